@@ -1,0 +1,218 @@
+//! Every reason to refuse a model, an arena or an input.
+
+use core::fmt;
+
+/// Why a model was refused, or an input.
+///
+/// Flat, `Copy` and small, so that firmware can print it, store it or send it. `layer` counts the layers of the file
+/// from 0.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Error {
+    /// The bytes end inside the header or inside the payload that the header announces.
+    Truncated {
+        /// Bytes the file should have.
+        needed: usize,
+        /// Bytes there are.
+        given: usize,
+    },
+    /// The bytes do not begin with [`header::MAGIC`](crate::header::MAGIC): this is no model file, or not where it
+    /// should be.
+    NotAModel,
+    /// The file was written for a newer format than this build reads: update the firmware, or export with an older
+    /// trainer.
+    NewerVersion {
+        /// Format version of the file.
+        found: u16,
+        /// The format version this build reads.
+        supported: u16,
+    },
+    /// The file was written for an older format than this build reads: export the model again.
+    OlderVersion {
+        /// Format version of the file.
+        found: u16,
+        /// The format version this build reads.
+        supported: u16,
+    },
+    /// The header states another length than this format's header has.
+    HeaderLength {
+        /// Length stated in the file.
+        found: u16,
+    },
+    /// The CRC-32 over header and payload is not the stored one: the file was damaged.
+    Checksum {
+        /// CRC-32 stored in the file.
+        stored: u32,
+        /// CRC-32 of what is there.
+        computed: u32,
+    },
+    /// The payload is not the postcard encoding that this format version describes.
+    Payload,
+    /// Bytes are left over between the last layer and the end of the payload.
+    PayloadLeftOver {
+        /// How many.
+        bytes: usize,
+    },
+    /// There are no layers, or more than [`stage::MAX_LAYERS`](crate::stage::MAX_LAYERS).
+    LayerCount {
+        /// Layers in the file.
+        found: u32,
+    },
+    /// A dimension is zero, or a layer's output would be too large to count.
+    Dimensions {
+        /// The layer.
+        layer: u8,
+    },
+    /// The kernel size is not 1 to 7, or the kernel is larger than its input.
+    Kernel {
+        /// The layer.
+        layer: u8,
+        /// Kernel size in the file.
+        kernel: u8,
+    },
+    /// The weights are not as many bytes as the layer's dimensions ask for.
+    WeightLength {
+        /// The layer.
+        layer: u8,
+        /// Bytes that the dimensions ask for.
+        needed: usize,
+        /// Bytes in the file.
+        given: usize,
+    },
+    /// The table of biases and multipliers has not one entry per output channel.
+    ChannelTableLength {
+        /// The layer.
+        layer: u8,
+        /// Bytes that the output channels ask for.
+        needed: usize,
+        /// Bytes in the file.
+        given: usize,
+    },
+    /// A multiplier is zero or negative.
+    Multiplier {
+        /// The layer.
+        layer: u8,
+        /// The output channel.
+        channel: u16,
+    },
+    /// The left shift before the multiplication is over 31.
+    Shift {
+        /// The layer.
+        layer: u8,
+        /// Shift in the file.
+        shift: u8,
+    },
+    /// A scale is not a positive finite number.
+    Scale {
+        /// The layer; the input's scale is reported as layer 0 too.
+        layer: u8,
+    },
+    /// A layer with ReLU must put out codes whose zero point is 0.
+    ReluZeroPoint {
+        /// The layer.
+        layer: u8,
+        /// Zero point in the file.
+        zero_point: u8,
+    },
+    /// The logits layer must be there once, and last.
+    LogitsLayer {
+        /// The layer that is out of place.
+        layer: u8,
+    },
+    /// The metadata does not name each class once.
+    ClassNames {
+        /// Names in the metadata.
+        names: usize,
+        /// Classes of the logits layer.
+        classes: usize,
+    },
+    /// The header states another input length, class count or arena size than the layers ask for.
+    HeaderClaim {
+        /// The figure in the header.
+        stated: u32,
+        /// The figure that the layers ask for.
+        actual: u32,
+    },
+    /// The arena given to [`Network::new`](crate::Network::new) is too small for this model.
+    ArenaTooSmall {
+        /// Bytes that the model needs: [`arena_len`](crate::arena_len).
+        needed: usize,
+        /// Bytes given.
+        given: usize,
+    },
+    /// The input is not as long as the model's input shape asks for.
+    InputLength {
+        /// Bytes that the model's input shape asks for.
+        needed: usize,
+        /// Bytes given.
+        given: usize,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Truncated { needed, given } => {
+                write!(f, "model truncated: {needed} bytes expected, {given} given; copy the whole file")
+            }
+            Self::NotAModel => f.write_str("not a model file: it does not begin with \"THIMBLE\""),
+            Self::NewerVersion { found, supported } => {
+                write!(
+                    f,
+                    "model format version {found} is newer than version {supported}, which this build reads; \
+                     update the reader or export with an older trainer"
+                )
+            }
+            Self::OlderVersion { found, supported } => {
+                write!(
+                    f,
+                    "model format version {found} is older than version {supported}, which this build reads; \
+                     export the model again"
+                )
+            }
+            Self::HeaderLength { found } => write!(f, "model header states a length of {found} bytes, not 32"),
+            Self::Checksum { stored, computed } => {
+                write!(f, "model damaged: CRC-32 is {computed:08x}, the file says {stored:08x}; copy or export it again")
+            }
+            Self::Payload => f.write_str("model payload cannot be decoded"),
+            Self::PayloadLeftOver { bytes } => write!(f, "model payload has {bytes} bytes after its last layer"),
+            Self::LayerCount { found } => {
+                write!(f, "model has {found} layers; 1 to {} can be run", crate::stage::MAX_LAYERS)
+            }
+            Self::Dimensions { layer } => write!(f, "layer {layer}: a dimension is zero or too large"),
+            Self::Kernel { layer, kernel } => {
+                write!(f, "layer {layer}: kernel size {kernel} is not 1 to 7, or larger than the layer's input")
+            }
+            Self::WeightLength { layer, needed, given } => {
+                write!(f, "layer {layer}: {given} bytes of weights where its dimensions ask for {needed}")
+            }
+            Self::ChannelTableLength { layer, needed, given } => {
+                write!(f, "layer {layer}: channel table of {given} bytes where its channels ask for {needed}")
+            }
+            Self::Multiplier { layer, channel } => {
+                write!(f, "layer {layer}: the multiplier of channel {channel} is not positive")
+            }
+            Self::Shift { layer, shift } => write!(f, "layer {layer}: left shift {shift} is over 31"),
+            Self::Scale { layer } => write!(f, "layer {layer}: a scale is not a positive finite number"),
+            Self::ReluZeroPoint { layer, zero_point } => {
+                write!(f, "layer {layer}: ReLU with zero point {zero_point}; it must be 0")
+            }
+            Self::LogitsLayer { layer } => {
+                write!(f, "layer {layer}: the layer that gives the logits must be there once, as the last")
+            }
+            Self::ClassNames { names, classes } => write!(f, "model names {names} classes and tells {classes} apart"),
+            Self::HeaderClaim { stated, actual } => {
+                write!(f, "model header states {stated} where the layers ask for {actual}")
+            }
+            Self::ArenaTooSmall { needed, given } => {
+                write!(f, "arena too small: the model needs {needed} bytes, {given} given; size it by arena_len")
+            }
+            Self::InputLength { needed, given } => {
+                write!(f, "input of {given} bytes where the model's input shape asks for {needed}")
+            }
+        }
+    }
+}
+
+impl core::error::Error for Error {}

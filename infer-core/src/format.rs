@@ -1,0 +1,222 @@
+//! The payload of a model file: what postcard writes and reads, weights borrowed from the file.
+//!
+//! In this order: [`Metadata`], [`Input`], the number of layers as a varint, the layers. A layer's own dimensions stand
+//! in the file; the shapes between the layers follow from them ([`stage`](crate::stage) computes and checks them).
+
+use serde::{Deserialize, Serialize, Serializer};
+
+/// Height, width and channels of an activation, stored `[height, width, channels]`, channels innermost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Shape {
+    /// Rows.
+    pub height: u16,
+    /// Columns.
+    pub width: u16,
+    /// Values per pixel.
+    pub channels: u16,
+}
+
+impl Shape {
+    /// A flat vector of `channels` values.
+    #[must_use]
+    pub const fn flat(channels: u16) -> Self {
+        Self { height: 1, width: 1, channels }
+    }
+
+    /// Number of values, `None` where it does not fit in 32 bits.
+    #[must_use]
+    pub const fn checked_len(self) -> Option<u32> {
+        match (self.height as u32).checked_mul(self.width as u32) {
+            Some(pixels) => pixels.checked_mul(self.channels as u32),
+            None => None,
+        }
+    }
+
+    /// Number of values.
+    ///
+    /// Wraps where [`checked_len`](Self::checked_len) is `None`; no shape of a loaded network is that large.
+    #[must_use]
+    pub const fn len(self) -> usize {
+        self.height as usize * self.width as usize * self.channels as usize
+    }
+
+    /// Whether there is no value at all.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.height == 0 || self.width == 0 || self.channels == 0
+    }
+}
+
+impl core::fmt::Display for Shape {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{}x{}x{}", self.height, self.width, self.channels)
+    }
+}
+
+/// Where a model comes from and what its answers mean.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Metadata<'a> {
+    /// Version of the trainer that wrote the file.
+    pub trainer: &'a str,
+    /// Name of the data set the model was trained on.
+    pub dataset: &'a str,
+    /// Name of the architecture.
+    pub architecture: &'a str,
+    /// The names of the classes in the order of the logits, one per line; see [`class_names`](Self::class_names).
+    pub class_lines: &'a str,
+    /// How a picture becomes an input, as the trainer wrote it; not interpreted here.
+    pub preprocessing: &'a str,
+    /// Accuracy of the float model on the test set, 0 to 1.
+    pub float_test_accuracy: Option<f32>,
+    /// Accuracy of this quantized model on the test set, 0 to 1.
+    pub int8_test_accuracy: Option<f32>,
+}
+
+impl<'a> Metadata<'a> {
+    /// The names of the classes in the order of the logits.
+    pub fn class_names(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.class_lines.lines()
+    }
+
+    /// The name of one class.
+    #[must_use]
+    pub fn class_name(&self, class: usize) -> Option<&'a str> {
+        self.class_names().nth(class)
+    }
+}
+
+/// What `u8` codes mean: `real = scale * (code - zero_point)`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Codes {
+    /// Real value of one step.
+    pub scale: f32,
+    /// The code that means 0.
+    pub zero_point: u8,
+}
+
+/// The network's input.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Input {
+    /// Shape of one picture.
+    pub shape: Shape,
+    /// What its bytes mean.
+    pub codes: Codes,
+}
+
+/// A layer as it stands in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Layer<'a> {
+    /// Two-dimensional convolution, stride 1, with its activation.
+    #[serde(borrow)]
+    Conv2d(Conv2d<'a>),
+    /// Maximum of each 2x2 window, stride 2; an odd last row or column is left out.
+    MaxPool2d,
+    /// Fully connected layer with its activation.
+    #[serde(borrow)]
+    Dense(Dense<'a>),
+    /// The last fully connected layer: its accumulators are the logits.
+    #[serde(borrow)]
+    Logits(Logits<'a>),
+}
+
+/// What surrounds a convolution's input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Padding {
+    /// Nothing: the output is `kernel - 1` smaller than the input.
+    Valid,
+    /// The input's zero point, `(kernel - 1) / 2` before and the rest behind: the output is as large as the input.
+    Same,
+}
+
+/// Two-dimensional convolution, stride 1.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Conv2d<'a> {
+    /// Channels it puts out.
+    pub output_channels: u16,
+    /// Height and width of the kernel, 1 to 7.
+    pub kernel: u8,
+    /// What surrounds the input.
+    pub padding: Padding,
+    /// How accumulators become codes.
+    pub requantize: Requantize<'a>,
+    /// `i8` weights `[output_channels, kernel, kernel, input_channels]`.
+    #[serde(borrow)]
+    pub weights: Blob<'a>,
+}
+
+/// Fully connected layer.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Dense<'a> {
+    /// Values it puts out.
+    pub outputs: u16,
+    /// How accumulators become codes.
+    pub requantize: Requantize<'a>,
+    /// `i8` weights `[outputs, inputs]`.
+    #[serde(borrow)]
+    pub weights: Blob<'a>,
+}
+
+/// The last fully connected layer.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Logits<'a> {
+    /// Number of classes.
+    pub classes: u16,
+    /// Real value of one step of a logit, the same for all classes.
+    pub scale: f32,
+    /// `i32` biases, little-endian, one per class.
+    #[serde(borrow)]
+    pub biases: Blob<'a>,
+    /// `i8` weights `[classes, inputs]`.
+    #[serde(borrow)]
+    pub weights: Blob<'a>,
+}
+
+/// How a layer's `i32` accumulators become `u8` codes:
+/// `q = clamp(zero_point + (((acc << shift) as i64 * multiplier + 2^31) >> 32), 0, 255)`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Requantize<'a> {
+    /// What the codes mean.
+    pub codes: Codes,
+    /// Whether the layer ends in ReLU. The clamp does it, as the zero point is then 0.
+    pub relu: bool,
+    /// Left shift of the accumulator, the same for all channels; 0 unless a multiplier would not fit otherwise.
+    pub shift: u8,
+    /// Bias and multiplier of each output channel, two little-endian `i32` a channel.
+    #[serde(borrow)]
+    pub channels: Blob<'a>,
+}
+
+/// Bytes that stand at a multiple of four from the beginning of the file, thanks to the padding in front of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Blob<'a> {
+    /// 0 to 3 zero bytes.
+    #[serde(serialize_with = "as_bytes")]
+    pub padding: &'a [u8],
+    /// The bytes themselves.
+    #[serde(serialize_with = "as_bytes")]
+    pub data: &'a [u8],
+}
+
+impl<'a> Blob<'a> {
+    /// A blob without padding yet.
+    #[must_use]
+    pub const fn unpadded(data: &'a [u8]) -> Self {
+        Self { padding: &[], data }
+    }
+}
+
+/// The same bytes on the wire as serde's own sequence of `u8`, written in one piece instead of byte by byte.
+fn as_bytes<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bytes(bytes)
+}

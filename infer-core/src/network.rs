@@ -1,0 +1,151 @@
+//! A model that runs.
+
+use crate::format::{Input, Metadata};
+use crate::header::Header;
+use crate::stage::{NumberedStage, Plan, Stage};
+use crate::{Error, Output, kernels};
+
+/// A checked model, its weights still in the file, and the memory it works in.
+///
+/// ```
+/// use infer_core::{Network, arena_len, include_model, input_len};
+/// # macro_rules! include_model { ($path:literal) => { infer_core::include_model!("../tests/fixtures/tiny.bin") } }
+///
+/// static MODEL: &[u8] = include_model!("model.bin");
+/// let mut arena = [0; arena_len(MODEL)];
+/// let mut network = Network::new(MODEL, &mut arena)?;
+/// let pixels = [0; input_len(MODEL)];
+/// let output = network.classify(&pixels)?;
+/// assert!(output.class() < output.logits().len());
+/// # Ok::<(), infer_core::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Network<'m, 'a> {
+    plan: Plan<'m>,
+    logits: &'a mut [i32],
+    activations: &'a mut [u8],
+}
+
+impl<'m, 'a> Network<'m, 'a> {
+    /// Checks `model` whole and lays out `arena`. Nothing is copied.
+    ///
+    /// `model` may stand at any address and be followed by other bytes. `arena` needs
+    /// [`arena_len`](crate::arena_len) bytes, at any address.
+    ///
+    /// # Errors
+    /// Every variant of [`Error`] but [`Error::InputLength`]. What loads here can run: after this nothing about the
+    /// model can fail.
+    pub fn new(model: &'m [u8], arena: &'a mut [u8]) -> Result<Self, Error> {
+        let header = Header::parse(model)?;
+        let plan = Plan::from_payload(header.checked_payload(model)?)?;
+        let claims = [
+            (header.arena_len, plan.arena_len()),
+            (header.input_len, plan.input.shape.len()),
+            (header.classes, usize::from(plan.logits.classes)),
+        ];
+        for (stated, actual) in claims {
+            if stated as usize != actual {
+                return Err(Error::HeaderClaim { stated, actual: actual as u32 });
+            }
+        }
+        let too_small = Error::ArenaTooSmall { needed: plan.arena_len(), given: arena.len() };
+        if arena.len() < plan.arena_len() {
+            return Err(too_small);
+        }
+        let misaligned = arena.as_ptr().align_offset(align_of::<i32>());
+        let (_, aligned) = arena.split_at_mut_checked(misaligned).ok_or(too_small)?;
+        let logits_len = usize::from(plan.logits.classes) * size_of::<i32>();
+        let (logits, activations) = aligned.split_at_mut_checked(logits_len).ok_or(too_small)?;
+        let logits = bytemuck::try_cast_slice_mut(logits).map_err(|_| too_small)?;
+        let activations = activations.get_mut(..plan.activations_len()).ok_or(too_small)?;
+        Ok(Self { plan, logits, activations })
+    }
+
+    /// Classifies one picture: `pixels` are codes `[height, width, channels]`, raw camera bytes for a model trained on
+    /// them.
+    ///
+    /// # Errors
+    /// [`Error::InputLength`] where `pixels` has another length than the input shape asks for.
+    pub fn classify(&mut self, pixels: &[u8]) -> Result<Output<'_>, Error> {
+        self.classify_traced(pixels, |_, _| {})
+    }
+
+    /// As [`classify`](Self::classify), and shows `trace` what each layer put out: the index of the layer in the file
+    /// and its codes. A convolution that is fused with the pool behind it is shown as that pool.
+    ///
+    /// # Errors
+    /// [`Error::InputLength`] where `pixels` has another length than the input shape asks for.
+    pub fn classify_traced(&mut self, pixels: &[u8], mut trace: impl FnMut(u8, &[u8])) -> Result<Output<'_>, Error> {
+        let needed = self.plan.input.shape.len();
+        if pixels.len() != needed {
+            return Err(Error::InputLength { needed, given: pixels.len() });
+        }
+        // Neighbors in the chain stand at opposite ends of the activations, so that both fit without a copy.
+        let mut previous: Option<(End, usize)> = None;
+        for &NumberedStage { layer, ref stage } in &self.plan.stages {
+            let (input, output) = match previous {
+                None => (pixels, front(self.activations, stage.output_len())),
+                Some((End::Front, len)) => {
+                    let (input, rest) = self.activations.split_at_mut(len.min(self.activations.len()));
+                    (&*input, back(rest, stage.output_len()))
+                }
+                Some((End::Back, len)) => {
+                    let (rest, input) = self.activations.split_at_mut(self.activations.len().saturating_sub(len));
+                    (&*input, front(rest, stage.output_len()))
+                }
+            };
+            match stage {
+                Stage::Conv2d(conv) => kernels::conv2d(input, conv, output),
+                Stage::MaxPool2d(pool) => kernels::max_pool2d(input, pool, output),
+                Stage::Dense(dense) => kernels::dense(input, dense, output),
+            }
+            trace(layer, output);
+            let end = if matches!(previous, Some((End::Front, _))) { End::Back } else { End::Front };
+            previous = Some((end, stage.output_len()));
+        }
+        let features = match previous {
+            None => pixels,
+            Some((End::Front, len)) => front(self.activations, len),
+            Some((End::Back, len)) => back(self.activations, len),
+        };
+        kernels::logits(features, &self.plan.logits, self.logits);
+        Ok(Output::new(self.logits, self.plan.logits.scale))
+    }
+
+    /// Where the model comes from and what its answers mean.
+    #[must_use]
+    pub const fn metadata(&self) -> &Metadata<'m> {
+        &self.plan.metadata
+    }
+
+    /// The shape of an input and what its codes mean.
+    #[must_use]
+    pub const fn input(&self) -> &Input {
+        &self.plan.input
+    }
+
+    /// What was made of the model's layers.
+    #[must_use]
+    pub const fn plan(&self) -> &Plan<'m> {
+        &self.plan
+    }
+}
+
+/// Where in the activations the last output stands.
+#[derive(Clone, Copy)]
+enum End {
+    Front,
+    Back,
+}
+
+/// The first `len` bytes. The plan sized the activations, so the `min` never bites; it spares a panic path.
+fn front(bytes: &mut [u8], len: usize) -> &mut [u8] {
+    let end = len.min(bytes.len());
+    bytes.split_at_mut(end).0
+}
+
+/// The last `len` bytes; as [`front`].
+fn back(bytes: &mut [u8], len: usize) -> &mut [u8] {
+    let start = bytes.len().saturating_sub(len);
+    bytes.split_at_mut(start).1
+}

@@ -1,0 +1,369 @@
+//! From the layers of a file to stages that can run: every dimension, length and number is checked here, once.
+//!
+//! A stage is what one kernel call computes. A max-pool behind a convolution is fused into its stage: the maximum of
+//! the accumulators is taken first and requantized once, and the large map between the two never exists. (As every
+//! multiplier is positive, that gives the same bits as running the layers apart.)
+
+use heapless::Vec;
+use serde::Deserialize;
+
+use crate::Error;
+use crate::format::{Codes, Input, Layer, Metadata, Padding, Requantize, Shape};
+
+/// Layers that a file may hold.
+pub const MAX_LAYERS: usize = 24;
+
+/// Stages that a network may need, the logits not counted.
+pub const MAX_STAGES: usize = 12;
+
+/// A convolution, with the max-pool behind it if there is one.
+#[derive(Clone, Copy, Debug)]
+pub struct Conv2dStage<'m> {
+    /// Shape that goes in.
+    pub input: Shape,
+    /// Shape that comes out, behind the pool.
+    pub output: Shape,
+    /// Height and width of the kernel, 1 to 7.
+    pub kernel: u8,
+    /// Rows and columns of padding in front of the input.
+    pub pad_before: u8,
+    /// The code that surrounds the input: its zero point.
+    pub pad_code: u8,
+    /// Whether a 2x2 max-pool follows.
+    pub pool: bool,
+    /// Zero point and left shift.
+    pub rescale: Rescale,
+    /// Bias and multiplier of each output channel.
+    pub channels: ChannelTable<'m>,
+    /// `i8` weights `[output channels, kernel, kernel, input channels]`.
+    pub weights: &'m [u8],
+}
+
+/// A max-pool that no convolution stands in front of.
+#[derive(Clone, Copy, Debug)]
+pub struct MaxPool2dStage {
+    /// Shape that goes in.
+    pub input: Shape,
+    /// Shape that comes out.
+    pub output: Shape,
+}
+
+/// A fully connected layer that puts out codes.
+#[derive(Clone, Copy, Debug)]
+pub struct DenseStage<'m> {
+    /// Values that go in.
+    pub inputs: u32,
+    /// Values that come out.
+    pub outputs: u16,
+    /// Zero point and left shift.
+    pub rescale: Rescale,
+    /// Bias and multiplier of each output.
+    pub channels: ChannelTable<'m>,
+    /// `i8` weights `[outputs, inputs]`.
+    pub weights: &'m [u8],
+}
+
+/// The last layer.
+#[derive(Clone, Copy, Debug)]
+pub struct LogitsStage<'m> {
+    /// Values that go in.
+    pub inputs: u32,
+    /// Number of classes.
+    pub classes: u16,
+    /// Real value of one step of a logit.
+    pub scale: f32,
+    /// `i32` biases, little-endian, one per class.
+    pub biases: &'m [u8],
+    /// `i8` weights `[classes, inputs]`.
+    pub weights: &'m [u8],
+}
+
+/// The part of requantizing that is the same for all channels of a layer.
+#[derive(Clone, Copy, Debug)]
+pub struct Rescale {
+    /// Added behind the multiplication.
+    pub zero_point: u8,
+    /// Left shift in front of it, 0 to 31.
+    pub shift: u8,
+}
+
+/// Bias and multiplier of each output channel, read from wherever they stand in the file.
+#[derive(Clone, Copy, Debug)]
+pub struct ChannelTable<'m>(&'m [u8]);
+
+impl<'m> ChannelTable<'m> {
+    /// `(bias, multiplier)` of each channel in order.
+    pub fn iter(self) -> impl ExactSizeIterator<Item = (i32, i32)> + use<'m> {
+        self.0.as_chunks::<8>().0.iter().map(|&[b0, b1, b2, b3, m0, m1, m2, m3]| {
+            (i32::from_le_bytes([b0, b1, b2, b3]), i32::from_le_bytes([m0, m1, m2, m3]))
+        })
+    }
+}
+
+/// One kernel call.
+#[derive(Clone, Copy, Debug)]
+pub enum Stage<'m> {
+    /// Convolution, fused with its pool.
+    Conv2d(Conv2dStage<'m>),
+    /// Max-pool by itself.
+    MaxPool2d(MaxPool2dStage),
+    /// Fully connected layer.
+    Dense(DenseStage<'m>),
+}
+
+impl Stage<'_> {
+    /// Bytes that come out.
+    #[must_use]
+    pub fn output_len(&self) -> usize {
+        match self {
+            Self::Conv2d(conv) => conv.output.len(),
+            Self::MaxPool2d(pool) => pool.output.len(),
+            Self::Dense(dense) => usize::from(dense.outputs),
+        }
+    }
+}
+
+/// A stage and the layer of the file whose output it puts out.
+#[derive(Clone, Copy, Debug)]
+pub struct NumberedStage<'m> {
+    /// Index of the layer, counted from 0; of the pool, where a convolution and a pool are fused.
+    pub layer: u8,
+    /// What to compute.
+    pub stage: Stage<'m>,
+}
+
+/// A payload that was checked whole: whatever is in here can run.
+#[derive(Clone, Debug)]
+pub struct Plan<'m> {
+    /// Where the model comes from and what its answers mean.
+    pub metadata: Metadata<'m>,
+    /// What goes in.
+    pub input: Input,
+    /// What runs, in order, in front of the logits.
+    pub stages: Vec<NumberedStage<'m>, MAX_STAGES>,
+    /// What runs last.
+    pub logits: LogitsStage<'m>,
+}
+
+impl<'m> Plan<'m> {
+    /// Decodes and checks a payload.
+    ///
+    /// # Errors
+    /// Every variant of [`Error`] that is about payload, layers, metadata.
+    pub fn from_payload(payload: &'m [u8]) -> Result<Self, Error> {
+        let (metadata, rest) = take::<Metadata>(payload)?;
+        let (input, rest) = take::<Input>(rest)?;
+        let (count, mut rest) = take::<u32>(rest)?;
+        if count == 0 || count > MAX_LAYERS as u32 {
+            return Err(Error::LayerCount { found: count });
+        }
+        let length = input.shape.checked_len().filter(|&length| length > 0);
+        let (Some(_), true) = (length, input.codes.scale > 0.0 && input.codes.scale.is_finite()) else {
+            return Err(if length.is_none() { Error::Dimensions { layer: 0 } } else { Error::Scale { layer: 0 } });
+        };
+        let mut stages = Vec::new();
+        let mut flow = Flow { shape: input.shape, codes: input.codes };
+        let mut logits = None;
+        for layer in 0..count as u8 {
+            if logits.is_some() {
+                return Err(Error::LogitsLayer { layer });
+            }
+            let (record, behind) = take::<Layer>(rest)?;
+            rest = behind;
+            let stage = match record {
+                Layer::Conv2d(conv) => flow.conv2d(layer, &conv)?,
+                Layer::MaxPool2d => {
+                    let pooled = flow.pool(layer)?;
+                    if let Some(last) = stages.last_mut()
+                        && fuse(last, layer, pooled)
+                    {
+                        continue;
+                    }
+                    Stage::MaxPool2d(MaxPool2dStage { input: core::mem::replace(&mut flow.shape, pooled), output: pooled })
+                }
+                Layer::Dense(dense) => flow.dense(layer, &dense)?,
+                Layer::Logits(last) => {
+                    logits = Some(flow.logits(layer, &last)?);
+                    continue;
+                }
+            };
+            flow.shape = match &stage {
+                Stage::Conv2d(conv) => conv.output,
+                Stage::MaxPool2d(pool) => pool.output,
+                Stage::Dense(dense) => Shape::flat(dense.outputs),
+            };
+            stages.push(NumberedStage { layer, stage }).map_err(|_| Error::LayerCount { found: count })?;
+        }
+        let Some(logits) = logits else {
+            return Err(Error::LogitsLayer { layer: count as u8 - 1 });
+        };
+        if !rest.is_empty() {
+            return Err(Error::PayloadLeftOver { bytes: rest.len() });
+        }
+        let names = metadata.class_names().count();
+        if names != usize::from(logits.classes) {
+            return Err(Error::ClassNames { names, classes: logits.classes.into() });
+        }
+        Ok(Self { metadata, input, stages, logits })
+    }
+
+    /// Bytes that the activations between the stages need: two neighbors live at the same time, one at each end.
+    #[must_use]
+    pub fn activations_len(&self) -> usize {
+        let mut most = 0;
+        let mut before = 0;
+        for NumberedStage { stage, .. } in &self.stages {
+            let output = stage.output_len();
+            most = most.max(before + output);
+            before = output;
+        }
+        most
+    }
+
+    /// Bytes of arena that an inference needs: the logits, aligned, and the activations. The input stays where it is.
+    #[must_use]
+    pub fn arena_len(&self) -> usize {
+        const WORST_MISALIGNMENT: usize = align_of::<i32>() - 1;
+        WORST_MISALIGNMENT + usize::from(self.logits.classes) * size_of::<i32>() + self.activations_len()
+    }
+}
+
+fn take<'m, T: Deserialize<'m>>(bytes: &'m [u8]) -> Result<(T, &'m [u8]), Error> {
+    postcard::take_from_bytes(bytes).map_err(|_| Error::Payload)
+}
+
+/// Gives a convolution the pool that follows it; whether `last` was one that had none yet.
+fn fuse(last: &mut NumberedStage<'_>, layer: u8, pooled: Shape) -> bool {
+    let Stage::Conv2d(conv) = &mut last.stage else { return false };
+    if conv.pool {
+        return false;
+    }
+    conv.pool = true;
+    conv.output = pooled;
+    last.layer = layer;
+    true
+}
+
+/// What flows between two layers.
+struct Flow {
+    shape: Shape,
+    codes: Codes,
+}
+
+impl Flow {
+    fn conv2d<'m>(&mut self, layer: u8, conv: &crate::format::Conv2d<'m>) -> Result<Stage<'m>, Error> {
+        let kernel = u16::from(conv.kernel);
+        let input = self.shape;
+        if !(1..=7).contains(&kernel) {
+            return Err(Error::Kernel { layer, kernel: conv.kernel });
+        }
+        let (height, width, pad_before) = match conv.padding {
+            Padding::Same => (input.height, input.width, (conv.kernel - 1) / 2),
+            Padding::Valid if kernel > input.height || kernel > input.width => {
+                return Err(Error::Kernel { layer, kernel: conv.kernel });
+            }
+            Padding::Valid => (input.height - kernel + 1, input.width - kernel + 1, 0),
+        };
+        let output = Shape { height, width, channels: conv.output_channels };
+        countable(layer, output)?;
+        let taps = u32::from(kernel * kernel);
+        let needed = taps
+            .checked_mul(input.channels.into())
+            .and_then(|filter| filter.checked_mul(output.channels.into()))
+            .ok_or(Error::Dimensions { layer })?;
+        let weights = exactly(layer, needed, conv.weights.data)?;
+        let (rescale, channels) = requantize(layer, output.channels, &conv.requantize)?;
+        let pad_code = core::mem::replace(&mut self.codes, conv.requantize.codes).zero_point;
+        Ok(Stage::Conv2d(Conv2dStage {
+            input,
+            output,
+            kernel: conv.kernel,
+            pad_before,
+            pad_code,
+            pool: false,
+            rescale,
+            channels,
+            weights,
+        }))
+    }
+
+    /// The shape behind a 2x2 pool; an odd last row or column is left out.
+    fn pool(&mut self, layer: u8) -> Result<Shape, Error> {
+        let pooled = Shape { height: self.shape.height / 2, width: self.shape.width / 2, channels: self.shape.channels };
+        countable(layer, pooled)?;
+        Ok(pooled)
+    }
+
+    fn dense<'m>(&mut self, layer: u8, dense: &crate::format::Dense<'m>) -> Result<Stage<'m>, Error> {
+        let (inputs, weights) = self.fully_connected(layer, dense.outputs, dense.weights.data)?;
+        let (rescale, channels) = requantize(layer, dense.outputs, &dense.requantize)?;
+        self.codes = dense.requantize.codes;
+        Ok(Stage::Dense(DenseStage { inputs, outputs: dense.outputs, rescale, channels, weights }))
+    }
+
+    fn logits<'m>(&mut self, layer: u8, last: &crate::format::Logits<'m>) -> Result<LogitsStage<'m>, Error> {
+        let (inputs, weights) = self.fully_connected(layer, last.classes, last.weights.data)?;
+        let needed = usize::from(last.classes) * size_of::<i32>();
+        let biases = last.biases.data;
+        if biases.len() != needed {
+            return Err(Error::ChannelTableLength { layer, needed, given: biases.len() });
+        }
+        positive(layer, last.scale)?;
+        Ok(LogitsStage { inputs, classes: last.classes, scale: last.scale, biases, weights })
+    }
+
+    fn fully_connected<'m>(&self, layer: u8, outputs: u16, weights: &'m [u8]) -> Result<(u32, &'m [u8]), Error> {
+        countable(layer, Shape::flat(outputs))?;
+        let inputs = self.shape.checked_len().ok_or(Error::Dimensions { layer })?;
+        let needed = inputs.checked_mul(outputs.into()).ok_or(Error::Dimensions { layer })?;
+        Ok((inputs, exactly(layer, needed, weights)?))
+    }
+}
+
+/// Refuses an empty shape, and one too large for its bytes to be counted together with others'.
+fn countable(layer: u8, shape: Shape) -> Result<(), Error> {
+    const MOST: u32 = 1 << 28;
+    match shape.checked_len() {
+        Some(1..=MOST) => Ok(()),
+        _ => Err(Error::Dimensions { layer }),
+    }
+}
+
+fn exactly(layer: u8, needed: u32, weights: &[u8]) -> Result<&[u8], Error> {
+    let needed = needed as usize;
+    if weights.len() == needed {
+        Ok(weights)
+    } else {
+        Err(Error::WeightLength { layer, needed, given: weights.len() })
+    }
+}
+
+fn positive(layer: u8, scale: f32) -> Result<(), Error> {
+    if scale > 0.0 && scale.is_finite() { Ok(()) } else { Err(Error::Scale { layer }) }
+}
+
+fn requantize<'m>(
+    layer: u8,
+    outputs: u16,
+    requantize: &Requantize<'m>,
+) -> Result<(Rescale, ChannelTable<'m>), Error> {
+    let Requantize { codes, relu, shift, channels } = *requantize;
+    positive(layer, codes.scale)?;
+    if relu && codes.zero_point != 0 {
+        return Err(Error::ReluZeroPoint { layer, zero_point: codes.zero_point });
+    }
+    if shift > 31 {
+        return Err(Error::Shift { layer, shift });
+    }
+    let needed = usize::from(outputs) * 8;
+    if channels.data.len() != needed {
+        return Err(Error::ChannelTableLength { layer, needed, given: channels.data.len() });
+    }
+    let table = ChannelTable(channels.data);
+    for (channel, (_, multiplier)) in (0u16..).zip(table.iter()) {
+        if multiplier <= 0 {
+            return Err(Error::Multiplier { layer, channel });
+        }
+    }
+    Ok((Rescale { zero_point: codes.zero_point, shift }, table))
+}

@@ -1,0 +1,372 @@
+//! Architectures as data: a list of layers, read from TOML, with the shapes between them.
+
+use std::fmt;
+
+use infer_core::Shape;
+use serde::{Deserialize, Serialize};
+
+/// A network's layers, checked: every shape between them is known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Architecture {
+    /// What it is called.
+    pub name: String,
+    /// Shape of one picture.
+    pub input: Shape,
+    /// The layers in order, with what goes in and what comes out.
+    pub layers: Vec<ShapedLayer>,
+}
+
+/// A layer and the shapes around it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ShapedLayer {
+    /// What it does.
+    pub layer: Layer,
+    /// Shape that goes in.
+    pub input: Shape,
+    /// Shape that comes out.
+    pub output: Shape,
+}
+
+/// What a layer does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Layer {
+    /// Two-dimensional convolution, stride 1.
+    Conv(Conv),
+    /// Maximum of each 2x2 window, stride 2.
+    MaxPool(MaxPool),
+    /// Fully connected layer.
+    Dense(Dense),
+}
+
+/// Two-dimensional convolution, stride 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Conv {
+    /// Channels it puts out.
+    pub channels: u16,
+    /// Height and width of the kernel, 1 to 7.
+    pub kernel: u8,
+    /// What surrounds its input.
+    pub padding: Padding,
+    /// Whether ReLU follows.
+    #[serde(default)]
+    pub relu: bool,
+}
+
+/// What surrounds a convolution's input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Padding {
+    /// Nothing: the output is `kernel - 1` smaller than the input.
+    Valid,
+    /// Zeros: the output is as large as the input.
+    Same,
+}
+
+/// Maximum of each 2x2 window, stride 2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MaxPool {}
+
+/// Fully connected layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dense {
+    /// Values it puts out.
+    pub outputs: u16,
+    /// Whether ReLU follows.
+    #[serde(default)]
+    pub relu: bool,
+}
+
+/// Why an architecture was refused.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum ArchitectureError {
+    /// No built-in architecture of that name.
+    #[error("there is no architecture {name:?}; the built-in ones are {}", names())]
+    Unknown {
+        /// What was asked for.
+        name: String,
+    },
+    /// The TOML does not say what an architecture says.
+    #[error("architecture file: {0}")]
+    Toml(#[from] toml::de::Error),
+    /// A layer cannot follow the one before it.
+    #[error("architecture {name:?}, layer {layer} ({kind}): its input is {input}; {reason}")]
+    Layer {
+        /// Name of the architecture.
+        name: String,
+        /// The layer, counted from 1.
+        layer: usize,
+        /// What it is.
+        kind: String,
+        /// Shape that goes in.
+        input: Shape,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The last layer is not a dense layer without ReLU.
+    #[error("architecture {name:?} must end in a dense layer without relu, one output per class")]
+    LastLayer {
+        /// Name of the architecture.
+        name: String,
+    },
+    /// The input shape has a zero.
+    #[error("architecture {name:?}: input {input} has a side of zero")]
+    Input {
+        /// Name of the architecture.
+        name: String,
+        /// The shape in the file.
+        input: Shape,
+    },
+}
+
+const BUILT_IN: [(&str, &str); 2] =
+    [("mlp", include_str!("../architectures/mlp.toml")), ("cnn", include_str!("../architectures/cnn.toml"))];
+
+/// The names of the built-in architectures, separated by commas.
+fn names() -> String {
+    BUILT_IN.map(|(name, _)| name).join(", ")
+}
+
+impl Architecture {
+    /// The built-in architecture of that name.
+    ///
+    /// # Errors
+    /// [`ArchitectureError::Unknown`].
+    pub fn built_in(name: &str) -> Result<Self, ArchitectureError> {
+        match BUILT_IN.iter().find(|(built_in, _)| *built_in == name) {
+            Some((_, text)) => Self::from_toml(text),
+            None => Err(ArchitectureError::Unknown { name: name.to_owned() }),
+        }
+    }
+
+    /// Reads an architecture and computes its shapes.
+    ///
+    /// # Errors
+    /// [`ArchitectureError`], all variants but `Unknown`.
+    pub fn from_toml(text: &str) -> Result<Self, ArchitectureError> {
+        /// The file as it stands.
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct File {
+            name: String,
+            #[serde(default, rename = "description")]
+            _description: String,
+            input: [u16; 3],
+            layers: Vec<Layer>,
+        }
+        let File { name, input: [height, width, channels], layers, .. } = toml::from_str(text)?;
+        Self::new(name, Shape { height, width, channels }, &layers)
+    }
+
+    /// Puts layers behind each other and computes the shapes between them.
+    ///
+    /// # Errors
+    /// [`ArchitectureError::Input`], [`ArchitectureError::Layer`], [`ArchitectureError::LastLayer`].
+    pub fn new(name: String, input: Shape, layers: &[Layer]) -> Result<Self, ArchitectureError> {
+        if input.is_empty() {
+            return Err(ArchitectureError::Input { name, input });
+        }
+        let mut shaped = Vec::with_capacity(layers.len());
+        let mut shape = input;
+        for (index, &layer) in layers.iter().enumerate() {
+            let output = layer.output(shape).map_err(|reason| ArchitectureError::Layer {
+                name: name.clone(),
+                layer: index + 1,
+                kind: layer.to_string(),
+                input: shape,
+                reason,
+            })?;
+            shaped.push(ShapedLayer { layer, input: shape, output });
+            shape = output;
+        }
+        match layers.last() {
+            Some(Layer::Dense(Dense { relu: false, .. })) => Ok(Self { name, input, layers: shaped }),
+            _ => Err(ArchitectureError::LastLayer { name }),
+        }
+    }
+
+    /// Number of classes: outputs of the last layer.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        self.layers.last().map_or(0, |last| last.output.len())
+    }
+
+    /// The same architecture for another number of classes.
+    #[must_use]
+    pub fn with_classes(mut self, classes: u16) -> Self {
+        if let Some(ShapedLayer { layer: Layer::Dense(dense), output, .. }) = self.layers.last_mut() {
+            dense.outputs = classes;
+            *output = Shape::flat(classes);
+        }
+        self
+    }
+
+    /// Weights and biases.
+    #[must_use]
+    pub fn parameters(&self) -> usize {
+        self.layers.iter().map(ShapedLayer::parameters).sum()
+    }
+
+    /// Multiply-accumulates of one inference.
+    #[must_use]
+    pub fn macs(&self) -> usize {
+        self.layers.iter().map(ShapedLayer::macs).sum()
+    }
+}
+
+impl Layer {
+    /// The shape that comes out, or why none does.
+    fn output(&self, input: Shape) -> Result<Shape, String> {
+        match *self {
+            Self::Conv(Conv { channels: 0, .. }) => Err("it has no output channels".to_owned()),
+            Self::Conv(Conv { kernel, .. }) if !(1..=7).contains(&kernel) => {
+                Err(format!("kernel {kernel} is not 1 to 7"))
+            }
+            Self::Conv(Conv { channels, padding: Padding::Same, .. }) => Ok(Shape { channels, ..input }),
+            Self::Conv(Conv { channels, kernel, padding: Padding::Valid, .. }) => {
+                let smaller = |side: u16| (side + 1).checked_sub(kernel.into()).filter(|&side| side > 0);
+                match (smaller(input.height), smaller(input.width)) {
+                    (Some(height), Some(width)) => Ok(Shape { height, width, channels }),
+                    _ => Err(format!("a kernel of {kernel}x{kernel} does not fit into it")),
+                }
+            }
+            Self::MaxPool(_) if input.height < 2 || input.width < 2 => {
+                Err("a 2x2 window does not fit into it".to_owned())
+            }
+            Self::MaxPool(_) => {
+                Ok(Shape { height: input.height / 2, width: input.width / 2, channels: input.channels })
+            }
+            Self::Dense(Dense { outputs: 0, .. }) => Err("it has no outputs".to_owned()),
+            Self::Dense(Dense { outputs, .. }) => Ok(Shape::flat(outputs)),
+        }
+    }
+}
+
+impl ShapedLayer {
+    /// Weights that one output value is computed from.
+    #[must_use]
+    pub fn fan_in(&self) -> usize {
+        match self.layer {
+            Layer::Conv(conv) => usize::from(conv.kernel).pow(2) * usize::from(self.input.channels),
+            Layer::MaxPool(_) => 0,
+            Layer::Dense(_) => self.input.len(),
+        }
+    }
+
+    /// Output channels of a convolution, outputs of a dense layer.
+    #[must_use]
+    pub fn output_channels(&self) -> usize {
+        self.output.channels.into()
+    }
+
+    /// Weights and biases.
+    #[must_use]
+    pub fn parameters(&self) -> usize {
+        match self.layer {
+            Layer::MaxPool(_) => 0,
+            Layer::Conv(_) | Layer::Dense(_) => (self.fan_in() + 1) * self.output_channels(),
+        }
+    }
+
+    /// Multiply-accumulates of one inference.
+    #[must_use]
+    pub fn macs(&self) -> usize {
+        self.fan_in() * self.output.len()
+    }
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let then_relu = |relu| if relu { " + relu" } else { "" };
+        match *self {
+            Self::Conv(Conv { channels, kernel, padding, relu }) => {
+                let padding = match padding {
+                    Padding::Valid => "valid",
+                    Padding::Same => "same",
+                };
+                write!(f, "conv {kernel}x{kernel}x{channels} {padding}{}", then_relu(relu))
+            }
+            Self::MaxPool(_) => f.write_str("max-pool 2x2"),
+            Self::Dense(Dense { outputs, relu }) => write!(f, "dense {outputs}{}", then_relu(relu)),
+        }
+    }
+}
+
+/// The summary table: layer, output shape, parameters.
+impl fmt::Display for Architecture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:<28} {:>12} {:>12}", self.name, "output", "parameters")?;
+        writeln!(f, "{:<28} {:>12} {:>12}", "input", self.input.to_string(), 0)?;
+        for layer in &self.layers {
+            let output =
+                if layer.output.height == 1 { layer.output.channels.to_string() } else { layer.output.to_string() };
+            writeln!(f, "{:<28} {:>12} {:>12}", layer.layer.to_string(), output, thousands(layer.parameters()))?;
+        }
+        write!(f, "{:<28} {:>12} {:>12}", "total", "", thousands(self.parameters()))
+    }
+}
+
+/// `542230` as `542,230`.
+#[must_use]
+pub fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().map(|group| std::str::from_utf8(group).unwrap_or_default()).collect();
+    groups.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tutorials_networks_have_the_tutorials_parameters() {
+        assert_eq!(Architecture::built_in("mlp").unwrap().parameters(), 278_260);
+        assert_eq!(Architecture::built_in("cnn").unwrap().parameters(), 542_230);
+        assert_eq!(Architecture::built_in("mlp").unwrap().macs(), 277_900);
+        assert_eq!(Architecture::built_in("cnn").unwrap().macs(), 736_488);
+    }
+
+    #[test]
+    fn the_summary_lists_every_layer() {
+        let summary = Architecture::built_in("cnn").unwrap().to_string();
+        let expected = "\
+cnn                                output   parameters
+input                             28x28x1            0
+conv 3x3x32 valid + relu         26x26x32          320
+max-pool 2x2                     13x13x32            0
+dense 100 + relu                      100      540,900
+dense 10                               10        1,010
+total                                          542,230";
+        assert_eq!(summary, expected);
+    }
+
+    #[test]
+    fn a_layer_that_does_not_fit_is_named_with_its_input() {
+        let refuse = |layers: &str| {
+            let text = format!("name = \"mine\"\ninput = [4, 4, 1]\n{layers}");
+            Architecture::from_toml(&text).unwrap_err().to_string()
+        };
+        let conv = "[[layers]]\nconv = { channels = 8, kernel = 5, padding = \"valid\" }\n";
+        assert_eq!(
+            refuse(conv),
+            "architecture \"mine\", layer 1 (conv 5x5x8 valid): its input is 4x4x1; a kernel of 5x5 does not fit into it"
+        );
+        let pools = "[[layers]]\nmax_pool = {}\n".repeat(3);
+        assert!(refuse(&pools).contains("layer 3 (max-pool 2x2): its input is 1x1x1; a 2x2 window does not fit"));
+        assert!(refuse("[[layers]]\ndense = { outputs = 3, relu = true }").contains("must end in a dense layer without"));
+        assert!(refuse("[[layers]]\ndense = { outputs = 0 }").contains("it has no outputs"));
+        assert!(refuse("layers = []").contains("must end in a dense layer"));
+        assert!(refuse("[[layers]]\ndens = { outputs = 3 }").contains("unknown variant"));
+    }
+
+    #[test]
+    fn an_unknown_name_is_answered_with_the_known_ones() {
+        let message = Architecture::built_in("resnet").unwrap_err().to_string();
+        assert_eq!(message, "there is no architecture \"resnet\"; the built-in ones are mlp, cnn");
+    }
+}
