@@ -1,2 +1,5 @@
 //! Training.
+pub mod architecture;
+pub mod model_file;
+pub mod recipe;
 pub mod rng;

@@ -1,0 +1,104 @@
+//! Writes `model.bin`: the payload through infer-core's own types, with its blobs aligned, and the header in front.
+
+use std::io::Write;
+use std::path::Path;
+
+use infer_core::format::{Blob, Input, Layer, Metadata};
+use infer_core::header::{HEADER_LEN, Header};
+use infer_core::stage::Plan;
+
+/// Blobs stand at multiples of this many bytes from the beginning of the file, so that kernels can read words.
+const ALIGNMENT: usize = 4;
+
+/// Why no model file came about.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum ModelFileError {
+    /// The payload could not be encoded.
+    #[error("the model cannot be encoded: {0}")]
+    Encode(#[from] postcard::Error),
+    /// infer-core would refuse the file.
+    #[error("the model cannot run on a chip: {0}")]
+    Refused(infer_core::Error),
+    /// The file could not be written.
+    #[error("cannot write {path}: {source}")]
+    Write {
+        /// The file.
+        path: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+/// The bytes of a model file.
+///
+/// # Errors
+/// [`ModelFileError::Refused`] where infer-core could not run it, such as a network of too many layers.
+pub fn encode(metadata: &Metadata<'_>, input: &Input, layers: &[Layer<'_>]) -> Result<Vec<u8>, ModelFileError> {
+    let mut payload = postcard::to_allocvec(metadata)?;
+    payload = postcard::to_extend(input, payload)?;
+    payload = postcard::to_extend(&(layers.len() as u32), payload)?;
+    for &layer in layers {
+        let aligned = align_blobs(layer, HEADER_LEN + payload.len())?;
+        payload = postcard::to_extend(&aligned, payload)?;
+    }
+    let plan = Plan::from_payload(&payload).map_err(ModelFileError::Refused)?;
+    let header = Header {
+        payload_len: payload.len() as u32,
+        arena_len: plan.arena_len() as u32,
+        input_len: plan.input.shape.len() as u32,
+        classes: plan.logits.classes.into(),
+        crc32: 0,
+    };
+    let mut file = header.with_checksum_of(&payload).to_bytes().to_vec();
+    file.extend_from_slice(&payload);
+    Ok(file)
+}
+
+/// Writes `bytes` beside `path` and renames them into place: the file appears whole or not at all.
+///
+/// # Errors
+/// [`ModelFileError::Write`].
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ModelFileError> {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let write = || {
+        let mut file = tempfile::Builder::new().prefix(".thimble-").tempfile_in(directory)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            // Temporary files are private; what is exported is for whoever may read the directory.
+            file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+        }
+        file.persist(path)?;
+        Ok(())
+    };
+    write().map_err(|source| ModelFileError::Write { path: path.display().to_string(), source })
+}
+
+/// The same layer, each of its blobs padded so that its data stands aligned when the layer is written at `offset`.
+fn align_blobs(mut layer: Layer<'_>, offset: usize) -> Result<Layer<'_>, postcard::Error> {
+    // A padding moves only what comes behind it, so settling the blobs in the order of the file settles them all.
+    for blob in 0..blobs(&mut layer).len() {
+        let bytes = postcard::to_allocvec(&layer)?;
+        let mut written: Layer = postcard::from_bytes(&bytes)?;
+        let data = blobs(&mut written)[blob].data;
+        let position = offset + (data.as_ptr() as usize - bytes.as_ptr() as usize);
+        blobs(&mut layer)[blob].padding = &[0; ALIGNMENT][..position.next_multiple_of(ALIGNMENT) - position];
+    }
+    Ok(layer)
+}
+
+/// A layer's blobs in the order of the file.
+fn blobs<'l, 'a>(layer: &'l mut Layer<'a>) -> Vec<&'l mut Blob<'a>> {
+    match layer {
+        Layer::Conv2d(conv) => vec![&mut conv.requantize.channels, &mut conv.weights],
+        Layer::MaxPool2d => Vec::new(),
+        Layer::Dense(dense) => vec![&mut dense.requantize.channels, &mut dense.weights],
+        Layer::Logits(logits) => vec![&mut logits.biases, &mut logits.weights],
+    }
+}
