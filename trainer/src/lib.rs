@@ -1,5 +1,30 @@
-//! Training.
+//! Trains image classifiers, quantizes them and writes the model file that `infer-core` runs.
+//!
+//! Data flows one way through these modules:
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`data`] | pictures and labels: files, download, the built-in set, the validation split |
+//! | [`architecture`] | networks as data, with the shapes between their layers |
+//! | [`recipe`] | how a network is trained |
+//! | [`batch`], [`ops`], [`adam`] | pictures to tensors, the operations with their gradients, the optimizer |
+//! | [`model`], [`fit`](mod@fit) | the float model and the training loop |
+//! | [`evaluate`] | loss, accuracy, confusion; of float models and of model files |
+//! | [`quantize`] | from float weights to codes |
+//! | [`model_file`] | the bytes of `model.bin` |
+//! | [`run`] | the directory that a run leaves behind |
+//! | [`rng`] | everything random, from one seed |
+
+pub mod adam;
 pub mod architecture;
+pub mod batch;
+pub mod data;
+pub mod evaluate;
+pub mod fit;
+pub mod model;
 pub mod model_file;
+pub mod ops;
+pub mod quantize;
 pub mod recipe;
 pub mod rng;
+pub mod run;

@@ -1,3 +1,63 @@
 //! The `trainer` command line.
+//!
+//! One file per subcommand. Exit code 0: done; 1: it failed; 2: the command line was wrong.
 
-fn main() {}
+mod cli {
+    pub mod eval;
+    pub mod export;
+    pub mod fit;
+    pub mod output;
+}
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Takes image classifiers from pictures to microcontrollers.
+#[derive(Parser)]
+#[command(name = "trainer", version, arg_required_else_help = true, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Train a network, quantize it and export it
+    Fit(cli::fit::Fit),
+    /// Export the model of an earlier run, without training again
+    Export(cli::export::Export),
+    /// Classify the test images with a model file, as the chip would
+    Eval(cli::eval::Eval),
+}
+
+/// A mistake on the command line: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct Usage(anyhow::Error);
+
+impl Usage {
+    fn error(error: impl Into<anyhow::Error>) -> anyhow::Error {
+        anyhow::Error::new(Self(error.into()))
+    }
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Fit(fit) => fit.run(),
+        Command::Export(export) => export.run(),
+        Command::Eval(eval) => eval.run(),
+    };
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    if is_broken_pipe(&error) {
+        // Whoever read the output has seen enough.
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("error: {error:#}");
+    if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let causes = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    causes.into_iter().any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
+}

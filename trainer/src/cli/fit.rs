@@ -1,0 +1,327 @@
+//! `trainer fit --export model.bin`
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Result, anyhow, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use sha2::{Digest, Sha256};
+use trainer::architecture::{Architecture, thousands};
+use trainer::data::{Dataset, DatasetChoice, Environment, Request};
+use trainer::evaluate::{self, Answers, Score};
+use trainer::fit::{Epoch, History, Observer};
+use trainer::model::FloatModel;
+use trainer::model_file::write_whole;
+use trainer::quantize::{QuantizedModel, calibrate};
+use trainer::recipe::Recipe;
+use trainer::run::{Accuracies, ExportMetrics, Int8Metrics, Metrics, PerSplit, RunConfig, RunDirectory};
+
+use super::eval::DatasetName;
+use super::output::{print_data, say, warn};
+use crate::Usage;
+
+/// Train a network, quantize it and export it.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  trainer fit --export model.bin
+  trainer fit --model mlp --epochs 10 --out runs/quick
+  trainer fit --dataset fashion-mnist --data path/to/idx-files --export model.bin")]
+pub struct Fit {
+    /// Built-in architecture: mlp or cnn
+    #[arg(long, default_value = "cnn", value_name = "NAME")]
+    model: String,
+    /// Data set; by default Fashion-MNIST, or the built-in garments where it cannot be had
+    #[arg(long, value_enum)]
+    dataset: Option<DatasetName>,
+    /// Directory of IDX files (plain or gzip)
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Built-in training recipe; the flags below override its numbers
+    #[arg(long, default_value = "tutorial", value_name = "NAME")]
+    recipe: String,
+    /// Most passes over the training images [recipe tutorial: 100]
+    #[arg(long, value_name = "N")]
+    epochs: Option<usize>,
+    /// Images per training step [recipe tutorial: 32]
+    #[arg(long, value_name = "N")]
+    batch_size: Option<usize>,
+    /// Step size of the optimizer [recipe tutorial: 0.001]
+    #[arg(long, value_name = "RATE")]
+    lr: Option<f64>,
+    /// Epochs without improvement after which training stops [recipe tutorial: 5]
+    #[arg(long, value_name = "N")]
+    patience: Option<usize>,
+    /// How much lower the validation loss must be to count as improvement [recipe tutorial: 0]
+    #[arg(long, value_name = "LOSS")]
+    min_delta: Option<f64>,
+    /// Share of the training images held out for validation, between 0 and 1
+    #[arg(long, default_value_t = 0.05, value_name = "SHARE", value_parser = fraction)]
+    val_fraction: f64,
+    /// What everything random comes from
+    #[arg(long, default_value_t = 48, value_name = "N")]
+    seed: u64,
+    /// Directory for the results; it must be new or empty [default: runs/MODEL-DATASET-SEED-N]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Write the quantized model here too
+    #[arg(long, value_name = "FILE")]
+    export: Option<PathBuf>,
+}
+
+fn fraction(text: &str) -> Result<f64, String> {
+    let fraction: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if fraction > 0.0 && fraction < 1.0 { Ok(fraction) } else { Err("it must be over 0 and under 1".to_owned()) }
+}
+
+impl Fit {
+    /// From pictures to a model file.
+    pub fn run(self) -> Result<()> {
+        let recipe = self.recipe()?;
+        let architecture = Architecture::built_in(&self.model).map_err(Usage::error)?;
+        self.check_export()?;
+
+        let loaded = trainer::data::load(&Request {
+            choice: self.dataset.map_or(DatasetChoice::Auto, Into::into),
+            data_dir: self.data.clone(),
+            validation_fraction: self.val_fraction,
+            seed: self.seed,
+            environment: Environment::from_process(),
+            ..Request::default()
+        })?;
+        if let Some(warning) = &loaded.warning {
+            warn(warning);
+        }
+        let dataset = loaded.dataset;
+        print_data(&dataset, &loaded.origin)?;
+        if dataset.train.shape() != architecture.input.into() {
+            bail!(
+                "model {} takes pictures of {}, but those of {} are {}",
+                architecture.name,
+                architecture.input,
+                dataset.name,
+                dataset.train.shape()
+            );
+        }
+        let architecture = architecture.with_classes(dataset.class_names.len() as u16);
+        say!("\n{architecture}\n");
+
+        let name = format!("{}-{}-{}", architecture.name, dataset.name, self.seed);
+        let directory = RunDirectory::create(self.out.as_deref(), &name)?;
+        let model = FloatModel::new(architecture, self.seed)?;
+        let mut progress = Progress::new(&recipe);
+        let history = trainer::fit::fit(&model, &dataset, &recipe, self.seed, &mut progress)?;
+        progress.finish(&history)?;
+        directory.write_weights(&model)?;
+        directory.write_history(&history.epochs)?;
+
+        self.finish(&directory, &model, &dataset, recipe, &history)
+    }
+
+    fn recipe(&self) -> Result<Recipe> {
+        let recipe = Recipe::built_in(&self.recipe).map_err(Usage::error)?;
+        let recipe = Recipe {
+            epochs: self.epochs.unwrap_or(recipe.epochs),
+            batch_size: self.batch_size.unwrap_or(recipe.batch_size),
+            learning_rate: self.lr.unwrap_or(recipe.learning_rate),
+            patience: self.patience.unwrap_or(recipe.patience),
+            min_delta: self.min_delta.unwrap_or(recipe.min_delta),
+            ..recipe
+        };
+        recipe.check().map_err(Usage::error)?;
+        Ok(recipe)
+    }
+
+    /// Finds out before the training, not after it, that the model has nowhere to go.
+    fn check_export(&self) -> Result<()> {
+        let Some(path) = &self.export else { return Ok(()) };
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        if let Some(parent) = parent
+            && !parent.is_dir()
+        {
+            return Err(Usage::error(anyhow!("--export {}: there is no directory {}", path.display(), parent.display())));
+        }
+        if path.is_dir() {
+            return Err(Usage::error(anyhow!("--export {} is a directory; name a file", path.display())));
+        }
+        Ok(())
+    }
+
+    /// Scores, quantizes, exports and writes down what came out.
+    fn finish(
+        &self,
+        directory: &RunDirectory,
+        model: &FloatModel,
+        dataset: &Dataset,
+        recipe: Recipe,
+        history: &History,
+    ) -> Result<()> {
+        let architecture = model.architecture();
+        let ranges = calibrate(model, &dataset.train, self.seed)?;
+        let quantized = QuantizedModel::new(model, &ranges)?;
+        let mut config = RunConfig {
+            trainer: env!("CARGO_PKG_VERSION").to_owned(),
+            model: architecture.name.clone(),
+            input: architecture.input,
+            layers: architecture.layers.iter().map(|shaped| shaped.layer).collect(),
+            recipe,
+            dataset: dataset.name.clone(),
+            class_names: dataset.class_names.clone(),
+            validation_fraction: self.val_fraction,
+            seed: self.seed,
+            ranges,
+            accuracies: Accuracies::default(),
+        };
+        // The file states its own accuracy, so it is encoded once to be measured and once to be kept.
+        let draft = config.encode(&quantized)?;
+        let float = on_each(dataset, |images| Ok(evaluate::float(model, images)?))?;
+        let int8 = on_each(dataset, |images| Ok(evaluate::int8(&draft, images)?))?;
+        config.accuracies = Accuracies {
+            float_test: Some(float.test.score.accuracy as f32),
+            int8_test: Some(int8.test.score.accuracy as f32),
+        };
+        let bytes = config.encode(&quantized)?;
+        directory.write_config(&config)?;
+        write_whole(&directory.model(), &bytes)?;
+        if let Some(path) = &self.export {
+            write_whole(path, &bytes)?;
+        }
+
+        let seconds_per_epoch = median(history.epochs.iter().map(|epoch| epoch.seconds).collect());
+        let header = infer_core::Header::parse(&bytes)?;
+        let metrics = Metrics {
+            model: architecture.name.clone(),
+            dataset: dataset.name.clone(),
+            parameters: architecture.parameters(),
+            seed: self.seed,
+            images: PerSplit {
+                train: dataset.train.len(),
+                validation: dataset.validation.len(),
+                test: dataset.test.len(),
+            },
+            epochs_run: history.epochs.len(),
+            best_epoch: history.best_epoch,
+            stopped_early: history.stopped_early,
+            seconds_per_epoch,
+            images_per_second: dataset.train.len() as f64 / seconds_per_epoch,
+            float: scores(&float),
+            int8: Int8Metrics {
+                scores: scores(&int8),
+                agreement_with_float: int8.test.agreement(&float.test),
+            },
+            export: ExportMetrics {
+                path: self.export.clone().unwrap_or_else(|| directory.model()),
+                bytes: bytes.len(),
+                sha256: Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect(),
+                flash_bytes: bytes.len(),
+                arena_bytes: header.arena_len,
+                macs: architecture.macs(),
+            },
+        };
+        directory.write_metrics(&metrics)?;
+        print_results(&metrics, directory)
+    }
+}
+
+fn on_each(dataset: &Dataset, score: impl Fn(&trainer::data::Images) -> Result<Answers>) -> Result<PerSplit<Answers>> {
+    Ok(PerSplit {
+        train: score(&dataset.train)?,
+        validation: score(&dataset.validation)?,
+        test: score(&dataset.test)?,
+    })
+}
+
+fn scores(answers: &PerSplit<Answers>) -> PerSplit<Score> {
+    PerSplit { train: answers.train.score, validation: answers.validation.score, test: answers.test.score }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn print_results(metrics: &Metrics, directory: &RunDirectory) -> Result<()> {
+    say!("\n            train             validation        test");
+    say!("            loss    accuracy  loss    accuracy  loss    accuracy");
+    for (name, scores) in [("float", &metrics.float), ("int8", &metrics.int8.scores)] {
+        let cells = [scores.train, scores.validation, scores.test]
+            .map(|score| format!("{:.4}  {:.4}  ", score.loss, score.accuracy));
+        say!("{name:<10}  {}", cells.join("  ").trim_end());
+    }
+    let export = &metrics.export;
+    say!("\nint8 and float agree on {:.2}% of the test images", 100.0 * metrics.int8.agreement_with_float);
+    say!(
+        "{}: {} bytes of flash, {} bytes of arena, {} multiply-accumulates",
+        export.path.display(),
+        thousands(export.bytes),
+        thousands(export.arena_bytes as usize),
+        thousands(export.macs)
+    );
+    say!("everything about this run: {}", directory.path().display());
+    Ok(())
+}
+
+/// A bar while an epoch runs, a plain line when it is over.
+struct Progress {
+    bar: ProgressBar,
+    epochs: usize,
+    patience: usize,
+    /// The first line that could not be printed; reported when training is over.
+    failure: Option<std::io::Error>,
+}
+
+impl Progress {
+    fn new(recipe: &Recipe) -> Self {
+        let style = ProgressStyle::with_template("{prefix} [{bar:24}] {msg}  {eta} left")
+            .unwrap_or_else(|_| ProgressStyle::default_bar())
+            .progress_chars("=> ");
+        let bar = ProgressBar::new(0).with_style(style);
+        Self { bar, epochs: recipe.epochs, patience: recipe.patience, failure: None }
+    }
+
+    fn line(&mut self, text: &str) {
+        let written = self.bar.suspend(|| writeln!(std::io::stdout(), "{text}"));
+        self.failure = self.failure.take().or(written.err());
+    }
+
+    fn finish(self, history: &History) -> Result<()> {
+        self.bar.finish_and_clear();
+        if let Some(error) = self.failure {
+            return Err(error.into());
+        }
+        let last = history.epochs.len();
+        let best = history.best_epoch;
+        match history.stopped_early {
+            true => say!(
+                "stopped at epoch {last}, best was {best}, weights restored (no improvement in {} epochs)",
+                self.patience
+            ),
+            false => say!("ended at epoch {last}, best was {best}, weights restored"),
+        }
+        Ok(())
+    }
+}
+
+impl Observer for Progress {
+    fn step(&mut self, epoch: usize, seen: usize, images: usize, running: Score) {
+        if seen == 0 || self.bar.position() == 0 || self.bar.position() >= images as u64 {
+            self.bar.reset();
+            self.bar.set_length(images as u64);
+            self.bar.set_prefix(format!("epoch {epoch:>3}/{}", self.epochs));
+        }
+        self.bar.set_position(seen as u64);
+        if self.bar.is_hidden() {
+            return;
+        }
+        let speed = self.bar.per_sec();
+        self.bar.set_message(format!("loss {:.4}  accuracy {:.4}  {speed:.0} images/s", running.loss, running.accuracy));
+    }
+
+    fn epoch(&mut self, epoch: &Epoch, is_best: bool) {
+        let Epoch { epoch, train, validation, seconds, images_per_second } = epoch;
+        let best = if is_best { "  best" } else { "" };
+        self.line(&format!(
+            "epoch {epoch:>3}  train {:.4} {:.4}  validation {:.4} {:.4}  {seconds:.1} s  {images_per_second:.0} images/s{best}",
+            train.loss, train.accuracy, validation.loss, validation.accuracy
+        ));
+    }
+}

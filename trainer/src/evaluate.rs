@@ -1,0 +1,186 @@
+//! How good a model is: loss, accuracy, and which classes it takes for which.
+
+use candle_core::Result;
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::batch;
+use crate::data::Images;
+use crate::model::FloatModel;
+
+/// Pictures per forward pass: enough to keep the cores busy, few enough to stay in the cache.
+const BATCH: usize = 250;
+
+/// Loss and accuracy over a set of pictures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Score {
+    /// Mean cross-entropy in nats.
+    pub loss: f64,
+    /// Share of right answers, 0 to 1.
+    pub accuracy: f64,
+}
+
+/// A model's answers to a set of pictures.
+#[derive(Clone, Debug)]
+pub struct Answers {
+    /// The class it gave each picture.
+    pub classes: Vec<usize>,
+    /// Its score.
+    pub score: Score,
+}
+
+/// A float model's answers.
+///
+/// # Errors
+/// Those of candle.
+pub fn float(model: &FloatModel, images: &Images) -> Result<Answers> {
+    let indices: Vec<usize> = (0..images.len()).collect();
+    let mut classes = Vec::with_capacity(images.len());
+    let mut loss = 0.0;
+    for indices in indices.chunks(BATCH) {
+        let (pictures, labels) = batch::gather(images, indices)?;
+        let logits = model.forward(&pictures)?.to_vec2::<f32>()?;
+        for (logits, &label) in logits.iter().zip(&labels.to_vec1::<u32>()?) {
+            classes.push(argmax(logits));
+            loss += cross_entropy(logits, label as usize);
+        }
+    }
+    Ok(Answers::new(classes, loss, images))
+}
+
+/// A model file's answers, by infer-core, on all cores.
+///
+/// # Errors
+/// Where infer-core refuses the file, or pictures of this shape.
+pub fn int8(model: &[u8], images: &Images) -> std::result::Result<Answers, infer_core::Error> {
+    let indices: Vec<usize> = (0..images.len()).collect();
+    let chunks: Vec<(Vec<usize>, f64)> =
+        indices.par_chunks(BATCH).map(|indices| int8_chunk(model, images, indices)).collect::<std::result::Result<_, _>>()?;
+    let loss = chunks.iter().map(|(_, loss)| loss).sum();
+    Ok(Answers::new(chunks.into_iter().flat_map(|(classes, _)| classes).collect(), loss, images))
+}
+
+/// As [`int8`], on the calling thread alone: what a benchmark of one core wants.
+///
+/// # Errors
+/// As [`int8`].
+pub fn int8_on_one_core(model: &[u8], images: &Images) -> std::result::Result<Answers, infer_core::Error> {
+    let indices: Vec<usize> = (0..images.len()).collect();
+    let (classes, loss) = int8_chunk(model, images, &indices)?;
+    Ok(Answers::new(classes, loss, images))
+}
+
+fn int8_chunk(
+    model: &[u8],
+    images: &Images,
+    indices: &[usize],
+) -> std::result::Result<(Vec<usize>, f64), infer_core::Error> {
+    let header = infer_core::Header::parse(model)?;
+    let mut arena = vec![0; header.arena_len as usize];
+    let mut network = infer_core::Network::new(model, &mut arena)?;
+    let mut classes = Vec::with_capacity(indices.len());
+    let mut loss = 0.0;
+    for &index in indices {
+        let output = network.classify(images.image(index))?;
+        classes.push(output.class());
+        let logits: Vec<f32> = output.logits().iter().map(|&logit| logit as f32 * output.scale()).collect();
+        loss += cross_entropy(&logits, images.label(index).into());
+    }
+    Ok((classes, loss))
+}
+
+impl Answers {
+    fn new(classes: Vec<usize>, total_loss: f64, images: &Images) -> Self {
+        let right = classes.iter().zip(images.labels()).filter(|(class, label)| **class == usize::from(**label)).count();
+        let count = images.len().max(1) as f64;
+        Self { classes, score: Score { loss: total_loss / count, accuracy: right as f64 / count } }
+    }
+
+    /// Share of pictures on which both give the same class, 0 to 1.
+    #[must_use]
+    pub fn agreement(&self, other: &Self) -> f64 {
+        let same = self.classes.iter().zip(&other.classes).filter(|(one, other)| one == other).count();
+        same as f64 / self.classes.len().max(1) as f64
+    }
+
+    /// Which classes were taken for which.
+    #[must_use]
+    pub fn confusion(&self, images: &Images, classes: usize) -> Confusion {
+        let mut counts = vec![vec![0; classes]; classes];
+        for (&predicted, &label) in self.classes.iter().zip(images.labels()) {
+            if let Some(count) = counts.get_mut(usize::from(label)).and_then(|row| row.get_mut(predicted)) {
+                *count += 1;
+            }
+        }
+        Confusion { counts }
+    }
+}
+
+/// How often each class was taken for each.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Confusion {
+    /// `counts[truth][prediction]`.
+    pub counts: Vec<Vec<usize>>,
+}
+
+impl Confusion {
+    /// Of the pictures given this class, the share that are of it; `None` where none was given it.
+    #[must_use]
+    pub fn precision(&self, class: usize) -> Option<f64> {
+        ratio(self.counts[class][class], self.counts.iter().map(|row| row[class]).sum())
+    }
+
+    /// Of the pictures of this class, the share that were given it; `None` where there is none.
+    #[must_use]
+    pub fn recall(&self, class: usize) -> Option<f64> {
+        ratio(self.counts[class][class], self.counts[class].iter().sum())
+    }
+}
+
+fn ratio(part: usize, whole: usize) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+/// The index of the highest value; of equals the lowest.
+#[must_use]
+pub fn argmax(values: &[f32]) -> usize {
+    let mut best = 0;
+    for (index, value) in values.iter().enumerate() {
+        if *value > values[best] {
+            best = index;
+        }
+    }
+    best
+}
+
+/// `log(sum(exp(l))) - l[label]`, stable for logits of any size.
+fn cross_entropy(logits: &[f32], label: usize) -> f64 {
+    let maximum = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+    let sum: f64 = logits.iter().map(|&logit| (f64::from(logit) - maximum).exp()).sum();
+    maximum + sum.ln() - f64::from(logits[label])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn precision_and_recall_follow_from_the_counts() {
+        let confusion = Confusion { counts: vec![vec![3, 1, 0], vec![2, 4, 0], vec![0, 0, 0]] };
+        assert_eq!((confusion.precision(0), confusion.recall(0)), (Some(0.6), Some(0.75)));
+        assert_eq!((confusion.precision(1), confusion.recall(1)), (Some(0.8), Some(4.0 / 6.0)));
+        assert_eq!((confusion.precision(2), confusion.recall(2)), (None, None));
+    }
+
+    #[test]
+    fn cross_entropy_of_even_odds_is_the_logarithm_of_their_number() {
+        assert!((cross_entropy(&[7.0; 4], 2) - 4f64.ln()).abs() < 1e-12);
+        assert!((cross_entropy(&[1000.0, 0.0], 1) - 1000.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn of_equals_the_lowest_class_wins() {
+        assert_eq!(argmax(&[1.0, 3.0, 3.0, 2.0]), 1);
+    }
+}

@@ -1,0 +1,189 @@
+//! The float model: parameters as candle variables, and the forward pass that training and calibration share.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use candle_core::{Device, Result, Tensor, Var};
+
+use crate::architecture::{Architecture, Conv, Dense, Layer, Padding, ShapedLayer};
+use crate::ops::{self, Conv2dOptions};
+use crate::rng::{self, Purpose, RngExt};
+
+/// An architecture with parameters. All of them are `f32` on the CPU.
+pub struct FloatModel {
+    architecture: Architecture,
+    parameters: Vec<Option<Parameters>>,
+}
+
+/// Weights and biases of one layer.
+pub struct Parameters {
+    /// `[output channels, kernel, kernel, input channels]` or `[outputs, inputs]`.
+    pub weight: Var,
+    /// `[output channels]`.
+    pub bias: Var,
+}
+
+/// A copy of all parameters, that later training steps leave as it is.
+pub struct Snapshot(Vec<Tensor>);
+
+impl FloatModel {
+    /// Fresh parameters: weights Glorot-uniform (Glorot and Bengio 2010: within `sqrt(6 / (fan_in + fan_out))`), biases
+    /// zero, all from `seed`.
+    ///
+    /// # Errors
+    /// Those of candle.
+    pub fn new(architecture: Architecture, seed: u64) -> Result<Self> {
+        let initialize = |index: usize, layer: &ShapedLayer| {
+            let dimensions = weight_dimensions(layer)?;
+            let taps = if let Layer::Conv(conv) = layer.layer { usize::from(conv.kernel).pow(2) } else { 1 };
+            let fan_out = taps * layer.output_channels();
+            let limit = (6.0 / (layer.fan_in() + fan_out) as f32).sqrt();
+            let mut generator = rng::stream(seed, Purpose::Initialize, index as u64);
+            let values: Vec<f32> =
+                (0..dimensions.iter().product()).map(|_| generator.random_range(-limit..limit)).collect();
+            Some(Tensor::from_vec(values, dimensions, &Device::Cpu).and_then(|weight| {
+                let bias = Tensor::zeros(layer.output_channels(), candle_core::DType::F32, &Device::Cpu)?;
+                Ok(Parameters { weight: Var::from_tensor(&weight)?, bias: Var::from_tensor(&bias)? })
+            }))
+        };
+        let parameters = architecture
+            .layers
+            .iter()
+            .enumerate()
+            .map(|(index, layer)| initialize(index, layer).transpose())
+            .collect::<Result<_>>()?;
+        Ok(Self { architecture, parameters })
+    }
+
+    /// The parameters that [`save`](Self::save) wrote.
+    ///
+    /// # Errors
+    /// Those of candle: no such file, or tensors of other names or shapes than the architecture's.
+    pub fn load(architecture: Architecture, path: &Path) -> Result<Self> {
+        let tensors = candle_core::safetensors::load(path, &Device::Cpu)?;
+        let read = |name: String, dimensions: &[usize]| match tensors.get(&name) {
+            None => candle_core::bail!("{}: there is no tensor {name}", path.display()),
+            Some(tensor) if tensor.dims() != dimensions => candle_core::bail!(
+                "{}: tensor {name} has shape {:?}, the architecture asks for {dimensions:?}",
+                path.display(),
+                tensor.dims()
+            ),
+            Some(tensor) => Var::from_tensor(tensor),
+        };
+        let layers = architecture.layers.iter().enumerate();
+        let parameters = layers.map(|(index, layer)| match weight_dimensions(layer) {
+            None => Ok(None),
+            Some(dimensions) => Ok(Some(Parameters {
+                weight: read(format!("layers.{index}.weight"), &dimensions)?,
+                bias: read(format!("layers.{index}.bias"), &[layer.output_channels()])?,
+            })),
+        });
+        let parameters = parameters.collect::<Result<_>>()?;
+        Ok(Self { architecture, parameters })
+    }
+
+    /// Writes all parameters as safetensors, named `layers.N.weight` and `layers.N.bias`, N counted from 0.
+    ///
+    /// # Errors
+    /// Those of candle and the file system.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let mut tensors = HashMap::new();
+        for (index, parameters) in self.parameters.iter().enumerate() {
+            if let Some(Parameters { weight, bias }) = parameters {
+                tensors.insert(format!("layers.{index}.weight"), weight.as_tensor().clone());
+                tensors.insert(format!("layers.{index}.bias"), bias.as_tensor().clone());
+            }
+        }
+        candle_core::safetensors::save(&tensors, path)
+    }
+
+    /// What the network is made of.
+    #[must_use]
+    pub fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    /// Weights and biases of each layer; `None` for a layer without.
+    #[must_use]
+    pub fn parameters(&self) -> &[Option<Parameters>] {
+        &self.parameters
+    }
+
+    /// All variables, in the order of the layers, weight before bias.
+    #[must_use]
+    pub fn variables(&self) -> Vec<Var> {
+        let layers = self.parameters.iter().flatten();
+        layers.flat_map(|parameters| [parameters.weight.clone(), parameters.bias.clone()]).collect()
+    }
+
+    /// A true copy of all parameters: candle's `clone` would share the storage that training writes to.
+    ///
+    /// # Errors
+    /// Those of candle.
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        Ok(Snapshot(self.variables().iter().map(|variable| variable.copy()).collect::<Result<_>>()?))
+    }
+
+    /// Sets all parameters to those of a snapshot of this model.
+    ///
+    /// # Errors
+    /// Those of candle.
+    pub fn restore(&self, snapshot: &Snapshot) -> Result<()> {
+        self.variables().iter().zip(&snapshot.0).try_for_each(|(variable, value)| variable.set(value))
+    }
+
+    /// Logits `[n, classes]` of pictures `[n, height, width, channels]`.
+    ///
+    /// # Errors
+    /// Those of candle.
+    pub fn forward(&self, pictures: &Tensor) -> Result<Tensor> {
+        self.forward_traced(pictures, |_, _| Ok(()))
+    }
+
+    /// As [`forward`](Self::forward), and shows `trace` what each layer put out: its index and the activation. A
+    /// convolution that is fused with the pool behind it is shown with what the pool put out.
+    ///
+    /// # Errors
+    /// Those of candle and of `trace`.
+    pub fn forward_traced(
+        &self,
+        pictures: &Tensor,
+        mut trace: impl FnMut(usize, &Tensor) -> Result<()>,
+    ) -> Result<Tensor> {
+        let mut activation = pictures.clone();
+        let mut layers = self.architecture.layers.iter().zip(&self.parameters).enumerate().peekable();
+        while let Some((index, (shaped, parameters))) = layers.next() {
+            // Pictures need no gradient: skipping it saves the first layer half of its backward pass.
+            let input_gradient = index > 0;
+            activation = match (shaped.layer, parameters) {
+                (Layer::Conv(Conv { padding, relu, .. }), Some(Parameters { weight, bias })) => {
+                    let padding = match padding {
+                        Padding::Valid => ops::Padding::Valid,
+                        Padding::Same => ops::Padding::Same,
+                    };
+                    let is_pool = |(_, (next, _)): &(usize, (&ShapedLayer, _))| matches!(next.layer, Layer::MaxPool(_));
+                    let pool = layers.next_if(is_pool).is_some();
+                    let options = Conv2dOptions { padding, relu, pool, input_gradient };
+                    ops::conv2d(&activation, weight, bias, options)?
+                }
+                (Layer::Dense(Dense { relu, .. }), Some(Parameters { weight, bias })) => {
+                    ops::dense(&activation.flatten_from(1)?, weight, bias, relu, input_gradient)?
+                }
+                _ => ops::max_pool2d(&activation)?,
+            };
+            trace(index, &activation)?;
+        }
+        Ok(activation)
+    }
+}
+
+fn weight_dimensions(layer: &ShapedLayer) -> Option<Vec<usize>> {
+    match layer.layer {
+        Layer::Conv(Conv { kernel, .. }) => {
+            let kernel = usize::from(kernel);
+            Some(vec![layer.output_channels(), kernel, kernel, layer.input.channels.into()])
+        }
+        Layer::MaxPool(_) => None,
+        Layer::Dense(_) => Some(vec![layer.output_channels(), layer.fan_in()]),
+    }
+}

@@ -1,0 +1,287 @@
+//! From float weights to codes: the host's side of the arithmetic contract.
+//!
+//! | module | what it decides |
+//! |---|---|
+//! | [`calibrate`](mod@calibrate) | which real values the codes of each activation span |
+//! | [`weights`] | `i8` weights and one scale per output channel |
+//! | [`rescale`] | the integer multiplier and shift that take accumulators to codes |
+//!
+//! [`QuantizedModel::new`] puts them together, folds the input's zero point into the biases, and proves for every
+//! channel that no input can overflow the 32-bit accumulator.
+
+pub mod calibrate;
+pub mod rescale;
+pub mod weights;
+
+use infer_core::format::{self, Blob, Codes, Input, Metadata, Requantize};
+
+use crate::architecture::{Conv, Dense, Layer, Padding, ShapedLayer};
+use crate::batch::PIXEL_SCALE;
+use crate::model::{FloatModel, Parameters};
+use crate::model_file::{self, ModelFileError};
+
+pub use calibrate::{Range, calibrate};
+
+/// A model in the numbers that infer-core computes with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QuantizedModel {
+    /// What goes in.
+    pub input: Input,
+    /// The layers in order.
+    pub layers: Vec<QuantizedLayer>,
+}
+
+/// A layer and the bytes it owns; the fields are those of [`format::Layer`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum QuantizedLayer {
+    /// Convolution.
+    Conv2d {
+        /// What it does.
+        conv: Conv,
+        /// How accumulators become codes.
+        rescale: QuantizedRescale,
+        /// `i8` weights.
+        weights: Vec<u8>,
+    },
+    /// Maximum of each 2x2 window.
+    MaxPool2d,
+    /// Fully connected layer.
+    Dense {
+        /// What it does.
+        dense: Dense,
+        /// How accumulators become codes.
+        rescale: QuantizedRescale,
+        /// `i8` weights.
+        weights: Vec<u8>,
+    },
+    /// The last layer.
+    Logits {
+        /// Number of classes.
+        classes: u16,
+        /// Real value of one step of a logit.
+        scale: f32,
+        /// `i32` biases, little-endian.
+        biases: Vec<u8>,
+        /// `i8` weights.
+        weights: Vec<u8>,
+    },
+}
+
+/// How accumulators become codes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QuantizedRescale {
+    /// What the codes mean.
+    pub codes: Codes,
+    /// Left shift in front of the multiplication.
+    pub shift: u8,
+    /// Bias and multiplier of each channel, two little-endian `i32` each.
+    pub channels: Vec<u8>,
+}
+
+/// Why a model cannot be quantized.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum QuantizeError {
+    /// A weight or bias is infinite or no number.
+    #[error("layer {layer}: a weight or bias is not finite; the model has not learned anything that can be exported")]
+    NotFinite {
+        /// Counted from 1.
+        layer: usize,
+    },
+    /// Some input could overflow the accumulator.
+    #[error(
+        "layer {layer}, channel {channel}: accumulators can reach {bound}, more than 32 bits hold; \
+         the layer has too many inputs"
+    )]
+    Overflow {
+        /// Counted from 1.
+        layer: usize,
+        /// Counted from 0.
+        channel: usize,
+        /// Largest magnitude that an input can lead to.
+        bound: i64,
+    },
+    /// No multiplier of 31 bits stands for the ratio of the scales.
+    #[error(
+        "layer {layer}: its weights and activations differ so much in size (ratio {ratio:e}) that no integer \
+         multiplier stands for it"
+    )]
+    Multiplier {
+        /// Counted from 1.
+        layer: usize,
+        /// Scale of the accumulator over scale of the output.
+        ratio: f64,
+    },
+    /// A tensor operation failed.
+    #[error("quantizing: {0}")]
+    Candle(#[from] candle_core::Error),
+}
+
+impl QuantizedModel {
+    /// Quantizes `model`, given the range of each layer's activation as [`calibrate`](calibrate()) found it.
+    ///
+    /// # Errors
+    /// [`QuantizeError`].
+    pub fn new(model: &FloatModel, ranges: &[Range]) -> Result<Self, QuantizeError> {
+        let architecture = model.architecture();
+        let pixels = Codes { scale: PIXEL_SCALE, zero_point: 0 };
+        let mut flow = pixels;
+        let mut layers = Vec::with_capacity(architecture.layers.len());
+        let last = architecture.layers.len() - 1;
+        for (index, (shaped, parameters)) in architecture.layers.iter().zip(model.parameters()).enumerate() {
+            let Some(parameters) = parameters else {
+                layers.push(QuantizedLayer::MaxPool2d);
+                continue;
+            };
+            let source = Source::read(index + 1, shaped, parameters, flow)?;
+            if index == last {
+                layers.push(source.logits()?);
+            } else {
+                let (layer, codes) = source.requantized(shaped.layer, ranges[index])?;
+                layers.push(layer);
+                flow = codes;
+            }
+        }
+        Ok(Self { input: Input { shape: architecture.input, codes: pixels }, layers })
+    }
+
+    /// The bytes of the model file.
+    ///
+    /// # Errors
+    /// [`ModelFileError`].
+    pub fn encode(&self, metadata: &Metadata<'_>) -> Result<Vec<u8>, ModelFileError> {
+        let layers: Vec<format::Layer<'_>> = self.layers.iter().map(QuantizedLayer::borrow).collect();
+        model_file::encode(metadata, &self.input, &layers)
+    }
+}
+
+impl QuantizedLayer {
+    fn borrow(&self) -> format::Layer<'_> {
+        match self {
+            Self::Conv2d { conv, rescale, weights } => format::Layer::Conv2d(format::Conv2d {
+                output_channels: conv.channels,
+                kernel: conv.kernel,
+                padding: match conv.padding {
+                    Padding::Valid => format::Padding::Valid,
+                    Padding::Same => format::Padding::Same,
+                },
+                requantize: rescale.borrow(conv.relu),
+                weights: Blob::unpadded(weights),
+            }),
+            Self::MaxPool2d => format::Layer::MaxPool2d,
+            Self::Dense { dense, rescale, weights } => format::Layer::Dense(format::Dense {
+                outputs: dense.outputs,
+                requantize: rescale.borrow(dense.relu),
+                weights: Blob::unpadded(weights),
+            }),
+            Self::Logits { classes, scale, biases, weights } => format::Layer::Logits(format::Logits {
+                classes: *classes,
+                scale: *scale,
+                biases: Blob::unpadded(biases),
+                weights: Blob::unpadded(weights),
+            }),
+        }
+    }
+}
+
+impl QuantizedRescale {
+    fn borrow(&self, relu: bool) -> Requantize<'_> {
+        Requantize { codes: self.codes, relu, shift: self.shift, channels: Blob::unpadded(&self.channels) }
+    }
+}
+
+/// A layer's float parameters and what flows into it.
+struct Source {
+    layer: usize,
+    input: Codes,
+    /// One row of weights per output channel.
+    rows: Vec<Vec<f32>>,
+    biases: Vec<f32>,
+}
+
+impl Source {
+    fn read(
+        layer: usize,
+        shaped: &ShapedLayer,
+        parameters: &Parameters,
+        input: Codes,
+    ) -> Result<Self, QuantizeError> {
+        let rows = parameters.weight.reshape((shaped.output_channels(), shaped.fan_in()))?.to_vec2::<f32>()?;
+        let biases = parameters.bias.to_vec1::<f32>()?;
+        if rows.iter().flatten().chain(&biases).any(|value| !value.is_finite()) {
+            return Err(QuantizeError::NotFinite { layer });
+        }
+        Ok(Self { layer, input, rows, biases })
+    }
+
+    fn scales(&self) -> Vec<f64> {
+        weights::scales(&self.rows, &self.biases, self.input.scale)
+    }
+
+    fn logits(&self) -> Result<QuantizedLayer, QuantizeError> {
+        let scale = self.scales().into_iter().fold(0.0, f64::max);
+        let rows: Vec<Vec<i8>> = self.rows.iter().map(|row| weights::quantize(row, scale)).collect();
+        let biases = self.fold_biases(&rows, &vec![scale; rows.len()])?;
+        Ok(QuantizedLayer::Logits {
+            classes: rows.len() as u16,
+            scale: (scale * f64::from(self.input.scale)) as f32,
+            biases: biases.iter().flat_map(|bias| bias.to_le_bytes()).collect(),
+            weights: as_bytes(&rows),
+        })
+    }
+
+    fn requantized(&self, layer: Layer, range: Range) -> Result<(QuantizedLayer, Codes), QuantizeError> {
+        let scales = self.scales();
+        let rows: Vec<Vec<i8>> = self.rows.iter().zip(&scales).map(|(row, &scale)| weights::quantize(row, scale)).collect();
+        let biases = self.fold_biases(&rows, &scales)?;
+        let codes = range.codes();
+        let ratios: Vec<f64> =
+            scales.iter().map(|scale| scale * f64::from(self.input.scale) / f64::from(codes.scale)).collect();
+        let rescale::Multipliers { shift, multipliers } = rescale::multipliers(&ratios)
+            .map_err(|ratio| QuantizeError::Multiplier { layer: self.layer, ratio })?;
+        self.prove_no_overflow(&rows, &biases, shift)?;
+        let channels =
+            biases.iter().zip(&multipliers).flat_map(|(&bias, &multiplier)| [bias, multiplier]).flat_map(i32::to_le_bytes);
+        let rescale = QuantizedRescale { codes, shift, channels: channels.collect() };
+        let weights = as_bytes(&rows);
+        let layer = match layer {
+            Layer::Conv(conv) => QuantizedLayer::Conv2d { conv, rescale, weights },
+            Layer::Dense(dense) => QuantizedLayer::Dense { dense, rescale, weights },
+            Layer::MaxPool(_) => QuantizedLayer::MaxPool2d,
+        };
+        Ok((layer, codes))
+    }
+
+    /// Biases in steps of the accumulator, with the input's zero point folded in:
+    /// `sum((q - zp) * w) + b = sum(q * w) + (b - zp * sum(w))`.
+    fn fold_biases(&self, rows: &[Vec<i8>], scales: &[f64]) -> Result<Vec<i32>, QuantizeError> {
+        let channels = rows.iter().zip(scales).zip(&self.biases).enumerate();
+        channels
+            .map(|(channel, ((row, scale), &bias))| {
+                let steps = (f64::from(bias) / (scale * f64::from(self.input.scale))).round() as i64;
+                let sum: i64 = row.iter().map(|&weight| i64::from(weight)).sum();
+                let folded = steps.saturating_sub(i64::from(self.input.zero_point) * sum);
+                let bound = rescale::accumulator_bound(row, folded);
+                i32::try_from(folded)
+                    .ok()
+                    .filter(|_| bound <= i64::from(i32::MAX))
+                    .ok_or(QuantizeError::Overflow { layer: self.layer, channel, bound })
+            })
+            .collect()
+    }
+
+    /// The proof that kernels may shift accumulators left without losing bits, whatever the input.
+    fn prove_no_overflow(&self, rows: &[Vec<i8>], biases: &[i32], shift: u8) -> Result<(), QuantizeError> {
+        for (channel, (row, &bias)) in rows.iter().zip(biases).enumerate() {
+            let bound = rescale::accumulator_bound(row, bias.into()) << shift;
+            if bound > i64::from(i32::MAX) {
+                return Err(QuantizeError::Overflow { layer: self.layer, channel, bound });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn as_bytes(rows: &[Vec<i8>]) -> Vec<u8> {
+    rows.iter().flatten().map(|weight| weight.cast_unsigned()).collect()
+}

@@ -1,0 +1,320 @@
+//! A run directory: everything that one training run left behind, enough to export the model again without training.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `run.json` | what was asked for and what export needs: architecture, recipe, data, seed, calibrated ranges |
+//! | `history.csv` | a row per epoch |
+//! | `metrics.json` | the results |
+//! | `weights.safetensors` | the float weights |
+//! | `model.bin` | the quantized model |
+
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use infer_core::Shape;
+use infer_core::format::Metadata;
+use serde::{Deserialize, Serialize};
+
+use crate::architecture::{Architecture, ArchitectureError, Layer};
+use crate::evaluate::Score;
+use crate::fit::Epoch;
+use crate::model::FloatModel;
+use crate::model_file::{self, ModelFileError};
+use crate::quantize::{QuantizeError, QuantizedModel, Range};
+use crate::recipe::Recipe;
+
+/// What was asked for, and what export needs besides the weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunConfig {
+    /// Version of the trainer.
+    pub trainer: String,
+    /// Name of the architecture.
+    pub model: String,
+    /// Shape of a picture.
+    pub input: Shape,
+    /// The layers.
+    pub layers: Vec<Layer>,
+    /// How it was trained.
+    pub recipe: Recipe,
+    /// Name of the data set.
+    pub dataset: String,
+    /// Names of the classes in the order of the logits.
+    pub class_names: Vec<String>,
+    /// Share of the training images held out for validation.
+    pub validation_fraction: f64,
+    /// What everything random came from.
+    pub seed: u64,
+    /// The calibrated range of each layer's output.
+    pub ranges: Vec<Range>,
+    /// Test accuracies, as far as they are known.
+    pub accuracies: Accuracies,
+}
+
+/// What the model file says about its own accuracy, 0 to 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Accuracies {
+    /// Of the float model on the test images.
+    pub float_test: Option<f32>,
+    /// Of the quantized model on the test images.
+    pub int8_test: Option<f32>,
+}
+
+/// The results of a run, `metrics.json`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Metrics {
+    /// Name of the architecture.
+    pub model: String,
+    /// Name of the data set.
+    pub dataset: String,
+    /// Weights and biases.
+    pub parameters: usize,
+    /// What everything random came from.
+    pub seed: u64,
+    /// Images in each part of the data.
+    pub images: PerSplit<usize>,
+    /// Passes over the training images.
+    pub epochs_run: usize,
+    /// The one whose weights were kept, counted from 1.
+    pub best_epoch: usize,
+    /// Whether it ended because the validation loss no longer fell.
+    pub stopped_early: bool,
+    /// Median over the epochs, validation left out.
+    pub seconds_per_epoch: f64,
+    /// Training images per second of that median.
+    pub images_per_second: f64,
+    /// The float model's scores.
+    pub float: PerSplit<Score>,
+    /// The quantized model's scores.
+    pub int8: Int8Metrics,
+    /// The model file.
+    pub export: ExportMetrics,
+}
+
+/// One value for each part of the data.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct PerSplit<T> {
+    /// Training images.
+    pub train: T,
+    /// Validation images.
+    pub validation: T,
+    /// Test images.
+    pub test: T,
+}
+
+/// The quantized model's scores.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Int8Metrics {
+    /// Loss and accuracy.
+    #[serde(flatten)]
+    pub scores: PerSplit<Score>,
+    /// Share of test images to which it gives the float model's class, 0 to 1.
+    pub agreement_with_float: f64,
+}
+
+/// The model file.
+#[derive(Clone, Debug, Serialize)]
+pub struct ExportMetrics {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its length.
+    pub bytes: usize,
+    /// Its SHA-256, hexadecimal.
+    pub sha256: String,
+    /// Bytes of flash that it takes: all of it.
+    pub flash_bytes: usize,
+    /// Bytes of RAM that an inference needs.
+    pub arena_bytes: u32,
+    /// Multiply-accumulates of an inference.
+    pub macs: usize,
+}
+
+/// Why a run directory cannot be written or read.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The directory is there already.
+    #[error("{path} exists already, and a run never overwrites an older one; name another --out")]
+    Exists {
+        /// The directory.
+        path: String,
+    },
+    /// A file or directory could not be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file or directory.
+        path: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// `run.json` is not what this trainer writes.
+    #[error("{path}: {source}; is this the directory of a run?")]
+    Json {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// The run's architecture is none.
+    #[error(transparent)]
+    Architecture(#[from] ArchitectureError),
+    /// The weights are missing or are not the architecture's.
+    #[error("weights: {0}")]
+    Weights(#[from] candle_core::Error),
+    /// The model cannot be quantized.
+    #[error(transparent)]
+    Quantize(#[from] QuantizeError),
+    /// The model cannot be written.
+    #[error(transparent)]
+    ModelFile(#[from] ModelFileError),
+}
+
+/// A directory that a run writes to or has written to.
+#[derive(Clone, Debug)]
+pub struct RunDirectory(PathBuf);
+
+impl RunDirectory {
+    /// Makes a new directory: `path`, or else the first free of `runs/NAME-1`, `runs/NAME-2`, ...
+    ///
+    /// # Errors
+    /// [`RunError::Exists`] where `path` is there and not empty, [`RunError::Io`].
+    pub fn create(path: Option<&Path>, name: &str) -> Result<Self, RunError> {
+        let io_error = |path: &Path| {
+            let path = path.display().to_string();
+            move |source| RunError::Io { path, source }
+        };
+        if let Some(path) = path {
+            fs::create_dir_all(path).map_err(io_error(path))?;
+            if fs::read_dir(path).map_err(io_error(path))?.next().is_some() {
+                return Err(RunError::Exists { path: path.display().to_string() });
+            }
+            return Ok(Self(path.to_owned()));
+        }
+        let runs = Path::new("runs");
+        fs::create_dir_all(runs).map_err(io_error(runs))?;
+        let mut number = 1;
+        loop {
+            let path = runs.join(format!("{name}-{number}"));
+            // Creating is the test: two runs that start together get two directories.
+            match fs::create_dir(&path) {
+                Ok(()) => return Ok(Self(path)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                Err(error) => return Err(io_error(&path)(error)),
+            }
+        }
+    }
+
+    /// The directory of an earlier run.
+    #[must_use]
+    pub fn open(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Where the float weights are.
+    #[must_use]
+    pub fn weights(&self) -> PathBuf {
+        self.0.join("weights.safetensors")
+    }
+
+    /// Where the quantized model is.
+    #[must_use]
+    pub fn model(&self) -> PathBuf {
+        self.0.join("model.bin")
+    }
+
+    /// Writes the float weights, whole or not at all.
+    ///
+    /// # Errors
+    /// [`RunError::Weights`], [`RunError::Io`].
+    pub fn write_weights(&self, model: &FloatModel) -> Result<(), RunError> {
+        let beside = self.0.join(".weights.safetensors.part");
+        model.save(&beside)?;
+        let path = self.weights();
+        fs::rename(&beside, &path).map_err(|source| RunError::Io { path: path.display().to_string(), source })
+    }
+
+    /// Writes `run.json`.
+    ///
+    /// # Errors
+    /// [`RunError::ModelFile`].
+    pub fn write_config(&self, config: &RunConfig) -> Result<(), RunError> {
+        self.write_json("run.json", config)
+    }
+
+    /// Writes `metrics.json`.
+    ///
+    /// # Errors
+    /// [`RunError::ModelFile`].
+    pub fn write_metrics(&self, metrics: &Metrics) -> Result<(), RunError> {
+        self.write_json("metrics.json", metrics)
+    }
+
+    /// Writes `history.csv`.
+    ///
+    /// # Errors
+    /// [`RunError::ModelFile`].
+    pub fn write_history(&self, epochs: &[Epoch]) -> Result<(), RunError> {
+        let mut text = String::from(
+            "epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,seconds,images_per_second\n",
+        );
+        for Epoch { epoch, train, validation, seconds, images_per_second } in epochs {
+            text += &format!(
+                "{epoch},{:.6},{:.6},{:.6},{:.6},{seconds:.3},{images_per_second:.0}\n",
+                train.loss, train.accuracy, validation.loss, validation.accuracy
+            );
+        }
+        Ok(model_file::write_whole(&self.0.join("history.csv"), text.as_bytes())?)
+    }
+
+    /// Reads `run.json`.
+    ///
+    /// # Errors
+    /// [`RunError::Io`], [`RunError::Json`].
+    pub fn read_config(&self) -> Result<RunConfig, RunError> {
+        let path = self.0.join("run.json");
+        let text = fs::read_to_string(&path)
+            .map_err(|source| RunError::Io { path: path.display().to_string(), source })?;
+        serde_json::from_str(&text).map_err(|source| RunError::Json { path: path.display().to_string(), source })
+    }
+
+    /// The model file of this run, made again from its weights and ranges: the same bytes as the first time.
+    ///
+    /// # Errors
+    /// [`RunError`], all variants but `Exists`.
+    pub fn export(&self) -> Result<Vec<u8>, RunError> {
+        let config = self.read_config()?;
+        let architecture = Architecture::new(config.model.clone(), config.input, &config.layers)?;
+        let model = FloatModel::load(architecture, &self.weights())?;
+        Ok(config.encode(&QuantizedModel::new(&model, &config.ranges)?)?)
+    }
+
+    fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), RunError> {
+        let path = self.0.join(name);
+        let json = serde_json::to_string_pretty(value)
+            .map_err(|source| RunError::Json { path: path.display().to_string(), source })?;
+        Ok(model_file::write_whole(&path, format!("{json}\n").as_bytes())?)
+    }
+}
+
+impl RunConfig {
+    /// The bytes of the model file.
+    ///
+    /// # Errors
+    /// [`ModelFileError`].
+    pub fn encode(&self, quantized: &QuantizedModel) -> Result<Vec<u8>, ModelFileError> {
+        quantized.encode(&Metadata {
+            trainer: &self.trainer,
+            dataset: &self.dataset,
+            architecture: &self.model,
+            class_lines: &self.class_names.join("\n"),
+            preprocessing: "bytes 0 to 255 as they are",
+            float_test_accuracy: self.accuracies.float_test,
+            int8_test_accuracy: self.accuracies.int8_test,
+        })
+    }
+}
