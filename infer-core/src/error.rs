@@ -173,7 +173,10 @@ impl fmt::Display for Error {
             }
             Self::HeaderLength { found } => write!(f, "model header states a length of {found} bytes, not 32"),
             Self::Checksum { stored, computed } => {
-                write!(f, "model damaged: CRC-32 is {computed:08x}, the file says {stored:08x}; copy or export it again")
+                write!(
+                    f,
+                    "model damaged: CRC-32 is {computed:08x}, the file says {stored:08x}; copy or export it again"
+                )
             }
             Self::Payload => f.write_str("model payload cannot be decoded"),
             Self::PayloadLeftOver { bytes } => write!(f, "model payload has {bytes} bytes after its last layer"),

@@ -53,7 +53,10 @@ impl Header {
         };
         let mut at = 0;
         while at < MAGIC.len() {
-            #[expect(clippy::indexing_slicing, reason = "a const fn has no iterators; the loop stays inside both arrays")]
+            #[expect(
+                clippy::indexing_slicing,
+                reason = "a const fn has no iterators; the loop stays inside both arrays"
+            )]
             if b[at] != MAGIC[at] {
                 return Err(Error::NotAModel);
             }

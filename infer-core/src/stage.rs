@@ -179,7 +179,10 @@ impl<'m> Plan<'m> {
                     {
                         continue;
                     }
-                    Stage::MaxPool2d(MaxPool2dStage { input: core::mem::replace(&mut flow.shape, pooled), output: pooled })
+                    Stage::MaxPool2d(MaxPool2dStage {
+                        input: core::mem::replace(&mut flow.shape, pooled),
+                        output: pooled,
+                    })
                 }
                 Layer::Dense(dense) => flow.dense(layer, &dense)?,
                 Layer::Logits(last) => {
@@ -289,7 +292,8 @@ impl Flow {
 
     /// The shape behind a 2x2 pool; an odd last row or column is left out.
     fn pool(&mut self, layer: u8) -> Result<Shape, Error> {
-        let pooled = Shape { height: self.shape.height / 2, width: self.shape.width / 2, channels: self.shape.channels };
+        let pooled =
+            Shape { height: self.shape.height / 2, width: self.shape.width / 2, channels: self.shape.channels };
         countable(layer, pooled)?;
         Ok(pooled)
     }
@@ -331,22 +335,14 @@ fn countable(layer: u8, shape: Shape) -> Result<(), Error> {
 
 fn exactly(layer: u8, needed: u32, weights: &[u8]) -> Result<&[u8], Error> {
     let needed = needed as usize;
-    if weights.len() == needed {
-        Ok(weights)
-    } else {
-        Err(Error::WeightLength { layer, needed, given: weights.len() })
-    }
+    if weights.len() == needed { Ok(weights) } else { Err(Error::WeightLength { layer, needed, given: weights.len() }) }
 }
 
 fn positive(layer: u8, scale: f32) -> Result<(), Error> {
     if scale > 0.0 && scale.is_finite() { Ok(()) } else { Err(Error::Scale { layer }) }
 }
 
-fn requantize<'m>(
-    layer: u8,
-    outputs: u16,
-    requantize: &Requantize<'m>,
-) -> Result<(Rescale, ChannelTable<'m>), Error> {
+fn requantize<'m>(layer: u8, outputs: u16, requantize: &Requantize<'m>) -> Result<(Rescale, ChannelTable<'m>), Error> {
     let Requantize { codes, relu, shift, channels } = *requantize;
     positive(layer, codes.scale)?;
     if relu && codes.zero_point != 0 {

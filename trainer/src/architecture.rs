@@ -358,7 +358,9 @@ total                                          542,230";
         );
         let pools = "[[layers]]\nmax_pool = {}\n".repeat(3);
         assert!(refuse(&pools).contains("layer 3 (max-pool 2x2): its input is 1x1x1; a 2x2 window does not fit"));
-        assert!(refuse("[[layers]]\ndense = { outputs = 3, relu = true }").contains("must end in a dense layer without"));
+        assert!(
+            refuse("[[layers]]\ndense = { outputs = 3, relu = true }").contains("must end in a dense layer without")
+        );
         assert!(refuse("[[layers]]\ndense = { outputs = 0 }").contains("it has no outputs"));
         assert!(refuse("layers = []").contains("must end in a dense layer"));
         assert!(refuse("[[layers]]\ndens = { outputs = 3 }").contains("unknown variant"));

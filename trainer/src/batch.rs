@@ -20,8 +20,5 @@ pub fn gather(images: &Images, indices: &[usize]) -> Result<(Tensor, Tensor)> {
         labels.push(u32::from(images.label(index)));
     }
     let dimensions = (indices.len(), shape.height, shape.width, shape.channels);
-    Ok((
-        Tensor::from_vec(pixels, dimensions, &Device::Cpu)?,
-        Tensor::from_vec(labels, indices.len(), &Device::Cpu)?,
-    ))
+    Ok((Tensor::from_vec(pixels, dimensions, &Device::Cpu)?, Tensor::from_vec(labels, indices.len(), &Device::Cpu)?))
 }

@@ -54,8 +54,10 @@ pub fn float(model: &FloatModel, images: &Images) -> Result<Answers> {
 /// Where infer-core refuses the file, or pictures of this shape.
 pub fn int8(model: &[u8], images: &Images) -> std::result::Result<Answers, infer_core::Error> {
     let indices: Vec<usize> = (0..images.len()).collect();
-    let chunks: Vec<(Vec<usize>, f64)> =
-        indices.par_chunks(BATCH).map(|indices| int8_chunk(model, images, indices)).collect::<std::result::Result<_, _>>()?;
+    let chunks: Vec<(Vec<usize>, f64)> = indices
+        .par_chunks(BATCH)
+        .map(|indices| int8_chunk(model, images, indices))
+        .collect::<std::result::Result<_, _>>()?;
     let loss = chunks.iter().map(|(_, loss)| loss).sum();
     Ok(Answers::new(chunks.into_iter().flat_map(|(classes, _)| classes).collect(), loss, images))
 }
@@ -91,7 +93,8 @@ fn int8_chunk(
 
 impl Answers {
     fn new(classes: Vec<usize>, total_loss: f64, images: &Images) -> Self {
-        let right = classes.iter().zip(images.labels()).filter(|(class, label)| **class == usize::from(**label)).count();
+        let right =
+            classes.iter().zip(images.labels()).filter(|(class, label)| **class == usize::from(**label)).count();
         let count = images.len().max(1) as f64;
         Self { classes, score: Score { loss: total_loss / count, accuracy: right as f64 / count } }
     }

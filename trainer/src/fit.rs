@@ -146,7 +146,8 @@ fn train_epoch(
         }
         optimizer.backward_step(&loss)?;
         let rows = logits.to_vec2::<f32>()?;
-        right += rows.iter().zip(indices).filter(|(row, index)| argmax(row) == usize::from(images.label(**index))).count();
+        right +=
+            rows.iter().zip(indices).filter(|(row, index)| argmax(row) == usize::from(images.label(**index))).count();
         total_loss += f64::from(value) * indices.len() as f64;
         seen += indices.len();
         let running = Score { loss: total_loss / seen as f64, accuracy: right as f64 / seen as f64 };

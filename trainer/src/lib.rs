@@ -17,14 +17,14 @@
 
 pub mod adam;
 pub mod architecture;
-//pub mod batch;
-//pub mod data;
-//pub mod evaluate;
-//pub mod fit;
-//pub mod model;
+pub mod batch;
+pub mod data;
+pub mod evaluate;
+pub mod fit;
+pub mod model;
 pub mod model_file;
 pub mod ops;
-//pub mod quantize;
+pub mod quantize;
 pub mod recipe;
 pub mod rng;
-//pub mod run;
+pub mod run;

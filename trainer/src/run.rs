@@ -277,8 +277,8 @@ impl RunDirectory {
     /// [`RunError::Io`], [`RunError::Json`].
     pub fn read_config(&self) -> Result<RunConfig, RunError> {
         let path = self.0.join("run.json");
-        let text = fs::read_to_string(&path)
-            .map_err(|source| RunError::Io { path: path.display().to_string(), source })?;
+        let text =
+            fs::read_to_string(&path).map_err(|source| RunError::Io { path: path.display().to_string(), source })?;
         serde_json::from_str(&text).map_err(|source| RunError::Json { path: path.display().to_string(), source })
     }
 

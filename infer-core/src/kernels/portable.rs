@@ -73,10 +73,9 @@ fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
 
 /// Sum of `u8` codes times `i8` weights.
 fn dot(codes: &[u8], weights: &[u8]) -> i32 {
-    codes
-        .iter()
-        .zip(weights)
-        .fold(0i32, |sum, (&code, &weight)| sum.wrapping_add(i32::from(i16::from(code)) * i32::from(weight.cast_signed())))
+    codes.iter().zip(weights).fold(0i32, |sum, (&code, &weight)| {
+        sum.wrapping_add(i32::from(i16::from(code)) * i32::from(weight.cast_signed()))
+    })
 }
 
 /// Sum over the filter placed at row `y` and column `x` of the output, not pooled yet.

@@ -138,7 +138,11 @@ impl Fit {
         if let Some(parent) = parent
             && !parent.is_dir()
         {
-            return Err(Usage::error(anyhow!("--export {}: there is no directory {}", path.display(), parent.display())));
+            return Err(Usage::error(anyhow!(
+                "--export {}: there is no directory {}",
+                path.display(),
+                parent.display()
+            )));
         }
         if path.is_dir() {
             return Err(Usage::error(anyhow!("--export {} is a directory; name a file", path.display())));
@@ -204,10 +208,7 @@ impl Fit {
             seconds_per_epoch,
             images_per_second: dataset.train.len() as f64 / seconds_per_epoch,
             float: scores(&float),
-            int8: Int8Metrics {
-                scores: scores(&int8),
-                agreement_with_float: int8.test.agreement(&float.test),
-            },
+            int8: Int8Metrics { scores: scores(&int8), agreement_with_float: int8.test.agreement(&float.test) },
             export: ExportMetrics {
                 path: self.export.clone().unwrap_or_else(|| directory.model()),
                 bytes: bytes.len(),
@@ -223,11 +224,7 @@ impl Fit {
 }
 
 fn on_each(dataset: &Dataset, score: impl Fn(&trainer::data::Images) -> Result<Answers>) -> Result<PerSplit<Answers>> {
-    Ok(PerSplit {
-        train: score(&dataset.train)?,
-        validation: score(&dataset.validation)?,
-        test: score(&dataset.test)?,
-    })
+    Ok(PerSplit { train: score(&dataset.train)?, validation: score(&dataset.validation)?, test: score(&dataset.test)? })
 }
 
 fn scores(answers: &PerSplit<Answers>) -> PerSplit<Score> {
@@ -313,7 +310,8 @@ impl Observer for Progress {
             return;
         }
         let speed = self.bar.per_sec();
-        self.bar.set_message(format!("loss {:.4}  accuracy {:.4}  {speed:.0} images/s", running.loss, running.accuracy));
+        self.bar
+            .set_message(format!("loss {:.4}  accuracy {:.4}  {speed:.0} images/s", running.loss, running.accuracy));
     }
 
     fn epoch(&mut self, epoch: &Epoch, is_best: bool) {

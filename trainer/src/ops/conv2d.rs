@@ -250,11 +250,7 @@ struct Pass<'a> {
 
 impl Gradients {
     fn new(g: &Geometry, input_len: Option<usize>) -> Self {
-        Self {
-            by_tap: vec![0.0; g.out * g.taps()],
-            bias: vec![0.0; g.out],
-            input: vec![0.0; input_len.unwrap_or(0)],
-        }
+        Self { by_tap: vec![0.0; g.out * g.taps()], bias: vec![0.0; g.out], input: vec![0.0; input_len.unwrap_or(0)] }
     }
 
     fn add(&mut self, g: &Geometry, by_tap: &[f32], pass: Pass<'_>, floor: f32) {
@@ -266,7 +262,15 @@ impl Gradients {
         for (index, ((image, y), (gradient, winners))) in images.zip(gradients).enumerate() {
             g.pad_image(image, &mut padded);
             parameter_gradients(
-                g, &padded, y, gradient, winners, floor, &mut scratch, &mut self.by_tap, &mut self.bias,
+                g,
+                &padded,
+                y,
+                gradient,
+                winners,
+                floor,
+                &mut scratch,
+                &mut self.by_tap,
+                &mut self.bias,
             );
             if !self.input.is_empty() {
                 padded_gradient.fill(0.0);

@@ -13,7 +13,10 @@ pub fn softmax_cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor>
     let (n, classes) = logits.dims2()?;
     let labels = labels.to_vec1::<u32>()?;
     if labels.len() != n || labels.iter().any(|&label| label as usize >= classes) {
-        candle_core::bail!("cross-entropy: {} labels for {n} rows of {classes} logits, or one beyond them", labels.len());
+        candle_core::bail!(
+            "cross-entropy: {} labels for {n} rows of {classes} logits, or one beyond them",
+            labels.len()
+        );
     }
     logits.contiguous()?.apply_op1(CrossEntropy { labels })
 }

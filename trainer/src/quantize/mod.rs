@@ -200,12 +200,7 @@ struct Source {
 }
 
 impl Source {
-    fn read(
-        layer: usize,
-        shaped: &ShapedLayer,
-        parameters: &Parameters,
-        input: Codes,
-    ) -> Result<Self, QuantizeError> {
+    fn read(layer: usize, shaped: &ShapedLayer, parameters: &Parameters, input: Codes) -> Result<Self, QuantizeError> {
         let rows = parameters.weight.reshape((shaped.output_channels(), shaped.fan_in()))?.to_vec2::<f32>()?;
         let biases = parameters.bias.to_vec1::<f32>()?;
         if rows.iter().flatten().chain(&biases).any(|value| !value.is_finite()) {
@@ -232,16 +227,20 @@ impl Source {
 
     fn requantized(&self, layer: Layer, range: Range) -> Result<(QuantizedLayer, Codes), QuantizeError> {
         let scales = self.scales();
-        let rows: Vec<Vec<i8>> = self.rows.iter().zip(&scales).map(|(row, &scale)| weights::quantize(row, scale)).collect();
+        let rows: Vec<Vec<i8>> =
+            self.rows.iter().zip(&scales).map(|(row, &scale)| weights::quantize(row, scale)).collect();
         let biases = self.fold_biases(&rows, &scales)?;
         let codes = range.codes();
         let ratios: Vec<f64> =
             scales.iter().map(|scale| scale * f64::from(self.input.scale) / f64::from(codes.scale)).collect();
-        let rescale::Multipliers { shift, multipliers } = rescale::multipliers(&ratios)
-            .map_err(|ratio| QuantizeError::Multiplier { layer: self.layer, ratio })?;
+        let rescale::Multipliers { shift, multipliers } =
+            rescale::multipliers(&ratios).map_err(|ratio| QuantizeError::Multiplier { layer: self.layer, ratio })?;
         self.prove_no_overflow(&rows, &biases, shift)?;
-        let channels =
-            biases.iter().zip(&multipliers).flat_map(|(&bias, &multiplier)| [bias, multiplier]).flat_map(i32::to_le_bytes);
+        let channels = biases
+            .iter()
+            .zip(&multipliers)
+            .flat_map(|(&bias, &multiplier)| [bias, multiplier])
+            .flat_map(i32::to_le_bytes);
         let rescale = QuantizedRescale { codes, shift, channels: channels.collect() };
         let weights = as_bytes(&rows);
         let layer = match layer {
@@ -262,10 +261,11 @@ impl Source {
                 let sum: i64 = row.iter().map(|&weight| i64::from(weight)).sum();
                 let folded = steps.saturating_sub(i64::from(self.input.zero_point) * sum);
                 let bound = rescale::accumulator_bound(row, folded);
-                i32::try_from(folded)
-                    .ok()
-                    .filter(|_| bound <= i64::from(i32::MAX))
-                    .ok_or(QuantizeError::Overflow { layer: self.layer, channel, bound })
+                i32::try_from(folded).ok().filter(|_| bound <= i64::from(i32::MAX)).ok_or(QuantizeError::Overflow {
+                    layer: self.layer,
+                    channel,
+                    bound,
+                })
             })
             .collect()
     }

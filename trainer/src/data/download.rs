@@ -1,0 +1,118 @@
+//! Fetches published files: each appears under its name when its SHA-256 is right, or not at all.
+//!
+//! Running it again fetches what is missing. The hash makes the plain HTTP of the publisher as good as any transport.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use sha2::{Digest, Sha256};
+
+use super::DataError;
+
+/// A file that is published somewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Remote<'a> {
+    /// Its name, there and here.
+    pub name: &'a str,
+    /// SHA-256 of its content, hexadecimal.
+    pub sha256: &'a str,
+}
+
+/// Fetches those of `files` that are not in `directory` yet from below `url`.
+///
+/// # Errors
+/// [`DataError::Download`], [`DataError::Hash`], [`DataError::Io`]. Files fetched before the error stay.
+pub fn download(url: &str, files: &[Remote<'_>], directory: &Path) -> Result<(), DataError> {
+    fs::create_dir_all(directory).map_err(|source| DataError::Io { path: directory.to_owned(), source })?;
+    let agent = ureq::Agent::new_with_config(
+        ureq::Agent::config_builder()
+            .timeout_connect(Some(Duration::from_secs(5)))
+            .timeout_resolve(Some(Duration::from_secs(5)))
+            .timeout_recv_response(Some(Duration::from_secs(20)))
+            .timeout_recv_body(Some(Duration::from_secs(600)))
+            .build(),
+    );
+    for file in files {
+        let path = directory.join(file.name);
+        let is_whole = path.is_file() && sha256(&path)? == file.sha256;
+        if !is_whole {
+            fetch(&agent, &format!("{}/{}", url.trim_end_matches('/'), file.name), file, &path)?;
+        }
+    }
+    Ok(())
+}
+
+/// SHA-256 of a file, hexadecimal.
+///
+/// # Errors
+/// [`DataError::Io`].
+pub fn sha256(path: &Path) -> Result<String, DataError> {
+    let io_error = |source| DataError::Io { path: path.to_owned(), source };
+    let mut file = fs::File::open(path).map_err(io_error)?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let read = file.read(&mut buffer).map_err(io_error)?;
+        if read == 0 {
+            return Ok(hexadecimal(hash));
+        }
+        hash.update(&buffer[..read]);
+    }
+}
+
+fn hexadecimal(hash: Sha256) -> String {
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn fetch(agent: &ureq::Agent, url: &str, file: &Remote<'_>, path: &Path) -> Result<(), DataError> {
+    let failed = |reason: String| DataError::Download { url: url.to_owned(), reason };
+    let io_error = |source| DataError::Io { path: path.to_owned(), source };
+    let response = agent.get(url).call().map_err(|error| failed(error.to_string()))?;
+    let body = response.into_body();
+    let length = body.content_length();
+    let bar = progress_bar(file.name, length);
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let mut beside =
+        tempfile::Builder::new().prefix(file.name).suffix(".part").tempfile_in(directory).map_err(io_error)?;
+    let mut reader = body.into_reader();
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 64 * 1024];
+    let mut received = 0;
+    loop {
+        let read = reader.read(&mut buffer).map_err(|error| failed(format!("{error} after {received} bytes")))?;
+        if read == 0 {
+            break;
+        }
+        hash.update(&buffer[..read]);
+        beside.write_all(&buffer[..read]).map_err(io_error)?;
+        received += read as u64;
+        bar.inc(read as u64);
+    }
+    bar.finish_and_clear();
+    if let Some(length) = length.filter(|&length| length != received) {
+        return Err(failed(format!("the connection was cut after {received} of {length} bytes; run it again")));
+    }
+    let found = hexadecimal(hash);
+    if found != file.sha256 {
+        return Err(DataError::Hash { url: url.to_owned(), found, expected: file.sha256.to_owned() });
+    }
+    beside.as_file().sync_all().map_err(io_error)?;
+    beside.persist(path).map_err(|error| io_error(error.error))?;
+    // Bars vanish, and without a terminal there are none.
+    eprintln!("fetched {} ({received} bytes)", file.name);
+    Ok(())
+}
+
+fn progress_bar(name: &str, length: Option<u64>) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg} [{bar:24}] {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ");
+    let bar = match length {
+        Some(length) => ProgressBar::new(length).with_style(style),
+        None => ProgressBar::new_spinner(),
+    };
+    bar.with_message(name.to_owned())
+}

@@ -1,0 +1,293 @@
+//! Pictures and labels: read from files, fetched, or drawn; split for validation.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`idx`] | the IDX file format, plain and gzip |
+//! | [`fashion_mnist`] | which files the data set is, and their hashes |
+//! | [`source`] | where to look, in which order: [`load`] |
+//! | [`download`] | fetching files whole and checked, or not at all |
+//! | [`garments`] | the built-in set, drawn from a seed |
+//! | [`split`] | the stratified validation split |
+
+pub mod download;
+pub mod fashion_mnist;
+pub mod garments;
+pub mod idx;
+pub mod source;
+pub mod split;
+
+use std::fmt;
+use std::path::PathBuf;
+
+pub use source::{DatasetChoice, Environment, Loaded, Origin, Request, load};
+
+/// Height, width and channels of a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// Values per pixel.
+    pub channels: usize,
+}
+
+impl Shape {
+    /// Bytes of one picture.
+    #[must_use]
+    pub const fn len(self) -> usize {
+        self.height * self.width * self.channels
+    }
+
+    /// Whether there is no pixel at all.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}x{}", self.height, self.width, self.channels)
+    }
+}
+
+impl From<infer_core::Shape> for Shape {
+    fn from(shape: infer_core::Shape) -> Self {
+        Self { height: shape.height.into(), width: shape.width.into(), channels: shape.channels.into() }
+    }
+}
+
+/// Labeled pictures of one shape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Images {
+    shape: Shape,
+    pixels: Vec<u8>,
+    labels: Vec<u8>,
+}
+
+impl Images {
+    /// Pictures `[n, height, width, channels]` with `n` labels.
+    ///
+    /// # Panics
+    /// Where there are not as many pixels as `n` pictures of that shape have: a mistake in the caller.
+    #[must_use]
+    pub fn new(shape: Shape, pixels: Vec<u8>, labels: Vec<u8>) -> Self {
+        assert_eq!(pixels.len(), shape.len() * labels.len(), "pixels of {} pictures of {shape}", labels.len());
+        Self { shape, pixels, labels }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// The shape of each.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// The pixels of one, `[height, width, channels]`.
+    #[must_use]
+    pub fn image(&self, index: usize) -> &[u8] {
+        &self.pixels[index * self.shape.len()..][..self.shape.len()]
+    }
+
+    /// The class of one.
+    #[must_use]
+    pub fn label(&self, index: usize) -> u8 {
+        self.labels[index]
+    }
+
+    /// The class of each.
+    #[must_use]
+    pub fn labels(&self) -> &[u8] {
+        &self.labels
+    }
+
+    /// Those at these indices, in this order.
+    #[must_use]
+    pub fn subset(&self, indices: &[usize]) -> Self {
+        let pixels = indices.iter().flat_map(|&index| self.image(index)).copied().collect();
+        Self { shape: self.shape, pixels, labels: indices.iter().map(|&index| self.labels[index]).collect() }
+    }
+}
+
+/// What a model is trained on, chosen by and tested on.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    /// What it is called.
+    pub name: String,
+    /// The classes in the order of the labels.
+    pub class_names: Vec<String>,
+    /// What the weights are fitted to.
+    pub train: Images,
+    /// What early stopping looks at.
+    pub validation: Images,
+    /// What nothing is chosen by.
+    pub test: Images,
+}
+
+/// Why there are no pictures.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// A file or directory could not be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A directory lacks one of the four IDX files.
+    #[error("{directory} holds no {name} and no {name}.gz; name a directory with the four IDX files")]
+    MissingFile {
+        /// The directory.
+        directory: PathBuf,
+        /// Name of the file without `.gz`.
+        name: String,
+    },
+    /// A gzip file that cannot be unpacked.
+    #[error("{path}: damaged or truncated gzip file ({reason}); fetch or copy it again")]
+    Gzip {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder says.
+        reason: String,
+    },
+    /// Not the magic number of the expected kind of IDX file.
+    #[error("{path}: no IDX file of {expected}: it begins with {found:#010x}, not {magic:#010x}")]
+    Magic {
+        /// The file.
+        path: PathBuf,
+        /// Images or labels.
+        expected: &'static str,
+        /// What the first four bytes are.
+        found: u32,
+        /// What they should be.
+        magic: u32,
+    },
+    /// Fewer bytes than the header announces.
+    #[error("{path}: truncated: its header announces {needed} bytes, {given} are there; fetch or copy it again")]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that the header announces, itself included.
+        needed: u64,
+        /// Bytes there are, unpacked.
+        given: u64,
+    },
+    /// More bytes than the header announces.
+    #[error("{path}: its header announces {needed} bytes, but more follow; is it an IDX file?")]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that the header announces, itself included.
+        needed: u64,
+    },
+    /// No pictures at all.
+    #[error("{path}: holds no images (its header says {count} of {height}x{width})")]
+    Empty {
+        /// The file.
+        path: PathBuf,
+        /// Images in the header.
+        count: u32,
+        /// Rows in the header.
+        height: u32,
+        /// Columns in the header.
+        width: u32,
+    },
+    /// Not one label for each image.
+    #[error("{images_path} holds {images} images, but {labels_path} {labels} labels; the two do not belong together")]
+    CountMismatch {
+        /// File of images.
+        images_path: PathBuf,
+        /// Images in it.
+        images: usize,
+        /// File of labels.
+        labels_path: PathBuf,
+        /// Labels in it.
+        labels: usize,
+    },
+    /// A label that no class has.
+    #[error("{path}: label number {index} is {label}, but there are {classes} classes (0 to {})", .classes - 1)]
+    LabelOutOfRange {
+        /// The file.
+        path: PathBuf,
+        /// Which label, counted from 0.
+        index: usize,
+        /// The label.
+        label: u8,
+        /// Number of classes.
+        classes: usize,
+    },
+    /// Training and test images of different sizes.
+    #[error("{path} holds images of {test}, but the training images are {train}")]
+    SizeMismatch {
+        /// File of test images.
+        path: PathBuf,
+        /// Their shape.
+        test: Shape,
+        /// Shape of the training images.
+        train: Shape,
+    },
+    /// Only one class: nothing to tell apart.
+    #[error("{path}: all images are of one class; at least two are needed")]
+    OneClass {
+        /// File of labels.
+        path: PathBuf,
+    },
+    /// Not a share.
+    #[error("validation fraction {fraction}: it must be over 0 and under 1")]
+    Fraction {
+        /// What was asked for.
+        fraction: f64,
+    },
+    /// The split leaves one side without an image of some class.
+    #[error(
+        "class {class} has {images} images, too few to train on some and validate on others; \
+         add images or change --val-fraction"
+    )]
+    TooFew {
+        /// The class.
+        class: usize,
+        /// Its images.
+        images: usize,
+    },
+    /// A file could not be fetched.
+    #[error("cannot fetch {url}: {reason}")]
+    Download {
+        /// Where from.
+        url: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// A fetched file is not the published one.
+    #[error("{url} is not the published file: SHA-256 {found}, expected {expected}; nothing was kept")]
+    Hash {
+        /// Where from.
+        url: String,
+        /// Its hash.
+        found: String,
+        /// What it should be.
+        expected: String,
+    },
+    /// Fashion-MNIST was asked for and is nowhere.
+    #[error(
+        "Fashion-MNIST is not to be had: {reason}.\n\
+         Set FASHION_MNIST_DIR or give --data with a directory of its four IDX files, or use --dataset garments"
+    )]
+    Unavailable {
+        /// What was tried.
+        reason: String,
+    },
+}

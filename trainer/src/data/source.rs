@@ -1,0 +1,252 @@
+//! Where pictures come from: `--data`, `FASHION_MNIST_DIR`, the cache, a download; or drawn here.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::{DataError, Dataset, Images, download, fashion_mnist, garments, idx, split};
+
+/// Which data set is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DatasetChoice {
+    /// Fashion-MNIST, or garments with a warning where it cannot be had.
+    #[default]
+    Auto,
+    /// Fashion-MNIST and nothing else.
+    FashionMnist,
+    /// The built-in set.
+    Garments,
+}
+
+/// What to load.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Which data set.
+    pub choice: DatasetChoice,
+    /// A directory of IDX files; goes before everything else.
+    pub data_dir: Option<PathBuf>,
+    /// Share of the training images held out for validation.
+    pub validation_fraction: f64,
+    /// Decides which those are.
+    pub seed: u64,
+    /// What the process' environment says.
+    pub environment: Environment,
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        Self {
+            choice: DatasetChoice::Auto,
+            data_dir: None,
+            validation_fraction: 0.05,
+            seed: 48,
+            environment: Environment::default(),
+        }
+    }
+}
+
+/// What the process' environment says about where to look; empty in tests.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    /// `FASHION_MNIST_DIR`: a directory of the four files.
+    pub fashion_mnist_dir: Option<PathBuf>,
+    /// `THIMBLE_CACHE_DIR`, or else a directory `thimble` in the user's cache.
+    pub cache_dir: Option<PathBuf>,
+    /// `FASHION_MNIST_URL`: a mirror, instead of the publisher.
+    pub url: Option<String>,
+}
+
+impl Environment {
+    /// The process' own.
+    #[must_use]
+    pub fn from_process() -> Self {
+        let path = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        Self {
+            fashion_mnist_dir: path("FASHION_MNIST_DIR"),
+            cache_dir: path("THIMBLE_CACHE_DIR").or_else(|| Some(dirs::cache_dir()?.join("thimble"))),
+            url: std::env::var("FASHION_MNIST_URL").ok().filter(|url| !url.is_empty()),
+        }
+    }
+}
+
+/// A data set and where it came from.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The pictures.
+    pub dataset: Dataset,
+    /// Where they came from.
+    pub origin: Origin,
+    /// What the user must know: that this is not the data set one would expect.
+    pub warning: Option<String>,
+}
+
+/// Where pictures came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// From the directory that `--data` names.
+    Data(PathBuf),
+    /// From the directory that `FASHION_MNIST_DIR` names.
+    Environment(PathBuf),
+    /// From the cache.
+    Cache(PathBuf),
+    /// Fetched into the cache just now.
+    Download(PathBuf),
+    /// Drawn by the trainer.
+    BuiltIn,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Data(path) => write!(f, "from --data {}", path.display()),
+            Self::Environment(path) => write!(f, "from FASHION_MNIST_DIR {}", path.display()),
+            Self::Cache(path) => write!(f, "from the cache {}", path.display()),
+            Self::Download(path) => write!(f, "fetched into {}", path.display()),
+            Self::BuiltIn => f.write_str("drawn by the trainer"),
+        }
+    }
+}
+
+/// Finds, reads, checks and splits a data set.
+///
+/// # Errors
+/// [`DataError`]. A directory that was named and is broken is always an error; only the absence of Fashion-MNIST leads
+/// to garments, and only under [`DatasetChoice::Auto`].
+pub fn load(request: &Request) -> Result<Loaded, DataError> {
+    if let Some(directory) = &request.data_dir {
+        return from_directory(directory, Origin::Data(directory.clone()), request);
+    }
+    if request.choice == DatasetChoice::Garments {
+        return built_in(request, None);
+    }
+    if let Some(directory) = &request.environment.fashion_mnist_dir {
+        return from_directory(directory, Origin::Environment(directory.clone()), request);
+    }
+    match cached(request) {
+        Err(reason) if request.choice == DatasetChoice::Auto => built_in(request, Some(&reason)),
+        Err(reason) => Err(DataError::Unavailable { reason }),
+        Ok(origin @ (Origin::Cache(_) | Origin::Download(_))) => {
+            let directory = match &origin {
+                Origin::Cache(path) | Origin::Download(path) => path.clone(),
+                _ => PathBuf::new(),
+            };
+            from_directory(&directory, origin, request)
+        }
+        Ok(_) => built_in(request, None),
+    }
+}
+
+/// Fashion-MNIST in the cache, fetched where it is not there yet; or why neither is to be had.
+fn cached(request: &Request) -> Result<Origin, String> {
+    let Environment { cache_dir, url, .. } = &request.environment;
+    let Some(cache) = cache_dir else {
+        return Err("FASHION_MNIST_DIR is not set and there is no cache directory to fetch it into".to_owned());
+    };
+    let directory = cache.join(fashion_mnist::NAME);
+    if fashion_mnist::FILES.iter().all(|file| directory.join(file.name).is_file()) {
+        return Ok(Origin::Cache(directory));
+    }
+    let url = url.as_deref().unwrap_or(fashion_mnist::URL);
+    match download::download(url, &fashion_mnist::FILES, &directory) {
+        Ok(()) => Ok(Origin::Download(directory)),
+        Err(error) => Err(format!(
+            "FASHION_MNIST_DIR is not set, the cache {} does not hold it, and {error}",
+            directory.display()
+        )),
+    }
+}
+
+fn built_in(request: &Request, why: Option<&str>) -> Result<Loaded, DataError> {
+    let (train, test) = garments::draw(garments::SEED);
+    let class_names = fashion_mnist::CLASS_NAMES.map(str::to_owned).to_vec();
+    let dataset = split_off_validation(garments::NAME.to_owned(), class_names, train, test, request)?;
+    let warning = why.map(|why| {
+        format!(
+            "WARNING: this trains on the built-in set \"garments\", drawn by the trainer, NOT on Fashion-MNIST.\n\
+             Why: {why}.\n\
+             What to do: connect to the network, or set FASHION_MNIST_DIR (or give --data) to a directory with the\n\
+             four files of Fashion-MNIST. --dataset fashion-mnist makes this an error, --dataset garments silences it."
+        )
+    });
+    Ok(Loaded { dataset, origin: Origin::BuiltIn, warning })
+}
+
+/// Reads the four IDX files of `directory`.
+fn from_directory(directory: &Path, origin: Origin, request: &Request) -> Result<Loaded, DataError> {
+    let file = |name: &str| {
+        let candidates = [directory.join(format!("{name}.gz")), directory.join(name)];
+        let found = candidates.into_iter().find(|path| path.is_file());
+        found.ok_or_else(|| DataError::MissingFile { directory: directory.to_owned(), name: name.to_owned() })
+    };
+    let paths = [
+        file("train-images-idx3-ubyte")?,
+        file("train-labels-idx1-ubyte")?,
+        file("t10k-images-idx3-ubyte")?,
+        file("t10k-labels-idx1-ubyte")?,
+    ];
+    let train = idx::read(&paths[0], &paths[1])?;
+    let test = idx::read(&paths[2], &paths[3])?;
+    if test.shape() != train.shape() {
+        return Err(DataError::SizeMismatch { path: paths[2].clone(), test: test.shape(), train: train.shape() });
+    }
+    let (name, class_names) = name_and_classes(directory, &paths, &train)?;
+    idx::check_labels(&train, class_names.len(), &paths[1])?;
+    idx::check_labels(&test, class_names.len(), &paths[3])?;
+    let dataset = split_off_validation(name, class_names, train, test, request)?;
+    Ok(Loaded { dataset, origin, warning: None })
+}
+
+/// Fashion-MNIST is known by its content; another set by its directory's name and, where there is one, its
+/// `classes.txt` of one name a line.
+fn name_and_classes(
+    directory: &Path,
+    paths: &[PathBuf; 4],
+    train: &Images,
+) -> Result<(String, Vec<String>), DataError> {
+    let published = paths.iter().zip(fashion_mnist::FILES);
+    let is_published = |(path, file): (&PathBuf, download::Remote<'_>)| {
+        Ok::<_, DataError>(path.extension().is_some_and(|end| end == "gz") && download::sha256(path)? == file.sha256)
+    };
+    // The labels first: they are small, and tell another set apart as well as the images do.
+    let mut published: Vec<_> = published.collect();
+    published.sort_by_key(|(_, file)| file.name.contains("images"));
+    let mut all = true;
+    for pair in published {
+        all = all && is_published(pair)?;
+    }
+    if all {
+        return Ok((fashion_mnist::NAME.to_owned(), fashion_mnist::CLASS_NAMES.map(str::to_owned).to_vec()));
+    }
+    let canonical = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
+    let name = canonical.file_name().map_or_else(|| "data".to_owned(), |name| name.to_string_lossy().into_owned());
+    let classes_path = directory.join("classes.txt");
+    if classes_path.is_file() {
+        let text = std::fs::read_to_string(&classes_path)
+            .map_err(|source| DataError::Io { path: classes_path.clone(), source })?;
+        let names: Vec<String> =
+            text.lines().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        if names.len() < 2 {
+            return Err(DataError::OneClass { path: classes_path });
+        }
+        return Ok((name, names));
+    }
+    let classes = usize::from(train.labels().iter().copied().max().unwrap_or(0)) + 1;
+    if classes < 2 {
+        return Err(DataError::OneClass { path: paths[1].clone() });
+    }
+    Ok((name, (0..classes).map(|class| class.to_string()).collect()))
+}
+
+fn split_off_validation(
+    name: String,
+    class_names: Vec<String>,
+    train: Images,
+    test: Images,
+    request: &Request,
+) -> Result<Dataset, DataError> {
+    let classes = class_names.len();
+    let (train_indices, validation_indices) =
+        split::stratified(train.labels(), classes, request.validation_fraction, request.seed)?;
+    let validation = train.subset(&validation_indices);
+    let train = train.subset(&train_indices);
+    Ok(Dataset { name, class_names, train, validation, test })
+}
