@@ -173,27 +173,19 @@ impl<'m> Plan<'m> {
             let stage = match record {
                 Layer::Conv2d(conv) => flow.conv2d(layer, &conv)?,
                 Layer::MaxPool2d => {
-                    let pooled = flow.pool(layer)?;
+                    let pool = flow.max_pool2d(layer)?;
                     if let Some(last) = stages.last_mut()
-                        && fuse(last, layer, pooled)
+                        && fuse(last, layer, pool.output)
                     {
                         continue;
                     }
-                    Stage::MaxPool2d(MaxPool2dStage {
-                        input: core::mem::replace(&mut flow.shape, pooled),
-                        output: pooled,
-                    })
+                    Stage::MaxPool2d(pool)
                 }
                 Layer::Dense(dense) => flow.dense(layer, &dense)?,
                 Layer::Logits(last) => {
                     logits = Some(flow.logits(layer, &last)?);
                     continue;
                 }
-            };
-            flow.shape = match &stage {
-                Stage::Conv2d(conv) => conv.output,
-                Stage::MaxPool2d(pool) => pool.output,
-                Stage::Dense(dense) => Shape::flat(dense.outputs),
             };
             stages.push(NumberedStage { layer, stage }).map_err(|_| Error::LayerCount { found: count })?;
         }
@@ -247,7 +239,7 @@ fn fuse(last: &mut NumberedStage<'_>, layer: u8, pooled: Shape) -> bool {
     true
 }
 
-/// What flows between two layers.
+/// What flows between two layers; each of its methods takes it across one layer.
 struct Flow {
     shape: Shape,
     codes: Codes,
@@ -276,7 +268,8 @@ impl Flow {
             .ok_or(Error::Dimensions { layer })?;
         let weights = exactly(layer, needed, conv.weights.data)?;
         let (rescale, channels) = requantize(layer, output.channels, &conv.requantize)?;
-        let pad_code = core::mem::replace(&mut self.codes, conv.requantize.codes).zero_point;
+        let pad_code = self.codes.zero_point;
+        *self = Self { shape: output, codes: conv.requantize.codes };
         Ok(Stage::Conv2d(Conv2dStage {
             input,
             output,
@@ -290,18 +283,19 @@ impl Flow {
         }))
     }
 
-    /// The shape behind a 2x2 pool; an odd last row or column is left out.
-    fn pool(&mut self, layer: u8) -> Result<Shape, Error> {
-        let pooled =
-            Shape { height: self.shape.height / 2, width: self.shape.width / 2, channels: self.shape.channels };
-        countable(layer, pooled)?;
-        Ok(pooled)
+    /// An odd last row or column is left out.
+    fn max_pool2d(&mut self, layer: u8) -> Result<MaxPool2dStage, Error> {
+        let input = self.shape;
+        let output = Shape { height: input.height / 2, width: input.width / 2, channels: input.channels };
+        countable(layer, output)?;
+        self.shape = output;
+        Ok(MaxPool2dStage { input, output })
     }
 
     fn dense<'m>(&mut self, layer: u8, dense: &crate::format::Dense<'m>) -> Result<Stage<'m>, Error> {
         let (inputs, weights) = self.fully_connected(layer, dense.outputs, dense.weights.data)?;
         let (rescale, channels) = requantize(layer, dense.outputs, &dense.requantize)?;
-        self.codes = dense.requantize.codes;
+        *self = Self { shape: Shape::flat(dense.outputs), codes: dense.requantize.codes };
         Ok(Stage::Dense(DenseStage { inputs, outputs: dense.outputs, rescale, channels, weights }))
     }
 
