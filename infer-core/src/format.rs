@@ -146,7 +146,7 @@ pub struct Conv2d<'a> {
     pub padding: Padding,
     /// How accumulators become codes.
     pub requantize: Requantize<'a>,
-    /// `i8` weights `[output_channels, kernel, kernel, input_channels]`.
+    /// Weights `[output_channels, kernel * kernel * input_channels]`, [packed](crate::packing).
     #[serde(borrow)]
     pub weights: Blob<'a>,
 }
@@ -159,7 +159,7 @@ pub struct Dense<'a> {
     pub outputs: u16,
     /// How accumulators become codes.
     pub requantize: Requantize<'a>,
-    /// `i8` weights `[outputs, inputs]`.
+    /// Weights `[outputs, inputs]`, [packed](crate::packing).
     #[serde(borrow)]
     pub weights: Blob<'a>,
 }
@@ -175,7 +175,7 @@ pub struct Logits<'a> {
     /// `i32` biases, little-endian, one per class.
     #[serde(borrow)]
     pub biases: Blob<'a>,
-    /// `i8` weights `[classes, inputs]`.
+    /// Weights `[classes, inputs]`, [packed](crate::packing).
     #[serde(borrow)]
     pub weights: Blob<'a>,
 }

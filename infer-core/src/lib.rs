@@ -10,6 +10,7 @@
 //! |---|---|
 //! | [`header`] | the 32 bytes in front, readable at compile time: [`arena_len`], [`include_model!`] |
 //! | [`format`](mod@format) | the payload as it stands in the file: metadata, layers, borrowed weights |
+//! | [`packing`] | the layout of the weights, and the packing that the trainer does |
 //! | [`stage`] | what loading makes of the layers: checked, fused, ready to run |
 //! | [`kernels`] | the arithmetic, one file per instruction set, chosen in one place |
 //! | [`network`] | [`Network`]: load, classify, trace |
@@ -23,6 +24,7 @@ pub mod header;
 pub mod kernels;
 pub mod network;
 pub mod output;
+pub mod packing;
 pub mod stage;
 
 pub use crc32::Crc32;

@@ -23,6 +23,7 @@ use crate::{Error, Output, kernels};
 pub struct Network<'m, 'a> {
     plan: Plan<'m>,
     logits: &'a mut [i32],
+    scratch: &'a mut [u32],
     activations: &'a mut [u8],
 }
 
@@ -54,11 +55,10 @@ impl<'m, 'a> Network<'m, 'a> {
         }
         let misaligned = arena.as_ptr().align_offset(align_of::<i32>());
         let (_, aligned) = arena.split_at_mut_checked(misaligned).ok_or(too_small)?;
-        let logits_len = usize::from(plan.logits.classes) * size_of::<i32>();
-        let (logits, activations) = aligned.split_at_mut_checked(logits_len).ok_or(too_small)?;
-        let logits = bytemuck::try_cast_slice_mut(logits).map_err(|_| too_small)?;
-        let activations = activations.get_mut(..plan.activations_len()).ok_or(too_small)?;
-        Ok(Self { plan, logits, activations })
+        let (logits, rest) = split_words(aligned, plan.logits.classes.into()).ok_or(too_small)?;
+        let (scratch, rest) = split_words(rest, plan.scratch_len()).ok_or(too_small)?;
+        let activations = rest.get_mut(..plan.activations_len()).ok_or(too_small)?;
+        Ok(Self { plan, logits, scratch, activations })
     }
 
     /// Classifies one picture: `pixels` are codes `[height, width, channels]`, raw camera bytes for a model trained on
@@ -95,9 +95,9 @@ impl<'m, 'a> Network<'m, 'a> {
                 }
             };
             match stage {
-                Stage::Conv2d(conv) => kernels::conv2d(input, conv, output),
+                Stage::Conv2d(conv) => kernels::conv2d(input, conv, self.scratch, output),
                 Stage::MaxPool2d(pool) => kernels::max_pool2d(input, pool, output),
-                Stage::Dense(dense) => kernels::dense(input, dense, output),
+                Stage::Dense(dense) => kernels::dense(input, dense, self.scratch, output),
             }
             trace(layer, output);
             let end = if matches!(previous, Some((End::Front, _))) { End::Back } else { End::Front };
@@ -108,7 +108,7 @@ impl<'m, 'a> Network<'m, 'a> {
             Some((End::Front, len)) => front(self.activations, len),
             Some((End::Back, len)) => back(self.activations, len),
         };
-        kernels::logits(features, &self.plan.logits, self.logits);
+        kernels::logits(features, &self.plan.logits, self.scratch, self.logits);
         Ok(Output::new(self.logits, self.plan.logits.scale))
     }
 
@@ -129,6 +129,15 @@ impl<'m, 'a> Network<'m, 'a> {
     pub const fn plan(&self) -> &Plan<'m> {
         &self.plan
     }
+}
+
+/// The first `count` words of bytes that begin at a word, and the bytes behind them.
+fn split_words<W: bytemuck::AnyBitPattern + bytemuck::NoUninit>(
+    bytes: &mut [u8],
+    count: usize,
+) -> Option<(&mut [W], &mut [u8])> {
+    let (words, rest) = bytes.split_at_mut_checked(count * size_of::<W>())?;
+    Some((bytemuck::try_cast_slice_mut(words).ok()?, rest))
 }
 
 /// Where in the activations the last output stands.

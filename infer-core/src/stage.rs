@@ -7,8 +7,9 @@
 use heapless::Vec;
 use serde::Deserialize;
 
-use crate::Error;
 use crate::format::{Codes, Input, Layer, Metadata, Padding, Requantize, Shape};
+use crate::packing::packed_len;
+use crate::{Error, kernels};
 
 /// Layers that a file may hold.
 pub const MAX_LAYERS: usize = 24;
@@ -35,7 +36,7 @@ pub struct Conv2dStage<'m> {
     pub rescale: Rescale,
     /// Bias and multiplier of each output channel.
     pub channels: ChannelTable<'m>,
-    /// `i8` weights `[output channels, kernel, kernel, input channels]`.
+    /// Weights `[output channels, kernel * kernel * input channels]`, [packed](crate::packing).
     pub weights: &'m [u8],
 }
 
@@ -59,7 +60,7 @@ pub struct DenseStage<'m> {
     pub rescale: Rescale,
     /// Bias and multiplier of each output.
     pub channels: ChannelTable<'m>,
-    /// `i8` weights `[outputs, inputs]`.
+    /// Weights `[outputs, inputs]`, [packed](crate::packing).
     pub weights: &'m [u8],
 }
 
@@ -74,7 +75,7 @@ pub struct LogitsStage<'m> {
     pub scale: f32,
     /// `i32` biases, little-endian, one per class.
     pub biases: &'m [u8],
-    /// `i8` weights `[classes, inputs]`.
+    /// Weights `[classes, inputs]`, [packed](crate::packing).
     pub weights: &'m [u8],
 }
 
@@ -119,6 +120,19 @@ impl Stage<'_> {
             Self::Conv2d(conv) => conv.output.len(),
             Self::MaxPool2d(pool) => pool.output.len(),
             Self::Dense(dense) => usize::from(dense.outputs),
+        }
+    }
+
+    /// Words of working memory.
+    #[must_use]
+    pub fn scratch_len(&self) -> usize {
+        match self {
+            Self::Conv2d(conv) => {
+                let kernel = usize::from(conv.kernel);
+                kernels::conv2d_scratch(kernel * kernel * usize::from(conv.input.channels), conv.pool)
+            }
+            Self::MaxPool2d(_) => 0,
+            Self::Dense(dense) => kernels::dense_scratch(dense.outputs.into()),
         }
     }
 }
@@ -215,11 +229,20 @@ impl<'m> Plan<'m> {
         most
     }
 
-    /// Bytes of arena that an inference needs: the logits, aligned, and the activations. The input stays where it is.
+    /// Words of working memory that the hungriest stage needs.
+    #[must_use]
+    pub fn scratch_len(&self) -> usize {
+        let stages = self.stages.iter().map(|numbered| numbered.stage.scratch_len());
+        stages.fold(kernels::dense_scratch(self.logits.classes.into()), usize::max)
+    }
+
+    /// Bytes of arena that an inference needs: logits and scratch, aligned, and the activations. The input stays where
+    /// it is.
     #[must_use]
     pub fn arena_len(&self) -> usize {
         const WORST_MISALIGNMENT: usize = align_of::<i32>() - 1;
-        WORST_MISALIGNMENT + usize::from(self.logits.classes) * size_of::<i32>() + self.activations_len()
+        let words = usize::from(self.logits.classes) + self.scratch_len();
+        WORST_MISALIGNMENT + words * size_of::<i32>() + self.activations_len()
     }
 }
 
@@ -264,7 +287,7 @@ impl Flow {
         let taps = u32::from(kernel * kernel);
         let needed = taps
             .checked_mul(input.channels.into())
-            .and_then(|filter| filter.checked_mul(output.channels.into()))
+            .and_then(|taps| packed_len(output.channels.into(), taps))
             .ok_or(Error::Dimensions { layer })?;
         let weights = exactly(layer, needed, conv.weights.data)?;
         let (rescale, channels) = requantize(layer, output.channels, &conv.requantize)?;
@@ -313,7 +336,7 @@ impl Flow {
     fn fully_connected<'m>(&self, layer: u8, outputs: u16, weights: &'m [u8]) -> Result<(u32, &'m [u8]), Error> {
         countable(layer, Shape::flat(outputs))?;
         let inputs = self.shape.checked_len().ok_or(Error::Dimensions { layer })?;
-        let needed = inputs.checked_mul(outputs.into()).ok_or(Error::Dimensions { layer })?;
+        let needed = packed_len(outputs.into(), inputs).ok_or(Error::Dimensions { layer })?;
         Ok((inputs, exactly(layer, needed, weights)?))
     }
 }

@@ -3,27 +3,39 @@
 //! Accumulators wrap, so that a hostile file gives wrong numbers and nothing worse; the exporter proves that those of
 //! an honest one never come near an overflow.
 
+use super::patch;
+use crate::packing::ROWS_PER_BLOCK;
 use crate::stage::{Conv2dStage, DenseStage, LogitsStage, MaxPool2dStage, Rescale};
 
 /// Convolution, and the 2x2 maximum behind it where the stage has one.
 ///
 /// `input` is `[height, width, channels]`, `output` likewise.
-pub fn conv2d(input: &[u8], stage: &Conv2dStage<'_>, output: &mut [u8]) {
+pub fn conv2d(input: &[u8], stage: &Conv2dStage<'_>, scratch: &mut [u32], output: &mut [u8]) {
+    let taps = usize::from(stage.kernel) * usize::from(stage.kernel) * usize::from(stage.input.channels);
     let window = if stage.pool { 2 } else { 1 };
+    let patches: &mut [u8] = bytemuck::cast_slice_mut(scratch);
     let positions = output.chunks_exact_mut(usize::from(stage.output.channels).max(1));
-    let filter_len = usize::from(stage.kernel) * usize::from(stage.kernel) * usize::from(stage.input.channels);
     let coordinates = (0..stage.output.height).flat_map(|y| (0..stage.output.width).map(move |x| (y, x)));
-    for ((y, x), position) in coordinates.zip(positions) {
+    for ((y, x), codes) in coordinates.zip(positions) {
         let (y, x) = (usize::from(y) * window, usize::from(x) * window);
-        let filters = stage.weights.chunks_exact(filter_len.max(1));
-        for ((code, filter), (bias, multiplier)) in position.iter_mut().zip(filters).zip(stage.channels.iter()) {
-            let mut maximum = filter_sum(input, stage, y, x, filter);
-            if stage.pool {
-                for (dy, dx) in [(0, 1), (1, 0), (1, 1)] {
-                    maximum = maximum.max(filter_sum(input, stage, y + dy, x + dx, filter));
-                }
+        let mut used = 0;
+        for (patch, (dy, dx)) in
+            patches.chunks_exact_mut(taps.max(1)).zip([(0, 0), (0, 1), (1, 0), (1, 1)]).take(window * window)
+        {
+            patch::gather(input, stage, y + dy, x + dx, patch);
+            used += taps;
+        }
+        let patches = patches.get(..used).unwrap_or_default();
+        let mut channels = stage.channels.iter();
+        for (block, codes) in blocks(stage.weights, taps).zip(codes.chunks_mut(ROWS_PER_BLOCK)) {
+            let mut maxima = [i32::MIN; ROWS_PER_BLOCK];
+            for patch in patches.chunks_exact(taps.max(1)) {
+                let sums = block_sums(patch, block, codes.len());
+                maxima.iter_mut().zip(sums).for_each(|(maximum, sum)| *maximum = sum.max(*maximum));
             }
-            *code = requantize(maximum.wrapping_add(bias), multiplier, stage.rescale);
+            for ((code, maximum), (bias, multiplier)) in codes.iter_mut().zip(maxima).zip(&mut channels) {
+                *code = requantize(maximum.wrapping_add(bias), multiplier, stage.rescale);
+            }
         }
     }
 }
@@ -47,19 +59,24 @@ pub fn max_pool2d(input: &[u8], stage: &MaxPool2dStage, output: &mut [u8]) {
 }
 
 /// Fully connected layer.
-pub fn dense(input: &[u8], stage: &DenseStage<'_>, output: &mut [u8]) {
-    let rows = stage.weights.chunks_exact((stage.inputs as usize).max(1));
-    for ((code, row), (bias, multiplier)) in output.iter_mut().zip(rows).zip(stage.channels.iter()) {
-        *code = requantize(dot(input, row).wrapping_add(bias), multiplier, stage.rescale);
+pub fn dense(input: &[u8], stage: &DenseStage<'_>, _scratch: &mut [u32], output: &mut [u8]) {
+    let mut channels = stage.channels.iter();
+    for (block, codes) in blocks(stage.weights, input.len()).zip(output.chunks_mut(ROWS_PER_BLOCK)) {
+        let sums = block_sums(input, block, codes.len());
+        for ((code, sum), (bias, multiplier)) in codes.iter_mut().zip(sums).zip(&mut channels) {
+            *code = requantize(sum.wrapping_add(bias), multiplier, stage.rescale);
+        }
     }
 }
 
 /// The last layer: accumulators as they are.
-pub fn logits(input: &[u8], stage: &LogitsStage<'_>, output: &mut [i32]) {
-    let rows = stage.weights.chunks_exact((stage.inputs as usize).max(1));
-    let biases = stage.biases.as_chunks::<4>().0;
-    for ((logit, row), &bias) in output.iter_mut().zip(rows).zip(biases) {
-        *logit = dot(input, row).wrapping_add(i32::from_le_bytes(bias));
+pub fn logits(input: &[u8], stage: &LogitsStage<'_>, _scratch: &mut [u32], output: &mut [i32]) {
+    let mut biases = stage.biases.as_chunks::<4>().0.iter();
+    for (block, logits) in blocks(stage.weights, input.len()).zip(output.chunks_mut(ROWS_PER_BLOCK)) {
+        let sums = block_sums(input, block, logits.len());
+        for ((logit, sum), &bias) in logits.iter_mut().zip(sums).zip(&mut biases) {
+            *logit = sum.wrapping_add(i32::from_le_bytes(bias));
+        }
     }
 }
 
@@ -71,46 +88,40 @@ fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
     rounded.saturating_add(rescale.zero_point.into()).clamp(0, 255) as u8
 }
 
-/// Sum of `u8` codes times `i8` weights.
-fn dot(codes: &[u8], weights: &[u8]) -> i32 {
-    codes.iter().zip(weights).fold(0i32, |sum, (&code, &weight)| {
-        sum.wrapping_add(i32::from(i16::from(code)) * i32::from(weight.cast_signed()))
-    })
+/// The packed weights of each block of rows.
+fn blocks(weights: &[u8], inputs: usize) -> core::slice::Chunks<'_, u8> {
+    weights.chunks((ROWS_PER_BLOCK * inputs.next_multiple_of(2)).max(1))
 }
 
-/// Sum over the filter placed at row `y` and column `x` of the output, not pooled yet.
-///
-/// A row of taps inside the input is one contiguous run of `kernel * channels` codes; what hangs over an edge meets
-/// the padding code instead.
-fn filter_sum(input: &[u8], stage: &Conv2dStage<'_>, y: usize, x: usize, filter: &[u8]) -> i32 {
-    let channels = usize::from(stage.input.channels);
-    let (height, width) = (usize::from(stage.input.height), usize::from(stage.input.width));
-    let (kernel, pad) = (usize::from(stage.kernel), usize::from(stage.pad_before));
-    // Taps that hang over on the left, and the first column that is hit.
-    let overhang = pad.saturating_sub(x);
-    let column = x.saturating_sub(pad);
-    let hit = kernel.saturating_sub(overhang).min(width.saturating_sub(column));
-    let mut sum = 0i32;
-    for (tap_row, weights) in filter.chunks_exact((kernel * channels).max(1)).enumerate() {
-        let padded = |weights: &[u8]| {
-            let total = weights.iter().fold(0i32, |sum, &weight| sum.wrapping_add(weight.cast_signed().into()));
-            total.wrapping_mul(stage.pad_code.into())
-        };
-        let row = (y + tap_row).checked_sub(pad).filter(|&row| row < height);
-        let codes = row.and_then(|row| {
-            let start = (row * width + column) * channels;
-            input.get(start..start + hit * channels)
-        });
-        let Some(codes) = codes else {
-            sum = sum.wrapping_add(padded(weights));
+/// For each row of a block the sum of `u8` codes times `i8` weights.
+fn block_sums(codes: &[u8], block: &[u8], rows: usize) -> [i32; ROWS_PER_BLOCK] {
+    let mut sums = [0; ROWS_PER_BLOCK];
+    match rows {
+        0 => {}
+        1 | 2 => accumulate::<4>(codes, block, &mut sums),
+        3 | 4 => accumulate::<8>(codes, block, &mut sums),
+        5 | 6 => accumulate::<12>(codes, block, &mut sums),
+        _ => accumulate::<16>(codes, block, &mut sums),
+    }
+    let total = codes.iter().fold(0i32, |total, &code| total.wrapping_add(code.into()));
+    for even in sums.iter_mut().step_by(2) {
+        *even = even.wrapping_sub(total.wrapping_mul(128));
+    }
+    sums
+}
+
+/// Adds the products, those of even rows with the 128 still in their weights. `BYTES` is that of a pair of inputs.
+fn accumulate<const BYTES: usize>(codes: &[u8], block: &[u8], sums: &mut [i32; ROWS_PER_BLOCK]) {
+    for (codes, words) in codes.chunks(2).zip(block.as_chunks::<BYTES>().0) {
+        let (a, b) = (codes.first().map_or(0, |&a| i32::from(a)), codes.get(1).map_or(0, |&b| i32::from(b)));
+        if a | b == 0 {
             continue;
-        };
-        let (left, rest) = weights.split_at((overhang * channels).min(weights.len()));
-        let (inside, right) = rest.split_at((hit * channels).min(rest.len()));
-        sum = sum.wrapping_add(dot(codes, inside));
-        if stage.pad_code != 0 {
-            sum = sum.wrapping_add(padded(left)).wrapping_add(padded(right));
+        }
+        let sums = sums.as_chunks_mut::<2>().0;
+        for ([even, odd], &[even_a, odd_a, even_b, odd_b]) in sums.iter_mut().zip(words.as_chunks::<4>().0) {
+            let [odd_a, odd_b] = [odd_a, odd_b].map(|weight| i32::from(weight.cast_signed()));
+            *even = even.wrapping_add(a * i32::from(even_a) + b * i32::from(even_b));
+            *odd = odd.wrapping_add(a * odd_a + b * odd_b);
         }
     }
-    sum
 }

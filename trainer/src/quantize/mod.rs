@@ -14,6 +14,7 @@ pub mod rescale;
 pub mod weights;
 
 use infer_core::format::{self, Blob, Codes, Input, Metadata, Requantize};
+use infer_core::packing;
 
 use crate::architecture::{Conv, Dense, Layer, Padding, ShapedLayer};
 use crate::batch::PIXEL_SCALE;
@@ -40,7 +41,7 @@ pub enum QuantizedLayer {
         conv: Conv,
         /// How accumulators become codes.
         rescale: QuantizedRescale,
-        /// `i8` weights.
+        /// Packed weights.
         weights: Vec<u8>,
     },
     /// Maximum of each 2x2 window.
@@ -51,7 +52,7 @@ pub enum QuantizedLayer {
         dense: Dense,
         /// How accumulators become codes.
         rescale: QuantizedRescale,
-        /// `i8` weights.
+        /// Packed weights.
         weights: Vec<u8>,
     },
     /// The last layer.
@@ -62,7 +63,7 @@ pub enum QuantizedLayer {
         scale: f32,
         /// `i32` biases, little-endian.
         biases: Vec<u8>,
-        /// `i8` weights.
+        /// Packed weights.
         weights: Vec<u8>,
     },
 }
@@ -221,7 +222,7 @@ impl Source {
             classes: rows.len() as u16,
             scale: (scale * f64::from(self.input.scale)) as f32,
             biases: biases.iter().flat_map(|bias| bias.to_le_bytes()).collect(),
-            weights: as_bytes(&rows),
+            weights: pack(&rows),
         })
     }
 
@@ -242,7 +243,7 @@ impl Source {
             .flat_map(|(&bias, &multiplier)| [bias, multiplier])
             .flat_map(i32::to_le_bytes);
         let rescale = QuantizedRescale { codes, shift, channels: channels.collect() };
-        let weights = as_bytes(&rows);
+        let weights = pack(&rows);
         let layer = match layer {
             Layer::Conv(conv) => QuantizedLayer::Conv2d { conv, rescale, weights },
             Layer::Dense(dense) => QuantizedLayer::Dense { dense, rescale, weights },
@@ -282,6 +283,10 @@ impl Source {
     }
 }
 
-fn as_bytes(rows: &[Vec<i8>]) -> Vec<u8> {
-    rows.iter().flatten().map(|weight| weight.cast_unsigned()).collect()
+/// The rows as they stand in the file.
+fn pack(rows: &[Vec<i8>]) -> Vec<u8> {
+    let inputs = rows.first().map_or(0, Vec::len);
+    let mut packed = vec![0; rows.len().next_multiple_of(2) * inputs.next_multiple_of(2)];
+    packing::pack(&rows.concat(), inputs, &mut packed);
+    packed
 }

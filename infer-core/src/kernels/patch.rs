@@ -1,0 +1,33 @@
+//! The codes under a filter, gathered in the order of its taps.
+
+use crate::stage::Conv2dStage;
+
+/// Fills `patch`, `[kernel, kernel, channels]`, with the codes under the filter placed at row `y` and column `x` of the
+/// output, not pooled yet.
+///
+/// A row of taps inside the input is one contiguous run of `kernel * channels` codes; what hangs over an edge meets
+/// the padding code instead.
+pub fn gather(input: &[u8], stage: &Conv2dStage<'_>, y: usize, x: usize, patch: &mut [u8]) {
+    let channels = usize::from(stage.input.channels);
+    let (height, width) = (usize::from(stage.input.height), usize::from(stage.input.width));
+    let (kernel, pad) = (usize::from(stage.kernel), usize::from(stage.pad_before));
+    // Taps that hang over on the left, and the first column that is hit.
+    let overhang = pad.saturating_sub(x);
+    let column = x.saturating_sub(pad);
+    let hit = kernel.saturating_sub(overhang).min(width.saturating_sub(column));
+    for (tap_row, taps) in patch.chunks_exact_mut((kernel * channels).max(1)).enumerate() {
+        let row = (y + tap_row).checked_sub(pad).filter(|&row| row < height);
+        let codes = row.and_then(|row| {
+            let start = (row * width + column) * channels;
+            input.get(start..start + hit * channels)
+        });
+        // Filled first, and only where something hangs over: for most patches the copy is all.
+        if codes.is_none() || hit < kernel {
+            taps.fill(stage.pad_code);
+        }
+        let inside = taps.get_mut(overhang * channels..(overhang + hit) * channels);
+        for (tap, code) in inside.into_iter().flatten().zip(codes.into_iter().flatten()) {
+            *tap = *code;
+        }
+    }
+}
