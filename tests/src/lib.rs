@@ -1,1 +1,15 @@
-//! Shared parts of the tests.
+//! What the proofs share: the oracle, random models, and the pictures that there are.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`oracle`] | the second, slow, obvious implementation of the arithmetic |
+//! | [`random_model`] | networks of random shapes and weights, as files |
+//! | [`tiny`] | the model file that infer-core's own examples run |
+//! | [`pictures`] | Fashion-MNIST where it is to be had, garments elsewhere |
+//! | [`idx_files`] | small IDX files, whole and broken |
+
+pub mod idx_files;
+pub mod oracle;
+pub mod pictures;
+pub mod random_model;
+pub mod tiny;

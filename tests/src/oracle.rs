@@ -1,0 +1,222 @@
+//! The arithmetic contract once more: in `i64`, layer by layer, nothing fused, no line shared with infer-core's kernels.
+//!
+//! It trusts the file: hostile ones are infer-core's business.
+
+use infer_core::format::{Blob, Input, Layer, Metadata, Padding, Requantize};
+use serde::Deserialize;
+
+/// What a network computes for one picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The codes that each layer in front of the logits puts out.
+    pub layers: Vec<Vec<u8>>,
+    /// One per class.
+    pub logits: Vec<i64>,
+}
+
+/// A model file, its weights unpacked to plain matrices.
+pub struct Oracle {
+    shape: [usize; 3],
+    input_zero_point: i64,
+    layers: Vec<Step>,
+}
+
+enum Step {
+    Conv { kernel: usize, pad: Option<usize>, rows: Vec<Vec<i64>>, rescale: Rescale },
+    MaxPool,
+    Dense { rows: Vec<Vec<i64>>, rescale: Rescale },
+    Logits { rows: Vec<Vec<i64>>, biases: Vec<i64> },
+}
+
+struct Rescale {
+    zero_point: i64,
+    shift: u32,
+    /// Bias and multiplier of each channel.
+    channels: Vec<(i64, i64)>,
+}
+
+/// The logits of one picture.
+#[must_use]
+pub fn logits(model: &[u8], pixels: &[u8]) -> Vec<i64> {
+    Oracle::new(model).run(pixels).logits
+}
+
+impl Oracle {
+    /// Reads a model file.
+    ///
+    /// # Panics
+    /// Where it is none.
+    #[must_use]
+    pub fn new(model: &[u8]) -> Self {
+        let length = u32::from_le_bytes(model[12..16].try_into().unwrap()) as usize;
+        let mut rest = &model[32..32 + length];
+        let _: Metadata = take(&mut rest);
+        let input: Input = take(&mut rest);
+        let count: u32 = take(&mut rest);
+        let shape = [input.shape.height, input.shape.width, input.shape.channels].map(usize::from);
+        let [mut height, mut width, mut channels] = shape;
+        let mut layers = Vec::new();
+        for _ in 0..count {
+            layers.push(match take::<Layer>(&mut rest) {
+                Layer::Conv2d(conv) => {
+                    let kernel = usize::from(conv.kernel);
+                    let rows = unpack(conv.weights, conv.output_channels.into(), kernel * kernel * channels);
+                    channels = conv.output_channels.into();
+                    let pad = (conv.padding == Padding::Same).then_some((kernel - 1) / 2);
+                    if pad.is_none() {
+                        (height, width) = (height - kernel + 1, width - kernel + 1);
+                    }
+                    Step::Conv { kernel, pad, rows, rescale: Rescale::read(conv.requantize) }
+                }
+                Layer::MaxPool2d => {
+                    (height, width) = (height / 2, width / 2);
+                    Step::MaxPool
+                }
+                Layer::Dense(dense) => {
+                    let rows = unpack(dense.weights, dense.outputs.into(), height * width * channels);
+                    (height, width, channels) = (1, 1, dense.outputs.into());
+                    Step::Dense { rows, rescale: Rescale::read(dense.requantize) }
+                }
+                Layer::Logits(last) => {
+                    let rows = unpack(last.weights, last.classes.into(), height * width * channels);
+                    let words = last.biases.data.chunks(4);
+                    let biases = words.map(|word| i32::from_le_bytes(word.try_into().unwrap()).into()).collect();
+                    Step::Logits { rows, biases }
+                }
+            });
+        }
+        assert!(rest.is_empty(), "{} bytes behind the last layer", rest.len());
+        Self { shape, input_zero_point: input.codes.zero_point.into(), layers }
+    }
+
+    /// Computes every layer.
+    ///
+    /// # Panics
+    /// Where `pixels` has not the length of the input.
+    #[must_use]
+    pub fn run(&self, pixels: &[u8]) -> Answer {
+        let [mut height, mut width, mut channels] = self.shape;
+        assert_eq!(pixels.len(), height * width * channels);
+        let mut zero_point = self.input_zero_point;
+        let mut codes: Vec<i64> = pixels.iter().map(|&pixel| i64::from(pixel)).collect();
+        let mut answer = Answer { layers: Vec::new(), logits: Vec::new() };
+        for layer in &self.layers {
+            match layer {
+                Step::Conv { kernel, pad, rows, rescale } => {
+                    let code = |y: i64, x: i64, c: usize| {
+                        let inside = (0..height as i64).contains(&y) && (0..width as i64).contains(&x);
+                        if inside { codes[(y as usize * width + x as usize) * channels + c] } else { zero_point }
+                    };
+                    let before = pad.unwrap_or(0) as i64;
+                    let (rows_out, columns_out) =
+                        if pad.is_some() { (height, width) } else { (height - kernel + 1, width - kernel + 1) };
+                    let mut output = Vec::new();
+                    for y in 0..rows_out as i64 {
+                        for x in 0..columns_out as i64 {
+                            for (channel, row) in rows.iter().enumerate() {
+                                let mut sum = 0;
+                                for (tap, weight) in row.iter().enumerate() {
+                                    let (dy, dx, c) =
+                                        (tap / channels / kernel, tap / channels % kernel, tap % channels);
+                                    sum += weight * code(y + dy as i64 - before, x + dx as i64 - before, c);
+                                }
+                                output.push(rescale.code(channel, sum));
+                            }
+                        }
+                    }
+                    codes = output;
+                    (height, width, channels) = (rows_out, columns_out, rows.len());
+                    zero_point = rescale.zero_point;
+                }
+                Step::MaxPool => {
+                    let mut output = Vec::new();
+                    for y in 0..height / 2 {
+                        for x in 0..width / 2 {
+                            for c in 0..channels {
+                                let at = |dy, dx| codes[((2 * y + dy) * width + 2 * x + dx) * channels + c];
+                                output.push(at(0, 0).max(at(0, 1)).max(at(1, 0)).max(at(1, 1)));
+                            }
+                        }
+                    }
+                    codes = output;
+                    (height, width) = (height / 2, width / 2);
+                }
+                Step::Dense { rows, rescale } => {
+                    let sums = rows.iter().map(|row| row.iter().zip(&codes).map(|(weight, code)| weight * code).sum());
+                    codes = sums.enumerate().map(|(channel, sum)| rescale.code(channel, sum)).collect();
+                    (height, width, channels) = (1, 1, rows.len());
+                    zero_point = rescale.zero_point;
+                }
+                Step::Logits { rows, biases } => {
+                    let sums = rows.iter().map(|row| row.iter().zip(&codes).map(|(weight, code)| weight * code).sum());
+                    answer.logits = sums.zip(biases).map(|(sum, bias): (i64, _)| sum + bias).collect();
+                    continue;
+                }
+            }
+            answer.layers.push(codes.iter().map(|&code| u8::try_from(code).unwrap()).collect());
+        }
+        answer
+    }
+}
+
+impl Rescale {
+    fn read(requantize: Requantize<'_>) -> Self {
+        let word = |bytes: &[u8]| i64::from(i32::from_le_bytes(bytes.try_into().unwrap()));
+        let records = requantize.channels.data.chunks(8);
+        Self {
+            zero_point: requantize.codes.zero_point.into(),
+            shift: requantize.shift.into(),
+            channels: records.map(|record| (word(&record[..4]), word(&record[4..]))).collect(),
+        }
+    }
+
+    /// `zp + round(acc * 2^shift * m / 2^32)`, a half rounded up, clamped to a code.
+    fn code(&self, channel: usize, sum: i64) -> i64 {
+        let (bias, multiplier) = self.channels[channel];
+        let shifted = (sum + bias) * (1 << self.shift);
+        let product = i128::from(shifted) * i128::from(multiplier);
+        let rounded = (product + (1 << 31)).div_euclid(1 << 32);
+        (i128::from(self.zero_point) + rounded).clamp(0, 255) as i64
+    }
+}
+
+fn take<'a, T: Deserialize<'a>>(rest: &mut &'a [u8]) -> T {
+    let (value, behind) = postcard::take_from_bytes(rest).unwrap();
+    *rest = behind;
+    value
+}
+
+/// The matrix `[rows, inputs]` out of the layout of the file: blocks of eight rows; in a block, pair of inputs by pair of
+/// inputs, for each two rows the bytes even a + 128, odd a, even b + 128, odd b.
+fn unpack(weights: Blob<'_>, rows: usize, inputs: usize) -> Vec<Vec<i64>> {
+    let mut bytes = weights.data.iter();
+    let mut matrix = vec![vec![0; inputs + 1]; rows + 1];
+    for first in (0..rows).step_by(8) {
+        let last = (first + 8).min(rows + rows % 2);
+        for a in (0..inputs).step_by(2) {
+            for even in (first..last).step_by(2) {
+                for input in [a, a + 1] {
+                    matrix[even][input] = i64::from(*bytes.next().unwrap()) - 128;
+                    matrix[even + 1][input] = i64::from(bytes.next().unwrap().cast_signed());
+                }
+            }
+        }
+    }
+    assert_eq!(bytes.next(), None, "weights left over");
+    matrix.truncate(rows);
+    matrix.iter_mut().for_each(|row| row.truncate(inputs));
+    matrix
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_half_is_rounded_up_on_both_sides_of_zero() {
+        let rescale = |zero_point| Rescale { zero_point, shift: 0, channels: vec![(0, 1 << 31)] };
+        assert_eq!([1, 2, 3].map(|sum| rescale(0).code(0, sum)), [1, 1, 2]);
+        assert_eq!([-1, -2, -3].map(|sum| rescale(9).code(0, sum)), [9, 8, 8]);
+        assert_eq!([-100, 1000].map(|sum| rescale(9).code(0, sum)), [0, 255]);
+    }
+}

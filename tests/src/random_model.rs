@@ -1,0 +1,153 @@
+//! Networks of random shapes and weights: what no training would bring about, and every tail of every loop.
+
+use infer_core::Shape;
+use infer_core::format::{Codes, Input, Metadata};
+use infer_core::packing;
+use proptest::prelude::*;
+use trainer::architecture::{Conv, Dense, Padding};
+use trainer::quantize::{QuantizedLayer, QuantizedModel, QuantizedRescale};
+use trainer::rng::{ChaCha8Rng, RngExt, SeedableRng};
+
+/// A layer in front of the logits.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// Output channels, kernel, same padding.
+    Conv(u16, u8, bool),
+    /// 2x2.
+    MaxPool,
+    /// Outputs.
+    Dense(u16),
+}
+
+/// A network to be filled with random numbers.
+#[derive(Clone, Debug)]
+pub struct RandomModel {
+    /// Shape of a picture.
+    pub input: Shape,
+    /// Zero point of its pixels.
+    pub zero_point: u8,
+    /// The layers in front of the logits.
+    pub layers: Vec<Kind>,
+    /// Number of classes.
+    pub classes: u16,
+    /// What weights and pictures are drawn from.
+    pub seed: u64,
+}
+
+/// Networks of up to five layers; layers that do not fit behind each other are left out.
+pub fn random_models() -> impl Strategy<Value = RandomModel> {
+    let kind = prop_oneof![
+        4 => (1u16..=19, 1u8..=7, any::<bool>()).prop_map(|(channels, kernel, same)| Kind::Conv(channels, kernel, same)),
+        2 => Just(Kind::MaxPool),
+        2 => (1u16..=37).prop_map(Kind::Dense),
+    ];
+    let input = (1u16..=13, 1u16..=13, prop_oneof![2 => Just(1u16), 1 => 2u16..=9]);
+    let layers = prop::collection::vec(kind, 0..=5);
+    (input, prop_oneof![Just(0u8), any::<u8>()], layers, 1u16..=21, any::<u64>()).prop_map(
+        |((height, width, channels), zero_point, layers, classes, seed)| RandomModel {
+            input: Shape { height, width, channels },
+            zero_point,
+            layers,
+            classes,
+            seed,
+        },
+    )
+}
+
+impl RandomModel {
+    /// The model file.
+    ///
+    /// # Panics
+    /// Where infer-core refuses it: then this builder or infer-core is wrong.
+    #[must_use]
+    pub fn file(&self) -> Vec<u8> {
+        let mut random = ChaCha8Rng::seed_from_u64(self.seed);
+        let mut shape = self.input;
+        let mut layers = Vec::new();
+        for &kind in &self.layers {
+            match kind {
+                Kind::Conv(channels, kernel, same) => {
+                    let side = u16::from(kernel);
+                    if !same && (side > shape.height || side > shape.width) {
+                        continue;
+                    }
+                    let taps = usize::from(kernel) * usize::from(kernel) * usize::from(shape.channels);
+                    let (rescale, relu, weights) = rows(&mut random, channels, taps);
+                    let padding = if same { Padding::Same } else { Padding::Valid };
+                    layers.push(QuantizedLayer::Conv2d {
+                        conv: Conv { channels, kernel, padding, relu },
+                        rescale,
+                        weights,
+                    });
+                    let shrink = if same { 0 } else { side - 1 };
+                    shape = Shape { height: shape.height - shrink, width: shape.width - shrink, channels };
+                }
+                Kind::MaxPool if shape.height < 2 || shape.width < 2 => {}
+                Kind::MaxPool => {
+                    layers.push(QuantizedLayer::MaxPool2d);
+                    shape = Shape { height: shape.height / 2, width: shape.width / 2, ..shape };
+                }
+                Kind::Dense(outputs) => {
+                    let (rescale, relu, weights) = rows(&mut random, outputs, shape.len());
+                    layers.push(QuantizedLayer::Dense { dense: Dense { outputs, relu }, rescale, weights });
+                    shape = Shape::flat(outputs);
+                }
+            }
+        }
+        let biases: Vec<u8> =
+            (0..self.classes).flat_map(|_| random.random_range(-100_000i32..100_000).to_le_bytes()).collect();
+        let (_, _, weights) = rows(&mut random, self.classes, shape.len());
+        layers.push(QuantizedLayer::Logits { classes: self.classes, scale: 0.001, biases, weights });
+        let input = Input { shape: self.input, codes: Codes { scale: 1.0 / 255.0, zero_point: self.zero_point } };
+        let names: Vec<String> = (0..self.classes).map(|class| format!("class {class}")).collect();
+        QuantizedModel { input, layers }.encode(&metadata(&names.join("\n"))).unwrap()
+    }
+
+    /// A random picture: all zeros, sparse, or dense.
+    #[must_use]
+    pub fn picture(&self, index: u64) -> Vec<u8> {
+        let mut random = ChaCha8Rng::seed_from_u64(self.seed ^ (index + 1));
+        let zeros = [1.0, 0.6, 0.0][index as usize % 3];
+        (0..self.input.len()).map(|_| if random.random_bool(zeros) { 0 } else { random.random() }).collect()
+    }
+}
+
+/// Metadata with these classes.
+#[must_use]
+pub fn metadata(class_lines: &str) -> Metadata<'_> {
+    Metadata {
+        trainer: "0",
+        dataset: "random",
+        architecture: "random",
+        class_lines,
+        preprocessing: "",
+        float_test_accuracy: None,
+        int8_test_accuracy: Some(0.5),
+    }
+}
+
+/// Requantization and packed weights of a layer whose accumulators no input overflows, shifted or not.
+fn rows(random: &mut ChaCha8Rng, outputs: u16, inputs: usize) -> (QuantizedRescale, bool, Vec<u8>) {
+    let mut weights: Vec<i8> = (0..usize::from(outputs) * inputs).map(|_| random.random_range(-127..=127)).collect();
+    if random.random_bool(0.1) {
+        weights.iter_mut().for_each(|weight| *weight = if *weight < 0 { -128 } else { 127 });
+    }
+    let relu = random.random_bool(0.6);
+    let zero_point = if relu { 0 } else { random.random() };
+    let bound = 255 * 128 * inputs as i64;
+    let most_shift = (i64::from(i32::MAX) / (2 * bound)).checked_ilog2().unwrap_or(0).min(31);
+    let shift = if random.random_bool(0.5) { 0 } else { random.random_range(0..=most_shift) as u8 };
+    let mut channels = Vec::new();
+    for _ in 0..outputs {
+        let bias = random.random_range(-bound..=bound) / 2;
+        // Codes that spread over the range, saturate, or all vanish.
+        let spread = f64::from(random.random_range(0.05f32..4.0));
+        let typical = 74.0 * 148.0 * (inputs as f64).sqrt() * f64::from(shift).exp2();
+        let multiplier = (spread * 128.0 / typical * 32f64.exp2()).clamp(1.0, f64::from(i32::MAX)) as i32;
+        channels.extend_from_slice(&(bias as i32 / if relu { 8 } else { 1 }).to_le_bytes());
+        channels.extend_from_slice(&multiplier.to_le_bytes());
+    }
+    let mut packed = vec![0; packing::packed_len(outputs.into(), inputs as u32).unwrap() as usize];
+    packing::pack(&weights, inputs, &mut packed);
+    (QuantizedRescale { codes: Codes { scale: 0.1, zero_point }, shift, channels }, relu, packed)
+}

@@ -1,0 +1,276 @@
+//! The training operations against plain loops in `f64`, and their gradients against finite differences of those.
+
+use candle_core::{Device, Tensor, Var};
+use candle_nn::Optimizer;
+use trainer::adam::{Adam, AdamConfig};
+use trainer::ops::{self, Conv2dOptions, Padding};
+use trainer::rng::{ChaCha8Rng, RngExt, SeedableRng};
+
+type Values = Vec<f64>;
+
+fn random(count: usize, seed: u64) -> Values {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    // What `f32` holds exactly, so that both sides start from the same numbers.
+    (0..count).map(|_| f64::from(random.random_range(-1.0f32..1.0))).collect()
+}
+
+fn variable(values: &[f64], shape: &[usize]) -> Var {
+    let values: Vec<f32> = values.iter().map(|&value| value as f32).collect();
+    Var::from_vec(values, shape, &Device::Cpu).unwrap()
+}
+
+fn flat(tensor: &Tensor) -> Values {
+    tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap().into_iter().map(f64::from).collect()
+}
+
+fn assert_close(found: &[f64], expected: &[f64], what: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let tolerance = 2e-4 * (1.0 + expected.abs());
+        assert!((found - expected).abs() < tolerance, "{what}[{index}]: {found}, expected {expected}");
+    }
+}
+
+/// `d loss / d values[argument]` by central differences.
+fn numeric(arguments: &[Values], argument: usize, loss: &dyn Fn(&[Values]) -> f64) -> Values {
+    const STEP: f64 = 1e-6;
+    (0..arguments[argument].len())
+        .map(|index| {
+            let at = |offset: f64| {
+                let mut arguments = arguments.to_vec();
+                arguments[argument][index] += offset;
+                loss(&arguments)
+            };
+            (at(STEP) - at(-STEP)) / (2.0 * STEP)
+        })
+        .collect()
+}
+
+/// Checks an operation: its output against `reference`, and the gradient of a random weighting of that output by each
+/// argument.
+fn check(
+    what: &str,
+    arguments: &[Values],
+    shapes: &[&[usize]],
+    operation: &dyn Fn(&[Var]) -> Tensor,
+    reference: &dyn Fn(&[Values]) -> Values,
+) {
+    let variables: Vec<Var> = arguments.iter().zip(shapes).map(|(values, shape)| variable(values, shape)).collect();
+    let output = operation(&variables);
+    assert_close(&flat(&output), &reference(arguments), &format!("{what}: output"));
+    let weighting = random(output.elem_count(), 99);
+    let loss = (&output * variable(&weighting, output.dims()).as_tensor()).unwrap().sum_all().unwrap();
+    let gradients = loss.backward().unwrap();
+    let reference_loss =
+        |arguments: &[Values]| reference(arguments).iter().zip(&weighting).map(|(value, weight)| value * weight).sum();
+    for (argument, variable) in variables.iter().enumerate() {
+        let found = flat(gradients.get(variable).unwrap());
+        assert_close(&found, &numeric(arguments, argument, &reference_loss), &format!("{what}: gradient {argument}"));
+    }
+}
+
+/// Convolution, ReLU and max-pool one after the other.
+struct ConvCase {
+    n: usize,
+    height: usize,
+    width: usize,
+    channels: usize,
+    out: usize,
+    kernel: usize,
+    padding: Padding,
+    relu: bool,
+    pool: bool,
+}
+
+impl ConvCase {
+    fn reference(&self, arguments: &[Values]) -> Values {
+        let [x, weight, bias] = arguments else { unreachable!() };
+        let &Self { n, height, width, channels, out, kernel, padding, relu, pool } = self;
+        let (pad, overhang) = if padding == Padding::Same { ((kernel - 1) / 2, kernel - 1) } else { (0, 0) };
+        let (rows, columns) = (height + overhang + 1 - kernel, width + overhang + 1 - kernel);
+        let value = |image: usize, y: usize, x_at: usize, c: usize| {
+            let inside = y >= pad && y - pad < height && x_at >= pad && x_at - pad < width;
+            if inside { x[((image * height + y - pad) * width + x_at - pad) * channels + c] } else { 0.0 }
+        };
+        let sum = |image: usize, y: usize, x_at: usize, o: usize| {
+            let mut sum = bias[o];
+            for dy in 0..kernel {
+                for dx in 0..kernel {
+                    for c in 0..channels {
+                        let weight = weight[((o * kernel + dy) * kernel + dx) * channels + c];
+                        sum += weight * value(image, y + dy, x_at + dx, c);
+                    }
+                }
+            }
+            if relu { sum.max(0.0) } else { sum }
+        };
+        let window = if pool { 2 } else { 1 };
+        let mut output = Vec::new();
+        for image in 0..n {
+            for y in (0..rows / window * window).step_by(window) {
+                for x_at in (0..columns / window * window).step_by(window) {
+                    for o in 0..out {
+                        let positions =
+                            (0..window * window).map(|at| sum(image, y + at / window, x_at + at % window, o));
+                        output.push(positions.fold(f64::NEG_INFINITY, f64::max));
+                    }
+                }
+            }
+        }
+        output
+    }
+
+    fn check(&self, what: &str) {
+        let &Self { n, height, width, channels, out, kernel, padding, relu, pool } = self;
+        let shapes: [&[usize]; 3] = [&[n, height, width, channels], &[out, kernel, kernel, channels], &[out]];
+        let arguments: Vec<Values> =
+            shapes.iter().zip(1..).map(|(shape, seed)| random(shape.iter().product(), seed)).collect();
+        let options = Conv2dOptions { padding, relu, pool, input_gradient: true };
+        let operation = |variables: &[Var]| ops::conv2d(&variables[0], &variables[1], &variables[2], options).unwrap();
+        check(what, &arguments, &shapes, &operation, &|arguments| self.reference(arguments));
+    }
+}
+
+#[test]
+fn convolution_and_its_gradients_are_those_of_plain_loops() {
+    for (kernel, channels, out) in [(3, 1, 32), (1, 3, 5), (2, 2, 33), (5, 4, 7), (7, 1, 3)] {
+        for padding in [Padding::Valid, Padding::Same] {
+            for (relu, pool) in [(false, false), (true, false), (false, true), (true, true)] {
+                let case = ConvCase { n: 3, height: 8, width: 9, channels, out, kernel, padding, relu, pool };
+                case.check(&format!("{kernel}x{kernel}, {channels} to {out}, {padding:?}, relu {relu}, pool {pool}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn dense_layers_and_their_gradients_are_those_of_plain_loops() {
+    for (n, inputs, outputs, relu) in [(1, 1, 1, false), (5, 7, 3, true), (32, 20, 11, true), (4, 33, 10, false)] {
+        let arguments = [random(n * inputs, 1), random(outputs * inputs, 2), random(outputs, 3)];
+        let shapes: [&[usize]; 3] = [&[n, inputs], &[outputs, inputs], &[outputs]];
+        let reference = |arguments: &[Values]| {
+            let [x, weight, bias] = arguments else { unreachable!() };
+            let row = |x: &[f64]| -> Values {
+                let sums = weight.chunks(inputs).zip(bias);
+                let sums = sums.map(|(row, bias)| bias + row.iter().zip(x).map(|(weight, x)| weight * x).sum::<f64>());
+                sums.map(|sum| if relu { sum.max(0.0) } else { sum }).collect()
+            };
+            x.chunks(inputs).flat_map(row).collect()
+        };
+        let operation =
+            |variables: &[Var]| ops::dense(&variables[0], &variables[1], &variables[2], relu, true).unwrap();
+        check(&format!("dense {n} x {inputs} to {outputs}"), &arguments, &shapes, &operation, &reference);
+    }
+}
+
+#[test]
+fn cross_entropy_and_its_gradient_are_those_of_plain_loops() {
+    let (n, classes) = (6, 10);
+    let labels: Vec<u32> = (0..n).map(|index| (index * 3 % classes) as u32).collect();
+    let logits: Values = random(n * classes, 5).into_iter().map(|logit| 8.0 * logit).collect();
+    let reference = |arguments: &[Values]| {
+        let rows = arguments[0].chunks(classes).zip(&labels);
+        let losses =
+            rows.map(|(row, &label)| row.iter().map(|logit| logit.exp()).sum::<f64>().ln() - row[label as usize]);
+        vec![losses.sum::<f64>() / n as f64]
+    };
+    let labels_tensor = Tensor::from_vec(labels.clone(), n, &Device::Cpu).unwrap();
+    let operation = |variables: &[Var]| ops::softmax_cross_entropy(&variables[0], &labels_tensor).unwrap();
+    check("cross-entropy", &[logits], &[&[n, classes]], &operation, &reference);
+}
+
+#[test]
+fn logits_of_any_size_give_a_finite_loss_and_gradient() {
+    let logits = variable(&[1e30, -1e30, 0.0], &[1, 3]);
+    let loss = ops::softmax_cross_entropy(&logits, &Tensor::new(&[0u32], &Device::Cpu).unwrap()).unwrap();
+    assert_eq!(flat(&loss), [0.0]);
+    assert_eq!(flat(loss.backward().unwrap().get(&logits).unwrap()), [0.0; 3]);
+}
+
+/// candle's own gives `[0, 0, 0, 0.25]`.
+#[test]
+fn a_pools_gradient_goes_whole_to_its_maximum() {
+    let x = variable(&[1.0, 2.0, 3.0, 4.0], &[1, 2, 2, 1]);
+    let gradients = ops::max_pool2d(&x).unwrap().sum_all().unwrap().backward().unwrap();
+    assert_eq!(flat(gradients.get(&x).unwrap()), [0.0, 0.0, 0.0, 1.0]);
+    let equal = variable(&[7.0; 4], &[1, 2, 2, 1]);
+    let gradients = ops::max_pool2d(&equal).unwrap().sum_all().unwrap().backward().unwrap();
+    assert_eq!(flat(gradients.get(&equal).unwrap()), [1.0, 0.0, 0.0, 0.0], "of equals the first");
+}
+
+#[test]
+fn pools_and_their_gradients_are_those_of_plain_loops() {
+    for (n, height, width, channels) in [(2, 4, 6, 3), (1, 5, 7, 2), (3, 2, 2, 1)] {
+        let reference = |arguments: &[Values]| {
+            let at = |image: usize, y: usize, x: usize, c: usize| {
+                arguments[0][((image * height + y) * width + x) * channels + c]
+            };
+            let mut output = Vec::new();
+            for image in 0..n {
+                for y in (0..height / 2 * 2).step_by(2) {
+                    for x in (0..width / 2 * 2).step_by(2) {
+                        for c in 0..channels {
+                            let (upper, lower) = (
+                                at(image, y, x, c).max(at(image, y, x + 1, c)),
+                                at(image, y + 1, x, c).max(at(image, y + 1, x + 1, c)),
+                            );
+                            output.push(upper.max(lower));
+                        }
+                    }
+                }
+            }
+            output
+        };
+        let arguments = [random(n * height * width * channels, 4)];
+        let operation = |variables: &[Var]| ops::max_pool2d(&variables[0]).unwrap();
+        check("max-pool", &arguments, &[&[n, height, width, channels]], &operation, &reference);
+    }
+}
+
+/// Kingma and Ba 2015, algorithm 1, word for word.
+#[test]
+fn adam_takes_the_steps_of_its_paper() {
+    let config = AdamConfig { learning_rate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };
+    let count = 40_000;
+    let start = random(count, 1);
+    let value = variable(&start, &[count]);
+    let mut adam = Adam::new(vec![value.clone()], config).unwrap();
+    let (mut theta, mut first, mut second) = (start, vec![0.0; count], vec![0.0; count]);
+    for step in 1..=10 {
+        let gradient = random(count, 100 + step);
+        let loss = (value.as_tensor() * variable(&gradient, &[count]).as_tensor()).unwrap().sum_all().unwrap();
+        adam.backward_step(&loss).unwrap();
+        for (((theta, first), second), gradient) in theta.iter_mut().zip(&mut first).zip(&mut second).zip(&gradient) {
+            *first = config.beta1 * *first + (1.0 - config.beta1) * gradient;
+            *second = config.beta2 * *second + (1.0 - config.beta2) * gradient * gradient;
+            let corrected_first = *first / (1.0 - config.beta1.powi(step as i32));
+            let corrected_second = *second / (1.0 - config.beta2.powi(step as i32));
+            *theta -= config.learning_rate * corrected_first / (corrected_second.sqrt() + config.epsilon);
+        }
+    }
+    for (found, expected) in flat(&value).iter().zip(&theta) {
+        assert!((found - expected).abs() < 3e-6, "{found}, expected {expected}");
+    }
+    assert_eq!((adam.steps(), adam.moments().len()), (10, 1));
+}
+
+#[test]
+fn adam_goes_on_from_a_saved_state_as_if_it_had_not_stopped() {
+    let config = AdamConfig { learning_rate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };
+    let step = |adam: &mut Adam, value: &Var, seed: u64| {
+        let weighting = variable(&random(64, seed), &[64]);
+        adam.backward_step(&(value.as_tensor() * weighting.as_tensor()).unwrap().sum_all().unwrap()).unwrap();
+    };
+    let whole = variable(&random(64, 1), &[64]);
+    let mut adam = Adam::new(vec![whole.clone()], config).unwrap();
+    (1..=6).for_each(|seed| step(&mut adam, &whole, seed));
+
+    let halves = variable(&random(64, 1), &[64]);
+    let mut first = Adam::new(vec![halves.clone()], config).unwrap();
+    (1..=3).for_each(|seed| step(&mut first, &halves, seed));
+    let mut second = Adam::new(vec![halves.clone()], config).unwrap();
+    second.restore(first.steps(), first.moments()).unwrap();
+    (4..=6).for_each(|seed| step(&mut second, &halves, seed));
+    assert_eq!(flat(&whole), flat(&halves));
+    assert!(second.restore(1, Vec::new()).is_err(), "the state of another model");
+}

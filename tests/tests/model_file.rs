@@ -1,0 +1,332 @@
+//! The file: what is written is read, and what is broken is refused by name or runs, but never panics.
+
+use infer_core::format::{Blob, Codes, Conv2d, Dense, Input, Layer, Logits, Metadata, Padding, Requantize};
+use infer_core::header::{FORMAT_VERSION, HEADER_LEN};
+use infer_core::{Crc32, Error, Header, Network, Shape, arena_len, classes_len, input_len};
+use proptest::prelude::*;
+use thimble_tests::random_model::{metadata, random_models};
+use thimble_tests::tiny;
+use trainer::model_file::encode;
+
+/// Loads and, where that works, classifies: whatever the bytes, this returns.
+fn load_and_run(model: &[u8]) -> Result<(), Error> {
+    // An arena of the honest size: a file that claims more must not get it.
+    let mut arena = [0; 4096];
+    let mut network = Network::new(model, &mut arena)?;
+    let pixels = vec![0x5A; network.input().shape.len()];
+    let output = network.classify(&pixels)?;
+    assert!(output.class() < output.logits().len());
+    assert!(output.top_k::<3>().len() <= 3);
+    let mut probabilities = [0.0; 3];
+    output.probabilities(&mut probabilities);
+    Ok(())
+}
+
+fn with_checksum(mut file: Vec<u8>) -> Vec<u8> {
+    let payload_end = HEADER_LEN + u32::from_le_bytes(file[12..16].try_into().unwrap()) as usize;
+    if let Some(payload) = file.get(HEADER_LEN..payload_end) {
+        let crc = Crc32::new().update(&file[..28]).update(payload).finish();
+        file[28..32].copy_from_slice(&crc.to_le_bytes());
+    }
+    file
+}
+
+#[test]
+fn the_fixture_is_what_its_command_makes() {
+    let fixture = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../infer-core/tests/fixtures/tiny.bin")).unwrap();
+    assert!(fixture == tiny::model().file(), "run: cargo run --release -p thimble-tests --example tiny_model");
+}
+
+#[test]
+fn the_header_is_read_as_it_was_written_and_at_compile_time_too() {
+    const TINY: &[u8] = include_bytes!("../../infer-core/tests/fixtures/tiny.bin");
+    const SIZES: [usize; 3] = [arena_len(TINY), input_len(TINY), classes_len(TINY)];
+    let header = Header::parse(TINY).unwrap();
+    assert_eq!(header.to_bytes(), TINY[..HEADER_LEN]);
+    assert_eq!(header.with_checksum_of(&TINY[HEADER_LEN..]), header);
+    assert_eq!(SIZES, [header.arena_len as usize, 6 * 7 * 2, 3]);
+}
+
+#[test]
+fn the_checksum_is_the_crc_32_of_everyone_else() {
+    assert_eq!(Crc32::new().update(b"123456789").finish(), 0xCBF4_3926);
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read(model in random_models()) {
+        let file = model.file();
+        let mut arena = vec![0; Header::parse(&file).unwrap().arena_len as usize];
+        let network = Network::new(&file, &mut arena).unwrap();
+        prop_assert_eq!(network.input().shape, model.input);
+        prop_assert_eq!(network.input().codes.zero_point, model.zero_point);
+        prop_assert_eq!(network.metadata().class_names().count(), usize::from(model.classes));
+        prop_assert_eq!(network.metadata().int8_test_accuracy, Some(0.5));
+    }
+
+    #[test]
+    fn any_bytes_behind_a_true_header_are_refused_or_run(mut payload in prop::collection::vec(any::<u8>(), 0..400)) {
+        let claims = Header { payload_len: payload.len() as u32, arena_len: 64, input_len: 4, classes: 2, crc32: 0 };
+        let mut file = claims.with_checksum_of(&payload).to_bytes().to_vec();
+        file.append(&mut payload);
+        let _ = load_and_run(&file);
+    }
+}
+
+#[test]
+fn newer_and_older_versions_are_refused_by_name() {
+    for version in [0, FORMAT_VERSION + 1, u16::MAX] {
+        let mut file = tiny::model().file();
+        file[8..10].copy_from_slice(&version.to_le_bytes());
+        let error = load_and_run(&with_checksum(file)).unwrap_err();
+        let message = error.to_string();
+        assert!(message.contains(&format!("version {version} is ")), "{message}");
+        match error {
+            Error::NewerVersion { found, supported } => assert!(found == version && found > supported),
+            Error::OlderVersion { found, supported } => assert!(found == version && found < supported),
+            other => panic!("{other}"),
+        }
+    }
+}
+
+#[test]
+fn a_file_cut_at_any_length_is_refused() {
+    let file = tiny::model().file();
+    for length in 0..file.len() {
+        let error = load_and_run(&file[..length]).unwrap_err();
+        let needed = if length < HEADER_LEN { HEADER_LEN } else { file.len() };
+        assert_eq!(error, Error::Truncated { needed, given: length });
+    }
+    load_and_run(&file).unwrap();
+}
+
+#[test]
+fn every_single_byte_change_is_refused() {
+    let file = tiny::model().file();
+    for position in 0..file.len() {
+        for change in 1..=255 {
+            let mut broken = file.clone();
+            broken[position] ^= change;
+            load_and_run(&broken).expect_err("a CRC finds every change of one byte");
+        }
+    }
+}
+
+#[test]
+fn every_single_byte_change_under_a_repaired_checksum_is_refused_or_runs() {
+    let file = tiny::model().file();
+    let mut ran = 0;
+    for position in 0..file.len() {
+        for change in 1..=255 {
+            let mut broken = file.clone();
+            broken[position] ^= change;
+            ran += usize::from(load_and_run(&with_checksum(broken)).is_ok());
+        }
+    }
+    // Most bytes are weights, and any weight is a weight.
+    assert!(ran > 10_000, "only {ran} changed files ran: are the checksums repaired?");
+}
+
+/// A model of one convolution, one dense layer and the logits, to be broken in one place.
+struct Parts {
+    input: Input,
+    conv: Conv2d<'static>,
+    dense: Dense<'static>,
+    logits: Logits<'static>,
+    classes: &'static str,
+}
+
+const CODES: Codes = Codes { scale: 0.5, zero_point: 0 };
+/// Bias 0 and multiplier 1, for up to four channels.
+const CHANNELS: &[u8] =
+    &[0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0];
+const ZEROS: &[u8] = &[0; 4096];
+
+impl Parts {
+    fn new() -> Self {
+        let requantize = |channels: usize| Requantize {
+            codes: CODES,
+            relu: true,
+            shift: 0,
+            channels: Blob::unpadded(&CHANNELS[..8 * channels]),
+        };
+        Self {
+            input: Input { shape: Shape { height: 4, width: 4, channels: 1 }, codes: CODES },
+            conv: Conv2d {
+                output_channels: 2,
+                kernel: 3,
+                padding: Padding::Valid,
+                requantize: requantize(2),
+                weights: Blob::unpadded(&ZEROS[..20]),
+            },
+            dense: Dense { outputs: 4, requantize: requantize(4), weights: Blob::unpadded(&ZEROS[..32]) },
+            logits: Logits {
+                classes: 2,
+                scale: 0.1,
+                biases: Blob::unpadded(&ZEROS[..8]),
+                weights: Blob::unpadded(&ZEROS[..8]),
+            },
+            classes: "a\nb",
+        }
+    }
+
+    fn layers(&self) -> Vec<Layer<'static>> {
+        vec![Layer::Conv2d(self.conv), Layer::Dense(self.dense), Layer::Logits(self.logits)]
+    }
+
+    /// Written without asking infer-core first.
+    fn file(&self, layers: &[Layer<'_>]) -> Vec<u8> {
+        let mut payload = postcard::to_allocvec(&metadata(self.classes)).unwrap();
+        payload = postcard::to_extend(&self.input, payload).unwrap();
+        payload = postcard::to_extend(&(layers.len() as u32), payload).unwrap();
+        for layer in layers {
+            payload = postcard::to_extend(layer, payload).unwrap();
+        }
+        with_payload(&payload)
+    }
+}
+
+fn with_payload(payload: &[u8]) -> Vec<u8> {
+    let claims = Header { payload_len: payload.len() as u32, arena_len: 0, input_len: 16, classes: 2, crc32: 0 };
+    [&claims.with_checksum_of(payload).to_bytes()[..], payload].concat()
+}
+
+#[test]
+fn the_parts_are_a_model_until_one_is_broken() {
+    let parts = Parts::new();
+    let file = encode(&metadata(parts.classes), &parts.input, &parts.layers()).unwrap();
+    load_and_run(&file).unwrap();
+}
+
+#[test]
+fn every_refusal_is_reached_and_carries_its_numbers() {
+    let refuse = |change: fn(&mut Parts)| {
+        let mut parts = Parts::new();
+        change(&mut parts);
+        load_and_run(&parts.file(&parts.layers())).unwrap_err()
+    };
+    let cases: [(Error, fn(&mut Parts)); 20] = [
+        (Error::Dimensions { layer: 0 }, |parts| parts.input.shape.height = 0),
+        (Error::Scale { layer: 0 }, |parts| parts.input.codes.scale = 0.0),
+        (Error::Kernel { layer: 0, kernel: 0 }, |parts| parts.conv.kernel = 0),
+        (Error::Kernel { layer: 0, kernel: 8 }, |parts| parts.conv.kernel = 8),
+        (Error::Kernel { layer: 0, kernel: 5 }, |parts| parts.conv.kernel = 5),
+        (Error::Dimensions { layer: 0 }, |parts| parts.conv.output_channels = 0),
+        (Error::WeightLength { layer: 0, needed: 20, given: 18 }, |parts| {
+            parts.conv.weights = Blob::unpadded(&ZEROS[..18])
+        }),
+        (Error::ChannelTableLength { layer: 0, needed: 16, given: 8 }, |parts| {
+            parts.conv.requantize.channels = Blob::unpadded(&CHANNELS[..8]);
+        }),
+        (Error::Multiplier { layer: 0, channel: 0 }, |parts| {
+            parts.conv.requantize.channels = Blob::unpadded(&ZEROS[..16])
+        }),
+        (Error::Multiplier { layer: 1, channel: 3 }, |parts| {
+            static LAST_NEGATIVE: [u8; 32] = {
+                let mut channels = [0; 32];
+                let mut at = 0;
+                while at < 32 {
+                    channels[at] = CHANNELS[at];
+                    at += 1;
+                }
+                channels[31] = 0x80;
+                channels
+            };
+            parts.dense.requantize.channels = Blob::unpadded(&LAST_NEGATIVE);
+        }),
+        (Error::Shift { layer: 0, shift: 32 }, |parts| parts.conv.requantize.shift = 32),
+        (Error::Scale { layer: 1 }, |parts| parts.dense.requantize.codes.scale = f32::NAN),
+        (Error::ReluZeroPoint { layer: 1, zero_point: 7 }, |parts| parts.dense.requantize.codes.zero_point = 7),
+        (Error::Dimensions { layer: 1 }, |parts| parts.dense.outputs = 0),
+        (Error::WeightLength { layer: 1, needed: 32, given: 0 }, |parts| parts.dense.weights = Blob::unpadded(&[])),
+        (Error::Scale { layer: 2 }, |parts| parts.logits.scale = f32::INFINITY),
+        (Error::ChannelTableLength { layer: 2, needed: 8, given: 4 }, |parts| {
+            parts.logits.biases = Blob::unpadded(&ZEROS[..4])
+        }),
+        (Error::WeightLength { layer: 2, needed: 8, given: 9 }, |parts| {
+            parts.logits.weights = Blob::unpadded(&ZEROS[..9])
+        }),
+        (Error::ClassNames { names: 3, classes: 2 }, |parts| parts.classes = "a\nb\nc"),
+        (Error::HeaderClaim { stated: 0, actual: 431 }, |_| {}),
+    ];
+    for (number, (expected, change)) in cases.into_iter().enumerate() {
+        assert_eq!(refuse(change), expected, "case {number}");
+        assert!(!expected.to_string().is_empty());
+    }
+}
+
+#[test]
+fn layers_out_of_place_are_refused() {
+    let parts = Parts::new();
+    let refuse = |layers: &[Layer<'_>]| load_and_run(&parts.file(layers)).unwrap_err();
+    let [conv, dense, logits] = parts.layers().try_into().unwrap();
+    assert_eq!(refuse(&[]), Error::LayerCount { found: 0 });
+    assert_eq!(refuse(&[Layer::MaxPool2d; 25]), Error::LayerCount { found: 25 });
+    assert_eq!(refuse(&[conv, dense]), Error::LogitsLayer { layer: 1 });
+    assert_eq!(refuse(&[conv, dense, logits, logits]), Error::LogitsLayer { layer: 3 });
+    assert_eq!(refuse(&[Layer::MaxPool2d, Layer::MaxPool2d, Layer::MaxPool2d, logits]), Error::Dimensions { layer: 2 });
+    let big = Dense { outputs: u16::MAX, ..parts.dense };
+    assert!(matches!(
+        refuse(&[Layer::Dense(big), logits]),
+        Error::WeightLength { layer: 0, needed: 1_048_576, given: 32 }
+    ));
+    // Thirteen stages, one more than there is room for; each dense layer takes the four values of the one before.
+    let quarter = Dense { weights: Blob::unpadded(&ZEROS[..16]), ..parts.dense };
+    let deep: Vec<Layer<'_>> =
+        [Layer::Conv2d(parts.conv), dense].into_iter().chain([Layer::Dense(quarter); 11]).chain([logits]).collect();
+    assert_eq!(refuse(&deep), Error::LayerCount { found: 14 });
+}
+
+#[test]
+fn payloads_that_are_none_are_refused() {
+    let parts = Parts::new();
+    let file = parts.file(&parts.layers());
+    let payload = &file[HEADER_LEN..];
+    assert_eq!(load_and_run(&with_payload(&payload[..payload.len() - 1])), Err(Error::Payload));
+    assert_eq!(load_and_run(&with_payload(&[payload, &[0; 3]].concat())), Err(Error::PayloadLeftOver { bytes: 3 }));
+    assert_eq!(load_and_run(&with_payload(&[0xFF; 64])), Err(Error::Payload));
+    let huge_string: &[u8] = &[0xFF, 0xFF, 0xFF, 0xFF, 0x0F];
+    assert_eq!(load_and_run(&with_payload(huge_string)), Err(Error::Payload));
+}
+
+#[test]
+fn headers_arenas_and_inputs_that_are_none_are_refused() {
+    let file = tiny::model().file();
+    assert_eq!(load_and_run(b"PK\x03\x04, and thirty-two more bytes of a zip file"), Err(Error::NotAModel));
+    let mut long_header = file.clone();
+    long_header[10] = 40;
+    assert_eq!(load_and_run(&long_header), Err(Error::HeaderLength { found: 40 }));
+    let mut damaged = file.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    assert!(matches!(load_and_run(&damaged), Err(Error::Checksum { stored, computed }) if stored != computed));
+
+    let needed = Header::parse(&file).unwrap().arena_len as usize;
+    let mut arena = vec![0; needed];
+    let error = Network::new(&file, &mut arena[1..]).unwrap_err();
+    assert_eq!(error, Error::ArenaTooSmall { needed, given: needed - 1 });
+    let mut network = Network::new(&file, &mut arena).unwrap();
+    let error = network.classify(&[0; 83]).unwrap_err();
+    assert_eq!(error, Error::InputLength { needed: 84, given: 83 });
+}
+
+#[test]
+fn metadata_travels_with_the_model() {
+    let metadata = Metadata {
+        trainer: "0.1.0",
+        dataset: "birds",
+        architecture: "cnn",
+        class_lines: "Amsel\nDrossel\nFink",
+        preprocessing: "as they are",
+        float_test_accuracy: Some(0.91),
+        int8_test_accuracy: None,
+    };
+    let Parts { input, conv, dense, .. } = Parts::new();
+    let logits =
+        Logits { classes: 3, scale: 0.1, biases: Blob::unpadded(&ZEROS[..12]), weights: Blob::unpadded(&ZEROS[..16]) };
+    let file = encode(&metadata, &input, &[Layer::Conv2d(conv), Layer::Dense(dense), Layer::Logits(logits)]).unwrap();
+    let mut arena = [0; 4096];
+    let network = Network::new(&file, &mut arena).unwrap();
+    assert_eq!(*network.metadata(), metadata);
+    assert_eq!(network.metadata().class_name(1), Some("Drossel"));
+    assert_eq!(network.metadata().class_name(3), None);
+}

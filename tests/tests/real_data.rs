@@ -1,0 +1,115 @@
+//! Both networks, trained on the pictures that there are, from floats to infer-core: same answers on every test image.
+
+use std::sync::OnceLock;
+
+use rayon::prelude::*;
+use thimble_tests::oracle::Oracle;
+use thimble_tests::pictures;
+use trainer::architecture::Architecture;
+use trainer::data::fashion_mnist;
+use trainer::evaluate::{self, Score};
+use trainer::fit::{Epoch, History, Observer, fit};
+use trainer::model::FloatModel;
+use trainer::quantize::{QuantizedModel, calibrate};
+use trainer::recipe::Recipe;
+
+const SEED: u64 = 48;
+
+struct Trained {
+    float: FloatModel,
+    file: Vec<u8>,
+    history: History,
+}
+
+struct Silent;
+
+impl Observer for Silent {
+    fn step(&mut self, _: usize, _: usize, _: usize, _: Score) {}
+    fn epoch(&mut self, _: &Epoch, _: bool) {}
+}
+
+/// Two epochs of Fashion-MNIST, or ten of garments, which are a tenth as many.
+fn train(name: &str) -> Trained {
+    let dataset = pictures::dataset();
+    let epochs = if dataset.name == fashion_mnist::NAME { 2 } else { 10 };
+    let recipe = Recipe { epochs, ..Recipe::built_in("tutorial").unwrap() };
+    let float = FloatModel::new(Architecture::built_in(name).unwrap(), SEED).unwrap();
+    let history = fit(&float, dataset, &recipe, SEED, &mut Silent).unwrap();
+    let ranges = calibrate(&float, &dataset.train, SEED).unwrap();
+    let quantized = QuantizedModel::new(&float, &ranges).unwrap();
+    let class_lines = dataset.class_names.join("\n");
+    let file = quantized.encode(&thimble_tests::random_model::metadata(&class_lines)).unwrap();
+    Trained { float, file, history }
+}
+
+fn mlp() -> &'static Trained {
+    static MLP: OnceLock<Trained> = OnceLock::new();
+    MLP.get_or_init(|| train("mlp"))
+}
+
+fn cnn() -> &'static Trained {
+    static CNN: OnceLock<Trained> = OnceLock::new();
+    CNN.get_or_init(|| train("cnn"))
+}
+
+fn assert_oracle_equality(file: &[u8]) {
+    let test = &pictures::dataset().test;
+    let oracle = Oracle::new(file);
+    let chunks: Vec<usize> = (0..test.len()).collect();
+    chunks.par_chunks(250).for_each(|indices| {
+        let mut arena = vec![0; infer_core::arena_len(file)];
+        let mut network = infer_core::Network::new(file, &mut arena).unwrap();
+        for &index in indices {
+            let pixels = test.image(index);
+            let logits = network.classify(pixels).unwrap().logits().iter().map(|&logit| i64::from(logit));
+            assert!(logits.eq(oracle.run(pixels).logits), "test image {index}");
+        }
+    });
+}
+
+#[test]
+fn mlp_logits_equal_the_oracles_on_every_test_image() {
+    assert_oracle_equality(&mlp().file);
+}
+
+#[test]
+fn cnn_logits_equal_the_oracles_on_every_test_image() {
+    assert_oracle_equality(&cnn().file);
+}
+
+#[test]
+fn int8_accuracy_stays_within_0_2_points_of_float_and_99_percent_of_answers_agree() {
+    let dataset = pictures::dataset();
+    for (name, trained) in [("mlp", mlp()), ("cnn", cnn())] {
+        let float = evaluate::float(&trained.float, &dataset.test).unwrap();
+        let int8 = evaluate::int8(&trained.file, &dataset.test).unwrap();
+        let lost = float.score.accuracy - int8.score.accuracy;
+        assert!(lost.abs() <= 0.002 + 1e-12, "{name}: float {}, int8 {}", float.score.accuracy, int8.score.accuracy);
+        let agreement = float.agreement(&int8);
+        assert!(agreement >= 0.99, "{name}: {agreement}");
+        // Far above guessing: a network that says nothing would agree with itself too.
+        assert!(int8.score.accuracy > 0.8, "{name}: {}", int8.score.accuracy);
+        assert_eq!(evaluate::int8_on_one_core(&trained.file, &dataset.test).unwrap().classes, int8.classes);
+    }
+}
+
+#[test]
+fn files_and_arenas_fit_a_microcontroller() {
+    assert!(mlp().file.len() < 283_000, "{}", mlp().file.len());
+    assert!(cnn().file.len() < 546_000, "{}", cnn().file.len());
+    assert!(infer_core::arena_len(&cnn().file) <= 6_400, "{}", infer_core::arena_len(&cnn().file));
+}
+
+#[test]
+fn the_restored_weights_are_those_of_the_best_epoch() {
+    let Trained { float, history, .. } = mlp();
+    let best = &history.epochs[history.best_epoch - 1];
+    let validation = evaluate::float(float, &pictures::dataset().validation).unwrap().score;
+    assert_eq!(validation, best.validation);
+    assert!(history.epochs.iter().all(|epoch| epoch.validation.loss >= best.validation.loss));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_file_to_the_byte() {
+    assert!(train("mlp").file == mlp().file);
+}

@@ -1,0 +1,116 @@
+//! The training loop on small data: early stopping, divergence, quantization of what was never trained.
+
+use candle_core::{Device, Tensor};
+use trainer::architecture::Architecture;
+use trainer::data::{Dataset, DatasetChoice, Request, load};
+use trainer::evaluate::{self, Score};
+use trainer::fit::{Epoch, FitError, Observer, fit};
+use trainer::model::FloatModel;
+use trainer::quantize::{QuantizeError, QuantizedModel, Range};
+use trainer::recipe::Recipe;
+
+#[derive(Default)]
+struct Record {
+    steps: Vec<(usize, usize)>,
+    best: Vec<bool>,
+}
+
+impl Observer for Record {
+    fn step(&mut self, epoch: usize, seen: usize, _: usize, _: Score) {
+        self.steps.push((epoch, seen));
+    }
+    fn epoch(&mut self, _: &Epoch, is_best: bool) {
+        self.best.push(is_best);
+    }
+}
+
+/// 500 training images of garments.
+fn small() -> Dataset {
+    let loaded = load(&Request { choice: DatasetChoice::Garments, ..Request::default() }).unwrap();
+    let mut dataset = loaded.dataset;
+    dataset.train = dataset.train.subset(&(0..500).collect::<Vec<_>>());
+    dataset
+}
+
+fn mlp() -> FloatModel {
+    FloatModel::new(Architecture::built_in("mlp").unwrap(), 48).unwrap()
+}
+
+fn tutorial() -> Recipe {
+    Recipe::built_in("tutorial").unwrap()
+}
+
+#[test]
+fn every_image_is_seen_in_every_epoch_the_tail_too() {
+    let mut record = Record::default();
+    let recipe = Recipe { epochs: 2, ..tutorial() };
+    fit(&mlp(), &small(), &recipe, 48, &mut record).unwrap();
+    assert_eq!(record.steps.len(), 2 * 500usize.div_ceil(32));
+    assert_eq!(record.steps[14..17], [(1, 480), (1, 500), (2, 32)]);
+}
+
+#[test]
+fn training_stops_after_patience_epochs_without_improvement_and_restores_the_best() {
+    let dataset = small();
+    let model = mlp();
+    let mut record = Record::default();
+    // No epoch can improve on the first by a loss of 1000.
+    let recipe = Recipe { epochs: 50, patience: 3, min_delta: 1000.0, ..tutorial() };
+    let history = fit(&model, &dataset, &recipe, 48, &mut record).unwrap();
+    assert_eq!((history.epochs.len(), history.best_epoch, history.stopped_early), (4, 1, true));
+    assert_eq!(record.best, [true, false, false, false]);
+    let restored = evaluate::float(&model, &dataset.validation).unwrap().score;
+    assert_eq!(restored, history.epochs[0].validation);
+    assert_ne!(restored, history.epochs[3].validation, "training went on after the best epoch");
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_with_its_step() {
+    let recipe = Recipe { learning_rate: 1e30, ..tutorial() };
+    let error = fit(&mlp(), &small(), &recipe, 48, &mut Record::default()).unwrap_err();
+    let message = error.to_string();
+    let FitError::NotFinite { epoch, step, loss, .. } = error else { panic!("{message}") };
+    assert!(epoch == 1 && step > 1 && !loss.is_finite());
+    assert!(
+        message.contains(&format!("at epoch 1, step {step}")) && message.contains("try a smaller --lr"),
+        "{message}"
+    );
+}
+
+#[test]
+fn different_seeds_give_different_weights_and_the_same_seed_the_same() {
+    let first = |seed| {
+        let model = FloatModel::new(Architecture::built_in("cnn").unwrap(), seed).unwrap();
+        model
+            .variables()
+            .iter()
+            .map(|variable| variable.flatten_all().unwrap().to_vec1::<f32>().unwrap())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(first(48), first(48));
+    assert_ne!(first(48), first(49));
+    let weights = &first(48)[0];
+    let limit = (6.0f32 / (9.0 + 9.0 * 32.0)).sqrt();
+    assert!(weights.iter().all(|weight| weight.abs() <= limit), "Glorot's limit");
+    assert!(weights.iter().any(|weight| weight.abs() > 0.9 * limit));
+    assert!(first(48)[1].iter().all(|&bias| bias == 0.0), "zero biases");
+}
+
+#[test]
+fn weights_that_are_no_numbers_are_not_exported() {
+    let model = mlp();
+    let ranges = vec![Range { low: 0.0, high: 1.0 }; 2];
+    QuantizedModel::new(&model, &ranges).unwrap();
+    model.variables()[2].set(&Tensor::full(f32::NAN, (10, 350), &Device::Cpu).unwrap()).unwrap();
+    assert!(matches!(QuantizedModel::new(&model, &ranges), Err(QuantizeError::NotFinite { layer: 2 })));
+}
+
+#[test]
+fn scales_that_no_multiplier_stands_for_are_refused_by_layer() {
+    let tiny_range = vec![Range { low: 0.0, high: 1e-30 }; 2];
+    let error = QuantizedModel::new(&mlp(), &tiny_range).unwrap_err();
+    assert!(
+        matches!(error, QuantizeError::Multiplier { layer: 1, .. } | QuantizeError::Overflow { layer: 1, .. }),
+        "{error}"
+    );
+}
