@@ -1,1 +1,238 @@
-fn main() {}
+//! The `trainer` binary as its user meets it: on a machine without a network, an empty cache, and with bad input.
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use assert_cmd::Command;
+use tempfile::TempDir;
+
+/// The trainer in `directory`, with nothing of this machine's data in reach.
+fn trainer(directory: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_trainer"))
+        .args(arguments)
+        .current_dir(directory)
+        .env_remove("FASHION_MNIST_DIR")
+        .env("THIMBLE_CACHE_DIR", directory.join("cache"))
+        .env("FASHION_MNIST_URL", "http://127.0.0.1:9")
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn assert_fails(directory: &Path, arguments: &[&str], code: i32, expected: &[&str]) {
+    let output = trainer(directory, arguments);
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {error}");
+    for part in expected {
+        assert!(error.contains(part), "{arguments:?}: {error:?} does not say {part:?}");
+    }
+}
+
+/// A short run on garments, with its model exported.
+fn short_run() -> (TempDir, Output) {
+    let home = tempfile::tempdir().unwrap();
+    let arguments = ["fit", "--model", "mlp", "--epochs", "2", "--out", "run", "--export", "model.bin"];
+    let output = trainer(home.path(), &arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    (home, output)
+}
+
+#[test]
+fn without_a_network_fit_warns_trains_on_garments_and_exports() {
+    let (home, output) = short_run();
+    let (printed, warning) = (text(&output.stdout), text(&output.stderr));
+    assert!(warning.contains("NOT on Fashion-MNIST") && warning.contains("cannot fetch"), "{warning}");
+    for line in [
+        "train        5,700 images of 28x28x1",
+        "validation     300 images of 28x28x1",
+        "test         1,000 images of 28x28x1",
+        "dense 350 + relu                      350      274,750",
+        "total                                          278,260",
+        "epoch   1  train ",
+        "ended at epoch 2, best was ",
+        "model.bin: 280,944 bytes of flash",
+    ] {
+        assert!(printed.contains(line), "{printed}\ndoes not say {line:?}");
+    }
+    assert!(!printed.contains('\u{1b}'), "no control characters where there is no terminal");
+    let mut names: Vec<String> = fs::read_dir(home.path().join("run"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["history.csv", "metrics.json", "model.bin", "run.json", "weights.safetensors"]);
+    assert_eq!(fs::read(home.path().join("run/model.bin")).unwrap(), fs::read(home.path().join("model.bin")).unwrap());
+    assert_eq!(fs::read_to_string(home.path().join("run/history.csv")).unwrap().lines().count(), 3);
+}
+
+#[test]
+fn metrics_hold_what_scripts_look_for() {
+    let (home, _) = short_run();
+    let metrics = fs::read_to_string(home.path().join("run/metrics.json")).unwrap();
+    let metrics: serde_json::Value = serde_json::from_str(&metrics).unwrap();
+    for field in [
+        "/model",
+        "/dataset",
+        "/parameters",
+        "/seed",
+        "/epochs_run",
+        "/best_epoch",
+        "/stopped_early",
+        "/seconds_per_epoch",
+        "/images_per_second",
+        "/float/train/loss",
+        "/float/validation/accuracy",
+        "/float/test/accuracy",
+        "/int8/test/accuracy",
+        "/int8/agreement_with_float",
+        "/export/path",
+        "/export/bytes",
+        "/export/sha256",
+        "/export/flash_bytes",
+        "/export/arena_bytes",
+        "/export/macs",
+    ] {
+        assert!(metrics.pointer(field).is_some_and(|value| !value.is_null()), "{field} is missing");
+    }
+    assert_eq!(metrics["parameters"], 278_260);
+    assert_eq!(metrics["export"]["macs"], 277_900);
+    assert!(metrics["float"]["test"]["accuracy"].as_f64().unwrap() > 0.5, "garments can be learned: {metrics}");
+}
+
+#[test]
+fn export_writes_the_same_bytes_again_and_the_same_seed_the_same_model() {
+    let (home, _) = short_run();
+    let output = trainer(home.path(), &["export", "run", "--out", "again.bin"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let first = fs::read(home.path().join("model.bin")).unwrap();
+    assert!(first == fs::read(home.path().join("again.bin")).unwrap());
+    let (other_home, _) = short_run();
+    assert!(first == fs::read(other_home.path().join("model.bin")).unwrap());
+}
+
+#[test]
+fn eval_prints_the_accuracy_that_the_model_file_carries() {
+    let (home, _) = short_run();
+    let output = trainer(home.path(), &["eval", "model.bin", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let metrics = fs::read_to_string(home.path().join("run/metrics.json")).unwrap();
+    let metrics: serde_json::Value = serde_json::from_str(&metrics).unwrap();
+    assert_eq!(report["accuracy"], metrics["int8"]["test"]["accuracy"]);
+    assert_eq!(report["trained_on"], "garments");
+    let counted: u64 = report["confusion"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|row| row.as_array().unwrap())
+        .map(|n| n.as_u64().unwrap())
+        .sum();
+    assert_eq!(counted, 1000);
+    let printed = text(&trainer(home.path(), &["eval", "model.bin", "--one-core"]).stdout);
+    for part in
+        ["accuracy   0.", " on one core, ", "precision  recall", "9 Ankle boot", "confusion: a row per true class"]
+    {
+        assert!(printed.contains(part), "{printed}");
+    }
+}
+
+#[test]
+fn a_run_never_overwrites_an_older_one() {
+    let home = tempfile::tempdir().unwrap();
+    let run = home.path().join("mine");
+    fs::create_dir(&run).unwrap();
+    fs::write(run.join("notes.txt"), "precious").unwrap();
+    assert_fails(
+        home.path(),
+        &["fit", "--epochs", "1", "--out", "mine"],
+        1,
+        &["mine exists already", "name another --out"],
+    );
+    assert_eq!(fs::read_dir(&run).unwrap().count(), 1);
+    let fit = ["fit", "--model", "mlp", "--epochs", "1", "--dataset", "garments"];
+    for number in ["1", "2"] {
+        let output = trainer(home.path(), &fit);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        assert!(text(&output.stdout).contains(&format!("mlp-garments-48-{number}")));
+        assert_eq!(text(&output.stderr), "", "garments that were asked for are no cause for a warning");
+    }
+}
+
+#[test]
+fn wrong_command_lines_end_with_code_2_and_say_what_is_right() {
+    let home = tempfile::tempdir().unwrap();
+    let cases: [(&[&str], &[&str]); 11] = [
+        (&[], &["Usage"]),
+        (&["fly"], &["unrecognized subcommand 'fly'"]),
+        (&["fit", "--model", "resnet"], &["there is no architecture \"resnet\"", "mlp, cnn"]),
+        (&["fit", "--recipe", "cake"], &["there is no recipe \"cake\"", "tutorial"]),
+        (&["fit", "--dataset", "birds"], &["invalid value 'birds'", "fashion-mnist", "garments"]),
+        (&["fit", "--val-fraction", "0"], &["it must be over 0 and under 1"]),
+        (&["fit", "--val-fraction", "1"], &["it must be over 0 and under 1"]),
+        (&["fit", "--epochs", "0"], &["epochs is 0; it must be at least 1"]),
+        (&["fit", "--lr", "nan"], &["learning rate is NaN; it must be positive and finite"]),
+        (&["fit", "--export", "nowhere/model.bin"], &["there is no directory nowhere"]),
+        (&["fit", "--export", "."], &["is a directory; name a file"]),
+    ];
+    for (arguments, expected) in cases {
+        assert_fails(home.path(), arguments, 2, expected);
+    }
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0, "nothing is left behind");
+}
+
+#[test]
+fn bad_files_end_with_code_1_and_say_which_and_why() {
+    let (home, _) = short_run();
+    let path = home.path();
+    assert_fails(path, &["eval", "missing.bin"], 1, &["missing.bin", "No such file"]);
+    fs::write(path.join("zip.bin"), [b'P'; 64]).unwrap();
+    assert_fails(path, &["eval", "zip.bin"], 1, &["zip.bin: not a model file"]);
+    let model = fs::read(path.join("model.bin")).unwrap();
+    fs::write(path.join("cut.bin"), &model[..1000]).unwrap();
+    assert_fails(path, &["eval", "cut.bin"], 1, &["cut.bin: model truncated: 280944 bytes expected, 1000 given"]);
+    assert_fails(path, &["export", "cache", "--out", "x.bin"], 1, &["run.json"]);
+    assert!(!path.join("x.bin").exists());
+    assert_fails(
+        path,
+        &["fit", "--dataset", "fashion-mnist"],
+        1,
+        &["Fashion-MNIST is not to be had", "--dataset garments"],
+    );
+    assert_fails(path, &["fit", "--data", "empty"], 1, &["empty holds no train-images-idx3-ubyte"]);
+    assert_fails(
+        path,
+        &["fit", "--dataset", "garments", "--lr", "1e30", "--out", "diverged"],
+        1,
+        &["training has diverged", "at epoch 1, step", "try a smaller --lr"],
+    );
+}
+
+#[test]
+fn pictures_of_another_size_than_the_models_are_refused() {
+    let (home, _) = short_run();
+    let birds = home.path().join("birds");
+    fs::create_dir(&birds).unwrap();
+    for part in ["train", "t10k"] {
+        let header = |words: &[u32]| words.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<u8>>();
+        let images = [header(&[0x0803, 40, 6, 6]), vec![9; 40 * 36]].concat();
+        let labels = [header(&[0x0801, 40]), (0..40).map(|index| index % 2).collect()].concat();
+        fs::write(birds.join(format!("{part}-images-idx3-ubyte")), images).unwrap();
+        fs::write(birds.join(format!("{part}-labels-idx1-ubyte")), labels).unwrap();
+    }
+    let expected = ["takes pictures of 28x28x1, but those of birds are 6x6x1"];
+    assert_fails(home.path(), &["fit", "--data", "birds"], 1, &expected);
+    assert_fails(home.path(), &["eval", "model.bin", "--data", "birds"], 1, &expected);
+}
+
+#[test]
+fn every_subcommand_shows_an_example() {
+    let home = tempfile::tempdir().unwrap();
+    for subcommand in ["fit", "export", "eval"] {
+        let help = text(&trainer(home.path(), &[subcommand, "--help"]).stdout);
+        assert!(help.contains(&format!("  trainer {subcommand} ")), "{help}");
+    }
+}

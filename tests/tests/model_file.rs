@@ -205,7 +205,8 @@ fn every_refusal_is_reached_and_carries_its_numbers() {
         change(&mut parts);
         load_and_run(&parts.file(&parts.layers())).unwrap_err()
     };
-    let cases: [(Error, fn(&mut Parts)); 20] = [
+    type Case = (Error, fn(&mut Parts));
+    let cases: [Case; 20] = [
         (Error::Dimensions { layer: 0 }, |parts| parts.input.shape.height = 0),
         (Error::Scale { layer: 0 }, |parts| parts.input.codes.scale = 0.0),
         (Error::Kernel { layer: 0, kernel: 0 }, |parts| parts.conv.kernel = 0),

@@ -86,7 +86,6 @@ impl Fit {
             validation_fraction: self.val_fraction,
             seed: self.seed,
             environment: Environment::from_process(),
-            ..Request::default()
         })?;
         if let Some(warning) = &loaded.warning {
             warn(warning);

@@ -1,0 +1,182 @@
+//! Where pictures come from, and what is said about files that are no good.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use tempfile::TempDir;
+use thimble_tests::idx_files::{self, NAMES};
+use trainer::data::{DataError, DatasetChoice, Environment, Loaded, Origin, Request, load};
+
+fn request(directory: &Path) -> Request {
+    Request { data_dir: Some(directory.to_owned()), validation_fraction: 0.2, ..Request::default() }
+}
+
+fn whole_set() -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    idx_files::write(directory.path(), 30, 5);
+    directory
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn plain_and_gzip_files_hold_the_same_pictures() {
+    let plain = whole_set();
+    let packed = tempfile::tempdir().unwrap();
+    for name in NAMES {
+        let bytes = fs::read(plain.path().join(name)).unwrap();
+        fs::write(packed.path().join(format!("{name}.gz")), gzip(&bytes)).unwrap();
+    }
+    let [plain, packed] = [plain.path(), packed.path()].map(|path| load(&request(path)).unwrap().dataset);
+    assert_eq!((plain.train.len(), plain.validation.len(), plain.test.len()), (24, 6, 30));
+    assert_eq!(plain.train, packed.train);
+    assert_eq!(plain.validation, packed.validation);
+    assert_eq!(plain.test, packed.test);
+    assert_eq!(plain.class_names, ["0", "1", "2"]);
+}
+
+#[test]
+fn classes_txt_names_the_classes() {
+    let directory = whole_set();
+    fs::write(directory.path().join("classes.txt"), "finch\n\n tit \nwren\n").unwrap();
+    assert_eq!(load(&request(directory.path())).unwrap().dataset.class_names, ["finch", "tit", "wren"]);
+}
+
+#[test]
+fn every_broken_file_is_named_with_what_is_wrong_with_it() {
+    let pixels = [7u8; 30 * 25];
+    let labels: Vec<u8> = (0..30).map(|index| index % 3).collect();
+    let whole_images = idx_files::images(30, 5, &pixels);
+    let truncated_gzip = gzip(&whole_images);
+    let truncated_gzip = truncated_gzip[..truncated_gzip.len() - 9].to_vec();
+    /// Which file, what stands in it (nothing: it is removed), and what the message must say.
+    type Case = (usize, Option<Vec<u8>>, &'static [&'static str]);
+    let cases: Vec<Case> = vec![
+        (0, None, &["holds no train-images-idx3-ubyte and no train-images-idx3-ubyte.gz"]),
+        (3, None, &["holds no t10k-labels-idx1-ubyte"]),
+        (0, Some(truncated_gzip), &["train-images-idx3-ubyte: damaged or truncated gzip file", "copy it again"]),
+        (0, Some(idx_files::labels(&labels)), &["no IDX file of images", "begins with 0x00000801, not 0x00000803"]),
+        (1, Some(whole_images.clone()), &["train-labels-idx1-ubyte: no IDX file of labels", "0x00000803"]),
+        (0, Some(b"P5".to_vec()), &["truncated: its header announces 16 bytes, 2 are there"]),
+        (0, Some(Vec::new()), &["truncated", "0 are there"]),
+        (2, Some(whole_images[..400].to_vec()), &["t10k-images-idx3-ubyte: truncated", "766 bytes, 400 are there"]),
+        (2, Some([&whole_images[..], &[0]].concat()), &["announces 766 bytes, but more follow"]),
+        (0, Some(idx_files::images(u32::MAX, u32::MAX, &pixels)), &["truncated"]),
+        (0, Some(idx_files::images(0, 5, &[])), &["holds no images (its header says 0 of 5x5)"]),
+        (0, Some(idx_files::images(30, 0, &[])), &["holds no images (its header says 30 of 0x0)"]),
+        (
+            1,
+            Some(idx_files::labels(&labels[1..])),
+            &["holds 30 images", "train-labels-idx1-ubyte 29 labels", "do not belong"],
+        ),
+        (
+            3,
+            Some(idx_files::labels(&[vec![9], labels[1..].to_vec()].concat())),
+            &["label number 0 is 9", "3 classes (0 to 2)"],
+        ),
+        (1, Some(idx_files::labels(&[0; 30])), &["all images are of one class"]),
+        (
+            2,
+            Some(idx_files::images(30, 4, &pixels[..480])),
+            &["t10k-images-idx3-ubyte holds images of 4x4x1", "training images are 5x5x1"],
+        ),
+    ];
+    for (file, content, expected) in cases {
+        let directory = whole_set();
+        let path = directory.path().join(NAMES[file]);
+        match content {
+            Some(bytes) => fs::write(&path, bytes).unwrap(),
+            None => fs::remove_file(&path).unwrap(),
+        }
+        let message = load(&request(directory.path())).unwrap_err().to_string();
+        for part in expected {
+            assert!(message.contains(part), "{message:?} does not say {part:?}");
+        }
+        assert!(message.contains(&*directory.path().to_string_lossy()), "{message:?} does not say where");
+    }
+}
+
+#[test]
+fn a_fraction_of_0_or_1_is_refused() {
+    let directory = whole_set();
+    for fraction in [0.0, 1.0, f64::NAN] {
+        let error = load(&Request { validation_fraction: fraction, ..request(directory.path()) }).unwrap_err();
+        assert!(matches!(error, DataError::Fraction { .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_split_that_leaves_a_class_without_a_side_is_refused_by_class() {
+    let directory = whole_set();
+    let labels: Vec<u8> = (0..30).map(|index| if index == 4 { 2 } else { index % 2 }).collect();
+    fs::write(directory.path().join(NAMES[1]), idx_files::labels(&labels)).unwrap();
+    let message = load(&request(directory.path())).unwrap_err().to_string();
+    assert!(message.starts_with("class 2 has 1 images, too few"), "{message}");
+}
+
+/// Nobody listens on port 9 of the loopback interface: a network that is down, at once.
+fn offline(cache: &Path) -> Environment {
+    Environment {
+        fashion_mnist_dir: None,
+        cache_dir: Some(cache.to_owned()),
+        url: Some("http://127.0.0.1:9".to_owned()),
+    }
+}
+
+#[test]
+fn without_fashion_mnist_garments_take_its_place_with_a_warning_unless_it_was_named() {
+    let cache = tempfile::tempdir().unwrap();
+    let ask = |choice| load(&Request { choice, environment: offline(cache.path()), ..Request::default() });
+    let Loaded { dataset, origin, warning } = ask(DatasetChoice::Auto).unwrap();
+    let warning = warning.unwrap();
+    assert_eq!((dataset.name.as_str(), origin), ("garments", Origin::BuiltIn));
+    for part in
+        ["NOT on Fashion-MNIST", "FASHION_MNIST_DIR is not set", "cannot fetch http://127.0.0.1:9", "What to do"]
+    {
+        assert!(warning.contains(part), "{warning}");
+    }
+    assert_eq!(ask(DatasetChoice::Garments).unwrap().warning, None);
+    let message = ask(DatasetChoice::FashionMnist).unwrap_err().to_string();
+    assert!(
+        message.starts_with("Fashion-MNIST is not to be had") && message.contains("--dataset garments"),
+        "{message}"
+    );
+    assert_eq!(fs::read_dir(cache.path().join("fashion-mnist")).unwrap().count(), 0, "nothing half-fetched is left");
+}
+
+#[test]
+fn a_broken_fashion_mnist_dir_is_an_error_and_never_replaced() {
+    let empty = tempfile::tempdir().unwrap();
+    let environment = Environment { fashion_mnist_dir: Some(empty.path().to_owned()), ..offline(empty.path()) };
+    let error = load(&Request { environment, ..Request::default() }).unwrap_err();
+    assert!(matches!(error, DataError::MissingFile { .. }), "{error}");
+}
+
+#[test]
+fn data_goes_before_fashion_mnist_dir_and_that_before_the_cache() {
+    let (data, named, cache) = (whole_set(), whole_set(), tempfile::tempdir().unwrap());
+    let cached = cache.path().join("fashion-mnist");
+    fs::create_dir(&cached).unwrap();
+    idx_files::write(&cached, 30, 5);
+    for name in NAMES {
+        fs::rename(cached.join(name), cached.join(format!("{name}.gz"))).unwrap();
+    }
+    let environment = Environment { fashion_mnist_dir: Some(named.path().to_owned()), ..offline(cache.path()) };
+    let origin = |data_dir: Option<&TempDir>, environment: &Environment| {
+        let data_dir = data_dir.map(|directory| directory.path().to_owned());
+        let validation_fraction = 0.2;
+        load(&Request { data_dir, environment: environment.clone(), validation_fraction, ..Request::default() })
+            .unwrap()
+            .origin
+    };
+    assert_eq!(origin(Some(&data), &environment), Origin::Data(data.path().to_owned()));
+    assert_eq!(origin(None, &environment), Origin::Environment(named.path().to_owned()));
+    assert_eq!(origin(None, &offline(cache.path())), Origin::Cache(cached));
+}
