@@ -13,6 +13,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+/// A training step allocates and frees tensors of megabytes, which the system's allocator would return to the kernel and
+/// fetch again page by page each time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Takes image classifiers from pictures to microcontrollers.
 #[derive(Parser)]
 #[command(name = "trainer", version, arg_required_else_help = true, max_term_width = 100)]

@@ -2,7 +2,7 @@
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 
-use super::gemm::{Matrix, multiply};
+use super::matrix::{Strides, rows_by_columns, rows_by_rows};
 use super::{values, vectorized, with_values};
 
 /// `y = x w^T + b`, then ReLU where asked for: `x [n, inputs]`, `weight [outputs, inputs]`, `bias [outputs]` give
@@ -40,10 +40,8 @@ impl CustomOp3 for Dense {
         if inputs != weight_inputs || bias_layout.shape().dims1()? != outputs {
             candle_core::bail!("dense: x [{n}, {inputs}], weight [{outputs}, {weight_inputs}], bias {bias_layout:?}");
         }
-        let x = Matrix::new(values(x, x_layout)?, n, inputs);
-        let weight = Matrix::new(values(weight, weight_layout)?, outputs, inputs);
         let mut output = vec![0.0; n * outputs];
-        multiply(x, weight.transposed(), &mut output);
+        rows_by_rows(values(x, x_layout)?, values(weight, weight_layout)?, inputs, &mut output);
         finish(&mut output, values(bias, bias_layout)?, if self.relu { 0.0 } else { f32::NEG_INFINITY });
         Ok((CpuStorage::F32(output), Shape::from((n, outputs))))
     }
@@ -64,10 +62,10 @@ impl CustomOp3 for Dense {
                 Ok(())
             })?;
         }
-        let gradient_matrix = Matrix::new(&gradient, n, outputs);
         let mut weight_gradient = vec![0.0; outputs * inputs];
         with_values(x, |x| {
-            multiply(gradient_matrix.transposed(), Matrix::new(x, n, inputs), &mut weight_gradient);
+            let transposed = Strides { row: 1, column: outputs };
+            rows_by_columns(&gradient, transposed, x, inputs, &mut weight_gradient);
             Ok(())
         })?;
         let mut bias_gradient = vec![0.0; outputs];
@@ -77,7 +75,8 @@ impl CustomOp3 for Dense {
             true => {
                 let mut input_gradient = vec![0.0; n * inputs];
                 with_values(weight, |weight| {
-                    multiply(gradient_matrix, Matrix::new(weight, outputs, inputs), &mut input_gradient);
+                    let as_is = Strides { row: outputs, column: 1 };
+                    rows_by_columns(&gradient, as_is, weight, inputs, &mut input_gradient);
                     Ok(())
                 })?;
                 Some(Tensor::from_vec(input_gradient, (n, inputs), x.device())?)

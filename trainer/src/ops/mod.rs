@@ -10,7 +10,7 @@
 mod conv2d;
 mod cross_entropy;
 mod dense;
-mod gemm;
+mod matrix;
 mod max_pool2d;
 mod vector;
 
