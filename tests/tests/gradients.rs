@@ -3,6 +3,8 @@
 use candle_core::{Device, Tensor, Var};
 use candle_nn::Optimizer;
 use trainer::adam::{Adam, AdamConfig};
+use trainer::architecture::Architecture;
+use trainer::model::FloatModel;
 use trainer::ops::{self, Conv2dOptions, Padding};
 use trainer::rng::{ChaCha8Rng, RngExt, SeedableRng};
 
@@ -177,6 +179,39 @@ fn cross_entropy_and_its_gradient_are_those_of_plain_loops() {
     let labels_tensor = Tensor::from_vec(labels.clone(), n, &Device::Cpu).unwrap();
     let operation = |variables: &[Var]| ops::softmax_cross_entropy(&variables[0], &labels_tensor).unwrap();
     check("cross-entropy", &[logits], &[&[n, classes]], &operation, &reference);
+}
+
+/// The chain of operations outside candle's graph against the same operations inside it.
+#[test]
+fn a_models_gradients_are_those_of_candles_own_backward_pass() {
+    let layers = "name = \"deep\"\ninput = [10, 10, 1]\n
+        [[layers]]\nconv = { channels = 5, kernel = 3, padding = \"same\", relu = true }
+        [[layers]]\nmax_pool = {}
+        [[layers]]\nconv = { channels = 6, kernel = 2, padding = \"valid\", relu = true }
+        [[layers]]\ndense = { outputs = 7, relu = true }
+        [[layers]]\ndense = { outputs = 4 }";
+    let model = FloatModel::new(Architecture::from_toml(layers).unwrap(), 48).unwrap();
+    let pictures = variable(&random(3 * 100, 8), &[3, 10, 10, 1]);
+    let labels = Tensor::new(&[0u32, 3, 1], &Device::Cpu).unwrap();
+
+    let parameters: Vec<_> = model.parameters().iter().flatten().collect();
+    let conv = |x: &Tensor, index: usize, padding, pool| {
+        let options = Conv2dOptions { padding, relu: true, pool, input_gradient: true };
+        ops::conv2d(x, &parameters[index].weight, &parameters[index].bias, options).unwrap()
+    };
+    let dense = |x: &Tensor, index: usize, relu| {
+        ops::dense(x, &parameters[index].weight, &parameters[index].bias, relu, true).unwrap()
+    };
+    let features = conv(&conv(&pictures, 0, Padding::Same, true), 1, Padding::Valid, false);
+    let logits = dense(&dense(&features.flatten_from(1).unwrap(), 2, true), 3, false);
+    let loss = ops::softmax_cross_entropy(&logits, &labels).unwrap();
+    let expected = loss.backward().unwrap();
+
+    let pass = model.loss_and_gradients(&pictures, &labels).unwrap();
+    assert_eq!(pass.loss, loss.to_scalar::<f32>().unwrap());
+    for variable in model.variables() {
+        assert_eq!(flat(pass.gradients.get(&variable).unwrap()), flat(expected.get(&variable).unwrap()));
+    }
 }
 
 #[test]

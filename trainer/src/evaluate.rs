@@ -9,7 +9,10 @@ use crate::data::Images;
 use crate::model::FloatModel;
 
 /// Pictures per forward pass: enough to keep the cores busy, few enough to stay in the cache.
-const BATCH: usize = 250;
+const BATCH: usize = 64;
+
+/// Pictures per loaded model file: enough that checking the file is nothing beside them.
+const INT8_BATCH: usize = 2000;
 
 /// Loss and accuracy over a set of pictures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -55,7 +58,7 @@ pub fn float(model: &FloatModel, images: &Images) -> Result<Answers> {
 pub fn int8(model: &[u8], images: &Images) -> std::result::Result<Answers, infer_core::Error> {
     let indices: Vec<usize> = (0..images.len()).collect();
     let chunks: Vec<(Vec<usize>, f64)> = indices
-        .par_chunks(BATCH)
+        .par_chunks(INT8_BATCH)
         .map(|indices| int8_chunk(model, images, indices))
         .collect::<std::result::Result<_, _>>()?;
     let loss = chunks.iter().map(|(_, loss)| loss).sum();

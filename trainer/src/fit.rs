@@ -6,12 +6,12 @@ use candle_nn::Optimizer;
 use serde::Serialize;
 
 use crate::adam::{Adam, AdamConfig};
+use crate::batch;
 use crate::data::Dataset;
 use crate::evaluate::{self, Score, argmax};
-use crate::model::FloatModel;
+use crate::model::{FloatModel, Pass};
 use crate::recipe::Recipe;
 use crate::rng::{self, Purpose};
-use crate::{batch, ops};
 
 /// One pass over the training images.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -137,18 +137,16 @@ fn train_epoch(
     let (mut seen, mut total_loss, mut right) = (0, 0.0, 0);
     for (step, indices) in order.chunks(recipe.batch_size).enumerate() {
         let (pictures, labels) = batch::gather(images, indices)?;
-        let logits = model.forward(&pictures)?;
-        let loss = ops::softmax_cross_entropy(&logits, &labels)?;
-        let value = loss.to_scalar::<f32>()?;
-        if !value.is_finite() {
+        let Pass { logits, loss, gradients } = model.loss_and_gradients(&pictures, &labels)?;
+        if !loss.is_finite() {
             let learning_rate = recipe.learning_rate;
-            return Err(FitError::NotFinite { epoch, step: step + 1, loss: value, learning_rate });
+            return Err(FitError::NotFinite { epoch, step: step + 1, loss, learning_rate });
         }
-        optimizer.backward_step(&loss)?;
+        optimizer.step(&gradients)?;
         let rows = logits.to_vec2::<f32>()?;
         right +=
             rows.iter().zip(indices).filter(|(row, index)| argmax(row) == usize::from(images.label(**index))).count();
-        total_loss += f64::from(value) * indices.len() as f64;
+        total_loss += f64::from(loss) * indices.len() as f64;
         seen += indices.len();
         let running = Score { loss: total_loss / seen as f64, accuracy: right as f64 / seen as f64 };
         observer.step(epoch, seen, images.len(), running);

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use candle_core::backprop::GradStore;
 use candle_core::{Device, Result, Tensor, Var};
 
 use crate::architecture::{Architecture, Conv, Dense, Layer, Padding, ShapedLayer};
-use crate::ops::{self, Conv2dOptions};
+use crate::ops::{self, Conv2dOptions, Recorded};
 use crate::rng::{self, Purpose, RngExt};
 
 /// An architecture with parameters. All of them are `f32` on the CPU.
@@ -21,6 +22,16 @@ pub struct Parameters {
     pub weight: Var,
     /// `[output channels]`.
     pub bias: Var,
+}
+
+/// What a training step needs of a forward and a backward pass.
+pub struct Pass {
+    /// `[n, classes]`.
+    pub logits: Tensor,
+    /// Mean cross-entropy over the pictures.
+    pub loss: f32,
+    /// Its gradient by each variable of the model.
+    pub gradients: GradStore,
 }
 
 /// A copy of all parameters, that later training steps leave as it is.
@@ -151,11 +162,49 @@ impl FloatModel {
         mut trace: impl FnMut(usize, &Tensor) -> Result<()>,
     ) -> Result<Tensor> {
         let mut activation = pictures.clone();
+        self.run(pictures, |index, recorded| {
+            trace(index, &recorded.output)?;
+            activation = recorded.output;
+            Ok(())
+        })?;
+        Ok(activation)
+    }
+
+    /// One forward and one backward pass: logits, mean cross-entropy, and its gradient by each variable.
+    ///
+    /// # Errors
+    /// Those of candle.
+    pub fn loss_and_gradients(&self, pictures: &Tensor, labels: &Tensor) -> Result<Pass> {
+        let mut records = Vec::with_capacity(self.parameters.len());
+        self.run(pictures, |index, recorded| {
+            records.push((index, recorded));
+            Ok(())
+        })?;
+        let logits = records.last().map_or_else(|| pictures.clone(), |(_, last)| last.output.clone());
+        let loss = ops::softmax_cross_entropy_recorded(&logits, labels)?;
+        // candle makes a store of gradients nowhere else than in a backward pass; that of a constant is one without work.
+        let mut gradients = loss.output.backward()?;
+        let mut flowing = loss.backward(&loss.output.ones_like()?)?.input;
+        for (index, recorded) in records.iter().rev() {
+            let Some(gradient) = flowing.take() else { break };
+            let ops::Gradients { input, parameters } = recorded.backward(&gradient)?;
+            if let (Some(Parameters { weight, bias }), Some(gradient)) = (&self.parameters[*index], parameters) {
+                gradients.insert(weight, gradient.0);
+                gradients.insert(bias, gradient.1);
+            }
+            flowing = input;
+        }
+        Ok(Pass { logits, loss: loss.output.to_scalar()?, gradients })
+    }
+
+    /// Runs the operations in order and gives each to `take`, with the index of its layer.
+    fn run(&self, pictures: &Tensor, mut take: impl FnMut(usize, Recorded) -> Result<()>) -> Result<()> {
+        let mut activation = pictures.clone();
         let mut layers = self.architecture.layers.iter().zip(&self.parameters).enumerate().peekable();
         while let Some((index, (shaped, parameters))) = layers.next() {
             // Pictures need no gradient: skipping it saves the first layer half of its backward pass.
             let input_gradient = index > 0;
-            activation = match (shaped.layer, parameters) {
+            let recorded = match (shaped.layer, parameters) {
                 (Layer::Conv(Conv { padding, relu, .. }), Some(Parameters { weight, bias })) => {
                     let padding = match padding {
                         Padding::Valid => ops::Padding::Valid,
@@ -164,16 +213,17 @@ impl FloatModel {
                     let is_pool = |(_, (next, _)): &(usize, (&ShapedLayer, _))| matches!(next.layer, Layer::MaxPool(_));
                     let pool = layers.next_if(is_pool).is_some();
                     let options = Conv2dOptions { padding, relu, pool, input_gradient };
-                    ops::conv2d(&activation, weight, bias, options)?
+                    ops::conv2d_recorded(&activation, weight, bias, options)?
                 }
                 (Layer::Dense(Dense { relu, .. }), Some(Parameters { weight, bias })) => {
-                    ops::dense(&activation.flatten_from(1)?, weight, bias, relu, input_gradient)?
+                    ops::dense_recorded(&activation.flatten_from(1)?, weight, bias, relu, input_gradient)?
                 }
-                _ => ops::max_pool2d(&activation)?,
+                _ => ops::max_pool2d_recorded(&activation)?,
             };
-            trace(index, &activation)?;
+            activation = recorded.output.clone();
+            take(index, recorded)?;
         }
-        Ok(activation)
+        Ok(())
     }
 }
 

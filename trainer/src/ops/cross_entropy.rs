@@ -2,7 +2,7 @@
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
-use super::{values, with_values};
+use super::{Recorded, values, with_values};
 
 /// The mean over the batch of `log(sum(exp(logits))) - logits[label]`: `logits [n, classes]`, `labels` `u32 [n]` give a
 /// scalar. Stable for logits of any size, as the maximum is taken out first.
@@ -10,19 +10,33 @@ use super::{values, with_values};
 /// # Errors
 /// Those of candle; a label that is not a class.
 pub fn softmax_cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
-    let (n, classes) = logits.dims2()?;
-    let labels = labels.to_vec1::<u32>()?;
-    if labels.len() != n || labels.iter().any(|&label| label as usize >= classes) {
-        candle_core::bail!(
-            "cross-entropy: {} labels for {n} rows of {classes} logits, or one beyond them",
-            labels.len()
-        );
-    }
-    logits.contiguous()?.apply_op1(CrossEntropy { labels })
+    logits.contiguous()?.apply_op1(CrossEntropy::new(logits, labels)?)
+}
+
+/// As [`softmax_cross_entropy`], outside candle's graph.
+///
+/// # Errors
+/// As [`softmax_cross_entropy`].
+pub fn softmax_cross_entropy_recorded(logits: &Tensor, labels: &Tensor) -> Result<Recorded> {
+    Recorded::one(&logits.contiguous()?, CrossEntropy::new(logits, labels)?)
 }
 
 struct CrossEntropy {
     labels: Vec<u32>,
+}
+
+impl CrossEntropy {
+    fn new(logits: &Tensor, labels: &Tensor) -> Result<Self> {
+        let (n, classes) = logits.dims2()?;
+        let labels = labels.to_vec1::<u32>()?;
+        if labels.len() != n || labels.iter().any(|&label| label as usize >= classes) {
+            candle_core::bail!(
+                "cross-entropy: {} labels for {n} rows of {classes} logits, or one beyond them",
+                labels.len()
+            );
+        }
+        Ok(Self { labels })
+    }
 }
 
 impl CustomOp1 for CrossEntropy {

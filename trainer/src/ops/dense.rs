@@ -3,7 +3,7 @@
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 
 use super::matrix::{Strides, rows_by_columns, rows_by_rows};
-use super::{values, vectorized, with_values};
+use super::{Recorded, values, vectorized, with_values};
 
 /// `y = x w^T + b`, then ReLU where asked for: `x [n, inputs]`, `weight [outputs, inputs]`, `bias [outputs]` give
 /// `[n, outputs]`.
@@ -14,6 +14,20 @@ use super::{values, vectorized, with_values};
 /// Those of candle; shapes that do not fit together.
 pub fn dense(x: &Tensor, weight: &Tensor, bias: &Tensor, relu: bool, input_gradient: bool) -> Result<Tensor> {
     x.contiguous()?.apply_op3(weight, bias, Dense { relu, input_gradient })
+}
+
+/// As [`dense`], outside candle's graph.
+///
+/// # Errors
+/// As [`dense`].
+pub fn dense_recorded(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    relu: bool,
+    input_gradient: bool,
+) -> Result<Recorded> {
+    Recorded::three(&x.contiguous()?, weight, bias, Dense { relu, input_gradient })
 }
 
 struct Dense {

@@ -6,7 +6,7 @@
 
 use rayon::prelude::*;
 
-use super::vectorized;
+use super::{multiply_add, vectorized};
 
 /// Lanes of a vector.
 const LANES: usize = 8;
@@ -221,9 +221,4 @@ fn axpy_tile<const FUSED: bool, const ROWS: usize, const VECTORS: usize>(
     for (output, sums) in output.iter_mut().zip(&sums) {
         output[at..][..VECTORS * LANES].copy_from_slice(sums.as_flattened());
     }
-}
-
-#[inline(always)]
-fn multiply_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
-    if FUSED { a.mul_add(b, c) } else { a * b + c }
 }

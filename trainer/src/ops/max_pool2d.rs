@@ -2,7 +2,7 @@
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
-use super::{values, with_values};
+use super::{Recorded, values, with_values};
 
 /// The maximum of each 2x2 window: `[n, h, w, c]` gives `[n, h/2, w/2, c]`, an odd last row or column left out. The
 /// gradient goes whole to the maximum, of equals to the first.
@@ -11,6 +11,14 @@ use super::{values, with_values};
 /// Those of candle.
 pub fn max_pool2d(x: &Tensor) -> Result<Tensor> {
     x.contiguous()?.apply_op1(MaxPool2d)
+}
+
+/// As [`max_pool2d`], outside candle's graph.
+///
+/// # Errors
+/// Those of candle.
+pub fn max_pool2d_recorded(x: &Tensor) -> Result<Recorded> {
+    Recorded::one(&x.contiguous()?, MaxPool2d)
 }
 
 struct MaxPool2d;

@@ -12,14 +12,17 @@ mod cross_entropy;
 mod dense;
 mod matrix;
 mod max_pool2d;
+mod recorded;
 mod vector;
 
 use candle_core::{CpuStorage, Layout, Result, Tensor};
 
-pub use conv2d::{Conv2dOptions, Padding, conv2d};
-pub use cross_entropy::softmax_cross_entropy;
-pub use dense::dense;
-pub use max_pool2d::max_pool2d;
+pub use conv2d::{Conv2dOptions, Padding, conv2d, conv2d_recorded};
+pub use cross_entropy::{softmax_cross_entropy, softmax_cross_entropy_recorded};
+pub use dense::{dense, dense_recorded};
+pub use max_pool2d::{max_pool2d, max_pool2d_recorded};
+pub use recorded::{Gradients, Recorded};
+use vector::multiply_add;
 pub(crate) use vector::vectorized;
 
 /// The values of a contiguous `f32` operand.

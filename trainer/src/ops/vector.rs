@@ -36,3 +36,9 @@ macro_rules! vectorized {
     };
 }
 pub(crate) use vectorized;
+
+/// `a * b + c`, fused where that is one instruction: `fma!` for functions that a vectorized one inlines.
+#[inline(always)]
+pub(crate) fn multiply_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
+    if FUSED { a.mul_add(b, c) } else { a * b + c }
+}

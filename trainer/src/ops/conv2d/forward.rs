@@ -1,71 +1,92 @@
-//! One image forward: all channels of an output position at once, the highest of a window and which it was.
+//! One image forward: some output channels at a time, all positions of a window together, the highest and which it was.
 
-use super::super::vectorized;
+use super::super::{multiply_add, vectorized};
 use super::geometry::Geometry;
 
-/// `[rows, columns]` to `[columns, rows]`.
-pub fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
-    let mut transposed = vec![0.0; values.len()];
-    for (row, values) in values.chunks_exact(columns).take(rows).enumerate() {
-        for (column, value) in values.iter().enumerate() {
-            transposed[column * rows + row] = *value;
+/// Output channels whose sums stay in registers together: at four positions, eight vectors.
+const LANES: usize = 16;
+
+/// `[out, taps]` to `[out / LANES, taps, LANES]`, filled up with zeros.
+pub fn by_lanes(weight: &[f32], g: &Geometry) -> Vec<[f32; LANES]> {
+    let mut blocks = vec![[0.0; LANES]; g.out.div_ceil(LANES) * g.taps()];
+    for (o, row) in weight.chunks_exact(g.taps()).enumerate() {
+        let block = &mut blocks[o / LANES * g.taps()..];
+        for (lanes, &weight) in block.iter_mut().zip(row) {
+            lanes[o % LANES] = weight;
         }
     }
-    transposed
+    blocks
 }
 
-/// Output channels whose sums stay in registers together.
-const BLOCK: usize = 32;
-
 vectorized! {
-    /// One image: for each output position the sums of all channels at once, tap by tap.
+    /// `weight` is that of [`by_lanes`].
     pub fn forward(
         g: &Geometry,
         padded: &[f32],
-        by_tap: &[f32],
+        weight: &[[f32; LANES]],
         bias: &[f32],
         floor: f32,
         output: &mut [f32],
         winners: &mut [u8],
     ) {
-        let segment = g.kernel * g.channels;
-        let pitch = g.padded_width * g.channels;
-        let positions = output.chunks_exact_mut(g.out).zip(winners.chunks_exact_mut(g.out)).enumerate();
-        for (index, (output, winners)) in positions {
-            let (row, column) = (index / g.columns, index % g.columns);
-            for block in (0..g.out).step_by(BLOCK) {
-                let lanes = BLOCK.min(g.out - block);
-                let mut best = [f32::NEG_INFINITY; BLOCK];
-                let mut winner = [0u8; BLOCK];
-                for position in 0..g.window * g.window {
-                    let corner = g.corner(row, column, position);
-                    let mut sums = [0f32; BLOCK];
-                    for tap_row in 0..g.kernel {
-                        let values = &padded[corner + tap_row * pitch..][..segment];
-                        let weights = &by_tap[tap_row * segment * g.out..][..segment * g.out];
-                        for (&value, weights) in values.iter().zip(weights.chunks_exact(g.out)) {
-                            if let Some(weights) = weights.get(block..block + BLOCK) {
-                                for lane in 0..BLOCK {
-                                    sums[lane] = fma!(value, weights[lane], sums[lane]);
-                                }
-                            } else {
-                                for (sum, weight) in sums.iter_mut().zip(&weights[block..]) {
-                                    *sum = fma!(value, *weight, *sum);
-                                }
-                            }
+        for (block, weight) in weight.chunks_exact(g.taps()).enumerate() {
+            let first = block * LANES;
+            match g.window {
+                2 => channels::<FUSED, 4>(g, padded, weight, bias, floor, first, output, winners),
+                _ => channels::<FUSED, 1>(g, padded, weight, bias, floor, first, output, winners),
+            }
+        }
+    }
+}
+
+/// The channels from `first` on, at all positions of the output.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+fn channels<const FUSED: bool, const POSITIONS: usize>(
+    g: &Geometry,
+    padded: &[f32],
+    weight: &[[f32; LANES]],
+    bias: &[f32],
+    floor: f32,
+    first: usize,
+    output: &mut [f32],
+    winners: &mut [u8],
+) {
+    let (segment, pitch) = (g.kernel * g.channels, g.padded_width * g.channels);
+    let lanes = LANES.min(g.out - first);
+    let mut biases = [0f32; LANES];
+    biases[..lanes].copy_from_slice(&bias[first..first + lanes]);
+    for row in 0..g.rows {
+        for column in 0..g.columns {
+            let mut sums = [[0f32; LANES]; POSITIONS];
+            for (tap_row, weight) in weight.chunks_exact(segment).enumerate() {
+                let values: [&[f32]; POSITIONS] = std::array::from_fn(|position| {
+                    &padded[g.corner(row, column, position) + tap_row * pitch..][..segment]
+                });
+                for tap in 0..segment {
+                    for (sums, values) in sums.iter_mut().zip(&values) {
+                        for lane in 0..LANES {
+                            sums[lane] = multiply_add::<FUSED>(values[tap], weight[tap][lane], sums[lane]);
                         }
                     }
-                    for lane in 0..BLOCK {
-                        let higher = sums[lane] > best[lane];
-                        best[lane] = if higher { sums[lane] } else { best[lane] };
-                        winner[lane] = if higher { position as u8 } else { winner[lane] };
-                    }
-                }
-                for lane in 0..lanes {
-                    output[block + lane] = (best[lane] + bias[block + lane]).max(floor);
-                    winners[block + lane] = winner[lane];
                 }
             }
+            let mut best = sums[0];
+            let mut winner = [0u32; LANES];
+            for (position, sums) in (0u32..).zip(&sums).skip(1) {
+                for lane in 0..LANES {
+                    let higher = sums[lane] > best[lane];
+                    best[lane] = if higher { sums[lane] } else { best[lane] };
+                    winner[lane] = if higher { position } else { winner[lane] };
+                }
+            }
+            let mut values = [0f32; LANES];
+            for lane in 0..LANES {
+                values[lane] = (best[lane] + biases[lane]).max(floor);
+            }
+            let at = (row * g.columns + column) * g.out + first;
+            output[at..at + lanes].copy_from_slice(&values[..lanes]);
+            winners[at..at + lanes].copy_from_slice(&winner.map(|winner| winner as u8)[..lanes]);
         }
     }
 }

@@ -14,9 +14,9 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use self::backward::{Gradients, Pass};
-use self::forward::{forward, transpose};
+use self::forward::{by_lanes, forward};
 use self::geometry::Geometry;
-use super::{values, with_values};
+use super::{Recorded, values, with_values};
 
 /// What surrounds a convolution's input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,34 +45,15 @@ pub struct Conv2dOptions {
 /// # Errors
 /// Those of candle; shapes that do not fit together.
 pub fn conv2d(x: &Tensor, weight: &Tensor, bias: &Tensor, options: Conv2dOptions) -> Result<Tensor> {
-    let (n, height, width, channels) = x.dims4()?;
-    let (out, kernel, kernel_width, weight_channels) = weight.dims4()?;
-    if kernel != kernel_width || channels != weight_channels || bias.dims1()? != out {
-        candle_core::bail!("conv2d: x {:?}, weight {:?}, bias {:?}", x.shape(), weight.shape(), bias.shape());
-    }
-    let (pad, overhang) = match options.padding {
-        Padding::Valid => (0, 0),
-        Padding::Same => ((kernel - 1) / 2, kernel - 1),
-    };
-    if height + overhang < kernel || width + overhang < kernel {
-        candle_core::bail!("conv2d: a kernel of {kernel} does not fit into {:?}", x.shape());
-    }
-    let window = if options.pool { 2 } else { 1 };
-    let geometry = Geometry {
-        n,
-        height,
-        width,
-        channels,
-        out,
-        kernel,
-        pad,
-        padded_height: height + overhang,
-        padded_width: width + overhang,
-        window,
-        rows: (height + overhang + 1 - kernel) / window,
-        columns: (width + overhang + 1 - kernel) / window,
-    };
-    x.contiguous()?.apply_op3(weight, bias, Conv2d { geometry, options, winners: OnceLock::new() })
+    x.contiguous()?.apply_op3(weight, bias, Conv2d::new(x, weight, bias, options)?)
+}
+
+/// As [`conv2d`], outside candle's graph.
+///
+/// # Errors
+/// As [`conv2d`].
+pub fn conv2d_recorded(x: &Tensor, weight: &Tensor, bias: &Tensor, options: Conv2dOptions) -> Result<Recorded> {
+    Recorded::three(&x.contiguous()?, weight, bias, Conv2d::new(x, weight, bias, options)?)
 }
 
 struct Conv2d {
@@ -80,6 +61,39 @@ struct Conv2d {
     options: Conv2dOptions,
     /// Which position of its window each pooled value came from; set by the forward pass.
     winners: OnceLock<Vec<u8>>,
+}
+
+impl Conv2d {
+    fn new(x: &Tensor, weight: &Tensor, bias: &Tensor, options: Conv2dOptions) -> Result<Self> {
+        let (n, height, width, channels) = x.dims4()?;
+        let (out, kernel, kernel_width, weight_channels) = weight.dims4()?;
+        if kernel != kernel_width || channels != weight_channels || bias.dims1()? != out {
+            candle_core::bail!("conv2d: x {:?}, weight {:?}, bias {:?}", x.shape(), weight.shape(), bias.shape());
+        }
+        let (pad, overhang) = match options.padding {
+            Padding::Valid => (0, 0),
+            Padding::Same => ((kernel - 1) / 2, kernel - 1),
+        };
+        if height + overhang < kernel || width + overhang < kernel {
+            candle_core::bail!("conv2d: a kernel of {kernel} does not fit into {:?}", x.shape());
+        }
+        let window = if options.pool { 2 } else { 1 };
+        let geometry = Geometry {
+            n,
+            height,
+            width,
+            channels,
+            out,
+            kernel,
+            pad,
+            padded_height: height + overhang,
+            padded_width: width + overhang,
+            window,
+            rows: (height + overhang + 1 - kernel) / window,
+            columns: (width + overhang + 1 - kernel) / window,
+        };
+        Ok(Self { geometry, options, winners: OnceLock::new() })
+    }
 }
 
 impl CustomOp3 for Conv2d {
@@ -98,7 +112,7 @@ impl CustomOp3 for Conv2d {
     ) -> Result<(CpuStorage, Shape)> {
         let g = self.geometry;
         let x = values(x, x_layout)?;
-        let by_tap = transpose(values(weight, weight_layout)?, g.out, g.taps());
+        let weight = by_lanes(values(weight, weight_layout)?, &g);
         let bias = values(bias, bias_layout)?;
         let floor = if self.options.relu { 0.0 } else { f32::NEG_INFINITY };
         let mut output = vec![0.0; g.n * g.output_len()];
@@ -114,7 +128,7 @@ impl CustomOp3 for Conv2d {
                 let outputs = output.chunks_exact_mut(g.output_len()).zip(winners.chunks_exact_mut(g.output_len()));
                 for (image, (output, winners)) in images.zip(outputs) {
                     g.pad_image(image, &mut padded);
-                    forward(&g, &padded, &by_tap, bias, floor, output, winners);
+                    forward(&g, &padded, &weight, bias, floor, output, winners);
                 }
             });
         // Only a second forward pass of the same operation finds it set, with the same winners.
