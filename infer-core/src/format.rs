@@ -76,8 +76,16 @@ pub struct Metadata<'a> {
 
 impl<'a> Metadata<'a> {
     /// The names of the classes in the order of the logits.
+    ///
+    /// By hand, as `str::lines` can panic in the eyes of the linker.
     pub fn class_names(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        self.class_lines.lines()
+        let mut rest = self.class_lines;
+        core::iter::from_fn(move || {
+            let end = rest.bytes().position(|byte| byte == b'\n');
+            let (name, behind) = rest.split_at_checked(end.unwrap_or(rest.len()))?;
+            rest = behind.get(1..).unwrap_or_default();
+            (end.is_some() || !name.is_empty()).then_some(name)
+        })
     }
 
     /// The name of one class.

@@ -36,6 +36,8 @@ impl<'m, 'a> Network<'m, 'a> {
     /// # Errors
     /// Every variant of [`Error`] but [`Error::InputLength`]. What loads here can run: after this nothing about the
     /// model can fail.
+    // Not inlined, nor is `classify_traced`: or else what loading needs would stay on the stack while classifying.
+    #[inline(never)]
     pub fn new(model: &'m [u8], arena: &'a mut [u8]) -> Result<Self, Error> {
         let header = Header::parse(model)?;
         let plan = Plan::from_payload(header.checked_payload(model)?)?;
@@ -75,6 +77,7 @@ impl<'m, 'a> Network<'m, 'a> {
     ///
     /// # Errors
     /// [`Error::InputLength`] where `pixels` has another length than the input shape asks for.
+    #[inline(never)]
     pub fn classify_traced(&mut self, pixels: &[u8], mut trace: impl FnMut(u8, &[u8])) -> Result<Output<'_>, Error> {
         let needed = self.plan.input.shape.len();
         if pixels.len() != needed {
@@ -82,7 +85,7 @@ impl<'m, 'a> Network<'m, 'a> {
         }
         // Neighbors in the chain stand at opposite ends of the activations, so that both fit without a copy.
         let mut previous: Option<(End, usize)> = None;
-        for &NumberedStage { layer, ref stage } in &self.plan.stages {
+        for NumberedStage { layer, stage } in self.plan.stages() {
             let (input, output) = match previous {
                 None => (pixels, front(self.activations, stage.output_len())),
                 Some((End::Front, len)) => {
@@ -94,7 +97,7 @@ impl<'m, 'a> Network<'m, 'a> {
                     (&*input, front(rest, stage.output_len()))
                 }
             };
-            match stage {
+            match &stage {
                 Stage::Conv2d(conv) => kernels::conv2d(input, conv, self.scratch, output),
                 Stage::MaxPool2d(pool) => kernels::max_pool2d(input, pool, output),
                 Stage::Dense(dense) => kernels::dense(input, dense, self.scratch, output),

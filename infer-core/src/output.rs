@@ -1,5 +1,7 @@
 //! What a network says about a picture.
 
+use core::cmp::Reverse;
+
 use heapless::Vec;
 use micromath::F32Ext;
 
@@ -69,16 +71,15 @@ impl<'n> Output<'n> {
     pub fn top_k<const K: usize>(&self) -> Vec<Ranked, K> {
         let sum = self.exponential_sum();
         let mut ranking = Vec::<Ranked, K>::new();
-        for (class, &logit) in self.logits.iter().enumerate() {
-            let rank = ranking.iter().take_while(|ranked| ranked.logit >= logit).count();
-            if rank >= K {
-                continue;
-            }
-            if ranking.is_full() {
-                ranking.pop();
-            }
-            // There is room and `rank` is inside: an insertion that cannot fail.
-            let _ = ranking.insert(rank, Ranked { class, logit, probability: self.exponential(logit) / sum });
+        let mut last = None;
+        // The best of those behind the last one, again and again: an insertion into a sorted list has a panic inside
+        // that the linker cannot rule out.
+        while !ranking.is_full() {
+            let places = self.logits.iter().enumerate().map(|(class, &logit)| (logit, Reverse(class)));
+            let Some(best) = places.filter(|&place| last.is_none_or(|last| place < last)).max() else { break };
+            let (logit, Reverse(class)) = best;
+            let _ = ranking.push(Ranked { class, logit, probability: self.exponential(logit) / sum });
+            last = Some(best);
         }
         ranking
     }

@@ -4,7 +4,6 @@
 //! the accumulators is taken first and requantized once, and the large map between the two never exists. (As every
 //! multiplier is positive, that gives the same bits as running the layers apart.)
 
-use heapless::Vec;
 use serde::Deserialize;
 
 use crate::format::{Codes, Input, Layer, Metadata, Padding, Requantize, Shape};
@@ -13,9 +12,6 @@ use crate::{Error, kernels};
 
 /// Layers that a file may hold.
 pub const MAX_LAYERS: usize = 24;
-
-/// Stages that a network may need, the logits not counted.
-pub const MAX_STAGES: usize = 12;
 
 /// A convolution, with the max-pool behind it if there is one.
 #[derive(Clone, Copy, Debug)]
@@ -147,16 +143,20 @@ pub struct NumberedStage<'m> {
 }
 
 /// A payload that was checked whole: whatever is in here can run.
+///
+/// It keeps no table of stages, which would be half a kilobyte of stack: [`stages`](Self::stages) decodes them from the
+/// file again whenever they are needed, a few hundred instructions each.
 #[derive(Clone, Debug)]
 pub struct Plan<'m> {
     /// Where the model comes from and what its answers mean.
     pub metadata: Metadata<'m>,
     /// What goes in.
     pub input: Input,
-    /// What runs, in order, in front of the logits.
-    pub stages: Vec<NumberedStage<'m>, MAX_STAGES>,
     /// What runs last.
     pub logits: LogitsStage<'m>,
+    stages: Stages<'m>,
+    activations_len: usize,
+    scratch_len: usize,
 }
 
 impl<'m> Plan<'m> {
@@ -167,7 +167,7 @@ impl<'m> Plan<'m> {
     pub fn from_payload(payload: &'m [u8]) -> Result<Self, Error> {
         let (metadata, rest) = take::<Metadata>(payload)?;
         let (input, rest) = take::<Input>(rest)?;
-        let (count, mut rest) = take::<u32>(rest)?;
+        let (count, rest) = take::<u32>(rest)?;
         if count == 0 || count > MAX_LAYERS as u32 {
             return Err(Error::LayerCount { found: count });
         }
@@ -175,65 +175,53 @@ impl<'m> Plan<'m> {
         let (Some(_), true) = (length, input.codes.scale > 0.0 && input.codes.scale.is_finite()) else {
             return Err(if length.is_none() { Error::Dimensions { layer: 0 } } else { Error::Scale { layer: 0 } });
         };
-        let mut stages = Vec::new();
-        let mut flow = Flow { shape: input.shape, codes: input.codes };
-        let mut logits = None;
-        for layer in 0..count as u8 {
-            if logits.is_some() {
-                return Err(Error::LogitsLayer { layer });
+        let flow = Flow { shape: input.shape, codes: input.codes };
+        let stages = Stages { rest, layer: 0, count: count as u8, checked: false, flow };
+
+        let mut decoded = stages.clone();
+        let (mut activations_len, mut scratch_len, mut before) = (0, 0, 0);
+        let logits = loop {
+            match decoded.decode()? {
+                Step::Stage(NumberedStage { stage, .. }) => {
+                    // Two neighbors live at the same time, one at each end of the activations.
+                    let output = stage.output_len();
+                    activations_len = activations_len.max(before + output);
+                    scratch_len = scratch_len.max(stage.scratch_len());
+                    before = output;
+                }
+                Step::Logits(logits) => break logits,
             }
-            let (record, behind) = take::<Layer>(rest)?;
-            rest = behind;
-            let stage = match record {
-                Layer::Conv2d(conv) => flow.conv2d(layer, &conv)?,
-                Layer::MaxPool2d => {
-                    let pool = flow.max_pool2d(layer)?;
-                    if let Some(last) = stages.last_mut()
-                        && fuse(last, layer, pool.output)
-                    {
-                        continue;
-                    }
-                    Stage::MaxPool2d(pool)
-                }
-                Layer::Dense(dense) => flow.dense(layer, &dense)?,
-                Layer::Logits(last) => {
-                    logits = Some(flow.logits(layer, &last)?);
-                    continue;
-                }
-            };
-            stages.push(NumberedStage { layer, stage }).map_err(|_| Error::LayerCount { found: count })?;
-        }
-        let Some(logits) = logits else {
-            return Err(Error::LogitsLayer { layer: count as u8 - 1 });
         };
-        if !rest.is_empty() {
-            return Err(Error::PayloadLeftOver { bytes: rest.len() });
+        if decoded.layer < decoded.count {
+            return Err(Error::LogitsLayer { layer: decoded.layer });
+        }
+        if !decoded.rest.is_empty() {
+            return Err(Error::PayloadLeftOver { bytes: decoded.rest.len() });
         }
         let names = metadata.class_names().count();
         if names != usize::from(logits.classes) {
             return Err(Error::ClassNames { names, classes: logits.classes.into() });
         }
-        Ok(Self { metadata, input, stages, logits })
+        let scratch_len = scratch_len.max(kernels::dense_scratch(logits.classes.into()));
+        Ok(Self { metadata, input, logits, stages: Stages { checked: true, ..stages }, activations_len, scratch_len })
     }
 
-    /// Bytes that the activations between the stages need: two neighbors live at the same time, one at each end.
+    /// What runs, in order, in front of the logits.
     #[must_use]
-    pub fn activations_len(&self) -> usize {
-        let mut most = 0;
-        let mut before = 0;
-        for NumberedStage { stage, .. } in &self.stages {
-            let output = stage.output_len();
-            most = most.max(before + output);
-            before = output;
-        }
-        most
+    pub fn stages(&self) -> Stages<'m> {
+        self.stages.clone()
+    }
+
+    /// Bytes that the activations between the stages need.
+    #[must_use]
+    pub const fn activations_len(&self) -> usize {
+        self.activations_len
     }
 
     /// Words of working memory that the hungriest stage needs.
     #[must_use]
-    pub fn scratch_len(&self) -> usize {
-        let stages = self.stages.iter().map(|numbered| numbered.stage.scratch_len());
-        stages.fold(kernels::dense_scratch(self.logits.classes.into()), usize::max)
+    pub const fn scratch_len(&self) -> usize {
+        self.scratch_len
     }
 
     /// Bytes of arena that an inference needs: logits and scratch, aligned, and the activations. The input stays where
@@ -250,26 +238,91 @@ fn take<'m, T: Deserialize<'m>>(bytes: &'m [u8]) -> Result<(T, &'m [u8]), Error>
     postcard::take_from_bytes(bytes).map_err(|_| Error::Payload)
 }
 
-/// Gives a convolution the pool that follows it; whether `last` was one that had none yet.
-fn fuse(last: &mut NumberedStage<'_>, layer: u8, pooled: Shape) -> bool {
-    let Stage::Conv2d(conv) = &mut last.stage else { return false };
-    if conv.pool {
-        return false;
+/// The stages of a model, decoded from its file one after the other.
+#[derive(Clone, Debug)]
+pub struct Stages<'m> {
+    /// The layers that are not decoded yet.
+    rest: &'m [u8],
+    /// The index of the first of them.
+    layer: u8,
+    /// Layers in the file.
+    count: u8,
+    /// Whether all of them were decoded once before.
+    checked: bool,
+    flow: Flow,
+}
+
+enum Step<'m> {
+    Stage(NumberedStage<'m>),
+    Logits(LogitsStage<'m>),
+}
+
+impl<'m> Stages<'m> {
+    /// The next stage, and whatever is wrong with its layers.
+    fn decode(&mut self) -> Result<Step<'m>, Error> {
+        let (layer, record) = self.next_layer()?;
+        let stage = match record {
+            Layer::Conv2d(conv) => {
+                let mut stage = self.flow.conv2d(layer, &conv, self.checked)?;
+                let mut behind = self.clone();
+                if behind.layer < behind.count
+                    && let (layer, Layer::MaxPool2d) = behind.next_layer()?
+                {
+                    stage.output = behind.flow.max_pool2d(layer)?.output;
+                    stage.pool = true;
+                    *self = behind;
+                    return Ok(Step::Stage(NumberedStage { layer, stage: Stage::Conv2d(stage) }));
+                }
+                Stage::Conv2d(stage)
+            }
+            Layer::MaxPool2d => Stage::MaxPool2d(self.flow.max_pool2d(layer)?),
+            Layer::Dense(dense) => Stage::Dense(self.flow.dense(layer, &dense, self.checked)?),
+            Layer::Logits(last) => return Ok(Step::Logits(self.flow.logits(layer, &last)?)),
+        };
+        Ok(Step::Stage(NumberedStage { layer, stage }))
     }
-    conv.pool = true;
-    conv.output = pooled;
-    last.layer = layer;
-    true
+
+    /// The next layer as it stands in the file, and its index.
+    fn next_layer(&mut self) -> Result<(u8, Layer<'m>), Error> {
+        let layer = self.layer;
+        if layer >= self.count {
+            return Err(Error::LogitsLayer { layer: self.count.saturating_sub(1) });
+        }
+        let (record, behind) = take::<Layer>(self.rest)?;
+        self.rest = behind;
+        self.layer = layer + 1;
+        Ok((layer, record))
+    }
+}
+
+/// Ends in front of the logits. A plan's stages decode without an error: each of them did before.
+impl<'m> Iterator for Stages<'m> {
+    type Item = NumberedStage<'m>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.decode() {
+            Ok(Step::Stage(stage)) => Some(stage),
+            Ok(Step::Logits(_)) | Err(_) => None,
+        }
+    }
 }
 
 /// What flows between two layers; each of its methods takes it across one layer.
+///
+/// `checked` layers were here before: the checks that cost no time are made again, the loop over the multipliers is not.
+#[derive(Clone, Copy, Debug)]
 struct Flow {
     shape: Shape,
     codes: Codes,
 }
 
 impl Flow {
-    fn conv2d<'m>(&mut self, layer: u8, conv: &crate::format::Conv2d<'m>) -> Result<Stage<'m>, Error> {
+    fn conv2d<'m>(
+        &mut self,
+        layer: u8,
+        conv: &crate::format::Conv2d<'m>,
+        checked: bool,
+    ) -> Result<Conv2dStage<'m>, Error> {
         let kernel = u16::from(conv.kernel);
         let input = self.shape;
         if !(1..=7).contains(&kernel) {
@@ -290,10 +343,10 @@ impl Flow {
             .and_then(|taps| packed_len(output.channels.into(), taps))
             .ok_or(Error::Dimensions { layer })?;
         let weights = exactly(layer, needed, conv.weights.data)?;
-        let (rescale, channels) = requantize(layer, output.channels, &conv.requantize)?;
+        let (rescale, channels) = requantize(layer, output.channels, &conv.requantize, checked)?;
         let pad_code = self.codes.zero_point;
         *self = Self { shape: output, codes: conv.requantize.codes };
-        Ok(Stage::Conv2d(Conv2dStage {
+        Ok(Conv2dStage {
             input,
             output,
             kernel: conv.kernel,
@@ -303,7 +356,7 @@ impl Flow {
             rescale,
             channels,
             weights,
-        }))
+        })
     }
 
     /// An odd last row or column is left out.
@@ -315,11 +368,16 @@ impl Flow {
         Ok(MaxPool2dStage { input, output })
     }
 
-    fn dense<'m>(&mut self, layer: u8, dense: &crate::format::Dense<'m>) -> Result<Stage<'m>, Error> {
+    fn dense<'m>(
+        &mut self,
+        layer: u8,
+        dense: &crate::format::Dense<'m>,
+        checked: bool,
+    ) -> Result<DenseStage<'m>, Error> {
         let (inputs, weights) = self.fully_connected(layer, dense.outputs, dense.weights.data)?;
-        let (rescale, channels) = requantize(layer, dense.outputs, &dense.requantize)?;
+        let (rescale, channels) = requantize(layer, dense.outputs, &dense.requantize, checked)?;
         *self = Self { shape: Shape::flat(dense.outputs), codes: dense.requantize.codes };
-        Ok(Stage::Dense(DenseStage { inputs, outputs: dense.outputs, rescale, channels, weights }))
+        Ok(DenseStage { inputs, outputs: dense.outputs, rescale, channels, weights })
     }
 
     fn logits<'m>(&mut self, layer: u8, last: &crate::format::Logits<'m>) -> Result<LogitsStage<'m>, Error> {
@@ -359,7 +417,12 @@ fn positive(layer: u8, scale: f32) -> Result<(), Error> {
     if scale > 0.0 && scale.is_finite() { Ok(()) } else { Err(Error::Scale { layer }) }
 }
 
-fn requantize<'m>(layer: u8, outputs: u16, requantize: &Requantize<'m>) -> Result<(Rescale, ChannelTable<'m>), Error> {
+fn requantize<'m>(
+    layer: u8,
+    outputs: u16,
+    requantize: &Requantize<'m>,
+    checked: bool,
+) -> Result<(Rescale, ChannelTable<'m>), Error> {
     let Requantize { codes, relu, shift, channels } = *requantize;
     positive(layer, codes.scale)?;
     if relu && codes.zero_point != 0 {
@@ -373,9 +436,11 @@ fn requantize<'m>(layer: u8, outputs: u16, requantize: &Requantize<'m>) -> Resul
         return Err(Error::ChannelTableLength { layer, needed, given: channels.data.len() });
     }
     let table = ChannelTable(channels.data);
-    for (channel, (_, multiplier)) in (0u16..).zip(table.iter()) {
-        if multiplier <= 0 {
-            return Err(Error::Multiplier { layer, channel });
+    if !checked {
+        for (channel, (_, multiplier)) in (0u16..).zip(table.iter()) {
+            if multiplier <= 0 {
+                return Err(Error::Multiplier { layer, channel });
+            }
         }
     }
     Ok((Rescale { zero_point: codes.zero_point, shift }, table))

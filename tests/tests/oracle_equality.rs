@@ -104,7 +104,7 @@ fn a_pool_behind_a_convolution_is_fused_and_another_pool_is_not() {
     let file = model.file();
     let mut arena = vec![0; Header::parse(&file).unwrap().arena_len as usize];
     let network = Network::new(&file, &mut arena).unwrap();
-    let stages: Vec<_> = network.plan().stages.iter().map(|numbered| (numbered.layer, numbered.stage)).collect();
+    let stages: Vec<_> = network.plan().stages().map(|numbered| (numbered.layer, numbered.stage)).collect();
     assert!(matches!(stages[..], [(1, Stage::Conv2d(_)), (2, Stage::MaxPool2d(_))]), "{stages:?}");
     assert_equal(&model);
 }

@@ -1,0 +1,38 @@
+#!/bin/sh
+# qemu.sh CORE ELF [ARGUMENT...]: runs a program on an emulated core. Cargo calls it as the runner.
+#
+# THIMBLE_CORE goes before CORE (M4F and M7 share a target). THIMBLE_LOAD=FILE,addr=ADDRESS puts a file into memory.
+# One instruction is one nanosecond of virtual time (-icount shift=0), which is how the programs count instructions.
+set -eu
+
+core=${THIMBLE_CORE:-$1}
+elf=$2
+shift 2
+
+case $core in
+M0+ | M3) qemu=qemu-system-arm machine=mps2-an385 cpu=cortex-m3 ;;
+M4F) qemu=qemu-system-arm machine=mps2-an386 cpu=cortex-m4 ;;
+M7) qemu=qemu-system-arm machine=mps2-an500 cpu=cortex-m7 ;;
+M33) qemu=qemu-system-arm machine=mps2-an505 cpu=cortex-m33 ;;
+RV32IMC) qemu=qemu-system-riscv32 machine=virt cpu=rv32,a=false,f=false,d=false ;;
+*)
+    echo "qemu.sh: no core $core; there are M0+ M3 M4F M7 M33 RV32IMC" >&2
+    exit 2
+    ;;
+esac
+if ! command -v $qemu >/dev/null; then
+    echo "qemu.sh: $qemu is missing; on Debian: apt-get install qemu-system-arm qemu-system-misc" >&2
+    exit 2
+fi
+
+# The arguments travel in one comma-separated option: a comma is written twice.
+semihosting=enable=on,target=native,arg=program
+for argument in "$@"; do
+    semihosting=$semihosting,arg=$(printf %s "$argument" | sed 's/,/,,/g')
+done
+
+set -- -M $machine -cpu $cpu -nographic -monitor none -serial none -icount shift=0 \
+    -semihosting-config "$semihosting" -kernel "$elf"
+[ $core != RV32IMC ] || set -- "$@" -bios none
+[ -z "${THIMBLE_LOAD:-}" ] || set -- "$@" -device "loader,force-raw=on,file=$THIMBLE_LOAD"
+exec $qemu "$@"

@@ -1,0 +1,119 @@
+//! Instructions per layer and in total, and the stack: a table, and a line of JSON at the end.
+//!
+//! `cargo run --release --bin bench [-- PICTURES]`; without a file on the host, the pictures in flash.
+
+#![no_std]
+#![no_main]
+
+use firmware_example::files::PictureFile;
+use firmware_example::host::{Arguments, Failure, println};
+use firmware_example::{Arena, Stopwatch, model, pictures, program, stack};
+use infer_core::stage::{MAX_STAGES, Stage};
+use infer_core::{KERNELS, Network, arena_len, input_len};
+
+static MODEL: &[u8] = model!();
+static ARENA: Arena<{ arena_len(MODEL) }> = Arena::new();
+static PICTURE: Arena<{ input_len(MODEL) }> = Arena::new();
+
+program!(main);
+
+fn main() -> Result<(), Failure> {
+    let pixels = PICTURE.take();
+    let arguments = Arguments::from_host()?;
+    let arena = ARENA.take();
+
+    // No pixel is zero here, so that no kernel can skip one.
+    pixels.iter_mut().zip((1..=u8::MAX).cycle()).for_each(|(pixel, value)| *pixel = value);
+    let (dense, stack) = stack::used_by(|| {
+        let mut network = Network::new(MODEL, arena)?;
+        let stopwatch = Stopwatch::start();
+        network.classify(pixels)?;
+        let dense = stopwatch.elapsed();
+        Ok::<_, infer_core::Error>((network, dense))
+    });
+    let (mut network, dense) = dense?;
+
+    let mut cost = Cost::default();
+    match arguments.next() {
+        Some(path) => {
+            let mut file = PictureFile::open(path)?;
+            while file.read(pixels)? {
+                cost.measure(&mut network, pixels)?;
+            }
+        }
+        None => {
+            for picture in pictures::of(network.metadata().dataset) {
+                cost.measure(&mut network, picture.pixels)?;
+            }
+        }
+    }
+    if cost.pictures == 0 {
+        return Err(Failure::NoPictures);
+    }
+    cost.print(&network, dense, stack);
+    Ok(())
+}
+
+/// What many pictures cost.
+#[derive(Default)]
+struct Cost {
+    pictures: u32,
+    /// Of all pictures together, for each stage and at last for the logits.
+    stages: [u64; MAX_STAGES + 1],
+    total: u64,
+    most: u32,
+}
+
+impl Cost {
+    /// Runs a picture twice: as a program would, and traced, for the shares of the stages.
+    fn measure(&mut self, network: &mut Network<'_, '_>, pixels: &[u8]) -> Result<(), Failure> {
+        let stopwatch = Stopwatch::start();
+        network.classify(pixels)?;
+        let total = stopwatch.elapsed();
+        self.pictures += 1;
+        self.total += u64::from(total);
+        self.most = self.most.max(total);
+
+        let mut costs = self.stages.iter_mut();
+        let mut stopwatch = Stopwatch::start();
+        let mut lap = || {
+            if let Some(cost) = costs.next() {
+                *cost += u64::from(stopwatch.elapsed());
+            }
+            stopwatch = Stopwatch::start();
+        };
+        network.classify_traced(pixels, |_, _| lap())?;
+        lap();
+        Ok(())
+    }
+
+    fn print(&self, network: &Network<'_, '_>, dense: u32, stack: usize) {
+        let metadata = network.metadata();
+        let stages = &network.plan().stages;
+        let mean = |sum: u64| sum / u64::from(self.pictures);
+        println!("{} with {KERNELS} kernels, instructions, mean of {} pictures", metadata.architecture, self.pictures);
+        for (stage, &cost) in stages.iter().zip(&self.stages) {
+            let name = match stage.stage {
+                Stage::Conv2d(conv) if conv.pool => "convolution, pool",
+                Stage::Conv2d(_) => "convolution",
+                Stage::MaxPool2d(_) => "pool",
+                Stage::Dense(_) => "dense",
+            };
+            println!("  {name:24} {:10}", mean(cost));
+        }
+        println!("  {:24} {:10}", "logits", self.stages.get(stages.len()).copied().map_or(0, mean));
+        println!("  {:24} {:10}", "in total", mean(self.total));
+        println!("  {:24} {:10}", "most", self.most);
+        println!("  {:24} {dense:10}", "input without zeros");
+        println!("stack {stack} bytes, loading included; arena {} bytes", arena_len(MODEL));
+        println!(
+            "{{\"model\":\"{}\",\"kernels\":\"{KERNELS}\",\"images\":{},\"instructions_mean\":{},\
+             \"instructions_max\":{},\"instructions_dense\":{dense},\"stack_bytes\":{stack},\"arena_bytes\":{}}}",
+            metadata.architecture,
+            self.pictures,
+            mean(self.total),
+            self.most,
+            arena_len(MODEL),
+        );
+    }
+}

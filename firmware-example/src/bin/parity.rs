@@ -1,0 +1,34 @@
+//! Reads pictures from a file on the host and writes every logit back, for `on_chip compare` to check.
+//!
+//! `cargo run --release --bin parity -- PICTURES LOGITS`
+
+#![no_std]
+#![no_main]
+
+use firmware_example::files::{PictureFile, ResultFile};
+use firmware_example::host::{Arguments, Failure, println};
+use firmware_example::{Arena, model, program};
+use infer_core::{Network, arena_len, input_len};
+
+static MODEL: &[u8] = model!();
+static ARENA: Arena<{ arena_len(MODEL) }> = Arena::new();
+static PICTURE: Arena<{ input_len(MODEL) }> = Arena::new();
+
+program!(main);
+
+fn main() -> Result<(), Failure> {
+    let arguments = Arguments::from_host()?;
+    let (Some(pictures), Some(logits)) = (arguments.next(), arguments.next()) else {
+        return Err(Failure::Usage("parity PICTURES LOGITS"));
+    };
+    let mut network = Network::new(MODEL, ARENA.take())?;
+    let (mut pictures, mut logits) = (PictureFile::open(pictures)?, ResultFile::create(logits)?);
+    let pixels = PICTURE.take();
+    let mut count = 0;
+    while pictures.read(pixels)? {
+        logits.write_logits(network.classify(pixels)?.logits())?;
+        count += 1;
+    }
+    println!("{count} pictures");
+    if count == 0 { Err(Failure::NoPictures) } else { Ok(()) }
+}

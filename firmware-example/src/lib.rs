@@ -1,0 +1,68 @@
+#![no_std]
+#![doc = include_str!("../README.md")]
+//!
+//! # What the programs share
+//! | module | what it holds |
+//! |---|---|
+//! | [`arena`] | the one mutable static: working memory that is handed out once |
+//! | [`arch`] | the core: entry, faults, counter, stack pointer |
+//! | [`stopwatch`] | instructions in QEMU, cycles on boards |
+//! | [`stack`] | how deep a piece of work goes, by paint |
+//! | [`pictures`] | test pictures in flash, and drawing them with characters |
+//! | [`flash`] | what is in it: the program, and a model that is not part of it |
+//! | `host` | in QEMU: a program's arguments and its end |
+//! | `files` | in QEMU: pictures and results on the host |
+
+#[cfg(not(any(feature = "emulator", feature = "board", feature = "link-proof")))]
+compile_error!("choose where to run: feature emulator, or one of the boards nrf52840dk, pico, stm32f4");
+#[cfg(any(
+    all(feature = "emulator", feature = "board"),
+    all(feature = "emulator", feature = "link-proof"),
+    all(feature = "board", feature = "link-proof"),
+))]
+compile_error!("emulator, a board and link-proof exclude each other: add --no-default-features");
+
+#[cfg_attr(target_arch = "arm", path = "arch/cortex_m.rs")]
+#[cfg_attr(target_arch = "riscv32", path = "arch/riscv.rs")]
+pub mod arch;
+pub mod arena;
+#[cfg(feature = "board")]
+mod board;
+#[cfg(feature = "emulator")]
+pub mod files;
+pub mod flash;
+#[cfg(feature = "emulator")]
+pub mod host;
+#[cfg(feature = "link-proof")]
+mod link_proof;
+pub mod pictures;
+pub mod stack;
+pub mod stopwatch;
+
+pub use arena::Arena;
+pub use stopwatch::Stopwatch;
+
+/// The model that `THIMBLE_MODEL` names, `../model.bin` where it names none: aligned, in flash.
+///
+/// Where there is no such file, compiling stops and says how to make one.
+#[cfg(model)]
+#[macro_export]
+macro_rules! model {
+    () => {
+        infer_core::include_model!(env!("THIMBLE_MODEL_PATH"))
+    };
+}
+
+/// The model that `THIMBLE_MODEL` names; there is none.
+#[cfg(not(model))]
+#[macro_export]
+macro_rules! model {
+    () => {
+        compile_error!(concat!(
+            "there is no model file ",
+            env!("THIMBLE_MODEL_PATH"),
+            "\nmake it, in the repository's root: cargo run --release -p trainer -- fit --export model.bin",
+            "\nor name another: THIMBLE_MODEL=path/to/model.bin (seen from firmware-example)",
+        ))
+    };
+}
