@@ -10,27 +10,26 @@ use critical_section::Mutex;
 /// In a static rather than on the stack, so that the linker sees whether it fits.
 pub struct Arena<const N: usize> {
     bytes: UnsafeCell<[u8; N]>,
-    free: Mutex<Cell<bool>>,
+    taken: Mutex<Cell<bool>>,
 }
 
 // SAFETY: `take` gives the bytes to one caller only; the flag that sees to it changes in critical sections.
 unsafe impl<const N: usize> Sync for Arena<N> {}
 
 impl<const N: usize> Arena<N> {
-    /// Memory that nobody has taken yet.
+    /// Memory that nobody has taken yet. All of it is zero, the flag too, so that it costs no flash.
     #[must_use]
     #[expect(clippy::new_without_default, reason = "made in statics, where Default cannot be called")]
     pub const fn new() -> Self {
-        Self { bytes: UnsafeCell::new([0; N]), free: Mutex::new(Cell::new(true)) }
+        Self { bytes: UnsafeCell::new([0; N]), taken: Mutex::new(Cell::new(false)) }
     }
 
     /// The memory, to the first who asks; nothing to all others, which `Network::new` refuses as too small.
     pub fn take(&'static self) -> &'static mut [u8] {
-        if critical_section::with(|section| self.free.borrow(section).replace(false)) {
-            // SAFETY: the flag was still set and nobody sets it again: this is the only reference there will be.
-            unsafe { &mut *self.bytes.get() }
-        } else {
-            &mut []
+        if critical_section::with(|section| self.taken.borrow(section).replace(true)) {
+            return &mut [];
         }
+        // SAFETY: the flag was not set yet and nobody clears it: this is the only reference there will be.
+        unsafe { &mut *self.bytes.get() }
     }
 }

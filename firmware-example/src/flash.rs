@@ -16,7 +16,7 @@ pub fn used() -> usize {
 }
 
 /// The memory that is set apart for a model of its own, from `offset` on to its end; nothing where that is outside.
-#[cfg(feature = "emulator")]
+#[cfg(not(feature = "board"))]
 #[must_use]
 pub fn model_region(offset: usize) -> &'static [u8] {
     unsafe extern "C" {

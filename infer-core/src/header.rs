@@ -25,6 +25,9 @@ pub const FORMAT_VERSION: u16 = 1;
 /// Bytes of the header.
 pub const HEADER_LEN: usize = 32;
 
+/// Bytes of the header that the checksum is over: those in front of it.
+const CHECKSUMMED_LEN: usize = 28;
+
 /// What the first 32 bytes say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -86,8 +89,8 @@ impl Header {
     #[must_use]
     pub fn to_bytes(&self) -> [u8; HEADER_LEN] {
         let mut bytes = [0; HEADER_LEN];
-        bytes[..28].copy_from_slice(&self.checksummed_bytes());
-        bytes[28..].copy_from_slice(&self.crc32.to_le_bytes());
+        bytes[..CHECKSUMMED_LEN].copy_from_slice(&self.checksummed_bytes());
+        bytes[CHECKSUMMED_LEN..].copy_from_slice(&self.crc32.to_le_bytes());
         bytes
     }
 
@@ -97,8 +100,8 @@ impl Header {
         Self { crc32: Crc32::new().update(&self.checksummed_bytes()).update(payload).finish(), ..self }
     }
 
-    fn checksummed_bytes(&self) -> [u8; 28] {
-        let mut bytes = [0; 28];
+    fn checksummed_bytes(&self) -> [u8; CHECKSUMMED_LEN] {
+        let mut bytes = [0; CHECKSUMMED_LEN];
         bytes[..8].copy_from_slice(&MAGIC);
         bytes[8..10].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
         bytes[10..12].copy_from_slice(&(HEADER_LEN as u16).to_le_bytes());
@@ -112,10 +115,11 @@ impl Header {
     /// The payload behind this header, with its checksum compared.
     pub(crate) fn checked_payload<'m>(&self, model: &'m [u8]) -> Result<&'m [u8], Error> {
         let needed = HEADER_LEN.saturating_add(self.payload_len as usize);
-        let Some(payload) = model.get(HEADER_LEN..needed) else {
+        let (Some(header), Some(payload)) = (model.first_chunk::<CHECKSUMMED_LEN>(), model.get(HEADER_LEN..needed))
+        else {
             return Err(Error::Truncated { needed, given: model.len() });
         };
-        let computed = self.with_checksum_of(payload).crc32;
+        let computed = Crc32::new().update(header).update(payload).finish();
         if computed == self.crc32 { Ok(payload) } else { Err(Error::Checksum { stored: self.crc32, computed }) }
     }
 }

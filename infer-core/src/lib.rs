@@ -25,6 +25,7 @@ pub mod kernels;
 pub mod network;
 pub mod output;
 pub mod packing;
+mod reader;
 pub mod stage;
 
 pub use crc32::Crc32;

@@ -2,7 +2,7 @@
 
 use crate::format::{Input, Metadata};
 use crate::header::Header;
-use crate::stage::{NumberedStage, Plan, Stage};
+use crate::stage::{NumberedStage, Plan, Stage, Step};
 use crate::{Error, Output, kernels};
 
 /// A checked model, its weights still in the file, and the memory it works in.
@@ -44,7 +44,7 @@ impl<'m, 'a> Network<'m, 'a> {
         let claims = [
             (header.arena_len, plan.arena_len()),
             (header.input_len, plan.input.shape.len()),
-            (header.classes, usize::from(plan.logits.classes)),
+            (header.classes, usize::from(plan.classes)),
         ];
         for (stated, actual) in claims {
             if stated as usize != actual {
@@ -57,7 +57,7 @@ impl<'m, 'a> Network<'m, 'a> {
         }
         let misaligned = arena.as_ptr().align_offset(align_of::<i32>());
         let (_, aligned) = arena.split_at_mut_checked(misaligned).ok_or(too_small)?;
-        let (logits, rest) = split_words(aligned, plan.logits.classes.into()).ok_or(too_small)?;
+        let (logits, rest) = split_words(aligned, plan.classes.into()).ok_or(too_small)?;
         let (scratch, rest) = split_words(rest, plan.scratch_len()).ok_or(too_small)?;
         let activations = rest.get_mut(..plan.activations_len()).ok_or(too_small)?;
         Ok(Self { plan, logits, scratch, activations })
@@ -85,7 +85,13 @@ impl<'m, 'a> Network<'m, 'a> {
         }
         // Neighbors in the chain stand at opposite ends of the activations, so that both fit without a copy.
         let mut previous: Option<(End, usize)> = None;
-        for NumberedStage { layer, stage } in self.plan.stages() {
+        let mut stages = self.plan.stages();
+        let last = loop {
+            // No error here: `new` decoded them all before.
+            let NumberedStage { layer, stage } = match stages.decode()? {
+                Step::Stage(stage) => stage,
+                Step::Logits(last) => break last,
+            };
             let (input, output) = match previous {
                 None => (pixels, front(self.activations, stage.output_len())),
                 Some((End::Front, len)) => {
@@ -105,14 +111,14 @@ impl<'m, 'a> Network<'m, 'a> {
             trace(layer, output);
             let end = if matches!(previous, Some((End::Front, _))) { End::Back } else { End::Front };
             previous = Some((end, stage.output_len()));
-        }
+        };
         let features = match previous {
             None => pixels,
             Some((End::Front, len)) => front(self.activations, len),
             Some((End::Back, len)) => back(self.activations, len),
         };
-        kernels::logits(features, &self.plan.logits, self.scratch, self.logits);
-        Ok(Output::new(self.logits, self.plan.logits.scale))
+        kernels::logits(features, &last, self.scratch, self.logits);
+        Ok(Output::new(self.logits, last.scale))
     }
 
     /// Where the model comes from and what its answers mean.

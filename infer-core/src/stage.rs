@@ -4,10 +4,9 @@
 //! the accumulators is taken first and requantized once, and the large map between the two never exists. (As every
 //! multiplier is positive, that gives the same bits as running the layers apart.)
 
-use serde::Deserialize;
-
 use crate::format::{Codes, Input, Layer, Metadata, Padding, Requantize, Shape};
 use crate::packing::packed_len;
+use crate::reader::Reader;
 use crate::{Error, kernels};
 
 /// Layers that a file may hold.
@@ -152,9 +151,10 @@ pub struct Plan<'m> {
     pub metadata: Metadata<'m>,
     /// What goes in.
     pub input: Input,
-    /// What runs last.
-    pub logits: LogitsStage<'m>,
-    stages: Stages<'m>,
+    /// Number of classes.
+    pub classes: u16,
+    layers: Reader<'m>,
+    layer_count: u8,
     activations_len: usize,
     scratch_len: usize,
 }
@@ -164,10 +164,13 @@ impl<'m> Plan<'m> {
     ///
     /// # Errors
     /// Every variant of [`Error`] that is about payload, layers, metadata.
+    // Inlined, as a plan that is returned is two more plans on the stack.
+    #[inline(always)]
     pub fn from_payload(payload: &'m [u8]) -> Result<Self, Error> {
-        let (metadata, rest) = take::<Metadata>(payload)?;
-        let (input, rest) = take::<Input>(rest)?;
-        let (count, rest) = take::<u32>(rest)?;
+        let mut reader = Reader::new(payload);
+        let metadata = reader.metadata().ok_or(Error::Payload)?;
+        let input = reader.input().ok_or(Error::Payload)?;
+        let count = reader.word().ok_or(Error::Payload)?;
         if count == 0 || count > MAX_LAYERS as u32 {
             return Err(Error::LayerCount { found: count });
         }
@@ -175,10 +178,8 @@ impl<'m> Plan<'m> {
         let (Some(_), true) = (length, input.codes.scale > 0.0 && input.codes.scale.is_finite()) else {
             return Err(if length.is_none() { Error::Dimensions { layer: 0 } } else { Error::Scale { layer: 0 } });
         };
-        let flow = Flow { shape: input.shape, codes: input.codes };
-        let stages = Stages { rest, layer: 0, count: count as u8, checked: false, flow };
-
-        let mut decoded = stages.clone();
+        let (layers, layer_count) = (reader, count as u8);
+        let mut decoded = Stages::new(&input, layers, layer_count, false);
         let (mut activations_len, mut scratch_len, mut before) = (0, 0, 0);
         let logits = loop {
             match decoded.decode()? {
@@ -195,21 +196,21 @@ impl<'m> Plan<'m> {
         if decoded.layer < decoded.count {
             return Err(Error::LogitsLayer { layer: decoded.layer });
         }
-        if !decoded.rest.is_empty() {
-            return Err(Error::PayloadLeftOver { bytes: decoded.rest.len() });
+        if decoded.reader.left() > 0 {
+            return Err(Error::PayloadLeftOver { bytes: decoded.reader.left() });
         }
         let names = metadata.class_names().count();
         if names != usize::from(logits.classes) {
             return Err(Error::ClassNames { names, classes: logits.classes.into() });
         }
         let scratch_len = scratch_len.max(kernels::dense_scratch(logits.classes.into()));
-        Ok(Self { metadata, input, logits, stages: Stages { checked: true, ..stages }, activations_len, scratch_len })
+        Ok(Self { metadata, input, classes: logits.classes, layers, layer_count, activations_len, scratch_len })
     }
 
     /// What runs, in order, in front of the logits.
     #[must_use]
     pub fn stages(&self) -> Stages<'m> {
-        self.stages.clone()
+        Stages::new(&self.input, self.layers, self.layer_count, true)
     }
 
     /// Bytes that the activations between the stages need.
@@ -229,20 +230,16 @@ impl<'m> Plan<'m> {
     #[must_use]
     pub fn arena_len(&self) -> usize {
         const WORST_MISALIGNMENT: usize = align_of::<i32>() - 1;
-        let words = usize::from(self.logits.classes) + self.scratch_len();
+        let words = usize::from(self.classes) + self.scratch_len();
         WORST_MISALIGNMENT + words * size_of::<i32>() + self.activations_len()
     }
-}
-
-fn take<'m, T: Deserialize<'m>>(bytes: &'m [u8]) -> Result<(T, &'m [u8]), Error> {
-    postcard::take_from_bytes(bytes).map_err(|_| Error::Payload)
 }
 
 /// The stages of a model, decoded from its file one after the other.
 #[derive(Clone, Debug)]
 pub struct Stages<'m> {
     /// The layers that are not decoded yet.
-    rest: &'m [u8],
+    reader: Reader<'m>,
     /// The index of the first of them.
     layer: u8,
     /// Layers in the file.
@@ -252,25 +249,32 @@ pub struct Stages<'m> {
     flow: Flow,
 }
 
-enum Step<'m> {
+/// What a layer asks for.
+pub(crate) enum Step<'m> {
     Stage(NumberedStage<'m>),
     Logits(LogitsStage<'m>),
 }
 
 impl<'m> Stages<'m> {
-    /// The next stage, and whatever is wrong with its layers.
-    fn decode(&mut self) -> Result<Step<'m>, Error> {
-        let (layer, record) = self.next_layer()?;
-        let stage = match record {
+    fn new(input: &Input, reader: Reader<'m>, count: u8, checked: bool) -> Self {
+        Self { reader, layer: 0, count, checked, flow: Flow { shape: input.shape, codes: input.codes } }
+    }
+
+    /// The next stage, the logits at last; or whatever is wrong with their layers, if they were not checked before.
+    pub(crate) fn decode(&mut self) -> Result<Step<'m>, Error> {
+        let layer = self.layer;
+        if layer >= self.count {
+            return Err(Error::LogitsLayer { layer: self.count.saturating_sub(1) });
+        }
+        self.layer += 1;
+        let stage = match self.reader.layer().ok_or(Error::Payload)? {
             Layer::Conv2d(conv) => {
                 let mut stage = self.flow.conv2d(layer, &conv, self.checked)?;
-                let mut behind = self.clone();
-                if behind.layer < behind.count
-                    && let (layer, Layer::MaxPool2d) = behind.next_layer()?
-                {
-                    stage.output = behind.flow.max_pool2d(layer)?.output;
+                if self.layer < self.count && self.reader.max_pool2d() {
+                    let layer = self.layer;
+                    self.layer += 1;
+                    stage.output = self.flow.max_pool2d(layer)?.output;
                     stage.pool = true;
-                    *self = behind;
                     return Ok(Step::Stage(NumberedStage { layer, stage: Stage::Conv2d(stage) }));
                 }
                 Stage::Conv2d(stage)
@@ -280,18 +284,6 @@ impl<'m> Stages<'m> {
             Layer::Logits(last) => return Ok(Step::Logits(self.flow.logits(layer, &last)?)),
         };
         Ok(Step::Stage(NumberedStage { layer, stage }))
-    }
-
-    /// The next layer as it stands in the file, and its index.
-    fn next_layer(&mut self) -> Result<(u8, Layer<'m>), Error> {
-        let layer = self.layer;
-        if layer >= self.count {
-            return Err(Error::LogitsLayer { layer: self.count.saturating_sub(1) });
-        }
-        let (record, behind) = take::<Layer>(self.rest)?;
-        self.rest = behind;
-        self.layer = layer + 1;
-        Ok((layer, record))
     }
 }
 

@@ -271,6 +271,18 @@ fn layers_out_of_place_are_refused() {
         refuse(&[Layer::Dense(big), logits]),
         Error::WeightLength { layer: 0, needed: 1_048_576, given: 32 }
     ));
+    // Each dense layer takes the four values of the one before; as many layers as there may be, and one more.
+    let quarter = Dense { weights: Blob::unpadded(&ZEROS[..16]), ..parts.dense };
+    let deep = |count| -> Vec<Layer<'_>> {
+        [Layer::Conv2d(parts.conv), dense]
+            .into_iter()
+            .chain([Layer::Dense(quarter); 22])
+            .take(count)
+            .chain([logits])
+            .collect()
+    };
+    assert!(matches!(refuse(&deep(23)), Error::HeaderClaim { stated: 0, .. }), "nothing but the header is wrong");
+    assert_eq!(refuse(&deep(24)), Error::LayerCount { found: 25 });
 }
 
 #[test]

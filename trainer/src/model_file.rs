@@ -47,7 +47,7 @@ pub fn encode(metadata: &Metadata<'_>, input: &Input, layers: &[Layer<'_>]) -> R
         payload_len: payload.len() as u32,
         arena_len: plan.arena_len() as u32,
         input_len: plan.input.shape.len() as u32,
-        classes: plan.logits.classes.into(),
+        classes: plan.classes.into(),
         crc32: 0,
     };
     let mut file = header.with_checksum_of(&payload).to_bytes().to_vec();

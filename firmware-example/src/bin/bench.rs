@@ -8,7 +8,7 @@
 use firmware_example::files::PictureFile;
 use firmware_example::host::{Arguments, Failure, println};
 use firmware_example::{Arena, Stopwatch, model, pictures, program, stack};
-use infer_core::stage::{MAX_STAGES, Stage};
+use infer_core::stage::{MAX_LAYERS, Stage};
 use infer_core::{KERNELS, Network, arena_len, input_len};
 
 static MODEL: &[u8] = model!();
@@ -25,13 +25,13 @@ fn main() -> Result<(), Failure> {
     // No pixel is zero here, so that no kernel can skip one.
     pixels.iter_mut().zip((1..=u8::MAX).cycle()).for_each(|(pixel, value)| *pixel = value);
     let (dense, stack) = stack::used_by(|| {
-        let mut network = Network::new(MODEL, arena)?;
+        let mut network = Network::new(MODEL, &mut *arena)?;
         let stopwatch = Stopwatch::start();
         network.classify(pixels)?;
-        let dense = stopwatch.elapsed();
-        Ok::<_, infer_core::Error>((network, dense))
+        Ok::<_, infer_core::Error>(stopwatch.elapsed())
     });
-    let (mut network, dense) = dense?;
+    let dense = dense?;
+    let mut network = Network::new(MODEL, arena)?;
 
     let mut cost = Cost::default();
     match arguments.next() {
@@ -59,7 +59,7 @@ fn main() -> Result<(), Failure> {
 struct Cost {
     pictures: u32,
     /// Of all pictures together, for each stage and at last for the logits.
-    stages: [u64; MAX_STAGES + 1],
+    stages: [u64; MAX_LAYERS],
     total: u64,
     most: u32,
 }
@@ -89,10 +89,10 @@ impl Cost {
 
     fn print(&self, network: &Network<'_, '_>, dense: u32, stack: usize) {
         let metadata = network.metadata();
-        let stages = &network.plan().stages;
         let mean = |sum: u64| sum / u64::from(self.pictures);
         println!("{} with {KERNELS} kernels, instructions, mean of {} pictures", metadata.architecture, self.pictures);
-        for (stage, &cost) in stages.iter().zip(&self.stages) {
+        let mut costs = self.stages.iter();
+        for (stage, &cost) in network.plan().stages().zip(&mut costs) {
             let name = match stage.stage {
                 Stage::Conv2d(conv) if conv.pool => "convolution, pool",
                 Stage::Conv2d(_) => "convolution",
@@ -101,7 +101,7 @@ impl Cost {
             };
             println!("  {name:24} {:10}", mean(cost));
         }
-        println!("  {:24} {:10}", "logits", self.stages.get(stages.len()).copied().map_or(0, mean));
+        println!("  {:24} {:10}", "logits", costs.next().copied().map_or(0, mean));
         println!("  {:24} {:10}", "in total", mean(self.total));
         println!("  {:24} {:10}", "most", self.most);
         println!("  {:24} {dense:10}", "input without zeros");

@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# on-all-cores.sh MODEL.bin... [IMAGES]: the same model on six emulated cores, every logit compared with the host's.
+#
+# Each core classifies IMAGES test pictures (500 if not given) of Fashion-MNIST (FASHION_MNIST_DIR, the cache) or of the
+# built-in garments, and writes its logits back; infer-core on the host and the oracle must have the same. The
+# instructions of the first BENCH_IMAGES of them (200) are counted. Prints a table, writes cores.json where it was
+# called, and fails on a mismatch. CORES="M4F M7" runs these cores only.
+set -euo pipefail
+
+usage() {
+    sed -n '2s/^# //p' "$0" >&2
+    exit 2
+}
+
+images=500
+if [[ ${*: -1} =~ ^[0-9]+$ ]]; then
+    images=${*: -1}
+    set -- "${@:1:$#-1}"
+fi
+[ $# -gt 0 ] && [ "$images" -gt 0 ] || usage
+models=()
+for model in "$@"; do
+    models+=("$(realpath -e -- "$model")")
+done
+counted=$((images < ${BENCH_IMAGES:-200} ? images : ${BENCH_IMAGES:-200}))
+results=$PWD/cores.json
+here=$(cd "$(dirname "$0")" && pwd)
+cd "$here"
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+target_of() {
+    case $1 in
+    M0+) echo thumbv6m-none-eabi ;;
+    M3) echo thumbv7m-none-eabi ;;
+    M4F | M7) echo thumbv7em-none-eabihf ;;
+    M33) echo thumbv8m.main-none-eabihf ;;
+    RV32IMC) echo riscv32imc-unknown-none-elf ;;
+    *) echo "on-all-cores.sh: no core $1" >&2 && exit 2 ;;
+    esac
+}
+
+# on_core CORE PROGRAM [ARGUMENT...]: what the program prints.
+on_core() {
+    local core=$1 program=$2
+    shift 2
+    THIMBLE_CORE=$core ../.ci/bare-metal-cargo "$(target_of "$core")" run --quiet --release --bin "$program" -- "$@"
+}
+
+# The same build settings, so that what is counted and what is weighed is the same code.
+flash_on() {
+    local target
+    target=$(target_of "$1")
+    env "CARGO_TARGET_$(tr 'a-z.-' 'A-Z__' <<<"$target")_RUNNER=$on_chip flash" ../.ci/bare-metal-cargo "$target" \
+        run --quiet --release --no-default-features --features link-proof --bin minimal
+}
+
+number() { sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p" <<<"$2"; }
+
+(cd .. && cargo build --quiet --release -p thimble-tests --bin on_chip)
+on_chip=$(cd .. && cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release/on_chip
+
+failed=0
+lines=()
+row='%-8s %-12s %7s %10s %12s %12s %12s %6s %6s %6s\n'
+# shellcheck disable=SC2059
+printf "$row" core model images mismatches instructions most "no zeros" stack arena flash
+for model in "${models[@]}"; do
+    export THIMBLE_MODEL=$model
+    "$on_chip" pictures "$model" "$scratch/pictures" "$images"
+    "$on_chip" pictures "$model" "$scratch/counted" "$counted" 2>/dev/null
+    for core in ${CORES:-M0+ M3 M4F M7 M33 RV32IMC}; do
+        on_core "$core" parity "$scratch/pictures" "$scratch/logits" >/dev/null
+        verdict=$("$on_chip" compare "$model" "$scratch/pictures" "$scratch/logits") || failed=1
+        mismatches=$(sed 's/.*pictures, \([0-9]*\) mismatches.*/\1/' <<<"$verdict")
+        line=$(on_core "$core" bench "$scratch/counted" | grep '^{')
+        code=$(flash_on "$core")
+        name=$(sed 's/.*"model":"\([^"]*\)".*/\1/' <<<"$line")
+        mean=$(number instructions_mean "$line") most=$(number instructions_max "$line")
+        dense=$(number instructions_dense "$line") stack=$(number stack_bytes "$line")
+        arena=$(number arena_bytes "$line")
+        # shellcheck disable=SC2059
+        printf "$row" "$core" "$name" "$images" "$mismatches" "$mean" "$most" "$dense" "$stack" "$arena" "$code"
+        lines+=("{\"core\": \"$core\", \"model\": \"$name\", \"images\": $images, \"mismatches\": $mismatches, \
+\"instructions_mean\": $mean, \"instructions_max\": $most, \"instructions_dense\": $dense, \
+\"stack_bytes\": $stack, \"arena_bytes\": $arena, \"code_bytes\": $code}")
+    done
+done
+{
+    echo "["
+    for ((i = 0; i < ${#lines[@]}; i++)); do
+        echo "  ${lines[i]}$([ $((i + 1)) -lt ${#lines[@]} ] && echo , || true)"
+    done
+    echo "]"
+} >"$results"
+exit $failed
