@@ -1,8 +1,10 @@
-//! Decodes the payload: postcard's encoding of the records in [`format`](mod@crate::format), read by hand.
+//! Decodes the payload, value by value, with postcard; the records of [`format`](mod@crate::format) are put together here.
 //!
-//! What serde derives for the same records is larger on a Cortex-M by a tenth of all that a program needs to load and
-//! classify. The two cannot drift apart unseen: the trainer writes every file by way of serde, and the oracle of the
-//! tests reads it so.
+//! What serde derives for whole records is larger on a Cortex-M by a tenth of all that a program needs to load and
+//! classify. The two cannot drift apart unseen: the trainer writes every file by way of serde's records, and the oracle
+//! of the tests reads it so.
+
+use serde::Deserialize;
 
 use crate::format::{Blob, Codes, Conv2d, Dense, Input, Layer, Logits, Metadata, Padding, Requantize, Shape};
 
@@ -93,10 +95,7 @@ impl<'m> Reader<'m> {
 
     #[inline(never)]
     fn bytes(&mut self) -> Option<&'m [u8]> {
-        let len = self.word()? as usize;
-        let (bytes, rest) = self.rest.split_at_checked(len)?;
-        self.rest = rest;
-        Some(bytes)
+        self.value()
     }
 
     fn optional_float(&mut self) -> Option<Option<f32>> {
@@ -105,45 +104,30 @@ impl<'m> Reader<'m> {
 
     #[inline(never)]
     fn float(&mut self) -> Option<f32> {
-        let (&bytes, rest) = self.rest.split_first_chunk()?;
-        self.rest = rest;
-        Some(f32::from_le_bytes(bytes))
+        self.value()
     }
 
     fn flag(&mut self) -> Option<bool> {
-        match self.byte()? {
-            0 => Some(false),
-            1 => Some(true),
-            _ => None,
-        }
+        self.value()
     }
 
     fn half(&mut self) -> Option<u16> {
         u16::try_from(self.word()?).ok()
     }
 
-    /// A varint: seven bits a byte, the lowest first; the top bit says that more follow.
     #[inline(never)]
     pub fn word(&mut self) -> Option<u32> {
-        let mut word = 0;
-        for shift in (0..u32::BITS).step_by(7) {
-            let byte = self.byte()?;
-            let bits = u32::from(byte & 0x7F);
-            if bits > u32::MAX >> shift {
-                return None;
-            }
-            word |= bits << shift;
-            if byte < 0x80 {
-                return Some(word);
-            }
-        }
-        None
+        self.value()
     }
 
     #[inline(never)]
     fn byte(&mut self) -> Option<u8> {
-        let (&byte, rest) = self.rest.split_first()?;
+        self.value()
+    }
+
+    fn value<T: Deserialize<'m>>(&mut self) -> Option<T> {
+        let (value, rest) = postcard::take_from_bytes(self.rest).ok()?;
         self.rest = rest;
-        Some(byte)
+        Some(value)
     }
 }
