@@ -1,5 +1,4 @@
 #![no_std]
-#![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![doc = include_str!("../README.md")]
 //!

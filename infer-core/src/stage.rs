@@ -88,6 +88,12 @@ pub struct Rescale {
 pub struct ChannelTable<'m>(&'m [u8]);
 
 impl<'m> ChannelTable<'m> {
+    /// The table as it stands in the file: for each channel bias and multiplier, little-endian.
+    #[must_use]
+    pub const fn bytes(self) -> &'m [u8] {
+        self.0
+    }
+
     /// `(bias, multiplier)` of each channel in order.
     pub fn iter(self) -> impl ExactSizeIterator<Item = (i32, i32)> + use<'m> {
         self.0.as_chunks::<8>().0.iter().map(|&[b0, b1, b2, b3, m0, m1, m2, m3]| {

@@ -7,13 +7,22 @@
 //! `scratch` is working memory that no kernel expects anything in. How much of it a stage gets is part of the file's
 //! arena claim and so the same on every target, whether its kernels need it or not.
 
+#[cfg(kernels = "armv7em")]
+mod armv7em;
+#[cfg(kernels = "armv7em")]
+mod listed;
 mod patch;
-mod portable;
+pub mod portable;
+#[cfg(kernels = "armv7em")]
+mod window;
 
+#[cfg(kernels = "armv7em")]
+pub use armv7em::{conv2d, dense, logits, max_pool2d};
+#[cfg(kernels = "portable")]
 pub use portable::{conv2d, dense, logits, max_pool2d};
 
 /// The kernels that this build holds.
-pub const KERNELS: &str = "portable";
+pub const KERNELS: &str = if cfg!(kernels = "armv7em") { "armv7em" } else { "portable" };
 
 /// Non-zero pairs of inputs that a dense kernel lists at a time.
 const LISTED_PAIRS: usize = 48;

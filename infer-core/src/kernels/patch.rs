@@ -7,7 +7,7 @@ use crate::stage::Conv2dStage;
 ///
 /// A row of taps inside the input is one contiguous run of `kernel * channels` codes; what hangs over an edge meets
 /// the padding code instead.
-pub fn gather(input: &[u8], stage: &Conv2dStage<'_>, y: usize, x: usize, patch: &mut [u8]) {
+pub fn gather<T: Copy + From<u8>>(input: &[u8], stage: &Conv2dStage<'_>, y: usize, x: usize, patch: &mut [T]) {
     let channels = usize::from(stage.input.channels);
     let (height, width) = (usize::from(stage.input.height), usize::from(stage.input.width));
     let (kernel, pad) = (usize::from(stage.kernel), usize::from(stage.pad_before));
@@ -23,11 +23,11 @@ pub fn gather(input: &[u8], stage: &Conv2dStage<'_>, y: usize, x: usize, patch: 
         });
         // Filled first, and only where something hangs over: for most patches the copy is all.
         if codes.is_none() || hit < kernel {
-            taps.fill(stage.pad_code);
+            taps.fill(stage.pad_code.into());
         }
         let inside = taps.get_mut(overhang * channels..(overhang + hit) * channels);
         for (tap, code) in inside.into_iter().flatten().zip(codes.into_iter().flatten()) {
-            *tap = *code;
+            *tap = (*code).into();
         }
     }
 }
