@@ -67,7 +67,7 @@ fn single(input: &[u8], stage: &Conv2dStage<'_>, taps: usize, lanes: &mut [u32],
             let words = codes.len().div_ceil(2);
             let mut sums = [0; ROWS_PER_BLOCK];
             sums.iter_mut().take(words).for_each(|even| *even = total.wrapping_mul(128).wrapping_neg());
-            let parts = block.chunks(4 * words * PAIRS_PER_FOLD).zip(lanes.chunks(PAIRS_PER_FOLD));
+            let parts = block.chunks((4 * words * PAIRS_PER_FOLD).max(1)).zip(lanes.chunks(PAIRS_PER_FOLD));
             for (weights, lanes) in parts {
                 let (x, weights, sums) = (lanes.as_ptr(), weights.as_ptr(), sums.as_mut_ptr());
                 // SAFETY: the lengths were compared, so each pair of lanes has its words of weights, in words; there

@@ -23,7 +23,7 @@ pub fn gather(input: &[u8], stage: &Conv2dStage<'_>, y: usize, x: usize, lanes: 
     if inside {
         let span = (kernel + 1) * channels;
         let window = input.get(((y - pad) * width + (x - pad)) * channels..)?;
-        if window.chunks(row_len).take(kernel + 1).all(|row| is_zero(row.get(..span).unwrap_or_default())) {
+        if window.chunks(row_len.max(1)).take(kernel + 1).all(|row| is_zero(row.get(..span).unwrap_or_default())) {
             return None;
         }
         let mut rows = window;
