@@ -1,14 +1,23 @@
 #!/bin/sh
-# qemu.sh CORE ELF [ARGUMENT...]: runs a program on an emulated core. Cargo calls it as the runner.
+# qemu.sh ELF [ARGUMENT...]: runs a program on an emulated core. Cargo calls it as the runner.
 #
-# THIMBLE_CORE goes before CORE (M4F and M7 share a target). THIMBLE_LOAD=FILE,addr=ADDRESS puts a file into memory.
+# The core is that of the target in ELF's path; THIMBLE_CORE names another (M7 programs are M4F programs).
+# THIMBLE_LOAD=FILE,addr=ADDRESS puts a file into memory.
 # One instruction is one nanosecond of virtual time (-icount shift=0), which is how the programs count instructions.
 set -eu
 
-core=${THIMBLE_CORE:-$1}
-elf=$2
-shift 2
+elf=$1
+shift
+case $elf in
+*/thumbv6m-*) core=M0+ ;;
+*/thumbv7m-*) core=M3 ;;
+*/thumbv7em-*) core=M4F ;;
+*/thumbv8m.main-*) core=M33 ;;
+*/riscv32imc-*) core=RV32IMC ;;
+*) core=unknown ;;
+esac
 
+core=${THIMBLE_CORE:-$core}
 case $core in
 M0+ | M3) qemu=qemu-system-arm machine=mps2-an385 cpu=cortex-m3 ;;
 M4F) qemu=qemu-system-arm machine=mps2-an386 cpu=cortex-m4 ;;
@@ -16,7 +25,7 @@ M7) qemu=qemu-system-arm machine=mps2-an500 cpu=cortex-m7 ;;
 M33) qemu=qemu-system-arm machine=mps2-an505 cpu=cortex-m33 ;;
 RV32IMC) qemu=qemu-system-riscv32 machine=virt cpu=rv32,a=false,f=false,d=false ;;
 *)
-    echo "qemu.sh: no core $core; there are M0+ M3 M4F M7 M33 RV32IMC" >&2
+    echo "qemu.sh: no core $core for $elf; there are M0+ M3 M4F M7 M33 RV32IMC" >&2
     exit 2
     ;;
 esac
