@@ -62,7 +62,7 @@ fn single(input: &[u8], stage: &Conv2dStage<'_>, taps: usize, lanes: &mut [u32],
         patch::gather(input, stage, position / width, position % width, patch.get_mut(..taps).unwrap_or_default());
         let total = patch.iter().fold(0u32, |total, &code| total.wrapping_add(code.into()));
         let mut table = stage.channels.iter();
-        let blocks = stage.weights.chunks(2 * ROWS_PER_BLOCK * pairs.max(1));
+        let blocks = stage.weights.chunks((2 * ROWS_PER_BLOCK * pairs).max(1));
         for (block, codes) in blocks.zip(codes.chunks_mut(ROWS_PER_BLOCK)) {
             let words = codes.len().div_ceil(2);
             let mut sums = [0; ROWS_PER_BLOCK];
