@@ -4,7 +4,7 @@
 use std::env;
 
 /// Kernels, and how the names of their targets begin.
-const KERNELS: [(&str, &[&str]); 1] = [("armv7em", &["thumbv7em-", "thumbv8m.main-"])];
+const KERNELS: [(&str, &[&str]); 1] = [("armv7em", &["thumbv7em-"])];
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
