@@ -19,7 +19,7 @@
 use core::arch::{asm, naked_asm};
 
 use super::listed::{self, Entry};
-use super::{patch, portable, window};
+use super::{patch, window};
 use crate::packing::{ROWS_PER_BLOCK, packed_len};
 use crate::stage::{Conv2dStage, DenseStage, LogitsStage, Rescale};
 
@@ -32,9 +32,6 @@ const PAIRS_PER_FOLD: usize = 128;
 pub fn conv2d(input: &[u8], stage: &Conv2dStage<'_>, scratch: &mut [u32], output: &mut [u8]) {
     let taps = usize::from(stage.kernel) * usize::from(stage.kernel) * usize::from(stage.input.channels);
     let rows = usize::from(stage.output.channels);
-    if !in_words(stage.weights) || !in_words(stage.channels.bytes()) {
-        return portable::conv2d(input, stage, scratch, output);
-    }
     let needed = u32::try_from(taps).ok().and_then(|taps| packed_len(stage.output.channels.into(), taps));
     let fits = needed == u32::try_from(stage.weights.len()).ok() && stage.channels.bytes().len() == 8 * rows;
     if !fits || taps == 0 || rows == 0 || output.len() != stage.output.len() {
@@ -52,41 +49,39 @@ pub fn conv2d(input: &[u8], stage: &Conv2dStage<'_>, scratch: &mut [u32], output
 
 /// Without a pool: for each position eight rows at a time.
 fn single(input: &[u8], stage: &Conv2dStage<'_>, taps: usize, lanes: &mut [u32], output: &mut [u8]) {
+    let aligned = in_words(stage.weights);
     let width = usize::from(stage.output.width).max(1);
-    let (channels, pairs) = (usize::from(stage.output.channels), lanes.len());
-    for (position, codes) in output.chunks_exact_mut(channels.max(1)).enumerate() {
+    let (channels, pairs) = (usize::from(stage.output.channels).max(1), lanes.len());
+    for (position, codes) in output.chunks_exact_mut(channels).enumerate() {
         let patch: &mut [u16] = bytemuck::cast_slice_mut(lanes);
         if let [.., last] = patch {
             *last = 0;
         }
         patch::gather(input, stage, position / width, position % width, patch.get_mut(..taps).unwrap_or_default());
         let total = patch.iter().fold(0u32, |total, &code| total.wrapping_add(code.into()));
-        let mut table = stage.channels.iter();
+        let tables = stage.channels.bytes().chunks(8 * ROWS_PER_BLOCK);
         let blocks = stage.weights.chunks((2 * ROWS_PER_BLOCK * pairs).max(1));
-        for (block, codes) in blocks.zip(codes.chunks_mut(ROWS_PER_BLOCK)) {
+        for ((codes, block), table) in codes.chunks_mut(ROWS_PER_BLOCK).zip(blocks).zip(tables) {
             let words = codes.len().div_ceil(2);
             let mut sums = [0; ROWS_PER_BLOCK];
-            sums.iter_mut().take(words).for_each(|even| *even = total.wrapping_mul(128).wrapping_neg());
-            let parts = block.chunks((4 * words * PAIRS_PER_FOLD).max(1)).zip(lanes.chunks(PAIRS_PER_FOLD));
-            for (weights, lanes) in parts {
+            let sums = sums.get_mut(..2 * words).unwrap_or_default();
+            listed::begin::<8>(sums, table);
+            for (weights, lanes) in block.chunks((4 * words * PAIRS_PER_FOLD).max(1)).zip(lanes.chunks(PAIRS_PER_FOLD))
+            {
                 let (x, weights, sums) = (lanes.as_ptr(), weights.as_ptr(), sums.as_mut_ptr());
-                // SAFETY: the lengths were compared, so each pair of lanes has its words of weights, in words; there
-                // are two sums for each of those words.
+                // SAFETY: the lengths were compared, so each pair of lanes has its words of weights; there are two sums
+                // for each of those words.
                 unsafe {
                     match words {
-                        1 => single_block::<1>(x, weights, sums, lanes.len()),
-                        2 => single_block::<2>(x, weights, sums, lanes.len()),
-                        3 => single_block::<3>(x, weights, sums, lanes.len()),
-                        _ => single_block::<4>(x, weights, sums, lanes.len()),
+                        1 => single_block::<1, false>(x, weights, sums, lanes.len()),
+                        2 => single_block::<2, false>(x, weights, sums, lanes.len()),
+                        3 => single_block::<3, false>(x, weights, sums, lanes.len()),
+                        _ if aligned => single_block::<4, true>(x, weights, sums, lanes.len()),
+                        _ => single_block::<4, false>(x, weights, sums, lanes.len()),
                     }
                 }
             }
-            let sums = sums.get(..2 * words).unwrap_or_default();
-            listed::for_each_row(sums, codes, |code, sum| {
-                if let Some((bias, multiplier)) = table.next() {
-                    *code = requantize(sum.wrapping_add(bias), multiplier, stage.rescale);
-                }
-            });
+            requantize_block(sums, total, table, stage.rescale, codes);
         }
     }
 }
@@ -96,70 +91,92 @@ fn pooled(input: &[u8], stage: &Conv2dStage<'_>, lanes: &mut [u32], output: &mut
     let width = usize::from(stage.output.width).max(1);
     let (channels, pairs) = (usize::from(stage.output.channels), lanes.len() / 4);
     let full = channels / ROWS_PER_BLOCK * ROWS_PER_BLOCK;
-    let words = (channels - full).div_ceil(2);
-    // The last block's channels, filled up to an even number.
-    let mut last_channels = [0; 2 * ROWS_PER_BLOCK];
-    let last_bytes = stage.channels.bytes().get(8 * full..).unwrap_or_default();
-    for (word, &bytes) in last_channels.iter_mut().zip(last_bytes.as_chunks::<4>().0) {
-        *word = u32::from_le_bytes(bytes);
-    }
-    let Some(last_weights) = stage.weights.get(2 * full * pairs..) else { return };
-    let mut constant = None;
+    let table = stage.channels.bytes();
+    // LDM reads the table of channels; one that it cannot read goes block by block, as the last block does.
+    let at_once = if in_words(table) { full } else { 0 };
+    let mut zeros = None;
     for position in 0..output.len() / channels.max(1) {
         let start = position * channels;
         let Some((before, codes)) = output.split_at_mut_checked(start) else { return };
         let Some(codes) = codes.get_mut(..channels) else { return };
         let (y, x) = (2 * (position / width), 2 * (position % width));
-        let Some(sums) = window::gather(input, stage, y, x, bytemuck::cast_slice_mut(lanes)) else {
+        let sums = gather(input, stage, y, x, lanes);
+        if sums == [0; 4] {
             // Zeros under the filter leave the biases: the same codes everywhere.
-            match constant.and_then(|start: usize| before.get(start..start + channels)) {
-                Some(row) => codes.iter_mut().zip(row).for_each(|(code, &constant)| *code = constant),
-                None => {
-                    for (code, (bias, multiplier)) in codes.iter_mut().zip(stage.channels.iter()) {
-                        *code = requantize(bias, multiplier, stage.rescale);
-                    }
-                    constant = Some(start);
-                }
+            if let Some(row) = zeros.and_then(|start: usize| before.get(start..start + channels)) {
+                codes.iter_mut().zip(row).for_each(|(code, &zeros)| *code = zeros);
+                continue;
             }
-            continue;
-        };
-        let (codes, last_codes) = codes.split_at_mut(full.min(channels));
-        let mut window = Pooled {
+            zeros = Some(start);
+        }
+        let (codes, rest) = codes.split_at_mut(at_once.min(channels));
+        let window = Pooled {
             sums: sums.map(|sum| sum.wrapping_mul(-128)),
             codes: codes.as_mut_ptr(),
-            channels: stage.channels.bytes().as_ptr().cast(),
+            channels: table.as_ptr().cast(),
             lanes: lanes.as_ptr(),
             weights: stage.weights.as_ptr(),
             pairs,
-            blocks: full / ROWS_PER_BLOCK,
+            blocks: at_once / ROWS_PER_BLOCK,
             zero_point: stage.rescale.zero_point.into(),
             shift: stage.rescale.shift.into(),
+            stride: 2 * ROWS_PER_BLOCK,
         };
-        if full > 0 {
+        if at_once > 0 {
             // SAFETY: `conv2d` compared the lengths: eight codes, channels and rows of weights for each block, four
-            // words of lanes for each pair; weights and channels stand in words.
-            unsafe { pooled_blocks::<4, 8>(&raw const window) }
+            // words of lanes for each pair; the channels stand in words.
+            unsafe { pooled_blocks::<8>(&raw const window) }
         }
-        let mut last = [0; ROWS_PER_BLOCK];
-        window = Pooled {
-            codes: last.as_mut_ptr(),
-            channels: last_channels.as_ptr(),
-            weights: last_weights.as_ptr(),
-            // Counts to four in its upper two bits; begins as if the words that are missing had been there.
-            blocks: 1 | words.wrapping_neg() << 30,
-            ..window
-        };
-        // SAFETY: as above; codes and channels stand in arrays that suffice for any last block.
+        let tables = table.chunks(8 * ROWS_PER_BLOCK).skip(at_once / ROWS_PER_BLOCK);
+        let weights = stage.weights.chunks((2 * ROWS_PER_BLOCK * pairs).max(1)).skip(at_once / ROWS_PER_BLOCK);
+        for ((codes, table), weights) in rest.chunks_mut(ROWS_PER_BLOCK).zip(tables).zip(weights) {
+            let mut channels = [0; 2 * ROWS_PER_BLOCK];
+            for (word, &bytes) in channels.iter_mut().zip(table.as_chunks::<4>().0) {
+                *word = u32::from_le_bytes(bytes);
+            }
+            let mut block = [0; ROWS_PER_BLOCK];
+            let words = codes.len().div_ceil(2);
+            let window = Pooled {
+                codes: block.as_mut_ptr(),
+                channels: channels.as_ptr(),
+                weights: weights.as_ptr(),
+                // Counts to four in its upper two bits; begins as if the words that are missing had been there.
+                blocks: 1 | words.wrapping_neg() << 30,
+                stride: 4 * words,
+                ..window
+            };
+            // SAFETY: as above; codes and channels stand in arrays that suffice for any block.
+            unsafe {
+                if words == ROWS_PER_BLOCK / 2 {
+                    pooled_blocks::<8>(&raw const window);
+                } else {
+                    pooled_blocks::<1>(&raw const window);
+                }
+            }
+            codes.iter_mut().zip(block).for_each(|(code, computed)| *code = computed);
+        }
+    }
+}
+
+/// As [`window::gather`], faster where nothing hangs over an edge.
+fn gather(input: &[u8], stage: &Conv2dStage<'_>, y: usize, x: usize, lanes: &mut [u32]) -> [i32; 4] {
+    let (kernel, channels) = (usize::from(stage.kernel), usize::from(stage.input.channels));
+    if let Some(window) = window::inside(input, stage, y, x)
+        && lanes.len() == 4 * (kernel * kernel * channels).div_ceil(2)
+    {
+        let mut sums = [0; 4];
+        let row_len = usize::from(stage.input.width) * channels;
+        // SAFETY: `window` holds `kernel + 1` rows of as many pixels, `lanes` four words for each two taps.
         unsafe {
-            match words {
-                0 => continue,
-                1 => pooled_blocks::<1, 1>(&raw const window),
-                2 => pooled_blocks::<2, 1>(&raw const window),
-                3 => pooled_blocks::<3, 1>(&raw const window),
-                _ => pooled_blocks::<4, 8>(&raw const window),
+            if kernel == 3 && channels == 1 {
+                gather_3x3(window.as_ptr(), row_len, lanes.as_mut_ptr(), &mut sums);
+            } else {
+                gather_inside(window.as_ptr(), row_len, lanes.as_mut_ptr(), channels, kernel, &mut sums);
             }
         }
-        last_codes.iter_mut().zip(last).for_each(|(code, last)| *code = last);
+        sums
+    } else {
+        window::gather(input, stage, y, x, bytemuck::cast_slice_mut(lanes))
     }
 }
 
@@ -175,35 +192,52 @@ struct Pooled {
     blocks: usize,
     zero_point: u32,
     shift: u32,
+    stride: usize,
 }
 
 /// Fully connected layer.
 pub fn dense(input: &[u8], stage: &DenseStage<'_>, scratch: &mut [u32], output: &mut [u8]) {
-    if !in_words(stage.weights) {
-        return portable::dense(input, stage, scratch, output);
+    let table = stage.channels.bytes();
+    let Some((sums, total)) = listed::sums::<8>(input, stage.weights, table, scratch, pass) else { return };
+    let blocks = output.chunks_mut(ROWS_PER_BLOCK).zip(sums.chunks(ROWS_PER_BLOCK));
+    for ((codes, sums), table) in blocks.zip(table.chunks(8 * ROWS_PER_BLOCK)) {
+        requantize_block(sums, total, table, stage.rescale, codes);
     }
-    let biases = stage.channels.iter().map(|(bias, _)| bias);
-    let Some(sums) = listed::sums(input, stage.weights, biases, scratch, pass) else { return };
-    let mut multipliers = stage.channels.iter();
-    listed::for_each_row(sums, output, |code, sum| {
-        if let Some((_, multiplier)) = multipliers.next() {
-            *code = requantize(sum, multiplier, stage.rescale);
-        }
-    });
 }
 
 /// The last layer: accumulators as they are.
 pub fn logits(input: &[u8], stage: &LogitsStage<'_>, scratch: &mut [u32], output: &mut [i32]) {
-    if !in_words(stage.weights) {
-        return portable::logits(input, stage, scratch, output);
+    let Some((sums, total)) = listed::sums::<4>(input, stage.weights, stage.biases, scratch, pass) else { return };
+    for (logits, sums) in output.chunks_mut(ROWS_PER_BLOCK).zip(sums.chunks(ROWS_PER_BLOCK)) {
+        logits.iter_mut().zip(listed::in_order(sums, total)).for_each(|(logit, sum)| *logit = sum);
     }
-    let biases = stage.biases.as_chunks::<4>().0.iter().map(|&bias| i32::from_le_bytes(bias));
-    let Some(sums) = listed::sums(input, stage.weights, biases, scratch, pass) else { return };
-    listed::for_each_row(sums, output, |logit, sum| *logit = sum);
 }
 
-/// Whether LDRD and LDM can read `bytes`. The trainer sees to it that they can; a model at an odd address runs on the
-/// portable kernels.
+/// Codes of a block out of its sums, biases included.
+#[inline(never)]
+fn requantize_block(sums: &[u32], total: u32, table: &[u8], rescale: Rescale, codes: &mut [u8]) {
+    if let (Ok(sums), Ok(table), Ok(codes)) =
+        (<&[u32; 8]>::try_from(sums), <&[u8; 64]>::try_from(table), <&mut [u8; 8]>::try_from(&mut *codes))
+    {
+        // All lengths known: unrolled, and nothing to check.
+        let records = table.as_chunks::<8>().0;
+        for ((code, sum), record) in codes.iter_mut().zip(listed::in_order(sums, total)).zip(records) {
+            *code = requantize(sum, multiplier(*record), rescale);
+        }
+    } else {
+        let records = table.as_chunks::<8>().0;
+        for ((code, sum), record) in codes.iter_mut().zip(listed::in_order(sums, total)).zip(records) {
+            *code = requantize(sum, multiplier(*record), rescale);
+        }
+    }
+}
+
+/// The multiplier in a record of the channel table.
+fn multiplier([.., m0, m1, m2, m3]: [u8; 8]) -> i32 {
+    i32::from_le_bytes([m0, m1, m2, m3])
+}
+
+/// Whether LDRD and LDM can read `bytes`. The trainer sees to it that they can; a model at an odd address takes longer.
 fn in_words(bytes: &[u8]) -> bool {
     bytes.as_ptr().addr().is_multiple_of(4)
 }
@@ -231,8 +265,9 @@ fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
 /// Adds what a list contributes.
 fn pass(list: &listed::List<'_>, rows: listed::Rows<'_>) {
     let (list, weights, sums) = (list.as_ptr(), rows.weights.as_ptr(), rows.sums.as_mut_ptr());
+    let aligned = in_words(rows.weights);
     // SAFETY: `listed::sums` compared the lengths, so the offsets in the list stay inside of each block of weights, and
-    // `sums` has eight words for each full block, or two for each word of the last one. Weights stand in words.
+    // `sums` has eight words for each full block, or two for each word of the last one.
     unsafe {
         match rows.words {
             1 => last_block::<1>(list, weights, sums),
@@ -240,7 +275,12 @@ fn pass(list: &listed::List<'_>, rows: listed::Rows<'_>) {
             3 => last_block::<3>(list, weights, sums),
             _ => {
                 let blocks = rows.sums.len() / ROWS_PER_BLOCK;
-                full_blocks(list, weights, sums, blocks, rows.weights.len() / blocks.max(1));
+                let len = rows.weights.len() / blocks.max(1);
+                if aligned {
+                    full_blocks::<true>(list, weights, sums, blocks, len);
+                } else {
+                    full_blocks::<false>(list, weights, sums, blocks, len);
+                }
             }
         }
     }
@@ -251,17 +291,33 @@ fn pass(list: &listed::List<'_>, rows: listed::Rows<'_>) {
 /// r0-r3 `u`, r4-r7 `acc`, r8 `x`, r9 address of the weights, r10-r11 weights, r12 list, lr block; the stack keeps the
 /// list, the sums, the number of blocks and their length.
 #[unsafe(naked)]
-unsafe extern "C" fn full_blocks(list: *const Entry, weights: *const u8, sums: *mut u32, blocks: usize, len: usize) {
+unsafe extern "C" fn full_blocks<const ALIGNED: bool>(
+    list: *const Entry,
+    weights: *const u8,
+    sums: *mut u32,
+    blocks: usize,
+    len: usize,
+) {
     naked_asm!(
         ".macro THIMBLE_ENTRY",
+        ".if {aligned}",
         "ldrd r10, r11, [r9]",
+        ".else",
+        "ldr r10, [r9]",
+        "ldr r11, [r9, #4]",
+        ".endif",
         "smlad r4, r10, r8, r4",
         "uxtb16 r10, r10",
         "smlad r0, r10, r8, r0",
         "smlad r5, r11, r8, r5",
         "uxtb16 r11, r11",
         "smlad r1, r11, r8, r1",
+        ".if {aligned}",
         "ldrd r10, r11, [r9, #8]",
+        ".else",
+        "ldr r10, [r9, #8]",
+        "ldr r11, [r9, #12]",
+        ".endif",
         "smlad r6, r10, r8, r6",
         "uxtb16 r10, r10",
         "smlad r2, r10, r8, r2",
@@ -314,6 +370,7 @@ unsafe extern "C" fn full_blocks(list: *const Entry, weights: *const u8, sums: *
         "add sp, sp, #16",
         "pop {{r4-r11, pc}}",
         ".purgem THIMBLE_ENTRY",
+        aligned = const ALIGNED as usize,
     )
 }
 
@@ -367,8 +424,7 @@ unsafe extern "C" fn last_block<const WORDS: usize>(list: *const Entry, weights:
         ".if {words} > 2",
         "THIMBLE_START r6, r2, 2",
         ".endif",
-        "ldr r7, [r12], #4",
-        "ldr r9, [r12], #4",
+        "ldrd r7, r9, [r12], #8",
         "2:",
         ".if {words} == 1",
         "lsr r9, r9, #2",
@@ -390,8 +446,7 @@ unsafe extern "C" fn last_block<const WORDS: usize>(list: *const Entry, weights:
         "ldr r10, [r9, #8]",
         "THIMBLE_WORD r10, r6, r2",
         ".endif",
-        "ldr r7, [r12], #4",
-        "ldr r9, [r12], #4",
+        "ldrd r7, r9, [r12], #8",
         "cmn r9, #1",
         "bne 2b",
         "pop {{r12}}",
@@ -411,7 +466,7 @@ unsafe extern "C" fn last_block<const WORDS: usize>(list: *const Entry, weights:
 /// A block of 1 to 4 words for each pair of lanes, at one position: every pair that is not zero, up to
 /// [`PAIRS_PER_FOLD`]. 18 instructions for 16 products.
 #[unsafe(naked)]
-unsafe extern "C" fn single_block<const WORDS: usize>(
+unsafe extern "C" fn single_block<const WORDS: usize, const ALIGNED: bool>(
     lanes: *const u32,
     weights: *const u8,
     sums: *mut u32,
@@ -419,6 +474,14 @@ unsafe extern "C" fn single_block<const WORDS: usize>(
 ) {
     naked_asm!(
         shared!(),
+        ".macro THIMBLE_TWO",
+        ".if {aligned}",
+        "ldrd r10, r11, [lr], #8",
+        ".else",
+        "ldr r10, [lr], #4",
+        "ldr r11, [lr], #4",
+        ".endif",
+        ".endm",
         "push {{r2, r4-r11, lr}}",
         "mov r12, r0",
         "mov lr, r1",
@@ -440,16 +503,16 @@ unsafe extern "C" fn single_block<const WORDS: usize>(
         "ldr r10, [lr], #4",
         "THIMBLE_WORD r10, r4, r0",
         ".else",
-        "ldrd r10, r11, [lr], #8",
+        "THIMBLE_TWO",
         "THIMBLE_WORD r10, r4, r0",
         "THIMBLE_WORD r11, r5, r1",
         ".endif",
         ".if {words} == 3",
-        "ldrd r10, r11, [lr], #8",
+        "THIMBLE_TWO",
         "THIMBLE_WORD r10, r5, r1",
         "THIMBLE_WORD r11, r6, r2",
         ".elseif {words} == 4",
-        "ldrd r10, r11, [lr], #8",
+        "THIMBLE_TWO",
         "THIMBLE_WORD r10, r6, r2",
         "THIMBLE_WORD r11, r8, r3",
         ".endif",
@@ -473,12 +536,15 @@ unsafe extern "C" fn single_block<const WORDS: usize>(
         "THIMBLE_FOLD r8, r3, 3, {words}",
         ".endif",
         "pop {{r4-r11, pc}}",
+        ".purgem THIMBLE_TWO",
         forget!(),
         words = const WORDS,
+        aligned = const ALIGNED as usize,
     )
 }
 
-/// Two rows at a time at the four positions of a window, for full blocks (`WORDS` 4) or a last one.
+/// Two rows at a time at the four positions of a window. The words of a last block do not stand at multiples of 16: for
+/// it the loop has a `GROUP` of one.
 ///
 /// A pair of taps takes 12 instructions for its 16 products; the loop over them is unrolled `GROUP` times and entered
 /// in the middle. Of the sums `s0`, `d1 = s1 - s0`, `d2 = s2 - s0`, `d3 = s3 - s2` the maximum is
@@ -502,9 +568,9 @@ unsafe extern "C" fn single_block<const WORDS: usize>(
 /// | 64, 68 | groups, groups left |
 /// | 72, 76 | bytes of lanes and of weights that the groups span |
 /// | 80 | odd rows' sums of earlier folds |
-/// | 96 | where to requantize |
+/// | 96, 100 | where to requantize, bytes of weights for a pair of taps |
 #[unsafe(naked)]
-unsafe extern "C" fn pooled_blocks<const WORDS: usize, const GROUP: usize>(window: *const Pooled) {
+unsafe extern "C" fn pooled_blocks<const GROUP: usize>(window: *const Pooled) {
     naked_asm!(
         "
         .macro THIMBLE_MAXIMUM s, d1, d2, d3
@@ -517,53 +583,51 @@ unsafe extern "C" fn pooled_blocks<const WORDS: usize, const GROUP: usize>(windo
             add \\s, \\s, \\d3
         .endm
             push {{r4-r11, lr}}
-            sub sp, sp, #100
+            sub sp, sp, #108
             ldm r0!, {{r4-r7}}
             mov r8, sp
             stm r8!, {{r4-r7}}
             stm r8!, {{r4-r7}}
-            ldm r0, {{r1-r7, r9}}
+            ldm r0, {{r1-r7, r9, r10}}
             strd r1, r2, [sp, #40]
-            strd r7, r9, [sp, #56]
             str r6, [sp, #48]
+            strd r7, r9, [sp, #56]
             // Fast requantization where neither shift nor zero point is there.
-            adr.w r10, 7f
-            adr.w r11, 8f
+            adr.w r11, 7f
+            adr.w lr, 8f
             orrs r7, r7, r9
             it ne
-            movne r10, r11
-            orr r10, r10, #1
-            str r10, [sp, #96]
+            movne r11, lr
+            orr r11, r11, #1
+            strd r11, r10, [sp, #96]
             // Pairs that are missing in the first group, and the number of groups.
             rsb r8, r5, #0
             and r8, r8, #{group} - 1
             add r9, r5, r8
-            .if {group} == 8
-            lsr r9, r9, #3
+            lsl r6, r9, #4
+            mul r7, r10, r9
+            .if {group} > 1
+            lsr r9, r9, #{group_shift}
             .endif
             strd r9, r9, [sp, #64]
-            lsl r10, r9, #{lanes_shift}
-            mov r11, #4 * {words} * {group}
-            mul r11, r11, r9
-            strd r10, r11, [sp, #72]
+            strd r6, r7, [sp, #72]
+            mls lr, r8, r10, r4
+            sub r12, r3, r8, lsl #4
             // Entry: 48 bytes of code for each pair.
-            mov r11, #48
-            adr.w r10, 3f
-            mla r10, r8, r11, r10
-            orr r10, r10, #1
-            adr.w r11, 4f
-            adr.w r7, 5f
+            mov r6, #48
+            adr.w r7, 3f
+            mla r6, r8, r6, r7
+            orr r6, r6, #1
+            adr.w r7, 4f
+            adr.w r11, 5f
             cmp r9, #1
             it eq
-            moveq r11, r7
-            orr r11, r11, #1
-            strd r10, r11, [sp, #32]
-            mov r10, #4 * {words}
+            moveq r7, r11
+            orr r7, r7, #1
+            strd r6, r7, [sp, #32]
             mul r11, r10, r5
             sub r11, r11, r10
             str r11, [sp, #52]
-            mls lr, r8, r10, r4
-            sub r12, r3, r8, lsl #4
             mov r8, #0
             mov r9, #0
             strd r8, r9, [sp, #80]
@@ -575,7 +639,7 @@ unsafe extern "C" fn pooled_blocks<const WORDS: usize, const GROUP: usize>(windo
         3:
             .irp slot, 0, 1, 2, 3, 4, 5, 6, 7
             .if \\slot < {group}
-            ldr.w r8, [lr, #4 * {words} * \\slot]
+            ldr.w r8, [lr, #16 * \\slot]
             uxtb16 r9, r8
             ldrd r10, r11, [r12, #16 * \\slot]
             smlad r4, r8, r10, r4
@@ -593,7 +657,12 @@ unsafe extern "C" fn pooled_blocks<const WORDS: usize, const GROUP: usize>(windo
             .balign 4
         4:  // The next group, or the end of many.
             add r12, r12, #16 * {group}
-            add lr, lr, #4 * {words} * {group}
+            .if {group} == 1
+            ldr r8, [sp, #100]
+            add lr, lr, r8
+            .else
+            add lr, lr, #16 * {group}
+            .endif
             ldr r8, [sp, #68]
             subs r8, r8, #1
             str r8, [sp, #68]
@@ -680,7 +749,7 @@ unsafe extern "C" fn pooled_blocks<const WORDS: usize, const GROUP: usize>(windo
             ldr r9, [sp, #52]
             add lr, lr, r9
             bne.w 2b
-            add sp, sp, #100
+            add sp, sp, #108
             pop {{r4-r11, pc}}
             .balign 4
         8:
@@ -694,9 +763,161 @@ unsafe extern "C" fn pooled_blocks<const WORDS: usize, const GROUP: usize>(windo
             b 1b
             .purgem THIMBLE_MAXIMUM
         ",
-        words = const WORDS,
         group = const GROUP,
         groups_per_fold = const PAIRS_PER_FOLD / GROUP,
-        lanes_shift = const 4 + GROUP.ilog2(),
+        group_shift = const GROUP.ilog2(),
+    )
+}
+
+/// The tap at the same place of four positions: their codes, the differences, the sums of both.
+///
+/// r0 codes of the upper row, r1 of the lower one, r2 lanes, r3 channels, r4-r7 sums, r12 taps left in the row, lr how
+/// far the lanes went last: 2 bytes inside of a pair, 14 to the next one. The stack keeps rows left, bytes from the end
+/// of a row's taps to the next row, taps in a row.
+#[unsafe(naked)]
+unsafe extern "C" fn gather_inside(
+    codes: *const u8,
+    row_len: usize,
+    lanes: *mut u32,
+    channels: usize,
+    kernel: usize,
+    sums: *mut [i32; 4],
+) {
+    naked_asm!(
+        "
+            push {{r4-r11, lr}}
+            ldr r4, [sp, #36]
+            mul r12, r4, r3
+            sub r5, r1, r12
+            push {{r4, r5, r12}}
+            add r1, r0, r1
+            mov r4, #0
+            mov r5, #0
+            mov r6, #0
+            mov r7, #0
+            mov lr, #14
+        2:
+            ldr r12, [sp, #8]
+        3:
+            ldrb r9, [r0, r3]
+            ldrb r8, [r0], #1
+            ldrb r11, [r1, r3]
+            ldrb r10, [r1], #1
+            sub r9, r9, r8
+            sub r11, r11, r10
+            sub r10, r10, r8
+            strh r8, [r2]
+            strh r9, [r2, #4]
+            strh r10, [r2, #8]
+            strh r11, [r2, #12]
+            add r4, r4, r8
+            add r5, r5, r9
+            add r6, r6, r10
+            add r7, r7, r11
+            eor lr, lr, #12
+            add r2, r2, lr
+            subs r12, r12, #1
+            bne 3b
+            ldrd r8, r9, [sp]
+            add r0, r0, r9
+            add r1, r1, r9
+            subs r8, r8, #1
+            str r8, [sp]
+            bne 2b
+            cmp lr, #2
+            bne 4f
+            mov r8, #0
+            strh r8, [r2]
+            strh r8, [r2, #4]
+            strh r8, [r2, #8]
+            strh r8, [r2, #12]
+        4:
+            ldr r8, [sp, #52]
+            stm r8, {{r4-r7}}
+            add sp, sp, #12
+            pop {{r4-r11, pc}}
+        ",
+    )
+}
+
+/// As [`gather_inside`], for the first layer of many a network: a 3x3 kernel on one channel, so that a word is a row.
+///
+/// First the sums, USADA8 adding the bytes of a row without its first or last. Then r4-r7 hold columns 0 and 2 of each
+/// row, r8-r11 columns 1 and 3, and a pair of taps is packed out of two of those.
+#[unsafe(naked)]
+unsafe extern "C" fn gather_3x3(codes: *const u8, row_len: usize, lanes: *mut u32, sums: *mut [i32; 4]) {
+    naked_asm!(
+        "
+        .macro THIMBLE_STORE
+            ssub16 r12, r12, r3
+            ssub16 r3, r3, r0
+            ssub16 r1, r1, r0
+            stm r2!, {{r0, r1, r3, r12}}
+        .endm
+        .macro THIMBLE_SUM to, row, shift, and_sum
+            \\shift \\to, \\row, #8
+            usada8 \\to, \\to, r12, \\and_sum
+        .endm
+            push {{r4-r11, lr}}
+            ldr r4, [r0]
+            ldr r5, [r0, r1]
+            add r0, r0, r1, lsl #1
+            ldr r6, [r0]
+            ldr r7, [r0, r1]
+            mov r12, #0
+            THIMBLE_SUM r8, r5, lsl, r12
+            THIMBLE_SUM r0, r6, lsl, r8
+            THIMBLE_SUM r9, r4, lsl, r0
+            THIMBLE_SUM r10, r7, lsl, r0
+            THIMBLE_SUM r8, r5, lsr, r12
+            THIMBLE_SUM r0, r6, lsr, r8
+            THIMBLE_SUM r11, r4, lsr, r0
+            THIMBLE_SUM lr, r7, lsr, r0
+            sub lr, lr, r10
+            sub r10, r10, r9
+            sub r11, r11, r9
+            strd r9, r11, [r3]
+            strd r10, lr, [r3, #8]
+            uxtb16 r8, r4, ror #8
+            uxtb16 r9, r5, ror #8
+            uxtb16 r10, r6, ror #8
+            uxtb16 r11, r7, ror #8
+            uxtb16 r4, r4
+            uxtb16 r5, r5
+            uxtb16 r6, r6
+            uxtb16 r7, r7
+            pkhbt r0, r4, r8, lsl #16
+            pkhbt r1, r8, r4
+            pkhbt r3, r5, r9, lsl #16
+            pkhbt r12, r9, r5
+            THIMBLE_STORE
+            lsr r0, r4, #16
+            pkhbt r0, r0, r5, lsl #16
+            lsr r1, r8, #16
+            pkhbt r1, r1, r9, lsl #16
+            lsr r3, r5, #16
+            pkhbt r3, r3, r6, lsl #16
+            lsr r12, r9, #16
+            pkhbt r12, r12, r10, lsl #16
+            THIMBLE_STORE
+            pkhbt r0, r9, r5
+            pkhtb r1, r9, r5, asr #16
+            pkhbt r3, r10, r6
+            pkhtb r12, r10, r6, asr #16
+            THIMBLE_STORE
+            pkhbt r0, r6, r10, lsl #16
+            pkhbt r1, r10, r6
+            pkhbt r3, r7, r11, lsl #16
+            pkhbt r12, r11, r7
+            THIMBLE_STORE
+            lsr r0, r6, #16
+            lsr r1, r10, #16
+            lsr r3, r7, #16
+            lsr r12, r11, #16
+            THIMBLE_STORE
+            pop {{r4-r11, pc}}
+            .purgem THIMBLE_STORE
+            .purgem THIMBLE_SUM
+        ",
     )
 }

@@ -31,6 +31,32 @@ impl List<'_> {
         self.entries.as_ptr()
     }
 
+    /// Lists the pairs that are not zero, as many as there is room for. Returns how many pairs it saw, and the sum of
+    /// their codes. The weights of the first stand at `offset`.
+    fn fill(&mut self, pairs: &[[u8; 2]], mut offset: u32) -> (usize, u32) {
+        let mut unseen = pairs.iter();
+        // Two sums in one: 48 codes do not fill 16 bits.
+        let mut sums = 0u32;
+        let entries = self.entries.get_mut(..LISTED_PAIRS).unwrap_or_default();
+        for entry in &mut *entries {
+            let pair = loop {
+                let Some(&pair) = unseen.next() else { break 0 };
+                offset = offset.wrapping_add(STRIDE as u32);
+                let pair = u32::from(u16::from_le_bytes(pair));
+                if pair != 0 {
+                    break (pair | pair << 8) & 0x00FF_00FF;
+                }
+            };
+            if pair == 0 {
+                break;
+            }
+            sums = sums.wrapping_add(pair);
+            *entry = [pair, offset.wrapping_sub(STRIDE as u32)];
+            self.filled += 1;
+        }
+        (pairs.len() - unseen.len(), (sums & 0xFFFF) + (sums >> 16))
+    }
+
     /// Puts the end where it belongs; `None` if there is nothing in front of it.
     fn close(&mut self) -> Option<()> {
         while !self.filled.is_multiple_of(UNROLL) {
@@ -53,79 +79,88 @@ pub struct Rows<'r> {
     pub words: usize,
 }
 
-/// The sums of all rows, biases included, in scratch: for each block those of its even rows, then those of its odd ones.
+/// The sums of all rows, biases included, in scratch, and the sum of the inputs.
 ///
-/// `pass` adds to the sums of some rows what a list contributes, the 128 in even rows' weights included. `None` where
-/// the lengths do not fit each other.
-pub fn sums<'s>(
+/// `biases` begin every `RECORD` bytes of a table. `pass` adds to the sums of some rows what a list contributes, the 128
+/// in even rows' weights included; [`in_order`] takes them out. `None` where the lengths do not fit each other.
+pub fn sums<'s, const RECORD: usize>(
     input: &[u8],
     weights: &[u8],
-    mut biases: impl ExactSizeIterator<Item = i32>,
+    biases: &[u8],
     scratch: &'s mut [u32],
-    mut pass: impl FnMut(&List<'_>, Rows<'_>),
-) -> Option<&'s mut [u32]> {
-    let rows = biases.len();
+    pass: fn(&List<'_>, Rows<'_>),
+) -> Option<(&'s [u32], u32)> {
+    let rows = biases.len() / RECORD;
+    let (list, sums) = scratch.split_first_chunk_mut::<{ 2 * (LISTED_PAIRS + 1) }>()?;
+    let sums = sums.get_mut(..rows.next_multiple_of(2))?;
+    for (sums, biases) in sums.chunks_mut(ROWS_PER_BLOCK).zip(biases.chunks(RECORD * ROWS_PER_BLOCK)) {
+        begin::<RECORD>(sums, biases);
+    }
+    let total = add(input, weights, rows, list.as_chunks_mut().0.try_into().ok()?, sums, pass)?;
+    Some((sums, total))
+}
+
+/// Lets the sums of a block begin at the biases, which begin every `RECORD` bytes of a table.
+pub fn begin<const RECORD: usize>(sums: &mut [u32], biases: &[u8]) {
+    let (even, odd) = sums.split_at_mut(sums.len() / 2);
+    let mut biases = biases.as_chunks::<RECORD>().0.iter();
+    let mut bias = || {
+        let bytes = biases.next().and_then(|record| record.first_chunk());
+        bytes.map_or(0, |&bytes| u32::from_le_bytes(bytes))
+    };
+    for (even, odd) in even.iter_mut().zip(odd) {
+        *even = bias();
+        *odd = bias();
+    }
+}
+
+/// Lists all inputs, list by list, and has `pass` run over each; returns the sum of the inputs.
+fn add(
+    input: &[u8],
+    weights: &[u8],
+    rows: usize,
+    list: &mut [Entry; LISTED_PAIRS + 1],
+    sums: &mut [u32],
+    pass: fn(&List<'_>, Rows<'_>),
+) -> Option<u32> {
     if weights.len() != packed_len(u32::try_from(rows).ok()?, u32::try_from(input.len()).ok()?)? as usize {
         return None;
-    }
-    let (list, sums) = scratch.split_first_chunk_mut::<{ 2 * (LISTED_PAIRS + 1) }>()?;
-    let entries: &mut [Entry; LISTED_PAIRS + 1] = list.as_chunks_mut().0.try_into().ok()?;
-    let sums = sums.get_mut(..rows.next_multiple_of(2))?;
-    let total = input.iter().fold(0u32, |total, &code| total.wrapping_add(code.into()));
-    for block in sums.chunks_mut(ROWS_PER_BLOCK) {
-        let (even, odd) = block.split_at_mut(block.len() / 2);
-        for (even, odd) in even.iter_mut().zip(odd) {
-            *even = biases.next().unwrap_or(0).cast_unsigned().wrapping_sub(total.wrapping_mul(128));
-            *odd = biases.next().unwrap_or(0).cast_unsigned();
-        }
     }
     let full = rows / ROWS_PER_BLOCK * ROWS_PER_BLOCK;
     let (full_weights, last_weights) = weights.split_at_checked(full * input.len().next_multiple_of(2))?;
     let (full_sums, last_sums) = sums.split_at_mut_checked(full)?;
-    let mut run = |list: &mut List<'_>| {
-        if list.close().is_some() {
+    let (pairs, single) = input.as_chunks::<2>();
+    let single = single.first().map(|&code| [code, 0]);
+    let mut total = 0u32;
+    let mut offset = 0;
+    for mut pairs in [pairs, single.as_slice()] {
+        while !pairs.is_empty() {
+            let mut list = List { entries: list, filled: 0 };
+            let (seen, sum) = list.fill(pairs, offset);
+            pairs = pairs.get(seen..)?;
+            offset = offset.wrapping_add((seen * STRIDE) as u32);
+            total = total.wrapping_add(sum);
+            if list.close().is_none() {
+                continue;
+            }
             if !full_sums.is_empty() {
-                pass(list, Rows { weights: full_weights, sums: full_sums, words: ROWS_PER_BLOCK / 2 });
+                pass(&list, Rows { weights: full_weights, sums: full_sums, words: ROWS_PER_BLOCK / 2 });
             }
             if !last_sums.is_empty() {
                 let words = last_sums.len() / 2;
-                pass(list, Rows { weights: last_weights, sums: last_sums, words });
+                pass(&list, Rows { weights: last_weights, sums: last_sums, words });
             }
         }
-        list.filled = 0;
-    };
-    let mut list = List { entries, filled: 0 };
-    let mut offset = 0;
-    let (pairs, single) = input.as_chunks::<2>();
-    let single = single.first().map(|&code| [code, 0]);
-    for &pair in pairs.iter().chain(single.as_ref()) {
-        let pair = u32::from(u16::from_le_bytes(pair));
-        if pair != 0 {
-            if list.filled == LISTED_PAIRS {
-                run(&mut list);
-            }
-            if let Some(entry) = list.entries.get_mut(list.filled) {
-                *entry = [(pair | pair << 8) & 0x00FF_00FF, offset];
-                list.filled += 1;
-            }
-        }
-        offset = offset.wrapping_add(STRIDE as u32);
     }
-    run(&mut list);
-    Some(sums)
+    Some(total)
 }
 
-/// Calls `each` with every output and the sum of its row, in order.
-pub fn for_each_row<T>(sums: &[u32], output: &mut [T], mut each: impl FnMut(&mut T, i32)) {
-    for (outputs, sums) in output.chunks_mut(ROWS_PER_BLOCK).zip(sums.chunks(ROWS_PER_BLOCK)) {
-        let (even, odd) = sums.split_at(sums.len() / 2);
-        for (outputs, (&even, &odd)) in outputs.chunks_mut(2).zip(even.iter().zip(odd)) {
-            if let [first, rest @ ..] = outputs {
-                each(first, even.cast_signed());
-                if let [second, ..] = rest {
-                    each(second, odd.cast_signed());
-                }
-            }
-        }
+/// The sums of a block of rows, in their order; `total` is the sum of the inputs.
+pub fn in_order(sums: &[u32], total: u32) -> [i32; ROWS_PER_BLOCK] {
+    let mut rows = [0; ROWS_PER_BLOCK];
+    let (even, odd) = sums.split_at(sums.len() / 2);
+    for (row, (even, odd)) in rows.as_chunks_mut::<2>().0.iter_mut().zip(even.iter().zip(odd)) {
+        *row = [even.wrapping_sub(total.wrapping_mul(128)).cast_signed(), odd.cast_signed()];
     }
+    rows
 }
