@@ -52,6 +52,11 @@ fn single(input: &[u8], stage: &Conv2dStage<'_>, taps: usize, lanes: &mut [u32],
     let aligned = in_words(stage.weights);
     let width = usize::from(stage.output.width).max(1);
     let (channels, pairs) = (usize::from(stage.output.channels).max(1), lanes.len());
+    let block_len = 2 * ROWS_PER_BLOCK * pairs;
+    // Lets the linker see that no chunk is empty.
+    if block_len == 0 {
+        return;
+    }
     for (position, codes) in output.chunks_exact_mut(channels).enumerate() {
         let patch: &mut [u16] = bytemuck::cast_slice_mut(lanes);
         if let [.., last] = patch {
@@ -60,7 +65,7 @@ fn single(input: &[u8], stage: &Conv2dStage<'_>, taps: usize, lanes: &mut [u32],
         patch::gather(input, stage, position / width, position % width, patch.get_mut(..taps).unwrap_or_default());
         let total = patch.iter().fold(0u32, |total, &code| total.wrapping_add(code.into()));
         let tables = stage.channels.bytes().chunks(8 * ROWS_PER_BLOCK);
-        let blocks = stage.weights.chunks((2 * ROWS_PER_BLOCK * pairs).max(1));
+        let blocks = stage.weights.chunks(block_len);
         for ((codes, block), table) in codes.chunks_mut(ROWS_PER_BLOCK).zip(blocks).zip(tables) {
             let words = codes.len().div_ceil(2);
             let mut sums = [0; ROWS_PER_BLOCK];
@@ -90,6 +95,11 @@ fn single(input: &[u8], stage: &Conv2dStage<'_>, taps: usize, lanes: &mut [u32],
 fn pooled(input: &[u8], stage: &Conv2dStage<'_>, lanes: &mut [u32], output: &mut [u8]) {
     let width = usize::from(stage.output.width).max(1);
     let (channels, pairs) = (usize::from(stage.output.channels), lanes.len() / 4);
+    let block_len = 2 * ROWS_PER_BLOCK * pairs;
+    // Lets the linker see that no chunk is empty.
+    if block_len == 0 {
+        return;
+    }
     let full = channels / ROWS_PER_BLOCK * ROWS_PER_BLOCK;
     let table = stage.channels.bytes();
     // LDM reads the table of channels; one that it cannot read goes block by block, as the last block does.
@@ -128,7 +138,7 @@ fn pooled(input: &[u8], stage: &Conv2dStage<'_>, lanes: &mut [u32], output: &mut
             unsafe { pooled_blocks::<8>(&raw const window) }
         }
         let tables = table.chunks(8 * ROWS_PER_BLOCK).skip(at_once / ROWS_PER_BLOCK);
-        let weights = stage.weights.chunks((2 * ROWS_PER_BLOCK * pairs).max(1)).skip(at_once / ROWS_PER_BLOCK);
+        let weights = stage.weights.chunks(block_len).skip(at_once / ROWS_PER_BLOCK);
         for ((codes, table), weights) in rest.chunks_mut(ROWS_PER_BLOCK).zip(tables).zip(weights) {
             let mut channels = [0; 2 * ROWS_PER_BLOCK];
             for (word, &bytes) in channels.iter_mut().zip(table.as_chunks::<4>().0) {
