@@ -88,9 +88,12 @@ impl<'m, 'a> Network<'m, 'a> {
         let mut stages = self.plan.stages();
         let last = loop {
             // No error here: `new` decoded them all before.
-            let NumberedStage { layer, stage } = match stages.decode()? {
-                Step::Stage(stage) => stage,
-                Step::Logits(last) => break last,
+            // By reference, and without `?`: a copy would take as much stack again.
+            let step = stages.decode();
+            let NumberedStage { layer, stage } = match &step {
+                Ok(Step::Stage(stage)) => stage,
+                Ok(Step::Logits(last)) => break *last,
+                Err(error) => return Err(*error),
             };
             let (input, output) = match previous {
                 None => (pixels, front(self.activations, stage.output_len())),
@@ -103,12 +106,12 @@ impl<'m, 'a> Network<'m, 'a> {
                     (&*input, front(rest, stage.output_len()))
                 }
             };
-            match &stage {
+            match stage {
                 Stage::Conv2d(conv) => kernels::conv2d(input, conv, self.scratch, output),
                 Stage::MaxPool2d(pool) => kernels::max_pool2d(input, pool, output),
                 Stage::Dense(dense) => kernels::dense(input, dense, self.scratch, output),
             }
-            trace(layer, output);
+            trace(*layer, output);
             let end = if matches!(previous, Some((End::Front, _))) { End::Back } else { End::Front };
             previous = Some((end, stage.output_len()));
         };

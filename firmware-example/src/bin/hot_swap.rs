@@ -19,7 +19,7 @@ program!(main);
 
 fn main() -> Result<(), Failure> {
     let arguments = Arguments::from_host()?;
-    let mut number = |default| match arguments.next() {
+    let number = |default| match arguments.next() {
         None => Ok(default),
         Some(text) => text.parse().map_err(|_| Failure::Usage("hot_swap [OFFSET [ARENA]], both in bytes")),
     };
@@ -31,7 +31,7 @@ fn main() -> Result<(), Failure> {
     let model = flash::model_region(offset);
     let mut network = Network::new(model, arena)?;
     let metadata = *network.metadata();
-    println!("{} trained on {}, found at {:p}", metadata.architecture, metadata.dataset, model);
+    println!("{} trained on {}, found at {:#x}", metadata.architecture, metadata.dataset, model.as_ptr().addr());
     let (mut right, mut count) = (0, 0);
     for picture in pictures::of(metadata.dataset) {
         let class = network.classify(picture.pixels)?.class();

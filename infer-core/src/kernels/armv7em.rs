@@ -29,6 +29,7 @@ pub use super::portable::max_pool2d;
 const PAIRS_PER_FOLD: usize = 128;
 
 /// Convolution, and the 2x2 maximum behind it where the stage has one.
+#[inline(never)]
 pub fn conv2d(input: &[u8], stage: &Conv2dStage<'_>, scratch: &mut [u32], output: &mut [u8]) {
     let taps = usize::from(stage.kernel) * usize::from(stage.kernel) * usize::from(stage.input.channels);
     let rows = usize::from(stage.output.channels);
@@ -48,15 +49,12 @@ pub fn conv2d(input: &[u8], stage: &Conv2dStage<'_>, scratch: &mut [u32], output
 }
 
 /// Without a pool: for each position eight rows at a time.
+#[inline(never)]
 fn single(input: &[u8], stage: &Conv2dStage<'_>, taps: usize, lanes: &mut [u32], output: &mut [u8]) {
     let aligned = in_words(stage.weights);
     let width = usize::from(stage.output.width).max(1);
     let (channels, pairs) = (usize::from(stage.output.channels).max(1), lanes.len());
     let block_len = 2 * ROWS_PER_BLOCK * pairs;
-    // Lets the linker see that no chunk is empty.
-    if block_len == 0 {
-        return;
-    }
     for (position, codes) in output.chunks_exact_mut(channels).enumerate() {
         let patch: &mut [u16] = bytemuck::cast_slice_mut(lanes);
         if let [.., last] = patch {
@@ -65,14 +63,13 @@ fn single(input: &[u8], stage: &Conv2dStage<'_>, taps: usize, lanes: &mut [u32],
         patch::gather(input, stage, position / width, position % width, patch.get_mut(..taps).unwrap_or_default());
         let total = patch.iter().fold(0u32, |total, &code| total.wrapping_add(code.into()));
         let tables = stage.channels.bytes().chunks(8 * ROWS_PER_BLOCK);
-        let blocks = stage.weights.chunks(block_len);
+        let blocks = parts(stage.weights, block_len);
         for ((codes, block), table) in codes.chunks_mut(ROWS_PER_BLOCK).zip(blocks).zip(tables) {
             let words = codes.len().div_ceil(2);
             let mut sums = [0; ROWS_PER_BLOCK];
             let sums = sums.get_mut(..2 * words).unwrap_or_default();
             listed::begin::<8>(sums, table);
-            for (weights, lanes) in block.chunks((4 * words * PAIRS_PER_FOLD).max(1)).zip(lanes.chunks(PAIRS_PER_FOLD))
-            {
+            for (weights, lanes) in parts(block, 4 * words * PAIRS_PER_FOLD).zip(lanes.chunks(PAIRS_PER_FOLD)) {
                 let (x, weights, sums) = (lanes.as_ptr(), weights.as_ptr(), sums.as_mut_ptr());
                 // SAFETY: the lengths were compared, so each pair of lanes has its words of weights; there are two sums
                 // for each of those words.
@@ -92,14 +89,10 @@ fn single(input: &[u8], stage: &Conv2dStage<'_>, taps: usize, lanes: &mut [u32],
 }
 
 /// With a pool: for each pooled position two rows at a time, their four sums, the maximum, one requantization.
+#[inline(never)]
 fn pooled(input: &[u8], stage: &Conv2dStage<'_>, lanes: &mut [u32], output: &mut [u8]) {
     let width = usize::from(stage.output.width).max(1);
     let (channels, pairs) = (usize::from(stage.output.channels), lanes.len() / 4);
-    let block_len = 2 * ROWS_PER_BLOCK * pairs;
-    // Lets the linker see that no chunk is empty.
-    if block_len == 0 {
-        return;
-    }
     let full = channels / ROWS_PER_BLOCK * ROWS_PER_BLOCK;
     let table = stage.channels.bytes();
     // LDM reads the table of channels; one that it cannot read goes block by block, as the last block does.
@@ -137,34 +130,46 @@ fn pooled(input: &[u8], stage: &Conv2dStage<'_>, lanes: &mut [u32], output: &mut
             // words of lanes for each pair; the channels stand in words.
             unsafe { pooled_blocks::<8>(&raw const window) }
         }
-        let tables = table.chunks(8 * ROWS_PER_BLOCK).skip(at_once / ROWS_PER_BLOCK);
-        let weights = stage.weights.chunks(block_len).skip(at_once / ROWS_PER_BLOCK);
-        for ((codes, table), weights) in rest.chunks_mut(ROWS_PER_BLOCK).zip(tables).zip(weights) {
-            let mut channels = [0; 2 * ROWS_PER_BLOCK];
-            for (word, &bytes) in channels.iter_mut().zip(table.as_chunks::<4>().0) {
-                *word = u32::from_le_bytes(bytes);
-            }
-            let mut block = [0; ROWS_PER_BLOCK];
-            let words = codes.len().div_ceil(2);
-            let window = Pooled {
-                codes: block.as_mut_ptr(),
-                channels: channels.as_ptr(),
-                weights: weights.as_ptr(),
-                // Counts to four in its upper two bits; begins as if the words that are missing had been there.
-                blocks: 1 | words.wrapping_neg() << 30,
-                stride: 4 * words,
-                ..window
-            };
-            // SAFETY: as above; codes and channels stand in arrays that suffice for any block.
-            unsafe {
-                if words == ROWS_PER_BLOCK / 2 {
-                    pooled_blocks::<8>(&raw const window);
-                } else {
-                    pooled_blocks::<1>(&raw const window);
-                }
-            }
-            codes.iter_mut().zip(block).for_each(|(code, computed)| *code = computed);
+        if !rest.is_empty() {
+            block_by_block(stage, &window, at_once / ROWS_PER_BLOCK, rest);
         }
+    }
+}
+
+/// The blocks of a pooled position from number `first` on: a last one that is not full, or all where LDM cannot read the
+/// table of channels.
+///
+/// Not inlined, so that what it needs is on the stack only where it is needed.
+#[inline(never)]
+fn block_by_block(stage: &Conv2dStage<'_>, window: &Pooled, first: usize, codes: &mut [u8]) {
+    let tables = stage.channels.bytes().chunks(8 * ROWS_PER_BLOCK).skip(first);
+    let weights = parts(stage.weights, 2 * ROWS_PER_BLOCK * window.pairs).skip(first);
+    for ((codes, table), weights) in codes.chunks_mut(ROWS_PER_BLOCK).zip(tables).zip(weights) {
+        let mut channels = [0; 2 * ROWS_PER_BLOCK];
+        for (word, &bytes) in channels.iter_mut().zip(table.as_chunks::<4>().0) {
+            *word = u32::from_le_bytes(bytes);
+        }
+        let mut block = [0; ROWS_PER_BLOCK];
+        let words = codes.len().div_ceil(2);
+        let window = Pooled {
+            codes: block.as_mut_ptr(),
+            channels: channels.as_ptr(),
+            weights: weights.as_ptr(),
+            // Counts to four in its upper two bits; begins as if the words that are missing had been there.
+            blocks: 1 | words.wrapping_neg() << 30,
+            stride: 4 * words,
+            ..*window
+        };
+        // SAFETY: `conv2d` compared the lengths, as in `pooled`; codes and channels stand in arrays that suffice for any
+        // block.
+        unsafe {
+            if words == ROWS_PER_BLOCK / 2 {
+                pooled_blocks::<8>(&raw const window);
+            } else {
+                pooled_blocks::<1>(&raw const window);
+            }
+        }
+        codes.iter_mut().zip(block).for_each(|(code, computed)| *code = computed);
     }
 }
 
@@ -206,6 +211,7 @@ struct Pooled {
 }
 
 /// Fully connected layer.
+#[inline(never)]
 pub fn dense(input: &[u8], stage: &DenseStage<'_>, scratch: &mut [u32], output: &mut [u8]) {
     let table = stage.channels.bytes();
     let Some((sums, total)) = listed::sums::<8>(input, stage.weights, table, scratch, pass) else { return };
@@ -216,6 +222,7 @@ pub fn dense(input: &[u8], stage: &DenseStage<'_>, scratch: &mut [u32], output: 
 }
 
 /// The last layer: accumulators as they are.
+#[inline(never)]
 pub fn logits(input: &[u8], stage: &LogitsStage<'_>, scratch: &mut [u32], output: &mut [i32]) {
     let Some((sums, total)) = listed::sums::<4>(input, stage.weights, stage.biases, scratch, pass) else { return };
     for (logits, sums) in output.chunks_mut(ROWS_PER_BLOCK).zip(sums.chunks(ROWS_PER_BLOCK)) {
@@ -245,6 +252,15 @@ fn requantize_block(sums: &[u32], total: u32, table: &[u8], rescale: Rescale, co
 /// The multiplier in a record of the channel table.
 fn multiplier([.., m0, m1, m2, m3]: [u8; 8]) -> i32 {
     i32::from_le_bytes([m0, m1, m2, m3])
+}
+
+/// As `chunks`, which in the eyes of the linker can divide by a length of zero.
+fn parts(mut bytes: &[u8], len: usize) -> impl Iterator<Item = &[u8]> {
+    core::iter::from_fn(move || {
+        let (part, rest) = bytes.split_at_checked(len).unwrap_or((bytes, &[]));
+        bytes = rest;
+        (!part.is_empty()).then_some(part)
+    })
 }
 
 /// Whether LDRD and LDM can read `bytes`. The trainer sees to it that they can; a model at an odd address takes longer.

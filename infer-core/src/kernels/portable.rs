@@ -10,6 +10,7 @@ use crate::stage::{Conv2dStage, DenseStage, LogitsStage, MaxPool2dStage, Rescale
 /// Convolution, and the 2x2 maximum behind it where the stage has one.
 ///
 /// `input` is `[height, width, channels]`, `output` likewise.
+#[inline(never)]
 pub fn conv2d(input: &[u8], stage: &Conv2dStage<'_>, scratch: &mut [u32], output: &mut [u8]) {
     let taps = usize::from(stage.kernel) * usize::from(stage.kernel) * usize::from(stage.input.channels);
     let window = if stage.pool { 2 } else { 1 };
@@ -59,6 +60,7 @@ pub fn max_pool2d(input: &[u8], stage: &MaxPool2dStage, output: &mut [u8]) {
 }
 
 /// Fully connected layer.
+#[inline(never)]
 pub fn dense(input: &[u8], stage: &DenseStage<'_>, _scratch: &mut [u32], output: &mut [u8]) {
     let mut channels = stage.channels.iter();
     for (block, codes) in blocks(stage.weights, input.len()).zip(output.chunks_mut(ROWS_PER_BLOCK)) {
@@ -70,6 +72,7 @@ pub fn dense(input: &[u8], stage: &DenseStage<'_>, _scratch: &mut [u32], output:
 }
 
 /// The last layer: accumulators as they are.
+#[inline(never)]
 pub fn logits(input: &[u8], stage: &LogitsStage<'_>, _scratch: &mut [u32], output: &mut [i32]) {
     let mut biases = stage.biases.as_chunks::<4>().0.iter();
     for (block, logits) in blocks(stage.weights, input.len()).zip(output.chunks_mut(ROWS_PER_BLOCK)) {
