@@ -7,6 +7,8 @@ use crate::stage::Conv2dStage;
 ///
 /// A row of taps inside the input is one contiguous run of `kernel * channels` codes; what hangs over an edge meets
 /// the padding code instead.
+// Not inlined: its temporaries would stay on the stack beside those of the sums.
+#[inline(never)]
 pub fn gather<T: Copy + From<u8>>(input: &[u8], stage: &Conv2dStage<'_>, y: usize, x: usize, patch: &mut [T]) {
     let channels = usize::from(stage.input.channels);
     let (height, width) = (usize::from(stage.input.height), usize::from(stage.input.width));

@@ -14,29 +14,29 @@ use crate::stage::{Conv2dStage, DenseStage, LogitsStage, MaxPool2dStage, Rescale
 pub fn conv2d(input: &[u8], stage: &Conv2dStage<'_>, scratch: &mut [u32], output: &mut [u8]) {
     let taps = usize::from(stage.kernel) * usize::from(stage.kernel) * usize::from(stage.input.channels);
     let window = if stage.pool { 2 } else { 1 };
-    let patches: &mut [u8] = bytemuck::cast_slice_mut(scratch);
+    let Some(patches) = bytemuck::cast_slice_mut(scratch).get_mut(..taps * window * window) else { return };
+    let width = usize::from(stage.output.width).max(1);
     let positions = output.chunks_exact_mut(usize::from(stage.output.channels).max(1));
-    let coordinates = (0..stage.output.height).flat_map(|y| (0..stage.output.width).map(move |x| (y, x)));
-    for ((y, x), codes) in coordinates.zip(positions) {
-        let (y, x) = (usize::from(y) * window, usize::from(x) * window);
-        let mut used = 0;
-        for (patch, (dy, dx)) in
-            patches.chunks_exact_mut(taps.max(1)).zip([(0, 0), (0, 1), (1, 0), (1, 1)]).take(window * window)
-        {
-            patch::gather(input, stage, y + dy, x + dx, patch);
-            used += taps;
+    for (position, codes) in positions.enumerate() {
+        let (y, x) = (position / width * window, position % width * window);
+        for (index, patch) in patches.chunks_exact_mut(taps.max(1)).enumerate() {
+            patch::gather(input, stage, y + index / 2, x + index % 2, patch);
         }
-        let patches = patches.get(..used).unwrap_or_default();
-        let mut channels = stage.channels.iter();
-        for (block, codes) in blocks(stage.weights, taps).zip(codes.chunks_mut(ROWS_PER_BLOCK)) {
-            let mut maxima = [i32::MIN; ROWS_PER_BLOCK];
-            for patch in patches.chunks_exact(taps.max(1)) {
-                let sums = block_sums(patch, block, codes.len());
-                maxima.iter_mut().zip(sums).for_each(|(maximum, sum)| *maximum = sum.max(*maximum));
-            }
-            for ((code, maximum), (bias, multiplier)) in codes.iter_mut().zip(maxima).zip(&mut channels) {
-                *code = requantize(maximum.wrapping_add(bias), multiplier, stage.rescale);
-            }
+        maxima(patches, taps, stage, codes);
+    }
+}
+
+/// All channels of one position: the maximum over the patches, requantized.
+fn maxima(patches: &[u8], taps: usize, stage: &Conv2dStage<'_>, codes: &mut [u8]) {
+    let mut channels = stage.channels.iter();
+    for (block, codes) in blocks(stage.weights, taps).zip(codes.chunks_mut(ROWS_PER_BLOCK)) {
+        let mut maxima = [i32::MIN; ROWS_PER_BLOCK];
+        for patch in patches.chunks_exact(taps.max(1)) {
+            let sums = block_sums(patch, block, codes.len());
+            maxima.iter_mut().zip(sums).for_each(|(maximum, sum)| *maximum = sum.max(*maximum));
+        }
+        for ((code, maximum), (bias, multiplier)) in codes.iter_mut().zip(maxima).zip(&mut channels) {
+            *code = requantize(maximum.wrapping_add(bias), multiplier, stage.rescale);
         }
     }
 }
