@@ -33,9 +33,9 @@ fn maxima(patches: &[u8], taps: usize, stage: &Conv2dStage<'_>, codes: &mut [u8]
         let mut maxima = [i32::MIN; ROWS_PER_BLOCK];
         for patch in patches.chunks_exact(taps.max(1)) {
             let sums = block_sums(patch, block, codes.len());
-            maxima.iter_mut().zip(sums).for_each(|(maximum, sum)| *maximum = sum.max(*maximum));
+            maxima.iter_mut().zip(&sums).for_each(|(maximum, &sum)| *maximum = sum.max(*maximum));
         }
-        for ((code, maximum), (bias, multiplier)) in codes.iter_mut().zip(maxima).zip(&mut channels) {
+        for ((code, &maximum), (bias, multiplier)) in codes.iter_mut().zip(&maxima).zip(&mut channels) {
             *code = requantize(maximum.wrapping_add(bias), multiplier, stage.rescale);
         }
     }
@@ -65,7 +65,7 @@ pub fn dense(input: &[u8], stage: &DenseStage<'_>, _scratch: &mut [u32], output:
     let mut channels = stage.channels.iter();
     for (block, codes) in blocks(stage.weights, input.len()).zip(output.chunks_mut(ROWS_PER_BLOCK)) {
         let sums = block_sums(input, block, codes.len());
-        for ((code, sum), (bias, multiplier)) in codes.iter_mut().zip(sums).zip(&mut channels) {
+        for ((code, &sum), (bias, multiplier)) in codes.iter_mut().zip(&sums).zip(&mut channels) {
             *code = requantize(sum.wrapping_add(bias), multiplier, stage.rescale);
         }
     }
@@ -77,7 +77,7 @@ pub fn logits(input: &[u8], stage: &LogitsStage<'_>, _scratch: &mut [u32], outpu
     let mut biases = stage.biases.as_chunks::<4>().0.iter();
     for (block, logits) in blocks(stage.weights, input.len()).zip(output.chunks_mut(ROWS_PER_BLOCK)) {
         let sums = block_sums(input, block, logits.len());
-        for ((logit, sum), &bias) in logits.iter_mut().zip(sums).zip(&mut biases) {
+        for ((logit, &sum), &bias) in logits.iter_mut().zip(&sums).zip(&mut biases) {
             *logit = sum.wrapping_add(i32::from_le_bytes(bias));
         }
     }
