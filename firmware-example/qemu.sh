@@ -30,7 +30,7 @@ RV32IMC) qemu=qemu-system-riscv32 machine=virt cpu=rv32,a=false,f=false,d=false 
     ;;
 esac
 if ! command -v $qemu >/dev/null; then
-    echo "qemu.sh: $qemu is missing; on Debian: apt-get install qemu-system-arm qemu-system-misc" >&2
+    echo "qemu.sh: $qemu is missing; on Debian: apt-get install --no-install-recommends qemu-system-arm qemu-system-misc" >&2
     exit 2
 fi
 
