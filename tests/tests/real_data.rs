@@ -35,8 +35,8 @@ fn train(name: &str) -> Trained {
     let recipe = Recipe { epochs, ..Recipe::built_in("tutorial").unwrap() };
     let float = FloatModel::new(Architecture::built_in(name).unwrap(), SEED).unwrap();
     let history = fit(&float, dataset, &recipe, SEED, &mut Silent).unwrap();
-    let ranges = calibrate(&float, &dataset.train, SEED).unwrap();
-    let quantized = QuantizedModel::new(&float, &ranges).unwrap();
+    let calibration = calibrate(&float, &dataset.train, SEED).unwrap();
+    let quantized = QuantizedModel::new(&float, &calibration).unwrap();
     let class_lines = dataset.class_names.join("\n");
     let file = quantized.encode(&thimble_tests::random_model::metadata(&class_lines)).unwrap();
     Trained { float, file, history }

@@ -1,12 +1,14 @@
 //! The training loop on small data: early stopping, divergence, quantization of what was never trained.
 
 use candle_core::{Device, Tensor};
-use trainer::architecture::Architecture;
-use trainer::data::{Dataset, DatasetChoice, Request, load};
+use infer_core::{Header, Network};
+use thimble_tests::random_model::metadata;
+use trainer::architecture::{Architecture, Conv, Dense, Layer, MaxPool, Padding};
+use trainer::data::{Dataset, DatasetChoice, Images, Request, garments, load};
 use trainer::evaluate::{self, Score};
 use trainer::fit::{Epoch, FitError, Observer, fit};
 use trainer::model::FloatModel;
-use trainer::quantize::{QuantizeError, QuantizedModel, Range};
+use trainer::quantize::{Calibration, QuantizeError, QuantizedModel, Range, calibrate};
 use trainer::recipe::Recipe;
 
 #[derive(Default)]
@@ -99,7 +101,7 @@ fn different_seeds_give_different_weights_and_the_same_seed_the_same() {
 #[test]
 fn weights_that_are_no_numbers_are_not_exported() {
     let model = mlp();
-    let ranges = vec![Range { low: 0.0, high: 1.0 }; 2];
+    let ranges = vec![Range { low: 0.0, high: 1.0 }.into(); 2];
     QuantizedModel::new(&model, &ranges).unwrap();
     model.variables()[2].set(&Tensor::full(f32::NAN, (10, 350), &Device::Cpu).unwrap()).unwrap();
     assert!(matches!(QuantizedModel::new(&model, &ranges), Err(QuantizeError::NotFinite { layer: 2 })));
@@ -107,10 +109,65 @@ fn weights_that_are_no_numbers_are_not_exported() {
 
 #[test]
 fn scales_that_no_multiplier_stands_for_are_refused_by_layer() {
-    let tiny_range = vec![Range { low: 0.0, high: 1e-30 }; 2];
+    let tiny_range = vec![Range { low: 0.0, high: 1e-30 }.into(); 2];
     let error = QuantizedModel::new(&mlp(), &tiny_range).unwrap_err();
     assert!(
         matches!(error, QuantizeError::Multiplier { layer: 1, .. } | QuantizeError::Overflow { layer: 1, .. }),
         "{error}"
     );
+}
+
+#[test]
+fn the_order_of_channels_in_the_file_changes_no_logit_and_lets_zeros_meet() {
+    let conv = |channels, padding| Layer::Conv(Conv { channels, kernel: 3, padding, relu: true });
+    let dense = |outputs, relu| Layer::Dense(Dense { outputs, relu });
+    let stack = [
+        conv(8, Padding::Same),
+        conv(12, Padding::Valid),
+        Layer::MaxPool(MaxPool {}),
+        dense(20, true),
+        dense(10, false),
+    ];
+    let architecture = Architecture::new("stack".to_owned(), mlp().architecture().input, &stack).unwrap();
+    let (pictures, _) = garments::draw(garments::SEED);
+    for model in [mlp(), FloatModel::new(architecture, 48).unwrap()] {
+        let ordered = calibrate(&model, &pictures, 48).unwrap();
+        let unordered: Vec<Calibration> = ordered.iter().map(|calibration| calibration.range.into()).collect();
+        assert_ne!(ordered, unordered);
+        let [ordered, unordered] = [ordered, unordered].map(|calibration| run(&model, &calibration, &pictures));
+        assert_eq!(ordered.logits, unordered.logits);
+        assert!(ordered.zero_pairs > unordered.zero_pairs, "{} {}", ordered.zero_pairs, unordered.zero_pairs);
+    }
+}
+
+struct Ran {
+    logits: Vec<Vec<i32>>,
+    zero_pairs: usize,
+}
+
+/// Ten pictures through the quantized model, and how many pairs of codes were zero on the way.
+fn run(model: &FloatModel, calibration: &[Calibration], pictures: &Images) -> Ran {
+    let file =
+        QuantizedModel::new(model, calibration).unwrap().encode(&metadata("0\n1\n2\n3\n4\n5\n6\n7\n8\n9")).unwrap();
+    let mut arena = vec![0; Header::parse(&file).unwrap().arena_len as usize];
+    let mut network = Network::new(&file, &mut arena).unwrap();
+    let mut zero_pairs = 0;
+    let logits = (0..10).map(|index| {
+        let output = network
+            .classify_traced(pictures.image(index), |_, codes| {
+                zero_pairs += codes.chunks(2).filter(|pair| pair.iter().all(|&code| code == 0)).count();
+            })
+            .unwrap();
+        output.logits().to_vec()
+    });
+    Ran { logits: logits.collect(), zero_pairs }
+}
+
+#[test]
+fn a_calibration_of_another_network_is_refused_by_layer() {
+    let range = Range { low: 0.0, high: 1.0 };
+    let foreign = Calibration { range, channel_order: vec![0, 1, 1] };
+    let result = QuantizedModel::new(&mlp(), &[foreign]);
+    assert!(matches!(result, Err(QuantizeError::Calibration { layer: 1, channels: 350 })));
+    assert!(matches!(QuantizedModel::new(&mlp(), &[]), Err(QuantizeError::Calibration { layer: 1, .. })));
 }

@@ -2,7 +2,7 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `run.json` | what was asked for and what export needs: architecture, recipe, data, seed, calibrated ranges |
+//! | `run.json` | what was asked for and what export needs: architecture, recipe, data, seed, calibration |
 //! | `history.csv` | a row per epoch |
 //! | `metrics.json` | the results |
 //! | `weights.safetensors` | the float weights |
@@ -20,7 +20,7 @@ use crate::evaluate::Score;
 use crate::fit::Epoch;
 use crate::model::FloatModel;
 use crate::model_file::{self, ModelFileError};
-use crate::quantize::{QuantizeError, QuantizedModel, Range};
+use crate::quantize::{Calibration, QuantizeError, QuantizedModel};
 use crate::recipe::Recipe;
 
 /// What was asked for, and what export needs besides the weights.
@@ -44,8 +44,8 @@ pub struct RunConfig {
     pub validation_fraction: f64,
     /// What everything random came from.
     pub seed: u64,
-    /// The calibrated range of each layer's output.
-    pub ranges: Vec<Range>,
+    /// What calibration found out about each layer's output.
+    pub calibration: Vec<Calibration>,
     /// Test accuracies, as far as they are known.
     pub accuracies: Accuracies,
 }
@@ -282,7 +282,7 @@ impl RunDirectory {
         serde_json::from_str(&text).map_err(|source| RunError::Json { path: path.display().to_string(), source })
     }
 
-    /// The model file of this run, made again from its weights and ranges: the same bytes as the first time.
+    /// The model file of this run, made again from its weights and calibration: the same bytes as the first time.
     ///
     /// # Errors
     /// [`RunError`], all variants but `Exists`.
@@ -290,7 +290,7 @@ impl RunDirectory {
         let config = self.read_config()?;
         let architecture = Architecture::new(config.model.clone(), config.input, &config.layers)?;
         let model = FloatModel::load(architecture, &self.weights())?;
-        Ok(config.encode(&QuantizedModel::new(&model, &config.ranges)?)?)
+        Ok(config.encode(&QuantizedModel::new(&model, &config.calibration)?)?)
     }
 
     fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), RunError> {

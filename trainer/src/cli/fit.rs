@@ -159,8 +159,8 @@ impl Fit {
         history: &History,
     ) -> Result<()> {
         let architecture = model.architecture();
-        let ranges = calibrate(model, &dataset.train, self.seed)?;
-        let quantized = QuantizedModel::new(model, &ranges)?;
+        let calibration = calibrate(model, &dataset.train, self.seed)?;
+        let quantized = QuantizedModel::new(model, &calibration)?;
         let mut config = RunConfig {
             trainer: env!("CARGO_PKG_VERSION").to_owned(),
             model: architecture.name.clone(),
@@ -171,7 +171,7 @@ impl Fit {
             class_names: dataset.class_names.clone(),
             validation_fraction: self.val_fraction,
             seed: self.seed,
-            ranges,
+            calibration,
             accuracies: Accuracies::default(),
         };
         // The file states its own accuracy, so it is encoded once to be measured and once to be kept.

@@ -1,9 +1,10 @@
-//! Which real values the codes of each activation span, seen on training images.
+//! What training images tell of each activation: which real values its codes span, and which channels are zero together.
 
-use candle_core::Result;
+use candle_core::{D, Result};
 use infer_core::format::Codes;
 use serde::{Deserialize, Serialize};
 
+use super::channel_order::ZeroPairs;
 use crate::batch;
 use crate::data::Images;
 use crate::model::FloatModel;
@@ -39,25 +40,56 @@ impl Range {
     }
 }
 
-/// The range of each layer's output over [`CALIBRATION_IMAGES`] of `images`, drawn by `seed`.
+/// What is known of a layer's output.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// Which values its codes span.
+    pub range: Range,
+    /// The channels in the order of the file; empty: as they are.
+    pub channel_order: Vec<usize>,
+}
+
+impl Calibration {
+    /// Whether its order is one of so many channels.
+    pub(super) fn is_about(&self, channels: usize) -> bool {
+        let mut sorted = self.channel_order.clone();
+        sorted.sort_unstable();
+        sorted.is_empty() || sorted.into_iter().eq(0..channels)
+    }
+}
+
+impl From<Range> for Calibration {
+    fn from(range: Range) -> Self {
+        Self { range, channel_order: Vec::new() }
+    }
+}
+
+/// The range and the zeros of each layer's output over [`CALIBRATION_IMAGES`] of `images`, drawn by `seed`.
 ///
 /// A convolution in front of a pool gets the range of what leaves the pool: what the pool drops needs no code.
 ///
 /// # Errors
 /// Those of candle.
-pub fn calibrate(model: &FloatModel, images: &Images, seed: u64) -> Result<Vec<Range>> {
+pub fn calibrate(model: &FloatModel, images: &Images, seed: u64) -> Result<Vec<Calibration>> {
     let mut indices: Vec<usize> = (0..images.len()).collect();
     rng::shuffle(&mut indices, &mut rng::stream(seed, Purpose::Calibrate, 0));
     indices.truncate(CALIBRATION_IMAGES);
-    let mut ranges = vec![Range::default(); model.architecture().layers.len()];
+    let layers = model.architecture().layers.len();
+    let (mut ranges, mut zeros) = (vec![Range::default(); layers], vec![ZeroPairs::default(); layers]);
     for indices in indices.chunks(250) {
         let (pictures, _) = batch::gather(images, indices)?;
         model.forward_traced(&pictures, |layer, activation| {
-            ranges[layer].widen(&activation.flatten_all()?.to_vec1::<f32>()?);
+            let values = activation.flatten_all()?.to_vec1::<f32>()?;
+            ranges[layer].widen(&values);
+            zeros[layer].count(&values, activation.dim(D::Minus1)?);
             Ok(())
         })?;
     }
-    Ok(ranges)
+    Ok(ranges
+        .into_iter()
+        .zip(zeros)
+        .map(|(range, zeros)| Calibration { range, channel_order: zeros.order() })
+        .collect())
 }
 
 #[cfg(test)]

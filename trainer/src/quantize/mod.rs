@@ -3,6 +3,7 @@
 //! | module | what it decides |
 //! |---|---|
 //! | [`calibrate`](mod@calibrate) | which real values the codes of each activation span |
+//! | [`channel_order`] | in which order a layer's output channels stand in the file |
 //! | [`weights`] | `i8` weights and one scale per output channel |
 //! | [`rescale`] | the integer multiplier and shift that take accumulators to codes |
 //!
@@ -10,6 +11,7 @@
 //! channel that no input can overflow the 32-bit accumulator.
 
 pub mod calibrate;
+pub mod channel_order;
 pub mod rescale;
 pub mod weights;
 
@@ -21,7 +23,7 @@ use crate::batch::PIXEL_SCALE;
 use crate::model::{FloatModel, Parameters};
 use crate::model_file::{self, ModelFileError};
 
-pub use calibrate::{Range, calibrate};
+pub use calibrate::{Calibration, Range, calibrate};
 
 /// A model in the numbers that infer-core computes with.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,20 +115,30 @@ pub enum QuantizeError {
         /// Scale of the accumulator over scale of the output.
         ratio: f64,
     },
+    /// What calibration found out is about another network.
+    #[error("layer {layer}: the calibration is not about this network's {channels} output channels")]
+    Calibration {
+        /// Counted from 1.
+        layer: usize,
+        /// Output channels.
+        channels: usize,
+    },
     /// A tensor operation failed.
     #[error("quantizing: {0}")]
     Candle(#[from] candle_core::Error),
 }
 
 impl QuantizedModel {
-    /// Quantizes `model`, given the range of each layer's activation as [`calibrate`](calibrate()) found it.
+    /// Quantizes `model`, given what [`calibrate`](calibrate()) found out about each layer's activation.
     ///
     /// # Errors
     /// [`QuantizeError`].
-    pub fn new(model: &FloatModel, ranges: &[Range]) -> Result<Self, QuantizeError> {
+    pub fn new(model: &FloatModel, calibration: &[Calibration]) -> Result<Self, QuantizeError> {
         let architecture = model.architecture();
         let pixels = Codes { scale: PIXEL_SCALE, zero_point: 0 };
         let mut flow = pixels;
+        // In which order the channels arrive: that of the pixels' is nobody's to choose.
+        let mut arriving: &[usize] = &[];
         let mut layers = Vec::with_capacity(architecture.layers.len());
         let last = architecture.layers.len() - 1;
         for (index, (shaped, parameters)) in architecture.layers.iter().zip(model.parameters()).enumerate() {
@@ -134,13 +146,20 @@ impl QuantizedModel {
                 layers.push(QuantizedLayer::MaxPool2d);
                 continue;
             };
-            let source = Source::read(index + 1, shaped, parameters, flow)?;
+            let mut source = Source::read(index + 1, shaped, parameters, flow)?;
+            source.reorder_inputs(arriving);
             if index == last {
                 layers.push(source.logits()?);
             } else {
-                let (layer, codes) = source.requantized(shaped.layer, ranges[index])?;
+                let channels = shaped.output_channels();
+                let Calibration { range, channel_order } = calibration
+                    .get(index)
+                    .filter(|calibration| calibration.is_about(channels))
+                    .ok_or(QuantizeError::Calibration { layer: index + 1, channels })?;
+                source.reorder_outputs(channel_order);
+                let (layer, codes) = source.requantized(shaped.layer, *range)?;
                 layers.push(layer);
-                flow = codes;
+                (flow, arriving) = (codes, channel_order);
             }
         }
         Ok(Self { input: Input { shape: architecture.input, codes: pixels }, layers })
@@ -208,6 +227,25 @@ impl Source {
             return Err(QuantizeError::NotFinite { layer });
         }
         Ok(Self { layer, input, rows, biases })
+    }
+
+    /// Puts weights where the input's channels are. Channels are the innermost dimension of every input, so a row is any
+    /// number of groups of them.
+    fn reorder_inputs(&mut self, order: &[usize]) {
+        if !order.is_empty() {
+            for group in self.rows.iter_mut().flat_map(|row| row.chunks_exact_mut(order.len())) {
+                let reordered: Vec<f32> = order.iter().map(|&channel| group[channel]).collect();
+                group.copy_from_slice(&reordered);
+            }
+        }
+    }
+
+    /// Puts output channels into another order.
+    fn reorder_outputs(&mut self, order: &[usize]) {
+        if !order.is_empty() {
+            self.rows = order.iter().map(|&channel| std::mem::take(&mut self.rows[channel])).collect();
+            self.biases = order.iter().map(|&channel| self.biases[channel]).collect();
+        }
     }
 
     fn scales(&self) -> Vec<f64> {
