@@ -4,19 +4,31 @@
 use std::env;
 
 /// Kernels, and how the names of their targets begin.
-const KERNELS: [(&str, &[&str]); 1] = [("armv7em", &["thumbv7em-"])];
+const KERNELS: [(&str, &[&str]); 6] = [
+    ("armv7em", &["thumbv7em-", "thumbv8m.main-none-eabihf"]),
+    ("armv7m", &["thumbv7m-", "thumbv8m.main-"]),
+    ("armv6m", &["thumbv6m-", "thumbv8m.base-"]),
+    ("scalar", &["riscv32"]),
+    ("sse2", &["x86_64-"]),
+    ("neon", &["aarch64-"]),
+];
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let mut names: Vec<_> = KERNELS.iter().map(|(name, _)| format!("{name:?}")).collect();
     names.push("\"portable\"".to_owned());
     println!("cargo::rustc-check-cfg=cfg(kernels, values({}))", names.join(", "));
-    // Whoever builds for a core without what its target's name suggests chooses by `RUSTFLAGS='--cfg kernels="…"'`.
-    if env::var_os("CARGO_CFG_KERNELS").is_some() {
-        return;
-    }
+    println!("cargo::rustc-check-cfg=cfg(armv8m)");
     let target = env::var("TARGET").unwrap_or_default();
+    if target.starts_with("thumbv8m.") {
+        println!("cargo::rustc-cfg=armv8m");
+    }
     let fits = |prefixes: &[&str]| prefixes.iter().any(|prefix| target.starts_with(prefix));
-    let name = KERNELS.iter().find(|(_, prefixes)| fits(prefixes)).map_or("portable", |(name, _)| name);
-    println!("cargo::rustc-cfg=kernels={name:?}");
+    let fitting = KERNELS.iter().find(|(_, prefixes)| fits(prefixes)).map_or("portable", |(name, _)| name);
+    // Whoever builds for a core without what its target's name suggests chooses by `RUSTFLAGS='--cfg kernels="…"'`.
+    let chosen = env::var("CARGO_CFG_KERNELS").unwrap_or_else(|_| {
+        println!("cargo::rustc-cfg=kernels={fitting:?}");
+        fitting.to_owned()
+    });
+    println!("cargo::rustc-env=THIMBLE_KERNELS={chosen}");
 }

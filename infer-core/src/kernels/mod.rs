@@ -9,23 +9,33 @@
 
 #[cfg(kernels = "armv7em")]
 mod armv7em;
-#[cfg(kernels = "armv7em")]
+#[cfg(not(kernels = "portable"))]
 mod listed;
 mod patch;
 pub mod portable;
-#[cfg(kernels = "armv7em")]
+#[cfg(any(kernels = "armv7m", kernels = "armv6m", kernels = "scalar"))]
+mod scalar;
+#[cfg(any(kernels = "sse2", kernels = "neon"))]
+mod simd;
+#[cfg(not(kernels = "portable"))]
 mod window;
 
 #[cfg(kernels = "armv7em")]
-pub use armv7em::{conv2d, dense, logits, max_pool2d};
+use armv7em as chosen;
 #[cfg(kernels = "portable")]
-pub use portable::{conv2d, dense, logits, max_pool2d};
+use portable as chosen;
+#[cfg(any(kernels = "armv7m", kernels = "armv6m", kernels = "scalar"))]
+use scalar as chosen;
+#[cfg(any(kernels = "sse2", kernels = "neon"))]
+use simd as chosen;
+
+pub use chosen::{conv2d, dense, logits, max_pool2d};
 
 /// The kernels that this build holds.
-pub const KERNELS: &str = if cfg!(kernels = "armv7em") { "armv7em" } else { "portable" };
+pub const KERNELS: &str = env!("THIMBLE_KERNELS");
 
-/// Non-zero pairs of inputs that a dense kernel lists at a time.
-const LISTED_PAIRS: usize = 48;
+/// Entries that a list of a dense kernel's inputs that are not zero has room for.
+const LISTED: usize = 48;
 
 /// Words of scratch for a convolution: the codes under the filter, 16 bits each, at all positions of the window.
 #[must_use]
@@ -34,9 +44,19 @@ pub(crate) const fn conv2d_scratch(taps: usize, pool: bool) -> usize {
     positions * taps.next_multiple_of(2) / 2
 }
 
-/// Words of scratch for a fully connected layer: the list of non-zero pairs of inputs with its end mark, two words
-/// each, and a sum for each row.
+/// Words of scratch for a fully connected layer: the list of inputs that are not zero with its end mark, two words an
+/// entry, and a sum for each row.
 #[must_use]
 pub(crate) const fn dense_scratch(rows: usize) -> usize {
-    2 * (LISTED_PAIRS + 1) + rows.next_multiple_of(2)
+    2 * (LISTED + 1) + rows.next_multiple_of(2)
+}
+
+/// As `chunks`, which in the eyes of the linker can divide by a length of zero.
+#[cfg(not(kernels = "portable"))]
+fn parts(mut bytes: &[u8], len: usize) -> impl Iterator<Item = &[u8]> {
+    core::iter::from_fn(move || {
+        let (part, rest) = bytes.split_at_checked(len).unwrap_or((bytes, &[]));
+        bytes = rest;
+        (!part.is_empty()).then_some(part)
+    })
 }

@@ -84,7 +84,7 @@ pub fn logits(input: &[u8], stage: &LogitsStage<'_>, _scratch: &mut [u32], outpu
 }
 
 /// `q = clamp(zero_point + (((acc << shift) as i64 * multiplier + 2^31) >> 32), 0, 255)`: one rounding, half up.
-fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
+pub fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
     let shifted = accumulator.wrapping_shl(rescale.shift.into());
     let product = i64::from(shifted) * i64::from(multiplier);
     let rounded = ((product + (1 << 31)) >> 32) as i32;

@@ -1,12 +1,8 @@
 //! The codes under a filter at the four positions of a 2x2 max-pool, gathered at once.
 //!
-//! A maximum needs one full sum and three differences of sums, and a sum is linear: so the first position is gathered as
-//! it is, and of the others only how they differ.
+//! How they are laid out is up to the kernel.
 
 use crate::stage::Conv2dStage;
-
-/// 16-bit lanes of a pair of taps at the four positions.
-const LANES_PER_PAIR: usize = 8;
 
 /// The window at row `y` and column `x` of the output, not pooled yet, from its first code on; `None` where it hangs
 /// over an edge.
@@ -22,34 +18,51 @@ pub fn inside<'i>(input: &'i [u8], stage: &Conv2dStage<'_>, y: usize, x: usize) 
     input.get(start..start + (kernel * width + kernel + 1) * channels)
 }
 
-/// Fills `lanes` with the window at row `y` and column `x` of the output, not pooled yet.
-///
-/// For each two taps: their codes at the upper left position `p0`, then the differences `p1 - p0`, `p2 - p0` and
-/// `p3 - p2`, `p1` being to the right, `p2` below, `p3` both. Returns the sums of the four; they are all zero where,
-/// and only where, all codes are.
-pub fn gather(input: &[u8], stage: &Conv2dStage<'_>, y: usize, x: usize, lanes: &mut [u16]) -> [i32; 4] {
-    let channels = usize::from(stage.input.channels);
-    let (height, width) = (usize::from(stage.input.height), usize::from(stage.input.width));
-    let (kernel, pad) = (usize::from(stage.kernel), usize::from(stage.pad_before));
-    let code = |row: usize, column: usize, channel: usize| {
-        let inside = row.checked_sub(pad).zip(column.checked_sub(pad)).filter(|&(r, c)| r < height && c < width);
-        let code = inside.and_then(|(row, column)| input.get((row * width + column) * channels + channel));
-        i32::from(*code.unwrap_or(&stage.pad_code))
+/// Calls `found`, in the order of taps, with the codes that a tap meets at the four positions of the window at row `y` and
+/// column `x` of the output, not pooled yet: upper left, upper right, lower left, lower right.
+#[cfg(not(kernels = "armv7em"))]
+pub fn each_tap(input: &[u8], stage: &Conv2dStage<'_>, y: usize, x: usize, mut found: impl FnMut([u8; 4])) {
+    let Some(window) = inside(input, stage, y, x) else {
+        each_tap_over_an_edge(input, stage, y, x, &mut found);
+        return;
     };
-    let mut sums = [0; 4];
-    lanes.fill(0);
-    let mut next = 0;
-    for tap in 0..kernel * kernel * channels {
-        let (channel, pixel) = (tap % channels.max(1), tap / channels.max(1));
-        let (row, column) = (y + pixel / kernel.max(1), x + pixel % kernel.max(1));
-        let (p0, p1) = (code(row, column, channel), code(row, column + 1, channel));
-        let (p2, p3) = (code(row + 1, column, channel), code(row + 1, column + 1, channel));
-        if let Some([a, _, b, _, c, _, d]) = lanes.get_mut(next..next + LANES_PER_PAIR - 1) {
-            let values = [p0, p1 - p0, p2 - p0, p3 - p2];
-            [*a, *b, *c, *d] = values.map(|value| value as u16);
-            sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+    let (kernel, channels) = (usize::from(stage.kernel), usize::from(stage.input.channels));
+    let row_len = usize::from(stage.input.width) * channels;
+    for row in 0..kernel {
+        let upper = window.get(row * row_len..).unwrap_or_default();
+        let lower = upper.get(row_len..).unwrap_or_default();
+        let right = upper.iter().skip(channels).zip(lower.iter().skip(channels));
+        for ((&a, &c), (&b, &d)) in upper.iter().zip(lower).zip(right).take(kernel * channels) {
+            found([a, b, c, d]);
         }
-        next += if next.is_multiple_of(2) { 1 } else { LANES_PER_PAIR - 1 };
     }
-    sums
+}
+
+/// As [`each_tap`], where the window hangs over an edge: right everywhere, and slow, as edges are rare.
+#[inline(never)]
+pub fn each_tap_over_an_edge(
+    input: &[u8],
+    stage: &Conv2dStage<'_>,
+    y: usize,
+    x: usize,
+    found: &mut dyn FnMut([u8; 4]),
+) {
+    let (kernel, channels) = (usize::from(stage.kernel), usize::from(stage.input.channels));
+    for (row, column) in (y..y + kernel).flat_map(|row| (x..x + kernel).map(move |column| (row, column))) {
+        for channel in 0..channels {
+            let code = |down, right| code_at(input, stage, row + down, column + right, channel);
+            found([code(0, 0), code(0, 1), code(1, 0), code(1, 1)]);
+        }
+    }
+}
+
+/// The code of a channel at a row and a column of the padded input.
+// Not inlined: four copies of it are half a kilobyte of flash.
+#[inline(never)]
+fn code_at(input: &[u8], stage: &Conv2dStage<'_>, row: usize, column: usize, channel: usize) -> u8 {
+    let (height, width) = (usize::from(stage.input.height), usize::from(stage.input.width));
+    let pad = usize::from(stage.pad_before);
+    let inside = row.checked_sub(pad).zip(column.checked_sub(pad)).filter(|&(r, c)| r < height && c < width);
+    let index = inside.map(|(row, column)| (row * width + column) * usize::from(stage.input.channels) + channel);
+    *index.and_then(|index| input.get(index)).unwrap_or(&stage.pad_code)
 }

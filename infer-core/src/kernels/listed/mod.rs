@@ -1,66 +1,67 @@
-//! The part of a fully connected layer that all microcontrollers share: visit only the pairs of inputs that are not zero.
+//! The part of a fully connected layer that all microcontrollers share: visit only the inputs that are not zero.
 //!
-//! Half of a picture's pixels and most of a rectifier's outputs are zero. So the input is read once: its non-zero pairs
-//! are listed, widened to 16-bit lanes, each with the place of its weights in a full block; then every block of rows
-//! runs over the list. The list holds [`LISTED_PAIRS`] at a time, and between two lists the rows' sums wait in scratch.
+//! Half of a picture's pixels and most of a rectifier's outputs are zero. So the input is read once: what is not zero is
+//! listed, each entry with the place of its weights in a full block; then every block of rows runs over the list. The
+//! list holds [`LISTED`] entries at a time, and between two lists the rows' sums wait in scratch.
 
-use super::LISTED_PAIRS;
+#[cfg(any(kernels = "armv7em", kernels = "sse2", kernels = "neon"))]
+mod pairs;
+#[cfg(any(kernels = "armv7m", kernels = "armv6m", kernels = "scalar"))]
+mod singles;
+
+#[cfg(any(kernels = "armv7em", kernels = "sse2", kernels = "neon"))]
+use pairs::{END, FILLER, fill};
+#[cfg(any(kernels = "armv7m", kernels = "armv6m", kernels = "scalar"))]
+use singles::{END, FILLER, fill};
+
+use super::{LISTED, parts};
 use crate::packing::{ROWS_PER_BLOCK, packed_len};
+use crate::stage::{DenseStage, LogitsStage, Rescale};
 
-/// A pair of inputs `a | b << 16`, and the offset in bytes of its weights in a full block.
+/// An input, or a pair of them, and where its weights are.
 pub type Entry = [u32; 2];
 
-/// Stands behind the last entry: added to any address, its offset carries.
-const END: Entry = [0, u32::MAX];
-
-/// Lists are filled up with entries of zero to a multiple of this, so that loops over them can be unrolled.
+/// Lists are filled up with entries that add nothing to a multiple of this, so that loops over them can be unrolled.
 const UNROLL: usize = 4;
 
 /// Bytes of weights for a pair of inputs in a full block.
-const STRIDE: usize = 2 * ROWS_PER_BLOCK;
+pub const STRIDE: usize = 2 * ROWS_PER_BLOCK;
 
-/// Entries, one at least and a multiple of [`UNROLL`], and [`END`] behind them. Their offsets stay inside a block.
+/// Bytes of a channel's bias and multiplier.
+const RECORD: usize = 8;
+
+/// Entries, one at least and a multiple of [`UNROLL`], and [`END`] behind them. They lead to no place outside a block.
 pub struct List<'s> {
-    entries: &'s mut [Entry; LISTED_PAIRS + 1],
+    entries: &'s mut [Entry; LISTED + 1],
     filled: usize,
 }
 
 impl List<'_> {
     /// Where it begins.
+    #[cfg(any(kernels = "armv7em", kernels = "armv7m", kernels = "armv6m"))]
     pub fn as_ptr(&self) -> *const Entry {
         self.entries.as_ptr()
     }
 
-    /// Lists the pairs that are not zero, as many as there is room for. Returns how many pairs it saw, and the sum of
-    /// their codes. The weights of the first stand at `offset`.
-    fn fill(&mut self, pairs: &[[u8; 2]], mut offset: u32) -> (usize, u32) {
-        let mut unseen = pairs.iter();
-        // Two sums in one: 48 codes do not fill 16 bits.
-        let mut sums = 0u32;
-        let entries = self.entries.get_mut(..LISTED_PAIRS).unwrap_or_default();
-        for entry in &mut *entries {
-            let pair = loop {
-                let Some(&pair) = unseen.next() else { break 0 };
-                offset = offset.wrapping_add(STRIDE as u32);
-                let pair = u32::from(u16::from_le_bytes(pair));
-                if pair != 0 {
-                    break (pair | pair << 8) & 0x00FF_00FF;
-                }
-            };
-            if pair == 0 {
-                break;
-            }
-            sums = sums.wrapping_add(pair);
-            *entry = [pair, offset.wrapping_sub(STRIDE as u32)];
-            self.filled += 1;
-        }
-        (pairs.len() - unseen.len(), (sums & 0xFFFF) + (sums >> 16))
+    /// All but the end.
+    #[cfg(any(kernels = "scalar", kernels = "sse2", kernels = "neon"))]
+    pub fn entries(&self) -> &[Entry] {
+        self.entries.get(..self.filled).unwrap_or_default()
+    }
+
+    /// Lists inputs, `seen` of which were listed before, as many as there is room for. Returns how many it saw, and their
+    /// sum.
+    fn fill(&mut self, inputs: &[u8], seen: usize) -> (usize, u32) {
+        let room = self.entries.get_mut(..LISTED).unwrap_or_default();
+        let (filled, seen, sum) = fill(room, inputs, seen);
+        self.filled = filled;
+        (seen, sum)
     }
 
     /// Puts the end where it belongs; `None` if there is nothing in front of it.
     fn close(&mut self) -> Option<()> {
         while !self.filled.is_multiple_of(UNROLL) {
-            *self.entries.get_mut(self.filled)? = [0, 0];
+            *self.entries.get_mut(self.filled)? = FILLER;
             self.filled += 1;
         }
         *self.entries.get_mut(self.filled)? = END;
@@ -79,33 +80,88 @@ pub struct Rows<'r> {
     pub words: usize,
 }
 
-/// The sums of all rows, biases included, in scratch, and the sum of the inputs.
+/// Fully connected layer. `pass` adds to the sums of some rows what a list contributes, the 128 in even rows' weights
+/// included.
+pub fn dense(
+    input: &[u8],
+    stage: &DenseStage<'_>,
+    scratch: &mut [u32],
+    output: &mut [u8],
+    pass: fn(&List<'_>, Rows<'_>),
+    requantize: impl Fn(i32, i32, Rescale) -> u8,
+) {
+    let table = stage.channels.bytes();
+    let Some((sums, total)) = sums(input, stage.weights, (table, RECORD), scratch, pass) else { return };
+    let blocks = output.chunks_mut(ROWS_PER_BLOCK).zip(sums.chunks(ROWS_PER_BLOCK));
+    for ((codes, sums), table) in blocks.zip(table.chunks(RECORD * ROWS_PER_BLOCK)) {
+        requantize_block(sums, total, table, stage.rescale, codes, &requantize);
+    }
+}
+
+/// The last layer: accumulators as they are.
+pub fn logits(
+    input: &[u8],
+    stage: &LogitsStage<'_>,
+    scratch: &mut [u32],
+    output: &mut [i32],
+    pass: fn(&List<'_>, Rows<'_>),
+) {
+    let Some((sums, total)) = sums(input, stage.weights, (stage.biases, 4), scratch, pass) else { return };
+    for (logits, sums) in output.chunks_mut(ROWS_PER_BLOCK).zip(sums.chunks(ROWS_PER_BLOCK)) {
+        let (even, odd) = sums.split_at(sums.len() / 2);
+        for (logits, sums) in logits.chunks_mut(2).zip(even.iter().zip(odd)) {
+            logits.iter_mut().zip(row_sums(sums, total)).for_each(|(logit, sum)| *logit = sum);
+        }
+    }
+}
+
+/// Codes of a block out of its sums, biases included; `total` is the sum of the inputs.
+#[inline(never)]
+pub fn requantize_block(
+    sums: &[u32],
+    total: u32,
+    table: &[u8],
+    rescale: Rescale,
+    codes: &mut [u8],
+    requantize: &impl Fn(i32, i32, Rescale) -> u8,
+) {
+    let (even, odd) = sums.split_at(sums.len() / 2);
+    let records = table.chunks(2 * RECORD);
+    for ((codes, sums), records) in codes.chunks_mut(2).zip(even.iter().zip(odd)).zip(records) {
+        for ((code, sum), record) in codes.iter_mut().zip(row_sums(sums, total)).zip(records.as_chunks::<RECORD>().0) {
+            let [_, _, _, _, m0, m1, m2, m3] = *record;
+            *code = requantize(sum, i32::from_le_bytes([m0, m1, m2, m3]), rescale);
+        }
+    }
+}
+
+/// The sums of all rows, biases included, in scratch, and the sum of the inputs; [`row_sums`] reads them.
 ///
-/// `biases` begin every `RECORD` bytes of a table. `pass` adds to the sums of some rows what a list contributes, the 128
-/// in even rows' weights included; [`in_order`] takes them out. `None` where the lengths do not fit each other.
-pub fn sums<'s, const RECORD: usize>(
+/// `biases` are a table and the bytes from one bias to the next, [`RECORD`] or 4. `None` where the lengths do not fit each other.
+#[inline(never)]
+fn sums<'s>(
     input: &[u8],
     weights: &[u8],
-    biases: &[u8],
+    (biases, record): (&[u8], usize),
     scratch: &'s mut [u32],
     pass: fn(&List<'_>, Rows<'_>),
 ) -> Option<(&'s [u32], u32)> {
-    let rows = biases.len() / RECORD;
-    let (list, sums) = scratch.split_first_chunk_mut::<{ 2 * (LISTED_PAIRS + 1) }>()?;
+    let rows = biases.len() / if record == RECORD { RECORD } else { 4 };
+    let (list, sums) = scratch.split_first_chunk_mut::<{ 2 * (LISTED + 1) }>()?;
     let sums = sums.get_mut(..rows.next_multiple_of(2))?;
-    for (sums, biases) in sums.chunks_mut(ROWS_PER_BLOCK).zip(biases.chunks(RECORD * ROWS_PER_BLOCK)) {
-        begin::<RECORD>(sums, biases);
+    for (sums, biases) in sums.chunks_mut(ROWS_PER_BLOCK).zip(parts(biases, record * ROWS_PER_BLOCK)) {
+        begin(sums, biases, record);
     }
     let total = add(input, weights, rows, list.as_chunks_mut().0.try_into().ok()?, sums, pass)?;
     Some((sums, total))
 }
 
-/// Lets the sums of a block begin at the biases, which begin every `RECORD` bytes of a table.
-pub fn begin<const RECORD: usize>(sums: &mut [u32], biases: &[u8]) {
+/// Lets the sums of a block begin at the biases, which begin every `record` bytes of a table.
+pub fn begin(sums: &mut [u32], biases: &[u8], record: usize) {
     let (even, odd) = sums.split_at_mut(sums.len() / 2);
-    let mut biases = biases.as_chunks::<RECORD>().0.iter();
+    let mut biases = parts(biases, record);
     let mut bias = || {
-        let bytes = biases.next().and_then(|record| record.first_chunk());
+        let bytes = biases.next().and_then(<[u8]>::first_chunk);
         bytes.map_or(0, |&bytes| u32::from_le_bytes(bytes))
     };
     for (even, odd) in even.iter_mut().zip(odd) {
@@ -119,7 +175,7 @@ fn add(
     input: &[u8],
     weights: &[u8],
     rows: usize,
-    list: &mut [Entry; LISTED_PAIRS + 1],
+    list: &mut [Entry; LISTED + 1],
     sums: &mut [u32],
     pass: fn(&List<'_>, Rows<'_>),
 ) -> Option<u32> {
@@ -129,38 +185,27 @@ fn add(
     let full = rows / ROWS_PER_BLOCK * ROWS_PER_BLOCK;
     let (full_weights, last_weights) = weights.split_at_checked(full * input.len().next_multiple_of(2))?;
     let (full_sums, last_sums) = sums.split_at_mut_checked(full)?;
-    let (pairs, single) = input.as_chunks::<2>();
-    let single = single.first().map(|&code| [code, 0]);
-    let mut total = 0u32;
-    let mut offset = 0;
-    for mut pairs in [pairs, single.as_slice()] {
-        while !pairs.is_empty() {
-            let mut list = List { entries: list, filled: 0 };
-            let (seen, sum) = list.fill(pairs, offset);
-            pairs = pairs.get(seen..)?;
-            offset = offset.wrapping_add((seen * STRIDE) as u32);
-            total = total.wrapping_add(sum);
-            if list.close().is_none() {
-                continue;
-            }
-            if !full_sums.is_empty() {
-                pass(&list, Rows { weights: full_weights, sums: full_sums, words: ROWS_PER_BLOCK / 2 });
-            }
-            if !last_sums.is_empty() {
-                let words = last_sums.len() / 2;
-                pass(&list, Rows { weights: last_weights, sums: last_sums, words });
-            }
+    let (mut total, mut seen) = (0u32, 0);
+    while let Some(unseen @ [_, ..]) = input.get(seen..) {
+        let mut list = List { entries: list, filled: 0 };
+        let (more, sum) = list.fill(unseen, seen);
+        seen += more;
+        total = total.wrapping_add(sum);
+        if list.close().is_none() {
+            continue;
+        }
+        if !full_sums.is_empty() {
+            pass(&list, Rows { weights: full_weights, sums: full_sums, words: ROWS_PER_BLOCK / 2 });
+        }
+        if !last_sums.is_empty() {
+            let words = last_sums.len() / 2;
+            pass(&list, Rows { weights: last_weights, sums: last_sums, words });
         }
     }
     Some(total)
 }
 
-/// The sums of a block of rows, in their order; `total` is the sum of the inputs.
-pub fn in_order(sums: &[u32], total: u32) -> [i32; ROWS_PER_BLOCK] {
-    let mut rows = [0; ROWS_PER_BLOCK];
-    let (even, odd) = sums.split_at(sums.len() / 2);
-    for (row, (even, odd)) in rows.as_chunks_mut::<2>().0.iter_mut().zip(even.iter().zip(odd)) {
-        *row = [even.wrapping_sub(total.wrapping_mul(128)).cast_signed(), odd.cast_signed()];
-    }
-    rows
+/// The sums of an even row and of the odd one beside it; `total` is the sum of the inputs.
+fn row_sums((even, odd): (&u32, &u32), total: u32) -> [i32; 2] {
+    [even.wrapping_sub(total.wrapping_mul(128)).cast_signed(), odd.cast_signed()]
 }

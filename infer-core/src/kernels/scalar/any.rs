@@ -1,0 +1,51 @@
+//! The loops of [`scalar`](super) in plain Rust: RV32IMC.
+
+use super::Window;
+use super::rows::{self, add};
+use crate::kernels::listed::{List, STRIDE};
+use crate::kernels::parts;
+use crate::packing::ROWS_PER_BLOCK;
+
+pub use crate::kernels::portable::requantize;
+
+/// How far behind an input's weights [`full_blocks`] stands when it comes to the next entry.
+pub const ADVANCED: u32 = 0;
+
+/// Adds what a list contributes to the sums of full blocks.
+pub fn full_blocks(list: &List<'_>, weights: &[u8], sums: &mut [u32]) {
+    let blocks = sums.as_chunks_mut::<ROWS_PER_BLOCK>().0;
+    let len = weights.len() / blocks.len().max(1);
+    for (weights, sums) in parts(weights, len).zip(blocks) {
+        last_block::<4>(list, weights, sums);
+    }
+}
+
+/// Adds what a list contributes to the sums of a block with `WORDS` words for each pair of inputs.
+pub fn last_block<const WORDS: usize>(list: &List<'_>, weights: &[u8], sums: &mut [u32]) {
+    let Some((even, odd)) = sums.split_first_chunk_mut::<WORDS>() else { return };
+    let Some(odd) = odd.first_chunk_mut::<WORDS>() else { return };
+    let (mut even_sums, mut odd_sums) = (*even, *odd);
+    let mut place = 0u32;
+    for &[code, distance] in list.entries() {
+        place = place.wrapping_add(distance);
+        let start = place as usize / STRIDE * (4 * WORDS) + place as usize % STRIDE;
+        // The last weight of the second of two inputs is two bytes short of the next pair's.
+        let Some(weights) = weights.get(start..start + 4 * WORDS - 2) else { return };
+        for (weights, (even, odd)) in weights.chunks(4).zip(even_sums.iter_mut().zip(&mut odd_sums)) {
+            if let Some(&weights) = weights.first_chunk() {
+                [*even, *odd] = add([*even, *odd], code, weights);
+            }
+        }
+    }
+    (*even, *odd) = (even_sums, odd_sums);
+}
+
+/// Adds what `codes` contribute to the sums of a full block.
+pub fn block(codes: &[u8], weights: &[u8], sums: &mut [u32; ROWS_PER_BLOCK]) {
+    rows::block(codes, weights, sums);
+}
+
+/// The largest of a window's four sums, for the two rows in a column of a full block.
+pub fn maxima(window: &Window<'_>, column: &[u8]) -> [i32; 2] {
+    rows::maxima(window, column, STRIDE)
+}

@@ -1,0 +1,441 @@
+//! The loops of [`scalar`](super) for Cortex-M0 and M0+: a product is a load, a multiplication in one of eight registers, and
+//! an addition, which reaches the other registers too. So sums live in those.
+//!
+//! They need all fourteen registers, which only a naked function has.
+
+#![allow(unsafe_code, reason = "a compiler does not keep sums in the upper registers")]
+
+use core::arch::naked_asm;
+
+use super::Window;
+use crate::kernels::listed::{Entry, List, STRIDE};
+use crate::packing::ROWS_PER_BLOCK;
+use crate::stage::Rescale;
+
+/// How far behind an input's weights [`full_blocks`] stands when it comes to the next entry.
+pub const ADVANCED: u32 = 4;
+
+/// Adds what a list contributes to the sums of full blocks.
+pub fn full_blocks(list: &List<'_>, weights: &[u8], sums: &mut [u32]) {
+    let blocks = sums.len() / ROWS_PER_BLOCK;
+    let len = weights.len() / blocks.max(1);
+    // SAFETY: `listed` compared the lengths, so that the entries lead to no place outside a block, and each block has
+    // eight sums; there is one block at least.
+    unsafe { blocks_over_list(list.as_ptr(), weights.as_ptr(), sums.as_mut_ptr(), blocks, len) }
+}
+
+/// Adds what a list contributes to the sums of a last block, of `WORDS` words for each pair of inputs, 1 to 3.
+pub fn last_block<const WORDS: usize>(list: &List<'_>, weights: &[u8], sums: &mut [u32]) {
+    if sums.len() == 2 * WORDS {
+        // SAFETY: `listed` compared the lengths, so that the entries lead to no place outside the block.
+        unsafe { last_block_over_list::<WORDS>(list.as_ptr(), weights.as_ptr(), sums.as_mut_ptr()) }
+    }
+}
+
+/// Adds what `codes` contribute to the sums of a full block.
+pub fn block(codes: &[u8], weights: &[u8], sums: &mut [u32; ROWS_PER_BLOCK]) {
+    if !codes.is_empty() && weights.len() >= ROWS_PER_BLOCK * codes.len().next_multiple_of(2) {
+        // SAFETY: the lengths were compared; there is one code at least.
+        unsafe { block_over_codes(codes.as_ptr(), weights.as_ptr(), sums, codes.len()) }
+    }
+}
+
+/// The largest of a window's four sums, for the two rows in a column of a full block.
+pub fn maxima(window: &Window<'_>, column: &[u8]) -> [i32; 2] {
+    let taps = window.codes.len();
+    // From a column's first word to its last: the columns beside it need not follow.
+    if column.len() + STRIDE - 4 < STRIDE * taps.div_ceil(2) {
+        return [0; 2];
+    }
+    // SAFETY: the lengths were compared.
+    let maxima = unsafe { column_maxima(&window.starts, window.codes.as_ptr(), column.as_ptr(), taps) };
+    [maxima as i32, (maxima >> 32) as i32]
+}
+
+/// As in `portable`, without a 64-bit product, which takes this core a function call.
+///
+/// With `a = ah << 16 | al` and `m = mh << 16 | ml`, `ah` signed and the others not, the product is
+/// `(ah * mh << 32) + ((ah * ml + al * mh) << 16) + al * ml`, of which bits 32 and up are wanted, rounded.
+pub fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
+    let shifted = accumulator.wrapping_shl(rescale.shift.into());
+    let (ah, al) = (shifted >> 16, shifted & 0xFFFF);
+    let (mh, ml) = (multiplier >> 16, multiplier & 0xFFFF);
+    let low = al.cast_unsigned().wrapping_mul(ml.cast_unsigned()) >> 16;
+    // At most 2^31 + 2^17, as `mh` has 15 bits.
+    let unsigned = al.wrapping_mul(mh).cast_unsigned().wrapping_add(low).wrapping_add(1 << 15);
+    let signed = ah.wrapping_mul(ml);
+    let carry = ((signed & 0xFFFF).cast_unsigned() + (unsigned & 0xFFFF)) >> 16;
+    let middle = (signed >> 16).wrapping_add((unsigned >> 16).wrapping_add(carry).cast_signed());
+    let rounded = ah.wrapping_mul(mh).wrapping_add(middle);
+    rounded.saturating_add(rescale.zero_point.into()).clamp(0, 255) as u8
+}
+
+/// What the loops over rows share: the products of the code in r1 with the eight weights at r3, added to the sums of even
+/// rows, r6 and r8-r10, and of odd rows, r7, r11, r12 and lr. r2 is overwritten, r3 moves by four, which is what
+/// reaches the signed weights with r4 = 1 and r5 = 9: a signed load has no constant offset.
+macro_rules! eight_rows {
+    () => {
+        "
+        .macro THIMBLE_ADD load, offset, sum
+            \\load r2, [r3, \\offset]
+            muls r2, r1, r2
+            add \\sum, \\sum, r2
+        .endm
+        .macro THIMBLE_EIGHT
+            THIMBLE_ADD ldrb, #0, r6
+            THIMBLE_ADD ldrb, #4, r8
+            THIMBLE_ADD ldrb, #8, r9
+            THIMBLE_ADD ldrb, #12, r10
+            THIMBLE_ADD ldrsb, r4, r7
+            THIMBLE_ADD ldrsb, r5, r12
+            adds r3, r3, #4
+            THIMBLE_ADD ldrsb, r4, r11
+            THIMBLE_ADD ldrsb, r5, lr
+        .endm
+        // Eight sums at r0, by way of r1-r4.
+        .macro THIMBLE_LOAD_SUMS
+            ldm r0!, {{r1, r2, r3, r4}}
+            mov r6, r1
+            mov r8, r2
+            mov r9, r3
+            mov r10, r4
+            ldm r0!, {{r1, r2, r3, r4}}
+            mov r7, r1
+            mov r11, r2
+            mov r12, r3
+            mov lr, r4
+        .endm
+        .macro THIMBLE_STORE_SUMS
+            mov r1, r6
+            mov r2, r8
+            mov r3, r9
+            mov r4, r10
+            stm r0!, {{r1, r2, r3, r4}}
+            mov r1, r7
+            mov r2, r11
+            mov r3, r12
+            mov r4, lr
+            stm r0!, {{r1, r2, r3, r4}}
+        .endm
+        "
+    };
+}
+
+/// Forgets the macros of [`eight_rows`].
+macro_rules! forget {
+    () => {
+        "
+        .purgem THIMBLE_ADD
+        .purgem THIMBLE_EIGHT
+        .purgem THIMBLE_LOAD_SUMS
+        .purgem THIMBLE_STORE_SUMS
+        "
+    };
+}
+
+/// Saves the registers that belong to the caller.
+macro_rules! enter {
+    () => {
+        "
+            push {{r4-r7, lr}}
+            mov r4, r8
+            mov r5, r9
+            mov r6, r10
+            mov r7, r11
+            push {{r4-r7}}
+        "
+    };
+}
+
+/// Restores them and returns.
+macro_rules! leave {
+    () => {
+        "
+            pop {{r4-r7}}
+            mov r8, r4
+            mov r9, r5
+            mov r10, r6
+            mov r11, r7
+            pop {{r4-r7, pc}}
+        "
+    };
+}
+
+/// Eight rows at a time over a list: 27.5 instructions for the 8 products of an entry.
+///
+/// r0 list, r1 input, r2 distance and weight, r3 address of weights; the stack keeps list, block, sums, number of blocks
+/// and their length.
+#[unsafe(naked)]
+unsafe extern "C" fn blocks_over_list(
+    list: *const Entry,
+    weights: *const u8,
+    sums: *mut u32,
+    blocks: usize,
+    len: usize,
+) {
+    naked_asm!(
+        eight_rows!(),
+        enter!(),
+        "
+            ldr r4, [sp, #36]
+            push {{r0-r4}}
+        2:
+            ldr r0, [sp, #8]
+            THIMBLE_LOAD_SUMS
+            ldr r0, [sp]
+            ldr r3, [sp, #4]
+            movs r4, #1
+            movs r5, #9
+            ldm r0!, {{r1, r2}}
+        3:
+            .rept 4
+            adds r3, r3, r2
+            THIMBLE_EIGHT
+            ldm r0!, {{r1, r2}}
+            .endr
+            cmp r2, #255
+            bne 3b
+            ldr r0, [sp, #8]
+            THIMBLE_STORE_SUMS
+            str r0, [sp, #8]
+            ldr r0, [sp, #4]
+            ldr r1, [sp, #16]
+            adds r0, r0, r1
+            str r0, [sp, #4]
+            ldr r0, [sp, #12]
+            subs r0, r0, #1
+            str r0, [sp, #12]
+            beq 4f
+            b 2b
+        4:
+            add sp, sp, #20
+        ",
+        leave!(),
+        forget!(),
+    )
+}
+
+/// Less than eight rows over a list, whose places are scaled to their block.
+///
+/// r0 list, r1 input, r2 weight, r3 address of weights, r4 = 1, r5 where sums stand in memory, r6 block, r7 place in a full
+/// block, r8-r10 and r11, r12, lr sums.
+#[unsafe(naked)]
+unsafe extern "C" fn last_block_over_list<const WORDS: usize>(list: *const Entry, weights: *const u8, sums: *mut u32) {
+    naked_asm!(
+        eight_rows!(),
+        "
+        .macro THIMBLE_TO_REGISTER sum, at
+            ldr r3, [r5, #4 * (\\at)]
+            mov \\sum, r3
+        .endm
+        .macro THIMBLE_TO_MEMORY sum, at
+            mov r3, \\sum
+            str r3, [r5, #4 * (\\at)]
+        .endm
+        .macro THIMBLE_SUMS move
+            \\move r8, 0
+            \\move r11, {words}
+            .if {words} > 1
+            \\move r9, 1
+            \\move r12, {words} + 1
+            .endif
+            .if {words} > 2
+            \\move r10, 2
+            \\move lr, {words} + 2
+            .endif
+        .endm
+        ",
+        enter!(),
+        "
+            mov r5, r2
+            mov r6, r1
+            THIMBLE_SUMS THIMBLE_TO_REGISTER
+            movs r4, #1
+            movs r7, #0
+            ldm r0!, {{r1, r2}}
+        2:
+            adds r7, r7, r2
+            lsrs r3, r7, #4
+            .if {words} == 3
+            lsls r2, r3, #3
+            lsls r3, r3, #2
+            adds r3, r3, r2
+            .else
+            lsls r3, r3, #{words} + 1
+            .endif
+            movs r2, #15
+            ands r2, r2, r7
+            adds r3, r3, r2
+            adds r3, r3, r6
+            adds r7, r7, #4
+            THIMBLE_ADD ldrb, #0, r8
+            THIMBLE_ADD ldrsb, r4, r11
+            .if {words} > 1
+            adds r3, r3, #4
+            THIMBLE_ADD ldrb, #0, r9
+            THIMBLE_ADD ldrsb, r4, r12
+            .endif
+            .if {words} > 2
+            adds r3, r3, #4
+            THIMBLE_ADD ldrb, #0, r10
+            THIMBLE_ADD ldrsb, r4, lr
+            .endif
+            ldm r0!, {{r1, r2}}
+            cmp r2, #255
+            bne 2b
+            THIMBLE_SUMS THIMBLE_TO_MEMORY
+        ",
+        leave!(),
+        "
+            .purgem THIMBLE_TO_REGISTER
+            .purgem THIMBLE_TO_MEMORY
+            .purgem THIMBLE_SUMS
+        ",
+        forget!(),
+        words = const WORDS,
+    )
+}
+
+/// A block over codes that are not listed; those that are zero are skipped.
+///
+/// r0 codes, r1 code, r2 weight, r3 address of weights; the stack keeps the sums and where the codes end.
+#[unsafe(naked)]
+unsafe extern "C" fn block_over_codes(
+    codes: *const u8,
+    weights: *const u8,
+    sums: *mut [u32; ROWS_PER_BLOCK],
+    count: usize,
+) {
+    naked_asm!(
+        eight_rows!(),
+        enter!(),
+        "
+            adds r3, r3, r0
+            push {{r0-r3}}
+            mov r0, r2
+            THIMBLE_LOAD_SUMS
+            ldr r0, [sp]
+            ldr r3, [sp, #4]
+            movs r4, #1
+            movs r5, #9
+        2:
+            ldrb r1, [r0]
+            adds r0, r0, #1
+            cmp r1, #0
+            beq 3f
+            THIMBLE_EIGHT
+            subs r3, r3, #4
+        3:
+            ldr r2, [sp, #12]
+            cmp r0, r2
+            beq 5f
+            ldrb r1, [r0]
+            adds r0, r0, #1
+            adds r3, r3, #2
+            cmp r1, #0
+            beq 4f
+            THIMBLE_EIGHT
+            subs r3, r3, #4
+        4:
+            adds r3, r3, #14
+            ldr r2, [sp, #12]
+            cmp r0, r2
+            bne 2b
+        5:
+            ldr r0, [sp, #8]
+            THIMBLE_STORE_SUMS
+            add sp, sp, #16
+        ",
+        leave!(),
+        forget!(),
+    )
+}
+
+/// Two rows at the four positions of a window: 27 instructions for the 8 products of a tap.
+///
+/// r0 codes, r1 weights, r2 and r3 weights of the even and the odd row, r4-r5 code and product, r8-r11 and r12, lr, r6, r7
+/// sums; the stack keeps the number of taps and where the codes of pairs of taps end.
+#[unsafe(naked)]
+unsafe extern "C" fn column_maxima(
+    starts: *const [i32; 4],
+    codes: *const [u8; 4],
+    weights: *const u8,
+    taps: usize,
+) -> u64 {
+    naked_asm!(
+        "
+        .macro THIMBLE_POSITION at, even, odd
+            ldrb r5, [r0, #\\at]
+            movs r4, r5
+            muls r4, r2, r4
+            add \\even, \\even, r4
+            muls r5, r3, r5
+            add \\odd, \\odd, r5
+        .endm
+        .macro THIMBLE_TAP tap
+            ldrb r2, [r1, #2 * \\tap]
+            movs r3, #2 * \\tap + 1
+            ldrsb r3, [r1, r3]
+            THIMBLE_POSITION 4 * \\tap, r8, r12
+            THIMBLE_POSITION 4 * \\tap + 1, r9, lr
+            THIMBLE_POSITION 4 * \\tap + 2, r10, r6
+            THIMBLE_POSITION 4 * \\tap + 3, r11, r7
+        .endm
+        .macro THIMBLE_MAXIMUM to, other
+            cmp \\to, \\other
+            bge 8f
+            mov \\to, \\other
+        8:
+        .endm
+        ",
+        enter!(),
+        "
+            ldm r0!, {{r4-r7}}
+            mov r8, r4
+            mov r9, r5
+            mov r10, r6
+            mov r11, r7
+            movs r6, #0
+            movs r7, #0
+            mov r12, r6
+            mov lr, r6
+            lsrs r4, r3, #1
+            lsls r4, r4, #3
+            adds r4, r4, r1
+            push {{r3, r4}}
+            mov r0, r1
+            mov r1, r2
+            cmp r0, r4
+            beq 3f
+        2:
+            THIMBLE_TAP 0
+            THIMBLE_TAP 1
+            adds r0, r0, #8
+            adds r1, r1, #16
+            ldr r4, [sp, #4]
+            cmp r0, r4
+            bne 2b
+        3:
+            ldr r4, [sp]
+            lsrs r4, r4, #1
+            bcc 4f
+            THIMBLE_TAP 0
+        4:
+            THIMBLE_MAXIMUM r8, r9
+            THIMBLE_MAXIMUM r8, r10
+            THIMBLE_MAXIMUM r8, r11
+            THIMBLE_MAXIMUM r12, lr
+            THIMBLE_MAXIMUM r12, r6
+            THIMBLE_MAXIMUM r12, r7
+            mov r0, r8
+            mov r1, r12
+            add sp, sp, #8
+        ",
+        leave!(),
+        "
+            .purgem THIMBLE_POSITION
+            .purgem THIMBLE_TAP
+            .purgem THIMBLE_MAXIMUM
+        ",
+    )
+}

@@ -1,0 +1,325 @@
+//! The loops of [`scalar`](super) for Cortex-M3: a product is a load and a multiplication that adds.
+//!
+//! They need all fourteen registers, which only a naked function has.
+
+#![allow(unsafe_code, reason = "a compiler keeps neither sixteen sums nor their order of loads in registers")]
+
+use core::arch::{asm, naked_asm};
+
+use super::Window;
+use crate::kernels::listed::{Entry, List, STRIDE};
+use crate::packing::ROWS_PER_BLOCK;
+use crate::stage::Rescale;
+
+/// How far behind an input's weights [`full_blocks`] stands when it comes to the next entry.
+pub const ADVANCED: u32 = 0;
+
+/// Adds what a list contributes to the sums of full blocks.
+pub fn full_blocks(list: &List<'_>, weights: &[u8], sums: &mut [u32]) {
+    let blocks = sums.len() / ROWS_PER_BLOCK;
+    let len = weights.len() / blocks.max(1);
+    // SAFETY: `listed` compared the lengths, so that the entries lead to no place outside a block, and each block has
+    // eight sums; there is one block at least.
+    unsafe { blocks_over_list(list.as_ptr(), weights.as_ptr(), sums.as_mut_ptr(), blocks, len) }
+}
+
+/// Adds what a list contributes to the sums of a last block, of `WORDS` words for each pair of inputs, 1 to 3.
+pub fn last_block<const WORDS: usize>(list: &List<'_>, weights: &[u8], sums: &mut [u32]) {
+    if sums.len() == 2 * WORDS {
+        // SAFETY: `listed` compared the lengths, so that the entries lead to no place outside the block.
+        unsafe { last_block_over_list::<WORDS>(list.as_ptr(), weights.as_ptr(), sums.as_mut_ptr()) }
+    }
+}
+
+/// Adds what `codes` contribute to the sums of a full block.
+pub fn block(codes: &[u8], weights: &[u8], sums: &mut [u32; ROWS_PER_BLOCK]) {
+    if !codes.is_empty() && weights.len() >= ROWS_PER_BLOCK * codes.len().next_multiple_of(2) {
+        // SAFETY: the lengths were compared; there is one code at least.
+        unsafe { block_over_codes(codes.as_ptr(), weights.as_ptr(), sums, codes.len()) }
+    }
+}
+
+/// The largest of a window's four sums, for the two rows in a column of a full block.
+pub fn maxima(window: &Window<'_>, column: &[u8]) -> [i32; 2] {
+    let taps = window.codes.len();
+    // From a column's first word to its last: the columns beside it need not follow.
+    if column.len() + STRIDE - 4 < STRIDE * taps.div_ceil(2) {
+        return [0; 2];
+    }
+    // SAFETY: the lengths were compared.
+    let maxima = unsafe { column_maxima(&window.starts, window.codes.as_ptr(), column.as_ptr(), taps) };
+    [maxima as i32, (maxima >> 32) as i32]
+}
+
+/// As in `portable`: the rounding is the carry out of the lower word, the clamp is USAT.
+pub fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
+    let code: u32;
+    // SAFETY: arithmetic in registers.
+    unsafe {
+        asm!(
+            "smull {low}, {code}, {shifted}, {multiplier}",
+            "lsls {low}, {low}, #1",
+            "adc {code}, {code}, {zero_point}",
+            "usat {code}, #8, {code}",
+            low = out(reg) _,
+            code = out(reg) code,
+            shifted = in(reg) accumulator.wrapping_shl(rescale.shift.into()),
+            multiplier = in(reg) multiplier,
+            zero_point = in(reg) u32::from(rescale.zero_point),
+            options(pure, nomem, nostack),
+        );
+    }
+    code as u8
+}
+
+/// What the loops over rows share: the products of the code in r8 with eight weights, which begin `at` bytes behind r11,
+/// added to the sums of even rows, r0-r3, and of odd rows, r4-r7.
+macro_rules! eight_rows {
+    () => {
+        "
+        .macro THIMBLE_WORD at, even, odd
+            ldrb r10, [r11, #\\at]
+            ldrsb r9, [r11, #\\at + 1]
+            mla \\even, r8, r10, \\even
+            mla \\odd, r8, r9, \\odd
+        .endm
+        .macro THIMBLE_EIGHT at
+            THIMBLE_WORD \\at, r0, r4
+            THIMBLE_WORD \\at + 4, r1, r5
+            THIMBLE_WORD \\at + 8, r2, r6
+            THIMBLE_WORD \\at + 12, r3, r7
+        .endm
+        "
+    };
+}
+
+/// Forgets the macros of [`eight_rows`].
+macro_rules! forget {
+    () => {
+        "
+        .purgem THIMBLE_WORD
+        .purgem THIMBLE_EIGHT
+        "
+    };
+}
+
+/// Eight rows at a time over a list: 18.5 instructions for the 8 products of an entry.
+///
+/// r0-r7 sums, r8 input, r9 distance and weight, r10 weight, r11 address of weights, r12 list, lr block; the stack keeps
+/// the list, the sums, the number of blocks and their length.
+#[unsafe(naked)]
+unsafe extern "C" fn blocks_over_list(
+    list: *const Entry,
+    weights: *const u8,
+    sums: *mut u32,
+    blocks: usize,
+    len: usize,
+) {
+    naked_asm!(
+        eight_rows!(),
+        "
+            push {{r4-r11, lr}}
+            ldr r12, [sp, #36]
+            push {{r0, r2, r3, r12}}
+            mov lr, r1
+        2:
+            ldrd r12, r8, [sp]
+            ldm r8, {{r0-r7}}
+            mov r11, lr
+            ldrd r8, r9, [r12], #8
+        3:
+            .rept 4
+            add r11, r11, r9
+            THIMBLE_EIGHT 0
+            ldrd r8, r9, [r12], #8
+            .endr
+            cmp r9, #255
+            bne 3b
+            ldr r12, [sp, #4]
+            stm r12!, {{r0-r7}}
+            ldrd r8, r9, [sp, #8]
+            add lr, lr, r9
+            subs r8, r8, #1
+            strd r12, r8, [sp, #4]
+            bne 2b
+            add sp, sp, #16
+            pop {{r4-r11, pc}}
+        ",
+        forget!(),
+    )
+}
+
+/// Less than eight rows over a list, whose places are scaled to their block.
+///
+/// r0-r2 and r4-r6 sums, r3 where they stand in memory, r7 place in a full block, and as above.
+#[unsafe(naked)]
+unsafe extern "C" fn last_block_over_list<const WORDS: usize>(list: *const Entry, weights: *const u8, sums: *mut u32) {
+    naked_asm!(
+        eight_rows!(),
+        "
+            push {{r4-r11, lr}}
+            mov r12, r0
+            mov lr, r1
+            mov r3, r2
+            ldr r0, [r3]
+            ldr r4, [r3, #4 * {words}]
+            .if {words} > 1
+            ldr r1, [r3, #4]
+            ldr r5, [r3, #4 * {words} + 4]
+            .endif
+            .if {words} > 2
+            ldr r2, [r3, #8]
+            ldr r6, [r3, #4 * {words} + 8]
+            .endif
+            mov r7, #0
+            ldrd r8, r9, [r12], #8
+        2:
+            add r7, r7, r9
+            lsr r11, r7, #4
+            and r10, r7, #15
+            .if {words} == 3
+            add r11, r11, r11, lsl #1
+            add r11, r10, r11, lsl #2
+            .else
+            add r11, r10, r11, lsl #{words} + 1
+            .endif
+            add r11, lr, r11
+            THIMBLE_WORD 0, r0, r4
+            .if {words} > 1
+            THIMBLE_WORD 4, r1, r5
+            .endif
+            .if {words} > 2
+            THIMBLE_WORD 8, r2, r6
+            .endif
+            ldrd r8, r9, [r12], #8
+            cmp r9, #255
+            bne 2b
+            str r0, [r3]
+            str r4, [r3, #4 * {words}]
+            .if {words} > 1
+            str r1, [r3, #4]
+            str r5, [r3, #4 * {words} + 4]
+            .endif
+            .if {words} > 2
+            str r2, [r3, #8]
+            str r6, [r3, #4 * {words} + 8]
+            .endif
+            pop {{r4-r11, pc}}
+        ",
+        forget!(),
+        words = const WORDS,
+    )
+}
+
+/// A block over codes that are not listed; those that are zero are skipped.
+///
+/// r0-r7 sums, r8 code, r9-r10 weights, r11 address of weights, r12 codes, lr their end; the stack keeps the sums.
+#[unsafe(naked)]
+unsafe extern "C" fn block_over_codes(
+    codes: *const u8,
+    weights: *const u8,
+    sums: *mut [u32; ROWS_PER_BLOCK],
+    count: usize,
+) {
+    naked_asm!(
+        eight_rows!(),
+        "
+            push {{r2, r4-r11, lr}}
+            mov r12, r0
+            mov r11, r1
+            add lr, r0, r3
+            ldm r2, {{r0-r7}}
+        2:
+            ldrb r8, [r12], #1
+            cmp r8, #0
+            beq 3f
+            THIMBLE_EIGHT 0
+        3:
+            cmp r12, lr
+            beq 5f
+            ldrb r8, [r12], #1
+            cmp r8, #0
+            beq 4f
+            THIMBLE_EIGHT 2
+        4:
+            add r11, r11, #16
+            cmp r12, lr
+            bne 2b
+        5:
+            pop {{r12}}
+            stm r12, {{r0-r7}}
+            pop {{r4-r11, pc}}
+        ",
+        forget!(),
+    )
+}
+
+/// Two rows at the four positions of a window: 14 instructions for the 8 products of a tap.
+///
+/// r0 code, r1 codes, r2 weights, r3 and r12 weights of the even and the odd row, r4-r7 and r8-r11 their sums, lr where
+/// the codes of pairs of taps end; the stack keeps the number of taps.
+#[unsafe(naked)]
+unsafe extern "C" fn column_maxima(
+    starts: *const [i32; 4],
+    codes: *const [u8; 4],
+    weights: *const u8,
+    taps: usize,
+) -> u64 {
+    naked_asm!(
+        "
+        .macro THIMBLE_POSITION at, even, odd
+            ldrb r0, [r1, #\\at]
+            mla \\even, r0, r3, \\even
+            mla \\odd, r0, r12, \\odd
+        .endm
+        .macro THIMBLE_TAP tap
+            ldrb r3, [r2, #2 * \\tap]
+            ldrsb r12, [r2, #2 * \\tap + 1]
+            THIMBLE_POSITION 4 * \\tap, r4, r8
+            THIMBLE_POSITION 4 * \\tap + 1, r5, r9
+            THIMBLE_POSITION 4 * \\tap + 2, r6, r10
+            THIMBLE_POSITION 4 * \\tap + 3, r7, r11
+        .endm
+        .macro THIMBLE_MAXIMUM to, other
+            cmp \\to, \\other
+            it lt
+            movlt \\to, \\other
+        .endm
+            push {{r3-r11, lr}}
+            ldm r0, {{r4-r7}}
+            mov r8, #0
+            mov r9, #0
+            mov r10, #0
+            mov r11, #0
+            bic lr, r3, #1
+            add lr, r1, lr, lsl #2
+            cmp r1, lr
+            beq 3f
+        2:
+            THIMBLE_TAP 0
+            THIMBLE_TAP 1
+            add r1, r1, #8
+            add r2, r2, #16
+            cmp r1, lr
+            bne 2b
+        3:
+            pop {{r3}}
+            lsls r3, r3, #31
+            beq 4f
+            THIMBLE_TAP 0
+        4:
+            THIMBLE_MAXIMUM r4, r5
+            THIMBLE_MAXIMUM r6, r7
+            THIMBLE_MAXIMUM r8, r9
+            THIMBLE_MAXIMUM r10, r11
+            THIMBLE_MAXIMUM r4, r6
+            THIMBLE_MAXIMUM r8, r10
+            mov r0, r4
+            mov r1, r8
+            pop {{r4-r11, pc}}
+            .purgem THIMBLE_POSITION
+            .purgem THIMBLE_TAP
+            .purgem THIMBLE_MAXIMUM
+        ",
+    )
+}

@@ -1,0 +1,46 @@
+//! The loops in plain Rust, two rows at a time: a column of words in a block of any width. `stride` is the bytes of weights that
+//! the block has for a pair of inputs.
+
+use super::Window;
+use crate::kernels::parts;
+
+/// The sum of an even row, and of the odd one beside it.
+pub type Sums = [u32; 2];
+
+/// Adds what `codes` contribute to the sums of a block: those of even rows, then those of odd ones.
+#[inline(never)]
+pub fn block(codes: &[u8], weights: &[u8], sums: &mut [u32]) {
+    let words = sums.len() / 2;
+    let (even, odd) = sums.split_at_mut(words);
+    for (word, (even, odd)) in even.iter_mut().zip(odd).enumerate() {
+        let column = weights.get(4 * word..).unwrap_or_default();
+        for (codes, weights) in codes.chunks(2).zip(parts(column, 4 * words)) {
+            for (&code, &weights) in codes.iter().zip(weights.as_chunks().0) {
+                [*even, *odd] = add([*even, *odd], code.into(), weights);
+            }
+        }
+    }
+}
+
+/// The larger of each row's sums at the four positions of a window.
+#[inline(never)]
+pub fn maxima(window: &Window<'_>, column: &[u8], stride: usize) -> [i32; 2] {
+    let (mut even, mut odd) = (window.starts, [0i32; 4]);
+    for (codes, weights) in window.codes.chunks(2).zip(parts(column, stride)) {
+        for (codes, &[even_weight, odd_weight]) in codes.iter().zip(weights.as_chunks().0) {
+            let weights = [i32::from(even_weight), i32::from(odd_weight.cast_signed())];
+            for ((&code, even), odd) in codes.iter().zip(&mut even).zip(&mut odd) {
+                *even = even.wrapping_add(i32::from(code) * weights[0]);
+                *odd = odd.wrapping_add(i32::from(code) * weights[1]);
+            }
+        }
+    }
+    [even, odd].map(|[a, b, c, d]| a.max(b).max(c.max(d)))
+}
+
+/// Adds the products of a code and its two weights.
+#[inline(always)]
+pub fn add([even, odd]: Sums, code: u32, [even_weight, odd_weight]: [u8; 2]) -> Sums {
+    let odd_weight = i32::from(odd_weight.cast_signed()).cast_unsigned();
+    [even.wrapping_add(code.wrapping_mul(even_weight.into())), odd.wrapping_add(code.wrapping_mul(odd_weight))]
+}
