@@ -1,4 +1,4 @@
-//! Files on the host: pictures to read, results to write.
+//! Files on the host: input to read, results to write.
 
 use core::ffi::CStr;
 
@@ -10,28 +10,28 @@ use crate::host::Failure;
 /// Bytes that a path may have.
 const LONGEST_PATH: usize = 512;
 
-/// Pictures one behind the other, nothing between them.
-pub struct PictureFile(File);
+/// Pictures one behind the other, or what else a program reads piece by piece.
+pub struct InputFile(File);
 
-impl PictureFile {
+impl InputFile {
     /// Opens a file on the host.
     ///
     /// # Errors
     /// [`Failure::Host`].
     pub fn open(path: &str) -> Result<Self, Failure> {
-        with_c_path(path, |path| File::open(path)).map(Self).map_err(|error| Failure::Host("open the pictures", error))
+        with_c_path(path, |path| File::open(path)).map(Self).map_err(|error| Failure::Host("open the input", error))
     }
 
-    /// Fills `pixels` with the next picture; whether there was one.
+    /// Fills `piece` with what comes next; whether there was anything.
     ///
     /// # Errors
-    /// [`Failure::Host`], and [`Failure::HalfAPicture`] where the file ends inside a picture.
-    pub fn read(&mut self, pixels: &mut [u8]) -> Result<bool, Failure> {
+    /// [`Failure::Host`], and [`Failure::Incomplete`] where the file ends inside of it.
+    pub fn read(&mut self, piece: &mut [u8]) -> Result<bool, Failure> {
         let mut filled = 0;
-        while let Some(rest) = pixels.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            match self.0.read(rest).map_err(|error| Failure::Host("read a picture", error))? {
+        while let Some(rest) = piece.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match self.0.read(rest).map_err(|error| Failure::Host("read the input", error))? {
                 0 if filled == 0 => return Ok(false),
-                0 => return Err(Failure::HalfAPicture),
+                0 => return Err(Failure::Incomplete),
                 more => filled += more,
             }
         }

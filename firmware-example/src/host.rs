@@ -16,10 +16,12 @@ pub enum Failure {
     Usage(&'static str),
     /// The host could not read or write a file.
     Host(&'static str, semihosting::io::Error),
-    /// A file ends inside a picture.
-    HalfAPicture,
-    /// No picture at all.
-    NoPictures,
+    /// A file ends inside a picture or a network.
+    Incomplete,
+    /// No picture, or no network, at all.
+    Empty,
+    /// More than the program has room for.
+    TooLarge(&'static str),
 }
 
 impl From<infer_core::Error> for Failure {
@@ -34,8 +36,9 @@ impl fmt::Display for Failure {
             Self::Refused(error) => error.fmt(f),
             Self::Usage(usage) => write!(f, "usage: {usage}"),
             Self::Host(what, error) => write!(f, "the host cannot {what}: {error}"),
-            Self::HalfAPicture => f.write_str("the file of pictures ends inside a picture: is it for this model?"),
-            Self::NoPictures => f.write_str("there are no pictures"),
+            Self::Incomplete => f.write_str("the file ends inside a picture: is it for this model?"),
+            Self::Empty => f.write_str("there is nothing in the file"),
+            Self::TooLarge(what) => write!(f, "{what} is larger than this program has room for"),
         }
     }
 }

@@ -5,7 +5,7 @@
 #![no_std]
 #![no_main]
 
-use firmware_example::files::PictureFile;
+use firmware_example::files::InputFile;
 use firmware_example::host::{Arguments, Failure, println};
 use firmware_example::{Arena, Stopwatch, model, pictures, program, stack};
 use infer_core::stage::{MAX_LAYERS, Stage};
@@ -36,7 +36,7 @@ fn main() -> Result<(), Failure> {
     let mut cost = Cost::default();
     match arguments.next() {
         Some(path) => {
-            let mut file = PictureFile::open(path)?;
+            let mut file = InputFile::open(path)?;
             while file.read(pixels)? {
                 cost.measure(&mut network, pixels)?;
             }
@@ -48,7 +48,7 @@ fn main() -> Result<(), Failure> {
         }
     }
     if cost.pictures == 0 {
-        return Err(Failure::NoPictures);
+        return Err(Failure::Empty);
     }
     cost.print(&network, dense, stack);
     Ok(())

@@ -5,7 +5,7 @@
 #![no_std]
 #![no_main]
 
-use firmware_example::files::{PictureFile, ResultFile};
+use firmware_example::files::{InputFile, ResultFile};
 use firmware_example::host::{Arguments, Failure, println};
 use firmware_example::{Arena, model, program};
 use infer_core::{Network, arena_len, input_len};
@@ -22,7 +22,7 @@ fn main() -> Result<(), Failure> {
         return Err(Failure::Usage("parity PICTURES LOGITS"));
     };
     let mut network = Network::new(MODEL, ARENA.take())?;
-    let (mut pictures, mut logits) = (PictureFile::open(pictures)?, ResultFile::create(logits)?);
+    let (mut pictures, mut logits) = (InputFile::open(pictures)?, ResultFile::create(logits)?);
     let pixels = PICTURE.take();
     let mut count = 0;
     while pictures.read(pixels)? {
@@ -30,5 +30,5 @@ fn main() -> Result<(), Failure> {
         count += 1;
     }
     println!("{count} pictures");
-    if count == 0 { Err(Failure::NoPictures) } else { Ok(()) }
+    if count == 0 { Err(Failure::Empty) } else { Ok(()) }
 }

@@ -1,0 +1,75 @@
+//! Networks of random shapes in one file, for a chip to run one after the other, and networks of known shape whose numbers
+//! are the same on every machine.
+//!
+//! A bundle is, for each network: the length of the model in four bytes, the model, [`PICTURES`] pictures.
+
+use std::fs;
+
+use infer_core::{Header, Shape};
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::TestRunner;
+use thimble_tests::random_model::{Kind, RandomModel, random_models};
+
+use crate::{Outcome, parity};
+
+/// Pictures of each network: black, sparse, and without zeros.
+const PICTURES: u64 = 3;
+
+/// Writes `count` random networks, the same each time.
+pub fn write(bundle: &str, count: &str) -> Outcome<()> {
+    let mut runner = TestRunner::deterministic();
+    let mut bytes = Vec::new();
+    for _ in 0..count.parse()? {
+        let model = random_models().new_tree(&mut runner).map_err(|reason| reason.to_string())?.current();
+        let file = model.file();
+        bytes.extend(u32::try_from(file.len())?.to_le_bytes());
+        bytes.extend(file);
+        bytes.extend((0..PICTURES).flat_map(|index| model.picture(index)));
+    }
+    fs::write(bundle, bytes)?;
+    Ok(())
+}
+
+/// Checks the logits of every picture of every network.
+pub fn compare(bundle: &str, logits: &str) -> Outcome<()> {
+    let (bundle, logits) = (fs::read(bundle)?, fs::read(logits)?);
+    let (mut unread, mut unchecked) = (&*bundle, &*logits);
+    let (mut networks, mut different) = (0, 0);
+    let missing = || format!("{} bytes of logits are not enough", logits.len());
+    while let Some((len, rest)) = unread.split_first_chunk() {
+        let (model, rest) =
+            rest.split_at_checked(u32::from_le_bytes(*len) as usize).ok_or("the bundle is truncated")?;
+        let header = Header::parse(model)?;
+        let pictures_len = header.input_len as usize * PICTURES as usize;
+        let (pictures, rest) = rest.split_at_checked(pictures_len).ok_or("the bundle is truncated")?;
+        let answers_len = header.classes as usize * size_of::<i32>() * PICTURES as usize;
+        let (answers, more) = unchecked.split_at_checked(answers_len).ok_or_else(missing)?;
+        let lines = parity::differences(model, 0, pictures, answers)?;
+        lines.iter().for_each(|line| eprintln!("network {networks}, {line}"));
+        different += lines.len();
+        networks += 1;
+        (unread, unchecked) = (rest, more);
+    }
+    println!("{networks} networks, {different} mismatches");
+    if !unchecked.is_empty() {
+        return Err(format!("{} bytes of logits too many", unchecked.len()).into());
+    }
+    if different == 0 && networks > 0 { Ok(()) } else { Err("the chip computes something else than the host".into()) }
+}
+
+/// Writes a network of known shape and random weights, and pictures 60% black.
+pub fn synthetic(name: &str, model: &str, pictures: &str) -> Outcome<()> {
+    let picture = Shape { height: 28, width: 28, channels: 1 };
+    let (input, layers) = match name {
+        "mlp" => (picture, vec![Kind::Dense(350)]),
+        "cnn" => (picture, vec![Kind::Conv(32, 3, false), Kind::MaxPool, Kind::Dense(100)]),
+        "conv" => (Shape { height: 12, width: 12, channels: 16 }, vec![Kind::Conv(32, 3, true)]),
+        "conv-pool" => (Shape { height: 12, width: 12, channels: 16 }, vec![Kind::Conv(32, 3, true), Kind::MaxPool]),
+        _ => return Err(format!("no network {name}; there are mlp, cnn, conv, conv-pool").into()),
+    };
+    let network = RandomModel { input, zero_point: 0, layers, classes: 10, seed: 48 };
+    fs::write(model, network.file())?;
+    // Every third picture of a random network is sparse.
+    fs::write(pictures, (0..12).flat_map(|index| network.picture(3 * index + 1)).collect::<Vec<_>>())?;
+    Ok(())
+}
