@@ -9,8 +9,8 @@ const KERNELS: [(&str, &[&str]); 6] = [
     ("armv7m", &["thumbv7m-", "thumbv8m.main-"]),
     ("armv6m", &["thumbv6m-", "thumbv8m.base-"]),
     ("scalar", &["riscv32"]),
-    ("sse2", &["x86_64-"]),
-    ("neon", &["aarch64-"]),
+    ("x86_64", &["x86_64-"]),
+    ("aarch64", &["aarch64-"]),
 ];
 
 fn main() {

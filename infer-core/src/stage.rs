@@ -88,6 +88,12 @@ pub struct Rescale {
 pub struct ChannelTable<'m>(&'m [u8]);
 
 impl<'m> ChannelTable<'m> {
+    /// A table, a record of eight bytes for each channel.
+    #[cfg(test)]
+    pub(crate) const fn new(bytes: &'m [u8]) -> Self {
+        Self(bytes)
+    }
+
     /// The table as it stands in the file: for each channel bias and multiplier, little-endian.
     #[must_use]
     pub const fn bytes(self) -> &'m [u8] {

@@ -9,13 +9,13 @@
 
 #[cfg(kernels = "armv7em")]
 mod armv7em;
-#[cfg(not(kernels = "portable"))]
+#[cfg(any(kernels = "armv7em", kernels = "armv7m", kernels = "armv6m", kernels = "scalar"))]
 mod listed;
 mod patch;
 pub mod portable;
 #[cfg(any(kernels = "armv7m", kernels = "armv6m", kernels = "scalar"))]
 mod scalar;
-#[cfg(any(kernels = "sse2", kernels = "neon"))]
+#[cfg(any(kernels = "x86_64", kernels = "aarch64"))]
 mod simd;
 #[cfg(not(kernels = "portable"))]
 mod window;
@@ -26,7 +26,7 @@ use armv7em as chosen;
 use portable as chosen;
 #[cfg(any(kernels = "armv7m", kernels = "armv6m", kernels = "scalar"))]
 use scalar as chosen;
-#[cfg(any(kernels = "sse2", kernels = "neon"))]
+#[cfg(any(kernels = "x86_64", kernels = "aarch64"))]
 use simd as chosen;
 
 pub use chosen::{conv2d, dense, logits, max_pool2d};

@@ -21,6 +21,7 @@ pub fn inside<'i>(input: &'i [u8], stage: &Conv2dStage<'_>, y: usize, x: usize) 
 /// Calls `found`, in the order of taps, with the codes that a tap meets at the four positions of the window at row `y` and
 /// column `x` of the output, not pooled yet: upper left, upper right, lower left, lower right.
 #[cfg(not(kernels = "armv7em"))]
+#[inline]
 pub fn each_tap(input: &[u8], stage: &Conv2dStage<'_>, y: usize, x: usize, mut found: impl FnMut([u8; 4])) {
     let Some(window) = inside(input, stage, y, x) else {
         each_tap_over_an_edge(input, stage, y, x, &mut found);

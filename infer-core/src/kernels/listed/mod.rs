@@ -4,14 +4,14 @@
 //! listed, each entry with the place of its weights in a full block; then every block of rows runs over the list. The
 //! list holds [`LISTED`] entries at a time, and between two lists the rows' sums wait in scratch.
 
-#[cfg(any(kernels = "armv7em", kernels = "sse2", kernels = "neon"))]
+#[cfg(kernels = "armv7em")]
 mod pairs;
-#[cfg(any(kernels = "armv7m", kernels = "armv6m", kernels = "scalar"))]
+#[cfg(not(kernels = "armv7em"))]
 mod singles;
 
-#[cfg(any(kernels = "armv7em", kernels = "sse2", kernels = "neon"))]
+#[cfg(kernels = "armv7em")]
 use pairs::{END, FILLER, fill};
-#[cfg(any(kernels = "armv7m", kernels = "armv6m", kernels = "scalar"))]
+#[cfg(not(kernels = "armv7em"))]
 use singles::{END, FILLER, fill};
 
 use super::{LISTED, parts};
@@ -44,7 +44,7 @@ impl List<'_> {
     }
 
     /// All but the end.
-    #[cfg(any(kernels = "scalar", kernels = "sse2", kernels = "neon"))]
+    #[cfg(kernels = "scalar")]
     pub fn entries(&self) -> &[Entry] {
         self.entries.get(..self.filled).unwrap_or_default()
     }

@@ -1,0 +1,93 @@
+//! Vectors of 256 bits on x86-64: AVX2, which the processor is asked for when the program runs.
+
+#![allow(unsafe_code, reason = "instructions that not every x86-64 has")]
+
+use core::arch::x86_64::{
+    __m256i, _mm256_add_epi32, _mm256_and_si256, _mm256_madd_epi16, _mm256_max_epi32, _mm256_set_m128i,
+    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_srai_epi16,
+};
+
+use super::{STRIDE, Vector};
+use crate::stage::{Conv2dStage, DenseStage, LogitsStage};
+
+cpufeatures::new!(avx2, "avx2");
+
+/// Whether the processor has AVX2; only the first call asks.
+pub fn is_there() -> bool {
+    avx2::get()
+}
+
+/// Instructions of AVX2.
+macro_rules! avx2 {
+    ($value:expr) => {
+        // SAFETY: arithmetic in registers; `TwoBlocks` is used only below, where AVX2 is there.
+        unsafe { $value }
+    };
+}
+
+/// Lanes of 16 bits, or of 32, eight or four of each of two blocks.
+#[derive(Clone, Copy)]
+struct TwoBlocks(__m256i);
+
+impl Vector<2> for TwoBlocks {
+    #[inline(always)]
+    fn splat(lanes: u32) -> Self {
+        Self(avx2!(_mm256_set1_epi32(lanes.cast_signed())))
+    }
+
+    #[inline(always)]
+    fn load([first, second]: [&[u8; STRIDE]; 2]) -> Self {
+        Self(avx2!(_mm256_set_m128i(bytemuck::must_cast(*second), bytemuck::must_cast(*first))))
+    }
+
+    #[inline(always)]
+    fn to_sums(self) -> [[u32; 4]; 2] {
+        bytemuck::must_cast(self.0)
+    }
+
+    #[inline(always)]
+    fn low_bytes(self) -> Self {
+        Self(avx2!(_mm256_and_si256(self.0, _mm256_set1_epi16(0xFF))))
+    }
+
+    #[inline(always)]
+    fn high_bytes(self) -> Self {
+        Self(avx2!(_mm256_srai_epi16::<8>(self.0)))
+    }
+
+    #[inline(always)]
+    fn multiply_add(self, other: Self) -> Self {
+        Self(avx2!(_mm256_madd_epi16(self.0, other.0)))
+    }
+
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        Self(avx2!(_mm256_add_epi32(self.0, other.0)))
+    }
+
+    #[inline(always)]
+    fn max(self, other: Self) -> Self {
+        Self(avx2!(_mm256_max_epi32(self.0, other.0)))
+    }
+}
+
+/// A kernel compiled for AVX2, and the door to it.
+macro_rules! kernel {
+    ($name:ident, $module:ident, $stage:ty, $output:ty) => {
+        #[doc = concat!("See [`", stringify!($name), "`](super::", stringify!($name), "()).")]
+        pub fn $name(input: &[u8], stage: &$stage, scratch: &mut [u32], output: &mut [$output]) {
+            #[target_feature(enable = "avx2")]
+            fn compiled(input: &[u8], stage: &$stage, scratch: &mut [u32], output: &mut [$output]) {
+                super::$module::$name::<TwoBlocks, 2>(input, stage, scratch, output);
+            }
+            if is_there() {
+                // SAFETY: the processor was asked.
+                unsafe { compiled(input, stage, scratch, output) }
+            }
+        }
+    };
+}
+
+kernel!(conv2d, conv2d, Conv2dStage<'_>, u8);
+kernel!(dense, dense, DenseStage<'_>, u8);
+kernel!(logits, dense, LogitsStage<'_>, i32);

@@ -1,0 +1,141 @@
+//! Every version against the portable kernels.
+
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may panic")]
+
+extern crate std;
+
+use std::vec;
+use std::vec::Vec;
+
+use super::*;
+use crate::Shape;
+use crate::kernels::{conv2d_scratch, dense_scratch, portable};
+use crate::packing::packed_len;
+use crate::stage::ChannelTable;
+
+/// Numbers without a pattern (Marsaglia's xorshift), as bytes.
+fn bytes(seed: u32, count: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9) | 1;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        (state >> 13) as u8
+    };
+    core::iter::repeat_with(next).take(count).collect()
+}
+
+/// Codes, half of them zero; weights and channels of any bits.
+struct Numbers {
+    codes: Vec<u8>,
+    weights: Vec<u8>,
+    channels: Vec<u8>,
+    rescale: Rescale,
+}
+
+impl Numbers {
+    fn new(codes: usize, rows: usize, inputs: usize) -> Self {
+        let seed = (codes * 1000 + rows * 100 + inputs) as u32;
+        let keep = bytes(seed + 1, codes);
+        let codes = bytes(seed, codes).iter().zip(keep).map(|(&code, keep)| code * (keep & 1)).collect();
+        let weights = bytes(seed + 2, packed_len(rows as u32, inputs as u32).unwrap() as usize);
+        let mut channels = bytes(seed + 3, 8 * rows);
+        for record in channels.chunks_mut(8) {
+            // Biases that neither drown the sums nor wrap them, positive multipliers.
+            record[3] = if record[2] & 0x80 == 0 { 0 } else { 0xFF };
+            record[7] &= 0x1F;
+        }
+        let rescale = Rescale { zero_point: if rows.is_multiple_of(3) { 77 } else { 0 }, shift: (rows % 4) as u8 };
+        Self { codes, weights, channels, rescale }
+    }
+}
+
+type Convolution = fn(&[u8], &Conv2dStage<'_>, &mut [u32], &mut [u8]);
+type Dense = fn(&[u8], &DenseStage<'_>, &mut [u32], &mut [u8]);
+type Logits = fn(&[u8], &LogitsStage<'_>, &mut [u32], &mut [i32]);
+
+/// The versions of a kernel that this processor runs, by name.
+macro_rules! versions {
+    ($kernel:ident as $type:ty) => {{
+        #[cfg(target_arch = "x86_64")]
+        let wide = avx2::is_there().then_some(("two blocks", avx2::$kernel as $type));
+        #[cfg(not(target_arch = "x86_64"))]
+        let wide = None;
+        [Some(("one block", one_block::$kernel as $type)), wide].into_iter().flatten()
+    }};
+}
+
+#[test]
+fn dense_layers_of_every_tail_give_the_codes_of_the_portable_kernel() {
+    for (rows, inputs) in (1..=40).flat_map(|rows| [1, 2, 3, 31, 4999].map(|inputs| (rows, inputs))) {
+        let Numbers { codes, weights, channels, rescale } = Numbers::new(inputs, rows, inputs);
+        let channels = ChannelTable::new(&channels);
+        let stage = DenseStage { inputs: inputs as u32, outputs: rows as u16, rescale, channels, weights: &weights };
+        let mut scratch = vec![0xDEAD_BEEF; dense_scratch(rows)];
+        let mut expected = vec![1; rows];
+        portable::dense(&codes, &stage, &mut scratch, &mut expected);
+        for (name, dense) in versions!(dense as Dense) {
+            let mut found = vec![2; rows];
+            dense(&codes, &stage, &mut scratch, &mut found);
+            assert_eq!(found, expected, "{name}, {rows} rows of {inputs}");
+        }
+    }
+}
+
+#[test]
+fn logits_of_every_tail_are_those_of_the_portable_kernel() {
+    for (rows, inputs) in (1..=40).flat_map(|rows| [1, 100, 333].map(|inputs| (rows, inputs))) {
+        let Numbers { codes, weights, channels, .. } = Numbers::new(inputs, rows, inputs);
+        let stage = LogitsStage {
+            inputs: inputs as u32,
+            classes: rows as u16,
+            scale: 1.0,
+            biases: &channels[..4 * rows],
+            weights: &weights,
+        };
+        let mut scratch = vec![0xDEAD_BEEF; dense_scratch(rows)];
+        let mut expected = vec![1; rows];
+        portable::logits(&codes, &stage, &mut scratch, &mut expected);
+        for (name, logits) in versions!(logits as Logits) {
+            let mut found = vec![2; rows];
+            logits(&codes, &stage, &mut scratch, &mut found);
+            assert_eq!(found, expected, "{name}, {rows} rows of {inputs}");
+        }
+    }
+}
+
+#[test]
+fn convolutions_of_every_tail_give_the_codes_of_the_portable_kernel() {
+    for (output_channels, pool, same) in (1..=40).flat_map(|channels| {
+        [(false, false), (false, true), (true, false), (true, true)].map(|(pool, same)| (channels, pool, same))
+    }) {
+        for (kernel, channels) in [(1, 1), (3, 1), (2, 3), (3, 4)] {
+            let input = Shape { height: 6, width: 7, channels };
+            let taps = usize::from(kernel) * usize::from(kernel) * usize::from(channels);
+            let shrink = if same { 0 } else { u16::from(kernel) - 1 };
+            let halve = if pool { 2 } else { 1 };
+            let [height, width] = [6, 7].map(|side: u16| (side - shrink) / halve);
+            let output = Shape { height, width, channels: output_channels };
+            let numbers = Numbers::new(input.len(), output_channels.into(), taps);
+            let stage = Conv2dStage {
+                input,
+                output,
+                kernel,
+                pad_before: if same { (kernel - 1) / 2 } else { 0 },
+                pad_code: 5,
+                pool,
+                rescale: numbers.rescale,
+                channels: ChannelTable::new(&numbers.channels),
+                weights: &numbers.weights,
+            };
+            let mut scratch = vec![0xDEAD_BEEF; conv2d_scratch(taps, pool)];
+            let mut expected = vec![1; output.len()];
+            portable::conv2d(&numbers.codes, &stage, &mut scratch, &mut expected);
+            for (name, conv2d) in versions!(conv2d as Convolution) {
+                let mut found = vec![2; output.len()];
+                conv2d(&numbers.codes, &stage, &mut scratch, &mut found);
+                assert_eq!(found, expected, "{name}, {stage:?}");
+            }
+        }
+    }
+}
