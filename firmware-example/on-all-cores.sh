@@ -47,11 +47,11 @@ on_core() {
     THIMBLE_CORE=$core ../.ci/bare-metal-cargo "$(target_of "$core")" run --quiet --release --bin "$program" -- "$@"
 }
 
-# The same build settings, so that what is counted and what is weighed is the same code.
-flash_on() {
+# bytes_on CORE WHAT, in the same build settings, so that what is counted and what is weighed is the same code.
+bytes_on() {
     local target
     target=$(target_of "$1")
-    env "CARGO_TARGET_$(tr 'a-z.-' 'A-Z__' <<<"$target")_RUNNER=$on_chip flash" ../.ci/bare-metal-cargo "$target" \
+    env "CARGO_TARGET_$(tr 'a-z.-' 'A-Z__' <<<"$target")_RUNNER=$on_chip $2" ../.ci/bare-metal-cargo "$target" \
         run --quiet --release --no-default-features --features link-proof --bin minimal
 }
 
@@ -62,9 +62,9 @@ on_chip=$(cd .. && cargo metadata --format-version 1 --no-deps | sed 's/.*"targe
 
 failed=0
 lines=()
-row='%-8s %-12s %7s %10s %12s %12s %12s %6s %6s %6s\n'
+row='%-8s %-12s %7s %10s %12s %12s %12s %6s %6s %6s %8s\n'
 # shellcheck disable=SC2059
-printf "$row" core model images mismatches instructions most "no zeros" stack arena flash
+printf "$row" core model images mismatches instructions most "no zeros" stack arena flash kernels
 for model in "${models[@]}"; do
     export THIMBLE_MODEL=$model
     "$on_chip" pictures "$model" "$scratch/pictures" "$images"
@@ -74,16 +74,16 @@ for model in "${models[@]}"; do
         verdict=$("$on_chip" compare "$model" "$scratch/pictures" "$scratch/logits") || failed=1
         mismatches=$(sed 's/.*pictures, \([0-9]*\) mismatches.*/\1/' <<<"$verdict")
         line=$(on_core "$core" bench "$scratch/counted" | grep '^{')
-        code=$(flash_on "$core")
+        code=$(bytes_on "$core" flash) kernels=$(bytes_on "$core" kernels)
         name=$(sed 's/.*"model":"\([^"]*\)".*/\1/' <<<"$line")
         mean=$(number instructions_mean "$line") most=$(number instructions_max "$line")
         dense=$(number instructions_dense "$line") stack=$(number stack_bytes "$line")
         arena=$(number arena_bytes "$line")
         # shellcheck disable=SC2059
-        printf "$row" "$core" "$name" "$images" "$mismatches" "$mean" "$most" "$dense" "$stack" "$arena" "$code"
+        printf "$row" "$core" "$name" "$images" "$mismatches" "$mean" "$most" "$dense" "$stack" "$arena" "$code" "$kernels"
         lines+=("{\"core\": \"$core\", \"model\": \"$name\", \"images\": $images, \"mismatches\": $mismatches, \
 \"instructions_mean\": $mean, \"instructions_max\": $most, \"instructions_dense\": $dense, \
-\"stack_bytes\": $stack, \"arena_bytes\": $arena, \"code_bytes\": $code}")
+\"stack_bytes\": $stack, \"arena_bytes\": $arena, \"code_bytes\": $code, \"kernels_bytes\": $kernels}")
     done
 done
 {

@@ -27,9 +27,11 @@ pub fn gather<T: Copy + From<u8>>(input: &[u8], stage: &Conv2dStage<'_>, y: usiz
         if codes.is_none() || hit < kernel {
             taps.fill(stage.pad_code.into());
         }
-        let inside = taps.get_mut(overhang * channels..(overhang + hit) * channels);
-        for (tap, code) in inside.into_iter().flatten().zip(codes.into_iter().flatten()) {
-            *tap = (*code).into();
+        if let (Some(inside), Some(codes)) = (taps.get_mut(overhang * channels..(overhang + hit) * channels), codes) {
+            // By fours, where a compiler sees words.
+            let ((fours, rest), (codes, last)) = (inside.as_chunks_mut::<4>(), codes.as_chunks::<4>());
+            fours.iter_mut().zip(codes).for_each(|(taps, codes)| *taps = codes.map(T::from));
+            rest.iter_mut().zip(last).for_each(|(tap, &code)| *tap = code.into());
         }
     }
 }

@@ -212,9 +212,9 @@ unsafe extern "C" fn last_block<const WORDS: usize>(list: *const Entry, weights:
 }
 
 /// A block of 1 to 4 words for each pair of lanes, at one position: every pair that is not zero, up to
-/// [`PAIRS_PER_FOLD`](super::PAIRS_PER_FOLD). 18 instructions for 16 products.
+/// [`PAIRS_PER_FOLD`](super::PAIRS_PER_FOLD).
 #[unsafe(naked)]
-pub unsafe extern "C" fn single_block<const WORDS: usize, const ALIGNED: bool>(
+pub unsafe extern "C" fn single_block<const WORDS: usize>(
     lanes: *const u32,
     weights: *const u8,
     sums: *mut u32,
@@ -224,12 +224,8 @@ pub unsafe extern "C" fn single_block<const WORDS: usize, const ALIGNED: bool>(
         cpu!(),
         shared!(),
         ".macro THIMBLE_TWO",
-        ".if {aligned}",
-        "ldrd r10, r11, [lr], #8",
-        ".else",
         "ldr r10, [lr], #4",
         "ldr r11, [lr], #4",
-        ".endif",
         ".endm",
         "push {{r2, r4-r11, lr}}",
         "mov r12, r0",
@@ -288,6 +284,5 @@ pub unsafe extern "C" fn single_block<const WORDS: usize, const ALIGNED: bool>(
         ".purgem THIMBLE_TWO",
         forget!(),
         words = const WORDS,
-        aligned = const ALIGNED as usize,
     )
 }

@@ -22,7 +22,7 @@ mod gather;
 
 use core::arch::asm;
 
-use conv2d::{Pooled, pooled_blocks};
+use conv2d::{Pooled, Single, pooled_blocks, single_blocks};
 use dense::single_block;
 use gather::gather;
 
@@ -75,41 +75,71 @@ pub fn conv2d(input: &[u8], stage: &Conv2dStage<'_>, scratch: &mut [u32], output
 /// Without a pool: for each position eight rows at a time.
 #[inline(never)]
 fn single(input: &[u8], stage: &Conv2dStage<'_>, taps: usize, lanes: &mut [u32], output: &mut [u8]) {
-    let aligned = in_words(stage.weights);
     let width = usize::from(stage.output.width).max(1);
     let (channels, pairs) = (usize::from(stage.output.channels).max(1), lanes.len());
-    let block_len = 2 * ROWS_PER_BLOCK * pairs;
+    // LDRD reads the weights of full blocks; those that it cannot read go block by block, as the last block does.
+    let at_once = if in_words(stage.weights) { channels / ROWS_PER_BLOCK } else { 0 };
     for (position, codes) in output.chunks_exact_mut(channels).enumerate() {
         let patch: &mut [u16] = bytemuck::cast_slice_mut(lanes);
         if let [.., last] = patch {
             *last = 0;
         }
         patch::gather(input, stage, position / width, position % width, patch.get_mut(..taps).unwrap_or_default());
-        let total = patch.iter().fold(0u32, |total, &code| total.wrapping_add(code.into()));
-        let tables = stage.channels.bytes().chunks(8 * ROWS_PER_BLOCK);
-        let blocks = parts(stage.weights, block_len);
-        for ((codes, block), table) in codes.chunks_mut(ROWS_PER_BLOCK).zip(blocks).zip(tables) {
-            let words = codes.len().div_ceil(2);
-            let mut sums = [0; ROWS_PER_BLOCK];
-            let sums = sums.get_mut(..2 * words).unwrap_or_default();
-            begin(sums, table, 8);
-            for (weights, lanes) in parts(block, 4 * words * PAIRS_PER_FOLD).zip(lanes.chunks(PAIRS_PER_FOLD)) {
-                let (x, weights, sums) = (lanes.as_ptr(), weights.as_ptr(), sums.as_mut_ptr());
-                // SAFETY: the lengths were compared, so each pair of lanes has its words of weights; there are two sums
-                // for each of those words.
-                unsafe {
-                    match words {
-                        1 => single_block::<1, false>(x, weights, sums, lanes.len()),
-                        2 => single_block::<2, false>(x, weights, sums, lanes.len()),
-                        3 => single_block::<3, false>(x, weights, sums, lanes.len()),
-                        _ if aligned => single_block::<4, true>(x, weights, sums, lanes.len()),
-                        _ => single_block::<4, false>(x, weights, sums, lanes.len()),
-                    }
-                }
+        let total = sum(lanes);
+        let (codes, rest) = codes.split_at_mut((at_once * ROWS_PER_BLOCK).min(channels));
+        if at_once > 0 {
+            let mut position = Single {
+                lanes: lanes.as_ptr(),
+                end: lanes.as_ptr_range().end,
+                weights: stage.weights.as_ptr(),
+                channels: stage.channels.bytes().as_ptr(),
+                codes: codes.as_mut_ptr(),
+                blocks: at_once,
+                start: total.wrapping_mul(128).wrapping_neg(),
+                shift: stage.rescale.shift.into(),
+                zero_point: stage.rescale.zero_point.into(),
+            };
+            // SAFETY: `conv2d` compared the lengths: eight codes, channels and rows of weights for each block.
+            unsafe { single_blocks(&raw mut position) }
+        }
+        if !rest.is_empty() {
+            let weights = parts(stage.weights, 2 * ROWS_PER_BLOCK * pairs).skip(at_once);
+            let tables = stage.channels.bytes().chunks(8 * ROWS_PER_BLOCK).skip(at_once);
+            for ((codes, weights), table) in rest.chunks_mut(ROWS_PER_BLOCK).zip(weights).zip(tables) {
+                single_block_by_folds(lanes, total, weights, table, stage.rescale, codes);
             }
-            requantize_block(sums, total, table, stage.rescale, codes, &requantize);
         }
     }
+}
+
+/// The sum of the codes in lanes of 16 bits.
+fn sum(lanes: &[u32]) -> u32 {
+    // Two sums in one; 256 codes do not fill 16 bits.
+    let folds = lanes.chunks(256).map(|lanes| lanes.iter().fold(0u32, |sums, &pair| sums.wrapping_add(pair)));
+    folds.fold(0, |total: u32, sums| total.wrapping_add(sums & 0xFFFF).wrapping_add(sums >> 16))
+}
+
+/// A block that is not full, or does not stand in words.
+#[inline(never)]
+fn single_block_by_folds(lanes: &[u32], total: u32, weights: &[u8], table: &[u8], rescale: Rescale, codes: &mut [u8]) {
+    let words = codes.len().div_ceil(2);
+    let mut sums = [0; ROWS_PER_BLOCK];
+    let sums = sums.get_mut(..2 * words).unwrap_or_default();
+    begin(sums, table, 8);
+    for (weights, lanes) in parts(weights, 4 * words * PAIRS_PER_FOLD).zip(lanes.chunks(PAIRS_PER_FOLD)) {
+        let (x, weights, sums) = (lanes.as_ptr(), weights.as_ptr(), sums.as_mut_ptr());
+        // SAFETY: the lengths were compared, so each pair of lanes has its words of weights; there are two sums for each of
+        // those words.
+        unsafe {
+            match words {
+                1 => single_block::<1>(x, weights, sums, lanes.len()),
+                2 => single_block::<2>(x, weights, sums, lanes.len()),
+                3 => single_block::<3>(x, weights, sums, lanes.len()),
+                _ => single_block::<4>(x, weights, sums, lanes.len()),
+            }
+        }
+    }
+    requantize_block(sums, total, table, rescale, codes, &requantize);
 }
 
 /// With a pool: for each pooled position two rows at a time, their four sums, the maximum, one requantization.

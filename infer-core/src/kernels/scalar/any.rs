@@ -42,7 +42,22 @@ pub fn last_block<const WORDS: usize>(list: &List<'_>, weights: &[u8], sums: &mu
 
 /// Adds what `codes` contribute to the sums of a full block.
 pub fn block(codes: &[u8], weights: &[u8], sums: &mut [u32; ROWS_PER_BLOCK]) {
-    rows::block(codes, weights, sums);
+    let [e0, e1, e2, e3, o0, o1, o2, o3] = *sums;
+    let mut columns = [[e0, o0], [e1, o1], [e2, o2], [e3, o3]];
+    for (codes, weights) in codes.chunks(2).zip(weights.as_chunks::<STRIDE>().0) {
+        for (&code, at) in codes.iter().zip([0, 2]) {
+            let weights = weights.get(at..).unwrap_or_default();
+            if code != 0 {
+                for (column, weights) in columns.iter_mut().zip(weights.chunks(4)) {
+                    if let Some(&weights) = weights.first_chunk() {
+                        *column = add(*column, code.into(), weights);
+                    }
+                }
+            }
+        }
+    }
+    let [[e0, o0], [e1, o1], [e2, o2], [e3, o3]] = columns;
+    *sums = [e0, e1, e2, e3, o0, o1, o2, o3];
 }
 
 /// The largest of a window's four sums, for the two rows in a column of a full block.
