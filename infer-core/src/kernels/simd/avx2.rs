@@ -4,7 +4,7 @@
 
 use core::arch::x86_64::{
     __m256i, _mm256_add_epi32, _mm256_and_si256, _mm256_madd_epi16, _mm256_max_epi32, _mm256_set_m128i,
-    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_srai_epi16,
+    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_srai_epi16, _mm256_srai_epi32, _mm256_sub_epi32,
 };
 
 use super::{STRIDE, Vector};
@@ -63,6 +63,11 @@ impl Vector<2> for TwoBlocks {
     #[inline(always)]
     fn add(self, other: Self) -> Self {
         Self(avx2!(_mm256_add_epi32(self.0, other.0)))
+    }
+
+    #[inline(always)]
+    fn difference_shifted(self, other: Self) -> Self {
+        Self(avx2!(_mm256_srai_epi32::<8>(_mm256_sub_epi32(self.0, other.0))))
     }
 
     #[inline(always)]

@@ -44,6 +44,8 @@ trait Vector<const BLOCKS: usize>: Copy {
     fn multiply_add(self, other: Self) -> Self;
     /// Sums of 32-bit lanes, wrapping.
     fn add(self, other: Self) -> Self;
+    /// The difference of 32-bit lanes, wrapping, shifted right by 8 with its sign.
+    fn difference_shifted(self, other: Self) -> Self;
     /// The larger of each two signed 32-bit lanes.
     fn max(self, other: Self) -> Self;
 }

@@ -4,7 +4,7 @@
 
 use core::arch::x86_64::{
     __m128i, _mm_add_epi32, _mm_and_si128, _mm_andnot_si128, _mm_cmpgt_epi32, _mm_madd_epi16, _mm_or_si128,
-    _mm_set1_epi16, _mm_set1_epi32, _mm_srai_epi16,
+    _mm_set1_epi16, _mm_set1_epi32, _mm_srai_epi16, _mm_srai_epi32, _mm_sub_epi32,
 };
 
 use super::{STRIDE, Vector};
@@ -56,6 +56,11 @@ impl Vector<1> for Block {
     #[inline(always)]
     fn add(self, other: Self) -> Self {
         Self(sse2!(_mm_add_epi32(self.0, other.0)))
+    }
+
+    #[inline(always)]
+    fn difference_shifted(self, other: Self) -> Self {
+        Self(sse2!(_mm_srai_epi32::<8>(_mm_sub_epi32(self.0, other.0))))
     }
 
     #[inline(always)]
