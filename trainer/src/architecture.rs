@@ -123,8 +123,12 @@ pub enum ArchitectureError {
     },
 }
 
-const BUILT_IN: [(&str, &str); 2] =
-    [("mlp", include_str!("../architectures/mlp.toml")), ("cnn", include_str!("../architectures/cnn.toml"))];
+const BUILT_IN: [(&str, &str); 4] = [
+    ("mlp", include_str!("../architectures/mlp.toml")),
+    ("cnn", include_str!("../architectures/cnn.toml")),
+    ("small", include_str!("../architectures/small.toml")),
+    ("tiny", include_str!("../architectures/tiny.toml")),
+];
 
 /// The names of the built-in architectures, separated by commas.
 fn names() -> String {
@@ -369,6 +373,6 @@ total                                          542,230";
     #[test]
     fn an_unknown_name_is_answered_with_the_known_ones() {
         let message = Architecture::built_in("resnet").unwrap_err().to_string();
-        assert_eq!(message, "there is no architecture \"resnet\"; the built-in ones are mlp, cnn");
+        assert_eq!(message, "there is no architecture \"resnet\"; the built-in ones are mlp, cnn, small, tiny");
     }
 }
