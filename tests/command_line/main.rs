@@ -165,11 +165,12 @@ fn a_run_never_overwrites_an_older_one() {
 #[test]
 fn wrong_command_lines_end_with_code_2_and_say_what_is_right() {
     let home = tempfile::tempdir().unwrap();
-    let cases: [(&[&str], &[&str]); 11] = [
+    let cases: [(&[&str], &[&str]); 12] = [
         (&[], &["Usage"]),
         (&["fly"], &["unrecognized subcommand 'fly'"]),
-        (&["fit", "--model", "resnet"], &["there is no architecture \"resnet\"", "mlp, cnn"]),
-        (&["fit", "--recipe", "cake"], &["there is no recipe \"cake\"", "tutorial"]),
+        (&["fit", "--model", "resnet"], &["there is no architecture \"resnet\"", "mlp, cnn, small, tiny"]),
+        (&["fit", "--recipe", "cake"], &["there is no recipe \"cake\"", "tutorial and strong"]),
+        (&["fit", "--recipe", "cake.toml"], &["recipe cake.toml: ", "No such file"]),
         (&["fit", "--dataset", "birds"], &["invalid value 'birds'", "fashion-mnist", "garments"]),
         (&["fit", "--val-fraction", "0"], &["it must be over 0 and under 1"]),
         (&["fit", "--val-fraction", "1"], &["it must be over 0 and under 1"]),

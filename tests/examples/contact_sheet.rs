@@ -2,16 +2,13 @@
 //! `cargo run --release -p thimble-tests --example contact_sheet -- model.bin docs/contact-sheet.svg`
 
 use std::error::Error;
-use std::fmt::Write;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use infer_core::Network;
 use thimble_tests::pictures;
+use thimble_tests::sheet::{SIDE, Sheet};
 
 const ROWS: usize = 4;
-/// Pixels of a drawn picture, and of the cell around it with its two lines of text.
-const SIDE: usize = 64;
+/// Pixels of the cell around a picture with its two lines of text.
 const CELL: (usize, usize) = (86, 104);
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -24,11 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let dataset = pictures::dataset();
     let test = &dataset.test;
 
-    let (width, height) = (names.len() * CELL.0, ROWS * CELL.1);
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" font-family=\"sans-serif\" \
-         font-size=\"10\" text-anchor=\"middle\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n"
-    );
+    let mut sheet = Sheet::new(names.len() * CELL.0, ROWS * CELL.1);
     for (class, name) in names.iter().enumerate() {
         let of_class = (0..test.len()).filter(|&index| usize::from(test.label(index)) == class);
         for (row, index) in of_class.take(ROWS).enumerate() {
@@ -37,34 +30,15 @@ fn main() -> Result<(), Box<dyn Error>> {
             let color = if right { "#1a7f37" } else { "#cf222e" };
             let (x, y) = (class * CELL.0 + (CELL.0 - SIDE) / 2, row * CELL.1 + 4);
             let center = x + SIDE / 2;
-            let image = BASE64_STANDARD.encode(png(test.image(index), test.shape().width, test.shape().height)?);
-            writeln!(
-                svg,
-                "<image x=\"{x}\" y=\"{y}\" width=\"{SIDE}\" height=\"{SIDE}\" \
-                 style=\"image-rendering:pixelated\" href=\"data:image/png;base64,{image}\"/>"
-            )?;
-            writeln!(
-                svg,
-                "<rect x=\"{x}\" y=\"{y}\" width=\"{SIDE}\" height=\"{SIDE}\" fill=\"none\" stroke=\"{color}\" \
-                 stroke-width=\"2\"/>"
-            )?;
+            sheet.picture((x, y), test.image(index), test.shape(), color);
             let said = format!("{} {:.0}%", names[best.class], 100.0 * best.probability);
-            writeln!(svg, "<text x=\"{center}\" y=\"{}\" fill=\"{color}\">{said}</text>", y + SIDE + 13)?;
+            sheet.text((center, y + SIDE + 13), &said, color);
             if !right {
-                writeln!(svg, "<text x=\"{center}\" y=\"{}\" fill=\"#57606a\">is: {name}</text>", y + SIDE + 25)?;
+                sheet.text((center, y + SIDE + 25), &format!("is: {name}"), "#57606a");
             }
         }
     }
-    svg.push_str("</svg>\n");
-    std::fs::write(path, svg)?;
+    std::fs::write(path, sheet.finish())?;
     println!("{path}: {ROWS} test pictures of each of {} classes of {}", names.len(), dataset.name);
     Ok(())
-}
-
-fn png(pixels: &[u8], width: usize, height: usize) -> Result<Vec<u8>, png::EncodingError> {
-    let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, width as u32, height as u32);
-    encoder.set_color(png::ColorType::Grayscale);
-    encoder.write_header()?.write_image_data(pixels)?;
-    Ok(bytes)
 }

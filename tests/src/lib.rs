@@ -6,10 +6,12 @@
 //! | [`random_model`] | networks of random shapes and weights, as files |
 //! | [`tiny`] | the model file that infer-core's own examples run |
 //! | [`pictures`] | Fashion-MNIST where it is to be had, garments elsewhere |
+//! | [`sheet`] | pictures side by side, as SVG |
 //! | [`idx_files`] | small IDX files, whole and broken |
 
 pub mod idx_files;
 pub mod oracle;
 pub mod pictures;
 pub mod random_model;
+pub mod sheet;
 pub mod tiny;

@@ -5,7 +5,7 @@ use candle_nn::Optimizer;
 use trainer::adam::{Adam, AdamConfig};
 use trainer::architecture::Architecture;
 use trainer::model::FloatModel;
-use trainer::ops::{self, Conv2dOptions, Padding};
+use trainer::ops::{self, Conv2dOptions, Padding, Targets};
 use trainer::rng::{ChaCha8Rng, RngExt, SeedableRng};
 
 type Values = Vec<f64>;
@@ -176,9 +176,25 @@ fn cross_entropy_and_its_gradient_are_those_of_plain_loops() {
             rows.map(|(row, &label)| row.iter().map(|logit| logit.exp()).sum::<f64>().ln() - row[label as usize]);
         vec![losses.sum::<f64>() / n as f64]
     };
-    let labels_tensor = Tensor::from_vec(labels.clone(), n, &Device::Cpu).unwrap();
-    let operation = |variables: &[Var]| ops::softmax_cross_entropy(&variables[0], &labels_tensor).unwrap();
-    check("cross-entropy", &[logits], &[&[n, classes]], &operation, &reference);
+    let operation =
+        |variables: &[Var]| ops::softmax_cross_entropy(&variables[0], Targets::Labels(labels.to_vec())).unwrap();
+    check("cross-entropy", std::slice::from_ref(&logits), &[&[n, classes]], &operation, &reference);
+
+    // Half of the label, the rest over all classes.
+    let share = |label: u32, class: usize| 0.5 / classes as f64 + if class == label as usize { 0.5 } else { 0.0 };
+    let shares = labels.iter().flat_map(|&label| (0..classes).map(move |class| (label, class)));
+    let shares: Vec<f32> = shares.map(|(label, class)| share(label, class) as f32).collect();
+    let reference = |arguments: &[Values]| {
+        let rows = arguments[0].chunks(classes).zip(&labels);
+        let losses = rows.map(|(row, &label)| {
+            let hit: f64 = row.iter().enumerate().map(|(class, logit)| share(label, class) * logit).sum();
+            row.iter().map(|logit| logit.exp()).sum::<f64>().ln() - hit
+        });
+        vec![losses.sum::<f64>() / n as f64]
+    };
+    let operation =
+        |variables: &[Var]| ops::softmax_cross_entropy(&variables[0], Targets::Shares(shares.clone())).unwrap();
+    check("cross-entropy with shares", &[logits], &[&[n, classes]], &operation, &reference);
 }
 
 /// The chain of operations outside candle's graph against the same operations inside it.
@@ -204,10 +220,10 @@ fn a_models_gradients_are_those_of_candles_own_backward_pass() {
     };
     let features = conv(&conv(&pictures, 0, Padding::Same, true), 1, Padding::Valid, false);
     let logits = dense(&dense(&features.flatten_from(1).unwrap(), 2, true), 3, false);
-    let loss = ops::softmax_cross_entropy(&logits, &labels).unwrap();
+    let loss = ops::softmax_cross_entropy(&logits, Targets::Labels(labels.to_vec1().unwrap())).unwrap();
     let expected = loss.backward().unwrap();
 
-    let pass = model.loss_and_gradients(&pictures, &labels).unwrap();
+    let pass = model.loss_and_gradients(&pictures, Targets::Labels(labels.to_vec1().unwrap()), None).unwrap();
     assert_eq!(pass.loss, loss.to_scalar::<f32>().unwrap());
     for variable in model.variables() {
         assert_eq!(flat(pass.gradients.get(&variable).unwrap()), flat(expected.get(&variable).unwrap()));
@@ -217,7 +233,7 @@ fn a_models_gradients_are_those_of_candles_own_backward_pass() {
 #[test]
 fn logits_of_any_size_give_a_finite_loss_and_gradient() {
     let logits = variable(&[1e30, -1e30, 0.0], &[1, 3]);
-    let loss = ops::softmax_cross_entropy(&logits, &Tensor::new(&[0u32], &Device::Cpu).unwrap()).unwrap();
+    let loss = ops::softmax_cross_entropy(&logits, Targets::Labels(vec![0])).unwrap();
     assert_eq!(flat(&loss), [0.0]);
     assert_eq!(flat(loss.backward().unwrap().get(&logits).unwrap()), [0.0; 3]);
 }
@@ -265,7 +281,7 @@ fn pools_and_their_gradients_are_those_of_plain_loops() {
 /// Kingma and Ba 2015, algorithm 1, word for word.
 #[test]
 fn adam_takes_the_steps_of_its_paper() {
-    let config = AdamConfig { learning_rate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };
+    let config = AdamConfig { learning_rate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weight_decay: 0.0 };
     let count = 40_000;
     let start = random(count, 1);
     let value = variable(&start, &[count]);
@@ -289,9 +305,22 @@ fn adam_takes_the_steps_of_its_paper() {
     assert_eq!((adam.steps(), adam.moments().len()), (10, 1));
 }
 
+/// Loshchilov and Hutter 2019: apart from the gradient, and in proportion to the step size.
+#[test]
+fn weight_decay_shrinks_weights_and_leaves_biases_alone() {
+    let config = AdamConfig { learning_rate: 0.1, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weight_decay: 0.5 };
+    let (weight, bias) = (variable(&[2.0, -4.0], &[1, 2]), variable(&[2.0, -4.0], &[2]));
+    let mut adam = Adam::new(vec![weight.clone(), bias.clone()], config).unwrap();
+    // A gradient next to nothing, so that nothing else moves.
+    let loss = (weight.sum_all().unwrap() + bias.sum_all().unwrap()).unwrap() * 1e-30;
+    adam.backward_step(&loss.unwrap()).unwrap();
+    assert_eq!(flat(&weight), [1.9, -3.8].map(|value: f64| f64::from(value as f32)));
+    assert_eq!(flat(&bias), [2.0, -4.0]);
+}
+
 #[test]
 fn adam_goes_on_from_a_saved_state_as_if_it_had_not_stopped() {
-    let config = AdamConfig { learning_rate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };
+    let config = AdamConfig { learning_rate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weight_decay: 0.0 };
     let step = |adam: &mut Adam, value: &Var, seed: u64| {
         let weighting = variable(&random(64, seed), &[64]);
         adam.backward_step(&(value.as_tensor() * weighting.as_tensor()).unwrap().sum_all().unwrap()).unwrap();

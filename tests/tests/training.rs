@@ -4,12 +4,13 @@ use candle_core::{Device, Tensor};
 use infer_core::{Header, Network};
 use thimble_tests::random_model::metadata;
 use trainer::architecture::{Architecture, Conv, Dense, Layer, MaxPool, Padding};
+use trainer::average::Average;
 use trainer::data::{Dataset, DatasetChoice, Images, Request, garments, load};
 use trainer::evaluate::{self, Score};
 use trainer::fit::{Epoch, FitError, Observer, fit};
 use trainer::model::FloatModel;
 use trainer::quantize::{Calibration, QuantizeError, QuantizedModel, Range, calibrate};
-use trainer::recipe::Recipe;
+use trainer::recipe::{Monitor, Recipe};
 
 #[derive(Default)]
 struct Record {
@@ -64,6 +65,67 @@ fn training_stops_after_patience_epochs_without_improvement_and_restores_the_bes
     let restored = evaluate::float(&model, &dataset.validation).unwrap().score;
     assert_eq!(restored, history.epochs[0].validation);
     assert_ne!(restored, history.epochs[3].validation, "training went on after the best epoch");
+}
+
+#[test]
+fn the_average_of_the_weights_is_what_is_validated_and_kept() {
+    let dataset = small();
+    let validate = |average| {
+        let model = mlp();
+        let recipe = Recipe { epochs: 2, average, ..tutorial() };
+        let history = fit(&model, &dataset, &recipe, 48, &mut Record::default()).unwrap();
+        let kept = evaluate::float(&model, &dataset.validation).unwrap().score;
+        assert_eq!(kept, history.epochs[history.best_epoch - 1].validation);
+        history
+    };
+    let (plain, averaged) = (validate(0.0), validate(0.9));
+    // Averaging changes what is kept, never the steps themselves.
+    assert_eq!(plain.epochs[1].train, averaged.epochs[1].train);
+    assert_ne!(plain.epochs[1].validation, averaged.epochs[1].validation);
+}
+
+#[test]
+fn an_average_weighs_each_step_against_all_before() {
+    let model = mlp();
+    let mut average = Average::new(&model, 0.25).unwrap();
+    let bias = &model.variables()[1];
+    let set = |value: f32| bias.set(&Tensor::full(value, 350, &Device::Cpu).unwrap()).unwrap();
+    // Of zeros, 0.1 is kept at the first step, 2/11 at the second, a quarter at the third as nothing more than that may be.
+    for value in [1.0, 2.0, 3.0] {
+        set(value);
+        average.update(&model).unwrap();
+    }
+    model.restore(&average.snapshot().unwrap()).unwrap();
+    let expected = [1.0, 2.0, 3.0]
+        .into_iter()
+        .zip([0.1, 2.0 / 11.0, 0.25])
+        .fold(0.0, |mean, (value, kept)| kept * mean + (1.0 - kept) * value);
+    let found = bias.to_vec1::<f32>().unwrap()[0];
+    assert!((f64::from(found) - expected).abs() < 1e-6, "{found}, expected {expected}");
+}
+
+#[test]
+fn the_strong_recipe_repeats_itself_to_the_bit() {
+    let train = |seed| {
+        let model = FloatModel::new(Architecture::built_in("tiny").unwrap(), 48).unwrap();
+        let recipe = Recipe { epochs: 1, mixup: 0.2, dropout: 0.2, ..Recipe::built_in("strong").unwrap() };
+        fit(&model, &small(), &recipe, seed, &mut Record::default()).unwrap();
+        model.variables().iter().map(|variable| variable.flatten_all().unwrap().to_vec1::<f32>().unwrap()).collect()
+    };
+    let first: Vec<Vec<f32>> = train(48);
+    assert_eq!(first, train(48));
+    assert_ne!(first, train(49));
+}
+
+#[test]
+fn a_monitored_accuracy_chooses_its_own_epoch() {
+    let dataset = small();
+    let recipe = |monitor| Recipe { epochs: 6, monitor, ..tutorial() };
+    let history = fit(&mlp(), &dataset, &recipe(Monitor::Accuracy), 48, &mut Record::default()).unwrap();
+    let accuracies: Vec<f64> = history.epochs.iter().map(|epoch| epoch.validation.accuracy).collect();
+    let best = accuracies.iter().copied().fold(0.0, f64::max);
+    assert_eq!(accuracies[history.best_epoch - 1], best);
+    assert!(accuracies[..history.best_epoch - 1].iter().all(|&accuracy| accuracy < best), "the first of equals");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use trainer::architecture::Architecture;
 use trainer::batch;
 use trainer::data::garments;
 use trainer::model::FloatModel;
-use trainer::ops::{self, Conv2dOptions, Padding};
+use trainer::ops::{self, Conv2dOptions, Padding, Targets};
 
 /// As in the binary.
 #[global_allocator]
@@ -69,7 +69,7 @@ fn optimizer(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("adam, 540,800 parameters");
     let value = random(&[100, 5408]);
     let gradients = value.sum_all().unwrap().backward().unwrap();
-    let config = AdamConfig { learning_rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };
+    let config = AdamConfig { learning_rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weight_decay: 0.0 };
     let mut ours = Adam::new(vec![value.clone()], config).unwrap();
     group.bench_function("ours", |bencher| bencher.iter(|| ours.step(&gradients).unwrap()));
     let config = candle_nn::ParamsAdamW { lr: 1e-3, weight_decay: 0.0, ..Default::default() };
@@ -83,12 +83,18 @@ fn step(criterion: &mut Criterion) {
     let indices: Vec<usize> = (0..BATCH).collect();
     for name in ["mlp", "cnn"] {
         let model = FloatModel::new(Architecture::built_in(name).unwrap(), 48).unwrap();
-        let config = AdamConfig { learning_rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };
+        let config = AdamConfig { learning_rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weight_decay: 0.0 };
         let mut adam = Adam::new(model.variables(), config).unwrap();
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 let (pictures, labels) = batch::gather(&images, &indices).unwrap();
-                adam.step(&model.loss_and_gradients(&pictures, &labels).unwrap().gradients).unwrap();
+                adam.step(
+                    &model
+                        .loss_and_gradients(&pictures, Targets::Labels(labels.to_vec1().unwrap()), None)
+                        .unwrap()
+                        .gradients,
+                )
+                .unwrap();
             });
         });
     }

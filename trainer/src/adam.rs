@@ -20,6 +20,9 @@ pub struct AdamConfig {
     pub beta2: f64,
     /// Added to the root of the latter, behind the bias correction.
     pub epsilon: f64,
+    /// Share of a weight, times the step size, that it loses at each step whatever its gradient (Loshchilov and Hutter 2019).
+    /// Biases lose nothing.
+    pub weight_decay: f64,
 }
 
 /// The optimizer and its state.
@@ -84,7 +87,7 @@ impl Optimizer for Adam {
 
     fn step(&mut self, gradients: &GradStore) -> Result<()> {
         self.steps += 1;
-        let AdamConfig { learning_rate, beta1, beta2, epsilon } = self.config;
+        let AdamConfig { learning_rate, beta1, beta2, epsilon, weight_decay } = self.config;
         let steps = self.steps as f64;
         let numbers = Numbers {
             beta1: beta1 as f32,
@@ -92,9 +95,13 @@ impl Optimizer for Adam {
             step: (learning_rate / (1.0 - beta1.powf(steps))) as f32,
             root_correction: (1.0 / (1.0 - beta2.powf(steps)).sqrt()) as f32,
             epsilon: epsilon as f32,
+            kept: 1.0,
         };
+        let kept = (1.0 - learning_rate * weight_decay) as f32;
         for (variable, moments) in self.variables.iter().zip(self.moments.get_mut()) {
             if let Some(gradient) = gradients.get(variable) {
+                let is_bias = variable.rank() == 1;
+                let numbers = if is_bias { numbers } else { Numbers { kept, ..numbers } };
                 let update = Update { numbers, moments: std::sync::Mutex::new(moments) };
                 variable.inplace_op2(&gradient.contiguous()?, &update)?;
             }
@@ -119,6 +126,8 @@ struct Numbers {
     step: f32,
     root_correction: f32,
     epsilon: f32,
+    /// What weight decay leaves of a value.
+    kept: f32,
 }
 
 struct Update<'m> {
@@ -163,11 +172,11 @@ impl InplaceOp2 for Update<'_> {
 
 vectorized! {
     fn update(numbers: Numbers, values: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f32]) {
-        let Numbers { beta1, beta2, step, root_correction, epsilon } = numbers;
+        let Numbers { beta1, beta2, step, root_correction, epsilon, kept } = numbers;
         for (((value, first), second), &gradient) in values.iter_mut().zip(first).zip(second).zip(gradient) {
             *first = fma!(beta1, *first, (1.0 - beta1) * gradient);
             *second = fma!(beta2, *second, (1.0 - beta2) * gradient * gradient);
-            *value -= step * *first / fma!(second.sqrt(), root_correction, epsilon);
+            *value = kept * *value - step * *first / fma!(second.sqrt(), root_correction, epsilon);
         }
     }
 }

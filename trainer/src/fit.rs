@@ -2,16 +2,19 @@
 
 use std::time::Instant;
 
+use candle_core::Tensor;
 use candle_nn::Optimizer;
 use serde::Serialize;
 
 use crate::adam::{Adam, AdamConfig};
+use crate::average::Average;
 use crate::batch;
 use crate::data::Dataset;
 use crate::evaluate::{self, Score, argmax};
-use crate::model::{FloatModel, Pass};
+use crate::model::{Dropout, FloatModel, Pass};
+use crate::ops::Targets;
 use crate::recipe::Recipe;
-use crate::rng::{self, Purpose};
+use crate::rng::{self, ChaCha8Rng, Purpose, RngExt};
 
 /// One pass over the training images.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -90,36 +93,45 @@ pub fn fit(
             beta1: recipe.adam.beta1,
             beta2: recipe.adam.beta2,
             epsilon: recipe.adam.epsilon,
+            weight_decay: recipe.weight_decay,
         },
     )?;
+    let mut average = if recipe.average > 0.0 { Some(Average::new(model, recipe.average)?) } else { None };
     let mut epochs = Vec::new();
-    let mut best = Best { epoch: 0, loss: f64::INFINITY, weights: model.snapshot()? };
+    let mut best = Best { epoch: 0, watched: f64::INFINITY, weights: model.snapshot()? };
     let mut stopped_early = false;
     for epoch in 1..=recipe.epochs {
         let start = Instant::now();
-        let train = train_epoch(model, dataset, recipe, &mut optimizer, (seed, epoch), observer)?;
+        let train = train_epoch(model, dataset, recipe, &mut optimizer, &mut average, (seed, epoch), observer)?;
         let seconds = start.elapsed().as_secs_f64();
+        // With an average it is the average that is validated and kept; training goes on from the weights themselves.
+        let weights = model.snapshot()?;
+        if let Some(average) = &average {
+            model.restore(&average.snapshot()?)?;
+        }
         let validation = evaluate::float(model, &dataset.validation)?.score;
         let images_per_second = dataset.train.len() as f64 / seconds;
         let record = Epoch { epoch, train, validation, seconds, images_per_second };
-        let is_best = validation.loss < best.loss - recipe.min_delta;
+        let watched = recipe.monitor.watched(validation);
+        let is_best = watched < best.watched - recipe.min_delta;
         observer.epoch(&record, is_best);
         epochs.push(record);
         if is_best {
-            best = Best { epoch, loss: validation.loss, weights: model.snapshot()? };
+            best = Best { epoch, watched, weights: model.snapshot()? };
         } else if epoch - best.epoch >= recipe.patience {
             stopped_early = true;
             break;
         }
+        model.restore(&weights)?;
     }
     model.restore(&best.weights)?;
     Ok(History { epochs, best_epoch: best.epoch, stopped_early })
 }
 
-/// The epoch with the lowest validation loss so far.
+/// The epoch that did best on the validation images so far.
 struct Best {
     epoch: usize,
-    loss: f64,
+    watched: f64,
     weights: crate::model::Snapshot,
 }
 
@@ -128,21 +140,37 @@ fn train_epoch(
     dataset: &Dataset,
     recipe: &Recipe,
     optimizer: &mut Adam,
+    average: &mut Option<Average>,
     (seed, epoch): (u64, usize),
     observer: &mut dyn Observer,
 ) -> Result<Score, FitError> {
     let images = &dataset.train;
     let mut order: Vec<usize> = (0..images.len()).collect();
     rng::shuffle(&mut order, &mut rng::stream(seed, Purpose::Shuffle, epoch as u64));
+    let steps = images.len().div_ceil(recipe.batch_size);
     let (mut seen, mut total_loss, mut right) = (0, 0.0, 0);
     for (step, indices) in order.chunks(recipe.batch_size).enumerate() {
-        let (pictures, labels) = batch::gather(images, indices)?;
-        let Pass { logits, loss, gradients } = model.loss_and_gradients(&pictures, &labels)?;
+        let steps_before = (epoch - 1) * steps + step;
+        let stream = |purpose| rng::stream(seed, purpose, steps_before as u64);
+        let (pictures, labels) = if recipe.augment.is_nothing() {
+            batch::gather(images, indices)?
+        } else {
+            recipe.augment.gather(images, indices, &mut stream(Purpose::Augment))?
+        };
+        let (pictures, targets) =
+            targets(recipe, pictures, &labels, dataset.class_names.len(), &mut stream(Purpose::Mixup))?;
+        let mut generator = stream(Purpose::Dropout);
+        let dropout = (recipe.dropout > 0.0).then_some(Dropout { rate: recipe.dropout, generator: &mut generator });
+        let Pass { logits, loss, gradients } = model.loss_and_gradients(&pictures, targets, dropout)?;
         if !loss.is_finite() {
             let learning_rate = recipe.learning_rate;
             return Err(FitError::NotFinite { epoch, step: step + 1, loss, learning_rate });
         }
+        optimizer.set_learning_rate(recipe.learning_rate * recipe.schedule.factor(steps_before, recipe.epochs * steps));
         optimizer.step(&gradients)?;
+        if let Some(average) = average {
+            average.update(model)?;
+        }
         let rows = logits.to_vec2::<f32>()?;
         right +=
             rows.iter().zip(indices).filter(|(row, index)| argmax(row) == usize::from(images.label(**index))).count();
@@ -152,4 +180,93 @@ fn train_epoch(
         observer.step(epoch, seen, images.len(), running);
     }
     Ok(Score { loss: total_loss / seen as f64, accuracy: right as f64 / seen as f64 })
+}
+
+/// What a step learns: pictures, mixed where the recipe says so, and what they should be taken for.
+fn targets(
+    recipe: &Recipe,
+    pictures: Tensor,
+    labels: &Tensor,
+    classes: usize,
+    generator: &mut ChaCha8Rng,
+) -> candle_core::Result<(Tensor, Targets)> {
+    let labels = labels.to_vec1::<u32>()?;
+    if recipe.label_smoothing == 0.0 && recipe.mixup == 0.0 {
+        return Ok((pictures, Targets::Labels(labels)));
+    }
+    let spread = recipe.label_smoothing as f32 / classes as f32;
+    let mut shares = vec![spread; labels.len() * classes];
+    for (row, &label) in shares.chunks_exact_mut(classes).zip(&labels) {
+        row[label as usize] += 1.0 - recipe.label_smoothing as f32;
+    }
+    if recipe.mixup == 0.0 {
+        return Ok((pictures, Targets::Shares(shares)));
+    }
+    // Each picture with its neighbor in the batch, whose order is random already. The larger share is its own, so that its
+    // label is still what a right answer is.
+    let share = beta(recipe.mixup, generator);
+    let kept = share.max(1.0 - share);
+    let neighbors =
+        |values: &Tensor| Tensor::cat(&[&values.narrow(0, 1, labels.len() - 1)?, &values.narrow(0, 0, 1)?], 0);
+    let mix = |values: &Tensor| (values * kept)? + (neighbors(values)? * (1.0 - kept))?;
+    let shares = Tensor::from_vec(shares, (labels.len(), classes), pictures.device())?;
+    Ok((mix(&pictures)?, Targets::Shares(mix(&shares)?.flatten_all()?.to_vec1()?)))
+}
+
+/// A draw from the beta distribution with both parameters `alpha` (Jöhnk 1964).
+fn beta(alpha: f64, generator: &mut ChaCha8Rng) -> f64 {
+    loop {
+        let [a, b] = [(); 2].map(|()| generator.random::<f64>().powf(1.0 / alpha));
+        if a + b > 0.0 && a + b <= 1.0 {
+            return a / (a + b);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+
+    fn shares(recipe: &Recipe) -> (Vec<f32>, Vec<f32>) {
+        let pictures = Tensor::from_vec(vec![0f32, 1.0, 2.0], (3, 1, 1, 1), &Device::Cpu).unwrap();
+        let labels = Tensor::from_vec(vec![0u32, 2, 1], 3, &Device::Cpu).unwrap();
+        let mut generator = rng::stream(48, Purpose::Mixup, 0);
+        let (pictures, targets) = targets(recipe, pictures, &labels, 4, &mut generator).unwrap();
+        let Targets::Shares(shares) = targets else { panic!("shares were asked for") };
+        (pictures.flatten_all().unwrap().to_vec1().unwrap(), shares)
+    }
+
+    #[test]
+    fn label_smoothing_spreads_its_share_over_all_classes() {
+        let recipe = Recipe { label_smoothing: 0.2, ..Recipe::built_in("tutorial").unwrap() };
+        let (pictures, shares) = shares(&recipe);
+        assert_eq!(pictures, [0.0, 1.0, 2.0]);
+        for (share, expected) in shares[..4].iter().zip([0.85, 0.05, 0.05, 0.05]) {
+            assert!((share - expected).abs() < 1e-6, "{shares:?}");
+        }
+    }
+
+    #[test]
+    fn mixup_mixes_pictures_and_targets_alike() {
+        let recipe = Recipe { mixup: 0.4, ..Recipe::built_in("tutorial").unwrap() };
+        let (pictures, shares) = shares(&recipe);
+        // The first picture is black, its neighbor one: what is left of the first's class is what it is darker by.
+        assert!((shares[0] - (1.0 - pictures[0])).abs() < 1e-6, "{pictures:?} {shares:?}");
+        assert!((shares[2] - pictures[0]).abs() < 1e-6, "{pictures:?} {shares:?}");
+        assert!(shares.chunks(4).all(|row| (row.iter().sum::<f32>() - 1.0).abs() < 1e-6));
+    }
+
+    #[test]
+    fn the_beta_distribution_has_its_mean_and_its_variance() {
+        let mut generator = rng::stream(48, Purpose::Mixup, 1);
+        for alpha in [0.2f64, 1.0] {
+            let draws: Vec<f64> = (0..20_000).map(|_| beta(alpha, &mut generator)).collect();
+            let mean = draws.iter().sum::<f64>() / 20_000.0;
+            let variance = draws.iter().map(|draw| (draw - mean).powi(2)).sum::<f64>() / 20_000.0;
+            assert!((mean - 0.5).abs() < 0.01, "{mean}");
+            assert!((variance - 0.25 / (2.0 * alpha + 1.0)).abs() < 0.005, "{variance}");
+        }
+    }
 }

@@ -17,6 +17,8 @@
 
 pub mod adam;
 pub mod architecture;
+pub mod augment;
+pub mod average;
 pub mod batch;
 pub mod data;
 pub mod evaluate;
@@ -28,3 +30,4 @@ pub mod quantize;
 pub mod recipe;
 pub mod rng;
 pub mod run;
+pub mod schedule;

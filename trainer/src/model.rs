@@ -7,8 +7,8 @@ use candle_core::backprop::GradStore;
 use candle_core::{Device, Result, Tensor, Var};
 
 use crate::architecture::{Architecture, Conv, Dense, Layer, Padding, ShapedLayer};
-use crate::ops::{self, Conv2dOptions, Recorded};
-use crate::rng::{self, Purpose, RngExt};
+use crate::ops::{self, Conv2dOptions, Recorded, Targets};
+use crate::rng::{self, ChaCha8Rng, Purpose, RngExt};
 
 /// An architecture with parameters. All of them are `f32` on the CPU.
 pub struct FloatModel {
@@ -36,6 +36,21 @@ pub struct Pass {
 
 /// A copy of all parameters, that later training steps leave as it is.
 pub struct Snapshot(Vec<Tensor>);
+
+impl Snapshot {
+    /// Of these values, in the order of [`FloatModel::variables`].
+    pub(crate) fn of(values: Vec<Tensor>) -> Self {
+        Self(values)
+    }
+}
+
+/// Values that a training step leaves out in front of dense layers.
+pub struct Dropout<'g> {
+    /// The probability of each.
+    pub rate: f64,
+    /// Which ones.
+    pub generator: &'g mut ChaCha8Rng,
+}
 
 impl FloatModel {
     /// Fresh parameters: weights Glorot-uniform (Glorot and Bengio 2010: within `sqrt(6 / (fan_in + fan_out))`), biases
@@ -162,7 +177,7 @@ impl FloatModel {
         mut trace: impl FnMut(usize, &Tensor) -> Result<()>,
     ) -> Result<Tensor> {
         let mut activation = pictures.clone();
-        self.run(pictures, |index, recorded| {
+        self.run(pictures, None, |index, recorded| {
             trace(index, &recorded.output)?;
             activation = recorded.output;
             Ok(())
@@ -174,14 +189,19 @@ impl FloatModel {
     ///
     /// # Errors
     /// Those of candle.
-    pub fn loss_and_gradients(&self, pictures: &Tensor, labels: &Tensor) -> Result<Pass> {
+    pub fn loss_and_gradients(
+        &self,
+        pictures: &Tensor,
+        targets: Targets,
+        dropout: Option<Dropout<'_>>,
+    ) -> Result<Pass> {
         let mut records = Vec::with_capacity(self.parameters.len());
-        self.run(pictures, |index, recorded| {
+        self.run(pictures, dropout, |index, recorded| {
             records.push((index, recorded));
             Ok(())
         })?;
         let logits = records.last().map_or_else(|| pictures.clone(), |(_, last)| last.output.clone());
-        let loss = ops::softmax_cross_entropy_recorded(&logits, labels)?;
+        let loss = ops::softmax_cross_entropy_recorded(&logits, targets)?;
         // candle makes a store of gradients nowhere else than in a backward pass; that of a constant is one without work.
         let mut gradients = loss.output.backward()?;
         let mut flowing = loss.backward(&loss.output.ones_like()?)?.input;
@@ -198,12 +218,24 @@ impl FloatModel {
     }
 
     /// Runs the operations in order and gives each to `take`, with the index of its layer.
-    fn run(&self, pictures: &Tensor, mut take: impl FnMut(usize, Recorded) -> Result<()>) -> Result<()> {
+    fn run(
+        &self,
+        pictures: &Tensor,
+        mut dropout: Option<Dropout<'_>>,
+        mut take: impl FnMut(usize, Recorded) -> Result<()>,
+    ) -> Result<()> {
         let mut activation = pictures.clone();
         let mut layers = self.architecture.layers.iter().zip(&self.parameters).enumerate().peekable();
         while let Some((index, (shaped, parameters))) = layers.next() {
             // Pictures need no gradient: skipping it saves the first layer half of its backward pass.
             let input_gradient = index > 0;
+            if let (Layer::Dense(_), Some(Dropout { rate, generator }), true) =
+                (shaped.layer, &mut dropout, input_gradient)
+            {
+                let recorded = ops::dropout_recorded(&activation, *rate, generator)?;
+                activation = recorded.output.clone();
+                take(index, recorded)?;
+            }
             let recorded = match (shaped.layer, parameters) {
                 (Layer::Conv(Conv { padding, relu, .. }), Some(Parameters { weight, bias })) => {
                     let padding = match padding {

@@ -1,6 +1,12 @@
 //! How a network is trained: the numbers that are not the network's own, read from TOML.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+
+use crate::augment::Augment;
+use crate::evaluate::Score;
+use crate::schedule::Schedule;
 
 /// The numbers of a training run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,12 +23,85 @@ pub struct Recipe {
     pub batch_size: usize,
     /// Adam's step size.
     pub learning_rate: f64,
-    /// Epochs without an improvement of the validation loss after which training stops.
+    /// Epochs without an improvement on the validation images after which training stops.
     pub patience: usize,
-    /// An improvement is a validation loss lower than the best by more than this.
+    /// An improvement is better than the best by more than this.
     pub min_delta: f64,
+    /// What improves.
+    #[serde(default)]
+    pub monitor: Monitor,
     /// Adam's other numbers.
     pub adam: AdamNumbers,
+    /// How the step size changes.
+    #[serde(default)]
+    pub schedule: Schedule,
+    /// Share of a weight, times the step size, that it loses at each step.
+    #[serde(default)]
+    pub weight_decay: f64,
+    /// Share of the values in front of a dense layer that a step leaves out.
+    #[serde(default)]
+    pub dropout: f64,
+    /// Share of a target that is spread over all classes (Szegedy and others 2016).
+    #[serde(default)]
+    pub label_smoothing: f64,
+    /// Both parameters of the beta distribution that mixes two pictures (Zhang and others 2018); 0: none are mixed.
+    #[serde(default)]
+    pub mixup: f64,
+    /// What happens to pictures.
+    #[serde(default)]
+    pub augment: Augment,
+    /// What an average of the weights keeps at each step; 0: the weights are those of a step.
+    #[serde(default)]
+    pub average: f64,
+    /// What is different for some networks, by name.
+    #[serde(default, rename = "for", skip_serializing_if = "BTreeMap::is_empty")]
+    pub exceptions: BTreeMap<String, Exception>,
+}
+
+/// What is watched on the validation images, to stop and to choose the epoch whose weights are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Monitor {
+    /// The loss falls.
+    #[default]
+    Loss,
+    /// The accuracy rises. For recipes whose loss rises again while the accuracy still does.
+    Accuracy,
+}
+
+impl Monitor {
+    /// The watched number of a score; lower is better.
+    #[must_use]
+    pub fn watched(self, score: Score) -> f64 {
+        match self {
+            Self::Loss => score.loss,
+            Self::Accuracy => -score.accuracy,
+        }
+    }
+}
+
+/// Numbers that take the place of the recipe's own.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exception {
+    /// In place of [`Recipe::epochs`].
+    pub epochs: Option<usize>,
+    /// In place of [`Recipe::batch_size`].
+    pub batch_size: Option<usize>,
+    /// In place of [`Recipe::learning_rate`].
+    pub learning_rate: Option<f64>,
+    /// In place of [`Recipe::weight_decay`].
+    pub weight_decay: Option<f64>,
+    /// In place of [`Recipe::dropout`].
+    pub dropout: Option<f64>,
+    /// In place of [`Recipe::label_smoothing`].
+    pub label_smoothing: Option<f64>,
+    /// In place of [`Recipe::mixup`].
+    pub mixup: Option<f64>,
+    /// In place of [`Recipe::augment`].
+    pub augment: Option<Augment>,
+    /// In place of [`Recipe::average`].
+    pub average: Option<f64>,
 }
 
 /// Adam's decay rates and the term that keeps its divisor from zero (Kingma and Ba 2015, algorithm 1).
@@ -42,7 +121,10 @@ pub struct AdamNumbers {
 #[derive(Debug, thiserror::Error)]
 pub enum RecipeError {
     /// No built-in recipe of that name.
-    #[error("there is no recipe {name:?}; the built-in one is tutorial")]
+    #[error(
+        "there is no recipe {name:?}; the built-in ones are tutorial and strong; \
+             a name with a dot or a slash is a TOML file"
+    )]
     Unknown {
         /// What was asked for.
         name: String,
@@ -69,9 +151,36 @@ impl Recipe {
     /// [`RecipeError::Unknown`].
     pub fn built_in(name: &str) -> Result<Self, RecipeError> {
         match name {
-            "tutorial" => Ok(toml::from_str(include_str!("../recipes/tutorial.toml"))?),
+            "tutorial" => Self::from_toml(include_str!("../recipes/tutorial.toml")),
+            "strong" => Self::from_toml(include_str!("../recipes/strong.toml")),
             _ => Err(RecipeError::Unknown { name: name.to_owned() }),
         }
+    }
+
+    /// The recipe as it is for a network of that name, its exceptions worked in.
+    #[must_use]
+    pub fn for_network(mut self, name: &str) -> Self {
+        let Some(exception) = std::mem::take(&mut self.exceptions).remove(name) else { return self };
+        Self {
+            epochs: exception.epochs.unwrap_or(self.epochs),
+            batch_size: exception.batch_size.unwrap_or(self.batch_size),
+            learning_rate: exception.learning_rate.unwrap_or(self.learning_rate),
+            weight_decay: exception.weight_decay.unwrap_or(self.weight_decay),
+            dropout: exception.dropout.unwrap_or(self.dropout),
+            label_smoothing: exception.label_smoothing.unwrap_or(self.label_smoothing),
+            mixup: exception.mixup.unwrap_or(self.mixup),
+            augment: exception.augment.unwrap_or(self.augment),
+            average: exception.average.unwrap_or(self.average),
+            ..self
+        }
+    }
+
+    /// The recipe that a TOML text says.
+    ///
+    /// # Errors
+    /// [`RecipeError::Toml`], which names the line.
+    pub fn from_toml(text: &str) -> Result<Self, RecipeError> {
+        Ok(toml::from_str(text)?)
     }
 
     /// Refuses numbers that no training can run with.
@@ -89,6 +198,19 @@ impl Recipe {
             ("min-delta", self.min_delta, "0 or more", self.min_delta >= 0.0 && self.min_delta.is_finite()),
             ("adam.beta1", self.adam.beta1, "0 or more and under 1", rate(self.adam.beta1)),
             ("adam.beta2", self.adam.beta2, "0 or more and under 1", rate(self.adam.beta2)),
+            ("schedule.warmup", self.schedule.warmup, "0 to 1", (0.0..=1.0).contains(&self.schedule.warmup)),
+            (
+                "weight decay",
+                self.weight_decay,
+                "0 or more and finite",
+                self.weight_decay >= 0.0 && self.weight_decay.is_finite(),
+            ),
+            ("dropout", self.dropout, "0 or more and under 1", rate(self.dropout)),
+            ("label smoothing", self.label_smoothing, "0 or more and under 1", rate(self.label_smoothing)),
+            ("mixup", self.mixup, "0 or more and finite", self.mixup >= 0.0 && self.mixup.is_finite()),
+            ("augment.flip", self.augment.flip, "0 to 1", (0.0..=1.0).contains(&self.augment.flip)),
+            ("augment.erase", self.augment.erase, "0 to 1", (0.0..=1.0).contains(&self.augment.erase)),
+            ("average", self.average, "0 or more and under 1", rate(self.average)),
             ("adam.epsilon", self.adam.epsilon, "positive and finite", positive(self.adam.epsilon)),
         ];
         match rules.into_iter().find(|(.., holds)| !holds) {
@@ -108,6 +230,31 @@ mod tests {
         recipe.check().unwrap();
         assert_eq!((recipe.epochs, recipe.batch_size, recipe.patience), (100, 32, 5));
         assert_eq!((recipe.learning_rate, recipe.min_delta), (1e-3, 0.0));
+    }
+
+    #[test]
+    fn the_strong_recipe_is_checked_for_every_built_in_network_and_exceptions_take_effect() {
+        let strong = Recipe::built_in("strong").unwrap();
+        for name in ["mlp", "cnn", "small", "tiny", "a network of one's own"] {
+            strong.clone().for_network(name).check().unwrap();
+        }
+        let mlp = strong.clone().for_network("mlp");
+        assert_eq!((mlp.augment.flip, strong.augment.flip), (0.0, 0.5));
+        assert!(mlp.exceptions.is_empty());
+    }
+
+    #[test]
+    fn a_recipe_survives_the_way_into_a_run_and_back() {
+        let recipe = Recipe::built_in("strong").unwrap().for_network("tiny");
+        let text = serde_json::to_string(&recipe).unwrap();
+        assert_eq!(serde_json::from_str::<Recipe>(&text).unwrap(), recipe);
+    }
+
+    #[test]
+    fn a_misspelled_number_is_named_with_its_line() {
+        let text = include_str!("../recipes/tutorial.toml").replace("patience", "patients");
+        let message = Recipe::from_toml(&text).unwrap_err().to_string();
+        assert!(message.contains("unknown field `patients`") && message.contains("line 6"), "{message}");
     }
 
     #[test]

@@ -20,6 +20,12 @@ pub enum Purpose {
     Garments = 4,
     /// Which training images calibrate the activations.
     Calibrate = 5,
+    /// What happens to pictures; index: the step.
+    Augment = 6,
+    /// Which values are left out; index: the step.
+    Dropout = 7,
+    /// Which pictures are mixed, and how; index: the step.
+    Mixup = 8,
 }
 
 /// The generator for draw number `index` of `purpose` under `seed`.

@@ -1,5 +1,6 @@
 //! `trainer fit --export model.bin`
 
+use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -27,7 +28,7 @@ use crate::Usage;
   trainer fit --model mlp --epochs 10 --out runs/quick
   trainer fit --dataset fashion-mnist --data path/to/idx-files --export model.bin")]
 pub struct Fit {
-    /// Built-in architecture: mlp or cnn
+    /// Built-in architecture: mlp, cnn, small or tiny
     #[arg(long, default_value = "cnn", value_name = "NAME")]
     model: String,
     /// Data set; by default Fashion-MNIST, or the built-in garments where it cannot be had
@@ -36,7 +37,7 @@ pub struct Fit {
     /// Directory of IDX files (plain or gzip)
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Built-in training recipe; the flags below override its numbers
+    /// Training recipe: tutorial, strong, or a TOML file; the flags below override its numbers
     #[arg(long, default_value = "tutorial", value_name = "NAME")]
     recipe: String,
     /// Most passes over the training images [recipe tutorial: 100]
@@ -117,7 +118,7 @@ impl Fit {
     }
 
     fn recipe(&self) -> Result<Recipe> {
-        let recipe = Recipe::built_in(&self.recipe).map_err(Usage::error)?;
+        let recipe = self.named_recipe()?.for_network(&self.model);
         let recipe = Recipe {
             epochs: self.epochs.unwrap_or(recipe.epochs),
             batch_size: self.batch_size.unwrap_or(recipe.batch_size),
@@ -128,6 +129,16 @@ impl Fit {
         };
         recipe.check().map_err(Usage::error)?;
         Ok(recipe)
+    }
+
+    /// A built-in recipe, or the one in a file.
+    fn named_recipe(&self) -> Result<Recipe> {
+        let name = &self.recipe;
+        if !name.contains(['.', '/', std::path::MAIN_SEPARATOR]) {
+            return Recipe::built_in(name).map_err(Usage::error);
+        }
+        let text = fs::read_to_string(name).map_err(|error| Usage::error(anyhow!("recipe {name}: {error}")))?;
+        Recipe::from_toml(&text).map_err(|error| Usage::error(anyhow!("{name}: {error}")))
     }
 
     /// Finds out before the training, not after it, that the model has nowhere to go.

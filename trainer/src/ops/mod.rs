@@ -10,6 +10,7 @@
 mod conv2d;
 mod cross_entropy;
 mod dense;
+mod dropout;
 mod matrix;
 mod max_pool2d;
 mod recorded;
@@ -18,8 +19,9 @@ mod vector;
 use candle_core::{CpuStorage, Layout, Result, Tensor};
 
 pub use conv2d::{Conv2dOptions, Padding, conv2d, conv2d_recorded};
-pub use cross_entropy::{softmax_cross_entropy, softmax_cross_entropy_recorded};
+pub use cross_entropy::{Targets, softmax_cross_entropy, softmax_cross_entropy_recorded};
 pub use dense::{dense, dense_recorded};
+pub use dropout::dropout_recorded;
 pub use max_pool2d::{max_pool2d, max_pool2d_recorded};
 pub use recorded::{Gradients, Recorded};
 use vector::multiply_add;

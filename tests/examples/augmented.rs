@@ -1,0 +1,40 @@
+//! Draws what a recipe makes of training pictures, the picture itself first in each row:
+//! `cargo run --release -p thimble-tests --example augmented -- docs/augmented.svg`
+
+use std::error::Error;
+
+use thimble_tests::pictures;
+use thimble_tests::sheet::{SIDE, Sheet};
+use trainer::augment::Augment;
+use trainer::rng::{Purpose, stream};
+
+const COLUMNS: usize = 9;
+const CELL: usize = SIDE + 6;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [path] = &arguments[..] else { return Err("give OUT.svg".into()) };
+    let dataset = pictures::dataset();
+    let train = &dataset.train;
+    let nothing = Augment::default();
+    let rows = [
+        ("flip", Augment { flip: 0.5, ..nothing }),
+        ("shift", Augment { shift: 2, ..nothing }),
+        ("erase", Augment { erase: 0.5, ..nothing }),
+        ("all", Augment { flip: 0.5, shift: 2, erase: 0.5 }),
+    ];
+    let mut sheet = Sheet::new(SIDE + COLUMNS * CELL, rows.len() * CELL);
+    for (row, (name, augment)) in rows.into_iter().enumerate() {
+        sheet.text((SIDE / 2, row * CELL + CELL / 2), name, "#24292f");
+        for column in 0..COLUMNS {
+            let mut generator = stream(48, Purpose::Augment, column as u64);
+            let pixels =
+                if column == 0 { nothing } else { augment }.picture(train.image(row), train.shape(), &mut generator);
+            let color = if column == 0 { "#0969da" } else { "#d0d7de" };
+            sheet.picture((SIDE + column * CELL, row * CELL + 3), &pixels, train.shape(), color);
+        }
+    }
+    std::fs::write(path, sheet.finish())?;
+    println!("{path}: training pictures of {} and what augmentation makes of them", dataset.name);
+    Ok(())
+}
