@@ -51,6 +51,18 @@ pub(crate) const fn dense_scratch(rows: usize) -> usize {
     2 * (LISTED + 1) + rows.next_multiple_of(2)
 }
 
+/// Taps of a convolution's filter, if all lengths fit each other and none is zero.
+#[cfg(not(kernels = "portable"))]
+fn taps_if_lengths_fit(stage: &crate::stage::Conv2dStage<'_>, output: &[u8]) -> Option<usize> {
+    let taps = usize::from(stage.kernel) * usize::from(stage.kernel) * usize::from(stage.input.channels);
+    let rows = stage.output.channels;
+    let needed = crate::packing::packed_len(rows.into(), u32::try_from(taps).ok()?)?;
+    let fits = needed as usize == stage.weights.len()
+        && stage.channels.bytes().len() == 8 * usize::from(rows)
+        && output.len() == stage.output.len();
+    (fits && taps > 0 && rows > 0).then_some(taps)
+}
+
 /// As `chunks`, which in the eyes of the linker can divide by a length of zero.
 #[cfg(not(kernels = "portable"))]
 fn parts(mut bytes: &[u8], len: usize) -> impl Iterator<Item = &[u8]> {

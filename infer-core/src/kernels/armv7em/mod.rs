@@ -27,8 +27,8 @@ use dense::single_block;
 use gather::gather;
 
 use super::listed::{self, begin, requantize_block};
-use super::{parts, patch};
-use crate::packing::{ROWS_PER_BLOCK, packed_len};
+use super::{parts, patch, taps_if_lengths_fit};
+use crate::packing::ROWS_PER_BLOCK;
 use crate::stage::{Conv2dStage, DenseStage, LogitsStage, Rescale};
 
 pub use super::portable::max_pool2d;
@@ -55,13 +55,7 @@ const PAIRS_PER_FOLD: usize = 128;
 /// Convolution, and the 2x2 maximum behind it where the stage has one.
 #[inline(never)]
 pub fn conv2d(input: &[u8], stage: &Conv2dStage<'_>, scratch: &mut [u32], output: &mut [u8]) {
-    let taps = usize::from(stage.kernel) * usize::from(stage.kernel) * usize::from(stage.input.channels);
-    let rows = usize::from(stage.output.channels);
-    let needed = u32::try_from(taps).ok().and_then(|taps| packed_len(stage.output.channels.into(), taps));
-    let fits = needed == u32::try_from(stage.weights.len()).ok() && stage.channels.bytes().len() == 8 * rows;
-    if !fits || taps == 0 || rows == 0 || output.len() != stage.output.len() {
-        return;
-    }
+    let Some(taps) = taps_if_lengths_fit(stage, output) else { return };
     let pairs = taps.div_ceil(2);
     if stage.pool {
         if let Some(lanes) = scratch.get_mut(..4 * pairs) {

@@ -1,4 +1,4 @@
-//! The loops of [`scalar`](super) for Cortex-M0 and M0+: a product is a load, a multiplication in one of eight registers, and
+//! The loops of [`scalar`](crate::kernels::scalar) for Cortex-M0 and M0+: a product is a load, a multiplication in one of eight registers, and
 //! an addition, which reaches the other registers too. So sums live in those.
 //!
 //! They need all fourteen registers, which only a naked function has.
@@ -7,50 +7,12 @@
 
 use core::arch::naked_asm;
 
-use super::Window;
-use crate::kernels::listed::{Entry, List, STRIDE};
+use crate::kernels::listed::Entry;
 use crate::packing::ROWS_PER_BLOCK;
 use crate::stage::Rescale;
 
-/// How far behind an input's weights [`full_blocks`] stands when it comes to the next entry.
+/// How far behind an input's weights [`blocks_over_list`] stands when it comes to the next entry.
 pub const ADVANCED: u32 = 4;
-
-/// Adds what a list contributes to the sums of full blocks.
-pub fn full_blocks(list: &List<'_>, weights: &[u8], sums: &mut [u32]) {
-    let blocks = sums.len() / ROWS_PER_BLOCK;
-    let len = weights.len() / blocks.max(1);
-    // SAFETY: `listed` compared the lengths, so that the entries lead to no place outside a block, and each block has
-    // eight sums; there is one block at least.
-    unsafe { blocks_over_list(list.as_ptr(), weights.as_ptr(), sums.as_mut_ptr(), blocks, len) }
-}
-
-/// Adds what a list contributes to the sums of a last block, of `WORDS` words for each pair of inputs, 1 to 3.
-pub fn last_block<const WORDS: usize>(list: &List<'_>, weights: &[u8], sums: &mut [u32]) {
-    if sums.len() == 2 * WORDS {
-        // SAFETY: `listed` compared the lengths, so that the entries lead to no place outside the block.
-        unsafe { last_block_over_list::<WORDS>(list.as_ptr(), weights.as_ptr(), sums.as_mut_ptr()) }
-    }
-}
-
-/// Adds what `codes` contribute to the sums of a full block.
-pub fn block(codes: &[u8], weights: &[u8], sums: &mut [u32; ROWS_PER_BLOCK]) {
-    if !codes.is_empty() && weights.len() >= ROWS_PER_BLOCK * codes.len().next_multiple_of(2) {
-        // SAFETY: the lengths were compared; there is one code at least.
-        unsafe { block_over_codes(codes.as_ptr(), weights.as_ptr(), sums, codes.len()) }
-    }
-}
-
-/// The largest of a window's four sums, for the two rows in a column of a full block.
-pub fn maxima(window: &Window<'_>, column: &[u8]) -> [i32; 2] {
-    let taps = window.codes.len();
-    // From a column's first word to its last: the columns beside it need not follow.
-    if column.len() + STRIDE - 4 < STRIDE * taps.div_ceil(2) {
-        return [0; 2];
-    }
-    // SAFETY: the lengths were compared.
-    let maxima = unsafe { column_maxima(&window.starts, window.codes.as_ptr(), column.as_ptr(), taps) };
-    [maxima as i32, (maxima >> 32) as i32]
-}
 
 /// As in `portable`, without a 64-bit product, which takes this core a function call.
 ///
@@ -166,7 +128,7 @@ macro_rules! leave {
 /// r0 list, r1 input, r2 distance and weight, r3 address of weights; the stack keeps list, block, sums, number of blocks
 /// and their length.
 #[unsafe(naked)]
-unsafe extern "C" fn blocks_over_list(
+pub unsafe extern "C" fn blocks_over_list(
     list: *const Entry,
     weights: *const u8,
     sums: *mut u32,
@@ -220,7 +182,11 @@ unsafe extern "C" fn blocks_over_list(
 /// r0 list, r1 input, r2 weight, r3 address of weights, r4 = 1, r5 where sums stand in memory, r6 block, r7 place in a full
 /// block, r8-r10 and r11, r12, lr sums.
 #[unsafe(naked)]
-unsafe extern "C" fn last_block_over_list<const WORDS: usize>(list: *const Entry, weights: *const u8, sums: *mut u32) {
+pub unsafe extern "C" fn last_block_over_list<const WORDS: usize>(
+    list: *const Entry,
+    weights: *const u8,
+    sums: *mut u32,
+) {
     naked_asm!(
         eight_rows!(),
         "
@@ -300,7 +266,7 @@ unsafe extern "C" fn last_block_over_list<const WORDS: usize>(list: *const Entry
 ///
 /// r0 codes, r1 code, r2 weight, r3 address of weights; the stack keeps the sums and where the codes end.
 #[unsafe(naked)]
-unsafe extern "C" fn block_over_codes(
+pub unsafe extern "C" fn block_over_codes(
     codes: *const u8,
     weights: *const u8,
     sums: *mut [u32; ROWS_PER_BLOCK],
@@ -356,7 +322,7 @@ unsafe extern "C" fn block_over_codes(
 /// r0 codes, r1 weights, r2 and r3 weights of the even and the odd row, r4-r5 code and product, r8-r11 and r12, lr, r6, r7
 /// sums; the stack keeps the number of taps and where the codes of pairs of taps end.
 #[unsafe(naked)]
-unsafe extern "C" fn column_maxima(
+pub unsafe extern "C" fn column_maxima(
     starts: *const [i32; 4],
     codes: *const [u8; 4],
     weights: *const u8,

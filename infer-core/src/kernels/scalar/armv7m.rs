@@ -1,4 +1,4 @@
-//! The loops of [`scalar`](super) for Cortex-M3: a product is a load and a multiplication that adds.
+//! The loops of [`scalar`](crate::kernels::scalar) for Cortex-M3: a product is a load and a multiplication that adds.
 //!
 //! They need all fourteen registers, which only a naked function has.
 
@@ -6,50 +6,12 @@
 
 use core::arch::{asm, naked_asm};
 
-use super::Window;
-use crate::kernels::listed::{Entry, List, STRIDE};
+use crate::kernels::listed::Entry;
 use crate::packing::ROWS_PER_BLOCK;
 use crate::stage::Rescale;
 
-/// How far behind an input's weights [`full_blocks`] stands when it comes to the next entry.
+/// How far behind an input's weights [`blocks_over_list`] stands when it comes to the next entry.
 pub const ADVANCED: u32 = 0;
-
-/// Adds what a list contributes to the sums of full blocks.
-pub fn full_blocks(list: &List<'_>, weights: &[u8], sums: &mut [u32]) {
-    let blocks = sums.len() / ROWS_PER_BLOCK;
-    let len = weights.len() / blocks.max(1);
-    // SAFETY: `listed` compared the lengths, so that the entries lead to no place outside a block, and each block has
-    // eight sums; there is one block at least.
-    unsafe { blocks_over_list(list.as_ptr(), weights.as_ptr(), sums.as_mut_ptr(), blocks, len) }
-}
-
-/// Adds what a list contributes to the sums of a last block, of `WORDS` words for each pair of inputs, 1 to 3.
-pub fn last_block<const WORDS: usize>(list: &List<'_>, weights: &[u8], sums: &mut [u32]) {
-    if sums.len() == 2 * WORDS {
-        // SAFETY: `listed` compared the lengths, so that the entries lead to no place outside the block.
-        unsafe { last_block_over_list::<WORDS>(list.as_ptr(), weights.as_ptr(), sums.as_mut_ptr()) }
-    }
-}
-
-/// Adds what `codes` contribute to the sums of a full block.
-pub fn block(codes: &[u8], weights: &[u8], sums: &mut [u32; ROWS_PER_BLOCK]) {
-    if !codes.is_empty() && weights.len() >= ROWS_PER_BLOCK * codes.len().next_multiple_of(2) {
-        // SAFETY: the lengths were compared; there is one code at least.
-        unsafe { block_over_codes(codes.as_ptr(), weights.as_ptr(), sums, codes.len()) }
-    }
-}
-
-/// The largest of a window's four sums, for the two rows in a column of a full block.
-pub fn maxima(window: &Window<'_>, column: &[u8]) -> [i32; 2] {
-    let taps = window.codes.len();
-    // From a column's first word to its last: the columns beside it need not follow.
-    if column.len() + STRIDE - 4 < STRIDE * taps.div_ceil(2) {
-        return [0; 2];
-    }
-    // SAFETY: the lengths were compared.
-    let maxima = unsafe { column_maxima(&window.starts, window.codes.as_ptr(), column.as_ptr(), taps) };
-    [maxima as i32, (maxima >> 32) as i32]
-}
 
 /// As in `portable`: the rounding is the carry out of the lower word, the clamp is USAT.
 pub fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
@@ -108,7 +70,7 @@ macro_rules! forget {
 /// r0-r7 sums, r8 input, r9 distance and weight, r10 weight, r11 address of weights, r12 list, lr block; the stack keeps
 /// the list, the sums, the number of blocks and their length.
 #[unsafe(naked)]
-unsafe extern "C" fn blocks_over_list(
+pub unsafe extern "C" fn blocks_over_list(
     list: *const Entry,
     weights: *const u8,
     sums: *mut u32,
@@ -153,7 +115,11 @@ unsafe extern "C" fn blocks_over_list(
 ///
 /// r0-r2 and r4-r6 sums, r3 where they stand in memory, r7 place in a full block, and as above.
 #[unsafe(naked)]
-unsafe extern "C" fn last_block_over_list<const WORDS: usize>(list: *const Entry, weights: *const u8, sums: *mut u32) {
+pub unsafe extern "C" fn last_block_over_list<const WORDS: usize>(
+    list: *const Entry,
+    weights: *const u8,
+    sums: *mut u32,
+) {
     naked_asm!(
         eight_rows!(),
         "
@@ -215,7 +181,7 @@ unsafe extern "C" fn last_block_over_list<const WORDS: usize>(list: *const Entry
 ///
 /// r0-r7 sums, r8 code, r9-r10 weights, r11 address of weights, r12 codes, lr their end; the stack keeps the sums.
 #[unsafe(naked)]
-unsafe extern "C" fn block_over_codes(
+pub unsafe extern "C" fn block_over_codes(
     codes: *const u8,
     weights: *const u8,
     sums: *mut [u32; ROWS_PER_BLOCK],
@@ -259,7 +225,7 @@ unsafe extern "C" fn block_over_codes(
 /// r0 code, r1 codes, r2 weights, r3 and r12 weights of the even and the odd row, r4-r7 and r8-r11 their sums, lr where
 /// the codes of pairs of taps end; the stack keeps the number of taps.
 #[unsafe(naked)]
-unsafe extern "C" fn column_maxima(
+pub unsafe extern "C" fn column_maxima(
     starts: *const [i32; 4],
     codes: *const [u8; 4],
     weights: *const u8,

@@ -5,15 +5,14 @@
 //! rows; a convolution in front of a max-pool reads its weights once for the four positions of a window, and
 //! requantizes once. The loops are in [`inner`], which each core has its own version of.
 
-#[cfg_attr(kernels = "armv6m", path = "armv6m.rs")]
-#[cfg_attr(kernels = "armv7m", path = "armv7m.rs")]
+#[cfg_attr(any(kernels = "armv6m", kernels = "armv7m"), path = "assembly.rs")]
 #[cfg_attr(kernels = "scalar", path = "any.rs")]
 mod inner;
 mod rows;
 
 use super::listed::{self, List, Rows, STRIDE, begin, requantize_block};
-use super::{parts, patch, window};
-use crate::packing::{ROWS_PER_BLOCK, packed_len};
+use super::{parts, patch, taps_if_lengths_fit, window};
+use crate::packing::ROWS_PER_BLOCK;
 use crate::stage::{Conv2dStage, DenseStage, LogitsStage};
 
 pub use super::portable::max_pool2d;
@@ -30,13 +29,7 @@ struct Window<'w> {
 /// Convolution, and the 2x2 maximum behind it where the stage has one.
 #[inline(never)]
 pub fn conv2d(input: &[u8], stage: &Conv2dStage<'_>, scratch: &mut [u32], output: &mut [u8]) {
-    let taps = usize::from(stage.kernel) * usize::from(stage.kernel) * usize::from(stage.input.channels);
-    let rows = usize::from(stage.output.channels);
-    let needed = u32::try_from(taps).ok().and_then(|taps| packed_len(stage.output.channels.into(), taps));
-    let fits = needed == u32::try_from(stage.weights.len()).ok() && stage.channels.bytes().len() == 8 * rows;
-    if !fits || taps == 0 || rows == 0 || output.len() != stage.output.len() {
-        return;
-    }
+    let Some(taps) = taps_if_lengths_fit(stage, output) else { return };
     let scratch = bytemuck::cast_slice_mut(scratch);
     if stage.pool {
         if let Some(codes) = scratch.get_mut(..4 * taps) {

@@ -4,8 +4,8 @@
 
 use super::one_block::Block;
 use super::{Rows, STRIDE, Vector, code_of};
-use crate::kernels::{parts, patch, window};
-use crate::packing::{ROWS_PER_BLOCK, packed_len};
+use crate::kernels::{parts, patch, taps_if_lengths_fit, window};
+use crate::packing::ROWS_PER_BLOCK;
 use crate::stage::{Conv2dStage, Rescale};
 
 /// Convolution, and the 2x2 maximum behind it where the stage has one.
@@ -16,13 +16,7 @@ pub fn conv2d<V: Vector<BLOCKS>, const BLOCKS: usize>(
     scratch: &mut [u32],
     output: &mut [u8],
 ) {
-    let taps = usize::from(stage.kernel) * usize::from(stage.kernel) * usize::from(stage.input.channels);
-    let rows = usize::from(stage.output.channels);
-    let needed = u32::try_from(taps).ok().and_then(|taps| packed_len(stage.output.channels.into(), taps));
-    let fits = needed == u32::try_from(stage.weights.len()).ok() && stage.channels.bytes().len() == 8 * rows;
-    if !fits || taps == 0 || rows == 0 || output.len() != stage.output.len() {
-        return;
-    }
+    let Some(taps) = taps_if_lengths_fit(stage, output) else { return };
     let pairs = taps.div_ceil(2);
     if stage.pool {
         if let Some(lanes) = scratch.get_mut(..4 * pairs) {
