@@ -105,10 +105,14 @@ pub fn fit(
         let train = train_epoch(model, dataset, recipe, &mut optimizer, &mut average, (seed, epoch), observer)?;
         let seconds = start.elapsed().as_secs_f64();
         // With an average it is the average that is validated and kept; training goes on from the weights themselves.
-        let weights = model.snapshot()?;
-        if let Some(average) = &average {
-            model.restore(&average.snapshot()?)?;
-        }
+        let weights = match &average {
+            Some(average) => {
+                let weights = model.snapshot()?;
+                model.restore(&average.snapshot()?)?;
+                Some(weights)
+            }
+            None => None,
+        };
         let validation = evaluate::float(model, &dataset.validation)?.score;
         let images_per_second = dataset.train.len() as f64 / seconds;
         let record = Epoch { epoch, train, validation, seconds, images_per_second };
@@ -122,7 +126,9 @@ pub fn fit(
             stopped_early = true;
             break;
         }
-        model.restore(&weights)?;
+        if let Some(weights) = weights {
+            model.restore(&weights)?;
+        }
     }
     model.restore(&best.weights)?;
     Ok(History { epochs, best_epoch: best.epoch, stopped_early })
