@@ -123,11 +123,12 @@ pub enum ArchitectureError {
     },
 }
 
-const BUILT_IN: [(&str, &str); 4] = [
+const BUILT_IN: [(&str, &str); 5] = [
     ("mlp", include_str!("../architectures/mlp.toml")),
     ("cnn", include_str!("../architectures/cnn.toml")),
     ("small", include_str!("../architectures/small.toml")),
     ("tiny", include_str!("../architectures/tiny.toml")),
+    ("large", include_str!("../architectures/large.toml")),
 ];
 
 /// The names of the built-in architectures, separated by commas.
