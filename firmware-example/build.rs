@@ -8,7 +8,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The layout of each board, by feature.
-const BOARDS: [(&str, &str); 3] = [("NRF52840DK", "nrf52840dk.x"), ("PICO", "pico.x"), ("STM32F4", "stm32f4.x")];
+const BOARDS: [(&str, &str); 4] = [
+    ("NRF52840DK", "nrf52840dk.x"),
+    ("PICO", "pico.x"),
+    ("STM32F4", "stm32f4.x"),
+    // In QEMU, where the others run on metal.
+    ("MICROBIT", "microbit.x"),
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=build.rs");

@@ -7,7 +7,7 @@ pub const UNIT: &str = if cfg!(feature = "board") { "cycles" } else { "instructi
 
 /// Counts from where it was started.
 ///
-/// In QEMU on Arm to within 40 instructions (50 on the M33) and up to 671 million; on the Pico up to 16.7 million
+/// In QEMU on Arm to within 40 instructions (50 on the M33, 63 on the micro:bit) and up to 671 million; on the Pico up to 16.7 million
 /// cycles, on other boards and on RISC-V up to 4.29 billion. Longer work comes out too short.
 #[derive(Clone, Copy, Debug)]
 pub struct Stopwatch(u32);
@@ -24,6 +24,7 @@ impl Stopwatch {
     #[must_use]
     pub fn elapsed(self) -> u32 {
         let ticks = counter::now().wrapping_sub(self.0) & counter::MASK;
-        ticks * counter::UNITS_PER_TICK
+        let (units, ticks_for_them) = counter::UNITS_IN_TICKS;
+        ticks * units / ticks_for_them
     }
 }

@@ -237,3 +237,32 @@ fn every_subcommand_shows_an_example() {
         assert!(help.contains(&format!("  trainer {subcommand} ")), "{help}");
     }
 }
+
+#[test]
+fn a_student_holds_out_what_its_teacher_held_out_and_says_who_taught_it() {
+    let (home, _) = short_run();
+    let student = |teachers: &[&'static str]| {
+        let fit =
+            ["fit", "--model", "tiny", "--recipe", "strong", "--epochs", "1", "--dataset", "garments", "--seed", "3"];
+        [&fit[..], teachers].concat()
+    };
+    let output = trainer(home.path(), &student(&["--teacher", "run", "--out", "student"]));
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let run = fs::read_to_string(home.path().join("student/run.json")).unwrap();
+    let run: serde_json::Value = serde_json::from_str(&run).unwrap();
+    assert_eq!((&run["seed"], &run["split_seed"], &run["teachers"][0]), (&3.into(), &48.into(), &"run".into()));
+
+    assert_fails(home.path(), &student(&["--teacher", "nowhere"]), 1, &["nowhere/run.json", "No such file"]);
+    let fraction = student(&["--teacher", "run", "--val-fraction", "0.1"]);
+    assert_fails(home.path(), &fraction, 2, &["--val-fraction", "cannot be used with", "--teacher"]);
+
+    let other = ["fit", "--model", "mlp", "--epochs", "1", "--dataset", "garments", "--seed", "4", "--out", "other"];
+    assert_eq!(trainer(home.path(), &other).status.code(), Some(0));
+    let both = student(&["--teacher", "run", "--teacher", "other"]);
+    assert_fails(home.path(), &both, 2, &["teachers run and other held out different pictures"]);
+
+    let config = fs::read_to_string(home.path().join("run/run.json")).unwrap();
+    fs::write(home.path().join("run/run.json"), config.replace("\"garments\"", "\"cats\"")).unwrap();
+    let error = ["teacher run learned cats (10 classes, pictures of 28x28x1); this run is about garments"];
+    assert_fails(home.path(), &student(&["--teacher", "run"]), 1, &error);
+}

@@ -34,7 +34,7 @@ fn train(name: &str) -> Trained {
     let epochs = if dataset.name == fashion_mnist::NAME { 2 } else { 10 };
     let recipe = Recipe { epochs, ..Recipe::built_in("tutorial").unwrap() };
     let float = FloatModel::new(Architecture::built_in(name).unwrap(), SEED).unwrap();
-    let history = fit(&float, dataset, &recipe, SEED, &mut Silent).unwrap();
+    let history = fit(&float, dataset, &recipe, SEED, None, &mut Silent).unwrap();
     let calibration = calibrate(&float, &dataset.train, SEED).unwrap();
     let quantized = QuantizedModel::new(&float, &calibration).unwrap();
     let class_lines = dataset.class_names.join("\n");

@@ -11,6 +11,7 @@ use trainer::fit::{Epoch, FitError, Observer, fit};
 use trainer::model::FloatModel;
 use trainer::quantize::{Calibration, QuantizeError, QuantizedModel, Range, calibrate};
 use trainer::recipe::{Monitor, Recipe};
+use trainer::teacher::{Distillation, Teacher};
 
 #[derive(Default)]
 struct Record {
@@ -47,7 +48,7 @@ fn tutorial() -> Recipe {
 fn every_image_is_seen_in_every_epoch_the_tail_too() {
     let mut record = Record::default();
     let recipe = Recipe { epochs: 2, ..tutorial() };
-    fit(&mlp(), &small(), &recipe, 48, &mut record).unwrap();
+    fit(&mlp(), &small(), &recipe, 48, None, &mut record).unwrap();
     assert_eq!(record.steps.len(), 2 * 500usize.div_ceil(32));
     assert_eq!(record.steps[14..17], [(1, 480), (1, 500), (2, 32)]);
 }
@@ -59,7 +60,7 @@ fn training_stops_after_patience_epochs_without_improvement_and_restores_the_bes
     let mut record = Record::default();
     // No epoch can improve on the first by a loss of 1000.
     let recipe = Recipe { epochs: 50, patience: 3, min_delta: 1000.0, ..tutorial() };
-    let history = fit(&model, &dataset, &recipe, 48, &mut record).unwrap();
+    let history = fit(&model, &dataset, &recipe, 48, None, &mut record).unwrap();
     assert_eq!((history.epochs.len(), history.best_epoch, history.stopped_early), (4, 1, true));
     assert_eq!(record.best, [true, false, false, false]);
     let restored = evaluate::float(&model, &dataset.validation).unwrap().score;
@@ -73,7 +74,7 @@ fn the_average_of_the_weights_is_what_is_validated_and_kept() {
     let validate = |average| {
         let model = mlp();
         let recipe = Recipe { epochs: 2, average, ..tutorial() };
-        let history = fit(&model, &dataset, &recipe, 48, &mut Record::default()).unwrap();
+        let history = fit(&model, &dataset, &recipe, 48, None, &mut Record::default()).unwrap();
         let kept = evaluate::float(&model, &dataset.validation).unwrap().score;
         assert_eq!(kept, history.epochs[history.best_epoch - 1].validation);
         history
@@ -109,7 +110,7 @@ fn the_strong_recipe_repeats_itself_to_the_bit() {
     let train = |seed| {
         let model = FloatModel::new(Architecture::built_in("tiny").unwrap(), 48).unwrap();
         let recipe = Recipe { epochs: 1, mixup: 0.2, dropout: 0.2, ..Recipe::built_in("strong").unwrap() };
-        fit(&model, &small(), &recipe, seed, &mut Record::default()).unwrap();
+        fit(&model, &small(), &recipe, seed, None, &mut Record::default()).unwrap();
         model.variables().iter().map(|variable| variable.flatten_all().unwrap().to_vec1::<f32>().unwrap()).collect()
     };
     let first: Vec<Vec<f32>> = train(48);
@@ -118,10 +119,34 @@ fn the_strong_recipe_repeats_itself_to_the_bit() {
 }
 
 #[test]
+fn a_student_learns_what_its_teacher_knows_whatever_its_labels_say() {
+    let dataset = small();
+    let mut mislabeled = dataset.clone();
+    let wrong = dataset.train.labels().iter().map(|label| (label + 1) % 10).collect();
+    let pixels = (0..dataset.train.len()).flat_map(|index| dataset.train.image(index)).copied().collect();
+    mislabeled.train = Images::new(dataset.train.shape(), pixels, wrong);
+    let accuracy = |model: &FloatModel| evaluate::float(model, &dataset.validation).unwrap().score.accuracy;
+    let learn = |dataset: &Dataset, weight: f64, teacher: Option<&Teacher>| {
+        let model = mlp();
+        let distillation = Distillation { weight, temperature: 2.0 };
+        let recipe = Recipe { epochs: 8, patience: 8, distillation, ..tutorial() };
+        fit(&model, dataset, &recipe, 48, teacher, &mut Record::default()).unwrap();
+        model
+    };
+
+    let learned = learn(&dataset, 1.0, None);
+    let known = accuracy(&learned);
+    let teacher = Teacher::new(vec![learned]);
+    let students = [0.0, 1.0].map(|weight| accuracy(&learn(&mislabeled, weight, Some(&teacher))));
+    assert!(students[0] < 0.3, "believes its labels: {}", students[0]);
+    assert!(students[1] > known - 0.05, "believes its teacher: {} of {known}", students[1]);
+}
+
+#[test]
 fn a_monitored_accuracy_chooses_its_own_epoch() {
     let dataset = small();
     let recipe = |monitor| Recipe { epochs: 6, monitor, ..tutorial() };
-    let history = fit(&mlp(), &dataset, &recipe(Monitor::Accuracy), 48, &mut Record::default()).unwrap();
+    let history = fit(&mlp(), &dataset, &recipe(Monitor::Accuracy), 48, None, &mut Record::default()).unwrap();
     let accuracies: Vec<f64> = history.epochs.iter().map(|epoch| epoch.validation.accuracy).collect();
     let best = accuracies.iter().copied().fold(0.0, f64::max);
     assert_eq!(accuracies[history.best_epoch - 1], best);
@@ -131,7 +156,7 @@ fn a_monitored_accuracy_chooses_its_own_epoch() {
 #[test]
 fn a_loss_that_is_no_number_stops_with_its_step() {
     let recipe = Recipe { learning_rate: 1e30, ..tutorial() };
-    let error = fit(&mlp(), &small(), &recipe, 48, &mut Record::default()).unwrap_err();
+    let error = fit(&mlp(), &small(), &recipe, 48, None, &mut Record::default()).unwrap_err();
     let message = error.to_string();
     let FitError::NotFinite { epoch, step, loss, .. } = error else { panic!("{message}") };
     assert!(epoch == 1 && step > 1 && !loss.is_finite());

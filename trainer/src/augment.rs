@@ -1,9 +1,9 @@
 //! Pictures changed at random on their way into training, so that a network sees no picture twice.
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{Result, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::batch::PIXEL_SCALE;
+use crate::batch;
 use crate::data::{Images, Shape};
 use crate::rng::{ChaCha8Rng, RngExt};
 
@@ -19,53 +19,101 @@ pub struct Augment {
     pub erase: f64,
 }
 
-impl Augment {
-    /// Whether it leaves every picture as it is.
-    #[must_use]
-    pub fn is_nothing(&self) -> bool {
-        *self == Self::default()
-    }
+/// Where a picture's pixels go: all that [`Augment`] does but noise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Motion {
+    /// Whether left and right change places.
+    flip: bool,
+    /// Pixels down, beyond `shift` pixels up.
+    down: usize,
+    /// Pixels to the right, beyond `shift` pixels to the left.
+    right: usize,
+}
 
-    /// As [`batch::gather`](crate::batch::gather), each picture changed.
+/// Pictures of a training step.
+pub struct Batch {
+    /// `[n, height, width, channels]`, 0 to 1.
+    pub pictures: Tensor,
+    /// The class of each.
+    pub labels: Vec<u32>,
+    /// How each was moved.
+    pub motions: Vec<Motion>,
+}
+
+impl Augment {
+    /// The pictures at these indices, each changed.
     ///
     /// # Errors
     /// Those of candle.
-    pub fn gather(&self, images: &Images, indices: &[usize], generator: &mut ChaCha8Rng) -> Result<(Tensor, Tensor)> {
+    pub fn gather(&self, images: &Images, indices: &[usize], generator: &mut ChaCha8Rng) -> Result<Batch> {
         let shape = images.shape();
         let mut pixels = Vec::with_capacity(indices.len() * shape.len());
+        let mut motions = Vec::with_capacity(indices.len());
         for &index in indices {
-            let picture = self.picture(images.image(index), shape, generator);
-            pixels.extend(picture.into_iter().map(|pixel| f32::from(pixel) * PIXEL_SCALE));
+            let (picture, motion) = self.change(images.image(index), shape, generator);
+            pixels.extend(picture);
+            motions.push(motion);
         }
-        let labels: Vec<u32> = indices.iter().map(|&index| images.label(index).into()).collect();
-        let dimensions = (indices.len(), shape.height, shape.width, shape.channels);
-        Ok((
-            Tensor::from_vec(pixels, dimensions, &Device::Cpu)?,
-            Tensor::from_vec(labels, indices.len(), &Device::Cpu)?,
-        ))
+        let labels = indices.iter().map(|&index| images.label(index).into()).collect();
+        Ok(Batch { pictures: batch::pictures(&pixels, shape)?, labels, motions })
     }
 
     /// One picture `[height, width, channels]`, changed.
     #[must_use]
     pub fn picture(&self, pixels: &[u8], shape: Shape, generator: &mut ChaCha8Rng) -> Vec<u8> {
-        let Shape { height, width, channels } = shape;
+        self.change(pixels, shape, generator).0
+    }
+
+    fn change(&self, pixels: &[u8], shape: Shape, generator: &mut ChaCha8Rng) -> (Vec<u8>, Motion) {
+        let motion = self.draw(generator);
+        let mut changed = self.moved(pixels, shape, motion);
+        if self.erase > 0.0 && generator.random_bool(self.erase) {
+            erase(&mut changed, [shape.height, shape.width, shape.channels], generator);
+        }
+        (changed, motion)
+    }
+
+    fn draw(&self, generator: &mut ChaCha8Rng) -> Motion {
         let flip = self.flip > 0.0 && generator.random_bool(self.flip);
-        let mut offset = || if self.shift == 0 { self.shift } else { generator.random_range(0..=2 * self.shift) };
-        let (down, right) = (offset(), offset());
-        let mut changed = vec![0; pixels.len()];
-        for (y, row) in changed.chunks_exact_mut(width * channels).enumerate() {
-            let Some(from_y) = (y + self.shift).checked_sub(down).filter(|&y| y < height) else { continue };
-            for (x, pixel) in row.chunks_exact_mut(channels).enumerate() {
-                let Some(from_x) = (x + self.shift).checked_sub(right).filter(|&x| x < width) else { continue };
-                let from_x = if flip { width - 1 - from_x } else { from_x };
-                let start = (from_y * width + from_x) * channels;
-                pixel.copy_from_slice(&pixels[start..start + channels]);
+        let mut offset = || if self.shift == 0 { 0 } else { generator.random_range(0..=2 * self.shift) };
+        Motion { flip, down: offset(), right: offset() }
+    }
+
+    /// One picture `[height, width, channels]`, moved; what comes in is black.
+    #[must_use]
+    pub fn moved(&self, pixels: &[u8], shape: Shape, motion: Motion) -> Vec<u8> {
+        let Shape { height, width, channels } = shape;
+        let shift = self.shift;
+        if motion == (Motion { flip: false, down: shift, right: shift }) {
+            return pixels.to_vec();
+        }
+        let mut moved = vec![0; pixels.len()];
+        // Columns of the result that lie inside the picture.
+        let columns =
+            motion.right.saturating_sub(shift).min(width)..(width + motion.right).saturating_sub(shift).min(width);
+        for (y, row) in moved.chunks_exact_mut(width * channels).enumerate() {
+            let Some(from_y) = (y + shift).checked_sub(motion.down).filter(|&y| y < height) else { continue };
+            let from = &pixels[from_y * width * channels..][..width * channels];
+            for x in columns.clone() {
+                let from_x = x + shift - motion.right;
+                let from_x = if motion.flip { width - 1 - from_x } else { from_x };
+                row[x * channels..][..channels].copy_from_slice(&from[from_x * channels..][..channels]);
             }
         }
-        if self.erase > 0.0 && generator.random_bool(self.erase) {
-            erase(&mut changed, [height, width, channels], generator);
-        }
-        changed
+        moved
+    }
+
+    /// In how many ways a picture can be moved.
+    #[must_use]
+    pub fn motions(&self) -> usize {
+        2 * (2 * self.shift + 1).pow(2)
+    }
+
+    /// Which of the [`motions`](Self::motions) one is, counted from 0.
+    #[must_use]
+    pub fn motion_index(&self, motion: Motion) -> usize {
+        let side = 2 * self.shift + 1;
+        (usize::from(motion.flip) * side + motion.down) * side + motion.right
     }
 }
 
@@ -96,7 +144,6 @@ mod tests {
 
     #[test]
     fn nothing_leaves_a_picture_as_it_is() {
-        assert!(Augment::default().is_nothing());
         assert_eq!(changed(Augment::default(), 0), PICTURE);
     }
 

@@ -2,7 +2,7 @@
 
 use candle_core::{Device, Result, Tensor};
 
-use crate::data::Images;
+use crate::data::{Images, Shape};
 
 /// Real value of one step of a pixel: 0 to 255 becomes 0 to 1.
 pub const PIXEL_SCALE: f32 = 1.0 / 255.0;
@@ -12,13 +12,17 @@ pub const PIXEL_SCALE: f32 = 1.0 / 255.0;
 /// # Errors
 /// Those of candle.
 pub fn gather(images: &Images, indices: &[usize]) -> Result<(Tensor, Tensor)> {
-    let shape = images.shape();
-    let mut pixels = Vec::with_capacity(indices.len() * shape.len());
-    let mut labels = Vec::with_capacity(indices.len());
-    for &index in indices {
-        pixels.extend(images.image(index).iter().map(|&pixel| f32::from(pixel) * PIXEL_SCALE));
-        labels.push(u32::from(images.label(index)));
-    }
-    let dimensions = (indices.len(), shape.height, shape.width, shape.channels);
-    Ok((Tensor::from_vec(pixels, dimensions, &Device::Cpu)?, Tensor::from_vec(labels, indices.len(), &Device::Cpu)?))
+    let pixels: Vec<u8> = indices.iter().flat_map(|&index| images.image(index)).copied().collect();
+    let labels: Vec<u32> = indices.iter().map(|&index| images.label(index).into()).collect();
+    Ok((pictures(&pixels, images.shape())?, Tensor::from_vec(labels, indices.len(), &Device::Cpu)?))
+}
+
+/// Pictures `[n, height, width, channels]`, 0 to 1, of as many bytes.
+///
+/// # Errors
+/// Those of candle.
+pub fn pictures(pixels: &[u8], shape: Shape) -> Result<Tensor> {
+    let values: Vec<f32> = pixels.iter().map(|&pixel| f32::from(pixel) * PIXEL_SCALE).collect();
+    let dimensions = (pixels.len() / shape.len(), shape.height, shape.width, shape.channels);
+    Tensor::from_vec(values, dimensions, &Device::Cpu)
 }

@@ -8,13 +8,13 @@ use serde::Serialize;
 
 use crate::adam::{Adam, AdamConfig};
 use crate::average::Average;
-use crate::batch;
-use crate::data::Dataset;
+use crate::data::{Dataset, Images};
 use crate::evaluate::{self, Score, argmax};
 use crate::model::{Dropout, FloatModel, Pass};
-use crate::ops::Targets;
+use crate::ops::{Targets, Voice};
 use crate::recipe::Recipe;
 use crate::rng::{self, ChaCha8Rng, Purpose, RngExt};
+use crate::teacher::{Distillation, Lessons, Teacher};
 
 /// One pass over the training images.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -74,8 +74,9 @@ pub enum FitError {
     Candle(#[from] candle_core::Error),
 }
 
-/// Trains `model` on the training images of `dataset` until the validation loss has not fallen for
-/// `recipe.patience` epochs, and leaves it with the weights of the best epoch.
+/// Trains `model` on the training images of `dataset`, by a teacher's answers too where there is one, until what the recipe
+/// watches on the validation images has not improved for `recipe.patience` epochs, and leaves it with the weights of the best
+/// epoch.
 ///
 /// # Errors
 /// [`FitError::NotFinite`], and those of candle.
@@ -84,28 +85,19 @@ pub fn fit(
     dataset: &Dataset,
     recipe: &Recipe,
     seed: u64,
+    teacher: Option<&Teacher>,
     observer: &mut dyn Observer,
 ) -> Result<History, FitError> {
-    let mut optimizer = Adam::new(
-        model.variables(),
-        AdamConfig {
-            learning_rate: recipe.learning_rate,
-            beta1: recipe.adam.beta1,
-            beta2: recipe.adam.beta2,
-            epsilon: recipe.adam.epsilon,
-            weight_decay: recipe.weight_decay,
-        },
-    )?;
-    let mut average = if recipe.average > 0.0 { Some(Average::new(model, recipe.average)?) } else { None };
+    let mut training = Training::new(model, dataset, recipe, seed, teacher)?;
     let mut epochs = Vec::new();
     let mut best = Best { epoch: 0, watched: f64::INFINITY, weights: model.snapshot()? };
     let mut stopped_early = false;
     for epoch in 1..=recipe.epochs {
         let start = Instant::now();
-        let train = train_epoch(model, dataset, recipe, &mut optimizer, &mut average, (seed, epoch), observer)?;
+        let train = training.epoch(epoch, observer)?;
         let seconds = start.elapsed().as_secs_f64();
         // With an average it is the average that is validated and kept; training goes on from the weights themselves.
-        let weights = match &average {
+        let weights = match &training.average {
             Some(average) => {
                 let weights = model.snapshot()?;
                 model.restore(&average.snapshot()?)?;
@@ -141,82 +133,130 @@ struct Best {
     weights: crate::model::Snapshot,
 }
 
-fn train_epoch(
-    model: &FloatModel,
-    dataset: &Dataset,
-    recipe: &Recipe,
-    optimizer: &mut Adam,
-    average: &mut Option<Average>,
-    (seed, epoch): (u64, usize),
-    observer: &mut dyn Observer,
-) -> Result<Score, FitError> {
-    let images = &dataset.train;
-    let mut order: Vec<usize> = (0..images.len()).collect();
-    rng::shuffle(&mut order, &mut rng::stream(seed, Purpose::Shuffle, epoch as u64));
-    let steps = images.len().div_ceil(recipe.batch_size);
-    let (mut seen, mut total_loss, mut right) = (0, 0.0, 0);
-    for (step, indices) in order.chunks(recipe.batch_size).enumerate() {
-        let steps_before = (epoch - 1) * steps + step;
-        let stream = |purpose| rng::stream(seed, purpose, steps_before as u64);
-        let (pictures, labels) = if recipe.augment.is_nothing() {
-            batch::gather(images, indices)?
-        } else {
-            recipe.augment.gather(images, indices, &mut stream(Purpose::Augment))?
-        };
-        let (pictures, targets) =
-            targets(recipe, pictures, &labels, dataset.class_names.len(), &mut stream(Purpose::Mixup))?;
-        let mut generator = stream(Purpose::Dropout);
-        let dropout = (recipe.dropout > 0.0).then_some(Dropout { rate: recipe.dropout, generator: &mut generator });
-        let Pass { logits, loss, gradients } = model.loss_and_gradients(&pictures, targets, dropout)?;
-        if !loss.is_finite() {
-            let learning_rate = recipe.learning_rate;
-            return Err(FitError::NotFinite { epoch, step: step + 1, loss, learning_rate });
-        }
-        optimizer.set_learning_rate(recipe.learning_rate * recipe.schedule.factor(steps_before, recipe.epochs * steps));
-        optimizer.step(&gradients)?;
-        if let Some(average) = average {
-            average.update(model)?;
-        }
-        let rows = logits.to_vec2::<f32>()?;
-        right +=
-            rows.iter().zip(indices).filter(|(row, index)| argmax(row) == usize::from(images.label(**index))).count();
-        total_loss += f64::from(loss) * indices.len() as f64;
-        seen += indices.len();
-        let running = Score { loss: total_loss / seen as f64, accuracy: right as f64 / seen as f64 };
-        observer.step(epoch, seen, images.len(), running);
-    }
-    Ok(Score { loss: total_loss / seen as f64, accuracy: right as f64 / seen as f64 })
+/// What a training run works with, and what changes from step to step.
+struct Training<'a> {
+    model: &'a FloatModel,
+    images: &'a Images,
+    classes: usize,
+    recipe: &'a Recipe,
+    seed: u64,
+    lessons: Option<Lessons<'a>>,
+    optimizer: Adam,
+    average: Option<Average>,
 }
 
-/// What a step learns: pictures, mixed where the recipe says so, and what they should be taken for.
-fn targets(
-    recipe: &Recipe,
-    pictures: Tensor,
-    labels: &Tensor,
-    classes: usize,
-    generator: &mut ChaCha8Rng,
-) -> candle_core::Result<(Tensor, Targets)> {
-    let labels = labels.to_vec1::<u32>()?;
-    if recipe.label_smoothing == 0.0 && recipe.mixup == 0.0 {
-        return Ok((pictures, Targets::Labels(labels)));
+impl<'a> Training<'a> {
+    fn new(
+        model: &'a FloatModel,
+        dataset: &'a Dataset,
+        recipe: &'a Recipe,
+        seed: u64,
+        teacher: Option<&'a Teacher>,
+    ) -> Result<Self, FitError> {
+        let config = AdamConfig {
+            learning_rate: recipe.learning_rate,
+            beta1: recipe.adam.beta1,
+            beta2: recipe.adam.beta2,
+            epsilon: recipe.adam.epsilon,
+            weight_decay: recipe.weight_decay,
+        };
+        let temperature = recipe.distillation.temperature;
+        Ok(Self {
+            model,
+            images: &dataset.train,
+            classes: dataset.class_names.len(),
+            recipe,
+            seed,
+            lessons: teacher.map(|teacher| Lessons::new(teacher, &dataset.train, recipe.augment, temperature)),
+            optimizer: Adam::new(model.variables(), config)?,
+            average: if recipe.average > 0.0 { Some(Average::new(model, recipe.average)?) } else { None },
+        })
+    }
+
+    fn epoch(&mut self, epoch: usize, observer: &mut dyn Observer) -> Result<Score, FitError> {
+        let (images, recipe) = (self.images, self.recipe);
+        let mut order: Vec<usize> = (0..images.len()).collect();
+        rng::shuffle(&mut order, &mut rng::stream(self.seed, Purpose::Shuffle, epoch as u64));
+        let steps = images.len().div_ceil(recipe.batch_size);
+        let (mut seen, mut total_loss, mut right) = (0, 0.0, 0);
+        for (step, indices) in order.chunks(recipe.batch_size).enumerate() {
+            let steps_before = (epoch - 1) * steps + step;
+            let Pass { logits, loss, gradients } = self.pass(indices, steps_before as u64)?;
+            if !loss.is_finite() {
+                let learning_rate = recipe.learning_rate;
+                return Err(FitError::NotFinite { epoch, step: step + 1, loss, learning_rate });
+            }
+            let factor = recipe.schedule.factor(steps_before, recipe.epochs * steps);
+            self.optimizer.set_learning_rate(recipe.learning_rate * factor);
+            self.optimizer.step(&gradients)?;
+            if let Some(average) = &mut self.average {
+                average.update(self.model)?;
+            }
+            let rows = logits.to_vec2::<f32>()?;
+            let answers = rows.iter().map(|row| argmax(row)).zip(indices);
+            right += answers.filter(|(class, index)| *class == usize::from(images.label(**index))).count();
+            total_loss += f64::from(loss) * indices.len() as f64;
+            seen += indices.len();
+            let running = Score { loss: total_loss / seen as f64, accuracy: right as f64 / seen as f64 };
+            observer.step(epoch, seen, images.len(), running);
+        }
+        Ok(Score { loss: total_loss / seen as f64, accuracy: right as f64 / seen as f64 })
+    }
+
+    /// The forward and the backward pass of a step.
+    fn pass(&mut self, indices: &[usize], step: u64) -> candle_core::Result<Pass> {
+        let (recipe, seed) = (self.recipe, self.seed);
+        let stream = |purpose| rng::stream(seed, purpose, step);
+        let batch = recipe.augment.gather(self.images, indices, &mut stream(Purpose::Augment))?;
+        let heard = match &mut self.lessons {
+            Some(lessons) => Some(lessons.shares(indices, &batch.motions)?),
+            None => None,
+        };
+        let mut targets = targets(recipe, batch.labels, heard, self.classes);
+        let pictures = match &mut targets {
+            Targets::Shares(voices) if recipe.mixup > 0.0 => {
+                mix(recipe.mixup, batch.pictures, voices, &mut stream(Purpose::Mixup))?
+            }
+            _ => batch.pictures,
+        };
+        let mut generator = stream(Purpose::Dropout);
+        let dropout = (recipe.dropout > 0.0).then_some(Dropout { rate: recipe.dropout, generator: &mut generator });
+        self.model.loss_and_gradients(&pictures, targets, dropout)
+    }
+}
+
+/// What pictures should be taken for: their labels, smoothed where the recipe says so, and what a teacher said.
+fn targets(recipe: &Recipe, labels: Vec<u32>, heard: Option<Vec<f32>>, classes: usize) -> Targets {
+    if recipe.label_smoothing == 0.0 && recipe.mixup == 0.0 && heard.is_none() {
+        return Targets::Labels(labels);
     }
     let spread = recipe.label_smoothing as f32 / classes as f32;
     let mut shares = vec![spread; labels.len() * classes];
     for (row, &label) in shares.chunks_exact_mut(classes).zip(&labels) {
         row[label as usize] += 1.0 - recipe.label_smoothing as f32;
     }
-    if recipe.mixup == 0.0 {
-        return Ok((pictures, Targets::Shares(shares)));
-    }
-    // Each picture with its neighbor in the batch, whose order is random already. The larger share is its own, so that its
-    // label is still what a right answer is.
-    let share = beta(recipe.mixup, generator);
+    let Some(heard) = heard else { return Targets::Shares(vec![Voice::alone(shares)]) };
+    let Distillation { weight, temperature } = recipe.distillation;
+    Targets::Shares(vec![
+        Voice { shares, temperature: 1.0, weight: 1.0 - weight as f32 },
+        Voice { shares: heard, temperature: temperature as f32, weight: weight as f32 },
+    ])
+}
+
+/// Mixes each picture with its neighbor in the batch, whose order is random already, and so what each voice says of them. The
+/// larger share is its own, so that its label is still what a right answer is.
+fn mix(alpha: f64, pictures: Tensor, voices: &mut [Voice], generator: &mut ChaCha8Rng) -> candle_core::Result<Tensor> {
+    let share = beta(alpha, generator);
     let kept = share.max(1.0 - share);
-    let neighbors =
-        |values: &Tensor| Tensor::cat(&[&values.narrow(0, 1, labels.len() - 1)?, &values.narrow(0, 0, 1)?], 0);
-    let mix = |values: &Tensor| (values * kept)? + (neighbors(values)? * (1.0 - kept))?;
-    let shares = Tensor::from_vec(shares, (labels.len(), classes), pictures.device())?;
-    Ok((mix(&pictures)?, Targets::Shares(mix(&shares)?.flatten_all()?.to_vec1()?)))
+    let n = pictures.dim(0)?;
+    for Voice { shares, .. } in voices {
+        let mut neighbors = shares.clone();
+        neighbors.rotate_left(shares.len() / n);
+        let (kept, given) = (kept as f32, (1.0 - kept) as f32);
+        shares.iter_mut().zip(neighbors).for_each(|(share, other)| *share = *share * kept + other * given);
+    }
+    let neighbors = Tensor::cat(&[&pictures.narrow(0, 1, n - 1)?, &pictures.narrow(0, 0, 1)?], 0)?;
+    (pictures * kept)? + (neighbors * (1.0 - kept))?
 }
 
 /// A draw from the beta distribution with both parameters `alpha` (Jöhnk 1964).
@@ -237,11 +277,13 @@ mod tests {
 
     fn shares(recipe: &Recipe) -> (Vec<f32>, Vec<f32>) {
         let pictures = Tensor::from_vec(vec![0f32, 1.0, 2.0], (3, 1, 1, 1), &Device::Cpu).unwrap();
-        let labels = Tensor::from_vec(vec![0u32, 2, 1], 3, &Device::Cpu).unwrap();
+        let Targets::Shares(mut voices) = targets(recipe, vec![0, 2, 1], None, 4) else {
+            panic!("shares were asked for")
+        };
         let mut generator = rng::stream(48, Purpose::Mixup, 0);
-        let (pictures, targets) = targets(recipe, pictures, &labels, 4, &mut generator).unwrap();
-        let Targets::Shares(shares) = targets else { panic!("shares were asked for") };
-        (pictures.flatten_all().unwrap().to_vec1().unwrap(), shares)
+        let mixed =
+            if recipe.mixup > 0.0 { mix(recipe.mixup, pictures, &mut voices, &mut generator) } else { Ok(pictures) };
+        (mixed.unwrap().flatten_all().unwrap().to_vec1().unwrap(), voices.remove(0).shares)
     }
 
     #[test]
@@ -262,6 +304,19 @@ mod tests {
         assert!((shares[0] - (1.0 - pictures[0])).abs() < 1e-6, "{pictures:?} {shares:?}");
         assert!((shares[2] - pictures[0]).abs() < 1e-6, "{pictures:?} {shares:?}");
         assert!(shares.chunks(4).all(|row| (row.iter().sum::<f32>() - 1.0).abs() < 1e-6));
+    }
+
+    #[test]
+    fn a_teacher_counts_by_its_weight_and_the_label_by_the_rest() {
+        let recipe = Recipe {
+            distillation: Distillation { weight: 0.75, temperature: 3.0 },
+            ..Recipe::built_in("tutorial").unwrap()
+        };
+        let Targets::Shares(voices) = targets(&recipe, vec![1], Some(vec![0.2, 0.8]), 2) else {
+            panic!("shares were asked for")
+        };
+        let said: Vec<_> = voices.iter().map(|voice| (voice.weight, voice.temperature, &voice.shares[..])).collect();
+        assert_eq!(said, [(0.25, 1.0, &[0.0, 1.0][..]), (0.75, 3.0, &[0.2, 0.8][..])]);
     }
 
     #[test]

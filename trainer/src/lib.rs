@@ -9,6 +9,7 @@
 //! | [`recipe`] | how a network is trained |
 //! | [`batch`], [`ops`], [`adam`] | pictures to tensors, the operations with their gradients, the optimizer |
 //! | [`model`], [`fit`](mod@fit) | the float model and the training loop |
+//! | [`teacher`] | learning from larger networks |
 //! | [`evaluate`] | loss, accuracy, confusion; of float models and of model files |
 //! | [`quantize`] | from float weights to codes |
 //! | [`model_file`] | the bytes of `model.bin` |
@@ -31,3 +32,4 @@ pub mod recipe;
 pub mod rng;
 pub mod run;
 pub mod schedule;
+pub mod teacher;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::augment::Augment;
 use crate::evaluate::Score;
 use crate::schedule::Schedule;
+use crate::teacher::Distillation;
 
 /// The numbers of a training run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,6 +51,9 @@ pub struct Recipe {
     /// What happens to pictures.
     #[serde(default)]
     pub augment: Augment,
+    /// How it is learned from a teacher, where there is one.
+    #[serde(default)]
+    pub distillation: Distillation,
     /// What an average of the weights keeps at each step; 0: the weights are those of a step.
     #[serde(default)]
     pub average: f64,
@@ -100,6 +104,8 @@ pub struct Exception {
     pub mixup: Option<f64>,
     /// In place of [`Recipe::augment`].
     pub augment: Option<Augment>,
+    /// In place of [`Recipe::distillation`].
+    pub distillation: Option<Distillation>,
     /// In place of [`Recipe::average`].
     pub average: Option<f64>,
 }
@@ -170,6 +176,7 @@ impl Recipe {
             label_smoothing: exception.label_smoothing.unwrap_or(self.label_smoothing),
             mixup: exception.mixup.unwrap_or(self.mixup),
             augment: exception.augment.unwrap_or(self.augment),
+            distillation: exception.distillation.unwrap_or(self.distillation),
             average: exception.average.unwrap_or(self.average),
             ..self
         }
@@ -190,6 +197,7 @@ impl Recipe {
     pub fn check(&self) -> Result<(), RecipeError> {
         let positive = |value: f64| value > 0.0 && value.is_finite();
         let rate = |value: f64| (0.0..1.0).contains(&value);
+        let Distillation { weight, temperature } = self.distillation;
         let rules = [
             ("epochs", self.epochs as f64, "at least 1", self.epochs > 0),
             ("batch size", self.batch_size as f64, "at least 1", self.batch_size > 0),
@@ -210,6 +218,8 @@ impl Recipe {
             ("mixup", self.mixup, "0 or more and finite", self.mixup >= 0.0 && self.mixup.is_finite()),
             ("augment.flip", self.augment.flip, "0 to 1", (0.0..=1.0).contains(&self.augment.flip)),
             ("augment.erase", self.augment.erase, "0 to 1", (0.0..=1.0).contains(&self.augment.erase)),
+            ("distillation.weight", weight, "0 to 1", (0.0..=1.0).contains(&weight)),
+            ("distillation.temperature", temperature, "positive and finite", positive(temperature)),
             ("average", self.average, "0 or more and under 1", rate(self.average)),
             ("adam.epsilon", self.adam.epsilon, "positive and finite", positive(self.adam.epsilon)),
         ];

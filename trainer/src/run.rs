@@ -44,6 +44,11 @@ pub struct RunConfig {
     pub validation_fraction: f64,
     /// What everything random came from.
     pub seed: u64,
+    /// Which images those are: the seed that drew them, the teacher's where there was one.
+    pub split_seed: u64,
+    /// The runs it learned from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub teachers: Vec<String>,
     /// What calibration found out about each layer's output.
     pub calibration: Vec<Calibration>,
     /// Test accuracies, as far as they are known.
@@ -282,14 +287,23 @@ impl RunDirectory {
         serde_json::from_str(&text).map_err(|source| RunError::Json { path: path.display().to_string(), source })
     }
 
+    /// What was asked for, and the float model with the weights that were kept.
+    ///
+    /// # Errors
+    /// [`RunError::Io`], [`RunError::Json`], [`RunError::Architecture`], [`RunError::Weights`].
+    pub fn load(&self) -> Result<(RunConfig, FloatModel), RunError> {
+        let config = self.read_config()?;
+        let architecture = Architecture::new(config.model.clone(), config.input, &config.layers)?;
+        let model = FloatModel::load(architecture, &self.weights())?;
+        Ok((config, model))
+    }
+
     /// The model file of this run, made again from its weights and calibration: the same bytes as the first time.
     ///
     /// # Errors
     /// [`RunError`], all variants but `Exists`.
     pub fn export(&self) -> Result<Vec<u8>, RunError> {
-        let config = self.read_config()?;
-        let architecture = Architecture::new(config.model.clone(), config.input, &config.layers)?;
-        let model = FloatModel::load(architecture, &self.weights())?;
+        let (config, model) = self.load()?;
         Ok(config.encode(&QuantizedModel::new(&model, &config.calibration)?)?)
     }
 

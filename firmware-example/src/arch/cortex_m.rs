@@ -36,12 +36,13 @@ pub mod counter {
     /// The counter returns to 0 behind this number of ticks.
     pub const MASK: u32 = 0x00FF_FFFF;
 
-    /// On a board a tick is a cycle. In QEMU an instruction is a nanosecond, and the board's clock of 25 MHz (the
-    /// M33's: 20 MHz) ticks once in 40 (50) of them.
-    pub const UNITS_PER_TICK: u32 = match (cfg!(feature = "board"), cfg!(mps2_an505)) {
-        (true, _) => 1,
-        (false, false) => 40,
-        (false, true) => 50,
+    /// So many units are so many ticks. On a board a tick is a cycle. In QEMU an instruction is a nanosecond, and the
+    /// board's clock of 25 MHz (the M33's: 20 MHz, the micro:bit's: 16 MHz) ticks once in 40 (50, 62.5) of them.
+    pub const UNITS_IN_TICKS: (u32, u32) = match (cfg!(feature = "board"), cfg!(mps2_an505), cfg!(feature = "microbit")) {
+        (true, ..) => (1, 1),
+        (false, false, false) => (40, 1),
+        (false, true, _) => (50, 1),
+        (false, false, true) => (125, 2),
     };
 
     /// Lets it count; nothing changes where it already does.
@@ -72,7 +73,7 @@ pub mod counter {
     pub const MASK: u32 = u32::MAX;
 
     /// A tick is a cycle.
-    pub const UNITS_PER_TICK: u32 = 1;
+    pub const UNITS_IN_TICKS: (u32, u32) = (1, 1);
 
     /// Lets it count; nothing changes where it already does.
     pub fn enable() {

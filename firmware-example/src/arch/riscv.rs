@@ -30,7 +30,7 @@ pub mod counter {
     pub const MASK: u32 = u32::MAX;
 
     /// A tick is an instruction.
-    pub const UNITS_PER_TICK: u32 = 1;
+    pub const UNITS_IN_TICKS: (u32, u32) = (1, 1);
 
     /// It counts from reset on.
     pub fn enable() {}

@@ -19,6 +19,7 @@ use trainer::run::{Accuracies, ExportMetrics, Int8Metrics, Metrics, PerSplit, Ru
 
 use super::eval::DatasetName;
 use super::output::{print_data, say, warn};
+use super::teacher::Teachers;
 use crate::Usage;
 
 /// Train a network, quantize it and export it.
@@ -55,12 +56,16 @@ pub struct Fit {
     /// How much lower the validation loss must be to count as improvement [recipe tutorial: 0]
     #[arg(long, value_name = "LOSS")]
     min_delta: Option<f64>,
-    /// Share of the training images held out for validation, between 0 and 1
-    #[arg(long, default_value_t = 0.05, value_name = "SHARE", value_parser = fraction)]
-    val_fraction: f64,
+    /// Share of the training images held out for validation, between 0 and 1 [default: 0.05]
+    #[arg(long, value_name = "SHARE", value_parser = fraction, conflicts_with = "teacher")]
+    val_fraction: Option<f64>,
     /// What everything random comes from
     #[arg(long, default_value_t = 48, value_name = "N")]
     seed: u64,
+    /// Learn from the network of an earlier run too, a larger one; its validation images are this run's. May be repeated:
+    /// the mean of all teachers counts
+    #[arg(long, value_name = "RUN")]
+    teacher: Vec<PathBuf>,
     /// Directory for the results; it must be new or empty [default: runs/MODEL-DATASET-SEED-N]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -80,12 +85,15 @@ impl Fit {
         let recipe = self.recipe()?;
         let architecture = Architecture::built_in(&self.model).map_err(Usage::error)?;
         self.check_export()?;
+        let teachers = Teachers::open(&self.teacher)?;
+        let (split_seed, validation_fraction) =
+            teachers.as_ref().map_or((self.seed, self.val_fraction.unwrap_or(0.05)), Teachers::split);
 
         let loaded = trainer::data::load(&Request {
             choice: self.dataset.map_or(DatasetChoice::Auto, Into::into),
             data_dir: self.data.clone(),
-            validation_fraction: self.val_fraction,
-            seed: self.seed,
+            validation_fraction,
+            seed: split_seed,
             environment: Environment::from_process(),
         })?;
         if let Some(warning) = &loaded.warning {
@@ -102,6 +110,9 @@ impl Fit {
                 dataset.train.shape()
             );
         }
+        if let Some(teachers) = &teachers {
+            teachers.check(&dataset)?;
+        }
         let architecture = architecture.with_classes(dataset.class_names.len() as u16);
         say!("\n{architecture}\n");
 
@@ -109,12 +120,35 @@ impl Fit {
         let directory = RunDirectory::create(self.out.as_deref(), &name)?;
         let model = FloatModel::new(architecture, self.seed)?;
         let mut progress = Progress::new(&recipe);
-        let history = trainer::fit::fit(&model, &dataset, &recipe, self.seed, &mut progress)?;
+        let history = trainer::fit::fit(
+            &model,
+            &dataset,
+            &recipe,
+            self.seed,
+            teachers.as_ref().map(|teachers| &teachers.teacher),
+            &mut progress,
+        )?;
         progress.finish(&history)?;
         directory.write_weights(&model)?;
         directory.write_history(&history.epochs)?;
 
-        self.finish(&directory, &model, &dataset, recipe, &history)
+        let architecture = model.architecture();
+        let config = RunConfig {
+            trainer: env!("CARGO_PKG_VERSION").to_owned(),
+            model: architecture.name.clone(),
+            input: architecture.input,
+            layers: architecture.layers.iter().map(|shaped| shaped.layer).collect(),
+            recipe,
+            dataset: dataset.name.clone(),
+            class_names: dataset.class_names.clone(),
+            validation_fraction,
+            seed: self.seed,
+            split_seed,
+            teachers: teachers.as_ref().map_or_else(Vec::new, Teachers::paths),
+            calibration: Vec::new(),
+            accuracies: Accuracies::default(),
+        };
+        self.finish(&directory, &model, &dataset, config, &history)
     }
 
     fn recipe(&self) -> Result<Recipe> {
@@ -166,25 +200,12 @@ impl Fit {
         directory: &RunDirectory,
         model: &FloatModel,
         dataset: &Dataset,
-        recipe: Recipe,
+        mut config: RunConfig,
         history: &History,
     ) -> Result<()> {
         let architecture = model.architecture();
-        let calibration = calibrate(model, &dataset.train, self.seed)?;
-        let quantized = QuantizedModel::new(model, &calibration)?;
-        let mut config = RunConfig {
-            trainer: env!("CARGO_PKG_VERSION").to_owned(),
-            model: architecture.name.clone(),
-            input: architecture.input,
-            layers: architecture.layers.iter().map(|shaped| shaped.layer).collect(),
-            recipe,
-            dataset: dataset.name.clone(),
-            class_names: dataset.class_names.clone(),
-            validation_fraction: self.val_fraction,
-            seed: self.seed,
-            calibration,
-            accuracies: Accuracies::default(),
-        };
+        config.calibration = calibrate(model, &dataset.train, self.seed)?;
+        let quantized = QuantizedModel::new(model, &config.calibration)?;
         // The file states its own accuracy, so it is encoded once to be measured and once to be kept.
         let draft = config.encode(&quantized)?;
         let float = on_each(dataset, |images| Ok(evaluate::float(model, images)?))?;

@@ -9,12 +9,33 @@ use super::{Recorded, values, with_values};
 pub enum Targets {
     /// A class for each picture.
     Labels(Vec<u32>),
+    /// How much of each class, as one or several voices say.
+    Shares(Vec<Voice>),
+}
+
+/// One opinion of how much of each class a picture is, and how much it counts.
+#[derive(Clone, Debug)]
+pub struct Voice {
     /// `[n, classes]`: how much of each class, one in all.
-    Shares(Vec<f32>),
+    pub shares: Vec<f32>,
+    /// What the logits are divided by before they are compared with the shares (Hinton and others 2015, section 2).
+    pub temperature: f32,
+    /// The share of this voice in the loss. Gradients shrink with the square of the temperature, so a voice is multiplied
+    /// with it.
+    pub weight: f32,
+}
+
+impl Voice {
+    /// The only one, at temperature 1.
+    #[must_use]
+    pub fn alone(shares: Vec<f32>) -> Self {
+        Self { shares, temperature: 1.0, weight: 1.0 }
+    }
 }
 
 /// The mean over the batch of `log(sum(exp(logits))) - sum(target * logits)`, a label being a target of one: `logits [n, classes]`
-/// give a scalar. Stable for logits of any size, as the maximum is taken out first.
+/// give a scalar. Stable for logits of any size, as the maximum is taken out first. With several voices the loss is the sum
+/// of `weight * temperature^2` times that of `logits / temperature`.
 ///
 /// # Errors
 /// Those of candle; targets that do not fit the logits.
@@ -39,7 +60,7 @@ impl CrossEntropy {
         let (n, classes) = logits.dims2()?;
         let fits = match &targets {
             Targets::Labels(labels) => labels.len() == n && labels.iter().all(|&label| (label as usize) < classes),
-            Targets::Shares(shares) => shares.len() == n * classes,
+            Targets::Shares(voices) => voices.iter().all(|voice| voice.shares.len() == n * classes),
         };
         if !fits {
             candle_core::bail!("cross-entropy: the targets are not those of {n} rows of {classes} logits");
@@ -55,44 +76,66 @@ impl CustomOp1 for CrossEntropy {
 
     fn cpu_fwd(&self, logits: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (n, classes) = layout.shape().dims2()?;
-        let rows = values(logits, layout)?.chunks_exact(classes);
-        let log_sum = |row: &[f32]| {
-            let maximum = maximum(row);
-            row.iter().map(|logit| (logit - maximum).exp()).sum::<f32>().ln() + maximum
-        };
+        let logits = values(logits, layout)?;
+        let rows = || logits.chunks_exact(classes);
         let total: f64 = match &self.targets {
             Targets::Labels(labels) => {
-                rows.zip(labels).map(|(row, &label)| f64::from(log_sum(row) - row[label as usize])).sum()
+                rows().zip(labels).map(|(row, &label)| f64::from(log_sum(row) - row[label as usize])).sum()
             }
-            Targets::Shares(shares) => {
-                let hit = |(row, shares): (&[f32], &[f32])| row.iter().zip(shares).map(|(a, b)| a * b).sum::<f32>();
-                rows.zip(shares.chunks_exact(classes)).map(|both| f64::from(log_sum(both.0) - hit(both))).sum()
+            Targets::Shares(voices) => {
+                let heard = voices.iter().map(|Voice { shares, temperature, weight }| {
+                    let cold = rows().map(|row| row.iter().map(|logit| logit / temperature).collect::<Vec<f32>>());
+                    let losses = cold.zip(shares.chunks_exact(classes)).map(|(row, shares)| {
+                        let hit = row.iter().zip(shares).map(|(logit, share)| logit * share).sum::<f32>();
+                        f64::from(log_sum(&row) - hit)
+                    });
+                    f64::from(weight * temperature * temperature) * losses.sum::<f64>()
+                });
+                heard.sum()
             }
         };
         Ok((CpuStorage::F32(vec![(total / n as f64) as f32]), Shape::from(())))
     }
 
-    /// `(softmax(logits) - target) / n`.
+    /// `(softmax(logits) - target) / n`; of a voice `weight * temperature * (softmax(logits / temperature) - shares) / n`.
     fn bwd(&self, logits: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
         let (n, classes) = logits.dims2()?;
         let factor = gradient.to_scalar::<f32>()? / n as f32;
-        let mut output = with_values(logits, |logits| Ok(logits.to_vec()))?;
-        for row in output.chunks_exact_mut(classes) {
-            let maximum = maximum(row);
-            row.iter_mut().for_each(|logit| *logit = (*logit - maximum).exp());
-            let scale = factor / row.iter().sum::<f32>();
-            row.iter_mut().for_each(|value| *value *= scale);
-        }
-        match &self.targets {
-            Targets::Labels(labels) => {
-                let rows = output.chunks_exact_mut(classes).zip(labels);
-                rows.for_each(|(row, &label)| row[label as usize] -= factor);
+        let output = with_values(logits, |logits| {
+            let mut output = vec![0.0; n * classes];
+            match &self.targets {
+                Targets::Labels(labels) => {
+                    add_softmax(logits, classes, 1.0, factor, &mut output);
+                    let rows = output.chunks_exact_mut(classes).zip(labels);
+                    rows.for_each(|(row, &label)| row[label as usize] -= factor);
+                }
+                Targets::Shares(voices) => {
+                    for Voice { shares, temperature, weight } in voices {
+                        let factor = factor * weight * temperature;
+                        add_softmax(logits, classes, *temperature, factor, &mut output);
+                        output.iter_mut().zip(shares).for_each(|(value, share)| *value -= factor * share);
+                    }
+                }
             }
-            Targets::Shares(shares) => {
-                output.iter_mut().zip(shares).for_each(|(value, share)| *value -= factor * share)
-            }
-        }
+            Ok(output)
+        })?;
         Ok(Some(Tensor::from_vec(output, (n, classes), logits.device())?))
+    }
+}
+
+/// `log(sum(exp(row)))`.
+fn log_sum(row: &[f32]) -> f32 {
+    let maximum = maximum(row);
+    row.iter().map(|logit| (logit - maximum).exp()).sum::<f32>().ln() + maximum
+}
+
+/// Adds `factor * softmax(logits / temperature)` of each row to `output`.
+fn add_softmax(logits: &[f32], classes: usize, temperature: f32, factor: f32, output: &mut [f32]) {
+    for (row, output) in logits.chunks_exact(classes).zip(output.chunks_exact_mut(classes)) {
+        let maximum = maximum(row);
+        let powers: Vec<f32> = row.iter().map(|logit| ((logit - maximum) / temperature).exp()).collect();
+        let scale = factor / powers.iter().sum::<f32>();
+        output.iter_mut().zip(&powers).for_each(|(output, power)| *output += scale * power);
     }
 }
 

@@ -1,0 +1,80 @@
+//! `--teacher RUN`: the networks of earlier runs, and whether this run may learn from them.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, anyhow};
+use trainer::data::Dataset;
+use trainer::run::{RunConfig, RunDirectory};
+use trainer::teacher::Teacher;
+
+use crate::Usage;
+
+/// Earlier runs, all on the same pictures with the same ones held out.
+pub struct Teachers {
+    /// Their networks.
+    pub teacher: Teacher,
+    /// What the runs were; at least one.
+    runs: Vec<(PathBuf, RunConfig)>,
+}
+
+impl Teachers {
+    /// Opens the runs; none if there is no path.
+    pub fn open(paths: &[PathBuf]) -> Result<Option<Self>> {
+        let mut runs = Vec::new();
+        let mut models = Vec::new();
+        for path in paths {
+            let (config, model) = RunDirectory::open(path).load()?;
+            runs.push((path.clone(), config));
+            models.push(model);
+        }
+        if let Some((first, others)) = runs.split_first() {
+            for other in others {
+                if split(&first.1) != split(&other.1) {
+                    return Err(Usage::error(anyhow!(
+                        "teachers {} and {} held out different pictures; a student cannot be validated on pictures that a \
+                         teacher has learned by heart",
+                        first.0.display(),
+                        other.0.display()
+                    )));
+                }
+            }
+        }
+        Ok((!runs.is_empty()).then(|| Self { teacher: Teacher::new(models), runs }))
+    }
+
+    /// What the pictures held out for validation were drawn by: its seed and their share. A student holds out the same.
+    pub fn split(&self) -> (u64, f64) {
+        split(&self.runs[0].1)
+    }
+
+    /// Where the runs are, for the student's own record.
+    pub fn paths(&self) -> Vec<String> {
+        self.runs.iter().map(|(path, _)| path.display().to_string()).collect()
+    }
+
+    /// Refuses teachers of other pictures or other classes.
+    pub fn check(&self, dataset: &Dataset) -> Result<()> {
+        for (path, config) in &self.runs {
+            let shape: trainer::data::Shape = config.input.into();
+            if config.dataset != dataset.name
+                || config.class_names != dataset.class_names
+                || shape != dataset.train.shape()
+            {
+                return Err(anyhow!(
+                    "teacher {} learned {} ({} classes, pictures of {shape}); this run is about {} ({} classes, pictures of {})",
+                    path.display(),
+                    config.dataset,
+                    config.class_names.len(),
+                    dataset.name,
+                    dataset.class_names.len(),
+                    dataset.train.shape()
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn split(config: &RunConfig) -> (u64, f64) {
+    (config.split_seed, config.validation_fraction)
+}

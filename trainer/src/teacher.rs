@@ -1,0 +1,153 @@
+//! Learning from larger networks: what they make of a picture tells more than its label does (Hinton and others 2015).
+//!
+//! A teacher sees each training picture as its student does, mirrored and moved, but without noise and unmixed. What it
+//! answers is kept: there are only so many ways to move a picture.
+
+use candle_core::{Result, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::augment::{Augment, Motion};
+use crate::batch;
+use crate::data::Images;
+use crate::model::FloatModel;
+
+/// How a student listens to its teachers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Distillation {
+    /// What counts of the loss: the teachers' answers this much, the labels the rest.
+    pub weight: f64,
+    /// What logits are divided by before they become probabilities: over 1 it is heard what else a picture resembles.
+    pub temperature: f64,
+}
+
+impl Default for Distillation {
+    fn default() -> Self {
+        Self { weight: 0.9, temperature: 2.0 }
+    }
+}
+
+/// One network or several, of which the mean counts.
+pub struct Teacher {
+    models: Vec<FloatModel>,
+}
+
+impl Teacher {
+    /// Of these networks.
+    #[must_use]
+    pub fn new(models: Vec<FloatModel>) -> Self {
+        Self { models }
+    }
+
+    /// The mean over all networks of `softmax(logits / temperature)`, `[n, classes]`.
+    fn probabilities(&self, pictures: &Tensor, temperature: f64) -> Result<Vec<f32>> {
+        let mut mean = Vec::new();
+        for model in &self.models {
+            let logits = (model.forward(pictures)? / temperature)?;
+            let probabilities = candle_nn::ops::softmax_last_dim(&logits)?.flatten_all()?.to_vec1::<f32>()?;
+            mean.resize(probabilities.len(), 0.0);
+            let share = 1.0 / self.models.len() as f32;
+            mean.iter_mut().zip(probabilities).for_each(|(mean, value)| *mean += share * value);
+        }
+        Ok(mean)
+    }
+}
+
+/// What a teacher says of the pictures of one training run.
+pub struct Lessons<'a> {
+    teacher: &'a Teacher,
+    images: &'a Images,
+    augment: Augment,
+    temperature: f64,
+    /// For each picture and each motion, once it was asked for.
+    known: Vec<Option<Box<[f32]>>>,
+}
+
+impl<'a> Lessons<'a> {
+    /// About `images`, moved by `augment`.
+    #[must_use]
+    pub fn new(teacher: &'a Teacher, images: &'a Images, augment: Augment, temperature: f64) -> Self {
+        let known = vec![None; images.len() * augment.motions()];
+        Self { teacher, images, augment, temperature, known }
+    }
+
+    /// Probabilities `[n, classes]` for pictures that were moved so.
+    ///
+    /// # Errors
+    /// Those of candle.
+    pub fn shares(&mut self, indices: &[usize], motions: &[Motion]) -> Result<Vec<f32>> {
+        let place =
+            |(&index, &motion): (&usize, &Motion)| index * self.augment.motions() + self.augment.motion_index(motion);
+        let places: Vec<usize> = indices.iter().zip(motions).map(place).collect();
+        let shape = self.images.shape();
+        let mut asked = Vec::new();
+        let mut pixels = Vec::new();
+        for ((&index, &motion), &place) in indices.iter().zip(motions).zip(&places) {
+            if self.known[place].is_none() {
+                asked.push(place);
+                pixels.extend(self.augment.moved(self.images.image(index), shape, motion));
+            }
+        }
+        if !asked.is_empty() {
+            let pictures = batch::pictures(&pixels, shape)?;
+            let answers = self.teacher.probabilities(&pictures, self.temperature)?;
+            for (place, answer) in asked.iter().zip(answers.chunks_exact(answers.len() / asked.len())) {
+                self.known[*place] = Some(answer.into());
+            }
+        }
+        Ok(places.iter().filter_map(|&place| self.known[place].as_deref()).flatten().copied().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::architecture::Architecture;
+    use crate::data::Shape;
+    use crate::rng::{Purpose, RngExt, stream};
+
+    fn network(seed: u64) -> FloatModel {
+        let layers = "name = \"one\"\ninput = [4, 4, 1]\n[[layers]]\ndense = { outputs = 3 }";
+        FloatModel::new(Architecture::from_toml(layers).unwrap(), seed).unwrap()
+    }
+
+    fn images() -> Images {
+        let mut generator = stream(48, Purpose::Garments, 0);
+        let pixels = (0..5 * 16).map(|_| generator.random()).collect();
+        Images::new(Shape { height: 4, width: 4, channels: 1 }, pixels, vec![0, 1, 2, 0, 1])
+    }
+
+    #[test]
+    fn a_student_hears_what_the_teacher_says_of_the_moved_picture_however_often_it_asks() {
+        let (teacher, images) = (Teacher::new(vec![network(1)]), images());
+        let augment = Augment { flip: 0.5, shift: 1, erase: 1.0 };
+        let mut lessons = Lessons::new(&teacher, &images, augment, 2.0);
+        for round in 0..40 {
+            let indices = [round % 5, 3, 3];
+            let batch = augment.gather(&images, &indices, &mut stream(48, Purpose::Augment, round as u64)).unwrap();
+            let shares = lessons.shares(&indices, &batch.motions).unwrap();
+            for ((&index, &motion), shares) in indices.iter().zip(&batch.motions).zip(shares.chunks(3)) {
+                let moved = augment.moved(images.image(index), images.shape(), motion);
+                let alone = teacher.probabilities(&batch::pictures(&moved, images.shape()).unwrap(), 2.0).unwrap();
+                assert_eq!(shares, alone, "the same bits alone, among others, and from memory");
+            }
+        }
+        assert!(lessons.known.iter().flatten().count() > 30);
+    }
+
+    #[test]
+    fn of_two_teachers_the_mean_counts_and_a_temperature_softens() {
+        let images = images();
+        let pictures = batch::pictures(images.image(0), images.shape()).unwrap();
+        let said = |seeds: &[u64], temperature| {
+            let teacher = Teacher::new(seeds.iter().map(|&seed| network(seed)).collect());
+            teacher.probabilities(&pictures, temperature).unwrap()
+        };
+        let (one, other, both) = (said(&[1], 1.0), said(&[2], 1.0), said(&[1, 2], 1.0));
+        for class in 0..3 {
+            assert!((both[class] - (one[class] + other[class]) / 2.0).abs() < 1e-6);
+        }
+        let highest = |shares: &[f32]| shares.iter().copied().fold(0.0, f32::max);
+        assert!(highest(&said(&[1], 4.0)) < highest(&one));
+    }
+}
