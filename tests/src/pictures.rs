@@ -13,8 +13,7 @@ pub fn dataset() -> &'static Dataset {
     static DATASET: OnceLock<Dataset> = OnceLock::new();
     DATASET.get_or_init(|| {
         let environment = Environment::from_process();
-        let cache =
-            environment.cache_dir.as_ref().map(|cache| cache.join("fashion-mnist")).filter(|path| path.is_dir());
+        let cache = environment.fashion_mnist_in_cache();
         let directory = environment.fashion_mnist_dir.or(cache);
         let choice = if directory.is_some() { DatasetChoice::FashionMnist } else { DatasetChoice::Garments };
         let loaded = load(&Request { choice, data_dir: directory, ..Request::default() }).unwrap();

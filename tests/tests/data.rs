@@ -149,6 +149,7 @@ fn without_fashion_mnist_garments_take_its_place_with_a_warning_unless_it_was_na
         "{message}"
     );
     assert_eq!(fs::read_dir(cache.path().join("fashion-mnist")).unwrap().count(), 0, "nothing half-fetched is left");
+    assert_eq!(offline(cache.path()).fashion_mnist_in_cache(), None, "the directory alone is no data set");
 }
 
 #[test]
@@ -178,5 +179,6 @@ fn data_goes_before_fashion_mnist_dir_and_that_before_the_cache() {
     };
     assert_eq!(origin(Some(&data), &environment), Origin::Data(data.path().to_owned()));
     assert_eq!(origin(None, &environment), Origin::Environment(named.path().to_owned()));
+    assert_eq!(offline(cache.path()).fashion_mnist_in_cache().as_ref(), Some(&cached));
     assert_eq!(origin(None, &offline(cache.path())), Origin::Cache(cached));
 }

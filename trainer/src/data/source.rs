@@ -66,6 +66,13 @@ impl Environment {
             url: std::env::var("FASHION_MNIST_URL").ok().filter(|url| !url.is_empty()),
         }
     }
+
+    /// The directory of the cache that holds all files of Fashion-MNIST; an interrupted download leaves one that does not.
+    #[must_use]
+    pub fn fashion_mnist_in_cache(&self) -> Option<PathBuf> {
+        let directory = self.cache_dir.as_ref()?.join(fashion_mnist::NAME);
+        fashion_mnist::FILES.iter().all(|file| directory.join(file.name).is_file()).then_some(directory)
+    }
 }
 
 /// A data set and where it came from.
@@ -142,7 +149,7 @@ fn cached(request: &Request) -> Result<Origin, String> {
         return Err("FASHION_MNIST_DIR is not set and there is no cache directory to fetch it into".to_owned());
     };
     let directory = cache.join(fashion_mnist::NAME);
-    if fashion_mnist::FILES.iter().all(|file| directory.join(file.name).is_file()) {
+    if let Some(directory) = request.environment.fashion_mnist_in_cache() {
         return Ok(Origin::Cache(directory));
     }
     let url = url.as_deref().unwrap_or(fashion_mnist::URL);
