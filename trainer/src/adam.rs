@@ -6,6 +6,7 @@ use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Var};
 use candle_nn::Optimizer;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::ops::vectorized;
 
@@ -35,7 +36,7 @@ pub struct Adam {
 }
 
 /// Running means of one variable's gradient.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Moments {
     /// Of the gradient.
     pub first: Vec<f32>,

@@ -39,6 +39,21 @@ impl Average {
         self.mean.iter().zip(&variables).try_for_each(|(mean, variable)| mean.inplace_op2(variable, &step))
     }
 
+    /// Steps in it.
+    #[must_use]
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Goes on from the mean of so many steps.
+    ///
+    /// # Errors
+    /// Where the mean is that of another model.
+    pub fn restore(&mut self, steps: u64, mean: &Snapshot) -> Result<()> {
+        self.steps = steps;
+        self.mean.iter().zip(mean.tensors()).try_for_each(|(own, value)| own.set(value))
+    }
+
     /// The mean, as a snapshot of the model.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use candle_core::Result;
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::batch;
 use crate::data::Images;
@@ -15,7 +15,7 @@ const BATCH: usize = 64;
 const INT8_BATCH: usize = 2000;
 
 /// Loss and accuracy over a set of pictures.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     /// Mean cross-entropy in nats.
     pub loss: f64,

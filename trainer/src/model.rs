@@ -42,6 +42,31 @@ impl Snapshot {
     pub(crate) fn of(values: Vec<Tensor>) -> Self {
         Self(values)
     }
+
+    pub(crate) fn tensors(&self) -> &[Tensor] {
+        &self.0
+    }
+
+    /// The numbers, in the order of [`FloatModel::variables`].
+    ///
+    /// # Errors
+    /// Those of candle.
+    pub fn values(&self) -> Result<Vec<Vec<f32>>> {
+        self.0.iter().map(|tensor| tensor.flatten_all()?.to_vec1()).collect()
+    }
+
+    /// What [`values`](Self::values) gave, of this model.
+    ///
+    /// # Errors
+    /// Where there are more or fewer than the model has.
+    pub fn from_values(model: &FloatModel, values: &[Vec<f32>]) -> Result<Self> {
+        let variables = model.variables();
+        if variables.len() != values.len() {
+            candle_core::bail!("weights of {} variables, where the network has {}", values.len(), variables.len());
+        }
+        let tensor = |(variable, values): (&Var, &Vec<f32>)| Tensor::from_slice(values, variable.shape(), &Device::Cpu);
+        Ok(Self(variables.iter().zip(values).map(tensor).collect::<Result<_>>()?))
+    }
 }
 
 /// Values that a training step leaves out in front of dense layers.

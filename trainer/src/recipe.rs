@@ -60,6 +60,9 @@ pub struct Recipe {
     /// What is different for some networks, by name.
     #[serde(default, rename = "for", skip_serializing_if = "BTreeMap::is_empty")]
     pub exceptions: BTreeMap<String, Exception>,
+    /// What is different too where they learn from a teacher.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub taught: BTreeMap<String, Exception>,
 }
 
 /// What is watched on the validation images, to stop and to choose the epoch whose weights are kept.
@@ -163,10 +166,15 @@ impl Recipe {
         }
     }
 
-    /// The recipe as it is for a network of that name, its exceptions worked in.
+    /// The recipe as it is for a network of that name, with a teacher or without, its exceptions worked in.
     #[must_use]
-    pub fn for_network(mut self, name: &str) -> Self {
-        let Some(exception) = std::mem::take(&mut self.exceptions).remove(name) else { return self };
+    pub fn for_network(mut self, name: &str, has_teacher: bool) -> Self {
+        let exception = std::mem::take(&mut self.exceptions).remove(name);
+        let taught = std::mem::take(&mut self.taught).remove(name).filter(|_| has_teacher);
+        exception.into_iter().chain(taught).fold(self, Self::except)
+    }
+
+    fn except(self, exception: Exception) -> Self {
         Self {
             epochs: exception.epochs.unwrap_or(self.epochs),
             batch_size: exception.batch_size.unwrap_or(self.batch_size),
@@ -246,16 +254,19 @@ mod tests {
     fn the_strong_recipe_is_checked_for_every_built_in_network_and_exceptions_take_effect() {
         let strong = Recipe::built_in("strong").unwrap();
         for name in ["mlp", "cnn", "small", "tiny", "a network of one's own"] {
-            strong.clone().for_network(name).check().unwrap();
+            strong.clone().for_network(name, false).check().unwrap();
+            strong.clone().for_network(name, true).check().unwrap();
         }
-        let mlp = strong.clone().for_network("mlp");
+        let mlp = strong.clone().for_network("mlp", false);
         assert_eq!((mlp.augment.flip, strong.augment.flip), (0.0, 0.5));
-        assert!(mlp.exceptions.is_empty());
+        assert!(mlp.exceptions.is_empty() && mlp.taught.is_empty());
+        let taught = strong.for_network("mlp", true);
+        assert!(taught.augment.flip > 0.0 && taught.epochs > mlp.epochs && taught.learning_rate == mlp.learning_rate);
     }
 
     #[test]
     fn a_recipe_survives_the_way_into_a_run_and_back() {
-        let recipe = Recipe::built_in("strong").unwrap().for_network("tiny");
+        let recipe = Recipe::built_in("strong").unwrap().for_network("tiny", true);
         let text = serde_json::to_string(&recipe).unwrap();
         assert_eq!(serde_json::from_str::<Recipe>(&text).unwrap(), recipe);
     }

@@ -152,7 +152,7 @@ impl Fit {
     }
 
     fn recipe(&self) -> Result<Recipe> {
-        let recipe = self.named_recipe()?.for_network(&self.model);
+        let recipe = self.named_recipe()?.for_network(&self.model, !self.teacher.is_empty());
         let recipe = Recipe {
             epochs: self.epochs.unwrap_or(recipe.epochs),
             batch_size: self.batch_size.unwrap_or(recipe.batch_size),

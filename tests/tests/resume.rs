@@ -1,0 +1,128 @@
+//! An interrupted training goes on to the very bits that it would have come to.
+
+use std::cell::Cell;
+
+use trainer::architecture::Architecture;
+use trainer::data::{Dataset, DatasetChoice, Request, load};
+use trainer::evaluate::Score;
+use trainer::fit::{Checkpoint, CheckpointError, Epoch, FitError, History, Observer, Progress, fit, resume};
+use trainer::model::FloatModel;
+use trainer::recipe::Recipe;
+
+/// Stops training after so many steps, and keeps where it stood.
+struct Impatient {
+    steps_left: Cell<usize>,
+    last: Option<Checkpoint>,
+}
+
+impl Observer for Impatient {
+    fn step(&mut self, _: usize, _: usize, _: usize, _: Score) {
+        self.steps_left.set(self.steps_left.get().saturating_sub(1));
+    }
+    fn epoch(&mut self, _: &Epoch, _: bool) {}
+    fn is_interrupted(&self) -> bool {
+        self.steps_left.get() == 0
+    }
+    fn checkpoint(&mut self, checkpoint: Checkpoint) {
+        self.last = Some(checkpoint);
+    }
+}
+
+fn impatient(steps: usize) -> Impatient {
+    Impatient { steps_left: Cell::new(steps), last: None }
+}
+
+/// 300 training images of garments: five steps of 64 an epoch.
+fn small() -> Dataset {
+    let mut dataset = load(&Request { choice: DatasetChoice::Garments, ..Request::default() }).unwrap().dataset;
+    dataset.train = dataset.train.subset(&(0..300).collect::<Vec<_>>());
+    dataset
+}
+
+fn tiny() -> FloatModel {
+    FloatModel::new(Architecture::built_in("tiny").unwrap(), 48).unwrap()
+}
+
+/// Everything that has a state, a schedule or a random draw.
+fn strong() -> Recipe {
+    Recipe { epochs: 4, mixup: 0.2, dropout: 0.2, average: 0.9, ..Recipe::built_in("strong").unwrap() }
+}
+
+fn result(model: &FloatModel, history: &History) -> (Vec<Vec<f32>>, usize, bool, Vec<(Score, Score)>) {
+    let scores = history.epochs.iter().map(|epoch| (epoch.train, epoch.validation)).collect();
+    (model.snapshot().unwrap().values().unwrap(), history.best_epoch, history.stopped_early, scores)
+}
+
+#[test]
+fn a_training_that_was_interrupted_anywhere_comes_to_the_same_bits() {
+    let (dataset, recipe) = (small(), strong());
+    let whole = tiny();
+    let history = fit(&whole, &dataset, &recipe, 7, None, &mut impatient(usize::MAX)).unwrap();
+    assert!(!history.interrupted);
+    let expected = result(&whole, &history);
+
+    // Within the first epoch, at its end, within another, and again every three steps.
+    for steps in [1, 5, 12, 3] {
+        let mut from = None;
+        let (mut parts, mut model) = (0, tiny());
+        let history = loop {
+            let mut observer = impatient(if parts == 0 || steps == 3 { steps } else { usize::MAX });
+            let history = resume(&model, &dataset, &recipe, 7, None, from.as_ref(), &mut observer).unwrap();
+            parts += 1;
+            if !history.interrupted {
+                break history;
+            }
+            let progress = Progress { trained: None, checkpoint: observer.last };
+            from = Progress::from_bytes(&progress.to_bytes().unwrap()).unwrap().checkpoint;
+            // A new process begins with a network of its own.
+            model = FloatModel::new(Architecture::built_in("tiny").unwrap(), 1).unwrap();
+        };
+        assert!(parts > 1, "it was interrupted");
+        assert_eq!(result(&model, &history), expected, "after {parts} parts, the first of {steps} steps");
+    }
+}
+
+#[test]
+fn patience_is_part_of_where_training_stands() {
+    let dataset = small();
+    let recipe = Recipe { epochs: 60, patience: 2, learning_rate: 3e-3, ..Recipe::built_in("tutorial").unwrap() };
+    let whole = tiny();
+    let history = fit(&whole, &dataset, &recipe, 7, None, &mut impatient(usize::MAX)).unwrap();
+    assert!(history.stopped_early && history.epochs.len() < 60);
+
+    // From its very end there is nothing more to do; a step before it the same end is found.
+    let steps = history.epochs.len() * 10;
+    for steps in [steps, steps - 1] {
+        let mut observer = impatient(steps);
+        fit(&tiny(), &dataset, &recipe, 7, None, &mut observer).unwrap();
+        let model = tiny();
+        let from = observer.last.as_ref();
+        let resumed = resume(&model, &dataset, &recipe, 7, None, from, &mut impatient(usize::MAX)).unwrap();
+        assert_eq!(result(&model, &resumed), result(&whole, &history));
+    }
+}
+
+#[test]
+fn a_checkpoint_that_is_none_is_damaged_or_of_another_network_is_refused() {
+    let (dataset, recipe) = (small(), strong());
+    let mut observer = impatient(1);
+    fit(&tiny(), &dataset, &recipe, 7, None, &mut observer).unwrap();
+    let bytes = Progress { trained: None, checkpoint: observer.last.clone() }.to_bytes().unwrap();
+    assert!(Progress::from_bytes(&bytes).is_ok());
+
+    assert!(matches!(Progress::from_bytes(b"something else"), Err(CheckpointError::Unknown)));
+    for at in [16, bytes.len() / 2, bytes.len() - 1] {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 1;
+        assert!(matches!(Progress::from_bytes(&damaged), Err(CheckpointError::Damaged)), "byte {at}");
+        assert!(matches!(Progress::from_bytes(&bytes[..at]), Err(CheckpointError::Damaged)), "cut off at {at}");
+    }
+
+    let mlp = FloatModel::new(Architecture::built_in("mlp").unwrap(), 48).unwrap();
+    let from = observer.last.as_ref();
+    let error = resume(&mlp, &dataset, &recipe, 7, None, from, &mut impatient(1)).unwrap_err();
+    assert!(matches!(error, FitError::Checkpoint(CheckpointError::Other(_))), "{error}");
+    let recipe = Recipe { average: 0.0, ..recipe };
+    let error = resume(&tiny(), &dataset, &recipe, 7, None, from, &mut impatient(1)).unwrap_err().to_string();
+    assert!(error.contains("only one of run and checkpoint has an average"), "{error}");
+}
