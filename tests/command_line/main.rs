@@ -252,7 +252,8 @@ fn a_student_holds_out_what_its_teacher_held_out_and_says_who_taught_it() {
     let run: serde_json::Value = serde_json::from_str(&run).unwrap();
     assert_eq!((&run["seed"], &run["split_seed"], &run["teachers"][0]), (&3.into(), &48.into(), &"run".into()));
 
-    assert_fails(home.path(), &student(&["--teacher", "nowhere"]), 1, &["nowhere/run.json", "No such file"]);
+    let error = "error: nowhere/run.json: No such file or directory (os error 2)\n";
+    assert_fails(home.path(), &student(&["--teacher", "nowhere"]), 1, &[error]);
     let fraction = student(&["--teacher", "run", "--val-fraction", "0.1"]);
     assert_fails(home.path(), &fraction, 2, &["--val-fraction", "cannot be used with", "--teacher"]);
 
