@@ -115,6 +115,40 @@ fn export_writes_the_same_bytes_again_and_the_same_seed_the_same_model() {
 }
 
 #[test]
+fn a_recipe_asks_for_epochs_with_rounded_numbers_and_they_show_everywhere() {
+    let home = tempfile::tempdir().unwrap();
+    let recipe = include_str!("../../trainer/recipes/tutorial.toml").to_owned()
+        + "\n[for.mlp.quantization_aware]\nepochs = 2\nlearning_rate = 1e-3\n";
+    fs::write(home.path().join("aware.toml"), recipe).unwrap();
+    let fit =
+        ["fit", "--dataset", "garments", "--model", "mlp", "--recipe", "aware.toml", "--epochs", "1", "--out", "run"];
+    let output = trainer(home.path(), &fit);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let printed = text(&output.stdout);
+    for (beginning, end) in [
+        ("epoch   1  train ", "images/s  best"),
+        ("ended at epoch 1, best was 1", "weights restored"),
+        ("epoch   3  train ", "images/s  quantized  best"),
+        ("quantization-aware: int8 validation ", "weights of epoch 3"),
+    ] {
+        let line = printed.lines().find(|line| line.starts_with(beginning));
+        assert!(line.is_some_and(|line| line.ends_with(end)), "{printed}\ndoes not say {beginning:?} ... {end:?}");
+    }
+    let history = fs::read_to_string(home.path().join("run/history.csv")).unwrap();
+    let quantized: Vec<&str> = history.lines().map(|line| line.rsplit_once(',').unwrap().1).collect();
+    assert_eq!(quantized, ["quantized", "false", "true", "true"]);
+    let metrics = fs::read_to_string(home.path().join("run/metrics.json")).unwrap();
+    let metrics: serde_json::Value = serde_json::from_str(&metrics).unwrap();
+    assert_eq!((&metrics["epochs_run"], &metrics["best_epoch"]), (&3.into(), &3.into()));
+    let loss = |pointer| metrics.pointer(pointer).and_then(serde_json::Value::as_f64).unwrap();
+    assert!(loss("/int8/validation/loss") < loss("/int8/validation_before_fine_tuning/loss"), "{metrics}");
+
+    let output = trainer(home.path(), &["export", "run", "--out", "again.bin"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(fs::read(home.path().join("run/model.bin")).unwrap() == fs::read(home.path().join("again.bin")).unwrap());
+}
+
+#[test]
 fn eval_prints_the_accuracy_that_the_model_file_carries() {
     let (home, _) = short_run();
     let output = trainer(home.path(), &["eval", "model.bin", "--json"]);

@@ -14,6 +14,24 @@ use crate::rng::{self, ChaCha8Rng, Purpose, RngExt};
 pub struct FloatModel {
     architecture: Architecture,
     parameters: Vec<Option<Parameters>>,
+    rounding: Option<Box<dyn Rounding>>,
+}
+
+/// What a model computes with in place of its own numbers, while it learns to do with less of them. Gradients by what
+/// stands in for a parameter are taken for the parameter's own.
+pub trait Rounding: Send + Sync {
+    /// Weight and bias in place of those of layer `index`.
+    ///
+    /// # Errors
+    /// Those of candle.
+    fn parameters(&self, index: usize, own: &Parameters) -> Result<(Tensor, Tensor)>;
+
+    /// What happens to the activation of layer `index`, if anything does. A convolution's is what leaves the pool that it
+    /// is fused with.
+    ///
+    /// # Errors
+    /// Those of candle.
+    fn activation(&self, index: usize, activation: &Tensor) -> Result<Option<Recorded>>;
 }
 
 /// Weights and biases of one layer.
@@ -103,7 +121,7 @@ impl FloatModel {
             .enumerate()
             .map(|(index, layer)| initialize(index, layer).transpose())
             .collect::<Result<_>>()?;
-        Ok(Self { architecture, parameters })
+        Ok(Self { architecture, parameters, rounding: None })
     }
 
     /// The parameters that [`save`](Self::save) wrote.
@@ -130,7 +148,7 @@ impl FloatModel {
             })),
         });
         let parameters = parameters.collect::<Result<_>>()?;
-        Ok(Self { architecture, parameters })
+        Ok(Self { architecture, parameters, rounding: None })
     }
 
     /// Writes all parameters as safetensors, named `layers.N.weight` and `layers.N.bias`, N counted from 0.
@@ -165,6 +183,17 @@ impl FloatModel {
     pub fn variables(&self) -> Vec<Var> {
         let layers = self.parameters.iter().flatten();
         layers.flat_map(|parameters| [parameters.weight.clone(), parameters.bias.clone()]).collect()
+    }
+
+    /// From now on the model computes with rounded numbers, or with its own again.
+    pub fn set_rounding(&mut self, rounding: Option<Box<dyn Rounding>>) {
+        self.rounding = rounding;
+    }
+
+    /// Whether it computes with rounded numbers.
+    #[must_use]
+    pub fn is_rounded(&self) -> bool {
+        self.rounding.is_some()
     }
 
     /// A true copy of all parameters: candle's `clone` would share the storage that training writes to.
@@ -261,8 +290,9 @@ impl FloatModel {
                 activation = recorded.output.clone();
                 take(index, recorded)?;
             }
-            let recorded = match (shaped.layer, parameters) {
-                (Layer::Conv(Conv { padding, relu, .. }), Some(Parameters { weight, bias })) => {
+            let parameters = parameters.as_ref().map(|own| self.rounded(index, own)).transpose()?;
+            let recorded = match (shaped.layer, &parameters) {
+                (Layer::Conv(Conv { padding, relu, .. }), Some((weight, bias))) => {
                     let padding = match padding {
                         Padding::Valid => ops::Padding::Valid,
                         Padding::Same => ops::Padding::Same,
@@ -272,15 +302,28 @@ impl FloatModel {
                     let options = Conv2dOptions { padding, relu, pool, input_gradient };
                     ops::conv2d_recorded(&activation, weight, bias, options)?
                 }
-                (Layer::Dense(Dense { relu, .. }), Some(Parameters { weight, bias })) => {
+                (Layer::Dense(Dense { relu, .. }), Some((weight, bias))) => {
                     ops::dense_recorded(&activation.flatten_from(1)?, weight, bias, relu, input_gradient)?
                 }
                 _ => ops::max_pool2d_recorded(&activation)?,
+            };
+            let rounding = self.rounding.as_ref().map(|rounding| rounding.activation(index, &recorded.output));
+            let recorded = match rounding.transpose()?.flatten() {
+                Some(rounded) => recorded.then(rounded),
+                None => recorded,
             };
             activation = recorded.output.clone();
             take(index, recorded)?;
         }
         Ok(())
+    }
+
+    /// What a layer computes with: its parameters, or what stands in for them.
+    fn rounded(&self, index: usize, own: &Parameters) -> Result<(Tensor, Tensor)> {
+        match &self.rounding {
+            Some(rounding) => rounding.parameters(index, own),
+            None => Ok((own.weight.as_tensor().clone(), own.bias.as_tensor().clone())),
+        }
     }
 }
 

@@ -57,6 +57,9 @@ pub struct Recipe {
     /// What an average of the weights keeps at each step; 0: the weights are those of a step.
     #[serde(default)]
     pub average: f64,
+    /// What follows when training is over.
+    #[serde(default)]
+    pub quantization_aware: QuantizationAware,
     /// What is different for some networks, by name.
     #[serde(default, rename = "for", skip_serializing_if = "BTreeMap::is_empty")]
     pub exceptions: BTreeMap<String, Exception>,
@@ -111,6 +114,24 @@ pub struct Exception {
     pub distillation: Option<Distillation>,
     /// In place of [`Recipe::average`].
     pub average: Option<f64>,
+    /// In place of [`Recipe::quantization_aware`].
+    pub quantization_aware: Option<QuantizationAware>,
+}
+
+/// Training that goes on with weights and activations rounded as in the model file.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct QuantizationAware {
+    /// Passes over the training images; 0: none.
+    pub epochs: usize,
+    /// Adam's step size at first; it falls to nothing along half a cosine.
+    pub learning_rate: f64,
+}
+
+impl Default for QuantizationAware {
+    fn default() -> Self {
+        Self { epochs: 0, learning_rate: 1e-4 }
+    }
 }
 
 /// Adam's decay rates and the term that keeps its divisor from zero (Kingma and Ba 2015, algorithm 1).
@@ -186,6 +207,7 @@ impl Recipe {
             augment: exception.augment.unwrap_or(self.augment),
             distillation: exception.distillation.unwrap_or(self.distillation),
             average: exception.average.unwrap_or(self.average),
+            quantization_aware: exception.quantization_aware.unwrap_or(self.quantization_aware),
             ..self
         }
     }
@@ -229,6 +251,12 @@ impl Recipe {
             ("distillation.weight", weight, "0 to 1", (0.0..=1.0).contains(&weight)),
             ("distillation.temperature", temperature, "positive and finite", positive(temperature)),
             ("average", self.average, "0 or more and under 1", rate(self.average)),
+            (
+                "quantization_aware.learning_rate",
+                self.quantization_aware.learning_rate,
+                "positive and finite",
+                positive(self.quantization_aware.learning_rate),
+            ),
             ("adam.epsilon", self.adam.epsilon, "positive and finite", positive(self.adam.epsilon)),
         ];
         match rules.into_iter().find(|(.., holds)| !holds) {
@@ -276,6 +304,24 @@ mod tests {
         let text = include_str!("../recipes/tutorial.toml").replace("patience", "patients");
         let message = Recipe::from_toml(&text).unwrap_err().to_string();
         assert!(message.contains("unknown field `patients`") && message.contains("line 6"), "{message}");
+    }
+
+    #[test]
+    fn quantization_aware_training_is_off_unless_asked_for_and_has_its_own_numbers() {
+        let with =
+            |section: &str| Recipe::from_toml(&format!("{}\n{section}", include_str!("../recipes/tutorial.toml")));
+        let asked = |section: &str| with(section).unwrap().for_network("mlp").quantization_aware;
+        let numbers = |epochs, learning_rate| QuantizationAware { epochs, learning_rate };
+        assert_eq!(asked(""), numbers(0, 1e-4));
+        assert_eq!(asked("[quantization_aware]\nepochs = 2"), numbers(2, 1e-4));
+        assert_eq!(asked("[for.mlp]\nquantization_aware = { epochs = 3, learning_rate = 1e-3 }"), numbers(3, 1e-3));
+        assert_eq!(asked("[for.cnn.quantization_aware]\nepochs = 3"), numbers(0, 1e-4));
+        let message = with("[quantization_aware]\nepoch = 2").unwrap_err().to_string();
+        assert!(message.contains("unknown field `epoch`, expected `epochs` or `learning_rate`"), "{message}");
+        let message = with("[quantization_aware]\nepochs = -1").unwrap_err().to_string();
+        assert!(message.contains("epochs = -1") && message.contains("expected usize"), "{message}");
+        let refused = with("[quantization_aware]\nlearning_rate = 0.0").unwrap().check().unwrap_err();
+        assert_eq!(refused.to_string(), "quantization_aware.learning_rate is 0; it must be positive and finite");
     }
 
     #[test]

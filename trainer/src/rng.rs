@@ -26,6 +26,8 @@ pub enum Purpose {
     Dropout = 7,
     /// Which pictures are mixed, and how; index: the step.
     Mixup = 8,
+    /// The seed that quantization-aware fine-tuning draws from.
+    FineTune = 9,
 }
 
 /// The generator for draw number `index` of `purpose` under `seed`.

@@ -114,6 +114,9 @@ pub struct Int8Metrics {
     pub scores: PerSplit<Score>,
     /// Share of test images to which it gives the float model's class, 0 to 1.
     pub agreement_with_float: f64,
+    /// On the validation images, before quantization-aware fine-tuning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_before_fine_tuning: Option<Score>,
 }
 
 /// The model file.
@@ -265,11 +268,11 @@ impl RunDirectory {
     /// [`RunError::ModelFile`].
     pub fn write_history(&self, epochs: &[Epoch]) -> Result<(), RunError> {
         let mut text = String::from(
-            "epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,seconds,images_per_second\n",
+            "epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,seconds,images_per_second,quantized\n",
         );
-        for Epoch { epoch, train, validation, seconds, images_per_second } in epochs {
+        for Epoch { epoch, train, validation, seconds, images_per_second, quantized } in epochs {
             text += &format!(
-                "{epoch},{:.6},{:.6},{:.6},{:.6},{seconds:.3},{images_per_second:.0}\n",
+                "{epoch},{:.6},{:.6},{:.6},{:.6},{seconds:.3},{images_per_second:.0},{quantized}\n",
                 train.loss, train.accuracy, validation.loss, validation.accuracy
             );
         }

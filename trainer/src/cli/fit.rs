@@ -13,6 +13,7 @@ use trainer::evaluate::{self, Answers, Score};
 use trainer::fit::{Epoch, History, Observer};
 use trainer::model::FloatModel;
 use trainer::model_file::write_whole;
+use trainer::quantize::aware::{FineTuning, Gain};
 use trainer::quantize::{QuantizedModel, calibrate};
 use trainer::recipe::Recipe;
 use trainer::run::{Accuracies, ExportMetrics, Int8Metrics, Metrics, PerSplit, RunConfig, RunDirectory};
@@ -118,17 +119,17 @@ impl Fit {
 
         let name = format!("{}-{}-{}", architecture.name, dataset.name, self.seed);
         let directory = RunDirectory::create(self.out.as_deref(), &name)?;
-        let model = FloatModel::new(architecture, self.seed)?;
+        let mut model = FloatModel::new(architecture, self.seed)?;
         let mut progress = Progress::new(&recipe);
-        let history = trainer::fit::fit(
-            &model,
-            &dataset,
-            &recipe,
-            self.seed,
-            teachers.as_ref().map(|teachers| &teachers.teacher),
-            &mut progress,
-        )?;
+        let teacher = teachers.as_ref().map(|teachers| &teachers.teacher);
+        let mut history = trainer::fit::fit(&model, &dataset, &recipe, self.seed, teacher, &mut progress)?;
         progress.finish(&history)?;
+        let calibration = calibrate(&model, &dataset.train, self.seed)?;
+        let tuning =
+            FineTuning { dataset: &dataset, recipe: &recipe, seed: self.seed, teacher, calibration: &calibration };
+        let mut progress = Progress::new(&recipe).after(&history, recipe.quantization_aware.epochs);
+        let gain = tuning.run(&mut model, &mut history, None, &mut progress)?;
+        progress.finish_tuning(&history, gain)?;
         directory.write_weights(&model)?;
         directory.write_history(&history.epochs)?;
 
@@ -145,10 +146,10 @@ impl Fit {
             seed: self.seed,
             split_seed,
             teachers: teachers.as_ref().map_or_else(Vec::new, Teachers::paths),
-            calibration: Vec::new(),
+            calibration,
             accuracies: Accuracies::default(),
         };
-        self.finish(&directory, &model, &dataset, config, &history)
+        self.finish(&directory, &model, &dataset, config, &history, gain)
     }
 
     fn recipe(&self) -> Result<Recipe> {
@@ -202,9 +203,9 @@ impl Fit {
         dataset: &Dataset,
         mut config: RunConfig,
         history: &History,
+        gain: Option<Gain>,
     ) -> Result<()> {
         let architecture = model.architecture();
-        config.calibration = calibrate(model, &dataset.train, self.seed)?;
         let quantized = QuantizedModel::new(model, &config.calibration)?;
         // The file states its own accuracy, so it is encoded once to be measured and once to be kept.
         let draft = config.encode(&quantized)?;
@@ -239,7 +240,11 @@ impl Fit {
             seconds_per_epoch,
             images_per_second: dataset.train.len() as f64 / seconds_per_epoch,
             float: scores(&float),
-            int8: Int8Metrics { scores: scores(&int8), agreement_with_float: int8.test.agreement(&float.test) },
+            int8: Int8Metrics {
+                scores: scores(&int8),
+                agreement_with_float: int8.test.agreement(&float.test),
+                validation_before_fine_tuning: gain.map(|gain| gain.before),
+            },
             export: ExportMetrics {
                 path: self.export.clone().unwrap_or_else(|| directory.model()),
                 bytes: bytes.len(),
@@ -306,23 +311,45 @@ impl Progress {
         Self { bar, epochs: recipe.epochs, patience: recipe.patience, failure: None }
     }
 
+    /// For so many epochs more than those of `history`.
+    fn after(self, history: &History, epochs: usize) -> Self {
+        Self { epochs: history.epochs.len() + epochs, ..self }
+    }
+
     fn line(&mut self, text: &str) {
         let written = self.bar.suspend(|| writeln!(std::io::stdout(), "{text}"));
         self.failure = self.failure.take().or(written.err());
     }
 
-    fn finish(self, history: &History) -> Result<()> {
+    fn close(self) -> Result<()> {
         self.bar.finish_and_clear();
-        if let Some(error) = self.failure {
-            return Err(error.into());
-        }
+        self.failure.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    fn finish_tuning(self, history: &History, gain: Option<Gain>) -> Result<()> {
+        self.close()?;
+        let Some(Gain { before, after, kept }) = gain else { return Ok(()) };
+        let weights =
+            if kept { format!("weights of epoch {}", history.best_epoch) } else { "weights as before".to_owned() };
+        say!(
+            "quantization-aware: int8 validation {:.4} {:.4}, before {:.4} {:.4}: {weights}",
+            after.loss,
+            after.accuracy,
+            before.loss,
+            before.accuracy
+        );
+        Ok(())
+    }
+
+    fn finish(self, history: &History) -> Result<()> {
+        let patience = self.patience;
+        self.close()?;
         let last = history.epochs.len();
         let best = history.best_epoch;
         match history.stopped_early {
-            true => say!(
-                "stopped at epoch {last}, best was {best}, weights restored (no improvement in {} epochs)",
-                self.patience
-            ),
+            true => {
+                say!("stopped at epoch {last}, best was {best}, weights restored (no improvement in {patience} epochs)")
+            }
             false => say!("ended at epoch {last}, best was {best}, weights restored"),
         }
         Ok(())
@@ -346,10 +373,11 @@ impl Observer for Progress {
     }
 
     fn epoch(&mut self, epoch: &Epoch, is_best: bool) {
-        let Epoch { epoch, train, validation, seconds, images_per_second } = epoch;
+        let Epoch { epoch, train, validation, seconds, images_per_second, quantized } = epoch;
+        let quantized = if *quantized { "  quantized" } else { "" };
         let best = if is_best { "  best" } else { "" };
         self.line(&format!(
-            "epoch {epoch:>3}  train {:.4} {:.4}  validation {:.4} {:.4}  {seconds:.1} s  {images_per_second:.0} images/s{best}",
+            "epoch {epoch:>3}  train {:.4} {:.4}  validation {:.4} {:.4}  {seconds:.1} s  {images_per_second:.0} images/s{quantized}{best}",
             train.loss, train.accuracy, validation.loss, validation.accuracy
         ));
     }

@@ -36,6 +36,8 @@ pub struct Epoch {
     pub seconds: f64,
     /// Training images per second of that time.
     pub images_per_second: f64,
+    /// Whether weights and activations were rounded as in the model file, in training and in validation.
+    pub quantized: bool,
 }
 
 /// What a training run did.
@@ -130,7 +132,7 @@ pub fn resume(
         best = training.restore(checkpoint).map_err(CheckpointError::Other)?;
         (epochs, running) = (checkpoint.epochs.clone(), checkpoint.running);
     }
-    let has_patience = |epochs: &[Epoch], best: &Best| epochs.len() < best.epoch + recipe.patience;
+    let has_patience = |epochs: &[Epoch], best: &Best| epochs.len() - best.epoch < recipe.patience;
     let mut interrupted = false;
     while epochs.len() < recipe.epochs && has_patience(&epochs, &best) {
         let epoch = epochs.len() + 1;
@@ -150,6 +152,7 @@ pub fn resume(
             validation: evaluate::float(model, &dataset.validation)?.score,
             seconds: running.seconds,
             images_per_second: running.images as f64 / running.seconds,
+            quantized: model.is_rounded(),
         };
         let watched = recipe.monitor.watched(record.validation);
         let is_best = watched < best.watched - recipe.min_delta;

@@ -24,6 +24,7 @@ pub struct Gradients {
 enum Operation {
     One { input: Tensor, operation: Box<dyn CustomOp1> },
     Three { input: Tensor, weight: Tensor, bias: Tensor, operation: Box<dyn CustomOp3> },
+    Both { first: Box<Recorded>, second: Box<Recorded> },
 }
 
 impl Recorded {
@@ -43,6 +44,13 @@ impl Recorded {
         Ok(Self { output, operation: Operation::Three { input, weight, bias, operation: Box::new(operation) } })
     }
 
+    /// This operation and `next`, which took what it put out, as one.
+    #[must_use]
+    pub fn then(self, next: Self) -> Self {
+        let output = next.output.clone();
+        Self { output, operation: Operation::Both { first: Box::new(self), second: Box::new(next) } }
+    }
+
     /// The gradients of the arguments, given that of the output, in any shape of as many values.
     ///
     /// # Errors
@@ -57,6 +65,10 @@ impl Recorded {
                 let (input, weight, bias) = operation.bwd(input, weight, bias, &self.output, &gradient)?;
                 Ok(Gradients { input, parameters: weight.zip(bias) })
             }
+            Operation::Both { first, second } => match second.backward(&gradient)?.input {
+                Some(gradient) => first.backward(&gradient),
+                None => Ok(Gradients { input: None, parameters: None }),
+            },
         }
     }
 }

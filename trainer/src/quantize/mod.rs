@@ -6,13 +6,19 @@
 //! | [`channel_order`] | in which order a layer's output channels stand in the file |
 //! | [`weights`] | `i8` weights and one scale per output channel |
 //! | [`rescale`] | the integer multiplier and shift that take accumulators to codes |
+//! | [`fake`] | what rounding to codes leaves of float numbers |
+//! | [`rounding`] | a float model that computes with rounded numbers |
+//! | [`aware`] | training that goes on with them |
 //!
 //! [`QuantizedModel::new`] puts them together, folds the input's zero point into the biases, and proves for every
 //! channel that no input can overflow the 32-bit accumulator.
 
+pub mod aware;
 pub mod calibrate;
 pub mod channel_order;
+pub mod fake;
 pub mod rescale;
+pub mod rounding;
 pub mod weights;
 
 use infer_core::format::{self, Blob, Codes, Input, Metadata, Requantize};
@@ -253,7 +259,7 @@ impl Source {
     }
 
     fn logits(&self) -> Result<QuantizedLayer, QuantizeError> {
-        let scale = self.scales().into_iter().fold(0.0, f64::max);
+        let scale = weights::largest(&self.scales());
         let rows: Vec<Vec<i8>> = self.rows.iter().map(|row| weights::quantize(row, scale)).collect();
         let biases = self.fold_biases(&rows, &vec![scale; rows.len()])?;
         Ok(QuantizedLayer::Logits {

@@ -10,12 +10,18 @@ const LEAST_SHARE: f64 = 1.0 / (1 << 16) as f64;
 
 /// The scale of each output channel, given a row of weights and a bias for each.
 #[must_use]
-pub fn scales(rows: &[Vec<f32>], biases: &[f32], input_scale: f32) -> Vec<f64> {
-    let scales: Vec<f64> = rows.iter().zip(biases).map(|(row, &bias)| scale(row, bias, input_scale)).collect();
-    let largest = scales.iter().copied().fold(0.0, f64::max);
+pub fn scales(rows: &[impl AsRef<[f32]>], biases: &[f32], input_scale: f32) -> Vec<f64> {
+    let scales: Vec<f64> = rows.iter().zip(biases).map(|(row, &bias)| scale(row.as_ref(), bias, input_scale)).collect();
+    let largest = largest(&scales);
     // A layer of zeros has no scale of its own; any will do.
     let least = if largest > 0.0 { largest * LEAST_SHARE } else { 1.0 / 127.0 };
     scales.into_iter().map(|scale| scale.max(least)).collect()
+}
+
+/// The scale that all channels of the last layer share.
+#[must_use]
+pub fn largest(scales: &[f64]) -> f64 {
+    scales.iter().copied().fold(0.0, f64::max)
 }
 
 /// The scale of one output channel: its largest weight becomes 127.
@@ -29,7 +35,13 @@ fn scale(row: &[f32], bias: f32, input_scale: f32) -> f64 {
 /// The nearest codes, ties away from zero.
 #[must_use]
 pub fn quantize(row: &[f32], scale: f64) -> Vec<i8> {
-    row.iter().map(|&weight| (f64::from(weight) / scale).round().clamp(-127.0, 127.0) as i8).collect()
+    row.iter().map(|&weight| code(weight, scale) as i8).collect()
+}
+
+/// The nearest code of one weight.
+#[inline(always)]
+pub(super) fn code(weight: f32, scale: f64) -> f64 {
+    (f64::from(weight) / scale).round().clamp(-127.0, 127.0)
 }
 
 #[cfg(test)]

@@ -1,0 +1,208 @@
+//! Quantization-aware fine-tuning: training goes on while weights and activations are rounded as in the model file
+//! (Jacob and others 2018).
+//!
+//! Gradients pass the rounding straight through and move the float weights behind it, from which the file is made. The ranges
+//! of activations stay what calibration found before: the exporter takes the same, so what was trained is what runs.
+
+use infer_core::format::Metadata;
+
+use super::rounding::FakeQuantizer;
+use super::{Calibration, QuantizeError, QuantizedModel};
+use crate::data::Dataset;
+use crate::evaluate::{self, Score};
+use crate::fit::{Checkpoint, Epoch, FitError, History, Observer, resume};
+use crate::model::FloatModel;
+use crate::model_file::ModelFileError;
+use crate::recipe::{QuantizationAware, Recipe};
+use crate::rng::{self, Purpose, Rng};
+use crate::schedule::{Decay, Schedule};
+use crate::teacher::Teacher;
+
+/// Everything that fine-tuning needs besides the model.
+pub struct FineTuning<'a> {
+    /// The pictures.
+    pub dataset: &'a Dataset,
+    /// How the model was trained. Fine-tuning differs in its number of epochs, in its step size, and in that it ends by
+    /// no patience.
+    pub recipe: &'a Recipe,
+    /// The run's seed.
+    pub seed: u64,
+    /// Whom the model learned from and goes on to.
+    pub teacher: Option<&'a Teacher>,
+    /// What the exporter will know of each layer's output.
+    pub calibration: &'a [Calibration],
+}
+
+/// The model file on the validation images, without fine-tuning and with it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Gain {
+    /// Of the weights that fine-tuning began with.
+    pub before: Score,
+    /// Of the best of its epochs.
+    pub after: Score,
+    /// Whether that epoch's weights took their place.
+    pub kept: bool,
+}
+
+/// Why fine-tuning ended without a result.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum TuneError {
+    /// The loss is no number any more.
+    #[error(
+        "the loss is {loss} at epoch {epoch}, step {step}: quantization-aware training has diverged; \
+         try a smaller learning_rate under [quantization_aware] (it is {learning_rate})"
+    )]
+    NotFinite {
+        /// Counted from 1, those before fine-tuning included.
+        epoch: usize,
+        /// Step of the epoch, counted from 1.
+        step: usize,
+        /// The loss.
+        loss: f32,
+        /// Adam's step size.
+        learning_rate: f64,
+    },
+    /// The weights have become so large, or so different, that no file holds them.
+    #[error(
+        "quantization-aware training has diverged by epoch {epoch}: {source}; \
+         try a smaller learning_rate under [quantization_aware] (it is {learning_rate})"
+    )]
+    Diverged {
+        /// The one with the best score, counted from 1, those before fine-tuning included.
+        epoch: usize,
+        /// What is wrong with its weights.
+        source: QuantizeError,
+        /// Adam's step size.
+        learning_rate: f64,
+    },
+    /// Training failed otherwise.
+    #[error(transparent)]
+    Fit(FitError),
+    /// The model cannot be quantized.
+    #[error(transparent)]
+    Quantize(#[from] QuantizeError),
+    /// The model cannot be written.
+    #[error(transparent)]
+    ModelFile(#[from] ModelFileError),
+    /// infer-core refuses the model or the pictures.
+    #[error("the quantized model: {0}")]
+    Run(#[from] infer_core::Error),
+    /// A tensor operation failed.
+    #[error("fine-tuning: {0}")]
+    Candle(#[from] candle_core::Error),
+}
+
+impl FineTuning<'_> {
+    /// Trains a trained `model` for as many epochs more as `recipe.quantization_aware` says, and appends them to `history`.
+    ///
+    /// The model ends with the weights of the epoch that did best on the validation images while rounded, provided that the
+    /// file made of them does better than the file made of the weights before; else with those. `None` where the recipe
+    /// asks for no epochs. `from` is where it stood when it was interrupted.
+    ///
+    /// # Errors
+    /// [`TuneError`].
+    pub fn run(
+        &self,
+        model: &mut FloatModel,
+        history: &mut History,
+        from: Option<&Checkpoint>,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Gain>, TuneError> {
+        let QuantizationAware { epochs, learning_rate } = self.recipe.quantization_aware;
+        if epochs == 0 {
+            return Ok(None);
+        }
+        let before = self.validate(model)?;
+        let weights = model.snapshot()?;
+        let offset = history.epochs.len();
+
+        let recipe = Recipe {
+            epochs,
+            learning_rate,
+            schedule: Schedule { warmup: 0.0, decay: Decay::Cosine },
+            patience: usize::MAX,
+            ..self.recipe.clone()
+        };
+        let seed = rng::stream(self.seed, Purpose::FineTune, 0).next_u64();
+        let improves = |score| self.improves(score, before);
+        let mut continued = Continued { offset, observer, improves: &improves };
+        model.set_rounding(Some(Box::new(FakeQuantizer::new(model.architecture(), self.calibration)?)));
+        let tuned = resume(model, self.dataset, &recipe, seed, self.teacher, from, &mut continued);
+        model.set_rounding(None);
+        let tuned = tuned.map_err(|error| match error {
+            FitError::NotFinite { epoch, step, loss, learning_rate } => {
+                TuneError::NotFinite { epoch: offset + epoch, step, loss, learning_rate }
+            }
+            other => TuneError::Fit(other),
+        })?;
+
+        let best_epoch = offset + tuned.best_epoch;
+        let after = self.validate(model).map_err(|error| match error {
+            TuneError::Quantize(source) => TuneError::Diverged { epoch: best_epoch, source, learning_rate },
+            other => other,
+        })?;
+        let kept = improves(after);
+        if kept {
+            history.best_epoch = best_epoch;
+        } else {
+            model.restore(&weights)?;
+        }
+        history.interrupted = tuned.interrupted;
+        history.epochs.extend(tuned.epochs.into_iter().map(|epoch| epoch.after(offset)));
+        Ok(Some(Gain { before, after, kept }))
+    }
+
+    /// How the file made of these weights does on the validation images.
+    fn validate(&self, model: &FloatModel) -> Result<Score, TuneError> {
+        let file = QuantizedModel::new(model, self.calibration)?.encode(&Metadata {
+            trainer: "",
+            dataset: "",
+            architecture: "",
+            class_lines: &self.dataset.class_names.join("\n"),
+            preprocessing: "",
+            float_test_accuracy: None,
+            int8_test_accuracy: None,
+        })?;
+        Ok(evaluate::int8(&file, &self.dataset.validation)?.score)
+    }
+
+    /// Whether a score is an improvement on that of the weights before.
+    fn improves(&self, score: Score, before: Score) -> bool {
+        let Recipe { monitor, min_delta, .. } = self.recipe;
+        monitor.watched(score) < monitor.watched(before) - min_delta
+    }
+}
+
+/// Shows an observer epochs that follow those it has seen.
+struct Continued<'o> {
+    offset: usize,
+    observer: &'o mut dyn Observer,
+    /// Whether a score is better than that of the weights before.
+    improves: &'o dyn Fn(Score) -> bool,
+}
+
+impl Observer for Continued<'_> {
+    fn step(&mut self, epoch: usize, seen: usize, images: usize, running: Score) {
+        self.observer.step(self.offset + epoch, seen, images, running);
+    }
+
+    fn epoch(&mut self, epoch: &Epoch, is_best: bool) {
+        self.observer.epoch(&epoch.after(self.offset), is_best && (self.improves)(epoch.validation));
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.observer.is_interrupted()
+    }
+
+    fn checkpoint(&mut self, checkpoint: Checkpoint) {
+        self.observer.checkpoint(checkpoint);
+    }
+}
+
+impl Epoch {
+    /// The same with so many epochs in front of it.
+    fn after(self, epochs: usize) -> Self {
+        Self { epoch: epochs + self.epoch, ..self }
+    }
+}

@@ -1,0 +1,86 @@
+//! A float model that computes with what the model file will hold.
+
+use candle_core::{Device, Result, Tensor};
+use infer_core::format::Codes;
+
+use super::calibrate::Calibration;
+use super::fake::{fake_biases, fake_weights};
+use super::{QuantizeError, weights};
+use crate::architecture::Architecture;
+use crate::batch::PIXEL_SCALE;
+use crate::model::{Parameters, Rounding};
+use crate::ops::{self, Recorded};
+
+/// Rounds a network's parameters and activations where [`QuantizedModel`](super::QuantizedModel) does, to the same codes.
+///
+/// Scales of weights follow the weights from step to step, as the exporter will take them from the last. Codes of
+/// activations stay those of the calibration.
+#[derive(Clone, Debug)]
+pub struct FakeQuantizer {
+    /// `None` for a layer without parameters: a pool puts out codes that it was given.
+    layers: Vec<Option<FakeLayer>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct FakeLayer {
+    input: Codes,
+    /// `None` for the last layer, whose accumulators are the logits.
+    output: Option<Codes>,
+}
+
+impl FakeQuantizer {
+    /// For a network of this architecture, given what calibration found out about each layer's output.
+    ///
+    /// # Errors
+    /// [`QuantizeError::Calibration`].
+    pub fn new(architecture: &Architecture, calibration: &[Calibration]) -> std::result::Result<Self, QuantizeError> {
+        let last = architecture.layers.len() - 1;
+        let mut input = Codes { scale: PIXEL_SCALE, zero_point: 0 };
+        let mut layers = Vec::with_capacity(architecture.layers.len());
+        for (index, shaped) in architecture.layers.iter().enumerate() {
+            if shaped.parameters() == 0 {
+                layers.push(None);
+            } else if index == last {
+                layers.push(Some(FakeLayer { input, output: None }));
+            } else {
+                let channels = shaped.output_channels();
+                let missing = QuantizeError::Calibration { layer: index + 1, channels };
+                let output = calibration.get(index).ok_or(missing)?.range.codes();
+                layers.push(Some(FakeLayer { input, output: Some(output) }));
+                input = output;
+            }
+        }
+        Ok(Self { layers })
+    }
+
+    fn layer(&self, index: usize) -> Option<FakeLayer> {
+        self.layers.get(index).copied().flatten()
+    }
+}
+
+impl Rounding for FakeQuantizer {
+    fn parameters(&self, index: usize, own: &Parameters) -> Result<(Tensor, Tensor)> {
+        let Some(FakeLayer { input, output }) = self.layer(index) else {
+            candle_core::bail!("fake quantization: layer {index} has no parameters");
+        };
+        let mut weight = own.weight.flatten_all()?.to_vec1::<f32>()?;
+        let mut bias = own.bias.to_vec1::<f32>()?;
+        let rows: Vec<&[f32]> = weight.chunks_exact(weight.len() / bias.len()).collect();
+        let mut scales = weights::scales(&rows, &bias, input.scale);
+        if output.is_none() {
+            let shared = weights::largest(&scales);
+            scales.fill(shared);
+        }
+        fake_weights(&mut weight, &scales);
+        fake_biases(&mut bias, &scales, input.scale);
+        Ok((
+            Tensor::from_vec(weight, own.weight.shape(), &Device::Cpu)?,
+            Tensor::from_vec(bias, own.bias.shape(), &Device::Cpu)?,
+        ))
+    }
+
+    fn activation(&self, index: usize, activation: &Tensor) -> Result<Option<Recorded>> {
+        let codes = self.layer(index).and_then(|layer| layer.output);
+        codes.map(|codes| ops::fake_quantize_recorded(activation, codes)).transpose()
+    }
+}
