@@ -7,6 +7,7 @@ mod cli {
     pub mod export;
     pub mod fit;
     pub mod output;
+    pub mod progress;
     pub mod teacher;
 }
 
