@@ -1,5 +1,7 @@
 //! The `trainer` binary as its user meets it: on a machine without a network, an empty cache, and with bad input.
 
+mod inspect;
+
 use std::fs;
 use std::path::Path;
 use std::process::Output;
@@ -39,6 +41,19 @@ fn short_run() -> (TempDir, Output) {
     let output = trainer(home.path(), &arguments);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     (home, output)
+}
+
+/// A data set `birds` of square pictures, two classes of 20 in either part.
+fn birds(home: &Path, side: u32) {
+    let birds = home.join("birds");
+    fs::create_dir(&birds).unwrap();
+    for part in ["train", "t10k"] {
+        let header = |words: &[u32]| words.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<u8>>();
+        let images = [header(&[0x0803, 40, side, side]), vec![9; 40 * (side * side) as usize]].concat();
+        let labels = [header(&[0x0801, 40]), (0..40).map(|index| index % 2).collect()].concat();
+        fs::write(birds.join(format!("{part}-images-idx3-ubyte")), images).unwrap();
+        fs::write(birds.join(format!("{part}-labels-idx1-ubyte")), labels).unwrap();
+    }
 }
 
 #[test]
@@ -199,13 +214,14 @@ fn a_run_never_overwrites_an_older_one() {
 #[test]
 fn wrong_command_lines_end_with_code_2_and_say_what_is_right() {
     let home = tempfile::tempdir().unwrap();
-    let cases: [(&[&str], &[&str]); 12] = [
+    let cases: [(&[&str], &[&str]); 13] = [
         (&[], &["Usage"]),
         (&["fly"], &["unrecognized subcommand 'fly'"]),
         (&["fit", "--model", "resnet"], &["there is no architecture \"resnet\"", "mlp, cnn, small, tiny"]),
         (&["fit", "--recipe", "cake"], &["there is no recipe \"cake\"", "tutorial and strong"]),
         (&["fit", "--recipe", "cake.toml"], &["recipe cake.toml: ", "No such file"]),
         (&["fit", "--dataset", "birds"], &["invalid value 'birds'", "fashion-mnist", "garments"]),
+        (&["fit", "--calibration", "guess"], &["invalid value 'guess'", "auto", "range", "percentile", "error"]),
         (&["fit", "--val-fraction", "0"], &["it must be over 0 and under 1"]),
         (&["fit", "--val-fraction", "1"], &["it must be over 0 and under 1"]),
         (&["fit", "--epochs", "0"], &["epochs is 0; it must be at least 1"]),
@@ -249,15 +265,7 @@ fn bad_files_end_with_code_1_and_say_which_and_why() {
 #[test]
 fn pictures_of_another_size_than_the_models_are_refused() {
     let (home, _) = short_run();
-    let birds = home.path().join("birds");
-    fs::create_dir(&birds).unwrap();
-    for part in ["train", "t10k"] {
-        let header = |words: &[u32]| words.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<u8>>();
-        let images = [header(&[0x0803, 40, 6, 6]), vec![9; 40 * 36]].concat();
-        let labels = [header(&[0x0801, 40]), (0..40).map(|index| index % 2).collect()].concat();
-        fs::write(birds.join(format!("{part}-images-idx3-ubyte")), images).unwrap();
-        fs::write(birds.join(format!("{part}-labels-idx1-ubyte")), labels).unwrap();
-    }
+    birds(home.path(), 6);
     let expected = ["takes pictures of 28x28x1, but those of birds are 6x6x1"];
     assert_fails(home.path(), &["fit", "--data", "birds"], 1, &expected);
     assert_fails(home.path(), &["eval", "model.bin", "--data", "birds"], 1, &expected);
@@ -266,7 +274,7 @@ fn pictures_of_another_size_than_the_models_are_refused() {
 #[test]
 fn every_subcommand_shows_an_example() {
     let home = tempfile::tempdir().unwrap();
-    for subcommand in ["fit", "export", "eval"] {
+    for subcommand in ["fit", "export", "eval", "inspect"] {
         let help = text(&trainer(home.path(), &[subcommand, "--help"]).stdout);
         assert!(help.contains(&format!("  trainer {subcommand} ")), "{help}");
     }

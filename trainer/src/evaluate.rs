@@ -1,6 +1,6 @@
 //! How good a model is: loss, accuracy, and which classes it takes for which.
 
-use candle_core::Result;
+use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -37,12 +37,20 @@ pub struct Answers {
 /// # Errors
 /// Those of candle.
 pub fn float(model: &FloatModel, images: &Images) -> Result<Answers> {
+    float_by(images, |pictures| model.forward(pictures))
+}
+
+/// The answers of whatever gives logits `[n, classes]` to pictures `[n, height, width, channels]`.
+///
+/// # Errors
+/// Those of candle and of `forward`.
+pub fn float_by(images: &Images, mut forward: impl FnMut(&Tensor) -> Result<Tensor>) -> Result<Answers> {
     let indices: Vec<usize> = (0..images.len()).collect();
     let mut classes = Vec::with_capacity(images.len());
     let mut loss = 0.0;
     for indices in indices.chunks(BATCH) {
         let (pictures, labels) = batch::gather(images, indices)?;
-        let logits = model.forward(&pictures)?.to_vec2::<f32>()?;
+        let logits = forward(&pictures)?.to_vec2::<f32>()?;
         for (logits, &label) in logits.iter().zip(&labels.to_vec1::<u32>()?) {
             classes.push(argmax(logits));
             loss += cross_entropy(logits, label as usize);

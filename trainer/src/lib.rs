@@ -13,6 +13,7 @@
 //! | [`evaluate`] | loss, accuracy, confusion; of float models and of model files |
 //! | [`quantize`] | from float weights to codes |
 //! | [`model_file`] | the bytes of `model.bin` |
+//! | [`inspect`] | what such a file holds |
 //! | [`run`] | the directory that a run leaves behind |
 //! | [`rng`] | everything random, from one seed |
 
@@ -24,6 +25,7 @@ pub mod batch;
 pub mod data;
 pub mod evaluate;
 pub mod fit;
+pub mod inspect;
 pub mod model;
 pub mod model_file;
 pub mod ops;

@@ -3,11 +3,15 @@
 //! One file per subcommand. Exit code 0: done; 1: it failed; 2: the command line was wrong.
 
 mod cli {
+    pub mod calibration;
     pub mod eval;
     pub mod export;
     pub mod fit;
+    pub mod inspect;
     pub mod output;
     pub mod progress;
+    pub mod quantization;
+    pub mod run_data;
     pub mod teacher;
 }
 
@@ -36,6 +40,8 @@ enum Command {
     Export(cli::export::Export),
     /// Classify the test images with a model file, as the chip would
     Eval(cli::eval::Eval),
+    /// Show what a model file holds, or what quantization costs a run
+    Inspect(cli::inspect::Inspect),
 }
 
 /// A mistake on the command line: exit code 2.
@@ -54,6 +60,7 @@ fn main() -> ExitCode {
         Command::Fit(fit) => fit.run(),
         Command::Export(export) => export.run(),
         Command::Eval(eval) => eval.run(),
+        Command::Inspect(inspect) => inspect.run(),
     };
     let Err(error) = result else { return ExitCode::SUCCESS };
     if is_broken_pipe(&error) {

@@ -230,13 +230,22 @@ impl FloatModel {
         pictures: &Tensor,
         mut trace: impl FnMut(usize, &Tensor) -> Result<()>,
     ) -> Result<Tensor> {
-        let mut activation = pictures.clone();
-        self.run(pictures, None, |index, recorded| {
-            trace(index, &recorded.output)?;
-            activation = recorded.output;
-            Ok(())
-        })?;
-        Ok(activation)
+        self.forward_edited(pictures, |index, activation| {
+            trace(index, &activation)?;
+            Ok(activation)
+        })
+    }
+
+    /// As [`forward_traced`](Self::forward_traced), and the network goes on with what `edit` makes of each activation.
+    ///
+    /// # Errors
+    /// Those of candle and of `edit`.
+    pub fn forward_edited(
+        &self,
+        pictures: &Tensor,
+        mut edit: impl FnMut(usize, Tensor) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        self.run(pictures, None, |index, recorded| edit(index, recorded.output))
     }
 
     /// One forward and one backward pass: logits, mean cross-entropy, and its gradient by each variable.
@@ -250,11 +259,11 @@ impl FloatModel {
         dropout: Option<Dropout<'_>>,
     ) -> Result<Pass> {
         let mut records = Vec::with_capacity(self.parameters.len());
-        self.run(pictures, dropout, |index, recorded| {
+        let logits = self.run(pictures, dropout, |index, recorded| {
+            let output = recorded.output.clone();
             records.push((index, recorded));
-            Ok(())
+            Ok(output)
         })?;
-        let logits = records.last().map_or_else(|| pictures.clone(), |(_, last)| last.output.clone());
         let loss = ops::softmax_cross_entropy_recorded(&logits, targets)?;
         // candle makes a store of gradients nowhere else than in a backward pass; that of a constant is one without work.
         let mut gradients = loss.output.backward()?;
@@ -271,13 +280,14 @@ impl FloatModel {
         Ok(Pass { logits, loss: loss.output.to_scalar()?, gradients })
     }
 
-    /// Runs the operations in order and gives each to `take`, with the index of its layer.
+    /// Runs the operations in order and gives each to `take`, with the index of its layer; what `take` gives back is what
+    /// the next one runs on.
     fn run(
         &self,
         pictures: &Tensor,
         mut dropout: Option<Dropout<'_>>,
-        mut take: impl FnMut(usize, Recorded) -> Result<()>,
-    ) -> Result<()> {
+        mut take: impl FnMut(usize, Recorded) -> Result<Tensor>,
+    ) -> Result<Tensor> {
         let mut activation = pictures.clone();
         let mut layers = self.architecture.layers.iter().zip(&self.parameters).enumerate().peekable();
         while let Some((index, (shaped, parameters))) = layers.next() {
@@ -286,9 +296,7 @@ impl FloatModel {
             if let (Layer::Dense(_), Some(Dropout { rate, generator }), true) =
                 (shaped.layer, &mut dropout, input_gradient)
             {
-                let recorded = ops::dropout_recorded(&activation, *rate, generator)?;
-                activation = recorded.output.clone();
-                take(index, recorded)?;
+                activation = take(index, ops::dropout_recorded(&activation, *rate, generator)?)?;
             }
             let parameters = parameters.as_ref().map(|own| self.rounded(index, own)).transpose()?;
             let recorded = match (shaped.layer, &parameters) {
@@ -312,10 +320,9 @@ impl FloatModel {
                 Some(rounded) => recorded.then(rounded),
                 None => recorded,
             };
-            activation = recorded.output.clone();
-            take(index, recorded)?;
+            activation = take(index, recorded)?;
         }
-        Ok(())
+        Ok(activation)
     }
 
     /// What a layer computes with: its parameters, or what stands in for them.

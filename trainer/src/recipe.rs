@@ -310,7 +310,7 @@ mod tests {
     fn quantization_aware_training_is_off_unless_asked_for_and_has_its_own_numbers() {
         let with =
             |section: &str| Recipe::from_toml(&format!("{}\n{section}", include_str!("../recipes/tutorial.toml")));
-        let asked = |section: &str| with(section).unwrap().for_network("mlp").quantization_aware;
+        let asked = |section: &str| with(section).unwrap().for_network("mlp", false).quantization_aware;
         let numbers = |epochs, learning_rate| QuantizationAware { epochs, learning_rate };
         assert_eq!(asked(""), numbers(0, 1e-4));
         assert_eq!(asked("[quantization_aware]\nepochs = 2"), numbers(2, 1e-4));

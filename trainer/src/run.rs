@@ -20,7 +20,7 @@ use crate::evaluate::Score;
 use crate::fit::Epoch;
 use crate::model::FloatModel;
 use crate::model_file::{self, ModelFileError};
-use crate::quantize::{Calibration, QuantizeError, QuantizedModel};
+use crate::quantize::{Calibration, Choice, QuantizeError, QuantizedModel};
 use crate::recipe::Recipe;
 
 /// What was asked for, and what export needs besides the weights.
@@ -51,6 +51,9 @@ pub struct RunConfig {
     pub teachers: Vec<String>,
     /// What calibration found out about each layer's output.
     pub calibration: Vec<Calibration>,
+    /// By which method, and why; not known of runs older than the methods, which went by range.
+    #[serde(default)]
+    pub calibration_choice: Option<Choice>,
     /// Test accuracies, as far as they are known.
     pub accuracies: Accuracies,
 }

@@ -4,26 +4,41 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use trainer::evaluate;
 use trainer::model_file::write_whole;
+use trainer::quantize::choose::{Chosen, choose};
 use trainer::run::RunDirectory;
 
+use super::calibration::CalibrationName;
 use super::output::say;
+use super::run_data;
 
 /// Export the model of an earlier run, without training again.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  trainer export runs/cnn-fashion-mnist-48-1 --out model.bin")]
+#[command(after_help = "Examples:
+  trainer export runs/cnn-fashion-mnist-48-1 --out model.bin
+  trainer export runs/cnn-fashion-mnist-48-1 --calibration error --out model.bin")]
 pub struct Export {
     /// The directory of the run
     run: PathBuf,
     /// Where to write the model file
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Calibrate again, on the pictures of the run; without this the file is the run's own
+    #[arg(long, value_enum, value_name = "METHOD")]
+    calibration: Option<CalibrationName>,
+    /// Directory of IDX files that the run was trained on [default: found as fit finds it]
+    #[arg(long, value_name = "DIR", requires = "calibration")]
+    data: Option<PathBuf>,
 }
 
 impl Export {
-    /// Quantizes the run's weights with its own ranges: the same bytes that the run itself wrote.
+    /// Quantizes the run's weights, with its own ranges: the same bytes that the run itself wrote; or with others.
     pub fn run(self) -> Result<()> {
-        let bytes = RunDirectory::open(&self.run).export()?;
+        let bytes = match self.calibration {
+            None => RunDirectory::open(&self.run).export()?,
+            Some(calibration) => self.calibrated(calibration)?,
+        };
         write_whole(&self.out, &bytes)?;
         let header = infer_core::Header::parse(&bytes)?;
         say!(
@@ -33,5 +48,18 @@ impl Export {
             trainer::architecture::thousands(header.arena_len as usize)
         );
         Ok(())
+    }
+
+    /// The model file with a calibration of today. The run stays as it is.
+    fn calibrated(&self, calibration: CalibrationName) -> Result<Vec<u8>> {
+        let (mut config, model) = RunDirectory::open(&self.run).load()?;
+        let dataset = run_data::load(&self.run, &config, self.data.as_deref())?;
+        let Chosen { quantized, choice, .. } =
+            choose(&model, &dataset.train, &dataset.validation, config.seed, calibration.methods())?;
+        say!("{choice}");
+        // The file states its own accuracy, so it is encoded once to be measured and once to be kept.
+        let int8 = evaluate::int8(&config.encode(&quantized)?, &dataset.test)?;
+        config.accuracies.int8_test = Some(int8.score.accuracy as f32);
+        Ok(config.encode(&quantized)?)
     }
 }

@@ -12,11 +12,13 @@ use trainer::evaluate::{self, Answers, Score};
 use trainer::fit::History;
 use trainer::model::FloatModel;
 use trainer::model_file::write_whole;
+use trainer::quantize::QuantizedModel;
 use trainer::quantize::aware::{FineTuning, Gain};
-use trainer::quantize::{QuantizedModel, calibrate};
+use trainer::quantize::choose::{Chosen, choose};
 use trainer::recipe::Recipe;
 use trainer::run::{Accuracies, ExportMetrics, Int8Metrics, Metrics, PerSplit, RunConfig, RunDirectory};
 
+use super::calibration::CalibrationName;
 use super::eval::DatasetName;
 use super::output::{print_data, say, warn};
 use super::progress::Progress;
@@ -67,6 +69,9 @@ pub struct Fit {
     /// the mean of all teachers counts
     #[arg(long, value_name = "RUN")]
     teacher: Vec<PathBuf>,
+    /// How the ranges of the 8-bit activations are found; auto: whichever does best on the validation images
+    #[arg(long, value_enum, default_value_t, value_name = "METHOD")]
+    calibration: CalibrationName,
     /// Directory for the results; it must be new or empty [default: runs/MODEL-DATASET-SEED-N]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -124,7 +129,10 @@ impl Fit {
         let teacher = teachers.as_ref().map(|teachers| &teachers.teacher);
         let mut history = trainer::fit::fit(&model, &dataset, &recipe, self.seed, teacher, &mut progress)?;
         progress.finish(&history)?;
-        let calibration = calibrate(&model, &dataset.train, self.seed)?;
+        let methods = self.calibration.methods();
+        let Chosen { calibration, choice, .. } =
+            choose(&model, &dataset.train, &dataset.validation, self.seed, methods)?;
+        say!("{choice}");
         let tuning =
             FineTuning { dataset: &dataset, recipe: &recipe, seed: self.seed, teacher, calibration: &calibration };
         let mut progress = Progress::new(&recipe).after(&history, recipe.quantization_aware.epochs);
@@ -147,6 +155,7 @@ impl Fit {
             split_seed,
             teachers: teachers.as_ref().map_or_else(Vec::new, Teachers::paths),
             calibration,
+            calibration_choice: Some(choice),
             accuracies: Accuracies::default(),
         };
         self.finish(&directory, &model, &dataset, config, &history, gain)

@@ -27,3 +27,38 @@ pub fn print_data(dataset: &Dataset, origin: &Origin) -> Result<()> {
 pub fn warn(text: &str) {
     eprintln!("\n{text}\n");
 }
+
+/// A number in four significant digits, in at most nine characters.
+pub fn significant(number: f64) -> String {
+    let magnitude = number.abs();
+    if magnitude == 0.0 {
+        return "0".to_owned();
+    }
+    if !(1e-3..1e5).contains(&magnitude) {
+        return format!("{number:.2e}");
+    }
+    let decimals = (3 - magnitude.log10().floor() as i32).max(0) as usize;
+    format!("{number:.decimals$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::significant;
+
+    #[test]
+    fn numbers_have_four_significant_digits() {
+        let cases = [
+            (0.0, "0"),
+            (1.0, "1.000"),
+            (-12.345, "-12.35"),
+            (0.001_234_5, "0.001234"),
+            (99_999.0, "99999"),
+            (-0.000_123_45, "-1.23e-4"),
+            (1e30, "1.00e30"),
+        ];
+        for (number, expected) in cases {
+            assert_eq!(significant(number), expected);
+            assert!(expected.len() <= 9);
+        }
+    }
+}

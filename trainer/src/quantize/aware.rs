@@ -4,15 +4,13 @@
 //! Gradients pass the rounding straight through and move the float weights behind it, from which the file is made. The ranges
 //! of activations stay what calibration found before: the exporter takes the same, so what was trained is what runs.
 
-use infer_core::format::Metadata;
-
+use super::choose::score;
 use super::rounding::FakeQuantizer;
 use super::{Calibration, QuantizeError, QuantizedModel};
 use crate::data::Dataset;
-use crate::evaluate::{self, Score};
+use crate::evaluate::Score;
 use crate::fit::{Checkpoint, Epoch, FitError, History, Observer, resume};
 use crate::model::FloatModel;
-use crate::model_file::ModelFileError;
 use crate::recipe::{QuantizationAware, Recipe};
 use crate::rng::{self, Purpose, Rng};
 use crate::schedule::{Decay, Schedule};
@@ -82,12 +80,6 @@ pub enum TuneError {
     /// The model cannot be quantized.
     #[error(transparent)]
     Quantize(#[from] QuantizeError),
-    /// The model cannot be written.
-    #[error(transparent)]
-    ModelFile(#[from] ModelFileError),
-    /// infer-core refuses the model or the pictures.
-    #[error("the quantized model: {0}")]
-    Run(#[from] infer_core::Error),
     /// A tensor operation failed.
     #[error("fine-tuning: {0}")]
     Candle(#[from] candle_core::Error),
@@ -155,16 +147,8 @@ impl FineTuning<'_> {
 
     /// How the file made of these weights does on the validation images.
     fn validate(&self, model: &FloatModel) -> Result<Score, TuneError> {
-        let file = QuantizedModel::new(model, self.calibration)?.encode(&Metadata {
-            trainer: "",
-            dataset: "",
-            architecture: "",
-            class_lines: &self.dataset.class_names.join("\n"),
-            preprocessing: "",
-            float_test_accuracy: None,
-            int8_test_accuracy: None,
-        })?;
-        Ok(evaluate::int8(&file, &self.dataset.validation)?.score)
+        let quantized = QuantizedModel::new(model, self.calibration)?;
+        Ok(score(&quantized, model.architecture().classes(), &self.dataset.validation)?)
     }
 
     /// Whether a score is an improvement on that of the weights before.

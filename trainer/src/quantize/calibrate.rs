@@ -1,10 +1,13 @@
-//! What training images tell of each activation: which real values its codes span, and which channels are zero together.
+//! What training images tell of each activation: how its values are distributed, and which channels are zero together.
+
+use std::fmt;
 
 use candle_core::{D, Result};
-use infer_core::format::Codes;
 use serde::{Deserialize, Serialize};
 
 use super::channel_order::ZeroPairs;
+use super::distribution::Distribution;
+use super::range::Range;
 use crate::batch;
 use crate::data::Images;
 use crate::model::FloatModel;
@@ -13,30 +16,30 @@ use crate::rng::{self, Purpose};
 /// Training images that calibration looks at.
 pub const CALIBRATION_IMAGES: usize = 3000;
 
-/// The span of an activation's values. Zero is always inside, so that a code means exactly zero.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Range {
-    /// Lowest value, at most 0.
-    pub low: f32,
-    /// Highest value, at least 0.
-    pub high: f32,
+/// How the values of an activation become the range that its codes span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// All of them, the lowest and the highest.
+    Range,
+    /// All but one in ten thousand at each end.
+    Percentile,
+    /// So that the squares of what rounding and clipping change add up to the least.
+    Error,
 }
 
-impl Range {
-    /// Codes that span the range: the lowest value is code 0, the highest 255.
-    #[must_use]
-    pub fn codes(self) -> Codes {
-        let span = self.high - self.low;
-        // An activation that was never anything but zero: any scale will do.
-        let scale = if span > 0.0 { span / 255.0 } else { 1.0 };
-        Codes { scale, zero_point: (-self.low / scale).round().clamp(0.0, 255.0) as u8 }
-    }
+impl Method {
+    /// Every method, the simplest first.
+    pub const ALL: [Self; 3] = [Self::Range, Self::Percentile, Self::Error];
+}
 
-    fn widen(&mut self, values: &[f32]) {
-        for &value in values {
-            self.low = self.low.min(value);
-            self.high = self.high.max(value);
-        }
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Range => "range",
+            Self::Percentile => "percentile",
+            Self::Error => "error",
+        })
     }
 }
 
@@ -64,48 +67,62 @@ impl From<Range> for Calibration {
     }
 }
 
-/// The range and the zeros of each layer's output over [`CALIBRATION_IMAGES`] of `images`, drawn by `seed`.
+/// What was seen of each layer's output, for any [`Method`] to make a calibration of.
+#[derive(Clone, Debug)]
+pub struct Observations(Vec<Observation>);
+
+#[derive(Clone, Debug)]
+struct Observation {
+    distribution: Distribution,
+    channel_order: Vec<usize>,
+}
+
+impl Observations {
+    /// What the codes of each layer's output should span.
+    #[must_use]
+    pub fn calibration(&self, method: Method) -> Vec<Calibration> {
+        let range = |distribution: &Distribution| match method {
+            Method::Range => distribution.range(),
+            Method::Percentile => distribution.percentile(),
+            Method::Error => distribution.least_error(),
+        };
+        let layers = self.0.iter();
+        layers
+            .map(|layer| Calibration { range: range(&layer.distribution), channel_order: layer.channel_order.clone() })
+            .collect()
+    }
+}
+
+/// The values and the zeros of each layer's output over [`CALIBRATION_IMAGES`] of `images`, drawn by `seed`.
 ///
-/// A convolution in front of a pool gets the range of what leaves the pool: what the pool drops needs no code.
+/// A convolution in front of a pool is observed by what leaves the pool: what the pool drops needs no code.
 ///
 /// # Errors
 /// Those of candle.
-pub fn calibrate(model: &FloatModel, images: &Images, seed: u64) -> Result<Vec<Calibration>> {
+pub fn observe(model: &FloatModel, images: &Images, seed: u64) -> Result<Observations> {
     let mut indices: Vec<usize> = (0..images.len()).collect();
     rng::shuffle(&mut indices, &mut rng::stream(seed, Purpose::Calibrate, 0));
     indices.truncate(CALIBRATION_IMAGES);
-    let layers = model.architecture().layers.len();
-    let (mut ranges, mut zeros) = (vec![Range::default(); layers], vec![ZeroPairs::default(); layers]);
+    let mut layers = vec![(Distribution::default(), ZeroPairs::default()); model.architecture().layers.len()];
     for indices in indices.chunks(250) {
         let (pictures, _) = batch::gather(images, indices)?;
         model.forward_traced(&pictures, |layer, activation| {
             let values = activation.flatten_all()?.to_vec1::<f32>()?;
-            ranges[layer].widen(&values);
-            zeros[layer].count(&values, activation.dim(D::Minus1)?);
+            let (distribution, zeros) = &mut layers[layer];
+            distribution.count(&values);
+            zeros.count(&values, activation.dim(D::Minus1)?);
             Ok(())
         })?;
     }
-    Ok(ranges
-        .into_iter()
-        .zip(zeros)
-        .map(|(range, zeros)| Calibration { range, channel_order: zeros.order() })
-        .collect())
+    let observations =
+        layers.into_iter().map(|(distribution, zeros)| Observation { distribution, channel_order: zeros.order() });
+    Ok(Observations(observations.collect()))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_zero_point_means_zero_and_the_ends_meet_the_last_codes() {
-        let codes = Range { low: -1.0, high: 3.0 }.codes();
-        assert_eq!(codes.zero_point, 64);
-        assert!((codes.scale * 255.0 - 4.0).abs() < 1e-6);
-        assert_eq!(Range { low: 0.0, high: 2.55 }.codes().zero_point, 0);
-    }
-
-    #[test]
-    fn a_dead_activation_still_has_a_scale() {
-        assert_eq!(Range::default().codes(), Codes { scale: 1.0, zero_point: 0 });
-    }
+/// The calibration by [`Method::Range`], of what [`observe`] sees.
+///
+/// # Errors
+/// Those of candle.
+pub fn calibrate(model: &FloatModel, images: &Images, seed: u64) -> Result<Vec<Calibration>> {
+    Ok(observe(model, images, seed)?.calibration(Method::Range))
 }

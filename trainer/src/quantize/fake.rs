@@ -113,6 +113,14 @@ mod tests {
     }
 
     #[test]
+    fn what_rounds_to_the_last_code_does_not_clip() {
+        let codes = Codes { scale: 0.5, zero_point: 2 };
+        for (value, expected) in [(0.0, false), (-1.2, false), (-1.3, true), (126.7, false), (126.75, true)] {
+            assert_eq!(clips(value, codes), expected, "{value}");
+        }
+    }
+
+    #[test]
     fn a_gradient_flows_where_no_value_was_clipped() {
         let codes = Codes { scale: 0.5, zero_point: 2 };
         let values = [-1.3, -1.25, -1.0, 0.1, 126.5, 126.7, 126.8, f32::INFINITY];

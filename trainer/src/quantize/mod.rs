@@ -2,11 +2,16 @@
 //!
 //! | module | what it decides |
 //! |---|---|
-//! | [`calibrate`](mod@calibrate) | which real values the codes of each activation span |
+//! | [`range`] | which real values the codes of an activation span |
+//! | [`distribution`] | what range follows from the values that were seen |
+//! | [`calibrate`](mod@calibrate) | what training images tell of each activation |
+//! | [`choose`](mod@choose) | which calibration is the best on the validation images |
 //! | [`channel_order`] | in which order a layer's output channels stand in the file |
 //! | [`weights`] | `i8` weights and one scale per output channel |
 //! | [`rescale`] | the integer multiplier and shift that take accumulators to codes |
+//! | [`scales`] | all scales of a file, by layer |
 //! | [`fake`] | what rounding to codes leaves of float numbers |
+//! | [`report`] | what each layer's codes cost the network |
 //! | [`rounding`] | a float model that computes with rounded numbers |
 //! | [`aware`] | training that goes on with them |
 //!
@@ -16,9 +21,14 @@
 pub mod aware;
 pub mod calibrate;
 pub mod channel_order;
+pub mod choose;
+pub mod distribution;
 pub mod fake;
+pub mod range;
+pub mod report;
 pub mod rescale;
 pub mod rounding;
+pub mod scales;
 pub mod weights;
 
 use infer_core::format::{self, Blob, Codes, Input, Metadata, Requantize};
@@ -29,7 +39,10 @@ use crate::batch::PIXEL_SCALE;
 use crate::model::{FloatModel, Parameters};
 use crate::model_file::{self, ModelFileError};
 
-pub use calibrate::{Calibration, Range, calibrate};
+pub use calibrate::{Calibration, Method, calibrate};
+pub use choose::{Choice, choose};
+pub use range::Range;
+pub use report::Report;
 
 /// A model in the numbers that infer-core computes with.
 #[derive(Clone, Debug, PartialEq)]
@@ -129,6 +142,15 @@ pub enum QuantizeError {
         /// Output channels.
         channels: usize,
     },
+    /// No calibration method to choose from, or none that led to a loss.
+    #[error("there is no calibration method to choose from")]
+    NoMethod,
+    /// The quantized model could not be encoded.
+    #[error(transparent)]
+    ModelFile(#[from] ModelFileError),
+    /// infer-core could not run it on the images given.
+    #[error("trying the quantized model: {0}")]
+    Run(#[from] infer_core::Error),
     /// A tensor operation failed.
     #[error("quantizing: {0}")]
     Candle(#[from] candle_core::Error),
@@ -158,10 +180,7 @@ impl QuantizedModel {
                 layers.push(source.logits()?);
             } else {
                 let channels = shaped.output_channels();
-                let Calibration { range, channel_order } = calibration
-                    .get(index)
-                    .filter(|calibration| calibration.is_about(channels))
-                    .ok_or(QuantizeError::Calibration { layer: index + 1, channels })?;
+                let Calibration { range, channel_order } = calibration_of(calibration, index, channels)?;
                 source.reorder_outputs(channel_order);
                 let (layer, codes) = source.requantized(shaped.layer, *range)?;
                 layers.push(layer);
@@ -179,6 +198,12 @@ impl QuantizedModel {
         let layers: Vec<format::Layer<'_>> = self.layers.iter().map(QuantizedLayer::borrow).collect();
         model_file::encode(metadata, &self.input, &layers)
     }
+}
+
+/// What is known of the output of the layer at `index`, which has so many channels.
+fn calibration_of(calibration: &[Calibration], index: usize, channels: usize) -> Result<&Calibration, QuantizeError> {
+    let calibration = calibration.get(index).filter(|calibration| calibration.is_about(channels));
+    calibration.ok_or(QuantizeError::Calibration { layer: index + 1, channels })
 }
 
 impl QuantizedLayer {
@@ -258,8 +283,13 @@ impl Source {
         weights::scales(&self.rows, &self.biases, self.input.scale)
     }
 
+    /// One scale for all rows, so that their sums compare.
+    fn shared_scale(&self) -> f64 {
+        weights::largest(&self.scales())
+    }
+
     fn logits(&self) -> Result<QuantizedLayer, QuantizeError> {
-        let scale = weights::largest(&self.scales());
+        let scale = self.shared_scale();
         let rows: Vec<Vec<i8>> = self.rows.iter().map(|row| weights::quantize(row, scale)).collect();
         let biases = self.fold_biases(&rows, &vec![scale; rows.len()])?;
         Ok(QuantizedLayer::Logits {

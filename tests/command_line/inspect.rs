@@ -1,0 +1,201 @@
+//! `trainer inspect`, and the calibrations that a run can be given.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::{assert_fails, birds, short_run, text, trainer};
+
+fn succeed(directory: &Path, arguments: &[&str]) -> String {
+    let output = trainer(directory, arguments);
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+fn json(directory: &Path, arguments: &[&str]) -> Value {
+    serde_json::from_str(&succeed(directory, arguments)).unwrap()
+}
+
+fn read_json(path: &Path) -> Value {
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn assert_narrow(printed: &str) {
+    for line in printed.lines() {
+        assert!(line.chars().count() <= 80, "{line:?}");
+        assert_eq!(line, line.trim_end());
+    }
+}
+
+#[test]
+fn inspect_lists_what_a_model_file_holds() {
+    let (home, _) = short_run();
+    let path = home.path();
+    let file = fs::read(path.join("model.bin")).unwrap();
+    let crc32 = u32::from_le_bytes(file[28..32].try_into().unwrap());
+    let printed = succeed(path, &["inspect", "model.bin"]);
+    assert_narrow(&printed);
+    for part in [
+        &format!("version 1, CRC-32 {crc32:08x}"),
+        "architecture    mlp",
+        "trained on      garments",
+        "preprocessing   bytes 0 to 255 as they are",
+        "Ankle boot",
+        "1 dense 350 + relu                       350     274,750      274,400",
+        "2 dense 10                                10       3,510        3,500",
+        "total                                            278,260      277,900    280,944",
+        "input                             0.003922          0",
+        "arena           2,185 bytes: ",
+    ] {
+        assert!(printed.contains(part), "{printed}\ndoes not say {part:?}");
+    }
+
+    let listing = json(path, &["inspect", "model.bin", "--json"]);
+    let layers = listing["layers"].as_array().unwrap();
+    let bytes = |value: &Value| value.as_u64().unwrap();
+    let flash: u64 = layers.iter().map(|layer| bytes(&layer["flash_bytes"])).sum();
+    assert_eq!(flash + bytes(&listing["preamble_bytes"]), file.len() as u64);
+    assert_eq!(listing["crc32"], format!("{crc32:#010x}"));
+    assert_eq!((bytes(&listing["bytes_behind"]), bytes(&listing["arena"]["bytes"])), (0, 2185));
+    assert_eq!(listing["metadata"]["class_names"].as_array().unwrap().len(), 10);
+    let metrics = read_json(&path.join("run/metrics.json"));
+    let accuracy = |value: &Value| value.as_f64().unwrap() as f32;
+    let stated = &listing["metadata"]["int8_test_accuracy"];
+    assert_eq!(accuracy(stated), accuracy(&metrics["int8"]["test"]["accuracy"]));
+    assert_eq!(layers[0]["scales"]["zero_point"], 0);
+    assert!(layers[1]["scales"]["zero_point"].is_null(), "logits are not codes");
+
+    // A run is its model file; a sector of flash is the file in front of it.
+    assert_eq!(json(path, &["inspect", "run", "--json"]), listing);
+    fs::write(path.join("sector.bin"), [&file[..], &[0xFF; 1000]].concat()).unwrap();
+    let sector = succeed(path, &["inspect", "sector.bin"]);
+    assert!(sector.contains("behind it       1,000 bytes that are not the model's"), "{sector}");
+}
+
+#[test]
+fn inspect_measures_what_quantization_costs_and_locates_a_collapse() {
+    let (home, _) = short_run();
+    let path = home.path();
+    let printed = succeed(path, &["inspect", "run", "--quantization"]);
+    assert_narrow(&printed);
+    for part in ["measured on 300 validation images", "1 dense 350 + relu alone", "calibrated by ", "costliest alone: "]
+    {
+        assert!(printed.contains(part), "{printed}\ndoes not say {part:?}");
+    }
+    let report = json(path, &["inspect", "run", "--quantization", "--json"]);
+    let metrics = read_json(&path.join("run/metrics.json"));
+    for (kind, agreement) in [("float", Some(1.0)), ("int8", None)] {
+        for number in ["loss", "accuracy"] {
+            let close = report[kind][number].as_f64().unwrap() - metrics[kind]["validation"][number].as_f64().unwrap();
+            assert!(close.abs() < 1e-12, "{kind} {number}");
+        }
+        let reported = report[kind]["agreement_with_float"].as_f64().unwrap();
+        assert!(agreement.is_none_or(|agreement| agreement == reported) && reported > 0.98);
+    }
+
+    // The range of the hidden layer as it might come from pictures that were all but black.
+    let config = path.join("run/run.json");
+    let mut broken = read_json(&config);
+    let high = broken["calibration"][0]["range"]["high"].as_f64().unwrap();
+    broken["calibration"][0]["range"]["high"] = (high / 500.0).into();
+    fs::write(&config, broken.to_string()).unwrap();
+    let printed = succeed(path, &["inspect", "run", "--quantization"]);
+    assert!(printed.contains("costliest alone: 1 dense 350 + relu, "), "{printed}");
+    let report = json(path, &["inspect", "run", "--quantization", "--json"]);
+    let alone = |layer: usize| report["layers"][layer]["alone"]["agreement_with_float"].as_f64().unwrap();
+    assert!(alone(0) < 0.9 && alone(1) > 0.98, "{report}");
+    assert!(report["layers"][0]["activation"]["codes"]["saturation"].as_f64().unwrap() > 0.2);
+}
+
+#[test]
+fn inspect_says_what_it_needs() {
+    let (home, _) = short_run();
+    let path = home.path();
+    assert_fails(
+        path,
+        &["inspect", "model.bin", "--quantization"],
+        2,
+        &["model.bin is a file; --quantization asks for the directory of a run"],
+    );
+    assert_fails(path, &["inspect", "run", "--data", "birds"], 2, &["--quantization"]);
+    assert_fails(path, &["inspect", "missing.bin"], 1, &["missing.bin: No such file"]);
+    assert_fails(path, &["inspect", "missing", "--quantization"], 1, &["missing/run.json", "No such file"]);
+    fs::write(path.join("zip.bin"), [b'P'; 64]).unwrap();
+    assert_fails(path, &["inspect", "zip.bin"], 1, &["zip.bin: not a model file"]);
+    fs::create_dir(path.join("empty")).unwrap();
+    assert_fails(path, &["inspect", "empty"], 1, &["empty/model.bin: No such file"]);
+}
+
+#[test]
+fn a_run_on_other_pictures_than_can_be_found_is_refused() {
+    let (home, _) = short_run();
+    let path = home.path();
+    birds(path, 28);
+    succeed(path, &["fit", "--model", "mlp", "--epochs", "1", "--data", "birds", "--out", "birds-run"]);
+    let inspect = ["inspect", "birds-run", "--quantization"];
+    let expected = ["birds-run was trained on birds; give --data with the directory of its IDX files"];
+    assert_fails(path, &inspect, 2, &expected);
+    assert_fails(path, &["export", "birds-run", "--calibration", "auto", "--out", "x.bin"], 2, &expected);
+    let printed = succeed(path, &[&inspect[..], &["--data", "birds"]].concat());
+    assert!(printed.contains("measured on 2 validation images"), "{printed}");
+    assert_fails(
+        path,
+        &["inspect", "run", "--quantization", "--data", "birds"],
+        1,
+        &[
+            "run was trained on garments (10 classes), but what is from --data birds is birds (2 classes)",
+            "give --data with the directory that the run was given",
+        ],
+    );
+    let config = path.join("run/run.json");
+    let mut moved = read_json(&config);
+    moved["dataset"] = "fashion-mnist".into();
+    fs::write(config, moved.to_string()).unwrap();
+    let expected = ["run was trained on fashion-mnist: Fashion-MNIST is not to be had"];
+    assert_fails(path, &["inspect", "run", "--quantization"], 1, &expected);
+}
+
+#[test]
+fn export_gives_the_bytes_of_fit_with_every_calibration() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path();
+    let mut files = Vec::new();
+    for method in ["range", "percentile", "error", "auto"] {
+        let fit = ["fit", "--model", "mlp", "--dataset", "garments", "--epochs", "1", "--out", method];
+        let printed = succeed(path, &[&fit[..], &["--calibration", method]].concat());
+        let config = read_json(&path.join(method).join("run.json"));
+        let choice = &config["calibration_choice"];
+        let chosen = choice["method"].as_str().unwrap();
+        assert!(printed.contains(&format!("\ncalibrated by {chosen}, validation loss 0.")), "{printed}");
+        assert!(method == "auto" || chosen == method);
+        let candidates = choice["candidates"].as_array().unwrap();
+        assert_eq!(candidates.len(), if method == "auto" { 3 } else { 1 });
+        assert!(candidates.iter().all(|candidate| candidate["validation"]["accuracy"].as_f64().unwrap() > 0.5));
+
+        succeed(path, &["export", method, "--out", "again.bin"]);
+        let file = fs::read(path.join(method).join("model.bin")).unwrap();
+        assert!(file == fs::read(path.join("again.bin")).unwrap(), "{method}");
+        // Another run of the same weights, calibrated again.
+        let printed = succeed(path, &["export", "range", "--calibration", method, "--out", "other.bin"]);
+        assert!(printed.contains(&format!("calibrated by {chosen}, ")), "{printed}");
+        assert!(file == fs::read(path.join("other.bin")).unwrap(), "{method}");
+        files.push((chosen.to_owned(), file));
+    }
+    let (auto, forced) = files.split_last().unwrap();
+    assert!(forced.contains(auto), "auto is one of the others");
+    assert!(forced[0].1 != forced[1].1 && forced[1].1 != forced[2].1 && forced[0].1 != forced[2].1);
+}
+
+#[test]
+fn a_run_from_before_the_methods_is_exported_as_it_was() {
+    let (home, _) = short_run();
+    let path = home.path();
+    let config = path.join("run/run.json");
+    let mut old = read_json(&config);
+    assert!(old.as_object_mut().unwrap().remove("calibration_choice").is_some());
+    fs::write(&config, old.to_string()).unwrap();
+    succeed(path, &["export", "run", "--out", "again.bin"]);
+    assert!(fs::read(path.join("model.bin")).unwrap() == fs::read(path.join("again.bin")).unwrap());
+    assert!(!succeed(path, &["inspect", "run", "--quantization"]).contains("calibrated by"));
+}

@@ -1,0 +1,188 @@
+//! `trainer inspect model.bin`, `trainer inspect RUN --quantization`
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow};
+use trainer::architecture::thousands;
+use trainer::inspect::{Arena, LayerListing, Listing, MetadataListing, ScalesListing};
+use trainer::quantize::Report;
+use trainer::run::RunDirectory;
+
+use super::output::{say, significant};
+use super::{quantization, run_data};
+use crate::Usage;
+
+/// Columns of the text, and so of the list of classes.
+const COLUMNS: usize = 80;
+
+/// Show what a model file holds, or what quantization costs a run.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  trainer inspect model.bin
+  trainer inspect runs/cnn-fashion-mnist-48-1 --quantization
+  trainer inspect runs/cnn-birds-48-1 --quantization --data path/to/birds --json")]
+pub struct Inspect {
+    /// A model file, or the directory of a run
+    path: PathBuf,
+    /// Measure on the validation images what the codes of each layer cost; PATH is the directory of a run
+    #[arg(long)]
+    quantization: bool,
+    /// Directory of IDX files that the run was trained on [default: found as fit finds it]
+    #[arg(long, value_name = "DIR", requires = "quantization")]
+    data: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Inspect {
+    /// Prints a listing of a model file, or a report on a run.
+    pub fn run(self) -> Result<()> {
+        match (self.quantization, self.path.is_dir()) {
+            (true, false) if self.path.exists() => Err(Usage::error(anyhow!(
+                "{} is a file; --quantization asks for the directory of a run, with the float weights in it",
+                self.path.display()
+            ))),
+            (true, _) => self.report(),
+            (false, true) => self.list(&RunDirectory::open(&self.path).model()),
+            (false, false) => self.list(&self.path),
+        }
+    }
+
+    fn list(&self, path: &Path) -> Result<()> {
+        let name = path.display().to_string();
+        let bytes = std::fs::read(path).with_context(|| name.clone())?;
+        let listing = Listing::new(&bytes).with_context(|| name.clone())?;
+        if self.json {
+            say!("{}", serde_json::to_string_pretty(&listing)?);
+            return Ok(());
+        }
+        print_file(&name, &listing)?;
+        print_metadata(&listing.metadata)?;
+        print_layers(&listing)?;
+        print_scales(&listing)?;
+        print_arena(&listing.arena)
+    }
+
+    fn report(&self) -> Result<()> {
+        let directory = RunDirectory::open(&self.path);
+        let (config, model) = directory.load()?;
+        let file = directory.export()?;
+        let dataset = run_data::load(&self.path, &config, self.data.as_deref())?;
+        let report = Report::new(&model, &config.calibration, &file, &dataset.validation)?;
+        if self.json {
+            say!("{}", serde_json::to_string_pretty(&report)?);
+            return Ok(());
+        }
+        say!("run        {} ({}, trained on {})", self.path.display(), config.model, config.dataset);
+        if let Some(choice) = &config.calibration_choice {
+            say!("{choice}");
+        }
+        quantization::print(&report)
+    }
+}
+
+fn print_file(name: &str, listing: &Listing) -> Result<()> {
+    say!("model           {name}");
+    say!("format          version {}, CRC-32 {:08x}", listing.format_version, listing.crc32);
+    if listing.bytes_behind > 0 {
+        say!("behind it       {} bytes that are not the model's", thousands(listing.bytes_behind));
+    }
+    Ok(())
+}
+
+fn print_metadata(metadata: &MetadataListing) -> Result<()> {
+    let accuracy = |accuracy: Option<f32>| {
+        accuracy.map_or("not known".to_owned(), |accuracy| format!("{accuracy:.4} of the test images"))
+    };
+    say!("trainer         {}", metadata.trainer);
+    say!("architecture    {}", metadata.architecture);
+    say!("trained on      {}", metadata.dataset);
+    say!("preprocessing   {}", metadata.preprocessing);
+    say!("accuracy        {} in float", accuracy(metadata.float_test_accuracy));
+    say!("                {} as it is", accuracy(metadata.int8_test_accuracy));
+    for (index, line) in wrapped(&metadata.class_names, COLUMNS - 16).iter().enumerate() {
+        say!("{:<16}{line}", if index == 0 { "classes" } else { "" });
+    }
+    Ok(())
+}
+
+/// Names behind each other, in lines of at most so many characters where a name is not longer by itself.
+fn wrapped(names: &[String], columns: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for (index, name) in names.iter().enumerate() {
+        let item = if index + 1 < names.len() { format!("{name},") } else { name.clone() };
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + item.chars().count() <= columns => {
+                line.push(' ');
+                line.push_str(&item);
+            }
+            _ => lines.push(item),
+        }
+    }
+    lines
+}
+
+fn print_layers(listing: &Listing) -> Result<()> {
+    say!("\n{:<32}{:>12}{:>12}{:>13}{:>11}", "layer", "output", "parameters", "MACs", "flash");
+    say!("{:<32}{:>12}{:>36}", "header, names, input", listing.input.shape, thousands(listing.preamble_bytes));
+    for layer in &listing.layers {
+        let LayerListing { layer: number, name, output, parameters, macs, flash_bytes, .. } = layer;
+        let output =
+            if output.height == 1 && output.width == 1 { output.channels.to_string() } else { output.to_string() };
+        let [parameters, macs, flash] = [*parameters, *macs, *flash_bytes].map(thousands);
+        say!("{:<32}{output:>12}{parameters:>12}{macs:>13}{flash:>11}", format!("{number} {name}"));
+    }
+    let [parameters, macs, flash] = [listing.parameters, listing.macs, listing.flash_bytes].map(thousands);
+    say!("{:<44}{parameters:>12}{macs:>13}{flash:>11}", "total");
+    Ok(())
+}
+
+fn print_scales(listing: &Listing) -> Result<()> {
+    say!("\n{:<32}{:>10}{:>11}{:>6}{:>21}", "scales", "output", "zero point", "shift", "weights");
+    let input = &listing.input;
+    say!("{:<32}{:>10}{:>11}", "input", significant(input.scale.into()), input.zero_point);
+    for layer in &listing.layers {
+        let Some(scales) = &layer.scales else { continue };
+        let ScalesListing { output, zero_point, shift, smallest_weight, largest_weight } = *scales;
+        let or_none = |number: Option<u8>| number.map_or("-".to_owned(), |number| number.to_string());
+        let weights = if smallest_weight < largest_weight {
+            format!("{} to {}", significant(smallest_weight), significant(largest_weight))
+        } else {
+            significant(largest_weight)
+        };
+        say!(
+            "{:<32}{:>10}{:>11}{:>6}{weights:>21}",
+            format!("{} {}", layer.layer, layer.name),
+            significant(output.into()),
+            or_none(zero_point),
+            or_none(shift)
+        );
+    }
+    Ok(())
+}
+
+fn print_arena(arena: &Arena) -> Result<()> {
+    let Arena { bytes, activations, scratch, logits } = *arena;
+    let alignment = bytes - activations - scratch - logits;
+    let [bytes, activations, scratch] = [bytes, activations, scratch].map(thousands);
+    say!(
+        "\narena           {bytes} bytes: {activations} for activations, {scratch} for scratch,\n{:<16}{logits} for logits, \
+         {alignment} for their alignment",
+        ""
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_wrapped_between_each_other_and_never_broken() {
+        let names = ["a shirt", "shoe", "bag", "something very long"].map(str::to_owned);
+        assert_eq!(wrapped(&names, 14), ["a shirt, shoe,", "bag,", "something very long"]);
+        assert_eq!(wrapped(&[], 14), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,100 @@
+//! How `trainer inspect RUN --quantization` prints its report.
+
+use std::io::Write;
+
+use anyhow::Result;
+use trainer::architecture::thousands;
+use trainer::quantize::report::{Answered, CodesReport, LayerReport, Report};
+
+use super::output::{say, significant};
+
+/// Prints the report: weights, outputs, answers, and the layer that costs the most of them.
+pub fn print(report: &Report) -> Result<()> {
+    say!("measured on {} validation images", thousands(report.images));
+    print_weights(&report.layers)?;
+    print_outputs(&report.layers)?;
+    print_answers(report)?;
+    print_costliest(report)
+}
+
+fn name(layer: &LayerReport) -> String {
+    format!("{} {}", layer.layer, layer.name)
+}
+
+fn decibels(ratio: Option<f64>) -> String {
+    ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.1} dB"))
+}
+
+fn print_weights(layers: &[LayerReport]) -> Result<()> {
+    say!("\n{:<31}{:>9}{:>9}{:>10}{:>10}{:>10}", "weights", "lowest", "highest", "smallest", "largest", "signal");
+    say!("{:<31}{:>9}{:>9}{:>10}{:>10}{:>10}", "", "", "", "scale", "scale", "to noise");
+    for layer in layers {
+        let weights = &layer.weights;
+        say!(
+            "{:<31}{:>9}{:>9}{:>10}{:>10}{:>10}",
+            name(layer),
+            significant(weights.low.into()),
+            significant(weights.high.into()),
+            significant(weights.smallest_scale),
+            significant(weights.largest_scale),
+            decibels(weights.sqnr_db)
+        );
+    }
+    Ok(())
+}
+
+fn print_outputs(layers: &[LayerReport]) -> Result<()> {
+    say!("\n{:<31}{:>16}{:>16}{:>8}{:>9}", "outputs", "seen", "codes", "clipped", "signal");
+    say!("{:<31}{:>16}{:>16}{:>8}{:>9}", "", "low to high", "low to high", "", "to noise");
+    let span = |low: f32, high: f32| format!("{} to {}", significant(low.into()), significant(high.into()));
+    for layer in layers {
+        let seen = span(layer.activation.low, layer.activation.high);
+        match layer.activation.codes {
+            Some(CodesReport { low, high, saturation, sqnr_db, .. }) => say!(
+                "{:<31}{seen:>16}{:>16}{:>8}{:>9}",
+                name(layer),
+                span(low, high),
+                share(saturation),
+                decibels(sqnr_db)
+            ),
+            None => say!("{:<31}{seen:>16}{:>16}{:>8}{:>9}", name(layer), "logits", "-", "-"),
+        }
+    }
+    Ok(())
+}
+
+/// A share as percent; what is more than nothing never looks like nothing.
+fn share(share: f64) -> String {
+    match 100.0 * share {
+        0.0 => "0%".to_owned(),
+        percent if percent < 0.001 => "<0.001%".to_owned(),
+        percent if percent < 10.0 => format!("{percent:.3}%"),
+        percent => format!("{percent:.1}%"),
+    }
+}
+
+fn print_answers(report: &Report) -> Result<()> {
+    say!("\n{:<40}{:>10}{:>12}{:>18}", "quantized", "accuracy", "loss", "agree with float");
+    let row = |name: &str, Answered { score, agreement_with_float }: &Answered| {
+        let agreement = format!("{:.2}%", 100.0 * agreement_with_float);
+        format!("{name:<40}{:>10.4}{:>12.5}{agreement:>18}", score.accuracy, score.loss)
+    };
+    say!("{}", row("nothing: the float network", &report.float));
+    for layer in &report.layers {
+        say!("{}", row(&format!("{} alone", name(layer)), &layer.alone));
+    }
+    say!("{}", row("everything: the model file", &report.int8));
+    Ok(())
+}
+
+fn print_costliest(report: &Report) -> Result<()> {
+    match report.costliest() {
+        Some(layer) => say!(
+            "\ncostliest alone: {}, {:.2}% of the answers change",
+            name(layer),
+            100.0 * (1.0 - layer.alone.agreement_with_float)
+        ),
+        None => say!("\nno layer alone changes an answer"),
+    }
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! Which calibration a model gets: the one that does best on the validation images, in the chip's own arithmetic.
+//!
+//! Best is the lowest loss. Calibrations of one network give all but a few pictures the same class, so that its
+//! accuracies on a few thousand pictures differ by chance if at all, while every picture has its share in the loss.
+
+use std::fmt;
+
+use infer_core::format::Metadata;
+use serde::{Deserialize, Serialize};
+
+use super::calibrate::{Calibration, Method, observe};
+use super::{QuantizeError, QuantizedModel};
+use crate::data::Images;
+use crate::evaluate::{self, Score};
+use crate::model::FloatModel;
+
+/// A calibration and how it came to be the one.
+#[derive(Clone, Debug)]
+pub struct Chosen {
+    /// What it says of each layer's output.
+    pub calibration: Vec<Calibration>,
+    /// The model quantized by it.
+    pub quantized: QuantizedModel,
+    /// Why this one.
+    pub choice: Choice,
+}
+
+/// Why a calibration was chosen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Choice {
+    /// Its method.
+    pub method: Method,
+    /// All that were tried.
+    pub candidates: Vec<Candidate>,
+}
+
+/// A calibration that was tried.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// Its method.
+    pub method: Method,
+    /// The quantized model's score on the validation images.
+    pub validation: Score,
+}
+
+/// Calibrates `model` on images of `train`, drawn by `seed`, by each of `methods`, and chooses among them by the
+/// `validation` images.
+///
+/// # Errors
+/// [`QuantizeError`]; [`QuantizeError::NoMethod`] where `methods` is empty.
+pub fn choose(
+    model: &FloatModel,
+    train: &Images,
+    validation: &Images,
+    seed: u64,
+    methods: &[Method],
+) -> Result<Chosen, QuantizeError> {
+    let observations = observe(model, train, seed)?;
+    let mut candidates = Vec::with_capacity(methods.len());
+    let mut best: Option<(f64, Method, Vec<Calibration>, QuantizedModel)> = None;
+    for &method in methods {
+        let calibration = observations.calibration(method);
+        let quantized = QuantizedModel::new(model, &calibration)?;
+        let score = score(&quantized, model.architecture().classes(), validation)?;
+        candidates.push(Candidate { method, validation: score });
+        // Of equals the first, which is the simplest.
+        if best.as_ref().is_none_or(|(loss, ..)| score.loss < *loss) {
+            best = Some((score.loss, method, calibration, quantized));
+        }
+    }
+    let (_, method, calibration, quantized) = best.ok_or(QuantizeError::NoMethod)?;
+    Ok(Chosen { calibration, quantized, choice: Choice { method, candidates } })
+}
+
+/// How well a quantized model does, as infer-core computes it.
+pub(super) fn score(quantized: &QuantizedModel, classes: usize, images: &Images) -> Result<Score, QuantizeError> {
+    // A file names its classes; what it calls them makes no difference to its answers.
+    let class_lines = vec!["class"; classes].join("\n");
+    let metadata = Metadata {
+        trainer: "",
+        dataset: "",
+        architecture: "",
+        class_lines: &class_lines,
+        preprocessing: "",
+        float_test_accuracy: None,
+        int8_test_accuracy: None,
+    };
+    let file = quantized.encode(&metadata)?;
+    Ok(evaluate::int8(&file, images)?.score)
+}
+
+/// One line: the method and its loss, and those of the others.
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (chosen, others): (Vec<_>, Vec<_>) =
+            self.candidates.iter().partition(|candidate| candidate.method == self.method);
+        write!(f, "calibrated by {}", self.method)?;
+        for Candidate { validation, .. } in chosen {
+            write!(f, ", validation loss {:.5}", validation.loss)?;
+        }
+        let losses = others.iter().map(|other| format!("{} {:.5}", other.method, other.validation.loss));
+        let losses = losses.collect::<Vec<_>>().join(", ");
+        if losses.is_empty() { Ok(()) } else { write!(f, " ({losses})") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_choice_says_on_one_line_what_each_method_came_to() {
+        let candidate = |method, loss| Candidate { method, validation: Score { loss, accuracy: 0.9 } };
+        let candidates = vec![candidate(Method::Range, 0.31), candidate(Method::Error, 0.299_996)];
+        let choice = Choice { method: Method::Error, candidates };
+        assert_eq!(choice.to_string(), "calibrated by error, validation loss 0.30000 (range 0.31000)");
+        let forced = Choice { method: Method::Range, candidates: vec![candidate(Method::Range, 0.31)] };
+        assert_eq!(forced.to_string(), "calibrated by range, validation loss 0.31000");
+        assert_eq!(serde_json::from_str::<Choice>(&serde_json::to_string(&choice).unwrap()).unwrap(), choice);
+    }
+}
