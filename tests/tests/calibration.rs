@@ -56,7 +56,7 @@ fn train() -> FloatModel {
     let input = Shape { height: 28, width: 28, channels: 1 };
     let model = FloatModel::new(Architecture::new("stack".to_owned(), input, &layers).unwrap(), SEED).unwrap();
     let recipe = Recipe { epochs: 3, ..Recipe::built_in("tutorial").unwrap() };
-    fit(&model, garments(), &recipe, SEED, &mut Silent).unwrap();
+    fit(&model, garments(), &recipe, SEED, None, &mut Silent).unwrap();
     model
 }
 
