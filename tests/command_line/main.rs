@@ -1,6 +1,9 @@
 //! The `trainer` binary as its user meets it: on a machine without a network, an empty cache, and with bad input.
 
 mod inspect;
+mod own_pictures;
+#[path = "../src/shapes.rs"]
+mod shapes;
 
 use std::fs;
 use std::path::Path;
@@ -253,7 +256,7 @@ fn bad_files_end_with_code_1_and_say_which_and_why() {
         1,
         &["Fashion-MNIST is not to be had", "--dataset garments"],
     );
-    assert_fails(path, &["fit", "--data", "empty"], 1, &["empty holds no train-images-idx3-ubyte"]);
+    assert_fails(path, &["fit", "--data", "empty"], 1, &["error: empty: No such file or directory (os error 2)\n"]);
     assert_fails(
         path,
         &["fit", "--dataset", "garments", "--lr", "1e30", "--out", "diverged"],
@@ -266,15 +269,28 @@ fn bad_files_end_with_code_1_and_say_which_and_why() {
 fn pictures_of_another_size_than_the_models_are_refused() {
     let (home, _) = short_run();
     birds(home.path(), 6);
-    let expected = ["takes pictures of 28x28x1, but those of birds are 6x6x1"];
-    assert_fails(home.path(), &["fit", "--data", "birds"], 1, &expected);
-    assert_fails(home.path(), &["eval", "model.bin", "--data", "birds"], 1, &expected);
+    assert_fails(
+        home.path(),
+        &["eval", "model.bin", "--data", "birds"],
+        1,
+        &["model.bin takes pictures of 28x28x1, but those of birds are 6x6x1"],
+    );
+    assert_fails(
+        home.path(),
+        &["fit", "--data", "birds", "--model", "tiny"],
+        1,
+        &["model tiny does not take pictures of 6x6x1", "layer 5 (conv 3x3x32 valid + relu): its input is 1x1x32"],
+    );
+    let fit = ["fit", "--data", "birds", "--model", "cnn", "--epochs", "1", "--export", "birds.bin"];
+    let output = trainer(home.path(), &fit);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("input                               6x6x1"), "{}", text(&output.stdout));
 }
 
 #[test]
 fn every_subcommand_shows_an_example() {
     let home = tempfile::tempdir().unwrap();
-    for subcommand in ["fit", "export", "eval", "inspect"] {
+    for subcommand in ["fit", "export", "eval", "inspect", "predict"] {
         let help = text(&trainer(home.path(), &[subcommand, "--help"]).stdout);
         assert!(help.contains(&format!("  trainer {subcommand} ")), "{help}");
     }

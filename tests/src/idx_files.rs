@@ -10,7 +10,13 @@ pub const NAMES: [&str; 4] =
 /// An IDX file of images `[count, side, side]`.
 #[must_use]
 pub fn images(count: u32, side: u32, pixels: &[u8]) -> Vec<u8> {
-    let mut file: Vec<u8> = [0x0803, count, side, side].into_iter().flat_map(u32::to_be_bytes).collect();
+    images_of([count, side, side], pixels)
+}
+
+/// An IDX file of images `[count, height, width]`.
+#[must_use]
+pub fn images_of([count, height, width]: [u32; 3], pixels: &[u8]) -> Vec<u8> {
+    let mut file: Vec<u8> = [0x0803, count, height, width].into_iter().flat_map(u32::to_be_bytes).collect();
     file.extend_from_slice(pixels);
     file
 }

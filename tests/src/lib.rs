@@ -6,6 +6,7 @@
 //! | [`random_model`] | networks of random shapes and weights, as files |
 //! | [`tiny`] | the model file that infer-core's own examples run |
 //! | [`pictures`] | Fashion-MNIST where it is to be had, garments elsewhere |
+//! | [`shapes`] | folders of pictures, drawn |
 //! | [`sheet`] | pictures side by side, as SVG |
 //! | [`idx_files`] | small IDX files, whole and broken |
 
@@ -13,5 +14,6 @@ pub mod idx_files;
 pub mod oracle;
 pub mod pictures;
 pub mod random_model;
+pub mod shapes;
 pub mod sheet;
 pub mod tiny;

@@ -9,6 +9,7 @@ use flate2::write::GzEncoder;
 use tempfile::TempDir;
 use thimble_tests::idx_files::{self, NAMES};
 use trainer::data::{DataError, DatasetChoice, Environment, Loaded, Origin, Request, load};
+use trainer::preprocess::{Conversion, Preprocessing, Resize};
 
 fn request(directory: &Path) -> Request {
     Request { data_dir: Some(directory.to_owned()), validation_fraction: 0.2, ..Request::default() }
@@ -47,6 +48,9 @@ fn classes_txt_names_the_classes() {
     let directory = whole_set();
     fs::write(directory.path().join("classes.txt"), "finch\n\n tit \nwren\n").unwrap();
     assert_eq!(load(&request(directory.path())).unwrap().dataset.class_names, ["finch", "tit", "wren"]);
+    fs::write(directory.path().join("classes.txt"), "owl\n".repeat(257)).unwrap();
+    let message = load(&request(directory.path())).unwrap_err().to_string();
+    assert!(message.ends_with("classes.txt holds 257 classes; 256 are the most"), "{message}");
 }
 
 #[test]
@@ -134,15 +138,15 @@ fn offline(cache: &Path) -> Environment {
 fn without_fashion_mnist_garments_take_its_place_with_a_warning_unless_it_was_named() {
     let cache = tempfile::tempdir().unwrap();
     let ask = |choice| load(&Request { choice, environment: offline(cache.path()), ..Request::default() });
-    let Loaded { dataset, origin, warning } = ask(DatasetChoice::Auto).unwrap();
-    let warning = warning.unwrap();
+    let Loaded { dataset, origin, warnings } = ask(DatasetChoice::Auto).unwrap();
+    let [warning] = &warnings[..] else { panic!("{warnings:?}") };
     assert_eq!((dataset.name.as_str(), origin), ("garments", Origin::BuiltIn));
     for part in
         ["NOT on Fashion-MNIST", "FASHION_MNIST_DIR is not set", "cannot fetch http://127.0.0.1:9", "What to do"]
     {
         assert!(warning.contains(part), "{warning}");
     }
-    assert_eq!(ask(DatasetChoice::Garments).unwrap().warning, None);
+    assert_eq!(ask(DatasetChoice::Garments).unwrap().warnings, [""; 0]);
     let message = ask(DatasetChoice::FashionMnist).unwrap_err().to_string();
     assert!(
         message.starts_with("Fashion-MNIST is not to be had") && message.contains("--dataset garments"),
@@ -181,4 +185,70 @@ fn data_goes_before_fashion_mnist_dir_and_that_before_the_cache() {
     assert_eq!(origin(None, &environment), Origin::Environment(named.path().to_owned()));
     assert_eq!(offline(cache.path()).fashion_mnist_in_cache().as_ref(), Some(&cached));
     assert_eq!(origin(None, &offline(cache.path())), Origin::Cache(cached));
+}
+
+#[test]
+fn images_of_any_height_and_width_and_any_number_of_classes_are_read() {
+    for (height, width, classes) in [(40, 30, 3), (1, 7, 2), (3, 200, 200)] {
+        let directory = tempfile::tempdir().unwrap();
+        let count = 2 * classes;
+        let labels: Vec<u8> = (0..count).map(|index| (index % classes) as u8).collect();
+        let pixels: Vec<u8> = (0..count * height * width).map(|index| (index * 37 % 251) as u8).collect();
+        for name in NAMES {
+            let file = match name.contains("images") {
+                true => idx_files::images_of([count, height, width], &pixels),
+                false => idx_files::labels(&labels),
+            };
+            fs::write(directory.path().join(name), file).unwrap();
+        }
+        let dataset = load(&Request { validation_fraction: 0.5, ..request(directory.path()) }).unwrap().dataset;
+        assert_eq!(dataset.test.shape().to_string(), format!("{height}x{width}x1"));
+        assert_eq!(dataset.class_names.len(), classes as usize);
+        assert_eq!(dataset.class_names.last().unwrap(), &(classes - 1).to_string());
+        assert_eq!(
+            (dataset.train.len(), dataset.test.image(1)[0]),
+            (classes as usize, pixels[(height * width) as usize])
+        );
+    }
+}
+
+#[test]
+fn images_of_idx_files_are_brought_to_the_size_that_is_asked_for() {
+    let directory = whole_set();
+    let input = infer_core::Shape { height: 8, width: 10, channels: 1 };
+    let conversion = Some(Conversion::new(input, Resize::Fit).unwrap());
+    let dataset = load(&Request { conversion, ..request(directory.path()) }).unwrap().dataset;
+    assert_eq!(dataset.preprocessing.to_string(), "8x10x1 gray, resize fit");
+    let first = dataset.test.image(0);
+    assert_eq!((first.len(), first[0], first[9]), (80, 0, 0), "black to the left and to the right");
+    assert_eq!(load(&request(directory.path())).unwrap().dataset.preprocessing, Preprocessing::Bytes);
+}
+
+#[test]
+fn images_that_idx_files_hold_twice_are_named_by_number() {
+    let directory = whole_set();
+    let warnings = load(&request(directory.path())).unwrap().warnings;
+    // The test images of this set are its training images.
+    assert!(
+        warnings[0].starts_with("WARNING: 30 images in two parts of the data, the same at 5x5x1:\n"),
+        "{warnings:?}"
+    );
+    let pair = format!(
+        "\n  image 3 of {0}/train-images-idx3-ubyte = image 3 of {0}/t10k-images-idx3-ubyte\n",
+        directory.path().display()
+    );
+    assert!(warnings[0].contains(&pair) && warnings[0].contains("\n  and 25 more\n"), "{warnings:?}");
+    assert_eq!(warnings.len(), 1);
+}
+
+#[test]
+fn a_gzip_file_that_unpacks_to_more_than_its_header_says_is_left_after_the_first_byte_too_many() {
+    let directory = whole_set();
+    let images = fs::read(directory.path().join(NAMES[0])).unwrap();
+    // A quarter of a gigabyte of zeros in a quarter of a megabyte, and damage behind them that is never met.
+    let mut bomb = gzip(&[&images[..], &vec![0; 256 << 20]].concat());
+    bomb.truncate(bomb.len() - 64);
+    fs::write(directory.path().join(NAMES[0]), bomb).unwrap();
+    let message = load(&request(directory.path())).unwrap_err().to_string();
+    assert!(message.contains("its header announces 766 bytes, but more follow"), "{message}");
 }

@@ -200,6 +200,15 @@ impl Architecture {
         self.layers.last().map_or(0, |last| last.output.len())
     }
 
+    /// The same layers on pictures of another shape.
+    ///
+    /// # Errors
+    /// [`ArchitectureError::Input`], [`ArchitectureError::Layer`], which names the layer that no longer fits.
+    pub fn with_input(self, input: Shape) -> Result<Self, ArchitectureError> {
+        let layers: Vec<Layer> = self.layers.iter().map(|shaped| shaped.layer).collect();
+        Self::new(self.name, input, &layers)
+    }
+
     /// The same architecture for another number of classes.
     #[must_use]
     pub fn with_classes(mut self, classes: u16) -> Self {
@@ -374,6 +383,6 @@ total                                          542,230";
     #[test]
     fn an_unknown_name_is_answered_with_the_known_ones() {
         let message = Architecture::built_in("resnet").unwrap_err().to_string();
-        assert_eq!(message, "there is no architecture \"resnet\"; the built-in ones are mlp, cnn, small, tiny");
+        assert_eq!(message, "there is no architecture \"resnet\"; the built-in ones are mlp, cnn, small, tiny, large");
     }
 }

@@ -4,6 +4,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`preprocess`] | from a picture file to a network's input |
 //! | [`data`] | pictures and labels: files, download, the built-in set, the validation split |
 //! | [`architecture`] | networks as data, with the shapes between their layers |
 //! | [`recipe`] | how a network is trained |
@@ -29,6 +30,7 @@ pub mod inspect;
 pub mod model;
 pub mod model_file;
 pub mod ops;
+pub mod preprocess;
 pub mod quantize;
 pub mod recipe;
 pub mod rng;

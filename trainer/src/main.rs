@@ -4,11 +4,13 @@
 
 mod cli {
     pub mod calibration;
+    pub mod data;
     pub mod eval;
     pub mod export;
     pub mod fit;
     pub mod inspect;
     pub mod output;
+    pub mod predict;
     pub mod progress;
     pub mod quantization;
     pub mod run_data;
@@ -42,6 +44,8 @@ enum Command {
     Eval(cli::eval::Eval),
     /// Show what a model file holds, or what quantization costs a run
     Inspect(cli::inspect::Inspect),
+    /// Say what pictures show, with a model file, as the chip would
+    Predict(cli::predict::Predict),
 }
 
 /// A mistake on the command line: exit code 2.
@@ -61,6 +65,7 @@ fn main() -> ExitCode {
         Command::Export(export) => export.run(),
         Command::Eval(eval) => eval.run(),
         Command::Inspect(inspect) => inspect.run(),
+        Command::Predict(predict) => predict.run(),
     };
     let Err(error) = result else { return ExitCode::SUCCESS };
     if is_broken_pipe(&error) {

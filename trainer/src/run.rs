@@ -20,6 +20,7 @@ use crate::evaluate::Score;
 use crate::fit::Epoch;
 use crate::model::FloatModel;
 use crate::model_file::{self, ModelFileError};
+use crate::preprocess::Preprocessing;
 use crate::quantize::{Calibration, Choice, QuantizeError, QuantizedModel};
 use crate::recipe::Recipe;
 
@@ -40,6 +41,15 @@ pub struct RunConfig {
     pub dataset: String,
     /// Names of the classes in the order of the logits.
     pub class_names: Vec<String>,
+    /// What was done to its pictures; runs of older versions do not say it.
+    #[serde(default)]
+    pub preprocessing: Preprocessing,
+    /// The directory that they came from, where one was named.
+    #[serde(default)]
+    pub data_dir: Option<PathBuf>,
+    /// [What they were](crate::data::Dataset::sha256); not known of runs older than this.
+    #[serde(default)]
+    pub data_sha256: Option<String>,
     /// Share of the training images held out for validation.
     pub validation_fraction: f64,
     /// What everything random came from.
@@ -332,7 +342,7 @@ impl RunConfig {
             dataset: &self.dataset,
             architecture: &self.model,
             class_lines: &self.class_names.join("\n"),
-            preprocessing: "bytes 0 to 255 as they are",
+            preprocessing: &self.preprocessing.to_string(),
             float_test_accuracy: self.accuracies.float_test,
             int8_test_accuracy: self.accuracies.int8_test,
         })

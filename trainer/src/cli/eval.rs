@@ -4,51 +4,30 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde::Serialize;
-use trainer::data::{DatasetChoice, Environment, Request};
 use trainer::evaluate::{self, Confusion, Score};
 
-use super::output::{print_data, say, warn};
+use super::data::{TestData, print_data};
+use super::output::{say, warn};
 
 /// Classify the test images with a model file, as the chip would.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   trainer eval model.bin
-  trainer eval model.bin --data path/to/idx-files --json")]
+  trainer eval birds.bin --data birds
+  trainer eval birds.bin --data more-birds --all --json")]
 pub struct Eval {
     /// The model file
     model: PathBuf,
-    /// Data set; by default the one that the model was trained on
-    #[arg(long, value_enum)]
-    dataset: Option<DatasetName>,
-    /// Directory of IDX files (plain or gzip) to take the test images from
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    data: TestData,
     /// Use one core only, for measuring
     #[arg(long)]
     one_core: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
-}
-
-/// The data sets that have a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum DatasetName {
-    /// Zalando's Fashion-MNIST; an error where it cannot be had
-    FashionMnist,
-    /// The built-in set of drawn garments
-    Garments,
-}
-
-impl From<DatasetName> for DatasetChoice {
-    fn from(name: DatasetName) -> Self {
-        match name {
-            DatasetName::FashionMnist => Self::FashionMnist,
-            DatasetName::Garments => Self::Garments,
-        }
-    }
 }
 
 /// What `--json` prints.
@@ -85,33 +64,9 @@ impl Eval {
         let metadata = *network.metadata();
         let shape = network.input().shape;
 
-        let choice = match (self.dataset, metadata.dataset) {
-            (Some(name), _) => name.into(),
-            (None, "garments") => DatasetChoice::Garments,
-            (None, _) => DatasetChoice::FashionMnist,
-        };
-        let loaded = trainer::data::load(&Request {
-            choice,
-            data_dir: self.data.clone(),
-            environment: Environment::from_process(),
-            ..Request::default()
-        })?;
-        if let Some(warning) = &loaded.warning {
-            warn(warning);
-        }
+        let loaded = self.data.load(&path, &metadata, shape)?;
         let dataset = &loaded.dataset;
         let test = &dataset.test;
-        if test.shape() != shape.into() {
-            bail!("{path} takes pictures of {shape}, but those of {} are {}", dataset.name, test.shape());
-        }
-        if metadata.class_names().count() < dataset.class_names.len() {
-            bail!(
-                "{path} tells {} classes apart, but {} has {}",
-                metadata.class_names().count(),
-                dataset.name,
-                dataset.class_names.len()
-            );
-        }
         if !self.json && metadata.dataset != dataset.name {
             warn(&format!("NOTE: {path} was trained on {}, and is tested on {}", metadata.dataset, dataset.name));
         }
@@ -147,7 +102,7 @@ impl Eval {
             say!("{}", serde_json::to_string_pretty(&report)?);
             return Ok(());
         }
-        print_data(dataset, &loaded.origin)?;
+        print_data(&loaded)?;
         report.print()
     }
 }

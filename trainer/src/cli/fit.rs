@@ -4,10 +4,10 @@ use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, anyhow};
 use sha2::{Digest, Sha256};
 use trainer::architecture::{Architecture, thousands};
-use trainer::data::{Dataset, DatasetChoice, Environment, Request};
+use trainer::data::Dataset;
 use trainer::evaluate::{self, Answers, Score};
 use trainer::fit::History;
 use trainer::model::FloatModel;
@@ -19,8 +19,8 @@ use trainer::recipe::Recipe;
 use trainer::run::{Accuracies, ExportMetrics, Int8Metrics, Metrics, PerSplit, RunConfig, RunDirectory};
 
 use super::calibration::CalibrationName;
-use super::eval::DatasetName;
-use super::output::{print_data, say, warn};
+use super::data::{TrainingData, fraction};
+use super::output::say;
 use super::progress::Progress;
 use super::teacher::Teachers;
 use crate::Usage;
@@ -30,17 +30,14 @@ use crate::Usage;
 #[command(after_help = "Examples:
   trainer fit --export model.bin
   trainer fit --model mlp --epochs 10 --out runs/quick
-  trainer fit --dataset fashion-mnist --data path/to/idx-files --export model.bin")]
+  trainer fit --data birds --model small --input 32x32x3 --resize crop --export birds.bin
+  trainer fit --data path/to/idx-files --export model.bin")]
 pub struct Fit {
     /// Built-in architecture: mlp, cnn, small or tiny
     #[arg(long, default_value = "cnn", value_name = "NAME")]
     model: String,
-    /// Data set; by default Fashion-MNIST, or the built-in garments where it cannot be had
-    #[arg(long, value_enum)]
-    dataset: Option<DatasetName>,
-    /// Directory of IDX files (plain or gzip)
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    data: TrainingData,
     /// Training recipe: tutorial, strong, or a TOML file; the flags below override its numbers
     #[arg(long, default_value = "tutorial", value_name = "NAME")]
     recipe: String,
@@ -80,11 +77,6 @@ pub struct Fit {
     export: Option<PathBuf>,
 }
 
-fn fraction(text: &str) -> Result<f64, String> {
-    let fraction: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
-    if fraction > 0.0 && fraction < 1.0 { Ok(fraction) } else { Err("it must be over 0 and under 1".to_owned()) }
-}
-
 impl Fit {
     /// From pictures to a model file.
     pub fn run(self) -> Result<()> {
@@ -95,31 +87,10 @@ impl Fit {
         let (split_seed, validation_fraction) =
             teachers.as_ref().map_or((self.seed, self.val_fraction.unwrap_or(0.05)), Teachers::split);
 
-        let loaded = trainer::data::load(&Request {
-            choice: self.dataset.map_or(DatasetChoice::Auto, Into::into),
-            data_dir: self.data.clone(),
-            validation_fraction,
-            seed: split_seed,
-            environment: Environment::from_process(),
-        })?;
-        if let Some(warning) = &loaded.warning {
-            warn(warning);
-        }
-        let dataset = loaded.dataset;
-        print_data(&dataset, &loaded.origin)?;
-        if dataset.train.shape() != architecture.input.into() {
-            bail!(
-                "model {} takes pictures of {}, but those of {} are {}",
-                architecture.name,
-                architecture.input,
-                dataset.name,
-                dataset.train.shape()
-            );
-        }
+        let (dataset, architecture) = self.data.load(architecture, validation_fraction, split_seed)?;
         if let Some(teachers) = &teachers {
             teachers.check(&dataset)?;
         }
-        let architecture = architecture.with_classes(dataset.class_names.len() as u16);
         say!("\n{architecture}\n");
 
         let name = format!("{}-{}-{}", architecture.name, dataset.name, self.seed);
@@ -150,6 +121,9 @@ impl Fit {
             recipe,
             dataset: dataset.name.clone(),
             class_names: dataset.class_names.clone(),
+            preprocessing: dataset.preprocessing,
+            data_dir: self.data.directory()?,
+            data_sha256: Some(dataset.sha256()),
             validation_fraction,
             seed: self.seed,
             split_seed,

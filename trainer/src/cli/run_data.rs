@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use trainer::data::{Dataset, DatasetChoice, Environment, Request, fashion_mnist, garments};
+use trainer::preprocess::Preprocessing;
 use trainer::run::RunConfig;
 
 use crate::Usage;
@@ -11,21 +12,28 @@ use crate::Usage;
 /// Loads what the run at `path` was trained on, from `data` where that is given; other pictures are an error.
 pub fn load(path: &Path, config: &RunConfig, data: Option<&Path>) -> Result<Dataset> {
     let path = path.display();
+    let data_dir = data.map(Path::to_owned).or_else(|| config.data_dir.clone());
     let choice = match config.dataset.as_str() {
         garments::NAME => DatasetChoice::Garments,
-        name if name == fashion_mnist::NAME || data.is_some() => DatasetChoice::FashionMnist,
+        name if name == fashion_mnist::NAME || data_dir.is_some() => DatasetChoice::FashionMnist,
         name => {
-            return Err(Usage::error(anyhow!(
-                "{path} was trained on {name}; give --data with the directory of its IDX files"
-            )));
+            return Err(Usage::error(anyhow!("{path} was trained on {name}; give its directory, --data DIR")));
         }
+    };
+    let defaults = Request::default();
+    let (conversion, test_share) = match config.preprocessing {
+        Preprocessing::Pictures { conversion, test_share } => (Some(conversion), test_share),
+        Preprocessing::Bytes => (None, None),
     };
     let loaded = trainer::data::load(&Request {
         choice,
-        data_dir: data.map(Path::to_owned),
+        data_dir,
+        conversion,
         validation_fraction: config.validation_fraction,
-        seed: config.seed,
+        seed: config.split_seed,
+        test_fraction: test_share.unwrap_or(defaults.test_fraction),
         environment: Environment::from_process(),
+        ..defaults
     })
     .with_context(|| format!("{path} was trained on {}", config.dataset))?;
     let dataset = &loaded.dataset;
@@ -42,6 +50,13 @@ pub fn load(path: &Path, config: &RunConfig, data: Option<&Path>) -> Result<Data
     }
     if dataset.train.shape() != config.input.into() {
         bail!("{path} takes pictures of {}, but those of {} are {}", config.input, dataset.name, dataset.train.shape());
+    }
+    if config.data_sha256.as_ref().is_some_and(|sha256| *sha256 != dataset.sha256()) {
+        bail!(
+            "the pictures of {} are not those that {path} was trained on: some have changed, come or gone; put them back, \
+             or give --data with the directory that has them",
+            config.dataset
+        );
     }
     Ok(loaded.dataset)
 }

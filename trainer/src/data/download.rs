@@ -63,7 +63,7 @@ pub fn sha256(path: &Path) -> Result<String, DataError> {
     }
 }
 
-fn hexadecimal(hash: Sha256) -> String {
+pub(super) fn hexadecimal(hash: Sha256) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

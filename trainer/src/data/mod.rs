@@ -4,22 +4,34 @@
 //! |---|---|
 //! | [`idx`] | the IDX file format, plain and gzip |
 //! | [`fashion_mnist`] | which files the data set is, and their hashes |
+//! | [`pictures`] | one's own pictures: a folder per class |
+//! | [`duplicates`] | the same picture in two parts, or under two classes |
 //! | [`source`] | where to look, in which order: [`load`] |
 //! | [`download`] | fetching files whole and checked, or not at all |
 //! | [`garments`] | the built-in set, drawn from a seed |
 //! | [`split`] | the stratified validation split |
 
 pub mod download;
+pub mod duplicates;
 pub mod fashion_mnist;
+mod first_few;
 pub mod garments;
 pub mod idx;
+pub mod pictures;
 pub mod source;
 pub mod split;
 
 use std::fmt;
 use std::path::PathBuf;
 
-pub use source::{DatasetChoice, Environment, Loaded, Origin, Request, load};
+use sha2::{Digest, Sha256};
+
+use rayon::prelude::*;
+
+use crate::preprocess::{Conversion, Picture, PictureError, Preprocessing};
+use pictures::FolderError;
+
+pub use source::{DatasetChoice, Environment, Loaded, Origin, Request, Testing, holds_idx_files, load};
 
 /// Height, width and channels of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +131,22 @@ impl Images {
         let pixels = indices.iter().flat_map(|&index| self.image(index)).copied().collect();
         Self { shape: self.shape, pixels, labels: indices.iter().map(|&index| self.labels[index]).collect() }
     }
+
+    /// Gray pictures, brought to another size or to three channels.
+    ///
+    /// # Errors
+    /// [`PictureError::OtherSize`] where the conversion takes pictures as they are.
+    ///
+    /// # Panics
+    /// Where they are not gray: a mistake in the caller.
+    pub fn converted(&self, conversion: &Conversion) -> Result<Self, PictureError> {
+        let Shape { height, width, .. } = self.shape;
+        let convert = |index| {
+            conversion.apply(&Picture::from_gray_bytes(height as u32, width as u32, self.image(index).to_vec()))
+        };
+        let pixels: Vec<Vec<u8>> = (0..self.len()).into_par_iter().map(convert).collect::<Result<_, _>>()?;
+        Ok(Self::new(conversion.shape().into(), pixels.concat(), self.labels.clone()))
+    }
 }
 
 /// What a model is trained on, chosen by and tested on.
@@ -128,12 +156,29 @@ pub struct Dataset {
     pub name: String,
     /// The classes in the order of the labels.
     pub class_names: Vec<String>,
+    /// What was done to its pictures.
+    pub preprocessing: Preprocessing,
     /// What the weights are fitted to.
     pub train: Images,
     /// What early stopping looks at.
     pub validation: Images,
     /// What nothing is chosen by.
     pub test: Images,
+}
+
+impl Dataset {
+    /// SHA-256 of classes, pictures, labels and their split, hexadecimal: whether it is the same data again.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(self.class_names.join("\n"));
+        for images in [&self.train, &self.validation, &self.test] {
+            hash.update(format!("{} of {}", images.len(), images.shape()));
+            hash.update(&images.pixels);
+            hash.update(&images.labels);
+        }
+        download::hexadecimal(hash)
+    }
 }
 
 /// Why there are no pictures.
@@ -247,7 +292,7 @@ pub enum DataError {
         path: PathBuf,
     },
     /// Not a share.
-    #[error("validation fraction {fraction}: it must be over 0 and under 1")]
+    #[error("no share of {fraction} can be held out: it must be over 0 and under 1")]
     Fraction {
         /// What was asked for.
         fraction: f64,
@@ -262,6 +307,17 @@ pub enum DataError {
         class: usize,
         /// Its images.
         images: usize,
+    },
+    /// A folder of pictures that cannot be used.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// A picture that cannot be converted.
+    #[error("{name}: {source}")]
+    Picture {
+        /// The data set.
+        name: String,
+        /// What is wrong.
+        source: PictureError,
     },
     /// A file could not be fetched.
     #[error("cannot fetch {url}: {reason}")]

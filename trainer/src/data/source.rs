@@ -3,7 +3,10 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::{DataError, Dataset, Images, download, fashion_mnist, garments, idx, split};
+use super::duplicates::{self, Part};
+use super::pictures::FolderError;
+use super::{DataError, Dataset, Images, download, fashion_mnist, garments, idx, pictures, split};
+use crate::preprocess::{Conversion, Preprocessing};
 
 /// Which data set is wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,14 +25,29 @@ pub enum DatasetChoice {
 pub struct Request {
     /// Which data set.
     pub choice: DatasetChoice,
-    /// A directory of IDX files; goes before everything else.
+    /// A directory of pictures, a folder per class, or of IDX files; goes before everything else.
     pub data_dir: Option<PathBuf>,
+    /// What the pictures become; without it they stay as they are.
+    pub conversion: Option<Conversion>,
     /// Share of the training images held out for validation.
     pub validation_fraction: f64,
     /// Decides which those are.
     pub seed: u64,
+    /// Share of a folder of pictures held out for the test, where it has no part for that.
+    pub test_fraction: f64,
+    /// Whether they are only to test a model with.
+    pub testing: Option<Testing>,
     /// What the process' environment says.
     pub environment: Environment,
+}
+
+/// What a model to be tested says about the pictures in a folder; nothing else is loaded of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Testing {
+    /// The classes that it knows, in its order.
+    pub class_names: Vec<String>,
+    /// The share that was held out in its training, where the folder has no part to test on; `None`: all pictures.
+    pub held_out: Option<f64>,
 }
 
 impl Default for Request {
@@ -37,8 +55,11 @@ impl Default for Request {
         Self {
             choice: DatasetChoice::Auto,
             data_dir: None,
+            conversion: None,
             validation_fraction: 0.05,
             seed: 48,
+            test_fraction: 0.15,
+            testing: None,
             environment: Environment::default(),
         }
     }
@@ -82,8 +103,8 @@ pub struct Loaded {
     pub dataset: Dataset,
     /// Where they came from.
     pub origin: Origin,
-    /// What the user must know: that this is not the data set one would expect.
-    pub warning: Option<String>,
+    /// What the user must know: that this is not the data set one would expect, that files were left out, ...
+    pub warnings: Vec<String>,
 }
 
 /// Where pictures came from.
@@ -120,7 +141,10 @@ impl fmt::Display for Origin {
 /// to garments, and only under [`DatasetChoice::Auto`].
 pub fn load(request: &Request) -> Result<Loaded, DataError> {
     if let Some(directory) = &request.data_dir {
-        return from_directory(directory, Origin::Data(directory.clone()), request);
+        return match holds_idx_files(directory) {
+            true => from_directory(directory, Origin::Data(directory.clone()), request),
+            false => pictures::load(directory, request),
+        };
     }
     if request.choice == DatasetChoice::Garments {
         return built_in(request, None);
@@ -165,7 +189,7 @@ fn cached(request: &Request) -> Result<Origin, String> {
 fn built_in(request: &Request, why: Option<&str>) -> Result<Loaded, DataError> {
     let (train, test) = garments::draw(garments::SEED);
     let class_names = fashion_mnist::CLASS_NAMES.map(str::to_owned).to_vec();
-    let dataset = split_off_validation(garments::NAME.to_owned(), class_names, train, test, request)?;
+    let dataset = convert_and_split(garments::NAME.to_owned(), class_names, train, test, request)?;
     let warning = why.map(|why| {
         format!(
             "WARNING: this trains on the built-in set \"garments\", drawn by the trainer, NOT on Fashion-MNIST.\n\
@@ -174,22 +198,31 @@ fn built_in(request: &Request, why: Option<&str>) -> Result<Loaded, DataError> {
              four files of Fashion-MNIST. --dataset fashion-mnist makes this an error, --dataset garments silences it."
         )
     });
-    Ok(Loaded { dataset, origin: Origin::BuiltIn, warning })
+    Ok(Loaded { dataset, origin: Origin::BuiltIn, warnings: Vec::from_iter(warning) })
+}
+
+/// Names of the four IDX files without `.gz`: images and labels to train on, and to test on.
+const IDX_FILES: [&str; 4] =
+    ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
+
+/// Whether a directory holds IDX files, one at least; if not, it is taken for a folder of pictures.
+#[must_use]
+pub fn holds_idx_files(directory: &Path) -> bool {
+    IDX_FILES.iter().any(|name| idx_file(directory, name).is_some())
+}
+
+fn idx_file(directory: &Path, name: &str) -> Option<PathBuf> {
+    [directory.join(format!("{name}.gz")), directory.join(name)].into_iter().find(|path| path.is_file())
 }
 
 /// Reads the four IDX files of `directory`.
 fn from_directory(directory: &Path, origin: Origin, request: &Request) -> Result<Loaded, DataError> {
     let file = |name: &str| {
-        let candidates = [directory.join(format!("{name}.gz")), directory.join(name)];
-        let found = candidates.into_iter().find(|path| path.is_file());
-        found.ok_or_else(|| DataError::MissingFile { directory: directory.to_owned(), name: name.to_owned() })
+        let missing = || DataError::MissingFile { directory: directory.to_owned(), name: name.to_owned() };
+        idx_file(directory, name).ok_or_else(missing)
     };
-    let paths = [
-        file("train-images-idx3-ubyte")?,
-        file("train-labels-idx1-ubyte")?,
-        file("t10k-images-idx3-ubyte")?,
-        file("t10k-labels-idx1-ubyte")?,
-    ];
+    let [train_images, train_labels, test_images, test_labels] = IDX_FILES;
+    let paths = [file(train_images)?, file(train_labels)?, file(test_images)?, file(test_labels)?];
     let train = idx::read(&paths[0], &paths[1])?;
     let test = idx::read(&paths[2], &paths[3])?;
     if test.shape() != train.shape() {
@@ -198,8 +231,24 @@ fn from_directory(directory: &Path, origin: Origin, request: &Request) -> Result
     let (name, class_names) = name_and_classes(directory, &paths, &train)?;
     idx::check_labels(&train, class_names.len(), &paths[1])?;
     idx::check_labels(&test, class_names.len(), &paths[3])?;
-    let dataset = split_off_validation(name, class_names, train, test, request)?;
-    Ok(Loaded { dataset, origin, warning: None })
+    let is_own = name != fashion_mnist::NAME && request.testing.is_none();
+    let warnings = if is_own { idx_duplicates(&train, &test, &paths) } else { Vec::new() };
+    let dataset = convert_and_split(name, class_names, train, test, request)?;
+    Ok(Loaded { dataset, origin, warnings })
+}
+
+fn idx_duplicates(train: &Images, test: &Images, paths: &[PathBuf; 4]) -> Vec<String> {
+    let name = |path: &Path, index: usize| format!("image {index} of {}", path.display());
+    duplicates::warnings(&[
+        Part { images: train, name: &|index| name(&paths[0], index) },
+        Part { images: test, name: &|index| name(&paths[2], index) },
+    ])
+}
+
+/// What a data set in this directory is called.
+pub(super) fn directory_name(directory: &Path) -> String {
+    let canonical = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
+    canonical.file_name().map_or_else(|| "data".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 /// Fashion-MNIST is known by its content; another set by its directory's name and, where there is one, its
@@ -223,8 +272,7 @@ fn name_and_classes(
     if all {
         return Ok((fashion_mnist::NAME.to_owned(), fashion_mnist::CLASS_NAMES.map(str::to_owned).to_vec()));
     }
-    let canonical = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
-    let name = canonical.file_name().map_or_else(|| "data".to_owned(), |name| name.to_string_lossy().into_owned());
+    let name = directory_name(directory);
     let classes_path = directory.join("classes.txt");
     if classes_path.is_file() {
         let text = std::fs::read_to_string(&classes_path)
@@ -233,6 +281,9 @@ fn name_and_classes(
             text.lines().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
         if names.len() < 2 {
             return Err(DataError::OneClass { path: classes_path });
+        }
+        if names.len() > 256 {
+            return Err(FolderError::TooManyClasses { directory: classes_path, classes: names.len() }.into());
         }
         return Ok((name, names));
     }
@@ -243,17 +294,25 @@ fn name_and_classes(
     Ok((name, (0..classes).map(|class| class.to_string()).collect()))
 }
 
-fn split_off_validation(
+fn convert_and_split(
     name: String,
     class_names: Vec<String>,
-    train: Images,
-    test: Images,
+    mut train: Images,
+    mut test: Images,
     request: &Request,
 ) -> Result<Dataset, DataError> {
+    let mut preprocessing = Preprocessing::Bytes;
+    if let Some(conversion) = request.conversion {
+        let convert = |images: &Images| {
+            images.converted(&conversion).map_err(|source| DataError::Picture { name: name.clone(), source })
+        };
+        (train, test) = (convert(&train)?, convert(&test)?);
+        preprocessing = Preprocessing::Pictures { conversion, test_share: None };
+    }
     let classes = class_names.len();
     let (train_indices, validation_indices) =
         split::stratified(train.labels(), classes, request.validation_fraction, request.seed)?;
     let validation = train.subset(&validation_indices);
     let train = train.subset(&train_indices);
-    Ok(Dataset { name, class_names, train, validation, test })
+    Ok(Dataset { name, class_names, preprocessing, train, validation, test })
 }

@@ -1,0 +1,297 @@
+//! From a folder of pictures to a model that says what other pictures show.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{assert_fails, shapes, text, trainer};
+
+/// Height and width of the drawn pictures: not those of the input, nor its aspect ratio.
+const SIZE: (u32, u32) = (40, 52);
+
+const FORMATS: [&str; 3] = ["png", "jpg", "bmp"];
+
+fn succeed(directory: &Path, arguments: &[&str]) -> (String, String) {
+    let output = trainer(directory, arguments);
+    let (printed, warned) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {warned}");
+    (printed, warned)
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// A folder of shapes to train and test on in three formats, and a model of it.
+fn trained() -> (TempDir, Vec<PathBuf>, String) {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path();
+    let mut test_files = Vec::new();
+    for (number, format) in FORMATS.iter().enumerate() {
+        let indices = |first: usize, count: usize| first + number * count..first + (number + 1) * count;
+        shapes::write(&path.join("shapes/train"), indices(0, 60), SIZE, format).unwrap();
+        test_files.extend(shapes::write(&path.join("shapes/test"), indices(1000, 10), SIZE, format).unwrap());
+    }
+    let fit = [
+        "fit",
+        "--data",
+        "shapes",
+        "--model",
+        "tiny",
+        "--input",
+        "32x32x3",
+        "--resize",
+        "crop",
+        "--lr",
+        "0.003",
+        "--epochs",
+        "12",
+        "--out",
+        "run",
+        "--export",
+        "model.bin",
+    ];
+    let (printed, warned) = succeed(path, &fit);
+    assert_eq!(warned, "");
+    (home, test_files, printed)
+}
+
+#[test]
+fn a_folder_of_pictures_becomes_a_model_and_predict_agrees_with_eval_on_every_format() {
+    let (home, test_files, printed) = trained();
+    for line in [
+        "data       shapes (5 classes), from --data shapes",
+        "pictures   32x32x3 rgb, resize crop",
+        "train          855 images of 32x32x3",
+        "validation      45 images of 32x32x3",
+        "test           150 images of 32x32x3",
+        "conv 3x3x16 same + relu          32x32x16          448",
+        "dense 5                                 5        1,445",
+    ] {
+        assert!(printed.contains(line), "{printed}\ndoes not say {line:?}");
+    }
+    let metrics = json(&home.path().join("run/metrics.json"));
+    let accuracy = &metrics["int8"]["test"]["accuracy"];
+    assert!(accuracy.as_f64().unwrap() > 0.5, "chance is 0.2: {metrics}");
+    assert_eq!(json(&home.path().join("run/run.json"))["preprocessing"], "32x32x3 rgb, resize crop");
+
+    let report = succeed(home.path(), &["eval", "model.bin", "--data", "shapes", "--json"]).0;
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!((&report["accuracy"], &report["images"]), (accuracy, &Value::from(150)));
+
+    let arguments = ["predict", "model.bin", "--json"].map(str::to_owned).into_iter();
+    let arguments: Vec<String> =
+        arguments.chain(test_files.iter().map(|file| file.to_str().unwrap().to_owned())).collect();
+    let printed = succeed(home.path(), &arguments.iter().map(String::as_str).collect::<Vec<_>>()).0;
+    let predictions: Vec<Value> = printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(predictions.len(), test_files.len());
+    let mut confusion = vec![vec![0u64; 5]; 5];
+    let mut right_of_format = BTreeMap::new();
+    for (prediction, file) in predictions.iter().zip(&test_files) {
+        assert_eq!(prediction["picture"], file.to_str().unwrap());
+        let truth = file.parent().unwrap().file_name().unwrap().to_str().unwrap();
+        let truth = shapes::CLASS_NAMES.iter().position(|name| *name == truth).unwrap();
+        let index = prediction["index"].as_u64().unwrap() as usize;
+        confusion[truth][index] += 1;
+        let format = file.extension().unwrap().to_str().unwrap();
+        *right_of_format.entry(format.to_owned()).or_insert(0) += u32::from(index == truth);
+
+        assert_eq!(prediction["class"], shapes::CLASS_NAMES[index]);
+        let top = prediction["top"].as_array().unwrap();
+        let probabilities = prediction["probabilities"].as_array().unwrap();
+        assert_eq!((top.len(), probabilities.len()), (3, 5));
+        assert_eq!((&top[0]["index"], &top[0]["probability"]), (&prediction["index"], &prediction["probability"]));
+        assert!(top.windows(2).all(|pair| pair[0]["logit"].as_i64() >= pair[1]["logit"].as_i64()), "{prediction}");
+        assert_eq!(prediction["probability"], probabilities[index]);
+        let sum: f64 = probabilities.iter().map(|probability| probability.as_f64().unwrap()).sum();
+        assert!((sum - 1.0).abs() < 1e-5, "{prediction}");
+    }
+    assert_eq!(report["confusion"], serde_json::to_value(confusion).unwrap());
+    assert_eq!(right_of_format.keys().collect::<Vec<_>>(), ["bmp", "jpg", "png"]);
+    assert!(right_of_format.values().all(|&right| right > 20), "of 50 each, 10 by chance: {right_of_format:?}");
+}
+
+#[test]
+fn predict_prints_a_line_a_picture_and_goes_on_where_one_cannot_be_read() {
+    let (home, test_files, _) = trained();
+    let path = home.path();
+    let (first, second) = ("shapes/test/cross/1000.png", "shapes/test/disc/1010.jpg");
+    assert!(test_files.contains(&path.join(first)) && test_files.contains(&path.join(second)));
+    fs::write(path.join("notes.png"), "no picture").unwrap();
+    let output = trainer(path, &["predict", "model.bin", first, "notes.png", "missing.png", second]);
+    assert_eq!(output.status.code(), Some(1));
+    let printed = text(&output.stdout);
+    let lines: Vec<&str> = printed.lines().collect();
+    assert_eq!(lines.len(), 2, "{printed}");
+    assert!(
+        lines[0].starts_with("shapes/test/cross/1000.png: ") && lines[1].starts_with("shapes/test/disc/1010.jpg: ")
+    );
+    assert!(lines.iter().all(|line| line.len() <= 80 && line.matches('%').count() == 3), "{printed}");
+    assert_eq!(
+        text(&output.stderr),
+        "error: notes.png: neither PNG nor JPEG nor BMP by its content\n\
+         error: missing.png: No such file or directory (os error 2)\n\
+         error: 2 of 4 pictures could not be classified\n"
+    );
+
+    let (one, _) = succeed(path, &["predict", "model.bin", first, "--top", "1"]);
+    assert_eq!(one.matches('%').count(), 1);
+    assert!(lines[0].starts_with(one.trim_end()), "{one} is the beginning of {}", lines[0]);
+    // What does not fit into 80 columns stands below its picture.
+    let (five, _) = succeed(path, &["predict", "model.bin", first, "--top", "9"]);
+    let five: Vec<&str> = five.lines().collect();
+    assert_eq!((five.len(), five[0]), (6, "shapes/test/cross/1000.png:"));
+    assert!(five[1..].iter().all(|line| line.starts_with("  ") && line.ends_with('%')), "{five:?}");
+
+    let mut from_pipe = assert_cmd::Command::new(env!("CARGO_BIN_EXE_trainer"));
+    from_pipe.args(["predict", "model.bin", "-"]).current_dir(path).write_stdin(fs::read(path.join(first)).unwrap());
+    let piped = text(&from_pipe.output().unwrap().stdout);
+    assert_eq!(
+        piped.strip_prefix("-: "),
+        lines[0].strip_prefix("shapes/test/cross/1000.png: ").map(|line| format!("{line}\n")).as_deref()
+    );
+
+    assert_fails(
+        path,
+        &["predict", "model.bin", first, "--resize", "fit"],
+        2,
+        &["model.bin was trained with resize crop, and predicts with the same; leave --resize out"],
+    );
+    assert_fails(path, &["predict", "model.bin"], 2, &["<IMAGE>..."]);
+    assert_fails(path, &["predict", "notes.png", first], 1, &["notes.png: "]);
+}
+
+#[test]
+fn models_of_byte_images_take_pictures_of_their_size_and_others_only_when_told_how() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path();
+    succeed(
+        path,
+        &["fit", "--dataset", "garments", "--model", "mlp", "--epochs", "1", "--out", "run", "--export", "model.bin"],
+    );
+    // What the desk calls a test image, as a file: trained on white on black.
+    let (_, garments) = trainer::data::garments::draw(trainer::data::garments::SEED);
+    let bag = image::GrayImage::from_raw(28, 28, garments.image(8).to_vec()).unwrap();
+    bag.save(path.join("bag.png")).unwrap();
+    image::imageops::resize(&bag, 84, 84, image::imageops::FilterType::Nearest).save(path.join("large.png")).unwrap();
+    let mut on_white = bag.clone();
+    image::imageops::invert(&mut on_white);
+    on_white.save(path.join("on-white.png")).unwrap();
+
+    let (plain, _) = succeed(path, &["predict", "model.bin", "bag.png"]);
+    let (inverted, _) = succeed(path, &["predict", "model.bin", "--invert", "on-white.png"]);
+    assert_eq!(plain.strip_prefix("bag.png"), inverted.strip_prefix("on-white.png"));
+    let (on_white, _) = succeed(path, &["predict", "model.bin", "on-white.png"]);
+    assert_ne!(on_white, inverted);
+    assert_fails(
+        path,
+        &["predict", "model.bin", "large.png"],
+        1,
+        &["large.png: 84 high and 84 wide, but the input is 28x28x1 and takes pictures as they are; give --resize"],
+    );
+    let (large, _) = succeed(path, &["predict", "model.bin", "large.png", "--resize", "stretch"]);
+    assert!(plain.starts_with("bag.png: Bag ") && large.starts_with("large.png: Bag "), "{plain}{large}");
+}
+
+#[test]
+fn eval_finds_the_held_out_pictures_again_whatever_the_seed_and_all_of_them_when_told() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path();
+    shapes::write(&path.join("mine"), 0..40, (16, 16), "png").unwrap();
+    let fit = [
+        "fit",
+        "--data",
+        "mine",
+        "--model",
+        "cnn",
+        "--epochs",
+        "6",
+        "--seed",
+        "7",
+        "--test-fraction",
+        "0.3",
+        "--out",
+        "run",
+        "--export",
+        "model.bin",
+    ];
+    succeed(path, &fit);
+    assert_eq!(json(&path.join("run/run.json"))["preprocessing"], "16x16x3 rgb, as they are, test 0.3");
+    let evaluate = |arguments: &[&str]| -> Value {
+        serde_json::from_str(&succeed(path, &[&["eval", "model.bin", "--json"], arguments].concat()).0).unwrap()
+    };
+    let held_out = evaluate(&["--data", "mine"]);
+    let metrics = json(&path.join("run/metrics.json"));
+    assert_eq!((&held_out["images"], &held_out["accuracy"]), (&Value::from(60), &metrics["int8"]["test"]["accuracy"]));
+    let all = evaluate(&["--data", "mine", "--all"]);
+    assert_eq!(all["images"], 200);
+    assert_ne!(all["accuracy"], held_out["accuracy"], "what was trained on is easier");
+
+    fs::rename(path.join("mine/disc"), path.join("mine/circle")).unwrap();
+    assert_fails(
+        path,
+        &["eval", "model.bin", "--data", "mine"],
+        1,
+        &["mine/circle: the model knows no class \"circle\", only cross, disc, ring, square, triangle"],
+    );
+    assert_fails(path, &["eval", "model.bin"], 2, &["model.bin was trained on mine", "give its directory, --data DIR"]);
+    assert_fails(path, &["eval", "model.bin", "--dataset", "garments"], 1, &["garments: 28 high and 28 wide"]);
+
+    // A run of before there was any preprocessing can still be exported: as one of bytes.
+    let config = path.join("run/run.json");
+    let older: String =
+        fs::read_to_string(&config).unwrap().lines().filter(|line| !line.contains("\"preprocessing\"")).collect();
+    fs::write(&config, older).unwrap();
+    succeed(path, &["export", "run", "--out", "older.bin"]);
+    let older = fs::read(path.join("older.bin")).unwrap();
+    let expected = b"bytes 0 to 255 as they are";
+    assert!(older.windows(expected.len()).any(|window| window == expected));
+}
+
+#[test]
+fn warnings_about_a_folder_are_shown_and_mistakes_in_its_flags_end_with_code_2() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path();
+    shapes::write(&path.join("mine"), 0..6, (8, 8), "png").unwrap();
+    fs::copy(path.join("mine/disc/0.png"), path.join("mine/ring/0.png")).unwrap();
+    fs::write(path.join("mine/notes.txt"), "").unwrap();
+    let fit = ["fit", "--data", "mine", "--model", "mlp", "--epochs", "1", "--out", "run"];
+    let (_, warned) = succeed(path, &fit);
+    for part in [
+        "NOTE: 1 file of mine left out",
+        "  mine/notes.txt",
+        "image in two classes",
+        "mine/disc/0.png = mine/ring/0.png",
+    ] {
+        assert!(warned.contains(part), "{warned}");
+    }
+    assert_fails(
+        path,
+        &["fit", "--data", "mine", "--model", "tiny", "--out", "small"],
+        1,
+        &[
+            "model tiny does not take pictures of 8x8x3; give another --input or --model",
+            "architecture \"tiny\", layer 5 (conv 3x3x32 valid + relu): its input is 2x2x32; a kernel of 3x3 does not fit",
+        ],
+    );
+    let (_, warned) = succeed(
+        path,
+        &["fit", "--dataset", "garments", "--model", "mlp", "--epochs", "1", "--test-fraction", "0.2", "--out", "run2"],
+    );
+    assert!(warned.contains("NOTE: --test-fraction changes nothing: garments has test images of its own"), "{warned}");
+    let cases: [(&[&str], &str); 6] = [
+        (&["--input", "32x32"], "\"32x32\" is no input shape; write HEIGHTxWIDTHxCHANNELS, such as 28x28x1 or 32x32x3"),
+        (&["--input", "32x32x2"], "has 2 channels; pictures have 1 (gray) or 3 (RGB)"),
+        (&["--input", "0x32x1"], "has a side that is not 1 to 1024"),
+        (&["--input", "8x8x1", "--resize", "zoom"], "[possible values: stretch, fit, crop]"),
+        (&["--resize", "crop"], "--input <HxWxC>"),
+        (&["--test-fraction", "1"], "it must be over 0 and under 1"),
+    ];
+    for (arguments, expected) in cases {
+        assert_fails(path, &[&["fit", "--data", "mine"], arguments].concat(), 2, &[expected]);
+    }
+    assert_fails(path, &["eval", "run/model.bin", "--all"], 2, &["--data <DIR>"]);
+}

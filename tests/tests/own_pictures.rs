@@ -1,0 +1,381 @@
+//! Folders of pictures: which are found, what becomes of them, and what is said about those that are no good.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use image::{GrayImage, Luma};
+use infer_core::Shape;
+use tempfile::TempDir;
+use trainer::data::{Dataset, Images, Loaded, Origin, Request, Testing, load};
+use trainer::preprocess::{Conversion, Preprocessing, Resize};
+
+/// Gray pictures of these names, 4 high and 3 wide, each in one shade that no other has.
+fn folder(files: &[&str]) -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    add(directory.path(), files, 1);
+    directory
+}
+
+fn add(directory: &Path, files: &[&str], first_shade: usize) {
+    for (index, file) in files.iter().enumerate() {
+        save(&directory.join(file), (4, 3), (first_shade + index) as u8);
+    }
+}
+
+fn save(path: &Path, (height, width): (u32, u32), shade: u8) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    GrayImage::from_pixel(width, height, Luma([shade])).save(path).unwrap();
+}
+
+/// Two classes of four.
+const BIRDS: [&str; 8] =
+    ["crow/1.png", "crow/2.png", "crow/10.png", "crow/11.png", "wren/a.png", "wren/b.bmp", "wren/c.PNG", "wren/d.png"];
+
+fn request(directory: &Path) -> Request {
+    Request { data_dir: Some(directory.to_owned()), validation_fraction: 0.25, ..Request::default() }
+}
+
+fn loaded(directory: &TempDir) -> Loaded {
+    load(&request(directory.path())).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// What is said about a directory that is called `DIR`.
+fn refusal(directory: &TempDir) -> String {
+    refused(&request(directory.path()))
+}
+
+fn refused(request: &Request) -> String {
+    let directory = request.data_dir.as_ref().unwrap().display().to_string();
+    load(request).unwrap_err().to_string().replace(&directory, "DIR")
+}
+
+/// Shade and label of each picture.
+fn shades(images: &Images) -> BTreeSet<(u8, u8)> {
+    (0..images.len()).map(|index| (images.image(index)[0], images.label(index))).collect()
+}
+
+fn all_shades(Dataset { train, validation, test, .. }: &Dataset) -> BTreeSet<(u8, u8)> {
+    [train, validation, test].into_iter().flat_map(shades).collect()
+}
+
+fn lens(Dataset { train, validation, test, .. }: &Dataset) -> [usize; 3] {
+    [train.len(), validation.len(), test.len()]
+}
+
+fn conversion([height, width, channels]: [u16; 3], resize: Resize) -> Option<Conversion> {
+    Some(Conversion::new(Shape { height, width, channels }, resize).unwrap())
+}
+
+#[test]
+fn a_folder_per_class_is_split_into_three_parts_with_every_class_in_each() {
+    let directory = folder(&BIRDS);
+    let Loaded { dataset, origin, warnings } = loaded(&directory);
+    assert_eq!(warnings, [""; 0]);
+    assert_eq!(origin, Origin::Data(directory.path().to_owned()));
+    assert_eq!(dataset.name, directory.path().file_name().unwrap().to_str().unwrap());
+    assert_eq!(dataset.class_names, ["crow", "wren"]);
+    assert_eq!(dataset.preprocessing.to_string(), "4x3x1 gray, as they are, test 0.15");
+    assert_eq!(lens(&dataset), [4, 2, 2]);
+    // Shades follow the order of the names that were given, labels that of the folders.
+    assert_eq!(all_shades(&dataset), (1..=8).map(|shade| (shade, u8::from(shade > 4))).collect());
+    for part in [&dataset.train, &dataset.validation, &dataset.test] {
+        assert_eq!(part.labels().iter().collect::<BTreeSet<_>>().len(), 2);
+    }
+    let again = loaded(&directory).dataset;
+    assert_eq!((again.train, again.validation, again.test), (dataset.train, dataset.validation, dataset.test));
+}
+
+#[test]
+fn the_seed_changes_what_is_validated_on_and_never_what_is_tested_on() {
+    let names: Vec<String> = (0..60).map(|index| format!("{}/{index}.png", ["crow", "wren"][index % 2])).collect();
+    let directory = folder(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let [one, other] = [48, 49].map(|seed| load(&Request { seed, ..request(directory.path()) }).unwrap().dataset);
+    assert_eq!(one.test, other.test);
+    assert_ne!(one.validation, other.validation);
+    let half = load(&Request { test_fraction: 0.5, ..request(directory.path()) }).unwrap().dataset;
+    assert_eq!((one.test.len(), half.test.len()), (9, 30));
+    assert_eq!(half.preprocessing.test_share(), Some(0.5));
+    // A test of the model finds the very same pictures again, and all of them only where it is told to.
+    let test = |held_out| {
+        let testing = Some(Testing { class_names: one.class_names.clone(), held_out });
+        load(&Request { testing, ..request(directory.path()) }).unwrap().dataset
+    };
+    assert_eq!(test(one.preprocessing.test_share()).test, one.test);
+    assert_eq!(lens(&test(None)), [0, 0, 60]);
+}
+
+#[test]
+fn parts_stay_what_they_are_and_only_missing_ones_are_split_off() {
+    let in_parts = |parts: &[&str]| {
+        let names = parts.iter().flat_map(|part| BIRDS.map(|bird| format!("{part}/{bird}")));
+        let names: Vec<String> = names.collect();
+        folder(&names.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let cases: [(&[&str], [usize; 3], Option<f64>); 5] = [
+        (&["train", "val", "test"], [8, 8, 8], None),
+        (&["Training", "Validation", "Testing"], [8, 8, 8], None),
+        (&["train", "test"], [6, 2, 8], None),
+        (&["train", "valid"], [6, 8, 2], Some(0.15)),
+        (&["train"], [4, 2, 2], Some(0.15)),
+    ];
+    for (parts, expected, test_share) in cases {
+        let dataset = loaded(&in_parts(parts)).dataset;
+        assert_eq!((lens(&dataset), dataset.preprocessing.test_share()), (expected, test_share), "{parts:?}");
+        assert_eq!(dataset.class_names, ["crow", "wren"], "{parts:?}");
+    }
+    let parted = in_parts(&["train", "test"]);
+    let testing = Some(Testing { class_names: vec!["crow".to_owned(), "wren".to_owned()], held_out: None });
+    let only_test = load(&Request { testing, ..request(parted.path()) }).unwrap().dataset;
+    assert_eq!(lens(&only_test), [0, 0, 8]);
+    assert_eq!(only_test.test, loaded(&parted).dataset.test);
+}
+
+#[test]
+fn a_class_may_be_called_train_and_classes_come_in_natural_order() {
+    let names = ["train/1.png", "train/2.png", "train/3.png", "bus/1.png", "bus/2.png", "bus/3.png"];
+    assert_eq!(loaded(&folder(&names)).dataset.class_names, ["bus", "train"]);
+    let names: Vec<String> =
+        ["10", "9", "b", "A", "1"].iter().flat_map(|class| (0..3).map(move |n| format!("{class}/{n}.png"))).collect();
+    let directory = folder(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(loaded(&directory).dataset.class_names, ["1", "9", "10", "A", "b"]);
+}
+
+#[test]
+fn every_unusable_folder_is_refused_with_what_where_and_what_to_do() {
+    let many: Vec<String> = (0..257).map(|class| format!("{class}/1.png")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let cases: [(&[&str], &str); 15] = [
+        (&[], "DIR holds neither a folder per class of pictures nor the four IDX files (train-images-idx3-ubyte, ...)"),
+        (
+            &["1.png", "2.png"],
+            "DIR holds neither a folder per class of pictures nor the four IDX files (train-images-idx3-ubyte, ...)",
+        ),
+        (
+            &["crow/1.png", "crow/2.png", "crow/3.png"],
+            "DIR/crow is the only class; at least two are needed, each a folder of its own. \
+             If it holds them, give it as --data",
+        ),
+        (&many, "DIR holds 257 classes; 256 are the most"),
+        (
+            &["crow/1.png", "wren/1.png", "wren/more/2.png"],
+            "DIR/wren/more is a folder inside a class; put its pictures into DIR/wren itself, or move it beside",
+        ),
+        (
+            &["crow/1.png", "crow/2.png", "crow/3.png", "wren/1.png", "wren/2.png"],
+            "DIR/wren holds 2 pictures, too few to have some in each of the parts train, validation and test; \
+             add pictures or change --val-fraction and --test-fraction",
+        ),
+        (
+            &["train/crow/1.png", "train/crow/2.png", "train/wren/1.png", "test/crow/1.png", "test/wren/1.png"],
+            "DIR/train/wren holds 1 pictures, too few to have some in each of the parts train and validation; \
+             add pictures or change --val-fraction and --test-fraction",
+        ),
+        (
+            &["train/crow/1.png", "train/wren/1.png", "test/crow/1.png"],
+            "DIR/test has no folder \"wren\", but DIR/train has; all parts must have the same classes",
+        ),
+        (
+            &["train/crow/1.png", "train/wren/1.png", "val/crow/1.png", "val/owl/1.png", "val/wren/1.png"],
+            "DIR/train has no folder \"owl\", but DIR/val has; all parts must have the same classes",
+        ),
+        (&["test/crow/1.png", "test/wren/1.png"], "DIR has no part to train on: there is no folder DIR/train"),
+        (
+            &["train/crow/1.png", "train/wren/1.png", "val/crow/1.png", "valid/crow/1.png"],
+            "DIR/val and DIR/valid are both the same part of the data; keep one",
+        ),
+        (
+            &["train/crow/1.png", "train/wren/1.png", "owl/1.png"],
+            "DIR/owl stands beside DIR/train; a directory holds either parts (train, val, test) or classes",
+        ),
+        (
+            &["train/1.png", "test/2.png"],
+            "DIR/train holds no folder per class; its pictures must be in folders named after their classes",
+        ),
+        (
+            &["a\nb/1.png", "wren/1.png"],
+            "\"DIR/a\\nb\": the name of a class must be UTF-8 and without a line break; rename the folder",
+        ),
+        (&["train/crow/1.png", "train/wren/1.png", "test/crow/a/1.png", "test/wren/1.png"], NESTED),
+    ];
+    const NESTED: &str =
+        "DIR/test/crow/a is a folder inside a class; put its pictures into DIR/test/crow itself, or move it beside";
+    for (files, expected) in cases {
+        assert_eq!(refusal(&folder(files)), expected);
+    }
+    let empty = folder(&BIRDS);
+    fs::create_dir(empty.path().join("owl")).unwrap();
+    fs::write(empty.path().join("owl/notes.txt"), "none yet").unwrap();
+    assert_eq!(refusal(&empty), "DIR/owl holds no PNG, JPEG or BMP pictures; add some or remove the folder");
+    let missing = refused(&request(&empty.path().join("missing")));
+    assert!(missing.starts_with("DIR: ") && missing.contains("No such file"), "{missing}");
+}
+
+#[test]
+fn all_broken_pictures_of_all_parts_are_counted_and_the_first_five_named() {
+    let names = BIRDS.map(|bird| format!("train/{bird}"));
+    let directory = folder(&names.each_ref().map(String::as_str));
+    add(directory.path(), &["test/crow/1.png", "test/wren/1.png"], 100);
+    let whole = fs::read(directory.path().join("test/crow/1.png")).unwrap();
+    let mut animation = b"GIF89a".to_vec();
+    animation.resize(100, 0);
+    let broken: [(&str, &[u8]); 6] = [
+        ("train/crow/1.png", b""),
+        ("train/crow/2.png", b"hello"),
+        ("train/crow/10.png", &whole[..whole.len() - 20]),
+        ("train/wren/a.png", &animation),
+        ("train/wren/b.bmp", b"BM plus something that is no header at all, whatever it may be"),
+        ("test/wren/1.png", &whole[..20]),
+    ];
+    for (file, content) in broken {
+        fs::write(directory.path().join(file), content).unwrap();
+    }
+    for request in [
+        request(directory.path()),
+        Request { conversion: conversion([4, 4, 1], Resize::Fit), ..request(directory.path()) },
+    ] {
+        let message = refused(&request);
+        let lines: Vec<&str> = message.lines().collect();
+        let truncated_inside = request.conversion.is_some();
+        let expected_count = if truncated_inside { 6 } else { 5 };
+        assert_eq!(
+            lines[0],
+            format!("{expected_count} of 10 pictures cannot be read; replace or remove them:"),
+            "without --input, headers tell the size before pixels are looked at"
+        );
+        assert_eq!(lines[1], "  DIR/train/crow/1.png: neither PNG nor JPEG nor BMP by its content");
+        assert_eq!(lines[2], "  DIR/train/crow/2.png: neither PNG nor JPEG nor BMP by its content");
+        let rest = &lines[3..];
+        let named = |name: &str, why: &str| rest.iter().any(|line| line.contains(name) && line.contains(why));
+        assert!(named("train/wren/a.png", "a picture of format Gif; PNG, JPEG and BMP can be read"), "{message}");
+        assert!(named("train/wren/b.bmp", "damaged or truncated ("), "{message}");
+        assert_eq!(named("train/crow/10.png", "damaged or truncated ("), truncated_inside, "{message}");
+        assert_eq!(message.ends_with("\n  and 1 more"), truncated_inside, "{message}");
+        assert_eq!(named("test/wren/1.png", "damaged or truncated ("), !truncated_inside, "{message}");
+    }
+}
+
+#[test]
+fn pictures_of_several_sizes_or_large_ones_need_a_size_and_with_one_they_fit() {
+    let directory = folder(&BIRDS);
+    save(&directory.path().join("wren/large.png"), (40, 30), 99);
+    assert_eq!(
+        refusal(&directory).replace("crow/10.png", "crow/1.png").replace("crow/11.png", "crow/1.png"),
+        "DIR/crow/1.png is 4 high and 3 wide, DIR/wren/large.png 40 high and 30 wide; \
+         give the input's size, such as --input 32x32x3 --resize crop"
+    );
+    let request = Request { conversion: conversion([5, 6, 3], Resize::Fit), ..request(directory.path()) };
+    let dataset = load(&request).unwrap().dataset;
+    assert_eq!(dataset.train.shape().to_string(), "5x6x3");
+    assert_eq!(dataset.preprocessing.to_string(), "5x6x3 rgb, resize fit, test 0.15");
+    let large = folder(&[]);
+    for (index, bird) in BIRDS.iter().enumerate() {
+        save(&large.path().join(bird), (257, 20), index as u8);
+    }
+    let message = refusal(&large);
+    assert!(
+        message.contains(" and all others are 257 high and 20 wide; sides over 256 are scaled down")
+            && message.contains("give the input's size, such as --input 32x32x3"),
+        "{message}"
+    );
+}
+
+#[test]
+fn pictures_that_are_gray_and_stored_as_color_make_a_gray_input() {
+    let directory = tempfile::tempdir().unwrap();
+    for (index, bird) in BIRDS.iter().enumerate() {
+        let path = directory.path().join(bird.to_lowercase()).with_extension(["png", "jpg", "bmp"][index % 3]);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let shade = 20 * index as u8;
+        image::RgbImage::from_fn(16, 16, |x, _| image::Rgb([shade + 6 * x as u8; 3])).save(path).unwrap();
+    }
+    assert_eq!(loaded(&directory).dataset.preprocessing.to_string(), "16x16x1 gray, as they are, test 0.15");
+}
+
+#[test]
+fn one_picture_with_color_makes_all_of_them_rgb() {
+    let directory = folder(&BIRDS);
+    image::RgbImage::from_pixel(3, 4, image::Rgb([9, 8, 7])).save(directory.path().join("crow/1.png")).unwrap();
+    let dataset = loaded(&directory).dataset;
+    assert_eq!(dataset.preprocessing.to_string(), "4x3x3 rgb, as they are, test 0.15");
+    let pictures = [&dataset.train, &dataset.validation, &dataset.test];
+    let colored = pictures.iter().flat_map(|images| (0..images.len()).map(|index| &images.image(index)[..3]));
+    assert_eq!(colored.filter(|pixel| **pixel == [9, 8, 7]).count(), 1);
+}
+
+#[test]
+fn what_is_no_picture_is_left_out_with_one_note_that_names_the_first_five() {
+    let directory = folder(&BIRDS);
+    for file in ["readme.txt", ".hidden", "crow/.DS_Store", "crow/notes.txt", "wren/bird.gif", "wren/Thumbs.db"] {
+        fs::write(directory.path().join(file), "").unwrap();
+    }
+    fs::create_dir(directory.path().join(".git")).unwrap();
+    let Loaded { dataset, warnings, .. } = loaded(&directory);
+    assert_eq!(all_shades(&dataset).len(), BIRDS.len());
+    let expected = "\
+NOTE: 7 files of DIR left out, as hidden, in no class, or not named .png, .jpg, .jpeg or .bmp:
+  DIR/.git
+  DIR/.hidden
+  DIR/crow/.DS_Store
+  DIR/crow/notes.txt
+  DIR/readme.txt
+  and 2 more";
+    assert_eq!(warnings.len(), 1);
+    assert_eq!(warnings[0].replace(&directory.path().display().to_string(), "DIR"), expected);
+}
+
+#[test]
+fn the_same_picture_in_two_parts_or_two_classes_is_named_with_both_files() {
+    let names = ["train", "test"].map(|part| BIRDS.map(|bird| format!("{part}/{bird}"))).concat();
+    let directory = folder(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let path = |file: &str| directory.path().join(file);
+    fs::create_dir(path("val")).unwrap();
+    add(&path("val"), &["crow/1.png", "wren/1.png"], 100);
+    fs::copy(path("train/crow/1.png"), path("test/crow/2.png")).unwrap();
+    // Another file format, the same pixels.
+    image::open(path("val/wren/1.png")).unwrap().save(path("test/wren/b.bmp")).unwrap();
+    fs::copy(path("train/crow/2.png"), path("train/wren/d.png")).unwrap();
+    let warnings: Vec<String> = loaded(&directory)
+        .warnings
+        .iter()
+        .map(|warning| warning.replace(&directory.path().display().to_string(), "DIR"))
+        .collect();
+    let expected = [
+        "\
+WARNING: 2 images in two parts of the data, the same at 4x3x1:
+  DIR/train/crow/1.png = DIR/test/crow/2.png
+  DIR/val/wren/1.png = DIR/test/wren/b.bmp
+What is measured on an image that was trained on says little; keep each on one side.",
+        "\
+WARNING: 1 image in two classes, the same at 4x3x1:
+  DIR/train/crow/2.png = DIR/train/wren/d.png
+No network can tell these apart; keep each under one class.",
+    ];
+    assert_eq!(warnings, expected);
+}
+
+#[test]
+fn a_test_takes_the_models_classes_in_its_order_and_refuses_others() {
+    let directory = folder(&BIRDS);
+    let test = |classes: &[&str]| Request {
+        testing: Some(Testing { class_names: classes.iter().map(|&name| name.to_owned()).collect(), held_out: None }),
+        ..request(directory.path())
+    };
+    let Loaded { dataset, warnings, .. } = load(&test(&["wren", "owl", "crow"])).unwrap();
+    assert_eq!(shades(&dataset.test), (1..=8).map(|shade| (shade, if shade > 4 { 0 } else { 2 })).collect());
+    assert_eq!(dataset.class_names, ["wren", "owl", "crow"]);
+    assert_eq!(warnings, [format!("NOTE: {} holds no pictures of owl", directory.path().display())]);
+    assert_eq!(refused(&test(&["wren", "owl"])), "DIR/crow: the model knows no class \"crow\", only wren, owl");
+}
+
+#[test]
+fn preprocessing_of_a_set_without_files_is_what_it_always_was() {
+    let request = Request { choice: trainer::data::DatasetChoice::Garments, ..Request::default() };
+    let dataset = load(&request).unwrap().dataset;
+    assert_eq!(dataset.preprocessing, Preprocessing::Bytes);
+    let converted = Request { conversion: conversion([32, 32, 3], Resize::Stretch), ..request };
+    let converted = load(&converted).unwrap().dataset;
+    assert_eq!(converted.preprocessing.to_string(), "32x32x3 rgb, resize stretch");
+    assert_eq!(converted.test.shape().to_string(), "32x32x3");
+    assert_eq!(converted.test.labels(), dataset.test.labels());
+}

@@ -1,0 +1,207 @@
+//! Which pictures `fit` and `eval` work on: their flags, and the way from them to a data set.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, anyhow, bail};
+use infer_core::{Metadata, Shape};
+use trainer::architecture::Architecture;
+use trainer::data::{Dataset, DatasetChoice, Environment, Loaded, Request, Testing, fashion_mnist, garments};
+use trainer::preprocess::{Conversion, Preprocessing, Resize, parse_shape};
+
+use super::output::{say, warn};
+use crate::Usage;
+
+/// The data sets that have a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum DatasetName {
+    /// Zalando's Fashion-MNIST; an error where it cannot be had
+    FashionMnist,
+    /// The built-in set of drawn garments
+    Garments,
+}
+
+impl From<DatasetName> for DatasetChoice {
+    fn from(name: DatasetName) -> Self {
+        match name {
+            DatasetName::FashionMnist => Self::FashionMnist,
+            DatasetName::Garments => Self::Garments,
+        }
+    }
+}
+
+/// How pictures are brought to the size of the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ResizeMode {
+    /// Scale both sides, each by its own factor
+    Stretch,
+    /// Scale until the whole picture is inside, in the middle of black
+    Fit,
+    /// Scale until the input is full, and cut off what stands out
+    Crop,
+}
+
+impl From<ResizeMode> for Resize {
+    fn from(mode: ResizeMode) -> Self {
+        match mode {
+            ResizeMode::Stretch => Self::Stretch,
+            ResizeMode::Fit => Self::Fit,
+            ResizeMode::Crop => Self::Crop,
+        }
+    }
+}
+
+/// What to train on.
+#[derive(clap::Args)]
+pub struct TrainingData {
+    /// Data set; by default Fashion-MNIST, or the built-in garments where it cannot be had
+    #[arg(long, value_enum)]
+    dataset: Option<DatasetName>,
+    /// Directory of your own data: a folder per class of PNG, JPEG and BMP pictures (in train, val and test, or without
+    /// these), or IDX files (plain or gzip)
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Input of the network, such as 28x28x1 (gray) or 32x32x3 (RGB); by default the pictures' own size
+    #[arg(long, value_name = "HxWxC", value_parser = input)]
+    input: Option<Shape>,
+    /// How pictures are brought to that size [default: stretch]
+    #[arg(long, value_enum, requires = "input")]
+    resize: Option<ResizeMode>,
+    /// Share of a folder of pictures held out for the test, where it has no part for that [default: 0.15]
+    #[arg(long, value_name = "SHARE", value_parser = fraction)]
+    test_fraction: Option<f64>,
+}
+
+/// What to test a model on.
+#[derive(clap::Args)]
+pub struct TestData {
+    /// Data set; by default the one that the model was trained on
+    #[arg(long, value_enum)]
+    dataset: Option<DatasetName>,
+    /// Directory to take the test images from: a folder per class of pictures, or IDX files (plain or gzip)
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Test on all pictures of the directory, not only on those held out: for pictures that the model was not trained on
+    #[arg(long, requires = "data")]
+    all: bool,
+}
+
+fn input(text: &str) -> Result<Shape, String> {
+    let shape = parse_shape(text).map_err(|error| error.to_string())?;
+    Conversion::new(shape, Resize::default()).map_err(|error| error.to_string())?;
+    Ok(shape)
+}
+
+/// A share over 0 and under 1.
+pub fn fraction(text: &str) -> Result<f64, String> {
+    let fraction: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if fraction > 0.0 && fraction < 1.0 { Ok(fraction) } else { Err("it must be over 0 and under 1".to_owned()) }
+}
+
+impl TrainingData {
+    /// The directory that `--data` names, in full, so that it is found again from anywhere.
+    pub fn directory(&self) -> Result<Option<PathBuf>> {
+        let absolute = |path| std::path::absolute(path).context("where --data is");
+        self.data.as_ref().map(absolute).transpose()
+    }
+
+    /// Loads the pictures, says which they are, and makes the architecture one for pictures of their shape and number of
+    /// classes.
+    pub fn load(
+        &self,
+        architecture: Architecture,
+        validation_fraction: f64,
+        seed: u64,
+    ) -> Result<(Dataset, Architecture)> {
+        let conversion = match self.input {
+            Some(shape) => Some(Conversion::new(shape, self.resize.map_or(Resize::default(), Into::into))?),
+            None => None,
+        };
+        let defaults = Request::default();
+        let loaded = trainer::data::load(&Request {
+            choice: self.dataset.map_or(DatasetChoice::Auto, Into::into),
+            data_dir: self.data.clone(),
+            conversion,
+            validation_fraction,
+            seed,
+            test_fraction: self.test_fraction.unwrap_or(defaults.test_fraction),
+            environment: Environment::from_process(),
+            ..defaults
+        })?;
+        loaded.warnings.iter().for_each(|warning| warn(warning));
+        let dataset = &loaded.dataset;
+        if self.test_fraction.is_some() && dataset.preprocessing.test_share().is_none() {
+            warn(&format!("NOTE: --test-fraction changes nothing: {} has test images of its own", dataset.name));
+        }
+        print_data(&loaded)?;
+        let shape = dataset.train.shape();
+        let side = |side: usize| u16::try_from(side).with_context(|| format!("images of {shape} are too large"));
+        let shape = Shape { height: side(shape.height)?, width: side(shape.width)?, channels: side(shape.channels)? };
+        let name = architecture.name.clone();
+        let architecture = architecture
+            .with_input(shape)
+            .with_context(|| {
+                format!("model {name} does not take pictures of {shape}; give another --input or --model")
+            })?
+            .with_classes(dataset.class_names.len() as u16);
+        Ok((loaded.dataset, architecture))
+    }
+}
+
+impl TestData {
+    /// Loads the pictures that a model is tested on, through the model's own preprocessing.
+    pub fn load(&self, path: &str, metadata: &Metadata<'_>, input: Shape) -> Result<Loaded> {
+        let choice = match (self.dataset, metadata.dataset) {
+            (Some(name), _) => name.into(),
+            (None, garments::NAME) => DatasetChoice::Garments,
+            (None, fashion_mnist::NAME) => DatasetChoice::FashionMnist,
+            (None, _) if self.data.is_some() => DatasetChoice::Auto,
+            (None, other) => {
+                return Err(Usage::error(anyhow!(
+                    "{path} was trained on {other}, which is none of the named data sets; give its directory, --data DIR"
+                )));
+            }
+        };
+        let preprocessing = Preprocessing::of_model(metadata.preprocessing, input).context(path.to_owned())?;
+        let is_folder = self.data.as_ref().is_some_and(|directory| !trainer::data::holds_idx_files(directory));
+        let conversion = match preprocessing {
+            Preprocessing::Bytes if !is_folder => None,
+            _ => Some(preprocessing.conversion(input).context(path.to_owned())?),
+        };
+        let loaded = trainer::data::load(&Request {
+            choice,
+            data_dir: self.data.clone(),
+            conversion,
+            testing: Some(Testing {
+                class_names: metadata.class_names().map(str::to_owned).collect(),
+                held_out: preprocessing.test_share().filter(|_| !self.all),
+            }),
+            environment: Environment::from_process(),
+            ..Request::default()
+        })?;
+        let dataset = &loaded.dataset;
+        if dataset.test.shape() != input.into() {
+            bail!("{path} takes pictures of {input}, but those of {} are {}", dataset.name, dataset.test.shape());
+        }
+        let known = metadata.class_names().count();
+        if known < dataset.class_names.len() {
+            bail!("{path} tells {known} classes apart, but {} has {}", dataset.name, dataset.class_names.len());
+        }
+        loaded.warnings.iter().for_each(|warning| warn(warning));
+        Ok(loaded)
+    }
+}
+
+/// Says which images there are, where they come from, and what was done to them.
+pub fn print_data(loaded: &Loaded) -> Result<()> {
+    let Loaded { dataset, origin, .. } = loaded;
+    say!("data       {} ({} classes), {origin}", dataset.name, dataset.class_names.len());
+    if let Preprocessing::Pictures { conversion, .. } = dataset.preprocessing {
+        say!("pictures   {conversion}");
+    }
+    let parts = [("train", &dataset.train), ("validation", &dataset.validation), ("test", &dataset.test)];
+    for (name, images) in parts.into_iter().filter(|(_, images)| !images.is_empty()) {
+        say!("{name:<10} {:>7} images of {}", trainer::architecture::thousands(images.len()), images.shape());
+    }
+    Ok(())
+}

@@ -1,0 +1,176 @@
+//! `trainer predict model.bin IMAGE...`
+
+use std::cmp::Reverse;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail};
+use infer_core::{Header, Network, Output};
+use rayon::prelude::*;
+use serde::Serialize;
+use trainer::preprocess::{Conversion, Picture, PictureError, Preprocessing, Resize, decode};
+
+use super::data::ResizeMode;
+use super::output::say;
+use crate::Usage;
+
+/// Columns of a terminal.
+const COLUMNS: usize = 80;
+
+/// Pictures that are decoded at once: enough for all cores, few enough that answers come soon.
+const BATCH: usize = 64;
+
+/// Say what pictures show, with a model file, as the chip would.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  trainer predict model.bin crow.jpg wren.png
+  trainer predict model.bin --json pictures/*.png
+  camera | trainer predict model.bin -")]
+pub struct Predict {
+    /// The model file
+    model: PathBuf,
+    /// PNG, JPEG or BMP pictures, of any size if the model was trained with --input; - is standard input
+    #[arg(required = true, value_name = "IMAGE")]
+    images: Vec<PathBuf>,
+    /// How many classes to name, the most probable first
+    #[arg(long, default_value_t = 3, value_name = "N", value_parser = at_least_one)]
+    top: usize,
+    /// How to bring pictures to size, for a model that was trained on images as they are
+    #[arg(long, value_enum)]
+    resize: Option<ResizeMode>,
+    /// Make light dark and dark light first, as for a photograph on white and a model trained on Fashion-MNIST
+    #[arg(long)]
+    invert: bool,
+    /// Print a JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&count| count > 0).ok_or_else(|| "it must be a number, at least 1".to_owned())
+}
+
+/// What is said about a picture; a line of `--json`.
+#[derive(Serialize)]
+struct Prediction<'a> {
+    picture: String,
+    class: &'a str,
+    index: usize,
+    probability: f32,
+    top: Vec<Place<'a>>,
+    /// Of each class, in the model's order.
+    probabilities: &'a [f32],
+}
+
+#[derive(Serialize)]
+struct Place<'a> {
+    class: &'a str,
+    index: usize,
+    probability: f32,
+    logit: i32,
+}
+
+impl Predict {
+    /// Classifies each picture that can be read; one that cannot is named on standard error and makes the exit code 1.
+    pub fn run(self) -> Result<()> {
+        let path = self.model.display().to_string();
+        let bytes = std::fs::read(&self.model).with_context(|| path.clone())?;
+        let mut arena = vec![0; Header::parse(&bytes).with_context(|| path.clone())?.arena_len as usize];
+        let mut network = Network::new(&bytes, &mut arena).with_context(|| path.clone())?;
+        let metadata = *network.metadata();
+        let input = network.input().shape;
+        let preprocessing = Preprocessing::of_model(metadata.preprocessing, input).with_context(|| path.clone())?;
+        let conversion = self.conversion(preprocessing.conversion(input).with_context(|| path.clone())?)?;
+        let names: Vec<&str> = metadata.class_names().collect();
+        let mut probabilities = vec![0.0; names.len()];
+        let mut unreadable = 0;
+        for images in self.images.chunks(BATCH) {
+            let inputs: Vec<_> = images.par_iter().map(|image| self.read(image, &conversion)).collect();
+            for (image, pixels) in images.iter().zip(inputs) {
+                let name = image.display().to_string();
+                let pixels = match pixels {
+                    Ok(pixels) => pixels,
+                    Err(error) => {
+                        let advice =
+                            if matches!(error, PictureError::OtherSize { .. }) { "; give --resize" } else { "" };
+                        eprintln!("error: {name}: {error}{advice}");
+                        unreadable += 1;
+                        continue;
+                    }
+                };
+                let output = network.classify(&pixels)?;
+                output.probabilities(&mut probabilities);
+                let prediction = self.prediction(name, &output, &probabilities, &names);
+                match self.json {
+                    true => say!("{}", serde_json::to_string(&prediction)?),
+                    false => say!("{}", prediction.text()),
+                }
+            }
+        }
+        match unreadable {
+            0 => Ok(()),
+            count => bail!("{count} of {} pictures could not be classified", self.images.len()),
+        }
+    }
+
+    /// The model's own, unless that leaves open what happens to pictures of another size.
+    fn conversion(&self, own: Conversion) -> Result<Conversion> {
+        match (self.resize, own.resize()) {
+            (None, _) => Ok(own),
+            (Some(mode), Resize::AsTheyAre) => Ok(own.with_resize(mode.into())),
+            (Some(_), resize) => Err(Usage::error(anyhow!(
+                "{} was trained with {resize}, and predicts with the same; leave --resize out",
+                self.model.display()
+            ))),
+        }
+    }
+
+    fn read(&self, image: &Path, conversion: &Conversion) -> Result<Vec<u8>, PictureError> {
+        let mut picture: Picture =
+            if image == Path::new("-") { decode::read_from(std::io::stdin().lock())? } else { decode::read(image)? };
+        if self.invert {
+            picture.invert();
+        }
+        conversion.apply(&picture)
+    }
+
+    fn prediction<'a>(
+        &self,
+        picture: String,
+        output: &Output<'_>,
+        probabilities: &'a [f32],
+        names: &[&'a str],
+    ) -> Prediction<'a> {
+        let mut ranking: Vec<(usize, i32)> = output.logits().iter().copied().enumerate().collect();
+        // Stable: of equals the lowest class comes first, as everywhere.
+        ranking.sort_by_key(|&(_, logit)| Reverse(logit));
+        let place = |&(index, logit): &(usize, i32)| Place {
+            class: names[index],
+            index,
+            probability: probabilities[index],
+            logit,
+        };
+        let index = output.class();
+        Prediction {
+            picture,
+            class: names[index],
+            index,
+            probability: probabilities[index],
+            top: ranking.iter().take(self.top).map(place).collect(),
+            probabilities,
+        }
+    }
+}
+
+impl Prediction<'_> {
+    /// A line; or a line for the picture and one for each class, where that would be too long.
+    fn text(&self) -> String {
+        let places: Vec<String> =
+            self.top.iter().map(|place| format!("{} {:.1}%", place.class, 100.0 * place.probability)).collect();
+        let line = format!("{}: {}", self.picture, places.join(", "));
+        if line.chars().count() <= COLUMNS {
+            return line;
+        }
+        format!("{}:\n  {}", self.picture, places.join("\n  "))
+    }
+}

@@ -1,0 +1,25 @@
+//! Lists in messages: the first few, and how many more there are.
+
+use std::fmt::Write;
+
+/// Entries that a message names.
+const NAMED: usize = 5;
+
+/// A line for each of the first five, and one that counts the others.
+pub(super) fn first_few(lines: impl ExactSizeIterator<Item = String>) -> String {
+    let more = lines.len().saturating_sub(NAMED);
+    let mut text = String::new();
+    for line in lines.take(NAMED) {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "\n  {line}");
+    }
+    if more > 0 {
+        let _ = write!(text, "\n  and {more} more");
+    }
+    text
+}
+
+/// `1 picture`, `2 pictures`.
+pub(super) fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}

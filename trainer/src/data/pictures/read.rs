@@ -1,0 +1,104 @@
+//! Many pictures at once: on all cores, in the order of their files, every broken one found before anything is said.
+
+use std::path::PathBuf;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use infer_core::Shape;
+use rayon::prelude::*;
+
+use super::FolderError;
+use super::folder::Listing;
+use crate::data::Images;
+use crate::preprocess::{Conversion, Picture, PictureError, PictureHeader, Resize, decode};
+
+/// Pictures of longer sides are scaled down, and the user says how.
+const LONGEST_OWN_SIDE: u32 = 256;
+
+/// So many pictures take long enough for a bar.
+const MANY: usize = 500;
+
+/// Decodes and converts all pictures of some listings.
+///
+/// # Errors
+/// [`FolderError::Broken`].
+pub(super) fn read<const N: usize>(
+    listings: [&Listing; N],
+    conversion: &Conversion,
+) -> Result<[Images; N], FolderError> {
+    let shape = conversion.shape();
+    let bar = progress_bar(listings.iter().map(|listing| listing.files.len()).sum());
+    let mut outcomes = Vec::new();
+    let mut pixels = listings.map(|listing| {
+        let mut pixels = vec![0; listing.files.len() * shape.len()];
+        let pictures = listing.files.par_iter().zip(pixels.par_chunks_exact_mut(shape.len()));
+        let read: Vec<Result<(), PictureError>> = pictures
+            .map(|(path, pixels)| {
+                bar.inc(1);
+                pixels.copy_from_slice(&conversion.apply(&decode::read(path)?)?);
+                Ok(())
+            })
+            .collect();
+        outcomes.extend(read);
+        pixels
+    });
+    bar.finish_and_clear();
+    all_or_broken(&files(&listings), outcomes)?;
+    Ok(std::array::from_fn(|part| {
+        Images::new(shape.into(), std::mem::take(&mut pixels[part]), listings[part].labels.clone())
+    }))
+}
+
+fn files<'a>(listings: &[&'a Listing]) -> Vec<&'a PathBuf> {
+    listings.iter().flat_map(|listing| &listing.files).collect()
+}
+
+/// A bar over all pictures of a data set; it shows where there are many and a terminal.
+fn progress_bar(pictures: usize) -> ProgressBar {
+    if pictures < MANY {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("pictures [{bar:24}] {pos}/{len}  {eta} left")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ");
+    ProgressBar::new(pictures as u64).with_style(style)
+}
+
+/// The size that all pictures have, as an input: gray where all are, RGB where one has color.
+///
+/// # Errors
+/// [`FolderError::Broken`], [`FolderError::MixedSizes`], [`FolderError::LargePictures`].
+pub(super) fn own_size(listings: &[&Listing]) -> Result<Conversion, FolderError> {
+    let files = files(listings);
+    let headers = files.par_iter().map(|path| decode::header(path)).collect();
+    let headers: Vec<PictureHeader> = all_or_broken(&files, headers)?;
+    let size = |header: &PictureHeader| (header.height, header.width);
+    let Some((first, path)) = headers.first().zip(files.first()) else {
+        return Err(FolderError::Broken { pictures: 0, broken: Vec::new() });
+    };
+    if let Some(other) = headers.iter().position(|header| size(header) != size(first)) {
+        let sizes = [*first, headers[other]];
+        return Err(FolderError::MixedSizes { one: path.to_path_buf(), other: files[other].clone(), sizes });
+    }
+    if first.height.max(first.width) > LONGEST_OWN_SIDE {
+        return Err(FolderError::LargePictures { path: path.to_path_buf(), size: *first, most: LONGEST_OWN_SIDE });
+    }
+    // What is stored with color may be gray; a picture that turns out to be broken here is complained of when all are read.
+    let has_color = |(path, header): (&&PathBuf, &PictureHeader)| {
+        header.is_rgb && matches!(decode::read(path), Ok(Picture::Rgb(_)))
+    };
+    let channels = if files.par_iter().zip(&headers).any(has_color) { 3 } else { 1 };
+    let shape = Shape { height: first.height as u16, width: first.width as u16, channels };
+    Ok(Conversion::new(shape, Resize::AsTheyAre)?)
+}
+
+fn all_or_broken<T>(files: &[&PathBuf], outcomes: Vec<Result<T, PictureError>>) -> Result<Vec<T>, FolderError> {
+    let pictures = outcomes.len();
+    let (mut read, mut broken) = (Vec::with_capacity(pictures), Vec::new());
+    for (path, outcome) in files.iter().zip(outcomes) {
+        match outcome {
+            Ok(value) => read.push(value),
+            Err(error) => broken.push((path.to_path_buf(), error)),
+        }
+    }
+    if broken.is_empty() { Ok(read) } else { Err(FolderError::Broken { pictures, broken }) }
+}

@@ -1,0 +1,266 @@
+//! Picture files: PNG, JPEG and BMP, told apart by their content, read within bounds.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
+use std::path::Path;
+
+use image::metadata::Orientation;
+use image::{DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
+use infer_core::Shape;
+
+/// Pixels of a picture at most: more than any camera's, few enough that a lying header costs nothing.
+pub const MOST_PIXELS: u64 = 64 << 20;
+
+/// Bytes that decoding a picture may take at most.
+const MOST_MEMORY: u64 = 512 << 20;
+
+/// Bytes of a file at most.
+const MOST_FILE_BYTES: u64 = 256 << 20;
+
+/// A decoded picture: gray or RGB, 8 bits a channel, the right way up, what is transparent blended onto black. One whose
+/// pixels are all gray is gray, however it was stored: BMP knows nothing else, and many a program writes nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Picture {
+    /// One channel.
+    Gray(GrayImage),
+    /// Three channels.
+    Rgb(RgbImage),
+}
+
+/// What a file says of itself before its pixels are decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PictureHeader {
+    /// Rows, the right way up.
+    pub height: u32,
+    /// Columns.
+    pub width: u32,
+    /// Whether it is stored with color; its pixels may be gray all the same.
+    pub is_rgb: bool,
+}
+
+/// Why a file is not a picture that can be used.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum PictureError {
+    /// The file could not be read.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// More bytes than a picture has.
+    #[error("larger than {} MB, which no picture is", MOST_FILE_BYTES >> 20)]
+    LongFile,
+    /// The content is none of the formats.
+    #[error("neither PNG nor JPEG nor BMP by its content")]
+    UnknownFormat,
+    /// The content is a picture of another format.
+    #[error("a picture of format {format}; PNG, JPEG and BMP can be read")]
+    OtherFormat {
+        /// The format.
+        format: String,
+    },
+    /// A header that claims more pixels than there can be.
+    #[error("its header claims {height} x {width} pixels; more than {} million are not read", MOST_PIXELS >> 20)]
+    TooLarge {
+        /// Rows in the header.
+        height: u32,
+        /// Columns in the header.
+        width: u32,
+    },
+    /// The content cannot be decoded.
+    #[error("damaged or truncated ({reason})")]
+    Damaged {
+        /// What the decoder says.
+        reason: String,
+    },
+    /// Not the size that is taken as it is.
+    #[error("{height} high and {width} wide, but the input is {input} and takes pictures as they are")]
+    OtherSize {
+        /// Rows of the picture.
+        height: u32,
+        /// Columns of the picture.
+        width: u32,
+        /// Shape of the input.
+        input: Shape,
+    },
+}
+
+impl Picture {
+    /// Rows and columns.
+    #[must_use]
+    pub fn size(&self) -> (u32, u32) {
+        let (width, height) = match self {
+            Self::Gray(image) => image.dimensions(),
+            Self::Rgb(image) => image.dimensions(),
+        };
+        (height, width)
+    }
+
+    /// Makes dark what is light, and light what is dark.
+    pub fn invert(&mut self) {
+        match self {
+            Self::Gray(image) => image::imageops::invert(image),
+            Self::Rgb(image) => image::imageops::invert(image),
+        }
+    }
+}
+
+/// Decodes a file.
+///
+/// # Errors
+/// [`PictureError`], all variants but `OtherSize`.
+pub fn read(path: &Path) -> Result<Picture, PictureError> {
+    decode(&read_bounded(File::open(path)?)?)
+}
+
+/// Decodes what a reader, such as standard input, holds.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_from(reader: impl Read) -> Result<Picture, PictureError> {
+    decode(&read_bounded(reader)?)
+}
+
+/// Decodes the content of a file.
+///
+/// # Errors
+/// As [`read`].
+pub fn decode(bytes: &[u8]) -> Result<Picture, PictureError> {
+    let (mut decoder, format) = open(Cursor::new(bytes))?;
+    header_of(&mut decoder)?;
+    // The decoder fills up a JPEG that breaks off with gray.
+    if format == ImageFormat::Jpeg && !is_whole_jpeg(bytes) {
+        return Err(PictureError::Damaged { reason: "the end of the JPEG is missing".to_owned() });
+    }
+    let orientation = orientation_of(&mut decoder);
+    let mut limits = limits();
+    limits.reserve(decoder.total_bytes()).map_err(refused)?;
+    decoder.set_limits(limits).map_err(refused)?;
+    let mut image = DynamicImage::from_decoder(decoder).map_err(refused)?;
+    image.apply_orientation(orientation);
+    Ok(flatten(image))
+}
+
+/// What a file says of itself, without decoding its pixels.
+///
+/// # Errors
+/// As [`read`].
+pub fn header(path: &Path) -> Result<PictureHeader, PictureError> {
+    let file = File::open(path)?;
+    if file.metadata()?.len() > MOST_FILE_BYTES {
+        return Err(PictureError::LongFile);
+    }
+    header_of(&mut open(BufReader::new(file))?.0)
+}
+
+fn read_bounded(reader: impl Read) -> Result<Vec<u8>, PictureError> {
+    let mut bytes = Vec::new();
+    reader.take(MOST_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST_FILE_BYTES {
+        return Err(PictureError::LongFile);
+    }
+    Ok(bytes)
+}
+
+fn limits() -> Limits {
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(MOST_MEMORY);
+    limits
+}
+
+fn open<'a>(source: impl BufRead + Seek + 'a) -> Result<(impl ImageDecoder + 'a, ImageFormat), PictureError> {
+    let mut reader = ImageReader::new(source);
+    reader.limits(limits());
+    let reader = reader.with_guessed_format()?;
+    let format = match reader.format() {
+        Some(format @ (ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::Bmp)) => format,
+        Some(format) => return Err(PictureError::OtherFormat { format: format!("{format:?}") }),
+        None => return Err(PictureError::UnknownFormat),
+    };
+    Ok((reader.into_decoder().map_err(refused)?, format))
+}
+
+fn header_of(decoder: &mut impl ImageDecoder) -> Result<PictureHeader, PictureError> {
+    let (width, height) = decoder.dimensions();
+    if u64::from(width) * u64::from(height) > MOST_PIXELS {
+        return Err(PictureError::TooLarge { height, width });
+    }
+    if width == 0 || height == 0 {
+        return Err(PictureError::Damaged { reason: "it has no pixels".to_owned() });
+    }
+    let is_rgb = decoder.color_type().has_color();
+    let on_its_side = matches!(
+        orientation_of(decoder),
+        Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH
+    );
+    let (height, width) = if on_its_side { (width, height) } else { (height, width) };
+    Ok(PictureHeader { height, width, is_rgb })
+}
+
+/// Which way up the camera was held. A file whose metadata is damaged stands as it is.
+fn orientation_of(decoder: &mut impl ImageDecoder) -> Orientation {
+    decoder.orientation().unwrap_or(Orientation::NoTransforms)
+}
+
+fn refused(error: ImageError) -> PictureError {
+    let reason = match error {
+        ImageError::IoError(error) => error.to_string(),
+        ImageError::Limits(_) => format!("it takes more than {} MB to decode", MOST_MEMORY >> 20),
+        error => error.to_string(),
+    };
+    PictureError::Damaged { reason }
+}
+
+/// Whether an end-of-image marker comes behind the first scan. In front of it stand segments with a length each, such as
+/// EXIF with a small JPEG inside.
+fn is_whole_jpeg(bytes: &[u8]) -> bool {
+    const START_OF_SCAN: u8 = 0xDA;
+    const END_OF_IMAGE: u8 = 0xD9;
+    let mut at = 2;
+    while let Some(&[first, marker, high, low]) = bytes.get(at..at + 4) {
+        if first != 0xFF || marker == 0xFF {
+            at += 1;
+        } else if marker == START_OF_SCAN {
+            return bytes[at..].windows(2).any(|pair| pair == [0xFF, END_OF_IMAGE]);
+        } else {
+            at += 2 + usize::from(u16::from_be_bytes([high, low]));
+        }
+    }
+    false
+}
+
+/// Two kinds of pictures out of all that the formats know.
+fn flatten(image: DynamicImage) -> Picture {
+    // Codes 0 to 255: rounds `value * alpha / 255`.
+    let blend = |value: u8, alpha: u8| ((u32::from(value) * u32::from(alpha) + 127) / 255) as u8;
+    let color = image.color();
+    match (color.has_color(), color.has_alpha()) {
+        (false, false) => Picture::Gray(image.into_luma8()),
+        (true, false) => gray_or_rgb(image.into_rgb8()),
+        (false, true) => {
+            let image = image.into_luma_alpha8();
+            let pixels = image.pixels().map(|&image::LumaA([value, alpha])| blend(value, alpha));
+            Picture::Gray(buffer(image.dimensions(), pixels.collect()))
+        }
+        (true, true) => {
+            let image = image.into_rgba8();
+            let pixels = image.pixels().flat_map(|&image::Rgba([r, g, b, alpha])| [r, g, b].map(|c| blend(c, alpha)));
+            gray_or_rgb(buffer(image.dimensions(), pixels.collect()))
+        }
+    }
+}
+
+fn gray_or_rgb(image: RgbImage) -> Picture {
+    let is_gray = image.pixels().all(|&image::Rgb([r, g, b])| r == g && g == b);
+    if !is_gray {
+        return Picture::Rgb(image);
+    }
+    let pixels = image.pixels().map(|pixel| pixel.0[0]).collect();
+    Picture::Gray(buffer(image.dimensions(), pixels))
+}
+
+/// Bytes that are as many as the size says.
+pub(super) fn buffer<P: image::Pixel<Subpixel = u8>>(
+    (width, height): (u32, u32),
+    bytes: Vec<u8>,
+) -> image::ImageBuffer<P, Vec<u8>> {
+    image::ImageBuffer::from_raw(width, height, bytes).expect("as many bytes as pixels were given")
+}
