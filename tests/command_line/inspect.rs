@@ -133,11 +133,26 @@ fn a_run_on_other_pictures_than_can_be_found_is_refused() {
     birds(path, 28);
     succeed(path, &["fit", "--model", "mlp", "--epochs", "1", "--data", "birds", "--out", "birds-run"]);
     let inspect = ["inspect", "birds-run", "--quantization"];
-    let expected = ["birds-run was trained on birds; give --data with the directory of its IDX files"];
-    assert_fails(path, &inspect, 2, &expected);
-    assert_fails(path, &["export", "birds-run", "--calibration", "auto", "--out", "x.bin"], 2, &expected);
-    let printed = succeed(path, &[&inspect[..], &["--data", "birds"]].concat());
+    let printed = succeed(path, &inspect);
+    assert!(printed.contains("measured on 2 validation images"), "the run knows where its pictures are: {printed}");
+
+    fs::rename(path.join("birds"), path.join("moved")).unwrap();
+    let expected = ["birds-run was trained on birds: ", "birds", "No such file or directory"];
+    assert_fails(path, &inspect, 1, &expected);
+    assert_fails(path, &["export", "birds-run", "--calibration", "auto", "--out", "x.bin"], 1, &expected);
+    fs::create_dir(path.join("kept")).unwrap();
+    fs::rename(path.join("moved"), path.join("kept/birds")).unwrap();
+    let printed = succeed(path, &[&inspect[..], &["--data", "kept/birds"]].concat());
     assert!(printed.contains("measured on 2 validation images"), "{printed}");
+
+    let pictures = path.join("kept/birds/train-images-idx3-ubyte");
+    let mut bytes = fs::read(&pictures).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&pictures, bytes).unwrap();
+    let expected = ["the pictures of birds are not those that birds-run was trained on"];
+    assert_fails(path, &[&inspect[..], &["--data", "kept/birds"]].concat(), 1, &expected);
+
+    birds(path, 28);
     assert_fails(
         path,
         &["inspect", "run", "--quantization", "--data", "birds"],

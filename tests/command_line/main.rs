@@ -2,6 +2,7 @@
 
 mod inspect;
 mod own_pictures;
+mod resume;
 #[path = "../src/shapes.rs"]
 mod shapes;
 
@@ -308,7 +309,9 @@ fn a_student_holds_out_what_its_teacher_held_out_and_says_who_taught_it() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let run = fs::read_to_string(home.path().join("student/run.json")).unwrap();
     let run: serde_json::Value = serde_json::from_str(&run).unwrap();
-    assert_eq!((&run["seed"], &run["split_seed"], &run["teachers"][0]), (&3.into(), &48.into(), &"run".into()));
+    let teacher = home.path().join("run");
+    let teacher = serde_json::Value::from(teacher.to_str().unwrap());
+    assert_eq!((&run["seed"], &run["split_seed"], &run["teachers"][0]), (&3.into(), &48.into(), &teacher));
 
     let error = "error: nowhere/run.json: No such file or directory (os error 2)\n";
     assert_fails(home.path(), &student(&["--teacher", "nowhere"]), 1, &[error]);

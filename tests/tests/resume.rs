@@ -5,7 +5,7 @@ use std::cell::Cell;
 use trainer::architecture::Architecture;
 use trainer::data::{Dataset, DatasetChoice, Request, load};
 use trainer::evaluate::Score;
-use trainer::fit::{Checkpoint, CheckpointError, Epoch, FitError, History, Observer, Progress, fit, resume};
+use trainer::fit::{Checkpoint, CheckpointError, Epoch, FitError, History, Observer, Unfinished, fit, resume};
 use trainer::model::FloatModel;
 use trainer::recipe::Recipe;
 
@@ -72,8 +72,8 @@ fn a_training_that_was_interrupted_anywhere_comes_to_the_same_bits() {
             if !history.interrupted {
                 break history;
             }
-            let progress = Progress { trained: None, checkpoint: observer.last };
-            from = Progress::from_bytes(&progress.to_bytes().unwrap()).unwrap().checkpoint;
+            let progress = Unfinished { trained: None, checkpoint: observer.last };
+            from = Unfinished::from_bytes(&progress.to_bytes().unwrap()).unwrap().checkpoint;
             // A new process begins with a network of its own.
             model = FloatModel::new(Architecture::built_in("tiny").unwrap(), 1).unwrap();
         };
@@ -107,15 +107,15 @@ fn a_checkpoint_that_is_none_is_damaged_or_of_another_network_is_refused() {
     let (dataset, recipe) = (small(), strong());
     let mut observer = impatient(1);
     fit(&tiny(), &dataset, &recipe, 7, None, &mut observer).unwrap();
-    let bytes = Progress { trained: None, checkpoint: observer.last.clone() }.to_bytes().unwrap();
-    assert!(Progress::from_bytes(&bytes).is_ok());
+    let bytes = Unfinished { trained: None, checkpoint: observer.last.clone() }.to_bytes().unwrap();
+    assert!(Unfinished::from_bytes(&bytes).is_ok());
 
-    assert!(matches!(Progress::from_bytes(b"something else"), Err(CheckpointError::Unknown)));
+    assert!(matches!(Unfinished::from_bytes(b"something else"), Err(CheckpointError::Unknown)));
     for at in [16, bytes.len() / 2, bytes.len() - 1] {
         let mut damaged = bytes.clone();
         damaged[at] ^= 1;
-        assert!(matches!(Progress::from_bytes(&damaged), Err(CheckpointError::Damaged)), "byte {at}");
-        assert!(matches!(Progress::from_bytes(&bytes[..at]), Err(CheckpointError::Damaged)), "cut off at {at}");
+        assert!(matches!(Unfinished::from_bytes(&damaged), Err(CheckpointError::Damaged)), "byte {at}");
+        assert!(matches!(Unfinished::from_bytes(&bytes[..at]), Err(CheckpointError::Damaged)), "cut off at {at}");
     }
 
     let mlp = FloatModel::new(Architecture::built_in("mlp").unwrap(), 48).unwrap();

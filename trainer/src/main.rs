@@ -9,12 +9,15 @@ mod cli {
     pub mod export;
     pub mod fit;
     pub mod inspect;
+    pub mod interrupt;
     pub mod output;
     pub mod predict;
     pub mod progress;
     pub mod quantization;
+    pub mod results;
     pub mod run_data;
     pub mod teacher;
+    pub mod training_run;
 }
 
 use std::process::ExitCode;

@@ -55,6 +55,9 @@ pub fn encode(metadata: &Metadata<'_>, input: &Input, layers: &[Layer<'_>]) -> R
     Ok(file)
 }
 
+/// What the names of files begin with that are not whole yet.
+pub const BESIDE: &str = ".thimble-";
+
 /// Writes `bytes` beside `path` and renames them into place: the file appears whole or not at all.
 ///
 /// # Errors
@@ -65,7 +68,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ModelFileError> {
         _ => Path::new("."),
     };
     let write = || {
-        let mut file = tempfile::Builder::new().prefix(".thimble-").tempfile_in(directory)?;
+        let mut file = tempfile::Builder::new().prefix(BESIDE).tempfile_in(directory)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
         #[cfg(unix)]

@@ -7,6 +7,7 @@
 //! | `metrics.json` | the results |
 //! | `weights.safetensors` | the float weights |
 //! | `model.bin` | the quantized model |
+//! | `unfinished` | where the training stands, as long as it is not over |
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -17,11 +18,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::architecture::{Architecture, ArchitectureError, Layer};
 use crate::evaluate::Score;
-use crate::fit::Epoch;
+use crate::fit::{CheckpointError, Epoch, Unfinished};
 use crate::model::FloatModel;
 use crate::model_file::{self, ModelFileError};
 use crate::preprocess::Preprocessing;
-use crate::quantize::{Calibration, Choice, QuantizeError, QuantizedModel};
+use crate::quantize::{Calibration, Choice, Method, QuantizeError, QuantizedModel};
 use crate::recipe::Recipe;
 
 /// What was asked for, and what export needs besides the weights.
@@ -58,7 +59,13 @@ pub struct RunConfig {
     pub split_seed: u64,
     /// The runs it learned from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub teachers: Vec<String>,
+    pub teachers: Vec<PathBuf>,
+    /// Where the model is to be written besides.
+    #[serde(default)]
+    pub export: Option<PathBuf>,
+    /// Which calibrations are to be tried.
+    #[serde(default)]
+    pub calibration_methods: Vec<Method>,
     /// What calibration found out about each layer's output.
     pub calibration: Vec<Calibration>,
     /// By which method, and why; not known of runs older than the methods, which went by range.
@@ -175,6 +182,14 @@ pub enum RunError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+    /// Where the training stood cannot be read.
+    #[error("{path}: {source}")]
+    Checkpoint {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        source: CheckpointError,
+    },
     /// The run's architecture is none.
     #[error(transparent)]
     Architecture(#[from] ArchitectureError),
@@ -253,7 +268,7 @@ impl RunDirectory {
     /// # Errors
     /// [`RunError::Weights`], [`RunError::Io`].
     pub fn write_weights(&self, model: &FloatModel) -> Result<(), RunError> {
-        let beside = self.0.join(".weights.safetensors.part");
+        let beside = self.0.join(format!("{}weights", model_file::BESIDE));
         model.save(&beside)?;
         let path = self.weights();
         fs::rename(&beside, &path).map_err(|source| RunError::Io { path: path.display().to_string(), source })
@@ -292,6 +307,66 @@ impl RunDirectory {
         Ok(model_file::write_whole(&self.0.join("history.csv"), text.as_bytes())?)
     }
 
+    /// Whether the training is over and all of its results are here.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.0.join("metrics.json").is_file() && !self.unfinished().exists()
+    }
+
+    /// Writes where the training stands, and the epochs that are over.
+    ///
+    /// # Errors
+    /// [`RunError::ModelFile`].
+    pub fn write_unfinished(&self, unfinished: &Unfinished) -> Result<(), RunError> {
+        let bytes = unfinished.to_bytes().map_err(ModelFileError::Encode)?;
+        model_file::write_whole(&self.unfinished(), &bytes)?;
+        self.write_history(&unfinished.epochs())
+    }
+
+    /// Reads where the training stood; `None` where nothing says so.
+    ///
+    /// # Errors
+    /// [`RunError::Io`], [`RunError::Checkpoint`].
+    pub fn read_unfinished(&self) -> Result<Option<Unfinished>, RunError> {
+        let path = self.unfinished();
+        let text = || path.display().to_string();
+        match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(RunError::Io { path: text(), source }),
+            Ok(bytes) => match Unfinished::from_bytes(&bytes) {
+                Ok(unfinished) => Ok(Some(unfinished)),
+                Err(source) => Err(RunError::Checkpoint { path: text(), source }),
+            },
+        }
+    }
+
+    /// The training is over.
+    ///
+    /// # Errors
+    /// [`RunError::Io`].
+    pub fn remove_unfinished(&self) -> Result<(), RunError> {
+        remove(&self.unfinished())
+    }
+
+    /// Removes what a process that was killed had begun to write.
+    ///
+    /// # Errors
+    /// [`RunError::Io`].
+    pub fn remove_leftovers(&self) -> Result<(), RunError> {
+        let io_error = |source| RunError::Io { path: self.0.display().to_string(), source };
+        for entry in fs::read_dir(&self.0).map_err(io_error)? {
+            let entry = entry.map_err(io_error)?;
+            if entry.file_name().to_string_lossy().starts_with(model_file::BESIDE) {
+                remove(&entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn unfinished(&self) -> PathBuf {
+        self.0.join("unfinished")
+    }
+
     /// Reads `run.json`.
     ///
     /// # Errors
@@ -328,6 +403,16 @@ impl RunDirectory {
         let json = serde_json::to_string_pretty(value)
             .map_err(|source| RunError::Json { path: path.display().to_string(), source })?;
         Ok(model_file::write_whole(&path, format!("{json}\n").as_bytes())?)
+    }
+}
+
+/// Removes a file that may be gone already.
+fn remove(path: &Path) -> Result<(), RunError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(RunError::Io { path: path.display().to_string(), source: error })
+        }
+        _ => Ok(()),
     }
 }
 

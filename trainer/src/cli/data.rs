@@ -60,7 +60,7 @@ pub struct TrainingData {
     /// Directory of your own data: a folder per class of PNG, JPEG and BMP pictures (in train, val and test, or without
     /// these), or IDX files (plain or gzip)
     #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    pub data: Option<PathBuf>,
     /// Input of the network, such as 28x28x1 (gray) or 32x32x3 (RGB); by default the pictures' own size
     #[arg(long, value_name = "HxWxC", value_parser = input)]
     input: Option<Shape>,

@@ -5,24 +5,17 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
-use sha2::{Digest, Sha256};
-use trainer::architecture::{Architecture, thousands};
-use trainer::data::Dataset;
-use trainer::evaluate::{self, Answers, Score};
-use trainer::fit::History;
-use trainer::model::FloatModel;
-use trainer::model_file::write_whole;
-use trainer::quantize::QuantizedModel;
-use trainer::quantize::aware::{FineTuning, Gain};
-use trainer::quantize::choose::{Chosen, choose};
+use trainer::architecture::Architecture;
+use trainer::fit::Unfinished;
 use trainer::recipe::Recipe;
-use trainer::run::{Accuracies, ExportMetrics, Int8Metrics, Metrics, PerSplit, RunConfig, RunDirectory};
+use trainer::run::{Accuracies, RunConfig, RunDirectory};
 
 use super::calibration::CalibrationName;
 use super::data::{TrainingData, fraction};
+use super::interrupt::Interrupt;
 use super::output::say;
-use super::progress::Progress;
 use super::teacher::Teachers;
+use super::training_run::TrainingRun;
 use crate::Usage;
 
 /// Train a network, quantize it and export it.
@@ -31,9 +24,10 @@ use crate::Usage;
   trainer fit --export model.bin
   trainer fit --model mlp --epochs 10 --out runs/quick
   trainer fit --data birds --model small --input 32x32x3 --resize crop --export birds.bin
-  trainer fit --data path/to/idx-files --export model.bin")]
+  trainer fit --data path/to/idx-files --export model.bin
+  trainer fit --resume runs/cnn-fashion-mnist-48-1")]
 pub struct Fit {
-    /// Built-in architecture: mlp, cnn, small or tiny
+    /// Built-in architecture: mlp, cnn, small, tiny or large
     #[arg(long, default_value = "cnn", value_name = "NAME")]
     model: String,
     #[command(flatten)]
@@ -72,21 +66,49 @@ pub struct Fit {
     /// Directory for the results; it must be new or empty [default: runs/MODEL-DATASET-SEED-N]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Go on with a run that was interrupted, to the same bytes; everything else is as it was then
+    #[arg(long, value_name = "RUN", conflicts_with_all = RESUMED)]
+    resume: Option<PathBuf>,
     /// Write the quantized model here too
     #[arg(long, value_name = "FILE")]
     export: Option<PathBuf>,
 }
 
+/// What a run that goes on has been told already.
+const RESUMED: [&str; 12] = [
+    "model",
+    "dataset",
+    "recipe",
+    "epochs",
+    "batch_size",
+    "lr",
+    "patience",
+    "min_delta",
+    "val_fraction",
+    "seed",
+    "teacher",
+    "out",
+];
+
 impl Fit {
     /// From pictures to a model file.
     pub fn run(self) -> Result<()> {
+        self.check_export()?;
+        let interrupt = Interrupt::listen()?;
+        let run = match &self.resume {
+            Some(path) => TrainingRun::resume(path, self.data.data.as_deref(), self.export.clone())?,
+            None => self.begin()?,
+        };
+        run.train(&interrupt)
+    }
+
+    /// A run that has not taken a step.
+    fn begin(&self) -> Result<TrainingRun> {
         let recipe = self.recipe()?;
         let architecture = Architecture::built_in(&self.model).map_err(Usage::error)?;
-        self.check_export()?;
         let teachers = Teachers::open(&self.teacher)?;
         let (split_seed, validation_fraction) =
             teachers.as_ref().map_or((self.seed, self.val_fraction.unwrap_or(0.05)), Teachers::split);
-
         let (dataset, architecture) = self.data.load(architecture, validation_fraction, split_seed)?;
         if let Some(teachers) = &teachers {
             teachers.check(&dataset)?;
@@ -95,24 +117,6 @@ impl Fit {
 
         let name = format!("{}-{}-{}", architecture.name, dataset.name, self.seed);
         let directory = RunDirectory::create(self.out.as_deref(), &name)?;
-        let mut model = FloatModel::new(architecture, self.seed)?;
-        let mut progress = Progress::new(&recipe);
-        let teacher = teachers.as_ref().map(|teachers| &teachers.teacher);
-        let mut history = trainer::fit::fit(&model, &dataset, &recipe, self.seed, teacher, &mut progress)?;
-        progress.finish(&history)?;
-        let methods = self.calibration.methods();
-        let Chosen { calibration, choice, .. } =
-            choose(&model, &dataset.train, &dataset.validation, self.seed, methods)?;
-        say!("{choice}");
-        let tuning =
-            FineTuning { dataset: &dataset, recipe: &recipe, seed: self.seed, teacher, calibration: &calibration };
-        let mut progress = Progress::new(&recipe).after(&history, recipe.quantization_aware.epochs);
-        let gain = tuning.run(&mut model, &mut history, None, &mut progress)?;
-        progress.finish_tuning(&history, gain)?;
-        directory.write_weights(&model)?;
-        directory.write_history(&history.epochs)?;
-
-        let architecture = model.architecture();
         let config = RunConfig {
             trainer: env!("CARGO_PKG_VERSION").to_owned(),
             model: architecture.name.clone(),
@@ -127,12 +131,15 @@ impl Fit {
             validation_fraction,
             seed: self.seed,
             split_seed,
-            teachers: teachers.as_ref().map_or_else(Vec::new, Teachers::paths),
-            calibration,
-            calibration_choice: Some(choice),
+            teachers: teachers.as_ref().map_or(Ok(Vec::new()), Teachers::paths)?,
+            export: self.export.as_deref().map(std::path::absolute).transpose()?,
+            calibration_methods: self.calibration.methods().to_vec(),
+            calibration: Vec::new(),
+            calibration_choice: None,
             accuracies: Accuracies::default(),
         };
-        self.finish(&directory, &model, &dataset, config, &history, gain)
+        directory.write_config(&config)?;
+        Ok(TrainingRun { directory, config, dataset, teachers, unfinished: Unfinished::default() })
     }
 
     fn recipe(&self) -> Result<Recipe> {
@@ -177,101 +184,4 @@ impl Fit {
         }
         Ok(())
     }
-
-    /// Scores, quantizes, exports and writes down what came out.
-    fn finish(
-        &self,
-        directory: &RunDirectory,
-        model: &FloatModel,
-        dataset: &Dataset,
-        mut config: RunConfig,
-        history: &History,
-        gain: Option<Gain>,
-    ) -> Result<()> {
-        let architecture = model.architecture();
-        let quantized = QuantizedModel::new(model, &config.calibration)?;
-        // The file states its own accuracy, so it is encoded once to be measured and once to be kept.
-        let draft = config.encode(&quantized)?;
-        let float = on_each(dataset, |images| Ok(evaluate::float(model, images)?))?;
-        let int8 = on_each(dataset, |images| Ok(evaluate::int8(&draft, images)?))?;
-        config.accuracies = Accuracies {
-            float_test: Some(float.test.score.accuracy as f32),
-            int8_test: Some(int8.test.score.accuracy as f32),
-        };
-        let bytes = config.encode(&quantized)?;
-        directory.write_config(&config)?;
-        write_whole(&directory.model(), &bytes)?;
-        if let Some(path) = &self.export {
-            write_whole(path, &bytes)?;
-        }
-
-        let seconds_per_epoch = median(history.epochs.iter().map(|epoch| epoch.seconds).collect());
-        let header = infer_core::Header::parse(&bytes)?;
-        let metrics = Metrics {
-            model: architecture.name.clone(),
-            dataset: dataset.name.clone(),
-            parameters: architecture.parameters(),
-            seed: self.seed,
-            images: PerSplit {
-                train: dataset.train.len(),
-                validation: dataset.validation.len(),
-                test: dataset.test.len(),
-            },
-            epochs_run: history.epochs.len(),
-            best_epoch: history.best_epoch,
-            stopped_early: history.stopped_early,
-            seconds_per_epoch,
-            images_per_second: dataset.train.len() as f64 / seconds_per_epoch,
-            float: scores(&float),
-            int8: Int8Metrics {
-                scores: scores(&int8),
-                agreement_with_float: int8.test.agreement(&float.test),
-                validation_before_fine_tuning: gain.map(|gain| gain.before),
-            },
-            export: ExportMetrics {
-                path: self.export.clone().unwrap_or_else(|| directory.model()),
-                bytes: bytes.len(),
-                sha256: Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect(),
-                flash_bytes: bytes.len(),
-                arena_bytes: header.arena_len,
-                macs: architecture.macs(),
-            },
-        };
-        directory.write_metrics(&metrics)?;
-        print_results(&metrics, directory)
-    }
-}
-
-fn on_each(dataset: &Dataset, score: impl Fn(&trainer::data::Images) -> Result<Answers>) -> Result<PerSplit<Answers>> {
-    Ok(PerSplit { train: score(&dataset.train)?, validation: score(&dataset.validation)?, test: score(&dataset.test)? })
-}
-
-fn scores(answers: &PerSplit<Answers>) -> PerSplit<Score> {
-    PerSplit { train: answers.train.score, validation: answers.validation.score, test: answers.test.score }
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
-fn print_results(metrics: &Metrics, directory: &RunDirectory) -> Result<()> {
-    say!("\n            train             validation        test");
-    say!("            loss    accuracy  loss    accuracy  loss    accuracy");
-    for (name, scores) in [("float", &metrics.float), ("int8", &metrics.int8.scores)] {
-        let cells = [scores.train, scores.validation, scores.test]
-            .map(|score| format!("{:.4}  {:.4}  ", score.loss, score.accuracy));
-        say!("{name:<10}  {}", cells.join("  ").trim_end());
-    }
-    let export = &metrics.export;
-    say!("\nint8 and float agree on {:.2}% of the test images", 100.0 * metrics.int8.agreement_with_float);
-    say!(
-        "{}: {} bytes of flash, {} bytes of arena, {} multiply-accumulates",
-        export.path.display(),
-        thousands(export.bytes),
-        thousands(export.arena_bytes as usize),
-        thousands(export.macs)
-    );
-    say!("everything about this run: {}", directory.path().display());
-    Ok(())
 }

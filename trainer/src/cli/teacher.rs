@@ -47,9 +47,9 @@ impl Teachers {
         split(&self.runs[0].1)
     }
 
-    /// Where the runs are, for the student's own record.
-    pub fn paths(&self) -> Vec<String> {
-        self.runs.iter().map(|(path, _)| path.display().to_string()).collect()
+    /// Where the runs are, in full, for the student's own record.
+    pub fn paths(&self) -> Result<Vec<PathBuf>> {
+        Ok(self.runs.iter().map(|(path, _)| std::path::absolute(path)).collect::<std::io::Result<_>>()?)
     }
 
     /// Refuses teachers of other pictures or other classes.

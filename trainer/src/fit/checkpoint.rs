@@ -16,7 +16,7 @@ pub type Values = Vec<Vec<f32>>;
 
 /// A run that is not over.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Progress {
+pub struct Unfinished {
     /// What the main training came to, once it is over: its history, and the weights of its best epoch.
     pub trained: Option<(History, Values)>,
     /// Where the training stands that is under way; none at its beginning.
@@ -83,7 +83,17 @@ pub enum CheckpointError {
     Other(candle_core::Error),
 }
 
-impl Progress {
+impl Unfinished {
+    /// The epochs that are over, those of a fine-tuning behind the others.
+    #[must_use]
+    pub fn epochs(&self) -> Vec<Epoch> {
+        let mut epochs = self.trained.as_ref().map_or_else(Vec::new, |(history, _)| history.epochs.clone());
+        let offset = epochs.len();
+        let under_way = self.checkpoint.iter().flat_map(|checkpoint| &checkpoint.epochs);
+        epochs.extend(under_way.map(|epoch| epoch.after(offset)));
+        epochs
+    }
+
     /// The bytes of a file: what it is, a SHA-256, and the values.
     ///
     /// # Errors

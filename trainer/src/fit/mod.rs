@@ -15,7 +15,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use self::checkpoint::Running;
-pub use self::checkpoint::{Checkpoint, CheckpointError, Progress};
+pub use self::checkpoint::{Checkpoint, CheckpointError, Unfinished};
 use self::training::{Best, Training};
 use crate::data::Dataset;
 use crate::evaluate::{self, Score};
@@ -38,6 +38,14 @@ pub struct Epoch {
     pub images_per_second: f64,
     /// Whether weights and activations were rounded as in the model file, in training and in validation.
     pub quantized: bool,
+}
+
+impl Epoch {
+    /// The same with so many epochs in front of it.
+    #[must_use]
+    pub fn after(self, epochs: usize) -> Self {
+        Self { epoch: epochs + self.epoch, ..self }
+    }
 }
 
 /// What a training run did.

@@ -183,10 +183,3 @@ impl Observer for Continued<'_> {
         self.observer.checkpoint(checkpoint);
     }
 }
-
-impl Epoch {
-    /// The same with so many epochs in front of it.
-    fn after(self, epochs: usize) -> Self {
-        Self { epoch: epochs + self.epoch, ..self }
-    }
-}

@@ -1,0 +1,138 @@
+//! Runs that are killed or interrupted, and go on.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use super::{assert_fails, text, trainer};
+
+/// Everything that changes from step to step: a schedule, augmentation, an average, and fine-tuning behind it.
+const RECIPE: &str = "name = \"all\"\nepochs = 4\nbatch_size = 64\nlearning_rate = 2e-3\npatience = 9\nmin_delta = 0.0
+    average = 0.99\nweight_decay = 0.01\n[schedule]\nwarmup = 0.1\ndecay = \"cosine\"\n[augment]\nflip = 0.5
+    [quantization_aware]\nepochs = 2\n[adam]\nbeta1 = 0.9\nbeta2 = 0.999\nepsilon = 1e-7\n";
+
+const FIT: [&str; 9] = ["fit", "--dataset", "garments", "--model", "tiny", "--recipe", "all.toml", "--seed", "7"];
+
+fn start(directory: &Path, arguments: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_trainer"))
+        .args(arguments)
+        .current_dir(directory)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// A run that nothing disturbed, its model, and how long it took.
+fn undisturbed(home: &Path) -> (Vec<u8>, Duration) {
+    fs::write(home.join("all.toml"), RECIPE).unwrap();
+    let start = Instant::now();
+    let output = trainer(home, &[&FIT[..], &["--out", "whole"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    (fs::read(home.join("whole/model.bin")).unwrap(), start.elapsed())
+}
+
+/// No file stands under its name half-written.
+fn assert_whole(run: &Path) {
+    for entry in fs::read_dir(run).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = fs::read(&path).unwrap();
+        match path.file_name().unwrap().to_str().unwrap() {
+            "unfinished" => assert!(trainer::fit::Unfinished::from_bytes(&bytes).is_ok()),
+            "model.bin" => {
+                let mut arena = vec![0; infer_core::Header::parse(&bytes).unwrap().arena_len as usize];
+                assert!(infer_core::Network::new(&bytes, &mut arena).is_ok());
+            }
+            name if name.ends_with(".json") => {
+                assert!(serde_json::from_slice::<serde_json::Value>(&bytes).is_ok(), "{name}");
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_run_killed_at_ten_moments_comes_to_the_same_bytes() {
+    let home = tempfile::tempdir().unwrap();
+    let (expected, whole) = undisturbed(home.path());
+    let run = home.path().join("run");
+    let mut random = 0x9E37_79B9_u64;
+    let mut kills = 0;
+    while kills < 10 {
+        let begun = run.join("run.json").is_file();
+        let resume = ["fit", "--resume", "run"];
+        let fit = [&FIT[..], &["--out", "run"]].concat();
+        let mut child = start(home.path(), if begun { &resume } else { &fit });
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        // Up to a quarter of what is to be done: some begin in the first epoch, some end in the last.
+        sleep(whole.mul_f64((random >> 40) as f64 / f64::from(1 << 24) * 0.25));
+        child.kill().unwrap();
+        let code = child.wait().unwrap().code();
+        assert!(code.is_none() || code == Some(0), "it did not fail by itself");
+        if run.is_dir() {
+            assert_whole(&run);
+        }
+        if !begun && run.is_dir() && !run.join("run.json").is_file() {
+            fs::remove_dir_all(&run).unwrap();
+        }
+        if code == Some(0) {
+            // Finished before it could be killed: once more from the beginning.
+            assert_eq!(fs::read(run.join("model.bin")).unwrap(), expected);
+            fs::remove_dir_all(&run).unwrap();
+        } else {
+            kills += 1;
+        }
+    }
+    let output = trainer(home.path(), &["fit", "--resume", "run", "--export", "model.bin"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(fs::read(home.path().join("model.bin")).unwrap() == expected);
+    assert!(fs::read(run.join("model.bin")).unwrap() == expected);
+    assert!(!run.join("unfinished").exists());
+    let leftovers = fs::read_dir(&run)
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with('.'));
+    assert_eq!(leftovers.count(), 0);
+    let rows = |run: &str| fs::read_to_string(home.path().join(run).join("history.csv")).unwrap().lines().count();
+    assert_eq!(rows("run"), rows("whole"));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_keeps_what_was_learned_exports_it_and_says_how_to_go_on() {
+    let home = tempfile::tempdir().unwrap();
+    let (expected, _) = undisturbed(home.path());
+    let child = start(home.path(), &[&FIT[..], &["--out", "run", "--export", "model.bin"]].concat());
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !home.path().join("run/unfinished").is_file() {
+        assert!(Instant::now() < deadline, "no epoch has ended");
+        sleep(Duration::from_millis(5));
+    }
+    let signal = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(signal.success());
+    let output = child.wait_with_output().unwrap();
+    let (printed, said) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("interrupted: ends behind this step"), "{said}");
+    assert!(printed.contains("this goes on with it: trainer fit --resume run"), "{printed}");
+    let early = fs::read(home.path().join("model.bin")).unwrap();
+    assert!(early != expected, "it is the model of an earlier epoch");
+
+    let output = trainer(home.path(), &["fit", "--resume", "run"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("goes on    run: behind epoch "));
+    assert!(fs::read(home.path().join("model.bin")).unwrap() == expected, "--export is remembered");
+}
+
+#[test]
+fn what_cannot_go_on_says_why() {
+    let home = tempfile::tempdir().unwrap();
+    undisturbed(home.path());
+    let resume = ["fit", "--resume", "whole"];
+    assert_fails(home.path(), &resume, 2, &["whole is finished, there is nothing to go on with"]);
+    assert_fails(home.path(), &[&resume[..], &["--seed", "3"]].concat(), 2, &["cannot be used with"]);
+    assert_fails(home.path(), &["fit", "--resume", "nowhere"], 1, &["nowhere/run.json: No such file"]);
+    fs::write(home.path().join("whole/unfinished"), "nonsense").unwrap();
+    assert_fails(home.path(), &resume, 1, &["whole/unfinished: this is not the checkpoint of a training"]);
+}

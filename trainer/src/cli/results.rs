@@ -1,0 +1,112 @@
+//! What a training came to: scored, quantized, exported, written down and printed.
+
+use std::io::Write;
+
+use anyhow::Result;
+use sha2::{Digest, Sha256};
+use trainer::architecture::thousands;
+use trainer::data::Dataset;
+use trainer::evaluate::{self, Answers, Score};
+use trainer::fit::History;
+use trainer::model::FloatModel;
+use trainer::model_file::write_whole;
+use trainer::quantize::QuantizedModel;
+use trainer::quantize::aware::Gain;
+use trainer::run::{Accuracies, ExportMetrics, Int8Metrics, Metrics, PerSplit, RunConfig, RunDirectory};
+
+use super::output::say;
+
+/// Writes the float weights and the history, quantizes by the configuration's calibration, scores both models, exports, and
+/// prints what came out.
+pub fn finish(
+    directory: &RunDirectory,
+    model: &FloatModel,
+    dataset: &Dataset,
+    mut config: RunConfig,
+    history: &History,
+    gain: Option<Gain>,
+) -> Result<()> {
+    directory.write_weights(model)?;
+    directory.write_history(&history.epochs)?;
+    let architecture = model.architecture();
+    let quantized = QuantizedModel::new(model, &config.calibration)?;
+    // The file states its own accuracy, so it is encoded once to be measured and once to be kept.
+    let draft = config.encode(&quantized)?;
+    let float = on_each(dataset, |images| Ok(evaluate::float(model, images)?))?;
+    let int8 = on_each(dataset, |images| Ok(evaluate::int8(&draft, images)?))?;
+    config.accuracies = Accuracies {
+        float_test: Some(float.test.score.accuracy as f32),
+        int8_test: Some(int8.test.score.accuracy as f32),
+    };
+    let bytes = config.encode(&quantized)?;
+    directory.write_config(&config)?;
+    write_whole(&directory.model(), &bytes)?;
+    if let Some(path) = &config.export {
+        write_whole(path, &bytes)?;
+    }
+
+    let seconds_per_epoch = median(history.epochs.iter().map(|epoch| epoch.seconds).collect());
+    let header = infer_core::Header::parse(&bytes)?;
+    let metrics = Metrics {
+        model: architecture.name.clone(),
+        dataset: dataset.name.clone(),
+        parameters: architecture.parameters(),
+        seed: config.seed,
+        images: PerSplit { train: dataset.train.len(), validation: dataset.validation.len(), test: dataset.test.len() },
+        epochs_run: history.epochs.len(),
+        best_epoch: history.best_epoch,
+        stopped_early: history.stopped_early,
+        seconds_per_epoch,
+        images_per_second: dataset.train.len() as f64 / seconds_per_epoch,
+        float: scores(&float),
+        int8: Int8Metrics {
+            scores: scores(&int8),
+            agreement_with_float: int8.test.agreement(&float.test),
+            validation_before_fine_tuning: gain.map(|gain| gain.before),
+        },
+        export: ExportMetrics {
+            path: config.export.clone().unwrap_or_else(|| directory.model()),
+            bytes: bytes.len(),
+            sha256: Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect(),
+            flash_bytes: bytes.len(),
+            arena_bytes: header.arena_len,
+            macs: architecture.macs(),
+        },
+    };
+    directory.write_metrics(&metrics)?;
+    print(&metrics, directory)
+}
+
+fn on_each(dataset: &Dataset, score: impl Fn(&trainer::data::Images) -> Result<Answers>) -> Result<PerSplit<Answers>> {
+    Ok(PerSplit { train: score(&dataset.train)?, validation: score(&dataset.validation)?, test: score(&dataset.test)? })
+}
+
+fn scores(answers: &PerSplit<Answers>) -> PerSplit<Score> {
+    PerSplit { train: answers.train.score, validation: answers.validation.score, test: answers.test.score }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn print(metrics: &Metrics, directory: &RunDirectory) -> Result<()> {
+    say!("\n            train             validation        test");
+    say!("            loss    accuracy  loss    accuracy  loss    accuracy");
+    for (name, scores) in [("float", &metrics.float), ("int8", &metrics.int8.scores)] {
+        let cells = [scores.train, scores.validation, scores.test]
+            .map(|score| format!("{:.4}  {:.4}  ", score.loss, score.accuracy));
+        say!("{name:<10}  {}", cells.join("  ").trim_end());
+    }
+    let export = &metrics.export;
+    say!("\nint8 and float agree on {:.2}% of the test images", 100.0 * metrics.int8.agreement_with_float);
+    say!(
+        "{}: {} bytes of flash, {} bytes of arena, {} multiply-accumulates",
+        export.path.display(),
+        thousands(export.bytes),
+        thousands(export.arena_bytes as usize),
+        thousands(export.macs)
+    );
+    say!("everything about this run: {}", directory.path().display());
+    Ok(())
+}

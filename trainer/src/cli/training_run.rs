@@ -1,0 +1,164 @@
+//! A training from its beginning, or from where it was interrupted, to its model file.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, anyhow};
+use trainer::architecture::Architecture;
+use trainer::data::Dataset;
+use trainer::evaluate::Score;
+use trainer::fit::{self, Checkpoint, Epoch, Observer, Unfinished};
+use trainer::model::{FloatModel, Snapshot};
+use trainer::quantize::aware::FineTuning;
+use trainer::quantize::choose::{Chosen, choose};
+use trainer::run::{RunConfig, RunDirectory};
+
+use super::interrupt::Interrupt;
+use super::output::{say, warn};
+use super::progress::Progress;
+use super::teacher::Teachers;
+use super::{results, run_data};
+use crate::Usage;
+
+/// Everything that a training works with.
+pub struct TrainingRun {
+    /// Where it is kept.
+    pub directory: RunDirectory,
+    /// What was asked for.
+    pub config: RunConfig,
+    /// The pictures.
+    pub dataset: Dataset,
+    /// Whom it learns from.
+    pub teachers: Option<Teachers>,
+    /// How far it has come.
+    pub unfinished: Unfinished,
+}
+
+impl TrainingRun {
+    /// The run at `path`, as far as it has come, on its pictures or on those at `data`; `export` goes before what it was told.
+    pub fn resume(path: &Path, data: Option<&Path>, export: Option<PathBuf>) -> Result<Self> {
+        let directory = RunDirectory::open(path);
+        let mut config = directory.read_config()?;
+        let unfinished = match directory.read_unfinished()? {
+            Some(unfinished) => unfinished,
+            // Interrupted before there was anything to keep.
+            None if !directory.is_finished() => Unfinished::default(),
+            None => {
+                return Err(Usage::error(anyhow!(
+                    "{} is finished, there is nothing to go on with; trainer export writes its model again",
+                    path.display()
+                )));
+            }
+        };
+        if let Some(export) = export {
+            config.export = Some(std::path::absolute(export)?);
+        }
+        let teachers = Teachers::open(&config.teachers)?;
+        let dataset = run_data::load(path, &config, data)?;
+        directory.remove_leftovers()?;
+        Ok(Self { directory, config, dataset, teachers, unfinished })
+    }
+
+    /// Trains to the end, or until it is interrupted.
+    pub fn train(mut self, interrupt: &Interrupt) -> Result<()> {
+        let config = &self.config;
+        let (recipe, seed) = (&config.recipe, config.seed);
+        let architecture = Architecture::new(config.model.clone(), config.input, &config.layers)?;
+        let mut model = FloatModel::new(architecture, seed)?;
+        let teacher = self.teachers.as_ref().map(|teachers| &teachers.teacher);
+        if let Some(checkpoint) = &self.unfinished.checkpoint {
+            say!("goes on    {}: behind epoch {}", self.directory.path().display(), checkpoint.epochs.len());
+        }
+
+        let mut history = match &self.unfinished.trained {
+            Some((history, weights)) => {
+                model.restore(&Snapshot::from_values(&model, weights)?)?;
+                history.clone()
+            }
+            None => {
+                let from = self.unfinished.checkpoint.take();
+                let mut recorder =
+                    Recorder::new(Progress::new(recipe), &self.directory, &mut self.unfinished, interrupt);
+                let history = fit::resume(&model, &self.dataset, recipe, seed, teacher, from.as_ref(), &mut recorder)?;
+                recorder.progress.finish(&history)?;
+                history
+            }
+        };
+        if history.best_epoch == 0 {
+            say!("interrupted in the first epoch: there is no model yet");
+            return self.say_how_to_go_on();
+        }
+        let (train, validation) = (&self.dataset.train, &self.dataset.validation);
+        let Chosen { calibration, choice, .. } = choose(&model, train, validation, seed, &config.calibration_methods)?;
+        say!("{choice}");
+        let mut gain = None;
+        if !history.interrupted {
+            let dataset = &self.dataset;
+            let tuning = FineTuning { dataset, recipe, seed, teacher, calibration: &calibration };
+            let progress = Progress::new(recipe).after(&history, recipe.quantization_aware.epochs);
+            let from = self.unfinished.checkpoint.take().filter(|_| self.unfinished.trained.is_some());
+            self.unfinished.trained = Some((history.clone(), model.snapshot()?.values()?));
+            let mut recorder = Recorder::new(progress, &self.directory, &mut self.unfinished, interrupt);
+            gain = tuning.run(&mut model, &mut history, from.as_ref(), &mut recorder)?;
+            recorder.progress.finish_tuning(&history, gain)?;
+        }
+        let interrupted = history.interrupted;
+        let config = RunConfig { calibration, calibration_choice: Some(choice), ..self.config.clone() };
+        results::finish(&self.directory, &model, &self.dataset, config, &history, gain)?;
+        if interrupted {
+            return self.say_how_to_go_on();
+        }
+        Ok(self.directory.remove_unfinished()?)
+    }
+
+    fn say_how_to_go_on(&self) -> Result<()> {
+        say!("interrupted; this goes on with it: trainer fit --resume {}", self.directory.path().display());
+        Ok(())
+    }
+}
+
+/// Shows how training goes on, keeps where it stands, and passes on that it is to end.
+struct Recorder<'r> {
+    progress: Progress,
+    directory: &'r RunDirectory,
+    unfinished: &'r mut Unfinished,
+    interrupt: &'r Interrupt,
+    /// Whether the user knows that nothing can be kept.
+    has_warned: bool,
+}
+
+impl<'r> Recorder<'r> {
+    fn new(
+        progress: Progress,
+        directory: &'r RunDirectory,
+        unfinished: &'r mut Unfinished,
+        interrupt: &'r Interrupt,
+    ) -> Self {
+        Self { progress, directory, unfinished, interrupt, has_warned: false }
+    }
+}
+
+impl Observer for Recorder<'_> {
+    fn step(&mut self, epoch: usize, seen: usize, images: usize, running: Score) {
+        self.progress.step(epoch, seen, images, running);
+    }
+
+    fn epoch(&mut self, epoch: &Epoch, is_best: bool) {
+        self.progress.epoch(epoch, is_best);
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.interrupt.is_asked()
+    }
+
+    /// A disk that is full is no reason to lose the training too: it goes on.
+    fn checkpoint(&mut self, checkpoint: Checkpoint) {
+        self.unfinished.checkpoint = Some(checkpoint);
+        if let Err(error) = self.directory.write_unfinished(self.unfinished)
+            && !self.has_warned
+        {
+            self.has_warned = true;
+            warn(&format!("WARNING: this run cannot be resumed if it is interrupted: {error}"));
+        }
+    }
+}
