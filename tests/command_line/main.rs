@@ -2,6 +2,7 @@
 
 mod inspect;
 mod own_pictures;
+mod report;
 mod resume;
 #[path = "../src/shapes.rs"]
 mod shapes;
@@ -83,7 +84,8 @@ fn without_a_network_fit_warns_trains_on_garments_and_exports() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names, ["history.csv", "metrics.json", "model.bin", "run.json", "weights.safetensors"]);
+    let files = "answers.csv history.csv metrics.json model.bin report.html report.json run.json weights.safetensors";
+    assert_eq!(names.join(" "), files);
     assert_eq!(fs::read(home.path().join("run/model.bin")).unwrap(), fs::read(home.path().join("model.bin")).unwrap());
     assert_eq!(fs::read_to_string(home.path().join("run/history.csv")).unwrap().lines().count(), 3);
 }
@@ -291,7 +293,7 @@ fn pictures_of_another_size_than_the_models_are_refused() {
 #[test]
 fn every_subcommand_shows_an_example() {
     let home = tempfile::tempdir().unwrap();
-    for subcommand in ["fit", "export", "eval", "inspect", "predict"] {
+    for subcommand in ["fit", "export", "eval", "inspect", "predict", "plot", "report"] {
         let help = text(&trainer(home.path(), &[subcommand, "--help"]).stdout);
         assert!(help.contains(&format!("  trainer {subcommand} ")), "{help}");
     }

@@ -9,11 +9,13 @@
 //! | [`shapes`] | folders of pictures, drawn |
 //! | [`sheet`] | pictures side by side, as SVG |
 //! | [`idx_files`] | small IDX files, whole and broken |
+//! | [`run_directory`] | run directories without a training run |
 
 pub mod idx_files;
 pub mod oracle;
 pub mod pictures;
 pub mod random_model;
+pub mod run_directory;
 pub mod shapes;
 pub mod sheet;
 pub mod tiny;

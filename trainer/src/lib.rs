@@ -16,6 +16,7 @@
 //! | [`model_file`] | the bytes of `model.bin` |
 //! | [`inspect`] | what such a file holds |
 //! | [`run`] | the directory that a run leaves behind |
+//! | [`report`] | figures and a page about it |
 //! | [`rng`] | everything random, from one seed |
 
 pub mod adam;
@@ -33,6 +34,7 @@ pub mod ops;
 pub mod preprocess;
 pub mod quantize;
 pub mod recipe;
+pub mod report;
 pub mod rng;
 pub mod run;
 pub mod schedule;

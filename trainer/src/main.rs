@@ -11,9 +11,11 @@ mod cli {
     pub mod inspect;
     pub mod interrupt;
     pub mod output;
+    pub mod plot;
     pub mod predict;
     pub mod progress;
     pub mod quantization;
+    pub mod report;
     pub mod results;
     pub mod run_data;
     pub mod teacher;
@@ -49,6 +51,10 @@ enum Command {
     Inspect(cli::inspect::Inspect),
     /// Say what pictures show, with a model file, as the chip would
     Predict(cli::predict::Predict),
+    /// Draw the figures of runs as SVG or PNG
+    Plot(cli::plot::Plot),
+    /// Write a page about runs, to be read in a browser
+    Report(cli::report::Report),
 }
 
 /// A mistake on the command line: exit code 2.
@@ -69,6 +75,8 @@ fn main() -> ExitCode {
         Command::Eval(eval) => eval.run(),
         Command::Inspect(inspect) => inspect.run(),
         Command::Predict(predict) => predict.run(),
+        Command::Plot(plot) => plot.run(),
+        Command::Report(report) => report.run(),
     };
     let Err(error) = result else { return ExitCode::SUCCESS };
     if is_broken_pipe(&error) {

@@ -7,6 +7,7 @@
 //! | `metrics.json` | the results |
 //! | `weights.safetensors` | the float weights |
 //! | `model.bin` | the quantized model |
+//! | `answers.csv`, `report.json`, `report.html` | what the model says of the test pictures: [`report`](crate::report) |
 //! | `unfinished` | where the training stands, as long as it is not over |
 
 use std::path::{Path, PathBuf};
@@ -14,9 +15,11 @@ use std::{fs, io};
 
 use infer_core::Shape;
 use infer_core::format::Metadata;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::architecture::{Architecture, ArchitectureError, Layer};
+use crate::data::Dataset;
 use crate::evaluate::Score;
 use crate::fit::{CheckpointError, Epoch, Unfinished};
 use crate::model::FloatModel;
@@ -85,7 +88,7 @@ pub struct Accuracies {
 }
 
 /// The results of a run, `metrics.json`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Metrics {
     /// Name of the architecture.
     pub model: String,
@@ -116,7 +119,7 @@ pub struct Metrics {
 }
 
 /// One value for each part of the data.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct PerSplit<T> {
     /// Training images.
     pub train: T,
@@ -127,7 +130,7 @@ pub struct PerSplit<T> {
 }
 
 /// The quantized model's scores.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Int8Metrics {
     /// Loss and accuracy.
     #[serde(flatten)]
@@ -140,7 +143,7 @@ pub struct Int8Metrics {
 }
 
 /// The model file.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ExportMetrics {
     /// Where it is.
     pub path: PathBuf,
@@ -174,7 +177,7 @@ pub enum RunError {
         /// What the system says.
         source: io::Error,
     },
-    /// `run.json` is not what this trainer writes.
+    /// `run.json` or `metrics.json` is not what this trainer writes.
     #[error("{path}: {source}; is this the directory of a run?")]
     Json {
         /// The file.
@@ -189,6 +192,16 @@ pub enum RunError {
         path: String,
         /// What is wrong with it.
         source: CheckpointError,
+    },
+    /// A row of `history.csv` is not what this trainer writes.
+    #[error("{path}, line {line}: there is no number under {column}")]
+    History {
+        /// The file.
+        path: String,
+        /// Counted from 1.
+        line: usize,
+        /// The column that lacks one.
+        column: &'static str,
     },
     /// The run's architecture is none.
     #[error(transparent)]
@@ -372,10 +385,48 @@ impl RunDirectory {
     /// # Errors
     /// [`RunError::Io`], [`RunError::Json`].
     pub fn read_config(&self) -> Result<RunConfig, RunError> {
-        let path = self.0.join("run.json");
-        let text =
-            fs::read_to_string(&path).map_err(|source| RunError::Io { path: path.display().to_string(), source })?;
-        serde_json::from_str(&text).map_err(|source| RunError::Json { path: path.display().to_string(), source })
+        self.read_json("run.json")
+    }
+
+    /// Reads `metrics.json`.
+    ///
+    /// # Errors
+    /// [`RunError::Io`], [`RunError::Json`].
+    pub fn read_metrics(&self) -> Result<Metrics, RunError> {
+        self.read_json("metrics.json")
+    }
+
+    /// Reads `history.csv`.
+    ///
+    /// # Errors
+    /// [`RunError::Io`], [`RunError::History`].
+    pub fn read_history(&self) -> Result<Vec<Epoch>, RunError> {
+        let path = self.0.join("history.csv");
+        let text = self.read("history.csv")?;
+        let mut lines = text.lines();
+        let columns: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
+        let read = |(index, line): (usize, &str)| {
+            let cells: Vec<&str> = line.split(',').collect();
+            let cell =
+                |column: &str| columns.iter().position(|&name| name == column).and_then(|place| cells.get(place));
+            let number = |column: &'static str| {
+                let path = path.display().to_string();
+                cell(column).and_then(|cell| cell.parse::<f64>().ok()).ok_or(RunError::History {
+                    path,
+                    line: index + 2,
+                    column,
+                })
+            };
+            Ok(Epoch {
+                epoch: number("epoch")? as usize,
+                train: Score { loss: number("train_loss")?, accuracy: number("train_accuracy")? },
+                validation: Score { loss: number("validation_loss")?, accuracy: number("validation_accuracy")? },
+                seconds: number("seconds")?,
+                images_per_second: number("images_per_second")?,
+                quantized: cell("quantized").is_some_and(|&cell| cell == "true"),
+            })
+        };
+        lines.enumerate().map(read).collect()
     }
 
     /// What was asked for, and the float model with the weights that were kept.
@@ -398,6 +449,16 @@ impl RunDirectory {
         Ok(config.encode(&QuantizedModel::new(&model, &config.calibration)?)?)
     }
 
+    fn read(&self, name: &str) -> Result<String, RunError> {
+        let path = self.0.join(name);
+        fs::read_to_string(&path).map_err(|source| RunError::Io { path: path.display().to_string(), source })
+    }
+
+    fn read_json<T: DeserializeOwned>(&self, name: &str) -> Result<T, RunError> {
+        let path = self.0.join(name).display().to_string();
+        serde_json::from_str(&self.read(name)?).map_err(|source| RunError::Json { path, source })
+    }
+
     fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), RunError> {
         let path = self.0.join(name);
         let json = serde_json::to_string_pretty(value)
@@ -417,6 +478,34 @@ fn remove(path: &Path) -> Result<(), RunError> {
 }
 
 impl RunConfig {
+    /// Of a run of this trainer that has not begun: pictures without a directory, held out by the run's own seed, no teachers, no
+    /// calibration yet.
+    #[must_use]
+    pub fn new(architecture: &Architecture, recipe: Recipe, dataset: &Dataset, seed: u64) -> Self {
+        let held_out = dataset.validation.len() as f64;
+        Self {
+            trainer: env!("CARGO_PKG_VERSION").to_owned(),
+            model: architecture.name.clone(),
+            input: architecture.input,
+            layers: architecture.layers.iter().map(|shaped| shaped.layer).collect(),
+            recipe,
+            dataset: dataset.name.clone(),
+            class_names: dataset.class_names.clone(),
+            preprocessing: dataset.preprocessing,
+            data_dir: None,
+            data_sha256: Some(dataset.sha256()),
+            validation_fraction: held_out / (held_out + dataset.train.len() as f64),
+            seed,
+            split_seed: seed,
+            teachers: Vec::new(),
+            export: None,
+            calibration_methods: Vec::new(),
+            calibration: Vec::new(),
+            calibration_choice: None,
+            accuracies: Accuracies::default(),
+        }
+    }
+
     /// The bytes of the model file.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use anyhow::{Result, anyhow};
 use trainer::architecture::Architecture;
 use trainer::fit::Unfinished;
 use trainer::recipe::Recipe;
-use trainer::run::{Accuracies, RunConfig, RunDirectory};
+use trainer::run::{RunConfig, RunDirectory};
 
 use super::calibration::CalibrationName;
 use super::data::{TrainingData, fraction};
@@ -118,25 +118,13 @@ impl Fit {
         let name = format!("{}-{}-{}", architecture.name, dataset.name, self.seed);
         let directory = RunDirectory::create(self.out.as_deref(), &name)?;
         let config = RunConfig {
-            trainer: env!("CARGO_PKG_VERSION").to_owned(),
-            model: architecture.name.clone(),
-            input: architecture.input,
-            layers: architecture.layers.iter().map(|shaped| shaped.layer).collect(),
-            recipe,
-            dataset: dataset.name.clone(),
-            class_names: dataset.class_names.clone(),
-            preprocessing: dataset.preprocessing,
             data_dir: self.data.directory()?,
-            data_sha256: Some(dataset.sha256()),
             validation_fraction,
-            seed: self.seed,
             split_seed,
             teachers: teachers.as_ref().map_or(Ok(Vec::new()), Teachers::paths)?,
             export: self.export.as_deref().map(std::path::absolute).transpose()?,
             calibration_methods: self.calibration.methods().to_vec(),
-            calibration: Vec::new(),
-            calibration_choice: None,
-            accuracies: Accuracies::default(),
+            ..RunConfig::new(&architecture, recipe, &dataset, self.seed)
         };
         directory.write_config(&config)?;
         Ok(TrainingRun { directory, config, dataset, teachers, unfinished: Unfinished::default() })

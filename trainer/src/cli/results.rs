@@ -74,7 +74,8 @@ pub fn finish(
         },
     };
     directory.write_metrics(&metrics)?;
-    print(&metrics, directory)
+    print(&metrics, directory)?;
+    super::report::after_fit(directory, model, &config.calibration, &bytes, dataset)
 }
 
 fn on_each(dataset: &Dataset, score: impl Fn(&trainer::data::Images) -> Result<Answers>) -> Result<PerSplit<Answers>> {

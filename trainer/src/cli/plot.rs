@@ -1,0 +1,141 @@
+//! `trainer plot RUN...`
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow};
+use clap::builder::PossibleValuesParser;
+use trainer::model_file::write_whole;
+use trainer::report::figures::{self, curves};
+use trainer::report::{Figure, Findings, Kind, RunRecord};
+
+use super::output::say;
+use crate::Usage;
+
+/// Draw the figures of runs as SVG or PNG.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  trainer plot runs/cnn-fashion-mnist-48-1
+  trainer plot runs/cnn-fashion-mnist-48-1 --figure confusion --out confusion.png
+  trainer plot runs/mlp-fashion-mnist-48-1 runs/cnn-fashion-mnist-48-1 --out curves.svg
+
+Of several runs the curves of training are drawn, laid over each other.")]
+pub struct Plot {
+    /// The directories of the runs
+    #[arg(required = true, value_name = "RUN")]
+    runs: Vec<PathBuf>,
+    /// Which figure, more than once for several; by default all
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Kind::ALL.map(Kind::name)))]
+    figure: Vec<String>,
+    /// Directory for the figures, or a file that ends in .svg or .png for a single one
+    /// [default: RUN/figures; of several runs the current directory]
+    #[arg(long, value_name = "PATH")]
+    out: Option<PathBuf>,
+    /// Format of the files [default: svg, or what the file's name says]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+}
+
+/// The formats of figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// Sharp at any size
+    Svg,
+    /// Two pixels for each of a screen's
+    Png,
+}
+
+impl Plot {
+    /// Draws what was asked for and says where it is.
+    pub fn run(self) -> Result<()> {
+        let kinds = self.kinds()?;
+        let file = self.out.as_deref().filter(|path| extension(path).is_some());
+        if file.is_some() && kinds.len() != 1 {
+            return Err(Usage::error(anyhow!(
+                "--out names one file, but there are {} figures; choose one with --figure, or name a directory",
+                kinds.len()
+            )));
+        }
+        let format = self.format(file)?;
+        let runs = RunRecord::read_all(&self.runs)?;
+        let directory = match (&self.out, &self.runs[..]) {
+            (Some(out), _) => out.clone(),
+            (None, [run]) => run.join("figures"),
+            (None, _) => PathBuf::from("."),
+        };
+        let mut findings = None;
+        for kind in kinds {
+            let Some(figure) = draw(kind, &runs, &mut findings)? else {
+                say!("nothing    {}: there is nothing to draw", kind.name());
+                continue;
+            };
+            let path = match file {
+                Some(path) => path.to_owned(),
+                None => {
+                    fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
+                    directory.join(format!("{}.{}", kind.name(), format.extension()))
+                }
+            };
+            match format {
+                Format::Svg => write_whole(&path, figure.svg().as_bytes())?,
+                Format::Png => write_whole(&path, &figure.png()?)?,
+            }
+            say!("wrote      {}", path.display());
+        }
+        Ok(())
+    }
+
+    fn kinds(&self) -> Result<Vec<Kind>> {
+        let is_asked_for = |kind: &Kind| self.figure.iter().any(|name| name == kind.name());
+        match (self.runs.len(), self.figure.is_empty()) {
+            (1, true) => Ok(Kind::ALL.to_vec()),
+            (_, true) => Ok(vec![Kind::Curves]),
+            (1, false) => Ok(Kind::ALL.into_iter().filter(is_asked_for).collect()),
+            (_, false) if self.figure.iter().all(|name| name == Kind::Curves.name()) => Ok(vec![Kind::Curves]),
+            (_, false) => {
+                Err(Usage::error(anyhow!("of several runs there are curves only; name one run for its other figures")))
+            }
+        }
+    }
+
+    /// What `--format` says, and the file's name if there is one; they must not disagree.
+    fn format(&self, file: Option<&Path>) -> Result<Format> {
+        match (file.and_then(extension), self.format) {
+            (Some(named), Some(asked)) if named != asked => Err(Usage::error(anyhow!(
+                "--out ends in .{}, but --format asks for {}",
+                named.extension(),
+                asked.extension()
+            ))),
+            (Some(format), _) | (None, Some(format)) => Ok(format),
+            (None, None) => Ok(Format::Svg),
+        }
+    }
+}
+
+/// Draws a figure; the findings of the run are read when the first figure needs them.
+fn draw(kind: Kind, runs: &[RunRecord], findings: &mut Option<Findings>) -> Result<Option<Figure>> {
+    let run = match runs {
+        [run] if kind != Kind::Curves => run,
+        _ => return Ok(curves::draw(&runs.iter().collect::<Vec<_>>())?),
+    };
+    let findings = match findings {
+        Some(findings) => findings,
+        None => findings.insert(run.findings()?),
+    };
+    Ok(figures::draw(kind, run, findings)?)
+}
+
+fn extension(path: &Path) -> Option<Format> {
+    let extension = path.extension()?.to_str()?;
+    [Format::Svg, Format::Png].into_iter().find(|format| format.extension() == extension)
+}
+
+impl Format {
+    fn extension(self) -> &'static str {
+        match self {
+            Self::Svg => "svg",
+            Self::Png => "png",
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! `trainer report RUN...`, and the report at the end of a fit.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, anyhow};
+use trainer::architecture::thousands;
+use trainer::data::Dataset;
+use trainer::model::FloatModel;
+use trainer::model_file::write_whole;
+use trainer::quantize::Calibration;
+use trainer::report::{Findings, ReportError, RunRecord, page};
+use trainer::run::RunDirectory;
+
+use super::output::{say, warn};
+use super::run_data;
+use crate::Usage;
+
+/// Write a page about runs, to be read in a browser.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  trainer report runs/cnn-fashion-mnist-48-1
+  trainer report runs/mlp-fashion-mnist-48-1 runs/cnn-fashion-mnist-48-1 --out comparison.html
+  trainer report --refresh runs/birds-1 --data path/to/idx-files")]
+pub struct Report {
+    /// The directories of the runs
+    #[arg(required = true, value_name = "RUN")]
+    runs: Vec<PathBuf>,
+    /// The page [default: RUN/report.html; of several runs comparison.html]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Classify the test pictures again, for runs that an older trainer made
+    #[arg(long)]
+    refresh: bool,
+    /// With --refresh: directory of IDX files that the runs were trained on
+    #[arg(long, value_name = "DIR", requires = "refresh")]
+    data: Option<PathBuf>,
+}
+
+impl Report {
+    /// Writes the page and says where it is.
+    pub fn run(self) -> Result<()> {
+        let out = match (&self.out, &self.runs[..]) {
+            (Some(out), _) if out.is_dir() => {
+                return Err(Usage::error(anyhow!("--out {} is a directory; name a file", out.display())));
+            }
+            (Some(out), _) => out.clone(),
+            (None, [run]) => page_of(run),
+            (None, _) => PathBuf::from("comparison.html"),
+        };
+        let runs = RunRecord::read_all(&self.runs)?;
+        if self.refresh {
+            for run in &runs {
+                let dataset = run_data::load(run.directory.path(), &run.config, self.data.as_deref())?;
+                run.refresh(&dataset)?;
+            }
+        }
+        let bytes = write(runs, &out)?;
+        say!("wrote      {}, {} bytes", out.display(), thousands(bytes));
+        Ok(())
+    }
+}
+
+/// Writes a run's findings and its page. What goes wrong here is said and costs nothing else: the model is there already.
+pub fn after_fit(
+    directory: &RunDirectory,
+    model: &FloatModel,
+    calibration: &[Calibration],
+    file: &[u8],
+    dataset: &Dataset,
+) -> Result<()> {
+    let page = page_of(directory.path());
+    let written = Findings::gather(model, calibration, file, dataset)
+        .and_then(|findings| findings.write(directory))
+        .and_then(|()| RunRecord::read_all(&[directory.path()]))
+        .and_then(|runs| write(runs, &page));
+    match written {
+        Ok(_) => say!("a page about it, for a browser: {}", page.display()),
+        Err(error) => warn(&format!(
+            "WARNING: the model is written, but there is no report: {error}\n\
+             `trainer report --refresh {}` tries again.",
+            directory.path().display()
+        )),
+    }
+    Ok(())
+}
+
+fn page_of(run: &Path) -> PathBuf {
+    run.join("report.html")
+}
+
+fn write(runs: Vec<RunRecord>, out: &Path) -> Result<usize, ReportError> {
+    let with_findings = |run: RunRecord| run.findings().map(|findings| (run, findings));
+    let html = page::html(&runs.into_iter().map(with_findings).collect::<Result<Vec<_>, _>>()?)?;
+    write_whole(out, html.as_bytes())?;
+    Ok(html.len())
+}

@@ -1,0 +1,87 @@
+//! Axes and curves by plotters, placed in a [`Drawing`].
+
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use plotters::style::IntoFont;
+
+use super::ReportError;
+use super::drawing::{Drawing, Rectangle, SMALL};
+use super::palette::Color;
+
+/// plotters counts in whole pixels: on a canvas ten times as large they are tenths.
+pub const SCALE: f64 = 10.0;
+
+/// Where a chart is drawn.
+pub type Canvas<'c> = DrawingArea<SVGBackend<'c>, Shift>;
+
+/// What goes wrong while drawing.
+pub type ChartError = DrawingAreaErrorKind<std::io::Error>;
+
+/// Lets plotters draw into `place`.
+///
+/// # Errors
+/// [`ReportError::Chart`].
+pub fn draw(
+    drawing: &mut Drawing,
+    place: Rectangle,
+    chart: impl FnOnce(&Canvas<'_>) -> Result<(), ChartError>,
+) -> Result<(), ReportError> {
+    let Rectangle(left, top, width, height) = place;
+    let mut svg = String::new();
+    {
+        let size = (pixels(width).cast_unsigned(), pixels(height).cast_unsigned());
+        let canvas = SVGBackend::with_string(&mut svg, size).into_drawing_area();
+        let drawn = chart(&canvas).and_then(|()| canvas.present());
+        drawn.map_err(|error| ReportError::Chart { reason: error.to_string() })?;
+    }
+    // What is inside of plotters' own `<svg>`.
+    let body = svg.find('>').zip(svg.rfind("</svg>")).and_then(|(begin, end)| svg.get(begin + 1..end));
+    drawing.nested((left, top), 1.0 / SCALE, body.unwrap_or_default().trim_start());
+    Ok(())
+}
+
+/// Pixels of plotters' canvas.
+#[must_use]
+pub fn pixels(length: f64) -> i32 {
+    (length * SCALE).round() as i32
+}
+
+/// A line of a thickness.
+#[must_use]
+pub fn stroke(color: Color, thickness: f64) -> ShapeStyle {
+    ShapeStyle { color: rgba(color), filled: false, stroke_width: pixels(thickness).cast_unsigned() }
+}
+
+/// An area.
+#[must_use]
+pub fn fill(color: Color) -> ShapeStyle {
+    ShapeStyle { color: rgba(color), filled: true, stroke_width: 0 }
+}
+
+fn rgba(color: Color) -> RGBAColor {
+    let RGBColor(red, green, blue) = color.rgb();
+    RGBAColor(red, green, blue, 1.0)
+}
+
+/// What axes are labeled with.
+#[must_use]
+pub fn labels() -> TextStyle<'static> {
+    // plotters writes a font size of 1/1.24 of what it is given.
+    ("sans-serif", SMALL * SCALE * 1.24).into_font().color(&Color::Muted.rgb())
+}
+
+/// Decimals that tell the labels of an axis of this span apart.
+#[must_use]
+pub fn decimals(span: f64) -> usize {
+    if span > 0.0 { (1.0 - (span / 1.5).log10().floor()).clamp(0.0, 6.0) as usize } else { 2 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_have_the_decimals_that_tell_them_apart() {
+        assert_eq!([20.0, 2.0, 1.0, 0.3, 0.1, 0.01, 0.0].map(decimals), [0, 1, 2, 2, 3, 4, 2]);
+    }
+}

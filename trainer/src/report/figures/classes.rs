@@ -1,0 +1,89 @@
+//! Precision, recall and F1 of each class, as bars.
+
+use plotters::prelude::*;
+
+use super::{Figure, Kind};
+use crate::report::chart::{self, fill, labels, pixels, stroke};
+use crate::report::drawing::{Drawing, LETTERS, Rectangle as Place, Style, WIDTH};
+use crate::report::palette::Color;
+use crate::report::text::{room, shorten, width};
+use crate::report::{Findings, ReportError, RunRecord, answers};
+
+/// Height of a class.
+const ROW: f64 = 36.0;
+/// Height of one of its bars.
+const BAR: f64 = 8.0;
+/// The longest that the name of a class may be.
+const LONGEST_NAME: f64 = 130.0;
+/// Height of the legend.
+const LEGEND: f64 = 26.0;
+/// Room for the numbers below.
+const BELOW: f64 = 24.0;
+/// Room right of the bars, for half of the last number.
+const RIGHT: f64 = 12.0;
+
+/// The three rates and their colors.
+const RATES: [(&str, Color); 3] = [("precision", Color::Blue), ("recall", Color::Sky), ("F1", Color::Vermillion)];
+
+/// Draws the bars.
+///
+/// # Errors
+/// [`ReportError::Chart`].
+pub fn draw(run: &RunRecord, findings: &Findings) -> Result<Option<Figure>, ReportError> {
+    let names = &run.config.class_names;
+    if findings.answers.is_empty() || names.is_empty() {
+        return Ok(None);
+    }
+    let confusion = answers::confusion(&findings.answers, names.len());
+    let rates: Vec<[Option<f64>; 3]> = (0..names.len()).map(|class| answers::rates(&confusion, class)).collect();
+    let head = room(names.iter().map(String::as_str), LETTERS, LONGEST_NAME) + 8.0;
+    let height = names.len() as f64 * ROW;
+    let mut drawing = Drawing::new(WIDTH, LEGEND + height + BELOW);
+
+    let mut x = 0.0;
+    for (name, color) in RATES {
+        drawing.rectangle(Place(x, 4.0, 12.0, 12.0), color, 1.0, None);
+        drawing.text((x + 19.0, 10.0), name, Style::start(LETTERS, Color::Ink));
+        x += 19.0 + width(name, LETTERS) + 22.0;
+    }
+    for (class, name) in names.iter().enumerate() {
+        let y = LEGEND + (class as f64 + 0.5) * ROW;
+        drawing.text((head - 8.0, y), &shorten(name, LETTERS, head - 8.0), Style::end(LETTERS, Color::Ink));
+    }
+    let place = Place(head, LEGEND, WIDTH - head, height + BELOW);
+    chart::draw(&mut drawing, place, |canvas| {
+        let mut chart = ChartBuilder::on(canvas)
+            .margin_right(pixels(RIGHT))
+            .x_label_area_size(pixels(BELOW))
+            .build_cartesian_2d(0.0..1.0, height..0.0)?;
+        chart
+            .configure_mesh()
+            .disable_y_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(stroke(Color::Grid, 1.0))
+            .axis_style(TRANSPARENT)
+            .set_all_tick_mark_size(pixels(5.0))
+            .label_style(labels())
+            .x_labels(6)
+            .y_labels(0)
+            .x_label_formatter(&|rate| format!("{rate:.1}"))
+            .draw()?;
+        for (class, rates) in rates.iter().enumerate() {
+            let top = class as f64 * ROW + (ROW - 3.0 * BAR - 2.0) / 2.0;
+            for (index, (rate, (_, color))) in rates.iter().zip(RATES).enumerate() {
+                let Some(rate) = *rate else { continue };
+                let top = top + index as f64 * (BAR + 1.0);
+                let bar = Rectangle::new([(0.0, top), (rate, top + BAR)], fill(color));
+                chart.draw_series(std::iter::once(bar))?;
+            }
+        }
+        Ok(())
+    })?;
+    Ok(Some(Figure::new(
+        Kind::Classes,
+        "Class by class",
+        "Of the 8-bit model on the test pictures. Precision: of the pictures given the class, those that are of \
+                  it. Recall: of the pictures of the class, those given it. F1: their harmonic mean.",
+        drawing,
+    )))
+}

@@ -1,0 +1,100 @@
+//! Which classes are taken for which: a row per true class, tinted by its share.
+
+use super::{Figure, Kind};
+use crate::architecture::thousands;
+use crate::evaluate::Confusion;
+use crate::report::drawing::{Anchor, Drawing, LETTERS, Rectangle, SMALL, Style, WIDTH};
+use crate::report::palette::Color;
+use crate::report::text::{room, shorten, width};
+use crate::report::{Findings, RunRecord, answers};
+
+/// The longest that the name of a class may be.
+const LONGEST_NAME: f64 = 104.0;
+/// Sides of a cell, the least and the most.
+const CELL: (f64, f64) = (21.0, 62.0);
+/// Between names and cells.
+const GAP: f64 = 7.0;
+/// Height of the legend below.
+const LEGEND: f64 = 60.0;
+/// Tint from which on a number is written in the color of the paper.
+const FULL: f64 = 0.75;
+
+/// Draws the matrix.
+pub fn draw(run: &RunRecord, findings: &Findings) -> Option<Figure> {
+    let names = &run.config.class_names;
+    let confusion = answers::confusion(&findings.answers, names.len());
+    (!findings.answers.is_empty()).then(|| Figure::new(
+Kind::Confusion,
+"Confusion",
+format!(
+            "A row per true class, a column per class that the 8-bit model gave: how many of {} test pictures, tinted by \
+             their share of the row.",
+            thousands(findings.answers.len())
+        ),
+matrix(names, &confusion),
+))
+}
+
+/// How full a cell of a share is: small shares are where the mistakes are, so they get more than their due, and no mistake
+/// looks like none.
+fn tint(share: f64) -> f64 {
+    share.powf(0.6).max(0.07)
+}
+
+fn matrix(names: &[String], confusion: &Confusion) -> Drawing {
+    let classes = names.len().max(1);
+    let letters = if classes > 12 { SMALL } else { LETTERS };
+    let head = room(names.iter().map(String::as_str), letters, LONGEST_NAME).max(width("prediction →", SMALL)) + GAP;
+    let cell = ((WIDTH - head) / classes as f64).clamp(CELL.0, CELL.1).floor();
+    let side = cell * classes as f64;
+    let left = head;
+    let mut drawing = Drawing::new((head + side).max(WIDTH), head + side + LEGEND);
+
+    drawing.text((left - GAP, head - GAP - 19.0), "prediction →", Style::end(SMALL, Color::Muted));
+    drawing.text((left - GAP, head - GAP - 5.0), "truth ↓", Style::end(SMALL, Color::Muted));
+    for (class, name) in names.iter().enumerate() {
+        let name = shorten(name, letters, head - GAP);
+        let middle = (class as f64 + 0.5) * cell;
+        drawing.text((left - GAP, head + middle), &name, Style::end(letters, Color::Ink));
+        let upward = Style { anchor: Anchor::Start, size: letters, color: Color::Ink, upward: true };
+        drawing.text((left + middle, head - GAP), &name, upward);
+    }
+    let most = confusion.counts.iter().flatten().copied().max().unwrap_or(0).to_string();
+    let size = (cell * 0.42).min(LETTERS).min((cell - 4.0) / width(&most, 1.0));
+    for (truth, row) in confusion.counts.iter().enumerate() {
+        let total = row.iter().sum::<usize>();
+        for (prediction, &count) in row.iter().enumerate() {
+            let (x, y) = (left + prediction as f64 * cell, head + truth as f64 * cell);
+            let place = Rectangle(x, y, cell - 1.0, cell - 1.0);
+            if count == 0 {
+                drawing.rectangle(place, Color::Grid, 0.2, None);
+                continue;
+            }
+            let share = count as f64 / total as f64;
+            let about = format!(
+                "{}, taken for {}: {count} of {total} ({:.1}%)",
+                names[truth],
+                names[prediction],
+                100.0 * share
+            );
+            drawing.rectangle(place, Color::Blue, tint(share), Some(&about));
+            let color = if tint(share) > FULL { Color::Paper } else { Color::Ink };
+            let middle = (cell - 1.0) / 2.0;
+            drawing.text((x + middle, y + middle), &count.to_string(), Style::middle(size, color));
+        }
+    }
+    draw_legend(&mut drawing, (left, head + side + 16.0));
+    drawing
+}
+
+/// What tints mean.
+fn draw_legend(drawing: &mut Drawing, (left, top): (f64, f64)) {
+    const STEP: f64 = 38.0;
+    for (index, share) in [0.01, 0.05, 0.1, 0.25, 0.5, 1.0].into_iter().enumerate() {
+        let x = left + index as f64 * STEP;
+        drawing.rectangle(Rectangle(x, top, STEP - 2.0, 10.0), Color::Blue, tint(share), None);
+        let text = format!("{:.0}%", 100.0 * share);
+        drawing.text((x + STEP / 2.0 - 1.0, top + 19.0), &text, Style::middle(SMALL, Color::Muted));
+    }
+    drawing.text((left, top + 34.0), "share of the row", Style::start(SMALL, Color::Muted));
+}

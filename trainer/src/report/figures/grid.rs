@@ -1,0 +1,52 @@
+//! Pictures in rows of five, with words below each.
+
+use crate::report::drawing::{Anchor, Drawing, Rectangle, Style, WIDTH};
+use crate::report::palette::Color;
+use crate::report::picture::Picture;
+
+/// Pictures in a row.
+const COLUMNS: usize = 5;
+/// Side of a picture: a whole multiple of the 28 pixels that many have.
+pub const SIDE: f64 = 84.0;
+/// Between two pictures.
+const GAP: f64 = (WIDTH - COLUMNS as f64 * SIDE) / (COLUMNS - 1) as f64;
+/// From the picture to the middle of its first line.
+const FIRST_LINE: f64 = 11.0;
+/// From line to line.
+const LINE: f64 = 14.0;
+/// Room for a line of text.
+pub const ROOM: f64 = SIDE + GAP;
+/// Size of its letters.
+pub const SIZE: f64 = 11.0;
+
+/// A picture and its words.
+pub struct Cell<'p> {
+    /// The picture.
+    pub picture: &'p Picture,
+    /// Lines below it; the first stands out.
+    pub lines: Vec<String>,
+    /// What it shows, for who cannot see it.
+    pub about: String,
+}
+
+/// All cells, row by row.
+#[must_use]
+pub fn draw(cells: &[Cell<'_>]) -> Drawing {
+    let lines = cells.iter().map(|cell| cell.lines.len()).max().unwrap_or(0) as f64;
+    let row_height = SIDE + FIRST_LINE + lines * LINE + 4.0;
+    let mut drawing = Drawing::new(WIDTH, cells.len().div_ceil(COLUMNS) as f64 * row_height - 6.0);
+    for (index, cell) in cells.iter().enumerate() {
+        let (row, column) = ((index / COLUMNS) as f64, (index % COLUMNS) as f64);
+        let (left, top) = (column * (SIDE + GAP), row * row_height);
+        let place = Rectangle(left, top, SIDE, SIDE);
+        drawing.picture(place, cell.picture, &cell.about);
+        // Many pictures are black at their edges, and so may the paper be.
+        drawing.frame(place, Color::Grid, 0.75);
+        for (line, text) in cell.lines.iter().enumerate() {
+            let color = if line == 0 { Color::Ink } else { Color::Muted };
+            let style = Style { anchor: Anchor::Middle, size: SIZE, color, upward: false };
+            drawing.text((left + SIDE / 2.0, top + SIDE + FIRST_LINE + line as f64 * LINE), text, style);
+        }
+    }
+    drawing
+}

@@ -1,0 +1,52 @@
+//! The wrong answers to test pictures that were given with the most confidence.
+
+use super::grid::{self, Cell};
+use super::{Figure, Kind};
+use crate::architecture::thousands;
+use crate::report::text::{shorten, width};
+use crate::report::{Findings, RunRecord};
+
+/// Draws the mistakes.
+pub fn draw(run: &RunRecord, findings: &Findings) -> Option<Figure> {
+    let wrong = findings.answers.iter().filter(|answer| !answer.is_right()).count();
+    let mut cells = Vec::new();
+    for mistake in &findings.shown.mistakes {
+        let Some(answer) = findings.answers.get(mistake.image) else { continue };
+        let (prediction, truth) = (run.class_name(answer.prediction), run.class_name(answer.truth));
+        let percent = percent(answer.probability);
+        let room = grid::ROOM - width(&percent, grid::SIZE) - width(" ", grid::SIZE);
+        cells.push(Cell {
+            picture: &mistake.picture,
+            lines: vec![
+                format!("{} {percent}", shorten(prediction, grid::SIZE, room)),
+                shorten(&format!("is {truth}"), grid::SIZE, grid::ROOM),
+            ],
+            about: format!("test picture {}: taken for {prediction} ({percent}), is {truth}", mistake.image),
+        });
+    }
+    (!cells.is_empty()).then(|| Figure::new(
+Kind::Mistakes,
+"Most confident mistakes",
+format!(
+            "What the 8-bit model took each picture for, how sure it was, and what the picture is. {} of {} mistakes.",
+            cells.len(),
+            thousands(wrong)
+        ),
+grid::draw(&cells),
+))
+}
+
+/// A probability that never claims to be certain.
+fn percent(probability: f32) -> String {
+    if probability >= 0.995 { ">99%".to_owned() } else { format!("{:.0}%", 100.0 * probability) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_certain() {
+        assert_eq!([1.0, 0.9951, 0.9949, 0.5].map(percent), [">99%", ">99%", "99%", "50%"]);
+    }
+}

@@ -1,0 +1,97 @@
+//! What each layer's output loses in quantization, in decibels.
+
+use plotters::prelude::*;
+
+use super::{Figure, Kind};
+use crate::architecture::Layer;
+use crate::report::chart::{self, fill, labels, pixels, stroke};
+use crate::report::drawing::{Drawing, LETTERS, Rectangle as Place, SMALL, Style, WIDTH};
+use crate::report::palette::Color;
+use crate::report::quantization_error::PICTURES;
+use crate::report::text::{room, shorten};
+use crate::report::{Findings, ReportError, RunRecord};
+
+/// Height of a layer.
+const ROW: f64 = 28.0;
+/// Height of its bar.
+const BAR: f64 = 14.0;
+/// The longest that the name of a layer may be.
+const LONGEST_NAME: f64 = 190.0;
+/// Room for the numbers below.
+const BELOW: f64 = 24.0;
+/// Room right of the longest bar, for its number.
+const RIGHT: f64 = 56.0;
+
+/// Draws the bars.
+///
+/// # Errors
+/// [`ReportError::Chart`].
+pub fn draw(run: &RunRecord, findings: &Findings) -> Result<Option<Figure>, ReportError> {
+    let layers: Vec<(String, Option<f64>)> = findings
+        .shown
+        .quantization_error
+        .iter()
+        .map(|error| (layer_name(run, error.layer), error.decibels.filter(|decibels| decibels.is_finite())))
+        .collect();
+    if layers.is_empty() {
+        return Ok(None);
+    }
+    let head = room(layers.iter().map(|(name, _)| name.as_str()), LETTERS, LONGEST_NAME) + 8.0;
+    let most = layers.iter().filter_map(|(_, decibels)| *decibels).fold(10.0, f64::max);
+    let height = layers.len() as f64 * ROW;
+    let wide = WIDTH - head - RIGHT;
+    let mut drawing = Drawing::new(WIDTH, height + BELOW);
+    chart::draw(&mut drawing, Place(head, 0.0, WIDTH - head, height + BELOW), |canvas| {
+        let mut chart = ChartBuilder::on(canvas)
+            .margin_right(pixels(RIGHT))
+            .x_label_area_size(pixels(BELOW))
+            .build_cartesian_2d(0.0..most, height..0.0)?;
+        chart
+            .configure_mesh()
+            .disable_y_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(stroke(Color::Grid, 1.0))
+            .axis_style(TRANSPARENT)
+            .set_all_tick_mark_size(pixels(5.0))
+            .label_style(labels())
+            .x_labels(5)
+            .y_labels(0)
+            .x_label_formatter(&|decibels| format!("{decibels:.0} dB"))
+            .draw()?;
+        for (index, decibels) in layers.iter().map(|(_, decibels)| decibels).enumerate() {
+            let top = index as f64 * ROW + (ROW - BAR) / 2.0;
+            let end = decibels.unwrap_or(0.0).max(0.0);
+            let bar = Rectangle::new([(0.0, top), (end, top + BAR)], fill(Color::Blue));
+            chart.draw_series(std::iter::once(bar))?;
+        }
+        Ok(())
+    })?;
+    for (index, (name, decibels)) in layers.iter().enumerate() {
+        let y = (index as f64 + 0.5) * ROW;
+        drawing.text((head - 8.0, y), &shorten(name, LETTERS, head - 8.0), Style::end(LETTERS, Color::Ink));
+        let end = head + decibels.unwrap_or(0.0).max(0.0) / most * wide;
+        let number = decibels.map_or_else(|| "–".to_owned(), |decibels| format!("{decibels:.1} dB"));
+        drawing.text((end + 6.0, y), &number, Style::start(SMALL, Color::Ink));
+    }
+    Ok(Some(Figure::new(
+        Kind::QuantizationError,
+        "What quantization costs, layer by layer",
+        format!(
+            "Signal-to-quantization-noise ratio of each layer's output: the float model's values against the chip's codes, \
+             on {} validation pictures. More is better; 6 dB are worth a bit.",
+            run.metrics.images.validation.min(PICTURES)
+        ),
+        drawing,
+    )))
+}
+
+/// A layer as a row of the figure calls it, its ReLU left out; a pool together with the convolution that it is one
+/// operation with.
+fn layer_name(run: &RunRecord, layer: usize) -> String {
+    let kind = |layer: usize| run.architecture.layers.get(layer).map(|shaped| shaped.layer);
+    let name = |layer: Layer| layer.to_string().replace(" + relu", "");
+    match (layer.checked_sub(1).and_then(kind), kind(layer)) {
+        (Some(conv @ Layer::Conv(_)), Some(Layer::MaxPool(_))) => format!("{layer}–{} {}, pool", layer + 1, name(conv)),
+        (_, kind) => format!("{} {}", layer + 1, kind.map_or_else(|| "?".to_owned(), name)),
+    }
+}

@@ -1,0 +1,26 @@
+//! Training pictures with the names of their classes.
+
+use super::grid::{self, Cell};
+use super::{Figure, Kind};
+use crate::report::text::shorten;
+use crate::report::{Findings, RunRecord};
+
+/// Draws the samples.
+pub fn draw(run: &RunRecord, findings: &Findings) -> Option<Figure> {
+    let samples = findings.shown.samples.iter();
+    let cells: Vec<Cell<'_>> = samples
+        .map(|sample| {
+            let name = run.class_name(sample.class);
+            let lines = vec![shorten(name, grid::SIZE, grid::ROOM)];
+            Cell { picture: &sample.picture, lines, about: name.to_owned() }
+        })
+        .collect();
+    (!cells.is_empty()).then(|| {
+        Figure::new(
+            Kind::Samples,
+            format!("Pictures of {}", run.config.dataset),
+            format!("{} of the training pictures, taken at even distances.", cells.len()),
+            grid::draw(&cells),
+        )
+    })
+}

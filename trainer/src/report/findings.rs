@@ -1,0 +1,161 @@
+//! What a report needs of a run beyond its other files: answers to the test pictures, some pictures, quantization errors.
+
+use std::path::PathBuf;
+use std::{fs, io};
+
+use serde::{Deserialize, Serialize};
+
+use super::ReportError;
+use super::answers::{self, Answer};
+use super::picture::Picture;
+use super::quantization_error::{self, LayerError};
+use crate::data::{Dataset, Images};
+use crate::model::FloatModel;
+use crate::model_file::write_whole;
+use crate::quantize::Calibration;
+use crate::run::{RunDirectory, RunError};
+
+/// Pictures of a grid: five rows of five.
+pub const GRID: usize = 25;
+
+/// What `answers.csv` and `report.json` hold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Findings {
+    /// What the model file says of each test picture.
+    pub answers: Vec<Answer>,
+    /// The rest.
+    pub shown: Shown,
+}
+
+/// What `report.json` holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Shown {
+    /// Some training pictures.
+    pub samples: Vec<Sample>,
+    /// The wrong answers that were given with the most confidence, the most confident first.
+    pub mistakes: Vec<Mistake>,
+    /// What each layer loses in quantization.
+    pub quantization_error: Vec<LayerError>,
+}
+
+/// A training picture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// Its class.
+    pub class: usize,
+    /// Its pixels.
+    pub picture: Picture,
+}
+
+/// A test picture that got a wrong answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mistake {
+    /// Its index among the test pictures.
+    pub image: usize,
+    /// Its pixels.
+    pub picture: Picture,
+}
+
+impl Findings {
+    /// Runs both models over the pictures.
+    ///
+    /// `file` is the model file that was made from `model` and `calibration`; all three have the shapes of `dataset`.
+    ///
+    /// # Errors
+    /// [`ReportError::Model`], [`ReportError::Candle`], [`ReportError::Picture`].
+    pub fn gather(
+        model: &FloatModel,
+        calibration: &[Calibration],
+        file: &[u8],
+        dataset: &Dataset,
+    ) -> Result<Self, ReportError> {
+        let Dataset { train, validation, test, .. } = dataset;
+        let answers = answers::classify(file, test)?;
+        let picture = |images: &Images, index| Picture::thumbnail(images.image(index), images.shape());
+        let samples = spread(train.len(), GRID)
+            .into_iter()
+            .map(|index| Ok(Sample { class: train.label(index).into(), picture: picture(train, index)? }))
+            .collect::<Result<_, ReportError>>()?;
+        let mistakes = answers::most_confident_mistakes(&answers, GRID)
+            .into_iter()
+            .map(|image| Ok(Mistake { image, picture: picture(test, image)? }))
+            .collect::<Result<_, ReportError>>()?;
+        let quantization_error = quantization_error::measure(model, calibration, file, validation)?;
+        Ok(Self { answers, shown: Shown { samples, mistakes, quantization_error } })
+    }
+
+    /// Writes `answers.csv` and `report.json`.
+    ///
+    /// # Errors
+    /// [`ReportError::Write`].
+    pub fn write(&self, directory: &RunDirectory) -> Result<(), ReportError> {
+        write_whole(&answers_path(directory), answers::to_csv(&self.answers).as_bytes())?;
+        let path = shown_path(directory);
+        let json = serde_json::to_string(&self.shown)
+            .map_err(|source| RunError::Json { path: path.display().to_string(), source })?;
+        Ok(write_whole(&path, json.as_bytes())?)
+    }
+
+    /// Reads what [`write`](Self::write) wrote for a model of so many classes.
+    ///
+    /// # Errors
+    /// [`ReportError::NoFindings`], [`ReportError::Findings`], [`ReportError::Run`].
+    pub fn read(directory: &RunDirectory, classes: usize) -> Result<Self, ReportError> {
+        let run = || directory.path().display().to_string();
+        let read = |path: PathBuf| {
+            let text = fs::read_to_string(&path);
+            let path = path.display().to_string();
+            match text {
+                Ok(text) => Ok((path, text)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    Err(ReportError::NoFindings { path, run: run() })
+                }
+                Err(source) => Err(RunError::Io { path, source }.into()),
+            }
+        };
+        let refuse = |path, reason| ReportError::Findings { path, reason, run: run() };
+        let (path, text) = read(answers_path(directory))?;
+        let answers = answers::from_csv(&text, classes).map_err(|reason| refuse(path, reason))?;
+        let (path, text) = read(shown_path(directory))?;
+        let shown: Shown = serde_json::from_str(&text).map_err(|error| refuse(path.clone(), error.to_string()))?;
+        if let Some(sample) = shown.samples.iter().find(|sample| sample.class >= classes) {
+            return Err(refuse(path, format!("a sample is of class {}, but there are {classes}", sample.class)));
+        }
+        if let Some(mistake) = shown.mistakes.iter().find(|mistake| mistake.image >= answers.len()) {
+            let pictures = answers.len();
+            return Err(refuse(
+                path,
+                format!("a mistake is test picture {}, but answers.csv has {pictures}", mistake.image),
+            ));
+        }
+        Ok(Self { answers, shown })
+    }
+}
+
+/// Indices of `most` things out of `count`, spread evenly: of pictures sorted by class they are of many classes, of
+/// shuffled ones they are as good as any.
+fn spread(count: usize, most: usize) -> Vec<usize> {
+    let taken = count.min(most);
+    (0..taken).map(|index| index * count / taken).collect()
+}
+
+fn answers_path(directory: &RunDirectory) -> PathBuf {
+    directory.path().join("answers.csv")
+}
+
+fn shown_path(directory: &RunDirectory) -> PathBuf {
+    directory.path().join("report.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_are_spread_over_all_pictures() {
+        assert_eq!(spread(100, 5), [0, 20, 40, 60, 80]);
+        assert_eq!(spread(3, 5), [0, 1, 2]);
+        assert!(spread(0, 5).is_empty());
+        assert!(spread(57_000, 25).windows(2).all(|pair| pair[0] < pair[1]));
+    }
+}

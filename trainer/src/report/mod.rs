@@ -1,0 +1,117 @@
+//! What a run leaves for people to look at: figures as SVG and PNG, and one HTML page that needs nothing beside it.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`findings`] | what the run's other files do not say: answers to the test pictures, pictures, quantization errors |
+//! | [`answers`], [`picture`], [`quantization_error`] | the parts of that |
+//! | [`record`] | a run read back from its directory |
+//! | [`palette`], [`text`], [`drawing`], [`chart`] | colors, widths of words, SVG, axes |
+//! | [`figures`] | one file per figure |
+//! | [`raster`] | from SVG to PNG |
+//! | [`page`] | the HTML page |
+//!
+//! `trainer fit` gathers the findings while it has model and data at hand, and writes them as `answers.csv` and
+//! `report.json`. Everything after that is drawn from the run's directory alone.
+
+pub mod answers;
+pub mod chart;
+pub mod drawing;
+pub mod figures;
+pub mod findings;
+pub mod page;
+pub mod palette;
+pub mod picture;
+pub mod quantization_error;
+pub mod raster;
+pub mod record;
+pub mod text;
+
+pub use figures::{Figure, Kind};
+pub use findings::Findings;
+pub use record::RunRecord;
+
+use crate::model_file::ModelFileError;
+use crate::run::RunError;
+
+/// Runs that one figure can tell apart by color.
+pub const MOST_RUNS: usize = palette::SERIES.len();
+
+/// Why there is no figure or no page.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The run's directory lacks a file, or holds a broken one.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The run's findings were never written.
+    #[error(
+        "{path} is missing: the run ended before it could be written, or an older trainer made the run; \
+         `trainer report --refresh {run}` writes it from the run's model and its data set"
+    )]
+    NoFindings {
+        /// The file.
+        path: String,
+        /// The run's directory.
+        run: String,
+    },
+    /// A file of findings does not hold what this trainer writes.
+    #[error("{path}: {reason}; `trainer report --refresh {run}` writes it again")]
+    Findings {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+        /// The run's directory.
+        run: String,
+    },
+    /// Pictures that the run was not tested on.
+    #[error(
+        "{dataset} is not what the run was tested on: its model is right on {right:.4} of {given} test pictures, \
+         metrics.json says {expected_right:.4} of {expected}; name the run's own data set"
+    )]
+    OtherPictures {
+        /// Name of the data set.
+        dataset: String,
+        /// Its test pictures.
+        given: usize,
+        /// Share of right answers to them.
+        right: f64,
+        /// Test pictures of the run.
+        expected: usize,
+        /// Share of right answers that the run had.
+        expected_right: f64,
+    },
+    /// More runs than can be told apart.
+    #[error("{given} runs are too many to tell apart in one figure; name at most {MOST_RUNS}")]
+    TooManyRuns {
+        /// How many.
+        given: usize,
+    },
+    /// The model file cannot be run.
+    #[error("model.bin: {0}")]
+    Model(#[from] infer_core::Error),
+    /// A tensor operation failed.
+    #[error("report: {0}")]
+    Candle(#[from] candle_core::Error),
+    /// A picture could not be encoded.
+    #[error("report: a picture cannot be encoded: {0}")]
+    Picture(#[from] png::EncodingError),
+    /// A chart could not be drawn.
+    #[error("report: a chart cannot be drawn: {reason}")]
+    Chart {
+        /// What plotters says.
+        reason: String,
+    },
+    /// An SVG could not be turned into a PNG.
+    #[error("report: a figure cannot be turned into a PNG: {reason}")]
+    Raster {
+        /// What resvg says.
+        reason: String,
+    },
+    /// The page could not be put together.
+    #[error("report: {0}")]
+    Page(#[from] askama::Error),
+    /// A file could not be written.
+    #[error(transparent)]
+    Write(#[from] ModelFileError),
+}

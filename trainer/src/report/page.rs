@@ -1,0 +1,376 @@
+//! One HTML page about a run, or about several beside each other: everything is in it, and nothing is fetched.
+//!
+//! The text stands in `trainer/templates`; askama escapes whatever a user could have named, and the page's own policy
+//! forbids scripts and connections.
+
+use askama::Template;
+
+use super::figures::{self, curves};
+use super::palette::Color;
+use super::{Figure, Findings, Kind, ReportError, RunRecord, answers};
+use crate::architecture::thousands;
+use crate::data::{fashion_mnist, garments};
+use crate::evaluate::Confusion;
+use crate::run::Metrics;
+
+/// Confusions that are listed.
+const LISTED: usize = 8;
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page {
+    title: String,
+    light: String,
+    dark: String,
+    comparison: Option<Comparison>,
+    runs: Vec<Section>,
+}
+
+/// Several runs beside each other.
+struct Comparison {
+    rows: Vec<Row>,
+    curves: Option<FigureView>,
+}
+
+/// A run among others.
+struct Row {
+    name: String,
+    anchor: String,
+    model: String,
+    dataset: String,
+    recipe: String,
+    float: String,
+    int8: String,
+    is_best: bool,
+    flash: String,
+    arena: String,
+    macs: String,
+    parameters: String,
+    epochs: String,
+    time: String,
+}
+
+/// A run.
+struct Section {
+    name: String,
+    anchor: String,
+    heading: String,
+    path: String,
+    about: String,
+    key_figures: Vec<KeyFigure>,
+    samples: Option<FigureView>,
+    curves: Option<FigureView>,
+    confusion: Option<FigureView>,
+    classes: Option<FigureView>,
+    mistakes: Option<FigureView>,
+    filters: Option<FigureView>,
+    quantization_error: Option<FigureView>,
+    confusions: Vec<ConfusionRow>,
+    rates: Vec<ClassRow>,
+    test_images: String,
+    layers: Vec<LayerRow>,
+    total_parameters: String,
+    total_macs: String,
+    scores: Vec<ScoreRow>,
+    recipe: String,
+    commands: Vec<(&'static str, String)>,
+}
+
+struct KeyFigure {
+    name: &'static str,
+    value: String,
+    note: String,
+}
+
+struct FigureView {
+    title: String,
+    caption: String,
+    svg: String,
+    is_wide: bool,
+}
+
+struct ConfusionRow {
+    truth: String,
+    prediction: String,
+    count: usize,
+    share: String,
+}
+
+struct ClassRow {
+    name: String,
+    pictures: String,
+    rates: [String; 3],
+}
+
+struct LayerRow {
+    number: usize,
+    name: String,
+    output: String,
+    parameters: String,
+    macs: String,
+    decibels: String,
+}
+
+struct ScoreRow {
+    name: &'static str,
+    cells: [String; 6],
+}
+
+/// The page about these runs, each with its findings.
+///
+/// # Errors
+/// [`ReportError::TooManyRuns`], and those of the figures.
+pub fn html(runs: &[(RunRecord, Findings)]) -> Result<String, ReportError> {
+    let sections = runs
+        .iter()
+        .enumerate()
+        .map(|(index, (run, findings))| section(index, run, findings))
+        .collect::<Result<_, _>>()?;
+    let comparison = if runs.len() > 1 { Some(compare(runs)?) } else { None };
+    let title = match runs {
+        [(run, _)] => format!("{} on {}", run.config.model, run.config.dataset),
+        _ => format!("{} runs compared", runs.len()),
+    };
+    let variables = |value: fn(Color) -> &'static str| {
+        Color::ALL.map(|color| format!("{}:{}", color.variable(), value(color))).join(";")
+    };
+    let page = Page { title, light: variables(Color::light), dark: variables(Color::dark), comparison, runs: sections };
+    Ok(page.render()?)
+}
+
+fn view(figure: Option<Figure>) -> Option<FigureView> {
+    let figure = figure?;
+    let (svg, is_wide) = (figure.inline(), figure.drawing.width() > super::drawing::WIDTH);
+    Some(FigureView { title: figure.title, caption: figure.caption, svg, is_wide })
+}
+
+fn compare(runs: &[(RunRecord, Findings)]) -> Result<Comparison, ReportError> {
+    let int8 = |run: &RunRecord| run.metrics.int8.scores.test.accuracy;
+    let best = runs.iter().map(|(run, _)| int8(run)).fold(f64::NEG_INFINITY, f64::max);
+    let row = |(index, (run, _)): (usize, &(RunRecord, Findings))| {
+        let Metrics { export, epochs_run, .. } = &run.metrics;
+        Row {
+            name: run.name.clone(),
+            anchor: anchor(index),
+            model: run.config.model.clone(),
+            dataset: run.config.dataset.clone(),
+            recipe: run.config.recipe.name.clone(),
+            float: format!("{:.4}", run.metrics.float.test.accuracy),
+            int8: format!("{:.4}", int8(run)),
+            is_best: int8(run) >= best,
+            flash: thousands(export.flash_bytes),
+            arena: thousands(export.arena_bytes as usize),
+            macs: thousands(export.macs),
+            parameters: thousands(run.metrics.parameters),
+            epochs: epochs_run.to_string(),
+            time: duration(training_seconds(run)),
+        }
+    };
+    let records: Vec<&RunRecord> = runs.iter().map(|(run, _)| run).collect();
+    Ok(Comparison { rows: runs.iter().enumerate().map(row).collect(), curves: view(curves::draw(&records)?) })
+}
+
+fn section(index: usize, run: &RunRecord, findings: &Findings) -> Result<Section, ReportError> {
+    let figure = |kind| Ok::<_, ReportError>(view(figures::draw(kind, run, findings)?));
+    let confusion = answers::confusion(&findings.answers, run.config.class_names.len());
+    let (config, metrics) = (&run.config, &run.metrics);
+    let images = metrics.images;
+    Ok(Section {
+        name: run.name.clone(),
+        anchor: anchor(index),
+        heading: format!("{} on {}", config.model, config.dataset),
+        path: run.directory.path().display().to_string(),
+        about: format!(
+            "A network that tells {} classes of {} apart, trained on {} pictures of {} with recipe {} and seed {}, chosen by \
+             {} others, tested on {} that chose nothing. Written by trainer {}.",
+            config.class_names.len(),
+            config.dataset,
+            thousands(images.train),
+            config.input,
+            config.recipe.name,
+            config.seed,
+            thousands(images.validation),
+            thousands(images.test),
+            config.trainer
+        ),
+        key_figures: key_figures(run),
+        samples: figure(Kind::Samples)?,
+        curves: figure(Kind::Curves)?,
+        confusion: figure(Kind::Confusion)?,
+        classes: figure(Kind::Classes)?,
+        mistakes: figure(Kind::Mistakes)?,
+        filters: figure(Kind::Filters)?,
+        quantization_error: figure(Kind::QuantizationError)?,
+        confusions: confusions(run, &confusion),
+        rates: rates(run, &confusion),
+        test_images: thousands(findings.answers.len()),
+        layers: layers(run, findings),
+        total_parameters: thousands(run.architecture.parameters()),
+        total_macs: thousands(run.architecture.macs()),
+        scores: scores(metrics),
+        recipe: toml::to_string(&config.recipe).unwrap_or_default(),
+        commands: commands(run),
+    })
+}
+
+fn anchor(index: usize) -> String {
+    format!("run-{}", index + 1)
+}
+
+fn training_seconds(run: &RunRecord) -> f64 {
+    run.history.iter().map(|epoch| epoch.seconds).sum()
+}
+
+fn key_figures(run: &RunRecord) -> Vec<KeyFigure> {
+    let Metrics { float, int8, export, parameters, epochs_run, best_epoch, seconds_per_epoch, .. } = &run.metrics;
+    let key = |name, value, note| KeyFigure { name, value, note };
+    let epochs = if *epochs_run == 1 { "1 epoch".to_owned() } else { format!("{epochs_run} epochs") };
+    vec![
+        key(
+            "test accuracy, 8 bits",
+            format!("{:.4}", int8.scores.test.accuracy),
+            format!("loss {:.4}", int8.scores.test.loss),
+        ),
+        key(
+            "test accuracy, float",
+            format!("{:.4}", float.test.accuracy),
+            format!("{:.2}% of the answers agree", 100.0 * int8.agreement_with_float),
+        ),
+        key("flash", thousands(export.flash_bytes), "bytes of model.bin".to_owned()),
+        key("arena", thousands(export.arena_bytes as usize), "bytes of RAM besides the stack".to_owned()),
+        key("multiply-accumulates", thousands(export.macs), "of one inference".to_owned()),
+        key("parameters", thousands(*parameters), "weights and biases".to_owned()),
+        key(
+            "training",
+            duration(training_seconds(run)),
+            format!("{epochs} of {seconds_per_epoch:.1} s, epoch {best_epoch} kept"),
+        ),
+    ]
+}
+
+/// The most frequent confusions.
+fn confusions(run: &RunRecord, confusion: &Confusion) -> Vec<ConfusionRow> {
+    let mut pairs: Vec<(usize, usize, usize)> = Vec::new();
+    for (truth, row) in confusion.counts.iter().enumerate() {
+        let wrong = row.iter().enumerate().filter(|&(prediction, &count)| prediction != truth && count > 0);
+        pairs.extend(wrong.map(|(prediction, &count)| (truth, prediction, count)));
+    }
+    pairs.sort_by(|a, b| b.2.cmp(&a.2).then(a.cmp(b)));
+    pairs.truncate(LISTED);
+    let row = |(truth, prediction, count): (usize, usize, usize)| ConfusionRow {
+        truth: run.class_name(truth).to_owned(),
+        prediction: run.class_name(prediction).to_owned(),
+        count,
+        share: format!("{:.1}%", 100.0 * count as f64 / confusion.counts[truth].iter().sum::<usize>() as f64),
+    };
+    pairs.into_iter().map(row).collect()
+}
+
+fn rates(run: &RunRecord, confusion: &Confusion) -> Vec<ClassRow> {
+    let row = |(class, name): (usize, &String)| ClassRow {
+        name: name.clone(),
+        pictures: thousands(confusion.counts[class].iter().sum()),
+        rates: answers::rates(confusion, class)
+            .map(|rate| rate.map_or_else(|| "–".to_owned(), |rate| format!("{rate:.3}"))),
+    };
+    run.config.class_names.iter().enumerate().map(row).collect()
+}
+
+fn layers(run: &RunRecord, findings: &Findings) -> Vec<LayerRow> {
+    let layers = run.architecture.layers.iter().enumerate();
+    layers
+        .map(|(index, shaped)| {
+            let error = findings.shown.quantization_error.iter().find(|error| error.layer == index);
+            LayerRow {
+                number: index + 1,
+                name: shaped.layer.to_string(),
+                output: if shaped.output.height == 1 && shaped.output.width == 1 {
+                    shaped.output.channels.to_string()
+                } else {
+                    shaped.output.to_string()
+                },
+                parameters: thousands(shaped.parameters()),
+                macs: thousands(shaped.macs()),
+                decibels: error
+                    .and_then(|error| error.decibels)
+                    .map_or_else(String::new, |decibels| format!("{decibels:.1}")),
+            }
+        })
+        .collect()
+}
+
+fn scores(metrics: &Metrics) -> Vec<ScoreRow> {
+    let row = |(name, scores): (&'static str, &crate::run::PerSplit<crate::evaluate::Score>)| ScoreRow {
+        name,
+        cells: [scores.train, scores.validation, scores.test]
+            .map(|score| [score.loss, score.accuracy])
+            .as_flattened()
+            .iter()
+            .map(|value| format!("{value:.4}"))
+            .collect::<Vec<_>>()
+            .try_into()
+            .unwrap_or_default(),
+    };
+    [("float", &metrics.float), ("8 bits", &metrics.int8.scores)].map(row).into_iter().collect()
+}
+
+/// What can be done with the run.
+fn commands(run: &RunRecord) -> Vec<(&'static str, String)> {
+    let directory = run.directory.path();
+    let quote = |path: &std::path::Path| quote(&path.display().to_string());
+    let (run_path, model) = (quote(directory), quote(&run.directory.model()));
+    // Other data sets than these two are found by no name.
+    let data = match run.config.dataset.as_str() {
+        fashion_mnist::NAME | garments::NAME => "",
+        _ => " --data DIRECTORY",
+    };
+    let from_firmware = if directory.is_absolute() { model.clone() } else { format!("../{model}") };
+    vec![
+        ("Accuracy again, class by class, as the chip would answer", format!("trainer eval {model}{data}")),
+        ("What a picture of your own shows", format!("trainer predict {model} picture.png")),
+        ("The model file again, the same bytes", format!("trainer export {run_path} --out model.bin")),
+        ("Every figure as a file", format!("trainer plot {run_path} --format png")),
+        (
+            "On an emulated Cortex-M4F (docs/firmware.md)",
+            format!("cd firmware-example && THIMBLE_MODEL={from_firmware} cargo run --release"),
+        ),
+    ]
+}
+
+/// A word of a shell's command line.
+fn quote(word: &str) -> String {
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || "_-./=+,@%".contains(character);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+fn duration(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match whole {
+        0..10 => format!("{seconds:.1} s"),
+        10..100 => format!("{whole} s"),
+        100..6000 => format!("{} min {} s", whole / 60, whole % 60),
+        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_told_in_units_that_fit_them() {
+        let times = [0.34, 9.96, 59.6, 130.0, 7260.0].map(duration);
+        assert_eq!(times, ["0.3 s", "10 s", "60 s", "2 min 10 s", "2 h 1 min"]);
+    }
+
+    #[test]
+    fn words_of_a_command_are_quoted_where_a_shell_would_take_them_apart() {
+        assert_eq!(quote("runs/cnn-fashion-mnist-48-1"), "runs/cnn-fashion-mnist-48-1");
+        assert_eq!(quote("my runs/it's; rm"), "'my runs/it'\\''s; rm'");
+        assert_eq!(quote(""), "''");
+    }
+}

@@ -1,0 +1,121 @@
+//! Pictures small enough to stand in a page: pixels as PNG.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde::{Deserialize, Serialize};
+
+use crate::data::Shape;
+
+/// Longest side that is kept; larger pictures are made smaller by whole factors.
+const LONGEST: usize = 64;
+
+/// A gray or RGB picture.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Picture {
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// The PNG file in base64.
+    pub png: String,
+}
+
+impl Picture {
+    /// A picture of a data set, `[height, width, channels]`. Three channels are red, green and blue; any other number is
+    /// shown by its mean.
+    ///
+    /// # Errors
+    /// Those of the encoder.
+    pub fn thumbnail(pixels: &[u8], shape: Shape) -> Result<Self, png::EncodingError> {
+        let factor = shape.height.max(shape.width).div_ceil(LONGEST).max(1);
+        let (height, width) = (shape.height / factor, shape.width / factor);
+        if height == 0 || width == 0 {
+            // So long and thin that nothing would be left of its short side.
+            return Self::of_channels(pixels, shape);
+        }
+        let smaller = Shape { height, width, channels: shape.channels };
+        let mut means = Vec::with_capacity(smaller.len());
+        for index in 0..smaller.len() {
+            let (pixel, channel) = (index / shape.channels, index % shape.channels);
+            let (top, left) = (pixel / width * factor, pixel % width * factor);
+            let block = (0..factor * factor).map(|cell| {
+                let (y, x) = (top + cell / factor, left + cell % factor);
+                usize::from(pixels[(y * shape.width + x) * shape.channels + channel])
+            });
+            means.push((block.sum::<usize>() / (factor * factor)) as u8);
+        }
+        Self::of_channels(&means, smaller)
+    }
+
+    fn of_channels(pixels: &[u8], shape: Shape) -> Result<Self, png::EncodingError> {
+        match shape.channels {
+            1 => Self::encode(pixels, shape, png::ColorType::Grayscale),
+            3 => Self::encode(pixels, shape, png::ColorType::Rgb),
+            channels => {
+                let mean =
+                    |pixel: &[u8]| (pixel.iter().map(|&value| usize::from(value)).sum::<usize>() / channels) as u8;
+                let means: Vec<u8> = pixels.chunks_exact(channels.max(1)).map(mean).collect();
+                Self::encode(&means, shape, png::ColorType::Grayscale)
+            }
+        }
+    }
+
+    /// An RGB picture of colors in rows.
+    ///
+    /// # Errors
+    /// Those of the encoder.
+    pub fn rgb(colors: &[[u8; 3]], width: usize) -> Result<Self, png::EncodingError> {
+        let shape = Shape { height: colors.len() / width.max(1), width, channels: 3 };
+        Self::encode(colors.as_flattened(), shape, png::ColorType::Rgb)
+    }
+
+    fn encode(pixels: &[u8], shape: Shape, color: png::ColorType) -> Result<Self, png::EncodingError> {
+        let mut file = Vec::new();
+        let mut encoder = png::Encoder::new(&mut file, shape.width as u32, shape.height as u32);
+        encoder.set_color(color);
+        encoder.set_compression(png::Compression::High);
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(pixels)?;
+        writer.finish()?;
+        Ok(Self { width: shape.width, height: shape.height, png: BASE64_STANDARD.encode(file) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decode(picture: &Picture) -> (png::ColorType, Vec<u8>) {
+        let file = BASE64_STANDARD.decode(&picture.png).unwrap();
+        let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        let frame = reader.next_frame(&mut pixels).unwrap();
+        assert_eq!((frame.width as usize, frame.height as usize), (picture.width, picture.height));
+        (frame.color_type, pixels)
+    }
+
+    #[test]
+    fn small_pictures_keep_every_pixel() {
+        let pixels: Vec<u8> = (0..3 * 5 * 3).map(|value| value * 5).collect();
+        let rgb = Picture::thumbnail(&pixels, Shape { height: 3, width: 5, channels: 3 }).unwrap();
+        assert_eq!(decode(&rgb), (png::ColorType::Rgb, pixels.clone()));
+        let gray = Picture::thumbnail(&pixels, Shape { height: 5, width: 9, channels: 1 }).unwrap();
+        assert_eq!(decode(&gray), (png::ColorType::Grayscale, pixels));
+    }
+
+    #[test]
+    fn large_pictures_become_means_of_blocks() {
+        let shape = Shape { height: 96, width: 130, channels: 1 };
+        let pixels: Vec<u8> = (0..shape.len()).map(|index| if index / 130 < 48 { 10 } else { 200 }).collect();
+        let picture = Picture::thumbnail(&pixels, shape).unwrap();
+        assert_eq!((picture.height, picture.width), (32, 43));
+        let (_, pixels) = decode(&picture);
+        assert_eq!((pixels[0], pixels[15 * 43 + 42], pixels[16 * 43], pixels[32 * 43 - 1]), (10, 10, 200, 200));
+    }
+
+    #[test]
+    fn any_other_number_of_channels_is_shown_by_its_mean() {
+        let picture = Picture::thumbnail(&[0, 10, 100, 200], Shape { height: 1, width: 2, channels: 2 }).unwrap();
+        assert_eq!(decode(&picture), (png::ColorType::Grayscale, vec![5, 150]));
+    }
+}

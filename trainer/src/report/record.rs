@@ -1,0 +1,115 @@
+//! A run read back from its directory.
+
+use std::path::Path;
+
+use super::ReportError;
+use super::answers;
+use super::findings::Findings;
+use crate::architecture::Architecture;
+use crate::data::Dataset;
+use crate::fit::Epoch;
+use crate::model::FloatModel;
+use crate::run::{Metrics, RunConfig, RunDirectory, RunError};
+
+/// A run: what was asked for, how it went, what came out.
+pub struct RunRecord {
+    /// Where it is.
+    pub directory: RunDirectory,
+    /// What it is called in tables and legends: the directory's name.
+    pub name: String,
+    /// What was asked for.
+    pub config: RunConfig,
+    /// The network.
+    pub architecture: Architecture,
+    /// A row per epoch.
+    pub history: Vec<Epoch>,
+    /// The results.
+    pub metrics: Metrics,
+}
+
+impl RunRecord {
+    /// Reads `run.json`, `history.csv` and `metrics.json`.
+    ///
+    /// # Errors
+    /// [`ReportError::Run`].
+    pub fn read(path: &Path) -> Result<Self, ReportError> {
+        let directory = RunDirectory::open(path);
+        let mut config = directory.read_config()?;
+        config.class_names.iter_mut().chain([&mut config.dataset]).for_each(|name| *name = shown(name));
+        let architecture =
+            Architecture::new(config.model.clone(), config.input, &config.layers).map_err(RunError::from)?;
+        let history = directory.read_history()?;
+        let metrics = directory.read_metrics()?;
+        let canonical = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let name = canonical.file_name().map_or_else(|| "run".to_owned(), |name| shown(&name.to_string_lossy()));
+        Ok(Self { directory, name, config, architecture, history, metrics })
+    }
+
+    /// Reads several runs, and calls those by their path that have the same name.
+    ///
+    /// # Errors
+    /// [`ReportError::Run`], [`ReportError::TooManyRuns`].
+    pub fn read_all(paths: &[impl AsRef<Path>]) -> Result<Vec<Self>, ReportError> {
+        if paths.len() > super::MOST_RUNS {
+            return Err(ReportError::TooManyRuns { given: paths.len() });
+        }
+        let mut runs = paths.iter().map(|path| Self::read(path.as_ref())).collect::<Result<Vec<_>, _>>()?;
+        let names: Vec<String> = runs.iter().map(|run| run.name.clone()).collect();
+        for run in &mut runs {
+            if names.iter().filter(|name| **name == run.name).count() > 1 {
+                run.name = run.directory.path().display().to_string();
+            }
+        }
+        Ok(runs)
+    }
+
+    /// Reads the run's findings.
+    ///
+    /// # Errors
+    /// As [`Findings::read`].
+    pub fn findings(&self) -> Result<Findings, ReportError> {
+        Findings::read(&self.directory, self.architecture.classes())
+    }
+
+    /// Gathers the run's findings anew, from its model and the data set that it was trained on, and writes them.
+    ///
+    /// # Errors
+    /// [`ReportError::OtherPictures`] where the model is not as accurate on these pictures as it was in the run, and
+    /// those of [`Findings::gather`] and [`Findings::write`].
+    pub fn refresh(&self, dataset: &Dataset) -> Result<(), ReportError> {
+        let path = self.directory.model();
+        let file = std::fs::read(&path).map_err(|source| RunError::Io { path: path.display().to_string(), source })?;
+        let findings = Findings::gather(&self.model()?, &self.config.calibration, &file, dataset)?;
+        let right = answers::accuracy(&findings.answers);
+        let (expected, expected_right) = (self.metrics.images.test, self.metrics.int8.scores.test.accuracy);
+        if findings.answers.len() != expected || (right - expected_right).abs() > 1e-9 {
+            return Err(ReportError::OtherPictures {
+                dataset: dataset.name.clone(),
+                given: findings.answers.len(),
+                right,
+                expected,
+                expected_right,
+            });
+        }
+        findings.write(&self.directory)
+    }
+
+    /// The float model.
+    ///
+    /// # Errors
+    /// [`ReportError::Run`].
+    pub fn model(&self) -> Result<FloatModel, ReportError> {
+        Ok(FloatModel::load(self.architecture.clone(), &self.directory.weights()).map_err(RunError::from)?)
+    }
+
+    /// The name of a class.
+    #[must_use]
+    pub fn class_name(&self, class: usize) -> &str {
+        self.config.class_names.get(class).map_or("?", String::as_str)
+    }
+}
+
+/// A name without what no page and no figure can show: line breaks and other control characters.
+fn shown(name: &str) -> String {
+    name.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
+}

@@ -1,0 +1,107 @@
+//! How wide words are, and words made to fit.
+//!
+//! Widths are those of the font that PNGs are drawn with, Inter. A browser takes its system's own font; [`shorten`] leaves
+//! room for one that is a tenth wider, as DejaVu Sans is.
+
+use skrifa::instance::{LocationRef, Size};
+use skrifa::{FontRef, MetadataProvider};
+
+/// Inter Regular (SIL Open Font License 1.1, `trainer/assets/README.md`), cut down to Latin, Greek and Cyrillic.
+pub const FONT: &[u8] = include_bytes!("../../assets/Inter-Regular.subset.otf");
+
+/// The families that SVGs ask for.
+pub const FAMILIES: &str = "Inter, system-ui, sans-serif";
+
+/// Share of the room that a shortened text may take.
+const ROOM: f64 = 0.9;
+
+/// Width of `text` in letters of `size`.
+#[must_use]
+pub fn width(text: &str, size: f64) -> f64 {
+    let Ok(font) = FontRef::new(FONT) else { return text.chars().count() as f64 * size };
+    let (glyphs, metrics) = (font.charmap(), font.glyph_metrics(Size::new(1.0), LocationRef::default()));
+    let advance = |character| {
+        let glyph = glyphs.map(character)?;
+        metrics.advance_width(glyph)
+    };
+    // A character of another script: they are at most as wide as high.
+    text.chars().map(|character| f64::from(advance(character).unwrap_or(1.0))).sum::<f64>() * size
+}
+
+/// Room in which the longest of `texts` keeps all its letters, as far as they are not wider than `most`.
+#[must_use]
+pub fn room<'t>(texts: impl IntoIterator<Item = &'t str>, size: f64, most: f64) -> f64 {
+    texts.into_iter().map(|text| width(text, size)).fold(0.0, f64::max).min(most) / ROOM
+}
+
+/// `text`, or as much of it as fits into `room`, with an ellipsis.
+#[must_use]
+pub fn shorten(text: &str, size: f64, room: f64) -> String {
+    // A hair more, so that what fits exactly does.
+    let room = ROOM * room + 1e-6;
+    if width(text, size) <= room {
+        return text.to_owned();
+    }
+    let mut kept: Vec<char> = text.chars().collect();
+    loop {
+        kept.pop();
+        let shortened = kept.iter().collect::<String>().trim_end().to_owned() + "…";
+        if kept.is_empty() || width(&shortened, size) <= room {
+            return shortened;
+        }
+    }
+}
+
+/// `text` as it may stand in XML, attributes included; what XML has no way to say becomes `U+FFFD`.
+#[must_use]
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '&' => escaped.push_str("&amp;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            '\u{0}'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => {
+                escaped.push('\u{fffd}');
+            }
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_font_knows_its_widths() {
+        assert!(width("iiii", 10.0) < width("mmmm", 10.0));
+        assert!((width("T-shirt/top", 20.0) - 2.0 * width("T-shirt/top", 10.0)).abs() < 1e-9);
+        for text in ["Ankle boot", "Größe", "σκύλος", "собака", "→ 99%…"] {
+            let em = width(text, 1.0) / text.chars().count() as f64;
+            assert!((0.3..0.9).contains(&em), "{text}: {em}");
+        }
+        assert_eq!(width("猫", 12.0), 12.0);
+    }
+
+    #[test]
+    fn long_texts_end_in_an_ellipsis_and_fit() {
+        assert_eq!(shorten("Coat", 12.0, 60.0), "Coat");
+        let shortened = shorten("a very long name of a class", 12.0, 60.0);
+        assert!(shortened.starts_with("a ver") && shortened.ends_with('…'), "{shortened}");
+        assert!(width(&shortened, 12.0) <= 60.0);
+        assert_eq!(shorten("wide", 12.0, 0.0), "…");
+        let names = ["Ankle boot", "Bag", "Regenmantel mit Kapuze"];
+        let room = room(names, 12.0, 80.0);
+        assert_eq!(shorten("Ankle boot", 12.0, room), "Ankle boot");
+        assert!(shorten(names[2], 12.0, room).starts_with("Regenmant"));
+    }
+
+    #[test]
+    fn what_xml_cannot_say_is_replaced_and_markup_is_inert() {
+        assert_eq!(escape("a<b>&\"'\u{1}\n"), "a&lt;b&gt;&amp;&quot;&#39;\u{fffd}\n");
+    }
+}
