@@ -360,11 +360,20 @@ fn duration(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recipe::Recipe;
 
     #[test]
     fn times_are_told_in_units_that_fit_them() {
         let times = [0.34, 9.96, 59.6, 130.0, 7260.0].map(duration);
         assert_eq!(times, ["0.3 s", "10 s", "60 s", "2 min 10 s", "2 h 1 min"]);
+    }
+
+    #[test]
+    fn the_recipe_on_the_page_is_one_that_fit_takes() {
+        for name in ["tutorial", "strong"] {
+            let recipe = Recipe::built_in(name).unwrap().for_network("tiny");
+            assert_eq!(Recipe::from_toml(&toml::to_string(&recipe).unwrap()).unwrap(), recipe);
+        }
     }
 
     #[test]

@@ -44,27 +44,27 @@ fn tint(share: f64) -> f64 {
 fn matrix(names: &[String], confusion: &Confusion) -> Drawing {
     let classes = names.len().max(1);
     let letters = if classes > 12 { SMALL } else { LETTERS };
-    let head = room(names.iter().map(String::as_str), letters, LONGEST_NAME).max(width("prediction →", SMALL)) + GAP;
+    let head =
+        room(names.iter().map(String::as_str), letters, LONGEST_NAME).max(width("prediction →", SMALL)).ceil() + GAP;
     let cell = ((WIDTH - head) / classes as f64).clamp(CELL.0, CELL.1).floor();
     let side = cell * classes as f64;
-    let left = head;
     let mut drawing = Drawing::new((head + side).max(WIDTH), head + side + LEGEND);
 
-    drawing.text((left - GAP, head - GAP - 19.0), "prediction →", Style::end(SMALL, Color::Muted));
-    drawing.text((left - GAP, head - GAP - 5.0), "truth ↓", Style::end(SMALL, Color::Muted));
+    drawing.text((head - GAP, head - GAP - 19.0), "prediction →", Style::end(SMALL, Color::Muted));
+    drawing.text((head - GAP, head - GAP - 5.0), "truth ↓", Style::end(SMALL, Color::Muted));
     for (class, name) in names.iter().enumerate() {
         let name = shorten(name, letters, head - GAP);
         let middle = (class as f64 + 0.5) * cell;
-        drawing.text((left - GAP, head + middle), &name, Style::end(letters, Color::Ink));
+        drawing.text((head - GAP, head + middle), &name, Style::end(letters, Color::Ink));
         let upward = Style { anchor: Anchor::Start, size: letters, color: Color::Ink, upward: true };
-        drawing.text((left + middle, head - GAP), &name, upward);
+        drawing.text((head + middle, head - GAP), &name, upward);
     }
     let most = confusion.counts.iter().flatten().copied().max().unwrap_or(0).to_string();
     let size = (cell * 0.42).min(LETTERS).min((cell - 4.0) / width(&most, 1.0));
     for (truth, row) in confusion.counts.iter().enumerate() {
         let total = row.iter().sum::<usize>();
         for (prediction, &count) in row.iter().enumerate() {
-            let (x, y) = (left + prediction as f64 * cell, head + truth as f64 * cell);
+            let (x, y) = (head + prediction as f64 * cell, head + truth as f64 * cell);
             let place = Rectangle(x, y, cell - 1.0, cell - 1.0);
             if count == 0 {
                 drawing.rectangle(place, Color::Grid, 0.2, None);
@@ -83,7 +83,7 @@ fn matrix(names: &[String], confusion: &Confusion) -> Drawing {
             drawing.text((x + middle, y + middle), &count.to_string(), Style::middle(size, color));
         }
     }
-    draw_legend(&mut drawing, (left, head + side + 16.0));
+    draw_legend(&mut drawing, (head, head + side + 16.0));
     drawing
 }
 

@@ -28,6 +28,9 @@ const RIGHT: f64 = 10.0;
 /// Epochs up to which each is a point on its curve.
 const FEW: usize = 15;
 
+/// What a chart shows of a score.
+type Number = fn(&Score) -> f64;
+
 /// What a run shows of itself.
 struct Curves<'r> {
     epochs: &'r [Epoch],
@@ -66,7 +69,7 @@ pub fn draw(runs: &[&RunRecord]) -> Result<Option<Figure>, ReportError> {
         drawing.line((0.0, y), (26.0, y), curves.validation, 2.5, 0.0);
         drawing.text((34.0, y), &shorten(&run.name, LETTERS, WIDTH - 34.0), Style::start(LETTERS, Color::Ink));
     }
-    let panels: [(&str, fn(&Score) -> f64); 2] = [("loss", |score| score.loss), ("accuracy", |score| score.accuracy)];
+    let panels: [(&str, Number); 2] = [("loss", |score| score.loss), ("accuracy", |score| score.accuracy)];
     for (index, (name, value)) in panels.into_iter().enumerate() {
         let top = legend + index as f64 * (PANEL_TITLE + PANEL + PANEL_GAP);
         drawing.text((0.0, top + PANEL_TITLE / 2.0 - 1.0), name, Style::start(LETTERS, Color::Ink));
@@ -110,7 +113,7 @@ fn draw_keys(drawing: &mut Drawing, curves: &[Curves<'_>], several: bool) {
     drawing.text((x + 17.0, y), &kept, words);
 }
 
-fn panel(canvas: &Canvas<'_>, curves: &[Curves<'_>], value: fn(&Score) -> f64) -> Result<(), ChartError> {
+fn panel(canvas: &Canvas<'_>, curves: &[Curves<'_>], value: Number) -> Result<(), ChartError> {
     let epochs = || curves.iter().flat_map(|curves| curves.epochs);
     let last = epochs().map(|epoch| epoch.epoch).max().unwrap_or(1) as i32;
     let (low, high) = span(epochs().flat_map(|epoch| [value(&epoch.train), value(&epoch.validation)]));
@@ -148,7 +151,7 @@ fn panel(canvas: &Canvas<'_>, curves: &[Curves<'_>], value: fn(&Score) -> f64) -
         };
         let trained = points(&|epoch| value(&epoch.train));
         chart.draw_series(dots(&trained, *train))?;
-        chart.draw_series(DashedLineSeries::new(trained.into_iter(), pixels(4.0), pixels(4.0), stroke(*train, 1.6)))?;
+        chart.draw_series(DashedLineSeries::new(trained, pixels(4.0), pixels(4.0), stroke(*train, 1.6)))?;
         let validated = points(&|epoch| value(&epoch.validation));
         chart.draw_series(dots(&validated, *validation))?;
         chart.draw_series(LineSeries::new(validated, stroke(*validation, 2.0)))?;
