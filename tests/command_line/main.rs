@@ -293,7 +293,7 @@ fn pictures_of_another_size_than_the_models_are_refused() {
 #[test]
 fn every_subcommand_shows_an_example() {
     let home = tempfile::tempdir().unwrap();
-    for subcommand in ["fit", "export", "eval", "inspect", "predict", "plot", "report"] {
+    for subcommand in ["fit", "export", "eval", "inspect", "models", "predict", "plot", "report"] {
         let help = text(&trainer(home.path(), &[subcommand, "--help"]).stdout);
         assert!(help.contains(&format!("  trainer {subcommand} ")), "{help}");
     }
@@ -329,4 +329,31 @@ fn a_student_holds_out_what_its_teacher_held_out_and_says_who_taught_it() {
     fs::write(home.path().join("run/run.json"), config.replace("\"garments\"", "\"cats\"")).unwrap();
     let error = ["teacher run learned cats (10 classes, pictures of 28x28x1); this run is about garments"];
     assert_fails(home.path(), &student(&["--teacher", "run"]), 1, &error);
+}
+
+#[test]
+fn a_network_of_ones_own_is_a_file_and_a_layer_that_does_not_fit_is_named_with_both_shapes() {
+    let home = tempfile::tempdir().unwrap();
+    let listed = text(&trainer(home.path(), &["models"]).stdout);
+    assert!(listed.contains("cnn      542,230 parameters      736,488 multiply-accumulates"), "{listed}");
+    let printed = text(&trainer(home.path(), &["models", "tiny"]).stdout);
+    let mine = printed.replace("name = \"tiny\"", "name = \"mine\"").replace("channels = 32", "channels = 6");
+    fs::write(home.path().join("mine.toml"), &mine).unwrap();
+    let fit = ["fit", "--model", "mine.toml", "--dataset", "garments", "--epochs", "1", "--out", "run"];
+    let output = trainer(home.path(), &fit);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("conv 3x3x6 same + relu"), "{}", text(&output.stdout));
+
+    let fit = |model: &'static str| ["fit", "--model", model, "--dataset", "garments"];
+    assert_fails(home.path(), &["models", "resnet"], 2, &["there is no architecture \"resnet\"", "mlp, cnn"]);
+    assert_fails(home.path(), &fit("none.toml"), 2, &["--model none.toml: No such file or directory"]);
+    fs::write(
+        home.path().join("wide.toml"),
+        mine.replace("kernel = 3, padding = \"valid\"", "kernel = 99, padding = \"valid\""),
+    )
+    .unwrap();
+    let expected = [
+        "wide.toml: architecture \"mine\", layer 5 (conv 99x99x6 valid + relu): its input is 7x7x6; kernel 99 is not 1 to 7",
+    ];
+    assert_fails(home.path(), &fit("wide.toml"), 2, &expected);
 }

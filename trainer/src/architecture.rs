@@ -85,7 +85,10 @@ pub struct Dense {
 #[derive(Debug, thiserror::Error)]
 pub enum ArchitectureError {
     /// No built-in architecture of that name.
-    #[error("there is no architecture {name:?}; the built-in ones are {}", names())]
+    #[error(
+        "there is no architecture {name:?}; the built-in ones are {}; a name with a dot or a slash is a TOML file",
+        names()
+    )]
     Unknown {
         /// What was asked for.
         name: String,
@@ -142,10 +145,22 @@ impl Architecture {
     /// # Errors
     /// [`ArchitectureError::Unknown`].
     pub fn built_in(name: &str) -> Result<Self, ArchitectureError> {
-        match BUILT_IN.iter().find(|(built_in, _)| *built_in == name) {
-            Some((_, text)) => Self::from_toml(text),
-            None => Err(ArchitectureError::Unknown { name: name.to_owned() }),
-        }
+        Self::from_toml(Self::built_in_file(name)?)
+    }
+
+    /// The TOML file of the built-in architecture of that name.
+    ///
+    /// # Errors
+    /// [`ArchitectureError::Unknown`].
+    pub fn built_in_file(name: &str) -> Result<&'static str, ArchitectureError> {
+        let found = BUILT_IN.iter().find(|(built_in, _)| *built_in == name);
+        found.map(|(_, text)| *text).ok_or_else(|| ArchitectureError::Unknown { name: name.to_owned() })
+    }
+
+    /// The TOML files of the built-in architectures, by name.
+    #[must_use]
+    pub fn built_in_files() -> &'static [(&'static str, &'static str)] {
+        &BUILT_IN
     }
 
     /// Reads an architecture and computes its shapes.
@@ -383,6 +398,10 @@ total                                          542,230";
     #[test]
     fn an_unknown_name_is_answered_with_the_known_ones() {
         let message = Architecture::built_in("resnet").unwrap_err().to_string();
-        assert_eq!(message, "there is no architecture \"resnet\"; the built-in ones are mlp, cnn, small, tiny, large");
+        assert_eq!(
+            message,
+            "there is no architecture \"resnet\"; the built-in ones are mlp, cnn, small, tiny, large; \
+             a name with a dot or a slash is a TOML file"
+        );
     }
 }

@@ -10,6 +10,7 @@ mod cli {
     pub mod fit;
     pub mod inspect;
     pub mod interrupt;
+    pub mod models;
     pub mod output;
     pub mod plot;
     pub mod predict;
@@ -51,6 +52,8 @@ enum Command {
     Inspect(cli::inspect::Inspect),
     /// Say what pictures show, with a model file, as the chip would
     Predict(cli::predict::Predict),
+    /// List the built-in networks, or print the TOML file of one
+    Models(cli::models::Models),
     /// Draw the figures of runs as SVG or PNG
     Plot(cli::plot::Plot),
     /// Write a page about runs, to be read in a browser
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         Command::Eval(eval) => eval.run(),
         Command::Inspect(inspect) => inspect.run(),
         Command::Predict(predict) => predict.run(),
+        Command::Models(models) => models.run(),
         Command::Plot(plot) => plot.run(),
         Command::Report(report) => report.run(),
     };

@@ -27,7 +27,7 @@ use crate::Usage;
   trainer fit --data path/to/idx-files --export model.bin
   trainer fit --resume runs/cnn-fashion-mnist-48-1")]
 pub struct Fit {
-    /// Built-in architecture: mlp, cnn, small, tiny or large
+    /// Network: mlp, cnn, small, tiny, large, or a TOML file (see trainer models)
     #[arg(long, default_value = "cnn", value_name = "NAME")]
     model: String,
     #[command(flatten)]
@@ -104,8 +104,8 @@ impl Fit {
 
     /// A run that has not taken a step.
     fn begin(&self) -> Result<TrainingRun> {
-        let recipe = self.recipe()?;
-        let architecture = Architecture::built_in(&self.model).map_err(Usage::error)?;
+        let architecture = named_or_file("model", &self.model, Architecture::built_in, Architecture::from_toml)?;
+        let recipe = self.recipe(&architecture.name)?;
         let teachers = Teachers::open(&self.teacher)?;
         let (split_seed, validation_fraction) =
             teachers.as_ref().map_or((self.seed, self.val_fraction.unwrap_or(0.05)), Teachers::split);
@@ -130,8 +130,10 @@ impl Fit {
         Ok(TrainingRun { directory, config, dataset, teachers, unfinished: Unfinished::default() })
     }
 
-    fn recipe(&self) -> Result<Recipe> {
-        let recipe = self.named_recipe()?.for_network(&self.model, !self.teacher.is_empty());
+    /// The recipe for a network of that name, with the numbers that the command line overrides.
+    fn recipe(&self, network: &str) -> Result<Recipe> {
+        let recipe = named_or_file("recipe", &self.recipe, Recipe::built_in, Recipe::from_toml)?;
+        let recipe = recipe.for_network(network, !self.teacher.is_empty());
         let recipe = Recipe {
             epochs: self.epochs.unwrap_or(recipe.epochs),
             batch_size: self.batch_size.unwrap_or(recipe.batch_size),
@@ -142,16 +144,6 @@ impl Fit {
         };
         recipe.check().map_err(Usage::error)?;
         Ok(recipe)
-    }
-
-    /// A built-in recipe, or the one in a file.
-    fn named_recipe(&self) -> Result<Recipe> {
-        let name = &self.recipe;
-        if !name.contains(['.', '/', std::path::MAIN_SEPARATOR]) {
-            return Recipe::built_in(name).map_err(Usage::error);
-        }
-        let text = fs::read_to_string(name).map_err(|error| Usage::error(anyhow!("recipe {name}: {error}")))?;
-        Recipe::from_toml(&text).map_err(|error| Usage::error(anyhow!("{name}: {error}")))
     }
 
     /// Finds out before the training, not after it, that the model has nowhere to go.
@@ -172,4 +164,18 @@ impl Fit {
         }
         Ok(())
     }
+}
+
+/// What is built in under a name, or, where it looks like the path of a file, what that file says.
+fn named_or_file<T, E: std::error::Error + Send + Sync + 'static>(
+    flag: &str,
+    name: &str,
+    built_in: fn(&str) -> Result<T, E>,
+    from_toml: fn(&str) -> Result<T, E>,
+) -> Result<T> {
+    if !name.contains(['.', '/', std::path::MAIN_SEPARATOR]) {
+        return built_in(name).map_err(Usage::error);
+    }
+    let text = fs::read_to_string(name).map_err(|error| Usage::error(anyhow!("--{flag} {name}: {error}")))?;
+    from_toml(&text).map_err(|error| Usage::error(anyhow!("{name}: {error}")))
 }

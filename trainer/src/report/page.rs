@@ -371,7 +371,7 @@ mod tests {
     #[test]
     fn the_recipe_on_the_page_is_one_that_fit_takes() {
         for name in ["tutorial", "strong"] {
-            let recipe = Recipe::built_in(name).unwrap().for_network("tiny");
+            let recipe = Recipe::built_in(name).unwrap().for_network("tiny", false);
             assert_eq!(Recipe::from_toml(&toml::to_string(&recipe).unwrap()).unwrap(), recipe);
         }
     }
