@@ -222,7 +222,7 @@ fn training_seconds(run: &RunRecord) -> f64 {
 }
 
 fn key_figures(run: &RunRecord) -> Vec<KeyFigure> {
-    let Metrics { float, int8, export, parameters, epochs_run, best_epoch, seconds_per_epoch, .. } = &run.metrics;
+    let Metrics { float, int8, export, parameters, epochs_run, best_epoch, .. } = &run.metrics;
     let key = |name, value, note| KeyFigure { name, value, note };
     let epochs = if *epochs_run == 1 { "1 epoch".to_owned() } else { format!("{epochs_run} epochs") };
     vec![
@@ -243,7 +243,10 @@ fn key_figures(run: &RunRecord) -> Vec<KeyFigure> {
         key(
             "training",
             duration(training_seconds(run)),
-            format!("{epochs} of {seconds_per_epoch:.1} s, epoch {best_epoch} kept"),
+            format!(
+                "{epochs} of {:.1} s, epoch {best_epoch} kept",
+                training_seconds(run) / run.history.len().max(1) as f64
+            ),
         ),
     ]
 }
