@@ -1,6 +1,6 @@
 //! Rounding to codes and back: what is left of float numbers once a model file holds them.
 //!
-//! The grids are those of the exporter: [`weights`](super::weights) decides both what a weight becomes in the file and
+//! The grids are those of the exporter: [`weights`] decides both what a weight becomes in the file and
 //! what it becomes here.
 
 use infer_core::format::Codes;
