@@ -48,7 +48,10 @@ fn strong() -> Recipe {
     Recipe { epochs: 4, mixup: 0.2, dropout: 0.2, average: 0.9, ..Recipe::built_in("strong").unwrap() }
 }
 
-fn result(model: &FloatModel, history: &History) -> (Vec<Vec<f32>>, usize, bool, Vec<(Score, Score)>) {
+/// All that must be the same: weights, best epoch, whether it stopped early, scores.
+type Outcome = (Vec<Vec<f32>>, usize, bool, Vec<(Score, Score)>);
+
+fn result(model: &FloatModel, history: &History) -> Outcome {
     let scores = history.epochs.iter().map(|epoch| (epoch.train, epoch.validation)).collect();
     (model.snapshot().unwrap().values().unwrap(), history.best_epoch, history.stopped_early, scores)
 }

@@ -43,7 +43,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Train a network, quantize it and export it
-    Fit(cli::fit::Fit),
+    Fit(Box<cli::fit::Fit>),
     /// Export the model of an earlier run, without training again
     Export(cli::export::Export),
     /// Classify the test images with a model file, as the chip would
