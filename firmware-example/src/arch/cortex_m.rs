@@ -38,7 +38,8 @@ pub mod counter {
 
     /// So many units are so many ticks. On a board a tick is a cycle. In QEMU an instruction is a nanosecond, and the
     /// board's clock of 25 MHz (the M33's: 20 MHz, the micro:bit's: 16 MHz) ticks once in 40 (50, 62.5) of them.
-    pub const UNITS_IN_TICKS: (u32, u32) = match (cfg!(feature = "board"), cfg!(mps2_an505), cfg!(feature = "microbit")) {
+    pub const UNITS_IN_TICKS: (u32, u32) = match (cfg!(feature = "board"), cfg!(mps2_an505), cfg!(feature = "microbit"))
+    {
         (true, ..) => (1, 1),
         (false, false, false) => (40, 1),
         (false, true, _) => (50, 1),
