@@ -5,7 +5,8 @@
 # built-in garments, and writes its logits back; infer-core on the host and the oracle must have the same. The
 # instructions of the first BENCH_IMAGES of them (200) are counted. Prints a table, writes cores.json where it was
 # called, and fails on a mismatch. CORES="M4F M7" runs these cores only; the micro:bit's memory is smaller, so it runs
-# when it is named: CORES=microbit.
+# when it is named: CORES=microbit. DATA=DIRECTORY takes the pictures from a directory of your own, those held out for the
+# test.
 set -euo pipefail
 
 usage() {
@@ -25,43 +26,14 @@ for model in "$@"; do
 done
 counted=$((images < ${BENCH_IMAGES:-200} ? images : ${BENCH_IMAGES:-200}))
 results=$PWD/cores.json
-here=$(cd "$(dirname "$0")" && pwd)
-cd "$here"
+data=()
+[ -z "${DATA:-}" ] || data=("$(realpath -e -- "$DATA")")
+cd "$(dirname "$0")"
+. ./cores.bash
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-target_of() {
-    case $1 in
-    M0+ | microbit) echo thumbv6m-none-eabi ;;
-    M3) echo thumbv7m-none-eabi ;;
-    M4F | M7) echo thumbv7em-none-eabihf ;;
-    M33) echo thumbv8m.main-none-eabihf ;;
-    RV32IMC) echo riscv32imc-unknown-none-elf ;;
-    *) echo "on-all-cores.sh: no core $1" >&2 && exit 2 ;;
-    esac
-}
-
-# on_core CORE PROGRAM [ARGUMENT...]: what the program prints.
-on_core() {
-    local core=$1 program=$2
-    shift 2
-    local memory=()
-    [ "$core" != microbit ] || memory=(--features microbit)
-    THIMBLE_CORE=$core ../.ci/bare-metal-cargo "$(target_of "$core")" run --quiet --release "${memory[@]}" --bin "$program" -- "$@"
-}
-
-# bytes_on CORE WHAT, in the same build settings, so that what is counted and what is weighed is the same code.
-bytes_on() {
-    local target
-    target=$(target_of "$1")
-    env "CARGO_TARGET_$(tr 'a-z.-' 'A-Z__' <<<"$target")_RUNNER=$on_chip $2" ../.ci/bare-metal-cargo "$target" \
-        run --quiet --release --no-default-features --features link-proof --bin minimal
-}
-
-number() { sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p" <<<"$2"; }
-
-(cd .. && cargo build --quiet --release -p thimble-tests --bin on_chip)
-on_chip=$(cd .. && cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release/on_chip
+build_on_chip
 
 failed=0
 lines=()
@@ -70,8 +42,8 @@ row='%-8s %-12s %7s %10s %12s %12s %12s %6s %6s %6s %8s\n'
 printf "$row" core model images mismatches instructions most "no zeros" stack arena flash kernels
 for model in "${models[@]}"; do
     export THIMBLE_MODEL=$model
-    "$on_chip" pictures "$model" "$scratch/pictures" "$images"
-    "$on_chip" pictures "$model" "$scratch/counted" "$counted" 2>/dev/null
+    "$on_chip" pictures "$model" "$scratch/pictures" "$images" "${data[@]}"
+    "$on_chip" pictures "$model" "$scratch/counted" "$counted" "${data[@]}" 2>/dev/null
     for core in ${CORES:-M0+ M3 M4F M7 M33 RV32IMC}; do
         on_core "$core" parity "$scratch/pictures" "$scratch/logits" >/dev/null
         verdict=$("$on_chip" compare "$model" "$scratch/pictures" "$scratch/logits") || failed=1

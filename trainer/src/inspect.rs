@@ -6,6 +6,7 @@ use infer_core::{Header, Network, Shape};
 use serde::Serialize;
 
 use crate::architecture::{self, Architecture, ArchitectureError, Conv, Dense, MaxPool, Padding, ShapedLayer};
+use crate::hardware::{self, Chip, Footprint};
 
 /// A model file, told.
 #[derive(Clone, Debug, Serialize)]
@@ -33,6 +34,34 @@ pub struct Listing {
     pub parameters: usize,
     /// Multiply-accumulates of one inference.
     pub macs: usize,
+    /// What it takes of chips that are known.
+    pub chips: Vec<ChipListing>,
+}
+
+/// What a model takes of a chip.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChipListing {
+    /// Name of the chip.
+    pub chip: String,
+    /// Its core.
+    pub core: String,
+    /// Its clock in MHz.
+    pub clock: u32,
+    /// Flash for the model and the program that runs it.
+    pub flash: Share,
+    /// RAM for the arena, a picture and the stack.
+    pub ram: Share,
+    /// Seconds for a picture without zeros, at best and at worst: an estimate.
+    pub estimated_seconds: [f64; 2],
+}
+
+/// Bytes of what there is.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Share {
+    /// Bytes taken.
+    pub needed: usize,
+    /// Bytes that there are.
+    pub available: usize,
 }
 
 /// The bytes of the arena and what they are for.
@@ -160,6 +189,8 @@ impl Listing {
             let scales = scales(record, &mut flow);
             layers.push(LayerListing::new(index, shaped, *flash_bytes, scales));
         }
+        let footprint = Footprint { model: flash_bytes, arena: arena.bytes, picture: header.input_len as usize };
+        let chips = hardware::chips().iter().map(|chip| ChipListing::new(chip, &footprint, &architecture)).collect();
         Ok(Self {
             format_version: FORMAT_VERSION,
             crc32: header.crc32,
@@ -171,8 +202,28 @@ impl Listing {
             layers,
             parameters: architecture.parameters(),
             macs: architecture.macs(),
+            chips,
             metadata: metadata.into(),
         })
+    }
+}
+
+impl ChipListing {
+    fn new(chip: &Chip, footprint: &Footprint, architecture: &Architecture) -> Self {
+        Self {
+            chip: chip.name.clone(),
+            core: chip.core.name.clone(),
+            clock: chip.clock,
+            flash: Share { needed: footprint.flash(chip.core), available: chip.flash },
+            ram: Share { needed: footprint.ram(chip.core), available: chip.ram },
+            estimated_seconds: chip.estimate(architecture).map(|time| time.as_secs_f64()),
+        }
+    }
+
+    /// Whether there is enough of both.
+    #[must_use]
+    pub fn fits(&self) -> bool {
+        [self.flash, self.ram].iter().all(|share| share.needed <= share.available)
     }
 }
 

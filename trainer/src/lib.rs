@@ -15,6 +15,7 @@
 //! | [`quantize`] | from float weights to codes |
 //! | [`model_file`] | the bytes of `model.bin` |
 //! | [`inspect`] | what such a file holds |
+//! | [`hardware`] | chips, and what a network takes of them |
 //! | [`run`] | the directory that a run leaves behind |
 //! | [`report`] | figures and a page about it |
 //! | [`rng`] | everything random, from one seed |
@@ -27,6 +28,7 @@ pub mod batch;
 pub mod data;
 pub mod evaluate;
 pub mod fit;
+pub mod hardware;
 pub mod inspect;
 pub mod model;
 pub mod model_file;

@@ -3,7 +3,9 @@
 //! One file per subcommand. Exit code 0: done; 1: it failed; 2: the command line was wrong.
 
 mod cli {
+    pub mod budget;
     pub mod calibration;
+    pub mod chips;
     pub mod data;
     pub mod eval;
     pub mod export;
@@ -54,6 +56,8 @@ enum Command {
     Predict(cli::predict::Predict),
     /// List the built-in networks, or print the TOML file of one
     Models(cli::models::Models),
+    /// List the chips that a network can be made to fit on
+    Chips(cli::chips::Chips),
     /// Draw the figures of runs as SVG or PNG
     Plot(cli::plot::Plot),
     /// Write a page about runs, to be read in a browser
@@ -79,6 +83,7 @@ fn main() -> ExitCode {
         Command::Inspect(inspect) => inspect.run(),
         Command::Predict(predict) => predict.run(),
         Command::Models(models) => models.run(),
+        Command::Chips(chips) => chips.run(),
         Command::Plot(plot) => plot.run(),
         Command::Report(report) => report.run(),
     };

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, anyhow, bail};
 use infer_core::{Metadata, Shape};
 use trainer::architecture::Architecture;
-use trainer::data::{Dataset, DatasetChoice, Environment, Loaded, Request, Testing, fashion_mnist, garments};
+use trainer::data::{Dataset, DatasetChoice, Environment, Loaded, Request, fashion_mnist, garments};
 use trainer::preprocess::{Conversion, Preprocessing, Resize, parse_shape};
 
 use super::output::{say, warn};
@@ -162,23 +162,9 @@ impl TestData {
                 )));
             }
         };
-        let preprocessing = Preprocessing::of_model(metadata.preprocessing, input).context(path.to_owned())?;
-        let is_folder = self.data.as_ref().is_some_and(|directory| !trainer::data::holds_idx_files(directory));
-        let conversion = match preprocessing {
-            Preprocessing::Bytes if !is_folder => None,
-            _ => Some(preprocessing.conversion(input).context(path.to_owned())?),
-        };
-        let loaded = trainer::data::load(&Request {
-            choice,
-            data_dir: self.data.clone(),
-            conversion,
-            testing: Some(Testing {
-                class_names: metadata.class_names().map(str::to_owned).collect(),
-                held_out: preprocessing.test_share().filter(|_| !self.all),
-            }),
-            environment: Environment::from_process(),
-            ..Request::default()
-        })?;
+        let request =
+            Request::to_test(metadata, input, self.data.as_deref(), self.all).with_context(|| path.to_owned())?;
+        let loaded = trainer::data::load(&Request { choice, environment: Environment::from_process(), ..request })?;
         let dataset = &loaded.dataset;
         if dataset.test.shape() != input.into() {
             bail!("{path} takes pictures of {input}, but those of {} are {}", dataset.name, dataset.test.shape());

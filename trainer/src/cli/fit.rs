@@ -10,6 +10,7 @@ use trainer::fit::Unfinished;
 use trainer::recipe::Recipe;
 use trainer::run::{RunConfig, RunDirectory};
 
+use super::budget::BudgetFlags;
 use super::calibration::CalibrationName;
 use super::data::{TrainingData, fraction};
 use super::interrupt::Interrupt;
@@ -24,6 +25,7 @@ use crate::Usage;
   trainer fit --export model.bin
   trainer fit --model mlp --epochs 10 --out runs/quick
   trainer fit --data birds --model small --input 32x32x3 --resize crop --export birds.bin
+  trainer fit --model ./mine.toml --chip nrf52840 --max-ram 32K --export model.bin
   trainer fit --data path/to/idx-files --export model.bin
   trainer fit --resume runs/cnn-fashion-mnist-48-1")]
 pub struct Fit {
@@ -32,6 +34,8 @@ pub struct Fit {
     model: String,
     #[command(flatten)]
     data: TrainingData,
+    #[command(flatten)]
+    budget: BudgetFlags,
     /// Training recipe: tutorial, strong, or a TOML file; the flags below override its numbers
     #[arg(long, default_value = "tutorial", value_name = "NAME")]
     recipe: String,
@@ -115,8 +119,6 @@ impl Fit {
         }
         say!("\n{architecture}\n");
 
-        let name = format!("{}-{}-{}", architecture.name, dataset.name, self.seed);
-        let directory = RunDirectory::create(self.out.as_deref(), &name)?;
         let config = RunConfig {
             data_dir: self.data.directory()?,
             validation_fraction,
@@ -126,6 +128,9 @@ impl Fit {
             calibration_methods: self.calibration.methods().to_vec(),
             ..RunConfig::new(&architecture, recipe, &dataset, self.seed)
         };
+        self.budget.check(&architecture, &config)?;
+        let name = format!("{}-{}-{}", architecture.name, dataset.name, self.seed);
+        let directory = RunDirectory::create(self.out.as_deref(), &name)?;
         directory.write_config(&config)?;
         Ok(TrainingRun { directory, config, dataset, teachers, unfinished: Unfinished::default() })
     }

@@ -2,13 +2,15 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use trainer::architecture::thousands;
-use trainer::inspect::{Arena, LayerListing, Listing, MetadataListing, ScalesListing};
+use trainer::inspect::{Arena, ChipListing, LayerListing, Listing, MetadataListing, ScalesListing, Share};
 use trainer::quantize::Report;
 use trainer::run::RunDirectory;
 
+use super::budget::time;
 use super::output::{say, significant};
 use super::{quantization, run_data};
 use crate::Usage;
@@ -62,7 +64,8 @@ impl Inspect {
         print_metadata(&listing.metadata)?;
         print_layers(&listing)?;
         print_scales(&listing)?;
-        print_arena(&listing.arena)
+        print_arena(&listing.arena)?;
+        print_chips(&listing.chips)
     }
 
     fn report(&self) -> Result<()> {
@@ -171,6 +174,33 @@ fn print_arena(arena: &Arena) -> Result<()> {
         "\narena           {bytes} bytes: {activations} for activations, {scratch} for scratch,\n{:<16}{logits} for logits, \
          {alignment} for their alignment",
         ""
+    );
+    Ok(())
+}
+
+/// Which chips the model fits on; how much is missing where it does not.
+fn print_chips(chips: &[ChipListing]) -> Result<()> {
+    say!("\n{:<12} {:<7} {:>8} {:>14} {:>14}  {}", "chip", "core", "clock", "flash", "RAM", "estimated time");
+    for listing in chips {
+        let share = |Share { needed, available }: Share| match needed.checked_sub(available) {
+            Some(missing) if missing > 0 => format!("{}K too much", missing.div_ceil(1024)),
+            _ => format!("{:.0}K ({:.0}%)", needed as f64 / 1024.0, 100.0 * needed as f64 / available as f64),
+        };
+        let [best, worst] = listing.estimated_seconds.map(|seconds| time(Duration::from_secs_f64(seconds)));
+        let estimate = if listing.fits() { format!("{best} to {worst}") } else { "does not fit".to_owned() };
+        say!(
+            "{:<12} {:<7} {:>4} MHz {:>14} {:>14}  {estimate}",
+            listing.chip,
+            listing.core,
+            listing.clock,
+            share(listing.flash),
+            share(listing.ram)
+        );
+    }
+    say!(
+        "Flash: the model and a program that does nothing else. RAM: arena, picture, stack.\n\
+         Times are estimates, from instructions counted of single layers: one or two cycles\n\
+         each, pictures without zeros; others take less."
     );
     Ok(())
 }

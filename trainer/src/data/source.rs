@@ -3,10 +3,12 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use infer_core::{Metadata, Shape};
+
 use super::duplicates::{self, Part};
 use super::pictures::FolderError;
 use super::{DataError, Dataset, Images, download, fashion_mnist, garments, idx, pictures, split};
-use crate::preprocess::{Conversion, Preprocessing};
+use crate::preprocess::{Conversion, PreprocessError, Preprocessing};
 
 /// Which data set is wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,6 +64,36 @@ impl Default for Request {
             testing: None,
             environment: Environment::default(),
         }
+    }
+}
+
+impl Request {
+    /// Pictures to test a model on, through the preprocessing that its file names: those of a folder that were held out in
+    /// its training, or `all` of them.
+    ///
+    /// # Errors
+    /// [`PreprocessError`] where the file's preprocessing is none for its input.
+    pub fn to_test(
+        metadata: &Metadata<'_>,
+        input: Shape,
+        data_dir: Option<&Path>,
+        all: bool,
+    ) -> Result<Self, PreprocessError> {
+        let preprocessing = Preprocessing::of_model(metadata.preprocessing, input)?;
+        let is_folder = data_dir.is_some_and(|directory| !holds_idx_files(directory));
+        let conversion = match preprocessing {
+            Preprocessing::Bytes if !is_folder => None,
+            _ => Some(preprocessing.conversion(input)?),
+        };
+        Ok(Self {
+            data_dir: data_dir.map(Path::to_owned),
+            conversion,
+            testing: Some(Testing {
+                class_names: metadata.class_names().map(str::to_owned).collect(),
+                held_out: preprocessing.test_share().filter(|_| !all),
+            }),
+            ..Self::default()
+        })
     }
 }
 

@@ -1,16 +1,19 @@
 //! The host's side of what runs on the chip: models and pictures for it to read, and checks of what it wrote.
 //!
 //! ```text
-//! on_chip pictures MODEL PICTURES COUNT     writes COUNT test pictures for this model, one behind the other
+//! on_chip pictures MODEL PICTURES COUNT [DATA]  writes COUNT test pictures for this model, of the directory DATA or of a named
+//!                                           set, one behind the other
 //! on_chip compare MODEL PICTURES LOGITS     checks logits against infer-core on the host and against the oracle
 //! on_chip shapes BUNDLE COUNT               writes COUNT random networks, each with three pictures
 //! on_chip compare-shapes BUNDLE LOGITS      checks their logits
 //! on_chip synthetic NAME MODEL PICTURES     writes a network of known shape and random weights, and pictures
+//! on_chip fit-costs CORE CODE MEASURED      prints what single layers were measured to take as an entry of cores.toml
 //! on_chip flash ELF                         prints the bytes of flash that a program takes
 //! on_chip kernels ELF                       prints those of infer-core's kernels in it
 //! on_chip samples DIRECTORY                 writes the pictures that firmware-example keeps in flash
 //! ```
 
+mod costs;
 mod elf;
 mod parity;
 mod shapes;
@@ -28,18 +31,20 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments[..] {
-        ["pictures", model, pictures, count] => parity::write_pictures(model, pictures, count),
+        ["pictures", model, pictures, count] => parity::write_pictures(model, pictures, count, None),
+        ["pictures", model, pictures, count, data] => parity::write_pictures(model, pictures, count, Some(data)),
         ["compare", model, pictures, logits] => parity::compare(model, pictures, logits),
         ["shapes", bundle, count] => shapes::write(bundle, count),
         ["compare-shapes", bundle, logits] => shapes::compare(bundle, logits),
         ["synthetic", name, model, pictures] => shapes::synthetic(name, model, pictures),
+        ["fit-costs", core, code, measured] => costs::fit(core, code, measured),
         ["flash", elf] => elf::flash(elf).map(|bytes| println!("{bytes}")),
         ["kernels", elf] => elf::kernels(elf).map(|bytes| println!("{bytes}")),
         ["samples", directory] => write_samples(Path::new(directory)),
         _ => {
-            Err("usage: on_chip pictures MODEL PICTURES COUNT | compare MODEL PICTURES LOGITS | shapes BUNDLE COUNT | \
-                  compare-shapes BUNDLE LOGITS | synthetic mlp|cnn|conv|conv-pool MODEL PICTURES | flash ELF | \
-                  kernels ELF | samples DIRECTORY"
+            Err("usage: on_chip pictures MODEL PICTURES COUNT [DATA] | compare MODEL PICTURES LOGITS | shapes BUNDLE COUNT | \
+                  compare-shapes BUNDLE LOGITS | synthetic mlp|cnn|conv|conv-pool|LAYER MODEL PICTURES | \
+                  fit-costs CORE CODE MEASURED | flash ELF | kernels ELF | samples DIRECTORY"
                 .into())
         }
     };

@@ -5,14 +5,25 @@ use std::{fs, thread};
 use infer_core::{Header, Network};
 use thimble_tests::oracle::Oracle;
 use thimble_tests::pictures;
+use trainer::data::{Request, load};
 
 use crate::Outcome;
 
-/// Writes the first `count` test pictures, one behind the other.
-pub fn write_pictures(model: &str, pictures: &str, count: &str) -> Outcome<()> {
+/// Writes the first `count` test pictures, one behind the other: of a named data set, or of the directory `data` as the model
+/// would see them.
+pub fn write_pictures(model: &str, pictures: &str, count: &str, data: Option<&str>) -> Outcome<()> {
     let count: usize = count.parse()?;
-    let header = Header::parse(&fs::read(model)?)?;
-    let test = &pictures::dataset().test;
+    let file = fs::read(model)?;
+    let header = Header::parse(&file)?;
+    let test = match data {
+        Some(directory) => {
+            let mut arena = vec![0; header.arena_len as usize];
+            let network = Network::new(&file, &mut arena)?;
+            let request = Request::to_test(network.metadata(), network.input().shape, Some(directory.as_ref()), false)?;
+            &load(&request)?.dataset.test
+        }
+        None => &pictures::dataset().test,
+    };
     if test.shape().len() != header.input_len as usize {
         return Err(format!("{model} takes {} bytes, the test pictures are {}", header.input_len, test.shape()).into());
     }

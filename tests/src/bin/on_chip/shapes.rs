@@ -9,6 +9,7 @@ use infer_core::{Header, Shape};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use thimble_tests::random_model::{Kind, RandomModel, random_models};
+use trainer::preprocess::parse_shape;
 
 use crate::{Outcome, parity};
 
@@ -57,7 +58,7 @@ pub fn compare(bundle: &str, logits: &str) -> Outcome<()> {
     if different == 0 && networks > 0 { Ok(()) } else { Err("the chip computes something else than the host".into()) }
 }
 
-/// Writes a network of known shape and random weights, and pictures 60% black.
+/// Writes a network of known shape and random weights, and pictures: 60% black, or, of a single layer, without zeros.
 pub fn synthetic(name: &str, model: &str, pictures: &str) -> Outcome<()> {
     let picture = Shape { height: 28, width: 28, channels: 1 };
     let (input, layers) = match name {
@@ -65,11 +66,29 @@ pub fn synthetic(name: &str, model: &str, pictures: &str) -> Outcome<()> {
         "cnn" => (picture, vec![Kind::Conv(32, 3, false), Kind::MaxPool, Kind::Dense(100)]),
         "conv" => (Shape { height: 12, width: 12, channels: 16 }, vec![Kind::Conv(32, 3, true)]),
         "conv-pool" => (Shape { height: 12, width: 12, channels: 16 }, vec![Kind::Conv(32, 3, true), Kind::MaxPool]),
-        _ => return Err(format!("no network {name}; there are mlp, cnn, conv, conv-pool").into()),
+        layer => single_layer(layer).ok_or_else(|| format!("no network {name}"))?,
     };
     let network = RandomModel { input, zero_point: 0, layers, classes: 10, seed: 48 };
     fs::write(model, network.file())?;
-    // Every third picture of a random network is sparse.
-    fs::write(pictures, (0..12).flat_map(|index| network.picture(3 * index + 1)).collect::<Vec<_>>())?;
+    // Of the pictures of a random network one in three is black, one sparse, one without zeros but by chance.
+    let kind = if name.contains(':') { 2 } else { 1 };
+    fs::write(pictures, (0..12).flat_map(|index| network.picture(3 * index + kind)).collect::<Vec<_>>())?;
     Ok(())
+}
+
+/// `conv:HxWxC:CHANNELS:KERNEL:PADDING`, `conv-pool:…`, `max-pool:HxWxC`, `dense:HxWxC:OUTPUTS`: the input, and the layers that
+/// the kernels run as one.
+pub fn single_layer(name: &str) -> Option<(Shape, Vec<Kind>)> {
+    let parts: Vec<&str> = name.split(':').collect();
+    let conv = |channels: &str, kernel: &str, padding: &str| {
+        Some(Kind::Conv(channels.parse().ok()?, kernel.parse().ok()?, padding == "same"))
+    };
+    let layers = match parts[..] {
+        ["conv", _, channels, kernel, padding] => vec![conv(channels, kernel, padding)?],
+        ["conv-pool", _, channels, kernel, padding] => vec![conv(channels, kernel, padding)?, Kind::MaxPool],
+        ["max-pool", _] => vec![Kind::MaxPool],
+        ["dense", _, outputs] => vec![Kind::Dense(outputs.parse().ok()?)],
+        _ => return None,
+    };
+    Some((parse_shape(parts[1]).ok()?, layers))
 }

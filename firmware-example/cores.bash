@@ -1,0 +1,45 @@
+# Sourced by the scripts here and by .ci/kernel-costs: the emulated cores, what runs on them, and what it weighs.
+#
+# They are M0+, M3, M4F, M7, M33 and RV32IMC, and microbit, whose memory is smaller. $THIMBLE_MODEL is linked in.
+
+firmware_example=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+# The host's side, built.
+build_on_chip() {
+    (cd "$firmware_example/.." && cargo build --quiet --release -p thimble-tests --bin on_chip)
+    on_chip=$(cd "$firmware_example/.." && cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release/on_chip
+}
+
+target_of() {
+    case $1 in
+    M0+ | microbit) echo thumbv6m-none-eabi ;;
+    M3) echo thumbv7m-none-eabi ;;
+    M4F | M7) echo thumbv7em-none-eabihf ;;
+    M33) echo thumbv8m.main-none-eabihf ;;
+    RV32IMC) echo riscv32imc-unknown-none-elf ;;
+    *) echo "no core $1; there are M0+, M3, M4F, M7, M33, RV32IMC and microbit" >&2 && exit 2 ;;
+    esac
+}
+
+# on_core CORE PROGRAM [ARGUMENT...]: what the program prints.
+on_core() {
+    local core=$1 program=$2 target
+    shift 2
+    local memory=()
+    [ "$core" != microbit ] || memory=(--features microbit)
+    target=$(target_of "$core")
+    (cd "$firmware_example" && THIMBLE_CORE=$core ../.ci/bare-metal-cargo "$target" \
+        run --quiet --release "${memory[@]}" --bin "$program" -- "$@")
+}
+
+# bytes_on CORE WHAT: flash of the program that only loads and classifies, or of the kernels in it, in the same build
+# settings, so that what is counted and what is weighed is the same code.
+bytes_on() {
+    local target
+    target=$(target_of "$1")
+    (cd "$firmware_example" && env "CARGO_TARGET_$(tr 'a-z.-' 'A-Z__' <<<"$target")_RUNNER=$on_chip $2" \
+        ../.ci/bare-metal-cargo "$target" run --quiet --release --no-default-features --features link-proof --bin minimal)
+}
+
+# number KEY JSON
+number() { sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p" <<<"$2"; }

@@ -1,0 +1,115 @@
+//! From what single layers were measured to take on a core to what each multiply-accumulate, output and input of theirs takes.
+
+use std::fs;
+
+use thimble_tests::random_model::Kind as Layer;
+use trainer::architecture::{Architecture, Conv, Dense, Layer as Described, MaxPool, Padding};
+use trainer::hardware::instructions::{Cost, Kernel, Work, work};
+
+use crate::{Outcome, shapes};
+
+/// A measured layer.
+struct Measured {
+    work: Work,
+    instructions: f64,
+}
+
+/// Prints the entry of `core` in `cores.toml`. Each line of the file `measured` is a layer, its instructions, and the stack.
+pub fn fit(core: &str, code: &str, measured: &str) -> Outcome<()> {
+    let mut layers = Vec::new();
+    let mut stack = 0;
+    for line in fs::read_to_string(measured)?.lines() {
+        let [name, instructions, bytes] = line.split(' ').collect::<Vec<_>>()[..] else {
+            return Err(format!("{measured}: {line:?} is no layer, instructions, stack").into());
+        };
+        layers.push(Measured { work: first_kernel(name)?, instructions: instructions.parse()? });
+        stack = stack.max(bytes.parse::<usize>()?);
+    }
+    println!("\n[[cores]]\nname = \"{core}\"\ncode = {code}\nstack = {stack}\n\n[cores.costs]");
+    let kernels = [
+        ("conv", Kernel::Conv),
+        ("conv_pool", Kernel::ConvPool),
+        ("max_pool", Kernel::MaxPool),
+        ("dense", Kernel::Dense),
+    ];
+    for (name, kernel) in kernels {
+        let of_kernel: Vec<&Measured> = layers.iter().filter(|layer| layer.work.kernel == kernel).collect();
+        let cost = least_squares(&of_kernel);
+        let Cost { block, mac, output, input, place } = cost;
+        let worst = of_kernel.iter().map(|layer| layer.error(&cost).abs()).fold(0.0, f64::max);
+        println!(
+            "{name} = {{ block = {block}, mac = {mac:.4}, output = {output:.2}, input = {input:.3}, place = {place:.1} }} \
+             # within {:.0}%",
+            100.0 * worst
+        );
+    }
+    Ok(())
+}
+
+impl Measured {
+    /// How far off an estimate is, relative to what was measured.
+    fn error(&self, cost: &Cost) -> f64 {
+        cost.of(&self.work) / self.instructions - 1.0
+    }
+}
+
+/// What the kernel of a layer does, the first of a network in front of the logits.
+fn first_kernel(name: &str) -> Outcome<Work> {
+    let (input, layers) = shapes::single_layer(name).ok_or_else(|| format!("{name} is no layer"))?;
+    let padding = |same| if same { Padding::Same } else { Padding::Valid };
+    let mut described: Vec<Described> = layers
+        .into_iter()
+        .map(|layer| match layer {
+            Layer::Conv(channels, kernel, same) => {
+                Described::Conv(Conv { channels, kernel, padding: padding(same), relu: false })
+            }
+            Layer::MaxPool => Described::MaxPool(MaxPool {}),
+            Layer::Dense(outputs) => Described::Dense(Dense { outputs, relu: true }),
+        })
+        .collect();
+    described.push(Described::Dense(Dense { outputs: 10, relu: false }));
+    Ok(work(&Architecture::new(name.to_owned(), input, &described)?)[0])
+}
+
+/// The cost of the least squares of relative errors, over all blocks and all choices of what costs nothing: none is negative.
+fn least_squares(layers: &[&Measured]) -> Cost {
+    let error = |cost: &Cost| layers.iter().map(|layer| layer.error(cost).powi(2)).sum::<f64>();
+    let choices = [8, 4, 2, 1].into_iter().flat_map(|block| (1..16u8).map(move |set| (block, set)));
+    let candidates = choices.filter_map(|(block, set)| {
+        let used: Vec<usize> = (0..4).filter(|index| set & (1 << index) != 0).collect();
+        let [mac, output, input, place] = solve(layers, block, &used)?;
+        Some(Cost { block, mac, output, input, place })
+    });
+    let possible =
+        candidates.filter(|cost| [cost.mac, cost.output, cost.input, cost.place].iter().all(|&cost| cost >= 0.0));
+    possible.min_by(|a, b| error(a).total_cmp(&error(b))).expect("a cost of one count alone is positive")
+}
+
+/// The normal equations of the costs `used`, by elimination; `None` where the layers do not tell them apart.
+fn solve(layers: &[&Measured], block: usize, used: &[usize]) -> Option<[f64; 4]> {
+    let size = used.len();
+    // A row for each cost, the right side behind it.
+    let mut rows = vec![vec![0.0; size + 1]; size];
+    for layer in layers {
+        let counts = layer.work.counts(block).map(|count| count / layer.instructions);
+        for (row, &i) in rows.iter_mut().zip(used) {
+            row.iter_mut().zip(used).for_each(|(cell, &j)| *cell += counts[i] * counts[j]);
+            row[size] += counts[i];
+        }
+    }
+    for pivot in 0..size {
+        let head = rows[pivot][pivot];
+        if head.abs() < 1e-18 {
+            return None;
+        }
+        rows[pivot].iter_mut().for_each(|cell| *cell /= head);
+        let eliminated = rows[pivot].clone();
+        for (_, row) in rows.iter_mut().enumerate().filter(|(index, _)| *index != pivot) {
+            let factor = row[pivot];
+            row.iter_mut().zip(&eliminated).for_each(|(cell, by)| *cell -= factor * by);
+        }
+    }
+    let mut costs = [0.0; 4];
+    used.iter().zip(&rows).for_each(|(&index, row)| costs[index] = row[size]);
+    Some(costs)
+}

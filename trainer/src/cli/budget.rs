@@ -1,0 +1,114 @@
+//! What the network may take of a chip: the flags, and the check before the training.
+
+use std::io::Write;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use trainer::architecture::{Architecture, thousands};
+use trainer::hardware::{Budget, Chip, Footprint};
+use trainer::run::RunConfig;
+
+use super::output::say;
+
+/// What the network may take.
+#[derive(clap::Args)]
+pub struct BudgetFlags {
+    /// Chip that the network has to fit on, such as nrf52840 (see trainer chips): refused before training if it does not
+    #[arg(long, value_name = "NAME", value_parser = Chip::named, conflicts_with = "resume")]
+    chip: Option<&'static Chip>,
+    /// Flash for the model and the program that runs it, such as 256K or 1M [default: the chip's]
+    #[arg(long, value_name = "SIZE", value_parser = size, conflicts_with = "resume")]
+    max_flash: Option<usize>,
+    /// RAM for the arena, a picture and the stack, such as 16K [default: the chip's]
+    #[arg(long, value_name = "SIZE", value_parser = size, conflicts_with = "resume")]
+    max_ram: Option<usize>,
+}
+
+/// Bytes: a number by itself, or with `K` or `M`, 1,024 and 1,024 times that.
+fn size(text: &str) -> Result<usize, String> {
+    let unit = |letter: char| text.strip_suffix([letter, letter.to_ascii_lowercase()]);
+    let (digits, factor) = match (unit('K'), unit('M')) {
+        (Some(digits), _) => (digits, 1 << 10),
+        (_, Some(digits)) => (digits, 1 << 20),
+        _ => (text, 1),
+    };
+    let number = digits.parse::<usize>().ok().filter(|&number| number > 0);
+    let bytes = number.and_then(|number| number.checked_mul(factor));
+    bytes.ok_or_else(|| "it must be a number of bytes, such as 65536, 64K or 1M".to_owned())
+}
+
+impl BudgetFlags {
+    fn budget(&self) -> Budget {
+        Budget {
+            flash: self.max_flash.or(self.chip.map(|chip| chip.flash)),
+            ram: self.max_ram.or(self.chip.map(|chip| chip.ram)),
+            core: self.chip.map(|chip| chip.core),
+        }
+    }
+
+    /// Refuses a network that no chip could run, or not this one; says how much of it is taken.
+    pub fn check(&self, architecture: &Architecture, config: &RunConfig) -> Result<()> {
+        let footprint = Footprint::of(architecture, config).context(architecture.name.clone())?;
+        let budget = self.budget();
+        budget.check(&footprint).map_err(|error| {
+            let place = self.chip.map_or("the budget".to_owned(), |chip| format!("{} ({})", chip.name, chip.core.name));
+            anyhow!(
+                "{} does not fit {place}: {error}. A smaller network (trainer models lists some) or a smaller --input may",
+                architecture.name
+            )
+        })?;
+        let Some(chip) = self.chip else { return Ok(()) };
+        let [best, worst] = chip.estimate(architecture);
+        say!(
+            "fits {} ({}, {} MHz): {} of {} bytes of flash, {} of {} of RAM;\nestimated {} to {} for a picture without zeros\n",
+            chip.name,
+            chip.core.name,
+            chip.clock,
+            thousands(footprint.flash(chip.core)),
+            thousands(chip.flash),
+            thousands(footprint.ram(chip.core)),
+            thousands(chip.ram),
+            time(best),
+            time(worst)
+        );
+        Ok(())
+    }
+}
+
+/// A time in two or three digits, which is as much as an estimate says.
+pub fn time(time: Duration) -> String {
+    let milliseconds = 1e3 * time.as_secs_f64();
+    match milliseconds {
+        0.0..10.0 => format!("{milliseconds:.1} ms"),
+        10.0..1000.0 => format!("{milliseconds:.0} ms"),
+        _ => format!("{:.1} s", milliseconds / 1e3),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_bytes_or_end_in_a_letter() {
+        let cases = [("65536", 65_536), ("64K", 65_536), ("64k", 65_536), ("1M", 1 << 20)];
+        for (text, bytes) in cases {
+            assert_eq!(size(text), Ok(bytes));
+        }
+        for wrong in ["", "0", "K", "-1K", "64KB", "1.5M", "99999999999999999999", "99999999999999999M"] {
+            assert_eq!(
+                size(wrong),
+                Err("it must be a number of bytes, such as 65536, 64K or 1M".to_owned()),
+                "{wrong}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_time_is_said_as_precisely_as_an_estimate_can_be() {
+        let cases = [(0.000_42, "0.4 ms"), (0.0099, "9.9 ms"), (0.0426, "43 ms"), (1.26, "1.3 s")];
+        for (seconds, expected) in cases {
+            assert_eq!(time(Duration::from_secs_f64(seconds)), expected);
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! `trainer chips`
+
+use std::io::Write;
+
+use anyhow::Result;
+use trainer::hardware::chips;
+
+use super::output::say;
+
+/// List the chips that fit --chip and inspect know, and where their numbers stand.
+#[derive(clap::Args)]
+pub struct Chips {}
+
+impl Chips {
+    /// Prints a chip in two lines.
+    pub fn run(self) -> Result<()> {
+        for chip in chips() {
+            let [flash, ram] = [chip.flash, chip.ram].map(|bytes| bytes / 1024);
+            say!(
+                "{:<12} {:<8} {:>3} MHz   {flash:>4} KiB of flash   {ram:>3} KiB of RAM\n             {}",
+                chip.name,
+                chip.core.name,
+                chip.clock,
+                chip.source
+            );
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,171 @@
+//! About how many instructions an inference takes, from what single layers were seen to take.
+//!
+//! Kernels skip what is zero, and how much that is only pictures tell; so this is for an input, and activations, without a
+//! zero. Real pictures take less: the table in README gives both for four networks.
+
+use serde::Deserialize;
+
+use crate::architecture::{Architecture, Layer, ShapedLayer};
+
+/// What a kernel does, counted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Work {
+    /// Which kernel.
+    pub kernel: Kernel,
+    /// Rows of weights; none of a max-pool.
+    pub rows: usize,
+    /// Values that are put out: each is requantized.
+    pub outputs: usize,
+    /// Values that are read, and multiplied with each row: of a convolution as often as a window covers them.
+    pub inputs: usize,
+    /// Places that outputs stand at, all channels of a place together: those that a window is laid on.
+    pub places: usize,
+}
+
+/// What is computed in one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kernel {
+    /// Convolution.
+    Conv,
+    /// Convolution with the max-pool behind it.
+    ConvPool,
+    /// Max-pool by itself.
+    MaxPool,
+    /// Fully connected layer.
+    Dense,
+}
+
+/// Instructions of each kernel on a core.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Costs {
+    /// [`Kernel::Conv`].
+    pub conv: Cost,
+    /// [`Kernel::ConvPool`].
+    pub conv_pool: Cost,
+    /// [`Kernel::MaxPool`].
+    pub max_pool: Cost,
+    /// [`Kernel::Dense`].
+    pub dense: Cost,
+}
+
+/// Instructions of a kernel, by what it does.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cost {
+    /// Rows that are computed together: of the last block all, however many there are.
+    pub block: usize,
+    /// For each multiply-accumulate, those of such a block included.
+    pub mac: f64,
+    /// For each output.
+    pub output: f64,
+    /// For each input.
+    pub input: f64,
+    /// For each place.
+    pub place: f64,
+}
+
+/// The kernels that run one after the other, a convolution and the pool behind it in one.
+#[must_use]
+pub fn work(architecture: &Architecture) -> Vec<Work> {
+    let mut layers = architecture.layers.iter().peekable();
+    let mut works = Vec::new();
+    while let Some(layer) = layers.next() {
+        let pool = match layer.layer {
+            Layer::Conv(_) => layers.next_if(|next| matches!(next.layer, Layer::MaxPool(_))),
+            _ => None,
+        };
+        works.push(Work::of(layer, pool));
+    }
+    works
+}
+
+impl Work {
+    fn of(shaped: &ShapedLayer, pool: Option<&ShapedLayer>) -> Self {
+        let output = pool.map_or(shaped.output, |pool| pool.output);
+        let (outputs, places) = (output.len(), usize::from(output.height) * usize::from(output.width));
+        let rows = shaped.output_channels();
+        match shaped.layer {
+            Layer::Conv(_) => {
+                let kernel = if pool.is_some() { Kernel::ConvPool } else { Kernel::Conv };
+                let positions = if pool.is_some() { 4 * places } else { places };
+                Self { kernel, rows, outputs, inputs: positions * shaped.fan_in(), places }
+            }
+            Layer::MaxPool(_) => Self { kernel: Kernel::MaxPool, rows: 0, outputs, inputs: 4 * outputs, places },
+            Layer::Dense(_) => Self { kernel: Kernel::Dense, rows, outputs, inputs: shaped.input.len(), places },
+        }
+    }
+
+    /// Multiply-accumulates, outputs, inputs and places, where so many rows are computed together.
+    #[must_use]
+    pub fn counts(&self, block: usize) -> [f64; 4] {
+        let macs = self.inputs * self.rows.next_multiple_of(block.max(1));
+        [macs, self.outputs, self.inputs, self.places].map(|count| count as f64)
+    }
+}
+
+impl Cost {
+    /// Instructions for so much.
+    #[must_use]
+    pub fn of(&self, work: &Work) -> f64 {
+        let Self { block, mac, output, input, place } = *self;
+        [mac, output, input, place].iter().zip(work.counts(block)).map(|(cost, count)| cost * count).sum()
+    }
+}
+
+impl Costs {
+    /// Instructions of one inference.
+    #[must_use]
+    pub fn estimate(&self, architecture: &Architecture) -> f64 {
+        let cost = |work: &Work| match work.kernel {
+            Kernel::Conv => self.conv.of(work),
+            Kernel::ConvPool => self.conv_pool.of(work),
+            Kernel::MaxPool => self.max_pool.of(work),
+            Kernel::Dense => self.dense.of(work),
+        };
+        work(architecture).iter().map(cost).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cores;
+    use super::*;
+
+    #[test]
+    fn a_convolution_and_its_pool_are_one_kernel_and_a_dropped_column_costs_nothing() {
+        let cnn = work(&Architecture::built_in("cnn").unwrap());
+        let conv = Work { kernel: Kernel::ConvPool, rows: 32, outputs: 169 * 32, inputs: 676 * 9, places: 169 };
+        let hidden = Work { kernel: Kernel::Dense, rows: 100, outputs: 100, inputs: 5408, places: 1 };
+        let logits = Work { kernel: Kernel::Dense, rows: 10, outputs: 10, inputs: 100, places: 1 };
+        assert_eq!(cnn, [conv, hidden, logits]);
+        assert_eq!(hidden.counts(8), [5408.0 * 104.0, 100.0, 5408.0, 1.0], "rows are computed in blocks");
+        let odd = "name = \"odd\"\ninput = [7, 7, 1]\nlayers = [\
+                   { conv = { channels = 8, kernel = 1, padding = \"same\" } }, { max_pool = {} }, { max_pool = {} }, \
+                   { dense = { outputs = 2 } }]";
+        let kernels = work(&Architecture::from_toml(odd).unwrap());
+        assert_eq!(
+            kernels.iter().map(|work| work.kernel).collect::<Vec<_>>(),
+            [Kernel::ConvPool, Kernel::MaxPool, Kernel::Dense]
+        );
+        assert_eq!(kernels[0].inputs, 36);
+    }
+
+    /// The counts on record are those of networks that the costs were not made from, on a picture without zeros: what
+    /// leaves their first layer still has some, and that is skipped.
+    #[test]
+    fn estimates_are_near_the_counts_on_record_of_networks_that_they_were_not_made_from() {
+        let record = include_str!("../../../docs/kernel-costs.tsv");
+        let mut compared = 0;
+        for line in record.lines().skip(2) {
+            let cells: Vec<&str> = line.split('\t').collect();
+            let (core, network, counted) = (cells[0], cells[1], cells[3].parse::<f64>().unwrap());
+            let Ok(architecture) = Architecture::built_in(network) else { continue };
+            let costs = &cores().iter().find(|known| known.name == core).unwrap().costs;
+            let ratio = costs.estimate(&architecture) / counted;
+            assert!((0.95..1.15).contains(&ratio), "{core}, {network}: {ratio}");
+            compared += 1;
+        }
+        assert_eq!(compared, 10);
+    }
+}

@@ -1,0 +1,14 @@
+//! Chips: what they have, what a network takes of it, and about how long it runs on them.
+//!
+//! | module | what it knows |
+//! |---|---|
+//! | [`chip`] | the chips of `hardware/chips.toml` and the cores of `hardware/cores.toml` |
+//! | [`footprint`] | flash and RAM that a network takes, before it is trained; budgets |
+//! | [`instructions`] | about how many instructions an inference takes |
+
+pub mod chip;
+pub mod footprint;
+pub mod instructions;
+
+pub use chip::{Chip, ChipError, Core, chips, cores};
+pub use footprint::{Budget, BudgetError, Footprint};
