@@ -1,11 +1,13 @@
 //! The `trainer` binary as its user meets it: on a machine without a network, an empty cache, and with bad input.
 
+mod budget;
 mod inspect;
 mod own_pictures;
 mod report;
 mod resume;
 #[path = "../src/shapes.rs"]
 mod shapes;
+mod terminal;
 
 use std::fs;
 use std::path::Path;
@@ -72,7 +74,7 @@ fn without_a_network_fit_warns_trains_on_garments_and_exports() {
         "test         1,000 images of 28x28x1",
         "dense 350 + relu                      350      274,750",
         "total                                          278,260",
-        "epoch   1  train ",
+        "epoch    loss    accuracy  loss    accuracy  seconds  images/s",
         "ended at epoch 2, best was ",
         "model.bin: 280,944 bytes of flash",
     ] {
@@ -147,9 +149,9 @@ fn a_recipe_asks_for_epochs_with_rounded_numbers_and_they_show_everywhere() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let printed = text(&output.stdout);
     for (beginning, end) in [
-        ("epoch   1  train ", "images/s  best"),
+        ("    1    ", "  best"),
         ("ended at epoch 1, best was 1", "weights restored"),
-        ("epoch   3  train ", "images/s  quantized  best"),
+        ("    3    ", "  quantized  best"),
         ("quantization-aware: int8 validation ", "weights of epoch 3"),
     ] {
         let line = printed.lines().find(|line| line.starts_with(beginning));
@@ -293,7 +295,7 @@ fn pictures_of_another_size_than_the_models_are_refused() {
 #[test]
 fn every_subcommand_shows_an_example() {
     let home = tempfile::tempdir().unwrap();
-    for subcommand in ["fit", "export", "eval", "inspect", "models", "predict", "plot", "report"] {
+    for subcommand in ["fit", "export", "eval", "inspect", "models", "predict", "plot", "report", "completions"] {
         let help = text(&trainer(home.path(), &[subcommand, "--help"]).stdout);
         assert!(help.contains(&format!("  trainer {subcommand} ")), "{help}");
     }

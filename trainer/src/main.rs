@@ -6,6 +6,7 @@ mod cli {
     pub mod budget;
     pub mod calibration;
     pub mod chips;
+    pub mod completions;
     pub mod data;
     pub mod eval;
     pub mod export;
@@ -27,7 +28,8 @@ mod cli {
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use anstyle::AnsiColor;
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// A training step allocates and frees tensors of megabytes, which the system's allocator would return to the kernel and
 /// fetch again page by page each time.
@@ -62,6 +64,8 @@ enum Command {
     Plot(cli::plot::Plot),
     /// Write a page about runs, to be read in a browser
     Report(cli::report::Report),
+    /// Print what completes these commands in a shell
+    Completions(cli::completions::Completions),
 }
 
 /// A mistake on the command line: exit code 2.
@@ -86,13 +90,14 @@ fn main() -> ExitCode {
         Command::Chips(chips) => chips.run(),
         Command::Plot(plot) => plot.run(),
         Command::Report(report) => report.run(),
+        Command::Completions(completions) => completions.run(Arguments::command()),
     };
     let Err(error) = result else { return ExitCode::SUCCESS };
     if is_broken_pipe(&error) {
         // Whoever read the output has seen enough.
         return ExitCode::SUCCESS;
     }
-    eprintln!("error: {}", message(&error));
+    anstream::eprintln!("{} {}", cli::output::colored("error:", AnsiColor::Red), message(&error));
     if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }
 

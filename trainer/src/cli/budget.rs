@@ -8,7 +8,7 @@ use trainer::architecture::{Architecture, thousands};
 use trainer::hardware::{Budget, Chip, Footprint};
 use trainer::run::RunConfig;
 
-use super::output::say;
+use super::output::{Console, say, tell};
 
 /// What the network may take.
 #[derive(clap::Args)]
@@ -47,30 +47,23 @@ impl BudgetFlags {
     }
 
     /// Refuses a network that no chip could run, or not this one; says how much of it is taken.
-    pub fn check(&self, architecture: &Architecture, config: &RunConfig) -> Result<()> {
+    pub fn check(&self, architecture: &Architecture, config: &RunConfig, console: Console) -> Result<()> {
         let footprint = Footprint::of(architecture, config).context(architecture.name.clone())?;
         let budget = self.budget();
         budget.check(&footprint).map_err(|error| {
             let place = self.chip.map_or("the budget".to_owned(), |chip| format!("{} ({})", chip.name, chip.core.name));
             anyhow!(
-                "{} does not fit {place}: {error}. A smaller network (trainer models lists some) or a smaller --input may",
+                "{} does not fit {place}: {error}. A smaller network (trainer models lists some) or a smaller --input may fit",
                 architecture.name
             )
         })?;
         let Some(chip) = self.chip else { return Ok(()) };
-        let [best, worst] = chip.estimate(architecture);
-        say!(
-            "fits {} ({}, {} MHz): {} of {} bytes of flash, {} of {} of RAM;\nestimated {} to {} for a picture without zeros\n",
-            chip.name,
-            chip.core.name,
-            chip.clock,
-            thousands(footprint.flash(chip.core)),
-            thousands(chip.flash),
-            thousands(footprint.ram(chip.core)),
-            thousands(chip.ram),
-            time(best),
-            time(worst)
-        );
+        let [best, worst] = chip.estimate(architecture).map(time);
+        let [flash, ram] = [footprint.flash(chip.core), footprint.ram(chip.core)].map(thousands);
+        tell!(console, "fits {} ({}, {} MHz)", chip.name, chip.core.name, chip.clock);
+        tell!(console, "flash      {flash:>10} of {:>9} bytes", thousands(chip.flash));
+        tell!(console, "RAM        {ram:>10} of {:>9} bytes", thousands(chip.ram));
+        tell!(console, "time       {best} to {worst}, estimated, for a picture without zeros\n");
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use trainer::architecture::Architecture;
 use trainer::data::{Dataset, DatasetChoice, Environment, Loaded, Request, fashion_mnist, garments};
 use trainer::preprocess::{Conversion, Preprocessing, Resize, parse_shape};
 
-use super::output::{say, warn};
+use super::output::{Console, say, warn};
 use crate::Usage;
 
 /// The data sets that have a name.
@@ -112,6 +112,7 @@ impl TrainingData {
         architecture: Architecture,
         validation_fraction: f64,
         seed: u64,
+        console: Console,
     ) -> Result<(Dataset, Architecture)> {
         let conversion = match self.input {
             Some(shape) => Some(Conversion::new(shape, self.resize.map_or(Resize::default(), Into::into))?),
@@ -133,7 +134,9 @@ impl TrainingData {
         if self.test_fraction.is_some() && dataset.preprocessing.test_share().is_none() {
             warn(&format!("NOTE: --test-fraction changes nothing: {} has test images of its own", dataset.name));
         }
-        print_data(&loaded)?;
+        if console.is_text() {
+            print_data(&loaded)?;
+        }
         let shape = dataset.train.shape();
         let side = |side: usize| u16::try_from(side).with_context(|| format!("images of {shape} are too large"));
         let shape = Shape { height: side(shape.height)?, width: side(shape.width)?, channels: side(shape.channels)? };

@@ -14,7 +14,7 @@ use super::budget::BudgetFlags;
 use super::calibration::CalibrationName;
 use super::data::{TrainingData, fraction};
 use super::interrupt::Interrupt;
-use super::output::say;
+use super::output::{ConsoleFlags, say, tell};
 use super::teacher::Teachers;
 use super::training_run::TrainingRun;
 use crate::Usage;
@@ -76,6 +76,8 @@ pub struct Fit {
     /// Write the quantized model here too
     #[arg(long, value_name = "FILE")]
     export: Option<PathBuf>,
+    #[command(flatten)]
+    console: ConsoleFlags,
 }
 
 /// What a run that goes on has been told already.
@@ -100,7 +102,9 @@ impl Fit {
         self.check_export()?;
         let interrupt = Interrupt::listen()?;
         let run = match &self.resume {
-            Some(path) => TrainingRun::resume(path, self.data.data.as_deref(), self.export.clone())?,
+            Some(path) => {
+                TrainingRun::resume(path, self.data.data.as_deref(), self.export.clone(), self.console.console())?
+            }
             None => self.begin()?,
         };
         run.train(&interrupt)
@@ -108,16 +112,17 @@ impl Fit {
 
     /// A run that has not taken a step.
     fn begin(&self) -> Result<TrainingRun> {
+        let console = self.console.console();
         let architecture = named_or_file("model", &self.model, Architecture::built_in, Architecture::from_toml)?;
         let recipe = self.recipe(&architecture.name)?;
         let teachers = Teachers::open(&self.teacher)?;
         let (split_seed, validation_fraction) =
             teachers.as_ref().map_or((self.seed, self.val_fraction.unwrap_or(0.05)), Teachers::split);
-        let (dataset, architecture) = self.data.load(architecture, validation_fraction, split_seed)?;
+        let (dataset, architecture) = self.data.load(architecture, validation_fraction, split_seed, console)?;
         if let Some(teachers) = &teachers {
             teachers.check(&dataset)?;
         }
-        say!("\n{architecture}\n");
+        tell!(console, "\n{architecture}\n");
 
         let config = RunConfig {
             data_dir: self.data.directory()?,
@@ -128,11 +133,11 @@ impl Fit {
             calibration_methods: self.calibration.methods().to_vec(),
             ..RunConfig::new(&architecture, recipe, &dataset, self.seed)
         };
-        self.budget.check(&architecture, &config)?;
+        self.budget.check(&architecture, &config, console)?;
         let name = format!("{}-{}-{}", architecture.name, dataset.name, self.seed);
         let directory = RunDirectory::create(self.out.as_deref(), &name)?;
         directory.write_config(&config)?;
-        Ok(TrainingRun { directory, config, dataset, teachers, unfinished: Unfinished::default() })
+        Ok(TrainingRun { directory, config, dataset, teachers, unfinished: Unfinished::default(), console })
     }
 
     /// The recipe for a network of that name, with the numbers that the command line overrides.

@@ -198,9 +198,9 @@ fn print_chips(chips: &[ChipListing]) -> Result<()> {
         );
     }
     say!(
-        "Flash: the model and a program that does nothing else. RAM: arena, picture, stack.\n\
-         Times are estimates, from instructions counted of single layers: one or two cycles\n\
-         each, pictures without zeros; others take less."
+        "Flash: the model and a program that runs it. RAM: arena, picture and stack.\n\
+         Times are estimates, from instructions counted of single layers: for a picture\n\
+         without zeros, at one and at two cycles an instruction. Others take less."
     );
     Ok(())
 }

@@ -61,28 +61,29 @@ impl Report {
     }
 }
 
-/// Writes a run's findings and its page. What goes wrong here is said and costs nothing else: the model is there already.
+/// Writes a run's findings and its page, and says where it is. What goes wrong here is said and costs nothing else: the model
+/// is there already.
 pub fn after_fit(
     directory: &RunDirectory,
     model: &FloatModel,
     calibration: &[Calibration],
     file: &[u8],
     dataset: &Dataset,
-) -> Result<()> {
+) -> Option<PathBuf> {
     let page = page_of(directory.path());
     let written = Findings::gather(model, calibration, file, dataset)
         .and_then(|findings| findings.write(directory))
         .and_then(|()| RunRecord::read_all(&[directory.path()]))
         .and_then(|runs| write(runs, &page));
-    match written {
-        Ok(_) => say!("a page about it, for a browser: {}", page.display()),
-        Err(error) => warn(&format!(
+    if let Err(error) = written {
+        warn(&format!(
             "WARNING: the model is written, but there is no report: {error}\n\
              `trainer report --refresh {}` tries again.",
             directory.path().display()
-        )),
+        ));
+        return None;
     }
-    Ok(())
+    Some(page)
 }
 
 fn page_of(run: &Path) -> PathBuf {

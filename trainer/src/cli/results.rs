@@ -14,7 +14,8 @@ use trainer::quantize::QuantizedModel;
 use trainer::quantize::aware::Gain;
 use trainer::run::{Accuracies, ExportMetrics, Int8Metrics, Metrics, PerSplit, RunConfig, RunDirectory};
 
-use super::output::say;
+use super::output::{Console, say, tell};
+use super::progress::Event;
 
 /// Writes the float weights and the history, quantizes by the configuration's calibration, scores both models, exports, and
 /// prints what came out.
@@ -25,6 +26,7 @@ pub fn finish(
     mut config: RunConfig,
     history: &History,
     gain: Option<Gain>,
+    console: Console,
 ) -> Result<()> {
     directory.write_weights(model)?;
     directory.write_history(&history.epochs)?;
@@ -74,8 +76,13 @@ pub fn finish(
         },
     };
     directory.write_metrics(&metrics)?;
-    print(&metrics, directory)?;
-    super::report::after_fit(directory, model, &config.calibration, &bytes, dataset)
+    if console.is_text() {
+        print(&metrics, directory)?;
+    }
+    if let Some(page) = super::report::after_fit(directory, model, &config.calibration, &bytes, dataset) {
+        tell!(console, "a page about it, for a browser: {}", page.display());
+    }
+    Ok(console.event(&Event::Finished { run: directory.path(), metrics: &metrics })?)
 }
 
 fn on_each(dataset: &Dataset, score: impl Fn(&trainer::data::Images) -> Result<Answers>) -> Result<PerSplit<Answers>> {
@@ -102,7 +109,7 @@ fn print(metrics: &Metrics, directory: &RunDirectory) -> Result<()> {
     let export = &metrics.export;
     say!("\nint8 and float agree on {:.2}% of the test images", 100.0 * metrics.int8.agreement_with_float);
     say!(
-        "{}: {} bytes of flash, {} bytes of arena, {} multiply-accumulates",
+        "{}: {} bytes of flash,\n{} bytes of arena, {} multiply-accumulates",
         export.path.display(),
         thousands(export.bytes),
         thousands(export.arena_bytes as usize),

@@ -14,8 +14,8 @@ use trainer::quantize::choose::{Chosen, choose};
 use trainer::run::{RunConfig, RunDirectory};
 
 use super::interrupt::Interrupt;
-use super::output::{say, warn};
-use super::progress::Progress;
+use super::output::{Console, say, tell, warn};
+use super::progress::{Event, Progress};
 use super::teacher::Teachers;
 use super::{results, run_data};
 use crate::Usage;
@@ -32,11 +32,13 @@ pub struct TrainingRun {
     pub teachers: Option<Teachers>,
     /// How far it has come.
     pub unfinished: Unfinished,
+    /// Whom it tells.
+    pub console: Console,
 }
 
 impl TrainingRun {
     /// The run at `path`, as far as it has come, on its pictures or on those at `data`; `export` goes before what it was told.
-    pub fn resume(path: &Path, data: Option<&Path>, export: Option<PathBuf>) -> Result<Self> {
+    pub fn resume(path: &Path, data: Option<&Path>, export: Option<PathBuf>, console: Console) -> Result<Self> {
         let directory = RunDirectory::open(path);
         let mut config = directory.read_config()?;
         let unfinished = match directory.read_unfinished()? {
@@ -56,18 +58,18 @@ impl TrainingRun {
         let teachers = Teachers::open(&config.teachers)?;
         let dataset = run_data::load(path, &config, data)?;
         directory.remove_leftovers()?;
-        Ok(Self { directory, config, dataset, teachers, unfinished })
+        Ok(Self { directory, config, dataset, teachers, unfinished, console })
     }
 
     /// Trains to the end, or until it is interrupted.
     pub fn train(mut self, interrupt: &Interrupt) -> Result<()> {
-        let config = &self.config;
+        let (config, console) = (&self.config, self.console);
         let (recipe, seed) = (&config.recipe, config.seed);
         let architecture = Architecture::new(config.model.clone(), config.input, &config.layers)?;
         let mut model = FloatModel::new(architecture, seed)?;
         let teacher = self.teachers.as_ref().map(|teachers| &teachers.teacher);
         if let Some(checkpoint) = &self.unfinished.checkpoint {
-            say!("goes on    {}: behind epoch {}", self.directory.path().display(), checkpoint.epochs.len());
+            tell!(console, "goes on    {}: behind epoch {}", self.directory.path().display(), checkpoint.epochs.len());
         }
 
         let mut history = match &self.unfinished.trained {
@@ -78,24 +80,24 @@ impl TrainingRun {
             None => {
                 let from = self.unfinished.checkpoint.take();
                 let mut recorder =
-                    Recorder::new(Progress::new(recipe), &self.directory, &mut self.unfinished, interrupt);
+                    Recorder::new(Progress::new(recipe, console), &self.directory, &mut self.unfinished, interrupt);
                 let history = fit::resume(&model, &self.dataset, recipe, seed, teacher, from.as_ref(), &mut recorder)?;
                 recorder.progress.finish(&history)?;
                 history
             }
         };
         if history.best_epoch == 0 {
-            say!("interrupted in the first epoch: there is no model yet");
+            tell!(console, "interrupted in the first epoch: there is no model yet");
             return self.say_how_to_go_on();
         }
         let (train, validation) = (&self.dataset.train, &self.dataset.validation);
         let Chosen { calibration, choice, .. } = choose(&model, train, validation, seed, &config.calibration_methods)?;
-        say!("{choice}");
+        tell!(console, "{choice}");
         let mut gain = None;
         if !history.interrupted {
             let dataset = &self.dataset;
             let tuning = FineTuning { dataset, recipe, seed, teacher, calibration: &calibration };
-            let progress = Progress::new(recipe).after(&history, recipe.quantization_aware.epochs);
+            let progress = Progress::new(recipe, console).after(&history, recipe.quantization_aware.epochs);
             let from = self.unfinished.checkpoint.take().filter(|_| self.unfinished.trained.is_some());
             self.unfinished.trained = Some((history.clone(), model.snapshot()?.values()?));
             let mut recorder = Recorder::new(progress, &self.directory, &mut self.unfinished, interrupt);
@@ -104,7 +106,7 @@ impl TrainingRun {
         }
         let interrupted = history.interrupted;
         let config = RunConfig { calibration, calibration_choice: Some(choice), ..self.config.clone() };
-        results::finish(&self.directory, &model, &self.dataset, config, &history, gain)?;
+        results::finish(&self.directory, &model, &self.dataset, config, &history, gain, console)?;
         if interrupted {
             return self.say_how_to_go_on();
         }
@@ -112,8 +114,9 @@ impl TrainingRun {
     }
 
     fn say_how_to_go_on(&self) -> Result<()> {
-        say!("interrupted; this goes on with it: trainer fit --resume {}", self.directory.path().display());
-        Ok(())
+        let run = self.directory.path();
+        tell!(self.console, "interrupted; this goes on with it: trainer fit --resume {}", run.display());
+        Ok(self.console.event(&Event::Interrupted { run })?)
     }
 }
 

@@ -1,0 +1,147 @@
+//! A network that does not fit the chip is refused before it is trained; one that does is as large as was said.
+
+use std::fs;
+use std::path::Path;
+
+use infer_core::Header;
+
+use super::{assert_fails, birds, short_run, text, trainer};
+
+const TINY: [&str; 9] = ["fit", "--dataset", "garments", "--model", "tiny", "--epochs", "1", "--out", "run"];
+
+/// Bytes, in the notation of the messages, in front of `behind` in `text`.
+fn bytes_before(text: &str, behind: &str) -> usize {
+    let digits = text.split(behind).next().unwrap().rsplit(' ').next().unwrap();
+    digits.replace(',', "").parse().unwrap_or_else(|_| panic!("{text:?} names no number in front of {behind:?}"))
+}
+
+fn fit_tiny(home: &Path, budget: &[&str]) -> std::process::Output {
+    trainer(home, &[&TINY[..], budget].concat())
+}
+
+#[test]
+fn a_network_that_does_not_fit_is_refused_before_training_with_what_is_missing() {
+    let home = tempfile::tempdir().unwrap();
+    let fit = ["fit", "--dataset", "garments", "--model", "cnn", "--out", "run"];
+    let cases: [(&[&str], &[&str]); 5] = [
+        (
+            &["--chip", "nrf51822"],
+            &[
+                "cnn does not fit nrf51822 (M0+): ",
+                " bytes of flash are needed, ",
+                "more than the 262,144 there are: 543,440 for the model, ",
+                " for the program that runs it. A smaller network (trainer models lists some) or a smaller --input may fit",
+            ],
+        ),
+        (&["--max-flash", "64K"], &["cnn does not fit the budget: ", "more than the 65,536 there are: "]),
+        (
+            &["--max-ram", "7k"],
+            &["bytes of RAM are needed, ", "than the 7,168 there are: 6,343 for the arena, 784 for a picture, "],
+        ),
+        // What is given goes before what the chip has.
+        (
+            &["--chip", "rp2350", "--max-ram", "4000"],
+            &["cnn does not fit rp2350 (M33): ", "more than the 4,000 there are"],
+        ),
+        (
+            &["--max-flash", "1", "--max-ram", "1"],
+            &[" more than the 1 there are: 543,440 for", "; and ", "bytes of RAM"],
+        ),
+    ];
+    for (budget, expected) in cases {
+        assert_fails(home.path(), &[&fit[..], budget].concat(), 1, expected);
+    }
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0, "no run is begun");
+}
+
+#[test]
+fn what_was_said_to_be_needed_is_what_the_model_takes_to_the_byte() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path();
+    let refusal = text(&fit_tiny(path, &["--chip", "stm32f411ce", "--max-flash", "1", "--max-ram", "1"]).stderr);
+    let flash = bytes_before(&refusal, " bytes of flash are needed");
+    let ram = bytes_before(&refusal, " bytes of RAM are needed");
+    let code = bytes_before(&refusal, " for the program that runs it");
+    let (model, arena) = (bytes_before(&refusal, " for the model"), bytes_before(&refusal, " for the arena"));
+
+    let least = [flash - 1, flash, ram - 1, ram].map(|bytes| bytes.to_string());
+    let budget = |flash: usize, ram: usize| {
+        ["--chip", "stm32f411ce", "--max-flash", &least[flash], "--max-ram", &least[ram]].map(str::to_owned)
+    };
+    for (flash, ram) in [(0, 3), (1, 2)] {
+        let budget = budget(flash, ram);
+        let output = fit_tiny(path, &budget.each_ref().map(String::as_str));
+        assert_eq!(output.status.code(), Some(1), "a byte is missing: {budget:?}");
+    }
+    let budget = budget(1, 3);
+    let output = fit_tiny(path, &budget.each_ref().map(String::as_str));
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let file = fs::read(path.join("run/model.bin")).unwrap();
+    assert_eq!((file.len(), flash - file.len()), (model, code));
+    assert_eq!(Header::parse(&file).unwrap().arena_len as usize, arena);
+    let printed = text(&output.stdout);
+    assert!(printed.contains("fits stm32f411ce (M4F, 100 MHz)\n"), "{printed}");
+    assert!(printed.contains(" estimated, "), "{printed}");
+}
+
+#[test]
+fn pictures_of_ones_own_are_counted_with_their_size_and_classes() {
+    let home = tempfile::tempdir().unwrap();
+    birds(home.path(), 6);
+    let fit = ["fit", "--data", "birds", "--model", "mlp", "--max-ram", "100"];
+    assert_fails(home.path(), &fit, 1, &[" 36 for a picture, "]);
+}
+
+#[test]
+fn what_no_chip_could_run_is_refused_before_training_too() {
+    let home = tempfile::tempdir().unwrap();
+    let layer = "[[layers]]\nconv = { channels = 1, kernel = 1, padding = \"same\" }\n".repeat(24);
+    let deep = format!("name = \"deep\"\ninput = [28, 28, 1]\n{layer}[[layers]]\ndense = {{ outputs = 10 }}\n");
+    fs::write(home.path().join("deep.toml"), deep).unwrap();
+    let fit = ["fit", "--dataset", "garments", "--model", "deep.toml"];
+    assert_fails(home.path(), &fit, 1, &["deep: the model cannot run on a chip: ", "25 layers"]);
+}
+
+#[test]
+fn wrong_budgets_end_with_code_2() {
+    let home = tempfile::tempdir().unwrap();
+    let cases: [(&[&str], &[&str]); 4] = [
+        (
+            &["--chip", "z80"],
+            &["there is no chip \"z80\" here; there are nrf51822, ", "give --max-flash and --max-ram"],
+        ),
+        (&["--max-flash", "64KB"], &["'64KB'", "it must be a number of bytes, such as 65536, 64K or 1M"]),
+        (&["--max-ram", "0"], &["it must be a number of bytes"]),
+        (&["--resume", "run", "--chip", "rp2040"], &["cannot be used with"]),
+    ];
+    for (budget, expected) in cases {
+        assert_fails(home.path(), &[&["fit"], budget].concat(), 2, expected);
+    }
+}
+
+#[test]
+fn chips_are_listed_and_inspect_says_on_which_a_model_fits() {
+    let (home, _) = short_run();
+    let path = home.path();
+    let listed = text(&trainer(path, &["chips"]).stdout);
+    let inspected = text(&trainer(path, &["inspect", "model.bin"]).stdout);
+    let listing: serde_json::Value =
+        serde_json::from_slice(&trainer(path, &["inspect", "model.bin", "--json"]).stdout).unwrap();
+    let chips = listing["chips"].as_array().unwrap();
+    assert!(chips.len() >= 12);
+    for chip in chips {
+        let name = chip["chip"].as_str().unwrap();
+        assert!(listed.lines().any(|line| line.split(' ').next() == Some(name)), "{listed}");
+        let row = inspected.lines().find(|line| line.split(' ').next() == Some(name)).expect("a row for each chip");
+        let bytes = |pointer: &str| chip.pointer(pointer).unwrap().as_u64().unwrap();
+        let fits =
+            bytes("/flash/needed") <= bytes("/flash/available") && bytes("/ram/needed") <= bytes("/ram/available");
+        assert_eq!(row.ends_with("does not fit"), !fits, "{row}");
+        assert_eq!(row.contains("too much"), !fits, "{row}");
+        let seconds = |index: usize| chip["estimated_seconds"][index].as_f64().unwrap();
+        assert!(seconds(0) > 0.0 && (seconds(1) / seconds(0) - 2.0).abs() < 1e-6, "one and two cycles: {chip}");
+    }
+    let of = |name: &str| chips.iter().find(|chip| chip["chip"] == name).unwrap();
+    assert_eq!(of("nrf52840")["core"], "M4F");
+    assert!(inspected.contains("Times are estimates"), "{inspected}");
+}

@@ -1,0 +1,107 @@
+//! What a fit says to people, to programs, and not at all; colors; completions.
+
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+use assert_cmd::Command;
+use serde_json::Value;
+
+use super::{text, trainer};
+
+const FIT: [&str; 9] = ["fit", "--dataset", "garments", "--model", "mlp", "--epochs", "2", "--out", "run"];
+
+fn fit(directory: &Path, flags: &[&str]) -> Output {
+    trainer(directory, &[&FIT[..], flags].concat())
+}
+
+/// The same with these variables, which say something of colors.
+fn fit_with(variables: &[(&str, &str)]) -> String {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trainer"));
+    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+        command.env_remove(name);
+    }
+    let output = command.args(FIT).current_dir(&home).envs(variables.iter().copied()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+#[test]
+fn a_quiet_fit_says_nothing_and_leaves_everything() {
+    let home = tempfile::tempdir().unwrap();
+    let output = fit(home.path(), &["--quiet", "--export", "model.bin"]);
+    assert_eq!(
+        (output.status.code(), text(&output.stdout), text(&output.stderr)),
+        (Some(0), String::new(), String::new())
+    );
+    assert!(home.path().join("run/report.html").exists() && home.path().join("model.bin").exists());
+    let failed = fit(home.path(), &["--quiet"]);
+    assert_eq!(failed.status.code(), Some(1));
+    assert!(text(&failed.stderr).contains("run"), "errors are said all the same: {}", text(&failed.stderr));
+}
+
+#[test]
+fn a_program_is_told_of_each_epoch_and_of_the_results_in_lines_of_json() {
+    let home = tempfile::tempdir().unwrap();
+    let output = fit(home.path(), &["--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let events: Vec<Value> =
+        text(&output.stdout).lines().map(|line| serde_json::from_str(line).expect("every line is JSON")).collect();
+    let names: Vec<&str> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
+    assert_eq!(names, ["epoch", "epoch", "finished"]);
+    assert_eq!((&events[0]["epoch"], &events[0]["is_best"]), (&1.into(), &true.into()));
+    assert!(events[1]["validation"]["accuracy"].as_f64().unwrap() > 0.5);
+    let metrics: Value = serde_json::from_slice(&std::fs::read(home.path().join("run/metrics.json")).unwrap()).unwrap();
+    for (key, value) in metrics.as_object().unwrap() {
+        assert_eq!(&events[2][key], value, "{key} is what metrics.json says");
+    }
+    assert_eq!(events[2]["run"], "run");
+    let both = fit(home.path(), &["--json", "--quiet"]);
+    assert_eq!(both.status.code(), Some(2), "who is quiet tells nobody");
+}
+
+#[test]
+fn what_a_fit_prints_is_at_most_80_columns_wide() {
+    let home = tempfile::tempdir().unwrap();
+    let output = fit(home.path(), &["--chip", "stm32h743zi"]);
+    for line in text(&output.stdout).lines() {
+        assert!(line.chars().count() <= 80, "{line:?}");
+    }
+}
+
+#[test]
+fn colors_are_for_terminals_and_for_who_forces_them() {
+    assert!(!fit_with(&[]).contains('\u{1b}'), "a pipe is no terminal");
+    let forced = fit_with(&[("CLICOLOR_FORCE", "1")]);
+    assert!(forced.contains("\u{1b}[32m  best\u{1b}[0m"), "{forced}");
+    assert!(!fit_with(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]).contains('\u{1b}'), "NO_COLOR is heard");
+}
+
+#[test]
+fn every_shell_gets_completions_that_know_the_flags() {
+    let home = tempfile::tempdir().unwrap();
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = text(&trainer(home.path(), &["completions", shell]).stdout);
+        for word in ["fit", "max-flash", "quantization", "calibration"] {
+            assert!(script.contains(word), "{shell} does not know {word}");
+        }
+    }
+    assert_eq!(trainer(home.path(), &["completions", "cmd"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let home = tempfile::tempdir().unwrap();
+    for arguments in [&["models"][..], &["chips"], &["completions", "zsh"]] {
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_trainer"))
+            .args(arguments)
+            .current_dir(&home)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()), "{arguments:?}");
+    }
+}

@@ -1,0 +1,25 @@
+//! `trainer completions SHELL`
+
+use std::io::Write;
+
+use anyhow::Result;
+use clap_complete::Shell;
+
+/// Print what completes these commands in a shell.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  trainer completions bash > ~/.local/share/bash-completion/completions/trainer
+  trainer completions fish > ~/.config/fish/completions/trainer.fish")]
+pub struct Completions {
+    /// The shell
+    shell: Shell,
+}
+
+impl Completions {
+    /// Prints a script for the shell.
+    pub fn run(self, mut command: clap::Command) -> Result<()> {
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut command, "trainer", &mut script);
+        Ok(std::io::stdout().write_all(&script)?)
+    }
+}
