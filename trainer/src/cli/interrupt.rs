@@ -21,7 +21,7 @@ impl Interrupt {
             if heard.swap(true, Ordering::Relaxed) {
                 std::process::exit(INTERRUPTED);
             }
-            eprintln!("\ninterrupted: ends behind this step and keeps what was learned; again: ends at once");
+            eprintln!("\ninterrupted: ends behind this step, keeps what was learned; again: at once");
         })
         .context("listening to Ctrl-C")?;
         Ok(Self(asked))

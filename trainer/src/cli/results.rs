@@ -1,6 +1,7 @@
 //! What a training came to: scored, quantized, exported, written down and printed.
 
 use std::io::Write;
+use std::path::Path;
 
 use anyhow::Result;
 use sha2::{Digest, Sha256};
@@ -110,11 +111,17 @@ fn print(metrics: &Metrics, directory: &RunDirectory) -> Result<()> {
     say!("\nint8 and float agree on {:.2}% of the test images", 100.0 * metrics.int8.agreement_with_float);
     say!(
         "{}: {} bytes of flash,\n{} bytes of arena, {} multiply-accumulates",
-        export.path.display(),
+        from_here(&export.path).display(),
         thousands(export.bytes),
         thousands(export.arena_bytes as usize),
         thousands(export.macs)
     );
     say!("everything about this run: {}", directory.path().display());
     Ok(())
+}
+
+/// A path as short as it can be said in the current directory.
+fn from_here(path: &Path) -> &Path {
+    let here = std::env::current_dir().ok();
+    here.and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path)
 }
