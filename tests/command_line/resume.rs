@@ -15,7 +15,7 @@ const RECIPE: &str = "name = \"all\"\nepochs = 4\nbatch_size = 64\nlearning_rate
 
 const FIT: [&str; 9] = ["fit", "--dataset", "garments", "--model", "tiny", "--recipe", "all.toml", "--seed", "7"];
 
-fn start(directory: &Path, arguments: &[&str]) -> Child {
+pub fn start(directory: &Path, arguments: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_trainer"))
         .args(arguments)
         .current_dir(directory)
@@ -35,13 +35,16 @@ fn undisturbed(home: &Path) -> (Vec<u8>, Duration) {
 }
 
 /// No file stands under its name half-written.
-fn assert_whole(run: &Path) {
+pub fn assert_whole(run: &Path) {
     for entry in fs::read_dir(run).unwrap() {
         let path = entry.unwrap().path();
+        if path.is_dir() {
+            continue;
+        }
         let bytes = fs::read(&path).unwrap();
         match path.file_name().unwrap().to_str().unwrap() {
             "unfinished" => assert!(trainer::fit::Unfinished::from_bytes(&bytes).is_ok()),
-            "model.bin" => {
+            name if name.ends_with(".bin") => {
                 let mut arena = vec![0; infer_core::Header::parse(&bytes).unwrap().arena_len as usize];
                 assert!(infer_core::Network::new(&bytes, &mut arena).is_ok());
             }

@@ -116,8 +116,26 @@ pub enum ArchitectureError {
         /// Name of the architecture.
         name: String,
     },
-    /// The input shape has a zero.
-    #[error("architecture {name:?}: input {input} has a side of zero")]
+    /// More than can be trained, let alone run on a chip.
+    #[error(
+        "architecture {name:?}, layer {layer} ({kind}): it has {} weights and biases and puts out {} values; \
+         at most {} and {} can be trained", thousands(*.parameters), thousands(*.values),
+        thousands(MOST_PARAMETERS), thousands(MOST_VALUES)
+    )]
+    TooLarge {
+        /// Name of the architecture.
+        name: String,
+        /// The layer, counted from 1.
+        layer: usize,
+        /// What it is.
+        kind: String,
+        /// Weights and biases.
+        parameters: usize,
+        /// Values that leave it.
+        values: usize,
+    },
+    /// The input shape has a zero, or too much of everything.
+    #[error("architecture {name:?}: input {input} has no values, or more than {}", thousands(MOST_VALUES))]
     Input {
         /// Name of the architecture.
         name: String,
@@ -125,6 +143,12 @@ pub enum ArchitectureError {
         input: Shape,
     },
 }
+
+/// Weights and biases at most: a hundred times what the largest microcontroller holds.
+pub const MOST_PARAMETERS: usize = 64 << 20;
+
+/// Values of a picture, or that leave a layer, at most; a training holds some dozens of pictures' at once.
+pub const MOST_VALUES: usize = 4 << 20;
 
 const BUILT_IN: [(&str, &str); 5] = [
     ("mlp", include_str!("../architectures/mlp.toml")),
@@ -185,9 +209,9 @@ impl Architecture {
     /// Puts layers behind each other and computes the shapes between them.
     ///
     /// # Errors
-    /// [`ArchitectureError::Input`], [`ArchitectureError::Layer`], [`ArchitectureError::LastLayer`].
+    /// [`ArchitectureError::Input`], [`ArchitectureError::Layer`], [`ArchitectureError::TooLarge`], [`ArchitectureError::LastLayer`].
     pub fn new(name: String, input: Shape, layers: &[Layer]) -> Result<Self, ArchitectureError> {
-        if input.is_empty() {
+        if input.is_empty() || input.len() > MOST_VALUES {
             return Err(ArchitectureError::Input { name, input });
         }
         let mut shaped = Vec::with_capacity(layers.len());
@@ -200,7 +224,18 @@ impl Architecture {
                 input: shape,
                 reason,
             })?;
-            shaped.push(ShapedLayer { layer, input: shape, output });
+            let next = ShapedLayer { layer, input: shape, output };
+            let (parameters, values) = (next.parameters(), output.len());
+            if parameters > MOST_PARAMETERS || values > MOST_VALUES {
+                return Err(ArchitectureError::TooLarge {
+                    name,
+                    layer: index + 1,
+                    kind: layer.to_string(),
+                    parameters,
+                    values,
+                });
+            }
+            shaped.push(next);
             shape = output;
         }
         match layers.last() {
@@ -393,6 +428,24 @@ total                                          542,230";
         assert!(refuse("[[layers]]\ndense = { outputs = 0 }").contains("it has no outputs"));
         assert!(refuse("layers = []").contains("must end in a dense layer"));
         assert!(refuse("[[layers]]\ndens = { outputs = 3 }").contains("unknown variant"));
+    }
+
+    #[test]
+    fn what_no_memory_holds_is_refused_before_any_is_asked_for() {
+        let refuse = |input: &str, layers: &str| {
+            let text = format!("name = \"mine\"\ninput = {input}\nlayers = [{layers}]");
+            Architecture::from_toml(&text).unwrap_err().to_string()
+        };
+        let conv = |channels: u16| format!("{{ conv = {{ channels = {channels}, kernel = 7, padding = \"same\" }} }},");
+        let wide = refuse("[28, 28, 1]", &(conv(5000) + &conv(65_535)));
+        assert_eq!(
+            wide,
+            "architecture \"mine\", layer 2 (conv 7x7x65535 same): it has 16,056,140,535 weights and biases and puts out \
+             51,379,440 values; at most 67,108,864 and 4,194,304 can be trained"
+        );
+        assert!(refuse("[1000, 1000, 1]", &conv(5)).contains("layer 1 (conv 7x7x5 same)"));
+        let input = refuse("[65535, 65535, 3]", "{ dense = { outputs = 2 } }");
+        assert_eq!(input, "architecture \"mine\": input 65535x65535x3 has no values, or more than 4,194,304");
     }
 
     #[test]

@@ -217,6 +217,9 @@ pub enum RunError {
     ModelFile(#[from] ModelFileError),
 }
 
+/// Name of the file that says where the training stands.
+const UNFINISHED: &str = "unfinished";
+
 /// A directory that a run writes to or has written to.
 #[derive(Clone, Debug)]
 pub struct RunDirectory(PathBuf);
@@ -233,10 +236,14 @@ impl RunDirectory {
         };
         if let Some(path) = path {
             fs::create_dir_all(path).map_err(io_error(path))?;
-            if fs::read_dir(path).map_err(io_error(path))?.next().is_some() {
-                return Err(RunError::Exists { path: path.display().to_string() });
+            let directory = Self(path.to_owned());
+            for entry in fs::read_dir(path).map_err(io_error(path))? {
+                if !is_leftover(&entry.map_err(io_error(path))?) {
+                    return Err(RunError::Exists { path: path.display().to_string() });
+                }
             }
-            return Ok(Self(path.to_owned()));
+            directory.remove_leftovers()?;
+            return Ok(directory);
         }
         let runs = Path::new("runs");
         fs::create_dir_all(runs).map_err(io_error(runs))?;
@@ -281,16 +288,41 @@ impl RunDirectory {
     /// # Errors
     /// [`RunError::Weights`], [`RunError::Io`].
     pub fn write_weights(&self, model: &FloatModel) -> Result<(), RunError> {
+        self.make()?;
         let beside = self.0.join(format!("{}weights", model_file::BESIDE));
-        model.save(&beside)?;
         let path = self.weights();
-        fs::rename(&beside, &path).map_err(|source| RunError::Io { path: path.display().to_string(), source })
+        let io_error = |source| RunError::Io { path: path.display().to_string(), source };
+        let settle = || fs::File::open(&beside)?.sync_all().and_then(|()| fs::rename(&beside, &path));
+        let written = model.save(&beside).map_err(RunError::from).and_then(|()| settle().map_err(io_error));
+        if written.is_err() {
+            // What is half-written serves nobody; that it cannot be written is what is told.
+            let _ = fs::remove_file(&beside);
+        }
+        written
+    }
+
+    /// The directory again, should somebody have removed it while the training went on: what was learned has to go somewhere.
+    fn make(&self) -> Result<(), RunError> {
+        fs::create_dir_all(&self.0).map_err(|source| RunError::Io { path: self.0.display().to_string(), source })
+    }
+
+    /// Writes `model.bin`.
+    ///
+    /// # Errors
+    /// [`RunError::ModelFile`], [`RunError::Io`].
+    pub fn write_model(&self, bytes: &[u8]) -> Result<(), RunError> {
+        self.write("model.bin", bytes)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), RunError> {
+        self.make()?;
+        Ok(model_file::write_whole(&self.0.join(name), bytes)?)
     }
 
     /// Writes `run.json`.
     ///
     /// # Errors
-    /// [`RunError::ModelFile`].
+    /// [`RunError::ModelFile`], [`RunError::Io`].
     pub fn write_config(&self, config: &RunConfig) -> Result<(), RunError> {
         self.write_json("run.json", config)
     }
@@ -298,7 +330,7 @@ impl RunDirectory {
     /// Writes `metrics.json`.
     ///
     /// # Errors
-    /// [`RunError::ModelFile`].
+    /// [`RunError::ModelFile`], [`RunError::Io`].
     pub fn write_metrics(&self, metrics: &Metrics) -> Result<(), RunError> {
         self.write_json("metrics.json", metrics)
     }
@@ -306,7 +338,7 @@ impl RunDirectory {
     /// Writes `history.csv`.
     ///
     /// # Errors
-    /// [`RunError::ModelFile`].
+    /// [`RunError::ModelFile`], [`RunError::Io`].
     pub fn write_history(&self, epochs: &[Epoch]) -> Result<(), RunError> {
         let mut text = String::from(
             "epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,seconds,images_per_second,quantized\n",
@@ -317,7 +349,7 @@ impl RunDirectory {
                 train.loss, train.accuracy, validation.loss, validation.accuracy
             );
         }
-        Ok(model_file::write_whole(&self.0.join("history.csv"), text.as_bytes())?)
+        self.write("history.csv", text.as_bytes())
     }
 
     /// Whether the training is over and all of its results are here.
@@ -329,10 +361,10 @@ impl RunDirectory {
     /// Writes where the training stands, and the epochs that are over.
     ///
     /// # Errors
-    /// [`RunError::ModelFile`].
+    /// [`RunError::ModelFile`], [`RunError::Io`].
     pub fn write_unfinished(&self, unfinished: &Unfinished) -> Result<(), RunError> {
         let bytes = unfinished.to_bytes().map_err(ModelFileError::Encode)?;
-        model_file::write_whole(&self.unfinished(), &bytes)?;
+        self.write(UNFINISHED, &bytes)?;
         self.write_history(&unfinished.epochs())
     }
 
@@ -369,7 +401,7 @@ impl RunDirectory {
         let io_error = |source| RunError::Io { path: self.0.display().to_string(), source };
         for entry in fs::read_dir(&self.0).map_err(io_error)? {
             let entry = entry.map_err(io_error)?;
-            if entry.file_name().to_string_lossy().starts_with(model_file::BESIDE) {
+            if is_leftover(&entry) {
                 remove(&entry.path())?;
             }
         }
@@ -377,7 +409,7 @@ impl RunDirectory {
     }
 
     fn unfinished(&self) -> PathBuf {
-        self.0.join("unfinished")
+        self.0.join(UNFINISHED)
     }
 
     /// Reads `run.json`.
@@ -463,8 +495,13 @@ impl RunDirectory {
         let path = self.0.join(name);
         let json = serde_json::to_string_pretty(value)
             .map_err(|source| RunError::Json { path: path.display().to_string(), source })?;
-        Ok(model_file::write_whole(&path, format!("{json}\n").as_bytes())?)
+        self.write(name, format!("{json}\n").as_bytes())
     }
+}
+
+/// Whether a process that was killed had begun to write it.
+fn is_leftover(entry: &fs::DirEntry) -> bool {
+    entry.file_name().to_string_lossy().starts_with(model_file::BESIDE)
 }
 
 /// Removes a file that may be gone already.

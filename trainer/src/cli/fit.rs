@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
 use trainer::architecture::Architecture;
 use trainer::fit::Unfinished;
+use trainer::model_file::BESIDE;
 use trainer::recipe::Recipe;
 use trainer::run::{RunConfig, RunDirectory};
 
@@ -159,20 +160,21 @@ impl Fit {
     /// Finds out before the training, not after it, that the model has nowhere to go.
     fn check_export(&self) -> Result<()> {
         let Some(path) = &self.export else { return Ok(()) };
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        if let Some(parent) = parent
-            && !parent.is_dir()
-        {
-            return Err(Usage::error(anyhow!(
-                "--export {}: there is no directory {}",
-                path.display(),
-                parent.display()
-            )));
+        let usage = |reason: String| Err(Usage::error(anyhow!("--export {}{reason}", path.display())));
+        let parent = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        if !parent.is_dir() {
+            return usage(format!(": there is no directory {}", parent.display()));
         }
         if path.is_dir() {
-            return Err(Usage::error(anyhow!("--export {} is a directory; name a file", path.display())));
+            return usage(" is a directory; name a file".to_owned());
         }
-        Ok(())
+        match tempfile::Builder::new().prefix(BESIDE).tempfile_in(parent) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(anyhow!("--export {}: nothing can be written there: {error}", path.display())),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use sha2::{Digest, Sha256};
 use trainer::architecture::thousands;
 use trainer::data::Dataset;
@@ -19,7 +19,7 @@ use super::output::{Console, say, tell};
 use super::progress::Event;
 
 /// Writes the float weights and the history, quantizes by the configuration's calibration, scores both models, exports, and
-/// prints what came out.
+/// prints what came out. Returns why the model could not be written where the user wants it; the run is whole all the same.
 pub fn finish(
     directory: &RunDirectory,
     model: &FloatModel,
@@ -28,9 +28,9 @@ pub fn finish(
     history: &History,
     gain: Option<Gain>,
     console: Console,
-) -> Result<()> {
-    directory.write_weights(model)?;
-    directory.write_history(&history.epochs)?;
+) -> Result<Option<anyhow::Error>> {
+    // A run directory that cannot be written is no reason not to export: the errors wait.
+    let kept = directory.write_weights(model).and_then(|()| directory.write_history(&history.epochs));
     let architecture = model.architecture();
     let quantized = QuantizedModel::new(model, &config.calibration)?;
     // The file states its own accuracy, so it is encoded once to be measured and once to be kept.
@@ -42,11 +42,10 @@ pub fn finish(
         int8_test: Some(int8.test.score.accuracy as f32),
     };
     let bytes = config.encode(&quantized)?;
+    let exported = config.export.as_ref().map_or(Ok(()), |path| write_whole(path, &bytes));
+    kept?;
     directory.write_config(&config)?;
-    write_whole(&directory.model(), &bytes)?;
-    if let Some(path) = &config.export {
-        write_whole(path, &bytes)?;
-    }
+    directory.write_model(&bytes)?;
 
     let seconds_per_epoch = median(history.epochs.iter().map(|epoch| epoch.seconds).collect());
     let header = infer_core::Header::parse(&bytes)?;
@@ -68,7 +67,7 @@ pub fn finish(
             validation_before_fine_tuning: gain.map(|gain| gain.before),
         },
         export: ExportMetrics {
-            path: config.export.clone().unwrap_or_else(|| directory.model()),
+            path: config.export.clone().filter(|_| exported.is_ok()).unwrap_or_else(|| directory.model()),
             bytes: bytes.len(),
             sha256: Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect(),
             flash_bytes: bytes.len(),
@@ -83,7 +82,11 @@ pub fn finish(
     if let Some(page) = super::report::after_fit(directory, model, &config.calibration, &bytes, dataset) {
         tell!(console, "a page about it, for a browser: {}", page.display());
     }
-    Ok(console.event(&Event::Finished { run: directory.path(), metrics: &metrics })?)
+    console.event(&Event::Finished { run: directory.path(), metrics: &metrics })?;
+    Ok(exported.err().map(|error| {
+        let run = directory.path().display();
+        anyhow!("{error}; the model is in {run} all the same: trainer export {run} --out FILE")
+    }))
 }
 
 fn on_each(dataset: &Dataset, score: impl Fn(&trainer::data::Images) -> Result<Answers>) -> Result<PerSplit<Answers>> {

@@ -106,11 +106,13 @@ impl TrainingRun {
         }
         let interrupted = history.interrupted;
         let config = RunConfig { calibration, calibration_choice: Some(choice), ..self.config.clone() };
-        results::finish(&self.directory, &model, &self.dataset, config, &history, gain, console)?;
+        let not_exported = results::finish(&self.directory, &model, &self.dataset, config, &history, gain, console)?;
         if interrupted {
-            return self.say_how_to_go_on();
+            self.say_how_to_go_on()?;
+        } else {
+            self.directory.remove_unfinished()?;
         }
-        Ok(self.directory.remove_unfinished()?)
+        not_exported.map_or(Ok(()), Err)
     }
 
     fn say_how_to_go_on(&self) -> Result<()> {

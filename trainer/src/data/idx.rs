@@ -14,6 +14,9 @@ use super::{DataError, Images, Shape};
 const IMAGES_MAGIC: u32 = 0x0803;
 const LABELS_MAGIC: u32 = 0x0801;
 
+/// Bytes of a file at most, unpacked: over two million images of 28x28. A file that claims more is refused unread.
+pub const MOST_BYTES: u64 = 2 << 30;
+
 /// Pictures of one channel and their labels.
 ///
 /// # Errors
@@ -71,6 +74,9 @@ fn read_file<const DIMENSIONS: usize>(
     dimensions.iter_mut().zip(words).for_each(|(dimension, word)| *dimension = word);
     let claimed = dimensions.iter().try_fold(1u64, |product, &dimension| product.checked_mul(dimension.into()));
     let needed = header_len.saturating_add(claimed.unwrap_or(u64::MAX));
+    if needed > MOST_BYTES {
+        return Err(DataError::TooLarge { path: path.to_owned(), needed });
+    }
     let bytes = read_up_to(path, &mut reader, needed - header_len)?;
     let given = header_len + bytes.len() as u64;
     if given < needed {

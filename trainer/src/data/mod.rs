@@ -239,6 +239,14 @@ pub enum DataError {
         /// Bytes that the header announces, itself included.
         needed: u64,
     },
+    /// More bytes than are read of any file.
+    #[error("{path}: its header announces {needed} bytes; more than {} million are not read", idx::MOST_BYTES >> 20)]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that the header announces, itself included.
+        needed: u64,
+    },
     /// No pictures at all.
     #[error("{path}: holds no images (its header says {count} of {height}x{width})")]
     Empty {

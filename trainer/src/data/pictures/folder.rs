@@ -213,7 +213,7 @@ struct Entries {
 }
 
 impl Entries {
-    /// Reads a directory; what is hidden goes to `left_out`.
+    /// Reads a directory; what is hidden, and what is no file, goes to `left_out`.
     fn of(directory: &Path, left_out: &mut LeftOut) -> Result<Self, DataError> {
         let io_error = |path: &Path| {
             let path = path.to_owned();
@@ -228,7 +228,13 @@ impl Entries {
                 continue;
             }
             // Follows links, as opening does.
-            let is_folder = fs::metadata(&path).map_err(io_error(&path))?.is_dir();
+            let kind = fs::metadata(&path).map_err(io_error(&path))?;
+            let is_folder = kind.is_dir();
+            if !is_folder && !kind.is_file() {
+                // A pipe or a device: whoever opens one may wait for ever.
+                left_out.insert(path);
+                continue;
+            }
             if is_folder && path.file_name().is_some_and(|name| name.to_str().is_none()) {
                 return Err(FolderError::Name { path }.into());
             }
