@@ -151,19 +151,19 @@ impl FloatModel {
         Ok(Self { architecture, parameters, rounding: None })
     }
 
-    /// Writes all parameters as safetensors, named `layers.N.weight` and `layers.N.bias`, N counted from 0.
+    /// All parameters as safetensors, named `layers.N.weight` and `layers.N.bias`, N counted from 0.
     ///
     /// # Errors
-    /// Those of candle and the file system.
-    pub fn save(&self, path: &Path) -> Result<()> {
+    /// Those of candle.
+    pub fn to_safetensors(&self) -> Result<Vec<u8>> {
         let mut tensors = HashMap::new();
         for (index, parameters) in self.parameters.iter().enumerate() {
             if let Some(Parameters { weight, bias }) = parameters {
-                tensors.insert(format!("layers.{index}.weight"), weight.as_tensor().clone());
-                tensors.insert(format!("layers.{index}.bias"), bias.as_tensor().clone());
+                tensors.insert(format!("layers.{index}.weight"), weight.as_tensor());
+                tensors.insert(format!("layers.{index}.bias"), bias.as_tensor());
             }
         }
-        candle_core::safetensors::save(&tensors, path)
+        Ok(safetensors::serialize(tensors, None)?)
     }
 
     /// What the network is made of.

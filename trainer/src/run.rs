@@ -220,6 +220,9 @@ pub enum RunError {
 /// Name of the file that says where the training stands.
 const UNFINISHED: &str = "unfinished";
 
+/// Name of the file of the float weights.
+const WEIGHTS: &str = "weights.safetensors";
+
 /// A directory that a run writes to or has written to.
 #[derive(Clone, Debug)]
 pub struct RunDirectory(PathBuf);
@@ -274,7 +277,7 @@ impl RunDirectory {
     /// Where the float weights are.
     #[must_use]
     pub fn weights(&self) -> PathBuf {
-        self.0.join("weights.safetensors")
+        self.0.join(WEIGHTS)
     }
 
     /// Where the quantized model is.
@@ -286,19 +289,9 @@ impl RunDirectory {
     /// Writes the float weights, whole or not at all.
     ///
     /// # Errors
-    /// [`RunError::Weights`], [`RunError::Io`].
+    /// [`RunError::Weights`], [`RunError::ModelFile`], [`RunError::Io`].
     pub fn write_weights(&self, model: &FloatModel) -> Result<(), RunError> {
-        self.make()?;
-        let beside = self.0.join(format!("{}weights", model_file::BESIDE));
-        let path = self.weights();
-        let io_error = |source| RunError::Io { path: path.display().to_string(), source };
-        let settle = || fs::File::open(&beside)?.sync_all().and_then(|()| fs::rename(&beside, &path));
-        let written = model.save(&beside).map_err(RunError::from).and_then(|()| settle().map_err(io_error));
-        if written.is_err() {
-            // What is half-written serves nobody; that it cannot be written is what is told.
-            let _ = fs::remove_file(&beside);
-        }
-        written
+        self.write(WEIGHTS, &model.to_safetensors()?)
     }
 
     /// The directory again, should somebody have removed it while the training went on: what was learned has to go somewhere.
