@@ -139,6 +139,43 @@ fn what_cannot_be_written_is_found_out_before_the_training() {
 
 #[cfg(unix)]
 #[test]
+fn devices_and_links_are_written_to_and_not_replaced() {
+    let (home, _) = super::short_run();
+    let path = home.path();
+    let model = fs::read(path.join("model.bin")).unwrap();
+    fs::create_dir(path.join("kept")).unwrap();
+    std::os::unix::fs::symlink("kept/real.bin", path.join("link.bin")).unwrap();
+    fs::write(path.join("kept/real.bin"), "").unwrap();
+    for (out, kept) in [("/dev/null", None), ("link.bin", Some("kept/real.bin"))] {
+        let output = trainer(path, &["export", "run", "--out", out]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        if let Some(kept) = kept {
+            assert!(fs::read(path.join(kept)).unwrap() == model);
+        }
+    }
+    assert!(fs::symlink_metadata(path.join("link.bin")).unwrap().is_symlink());
+    assert!(!fs::metadata("/dev/null").unwrap().is_file());
+}
+
+#[test]
+fn a_picture_of_an_impossible_length_is_refused_unread() {
+    let (home, _) = super::short_run();
+    // The header of a gray PNG of one row and sixty million columns.
+    let mut header = b"IHDR".to_vec();
+    header.extend([60_000_000u32, 1].map(u32::to_be_bytes).concat());
+    header.extend([8, 0, 0, 0, 0]);
+    let mut png = vec![0x89, b'P', b'N', b'G', 13, 10, 26, 10, 0, 0, 0, 13];
+    png.extend(&header);
+    png.extend(infer_core::Crc32::new().update(&header).finish().to_be_bytes());
+    png.extend([0, 0, 0, 0, b'I', b'D', b'A', b'T', 0x35, 0xAF, 0x06, 0x1E]);
+    fs::write(home.path().join("long.png"), png).unwrap();
+    let expected =
+        ["long.png: its header claims 1 x 60000000 pixels; more than 64 million, or 65535 a side, are not read"];
+    assert_fails(home.path(), &["predict", "model.bin", "long.png", "--resize", "stretch"], 1, &expected);
+}
+
+#[cfg(unix)]
+#[test]
 fn a_pipe_among_the_pictures_is_left_out_and_not_waited_for() {
     let home = tempfile::tempdir().unwrap();
     super::shapes::write(&home.path().join("shapes"), 0..9, (8, 8), "png").unwrap();

@@ -223,7 +223,7 @@ fn a_run_never_overwrites_an_older_one() {
 #[test]
 fn wrong_command_lines_end_with_code_2_and_say_what_is_right() {
     let home = tempfile::tempdir().unwrap();
-    let cases: [(&[&str], &[&str]); 13] = [
+    let cases: [(&[&str], &[&str]); 15] = [
         (&[], &["Usage"]),
         (&["fly"], &["unrecognized subcommand 'fly'"]),
         (&["fit", "--model", "resnet"], &["there is no architecture \"resnet\"", "mlp, cnn, small, tiny"]),
@@ -235,6 +235,11 @@ fn wrong_command_lines_end_with_code_2_and_say_what_is_right() {
         (&["fit", "--val-fraction", "1"], &["it must be over 0 and under 1"]),
         (&["fit", "--epochs", "0"], &["epochs is 0; it must be at least 1"]),
         (&["fit", "--lr", "nan"], &["learning rate is NaN; it must be positive and finite"]),
+        (&["fit", "--dataset", "garments", "--data", "x"], &["cannot be used with"]),
+        (
+            &["plot", "run", "--out", "curves.pdf"],
+            &["--out curves.pdf: a figure ends in .svg or .png, a directory in neither"],
+        ),
         (&["fit", "--export", "nowhere/model.bin"], &["there is no directory nowhere"]),
         (&["fit", "--export", "."], &["is a directory; name a file"]),
     ];
@@ -296,10 +301,18 @@ fn pictures_of_another_size_than_the_models_are_refused() {
 #[test]
 fn every_subcommand_shows_an_example() {
     let home = tempfile::tempdir().unwrap();
-    for subcommand in ["fit", "export", "eval", "inspect", "models", "predict", "plot", "report", "completions"] {
-        let help = text(&trainer(home.path(), &[subcommand, "--help"]).stdout);
-        assert!(help.contains(&format!("  trainer {subcommand} ")), "{help}");
+    let listed = text(&trainer(home.path(), &["--help"]).stdout);
+    let commands = listed.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let mut seen = 0;
+    for line in commands.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   ")) {
+        let subcommand = line.split_whitespace().next().unwrap();
+        if subcommand != "help" {
+            let help = text(&trainer(home.path(), &[subcommand, "--help"]).stdout);
+            assert!(help.contains(&format!("  trainer {subcommand}")), "{help}");
+            seen += 1;
+        }
     }
+    assert!(seen >= 10, "{listed}");
 }
 
 #[test]

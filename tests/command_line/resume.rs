@@ -128,13 +128,83 @@ fn an_interrupt_keeps_what_was_learned_exports_it_and_says_how_to_go_on() {
     assert!(fs::read(home.path().join("model.bin")).unwrap() == expected, "--export is remembered");
 }
 
+#[cfg(unix)]
+#[test]
+fn programs_are_told_of_an_interrupt_and_not_of_an_end() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("all.toml"), RECIPE).unwrap();
+    let child = start(home.path(), &[&FIT[..], &["--out", "run", "--json"]].concat());
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !home.path().join("run/unfinished").is_file() {
+        assert!(Instant::now() < deadline, "no epoch has ended");
+        sleep(Duration::from_millis(5));
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let printed = text(&child.wait_with_output().unwrap().stdout);
+    assert!(printed.lines().last().unwrap().starts_with("{\"event\":\"interrupted\","), "{printed}");
+    assert!(!printed.contains("finished"), "{printed}");
+}
+
+#[test]
+fn a_run_goes_on_where_its_pictures_have_moved_to_and_teachers_have_not_changed() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path();
+    super::shapes::write(&path.join("shapes"), 0..12, (8, 8), "png").unwrap();
+    let fit = ["fit", "--data", "shapes", "--model", "mlp", "--epochs", "1", "--val-fraction", "0.2", "--out"];
+    let output = trainer(path, &[&fit[..], &["teacher"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let student =
+        ["fit", "--data", "shapes", "--model", "mlp", "--epochs", "2", "--teacher", "teacher", "--out", "run"];
+    let output = trainer(path, &student);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let expected = fs::read(path.join("run/model.bin")).unwrap();
+
+    // As if it had been killed at once.
+    let config = fs::read(path.join("run/run.json")).unwrap();
+    fs::remove_dir_all(path.join("run")).unwrap();
+    fs::create_dir(path.join("run")).unwrap();
+    fs::write(path.join("run/run.json"), config).unwrap();
+    assert_fails(
+        path,
+        &["export", "run", "--out", "x.bin"],
+        1,
+        &["run has no weights yet; trainer fit --resume run goes on"],
+    );
+    fs::rename(path.join("shapes"), path.join("moved")).unwrap();
+    let resume = ["fit", "--resume", "run", "--data", "moved"];
+
+    let weights = path.join("teacher/weights.safetensors");
+    let learned = fs::read(&weights).unwrap();
+    let mut other = learned.clone();
+    *other.last_mut().unwrap() ^= 1;
+    fs::write(&weights, other).unwrap();
+    assert_fails(path, &resume, 1, &["a teacher of run has learned something else since"]);
+    fs::write(&weights, learned).unwrap();
+
+    let output = trainer(path, &resume);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(fs::read(path.join("run/model.bin")).unwrap() == expected);
+
+    // Of the same name, and other pictures.
+    super::shapes::write(&path.join("shapes"), 0..13, (8, 8), "png").unwrap();
+    let other = ["fit", "--data", "shapes", "--model", "mlp", "--teacher", "teacher", "--out", "other"];
+    assert_fails(
+        path,
+        &other,
+        1,
+        &["teacher teacher learned other pictures of shapes, or split or scaled them in another way"],
+    );
+}
+
 #[test]
 fn what_cannot_go_on_says_why() {
     let home = tempfile::tempdir().unwrap();
     undisturbed(home.path());
     let resume = ["fit", "--resume", "whole"];
     assert_fails(home.path(), &resume, 2, &["whole is finished, there is nothing to go on with"]);
-    assert_fails(home.path(), &[&resume[..], &["--seed", "3"]].concat(), 2, &["cannot be used with"]);
+    for flag in [["--seed", "3"], ["--calibration", "error"], ["--input", "8x8x1"], ["--dataset", "garments"]] {
+        assert_fails(home.path(), &[&resume[..], &flag].concat(), 2, &["cannot be used with"]);
+    }
     assert_fails(home.path(), &["fit", "--resume", "nowhere"], 1, &["nowhere/run.json: No such file"]);
     fs::write(home.path().join("whole/unfinished"), "nonsense").unwrap();
     assert_fails(home.path(), &resume, 1, &["whole/unfinished: this is not the checkpoint of a training"]);

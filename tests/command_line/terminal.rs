@@ -93,15 +93,26 @@ fn every_shell_gets_completions_that_know_the_flags() {
 fn a_reader_that_goes_away_is_no_error() {
     let home = tempfile::tempdir().unwrap();
     for arguments in [&["models"][..], &["chips"], &["completions", "zsh"]] {
-        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_trainer"))
-            .args(arguments)
-            .current_dir(&home)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        drop(child.stdout.take());
-        let output = child.wait_with_output().unwrap();
+        let output = without_a_reader(home.path(), arguments);
         assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()), "{arguments:?}");
     }
+}
+
+#[test]
+fn a_fit_goes_on_to_its_model_when_nobody_reads_along_any_more() {
+    for flags in [&[][..], &["--json"]] {
+        let home = tempfile::tempdir().unwrap();
+        let output = without_a_reader(home.path(), &[&FIT[..], &["--export", "model.bin"], flags].concat());
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+        assert!(home.path().join("model.bin").is_file() && home.path().join("run/report.html").is_file());
+    }
+}
+
+/// With a standard output whose reader is gone before anything is said.
+fn without_a_reader(directory: &Path, arguments: &[&str]) -> Output {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_trainer"));
+    command.args(arguments).current_dir(directory).stdout(writer).stderr(Stdio::piped());
+    command.spawn().unwrap().wait_with_output().unwrap()
 }

@@ -69,7 +69,7 @@ impl Server {
         let hashes = ["a", "b"]
             .map(|name| Sha256::digest(content(name)).iter().map(|byte| format!("{byte:02x}")).collect::<String>());
         let files = [Remote { name: "a", sha256: &hashes[0] }, Remote { name: "b", sha256: &hashes[1] }];
-        download(&self.url, &files, directory)
+        download(&self.url, &files, directory, true)
     }
 }
 

@@ -96,6 +96,12 @@ pub enum ArchitectureError {
     /// The TOML does not say what an architecture says.
     #[error("architecture file: {0}")]
     Toml(#[from] toml::de::Error),
+    /// A name that no directory can have.
+    #[error("architecture file: the name {name:?} is no name for a directory, which a run is called by")]
+    Name {
+        /// The name in the file.
+        name: String,
+    },
     /// A layer cannot follow the one before it.
     #[error("architecture {name:?}, layer {layer} ({kind}): its input is {input}; {reason}")]
     Layer {
@@ -119,7 +125,7 @@ pub enum ArchitectureError {
     /// More than can be trained, let alone run on a chip.
     #[error(
         "architecture {name:?}, layer {layer} ({kind}): it has {} weights and biases and puts out {} values; \
-         at most {} and {} can be trained", thousands(*.parameters), thousands(*.values),
+         at most {} of all layers together and {} can be trained", thousands(*.parameters), thousands(*.values),
         thousands(MOST_PARAMETERS), thousands(MOST_VALUES)
     )]
     TooLarge {
@@ -203,6 +209,9 @@ impl Architecture {
             layers: Vec<Layer>,
         }
         let File { name, input: [height, width, channels], layers, .. } = toml::from_str(text)?;
+        if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\']) || name.contains(char::is_control) {
+            return Err(ArchitectureError::Name { name });
+        }
         Self::new(name, Shape { height, width, channels }, &layers)
     }
 
@@ -216,6 +225,7 @@ impl Architecture {
         }
         let mut shaped = Vec::with_capacity(layers.len());
         let mut shape = input;
+        let mut total = 0;
         for (index, &layer) in layers.iter().enumerate() {
             let output = layer.output(shape).map_err(|reason| ArchitectureError::Layer {
                 name: name.clone(),
@@ -226,7 +236,8 @@ impl Architecture {
             })?;
             let next = ShapedLayer { layer, input: shape, output };
             let (parameters, values) = (next.parameters(), output.len());
-            if parameters > MOST_PARAMETERS || values > MOST_VALUES {
+            total += parameters;
+            if total > MOST_PARAMETERS || values > MOST_VALUES {
                 return Err(ArchitectureError::TooLarge {
                     name,
                     layer: index + 1,
@@ -292,7 +303,7 @@ impl Layer {
             }
             Self::Conv(Conv { channels, padding: Padding::Same, .. }) => Ok(Shape { channels, ..input }),
             Self::Conv(Conv { channels, kernel, padding: Padding::Valid, .. }) => {
-                let smaller = |side: u16| (side + 1).checked_sub(kernel.into()).filter(|&side| side > 0);
+                let smaller = |side: u16| side.checked_sub(u16::from(kernel) - 1).filter(|&side| side > 0);
                 match (smaller(input.height), smaller(input.width)) {
                     (Some(height), Some(width)) => Ok(Shape { height, width, channels }),
                     _ => Err(format!("a kernel of {kernel}x{kernel} does not fit into it")),
@@ -366,12 +377,17 @@ impl fmt::Display for Architecture {
         writeln!(f, "{:<28} {:>12} {:>12}", self.name, "output", "parameters")?;
         writeln!(f, "{:<28} {:>12} {:>12}", "input", self.input.to_string(), 0)?;
         for layer in &self.layers {
-            let output =
-                if layer.output.height == 1 { layer.output.channels.to_string() } else { layer.output.to_string() };
-            writeln!(f, "{:<28} {:>12} {:>12}", layer.layer.to_string(), output, thousands(layer.parameters()))?;
+            let (name, output) = (layer.layer.to_string(), shown(layer.output));
+            writeln!(f, "{name:<28} {output:>12} {:>12}", thousands(layer.parameters()))?;
         }
         write!(f, "{:<28} {:>12} {:>12}", "total", "", thousands(self.parameters()))
     }
+}
+
+/// A shape, in one number where it has one side only.
+#[must_use]
+pub fn shown(shape: Shape) -> String {
+    if shape.height == 1 && shape.width == 1 { shape.channels.to_string() } else { shape.to_string() }
 }
 
 /// `542230` as `542,230`.
@@ -427,6 +443,12 @@ total                                          542,230";
         );
         assert!(refuse("[[layers]]\ndense = { outputs = 0 }").contains("it has no outputs"));
         assert!(refuse("layers = []").contains("must end in a dense layer"));
+        let name = "name = \"a/../b\"\ninput = [4, 4, 1]\nlayers = [{ dense = { outputs = 2 } }]";
+        let message = Architecture::from_toml(name).unwrap_err().to_string();
+        assert_eq!(
+            message,
+            "architecture file: the name \"a/../b\" is no name for a directory, which a run is called by"
+        );
         assert!(refuse("[[layers]]\ndens = { outputs = 3 }").contains("unknown variant"));
     }
 
@@ -441,7 +463,7 @@ total                                          542,230";
         assert_eq!(
             wide,
             "architecture \"mine\", layer 2 (conv 7x7x65535 same): it has 16,056,140,535 weights and biases and puts out \
-             51,379,440 values; at most 67,108,864 and 4,194,304 can be trained"
+             51,379,440 values; at most 67,108,864 of all layers together and 4,194,304 can be trained"
         );
         assert!(refuse("[1000, 1000, 1]", &conv(5)).contains("layer 1 (conv 7x7x5 same)"));
         let input = refuse("[65535, 65535, 3]", "{ dense = { outputs = 2 } }");

@@ -1,11 +1,15 @@
 //! Pictures on their way into a network: gathered by index, bytes to floats.
 
 use candle_core::{Device, Result, Tensor};
+use infer_core::format::Codes;
 
 use crate::data::{Images, Shape};
 
 /// Real value of one step of a pixel: 0 to 255 becomes 0 to 1.
 pub const PIXEL_SCALE: f32 = 1.0 / 255.0;
+
+/// What the bytes of a picture mean as codes.
+pub const PIXEL_CODES: Codes = Codes { scale: PIXEL_SCALE, zero_point: 0 };
 
 /// Pictures `[n, height, width, channels]`, 0 to 1, and labels `[n]`.
 ///

@@ -64,11 +64,7 @@ pub fn float_by(images: &Images, mut forward: impl FnMut(&Tensor) -> Result<Tens
 /// # Errors
 /// Where infer-core refuses the file, or pictures of this shape.
 pub fn int8(model: &[u8], images: &Images) -> std::result::Result<Answers, infer_core::Error> {
-    let indices: Vec<usize> = (0..images.len()).collect();
-    let chunks: Vec<(Vec<usize>, f64)> = indices
-        .par_chunks(INT8_BATCH)
-        .map(|indices| int8_chunk(model, images, indices))
-        .collect::<std::result::Result<_, _>>()?;
+    let chunks = in_chunks(images, |indices| int8_chunk(model, images, indices))?;
     let loss = chunks.iter().map(|(_, loss)| loss).sum();
     Ok(Answers::new(chunks.into_iter().flat_map(|(classes, _)| classes).collect(), loss, images))
 }
@@ -83,13 +79,33 @@ pub fn int8_on_one_core(model: &[u8], images: &Images) -> std::result::Result<An
     Ok(Answers::new(classes, loss, images))
 }
 
+/// An arena for a model file. A header is not believed before the checks that come in front of the arena's.
+///
+/// # Errors
+/// Where infer-core refuses the file.
+pub fn arena_for(model: &[u8]) -> std::result::Result<Vec<u8>, infer_core::Error> {
+    match infer_core::Network::new(model, &mut []) {
+        Err(infer_core::Error::ArenaTooSmall { needed, .. }) => Ok(vec![0; needed]),
+        Err(error) => Err(error),
+        Ok(_) => Ok(Vec::new()),
+    }
+}
+
+/// What `chunk` makes of the indices of pictures, some at a time, on all cores.
+pub(crate) fn in_chunks<T: Send>(
+    images: &Images,
+    chunk: impl Fn(&[usize]) -> std::result::Result<T, infer_core::Error> + Send + Sync,
+) -> std::result::Result<Vec<T>, infer_core::Error> {
+    let indices: Vec<usize> = (0..images.len()).collect();
+    indices.par_chunks(INT8_BATCH).map(chunk).collect()
+}
+
 fn int8_chunk(
     model: &[u8],
     images: &Images,
     indices: &[usize],
 ) -> std::result::Result<(Vec<usize>, f64), infer_core::Error> {
-    let header = infer_core::Header::parse(model)?;
-    let mut arena = vec![0; header.arena_len as usize];
+    let mut arena = arena_for(model)?;
     let mut network = infer_core::Network::new(model, &mut arena)?;
     let mut classes = Vec::with_capacity(indices.len());
     let mut loss = 0.0;

@@ -8,7 +8,8 @@
 //! | [`data`] | pictures and labels: files, download, the built-in set, the validation split |
 //! | [`architecture`] | networks as data, with the shapes between their layers |
 //! | [`recipe`] | how a network is trained |
-//! | [`batch`], [`ops`], [`adam`] | pictures to tensors, the operations with their gradients, the optimizer |
+//! | [`augment`], [`batch`] | pictures, moved and mixed, to tensors |
+//! | [`ops`], [`adam`], [`schedule`], [`average`] | the operations with their gradients, the optimizer, its step sizes, the mean of its weights |
 //! | [`model`], [`fit`](mod@fit) | the float model and the training loop |
 //! | [`teacher`] | learning from larger networks |
 //! | [`evaluate`] | loss, accuracy, confusion; of float models and of model files |

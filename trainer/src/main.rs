@@ -1,12 +1,13 @@
 //! The `trainer` command line.
 //!
-//! One file per subcommand. Exit code 0: done; 1: it failed; 2: the command line was wrong.
+//! One file per subcommand. Exit code 0: done; 1: it failed; 2: the command line was wrong; 130: interrupted at once.
 
 mod cli {
     pub mod budget;
     pub mod calibration;
     pub mod chips;
     pub mod completions;
+    pub mod console;
     pub mod data;
     pub mod eval;
     pub mod export;

@@ -62,8 +62,16 @@ pub const BESIDE: &str = ".thimble-";
 ///
 /// # Errors
 /// [`ModelFileError::Write`].
+///
+/// A device or a pipe, such as `/dev/stdout`, is written to and not replaced; of a link, what it points to is replaced.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ModelFileError> {
-    let directory = match path.parent() {
+    let write_error = |source| ModelFileError::Write { path: path.display().to_string(), source };
+    let there = std::fs::metadata(path);
+    if there.as_ref().is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+        return std::fs::write(path, bytes).map_err(write_error);
+    }
+    let target = if there.is_ok() { std::fs::canonicalize(path).map_err(write_error)? } else { path.to_owned() };
+    let directory = match target.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
@@ -77,10 +85,10 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ModelFileError> {
             // Temporary files are private; what is exported is for whoever may read the directory.
             file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
         }
-        file.persist(path)?;
+        file.persist(&target)?;
         Ok(())
     };
-    write().map_err(|source| ModelFileError::Write { path: path.display().to_string(), source })
+    write().map_err(write_error)
 }
 
 /// The same layer, each of its blobs padded so that its data stands aligned when the layer is written at `offset`.

@@ -63,6 +63,9 @@ pub struct RunConfig {
     /// The runs it learned from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub teachers: Vec<PathBuf>,
+    /// SHA-256 of the weights of each; not known of runs older than this.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub teachers_sha256: Vec<String>,
     /// Where the model is to be written besides.
     #[serde(default)]
     pub export: Option<PathBuf>,
@@ -206,7 +209,13 @@ pub enum RunError {
     /// The run's architecture is none.
     #[error(transparent)]
     Architecture(#[from] ArchitectureError),
-    /// The weights are missing or are not the architecture's.
+    /// The run has not come so far.
+    #[error("{run} has no weights yet; trainer fit --resume {run} goes on with it")]
+    NoWeights {
+        /// The directory of the run.
+        run: String,
+    },
+    /// The weights cannot be read or are not the architecture's.
     #[error("weights: {0}")]
     Weights(#[from] candle_core::Error),
     /// The model cannot be quantized.
@@ -457,11 +466,15 @@ impl RunDirectory {
     /// What was asked for, and the float model with the weights that were kept.
     ///
     /// # Errors
-    /// [`RunError::Io`], [`RunError::Json`], [`RunError::Architecture`], [`RunError::Weights`].
+    /// [`RunError::Io`], [`RunError::Json`], [`RunError::Architecture`], [`RunError::NoWeights`], [`RunError::Weights`].
     pub fn load(&self) -> Result<(RunConfig, FloatModel), RunError> {
         let config = self.read_config()?;
         let architecture = Architecture::new(config.model.clone(), config.input, &config.layers)?;
-        let model = FloatModel::load(architecture, &self.weights())?;
+        let weights = self.weights();
+        if !weights.exists() {
+            return Err(RunError::NoWeights { run: self.0.display().to_string() });
+        }
+        let model = FloatModel::load(architecture, &weights)?;
         Ok((config, model))
     }
 
@@ -528,6 +541,7 @@ impl RunConfig {
             seed,
             split_seed: seed,
             teachers: Vec::new(),
+            teachers_sha256: Vec::new(),
             export: None,
             calibration_methods: Vec::new(),
             calibration: Vec::new(),

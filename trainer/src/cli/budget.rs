@@ -1,6 +1,5 @@
 //! What the network may take of a chip: the flags, and the check before the training.
 
-use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -8,7 +7,7 @@ use trainer::architecture::{Architecture, thousands};
 use trainer::hardware::{Budget, Chip, Footprint};
 use trainer::run::RunConfig;
 
-use super::output::{Console, say, tell};
+use super::console::{Console, tell};
 
 /// What the network may take.
 #[derive(clap::Args)]
@@ -47,7 +46,7 @@ impl BudgetFlags {
     }
 
     /// Refuses a network that no chip could run, or not this one; says how much of it is taken.
-    pub fn check(&self, architecture: &Architecture, config: &RunConfig, console: Console) -> Result<()> {
+    pub fn check(&self, architecture: &Architecture, config: &RunConfig, console: &Console) -> Result<()> {
         let footprint = Footprint::of(architecture, config).context(architecture.name.clone())?;
         let budget = self.budget();
         budget.check(&footprint).map_err(|error| {
@@ -57,13 +56,26 @@ impl BudgetFlags {
                 architecture.name
             )
         })?;
-        let Some(chip) = self.chip else { return Ok(()) };
-        let [best, worst] = chip.estimate(architecture).map(time);
-        let [flash, ram] = [footprint.flash(chip.core), footprint.ram(chip.core)].map(thousands);
-        tell!(console, "fits {} ({}, {} MHz)", chip.name, chip.core.name, chip.clock);
-        tell!(console, "flash      {flash:>10} of {:>9} bytes", thousands(chip.flash));
-        tell!(console, "RAM        {ram:>10} of {:>9} bytes", thousands(chip.ram));
-        tell!(console, "time       {best} to {worst}, estimated, for a picture without zeros\n");
+        if budget.is_empty() {
+            return Ok(());
+        }
+        let program = budget.program();
+        if let Some(chip) = self.chip {
+            tell!(console, "fits {} ({}, {} MHz)", chip.name, chip.core.name, chip.clock);
+        }
+        let lines = [
+            ("flash", footprint.model + program.code, budget.flash),
+            ("RAM", footprint.arena + footprint.picture + program.stack, budget.ram),
+        ];
+        for (name, needed, available) in lines {
+            let available = available.map_or(String::new(), |bytes| format!(" of {:>9}", thousands(bytes)));
+            tell!(console, "{name:<10} {:>10}{available} bytes", thousands(needed));
+        }
+        if let Some(chip) = self.chip {
+            let [best, worst] = chip.estimate(architecture).map(time);
+            tell!(console, "time       {best} to {worst}, estimated, for a picture without zeros");
+        }
+        tell!(console, "");
         Ok(())
     }
 }

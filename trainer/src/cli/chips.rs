@@ -9,6 +9,9 @@ use super::output::say;
 
 /// List the chips that fit --chip and inspect know, and where their numbers stand.
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  trainer chips
+  trainer chips | grep M33")]
 pub struct Chips {}
 
 impl Chips {

@@ -1,6 +1,5 @@
 //! Which pictures `fit` and `eval` work on: their flags, and the way from them to a data set.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -9,7 +8,8 @@ use trainer::architecture::Architecture;
 use trainer::data::{Dataset, DatasetChoice, Environment, Loaded, Request, fashion_mnist, garments};
 use trainer::preprocess::{Conversion, Preprocessing, Resize, parse_shape};
 
-use super::output::{Console, say, warn};
+use super::console::{Console, tell};
+use super::output::warn;
 use crate::Usage;
 
 /// The data sets that have a name.
@@ -55,7 +55,7 @@ impl From<ResizeMode> for Resize {
 #[derive(clap::Args)]
 pub struct TrainingData {
     /// Data set; by default Fashion-MNIST, or the built-in garments where it cannot be had
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, conflicts_with = "data")]
     dataset: Option<DatasetName>,
     /// Directory of your own data: a folder per class of PNG, JPEG and BMP pictures (in train, val and test, or without
     /// these), or IDX files (plain or gzip)
@@ -76,7 +76,7 @@ pub struct TrainingData {
 #[derive(clap::Args)]
 pub struct TestData {
     /// Data set; by default the one that the model was trained on
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, conflicts_with = "data")]
     dataset: Option<DatasetName>,
     /// Directory to take the test images from: a folder per class of pictures, or IDX files (plain or gzip)
     #[arg(long, value_name = "DIR")]
@@ -112,7 +112,7 @@ impl TrainingData {
         architecture: Architecture,
         validation_fraction: f64,
         seed: u64,
-        console: Console,
+        console: &Console,
     ) -> Result<(Dataset, Architecture)> {
         let conversion = match self.input {
             Some(shape) => Some(Conversion::new(shape, self.resize.map_or(Resize::default(), Into::into))?),
@@ -127,6 +127,7 @@ impl TrainingData {
             seed,
             test_fraction: self.test_fraction.unwrap_or(defaults.test_fraction),
             environment: Environment::from_process(),
+            quiet: !console.is_text(),
             ..defaults
         })?;
         loaded.warnings.iter().for_each(|warning| warn(warning));
@@ -134,9 +135,7 @@ impl TrainingData {
         if self.test_fraction.is_some() && dataset.preprocessing.test_share().is_none() {
             warn(&format!("NOTE: --test-fraction changes nothing: {} has test images of its own", dataset.name));
         }
-        if console.is_text() {
-            print_data(&loaded)?;
-        }
+        tell!(console, "{}", describe(&loaded));
         let shape = dataset.train.shape();
         let side = |side: usize| u16::try_from(side).with_context(|| format!("images of {shape} are too large"));
         let shape = Shape { height: side(shape.height)?, width: side(shape.width)?, channels: side(shape.channels)? };
@@ -181,16 +180,20 @@ impl TestData {
     }
 }
 
-/// Says which images there are, where they come from, and what was done to them.
-pub fn print_data(loaded: &Loaded) -> Result<()> {
+/// Which images there are, where they come from, and what was done to them, a line each.
+pub fn describe(loaded: &Loaded) -> String {
     let Loaded { dataset, origin, .. } = loaded;
-    say!("data       {} ({} classes), {origin}", dataset.name, dataset.class_names.len());
+    let mut lines = vec![format!("data       {} ({} classes), {origin}", dataset.name, dataset.class_names.len())];
     if let Preprocessing::Pictures { conversion, .. } = dataset.preprocessing {
-        say!("pictures   {conversion}");
+        lines.push(format!("pictures   {conversion}"));
     }
     let parts = [("train", &dataset.train), ("validation", &dataset.validation), ("test", &dataset.test)];
     for (name, images) in parts.into_iter().filter(|(_, images)| !images.is_empty()) {
-        say!("{name:<10} {:>7} images of {}", trainer::architecture::thousands(images.len()), images.shape());
+        lines.push(format!(
+            "{name:<10} {:>7} images of {}",
+            trainer::architecture::thousands(images.len()),
+            images.shape()
+        ));
     }
-    Ok(())
+    lines.join("\n")
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use trainer::evaluate::{self, Confusion, Score};
 
-use super::data::{TestData, print_data};
+use super::data::{TestData, describe};
 use super::output::{say, warn};
 
 /// Classify the test images with a model file, as the chip would.
@@ -59,7 +59,7 @@ impl Eval {
     pub fn run(self) -> Result<()> {
         let path = self.model.display().to_string();
         let bytes = std::fs::read(&self.model).with_context(|| path.clone())?;
-        let mut arena = vec![0; infer_core::Header::parse(&bytes).with_context(|| path.clone())?.arena_len as usize];
+        let mut arena = evaluate::arena_for(&bytes).with_context(|| path.clone())?;
         let network = infer_core::Network::new(&bytes, &mut arena).with_context(|| path.clone())?;
         let metadata = *network.metadata();
         let shape = network.input().shape;
@@ -102,7 +102,7 @@ impl Eval {
             say!("{}", serde_json::to_string_pretty(&report)?);
             return Ok(());
         }
-        print_data(&loaded)?;
+        say!("{}", describe(&loaded));
         report.print()
     }
 }

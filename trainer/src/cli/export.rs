@@ -27,7 +27,7 @@ pub struct Export {
     /// Calibrate again, on the pictures of the run; without this the file is the run's own
     #[arg(long, value_enum, value_name = "METHOD")]
     calibration: Option<CalibrationName>,
-    /// Directory of IDX files that the run was trained on [default: found as fit finds it]
+    /// Directory of the pictures or IDX files that the run was trained on [default: found as fit finds it]
     #[arg(long, value_name = "DIR", requires = "calibration")]
     data: Option<PathBuf>,
 }

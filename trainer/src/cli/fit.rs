@@ -1,7 +1,6 @@
 //! `trainer fit --export model.bin`
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
@@ -13,9 +12,10 @@ use trainer::run::{RunConfig, RunDirectory};
 
 use super::budget::BudgetFlags;
 use super::calibration::CalibrationName;
+use super::console::{ConsoleFlags, tell};
 use super::data::{TrainingData, fraction};
 use super::interrupt::Interrupt;
-use super::output::{ConsoleFlags, say, tell};
+
 use super::teacher::Teachers;
 use super::training_run::TrainingRun;
 use crate::Usage;
@@ -82,9 +82,13 @@ pub struct Fit {
 }
 
 /// What a run that goes on has been told already.
-const RESUMED: [&str; 12] = [
+const RESUMED: [&str; 16] = [
     "model",
     "dataset",
+    "input",
+    "resize",
+    "test_fraction",
+    "calibration",
     "recipe",
     "epochs",
     "batch_size",
@@ -101,14 +105,14 @@ impl Fit {
     /// From pictures to a model file.
     pub fn run(self) -> Result<()> {
         self.check_export()?;
-        let interrupt = Interrupt::listen()?;
         let run = match &self.resume {
             Some(path) => {
                 TrainingRun::resume(path, self.data.data.as_deref(), self.export.clone(), self.console.console())?
             }
             None => self.begin()?,
         };
-        run.train(&interrupt)
+        // Before this there is nothing to be kept: an interrupt ends the program as it ends any other.
+        run.train(&Interrupt::listen()?)
     }
 
     /// A run that has not taken a step.
@@ -119,7 +123,7 @@ impl Fit {
         let teachers = Teachers::open(&self.teacher)?;
         let (split_seed, validation_fraction) =
             teachers.as_ref().map_or((self.seed, self.val_fraction.unwrap_or(0.05)), Teachers::split);
-        let (dataset, architecture) = self.data.load(architecture, validation_fraction, split_seed, console)?;
+        let (dataset, architecture) = self.data.load(architecture, validation_fraction, split_seed, &console)?;
         if let Some(teachers) = &teachers {
             teachers.check(&dataset)?;
         }
@@ -130,11 +134,12 @@ impl Fit {
             validation_fraction,
             split_seed,
             teachers: teachers.as_ref().map_or(Ok(Vec::new()), Teachers::paths)?,
+            teachers_sha256: teachers.as_ref().map_or(Vec::new(), |teachers| teachers.weights_sha256.clone()),
             export: self.export.as_deref().map(std::path::absolute).transpose()?,
             calibration_methods: self.calibration.methods().to_vec(),
             ..RunConfig::new(&architecture, recipe, &dataset, self.seed)
         };
-        self.budget.check(&architecture, &config, console)?;
+        self.budget.check(&architecture, &config, &console)?;
         let name = format!("{}-{}-{}", architecture.name, dataset.name, self.seed);
         let directory = RunDirectory::create(self.out.as_deref(), &name)?;
         directory.write_config(&config)?;

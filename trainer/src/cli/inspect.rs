@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use trainer::architecture::thousands;
+use trainer::architecture::{shown, thousands};
 use trainer::inspect::{Arena, ChipListing, LayerListing, Listing, MetadataListing, ScalesListing, Share};
 use trainer::quantize::Report;
 use trainer::run::RunDirectory;
@@ -30,7 +30,7 @@ pub struct Inspect {
     /// Measure on the validation images what the codes of each layer cost; PATH is the directory of a run
     #[arg(long)]
     quantization: bool,
-    /// Directory of IDX files that the run was trained on [default: found as fit finds it]
+    /// Directory of the pictures or IDX files that the run was trained on [default: found as fit finds it]
     #[arg(long, value_name = "DIR", requires = "quantization")]
     data: Option<PathBuf>,
     /// Print JSON
@@ -132,8 +132,7 @@ fn print_layers(listing: &Listing) -> Result<()> {
     say!("{:<32}{:>12}{:>36}", "header, names, input", listing.input.shape, thousands(listing.preamble_bytes));
     for layer in &listing.layers {
         let LayerListing { layer: number, name, output, parameters, macs, flash_bytes, .. } = layer;
-        let output =
-            if output.height == 1 && output.width == 1 { output.channels.to_string() } else { output.to_string() };
+        let output = shown(*output);
         let [parameters, macs, flash] = [*parameters, *macs, *flash_bytes].map(thousands);
         say!("{:<32}{output:>12}{parameters:>12}{macs:>13}{flash:>11}", format!("{number} {name}"));
     }

@@ -9,7 +9,6 @@ use anyhow::{Context, Result};
 const INTERRUPTED: i32 = 130;
 
 /// Whether the user wants an end.
-#[derive(Clone)]
 pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {

@@ -1,9 +1,6 @@
 //! What the subcommands print alike.
 
-use std::io::{self, Write};
-
 use anstyle::{AnsiColor, Style};
-use serde::Serialize;
 
 /// Prints a line to standard output; a reader that has gone away is an error that `main` takes for a normal end.
 macro_rules! say {
@@ -12,62 +9,6 @@ macro_rules! say {
     };
 }
 pub(crate) use say;
-
-/// The same where people read along.
-macro_rules! tell {
-    ($console:expr, $($argument:tt)*) => {
-        if $console.is_text() {
-            say!($($argument)*);
-        }
-    };
-}
-pub(crate) use tell;
-
-/// How a training says what it does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Console {
-    /// To people.
-    #[default]
-    Text,
-    /// Not at all, but for warnings and errors.
-    Quiet,
-    /// To programs: a JSON object a line.
-    Json,
-}
-
-/// The flags that choose a [`Console`].
-#[derive(clap::Args)]
-pub struct ConsoleFlags {
-    /// Print nothing but warnings and errors
-    #[arg(short, long, conflicts_with = "json")]
-    quiet: bool,
-    /// Print a line of JSON for each epoch, and one with the results
-    #[arg(long)]
-    json: bool,
-}
-
-impl ConsoleFlags {
-    /// What they choose.
-    pub fn console(&self) -> Console {
-        match self {
-            Self { quiet: true, .. } => Console::Quiet,
-            Self { json: true, .. } => Console::Json,
-            _ => Console::Text,
-        }
-    }
-}
-
-impl Console {
-    /// Whether people read along.
-    pub fn is_text(self) -> bool {
-        self == Self::Text
-    }
-
-    /// Tells programs of something that happened.
-    pub fn event(self, event: &impl Serialize) -> io::Result<()> {
-        if self == Self::Json { writeln!(io::stdout(), "{}", serde_json::to_string(event)?) } else { Ok(()) }
-    }
-}
 
 /// Text in a color where there is a terminal that has colors, and the user (`NO_COLOR`) does not mind.
 pub fn colored(text: &str, color: AnsiColor) -> String {

@@ -51,6 +51,14 @@ impl Plot {
     pub fn run(self) -> Result<()> {
         let kinds = self.kinds()?;
         let file = self.out.as_deref().filter(|path| extension(path).is_some());
+        if let Some(out) =
+            self.out.as_deref().filter(|path| path.extension().is_some() && file.is_none() && !path.is_dir())
+        {
+            return Err(Usage::error(anyhow!(
+                "--out {}: a figure ends in .svg or .png, a directory in neither",
+                out.display()
+            )));
+        }
         if file.is_some() && kinds.len() != 1 {
             return Err(Usage::error(anyhow!(
                 "--out names one file, but there are {} figures; choose one with --figure, or name a directory",
@@ -128,7 +136,7 @@ fn draw(kind: Kind, runs: &[RunRecord], findings: &mut Option<Findings>) -> Resu
 
 fn extension(path: &Path) -> Option<Format> {
     let extension = path.extension()?.to_str()?;
-    [Format::Svg, Format::Png].into_iter().find(|format| format.extension() == extension)
+    [Format::Svg, Format::Png].into_iter().find(|format| extension.eq_ignore_ascii_case(format.extension()))
 }
 
 impl Format {

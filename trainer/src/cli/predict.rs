@@ -5,9 +5,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
-use infer_core::{Header, Network, Output};
+use infer_core::{Network, Output};
 use rayon::prelude::*;
 use serde::Serialize;
+use trainer::evaluate;
 use trainer::preprocess::{Conversion, Picture, PictureError, Preprocessing, Resize, decode};
 
 use super::data::ResizeMode;
@@ -75,7 +76,7 @@ impl Predict {
     pub fn run(self) -> Result<()> {
         let path = self.model.display().to_string();
         let bytes = std::fs::read(&self.model).with_context(|| path.clone())?;
-        let mut arena = vec![0; Header::parse(&bytes).with_context(|| path.clone())?.arena_len as usize];
+        let mut arena = evaluate::arena_for(&bytes).with_context(|| path.clone())?;
         let mut network = Network::new(&bytes, &mut arena).with_context(|| path.clone())?;
         let metadata = *network.metadata();
         let input = network.input().shape;

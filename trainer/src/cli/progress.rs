@@ -1,10 +1,8 @@
 //! What a training prints while it goes on.
 
-use std::io::Write;
 use std::path::Path;
 
 use anstyle::AnsiColor;
-use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use trainer::evaluate::Score;
@@ -13,7 +11,8 @@ use trainer::quantize::aware::Gain;
 use trainer::recipe::Recipe;
 use trainer::run::Metrics;
 
-use super::output::{Console, colored, say, tell};
+use super::console::{Console, tell};
+use super::output::colored;
 
 /// A bar while an epoch runs, a row of a table when it is over.
 pub struct Progress {
@@ -22,18 +21,16 @@ pub struct Progress {
     has_head: bool,
     epochs: usize,
     patience: usize,
-    /// The first line that could not be printed; reported when training is over.
-    failure: Option<std::io::Error>,
 }
 
 impl Progress {
-    pub fn new(recipe: &Recipe, console: Console) -> Self {
+    pub fn new(recipe: &Recipe, console: &Console) -> Self {
         let style = ProgressStyle::with_template("{prefix} [{wide_bar}] {msg}  {eta} left")
             .unwrap_or_else(|_| ProgressStyle::default_bar())
             .progress_chars("=> ");
         let bar = if console.is_text() { ProgressBar::new(0) } else { ProgressBar::hidden() };
         let bar = bar.with_style(style);
-        Self { console, bar, has_head: false, epochs: recipe.epochs, patience: recipe.patience, failure: None }
+        Self { console: console.clone(), bar, has_head: false, epochs: recipe.epochs, patience: recipe.patience }
     }
 
     /// For so many epochs more than those of `history`.
@@ -41,55 +38,40 @@ impl Progress {
         Self { epochs: history.epochs.len() + epochs, ..self }
     }
 
-    fn row(&mut self, row: &str) -> std::io::Result<()> {
-        let mut stdout = anstream::stdout();
-        if !self.has_head {
-            self.has_head = true;
-            writeln!(
-                stdout,
-                "         train             validation\nepoch    loss    accuracy  loss    accuracy  seconds  images/s"
-            )?;
+    /// A row, behind the head of the table where it is the first.
+    fn row(&mut self, row: &str) {
+        if !std::mem::replace(&mut self.has_head, true) {
+            tell!(self.console, "         train             validation");
+            tell!(self.console, "epoch    loss    accuracy  loss    accuracy  seconds  images/s");
         }
-        writeln!(stdout, "{row}")
+        tell!(self.console, "{row}");
     }
 
-    fn close(self) -> Result<()> {
+    pub fn finish_tuning(self, history: &History, gain: Option<Gain>) {
         self.bar.finish_and_clear();
-        self.failure.map_or(Ok(()), |error| Err(error.into()))
-    }
-
-    pub fn finish_tuning(self, history: &History, gain: Option<Gain>) -> Result<()> {
-        let console = self.console;
-        self.close()?;
-        let Some(Gain { before, after, kept }) = gain else { return Ok(()) };
+        let Some(Gain { before, after, kept }) = gain else { return };
         let weights =
             if kept { format!("weights of epoch {}", history.best_epoch) } else { "weights as before".to_owned() };
         tell!(
-            console,
+            self.console,
             "quantization-aware: int8 validation {:.4} {:.4}, before {:.4} {:.4}: {weights}",
             after.loss,
             after.accuracy,
             before.loss,
             before.accuracy
         );
-        Ok(())
     }
 
-    pub fn finish(self, history: &History) -> Result<()> {
-        let Self { patience, console, .. } = self;
-        self.close()?;
-        let last = history.epochs.len();
-        let best = history.best_epoch;
-        match history.stopped_early {
-            true => {
-                tell!(
-                    console,
-                    "stopped at epoch {last}, best was {best}, weights restored (no improvement in {patience} epochs)"
-                )
-            }
-            false => tell!(console, "ended at epoch {last}, best was {best}, weights restored"),
-        }
-        Ok(())
+    pub fn finish(self, history: &History) {
+        self.bar.finish_and_clear();
+        let (last, best, patience) = (history.epochs.len(), history.best_epoch, self.patience);
+        let end = match (history.interrupted, history.stopped_early) {
+            (true, _) => "interrupted behind",
+            (_, true) => "stopped at",
+            _ => "ended at",
+        };
+        let why = if history.stopped_early { format!(" (no improvement in {patience} epochs)") } else { String::new() };
+        tell!(self.console, "{end} epoch {last}, best was {best}, weights restored{why}");
     }
 }
 
@@ -117,11 +99,8 @@ impl Observer for Progress {
             "{number:>5}    {:.4}  {:.4}    {:.4}  {:.4}    {seconds:>7.1}  {images_per_second:>8.0}{quantized}{best}",
             train.loss, train.accuracy, validation.loss, validation.accuracy
         );
-        let written = match self.console {
-            Console::Text => self.bar.clone().suspend(|| self.row(&row)),
-            console => console.event(&Event::Epoch { epoch, is_best }),
-        };
-        self.failure = self.failure.take().or(written.err());
+        self.bar.clone().suspend(|| self.row(&row));
+        self.console.event(&Event::Epoch { epoch, is_best });
     }
 }
 

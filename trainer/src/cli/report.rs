@@ -32,7 +32,7 @@ pub struct Report {
     /// Classify the test pictures again, for runs that an older trainer made
     #[arg(long)]
     refresh: bool,
-    /// With --refresh: directory of IDX files that the runs were trained on
+    /// With --refresh: directory of the pictures or IDX files that the runs were trained on
     #[arg(long, value_name = "DIR", requires = "refresh")]
     data: Option<PathBuf>,
 }
@@ -51,7 +51,8 @@ impl Report {
         let runs = RunRecord::read_all(&self.runs)?;
         if self.refresh {
             for run in &runs {
-                let dataset = run_data::load(run.directory.path(), &run.config, self.data.as_deref())?;
+                let dataset =
+                    run_data::load(run.directory.path(), &run.directory.read_config()?, self.data.as_deref())?;
                 run.refresh(&dataset)?;
             }
         }

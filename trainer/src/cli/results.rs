@@ -1,6 +1,5 @@
 //! What a training came to: scored, quantized, exported, written down and printed.
 
-use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Result, anyhow};
@@ -15,11 +14,18 @@ use trainer::quantize::QuantizedModel;
 use trainer::quantize::aware::Gain;
 use trainer::run::{Accuracies, ExportMetrics, Int8Metrics, Metrics, PerSplit, RunConfig, RunDirectory};
 
-use super::output::{Console, say, tell};
-use super::progress::Event;
+use super::console::{Console, tell};
+
+/// What came out.
+pub struct Results {
+    /// In figures.
+    pub metrics: Metrics,
+    /// Why the model could not be written where the user wants it; the run is whole all the same.
+    pub not_exported: Option<anyhow::Error>,
+}
 
 /// Writes the float weights and the history, quantizes by the configuration's calibration, scores both models, exports, and
-/// prints what came out. Returns why the model could not be written where the user wants it; the run is whole all the same.
+/// says what came out.
 pub fn finish(
     directory: &RunDirectory,
     model: &FloatModel,
@@ -27,8 +33,8 @@ pub fn finish(
     mut config: RunConfig,
     history: &History,
     gain: Option<Gain>,
-    console: Console,
-) -> Result<Option<anyhow::Error>> {
+    console: &Console,
+) -> Result<Results> {
     // A run directory that cannot be written is no reason not to export: the errors wait.
     let kept = directory.write_weights(model).and_then(|()| directory.write_history(&history.epochs));
     let architecture = model.architecture();
@@ -76,17 +82,15 @@ pub fn finish(
         },
     };
     directory.write_metrics(&metrics)?;
-    if console.is_text() {
-        print(&metrics, directory)?;
-    }
+    print(&metrics, directory, console);
     if let Some(page) = super::report::after_fit(directory, model, &config.calibration, &bytes, dataset) {
         tell!(console, "a page about it, for a browser: {}", page.display());
     }
-    console.event(&Event::Finished { run: directory.path(), metrics: &metrics })?;
-    Ok(exported.err().map(|error| {
+    let not_exported = exported.err().map(|error| {
         let run = directory.path().display();
         anyhow!("{error}; the model is in {run} all the same: trainer export {run} --out FILE")
-    }))
+    });
+    Ok(Results { metrics, not_exported })
 }
 
 fn on_each(dataset: &Dataset, score: impl Fn(&trainer::data::Images) -> Result<Answers>) -> Result<PerSplit<Answers>> {
@@ -102,25 +106,25 @@ fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-fn print(metrics: &Metrics, directory: &RunDirectory) -> Result<()> {
-    say!("\n            train             validation        test");
-    say!("            loss    accuracy  loss    accuracy  loss    accuracy");
+fn print(metrics: &Metrics, directory: &RunDirectory, console: &Console) {
+    tell!(console, "\n            train             validation        test");
+    tell!(console, "            loss    accuracy  loss    accuracy  loss    accuracy");
     for (name, scores) in [("float", &metrics.float), ("int8", &metrics.int8.scores)] {
         let cells = [scores.train, scores.validation, scores.test]
             .map(|score| format!("{:.4}  {:.4}  ", score.loss, score.accuracy));
-        say!("{name:<10}  {}", cells.join("  ").trim_end());
+        tell!(console, "{name:<10}  {}", cells.join("  ").trim_end());
     }
     let export = &metrics.export;
-    say!("\nint8 and float agree on {:.2}% of the test images", 100.0 * metrics.int8.agreement_with_float);
-    say!(
+    tell!(console, "\nint8 and float agree on {:.2}% of the test images", 100.0 * metrics.int8.agreement_with_float);
+    tell!(
+        console,
         "{}: {} bytes of flash,\n{} bytes of arena, {} multiply-accumulates",
         from_here(&export.path).display(),
         thousands(export.bytes),
         thousands(export.arena_bytes as usize),
         thousands(export.macs)
     );
-    say!("everything about this run: {}", directory.path().display());
-    Ok(())
+    tell!(console, "everything about this run: {}", directory.path().display());
 }
 
 /// A path as short as it can be said in the current directory.

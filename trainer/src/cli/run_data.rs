@@ -15,7 +15,8 @@ pub fn load(path: &Path, config: &RunConfig, data: Option<&Path>) -> Result<Data
     let data_dir = data.map(Path::to_owned).or_else(|| config.data_dir.clone());
     let choice = match config.dataset.as_str() {
         garments::NAME => DatasetChoice::Garments,
-        name if name == fashion_mnist::NAME || data_dir.is_some() => DatasetChoice::FashionMnist,
+        fashion_mnist::NAME => DatasetChoice::FashionMnist,
+        _ if data_dir.is_some() => DatasetChoice::Auto,
         name => {
             return Err(Usage::error(anyhow!("{path} was trained on {name}; give its directory, --data DIR")));
         }
@@ -25,7 +26,7 @@ pub fn load(path: &Path, config: &RunConfig, data: Option<&Path>) -> Result<Data
         Preprocessing::Pictures { conversion, test_share } => (Some(conversion), test_share),
         Preprocessing::Bytes => (None, None),
     };
-    let loaded = trainer::data::load(&Request {
+    let mut loaded = trainer::data::load(&Request {
         choice,
         data_dir,
         conversion,
@@ -36,7 +37,11 @@ pub fn load(path: &Path, config: &RunConfig, data: Option<&Path>) -> Result<Data
         ..defaults
     })
     .with_context(|| format!("{path} was trained on {}", config.dataset))?;
-    let dataset = &loaded.dataset;
+    let dataset = &mut loaded.dataset;
+    if config.data_sha256.as_ref() == Some(&dataset.sha256()) {
+        // What they are says more than what their directory is called.
+        dataset.name.clone_from(&config.dataset);
+    }
     if dataset.name != config.dataset || dataset.class_names != config.class_names {
         bail!(
             "{path} was trained on {} ({} classes), but what is {} is {} ({} classes); \

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 use trainer::data::Dataset;
+use trainer::data::download::sha256;
 use trainer::run::{RunConfig, RunDirectory};
 use trainer::teacher::Teacher;
 
@@ -15,6 +16,8 @@ pub struct Teachers {
     pub teacher: Teacher,
     /// What the runs were; at least one.
     runs: Vec<(PathBuf, RunConfig)>,
+    /// SHA-256 of the weights of each.
+    pub weights_sha256: Vec<String>,
 }
 
 impl Teachers {
@@ -22,8 +25,11 @@ impl Teachers {
     pub fn open(paths: &[PathBuf]) -> Result<Option<Self>> {
         let mut runs = Vec::new();
         let mut models = Vec::new();
+        let mut weights_sha256 = Vec::new();
         for path in paths {
-            let (config, model) = RunDirectory::open(path).load()?;
+            let directory = RunDirectory::open(path);
+            let (config, model) = directory.load()?;
+            weights_sha256.push(sha256(&directory.weights())?);
             runs.push((path.clone(), config));
             models.push(model);
         }
@@ -39,7 +45,7 @@ impl Teachers {
                 }
             }
         }
-        Ok((!runs.is_empty()).then(|| Self { teacher: Teacher::new(models), runs }))
+        Ok((!runs.is_empty()).then(|| Self { teacher: Teacher::new(models), runs, weights_sha256 }))
     }
 
     /// What the pictures held out for validation were drawn by: its seed and their share. A student holds out the same.
@@ -68,6 +74,14 @@ impl Teachers {
                     dataset.name,
                     dataset.class_names.len(),
                     dataset.train.shape()
+                ));
+            }
+            if config.data_sha256.as_ref().is_some_and(|sha256| *sha256 != dataset.sha256()) {
+                return Err(anyhow!(
+                    "teacher {} learned other pictures of {}, or split or scaled them in another way; a student cannot be \
+                     validated on pictures that its teacher knows by heart",
+                    path.display(),
+                    dataset.name
                 ));
             }
         }

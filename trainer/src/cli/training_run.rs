@@ -1,9 +1,8 @@
 //! A training from its beginning, or from where it was interrupted, to its model file.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use trainer::architecture::Architecture;
 use trainer::data::Dataset;
 use trainer::evaluate::Score;
@@ -13,8 +12,9 @@ use trainer::quantize::aware::FineTuning;
 use trainer::quantize::choose::{Chosen, choose};
 use trainer::run::{RunConfig, RunDirectory};
 
+use super::console::{Console, tell};
 use super::interrupt::Interrupt;
-use super::output::{Console, say, tell, warn};
+use super::output::warn;
 use super::progress::{Event, Progress};
 use super::teacher::Teachers;
 use super::{results, run_data};
@@ -55,15 +55,28 @@ impl TrainingRun {
         if let Some(export) = export {
             config.export = Some(std::path::absolute(export)?);
         }
+        config.recipe.check()?;
         let teachers = Teachers::open(&config.teachers)?;
         let dataset = run_data::load(path, &config, data)?;
+        if let Some(data) = data {
+            config.data_dir = Some(std::path::absolute(data)?);
+        }
+        if let Some(teachers) = &teachers {
+            teachers.check(&dataset)?;
+            if !config.teachers_sha256.is_empty() && config.teachers_sha256 != teachers.weights_sha256 {
+                bail!(
+                    "a teacher of {} has learned something else since; to the same bytes it cannot go on",
+                    path.display()
+                );
+            }
+        }
         directory.remove_leftovers()?;
         Ok(Self { directory, config, dataset, teachers, unfinished, console })
     }
 
     /// Trains to the end, or until it is interrupted.
     pub fn train(mut self, interrupt: &Interrupt) -> Result<()> {
-        let (config, console) = (&self.config, self.console);
+        let (config, console) = (&self.config, &self.console);
         let (recipe, seed) = (&config.recipe, config.seed);
         let architecture = Architecture::new(config.model.clone(), config.input, &config.layers)?;
         let mut model = FloatModel::new(architecture, seed)?;
@@ -82,13 +95,17 @@ impl TrainingRun {
                 let mut recorder =
                     Recorder::new(Progress::new(recipe, console), &self.directory, &mut self.unfinished, interrupt);
                 let history = fit::resume(&model, &self.dataset, recipe, seed, teacher, from.as_ref(), &mut recorder)?;
-                recorder.progress.finish(&history)?;
+                recorder.progress.finish(&history);
                 history
             }
         };
         if history.best_epoch == 0 {
+            if !history.interrupted {
+                bail!("no epoch came to a validation loss that is a number; try a smaller --lr");
+            }
             tell!(console, "interrupted in the first epoch: there is no model yet");
-            return self.say_how_to_go_on();
+            self.say_how_to_go_on();
+            return Ok(());
         }
         let (train, validation) = (&self.dataset.train, &self.dataset.validation);
         let Chosen { calibration, choice, .. } = choose(&model, train, validation, seed, &config.calibration_methods)?;
@@ -102,23 +119,25 @@ impl TrainingRun {
             self.unfinished.trained = Some((history.clone(), model.snapshot()?.values()?));
             let mut recorder = Recorder::new(progress, &self.directory, &mut self.unfinished, interrupt);
             gain = tuning.run(&mut model, &mut history, from.as_ref(), &mut recorder)?;
-            recorder.progress.finish_tuning(&history, gain)?;
+            recorder.progress.finish_tuning(&history, gain);
         }
         let interrupted = history.interrupted;
         let config = RunConfig { calibration, calibration_choice: Some(choice), ..self.config.clone() };
-        let not_exported = results::finish(&self.directory, &model, &self.dataset, config, &history, gain, console)?;
+        let results = results::finish(&self.directory, &model, &self.dataset, config, &history, gain, console)?;
         if interrupted {
-            self.say_how_to_go_on()?;
+            self.say_how_to_go_on();
         } else {
             self.directory.remove_unfinished()?;
+            console.event(&Event::Finished { run: self.directory.path(), metrics: &results.metrics });
         }
-        not_exported.map_or(Ok(()), Err)
+        results.not_exported.map_or(Ok(()), Err)?;
+        console.close().context("standard output")
     }
 
-    fn say_how_to_go_on(&self) -> Result<()> {
+    fn say_how_to_go_on(&self) {
         let run = self.directory.path();
         tell!(self.console, "interrupted; this goes on with it: trainer fit --resume {}", run.display());
-        Ok(self.console.event(&Event::Interrupted { run })?)
+        self.console.event(&Event::Interrupted { run });
     }
 }
 

@@ -25,8 +25,9 @@ pub struct Remote<'a> {
 ///
 /// # Errors
 /// [`DataError::Download`], [`DataError::Hash`], [`DataError::Io`]. Files fetched before the error stay.
-pub fn download(url: &str, files: &[Remote<'_>], directory: &Path) -> Result<(), DataError> {
+pub fn download(url: &str, files: &[Remote<'_>], directory: &Path, quiet: bool) -> Result<(), DataError> {
     fs::create_dir_all(directory).map_err(|source| DataError::Io { path: directory.to_owned(), source })?;
+    remove_abandoned(directory);
     let agent = ureq::Agent::new_with_config(
         ureq::Agent::config_builder()
             .timeout_connect(Some(Duration::from_secs(5)))
@@ -39,7 +40,7 @@ pub fn download(url: &str, files: &[Remote<'_>], directory: &Path) -> Result<(),
         let path = directory.join(file.name);
         let is_whole = path.is_file() && sha256(&path)? == file.sha256;
         if !is_whole {
-            fetch(&agent, &format!("{}/{}", url.trim_end_matches('/'), file.name), file, &path)?;
+            fetch(&agent, &format!("{}/{}", url.trim_end_matches('/'), file.name), file, &path, quiet)?;
         }
     }
     Ok(())
@@ -67,16 +68,32 @@ pub(super) fn hexadecimal(hash: Sha256) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn fetch(agent: &ureq::Agent, url: &str, file: &Remote<'_>, path: &Path) -> Result<(), DataError> {
+/// How the names of files end that are being fetched.
+const PART: &str = ".part";
+
+/// Removes what was being fetched an hour ago: whoever did it was killed. That it cannot be removed costs space and no more.
+fn remove_abandoned(directory: &Path) {
+    let is_old = |entry: &fs::DirEntry| {
+        let changed = entry.metadata().and_then(|metadata| metadata.modified()).ok();
+        changed.and_then(|changed| changed.elapsed().ok()).is_some_and(|age| age > Duration::from_secs(3600))
+    };
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().ends_with(PART) && is_old(&entry) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn fetch(agent: &ureq::Agent, url: &str, file: &Remote<'_>, path: &Path, quiet: bool) -> Result<(), DataError> {
     let failed = |reason: String| DataError::Download { url: url.to_owned(), reason };
     let io_error = |source| DataError::Io { path: path.to_owned(), source };
     let response = agent.get(url).call().map_err(|error| failed(error.to_string()))?;
     let body = response.into_body();
     let length = body.content_length();
-    let bar = progress_bar(file.name, length);
+    let bar = if quiet { ProgressBar::hidden() } else { progress_bar(file.name, length) };
     let directory = path.parent().unwrap_or(Path::new("."));
     let mut beside =
-        tempfile::Builder::new().prefix(file.name).suffix(".part").tempfile_in(directory).map_err(io_error)?;
+        tempfile::Builder::new().prefix(file.name).suffix(PART).tempfile_in(directory).map_err(io_error)?;
     let mut reader = body.into_reader();
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 64 * 1024];
@@ -101,8 +118,10 @@ fn fetch(agent: &ureq::Agent, url: &str, file: &Remote<'_>, path: &Path) -> Resu
     }
     beside.as_file().sync_all().map_err(io_error)?;
     beside.persist(path).map_err(|error| io_error(error.error))?;
-    // Bars vanish, and without a terminal there are none.
-    eprintln!("fetched {} ({received} bytes)", file.name);
+    if !quiet {
+        // Bars vanish, and without a terminal there are none.
+        eprintln!("fetched {} ({received} bytes)", file.name);
+    }
     Ok(())
 }
 

@@ -12,6 +12,14 @@ pub const URL: &str = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.co
 pub const CLASS_NAMES: [&str; 10] =
     ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"];
 
+/// SHA-256 of what the files unpack to, in their order.
+pub const UNPACKED_SHA256: [&str; 4] = [
+    "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+];
+
 /// The four files with their SHA-256.
 pub const FILES: [Remote<'static>; 4] = [
     Remote {

@@ -239,6 +239,15 @@ pub enum DataError {
         /// Bytes that the header announces, itself included.
         needed: u64,
     },
+    /// `FASHION_MNIST_DIR` holds other IDX files.
+    #[error(
+        "FASHION_MNIST_DIR {directory} holds other images than Fashion-MNIST; name a directory with its four files, or \
+         give yours with --data"
+    )]
+    NotFashionMnist {
+        /// The directory.
+        directory: PathBuf,
+    },
     /// More bytes than are read of any file.
     #[error("{path}: its header announces {needed} bytes; more than {} million are not read", idx::MOST_BYTES >> 20)]
     TooLarge {

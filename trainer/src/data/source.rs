@@ -41,6 +41,8 @@ pub struct Request {
     pub testing: Option<Testing>,
     /// What the process' environment says.
     pub environment: Environment,
+    /// Whether nothing is said of how far a download or the pictures are.
+    pub quiet: bool,
 }
 
 /// What a model to be tested says about the pictures in a folder; nothing else is loaded of it.
@@ -63,6 +65,7 @@ impl Default for Request {
             test_fraction: 0.15,
             testing: None,
             environment: Environment::default(),
+            quiet: false,
         }
     }
 }
@@ -182,35 +185,32 @@ pub fn load(request: &Request) -> Result<Loaded, DataError> {
         return built_in(request, None);
     }
     if let Some(directory) = &request.environment.fashion_mnist_dir {
-        return from_directory(directory, Origin::Environment(directory.clone()), request);
+        let loaded = from_directory(directory, Origin::Environment(directory.clone()), request)?;
+        if request.choice == DatasetChoice::FashionMnist && loaded.dataset.name != fashion_mnist::NAME {
+            return Err(DataError::NotFashionMnist { directory: directory.clone() });
+        }
+        return Ok(loaded);
     }
     match cached(request) {
         Err(reason) if request.choice == DatasetChoice::Auto => built_in(request, Some(&reason)),
         Err(reason) => Err(DataError::Unavailable { reason }),
-        Ok(origin @ (Origin::Cache(_) | Origin::Download(_))) => {
-            let directory = match &origin {
-                Origin::Cache(path) | Origin::Download(path) => path.clone(),
-                _ => PathBuf::new(),
-            };
-            from_directory(&directory, origin, request)
-        }
-        Ok(_) => built_in(request, None),
+        Ok((directory, origin)) => from_directory(&directory, origin, request),
     }
 }
 
 /// Fashion-MNIST in the cache, fetched where it is not there yet; or why neither is to be had.
-fn cached(request: &Request) -> Result<Origin, String> {
+fn cached(request: &Request) -> Result<(PathBuf, Origin), String> {
     let Environment { cache_dir, url, .. } = &request.environment;
     let Some(cache) = cache_dir else {
         return Err("FASHION_MNIST_DIR is not set and there is no cache directory to fetch it into".to_owned());
     };
     let directory = cache.join(fashion_mnist::NAME);
     if let Some(directory) = request.environment.fashion_mnist_in_cache() {
-        return Ok(Origin::Cache(directory));
+        return Ok((directory.clone(), Origin::Cache(directory)));
     }
     let url = url.as_deref().unwrap_or(fashion_mnist::URL);
-    match download::download(url, &fashion_mnist::FILES, &directory) {
-        Ok(()) => Ok(Origin::Download(directory)),
+    match download::download(url, &fashion_mnist::FILES, &directory, request.quiet) {
+        Ok(()) => Ok((directory.clone(), Origin::Download(directory))),
         Err(error) => Err(format!(
             "FASHION_MNIST_DIR is not set, the cache {} does not hold it, and {error}",
             directory.display()
@@ -280,7 +280,9 @@ fn idx_duplicates(train: &Images, test: &Images, paths: &[PathBuf; 4]) -> Vec<St
 /// What a data set in this directory is called.
 pub(super) fn directory_name(directory: &Path) -> String {
     let canonical = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
-    canonical.file_name().map_or_else(|| "data".to_owned(), |name| name.to_string_lossy().into_owned())
+    let name = canonical.file_name().map_or_else(|| "data".to_owned(), |name| name.to_string_lossy().into_owned());
+    // The names of sets that are known by their content are not for others.
+    if [fashion_mnist::NAME, garments::NAME].contains(&&*name) { format!("own-{name}") } else { name }
 }
 
 /// Fashion-MNIST is known by its content; another set by its directory's name and, where there is one, its
@@ -290,16 +292,14 @@ fn name_and_classes(
     paths: &[PathBuf; 4],
     train: &Images,
 ) -> Result<(String, Vec<String>), DataError> {
-    let published = paths.iter().zip(fashion_mnist::FILES);
-    let is_published = |(path, file): (&PathBuf, download::Remote<'_>)| {
-        Ok::<_, DataError>(path.extension().is_some_and(|end| end == "gz") && download::sha256(path)? == file.sha256)
-    };
+    let published = fashion_mnist::FILES.map(|file| file.sha256).into_iter().zip(fashion_mnist::UNPACKED_SHA256);
+    let mut published: Vec<_> = paths.iter().zip(published).collect();
     // The labels first: they are small, and tell another set apart as well as the images do.
-    let mut published: Vec<_> = published.collect();
-    published.sort_by_key(|(_, file)| file.name.contains("images"));
+    published.sort_by_key(|(path, _)| path.to_string_lossy().contains("images"));
     let mut all = true;
-    for pair in published {
-        all = all && is_published(pair)?;
+    for (path, (packed, unpacked)) in published {
+        let expected = if path.extension().is_some_and(|end| end == "gz") { packed } else { unpacked };
+        all = all && download::sha256(path)? == expected;
     }
     if all {
         return Ok((fashion_mnist::NAME.to_owned(), fashion_mnist::CLASS_NAMES.map(str::to_owned).to_vec()));

@@ -1,12 +1,12 @@
 //! What a network takes of a chip, known before it is trained: sizes depend on shapes alone.
 
 use infer_core::Header;
-use infer_core::format::{Codes, Input};
+use infer_core::format::Input;
 use infer_core::packing;
 
 use super::{Core, cores};
 use crate::architecture::{Architecture, Layer, ShapedLayer, thousands};
-use crate::batch::PIXEL_SCALE;
+use crate::batch::PIXEL_CODES;
 use crate::model_file::ModelFileError;
 use crate::quantize::{QuantizedLayer, QuantizedModel, QuantizedRescale};
 use crate::run::{Accuracies, RunConfig};
@@ -31,6 +31,15 @@ pub struct Budget {
     pub ram: Option<usize>,
     /// Where it is to run; otherwise the program around it is counted as the core counts it where it is the largest.
     pub core: Option<&'static Core>,
+}
+
+/// What a program takes that loads a model and classifies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Program {
+    /// Bytes of flash, the model left out.
+    pub code: usize,
+    /// Bytes of stack.
+    pub stack: usize,
 }
 
 /// What is too large, and by how much.
@@ -110,17 +119,26 @@ impl Budget {
         self.flash.is_none() && self.ram.is_none()
     }
 
+    /// What the program around the network takes, at most.
+    #[must_use]
+    pub fn program(&self) -> Program {
+        let of = |core: &Core| Program { code: core.code, stack: core.stack };
+        match self.core {
+            Some(core) => of(core),
+            None => cores().iter().map(of).fold(Program::default(), |most, program| Program {
+                code: most.code.max(program.code),
+                stack: most.stack.max(program.stack),
+            }),
+        }
+    }
+
     /// Compares what a network takes with what it may take.
     ///
     /// # Errors
     /// [`BudgetError`], with what is missing.
     pub fn check(&self, footprint: &Footprint) -> Result<(), BudgetError> {
-        let worst = |bytes: fn(&Core) -> usize| match self.core {
-            Some(core) => bytes(core),
-            None => cores().iter().map(bytes).max().unwrap_or(0),
-        };
+        let Program { code, stack } = self.program();
         let Footprint { model, arena, picture } = *footprint;
-        let (code, stack) = (worst(|core| core.code), worst(|core| core.stack));
         let flash = self.flash.filter(|&available| model + code > available);
         let flash = flash.map(|available| BudgetError::Flash { model, code, available });
         let ram = self.ram.filter(|&available| arena + picture + stack > available);
@@ -135,7 +153,7 @@ impl Budget {
 
 /// The network with nothing learned in it: every number is zero, and there are as many as there will be.
 fn untrained(architecture: &Architecture) -> QuantizedModel {
-    let codes = Codes { scale: PIXEL_SCALE, zero_point: 0 };
+    let codes = PIXEL_CODES;
     let last = architecture.layers.len() - 1;
     let layers = architecture.layers.iter().enumerate().map(|(index, shaped)| {
         let rows = shaped.output_channels();

@@ -11,6 +11,9 @@ use infer_core::Shape;
 /// Pixels of a picture at most: more than any camera's, few enough that a lying header costs nothing.
 pub const MOST_PIXELS: u64 = 64 << 20;
 
+/// Rows or columns of a picture at most, as of a JPEG. Scaling keeps 16 bytes for each column and each row of what comes out.
+const LONGEST_SIDE: u32 = 65_535;
+
 /// Bytes that decoding a picture may take at most.
 const MOST_MEMORY: u64 = 512 << 20;
 
@@ -58,7 +61,10 @@ pub enum PictureError {
         format: String,
     },
     /// A header that claims more pixels than there can be.
-    #[error("its header claims {height} x {width} pixels; more than {} million are not read", MOST_PIXELS >> 20)]
+    #[error(
+        "its header claims {height} x {width} pixels; more than {} million, or {LONGEST_SIDE} a side, are not read",
+        MOST_PIXELS >> 20
+    )]
     TooLarge {
         /// Rows in the header.
         height: u32,
@@ -180,7 +186,7 @@ fn open<'a>(source: impl BufRead + Seek + 'a) -> Result<(impl ImageDecoder + 'a,
 
 fn header_of(decoder: &mut impl ImageDecoder) -> Result<PictureHeader, PictureError> {
     let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > MOST_PIXELS {
+    if u64::from(width) * u64::from(height) > MOST_PIXELS || width.max(height) > LONGEST_SIDE {
         return Err(PictureError::TooLarge { height, width });
     }
     if width == 0 || height == 0 {

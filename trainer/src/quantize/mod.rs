@@ -35,7 +35,7 @@ use infer_core::format::{self, Blob, Codes, Input, Metadata, Requantize};
 use infer_core::packing;
 
 use crate::architecture::{Conv, Dense, Layer, Padding, ShapedLayer};
-use crate::batch::PIXEL_SCALE;
+use crate::batch::PIXEL_CODES;
 use crate::model::{FloatModel, Parameters};
 use crate::model_file::{self, ModelFileError};
 
@@ -163,7 +163,7 @@ impl QuantizedModel {
     /// [`QuantizeError`].
     pub fn new(model: &FloatModel, calibration: &[Calibration]) -> Result<Self, QuantizeError> {
         let architecture = model.architecture();
-        let pixels = Codes { scale: PIXEL_SCALE, zero_point: 0 };
+        let pixels = PIXEL_CODES;
         let mut flow = pixels;
         // In which order the channels arrive: that of the pixels' is nobody's to choose.
         let mut arriving: &[usize] = &[];
@@ -360,7 +360,7 @@ impl Source {
 /// The rows as they stand in the file.
 fn pack(rows: &[Vec<i8>]) -> Vec<u8> {
     let inputs = rows.first().map_or(0, Vec::len);
-    let mut packed = vec![0; rows.len().next_multiple_of(2) * inputs.next_multiple_of(2)];
+    let mut packed = vec![0; packing::packed_len(rows.len() as u32, inputs as u32).unwrap_or(0) as usize];
     packing::pack(&rows.concat(), inputs, &mut packed);
     packed
 }

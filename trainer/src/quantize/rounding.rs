@@ -7,7 +7,7 @@ use super::calibrate::Calibration;
 use super::fake::{fake_biases, fake_weights};
 use super::{QuantizeError, weights};
 use crate::architecture::Architecture;
-use crate::batch::PIXEL_SCALE;
+use crate::batch::PIXEL_CODES;
 use crate::model::{Parameters, Rounding};
 use crate::ops::{self, Recorded};
 
@@ -35,7 +35,7 @@ impl FakeQuantizer {
     /// [`QuantizeError::Calibration`].
     pub fn new(architecture: &Architecture, calibration: &[Calibration]) -> std::result::Result<Self, QuantizeError> {
         let last = architecture.layers.len() - 1;
-        let mut input = Codes { scale: PIXEL_SCALE, zero_point: 0 };
+        let mut input = PIXEL_CODES;
         let mut layers = Vec::with_capacity(architecture.layers.len());
         for (index, shaped) in architecture.layers.iter().enumerate() {
             if shaped.parameters() == 0 {

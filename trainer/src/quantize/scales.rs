@@ -4,7 +4,7 @@ use infer_core::format::Codes;
 
 use super::calibrate::Calibration;
 use super::{QuantizeError, Source, calibration_of};
-use crate::batch::PIXEL_SCALE;
+use crate::batch::PIXEL_CODES;
 use crate::model::FloatModel;
 
 /// The scales of one layer.
@@ -26,7 +26,7 @@ pub fn layer_scales(
 ) -> Result<Vec<Option<LayerScales>>, QuantizeError> {
     let layers = &model.architecture().layers;
     let last = layers.len() - 1;
-    let mut flow = Codes { scale: PIXEL_SCALE, zero_point: 0 };
+    let mut flow = PIXEL_CODES;
     let scales = layers.iter().zip(model.parameters()).enumerate().map(|(index, (shaped, parameters))| {
         let Some(parameters) = parameters else { return Ok(None) };
         let source = Source::read(index + 1, shaped, parameters, flow)?;

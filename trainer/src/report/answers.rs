@@ -1,12 +1,7 @@
 //! What a model file says of each test picture, and the counts that follow.
 
-use rayon::prelude::*;
-
 use crate::data::Images;
-use crate::evaluate::Confusion;
-
-/// Pictures per loaded model file: enough that checking the file is nothing beside them.
-const CHUNK: usize = 2000;
+use crate::evaluate::{self, Confusion};
 
 /// The first line of `answers.csv`.
 const HEADER: &str = "image,truth,prediction,probability";
@@ -35,26 +30,22 @@ impl Answer {
 /// # Errors
 /// Where infer-core refuses the file, or pictures of this shape.
 pub fn classify(file: &[u8], images: &Images) -> Result<Vec<Answer>, infer_core::Error> {
-    let indices: Vec<usize> = (0..images.len()).collect();
-    let chunks: Vec<Vec<Answer>> = indices
-        .par_chunks(CHUNK)
-        .map(|indices| {
-            let mut arena = vec![0; infer_core::Header::parse(file)?.arena_len as usize];
-            let mut network = infer_core::Network::new(file, &mut arena)?;
-            let mut answers = Vec::with_capacity(indices.len());
-            for &index in indices {
-                let output = network.classify(images.image(index))?;
-                let truth = images.label(index).into();
-                let best = output.top_k::<1>();
-                answers.extend(best.iter().map(|best| Answer {
-                    truth,
-                    prediction: best.class,
-                    probability: best.probability,
-                }));
-            }
-            Ok(answers)
-        })
-        .collect::<Result<_, infer_core::Error>>()?;
+    let chunks: Vec<Vec<Answer>> = evaluate::in_chunks(images, |indices| {
+        let mut arena = evaluate::arena_for(file)?;
+        let mut network = infer_core::Network::new(file, &mut arena)?;
+        let mut answers = Vec::with_capacity(indices.len());
+        for &index in indices {
+            let output = network.classify(images.image(index))?;
+            let truth = images.label(index).into();
+            let best = output.top_k::<1>();
+            answers.extend(best.iter().map(|best| Answer {
+                truth,
+                prediction: best.class,
+                probability: best.probability,
+            }));
+        }
+        Ok(answers)
+    })?;
     Ok(chunks.concat())
 }
 

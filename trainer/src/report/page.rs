@@ -8,7 +8,7 @@ use askama::Template;
 use super::figures::{self, curves};
 use super::palette::Color;
 use super::{Figure, Findings, Kind, ReportError, RunRecord, answers};
-use crate::architecture::thousands;
+use crate::architecture::{self, thousands};
 use crate::data::{fashion_mnist, garments};
 use crate::evaluate::Confusion;
 use crate::run::Metrics;
@@ -287,11 +287,7 @@ fn layers(run: &RunRecord, findings: &Findings) -> Vec<LayerRow> {
             LayerRow {
                 number: index + 1,
                 name: shaped.layer.to_string(),
-                output: if shaped.output.height == 1 && shaped.output.width == 1 {
-                    shaped.output.channels.to_string()
-                } else {
-                    shaped.output.to_string()
-                },
+                output: architecture::shown(shaped.output),
                 parameters: thousands(shaped.parameters()),
                 macs: thousands(shaped.macs()),
                 decibels: error

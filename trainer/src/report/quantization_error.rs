@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::ReportError;
 use crate::architecture::{Architecture, Layer};
-use crate::batch::{self, PIXEL_SCALE};
+use crate::batch::{self, PIXEL_CODES};
 use crate::data::Images;
+use crate::evaluate;
 use crate::model::FloatModel;
 use crate::quantize::Calibration;
 
@@ -58,7 +59,7 @@ pub fn measure(
 ) -> Result<Vec<LayerError>, ReportError> {
     let outputs = outputs(model.architecture(), calibration);
     let mut sums = vec![Sums::default(); outputs.len()];
-    let mut arena = vec![0; infer_core::Header::parse(file)?.arena_len as usize];
+    let mut arena = evaluate::arena_for(file)?;
     let mut network = infer_core::Network::new(file, &mut arena)?;
     let indices: Vec<usize> = (0..images.len().min(PICTURES)).collect();
     for indices in indices.chunks(BATCH) {
@@ -105,7 +106,7 @@ fn is_fused(architecture: &Architecture, layer: usize) -> bool {
 /// For each layer what its codes mean; none for the last, which puts out logits.
 fn outputs<'c>(architecture: &Architecture, calibration: &'c [Calibration]) -> Vec<Option<Output<'c>>> {
     // A pool hands on the codes that it gets. Those of the pixels are nobody's to choose.
-    let (mut codes, mut order) = (Codes { scale: PIXEL_SCALE, zero_point: 0 }, &[][..]);
+    let (mut codes, mut order) = (PIXEL_CODES, &[][..]);
     let last = architecture.layers.len() - 1;
     let layers = architecture.layers.iter().enumerate();
     let output = |(layer, shaped): (usize, &crate::architecture::ShapedLayer)| {

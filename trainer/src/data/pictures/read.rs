@@ -24,9 +24,10 @@ const MANY: usize = 500;
 pub(super) fn read<const N: usize>(
     listings: [&Listing; N],
     conversion: &Conversion,
+    quiet: bool,
 ) -> Result<[Images; N], FolderError> {
     let shape = conversion.shape();
-    let bar = progress_bar(listings.iter().map(|listing| listing.files.len()).sum());
+    let bar = progress_bar(if quiet { 0 } else { listings.iter().map(|listing| listing.files.len()).sum() });
     let mut outcomes = Vec::new();
     let mut pixels = listings.map(|listing| {
         let mut pixels = vec![0; listing.files.len() * shape.len()];
