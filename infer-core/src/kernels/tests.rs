@@ -1,4 +1,4 @@
-//! Every version against the portable kernels.
+//! The chosen kernels, and all others that this processor runs, against the portable ones.
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may panic")]
 
@@ -7,11 +7,10 @@ extern crate std;
 use std::vec;
 use std::vec::Vec;
 
-use super::*;
+use super::{conv2d_scratch, dense_scratch, portable};
 use crate::Shape;
-use crate::kernels::{conv2d_scratch, dense_scratch, portable};
 use crate::packing::packed_len;
-use crate::stage::ChannelTable;
+use crate::stage::{ChannelTable, Conv2dStage, DenseStage, LogitsStage, Rescale};
 
 /// Numbers without a pattern (Marsaglia's xorshift), as bytes.
 fn bytes(seed: u32, count: usize) -> Vec<u8> {
@@ -57,11 +56,12 @@ type Logits = fn(&[u8], &LogitsStage<'_>, &mut [u32], &mut [i32]);
 /// The versions of a kernel that this processor runs, by name.
 macro_rules! versions {
     ($kernel:ident as $type:ty) => {{
-        #[cfg(target_arch = "x86_64")]
-        let wide = avx2::is_there().then_some(("two blocks", avx2::$kernel as $type));
-        #[cfg(not(target_arch = "x86_64"))]
-        let wide = None;
-        [Some(("one block", one_block::$kernel as $type)), wide].into_iter().flatten()
+        let chosen = ("chosen", super::$kernel as $type);
+        #[cfg(any(kernels = "x86_64", kernels = "aarch64"))]
+        let narrow = Some(("one block", super::simd::one_block::$kernel as $type));
+        #[cfg(not(any(kernels = "x86_64", kernels = "aarch64")))]
+        let narrow = None;
+        [Some(chosen), narrow].into_iter().flatten()
     }};
 }
 
