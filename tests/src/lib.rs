@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`oracle`] | the second, slow, obvious implementation of the arithmetic |
 //! | [`random_model`] | networks of random shapes and weights, as files |
+//! | [`bit_flips`] | a model file with one bit flipped, for every bit, and what becomes of it |
 //! | [`tiny`] | the model file that infer-core's own examples run |
 //! | [`pictures`] | Fashion-MNIST where it is to be had, garments elsewhere |
 //! | [`shapes`] | folders of pictures, drawn |
@@ -11,6 +12,7 @@
 //! | [`idx_files`] | small IDX files, whole and broken |
 //! | [`run_directory`] | run directories without a training run |
 
+pub mod bit_flips;
 pub mod idx_files;
 pub mod oracle;
 pub mod pictures;
