@@ -55,6 +55,9 @@ fn main() -> io::Result<()> {
     let header = "name = \"mine\"\ninput = [4, 4, 1]\n";
     let pools = "[[layers]]\nmax_pool = {}\n".repeat(3);
     write("architecture", "too-many-pools", format!("{header}{pools}").as_bytes())?;
+    let sides = "name = \"largest\"\ninput = [65535, 65535, 65535]\n";
+    let conv = "[[layers]]\nconv = { channels = 65535, kernel = 7, padding = \"same\" }\n".repeat(2);
+    write("architecture", "largest", format!("{sides}{conv}[[layers]]\ndense = {{ outputs = 65535 }}\n").as_bytes())?;
     write("architecture", "no-layers", format!("{header}layers = []").as_bytes())
 }
 
