@@ -57,9 +57,17 @@ impl ResultFile {
     /// [`Failure::Host`].
     pub fn write_logits(&mut self, logits: &[i32]) -> Result<(), Failure> {
         for logit in logits {
-            self.0.write_all(&logit.to_le_bytes()).map_err(|error| Failure::Host("write a logit", error))?;
+            self.write(&logit.to_le_bytes())?;
         }
         Ok(())
+    }
+
+    /// Appends bytes.
+    ///
+    /// # Errors
+    /// [`Failure::Host`].
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.0.write_all(bytes).map_err(|error| Failure::Host("write a result", error))
     }
 }
 

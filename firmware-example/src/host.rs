@@ -67,6 +67,12 @@ pub(crate) fn fault(address: usize) -> ! {
     process::exit(3)
 }
 
+/// Ends the program whose work takes longer than it may: exit code 5.
+pub(crate) fn overdue() -> ! {
+    eprintln!("a piece of work does not come to its end");
+    process::exit(5)
+}
+
 /// A panic ends the program with exit code 4.
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`arena`] | the one mutable static: working memory that is handed out once |
 //! | [`arch`] | the core: entry, faults, counter, stack pointer |
+//! | `fenced` | in QEMU: memory whose bounds the memory protection unit keeps |
 //! | [`stopwatch`] | instructions in QEMU, cycles on boards |
 //! | [`stack`] | how deep a piece of work goes, by paint |
 //! | [`pictures`] | test pictures in flash, and drawing them with characters |
@@ -29,6 +30,8 @@ pub mod arena;
 #[cfg(feature = "board")]
 mod board;
 #[cfg(feature = "emulator")]
+pub mod fenced;
+#[cfg(feature = "emulator")]
 pub mod files;
 pub mod flash;
 #[cfg(feature = "emulator")]
@@ -40,6 +43,8 @@ pub mod stack;
 pub mod stopwatch;
 
 pub use arena::Arena;
+#[cfg(feature = "emulator")]
+pub use fenced::Fenced;
 pub use stopwatch::Stopwatch;
 
 /// The model that `THIMBLE_MODEL` names, `../model.bin` where it names none: aligned, in flash.

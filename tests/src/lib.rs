@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`oracle`] | the second, slow, obvious implementation of the arithmetic |
 //! | [`random_model`] | networks of random shapes and weights, as files |
+//! | [`bit_flips`] | a model file with one bit flipped, for every bit, and what becomes of it |
+//! | [`signed`] | model files with a signature behind them |
 //! | [`tiny`] | the model file that infer-core's own examples run |
 //! | [`pictures`] | Fashion-MNIST where it is to be had, garments elsewhere |
 //! | [`shapes`] | folders of pictures, drawn |
@@ -11,6 +13,7 @@
 //! | [`idx_files`] | small IDX files, whole and broken |
 //! | [`run_directory`] | run directories without a training run |
 
+pub mod bit_flips;
 pub mod idx_files;
 pub mod oracle;
 pub mod pictures;
@@ -18,4 +21,5 @@ pub mod random_model;
 pub mod run_directory;
 pub mod shapes;
 pub mod sheet;
+pub mod signed;
 pub mod tiny;

@@ -1,6 +1,7 @@
 //! The arithmetic contract once more: in `i64`, layer by layer, nothing fused, no line shared with infer-core's kernels.
 //!
-//! It trusts the file: hostile ones are infer-core's business.
+//! It trusts the file: hostile ones are infer-core's business. Where numbers of a file make an accumulator leave 32 bits, it says
+//! so instead of wrapping.
 
 use infer_core::format::{Blob, Input, Layer, Metadata, Padding, Requantize};
 use serde::Deserialize;
@@ -12,6 +13,8 @@ pub struct Answer {
     pub layers: Vec<Vec<u8>>,
     /// One per class.
     pub logits: Vec<i64>,
+    /// Whether an accumulator, shifted, did not fit in 32 bits: kernels wrap there, so that theirs are other numbers.
+    pub overflows: bool,
 }
 
 /// A model file, its weights unpacked to plain matrices.
@@ -99,7 +102,7 @@ impl Oracle {
         assert_eq!(pixels.len(), height * width * channels);
         let mut zero_point = self.input_zero_point;
         let mut codes: Vec<i64> = pixels.iter().map(|&pixel| i64::from(pixel)).collect();
-        let mut answer = Answer { layers: Vec::new(), logits: Vec::new() };
+        let mut answer = Answer { layers: Vec::new(), logits: Vec::new(), overflows: false };
         for layer in &self.layers {
             match layer {
                 Step::Conv { kernel, pad, rows, rescale } => {
@@ -120,6 +123,7 @@ impl Oracle {
                                         (tap / channels / kernel, tap / channels % kernel, tap % channels);
                                     sum += weight * code(y + dy as i64 - before, x + dx as i64 - before, c);
                                 }
+                                answer.overflows |= rescale.overflows(channel, sum);
                                 output.push(rescale.code(channel, sum));
                             }
                         }
@@ -143,13 +147,16 @@ impl Oracle {
                 }
                 Step::Dense { rows, rescale } => {
                     let sums = rows.iter().map(|row| row.iter().zip(&codes).map(|(weight, code)| weight * code).sum());
-                    codes = sums.enumerate().map(|(channel, sum)| rescale.code(channel, sum)).collect();
+                    let sums: Vec<i64> = sums.collect();
+                    answer.overflows |= sums.iter().enumerate().any(|(channel, &sum)| rescale.overflows(channel, sum));
+                    codes = sums.iter().enumerate().map(|(channel, &sum)| rescale.code(channel, sum)).collect();
                     (height, width, channels) = (1, 1, rows.len());
                     zero_point = rescale.zero_point;
                 }
                 Step::Logits { rows, biases } => {
                     let sums = rows.iter().map(|row| row.iter().zip(&codes).map(|(weight, code)| weight * code).sum());
                     answer.logits = sums.zip(biases).map(|(sum, bias): (i64, _)| sum + bias).collect();
+                    answer.overflows |= answer.logits.iter().any(|&logit| i32::try_from(logit).is_err());
                     continue;
                 }
             }
@@ -168,6 +175,11 @@ impl Rescale {
             shift: requantize.shift.into(),
             channels: records.map(|record| (word(&record[..4]), word(&record[4..]))).collect(),
         }
+    }
+
+    /// Whether the accumulator, or what the shift makes of it, leaves 32 bits.
+    fn overflows(&self, channel: usize, sum: i64) -> bool {
+        i32::try_from((sum + self.channels[channel].0) * (1 << self.shift)).is_err()
     }
 
     /// `zp + round(acc * 2^shift * m / 2^32)`, a half rounded up, clamped to a code.

@@ -25,7 +25,8 @@ fn assert_equal(model: &RandomModel) {
     let mut arena = vec![0xA5; Header::parse(&file).unwrap().arena_len as usize];
     for index in 0..6 {
         let pixels = model.picture(index);
-        let Answer { layers, logits } = oracle.run(&pixels);
+        let Answer { layers, logits, overflows } = oracle.run(&pixels);
+        assert!(!overflows, "{model:?} has numbers that wrap");
         let (trace, found) = run(&file, &pixels, &mut arena);
         for (layer, codes) in trace {
             assert_eq!(codes, layers[layer], "layer {layer} of {model:?}, picture {index}");

@@ -280,16 +280,16 @@ impl Architecture {
         self
     }
 
-    /// Weights and biases.
+    /// Weights and biases; the largest number there is, where they are more.
     #[must_use]
     pub fn parameters(&self) -> usize {
-        self.layers.iter().map(ShapedLayer::parameters).sum()
+        self.layers.iter().map(ShapedLayer::parameters).fold(0, usize::saturating_add)
     }
 
-    /// Multiply-accumulates of one inference.
+    /// Multiply-accumulates of one inference; the largest number there is, where they are more.
     #[must_use]
     pub fn macs(&self) -> usize {
-        self.layers.iter().map(ShapedLayer::macs).sum()
+        self.layers.iter().map(ShapedLayer::macs).fold(0, usize::saturating_add)
     }
 }
 
@@ -343,14 +343,14 @@ impl ShapedLayer {
     pub fn parameters(&self) -> usize {
         match self.layer {
             Layer::MaxPool(_) => 0,
-            Layer::Conv(_) | Layer::Dense(_) => (self.fan_in() + 1) * self.output_channels(),
+            Layer::Conv(_) | Layer::Dense(_) => (self.fan_in() + 1).saturating_mul(self.output_channels()),
         }
     }
 
-    /// Multiply-accumulates of one inference.
+    /// Multiply-accumulates of one inference; the largest number there is, where they are more.
     #[must_use]
     pub fn macs(&self) -> usize {
-        self.fan_in() * self.output.len()
+        self.fan_in().saturating_mul(self.output.len())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Cortex-M: entry, fault, counter, stack pointer.
+//! Cortex-M: entry, fault, counter, watchdog, fences, stack pointer.
 #![allow(unsafe_code, reason = "peripherals, the stack pointer, and the signature of the fault handler")]
 
 use core::arch::asm;
@@ -91,6 +91,78 @@ pub mod counter {
         DWT::cycle_count()
     }
 }
+
+/// Ends the program where a piece of work takes longer than it may. It is SysTick, so nothing can be counted meanwhile.
+#[cfg(feature = "emulator")]
+pub mod watchdog {
+    use cortex_m::peripheral::syst::SystClkSource;
+
+    use super::{Peripherals, counter};
+
+    /// Bites unless [`stop`] comes within this many instructions, 671 million at most.
+    pub fn start(instructions: u32) {
+        let (units, ticks) = counter::UNITS_IN_TICKS;
+        // SAFETY: nothing else in a program with a watchdog touches SysTick.
+        let mut systick = unsafe { Peripherals::steal() }.SYST;
+        systick.set_clock_source(SystClkSource::Core);
+        systick.set_reload((instructions / units * ticks).clamp(1, counter::MASK));
+        systick.clear_current();
+        systick.enable_interrupt();
+        systick.enable_counter();
+    }
+
+    /// The work is done. Returns the instructions that it took.
+    pub fn stop() -> u32 {
+        // SAFETY: as in `start`.
+        let mut systick = unsafe { Peripherals::steal() }.SYST;
+        systick.disable_interrupt();
+        let (units, ticks) = counter::UNITS_IN_TICKS;
+        (cortex_m::peripheral::SYST::get_reload() - cortex_m::peripheral::SYST::get_current()) * units / ticks
+    }
+
+    #[cortex_m_rt::exception]
+    fn SysTick() -> ! {
+        crate::host::overdue()
+    }
+}
+
+/// Lets nobody read or write the kilobyte at this address, by a region of the memory protection unit.
+///
+/// # Panics
+/// Where all regions are in use, or there are none: a fence that does not hold must not look like one.
+#[cfg(all(feature = "emulator", not(mps2_an505)))]
+pub fn fence(address: usize) {
+    use core::cell::Cell;
+
+    use critical_section::Mutex;
+
+    static USED: Mutex<Cell<u32>> = Mutex::new(Cell::new(0));
+    /// No access for anyone, 2^10 bytes, enabled.
+    const KILOBYTE_WITHOUT_ACCESS: u32 = (10 - 1) << 1 | 1;
+    /// On, with the usual map under it.
+    const ENABLED: u32 = 1 << 2 | 1;
+    let region = critical_section::with(|section| {
+        let used = USED.borrow(section);
+        used.replace(used.get() + 1)
+    });
+    // SAFETY: nothing else in these programs touches the memory protection unit.
+    let mpu = unsafe { Peripherals::steal() }.MPU;
+    let regions = mpu._type.read() >> 8 & 0xFF;
+    assert!(region < regions, "{regions} fences are all that this core has");
+    // SAFETY: takes away access to memory that nobody has a reference to.
+    unsafe {
+        mpu.rnr.write(region);
+        mpu.rbar.write(address as u32);
+        mpu.rasr.write(KILOBYTE_WITHOUT_ACCESS);
+        mpu.ctrl.write(ENABLED);
+    }
+    cortex_m::asm::dsb();
+    cortex_m::asm::isb();
+}
+
+/// There are no fences: ARMv8-M knows no region that is closed to privileged code.
+#[cfg(all(feature = "emulator", mps2_an505))]
+pub fn fence(_address: usize) {}
 
 #[cfg(feature = "emulator")]
 #[cortex_m_rt::exception]

@@ -1,22 +1,25 @@
 //! Runs networks of any shape, read from a file on the host, and writes their logits back, for `on_chip compare-shapes`.
 //!
 //! `cargo run --release --bin shapes -- BUNDLE LOGITS`
+//!
+//! Model, arena and picture stand between fences, by turns at the one in front, shifted by 0 to 3 bytes, and right before the one
+//! behind: a kernel that reads or writes a byte too many takes a fault.
 
 #![no_std]
 #![no_main]
 
 use firmware_example::files::{InputFile, ResultFile};
 use firmware_example::host::{Arguments, Failure, println};
-use firmware_example::{Arena, program};
+use firmware_example::{Fenced, program};
 use infer_core::{Header, Network};
 
 /// Pictures of each network.
 const PICTURES: usize = 3;
 
-/// A network, its arena, a picture, at the most; and what they are shifted by.
-static MODEL: Arena<{ 256 * 1024 + 4 }> = Arena::new();
-static ARENA: Arena<{ 64 * 1024 + 4 }> = Arena::new();
-static PICTURE: Arena<{ 16 * 1024 }> = Arena::new();
+/// A network, its arena, a picture, at the most.
+static MODEL: Fenced<{ 257 * 1024 }> = Fenced::new();
+static ARENA: Fenced<{ 65 * 1024 }> = Fenced::new();
+static PICTURE: Fenced<{ 16 * 1024 }> = Fenced::new();
 
 program!(main);
 
@@ -30,15 +33,14 @@ fn main() -> Result<(), Failure> {
     let mut networks = 0;
     let mut len = [0; 4];
     while bundle.read(&mut len)? {
-        // Model and arena may stand at any address.
-        let file = model.get_mut(networks % 4..).and_then(|model| model.get_mut(..u32::from_le_bytes(len) as usize));
-        let file = file.ok_or(Failure::TooLarge("a network"))?;
+        let file = place(model, u32::from_le_bytes(len), networks).ok_or(Failure::TooLarge("a network"))?;
         if !bundle.read(file)? {
             return Err(Failure::Incomplete);
         }
-        let pixels =
-            picture.get_mut(..Header::parse(file)?.input_len as usize).ok_or(Failure::TooLarge("a picture"))?;
-        let mut network = Network::new(file, arena.get_mut(networks / 4 % 4..).unwrap_or_default())?;
+        let header = Header::parse(file)?;
+        let pixels = place(picture, header.input_len, networks).ok_or(Failure::TooLarge("a picture"))?;
+        let arena = place(arena, header.arena_len, networks / 4).ok_or(Failure::TooLarge("an arena"))?;
+        let mut network = Network::new(file, arena)?;
         for _ in 0..PICTURES {
             if !bundle.read(pixels)? {
                 return Err(Failure::Incomplete);
@@ -49,4 +51,11 @@ fn main() -> Result<(), Failure> {
     }
     println!("{networks} networks");
     if networks == 0 { Err(Failure::Empty) } else { Ok(()) }
+}
+
+/// So many bytes of `memory`, at the front or at the back.
+fn place(memory: &mut [u8], len: u32, turn: usize) -> Option<&mut [u8]> {
+    let len = len as usize;
+    let start = if turn.is_multiple_of(2) { turn / 2 % 4 } else { memory.len().checked_sub(len)? };
+    memory.get_mut(start..)?.get_mut(..len)
 }

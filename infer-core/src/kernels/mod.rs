@@ -17,6 +17,8 @@ pub mod portable;
 mod scalar;
 #[cfg(any(kernels = "x86_64", kernels = "aarch64"))]
 mod simd;
+#[cfg(test)]
+mod tests;
 #[cfg(not(kernels = "portable"))]
 mod window;
 

@@ -16,9 +16,7 @@ mod conv2d;
 mod dense;
 #[cfg_attr(target_arch = "x86_64", path = "sse2.rs")]
 #[cfg_attr(target_arch = "aarch64", path = "neon.rs")]
-mod one_block;
-#[cfg(test)]
-mod tests;
+pub(super) mod one_block;
 
 use crate::packing::ROWS_PER_BLOCK;
 use crate::stage::{Conv2dStage, DenseStage, LogitsStage, Rescale};

@@ -6,6 +6,8 @@
 //! on_chip compare MODEL PICTURES LOGITS     checks logits against infer-core on the host and against the oracle
 //! on_chip shapes BUNDLE COUNT               writes COUNT random networks, each with three pictures
 //! on_chip compare-shapes BUNDLE LOGITS      checks their logits
+//! on_chip flips BUNDLE                      writes a small model, of which every bit is to be flipped, and a picture
+//! on_chip compare-flips FATES               checks what became of each flip
 //! on_chip synthetic NAME MODEL PICTURES     writes a network of known shape and random weights, and pictures
 //! on_chip fit-costs CORE CODE MEASURED      prints what single layers were measured to take as an entry of cores.toml
 //! on_chip flash ELF                         prints the bytes of flash that a program takes
@@ -15,6 +17,7 @@
 
 mod costs;
 mod elf;
+mod flips;
 mod parity;
 mod shapes;
 
@@ -36,6 +39,8 @@ fn main() -> ExitCode {
         ["compare", model, pictures, logits] => parity::compare(model, pictures, logits),
         ["shapes", bundle, count] => shapes::write(bundle, count),
         ["compare-shapes", bundle, logits] => shapes::compare(bundle, logits),
+        ["flips", bundle] => flips::write(bundle),
+        ["compare-flips", fates] => flips::compare(fates),
         ["synthetic", name, model, pictures] => shapes::synthetic(name, model, pictures),
         ["fit-costs", core, code, measured] => costs::fit(core, code, measured),
         ["flash", elf] => elf::flash(elf).map(|bytes| println!("{bytes}")),
@@ -43,8 +48,9 @@ fn main() -> ExitCode {
         ["samples", directory] => write_samples(Path::new(directory)),
         _ => {
             Err("usage: on_chip pictures MODEL PICTURES COUNT [DATA] | compare MODEL PICTURES LOGITS | shapes BUNDLE COUNT | \
-                  compare-shapes BUNDLE LOGITS | synthetic mlp|cnn|conv|conv-pool|LAYER MODEL PICTURES | \
-                  fit-costs CORE CODE MEASURED | flash ELF | kernels ELF | samples DIRECTORY"
+                  compare-shapes BUNDLE LOGITS | flips BUNDLE | compare-flips FATES | \
+                  synthetic mlp|cnn|conv|conv-pool|LAYER MODEL PICTURES | fit-costs CORE CODE MEASURED | flash ELF | \
+                  kernels ELF | samples DIRECTORY"
                 .into())
         }
     };

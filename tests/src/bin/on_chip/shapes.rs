@@ -4,6 +4,7 @@
 //! A bundle is, for each network: the length of the model in four bytes, the model, [`PICTURES`] pictures.
 
 use std::fs;
+use std::ops::Range;
 
 use infer_core::{Header, Shape};
 use proptest::strategy::{Strategy, ValueTree};
@@ -22,13 +23,19 @@ pub fn write(bundle: &str, count: &str) -> Outcome<()> {
     let mut bytes = Vec::new();
     for _ in 0..count.parse()? {
         let model = random_models().new_tree(&mut runner).map_err(|reason| reason.to_string())?.current();
-        let file = model.file();
-        bytes.extend(u32::try_from(file.len())?.to_le_bytes());
-        bytes.extend(file);
-        bytes.extend((0..PICTURES).flat_map(|index| model.picture(index)));
+        bytes.extend(bundled(&model, 0..PICTURES)?);
     }
     fs::write(bundle, bytes)?;
     Ok(())
+}
+
+/// A model and some of its pictures, as they stand in a bundle.
+pub fn bundled(model: &RandomModel, pictures: Range<u64>) -> Outcome<Vec<u8>> {
+    let file = model.file();
+    let mut bytes = u32::try_from(file.len())?.to_le_bytes().to_vec();
+    bytes.extend(file);
+    bytes.extend(pictures.flat_map(|index| model.picture(index)));
+    Ok(bytes)
 }
 
 /// Checks the logits of every picture of every network.

@@ -1,4 +1,4 @@
-//! Every version against the portable kernels.
+//! The chosen kernels, and all others that this processor runs, against the portable ones.
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may panic")]
 
@@ -7,11 +7,10 @@ extern crate std;
 use std::vec;
 use std::vec::Vec;
 
-use super::*;
+use super::{conv2d_scratch, dense_scratch, portable};
 use crate::Shape;
-use crate::kernels::{conv2d_scratch, dense_scratch, portable};
 use crate::packing::packed_len;
-use crate::stage::ChannelTable;
+use crate::stage::{ChannelTable, Conv2dStage, DenseStage, LogitsStage, MaxPool2dStage, Rescale};
 
 /// Numbers without a pattern (Marsaglia's xorshift), as bytes.
 fn bytes(seed: u32, count: usize) -> Vec<u8> {
@@ -57,11 +56,12 @@ type Logits = fn(&[u8], &LogitsStage<'_>, &mut [u32], &mut [i32]);
 /// The versions of a kernel that this processor runs, by name.
 macro_rules! versions {
     ($kernel:ident as $type:ty) => {{
-        #[cfg(target_arch = "x86_64")]
-        let wide = avx2::is_there().then_some(("two blocks", avx2::$kernel as $type));
-        #[cfg(not(target_arch = "x86_64"))]
-        let wide = None;
-        [Some(("one block", one_block::$kernel as $type)), wide].into_iter().flatten()
+        let chosen = ("chosen", super::$kernel as $type);
+        #[cfg(any(kernels = "x86_64", kernels = "aarch64"))]
+        let narrow = Some(("one block", super::simd::one_block::$kernel as $type));
+        #[cfg(not(any(kernels = "x86_64", kernels = "aarch64")))]
+        let narrow = None;
+        [Some(chosen), narrow].into_iter().flatten()
     }};
 }
 
@@ -136,6 +136,88 @@ fn convolutions_of_every_tail_give_the_codes_of_the_portable_kernel() {
                 conv2d(&numbers.codes, &stage, &mut scratch, &mut found);
                 assert_eq!(found, expected, "{name}, {stage:?}");
             }
+        }
+    }
+}
+
+/// Lengths around the one that fits, none at all, and far too many.
+fn lengths(fits: usize) -> [usize; 6] {
+    [0, 1, fits / 2, fits.saturating_sub(1), fits, fits + 9]
+}
+
+// Stages have public fields, so anyone can put together one that no file would give. What a kernel then computes is not said; that it
+// stays inside of its slices is, and a sanitizer sees whether it does.
+#[test]
+fn lengths_that_do_not_fit_each_other_are_no_panic() {
+    let (rows, inputs) = (13, 11);
+    let numbers = Numbers::new(40, rows, 40);
+    let fits = [inputs, packed_len(13, 11).unwrap() as usize, 8 * rows, dense_scratch(rows), rows];
+    for (part, len) in (0..fits.len()).flat_map(|part| lengths(fits[part]).map(|len| (part, len))) {
+        let mut lens = fits;
+        lens[part] = len;
+        let [inputs, weights, table, scratch, outputs] = lens;
+        let (codes, weights) = (numbers.codes[..inputs].to_vec(), numbers.weights[..weights].to_vec());
+        let channels = bytes(1, table);
+        let dense = DenseStage {
+            inputs: inputs as u32,
+            outputs: outputs as u16,
+            rescale: numbers.rescale,
+            channels: ChannelTable::new(&channels),
+            weights: &weights,
+        };
+        let logits = LogitsStage {
+            inputs: inputs as u32,
+            classes: outputs as u16,
+            scale: 1.0,
+            biases: &channels,
+            weights: &weights,
+        };
+        for (_, kernel) in versions!(dense as Dense).chain([("portable", portable::dense as Dense)]) {
+            kernel(&codes, &dense, &mut vec![1; scratch], &mut vec![2; outputs]);
+        }
+        for (_, kernel) in versions!(logits as Logits).chain([("portable", portable::logits as Logits)]) {
+            kernel(&codes, &logits, &mut vec![1; scratch], &mut vec![2; outputs]);
+        }
+    }
+}
+
+#[test]
+fn convolutions_of_lengths_that_do_not_fit_each_other_are_no_panic() {
+    let input = Shape { height: 5, width: 6, channels: 2 };
+    let taps = 18;
+    for (pool, output_channels) in [(false, 13), (true, 13), (true, 0), (false, 0)] {
+        let output =
+            Shape { height: if pool { 1 } else { 3 }, width: if pool { 2 } else { 4 }, channels: output_channels };
+        let rows = usize::from(output_channels);
+        let numbers = Numbers::new(input.len() + 9, 2 * rows + 9, taps);
+        let weights_len = packed_len(rows as u32, taps as u32).unwrap() as usize;
+        let fits = [input.len(), weights_len, 8 * rows, conv2d_scratch(taps, pool), output.len()];
+        for (part, len) in (0..fits.len()).flat_map(|part| lengths(fits[part]).map(|len| (part, len))) {
+            let mut lens = fits;
+            lens[part] = len;
+            let [codes, weights, table, scratch, outputs] = lens;
+            let (codes, weights) = (numbers.codes[..codes].to_vec(), numbers.weights[..weights].to_vec());
+            let table = bytes(1, table);
+            for (kernel, pad_before) in [(3, 0), (3, 1), (0, 0), (255, 7)] {
+                let stage = Conv2dStage {
+                    input,
+                    output,
+                    kernel,
+                    pad_before,
+                    pad_code: 5,
+                    pool,
+                    rescale: numbers.rescale,
+                    channels: ChannelTable::new(&table),
+                    weights: &weights,
+                };
+                for (_, conv2d) in
+                    versions!(conv2d as Convolution).chain([("portable", portable::conv2d as Convolution)])
+                {
+                    conv2d(&codes, &stage, &mut vec![1; scratch], &mut vec![2; outputs]);
+                }
+            }
+            let stage = MaxPool2dStage { input, output: Shape { channels: 2, ..output } };
+            portable::max_pool2d(&codes, &stage, &mut vec![2; outputs]);
         }
     }
 }

@@ -1,0 +1,23 @@
+//! Any text as an architecture file: refused with a message, or a network whose table can be printed.
+
+use trainer::architecture::Architecture;
+
+/// Reads an architecture, computes what there is to compute, and writes its table.
+///
+/// # Panics
+/// Where the trainer does, or says what is not so.
+pub fn check(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    match Architecture::from_toml(text) {
+        Ok(architecture) => {
+            let table = architecture.to_string();
+            assert_eq!(table.lines().count(), architecture.layers.len() + 3 + architecture.name.matches('\n').count());
+            assert!(architecture.classes() > 0);
+            assert!(architecture.macs() >= architecture.layers.last().map_or(0, |last| last.macs()));
+            let input = architecture.input;
+            let same = architecture.clone().with_input(input).expect("its own input fits");
+            assert_eq!(same, architecture);
+        }
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}

@@ -1,0 +1,164 @@
+//! Networks whose lengths all fit each other, and whose shapes and numbers are any: these load, so the kernels are reached.
+
+use infer_core::format::{Blob, Codes, Conv2d, Dense, Input, Layer, Logits, Metadata, Padding, Requantize, Shape};
+use infer_core::packing::packed_len;
+
+use super::payload;
+
+/// Layers in front of the logits, at most.
+const MOST_LAYERS: usize = 5;
+
+/// Builds a network from bytes, and loads and runs it.
+///
+/// # Panics
+/// Where infer-core does, or refuses it, or says what is not so.
+pub fn check(bytes: &[u8]) {
+    let mut choices = Choices { bytes, state: 0x9E37_79B9 };
+    let payload = network(&mut choices);
+    let plan = infer_core::stage::Plan::from_payload(&payload);
+    assert!(plan.is_ok(), "{:?}", plan.err());
+    payload::check(&payload);
+}
+
+/// Bytes, and when they are used up, numbers without a pattern that depend on the last of them.
+struct Choices<'b> {
+    bytes: &'b [u8],
+    state: u32,
+}
+
+impl Choices<'_> {
+    fn byte(&mut self) -> u8 {
+        if let Some((&byte, rest)) = self.bytes.split_first() {
+            self.bytes = rest;
+            self.state = (self.state ^ u32::from(byte)).wrapping_mul(0x0100_0193) | 1;
+            return byte;
+        }
+        // Marsaglia's xorshift.
+        self.state ^= self.state << 13;
+        self.state ^= self.state >> 17;
+        self.state ^= self.state << 5;
+        (self.state >> 13) as u8
+    }
+
+    fn up_to(&mut self, most: u16) -> u16 {
+        1 + u16::from(self.byte()) % most
+    }
+
+    /// Many bytes: the same over and over, or any.
+    fn many(&mut self, count: usize) -> Vec<u8> {
+        match self.byte() % 4 {
+            0 => vec![self.byte(); count],
+            _ => (0..count).map(|_| self.byte()).collect(),
+        }
+    }
+
+    /// Bias and multiplier of each channel. Any bias: accumulators may wrap. Any multiplier that is positive.
+    fn channels(&mut self, count: u16) -> Vec<u8> {
+        let mut table = self.many(8 * usize::from(count));
+        for record in table.chunks_mut(8) {
+            record[4] |= 1;
+            record[7] &= 0x7F;
+        }
+        table
+    }
+}
+
+/// The payload of a model file.
+fn network(choices: &mut Choices<'_>) -> Vec<u8> {
+    let mut shape = Shape { height: choices.up_to(14), width: choices.up_to(14), channels: choices.up_to(9) };
+    let zero_point = choices.byte();
+    let input = Input { shape, codes: Codes { scale: 1.0, zero_point } };
+    let count = usize::from(choices.byte()) % (MOST_LAYERS + 1);
+    let mut layers = Vec::new();
+    for _ in 0..count {
+        let kind = choices.byte() % 8;
+        let layer = match kind {
+            0..=3 => conv2d(choices, &mut shape),
+            4 | 5 if shape.height > 1 && shape.width > 1 => {
+                shape = Shape { height: shape.height / 2, width: shape.width / 2, ..shape };
+                postcard::to_allocvec(&Layer::MaxPool2d).expect("a vector has room")
+            }
+            _ => dense(choices, &mut shape),
+        };
+        layers.push(layer);
+    }
+    let classes = choices.up_to(21);
+    layers.push(logits(choices, classes, shape));
+    let metadata = Metadata {
+        trainer: "",
+        dataset: "",
+        architecture: "",
+        class_lines: &"\n".repeat(classes.into()),
+        preprocessing: "",
+        float_test_accuracy: None,
+        int8_test_accuracy: None,
+    };
+    let mut payload = postcard::to_allocvec(&metadata).expect("a vector has room");
+    payload = postcard::to_extend(&input, payload).expect("a vector has room");
+    payload = postcard::to_extend(&(layers.len() as u32), payload).expect("a vector has room");
+    payload.extend(layers.concat());
+    payload
+}
+
+fn conv2d(choices: &mut Choices<'_>, shape: &mut Shape) -> Vec<u8> {
+    let kernel = choices.up_to(7);
+    let fits = kernel <= shape.height && kernel <= shape.width;
+    let padding = if fits && choices.byte() & 1 == 0 { Padding::Valid } else { Padding::Same };
+    let output_channels = choices.up_to(20);
+    let taps = u32::from(kernel * kernel) * u32::from(shape.channels);
+    let weights = choices.many(packed(output_channels, taps));
+    let table = choices.channels(output_channels);
+    let paddings = [choices.byte(), choices.byte()];
+    let conv = Conv2d {
+        output_channels,
+        kernel: kernel as u8,
+        padding,
+        requantize: requantize(choices, blob(paddings[0], &table)),
+        weights: blob(paddings[1], &weights),
+    };
+    let shrink = if padding == Padding::Valid { kernel - 1 } else { 0 };
+    *shape = Shape { height: shape.height - shrink, width: shape.width - shrink, channels: output_channels };
+    postcard::to_allocvec(&Layer::Conv2d(conv)).expect("a vector has room")
+}
+
+fn dense(choices: &mut Choices<'_>, shape: &mut Shape) -> Vec<u8> {
+    let outputs = choices.up_to(40);
+    let weights = choices.many(packed(outputs, shape.len() as u32));
+    let table = choices.channels(outputs);
+    let paddings = [choices.byte(), choices.byte()];
+    let requantize = requantize(choices, blob(paddings[0], &table));
+    *shape = Shape::flat(outputs);
+    let layer = Layer::Dense(Dense { outputs, requantize, weights: blob(paddings[1], &weights) });
+    postcard::to_allocvec(&layer).expect("a vector has room")
+}
+
+fn logits(choices: &mut Choices<'_>, classes: u16, shape: Shape) -> Vec<u8> {
+    let weights = choices.many(packed(classes, shape.len() as u32));
+    let biases = choices.many(4 * usize::from(classes));
+    let paddings = [choices.byte(), choices.byte()];
+    // Any positive finite scale, subnormal ones too.
+    let bits = u32::from_le_bytes([choices.byte(), choices.byte(), choices.byte(), choices.byte()]);
+    let scale = f32::from_bits(1 + bits % (f32::MAX.to_bits() - 1));
+    let layer = Layer::Logits(Logits {
+        classes,
+        scale,
+        biases: blob(paddings[0], &biases),
+        weights: blob(paddings[1], &weights),
+    });
+    postcard::to_allocvec(&layer).expect("a vector has room")
+}
+
+fn requantize<'a>(choices: &mut Choices<'_>, channels: Blob<'a>) -> Requantize<'a> {
+    let relu = choices.byte() & 1 == 1;
+    let zero_point = if relu { 0 } else { choices.byte() };
+    Requantize { codes: Codes { scale: 1.0, zero_point }, relu, shift: choices.byte() % 32, channels }
+}
+
+fn packed(rows: u16, inputs: u32) -> usize {
+    packed_len(rows.into(), inputs).expect("these are small") as usize
+}
+
+/// Data at any alignment.
+fn blob(padding: u8, data: &[u8]) -> Blob<'_> {
+    Blob { padding: &[0; 3][..usize::from(padding % 4)], data }
+}

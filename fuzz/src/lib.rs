@@ -1,0 +1,18 @@
+//! What is true of any bytes whatever: a function for each fuzz target, which panics where it is not.
+//!
+//! cargo-fuzz calls them with what it makes up; `tests/tests/fuzz_seeds.rs` calls them with the seeds that are kept, on any
+//! compiler. `idx.rs` and `architecture.rs`, which need the trainer, are no modules of this crate but of those two targets.
+//!
+//! | module | its bytes are |
+//! |---|---|
+//! | [`model`] | a model file |
+//! | [`header`] | a header, in front of an honest payload |
+//! | [`payload`] | a payload, behind a header that is true of it |
+//! | [`kernels`] | shapes and numbers of a network |
+//! | [`running`] | what the last three do with a file that loads |
+
+pub mod header;
+pub mod kernels;
+pub mod model;
+pub mod payload;
+pub mod running;

@@ -1,0 +1,107 @@
+//! What a file that loads does: it runs, with the same codes from the chosen kernels and from the portable ones, and the same again.
+
+use infer_core::format::{Input, Layer, Metadata};
+use infer_core::header::HEADER_LEN;
+use infer_core::kernels::portable;
+use infer_core::stage::{LogitsStage, Plan, Stage};
+use infer_core::{Header, Network};
+
+/// Multiply-accumulates that a network may take to be run here: a millisecond or two under a sanitizer. Larger ones are loaded only.
+const MOST_MACS: usize = 1 << 18;
+
+/// Bytes of arena and of input, together, that a network may take to be run here.
+const MOST_MEMORY: usize = 1 << 18;
+
+/// Runs a model file that loads.
+///
+/// # Panics
+/// Where it does not run, or the portable kernels say otherwise.
+pub fn check(model: &[u8]) {
+    let header = Header::parse(model).expect("it loaded before");
+    let end = HEADER_LEN + header.payload_len as usize;
+    let plan = Plan::from_payload(&model[HEADER_LEN..end]).expect("it loaded before");
+    let input_len = plan.input.shape.len();
+    if macs(&plan) > MOST_MACS || plan.arena_len() + input_len > MOST_MEMORY {
+        return;
+    }
+    // Exactly as long as they have to be: a sanitizer sees the first byte outside.
+    let model = model[..end].to_vec();
+    let mut arena = vec![0xA5; plan.arena_len()];
+    let mut network = Network::new(&model, &mut arena).expect("the arena is as long as the file says");
+    assert!(network.classify(&vec![0; input_len + 1]).is_err());
+    for step in [0, 1, 77] {
+        let pixels: Vec<u8> = (0..input_len).map(|index| (index * step) as u8).collect();
+        let mut trace = Vec::new();
+        let output = network.classify_traced(&pixels, |_, codes| trace.push(codes.to_vec())).expect("it loaded");
+        let logits = output.logits().to_vec();
+        assert_eq!(logits.len(), usize::from(plan.classes));
+        assert_eq!(output.class(), output.top_k::<1>()[0].class);
+        assert!(output.top_k::<4>().is_sorted_by(|a, b| (b.logit, a.class) < (a.logit, b.class)));
+        output.probabilities(&mut [0.0; 4]);
+        check_codes(&plan, &pixels, &trace);
+        check_logits(&model, trace.last().unwrap_or(&pixels), &logits);
+        assert_eq!(network.classify(&pixels).expect("it loaded").logits(), logits, "the second time");
+    }
+}
+
+/// Multiply-accumulates of one inference, or as many as can be counted.
+fn macs(plan: &Plan<'_>) -> usize {
+    plan.stages().fold(0, |macs: usize, numbered| {
+        let more = match numbered.stage {
+            Stage::Conv2d(conv) => {
+                let positions = conv.output.len() / usize::from(conv.output.channels) * if conv.pool { 4 } else { 1 };
+                positions.saturating_mul(conv.weights.len())
+            }
+            Stage::MaxPool2d(pool) => pool.input.len(),
+            Stage::Dense(dense) => dense.weights.len(),
+        };
+        macs.saturating_add(more)
+    })
+}
+
+/// Every stage by the portable kernels, from what went into it.
+fn check_codes(plan: &Plan<'_>, pixels: &[u8], trace: &[Vec<u8>]) {
+    let mut input = pixels;
+    for (numbered, found) in plan.stages().zip(trace) {
+        let mut scratch = vec![0xDEAD_BEEF; numbered.stage.scratch_len()];
+        let mut codes = vec![0x5A; numbered.stage.output_len()];
+        match &numbered.stage {
+            Stage::Conv2d(conv) => portable::conv2d(input, conv, &mut scratch, &mut codes),
+            Stage::MaxPool2d(pool) => portable::max_pool2d(input, pool, &mut codes),
+            Stage::Dense(dense) => portable::dense(input, dense, &mut scratch, &mut codes),
+        }
+        assert_eq!(*found, codes, "{numbered:?}");
+        input = found;
+    }
+    assert_eq!(plan.stages().count(), trace.len());
+}
+
+/// The logits by the portable kernel, the layer read by way of serde's own records.
+///
+/// These are stricter: they refuse a number that is written with more bytes than it needs. Then there is nothing to compare.
+fn check_logits(model: &[u8], features: &[u8], found: &[i32]) {
+    let Some(Layer::Logits(last)) = last_layer(&model[HEADER_LEN..]) else { return };
+    let stage = LogitsStage {
+        inputs: features.len() as u32,
+        classes: last.classes,
+        scale: last.scale,
+        biases: last.biases.data,
+        weights: last.weights.data,
+    };
+    let mut logits = vec![0; found.len()];
+    portable::logits(features, &stage, &mut [], &mut logits);
+    assert_eq!(found, logits);
+}
+
+fn last_layer(payload: &[u8]) -> Option<Layer<'_>> {
+    let (_, rest) = postcard::take_from_bytes::<Metadata>(payload).ok()?;
+    let (_, rest) = postcard::take_from_bytes::<Input>(rest).ok()?;
+    let (count, mut rest) = postcard::take_from_bytes::<u32>(rest).ok()?;
+    let mut last = None;
+    for _ in 0..count {
+        let (layer, behind) = postcard::take_from_bytes::<Layer>(rest).ok()?;
+        (last, rest) = (Some(layer), behind);
+    }
+    assert!(rest.is_empty(), "a file that loads ends with its last layer");
+    last
+}

@@ -1,0 +1,104 @@
+//! Writes the seeds that the fuzz targets begin with: files as the trainer writes them, and some that are broken.
+//! `cargo run --release -p thimble-tests --example fuzz_seeds`
+
+use std::io::Write;
+use std::path::Path;
+use std::{fs, io};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use infer_core::Shape;
+use infer_core::header::HEADER_LEN;
+use thimble_tests::idx_files::{images_of, labels};
+use thimble_tests::random_model::{Kind, RandomModel};
+use thimble_tests::tiny;
+use trainer::architecture::Architecture;
+
+fn main() -> io::Result<()> {
+    let seeds = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/seeds"));
+    let write = |target: &str, name: &str, bytes: &[u8]| {
+        let directory = seeds.join(target);
+        fs::create_dir_all(&directory)?;
+        fs::write(directory.join(name), bytes)
+    };
+    for (name, model) in models() {
+        let file = model.file();
+        write("model", name, &file)?;
+        write("payload", name, &file[HEADER_LEN..])?;
+        write("header", name, &file[..HEADER_LEN])?;
+    }
+    let file = tiny::model().file();
+    for (name, range, change) in
+        [("truncated", 0..300, 0u8), ("damaged", 0..512, 1), ("newer", 0..512, 0), ("zip", 0..32, 0)]
+    {
+        let mut broken = file[range].to_vec();
+        match name {
+            "newer" => broken[8] = 99,
+            "zip" => broken[..4].copy_from_slice(b"PK\x03\x04"),
+            _ => *broken.last_mut().expect("it is not empty") ^= change,
+        }
+        write("model", name, &broken)?;
+    }
+    for (name, position) in [("payload-length", 12), ("arena", 16), ("input", 20), ("classes", 24), ("version", 8)] {
+        let mut broken = file[..HEADER_LEN].to_vec();
+        broken[position] ^= 2;
+        write("header", name, &broken)?;
+    }
+    for number in 0..12u8 {
+        let bytes: Vec<u8> = (0..64u8).map(|at| at.wrapping_mul(2 * number + 37).wrapping_add(number * 91)).collect();
+        write("kernels", &format!("numbers-{number}"), &bytes)?;
+    }
+    write_idx(&write)?;
+    for (name, text) in Architecture::built_in_files() {
+        write("architecture", name, text.as_bytes())?;
+    }
+    let header = "name = \"mine\"\ninput = [4, 4, 1]\n";
+    let pools = "[[layers]]\nmax_pool = {}\n".repeat(3);
+    write("architecture", "too-many-pools", format!("{header}{pools}").as_bytes())?;
+    let sides = "name = \"largest\"\ninput = [65535, 65535, 65535]\n";
+    let conv = "[[layers]]\nconv = { channels = 65535, kernel = 7, padding = \"same\" }\n".repeat(2);
+    write("architecture", "largest", format!("{sides}{conv}[[layers]]\ndense = {{ outputs = 65535 }}\n").as_bytes())?;
+    write("architecture", "no-layers", format!("{header}layers = []").as_bytes())
+}
+
+/// One network of each kind of layer, and of the shapes that loops have tails for.
+fn models() -> [(&'static str, RandomModel); 7] {
+    let model = |side: u16, channels: u16, zero_point: u8, layers: &[Kind], classes: u16| RandomModel {
+        input: Shape { height: side, width: side, channels },
+        zero_point,
+        layers: layers.to_vec(),
+        classes,
+        seed: 48,
+    };
+    [
+        ("tiny", tiny::model()),
+        ("logits-only", model(3, 1, 0, &[], 2)),
+        ("dense", model(4, 1, 9, &[Kind::Dense(9)], 3)),
+        ("conv-valid", model(6, 2, 200, &[Kind::Conv(9, 3, false)], 2)),
+        ("conv-same-pool", model(7, 1, 5, &[Kind::Conv(17, 2, true), Kind::MaxPool], 2)),
+        ("pool-first", model(8, 3, 0, &[Kind::MaxPool, Kind::Conv(3, 4, true), Kind::MaxPool, Kind::Dense(5)], 4)),
+        (
+            "deep",
+            model(8, 1, 0, &[Kind::Conv(2, 7, true), Kind::Conv(3, 1, false), Kind::Dense(8), Kind::Dense(7)], 21),
+        ),
+    ]
+}
+
+/// Two bytes for where the images end, the images, the labels.
+fn write_idx(write: &impl Fn(&str, &str, &[u8]) -> io::Result<()>) -> io::Result<()> {
+    let pair = |images: &[u8], labels: &[u8]| [&(images.len() as u16).to_le_bytes()[..], images, labels].concat();
+    let (images, classes) = (images_of([3, 4, 5], &[7; 60]), labels(&[0, 1, 2]));
+    let packed = |bytes: &[u8]| -> io::Result<Vec<u8>> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(bytes)?;
+        encoder.finish()
+    };
+    write("idx", "plain", &pair(&images, &classes))?;
+    write("idx", "gzip", &pair(&packed(&images)?, &packed(&classes)?))?;
+    write("idx", "truncated", &pair(&images[..40], &classes))?;
+    write("idx", "too-long", &pair(&[&images[..], &[0]].concat(), &classes))?;
+    write("idx", "swapped", &pair(&classes, &images))?;
+    write("idx", "counts-differ", &pair(&images, &labels(&[0, 1])))?;
+    write("idx", "no-images", &pair(&images_of([0, 4, 5], &[]), &labels(&[])))?;
+    write("idx", "huge-claim", &pair(&images_of([u32::MAX; 3], &[1; 8]), &classes))
+}

@@ -1,0 +1,42 @@
+//! Signs model files, and loads only signed ones.
+//!
+//! ```text
+//! cargo run --release -p thimble-tests --example signed_model -- keys thimble     writes thimble.secret and thimble.public
+//! cargo run --release -p thimble-tests --example signed_model -- sign thimble.secret model.bin signed.bin
+//! cargo run --release -p thimble-tests --example signed_model -- load thimble.public signed.bin
+//! ```
+
+use std::error::Error;
+use std::{env, fs};
+
+use ed25519_compact::{KeyPair, PublicKey, SecretKey};
+use infer_core::{Header, Network};
+use thimble_tests::signed::{sign, verified};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["keys", name] => {
+            let keys = KeyPair::generate();
+            fs::write(format!("{name}.secret"), &keys.sk[..])?;
+            fs::write(format!("{name}.public"), &keys.pk[..])?;
+        }
+        ["sign", secret, model, signed] => {
+            let model = fs::read(model)?;
+            // What would not load is not signed.
+            Network::new(&model, &mut vec![0; Header::parse(&model)?.arena_len as usize])?;
+            fs::write(signed, sign(&model, &SecretKey::from_slice(&fs::read(secret)?)?))?;
+        }
+        ["load", public, signed] => {
+            let flash = fs::read(signed)?;
+            let model = verified(&flash, &PublicKey::from_slice(&fs::read(public)?)?)
+                .map_err(|refusal| format!("{signed} is not loaded: {refusal:?}"))?;
+            let mut arena = vec![0; Header::parse(model)?.arena_len as usize];
+            let network = Network::new(model, &mut arena)?;
+            println!("{}, trained on {}", network.metadata().architecture, network.metadata().dataset);
+        }
+        _ => return Err("usage: signed_model keys NAME | sign SECRET MODEL SIGNED | load PUBLIC SIGNED".into()),
+    }
+    Ok(())
+}

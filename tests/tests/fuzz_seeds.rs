@@ -1,0 +1,68 @@
+//! The seeds of the fuzz targets, through the same functions that the fuzzer calls, on any compiler.
+//!
+//! Whatever a fuzzer crashes on is kept as one more seed, so that it stays mended.
+
+use std::fs;
+use std::path::PathBuf;
+
+#[path = "../../fuzz/src/architecture.rs"]
+mod architecture;
+#[path = "../../fuzz/src/idx.rs"]
+mod idx;
+#[path = "../../fuzz/src/lib.rs"]
+mod infer_core_targets;
+
+use infer_core_targets::{header, kernels, model, payload};
+
+/// Calls `check` with every seed of a target.
+fn replay(target: &str, least: usize, check: fn(&[u8])) {
+    let directory = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/seeds")).join(target);
+    let mut paths: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    assert!(paths.len() >= least, "only {} seeds of {target}", paths.len());
+    for path in paths {
+        // Printed where the check panics: which seed it was.
+        println!("{}", path.display());
+        check(&fs::read(path).unwrap());
+    }
+}
+
+#[test]
+fn seeds_of_the_target_model_hold() {
+    replay("model", 8, model::check);
+}
+
+#[test]
+fn seeds_of_the_target_header_hold() {
+    replay("header", 8, header::check);
+}
+
+#[test]
+fn seeds_of_the_target_payload_hold() {
+    replay("payload", 7, payload::check);
+}
+
+#[test]
+fn seeds_of_the_target_kernels_hold() {
+    replay("kernels", 8, kernels::check);
+}
+
+#[test]
+fn seeds_of_the_target_idx_hold() {
+    replay("idx", 6, idx::check);
+}
+
+#[test]
+fn seeds_of_the_target_architecture_hold() {
+    replay("architecture", 5, architecture::check);
+}
+
+#[test]
+fn networks_of_any_numbers_hold() {
+    // Beginnings that the target makes whole networks of.
+    for seed in 0..400u32 {
+        let bytes: Vec<u8> =
+            (0..24u32).map(|at| (seed.wrapping_mul(0x9E37_79B9).rotate_left(at) >> 24) as u8).collect();
+        kernels::check(&bytes);
+    }
+}
