@@ -2,6 +2,9 @@
 #
 # They are M0+, M3, M4F, M7, M33 and RV32IMC, and microbit, whose memory is smaller. $THIMBLE_MODEL is linked in.
 
+# A command that fails inside of $(...) fails the script, wherever the result goes by an assignment of its own.
+shopt -s inherit_errexit
+
 firmware_example=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 # The host's side, built.
@@ -41,5 +44,5 @@ bytes_on() {
         ../.ci/bare-metal-cargo "$target" run --quiet --release --no-default-features --features link-proof --bin minimal)
 }
 
-# number KEY JSON
-number() { sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p" <<<"$2"; }
+# number KEY JSON: fails where there is none.
+number() { sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p" <<<"$2" | grep .; }

@@ -29,9 +29,12 @@ layers=(
             export THIMBLE_MODEL=$scratch/model.bin
             on_core "$core" bench "$scratch/pictures" >"$scratch/bench"
             # The second line is the first layer's.
-            echo "$layer $(sed -n '2s/.* //p' "$scratch/bench") $(number stack_bytes "$(tail -n 1 "$scratch/bench")")"
+            instructions=$(sed -n '2s/.* //p' "$scratch/bench")
+            stack=$(number stack_bytes "$(tail -n 1 "$scratch/bench")")
+            echo "$layer $instructions $stack"
         done >"$scratch/measured"
-        "$on_chip" fit-costs "$core" "$(bytes_on "$core" flash)" "$scratch/measured"
+        code=$(bytes_on "$core" flash)
+        "$on_chip" fit-costs "$core" "$code" "$scratch/measured"
     done
 } >"$scratch/cores.toml"
 mv "$scratch/cores.toml" ../trainer/hardware/cores.toml

@@ -49,10 +49,13 @@ for model in "${models[@]}"; do
         verdict=$("$on_chip" compare "$model" "$scratch/pictures" "$scratch/logits") || failed=1
         mismatches=$(sed 's/.*pictures, \([0-9]*\) mismatches.*/\1/' <<<"$verdict")
         line=$(on_core "$core" bench "$scratch/counted" | grep '^{')
-        code=$(bytes_on "$core" flash) kernels=$(bytes_on "$core" kernels)
+        code=$(bytes_on "$core" flash)
+        kernels=$(bytes_on "$core" kernels)
         name=$(sed 's/.*"model":"\([^"]*\)".*/\1/' <<<"$line")
-        mean=$(number instructions_mean "$line") most=$(number instructions_max "$line")
-        dense=$(number instructions_dense "$line") stack=$(number stack_bytes "$line")
+        mean=$(number instructions_mean "$line")
+        most=$(number instructions_max "$line")
+        dense=$(number instructions_dense "$line")
+        stack=$(number stack_bytes "$line")
         arena=$(number arena_bytes "$line")
         # shellcheck disable=SC2059
         printf "$row" "$core" "$name" "$images" "$mismatches" "$mean" "$most" "$dense" "$stack" "$arena" "$code" "$kernels"

@@ -46,4 +46,5 @@ set -- -M $machine ${cpu:+-cpu $cpu} -nographic -monitor none -serial none -icou
     -semihosting-config "$semihosting" -kernel "$elf"
 [ $core != RV32IMC ] || set -- "$@" -bios none
 [ -z "${THIMBLE_LOAD:-}" ] || set -- "$@" -device "loader,force-raw=on,file=$THIMBLE_LOAD"
-exec $qemu "$@"
+# A program that never ends is a failure, and not a script that never ends.
+exec timeout "${THIMBLE_TIMEOUT:-900}" $qemu "$@"

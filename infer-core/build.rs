@@ -25,10 +25,21 @@ fn main() {
     }
     let fits = |prefixes: &[&str]| prefixes.iter().any(|prefix| target.starts_with(prefix));
     let fitting = KERNELS.iter().find(|(_, prefixes)| fits(prefixes)).map_or("portable", |(name, _)| name);
+    // Bare-metal targets of a desk's processors can be without its vectors.
+    let features = env::var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
+    let has = |feature: &str| features.split(',').any(|name| name == feature);
+    let fitting = match fitting {
+        "x86_64" if !has("sse2") => "portable",
+        "aarch64" if !has("neon") => "portable",
+        fitting => fitting,
+    };
     // Whoever builds for a core without what its target's name suggests chooses by `RUSTFLAGS='--cfg kernels="…"'`.
     let chosen = env::var("CARGO_CFG_KERNELS").unwrap_or_else(|_| {
         println!("cargo::rustc-cfg=kernels={fitting:?}");
         fitting.to_owned()
     });
+    if chosen != "portable" && KERNELS.iter().all(|(name, _)| *name != chosen) {
+        println!("cargo::error=there are no kernels {chosen:?}; there are {}", names.join(", "));
+    }
     println!("cargo::rustc-env=THIMBLE_KERNELS={chosen}");
 }

@@ -25,6 +25,7 @@ impl<const N: usize> Arena<N> {
     }
 
     /// The memory, to the first who asks; nothing to all others, which `Network::new` refuses as too small.
+    #[expect(clippy::mut_from_ref, reason = "it is given out once")]
     pub fn take(&'static self) -> &'static mut [u8] {
         if critical_section::with(|section| self.taken.borrow(section).replace(true)) {
             return &mut [];

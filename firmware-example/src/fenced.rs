@@ -41,6 +41,7 @@ impl<const N: usize> Fenced<N> {
     }
 
     /// The memory, with its fences up, to the first who asks; nothing to all others.
+    #[expect(clippy::mut_from_ref, reason = "it is given out once")]
     pub fn take(&'static self) -> &'static mut [u8] {
         if critical_section::with(|section| self.taken.borrow(section).replace(true)) {
             return &mut [];

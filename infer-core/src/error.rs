@@ -48,7 +48,10 @@ pub enum Error {
         computed: u32,
     },
     /// The payload is not the postcard encoding that this format version describes.
-    Payload,
+    Payload {
+        /// Bytes that are left where something cannot be decoded.
+        left: usize,
+    },
     /// Bytes are left over between the last layer and the end of the payload.
     PayloadLeftOver {
         /// How many.
@@ -129,6 +132,8 @@ pub enum Error {
     },
     /// The header states another input length, class count or arena size than the layers ask for.
     HeaderClaim {
+        /// Where it stands in the header: 16 for the arena, 20 for the input length, 24 for the classes.
+        offset: u8,
         /// The figure in the header.
         stated: u32,
         /// The figure that the layers ask for.
@@ -178,7 +183,7 @@ impl fmt::Display for Error {
                     "model damaged: CRC-32 is {computed:08x}, the file says {stored:08x}; copy or export it again"
                 )
             }
-            Self::Payload => f.write_str("model payload cannot be decoded"),
+            Self::Payload { left } => write!(f, "model payload cannot be decoded, {left} bytes before its end"),
             Self::PayloadLeftOver { bytes } => write!(f, "model payload has {bytes} bytes after its last layer"),
             Self::LayerCount { found } => {
                 write!(f, "model has {found} layers; 1 to {} can be run", crate::stage::MAX_LAYERS)
@@ -205,8 +210,13 @@ impl fmt::Display for Error {
                 write!(f, "layer {layer}: the layer that gives the logits must be there once, as the last")
             }
             Self::ClassNames { names, classes } => write!(f, "model names {names} classes and tells {classes} apart"),
-            Self::HeaderClaim { stated, actual } => {
-                write!(f, "model header states {stated} where the layers ask for {actual}")
+            Self::HeaderClaim { offset, stated, actual } => {
+                let what = match offset {
+                    16 => "bytes of arena",
+                    20 => "bytes of input",
+                    _ => "classes",
+                };
+                write!(f, "model header states {stated} {what} where the layers ask for {actual}")
             }
             Self::ArenaTooSmall { needed, given } => {
                 write!(f, "arena too small: the model needs {needed} bytes, {given} given; size it by arena_len")

@@ -42,13 +42,13 @@ impl<'m, 'a> Network<'m, 'a> {
         let header = Header::parse(model)?;
         let plan = Plan::from_payload(header.checked_payload(model)?)?;
         let claims = [
-            (header.arena_len, plan.arena_len()),
-            (header.input_len, plan.input.shape.len()),
-            (header.classes, usize::from(plan.classes)),
+            (16, header.arena_len, plan.arena_len()),
+            (20, header.input_len, plan.input.shape.len()),
+            (24, header.classes, usize::from(plan.classes)),
         ];
-        for (stated, actual) in claims {
+        for (offset, stated, actual) in claims {
             if stated as usize != actual {
-                return Err(Error::HeaderClaim { stated, actual: actual as u32 });
+                return Err(Error::HeaderClaim { offset, stated, actual: actual as u32 });
             }
         }
         let too_small = Error::ArenaTooSmall { needed: plan.arena_len(), given: arena.len() };

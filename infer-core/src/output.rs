@@ -60,16 +60,18 @@ impl<'n> Output<'n> {
     /// `p_i = exp(scale * (l_i - max l)) / sum_j exp(scale * (l_j - max l))` in `f32` with micromath's `exp`, in this
     /// order of operations, so that every target computes the same bits.
     pub fn probabilities(&self, probabilities: &mut [f32]) {
-        let sum = self.exponential_sum();
+        let maximum = self.maximum();
+        let sum = self.exponential_sum(maximum);
         for (probability, &logit) in probabilities.iter_mut().zip(self.logits) {
-            *probability = self.exponential(logit) / sum;
+            *probability = self.exponential(logit, maximum) / sum;
         }
     }
 
     /// The `K` classes with the highest logits, highest first, of equals the lowest index first.
     #[must_use]
     pub fn top_k<const K: usize>(&self) -> Vec<Ranked, K> {
-        let sum = self.exponential_sum();
+        let maximum = self.maximum();
+        let sum = self.exponential_sum(maximum);
         let mut ranking = Vec::<Ranked, K>::new();
         let mut last = None;
         // The best of those behind the last one, again and again: an insertion into a sorted list has a panic inside
@@ -78,21 +80,24 @@ impl<'n> Output<'n> {
             let places = self.logits.iter().enumerate().map(|(class, &logit)| (logit, Reverse(class)));
             let Some(best) = places.filter(|&place| last.is_none_or(|last| place < last)).max() else { break };
             let (logit, Reverse(class)) = best;
-            let _ = ranking.push(Ranked { class, logit, probability: self.exponential(logit) / sum });
+            let _ = ranking.push(Ranked { class, logit, probability: self.exponential(logit, maximum) / sum });
             last = Some(best);
         }
         ranking
     }
 
-    fn exponential_sum(&self) -> f32 {
-        self.logits.iter().fold(0.0, |sum, &logit| sum + self.exponential(logit))
+    fn maximum(&self) -> i32 {
+        self.logits.iter().copied().max().unwrap_or_default()
     }
 
-    /// `exp(scale * (logit - max))`, at most 1.
+    fn exponential_sum(&self, maximum: i32) -> f32 {
+        self.logits.iter().fold(0.0, |sum, &logit| sum + self.exponential(logit, maximum))
+    }
+
+    /// `exp(scale * (logit - maximum))`, at most 1.
     ///
     /// Called as `F32Ext::exp`: where std is in reach, `x.exp()` would be the inherent method and other bits.
-    fn exponential(&self, logit: i32) -> f32 {
-        let maximum = self.logits.iter().copied().max().unwrap_or(logit);
+    fn exponential(&self, logit: i32, maximum: i32) -> f32 {
         let below = maximum.wrapping_sub(logit).cast_unsigned();
         F32Ext::exp(-(self.scale * below as f32))
     }

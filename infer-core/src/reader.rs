@@ -86,7 +86,12 @@ impl<'m> Reader<'m> {
     }
 
     fn blob(&mut self) -> Option<Blob<'m>> {
-        Some(Blob { padding: self.bytes()?, data: self.bytes()? })
+        let padding = self.bytes()?;
+        // What aligns words is shorter than one, and carries nothing.
+        if padding.len() > 3 || padding.iter().any(|&byte| byte != 0) {
+            return None;
+        }
+        Some(Blob { padding, data: self.bytes()? })
     }
 
     fn text(&mut self) -> Option<&'m str> {

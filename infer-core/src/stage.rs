@@ -180,9 +180,11 @@ impl<'m> Plan<'m> {
     #[inline(always)]
     pub fn from_payload(payload: &'m [u8]) -> Result<Self, Error> {
         let mut reader = Reader::new(payload);
-        let metadata = reader.metadata().ok_or(Error::Payload)?;
-        let input = reader.input().ok_or(Error::Payload)?;
-        let count = reader.word().ok_or(Error::Payload)?;
+        let metadata = reader.metadata().ok_or(Error::Payload { left: payload.len() })?;
+        let left = reader.left();
+        let input = reader.input().ok_or(Error::Payload { left })?;
+        let left = reader.left();
+        let count = reader.word().ok_or(Error::Payload { left })?;
         if count == 0 || count > MAX_LAYERS as u32 {
             return Err(Error::LayerCount { found: count });
         }
@@ -279,7 +281,8 @@ impl<'m> Stages<'m> {
             return Err(Error::LogitsLayer { layer: self.count.saturating_sub(1) });
         }
         self.layer += 1;
-        let stage = match self.reader.layer().ok_or(Error::Payload)? {
+        let left = self.reader.left();
+        let stage = match self.reader.layer().ok_or(Error::Payload { left })? {
             Layer::Conv2d(conv) => {
                 let mut stage = self.flow.conv2d(layer, &conv, self.checked)?;
                 if self.layer < self.count && self.reader.max_pool2d() {

@@ -4,6 +4,7 @@ use infer_core::format::{Blob, Codes, Conv2d, Dense, Input, Layer, Logits, Metad
 use infer_core::header::{FORMAT_VERSION, HEADER_LEN};
 use infer_core::{Crc32, Error, Header, Network, Shape, arena_len, classes_len, input_len};
 use proptest::prelude::*;
+use thimble_tests::bit_flips::repair;
 use thimble_tests::random_model::{metadata, random_models};
 use thimble_tests::tiny;
 use trainer::model_file::encode;
@@ -65,11 +66,48 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_behind_a_true_header_are_refused_or_run(mut payload in prop::collection::vec(any::<u8>(), 0..400)) {
-        let claims = Header { payload_len: payload.len() as u32, arena_len: 64, input_len: 4, classes: 2, crc32: 0 };
-        let mut file = claims.with_checksum_of(&payload).to_bytes().to_vec();
-        file.append(&mut payload);
-        let _ = load_and_run(&file);
+    fn any_layers_behind_a_true_beginning_are_refused_or_run(
+        count in 0u8..=3,
+        mut layers in prop::collection::vec(prop_oneof![3 => 0u8..=4, 1 => any::<u8>()], 0..400),
+    ) {
+        // Names and an input that can be, and behind them what claims to be layers.
+        let parts = Parts::new();
+        let file = parts.file(&parts.layers());
+        let beginning_len = file.len() - HEADER_LEN - layers_len(&parts);
+        let mut payload = file[HEADER_LEN..][..beginning_len - 1].to_vec();
+        payload.push(count);
+        payload.append(&mut layers);
+        let refused = load_and_run(&with_payload(&payload)).is_err_and(|error| error == Error::Payload { left: payload.len() });
+        prop_assert!(!refused, "the beginning is read");
+    }
+}
+
+#[test]
+fn each_claim_of_the_header_is_held_against_the_layers() {
+    let file = tiny::model().file();
+    for offset in [16, 20, 24u8] {
+        let mut file = file.clone();
+        let claim = &mut file[usize::from(offset)..][..4];
+        let actual = u32::from_le_bytes(claim.try_into().unwrap());
+        claim.copy_from_slice(&(actual + 1).to_le_bytes());
+        repair(&mut file);
+        assert_eq!(load_and_run(&file), Err(Error::HeaderClaim { offset, stated: actual + 1, actual }));
+    }
+}
+
+#[test]
+fn padding_is_shorter_than_a_word_and_carries_nothing() {
+    let parts = Parts::new();
+    for (padding, is_fine) in [(&[][..], true), (&[0; 3], true), (&[0; 4], false), (&[0, 1], false)] {
+        let mut layers = parts.layers();
+        if let Layer::Conv2d(conv) = &mut layers[0] {
+            conv.weights.padding = padding;
+        }
+        match load_and_run(&parts.file(&layers)) {
+            Err(Error::HeaderClaim { .. }) => assert!(is_fine, "{padding:?}"),
+            Err(Error::Payload { .. }) => assert!(!is_fine, "{padding:?}"),
+            other => panic!("{other:?}"),
+        }
     }
 }
 
@@ -186,6 +224,11 @@ impl Parts {
     }
 }
 
+/// Bytes of the layers in the payload.
+fn layers_len(parts: &Parts) -> usize {
+    parts.layers().iter().map(|layer| postcard::to_allocvec(layer).unwrap().len()).sum()
+}
+
 fn with_payload(payload: &[u8]) -> Vec<u8> {
     let claims = Header { payload_len: payload.len() as u32, arena_len: 0, input_len: 16, classes: 2, crc32: 0 };
     [&claims.with_checksum_of(payload).to_bytes()[..], payload].concat()
@@ -248,7 +291,7 @@ fn every_refusal_is_reached_and_carries_its_numbers() {
             parts.logits.weights = Blob::unpadded(&ZEROS[..9])
         }),
         (Error::ClassNames { names: 3, classes: 2 }, |parts| parts.classes = "a\nb\nc"),
-        (Error::HeaderClaim { stated: 0, actual: 431 }, |_| {}),
+        (Error::HeaderClaim { offset: 16, stated: 0, actual: 431 }, |_| {}),
     ];
     for (number, (expected, change)) in cases.into_iter().enumerate() {
         assert_eq!(refuse(change), expected, "case {number}");
@@ -281,7 +324,10 @@ fn layers_out_of_place_are_refused() {
             .chain([logits])
             .collect()
     };
-    assert!(matches!(refuse(&deep(23)), Error::HeaderClaim { stated: 0, .. }), "nothing but the header is wrong");
+    assert!(
+        matches!(refuse(&deep(23)), Error::HeaderClaim { offset: 16, stated: 0, .. }),
+        "nothing but the header is wrong"
+    );
     assert_eq!(refuse(&deep(24)), Error::LayerCount { found: 25 });
 }
 
@@ -290,11 +336,15 @@ fn payloads_that_are_none_are_refused() {
     let parts = Parts::new();
     let file = parts.file(&parts.layers());
     let payload = &file[HEADER_LEN..];
-    assert_eq!(load_and_run(&with_payload(&payload[..payload.len() - 1])), Err(Error::Payload));
+    let logits_len = postcard::to_allocvec(&parts.layers()[2]).unwrap().len();
+    assert_eq!(
+        load_and_run(&with_payload(&payload[..payload.len() - 1])),
+        Err(Error::Payload { left: logits_len - 1 })
+    );
     assert_eq!(load_and_run(&with_payload(&[payload, &[0; 3]].concat())), Err(Error::PayloadLeftOver { bytes: 3 }));
-    assert_eq!(load_and_run(&with_payload(&[0xFF; 64])), Err(Error::Payload));
+    assert_eq!(load_and_run(&with_payload(&[0xFF; 64])), Err(Error::Payload { left: 64 }));
     let huge_string: &[u8] = &[0xFF, 0xFF, 0xFF, 0xFF, 0x0F];
-    assert_eq!(load_and_run(&with_payload(huge_string)), Err(Error::Payload));
+    assert_eq!(load_and_run(&with_payload(huge_string)), Err(Error::Payload { left: 5 }));
 }
 
 #[test]

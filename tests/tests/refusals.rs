@@ -27,7 +27,7 @@ fn every_refusal_says_what_is_wrong_where_and_with_which_numbers() {
             Error::Checksum { stored: 0xAB, computed: 0x1234_5678 },
             "model damaged: CRC-32 is 12345678, the file says 000000ab; copy or export it again",
         ),
-        (Error::Payload, "model payload cannot be decoded"),
+        (Error::Payload { left: 12 }, "model payload cannot be decoded, 12 bytes before its end"),
         (Error::PayloadLeftOver { bytes: 3 }, "model payload has 3 bytes after its last layer"),
         (Error::LayerCount { found: 25 }, "model has 25 layers; 1 to 24 can be run"),
         (Error::Dimensions { layer: 2 }, "layer 2: a dimension is zero or too large"),
@@ -49,7 +49,10 @@ fn every_refusal_says_what_is_wrong_where_and_with_which_numbers() {
         (Error::ReluZeroPoint { layer: 1, zero_point: 7 }, "layer 1: ReLU with zero point 7; it must be 0"),
         (Error::LogitsLayer { layer: 3 }, "layer 3: the layer that gives the logits must be there once, as the last"),
         (Error::ClassNames { names: 3, classes: 2 }, "model names 3 classes and tells 2 apart"),
-        (Error::HeaderClaim { stated: 0, actual: 431 }, "model header states 0 where the layers ask for 431"),
+        (
+            Error::HeaderClaim { offset: 16, stated: 0, actual: 431 },
+            "model header states 0 bytes of arena where the layers ask for 431",
+        ),
         (
             Error::ArenaTooSmall { needed: 431, given: 430 },
             "arena too small: the model needs 431 bytes, 430 given; size it by arena_len",

@@ -1,4 +1,4 @@
-//! Everything that infer-core lets a program do, linked to prove that none of it can panic.
+//! Everything that infer-core lets a program do with a model, linked to prove that none of it can panic.
 //!
 //! `cargo build --release --no-default-features --features link-proof --bin no_panic`
 
@@ -9,7 +9,7 @@ use core::fmt::{self, Write};
 use core::hint::black_box;
 
 use firmware_example::{Arena, arch, flash};
-use infer_core::{Error, Header, Network};
+use infer_core::{Crc32, Error, Header, Network};
 
 static ARENA: Arena<4096> = Arena::new();
 static PICTURE: Arena<784> = Arena::new();
@@ -19,7 +19,7 @@ fn main() -> ! {
     let model = black_box(flash::model_region(0));
     let arena = black_box(ARENA.take());
     let pixels = black_box(PICTURE.take());
-    let _ = black_box(Header::parse(model).map(|header| header.to_bytes()));
+    let _ = black_box(Header::parse(model).map(|header| header.with_checksum_of(model).to_bytes()));
     if let Err(error) = use_everything(model, arena, pixels) {
         let _ = write!(Nowhere, "{error}");
     }
@@ -31,6 +31,10 @@ fn main() -> ! {
 fn use_everything(model: &[u8], arena: &mut [u8], pixels: &[u8]) -> Result<(), Error> {
     let mut network = Network::new(model, arena)?;
     black_box(network.input());
+    for stage in network.plan().stages() {
+        black_box(stage);
+    }
+    black_box(Crc32::new().update(pixels).finish());
     let metadata = *network.metadata();
     let output = network.classify_traced(pixels, |layer, codes| {
         black_box((layer, codes));

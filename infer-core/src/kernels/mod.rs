@@ -1,8 +1,8 @@
 //! The arithmetic of the layers, one file per instruction set; this is the one place where it is chosen.
 //!
-//! Every file has the same four functions. `portable` defines what they mean: each other file is tested against it,
-//! and both against the oracle. Slices have the lengths that [`stage`](crate::stage) checked; a kernel given
-//! others leaves outputs as they were, and never panics.
+//! Every file has the same four functions. `portable` defines what they mean: those of a desk are tested against it, those of
+//! chips and itself against the oracle. Slices have the lengths that [`stage`](crate::stage) checked; a kernel given
+//! others computes something else or nothing, and neither panics nor leaves its slices.
 //!
 //! `scratch` is working memory that no kernel expects anything in. How much of it a stage gets is part of the file's
 //! arena claim and so the same on every target, whether its kernels need it or not.

@@ -38,14 +38,41 @@ impl Numbers {
         let keep = bytes(seed + 1, codes);
         let codes = bytes(seed, codes).iter().zip(keep).map(|(&code, keep)| code * (keep & 1)).collect();
         let weights = bytes(seed + 2, packed_len(rows as u32, inputs as u32).unwrap() as usize);
-        let mut channels = bytes(seed + 3, 8 * rows);
-        for record in channels.chunks_mut(8) {
-            // Biases that neither drown the sums nor wrap them, positive multipliers.
-            record[3] = if record[2] & 0x80 == 0 { 0 } else { 0xFF };
-            record[7] &= 0x1F;
+        let shift = (rows % 4) as u8;
+        // What a sum of so many products of such numbers is about as large as. Biases are smaller, and multipliers spread such sums
+        // over the codes: or else every code would be 0 or 255, whatever the sum.
+        let typical = (74.0 * 148.0 * (inputs as f64 / 2.0).sqrt().max(1.0)) as i64;
+        let mut channels = Vec::with_capacity(8 * rows);
+        for record in bytes(seed + 3, 8 * rows).chunks(8) {
+            let bias = i64::from(i32::from_le_bytes([record[0], record[1], record[2], record[3]])) % typical;
+            let multiplier = ((100i64 << 32) / typical >> shift) * (64 + i64::from(record[4] & 127)) / 128;
+            channels
+                .extend([bias as i32, multiplier.clamp(1, i64::from(i32::MAX)) as i32].map(i32::to_le_bytes).concat());
         }
-        let rescale = Rescale { zero_point: if rows.is_multiple_of(3) { 77 } else { 0 }, shift: (rows % 4) as u8 };
+        let rescale = Rescale { zero_point: if rows.is_multiple_of(3) { 77 } else { 0 }, shift };
         Self { codes, weights, channels, rescale }
+    }
+}
+
+/// How many codes were compared, and how many of them the sum decides.
+#[derive(Default)]
+struct Told {
+    codes: usize,
+    between: usize,
+}
+
+impl Told {
+    fn count(&mut self, codes: &[u8]) {
+        self.codes += codes.len();
+        self.between += codes.iter().filter(|&&code| code > 0 && code < 255).count();
+    }
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert!(3 * self.between > self.codes, "only {} of {} codes tell anything", self.between, self.codes);
+        }
     }
 }
 
@@ -67,6 +94,7 @@ macro_rules! versions {
 
 #[test]
 fn dense_layers_of_every_tail_give_the_codes_of_the_portable_kernel() {
+    let mut told = Told::default();
     for (rows, inputs) in (1..=40).flat_map(|rows| [1, 2, 3, 31, 4999].map(|inputs| (rows, inputs))) {
         let Numbers { codes, weights, channels, rescale } = Numbers::new(inputs, rows, inputs);
         let channels = ChannelTable::new(&channels);
@@ -74,6 +102,7 @@ fn dense_layers_of_every_tail_give_the_codes_of_the_portable_kernel() {
         let mut scratch = vec![0xDEAD_BEEF; dense_scratch(rows)];
         let mut expected = vec![1; rows];
         portable::dense(&codes, &stage, &mut scratch, &mut expected);
+        told.count(&expected);
         for (name, dense) in versions!(dense as Dense) {
             let mut found = vec![2; rows];
             dense(&codes, &stage, &mut scratch, &mut found);
@@ -106,6 +135,7 @@ fn logits_of_every_tail_are_those_of_the_portable_kernel() {
 
 #[test]
 fn convolutions_of_every_tail_give_the_codes_of_the_portable_kernel() {
+    let mut told = Told::default();
     for (output_channels, pool, same) in (1..=40).flat_map(|channels| {
         [(false, false), (false, true), (true, false), (true, true)].map(|(pool, same)| (channels, pool, same))
     }) {
@@ -131,6 +161,7 @@ fn convolutions_of_every_tail_give_the_codes_of_the_portable_kernel() {
             let mut scratch = vec![0xDEAD_BEEF; conv2d_scratch(taps, pool)];
             let mut expected = vec![1; output.len()];
             portable::conv2d(&numbers.codes, &stage, &mut scratch, &mut expected);
+            told.count(&expected);
             for (name, conv2d) in versions!(conv2d as Convolution) {
                 let mut found = vec![2; output.len()];
                 conv2d(&numbers.codes, &stage, &mut scratch, &mut found);

@@ -16,6 +16,7 @@ struct Measured {
 
 /// Prints the entry of `core` in `cores.toml`. Each line of the file `measured` is a layer, its instructions, and the stack.
 pub fn fit(core: &str, code: &str, measured: &str) -> Outcome<()> {
+    let code: u32 = code.parse()?;
     let mut layers = Vec::new();
     let mut stack = 0;
     for line in fs::read_to_string(measured)?.lines() {
