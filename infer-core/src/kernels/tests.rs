@@ -45,7 +45,7 @@ impl Numbers {
         let mut channels = Vec::with_capacity(8 * rows);
         for record in bytes(seed + 3, 8 * rows).chunks(8) {
             let bias = i64::from(i32::from_le_bytes([record[0], record[1], record[2], record[3]])) % typical;
-            let multiplier = ((100i64 << 32) / typical >> shift) * (64 + i64::from(record[4] & 127)) / 128;
+            let multiplier = (((100i64 << 32) / typical) >> shift) * (64 + i64::from(record[4] & 127)) / 128;
             channels
                 .extend([bias as i32, multiplier.clamp(1, i64::from(i32::MAX)) as i32].map(i32::to_le_bytes).concat());
         }
