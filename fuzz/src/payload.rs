@@ -11,23 +11,19 @@ use super::running;
 /// Where infer-core does, or says what is not so.
 pub fn check(payload: &[u8]) {
     let plan = Plan::from_payload(payload);
-    let (arena_len, input_len, classes) = match &plan {
-        Ok(plan) => (plan.arena_len() as u32, plan.input.shape.len() as u32, u32::from(plan.classes)),
-        Err(_) => (0, 0, 0),
-    };
-    let header = Header { payload_len: payload.len() as u32, arena_len, input_len, classes, crc32: 0 };
-    let model = model(header, payload);
+    let header = header(payload, plan.as_ref().ok());
+    let model = behind(header, payload);
     let found = Network::new(&model, &mut []).expect_err("no network runs without an arena");
     match plan {
         Err(refusal) => assert_eq!(found, refusal),
-        Ok(_) => {
-            assert_eq!(found, Error::ArenaTooSmall { needed: arena_len as usize, given: 0 });
+        Ok(plan) => {
+            assert_eq!(found, Error::ArenaTooSmall { needed: plan.arena_len(), given: 0 });
             for lie in [
-                Header { arena_len: arena_len.wrapping_sub(1), ..header },
-                Header { input_len: input_len.wrapping_add(1), ..header },
-                Header { classes: classes + 1, ..header },
+                Header { arena_len: header.arena_len.wrapping_sub(1), ..header },
+                Header { input_len: header.input_len.wrapping_add(1), ..header },
+                Header { classes: header.classes + 1, ..header },
             ] {
-                let refusal = Network::new(&self::model(lie, payload), &mut []).expect_err("the header lies");
+                let refusal = Network::new(&behind(lie, payload), &mut []).expect_err("the header lies");
                 assert!(matches!(refusal, Error::HeaderClaim { .. }), "{refusal}");
             }
             running::check(&model);
@@ -35,6 +31,26 @@ pub fn check(payload: &[u8]) {
     }
 }
 
-fn model(header: Header, payload: &[u8]) -> Vec<u8> {
+/// The model file of a payload that loads.
+///
+/// # Panics
+/// Where it does not.
+pub fn model(payload: &[u8]) -> Vec<u8> {
+    let plan = Plan::from_payload(payload).expect("all lengths fit each other");
+    behind(header(payload, Some(&plan)), payload)
+}
+
+/// The truth about a payload, or zeros where there is nothing to be true.
+fn header(payload: &[u8], plan: Option<&Plan<'_>>) -> Header {
+    Header {
+        payload_len: payload.len() as u32,
+        arena_len: plan.map_or(0, |plan| plan.arena_len() as u32),
+        input_len: plan.map_or(0, |plan| plan.input.shape.len() as u32),
+        classes: plan.map_or(0, |plan| plan.classes.into()),
+        crc32: 0,
+    }
+}
+
+fn behind(header: Header, payload: &[u8]) -> Vec<u8> {
     [&header.with_checksum_of(payload).to_bytes()[..], payload].concat()
 }

@@ -29,7 +29,7 @@ pub fn check(model: &[u8]) {
     let mut arena = vec![0xA5; plan.arena_len()];
     let mut network = Network::new(&model, &mut arena).expect("the arena is as long as the file says");
     assert!(network.classify(&vec![0; input_len + 1]).is_err());
-    for step in [0, 1, 77] {
+    for step in [0, 77] {
         let pixels: Vec<u8> = (0..input_len).map(|index| (index * step) as u8).collect();
         let mut trace = Vec::new();
         let output = network.classify_traced(&pixels, |_, codes| trace.push(codes.to_vec())).expect("it loaded");
