@@ -1,6 +1,6 @@
 //! Test pictures in flash.
 //!
-//! The first test pictures of each class of Fashion-MNIST and of the built-in garments, 28x28: `pictures/README.md`.
+//! The first test picture of each class of Fashion-MNIST and of the built-in garments, 28x28: `pictures/README.md`.
 
 use core::fmt;
 
