@@ -26,16 +26,13 @@ fn main() -> Result<(), Box<dyn Error>> {
             let model = fs::read(model)?;
             // What would not load is not signed.
             Network::new(&model, &mut vec![0; Header::parse(&model)?.arena_len as usize])?;
-            fs::write(
-                signed,
-                sign(&model, &SecretKey::from_slice(&fs::read(secret)?).map_err(|error| error.to_string())?),
-            )?;
+            let key = SecretKey::from_slice(&fs::read(secret)?).map_err(|_| format!("{secret} is no secret key"))?;
+            fs::write(signed, sign(&model, &key))?;
         }
         ["load", public, signed] => {
             let flash = fs::read(signed)?;
-            let model =
-                verified(&flash, &PublicKey::from_slice(&fs::read(public)?).map_err(|error| error.to_string())?)
-                    .map_err(|refusal| format!("{signed} is not loaded: {refusal:?}"))?;
+            let key = PublicKey::from_slice(&fs::read(public)?).map_err(|_| format!("{public} is no public key"))?;
+            let model = verified(&flash, &key).map_err(|refusal| format!("{signed} is not loaded: {refusal:?}"))?;
             let mut arena = vec![0; Header::parse(model)?.arena_len as usize];
             let network = Network::new(model, &mut arena)?;
             println!("{}, trained on {}", network.metadata().architecture, network.metadata().dataset);

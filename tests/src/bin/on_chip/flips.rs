@@ -1,6 +1,6 @@
 //! A small model, of which a chip flips every bit, and what became of each flip there and here.
 //!
-//! A bundle is as in [`shapes`](crate::shapes), with one picture.
+//! A bundle is as in [`shapes`], with one picture.
 
 use std::fs;
 
