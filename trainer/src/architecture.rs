@@ -292,7 +292,7 @@ impl Layer {
             }
             Self::Conv(Conv { channels, padding: Padding::Same, .. }) => Ok(Shape { channels, ..input }),
             Self::Conv(Conv { channels, kernel, padding: Padding::Valid, .. }) => {
-                let smaller = |side: u16| (side + 1).checked_sub(kernel.into()).filter(|&side| side > 0);
+                let smaller = |side: u16| side.checked_sub(u16::from(kernel) - 1).filter(|&side| side > 0);
                 match (smaller(input.height), smaller(input.width)) {
                     (Some(height), Some(width)) => Ok(Shape { height, width, channels }),
                     _ => Err(format!("a kernel of {kernel}x{kernel} does not fit into it")),
@@ -428,6 +428,14 @@ total                                          542,230";
         assert!(refuse("[[layers]]\ndense = { outputs = 0 }").contains("it has no outputs"));
         assert!(refuse("layers = []").contains("must end in a dense layer"));
         assert!(refuse("[[layers]]\ndens = { outputs = 3 }").contains("unknown variant"));
+    }
+
+    #[test]
+    fn a_side_of_the_largest_number_there_is_still_takes_a_kernel() {
+        let conv = "conv = { channels = 1, kernel = 1, padding = \"valid\" }";
+        let text =
+            format!("name = \"long\"\ninput = [65535, 1, 1]\nlayers = [{{ {conv} }}, {{ dense = {{ outputs = 2 }} }}]");
+        assert_eq!(Architecture::from_toml(&text).unwrap().layers[0].output.height, 65_535);
     }
 
     #[test]
