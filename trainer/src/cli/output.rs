@@ -4,11 +4,12 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
+use trainer::printable::printable;
 
 /// Prints a line to standard output; a reader that has gone away is an error that `main` takes for a normal end.
 macro_rules! say {
     ($($argument:tt)*) => {
-        writeln!(std::io::stdout(), $($argument)*)?
+        writeln!(std::io::stdout(), "{}", trainer::printable::printable(&format!($($argument)*)))?
     };
 }
 pub(crate) use say;
@@ -65,7 +66,11 @@ impl Console {
 
     /// Tells programs of something that happened.
     pub fn event(self, event: &impl Serialize) -> io::Result<()> {
-        if self == Self::Json { writeln!(io::stdout(), "{}", serde_json::to_string(event)?) } else { Ok(()) }
+        if self == Self::Json {
+            writeln!(io::stdout(), "{}", printable(&serde_json::to_string(event)?))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -77,7 +82,7 @@ pub fn colored(text: &str, color: AnsiColor) -> String {
 
 /// Shows a warning that cannot be overlooked, on standard error.
 pub fn warn(text: &str) {
-    anstream::eprintln!("\n{}\n", colored(text, AnsiColor::Yellow));
+    anstream::eprintln!("\n{}\n", colored(&printable(text), AnsiColor::Yellow));
 }
 
 /// A number in four significant digits, in at most nine characters.
