@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::batch;
 use crate::data::Images;
 use crate::model::FloatModel;
+use crate::model_file;
 
 /// Pictures per forward pass: enough to keep the cores busy, few enough to stay in the cache.
 const BATCH: usize = 64;
@@ -88,8 +89,7 @@ fn int8_chunk(
     images: &Images,
     indices: &[usize],
 ) -> std::result::Result<(Vec<usize>, f64), infer_core::Error> {
-    let header = infer_core::Header::parse(model)?;
-    let mut arena = vec![0; header.arena_len as usize];
+    let mut arena = model_file::arena(model)?;
     let mut network = infer_core::Network::new(model, &mut arena)?;
     let mut classes = Vec::with_capacity(indices.len());
     let mut loss = 0.0;

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use crate::data::Images;
 use crate::evaluate::Confusion;
+use crate::model_file;
 
 /// Pictures per loaded model file: enough that checking the file is nothing beside them.
 const CHUNK: usize = 2000;
@@ -39,7 +40,7 @@ pub fn classify(file: &[u8], images: &Images) -> Result<Vec<Answer>, infer_core:
     let chunks: Vec<Vec<Answer>> = indices
         .par_chunks(CHUNK)
         .map(|indices| {
-            let mut arena = vec![0; infer_core::Header::parse(file)?.arena_len as usize];
+            let mut arena = model_file::arena(file)?;
             let mut network = infer_core::Network::new(file, &mut arena)?;
             let mut answers = Vec::with_capacity(indices.len());
             for &index in indices {

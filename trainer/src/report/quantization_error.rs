@@ -13,6 +13,7 @@ use crate::architecture::{Architecture, Layer};
 use crate::batch::{self, PIXEL_SCALE};
 use crate::data::Images;
 use crate::model::FloatModel;
+use crate::model_file;
 use crate::quantize::Calibration;
 
 /// Pictures that are looked at.
@@ -58,7 +59,7 @@ pub fn measure(
 ) -> Result<Vec<LayerError>, ReportError> {
     let outputs = outputs(model.architecture(), calibration);
     let mut sums = vec![Sums::default(); outputs.len()];
-    let mut arena = vec![0; infer_core::Header::parse(file)?.arena_len as usize];
+    let mut arena = model_file::arena(file)?;
     let mut network = infer_core::Network::new(file, &mut arena)?;
     let indices: Vec<usize> = (0..images.len().min(PICTURES)).collect();
     for indices in indices.chunks(BATCH) {

@@ -9,6 +9,7 @@ use crate::architecture::Architecture;
 use crate::data::Dataset;
 use crate::fit::Epoch;
 use crate::model::FloatModel;
+use crate::model_file;
 use crate::run::{Metrics, RunConfig, RunDirectory, RunError};
 
 /// A run: what was asked for, how it went, what came out.
@@ -78,7 +79,8 @@ impl RunRecord {
     /// those of [`Findings::gather`] and [`Findings::write`].
     pub fn refresh(&self, dataset: &Dataset) -> Result<(), ReportError> {
         let path = self.directory.model();
-        let file = std::fs::read(&path).map_err(|source| RunError::Io { path: path.display().to_string(), source })?;
+        let file =
+            model_file::read(&path).map_err(|source| RunError::Io { path: path.display().to_string(), source })?;
         let findings = Findings::gather(&self.model()?, &self.config.calibration, &file, dataset)?;
         let right = answers::accuracy(&findings.answers);
         let (expected, expected_right) = (self.metrics.images.test, self.metrics.int8.scores.test.accuracy);
