@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use trainer::architecture::Architecture;
 use trainer::data::Dataset;
 use trainer::evaluate::Score;
@@ -41,6 +41,7 @@ impl TrainingRun {
     pub fn resume(path: &Path, data: Option<&Path>, export: Option<PathBuf>, console: Console) -> Result<Self> {
         let directory = RunDirectory::open(path);
         let mut config = directory.read_config()?;
+        config.recipe.check().with_context(|| path.join("run.json").display().to_string())?;
         let unfinished = match directory.read_unfinished()? {
             Some(unfinished) => unfinished,
             // Interrupted before there was anything to keep.
