@@ -1,5 +1,6 @@
 //! The `trainer` binary as its user meets it: on a machine without a network, an empty cache, and with bad input.
 
+mod bad_input;
 mod budget;
 mod faults;
 mod inspect;
@@ -223,7 +224,7 @@ fn a_run_never_overwrites_an_older_one() {
 #[test]
 fn wrong_command_lines_end_with_code_2_and_say_what_is_right() {
     let home = tempfile::tempdir().unwrap();
-    let cases: [(&[&str], &[&str]); 13] = [
+    let cases: [(&[&str], &[&str]); 18] = [
         (&[], &["Usage"]),
         (&["fly"], &["unrecognized subcommand 'fly'"]),
         (&["fit", "--model", "resnet"], &["there is no architecture \"resnet\"", "mlp, cnn, small, tiny"]),
@@ -235,6 +236,11 @@ fn wrong_command_lines_end_with_code_2_and_say_what_is_right() {
         (&["fit", "--val-fraction", "1"], &["it must be over 0 and under 1"]),
         (&["fit", "--epochs", "0"], &["epochs is 0; it must be at least 1"]),
         (&["fit", "--lr", "nan"], &["learning rate is NaN; it must be positive and finite"]),
+        (&["fit", "--epochs", "1000000000000000000"], &["epochs is 1000000000000000000; it must be at most 1000000"]),
+        (&["fit", "--batch-size", "1000000000000000000"], &["it must be at most 65536"]),
+        (&["fit", "--batch-size", "-1"], &["unexpected argument '-1'"]),
+        (&["fit", "--patience", "0"], &["patience is 0; it must be at least 1"]),
+        (&["fit", "--min-delta=-1"], &["min-delta is -1; it must be 0 or more"]),
         (&["fit", "--export", "nowhere/model.bin"], &["there is no directory nowhere"]),
         (&["fit", "--export", "."], &["is a directory; name a file"]),
     ];
