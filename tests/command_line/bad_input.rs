@@ -256,6 +256,17 @@ fn names_that_a_terminal_would_obey_are_spelled_out_or_refused() {
     assert_eq!(config["dataset"], "evil\u{fffd}[31m\u{fffd}name");
     assert!(!is_garbled(&fs::read_to_string(home.path().join("run/report.html")).unwrap().replace('\t', "")));
 
+    // Runs of the same name are told apart by their paths.
+    let twin = home.path().join("twin\u{1b}[31m/run");
+    fs::create_dir_all(&twin).unwrap();
+    for entry in fs::read_dir(home.path().join("run")).unwrap() {
+        let file = entry.unwrap().path();
+        fs::copy(&file, twin.join(file.file_name().unwrap())).unwrap();
+    }
+    let output = trainer(home.path(), &["report", "run", "twin\u{1b}[31m/run", "--out", "both.html"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(!is_garbled(&fs::read_to_string(home.path().join("both.html")).unwrap().replace('\t', "")));
+
     // Class names of a model from elsewhere.
     let mut hostile = config;
     hostile["class_names"][0] = json!("red\u{1b}[31m\u{9b}2J");

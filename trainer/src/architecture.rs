@@ -118,7 +118,7 @@ pub enum ArchitectureError {
     },
     /// More than can be trained, let alone run on a chip.
     #[error(
-        "architecture {name:?}, layer {layer} ({kind}): it has {} weights and biases and puts out {} values; \
+        "architecture {name:?}, layer {layer} ({kind}): with it there are {} weights and biases, and it puts out {} values; \
          at most {} and {} can be trained", thousands(*.parameters), thousands(*.values),
         thousands(MOST_PARAMETERS), thousands(MOST_VALUES)
     )]
@@ -129,7 +129,7 @@ pub enum ArchitectureError {
         layer: usize,
         /// What it is.
         kind: String,
-        /// Weights and biases.
+        /// Weights and biases of it and all layers in front of it.
         parameters: usize,
         /// Values that leave it.
         values: usize,
@@ -216,6 +216,7 @@ impl Architecture {
         }
         let mut shaped = Vec::with_capacity(layers.len());
         let mut shape = input;
+        let mut parameters = 0;
         for (index, &layer) in layers.iter().enumerate() {
             let output = layer.output(shape).map_err(|reason| ArchitectureError::Layer {
                 name: name.clone(),
@@ -225,7 +226,8 @@ impl Architecture {
                 reason,
             })?;
             let next = ShapedLayer { layer, input: shape, output };
-            let (parameters, values) = (next.parameters(), output.len());
+            parameters += next.parameters();
+            let values = output.len();
             if parameters > MOST_PARAMETERS || values > MOST_VALUES {
                 return Err(ArchitectureError::TooLarge {
                     name,
@@ -448,10 +450,12 @@ total                                          542,230";
         let wide = refuse("[28, 28, 1]", &(conv(5000) + &conv(65_535)));
         assert_eq!(
             wide,
-            "architecture \"mine\", layer 2 (conv 7x7x65535 same): it has 16,056,140,535 weights and biases and puts out \
-             51,379,440 values; at most 67,108,864 and 4,194,304 can be trained"
+            "architecture \"mine\", layer 2 (conv 7x7x65535 same): with it there are 16,056,390,535 weights and biases, \
+             and it puts out 51,379,440 values; at most 67,108,864 and 4,194,304 can be trained"
         );
         assert!(refuse("[1000, 1000, 1]", &conv(5)).contains("layer 1 (conv 7x7x5 same)"));
+        let wide = "{ dense = { outputs = 8000 } },".repeat(1000);
+        assert!(refuse("[28, 28, 1]", &wide).contains("layer 2 (dense 8000): with it there are 70,288,000 weights"));
         let input = refuse("[65535, 65535, 3]", "{ dense = { outputs = 2 } }");
         assert_eq!(input, "architecture \"mine\": input 65535x65535x3 has no values, or more than 4,194,304");
     }

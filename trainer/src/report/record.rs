@@ -10,6 +10,7 @@ use crate::data::Dataset;
 use crate::fit::Epoch;
 use crate::model::FloatModel;
 use crate::model_file;
+use crate::printable::is_control;
 use crate::run::{Metrics, RunConfig, RunDirectory, RunError};
 
 /// A run: what was asked for, how it went, what came out.
@@ -58,7 +59,7 @@ impl RunRecord {
         let names: Vec<String> = runs.iter().map(|run| run.name.clone()).collect();
         for run in &mut runs {
             if names.iter().filter(|name| **name == run.name).count() > 1 {
-                run.name = run.directory.path().display().to_string();
+                run.name = shown(&run.directory.path().display().to_string());
             }
         }
         Ok(runs)
@@ -113,5 +114,5 @@ impl RunRecord {
 
 /// A name without what no page and no figure can show: line breaks and other control characters.
 fn shown(name: &str) -> String {
-    name.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
+    name.replace(is_control, "\u{fffd}")
 }
