@@ -1,5 +1,6 @@
 //! The `trainer` binary as its user meets it: on a machine without a network, an empty cache, and with bad input.
 
+mod bad_input;
 mod budget;
 mod faults;
 mod inspect;
@@ -223,7 +224,7 @@ fn a_run_never_overwrites_an_older_one() {
 #[test]
 fn wrong_command_lines_end_with_code_2_and_say_what_is_right() {
     let home = tempfile::tempdir().unwrap();
-    let cases: [(&[&str], &[&str]); 15] = [
+    let cases: [(&[&str], &[&str]); 20] = [
         (&[], &["Usage"]),
         (&["fly"], &["unrecognized subcommand 'fly'"]),
         (&["fit", "--model", "resnet"], &["there is no architecture \"resnet\"", "mlp, cnn, small, tiny"]),
@@ -240,6 +241,11 @@ fn wrong_command_lines_end_with_code_2_and_say_what_is_right() {
             &["plot", "run", "--out", "curves.pdf"],
             &["--out curves.pdf: a figure ends in .svg or .png, a directory in neither"],
         ),
+        (&["fit", "--epochs", "1000000000000000000"], &["epochs is 1000000000000000000; it must be at most 1000000"]),
+        (&["fit", "--batch-size", "1000000000000000000"], &["it must be at most 65536"]),
+        (&["fit", "--batch-size", "-1"], &["unexpected argument '-1'"]),
+        (&["fit", "--patience", "0"], &["patience is 0; it must be at least 1"]),
+        (&["fit", "--min-delta=-1"], &["min-delta is -1; it must be 0 or more"]),
         (&["fit", "--export", "nowhere/model.bin"], &["there is no directory nowhere"]),
         (&["fit", "--export", "."], &["is a directory; name a file"]),
     ];

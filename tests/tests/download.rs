@@ -19,6 +19,8 @@ enum Manner {
     /// Sends other bytes of the same length.
     Changed,
     Missing,
+    /// Sends bytes for as long as somebody reads them.
+    Endless,
 }
 
 /// A server of files `a` and `b`; the second answers in the manner that is set.
@@ -52,14 +54,17 @@ impl Server {
                 let mut body = content(name);
                 let length = body.len();
                 match manner {
-                    Manner::Whole | Manner::Missing => {}
+                    Manner::Whole | Manner::Missing | Manner::Endless => {}
                     Manner::Cut => body.truncate(length / 2),
                     Manner::Changed => body[length / 2] ^= 1,
                 }
                 let status = if manner == Manner::Missing { "404 Not Found" } else { "200 OK" };
                 requests.lock().unwrap().push(path);
-                let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+                let length =
+                    if manner == Manner::Endless { String::new() } else { format!("Content-Length: {length}\r\n") };
+                let head = format!("HTTP/1.1 {status}\r\n{length}Connection: close\r\n\r\n");
                 let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
+                while manner == Manner::Endless && stream.write_all(&body).is_ok() {}
             }
         });
         server
@@ -128,4 +133,12 @@ fn a_damaged_file_in_the_cache_is_fetched_again() {
     fs::write(directory.path().join("a"), "half of it").unwrap();
     server.fetch(directory.path()).unwrap();
     assert_eq!(fs::read(directory.path().join("a")).unwrap(), content("a"));
+}
+
+#[test]
+fn a_body_without_end_is_left_and_not_kept() {
+    let (server, directory) = (Server::start(Manner::Endless), tempfile::tempdir().unwrap());
+    let message = server.fetch(directory.path()).unwrap_err().to_string();
+    assert!(message.ends_with("/mirror/b: more than 64 MB come, which no published file has"), "{message}");
+    assert_eq!(names(directory.path()), ["a"]);
 }

@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use thimble_tests::bit_flips::repair;
 use thimble_tests::random_model::{metadata, random_models};
 use thimble_tests::tiny;
-use trainer::model_file::encode;
+use trainer::inspect::Listing;
+use trainer::model_file::{arena, encode};
 
 /// Loads and, where that works, classifies: whatever the bytes, this returns.
 fn load_and_run(model: &[u8]) -> Result<(), Error> {
@@ -365,6 +366,26 @@ fn headers_arenas_and_inputs_that_are_none_are_refused() {
     let mut network = Network::new(&file, &mut arena).unwrap();
     let error = network.classify(&[0; 83]).unwrap_err();
     assert_eq!(error, Error::InputLength { needed: 84, given: 83 });
+}
+
+#[test]
+fn a_desk_gives_no_model_more_memory_than_a_network_that_can_be_trained_needs() {
+    let tiny = tiny::model().file();
+    assert_eq!(arena(&tiny).unwrap().len(), Header::parse(&tiny).unwrap().arena_len as usize);
+    // Pools need no weights, so that a small file can ask for a third of a gigabyte.
+    let parts = Parts::new();
+    let input = Input { shape: Shape { height: 1 << 15, width: 1 << 15, channels: 1 }, codes: CODES };
+    let layers = [&[Layer::MaxPool2d; 14][..], &[Layer::Logits(parts.logits)]].concat();
+    let file = encode(&metadata(parts.classes), &input, &layers).unwrap();
+    let error = arena(&file).unwrap_err();
+    assert!(matches!(error, Error::ArenaTooSmall { needed, given } if needed > given && given == 256 << 20), "{error}");
+
+    // What runs is not yet what can be listed.
+    let input = Input { shape: Shape { height: 1 << 12, width: 1 << 12, channels: 1 }, ..input };
+    let file = encode(&metadata(parts.classes), &input, &layers[3..]).unwrap();
+    assert!(arena(&file).is_ok());
+    let message = Listing::new(&file).unwrap_err().to_string();
+    assert!(message.ends_with(": input 4096x4096x1 has no values, or more than 4,194,304"), "{message}");
 }
 
 #[test]

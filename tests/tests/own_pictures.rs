@@ -145,7 +145,7 @@ fn a_class_may_be_called_train_and_classes_come_in_natural_order() {
 fn every_unusable_folder_is_refused_with_what_where_and_what_to_do() {
     let many: Vec<String> = (0..257).map(|class| format!("{class}/1.png")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
-    let cases: [(&[&str], &str); 15] = [
+    let cases: [(&[&str], &str); 17] = [
         (&[], "DIR holds neither a folder per class of pictures nor the four IDX files (train-images-idx3-ubyte, ...)"),
         (
             &["1.png", "2.png"],
@@ -194,7 +194,15 @@ fn every_unusable_folder_is_refused_with_what_where_and_what_to_do() {
         ),
         (
             &["a\nb/1.png", "wren/1.png"],
-            "\"DIR/a\\nb\": the name of a class must be UTF-8 and without a line break; rename the folder",
+            "\"DIR/a\\nb\": the name of a class must be UTF-8 and without a line break or another control character; rename the folder",
+        ),
+        (
+            &["a\u{1b}[31m/1.png", "wren/1.png"],
+            "\"DIR/a\\u{1b}[31m\": the name of a class must be UTF-8 and without a line break or another control character; rename the folder",
+        ),
+        (
+            &["crow/a\nb.png", "wren/1.png"],
+            "\"DIR/crow/a\\nb.png\": the name of a picture must be without a line break or another control character; rename the file",
         ),
         (&["train/crow/1.png", "train/wren/1.png", "test/crow/a/1.png", "test/wren/1.png"], NESTED),
     ];
@@ -209,6 +217,34 @@ fn every_unusable_folder_is_refused_with_what_where_and_what_to_do() {
     assert_eq!(refusal(&empty), "DIR/owl holds no PNG, JPEG or BMP pictures; add some or remove the folder");
     let missing = refused(&request(&empty.path().join("missing")));
     assert!(missing.starts_with("DIR: ") && missing.contains("No such file"), "{missing}");
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_followed_and_those_that_lead_nowhere_or_in_circles_are_named() {
+    use std::os::unix::fs::symlink;
+
+    let directory = folder(&BIRDS);
+    let path = directory.path();
+    add(path, &["elsewhere/9.png"], 100);
+    fs::rename(path.join("elsewhere"), path.join(".elsewhere")).unwrap();
+    symlink("../.elsewhere/9.png", path.join("crow/9.png")).unwrap();
+    assert!(all_shades(&loaded(&directory).dataset).contains(&(100, 0)));
+
+    /// Where the link stands, where it leads, and what is said.
+    type Case = (&'static str, &'static str, &'static str);
+    let cases: [Case; 4] = [
+        ("crow/nowhere.png", "none.png", "DIR/crow/nowhere.png: No such file or directory"),
+        ("crow/circle.png", "circle.png", "DIR/crow/circle.png: Too many levels of symbolic links"),
+        ("owl", "owl", "DIR/owl: Too many levels of symbolic links"),
+        ("crow/up", "..", "DIR/crow/up is a folder inside a class"),
+    ];
+    for (link, target, expected) in cases {
+        symlink(target, path.join(link)).unwrap();
+        let message = refusal(&directory);
+        assert!(message.starts_with(expected), "{message}");
+        fs::remove_file(path.join(link)).unwrap();
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use sha2::{Digest, Sha256};
 use trainer::architecture::Architecture;
 use trainer::data::{Dataset, DatasetChoice, Request, load};
 use trainer::evaluate::Score;
@@ -120,6 +121,22 @@ fn a_checkpoint_that_is_none_is_damaged_or_of_another_network_is_refused() {
         assert!(matches!(Unfinished::from_bytes(&damaged), Err(CheckpointError::Damaged)), "byte {at}");
         assert!(matches!(Unfinished::from_bytes(&bytes[..at]), Err(CheckpointError::Damaged)), "cut off at {at}");
     }
+
+    // Lengths of more than all the memory there is, under a checksum that is right.
+    let whole = bytes.strip_prefix(b"thimble training\x01".first_chunk::<16>().unwrap()).unwrap();
+    let magic = &bytes[..bytes.len() - whole.len()];
+    let claim = [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01];
+    for payload in
+        [[&[1][..], &claim].concat(), [&[0, 1][..], &claim].concat(), [&[1, 0, 0, 0, 0, 1][..], &claim].concat()]
+    {
+        let file = [magic, &Sha256::digest(&payload), &payload].concat();
+        assert!(matches!(Unfinished::from_bytes(&file), Err(CheckpointError::Unknown)), "{payload:?}");
+    }
+    // A best epoch that never was.
+    let mut impossible = observer.last.clone().unwrap();
+    impossible.best.epoch = impossible.epochs.len() + 1;
+    let impossible = Unfinished { trained: None, checkpoint: Some(impossible) }.to_bytes().unwrap();
+    assert!(matches!(Unfinished::from_bytes(&impossible), Err(CheckpointError::Unknown)));
 
     let mlp = FloatModel::new(Architecture::built_in("mlp").unwrap(), 48).unwrap();
     let from = observer.last.as_ref();

@@ -205,6 +205,17 @@ fn scales_that_no_multiplier_stands_for_are_refused_by_layer() {
 }
 
 #[test]
+fn a_layer_whose_accumulators_could_overflow_is_refused_by_channel() {
+    let text = "name = \"wide\"\ninput = [300, 300, 1]\nlayers = [{ dense = { outputs = 2 } }]";
+    let model = FloatModel::new(Architecture::from_toml(text).unwrap(), 48).unwrap();
+    model.variables()[0].set(&Tensor::full(1f32, (2, 90_000), &Device::Cpu).unwrap()).unwrap();
+    let message = QuantizedModel::new(&model, &[]).unwrap_err().to_string();
+    let expected =
+        "layer 1, channel 0: accumulators can reach 2914650000, more than 32 bits hold; the layer has too many inputs";
+    assert_eq!(message, expected);
+}
+
+#[test]
 fn the_order_of_channels_in_the_file_changes_no_logit_and_lets_zeros_meet() {
     let conv = |channels, padding| Layer::Conv(Conv { channels, kernel: 3, padding, relu: true });
     let dense = |outputs, relu| Layer::Dense(Dense { outputs, relu });

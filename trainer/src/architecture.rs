@@ -124,8 +124,8 @@ pub enum ArchitectureError {
     },
     /// More than can be trained, let alone run on a chip.
     #[error(
-        "architecture {name:?}, layer {layer} ({kind}): it has {} weights and biases and puts out {} values; \
-         at most {} of all layers together and {} can be trained", thousands(*.parameters), thousands(*.values),
+        "architecture {name:?}, layer {layer} ({kind}): with it there are {} weights and biases, and it puts out {} values; \
+         at most {} and {} can be trained", thousands(*.parameters), thousands(*.values),
         thousands(MOST_PARAMETERS), thousands(MOST_VALUES)
     )]
     TooLarge {
@@ -135,7 +135,7 @@ pub enum ArchitectureError {
         layer: usize,
         /// What it is.
         kind: String,
-        /// Weights and biases.
+        /// Weights and biases of it and all layers in front of it.
         parameters: usize,
         /// Values that leave it.
         values: usize,
@@ -225,7 +225,7 @@ impl Architecture {
         }
         let mut shaped = Vec::with_capacity(layers.len());
         let mut shape = input;
-        let mut total = 0;
+        let mut parameters = 0;
         for (index, &layer) in layers.iter().enumerate() {
             let output = layer.output(shape).map_err(|reason| ArchitectureError::Layer {
                 name: name.clone(),
@@ -235,9 +235,9 @@ impl Architecture {
                 reason,
             })?;
             let next = ShapedLayer { layer, input: shape, output };
-            let (parameters, values) = (next.parameters(), output.len());
-            total += parameters;
-            if total > MOST_PARAMETERS || values > MOST_VALUES {
+            parameters += next.parameters();
+            let values = output.len();
+            if parameters > MOST_PARAMETERS || values > MOST_VALUES {
                 return Err(ArchitectureError::TooLarge {
                     name,
                     layer: index + 1,
@@ -453,6 +453,14 @@ total                                          542,230";
     }
 
     #[test]
+    fn a_side_of_the_largest_number_there_is_still_takes_a_kernel() {
+        let conv = "conv = { channels = 1, kernel = 1, padding = \"valid\" }";
+        let text =
+            format!("name = \"long\"\ninput = [65535, 1, 1]\nlayers = [{{ {conv} }}, {{ dense = {{ outputs = 2 }} }}]");
+        assert_eq!(Architecture::from_toml(&text).unwrap().layers[0].output.height, 65_535);
+    }
+
+    #[test]
     fn what_no_memory_holds_is_refused_before_any_is_asked_for() {
         let refuse = |input: &str, layers: &str| {
             let text = format!("name = \"mine\"\ninput = {input}\nlayers = [{layers}]");
@@ -462,10 +470,12 @@ total                                          542,230";
         let wide = refuse("[28, 28, 1]", &(conv(5000) + &conv(65_535)));
         assert_eq!(
             wide,
-            "architecture \"mine\", layer 2 (conv 7x7x65535 same): it has 16,056,140,535 weights and biases and puts out \
-             51,379,440 values; at most 67,108,864 of all layers together and 4,194,304 can be trained"
+            "architecture \"mine\", layer 2 (conv 7x7x65535 same): with it there are 16,056,390,535 weights and biases, \
+             and it puts out 51,379,440 values; at most 67,108,864 and 4,194,304 can be trained"
         );
         assert!(refuse("[1000, 1000, 1]", &conv(5)).contains("layer 1 (conv 7x7x5 same)"));
+        let wide = "{ dense = { outputs = 8000 } },".repeat(1000);
+        assert!(refuse("[28, 28, 1]", &wide).contains("layer 2 (dense 8000): with it there are 70,288,000 weights"));
         let input = refuse("[65535, 65535, 3]", "{ dense = { outputs = 2 } }");
         assert_eq!(input, "architecture \"mine\": input 65535x65535x3 has no values, or more than 4,194,304");
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::batch;
 use crate::data::Images;
 use crate::model::FloatModel;
+use crate::model_file;
 
 /// Pictures per forward pass: enough to keep the cores busy, few enough to stay in the cache.
 const BATCH: usize = 64;
@@ -79,18 +80,6 @@ pub fn int8_on_one_core(model: &[u8], images: &Images) -> std::result::Result<An
     Ok(Answers::new(classes, loss, images))
 }
 
-/// An arena for a model file. A header is not believed before the checks that come in front of the arena's.
-///
-/// # Errors
-/// Where infer-core refuses the file.
-pub fn arena_for(model: &[u8]) -> std::result::Result<Vec<u8>, infer_core::Error> {
-    match infer_core::Network::new(model, &mut []) {
-        Err(infer_core::Error::ArenaTooSmall { needed, .. }) => Ok(vec![0; needed]),
-        Err(error) => Err(error),
-        Ok(_) => Ok(Vec::new()),
-    }
-}
-
 /// What `chunk` makes of the indices of pictures, some at a time, on all cores.
 pub(crate) fn in_chunks<T: Send>(
     images: &Images,
@@ -105,7 +94,7 @@ fn int8_chunk(
     images: &Images,
     indices: &[usize],
 ) -> std::result::Result<(Vec<usize>, f64), infer_core::Error> {
-    let mut arena = arena_for(model)?;
+    let mut arena = model_file::arena(model)?;
     let mut network = infer_core::Network::new(model, &mut arena)?;
     let mut classes = Vec::with_capacity(indices.len());
     let mut loss = 0.0;

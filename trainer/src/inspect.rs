@@ -6,8 +6,8 @@ use infer_core::{Header, Network, Shape};
 use serde::Serialize;
 
 use crate::architecture::{self, Architecture, ArchitectureError, Conv, Dense, MaxPool, Padding, ShapedLayer};
-use crate::evaluate;
 use crate::hardware::{self, Chip, Footprint};
+use crate::model_file;
 
 /// A model file, told.
 #[derive(Clone, Debug, Serialize)]
@@ -165,7 +165,7 @@ impl Listing {
     pub fn new(file: &[u8]) -> Result<Self, InspectError> {
         let header = Header::parse(file)?;
         // What cannot run is not listed. Loading also compares the checksum, and so every length below.
-        let mut memory = evaluate::arena_for(file)?;
+        let mut memory = model_file::arena(file)?;
         let network = Network::new(file, &mut memory)?;
         let plan = network.plan();
         let arena = Arena {

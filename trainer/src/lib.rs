@@ -19,6 +19,7 @@
 //! | [`hardware`] | chips, and what a network takes of them |
 //! | [`run`] | the directory that a run leaves behind |
 //! | [`report`] | figures and a page about it |
+//! | [`printable`] | names that others gave, as a terminal can show them |
 //! | [`rng`] | everything random, from one seed |
 
 pub mod adam;
@@ -35,6 +36,7 @@ pub mod model;
 pub mod model_file;
 pub mod ops;
 pub mod preprocess;
+pub mod printable;
 pub mod quantize;
 pub mod recipe;
 pub mod report;

@@ -31,6 +31,7 @@ use std::process::ExitCode;
 
 use anstyle::AnsiColor;
 use clap::{CommandFactory, Parser, Subcommand};
+use trainer::printable::printable;
 
 /// A training step allocates and frees tensors of megabytes, which the system's allocator would return to the kernel and
 /// fetch again page by page each time.
@@ -98,7 +99,7 @@ fn main() -> ExitCode {
         // Whoever read the output has seen enough.
         return ExitCode::SUCCESS;
     }
-    anstream::eprintln!("{} {}", cli::output::colored("error:", AnsiColor::Red), message(&error));
+    anstream::eprintln!("{} {}", cli::output::colored("error:", AnsiColor::Red), printable(&message(&error)));
     if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }
 
@@ -106,7 +107,7 @@ fn main() -> ExitCode {
 fn message(error: &anyhow::Error) -> String {
     error.chain().map(ToString::to_string).fold(String::new(), |message, cause| match message.as_str() {
         "" => cause,
-        said if said.ends_with(&cause) => message,
+        said if said.contains(&cause) => message,
         _ => format!("{message}: {cause}"),
     })
 }

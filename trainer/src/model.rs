@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use candle_core::backprop::GradStore;
-use candle_core::{Device, Result, Tensor, Var};
+use candle_core::{DType, Device, Result, Tensor, Var};
 
 use crate::architecture::{Architecture, Conv, Dense, Layer, Padding, ShapedLayer};
 use crate::ops::{self, Conv2dOptions, Recorded, Targets};
@@ -111,7 +111,7 @@ impl FloatModel {
             let values: Vec<f32> =
                 (0..dimensions.iter().product()).map(|_| generator.random_range(-limit..limit)).collect();
             Some(Tensor::from_vec(values, dimensions, &Device::Cpu).and_then(|weight| {
-                let bias = Tensor::zeros(layer.output_channels(), candle_core::DType::F32, &Device::Cpu)?;
+                let bias = Tensor::zeros(layer.output_channels(), DType::F32, &Device::Cpu)?;
                 Ok(Parameters { weight: Var::from_tensor(&weight)?, bias: Var::from_tensor(&bias)? })
             }))
         };
@@ -137,6 +137,9 @@ impl FloatModel {
                 path.display(),
                 tensor.dims()
             ),
+            Some(tensor) if tensor.dtype() != DType::F32 => {
+                candle_core::bail!("{}: tensor {name} holds {:?}, not F32", path.display(), tensor.dtype())
+            }
             Some(tensor) => Var::from_tensor(tensor),
         };
         let layers = architecture.layers.iter().enumerate();

@@ -1,8 +1,10 @@
 //! Writes `model.bin`: the payload through infer-core's own types, with its blobs aligned, and the header in front.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::path::Path;
 
+use infer_core::Network;
 use infer_core::format::{Blob, Input, Layer, Metadata};
 use infer_core::header::{HEADER_LEN, Header};
 use infer_core::stage::Plan;
@@ -53,6 +55,41 @@ pub fn encode(metadata: &Metadata<'_>, input: &Input, layers: &[Layer<'_>]) -> R
     let mut file = header.with_checksum_of(&payload).to_bytes().to_vec();
     file.extend_from_slice(&payload);
     Ok(file)
+}
+
+/// Bytes of a model file at most, four times what the most weights take that can be trained.
+const MOST_BYTES: u64 = 256 << 20;
+
+/// Bytes of an arena at most: no network that can be trained needs as many.
+const MOST_ARENA: usize = 256 << 20;
+
+/// The bytes of a file that should be a model.
+///
+/// # Errors
+/// Where it cannot be read, or has no end.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(io::Error::other(format!("larger than {} MB, which no model is", MOST_BYTES >> 20)));
+    }
+    Ok(bytes)
+}
+
+/// As much memory as `model` needs to run, and none where it is no model: what its header claims is checked first.
+///
+/// # Errors
+/// [`infer_core::Error`], where infer-core refuses the model; [`infer_core::Error::ArenaTooSmall`] where it wants more memory than
+/// any network that can be trained.
+pub fn arena(model: &[u8]) -> Result<Vec<u8>, infer_core::Error> {
+    match Network::new(model, &mut []) {
+        Err(infer_core::Error::ArenaTooSmall { needed, .. }) if needed <= MOST_ARENA => Ok(vec![0; needed]),
+        Err(infer_core::Error::ArenaTooSmall { needed, .. }) => {
+            Err(infer_core::Error::ArenaTooSmall { needed, given: MOST_ARENA })
+        }
+        Err(error) => Err(error),
+        Ok(_) => Ok(Vec::new()),
+    }
 }
 
 /// What the names of files begin with that are not whole yet.

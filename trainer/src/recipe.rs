@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::architecture::Architecture;
 use crate::augment::Augment;
 use crate::evaluate::Score;
+use crate::preprocess::LONGEST_SIDE;
 use crate::schedule::Schedule;
 use crate::teacher::Distillation;
 
@@ -146,6 +148,15 @@ pub struct AdamNumbers {
     pub epsilon: f64,
 }
 
+/// Epochs at most: more than any training has patience for, few enough that their steps can be counted.
+const MOST_EPOCHS: usize = 1_000_000;
+
+/// Pictures of a step at most.
+const MOST_BATCH: usize = 65_536;
+
+/// Bytes that a step may take.
+const MOST_MEMORY: usize = 32 << 30;
+
 /// Why a recipe was refused.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
@@ -171,6 +182,17 @@ pub enum RecipeError {
         value: f64,
         /// What it must be.
         range: &'static str,
+    },
+    /// Steps of more pictures than there is memory for.
+    #[error(
+        "a step of {pictures} pictures takes about {gigabytes} GB with this network, and more than {} are not tried; \
+         choose a smaller batch size", MOST_MEMORY >> 30
+    )]
+    Batch {
+        /// Pictures of a step.
+        pictures: usize,
+        /// Memory that they take, about.
+        gigabytes: usize,
     },
 }
 
@@ -220,6 +242,19 @@ impl Recipe {
         Ok(toml::from_str(text)?)
     }
 
+    /// Refuses steps of so many pictures, of `images` there are, that a desk has no memory for what the layers put out and their
+    /// gradients.
+    ///
+    /// # Errors
+    /// [`RecipeError::Batch`].
+    pub fn check_batch(&self, architecture: &Architecture, images: usize) -> Result<(), RecipeError> {
+        let pictures = self.batch_size.min(images);
+        let values: usize = architecture.layers.iter().map(|shaped| shaped.input.len() + shaped.output.len()).sum();
+        // Each once as it is, once as its gradient, and as much again while an operation goes on.
+        let bytes = pictures.saturating_mul(values).saturating_mul(4 * size_of::<f32>());
+        if bytes > MOST_MEMORY { Err(RecipeError::Batch { pictures, gigabytes: bytes >> 30 }) } else { Ok(()) }
+    }
+
     /// Refuses numbers that no training can run with.
     ///
     /// # Errors
@@ -230,7 +265,9 @@ impl Recipe {
         let Distillation { weight, temperature } = self.distillation;
         let rules = [
             ("epochs", self.epochs as f64, "at least 1", self.epochs > 0),
+            ("epochs", self.epochs as f64, "at most 1000000", self.epochs <= MOST_EPOCHS),
             ("batch size", self.batch_size as f64, "at least 1", self.batch_size > 0),
+            ("batch size", self.batch_size as f64, "at most 65536", self.batch_size <= MOST_BATCH),
             ("learning rate", self.learning_rate, "positive and finite", positive(self.learning_rate)),
             ("patience", self.patience as f64, "at least 1", self.patience > 0),
             ("min-delta", self.min_delta, "0 or more", self.min_delta >= 0.0 && self.min_delta.is_finite()),
@@ -245,12 +282,20 @@ impl Recipe {
             ),
             ("dropout", self.dropout, "0 or more and under 1", rate(self.dropout)),
             ("label smoothing", self.label_smoothing, "0 or more and under 1", rate(self.label_smoothing)),
-            ("mixup", self.mixup, "0 or more and finite", self.mixup >= 0.0 && self.mixup.is_finite()),
+            // Outside, hardly a draw is one of the beta distribution's, and none may come for ever.
+            ("mixup", self.mixup, "0, or 0.01 to 8", self.mixup == 0.0 || (0.01..=8.0).contains(&self.mixup)),
             ("augment.flip", self.augment.flip, "0 to 1", (0.0..=1.0).contains(&self.augment.flip)),
+            ("augment.shift", self.augment.shift as f64, "0 to 1024", self.augment.shift <= LONGEST_SIDE.into()),
             ("augment.erase", self.augment.erase, "0 to 1", (0.0..=1.0).contains(&self.augment.erase)),
             ("distillation.weight", weight, "0 to 1", (0.0..=1.0).contains(&weight)),
-            ("distillation.temperature", temperature, "positive and finite", positive(temperature)),
+            ("distillation.temperature", temperature, "0.01 to 1000", (0.01..=1000.0).contains(&temperature)),
             ("average", self.average, "0 or more and under 1", rate(self.average)),
+            (
+                "quantization_aware.epochs",
+                self.quantization_aware.epochs as f64,
+                "at most 1000000",
+                self.quantization_aware.epochs <= MOST_EPOCHS,
+            ),
             (
                 "quantization_aware.learning_rate",
                 self.quantization_aware.learning_rate,
@@ -326,14 +371,82 @@ mod tests {
 
     #[test]
     fn numbers_out_of_range_are_named() {
-        let recipe = Recipe::built_in("tutorial").unwrap();
-        let refuse = |recipe: Recipe| recipe.check().unwrap_err().to_string();
-        assert_eq!(refuse(Recipe { epochs: 0, ..recipe.clone() }), "epochs is 0; it must be at least 1");
-        assert_eq!(
-            refuse(Recipe { learning_rate: f64::NAN, ..recipe.clone() }),
-            "learning rate is NaN; it must be positive and finite"
-        );
-        assert_eq!(refuse(Recipe { min_delta: -0.5, ..recipe.clone() }), "min-delta is -0.5; it must be 0 or more");
-        assert_eq!(refuse(Recipe { batch_size: 0, ..recipe }), "batch size is 0; it must be at least 1");
+        /// Lines in front of the first section, a section, and the message.
+        type Case = (&'static str, &'static str, &'static str);
+        let cases: [Case; 26] = [
+            ("epochs = 0", "", "epochs is 0; it must be at least 1"),
+            ("epochs = 1000000000000000000", "", "epochs is 1000000000000000000; it must be at most 1000000"),
+            ("batch_size = 0", "", "batch size is 0; it must be at least 1"),
+            ("batch_size = 1000000000000000000", "", "batch size is 1000000000000000000; it must be at most 65536"),
+            ("learning_rate = nan", "", "learning rate is NaN; it must be positive and finite"),
+            ("patience = 0", "", "patience is 0; it must be at least 1"),
+            ("min_delta = -0.5", "", "min-delta is -0.5; it must be 0 or more"),
+            (
+                "",
+                "[adam]\nbeta1 = 1.0\nbeta2 = 0.9\nepsilon = 1e-7",
+                "adam.beta1 is 1; it must be 0 or more and under 1",
+            ),
+            (
+                "",
+                "[adam]\nbeta1 = 0.9\nbeta2 = -1.0\nepsilon = 1e-7",
+                "adam.beta2 is -1; it must be 0 or more and under 1",
+            ),
+            (
+                "",
+                "[adam]\nbeta1 = 0.9\nbeta2 = 0.9\nepsilon = nan",
+                "adam.epsilon is NaN; it must be positive and finite",
+            ),
+            ("", "[schedule]\nwarmup = 1.5", "schedule.warmup is 1.5; it must be 0 to 1"),
+            ("weight_decay = inf", "", "weight decay is inf; it must be 0 or more and finite"),
+            ("dropout = 2.0", "", "dropout is 2; it must be 0 or more and under 1"),
+            ("label_smoothing = 1.0", "", "label smoothing is 1; it must be 0 or more and under 1"),
+            ("mixup = 1e300", "", "it must be 0, or 0.01 to 8"),
+            ("mixup = 1e-300", "", "it must be 0, or 0.01 to 8"),
+            ("", "[augment]\nflip = -0.5", "augment.flip is -0.5; it must be 0 to 1"),
+            ("", "[augment]\nshift = 1000000", "augment.shift is 1000000; it must be 0 to 1024"),
+            ("", "[augment]\nerase = nan", "augment.erase is NaN; it must be 0 to 1"),
+            ("", "[distillation]\nweight = 2.0", "distillation.weight is 2; it must be 0 to 1"),
+            ("", "[distillation]\ntemperature = -1.0", "distillation.temperature is -1; it must be 0.01 to 1000"),
+            ("", "[distillation]\ntemperature = 1e-300", "it must be 0.01 to 1000"),
+            ("average = 1.0", "", "average is 1; it must be 0 or more and under 1"),
+            (
+                "",
+                "[quantization_aware]\nepochs = 2000000",
+                "quantization_aware.epochs is 2000000; it must be at most 1000000",
+            ),
+            (
+                "",
+                "[quantization_aware]\nlearning_rate = 0.0",
+                "quantization_aware.learning_rate is 0; it must be positive and finite",
+            ),
+            ("", "[for.mlp]\ndropout = 2.0", "dropout is 2; it must be 0 or more and under 1"),
+        ];
+        let own: toml::Table = include_str!("../recipes/tutorial.toml").parse().unwrap();
+        for (lines, section, expected) in cases {
+            let mut table = own.clone();
+            table.extend(format!("{lines}\n{section}").parse::<toml::Table>().unwrap());
+            let recipe = Recipe::from_toml(&table.to_string()).unwrap().for_network("mlp", false);
+            let message = recipe.check().unwrap_err().to_string();
+            assert!(message.ends_with(expected), "{lines}{section}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_step_of_more_pictures_than_there_is_memory_for_is_refused() {
+        let large = Architecture::built_in("large").unwrap();
+        let recipe = |batch_size| Recipe { batch_size, ..Recipe::built_in("tutorial").unwrap() };
+        recipe(1000).check_batch(&large, 57_000).unwrap();
+        recipe(57_000).check_batch(&large, 1000).unwrap();
+        let message = recipe(57_000).check_batch(&large, 57_000).unwrap_err().to_string();
+        assert!(message.starts_with("a step of 57000 pictures takes about "), "{message}");
+        assert!(message.ends_with("; choose a smaller batch size"), "{message}");
+    }
+
+    #[test]
+    fn a_file_nested_without_end_is_refused_and_not_followed() {
+        for text in ["epochs = ".to_owned() + &"[".repeat(100_000), "a".to_owned() + &".a".repeat(100_000) + " = 1"] {
+            let message = Recipe::from_toml(&text).unwrap_err().to_string();
+            assert!(message.starts_with("recipe file: ") && message.contains("recurs"), "{}", message.len());
+        }
     }
 }

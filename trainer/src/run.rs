@@ -18,7 +18,7 @@ use infer_core::format::Metadata;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::architecture::{Architecture, ArchitectureError, Layer};
+use crate::architecture::{Architecture, ArchitectureError, Dense, Layer};
 use crate::data::Dataset;
 use crate::evaluate::Score;
 use crate::fit::{CheckpointError, Epoch, Unfinished};
@@ -187,6 +187,16 @@ pub enum RunError {
         path: String,
         /// What is wrong with it.
         source: serde_json::Error,
+    },
+    /// `run.json` contradicts itself.
+    #[error("{path}: names {names} classes, but its last layer has {outputs} outputs; is it the file of this run?")]
+    Classes {
+        /// The file.
+        path: String,
+        /// Names of classes.
+        names: usize,
+        /// Outputs of the last layer.
+        outputs: usize,
     },
     /// Where the training stood cannot be read.
     #[error("{path}: {source}")]
@@ -417,9 +427,17 @@ impl RunDirectory {
     /// Reads `run.json`.
     ///
     /// # Errors
-    /// [`RunError::Io`], [`RunError::Json`].
+    /// [`RunError::Io`], [`RunError::Json`], [`RunError::Classes`].
     pub fn read_config(&self) -> Result<RunConfig, RunError> {
-        self.read_json("run.json")
+        let config: RunConfig = self.read_json("run.json")?;
+        let names = config.class_names.len();
+        match config.layers.last() {
+            Some(&Layer::Dense(Dense { outputs, .. })) if usize::from(outputs) != names => {
+                let path = self.0.join("run.json").display().to_string();
+                Err(RunError::Classes { path, names, outputs: outputs.into() })
+            }
+            _ => Ok(config),
+        }
     }
 
     /// Reads `metrics.json`.

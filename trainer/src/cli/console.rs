@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use serde::Serialize;
+use trainer::printable::printable;
 
 /// Standard output, as the flags of `fit` want it.
 #[derive(Clone)]
@@ -52,8 +53,13 @@ impl Console {
         self.audience == Audience::People
     }
 
-    /// A line for people, its colors left out where there is no terminal.
+    /// A line for people.
     pub fn line(&self, text: fmt::Arguments<'_>) {
+        self.colored_line(&printable(&text.to_string()));
+    }
+
+    /// A line of nothing but our own words, whose colors are left out where there is no terminal.
+    pub fn colored_line(&self, text: &str) {
         if self.is_text() {
             self.keep(writeln!(anstream::stdout(), "{text}"));
         }
@@ -63,7 +69,7 @@ impl Console {
     pub fn event(&self, event: &impl Serialize) {
         if self.audience == Audience::Programs {
             let json = serde_json::to_string(event).map_err(io::Error::from);
-            self.keep(json.and_then(|json| writeln!(io::stdout(), "{json}")));
+            self.keep(json.and_then(|json| writeln!(io::stdout(), "{}", printable(&json))));
         }
     }
 

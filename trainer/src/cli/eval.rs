@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use trainer::evaluate::{self, Confusion, Score};
+use trainer::model_file;
 
 use super::data::{TestData, describe};
 use super::output::{say, warn};
@@ -58,8 +59,8 @@ impl Eval {
     /// Runs infer-core over the test images.
     pub fn run(self) -> Result<()> {
         let path = self.model.display().to_string();
-        let bytes = std::fs::read(&self.model).with_context(|| path.clone())?;
-        let mut arena = evaluate::arena_for(&bytes).with_context(|| path.clone())?;
+        let bytes = model_file::read(&self.model).with_context(|| path.clone())?;
+        let mut arena = model_file::arena(&bytes).with_context(|| path.clone())?;
         let network = infer_core::Network::new(&bytes, &mut arena).with_context(|| path.clone())?;
         let metadata = *network.metadata();
         let shape = network.input().shape;

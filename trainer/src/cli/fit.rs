@@ -104,6 +104,7 @@ const RESUMED: [&str; 16] = [
 impl Fit {
     /// From pictures to a model file.
     pub fn run(self) -> Result<()> {
+        self.check_paths()?;
         self.check_export()?;
         let run = match &self.resume {
             Some(path) => {
@@ -127,6 +128,7 @@ impl Fit {
         if let Some(teachers) = &teachers {
             teachers.check(&dataset)?;
         }
+        recipe.check_batch(&architecture, dataset.train.len()).map_err(Usage::error)?;
         tell!(console, "\n{architecture}\n");
 
         let config = RunConfig {
@@ -160,6 +162,19 @@ impl Fit {
         };
         recipe.check().map_err(Usage::error)?;
         Ok(recipe)
+    }
+
+    /// What a run's files say of others they say in JSON, which has no way to name some.
+    fn check_paths(&self) -> Result<()> {
+        let paths = [&self.out, &self.export, &self.data.data, &self.resume].into_iter().flatten().chain(&self.teacher);
+        for path in paths {
+            if std::path::absolute(path)?.to_str().is_none() {
+                return Err(Usage::error(anyhow!(
+                    "{path:?}: the files of a run can name only paths in UTF-8; rename it"
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Finds out before the training, not after it, that the model has nowhere to go.

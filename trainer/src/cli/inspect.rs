@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use trainer::architecture::{shown, thousands};
 use trainer::inspect::{Arena, ChipListing, LayerListing, Listing, MetadataListing, ScalesListing, Share};
+use trainer::model_file;
 use trainer::quantize::Report;
 use trainer::run::RunDirectory;
 
@@ -54,7 +55,7 @@ impl Inspect {
 
     fn list(&self, path: &Path) -> Result<()> {
         let name = path.display().to_string();
-        let bytes = std::fs::read(path).with_context(|| name.clone())?;
+        let bytes = model_file::read(path).with_context(|| name.clone())?;
         let listing = Listing::new(&bytes).with_context(|| name.clone())?;
         if self.json {
             say!("{}", serde_json::to_string_pretty(&listing)?);

@@ -1,11 +1,12 @@
 //! What the subcommands print alike.
 
 use anstyle::{AnsiColor, Style};
+use trainer::printable::printable;
 
 /// Prints a line to standard output; a reader that has gone away is an error that `main` takes for a normal end.
 macro_rules! say {
     ($($argument:tt)*) => {
-        writeln!(std::io::stdout(), $($argument)*)?
+        writeln!(std::io::stdout(), "{}", trainer::printable::printable(&format!($($argument)*)))?
     };
 }
 pub(crate) use say;
@@ -18,7 +19,7 @@ pub fn colored(text: &str, color: AnsiColor) -> String {
 
 /// Shows a warning that cannot be overlooked, on standard error.
 pub fn warn(text: &str) {
-    anstream::eprintln!("\n{}\n", colored(text, AnsiColor::Yellow));
+    anstream::eprintln!("\n{}\n", colored(&printable(text), AnsiColor::Yellow));
 }
 
 /// A number in four significant digits, in at most nine characters.

@@ -8,8 +8,9 @@ use anyhow::{Context, Result, anyhow, bail};
 use infer_core::{Network, Output};
 use rayon::prelude::*;
 use serde::Serialize;
-use trainer::evaluate;
+use trainer::model_file;
 use trainer::preprocess::{Conversion, Picture, PictureError, Preprocessing, Resize, decode};
+use trainer::printable::in_one_line;
 
 use super::data::ResizeMode;
 use super::output::say;
@@ -75,8 +76,8 @@ impl Predict {
     /// Classifies each picture that can be read; one that cannot is named on standard error and makes the exit code 1.
     pub fn run(self) -> Result<()> {
         let path = self.model.display().to_string();
-        let bytes = std::fs::read(&self.model).with_context(|| path.clone())?;
-        let mut arena = evaluate::arena_for(&bytes).with_context(|| path.clone())?;
+        let bytes = model_file::read(&self.model).with_context(|| path.clone())?;
+        let mut arena = model_file::arena(&bytes).with_context(|| path.clone())?;
         let mut network = Network::new(&bytes, &mut arena).with_context(|| path.clone())?;
         let metadata = *network.metadata();
         let input = network.input().shape;
@@ -94,7 +95,7 @@ impl Predict {
                     Err(error) => {
                         let advice =
                             if matches!(error, PictureError::OtherSize { .. }) { "; give --resize" } else { "" };
-                        eprintln!("error: {name}: {error}{advice}");
+                        eprintln!("error: {}: {error}{advice}", in_one_line(&name));
                         unreadable += 1;
                         continue;
                     }
@@ -168,10 +169,11 @@ impl Prediction<'_> {
     fn text(&self) -> String {
         let places: Vec<String> =
             self.top.iter().map(|place| format!("{} {:.1}%", place.class, 100.0 * place.probability)).collect();
-        let line = format!("{}: {}", self.picture, places.join(", "));
+        let picture = in_one_line(&self.picture);
+        let line = format!("{picture}: {}", places.join(", "));
         if line.chars().count() <= COLUMNS {
             return line;
         }
-        format!("{}:\n  {}", self.picture, places.join("\n  "))
+        format!("{picture}:\n  {}", places.join("\n  "))
     }
 }

@@ -44,7 +44,7 @@ impl Progress {
             tell!(self.console, "         train             validation");
             tell!(self.console, "epoch    loss    accuracy  loss    accuracy  seconds  images/s");
         }
-        tell!(self.console, "{row}");
+        self.console.colored_line(row);
     }
 
     pub fn finish_tuning(self, history: &History, gain: Option<Gain>) {

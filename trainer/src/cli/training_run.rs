@@ -41,6 +41,7 @@ impl TrainingRun {
     pub fn resume(path: &Path, data: Option<&Path>, export: Option<PathBuf>, console: Console) -> Result<Self> {
         let directory = RunDirectory::open(path);
         let mut config = directory.read_config()?;
+        config.recipe.check().with_context(|| path.join("run.json").display().to_string())?;
         let unfinished = match directory.read_unfinished()? {
             Some(unfinished) => unfinished,
             // Interrupted before there was anything to keep.

@@ -21,6 +21,9 @@ pub struct Remote<'a> {
     pub sha256: &'a str,
 }
 
+/// Bytes of a file at most: twice those of the largest there is.
+const MOST_BYTES: u64 = 64 << 20;
+
 /// Fetches those of `files` that are not in `directory` yet from below `url`.
 ///
 /// # Errors
@@ -102,6 +105,9 @@ fn fetch(agent: &ureq::Agent, url: &str, file: &Remote<'_>, path: &Path, quiet: 
         let read = reader.read(&mut buffer).map_err(|error| failed(format!("{error} after {received} bytes")))?;
         if read == 0 {
             break;
+        }
+        if received + read as u64 > MOST_BYTES {
+            return Err(failed(format!("more than {} MB come, which no published file has", MOST_BYTES >> 20)));
         }
         hash.update(&buffer[..read]);
         beside.write_all(&buffer[..read]).map_err(io_error)?;

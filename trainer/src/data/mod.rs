@@ -302,6 +302,16 @@ pub enum DataError {
         /// Shape of the training images.
         train: Shape,
     },
+    /// A name that no terminal and no report could show.
+    #[error("{path}, class {class}: the name {name:?} holds a control character; leave it out")]
+    ClassName {
+        /// The file of names.
+        path: PathBuf,
+        /// Which one, counted from 0.
+        class: usize,
+        /// The name.
+        name: String,
+    },
     /// Only one class: nothing to tell apart.
     #[error("{path}: all images are of one class; at least two are needed")]
     OneClass {

@@ -9,6 +9,7 @@ use super::duplicates::{self, Part};
 use super::pictures::FolderError;
 use super::{DataError, Dataset, Images, download, fashion_mnist, garments, idx, pictures, split};
 use crate::preprocess::{Conversion, PreprocessError, Preprocessing};
+use crate::printable::is_control;
 
 /// Which data set is wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -277,10 +278,11 @@ fn idx_duplicates(train: &Images, test: &Images, paths: &[PathBuf; 4]) -> Vec<St
     ])
 }
 
-/// What a data set in this directory is called.
+/// What a data set in this directory is called: as the directory is, without what no terminal can show.
 pub(super) fn directory_name(directory: &Path) -> String {
     let canonical = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
-    let name = canonical.file_name().map_or_else(|| "data".to_owned(), |name| name.to_string_lossy().into_owned());
+    let name = canonical.file_name().map_or("data".into(), |name| name.to_string_lossy());
+    let name = name.replace(is_control, "\u{fffd}");
     // The names of sets that are known by their content are not for others.
     if [fashion_mnist::NAME, garments::NAME].contains(&&*name) { format!("own-{name}") } else { name }
 }
@@ -311,6 +313,9 @@ fn name_and_classes(
             .map_err(|source| DataError::Io { path: classes_path.clone(), source })?;
         let names: Vec<String> =
             text.lines().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        if let Some(class) = names.iter().position(|name| name.contains(is_control)) {
+            return Err(DataError::ClassName { path: classes_path, class, name: names[class].clone() });
+        }
         if names.len() < 2 {
             return Err(DataError::OneClass { path: classes_path });
         }

@@ -113,6 +113,13 @@ impl Unfinished {
         if checksum != &Sha256::digest(payload)[..] {
             return Err(CheckpointError::Damaged);
         }
-        postcard::from_bytes(payload).map_err(|_| CheckpointError::Unknown)
+        let unfinished: Self = postcard::from_bytes(payload).map_err(|_| CheckpointError::Unknown)?;
+        if unfinished.is_consistent() { Ok(unfinished) } else { Err(CheckpointError::Unknown) }
+    }
+
+    /// Whether the best epochs are among those that are over.
+    fn is_consistent(&self) -> bool {
+        self.trained.iter().all(|(history, _)| (1..=history.epochs.len()).contains(&history.best_epoch))
+            && self.checkpoint.iter().all(|checkpoint| checkpoint.best.epoch <= checkpoint.epochs.len())
     }
 }

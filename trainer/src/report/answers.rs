@@ -2,6 +2,7 @@
 
 use crate::data::Images;
 use crate::evaluate::{self, Confusion};
+use crate::model_file;
 
 /// The first line of `answers.csv`.
 const HEADER: &str = "image,truth,prediction,probability";
@@ -31,7 +32,7 @@ impl Answer {
 /// Where infer-core refuses the file, or pictures of this shape.
 pub fn classify(file: &[u8], images: &Images) -> Result<Vec<Answer>, infer_core::Error> {
     let chunks: Vec<Vec<Answer>> = evaluate::in_chunks(images, |indices| {
-        let mut arena = evaluate::arena_for(file)?;
+        let mut arena = model_file::arena(file)?;
         let mut network = infer_core::Network::new(file, &mut arena)?;
         let mut answers = Vec::with_capacity(indices.len());
         for &index in indices {

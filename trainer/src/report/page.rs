@@ -11,6 +11,7 @@ use super::{Figure, Findings, Kind, ReportError, RunRecord, answers};
 use crate::architecture::{self, thousands};
 use crate::data::{fashion_mnist, garments};
 use crate::evaluate::Confusion;
+use crate::printable::in_one_line;
 use crate::run::Metrics;
 
 /// Confusions that are listed.
@@ -179,7 +180,7 @@ fn section(index: usize, run: &RunRecord, findings: &Findings) -> Result<Section
         name: run.name.clone(),
         anchor: anchor(index),
         heading: format!("{} on {}", config.model, config.dataset),
-        path: run.directory.path().display().to_string(),
+        path: in_one_line(&run.directory.path().display().to_string()).into_owned(),
         about: format!(
             "A network that tells {} classes of {} apart, trained on {} pictures of {} with recipe {} and seed {}, chosen by \
              {} others, tested on {} that chose nothing. Written by trainer {}.",
@@ -316,7 +317,7 @@ fn scores(metrics: &Metrics) -> Vec<ScoreRow> {
 /// What can be done with the run.
 fn commands(run: &RunRecord) -> Vec<(&'static str, String)> {
     let directory = run.directory.path();
-    let quote = |path: &std::path::Path| quote(&path.display().to_string());
+    let quote = |path: &std::path::Path| quote(&in_one_line(&path.display().to_string()));
     let (run_path, model) = (quote(directory), quote(&run.directory.model()));
     // Other data sets than these two are found by no name.
     let data = match run.config.dataset.as_str() {

@@ -12,8 +12,8 @@ use super::ReportError;
 use crate::architecture::{Architecture, Layer};
 use crate::batch::{self, PIXEL_CODES};
 use crate::data::Images;
-use crate::evaluate;
 use crate::model::FloatModel;
+use crate::model_file;
 use crate::quantize::Calibration;
 
 /// Pictures that are looked at.
@@ -59,7 +59,7 @@ pub fn measure(
 ) -> Result<Vec<LayerError>, ReportError> {
     let outputs = outputs(model.architecture(), calibration);
     let mut sums = vec![Sums::default(); outputs.len()];
-    let mut arena = evaluate::arena_for(file)?;
+    let mut arena = model_file::arena(file)?;
     let mut network = infer_core::Network::new(file, &mut arena)?;
     let indices: Vec<usize> = (0..images.len().min(PICTURES)).collect();
     for indices in indices.chunks(BATCH) {

@@ -9,6 +9,8 @@ use crate::architecture::Architecture;
 use crate::data::Dataset;
 use crate::fit::Epoch;
 use crate::model::FloatModel;
+use crate::model_file;
+use crate::printable::is_control;
 use crate::run::{Metrics, RunConfig, RunDirectory, RunError};
 
 /// A run: what was asked for, how it went, what came out.
@@ -57,7 +59,7 @@ impl RunRecord {
         let names: Vec<String> = runs.iter().map(|run| run.name.clone()).collect();
         for run in &mut runs {
             if names.iter().filter(|name| **name == run.name).count() > 1 {
-                run.name = run.directory.path().display().to_string();
+                run.name = shown(&run.directory.path().display().to_string());
             }
         }
         Ok(runs)
@@ -78,7 +80,8 @@ impl RunRecord {
     /// those of [`Findings::gather`] and [`Findings::write`].
     pub fn refresh(&self, dataset: &Dataset) -> Result<(), ReportError> {
         let path = self.directory.model();
-        let file = std::fs::read(&path).map_err(|source| RunError::Io { path: path.display().to_string(), source })?;
+        let file =
+            model_file::read(&path).map_err(|source| RunError::Io { path: path.display().to_string(), source })?;
         let findings = Findings::gather(&self.model()?, &self.config.calibration, &file, dataset)?;
         let right = answers::accuracy(&findings.answers);
         let (expected, expected_right) = (self.metrics.images.test, self.metrics.int8.scores.test.accuracy);
@@ -111,5 +114,5 @@ impl RunRecord {
 
 /// A name without what no page and no figure can show: line breaks and other control characters.
 fn shown(name: &str) -> String {
-    name.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
+    name.replace(is_control, "\u{fffd}")
 }

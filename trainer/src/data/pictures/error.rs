@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::data::first_few::{counted, first_few};
 use crate::preprocess::{PictureError, PictureHeader, PreprocessError};
+use crate::printable::in_one_line;
 
 /// Why a folder of pictures cannot be trained on or tested with.
 #[non_exhaustive]
@@ -19,9 +20,19 @@ pub enum FolderError {
         directory: PathBuf,
     },
     /// A name that a model file cannot carry.
-    #[error("{path:?}: the name of a class must be UTF-8 and without a line break; rename the folder")]
+    #[error(
+        "{path:?}: the name of a class must be UTF-8 and without a line break or another control character; rename the folder"
+    )]
     Name {
         /// The folder.
+        path: PathBuf,
+    },
+    /// A name that no message can show as it is.
+    #[error(
+        "{path:?}: the name of a picture must be without a line break or another control character; rename the file"
+    )]
+    PictureName {
+        /// The file.
         path: PathBuf,
     },
     /// A folder inside a class.
@@ -166,7 +177,7 @@ pub(super) fn left_out(directory: &Path, files: &BTreeSet<PathBuf>) -> Option<St
     if files.is_empty() {
         return None;
     }
-    let names = first_few(files.iter().map(|path| path.display().to_string()));
+    let names = first_few(files.iter().map(|path| in_one_line(&path.display().to_string()).into_owned()));
     Some(format!(
         "NOTE: {} of {} left out, as hidden, in no class, or not named .png, .jpg, .jpeg or .bmp:{names}",
         counted(files.len(), "file"),

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::FolderError;
 use crate::data::DataError;
+use crate::printable::is_control;
 
 /// The files of some pictures, and the class of each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -156,7 +157,7 @@ fn class_folders(part: &Path, left_out: &mut LeftOut) -> Result<Vec<(String, Pat
     if folders.is_empty() {
         return Err(FolderError::EmptyPart { part: part.to_owned() }.into());
     }
-    match folders.iter().find(|(name, _)| name.contains(['\n', '\r'])) {
+    match folders.iter().find(|(name, _)| name.contains(is_control)) {
         Some((_, path)) => Err(FolderError::Name { path: path.clone() }.into()),
         None => Ok(folders),
     }
@@ -191,6 +192,9 @@ fn list(folders: &[(String, PathBuf)], class_names: &[String], left_out: &mut Le
         }
         let (pictures, others): (Vec<_>, Vec<_>) = files.into_iter().partition(|(name, _)| is_picture(name));
         left_out.extend(others.into_iter().map(|(_, path)| path));
+        if let Some((_, path)) = pictures.iter().find(|(name, _)| name.contains(is_control)) {
+            return Err(FolderError::PictureName { path: path.clone() }.into());
+        }
         if pictures.is_empty() {
             return Err(FolderError::EmptyClass { folder: class.clone() }.into());
         }
