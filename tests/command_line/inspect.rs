@@ -5,20 +5,14 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{assert_fails, birds, short_run, text, trainer};
+use super::{assert_fails, birds, read_json, short_run, succeed};
 
-fn succeed(directory: &Path, arguments: &[&str]) -> String {
-    let output = trainer(directory, arguments);
-    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", text(&output.stderr));
-    text(&output.stdout)
+fn output_of(directory: &Path, arguments: &[&str]) -> String {
+    succeed(directory, arguments).0
 }
 
 fn json(directory: &Path, arguments: &[&str]) -> Value {
-    serde_json::from_str(&succeed(directory, arguments)).unwrap()
-}
-
-fn read_json(path: &Path) -> Value {
-    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+    serde_json::from_str(&output_of(directory, arguments)).unwrap()
 }
 
 fn assert_narrow(printed: &str) {
@@ -34,7 +28,7 @@ fn inspect_lists_what_a_model_file_holds() {
     let path = home.path();
     let file = fs::read(path.join("model.bin")).unwrap();
     let crc32 = u32::from_le_bytes(file[28..32].try_into().unwrap());
-    let printed = succeed(path, &["inspect", "model.bin"]);
+    let printed = output_of(path, &["inspect", "model.bin"]);
     assert_narrow(&printed);
     for part in [
         &format!("version 1, CRC-32 {crc32:08x}"),
@@ -69,7 +63,7 @@ fn inspect_lists_what_a_model_file_holds() {
     // A run is its model file; a sector of flash is the file in front of it.
     assert_eq!(json(path, &["inspect", "run", "--json"]), listing);
     fs::write(path.join("sector.bin"), [&file[..], &[0xFF; 1000]].concat()).unwrap();
-    let sector = succeed(path, &["inspect", "sector.bin"]);
+    let sector = output_of(path, &["inspect", "sector.bin"]);
     assert!(sector.contains("behind it       1,000 bytes that are not the model's"), "{sector}");
 }
 
@@ -77,7 +71,7 @@ fn inspect_lists_what_a_model_file_holds() {
 fn inspect_measures_what_quantization_costs_and_locates_a_collapse() {
     let (home, _) = short_run();
     let path = home.path();
-    let printed = succeed(path, &["inspect", "run", "--quantization"]);
+    let printed = output_of(path, &["inspect", "run", "--quantization"]);
     assert_narrow(&printed);
     for part in ["measured on 300 validation images", "1 dense 350 + relu alone", "calibrated by "] {
         assert!(printed.contains(part), "{printed}\ndoes not say {part:?}");
@@ -99,7 +93,7 @@ fn inspect_measures_what_quantization_costs_and_locates_a_collapse() {
     let high = broken["calibration"][0]["range"]["high"].as_f64().unwrap();
     broken["calibration"][0]["range"]["high"] = (high / 500.0).into();
     fs::write(&config, broken.to_string()).unwrap();
-    let printed = succeed(path, &["inspect", "run", "--quantization"]);
+    let printed = output_of(path, &["inspect", "run", "--quantization"]);
     assert!(printed.contains("costliest alone: 1 dense 350 + relu, "), "{printed}");
     let report = json(path, &["inspect", "run", "--quantization", "--json"]);
     let alone = |layer: usize| report["layers"][layer]["alone"]["agreement_with_float"].as_f64().unwrap();
@@ -131,9 +125,9 @@ fn a_run_on_other_pictures_than_can_be_found_is_refused() {
     let (home, _) = short_run();
     let path = home.path();
     birds(path, 28);
-    succeed(path, &["fit", "--model", "mlp", "--epochs", "1", "--data", "birds", "--out", "birds-run"]);
+    output_of(path, &["fit", "--model", "mlp", "--epochs", "1", "--data", "birds", "--out", "birds-run"]);
     let inspect = ["inspect", "birds-run", "--quantization"];
-    let printed = succeed(path, &inspect);
+    let printed = output_of(path, &inspect);
     assert!(printed.contains("measured on 2 validation images"), "the run knows where its pictures are: {printed}");
 
     fs::rename(path.join("birds"), path.join("moved")).unwrap();
@@ -142,7 +136,7 @@ fn a_run_on_other_pictures_than_can_be_found_is_refused() {
     assert_fails(path, &["export", "birds-run", "--calibration", "auto", "--out", "x.bin"], 1, &expected);
     fs::create_dir(path.join("kept")).unwrap();
     fs::rename(path.join("moved"), path.join("kept/birds")).unwrap();
-    let printed = succeed(path, &[&inspect[..], &["--data", "kept/birds"]].concat());
+    let printed = output_of(path, &[&inspect[..], &["--data", "kept/birds"]].concat());
     assert!(printed.contains("measured on 2 validation images"), "{printed}");
 
     let pictures = path.join("kept/birds/train-images-idx3-ubyte");
@@ -177,7 +171,7 @@ fn export_gives_the_bytes_of_fit_with_every_calibration() {
     let mut files = Vec::new();
     for method in ["range", "percentile", "error", "auto"] {
         let fit = ["fit", "--model", "mlp", "--dataset", "garments", "--epochs", "1", "--out", method];
-        let printed = succeed(path, &[&fit[..], &["--calibration", method]].concat());
+        let printed = output_of(path, &[&fit[..], &["--calibration", method]].concat());
         let config = read_json(&path.join(method).join("run.json"));
         let choice = &config["calibration_choice"];
         let chosen = choice["method"].as_str().unwrap();
@@ -187,11 +181,11 @@ fn export_gives_the_bytes_of_fit_with_every_calibration() {
         assert_eq!(candidates.len(), if method == "auto" { 3 } else { 1 });
         assert!(candidates.iter().all(|candidate| candidate["validation"]["accuracy"].as_f64().unwrap() > 0.5));
 
-        succeed(path, &["export", method, "--out", "again.bin"]);
+        output_of(path, &["export", method, "--out", "again.bin"]);
         let file = fs::read(path.join(method).join("model.bin")).unwrap();
         assert!(file == fs::read(path.join("again.bin")).unwrap(), "{method}");
         // Another run of the same weights, calibrated again.
-        let printed = succeed(path, &["export", "range", "--calibration", method, "--out", "other.bin"]);
+        let printed = output_of(path, &["export", "range", "--calibration", method, "--out", "other.bin"]);
         assert!(printed.contains(&format!("calibrated by {chosen}, ")), "{printed}");
         assert!(file == fs::read(path.join("other.bin")).unwrap(), "{method}");
         files.push((chosen.to_owned(), file));
@@ -209,7 +203,7 @@ fn a_run_from_before_the_methods_is_exported_as_it_was() {
     let mut old = read_json(&config);
     assert!(old.as_object_mut().unwrap().remove("calibration_choice").is_some());
     fs::write(&config, old.to_string()).unwrap();
-    succeed(path, &["export", "run", "--out", "again.bin"]);
+    output_of(path, &["export", "run", "--out", "again.bin"]);
     assert!(fs::read(path.join("model.bin")).unwrap() == fs::read(path.join("again.bin")).unwrap());
-    assert!(!succeed(path, &["inspect", "run", "--quantization"]).contains("calibrated by"));
+    assert!(!output_of(path, &["inspect", "run", "--quantization"]).contains("calibrated by"));
 }

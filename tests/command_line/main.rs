@@ -34,6 +34,19 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
+/// Runs the trainer, which has to end well: what it printed, and what it warned of.
+fn succeed(directory: &Path, arguments: &[&str]) -> (String, String) {
+    let output = trainer(directory, arguments);
+    let (printed, warned) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {warned}");
+    (printed, warned)
+}
+
+/// The JSON that a file holds.
+fn read_json(path: &Path) -> serde_json::Value {
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
 fn assert_fails(directory: &Path, arguments: &[&str], code: i32, expected: &[&str]) {
     let output = trainer(directory, arguments);
     let error = text(&output.stderr);

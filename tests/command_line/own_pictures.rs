@@ -2,28 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{assert_fails, shapes, text, trainer};
+use super::{assert_fails, read_json, shapes, succeed, text, trainer};
 
 /// Height and width of the drawn pictures: not those of the input, nor its aspect ratio.
 const SIZE: (u32, u32) = (40, 52);
 
 const FORMATS: [&str; 3] = ["png", "jpg", "bmp"];
-
-fn succeed(directory: &Path, arguments: &[&str]) -> (String, String) {
-    let output = trainer(directory, arguments);
-    let (printed, warned) = (text(&output.stdout), text(&output.stderr));
-    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {warned}");
-    (printed, warned)
-}
-
-fn json(path: &Path) -> Value {
-    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
-}
 
 /// A folder of shapes to train and test on in three formats, and a model of it.
 fn trained() -> (TempDir, Vec<PathBuf>, String) {
@@ -73,10 +62,10 @@ fn a_folder_of_pictures_becomes_a_model_and_predict_agrees_with_eval_on_every_fo
     ] {
         assert!(printed.contains(line), "{printed}\ndoes not say {line:?}");
     }
-    let metrics = json(&home.path().join("run/metrics.json"));
+    let metrics = read_json(&home.path().join("run/metrics.json"));
     let accuracy = &metrics["int8"]["test"]["accuracy"];
     assert!(accuracy.as_f64().unwrap() > 0.5, "chance is 0.2: {metrics}");
-    assert_eq!(json(&home.path().join("run/run.json"))["preprocessing"], "32x32x3 rgb, resize crop");
+    assert_eq!(read_json(&home.path().join("run/run.json"))["preprocessing"], "32x32x3 rgb, resize crop");
 
     let report = succeed(home.path(), &["eval", "model.bin", "--data", "shapes", "--json"]).0;
     let report: Value = serde_json::from_str(&report).unwrap();
@@ -219,12 +208,12 @@ fn eval_finds_the_held_out_pictures_again_whatever_the_seed_and_all_of_them_when
         "model.bin",
     ];
     succeed(path, &fit);
-    assert_eq!(json(&path.join("run/run.json"))["preprocessing"], "16x16x3 rgb, as they are, test 0.3");
+    assert_eq!(read_json(&path.join("run/run.json"))["preprocessing"], "16x16x3 rgb, as they are, test 0.3");
     let evaluate = |arguments: &[&str]| -> Value {
         serde_json::from_str(&succeed(path, &[&["eval", "model.bin", "--json"], arguments].concat()).0).unwrap()
     };
     let held_out = evaluate(&["--data", "mine"]);
-    let metrics = json(&path.join("run/metrics.json"));
+    let metrics = read_json(&path.join("run/metrics.json"));
     assert_eq!((&held_out["images"], &held_out["accuracy"]), (&Value::from(60), &metrics["int8"]["test"]["accuracy"]));
     let all = evaluate(&["--data", "mine", "--all"]);
     assert_eq!(all["images"], 200);

@@ -8,12 +8,14 @@
 //! | [`signed`] | model files with a signature behind them |
 //! | [`tiny`] | the model file that infer-core's own examples run |
 //! | [`pictures`] | Fashion-MNIST where it is to be had, garments elsewhere |
+//! | [`garments`](mod@garments) | the built-in set, and a training that nobody watches |
 //! | [`shapes`] | folders of pictures, drawn |
 //! | [`sheet`] | pictures side by side, as SVG |
 //! | [`idx_files`] | small IDX files, whole and broken |
 //! | [`run_directory`] | run directories without a training run |
 
 pub mod bit_flips;
+pub mod garments;
 pub mod idx_files;
 pub mod oracle;
 pub mod pictures;

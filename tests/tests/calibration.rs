@@ -4,12 +4,13 @@ use std::sync::OnceLock;
 
 use candle_core::{Device, Tensor};
 use infer_core::Shape;
+use thimble_tests::garments::{self, Silent};
 use thimble_tests::random_model::metadata;
 use trainer::architecture::{Architecture, Conv, Dense, Layer, MaxPool, Padding};
 use trainer::batch;
-use trainer::data::{self, Dataset, DatasetChoice, Images, Request, load};
-use trainer::evaluate::{self, Score};
-use trainer::fit::{Epoch, Observer, fit};
+use trainer::data::{self, Dataset, Images};
+use trainer::evaluate;
+use trainer::fit::fit;
 use trainer::model::{FloatModel, Parameters};
 use trainer::quantize::choose::Chosen;
 use trainer::quantize::fake::{fake_activations, fake_weights};
@@ -19,16 +20,9 @@ use trainer::recipe::Recipe;
 
 const SEED: u64 = 48;
 
-struct Silent;
-
-impl Observer for Silent {
-    fn step(&mut self, _: usize, _: usize, _: usize, _: Score) {}
-    fn epoch(&mut self, _: &Epoch, _: bool) {}
-}
-
 fn garments() -> &'static Dataset {
     static GARMENTS: OnceLock<Dataset> = OnceLock::new();
-    GARMENTS.get_or_init(|| load(&Request { choice: DatasetChoice::Garments, ..Request::default() }).unwrap().dataset)
+    GARMENTS.get_or_init(garments::garments)
 }
 
 fn file(model: &FloatModel, calibration: &[Calibration]) -> Vec<u8> {

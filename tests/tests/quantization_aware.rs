@@ -4,10 +4,11 @@
 use candle_core::{Device, Tensor, Var};
 use infer_core::format::Codes;
 use infer_core::{Header, Network};
+use thimble_tests::garments::first_garments;
 use thimble_tests::random_model::metadata;
 use trainer::architecture::Architecture;
 use trainer::batch;
-use trainer::data::{Dataset, DatasetChoice, Request, load};
+use trainer::data::Dataset;
 use trainer::evaluate::{self, Score, argmax};
 use trainer::fit::{Epoch, History, Observer, fit};
 use trainer::model::FloatModel;
@@ -32,12 +33,6 @@ impl Observer for Record {
     fn epoch(&mut self, epoch: &Epoch, is_best: bool) {
         self.epochs.push((epoch.epoch, epoch.quantized, is_best));
     }
-}
-
-fn garments(train: usize) -> Dataset {
-    let mut dataset = load(&Request { choice: DatasetChoice::Garments, ..Request::default() }).unwrap().dataset;
-    dataset.train = dataset.train.subset(&(0..train).collect::<Vec<_>>());
-    dataset
 }
 
 /// A recipe of so many epochs, and so many that follow with rounded numbers.
@@ -98,7 +93,7 @@ const EVERYTHING: &str = "name = \"everything\"\ninput = [28, 28, 1]\n
 
 #[test]
 fn a_rounded_model_puts_out_the_codes_of_the_file() {
-    let dataset = garments(1000);
+    let dataset = first_garments(1000);
     for architecture in [Architecture::built_in("tiny").unwrap(), Architecture::from_toml(EVERYTHING).unwrap()] {
         let mut model = FloatModel::new(architecture, 48).unwrap();
         fit(&model, &dataset, &recipe(1, aware(0, 1e-4)), 48, None, &mut Record::default()).unwrap();
@@ -179,7 +174,7 @@ fn clipped_straight_through(x: &Tensor, codes: Codes) -> Tensor {
 /// Against the same operations in candle's graph, where rounding is `x + (round(x) - x)` with a constant in brackets.
 #[test]
 fn gradients_pass_straight_through_weights_and_codes_and_stop_at_what_was_clipped() {
-    let dataset = garments(64);
+    let dataset = first_garments(64);
     let mut model = FloatModel::new(Architecture::from_toml(EVERYTHING).unwrap(), 48).unwrap();
     let (pictures, labels) = batch::gather(&dataset.train, &(0..32).collect::<Vec<_>>()).unwrap();
     let targets = Targets::Labels(labels.to_vec1().unwrap());
@@ -225,7 +220,7 @@ fn gradients_pass_straight_through_weights_and_codes_and_stop_at_what_was_clippe
 
 #[test]
 fn a_network_that_codes_ruin_recovers_and_training_without_rounding_does_not_do_it() {
-    let dataset = garments(5700);
+    let dataset = first_garments(5700);
     let mut run = Trained::mlp(&dataset);
     // A unit that is loud whatever the picture, and that nobody hears: the same function, but its layer's range leaves all
     // others two codes or three.
@@ -261,7 +256,7 @@ fn on_validation(model: &FloatModel, calibration: &[Calibration], dataset: &Data
 
 #[test]
 fn fine_tuning_that_does_harm_leaves_the_weights_as_they_were() {
-    let dataset = garments(500);
+    let dataset = first_garments(500);
     let mut run = Trained::mlp(&dataset);
     let weights = values(&run.model);
     let (gain, record) = run.tune(&dataset, &recipe(1, aware(2, 1.0)), 48);
@@ -276,7 +271,7 @@ fn fine_tuning_that_does_harm_leaves_the_weights_as_they_were() {
 
 #[test]
 fn its_epochs_follow_those_before_and_the_best_is_kept() {
-    let dataset = garments(500);
+    let dataset = first_garments(500);
     let mut run = Trained::mlp(&dataset);
     let (gain, record) = run.tune(&dataset, &recipe(1, aware(2, 1e-3)), 48);
     let Gain { before, after, kept } = gain.unwrap().unwrap();
@@ -291,7 +286,7 @@ fn its_epochs_follow_those_before_and_the_best_is_kept() {
 
 #[test]
 fn without_epochs_nothing_happens() {
-    let dataset = garments(500);
+    let dataset = first_garments(500);
     let mut run = Trained::mlp(&dataset);
     let weights = values(&run.model);
     let (gain, record) = run.tune(&dataset, &recipe(1, aware(0, 1e-3)), 48);
@@ -301,7 +296,7 @@ fn without_epochs_nothing_happens() {
 
 #[test]
 fn the_same_seed_gives_the_same_bits_on_any_number_of_cores() {
-    let dataset = garments(300);
+    let dataset = first_garments(300);
     let strong = Recipe { epochs: 1, quantization_aware: aware(2, 1e-3), ..Recipe::built_in("strong").unwrap() };
     let train = |seed, threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -319,7 +314,7 @@ fn the_same_seed_gives_the_same_bits_on_any_number_of_cores() {
 
 #[test]
 fn training_that_diverges_stops_with_its_epoch_and_names_the_number_to_change() {
-    let dataset = garments(500);
+    let dataset = first_garments(500);
     for (learning_rate, expected) in [
         (1e38, "at epoch 2, step 2: quantization-aware training has diverged; "),
         (1e30, "quantization-aware training has diverged by epoch 2: layer 1: its weights and activations differ "),

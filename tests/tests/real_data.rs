@@ -3,12 +3,13 @@
 use std::sync::OnceLock;
 
 use rayon::prelude::*;
+use thimble_tests::garments::Silent;
 use thimble_tests::oracle::Oracle;
 use thimble_tests::pictures;
 use trainer::architecture::Architecture;
 use trainer::data::fashion_mnist;
-use trainer::evaluate::{self, Score};
-use trainer::fit::{Epoch, History, Observer, fit};
+use trainer::evaluate;
+use trainer::fit::{History, fit};
 use trainer::model::FloatModel;
 use trainer::quantize::{QuantizedModel, calibrate};
 use trainer::recipe::Recipe;
@@ -19,13 +20,6 @@ struct Trained {
     float: FloatModel,
     file: Vec<u8>,
     history: History,
-}
-
-struct Silent;
-
-impl Observer for Silent {
-    fn step(&mut self, _: usize, _: usize, _: usize, _: Score) {}
-    fn epoch(&mut self, _: &Epoch, _: bool) {}
 }
 
 /// Two epochs of Fashion-MNIST, or ten of garments, which are a tenth as many.

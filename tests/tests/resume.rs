@@ -3,8 +3,9 @@
 use std::cell::Cell;
 
 use sha2::{Digest, Sha256};
+use thimble_tests::garments::first_garments;
 use trainer::architecture::Architecture;
-use trainer::data::{Dataset, DatasetChoice, Request, load};
+use trainer::data::Dataset;
 use trainer::evaluate::Score;
 use trainer::fit::{Checkpoint, CheckpointError, Epoch, FitError, History, Observer, Unfinished, fit, resume};
 use trainer::model::FloatModel;
@@ -35,9 +36,7 @@ fn impatient(steps: usize) -> Impatient {
 
 /// 300 training images of garments: five steps of 64 an epoch.
 fn small() -> Dataset {
-    let mut dataset = load(&Request { choice: DatasetChoice::Garments, ..Request::default() }).unwrap().dataset;
-    dataset.train = dataset.train.subset(&(0..300).collect::<Vec<_>>());
-    dataset
+    first_garments(300)
 }
 
 fn tiny() -> FloatModel {

@@ -2,10 +2,11 @@
 
 use candle_core::{Device, Tensor};
 use infer_core::{Header, Network};
+use thimble_tests::garments::first_garments;
 use thimble_tests::random_model::metadata;
 use trainer::architecture::{Architecture, Conv, Dense, Layer, MaxPool, Padding};
 use trainer::average::Average;
-use trainer::data::{Dataset, DatasetChoice, Images, Request, garments, load};
+use trainer::data::{Dataset, Images, garments};
 use trainer::evaluate::{self, Score};
 use trainer::fit::{Epoch, FitError, Observer, fit};
 use trainer::model::FloatModel;
@@ -30,10 +31,7 @@ impl Observer for Record {
 
 /// 500 training images of garments.
 fn small() -> Dataset {
-    let loaded = load(&Request { choice: DatasetChoice::Garments, ..Request::default() }).unwrap();
-    let mut dataset = loaded.dataset;
-    dataset.train = dataset.train.subset(&(0..500).collect::<Vec<_>>());
-    dataset
+    first_garments(500)
 }
 
 fn mlp() -> FloatModel {

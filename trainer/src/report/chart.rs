@@ -1,6 +1,7 @@
 //! Axes and curves by plotters, placed in a [`Drawing`].
 
 use plotters::coord::Shift;
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::IntoFont;
 
@@ -38,6 +39,39 @@ pub fn draw(
     let body = svg.find('>').zip(svg.rfind("</svg>")).and_then(|(begin, end)| svg.get(begin + 1..end));
     drawing.nested((left, top), 1.0 / SCALE, body.unwrap_or_default().trim_start());
     Ok(())
+}
+
+/// A chart of bars that lie, by plotters.
+pub type BarChart<'a, 'c> = ChartContext<'a, SVGBackend<'c>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+
+/// The frame of bars that lie: `most` is at the right end, labels in steps at the bottom, rows from the top down to `height`.
+///
+/// # Errors
+/// What plotters says.
+pub fn lying_bars<'a, 'c>(
+    canvas: &'a Canvas<'c>,
+    [right, below, height]: [f64; 3],
+    most: f64,
+    labels_wanted: usize,
+    label: &dyn Fn(&f64) -> String,
+) -> Result<BarChart<'a, 'c>, ChartError> {
+    let mut chart = ChartBuilder::on(canvas)
+        .margin_right(pixels(right))
+        .x_label_area_size(pixels(below))
+        .build_cartesian_2d(0.0..most, height..0.0)?;
+    chart
+        .configure_mesh()
+        .disable_y_mesh()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(stroke(Color::Grid, 1.0))
+        .axis_style(TRANSPARENT)
+        .set_all_tick_mark_size(pixels(5.0))
+        .label_style(labels())
+        .x_labels(labels_wanted)
+        .y_labels(0)
+        .x_label_formatter(&label)
+        .draw()?;
+    Ok(chart)
 }
 
 /// Pixels of plotters' canvas.

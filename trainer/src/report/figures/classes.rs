@@ -3,7 +3,7 @@
 use plotters::prelude::*;
 
 use super::{Figure, Kind};
-use crate::report::chart::{self, fill, labels, pixels, stroke};
+use crate::report::chart::{self, fill};
 use crate::report::drawing::{Drawing, LETTERS, Rectangle as Place, Style, WIDTH};
 use crate::report::palette::Color;
 use crate::report::text::{room, shorten, width};
@@ -52,22 +52,7 @@ pub fn draw(run: &RunRecord, findings: &Findings) -> Result<Option<Figure>, Repo
     }
     let place = Place(head, LEGEND, WIDTH - head, height + BELOW);
     chart::draw(&mut drawing, place, |canvas| {
-        let mut chart = ChartBuilder::on(canvas)
-            .margin_right(pixels(RIGHT))
-            .x_label_area_size(pixels(BELOW))
-            .build_cartesian_2d(0.0..1.0, height..0.0)?;
-        chart
-            .configure_mesh()
-            .disable_y_mesh()
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(stroke(Color::Grid, 1.0))
-            .axis_style(TRANSPARENT)
-            .set_all_tick_mark_size(pixels(5.0))
-            .label_style(labels())
-            .x_labels(6)
-            .y_labels(0)
-            .x_label_formatter(&|rate| format!("{rate:.1}"))
-            .draw()?;
+        let mut chart = chart::lying_bars(canvas, [RIGHT, BELOW, height], 1.0, 6, &|rate| format!("{rate:.1}"))?;
         for (class, rates) in rates.iter().enumerate() {
             let top = class as f64 * ROW + (ROW - 3.0 * BAR - 2.0) / 2.0;
             for (index, (rate, (_, color))) in rates.iter().zip(RATES).enumerate() {

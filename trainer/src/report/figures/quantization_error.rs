@@ -4,7 +4,7 @@ use plotters::prelude::*;
 
 use super::{Figure, Kind};
 use crate::architecture::Layer;
-use crate::report::chart::{self, fill, labels, pixels, stroke};
+use crate::report::chart::{self, fill};
 use crate::report::drawing::{Drawing, LETTERS, Rectangle as Place, SMALL, Style, WIDTH};
 use crate::report::palette::Color;
 use crate::report::quantization_error::PICTURES;
@@ -42,22 +42,8 @@ pub fn draw(run: &RunRecord, findings: &Findings) -> Result<Option<Figure>, Repo
     let wide = WIDTH - head - RIGHT;
     let mut drawing = Drawing::new(WIDTH, height + BELOW);
     chart::draw(&mut drawing, Place(head, 0.0, WIDTH - head, height + BELOW), |canvas| {
-        let mut chart = ChartBuilder::on(canvas)
-            .margin_right(pixels(RIGHT))
-            .x_label_area_size(pixels(BELOW))
-            .build_cartesian_2d(0.0..most, height..0.0)?;
-        chart
-            .configure_mesh()
-            .disable_y_mesh()
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(stroke(Color::Grid, 1.0))
-            .axis_style(TRANSPARENT)
-            .set_all_tick_mark_size(pixels(5.0))
-            .label_style(labels())
-            .x_labels(5)
-            .y_labels(0)
-            .x_label_formatter(&|decibels| format!("{decibels:.0} dB"))
-            .draw()?;
+        let mut chart =
+            chart::lying_bars(canvas, [RIGHT, BELOW, height], most, 5, &|decibels| format!("{decibels:.0} dB"))?;
         for (index, decibels) in layers.iter().map(|(_, decibels)| decibels).enumerate() {
             let top = index as f64 * ROW + (ROW - BAR) / 2.0;
             let end = decibels.unwrap_or(0.0).max(0.0);
