@@ -124,7 +124,7 @@ impl FloatModel {
         Ok(Self { architecture, parameters, rounding: None })
     }
 
-    /// The parameters that [`save`](Self::save) wrote.
+    /// The parameters that a file has of [`to_safetensors`](Self::to_safetensors).
     ///
     /// # Errors
     /// Those of candle: no such file, or tensors of other names or shapes than the architecture's.
