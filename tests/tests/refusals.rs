@@ -54,6 +54,14 @@ fn every_refusal_says_what_is_wrong_where_and_with_which_numbers() {
             "model header states 0 bytes of arena where the layers ask for 431",
         ),
         (
+            Error::HeaderClaim { offset: 20, stated: 83, actual: 84 },
+            "model header states 83 bytes of input where the layers ask for 84",
+        ),
+        (
+            Error::HeaderClaim { offset: 24, stated: 9, actual: 10 },
+            "model header states 9 classes where the layers ask for 10",
+        ),
+        (
             Error::ArenaTooSmall { needed: 431, given: 430 },
             "arena too small: the model needs 431 bytes, 430 given; size it by arena_len",
         ),
