@@ -5,12 +5,13 @@
 # A command that fails inside of $(...) fails the script, wherever the result goes by an assignment of its own.
 shopt -s inherit_errexit
 
+. "$(dirname "${BASH_SOURCE[0]}")/../.ci/shared.bash"
 firmware_example=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 # The host's side, built.
 build_on_chip() {
     (cd "$firmware_example/.." && cargo build --quiet --release -p thimble-tests --bin on_chip)
-    on_chip=$(cd "$firmware_example/.." && cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release/on_chip
+    on_chip=$(cd "$firmware_example/.." && release_directory)/on_chip
 }
 
 target_of() {

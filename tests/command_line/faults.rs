@@ -5,10 +5,10 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::resume::{assert_whole, start};
-use super::{assert_fails, text, trainer};
+use super::{assert_fails, text, trainer, wait_for};
 
 /// The trainer where no file can grow beyond so many blocks of 512 bytes, as on a disk that is nearly full.
 fn with_files_up_to(blocks: u32, directory: &Path, arguments: &[&str]) -> Output {
@@ -94,14 +94,6 @@ fn an_export_that_cannot_be_written_any_more_leaves_a_whole_run_and_says_what_to
     assert!(home.path().join("run/report.html").is_file());
     let again = trainer(home.path(), &["export", "run", "--out", "model.bin"]);
     assert_eq!(again.status.code(), Some(0), "{}", text(&again.stderr));
-}
-
-fn wait_for(path: &Path) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !path.exists() {
-        assert!(Instant::now() < deadline, "{} does not appear", path.display());
-        thread::sleep(Duration::from_millis(2));
-    }
 }
 
 #[test]

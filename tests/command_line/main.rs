@@ -14,6 +14,8 @@ mod terminal;
 use std::fs;
 use std::path::Path;
 use std::process::Output;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use assert_cmd::Command;
 use tempfile::TempDir;
@@ -45,6 +47,15 @@ fn succeed(directory: &Path, arguments: &[&str]) -> (String, String) {
 /// The JSON that a file holds.
 fn read_json(path: &Path) -> serde_json::Value {
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// Waits for a file that a process is to write.
+fn wait_for(path: &Path) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !path.exists() {
+        assert!(Instant::now() < deadline, "{} does not appear", path.display());
+        thread::sleep(Duration::from_millis(2));
+    }
 }
 
 fn assert_fails(directory: &Path, arguments: &[&str], code: i32, expected: &[&str]) {

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::{assert_fails, text, trainer};
+use super::{assert_fails, text, trainer, wait_for};
 
 /// Everything that changes from step to step: a schedule, augmentation, an average, and fine-tuning behind it.
 const RECIPE: &str = "name = \"all\"\nepochs = 4\nbatch_size = 64\nlearning_rate = 2e-3\npatience = 9\nmin_delta = 0.0
@@ -107,11 +107,7 @@ fn an_interrupt_keeps_what_was_learned_exports_it_and_says_how_to_go_on() {
     let home = tempfile::tempdir().unwrap();
     let (expected, _) = undisturbed(home.path());
     let child = start(home.path(), &[&FIT[..], &["--out", "run", "--export", "model.bin"]].concat());
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !home.path().join("run/unfinished").is_file() {
-        assert!(Instant::now() < deadline, "no epoch has ended");
-        sleep(Duration::from_millis(5));
-    }
+    wait_for(&home.path().join("run/unfinished"));
     let signal = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(signal.success());
     let output = child.wait_with_output().unwrap();
@@ -134,11 +130,7 @@ fn programs_are_told_of_an_interrupt_and_not_of_an_end() {
     let home = tempfile::tempdir().unwrap();
     fs::write(home.path().join("all.toml"), RECIPE).unwrap();
     let child = start(home.path(), &[&FIT[..], &["--out", "run", "--json"]].concat());
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !home.path().join("run/unfinished").is_file() {
-        assert!(Instant::now() < deadline, "no epoch has ended");
-        sleep(Duration::from_millis(5));
-    }
+    wait_for(&home.path().join("run/unfinished"));
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     let printed = text(&child.wait_with_output().unwrap().stdout);
     assert!(printed.lines().last().unwrap().starts_with("{\"event\":\"interrupted\","), "{printed}");

@@ -8,7 +8,7 @@ use candle_nn::Optimizer;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::ops::vectorized;
+use crate::vector::vectorized;
 
 /// Adam's numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]

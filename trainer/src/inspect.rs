@@ -211,12 +211,13 @@ impl Listing {
 
 impl ChipListing {
     fn new(chip: &Chip, footprint: &Footprint, architecture: &Architecture) -> Self {
+        let program = chip.core.program();
         Self {
             chip: chip.name.clone(),
             core: chip.core.name.clone(),
             clock: chip.clock,
-            flash: Share { needed: footprint.flash(chip.core), available: chip.flash },
-            ram: Share { needed: footprint.ram(chip.core), available: chip.ram },
+            flash: Share { needed: footprint.flash(program), available: chip.flash },
+            ram: Share { needed: footprint.ram(program), available: chip.ram },
             estimated_seconds: chip.estimate(architecture).map(|time| time.as_secs_f64()),
         }
     }

@@ -20,6 +20,7 @@
 //! | [`run`] | the directory that a run leaves behind |
 //! | [`report`] | figures and a page about it |
 //! | [`printable`] | names that others gave, as a terminal can show them |
+//! | [`whole_file`], [`printable`] | files that appear whole or not at all, names that a terminal can show |
 //! | [`rng`] | everything random, from one seed |
 
 pub mod adam;
@@ -44,3 +45,5 @@ pub mod rng;
 pub mod run;
 pub mod schedule;
 pub mod teacher;
+mod vector;
+pub mod whole_file;

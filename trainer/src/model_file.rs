@@ -1,7 +1,7 @@
-//! Writes `model.bin`: the payload through infer-core's own types, with its blobs aligned, and the header in front.
+//! The bytes of `model.bin`, written and read: the payload through infer-core's own types, with its blobs aligned, and the header in front.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::Path;
 
 use infer_core::Network;
@@ -22,14 +22,6 @@ pub enum ModelFileError {
     /// infer-core would refuse the file.
     #[error("the model cannot run on a chip: {0}")]
     Refused(infer_core::Error),
-    /// The file could not be written.
-    #[error("cannot write {path}: {source}")]
-    Write {
-        /// The file.
-        path: String,
-        /// What the system says.
-        source: std::io::Error,
-    },
 }
 
 /// The bytes of a model file.
@@ -90,42 +82,6 @@ pub fn arena(model: &[u8]) -> Result<Vec<u8>, infer_core::Error> {
         Err(error) => Err(error),
         Ok(_) => Ok(Vec::new()),
     }
-}
-
-/// What the names of files begin with that are not whole yet.
-pub const BESIDE: &str = ".thimble-";
-
-/// Writes `bytes` beside `path` and renames them into place: the file appears whole or not at all.
-///
-/// # Errors
-/// [`ModelFileError::Write`].
-///
-/// A device or a pipe, such as `/dev/stdout`, is written to and not replaced; of a link, what it points to is replaced.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ModelFileError> {
-    let write_error = |source| ModelFileError::Write { path: path.display().to_string(), source };
-    let there = std::fs::metadata(path);
-    if there.as_ref().is_ok_and(|there| !there.is_file() && !there.is_dir()) {
-        return std::fs::write(path, bytes).map_err(write_error);
-    }
-    let target = if there.is_ok() { std::fs::canonicalize(path).map_err(write_error)? } else { path.to_owned() };
-    let directory = match target.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let write = || {
-        let mut file = tempfile::Builder::new().prefix(BESIDE).tempfile_in(directory)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // Temporary files are private; what is exported is for whoever may read the directory.
-            file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
-        }
-        file.persist(&target)?;
-        Ok(())
-    };
-    write().map_err(write_error)
 }
 
 /// The same layer, each of its blobs padded so that its data stands aligned when the layer is written at `offset`.

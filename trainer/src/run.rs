@@ -23,10 +23,11 @@ use crate::data::Dataset;
 use crate::evaluate::Score;
 use crate::fit::{CheckpointError, Epoch, Unfinished};
 use crate::model::FloatModel;
-use crate::model_file::{self, ModelFileError};
+use crate::model_file::ModelFileError;
 use crate::preprocess::Preprocessing;
 use crate::quantize::{Calibration, Choice, Method, QuantizeError, QuantizedModel};
 use crate::recipe::Recipe;
+use crate::whole_file::{BESIDE, WriteError, write_whole};
 
 /// What was asked for, and what export needs besides the weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -231,9 +232,12 @@ pub enum RunError {
     /// The model cannot be quantized.
     #[error(transparent)]
     Quantize(#[from] QuantizeError),
-    /// The model cannot be written.
+    /// The model cannot be encoded, or what is kept of a training.
     #[error(transparent)]
     ModelFile(#[from] ModelFileError),
+    /// A file cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
 }
 
 /// Name of the file that says where the training stands.
@@ -308,7 +312,7 @@ impl RunDirectory {
     /// Writes the float weights, whole or not at all.
     ///
     /// # Errors
-    /// [`RunError::Weights`], [`RunError::ModelFile`], [`RunError::Io`].
+    /// [`RunError::Weights`], [`RunError::Write`], [`RunError::Io`].
     pub fn write_weights(&self, model: &FloatModel) -> Result<(), RunError> {
         self.write(WEIGHTS, &model.to_safetensors()?)
     }
@@ -321,20 +325,20 @@ impl RunDirectory {
     /// Writes `model.bin`.
     ///
     /// # Errors
-    /// [`RunError::ModelFile`], [`RunError::Io`].
+    /// [`RunError::Write`], [`RunError::Io`].
     pub fn write_model(&self, bytes: &[u8]) -> Result<(), RunError> {
         self.write("model.bin", bytes)
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), RunError> {
         self.make()?;
-        Ok(model_file::write_whole(&self.0.join(name), bytes)?)
+        Ok(write_whole(&self.0.join(name), bytes)?)
     }
 
     /// Writes `run.json`.
     ///
     /// # Errors
-    /// [`RunError::ModelFile`], [`RunError::Io`].
+    /// [`RunError::Write`], [`RunError::Io`].
     pub fn write_config(&self, config: &RunConfig) -> Result<(), RunError> {
         self.write_json("run.json", config)
     }
@@ -342,7 +346,7 @@ impl RunDirectory {
     /// Writes `metrics.json`.
     ///
     /// # Errors
-    /// [`RunError::ModelFile`], [`RunError::Io`].
+    /// [`RunError::Write`], [`RunError::Io`].
     pub fn write_metrics(&self, metrics: &Metrics) -> Result<(), RunError> {
         self.write_json("metrics.json", metrics)
     }
@@ -350,7 +354,7 @@ impl RunDirectory {
     /// Writes `history.csv`.
     ///
     /// # Errors
-    /// [`RunError::ModelFile`], [`RunError::Io`].
+    /// [`RunError::Write`], [`RunError::Io`].
     pub fn write_history(&self, epochs: &[Epoch]) -> Result<(), RunError> {
         let mut text = String::from(
             "epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,seconds,images_per_second,quantized\n",
@@ -373,7 +377,7 @@ impl RunDirectory {
     /// Writes where the training stands, and the epochs that are over.
     ///
     /// # Errors
-    /// [`RunError::ModelFile`], [`RunError::Io`].
+    /// [`RunError::ModelFile`], [`RunError::Write`], [`RunError::Io`].
     pub fn write_unfinished(&self, unfinished: &Unfinished) -> Result<(), RunError> {
         let bytes = unfinished.to_bytes().map_err(ModelFileError::Encode)?;
         self.write(UNFINISHED, &bytes)?;
@@ -525,7 +529,7 @@ impl RunDirectory {
 
 /// Whether a process that was killed had begun to write it.
 fn is_leftover(entry: &fs::DirEntry) -> bool {
-    entry.file_name().to_string_lossy().starts_with(model_file::BESIDE)
+    entry.file_name().to_string_lossy().starts_with(BESIDE)
 }
 
 /// Removes a file that may be gone already.

@@ -13,13 +13,13 @@ use super::console::{Console, tell};
 #[derive(clap::Args)]
 pub struct BudgetFlags {
     /// Chip that the network has to fit on, such as nrf52840 (see trainer chips): refused before training if it does not
-    #[arg(long, value_name = "NAME", value_parser = Chip::named, conflicts_with = "resume")]
+    #[arg(long, value_name = "NAME", value_parser = Chip::named)]
     chip: Option<&'static Chip>,
     /// Flash for the model and the program that runs it, such as 256K or 1M [default: the chip's]
-    #[arg(long, value_name = "SIZE", value_parser = size, conflicts_with = "resume")]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
     max_flash: Option<usize>,
     /// RAM for the arena, a picture and the stack, such as 16K [default: the chip's]
-    #[arg(long, value_name = "SIZE", value_parser = size, conflicts_with = "resume")]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
     max_ram: Option<usize>,
 }
 
@@ -63,10 +63,7 @@ impl BudgetFlags {
         if let Some(chip) = self.chip {
             tell!(console, "fits {} ({}, {} MHz)", chip.name, chip.core.name, chip.clock);
         }
-        let lines = [
-            ("flash", footprint.model + program.code, budget.flash),
-            ("RAM", footprint.arena + footprint.picture + program.stack, budget.ram),
-        ];
+        let lines = [("flash", footprint.flash(program), budget.flash), ("RAM", footprint.ram(program), budget.ram)];
         for (name, needed, available) in lines {
             let available = available.map_or(String::new(), |bytes| format!(" of {:>9}", thousands(bytes)));
             tell!(console, "{name:<10} {:>10}{available} bytes", thousands(needed));

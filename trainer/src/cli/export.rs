@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use trainer::evaluate;
-use trainer::model_file::write_whole;
 use trainer::quantize::choose::{Chosen, choose};
 use trainer::run::RunDirectory;
+use trainer::whole_file::write_whole;
 
 use super::calibration::CalibrationName;
 use super::output::say;

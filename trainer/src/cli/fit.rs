@@ -1,14 +1,14 @@
 //! `trainer fit --export model.bin`
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 use trainer::architecture::Architecture;
 use trainer::fit::Unfinished;
-use trainer::model_file::BESIDE;
 use trainer::recipe::Recipe;
 use trainer::run::{RunConfig, RunDirectory};
+use trainer::whole_file;
 
 use super::budget::BudgetFlags;
 use super::calibration::CalibrationName;
@@ -82,13 +82,16 @@ pub struct Fit {
 }
 
 /// What a run that goes on has been told already.
-const RESUMED: [&str; 16] = [
+const RESUMED: [&str; 19] = [
     "model",
     "dataset",
     "input",
     "resize",
     "test_fraction",
     "calibration",
+    "chip",
+    "max_flash",
+    "max_ram",
     "recipe",
     "epochs",
     "batch_size",
@@ -181,17 +184,14 @@ impl Fit {
     fn check_export(&self) -> Result<()> {
         let Some(path) = &self.export else { return Ok(()) };
         let usage = |reason: String| Err(Usage::error(anyhow!("--export {}{reason}", path.display())));
-        let parent = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
+        let parent = whole_file::directory_of(path);
         if !parent.is_dir() {
             return usage(format!(": there is no directory {}", parent.display()));
         }
         if path.is_dir() {
             return usage(" is a directory; name a file".to_owned());
         }
-        match tempfile::Builder::new().prefix(BESIDE).tempfile_in(parent) {
+        match whole_file::beside(path) {
             Ok(_) => Ok(()),
             Err(error) => Err(anyhow!("--export {}: nothing can be written there: {error}", path.display())),
         }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 use clap::builder::PossibleValuesParser;
-use trainer::model_file::write_whole;
 use trainer::report::figures::{self, curves};
 use trainer::report::{Figure, Findings, Kind, RunRecord};
+use trainer::whole_file::write_whole;
 
 use super::output::say;
 use crate::Usage;

@@ -7,10 +7,10 @@ use anyhow::{Result, anyhow};
 use trainer::architecture::thousands;
 use trainer::data::Dataset;
 use trainer::model::FloatModel;
-use trainer::model_file::write_whole;
 use trainer::quantize::Calibration;
 use trainer::report::{Findings, ReportError, RunRecord, page};
 use trainer::run::RunDirectory;
+use trainer::whole_file::write_whole;
 
 use super::output::{say, warn};
 use super::run_data;

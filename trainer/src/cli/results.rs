@@ -9,10 +9,10 @@ use trainer::data::Dataset;
 use trainer::evaluate::{self, Answers, Score};
 use trainer::fit::History;
 use trainer::model::FloatModel;
-use trainer::model_file::write_whole;
 use trainer::quantize::QuantizedModel;
 use trainer::quantize::aware::Gain;
 use trainer::run::{Accuracies, ExportMetrics, Int8Metrics, Metrics, PerSplit, RunConfig, RunDirectory};
+use trainer::whole_file::write_whole;
 
 use super::console::{Console, tell};
 

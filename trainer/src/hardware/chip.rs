@@ -40,6 +40,15 @@ pub struct Core {
     pub costs: Costs,
 }
 
+/// What a program takes that loads a model and classifies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Program {
+    /// Bytes of flash, the model left out.
+    pub code: usize,
+    /// Bytes of stack.
+    pub stack: usize,
+}
+
 /// Why there is no such chip.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
@@ -107,6 +116,14 @@ pub fn cores() -> &'static [Core] {
         cores
     });
     &FOUND
+}
+
+impl Core {
+    /// What the program around a network takes on this core.
+    #[must_use]
+    pub fn program(&self) -> Program {
+        Program { code: self.code, stack: self.stack }
+    }
 }
 
 impl Chip {

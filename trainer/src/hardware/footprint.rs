@@ -4,7 +4,7 @@ use infer_core::Header;
 use infer_core::format::Input;
 use infer_core::packing;
 
-use super::{Core, cores};
+use super::chip::{Core, Program, cores};
 use crate::architecture::{Architecture, Layer, ShapedLayer, thousands};
 use crate::batch::PIXEL_CODES;
 use crate::model_file::ModelFileError;
@@ -31,15 +31,6 @@ pub struct Budget {
     pub ram: Option<usize>,
     /// Where it is to run; otherwise the program around it is counted as the core counts it where it is the largest.
     pub core: Option<&'static Core>,
-}
-
-/// What a program takes that loads a model and classifies.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Program {
-    /// Bytes of flash, the model left out.
-    pub code: usize,
-    /// Bytes of stack.
-    pub stack: usize,
 }
 
 /// What is too large, and by how much.
@@ -101,14 +92,14 @@ impl Footprint {
 
     /// Flash with the program that runs it.
     #[must_use]
-    pub fn flash(&self, core: &Core) -> usize {
-        self.model + core.code
+    pub fn flash(&self, program: Program) -> usize {
+        self.model + program.code
     }
 
     /// RAM with a picture and the stack.
     #[must_use]
-    pub fn ram(&self, core: &Core) -> usize {
-        self.arena + self.picture + core.stack
+    pub fn ram(&self, program: Program) -> usize {
+        self.arena + self.picture + program.stack
     }
 }
 
@@ -122,10 +113,9 @@ impl Budget {
     /// What the program around the network takes, at most.
     #[must_use]
     pub fn program(&self) -> Program {
-        let of = |core: &Core| Program { code: core.code, stack: core.stack };
         match self.core {
-            Some(core) => of(core),
-            None => cores().iter().map(of).fold(Program::default(), |most, program| Program {
+            Some(core) => core.program(),
+            None => cores().iter().map(Core::program).fold(Program::default(), |most, program| Program {
                 code: most.code.max(program.code),
                 stack: most.stack.max(program.stack),
             }),
@@ -137,11 +127,11 @@ impl Budget {
     /// # Errors
     /// [`BudgetError`], with what is missing.
     pub fn check(&self, footprint: &Footprint) -> Result<(), BudgetError> {
-        let Program { code, stack } = self.program();
+        let program @ Program { code, stack } = self.program();
         let Footprint { model, arena, picture } = *footprint;
-        let flash = self.flash.filter(|&available| model + code > available);
+        let flash = self.flash.filter(|&available| footprint.flash(program) > available);
         let flash = flash.map(|available| BudgetError::Flash { model, code, available });
-        let ram = self.ram.filter(|&available| arena + picture + stack > available);
+        let ram = self.ram.filter(|&available| footprint.ram(program) > available);
         let ram = ram.map(|available| BudgetError::Ram { arena, picture, stack, available });
         match (flash, ram) {
             (Some(flash), Some(ram)) => Err(BudgetError::Both { flash: Box::new(flash), ram: Box::new(ram) }),
@@ -194,7 +184,7 @@ mod tests {
     #[test]
     fn a_budget_is_kept_to_the_byte() {
         let core = m4f();
-        let (flash, ram) = (NEEDED.flash(core), NEEDED.ram(core));
+        let (flash, ram) = (NEEDED.flash(core.program()), NEEDED.ram(core.program()));
         assert_eq!(ram, 7_051 + 784 + core.stack);
         let check = |flash, ram| Budget { flash, ram, core: Some(core) }.check(&NEEDED);
         assert!(check(Some(flash), Some(ram)).is_ok());
@@ -206,7 +196,7 @@ mod tests {
 
     #[test]
     fn without_a_core_the_largest_program_is_counted() {
-        let most = cores().iter().map(|core| NEEDED.flash(core)).max().unwrap();
+        let most = cores().iter().map(|core| NEEDED.flash(core.program())).max().unwrap();
         let check = |flash| Budget { flash: Some(flash), ..Budget::default() }.check(&NEEDED);
         assert!(check(most).is_ok());
         assert!(check(most - 1).is_err());

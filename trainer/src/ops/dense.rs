@@ -3,7 +3,8 @@
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 
 use super::matrix::{Strides, rows_by_columns, rows_by_rows};
-use super::{Recorded, values, vectorized, with_values};
+use super::{Recorded, values, with_values};
+use crate::vector::vectorized;
 
 /// `y = x w^T + b`, then ReLU where asked for: `x [n, inputs]`, `weight [outputs, inputs]`, `bias [outputs]` give
 /// `[n, outputs]`.

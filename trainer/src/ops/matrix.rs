@@ -6,7 +6,7 @@
 
 use rayon::prelude::*;
 
-use super::{multiply_add, vectorized};
+use crate::vector::{multiply_add, vectorized};
 
 /// Lanes of a vector.
 const LANES: usize = 8;

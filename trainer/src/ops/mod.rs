@@ -15,7 +15,6 @@ mod fake_quantize;
 mod matrix;
 mod max_pool2d;
 mod recorded;
-mod vector;
 
 use candle_core::{CpuStorage, Layout, Result, Tensor};
 
@@ -26,8 +25,6 @@ pub use dropout::dropout_recorded;
 pub use fake_quantize::fake_quantize_recorded;
 pub use max_pool2d::{max_pool2d, max_pool2d_recorded};
 pub use recorded::{Gradients, Recorded};
-use vector::multiply_add;
-pub(crate) use vector::vectorized;
 
 /// The values of a contiguous `f32` operand.
 fn values<'s>(storage: &'s CpuStorage, layout: &Layout) -> Result<&'s [f32]> {

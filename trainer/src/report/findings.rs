@@ -11,9 +11,9 @@ use super::picture::Picture;
 use super::quantization_error::{self, LayerError};
 use crate::data::{Dataset, Images};
 use crate::model::FloatModel;
-use crate::model_file::write_whole;
 use crate::quantize::Calibration;
 use crate::run::{RunDirectory, RunError};
+use crate::whole_file::write_whole;
 
 /// Pictures of a grid: five rows of five.
 pub const GRID: usize = 25;

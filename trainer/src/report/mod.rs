@@ -30,8 +30,8 @@ pub use figures::{Figure, Kind};
 pub use findings::Findings;
 pub use record::RunRecord;
 
-use crate::model_file::ModelFileError;
 use crate::run::RunError;
+use crate::whole_file::WriteError;
 
 /// Runs that one figure can tell apart by color.
 pub const MOST_RUNS: usize = palette::SERIES.len();
@@ -113,5 +113,5 @@ pub enum ReportError {
     Page(#[from] askama::Error),
     /// A file could not be written.
     #[error(transparent)]
-    Write(#[from] ModelFileError),
+    Write(#[from] WriteError),
 }

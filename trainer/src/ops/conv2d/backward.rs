@@ -1,7 +1,7 @@
 //! One image backward: each output value's gradient belongs to the one position of its window that won.
 
-use super::super::vectorized;
 use super::geometry::Geometry;
+use crate::vector::vectorized;
 
 /// What one task's images add to the gradients.
 pub struct Gradients {

@@ -1,7 +1,7 @@
 //! One image forward: some output channels at a time, all positions of a window together, the highest and which it was.
 
-use super::super::{multiply_add, vectorized};
 use super::geometry::Geometry;
+use crate::vector::{multiply_add, vectorized};
 
 /// Output channels whose sums stay in registers together: at four positions, eight vectors.
 const LANES: usize = 16;

@@ -1,0 +1,9 @@
+# Sourced by the scripts here and by ../firmware-example/cores.bash.
+
+# Where cargo puts what it builds in release, of the workspace that holds the current directory.
+release_directory() {
+    cargo metadata --format-version 1 --no-deps | sed 's|.*"target_directory":"\([^"]*\)".*|\1/release|'
+}
+
+# median FILE: of numbers, one a line; fails where there is none.
+median() { sort -n "$1" | awk '{ v[NR] = $1 } END { if (!NR) exit 1; print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
