@@ -1,8 +1,41 @@
-//! The codes under a filter at the four positions of a 2x2 max-pool, gathered at once.
+//! A convolution in front of a 2x2 max-pool: the codes under its filter at the four positions of a window, gathered at once.
 //!
 //! How they are laid out is up to the kernel.
 
 use crate::stage::Conv2dStage;
+
+/// For each pooled position what `gather` gathers in `window`, from the row and the column of the output, not pooled yet,
+/// that it is given; then the codes of all channels by `put_out`.
+///
+/// `gather` returns the sums of the four positions, which `put_out` is given too. Zeros under the filter leave the
+/// biases, so the codes are the same wherever all four sums are zero: they are computed once.
+#[inline(always)]
+pub fn each_pooled<W: ?Sized, S: Copy + Default + PartialEq>(
+    stage: &Conv2dStage<'_>,
+    window: &mut W,
+    output: &mut [u8],
+    gather: impl Fn(usize, usize, &mut W) -> S,
+    put_out: impl Fn(&W, S, &mut [u8]),
+) {
+    let width = usize::from(stage.output.width).max(1);
+    let channels = usize::from(stage.output.channels).max(1);
+    let mut zeros = None;
+    for position in 0..output.len() / channels {
+        let start = position * channels;
+        let Some((before, codes)) = output.split_at_mut_checked(start) else { return };
+        let Some(codes) = codes.get_mut(..channels) else { return };
+        let sums = gather(2 * (position / width), 2 * (position % width), window);
+        if sums == S::default() {
+            if let Some(row) = zeros.and_then(|start: usize| before.get(start..start + channels)) {
+                // Not `copy_from_slice`, which in the eyes of the linker can panic.
+                codes.iter_mut().zip(row).for_each(|(code, &zeros)| *code = zeros);
+                continue;
+            }
+            zeros = Some(start);
+        }
+        put_out(window, sums, codes);
+    }
+}
 
 /// The window at row `y` and column `x` of the output, not pooled yet, from its first code on; `None` where it hangs
 /// over an edge.

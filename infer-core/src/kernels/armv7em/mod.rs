@@ -27,7 +27,7 @@ use dense::single_block;
 use gather::gather;
 
 use super::listed::{self, begin, requantize_block};
-use super::{parts, patch, taps_if_lengths_fit};
+use super::{parts, patch, taps_if_lengths_fit, window};
 use crate::packing::ROWS_PER_BLOCK;
 use crate::stage::{Conv2dStage, DenseStage, LogitsStage, Rescale};
 
@@ -139,49 +139,39 @@ fn single_block_by_folds(lanes: &[u32], total: u32, weights: &[u8], table: &[u8]
 /// With a pool: for each pooled position two rows at a time, their four sums, the maximum, one requantization.
 #[inline(never)]
 fn pooled(input: &[u8], stage: &Conv2dStage<'_>, lanes: &mut [u32], output: &mut [u8]) {
-    let width = usize::from(stage.output.width).max(1);
     let (channels, pairs) = (usize::from(stage.output.channels), lanes.len() / 4);
-    let full = channels / ROWS_PER_BLOCK * ROWS_PER_BLOCK;
     let table = stage.channels.bytes();
     // LDM reads the table of channels; one that it cannot read goes block by block, as the last block does.
-    let at_once = if in_words(table) { full } else { 0 };
-    let mut zeros = None;
-    for position in 0..output.len() / channels.max(1) {
-        let start = position * channels;
-        let Some((before, codes)) = output.split_at_mut_checked(start) else { return };
-        let Some(codes) = codes.get_mut(..channels) else { return };
-        let (y, x) = (2 * (position / width), 2 * (position % width));
-        let sums = gather(input, stage, y, x, lanes);
-        if sums == [0; 4] {
-            // Zeros under the filter leave the biases: the same codes everywhere.
-            if let Some(row) = zeros.and_then(|start: usize| before.get(start..start + channels)) {
-                codes.iter_mut().zip(row).for_each(|(code, &zeros)| *code = zeros);
-                continue;
+    let at_once = if in_words(table) { channels / ROWS_PER_BLOCK } else { 0 };
+    window::each_pooled(
+        stage,
+        lanes,
+        output,
+        |y, x, lanes| gather(input, stage, y, x, lanes),
+        |lanes, sums, codes| {
+            let (codes, rest) = codes.split_at_mut((at_once * ROWS_PER_BLOCK).min(channels));
+            let window = Pooled {
+                sums: sums.map(|sum| sum.wrapping_mul(-128)),
+                codes: codes.as_mut_ptr(),
+                channels: table.as_ptr().cast(),
+                lanes: lanes.as_ptr(),
+                weights: stage.weights.as_ptr(),
+                pairs,
+                blocks: at_once,
+                zero_point: stage.rescale.zero_point.into(),
+                shift: stage.rescale.shift.into(),
+                stride: 2 * ROWS_PER_BLOCK,
+            };
+            if at_once > 0 {
+                // SAFETY: `conv2d` compared the lengths: eight codes, channels and rows of weights for each block, four
+                // words of lanes for each pair; the channels stand in words.
+                unsafe { pooled_blocks::<8>(&raw const window) }
             }
-            zeros = Some(start);
-        }
-        let (codes, rest) = codes.split_at_mut(at_once.min(channels));
-        let window = Pooled {
-            sums: sums.map(|sum| sum.wrapping_mul(-128)),
-            codes: codes.as_mut_ptr(),
-            channels: table.as_ptr().cast(),
-            lanes: lanes.as_ptr(),
-            weights: stage.weights.as_ptr(),
-            pairs,
-            blocks: at_once / ROWS_PER_BLOCK,
-            zero_point: stage.rescale.zero_point.into(),
-            shift: stage.rescale.shift.into(),
-            stride: 2 * ROWS_PER_BLOCK,
-        };
-        if at_once > 0 {
-            // SAFETY: `conv2d` compared the lengths: eight codes, channels and rows of weights for each block, four
-            // words of lanes for each pair; the channels stand in words.
-            unsafe { pooled_blocks::<8>(&raw const window) }
-        }
-        if !rest.is_empty() {
-            block_by_block(stage, &window, at_once / ROWS_PER_BLOCK, rest);
-        }
-    }
+            if !rest.is_empty() {
+                block_by_block(stage, &window, at_once, rest);
+            }
+        },
+    );
 }
 
 /// The blocks of a pooled position from number `first` on: a last one that is not full, or all where LDM cannot read the

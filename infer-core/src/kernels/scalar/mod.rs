@@ -43,24 +43,16 @@ pub fn conv2d(input: &[u8], stage: &Conv2dStage<'_>, scratch: &mut [u32], output
 /// With a pool: for each pooled position two rows at a time, their four sums, the maximum, one requantization.
 #[inline(never)]
 fn pooled(input: &[u8], stage: &Conv2dStage<'_>, codes: &mut [[u8; 4]], output: &mut [u8]) {
-    let width = usize::from(stage.output.width).max(1);
-    let channels = usize::from(stage.output.channels).max(1);
-    let mut zeros = None;
-    for position in 0..output.len() / channels {
-        let start = position * channels;
-        let Some((before, output)) = output.split_at_mut_checked(start) else { return };
-        let Some(output) = output.get_mut(..channels) else { return };
-        let sums = gather(input, stage, 2 * (position / width), 2 * (position % width), codes);
-        if sums == [0; 4] {
-            // Zeros under the filter leave the biases: the same codes everywhere.
-            if let Some(row) = zeros.and_then(|start: usize| before.get(start..start + channels)) {
-                output.iter_mut().zip(row).for_each(|(code, &zeros)| *code = zeros);
-                continue;
-            }
-            zeros = Some(start);
-        }
-        position_codes(&Window { codes, starts: sums.map(|sum| sum.wrapping_mul(-128)) }, stage, output);
-    }
+    window::each_pooled(
+        stage,
+        codes,
+        output,
+        |y, x, codes| gather(input, stage, y, x, codes),
+        |codes, sums, output| {
+            let starts = sums.map(|sum| sum.wrapping_mul(-128));
+            position_codes(&Window { codes, starts }, stage, output);
+        },
+    );
 }
 
 /// Fills `codes` with the window at row `y` and column `x` of the output, not pooled yet. Returns the sums of the four

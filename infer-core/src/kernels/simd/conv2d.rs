@@ -35,24 +35,13 @@ fn pooled<V: Vector<BLOCKS>, const BLOCKS: usize>(
     lanes: &mut [[u32; 4]],
     output: &mut [u8],
 ) {
-    let width = usize::from(stage.output.width).max(1);
-    let channels = usize::from(stage.output.channels).max(1);
-    let mut zeros = None;
-    for position in 0..output.len() / channels {
-        let start = position * channels;
-        let Some((before, output)) = output.split_at_mut_checked(start) else { return };
-        let Some(output) = output.get_mut(..channels) else { return };
-        let totals = gather(input, stage, 2 * (position / width), 2 * (position % width), lanes);
-        if totals == [0; 4] {
-            // Zeros under the filter leave the biases: the same codes everywhere.
-            if let Some(row) = zeros.and_then(|start: usize| before.get(start..start + channels)) {
-                output.copy_from_slice(row);
-                continue;
-            }
-            zeros = Some(start);
-        }
-        position_codes::<V, BLOCKS, 4>(lanes, totals, stage, output);
-    }
+    window::each_pooled(
+        stage,
+        lanes,
+        output,
+        |y, x, lanes| gather(input, stage, y, x, lanes),
+        |lanes, totals, output| position_codes::<V, BLOCKS, 4>(lanes, totals, stage, output),
+    );
 }
 
 /// Without a pool.
