@@ -81,13 +81,8 @@ fn check_codes(plan: &Plan<'_>, pixels: &[u8], trace: &[Vec<u8>]) {
 /// These are stricter: they refuse a number that is written with more bytes than it needs. Then there is nothing to compare.
 fn check_logits(model: &[u8], features: &[u8], found: &[i32]) {
     let Some(Layer::Logits(last)) = last_layer(&model[HEADER_LEN..]) else { return };
-    let stage = LogitsStage {
-        inputs: features.len() as u32,
-        classes: last.classes,
-        scale: last.scale,
-        biases: last.biases.data,
-        weights: last.weights.data,
-    };
+    let stage =
+        LogitsStage { classes: last.classes, scale: last.scale, biases: last.biases.data, weights: last.weights.data };
     let mut logits = vec![0; found.len()];
     portable::logits(features, &stage, &mut [], &mut logits);
     assert_eq!(found, logits);

@@ -47,8 +47,6 @@ pub struct MaxPool2dStage {
 /// A fully connected layer that puts out codes.
 #[derive(Clone, Copy, Debug)]
 pub struct DenseStage<'m> {
-    /// Values that go in.
-    pub inputs: u32,
     /// Values that come out.
     pub outputs: u16,
     /// Zero point and left shift.
@@ -62,8 +60,6 @@ pub struct DenseStage<'m> {
 /// The last layer.
 #[derive(Clone, Copy, Debug)]
 pub struct LogitsStage<'m> {
-    /// Values that go in.
-    pub inputs: u32,
     /// Number of classes.
     pub classes: u16,
     /// Real value of one step of a logit.
@@ -381,28 +377,28 @@ impl Flow {
         dense: &crate::format::Dense<'m>,
         checked: bool,
     ) -> Result<DenseStage<'m>, Error> {
-        let (inputs, weights) = self.fully_connected(layer, dense.outputs, dense.weights.data)?;
+        let weights = self.fully_connected(layer, dense.outputs, dense.weights.data)?;
         let (rescale, channels) = requantize(layer, dense.outputs, &dense.requantize, checked)?;
         *self = Self { shape: Shape::flat(dense.outputs), codes: dense.requantize.codes };
-        Ok(DenseStage { inputs, outputs: dense.outputs, rescale, channels, weights })
+        Ok(DenseStage { outputs: dense.outputs, rescale, channels, weights })
     }
 
     fn logits<'m>(&mut self, layer: u8, last: &crate::format::Logits<'m>) -> Result<LogitsStage<'m>, Error> {
-        let (inputs, weights) = self.fully_connected(layer, last.classes, last.weights.data)?;
+        let weights = self.fully_connected(layer, last.classes, last.weights.data)?;
         let needed = usize::from(last.classes) * size_of::<i32>();
         let biases = last.biases.data;
         if biases.len() != needed {
             return Err(Error::ChannelTableLength { layer, needed, given: biases.len() });
         }
         positive(layer, last.scale)?;
-        Ok(LogitsStage { inputs, classes: last.classes, scale: last.scale, biases, weights })
+        Ok(LogitsStage { classes: last.classes, scale: last.scale, biases, weights })
     }
 
-    fn fully_connected<'m>(&self, layer: u8, outputs: u16, weights: &'m [u8]) -> Result<(u32, &'m [u8]), Error> {
+    fn fully_connected<'m>(&self, layer: u8, outputs: u16, weights: &'m [u8]) -> Result<&'m [u8], Error> {
         countable(layer, Shape::flat(outputs))?;
         let inputs = self.shape.checked_len().ok_or(Error::Dimensions { layer })?;
         let needed = packed_len(outputs.into(), inputs).ok_or(Error::Dimensions { layer })?;
-        Ok((inputs, exactly(layer, needed, weights)?))
+        exactly(layer, needed, weights)
     }
 }
 

@@ -98,7 +98,7 @@ fn dense_layers_of_every_tail_give_the_codes_of_the_portable_kernel() {
     for (rows, inputs) in (1..=40).flat_map(|rows| [1, 2, 3, 31, 4999].map(|inputs| (rows, inputs))) {
         let Numbers { codes, weights, channels, rescale } = Numbers::new(inputs, rows, inputs);
         let channels = ChannelTable::new(&channels);
-        let stage = DenseStage { inputs: inputs as u32, outputs: rows as u16, rescale, channels, weights: &weights };
+        let stage = DenseStage { outputs: rows as u16, rescale, channels, weights: &weights };
         let mut scratch = vec![0xDEAD_BEEF; dense_scratch(rows)];
         let mut expected = vec![1; rows];
         portable::dense(&codes, &stage, &mut scratch, &mut expected);
@@ -115,13 +115,7 @@ fn dense_layers_of_every_tail_give_the_codes_of_the_portable_kernel() {
 fn logits_of_every_tail_are_those_of_the_portable_kernel() {
     for (rows, inputs) in (1..=40).flat_map(|rows| [1, 100, 333].map(|inputs| (rows, inputs))) {
         let Numbers { codes, weights, channels, .. } = Numbers::new(inputs, rows, inputs);
-        let stage = LogitsStage {
-            inputs: inputs as u32,
-            classes: rows as u16,
-            scale: 1.0,
-            biases: &channels[..4 * rows],
-            weights: &weights,
-        };
+        let stage = LogitsStage { classes: rows as u16, scale: 1.0, biases: &channels[..4 * rows], weights: &weights };
         let mut scratch = vec![0xDEAD_BEEF; dense_scratch(rows)];
         let mut expected = vec![1; rows];
         portable::logits(&codes, &stage, &mut scratch, &mut expected);
@@ -190,19 +184,12 @@ fn lengths_that_do_not_fit_each_other_are_no_panic() {
         let (codes, weights) = (numbers.codes[..inputs].to_vec(), numbers.weights[..weights].to_vec());
         let channels = bytes(1, table);
         let dense = DenseStage {
-            inputs: inputs as u32,
             outputs: outputs as u16,
             rescale: numbers.rescale,
             channels: ChannelTable::new(&channels),
             weights: &weights,
         };
-        let logits = LogitsStage {
-            inputs: inputs as u32,
-            classes: outputs as u16,
-            scale: 1.0,
-            biases: &channels,
-            weights: &weights,
-        };
+        let logits = LogitsStage { classes: outputs as u16, scale: 1.0, biases: &channels, weights: &weights };
         for (_, kernel) in versions!(dense as Dense).chain([("portable", portable::dense as Dense)]) {
             kernel(&codes, &dense, &mut vec![1; scratch], &mut vec![2; outputs]);
         }
