@@ -1,6 +1,7 @@
 //! Runs that are killed or interrupted, and go on.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -122,6 +123,26 @@ fn an_interrupt_keeps_what_was_learned_exports_it_and_says_how_to_go_on() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(text(&output.stdout).contains("goes on    run: behind epoch "));
     assert!(fs::read(home.path().join("model.bin")).unwrap() == expected, "--export is remembered");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_second_interrupt_ends_at_once_and_leaves_whole_files() {
+    let home = tempfile::tempdir().unwrap();
+    // A step that takes longer than two signals do.
+    let recipe = RECIPE.replace("batch_size = 64", "batch_size = 1024");
+    fs::write(home.path().join("all.toml"), recipe).unwrap();
+    let fit = ["fit", "--dataset", "garments", "--model", "large", "--recipe", "all.toml", "--out", "run"];
+    let mut child = start(home.path(), &[&fit[..], &["--export", "model.bin"]].concat());
+    wait_for(&home.path().join("run/run.json"));
+    let interrupt = |child: &Child| Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(interrupt(&child).success());
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let said: Vec<String> = lines.by_ref().take_while(|line| !line.starts_with("interrupted: ends behind")).collect();
+    assert!(interrupt(&child).success());
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{said:?}");
+    assert_whole(&home.path().join("run"));
+    assert!(!home.path().join("model.bin").exists());
 }
 
 #[cfg(unix)]
