@@ -47,7 +47,7 @@ fn a_run_json_that_contradicts_itself_or_its_weights_is_refused() {
     // Interrupted before there was anything to keep: it can be resumed.
     fs::remove_file(home.path().join("run/metrics.json")).unwrap();
     let (export, resume) = (&["export", "run", "--out", "x.bin"][..], &["fit", "--resume", "run"][..]);
-    let cases: [(&str, Value, &[&str], &str); 15] = [
+    let cases: [(&str, Value, &[&str], &str); 17] = [
         ("/recipe/batch_size", json!(0), resume, "run/run.json: batch size is 0; it must be at least 1"),
         ("/recipe/mixup", json!(1e300), resume, "; it must be 0, or 0.01 to 8"),
         ("/recipe/epochs", json!("many"), resume, "run/run.json: invalid type: string \"many\", expected usize"),
@@ -63,10 +63,12 @@ fn a_run_json_that_contradicts_itself_or_its_weights_is_refused() {
         ),
         (
             "/calibration/0/range/high",
-            json!(1e308),
+            json!(3e38),
             export,
-            "layer 1: its weights and activations differ so much in size (ratio 0e0) that no integer multiplier stands for it",
+            "layer 1: its weights and activations differ so much in size (ratio ",
         ),
+        ("/calibration/0/range/high", json!(1e308), export, "run/run.json: 0 to inf is no range of activations"),
+        ("/calibration/0/range/low", json!(0.5), export, "is no range of activations: zero must be inside"),
         ("/layers", json!([]), export, "architecture \"mlp\" must end in a dense layer without relu"),
         (
             "/layers/0/dense/outputs",

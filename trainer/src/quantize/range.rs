@@ -5,11 +5,29 @@ use serde::{Deserialize, Serialize};
 
 /// The span of an activation's values. Zero is always inside, so that a code means exactly zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Ends")]
 pub struct Range {
     /// Lowest value, at most 0.
     pub low: f32,
     /// Highest value, at least 0.
     pub high: f32,
+}
+
+/// A range as a file states it, which may be none.
+#[derive(Deserialize)]
+struct Ends {
+    low: f32,
+    high: f32,
+}
+
+impl TryFrom<Ends> for Range {
+    type Error = String;
+
+    fn try_from(Ends { low, high }: Ends) -> Result<Self, String> {
+        let is_range = low <= 0.0 && high >= 0.0 && (high - low).is_finite();
+        let none = || format!("{low} to {high} is no range of activations: zero must be inside, and its width finite");
+        is_range.then_some(Self { low, high }).ok_or_else(none)
+    }
 }
 
 impl Range {
