@@ -29,6 +29,9 @@ fn link_arguments() -> Result<(), Box<dyn Error>> {
     let layout = match (boards.next(), boards.next()) {
         (Some(_), Some(_)) => return Err("more than one board is chosen by feature; choose one".into()),
         (Some((_, layout)), None) => layout,
+        (None, _) if env::var_os("CARGO_FEATURE_BOARD").is_some() => {
+            return Err("no board is chosen by feature; name one of README's instead of `board`".into());
+        }
         (None, _) if target.starts_with("thumbv8m") => "mps2-an505.x",
         (None, _) if target.starts_with("thumb") => "mps2.x",
         (None, _) if target.starts_with("riscv32") => "virt.x",

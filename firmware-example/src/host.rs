@@ -5,7 +5,7 @@ use core::panic::PanicInfo;
 
 use semihosting::experimental::env;
 use semihosting::process;
-pub use semihosting::{eprintln, print, println};
+pub use semihosting::{eprintln, println};
 
 /// Why a program ends early; it is printed, and the exit code is 1 (2 for a mistake in the arguments).
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl fmt::Display for Failure {
             Self::Refused(error) => error.fmt(f),
             Self::Usage(usage) => write!(f, "usage: {usage}"),
             Self::Host(what, error) => write!(f, "the host cannot {what}: {error}"),
-            Self::Incomplete => f.write_str("the file ends inside a picture: is it for this model?"),
+            Self::Incomplete => f.write_str("the file ends inside a picture or a network: is it for this model?"),
             Self::Empty => f.write_str("there is nothing in the file"),
             Self::TooLarge(what) => write!(f, "{what} is larger than this program has room for"),
         }

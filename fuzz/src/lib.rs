@@ -9,7 +9,7 @@
 //! | [`header`] | a header, in front of an honest payload |
 //! | [`payload`] | a payload, behind a header that is true of it |
 //! | [`kernels`] | shapes and numbers of a network |
-//! | [`running`] | what the last three do with a file that loads |
+//! | [`running`] | what all but [`header`] do with a file that loads |
 
 pub mod header;
 pub mod kernels;

@@ -26,7 +26,7 @@ pub const FORMAT_VERSION: u16 = 1;
 pub const HEADER_LEN: usize = 32;
 
 /// Bytes of the header that the checksum is over: those in front of it.
-const CHECKSUMMED_LEN: usize = 28;
+pub const CHECKSUMMED_LEN: usize = 28;
 
 /// What the first 32 bytes say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

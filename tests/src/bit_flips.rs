@@ -5,11 +5,11 @@
 
 use std::ops::Range;
 
-use infer_core::header::HEADER_LEN;
+use infer_core::header::{CHECKSUMMED_LEN, HEADER_LEN};
 use infer_core::{Crc32, Error, Header, Network};
 
 /// Where the checksum stands in the header.
-pub const CHECKSUM: Range<usize> = 28..HEADER_LEN;
+pub const CHECKSUM: Range<usize> = CHECKSUMMED_LEN..HEADER_LEN;
 
 /// What became of one flip, in two words, so that a chip can say it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,14 +15,11 @@ use firmware_example::arch::watchdog;
 use firmware_example::files::{InputFile, ResultFile};
 use firmware_example::host::{Arguments, Failure, println};
 use firmware_example::{Fenced, program};
-use infer_core::header::HEADER_LEN;
+use infer_core::header::{CHECKSUMMED_LEN, HEADER_LEN};
 use infer_core::{Crc32, Error, Header, Network};
 
 /// Instructions that loading and running a flipped model may take; the honest one takes a hundredth of it.
 const MOST_INSTRUCTIONS: u32 = 5_000_000;
-
-/// Bytes of the header that the checksum is over.
-const CHECKSUMMED_LEN: usize = 28;
 
 static MODEL: Fenced<1024> = Fenced::new();
 static ARENA: Fenced<4096> = Fenced::new();
