@@ -47,11 +47,17 @@ fn a_run_json_that_contradicts_itself_or_its_weights_is_refused() {
     // Interrupted before there was anything to keep: it can be resumed.
     fs::remove_file(home.path().join("run/metrics.json")).unwrap();
     let (export, resume) = (&["export", "run", "--out", "x.bin"][..], &["fit", "--resume", "run"][..]);
-    let cases: [(&str, Value, &[&str], &str); 17] = [
+    let cases: [(&str, Value, &[&str], &str); 18] = [
         ("/recipe/batch_size", json!(0), resume, "run/run.json: batch size is 0; it must be at least 1"),
         ("/recipe/mixup", json!(1e300), resume, "; it must be 0, or 0.01 to 8"),
         ("/recipe/epochs", json!("many"), resume, "run/run.json: invalid type: string \"many\", expected usize"),
         ("/recipe/epochs", json!(-1), export, "run/run.json: invalid value: integer `-1`, expected usize"),
+        (
+            "/export",
+            json!("/proc/none/x.bin"),
+            resume,
+            "there is no directory /proc/none; so run.json has it: name another",
+        ),
         ("/validation_fraction", json!(7), resume, "no share of 7 can be held out: it must be over 0 and under 1"),
         ("/calibration_methods", json!([]), resume, "there is no calibration method to choose from"),
         ("/calibration", json!([]), export, "layer 1: the calibration is not about this network's 350 output channels"),

@@ -44,6 +44,26 @@ fn a_disk_without_room_for_a_checkpoint_costs_a_warning_and_not_the_training() {
     assert!(!visible(&home.path().join("run")).contains(&"unfinished".to_owned()));
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn warnings_that_nobody_can_be_told_cost_neither_the_training_nor_the_exit_code() {
+    let home = tempfile::tempdir().unwrap();
+    let full = || fs::File::create("/dev/full").unwrap();
+    let told_nothing = |arguments: &[&str]| {
+        let mut command = Command::new("sh");
+        // A checkpoint has no room, which is a warning.
+        command.args(["-c", "trap '' XFSZ; ulimit -f 3000; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_trainer")]);
+        command.args(arguments).current_dir(home.path()).stderr(full()).status().unwrap().code()
+    };
+    let fit = ["fit", "--dataset", "garments", "--model", "mlp", "--epochs", "2", "--out", "run", "--quiet"];
+    assert_eq!(told_nothing(&fit), Some(0));
+    assert_whole(&home.path().join("run"));
+    assert!(home.path().join("run/model.bin").is_file());
+    assert_eq!(told_nothing(&["eval", "missing.bin"]), Some(1));
+    assert_eq!(told_nothing(&["predict", "run/model.bin", "missing.png"]), Some(1));
+    assert_eq!(told_nothing(&["fit", "--epochs", "0"]), Some(2));
+}
+
 #[cfg(unix)]
 #[test]
 fn a_disk_without_room_for_the_run_leaves_nothing_half_written_and_exports_all_the_same() {
@@ -124,6 +144,9 @@ fn what_cannot_be_written_is_found_out_before_the_training() {
         1,
         &["--export /proc/model.bin: nothing can be written there: "],
     );
+    std::os::unix::fs::symlink("/proc/model.bin", home.path().join("link")).unwrap();
+    assert_fails(home.path(), &fit("--export", "link"), 1, &["--export link: nothing can be written there: "]);
+    fs::remove_file(home.path().join("link")).unwrap();
     assert_fails(home.path(), &fit("--out", "/proc/run"), 1, &["/proc/run: "]);
     fs::write(home.path().join("file"), "").unwrap();
     assert_fails(home.path(), &fit("--out", "file"), 1, &["file: "]);
@@ -139,15 +162,23 @@ fn devices_and_links_are_written_to_and_not_replaced() {
     fs::create_dir(path.join("kept")).unwrap();
     std::os::unix::fs::symlink("kept/real.bin", path.join("link.bin")).unwrap();
     fs::write(path.join("kept/real.bin"), "").unwrap();
-    for (out, kept) in [("/dev/null", None), ("link.bin", Some("kept/real.bin"))] {
+    std::os::unix::fs::symlink("kept/new.bin", path.join("dangling.bin")).unwrap();
+    for (out, kept) in
+        [("/dev/null", None), ("link.bin", Some("kept/real.bin")), ("dangling.bin", Some("kept/new.bin"))]
+    {
         let output = trainer(path, &["export", "run", "--out", out]);
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         if let Some(kept) = kept {
             assert!(fs::read(path.join(kept)).unwrap() == model);
         }
     }
-    assert!(fs::symlink_metadata(path.join("link.bin")).unwrap().is_symlink());
+    for link in ["link.bin", "dangling.bin"] {
+        assert!(fs::symlink_metadata(path.join(link)).unwrap().is_symlink());
+    }
     assert!(!fs::metadata("/dev/null").unwrap().is_file());
+    let piped = trainer(path, &["export", "run", "--out", "/dev/stdout"]);
+    assert!(piped.stdout == model, "nothing but the model");
+    assert!(text(&piped.stderr).starts_with("exported   /dev/stdout: "));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use infer_core::format::{Blob, Codes, Conv2d, Dense, Input, Layer, Logits, Metadata, Padding, Requantize};
 use infer_core::header::{FORMAT_VERSION, HEADER_LEN};
+use infer_core::stage::Plan;
 use infer_core::{Crc32, Error, Header, Network, Shape, arena_len, classes_len, input_len};
 use proptest::prelude::*;
 use thimble_tests::bit_flips::repair;
@@ -96,9 +97,9 @@ fn padding_is_shorter_than_a_word_and_carries_nothing() {
             conv.weights.padding = padding;
         }
         match load_and_run(&parts.file(&layers)) {
-            Err(Error::HeaderClaim { .. }) => assert!(is_fine, "{padding:?}"),
+            Ok(()) => assert!(is_fine, "{padding:?}"),
             Err(Error::Payload { .. }) => assert!(!is_fine, "{padding:?}"),
-            other => panic!("{other:?}"),
+            Err(other) => panic!("{other:?}"),
         }
     }
 }
@@ -251,7 +252,7 @@ fn every_refusal_is_reached_and_carries_its_numbers() {
         load_and_run(&parts.file(&parts.layers())).unwrap_err()
     };
     type Case = (Error, fn(&mut Parts));
-    let cases: [Case; 20] = [
+    let cases: [Case; 19] = [
         (Error::Dimensions { layer: 0 }, |parts| parts.input.shape.height = 0),
         (Error::Scale { layer: 0 }, |parts| parts.input.codes.scale = 0.0),
         (Error::Kernel { layer: 0, kernel: 0 }, |parts| parts.conv.kernel = 0),
@@ -293,7 +294,6 @@ fn every_refusal_is_reached_and_carries_its_numbers() {
             parts.logits.weights = Blob::unpadded(&ZEROS[..9])
         }),
         (Error::ClassNames { names: 3, classes: 2 }, |parts| parts.classes = "a\nb\nc"),
-        (Error::HeaderClaim { offset: 16, stated: 0, actual: 431 }, |_| {}),
     ];
     for (number, (expected, change)) in cases.into_iter().enumerate() {
         assert_eq!(refuse(change), expected, "case {number}");
@@ -326,10 +326,7 @@ fn layers_out_of_place_are_refused() {
             .chain([logits])
             .collect()
     };
-    assert!(
-        matches!(refuse(&deep(23)), Error::HeaderClaim { offset: 16, stated: 0, .. }),
-        "nothing but the header is wrong"
-    );
+    assert_eq!(load_and_run(&parts.file(&deep(23))), Ok(()));
     assert_eq!(refuse(&deep(24)), Error::LayerCount { found: 25 });
 }
 

@@ -19,7 +19,6 @@
 //! | [`hardware`] | chips, and what a network takes of them |
 //! | [`run`] | the directory that a run leaves behind |
 //! | [`report`] | figures and a page about it |
-//! | [`printable`] | names that others gave, as a terminal can show them |
 //! | [`whole_file`], [`printable`] | files that appear whole or not at all, names that a terminal can show |
 //! | [`rng`] | everything random, from one seed |
 

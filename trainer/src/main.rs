@@ -99,7 +99,8 @@ fn main() -> ExitCode {
         // Whoever read the output has seen enough.
         return ExitCode::SUCCESS;
     }
-    anstream::eprintln!("{} {}", cli::output::colored("error:", AnsiColor::Red), printable(&message(&error)));
+    let error_in_red = cli::output::colored("error:", AnsiColor::Red);
+    cli::output::complain(&format!("{error_in_red} {}", printable(&message(&error))));
     if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }
 

@@ -270,7 +270,7 @@ impl Recipe {
             ("batch size", self.batch_size as f64, "at most 65536", self.batch_size <= MOST_BATCH),
             ("learning rate", self.learning_rate, "positive and finite", positive(self.learning_rate)),
             ("patience", self.patience as f64, "at least 1", self.patience > 0),
-            ("min-delta", self.min_delta, "0 or more", self.min_delta >= 0.0 && self.min_delta.is_finite()),
+            ("min-delta", self.min_delta, "0 or more and finite", self.min_delta >= 0.0 && self.min_delta.is_finite()),
             ("adam.beta1", self.adam.beta1, "0 or more and under 1", rate(self.adam.beta1)),
             ("adam.beta2", self.adam.beta2, "0 or more and under 1", rate(self.adam.beta2)),
             ("schedule.warmup", self.schedule.warmup, "0 to 1", (0.0..=1.0).contains(&self.schedule.warmup)),
@@ -326,7 +326,8 @@ mod tests {
     #[test]
     fn the_strong_recipe_is_checked_for_every_built_in_network_and_exceptions_take_effect() {
         let strong = Recipe::built_in("strong").unwrap();
-        for name in ["mlp", "cnn", "small", "tiny", "a network of one's own"] {
+        let built_in = Architecture::built_in_files().iter().map(|&(name, _)| name);
+        for name in built_in.chain(["a network of one's own"]) {
             strong.clone().for_network(name, false).check().unwrap();
             strong.clone().for_network(name, true).check().unwrap();
         }
@@ -380,7 +381,7 @@ mod tests {
             ("batch_size = 1000000000000000000", "", "batch size is 1000000000000000000; it must be at most 65536"),
             ("learning_rate = nan", "", "learning rate is NaN; it must be positive and finite"),
             ("patience = 0", "", "patience is 0; it must be at least 1"),
-            ("min_delta = -0.5", "", "min-delta is -0.5; it must be 0 or more"),
+            ("min_delta = -0.5", "", "min-delta is -0.5; it must be 0 or more and finite"),
             (
                 "",
                 "[adam]\nbeta1 = 1.0\nbeta2 = 0.9\nepsilon = 1e-7",

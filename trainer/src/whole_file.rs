@@ -1,7 +1,8 @@
 //! Files that appear whole or not at all.
 
+use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What the names of files begin with that are not whole yet.
 pub const BESIDE: &str = ".thimble-";
@@ -23,13 +24,11 @@ pub struct WriteError {
 /// # Errors
 /// [`WriteError`]; then what stood at `path` stands there still.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
-    let error = |source| WriteError { path: path.display().to_string(), source };
-    let there = std::fs::metadata(path);
-    if there.as_ref().is_ok_and(|there| !there.is_file() && !there.is_dir()) {
-        return std::fs::write(path, bytes).map_err(error);
-    }
-    let target = if there.is_ok() { std::fs::canonicalize(path).map_err(error)? } else { path.to_owned() };
     let write = || {
+        if is_stream(path) {
+            return fs::write(path, bytes);
+        }
+        let target = linked(path)?;
         let mut file = beside(&target)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
@@ -37,16 +36,38 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
         {
             use std::os::unix::fs::PermissionsExt;
             // Temporary files are private; what is exported is for whoever may read the directory.
-            file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+            file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
         }
         file.persist(&target)?;
         Ok(())
     };
-    write().map_err(error)
+    write().map_err(|source| WriteError { path: path.display().to_string(), source })
 }
 
-/// Begins a file in the directory of `path`; one that is dropped leaves nothing. So it also tells whether anything can be written
-/// there.
+/// Whether [`write_whole`] could write to `path` now; nothing is left there. What a device or a pipe takes shows only then.
+///
+/// # Errors
+/// What the system says.
+pub fn check(path: &Path) -> io::Result<()> {
+    if is_stream(path) { Ok(()) } else { beside(&linked(path)?).map(drop) }
+}
+
+/// Whether a device or a pipe stands at `path`.
+#[must_use]
+pub fn is_stream(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir())
+}
+
+/// What a link points to, be it there or not; a path that is no link itself.
+fn linked(path: &Path) -> io::Result<PathBuf> {
+    match (fs::canonicalize(path), fs::read_link(path)) {
+        (Err(error), Ok(target)) if error.kind() == io::ErrorKind::NotFound => linked(&directory_of(path).join(target)),
+        (Err(error), Err(_)) if error.kind() == io::ErrorKind::NotFound => Ok(path.to_owned()),
+        (there, _) => there,
+    }
+}
+
+/// Begins a file in the directory of `path`; one that is dropped leaves nothing.
 ///
 /// # Errors
 /// What the system says.

@@ -4,13 +4,15 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use trainer::architecture::thousands;
 use trainer::evaluate;
+use trainer::printable::printable;
 use trainer::quantize::choose::{Chosen, choose};
 use trainer::run::RunDirectory;
-use trainer::whole_file::write_whole;
+use trainer::whole_file::{is_stream, write_whole};
 
 use super::calibration::CalibrationName;
-use super::output::say;
+use super::output::{complain, say};
 use super::run_data;
 
 /// Export the model of an earlier run, without training again.
@@ -41,12 +43,21 @@ impl Export {
         };
         write_whole(&self.out, &bytes)?;
         let header = infer_core::Header::parse(&bytes)?;
-        say!(
+        self.tell(&format!(
             "exported   {}: {} bytes of flash, {} bytes of arena",
             self.out.display(),
-            trainer::architecture::thousands(bytes.len()),
-            trainer::architecture::thousands(header.arena_len as usize)
-        );
+            thousands(bytes.len()),
+            thousands(header.arena_len as usize)
+        ))
+    }
+
+    /// Says a line, but not into the pipe that the model may go into.
+    fn tell(&self, line: &str) -> Result<()> {
+        if is_stream(&self.out) {
+            complain(&printable(line));
+        } else {
+            say!("{line}");
+        }
         Ok(())
     }
 
@@ -56,7 +67,7 @@ impl Export {
         let dataset = run_data::load(&self.run, &config, self.data.as_deref())?;
         let Chosen { quantized, choice, .. } =
             choose(&model, &dataset.train, &dataset.validation, config.seed, calibration.methods())?;
-        say!("{choice}");
+        self.tell(&choice.to_string())?;
         // The file states its own accuracy, so it is encoded once to be measured and once to be kept.
         let int8 = evaluate::int8(&config.encode(&quantized)?, &dataset.test)?;
         config.accuracies.int8_test = Some(int8.score.accuracy as f32);

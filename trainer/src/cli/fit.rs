@@ -8,7 +8,6 @@ use trainer::architecture::Architecture;
 use trainer::fit::Unfinished;
 use trainer::recipe::Recipe;
 use trainer::run::{RunConfig, RunDirectory};
-use trainer::whole_file;
 
 use super::budget::BudgetFlags;
 use super::calibration::CalibrationName;
@@ -17,7 +16,7 @@ use super::data::{TrainingData, fraction};
 use super::interrupt::Interrupt;
 
 use super::teacher::Teachers;
-use super::training_run::TrainingRun;
+use super::training_run::{TrainingRun, check_export};
 use crate::Usage;
 
 /// Train a network, quantize it and export it.
@@ -108,7 +107,9 @@ impl Fit {
     /// From pictures to a model file.
     pub fn run(self) -> Result<()> {
         self.check_paths()?;
-        self.check_export()?;
+        if let Some(export) = &self.export {
+            check_export(export)?;
+        }
         let run = match &self.resume {
             Some(path) => {
                 TrainingRun::resume(path, self.data.data.as_deref(), self.export.clone(), self.console.console())?
@@ -178,23 +179,6 @@ impl Fit {
             }
         }
         Ok(())
-    }
-
-    /// Finds out before the training, not after it, that the model has nowhere to go.
-    fn check_export(&self) -> Result<()> {
-        let Some(path) = &self.export else { return Ok(()) };
-        let usage = |reason: String| Err(Usage::error(anyhow!("--export {}{reason}", path.display())));
-        let parent = whole_file::directory_of(path);
-        if !parent.is_dir() {
-            return usage(format!(": there is no directory {}", parent.display()));
-        }
-        if path.is_dir() {
-            return usage(" is a directory; name a file".to_owned());
-        }
-        match whole_file::beside(path) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(anyhow!("--export {}: nothing can be written there: {error}", path.display())),
-        }
     }
 }
 

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 
+use super::output::complain;
+
 /// The exit code of a program that was interrupted: 128 and the number of SIGINT.
 const INTERRUPTED: i32 = 130;
 
@@ -20,7 +22,7 @@ impl Interrupt {
             if heard.swap(true, Ordering::Relaxed) {
                 std::process::exit(INTERRUPTED);
             }
-            eprintln!("\ninterrupted: ends behind this step, keeps what was learned; again: at once");
+            complain("\ninterrupted: ends behind this step, keeps what was learned; again: at once");
         })
         .context("listening to Ctrl-C")?;
         Ok(Self(asked))

@@ -1,5 +1,7 @@
 //! What the subcommands print alike.
 
+use std::io::Write;
+
 use anstyle::{AnsiColor, Style};
 use trainer::printable::printable;
 
@@ -17,9 +19,14 @@ pub fn colored(text: &str, color: AnsiColor) -> String {
     format!("{style}{text}{style:#}")
 }
 
+/// Says a line of our own words on standard error. That nobody can be told is no reason for a program to end.
+pub fn complain(text: &str) {
+    let _ = writeln!(anstream::stderr(), "{text}");
+}
+
 /// Shows a warning that cannot be overlooked, on standard error.
 pub fn warn(text: &str) {
-    anstream::eprintln!("\n{}\n", colored(&printable(text), AnsiColor::Yellow));
+    complain(&format!("\n{}\n", colored(&printable(text), AnsiColor::Yellow)));
 }
 
 /// A number in four significant digits, in at most nine characters.

@@ -13,7 +13,7 @@ use trainer::preprocess::{Conversion, Picture, PictureError, Preprocessing, Resi
 use trainer::printable::in_one_line;
 
 use super::data::ResizeMode;
-use super::output::say;
+use super::output::{complain, say};
 use crate::Usage;
 
 /// Columns of a terminal.
@@ -95,7 +95,7 @@ impl Predict {
                     Err(error) => {
                         let advice =
                             if matches!(error, PictureError::OtherSize { .. }) { "; give --resize" } else { "" };
-                        eprintln!("error: {}: {error}{advice}", in_one_line(&name));
+                        complain(&format!("error: {}: {error}{advice}", in_one_line(&name)));
                         unreadable += 1;
                         continue;
                     }

@@ -11,6 +11,7 @@ use trainer::model::{FloatModel, Snapshot};
 use trainer::quantize::aware::FineTuning;
 use trainer::quantize::choose::{Chosen, choose};
 use trainer::run::{RunConfig, RunDirectory};
+use trainer::whole_file;
 
 use super::console::{Console, tell};
 use super::interrupt::Interrupt;
@@ -55,8 +56,9 @@ impl TrainingRun {
         };
         if let Some(export) = export {
             config.export = Some(std::path::absolute(export)?);
+        } else if let Some(export) = &config.export {
+            check_export(export).map_err(|error| anyhow!("{error}; so run.json has it: name another --export"))?;
         }
-        config.recipe.check()?;
         let teachers = Teachers::open(&config.teachers)?;
         let dataset = run_data::load(path, &config, data)?;
         if let Some(data) = data {
@@ -186,4 +188,18 @@ impl Observer for Recorder<'_> {
             warn(&format!("WARNING: this run cannot be resumed if it is interrupted: {error}"));
         }
     }
+}
+
+/// Finds out before the training, not after it, that the model has nowhere to go.
+pub fn check_export(path: &Path) -> Result<()> {
+    let usage = |reason: String| Err(Usage::error(anyhow!("--export {}{reason}", path.display())));
+    let parent = whole_file::directory_of(path);
+    if !parent.is_dir() {
+        return usage(format!(": there is no directory {}", parent.display()));
+    }
+    if path.is_dir() {
+        return usage(" is a directory; name a file".to_owned());
+    }
+    whole_file::check(path)
+        .map_err(|error| anyhow!("--export {}: nothing can be written there: {error}", path.display()))
 }

@@ -3,7 +3,7 @@
 //! Running it again fetches what is missing. The hash makes the plain HTTP of the publisher as good as any transport.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::time::Duration;
 
@@ -126,7 +126,7 @@ fn fetch(agent: &ureq::Agent, url: &str, file: &Remote<'_>, path: &Path, quiet: 
     beside.persist(path).map_err(|error| io_error(error.error))?;
     if !quiet {
         // Bars vanish, and without a terminal there are none.
-        eprintln!("fetched {} ({received} bytes)", file.name);
+        let _ = writeln!(io::stderr(), "fetched {} ({received} bytes)", file.name);
     }
     Ok(())
 }
