@@ -6,6 +6,7 @@ use anyhow::{Result, anyhow};
 use sha2::{Digest, Sha256};
 use trainer::architecture::thousands;
 use trainer::data::Dataset;
+use trainer::data::download::hexadecimal;
 use trainer::evaluate::{self, Answers, Score};
 use trainer::fit::History;
 use trainer::model::FloatModel;
@@ -75,7 +76,7 @@ pub fn finish(
         export: ExportMetrics {
             path: config.export.clone().filter(|_| exported.is_ok()).unwrap_or_else(|| directory.model()),
             bytes: bytes.len(),
-            sha256: Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect(),
+            sha256: hexadecimal(Sha256::new_with_prefix(&bytes)),
             flash_bytes: bytes.len(),
             arena_bytes: header.arena_len,
             macs: architecture.macs(),

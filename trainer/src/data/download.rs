@@ -67,7 +67,8 @@ pub fn sha256(path: &Path) -> Result<String, DataError> {
     }
 }
 
-pub(super) fn hexadecimal(hash: Sha256) -> String {
+/// A SHA-256 as it is written down.
+pub fn hexadecimal(hash: Sha256) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
