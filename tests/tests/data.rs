@@ -8,7 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tempfile::TempDir;
 use thimble_tests::idx_files::{self, NAMES};
-use trainer::data::{DataError, DatasetChoice, Environment, Loaded, Origin, Request, load};
+use trainer::data::{DataError, DatasetChoice, Environment, Loaded, Origin, Request, download, idx, load};
 use trainer::preprocess::{Conversion, Preprocessing, Resize};
 
 fn request(directory: &Path) -> Request {
@@ -41,6 +41,18 @@ fn plain_and_gzip_files_hold_the_same_pictures() {
     assert_eq!(plain.validation, packed.validation);
     assert_eq!(plain.test, packed.test);
     assert_eq!(plain.class_names, ["0", "1", "2"]);
+}
+
+#[test]
+fn pictures_have_the_hash_of_their_unpacked_files_however_they_were_packed() {
+    let plain = whole_set();
+    let [images_path, labels_path] = [NAMES[0], NAMES[1]].map(|name| plain.path().join(name));
+    let expected = [&images_path, &labels_path].map(|path| download::sha256(path).unwrap());
+    for path in [&images_path, &labels_path] {
+        fs::write(path, gzip(&fs::read(path).unwrap())).unwrap();
+    }
+    let images = idx::read(&images_path, &labels_path).unwrap();
+    assert_eq!([idx::images_sha256(&images), idx::labels_sha256(&images)], expected);
 }
 
 #[test]

@@ -1,13 +1,18 @@
 //! Both networks, trained on the pictures that there are, from floats to infer-core: same answers on every test image.
 
+use std::fs::{self, File};
+use std::io::Write;
 use std::sync::OnceLock;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use rayon::prelude::*;
 use thimble_tests::garments::Silent;
+use thimble_tests::idx_files::{self, NAMES};
 use thimble_tests::oracle::Oracle;
 use thimble_tests::pictures;
 use trainer::architecture::Architecture;
-use trainer::data::fashion_mnist;
+use trainer::data::{Environment, Request, fashion_mnist, garments, idx, load};
 use trainer::evaluate;
 use trainer::fit::{History, fit};
 use trainer::model::FloatModel;
@@ -59,6 +64,40 @@ fn assert_oracle_equality(file: &[u8]) {
             assert!(logits.eq(oracle.run(pixels).logits), "test image {index}");
         }
     });
+}
+
+/// Fashion-MNIST packed in another way than it is published; elsewhere garments, which are known by nothing but their directory.
+#[test]
+fn files_that_were_packed_again_are_known_by_what_is_in_them() {
+    let environment = Environment::from_process();
+    let directory = environment.fashion_mnist_in_cache();
+    let home = tempfile::tempdir().unwrap();
+    let again = home.path().join("again");
+    fs::create_dir(&again).unwrap();
+    let (files, expected) = match environment.fashion_mnist_dir.or(directory) {
+        Some(directory) => {
+            let path = |name| [directory.join(format!("{name}.gz")), directory.join(name)];
+            let [train, test] = [[NAMES[0], NAMES[1]], [NAMES[2], NAMES[3]]].map(|names| {
+                let [images, labels] = names.map(|name| path(name).into_iter().find(|path| path.is_file()).unwrap());
+                idx::read(&images, &labels).unwrap()
+            });
+            ([train, test], fashion_mnist::NAME)
+        }
+        None => (garments::draw(garments::SEED).into(), "again"),
+    };
+    let contents = files.iter().flat_map(|images| {
+        let shape = images.shape();
+        let sides = [images.len(), shape.height, shape.width].map(|side| side as u32);
+        let pixels: Vec<u8> = (0..images.len()).flat_map(|index| images.image(index)).copied().collect();
+        [idx_files::images_of(sides, &pixels), idx_files::labels(images.labels())]
+    });
+    for (name, content) in NAMES.iter().zip(contents) {
+        let mut packed = GzEncoder::new(File::create(again.join(format!("{name}.gz"))).unwrap(), Compression::fast());
+        packed.write_all(&content).unwrap();
+        packed.finish().unwrap();
+    }
+    let dataset = load(&Request { data_dir: Some(again), ..Request::default() }).unwrap().dataset;
+    assert_eq!(dataset.name, expected);
 }
 
 #[test]

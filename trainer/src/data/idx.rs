@@ -8,7 +8,9 @@ use std::io::{BufReader, Read};
 use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
+use sha2::{Digest, Sha256};
 
+use super::download::hexadecimal;
 use super::{DataError, Images, Shape};
 
 const IMAGES_MAGIC: u32 = 0x0803;
@@ -50,6 +52,27 @@ pub fn check_labels(images: &Images, classes: usize, path: &Path) -> Result<(), 
             Err(DataError::LabelOutOfRange { path: path.to_owned(), index, label: images.label(index), classes })
         }
     }
+}
+
+/// SHA-256 of the file that holds these pictures, as it is unpacked, hexadecimal.
+#[must_use]
+pub fn images_sha256(images: &Images) -> String {
+    let Shape { height, width, .. } = images.shape();
+    sha256(IMAGES_MAGIC, &[images.len(), height, width], &images.pixels)
+}
+
+/// SHA-256 of the file that holds their labels, as it is unpacked, hexadecimal.
+#[must_use]
+pub fn labels_sha256(images: &Images) -> String {
+    sha256(LABELS_MAGIC, &[images.len()], images.labels())
+}
+
+fn sha256(magic: u32, dimensions: &[usize], bytes: &[u8]) -> String {
+    let mut hash = Sha256::new();
+    hash.update(magic.to_be_bytes());
+    dimensions.iter().for_each(|&dimension| hash.update((dimension as u32).to_be_bytes()));
+    hash.update(bytes);
+    hexadecimal(hash)
 }
 
 /// The dimensions and the bytes behind them. Memory grows with what is there, not with what the header claims.

@@ -261,7 +261,7 @@ fn from_directory(directory: &Path, origin: Origin, request: &Request) -> Result
     if test.shape() != train.shape() {
         return Err(DataError::SizeMismatch { path: paths[2].clone(), test: test.shape(), train: train.shape() });
     }
-    let (name, class_names) = name_and_classes(directory, &paths, &train)?;
+    let (name, class_names) = name_and_classes(directory, &paths, &train, &test)?;
     idx::check_labels(&train, class_names.len(), &paths[1])?;
     idx::check_labels(&test, class_names.len(), &paths[3])?;
     let is_own = name != fashion_mnist::NAME && request.testing.is_none();
@@ -293,17 +293,9 @@ fn name_and_classes(
     directory: &Path,
     paths: &[PathBuf; 4],
     train: &Images,
+    test: &Images,
 ) -> Result<(String, Vec<String>), DataError> {
-    let published = fashion_mnist::FILES.map(|file| file.sha256).into_iter().zip(fashion_mnist::UNPACKED_SHA256);
-    let mut published: Vec<_> = paths.iter().zip(published).collect();
-    // The labels first: they are small, and tell another set apart as well as the images do.
-    published.sort_by_key(|(path, _)| path.to_string_lossy().contains("images"));
-    let mut all = true;
-    for (path, (packed, unpacked)) in published {
-        let expected = if path.extension().is_some_and(|end| end == "gz") { packed } else { unpacked };
-        all = all && download::sha256(path)? == expected;
-    }
-    if all {
+    if is_fashion_mnist(train, test) {
         return Ok((fashion_mnist::NAME.to_owned(), fashion_mnist::CLASS_NAMES.map(str::to_owned).to_vec()));
     }
     let name = directory_name(directory);
@@ -329,6 +321,16 @@ fn name_and_classes(
         return Err(DataError::OneClass { path: paths[1].clone() });
     }
     Ok((name, (0..classes).map(|class| class.to_string()).collect()))
+}
+
+/// Whether these are the published pictures, however their files were packed.
+fn is_fashion_mnist(train: &Images, test: &Images) -> bool {
+    let [train_images, train_labels, test_images, test_labels] = fashion_mnist::UNPACKED_SHA256;
+    // The labels first: they are small, and tell another set apart as well as the images do.
+    idx::labels_sha256(train) == train_labels
+        && idx::labels_sha256(test) == test_labels
+        && idx::images_sha256(train) == train_images
+        && idx::images_sha256(test) == test_images
 }
 
 fn convert_and_split(
