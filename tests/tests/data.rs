@@ -215,7 +215,34 @@ fn data_goes_before_fashion_mnist_dir_and_that_before_the_cache() {
     assert_eq!(origin(Some(&data), &environment), Origin::Data(data.path().to_owned()));
     assert_eq!(origin(None, &environment), Origin::Environment(named.path().to_owned()));
     assert_eq!(offline(cache.path()).fashion_mnist_in_cache().as_ref(), Some(&cached));
-    assert_eq!(origin(None, &offline(cache.path())), Origin::Cache(cached));
+    let error = load(&Request { environment: offline(cache.path()), ..Request::default() }).unwrap_err();
+    assert!(matches!(&error, DataError::Cache { directory, .. } if *directory == cached), "{error}");
+}
+
+#[test]
+fn a_cache_of_something_else_than_was_fetched_is_refused_with_what_to_remove() {
+    let cache = tempfile::tempdir().unwrap();
+    let cached = cache.path().join("fashion-mnist");
+    fs::create_dir(&cached).unwrap();
+    idx_files::write(&cached, 30, 5);
+    for name in NAMES {
+        fs::write(cached.join(format!("{name}.gz")), gzip(&fs::read(cached.join(name)).unwrap())).unwrap();
+    }
+    let refusals = |expected: &str| {
+        for choice in [DatasetChoice::Auto, DatasetChoice::FashionMnist] {
+            let environment = offline(cache.path());
+            let message = load(&Request { choice, environment, ..Request::default() }).unwrap_err().to_string();
+            assert_eq!(message.replace(&*cache.path().to_string_lossy(), "CACHE"), expected);
+        }
+    };
+    let remove = ".\nRemove CACHE/fashion-mnist, and it is fetched again";
+    let said = "the cache does not hold Fashion-MNIST as it was fetched: ";
+    refusals(&format!("{said}it holds other images{remove}"));
+    fs::write(cached.join(format!("{}.gz", NAMES[0])), "half of it").unwrap();
+    refusals(&format!(
+        "{said}CACHE/fashion-mnist/{}.gz: no IDX file of images: it begins with 0x68616c66, not 0x00000803{remove}",
+        NAMES[0]
+    ));
 }
 
 #[test]

@@ -364,6 +364,17 @@ pub enum DataError {
         /// What it should be.
         expected: String,
     },
+    /// The cache holds something else than what was fetched into it.
+    #[error(
+        "the cache does not hold Fashion-MNIST as it was fetched: {reason}.\n\
+         Remove {directory}, and it is fetched again"
+    )]
+    Cache {
+        /// The directory of the cache.
+        directory: PathBuf,
+        /// What is wrong there.
+        reason: String,
+    },
     /// Fashion-MNIST was asked for and is nowhere.
     #[error(
         "Fashion-MNIST is not to be had: {reason}.\n\

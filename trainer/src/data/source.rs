@@ -195,7 +195,7 @@ pub fn load(request: &Request) -> Result<Loaded, DataError> {
     match cached(request) {
         Err(reason) if request.choice == DatasetChoice::Auto => built_in(request, Some(&reason)),
         Err(reason) => Err(DataError::Unavailable { reason }),
-        Ok((directory, origin)) => from_directory(&directory, origin, request),
+        Ok((directory, origin)) => from_cache(directory, origin, request),
     }
 }
 
@@ -248,8 +248,31 @@ fn idx_file(directory: &Path, name: &str) -> Option<PathBuf> {
     [directory.join(format!("{name}.gz")), directory.join(name)].into_iter().find(|path| path.is_file())
 }
 
+/// The pictures of four IDX files.
+struct IdxSet {
+    name: String,
+    class_names: Vec<String>,
+    train: Images,
+    test: Images,
+    /// Images and labels to train on, and to test on.
+    paths: [PathBuf; 4],
+}
+
 /// Reads the four IDX files of `directory`.
 fn from_directory(directory: &Path, origin: Origin, request: &Request) -> Result<Loaded, DataError> {
+    from_idx(read_idx(directory)?, origin, request)
+}
+
+/// Reads Fashion-MNIST out of the cache, which nobody fills but the trainer: what is wrong there is to be fetched again.
+fn from_cache(directory: PathBuf, origin: Origin, request: &Request) -> Result<Loaded, DataError> {
+    match read_idx(&directory) {
+        Ok(set) if set.name == fashion_mnist::NAME => from_idx(set, origin, request),
+        Ok(_) => Err(DataError::Cache { directory, reason: "it holds other images".to_owned() }),
+        Err(error) => Err(DataError::Cache { directory, reason: error.to_string() }),
+    }
+}
+
+fn read_idx(directory: &Path) -> Result<IdxSet, DataError> {
     let file = |name: &str| {
         let missing = || DataError::MissingFile { directory: directory.to_owned(), name: name.to_owned() };
         idx_file(directory, name).ok_or_else(missing)
@@ -264,6 +287,11 @@ fn from_directory(directory: &Path, origin: Origin, request: &Request) -> Result
     let (name, class_names) = name_and_classes(directory, &paths, &train, &test)?;
     idx::check_labels(&train, class_names.len(), &paths[1])?;
     idx::check_labels(&test, class_names.len(), &paths[3])?;
+    Ok(IdxSet { name, class_names, train, test, paths })
+}
+
+fn from_idx(set: IdxSet, origin: Origin, request: &Request) -> Result<Loaded, DataError> {
+    let IdxSet { name, class_names, train, test, paths } = set;
     let is_own = name != fashion_mnist::NAME && request.testing.is_none();
     let warnings = if is_own { idx_duplicates(&train, &test, &paths) } else { Vec::new() };
     let dataset = convert_and_split(name, class_names, train, test, request)?;
