@@ -8,7 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tempfile::TempDir;
 use thimble_tests::idx_files::{self, NAMES};
-use trainer::data::{DataError, DatasetChoice, Environment, Loaded, Origin, Request, download, idx, load};
+use trainer::data::{DataError, DatasetChoice, Environment, Loaded, Origin, Request, Testing, download, idx, load};
 use trainer::preprocess::{Conversion, Preprocessing, Resize};
 
 fn request(directory: &Path) -> Request {
@@ -154,6 +154,11 @@ fn a_split_that_leaves_a_class_without_a_side_is_refused_by_class() {
     fs::write(directory.path().join(NAMES[1]), idx_files::labels(&labels)).unwrap();
     let message = load(&request(directory.path())).unwrap_err().to_string();
     assert!(message.starts_with("class 2 has 1 images, too few"), "{message}");
+    // A test needs none of them.
+    let class_names = ["0", "1", "2"].map(str::to_owned).to_vec();
+    let testing = Some(Testing { class_names, held_out: None });
+    let dataset = load(&Request { testing, ..request(directory.path()) }).unwrap().dataset;
+    assert_eq!((dataset.train.len(), dataset.validation.len(), dataset.test.len()), (0, 0, 30));
 }
 
 /// Nobody listens on port 9 of the loopback interface: a network that is down, at once.

@@ -405,6 +405,21 @@ fn a_test_takes_the_models_classes_in_its_order_and_refuses_others() {
 }
 
 #[test]
+fn a_test_on_too_few_pictures_is_told_of_all_of_them_and_not_of_shares() {
+    let directory = folder(&["crow/1.png", "crow/2.png", "crow/3.png", "wren/1.png"]);
+    let test = |held_out| {
+        let class_names = ["crow", "wren"].map(str::to_owned).to_vec();
+        Request { testing: Some(Testing { class_names, held_out }), ..request(directory.path()) }
+    };
+    assert_eq!(
+        refused(&test(Some(0.15))),
+        "DIR/wren holds 1 pictures, too few to train on some and test on others; \
+         add pictures, or give --all to test on all there are"
+    );
+    assert_eq!(lens(&load(&test(None)).unwrap().dataset), [0, 0, 4]);
+}
+
+#[test]
 fn preprocessing_of_a_set_without_files_is_what_it_always_was() {
     let request = Request { choice: trainer::data::DatasetChoice::Garments, ..Request::default() };
     let dataset = load(&request).unwrap().dataset;

@@ -126,6 +126,17 @@ pub enum FolderError {
         /// The parts that they are for.
         parts: &'static str,
     },
+    /// Too few pictures of a class for a training to have held some out.
+    #[error(
+        "{folder} holds {pictures} pictures, too few to train on some and test on others; \
+         add pictures, or give --all to test on all there are"
+    )]
+    TooFewToTest {
+        /// The folder.
+        folder: PathBuf,
+        /// Its pictures.
+        pictures: usize,
+    },
     /// Files that are no pictures, whatever their names say.
     #[error("{} of {pictures} pictures cannot be read; replace or remove them:{}", .broken.len(), list(.broken))]
     Broken {

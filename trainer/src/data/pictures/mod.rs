@@ -74,7 +74,7 @@ fn load_to_test(directory: &Path, request: &Request, testing: &Testing) -> Resul
     let Folder { class_names, train, test, left_out, .. } = Folder::to_test(directory, &testing.class_names)?;
     let listing = match (test, train.unwrap_or_default(), testing.held_out) {
         (Some(test), ..) => test,
-        (None, all, Some(share)) => split_off(&all, &all, share, TEST_SEED, "train and test")?.1,
+        (None, all, Some(share)) => held_out(&all, share)?,
         (None, all, None) => all,
     };
     let conversion = conversion_of(request, &[&listing])?;
@@ -96,6 +96,17 @@ fn load_to_test(directory: &Path, request: &Request, testing: &Testing) -> Resul
         test,
     };
     Ok(Loaded { dataset, origin: Origin::Data(directory.to_owned()), warnings })
+}
+
+/// What was held out of these pictures when the model was trained on the others.
+fn held_out(all: &Listing, share: f64) -> Result<Listing, DataError> {
+    match split_off(all, all, share, TEST_SEED, "train and test") {
+        Ok((_, held_out)) => Ok(held_out),
+        Err(DataError::Folder(FolderError::TooFew { folder, pictures, .. })) => {
+            Err(FolderError::TooFewToTest { folder, pictures }.into())
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn conversion_of(request: &Request, listings: &[&Listing]) -> Result<Conversion, FolderError> {
