@@ -194,8 +194,12 @@ fn a_run_goes_on_where_its_pictures_have_moved_to_and_teachers_have_not_changed(
     assert_fails(path, &resume, 1, &["a teacher of run has learned something else since"]);
     fs::write(&weights, learned).unwrap();
 
-    let output = trainer(path, &resume);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    // Neither --quiet nor a second time is a reason to keep silent about what was left out.
+    fs::write(path.join("moved/notes.txt"), "").unwrap();
+    let output = trainer(path, &[&resume[..], &["--quiet"]].concat());
+    let (printed, warned) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!((output.status.code(), &*printed), (Some(0), ""), "{warned}");
+    assert!(warned.contains("NOTE: 1 file of moved left out"), "{warned}");
     assert!(fs::read(path.join("run/model.bin")).unwrap() == expected);
 
     // Of the same name, and other pictures.

@@ -52,7 +52,7 @@ impl Report {
         if self.refresh {
             for run in &runs {
                 let dataset =
-                    run_data::load(run.directory.path(), &run.directory.read_config()?, self.data.as_deref())?;
+                    run_data::load(run.directory.path(), &run.directory.read_config()?, self.data.as_deref(), false)?;
                 run.refresh(&dataset)?;
             }
         }

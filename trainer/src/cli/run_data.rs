@@ -7,10 +7,12 @@ use trainer::data::{Dataset, DatasetChoice, Environment, Request, fashion_mnist,
 use trainer::preprocess::Preprocessing;
 use trainer::run::RunConfig;
 
+use super::output::warn;
 use crate::Usage;
 
-/// Loads what the run at `path` was trained on, from `data` where that is given; other pictures are an error.
-pub fn load(path: &Path, config: &RunConfig, data: Option<&Path>) -> Result<Dataset> {
+/// Loads what the run at `path` was trained on, from `data` where that is given; other pictures are an error. How far it is
+/// is said unless `quiet`.
+pub fn load(path: &Path, config: &RunConfig, data: Option<&Path>, quiet: bool) -> Result<Dataset> {
     let path = path.display();
     let data_dir = data.map(Path::to_owned).or_else(|| config.data_dir.clone());
     let choice = match config.dataset.as_str() {
@@ -34,9 +36,11 @@ pub fn load(path: &Path, config: &RunConfig, data: Option<&Path>) -> Result<Data
         seed: config.split_seed,
         test_fraction: test_share.unwrap_or(defaults.test_fraction),
         environment: Environment::from_process(),
+        quiet,
         ..defaults
     })
     .with_context(|| format!("{path} was trained on {}", config.dataset))?;
+    loaded.warnings.iter().for_each(|warning| warn(warning));
     let dataset = &mut loaded.dataset;
     if config.data_sha256.as_ref() == Some(&dataset.sha256()) {
         // What they are says more than what their directory is called.

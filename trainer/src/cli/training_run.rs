@@ -60,7 +60,7 @@ impl TrainingRun {
             check_export(export).map_err(|error| anyhow!("{error}; so run.json has it: name another --export"))?;
         }
         let teachers = Teachers::open(&config.teachers)?;
-        let dataset = run_data::load(path, &config, data)?;
+        let dataset = run_data::load(path, &config, data, !console.is_text())?;
         if let Some(data) = data {
             config.data_dir = Some(std::path::absolute(data)?);
         }
