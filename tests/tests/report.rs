@@ -308,6 +308,24 @@ fn broken_and_missing_files_are_named_with_what_to_do() {
 }
 
 #[test]
+fn a_run_that_has_not_come_to_its_end_is_answered_with_how_to_go_on() {
+    let (home, record, _findings) = written(&smallest(), "run");
+    let path = home.path().join("run");
+    let says = |error: String, what: &str| {
+        let run = path.display();
+        assert_eq!(error, format!("{run} has no {what} yet; trainer fit --resume {run} goes on with it"));
+    };
+    // As long as this is there the training is not over.
+    fs::write(path.join("unfinished"), "").unwrap();
+    fs::remove_file(path.join("weights.safetensors")).unwrap();
+    says(record.model().err().unwrap().to_string(), "weights");
+    for name in ["metrics.json", "history.csv"] {
+        fs::remove_file(path.join(name)).unwrap();
+        says(RunRecord::read(&path).err().unwrap().to_string(), "results");
+    }
+}
+
+#[test]
 fn refreshing_gives_the_same_findings_and_refuses_other_pictures() {
     let run = convolutions();
     let (home, record, findings) = written(&run, "run");

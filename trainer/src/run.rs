@@ -226,6 +226,12 @@ pub enum RunError {
         /// The directory of the run.
         run: String,
     },
+    /// The run has not come to its results.
+    #[error("{run} has no results yet; trainer fit --resume {run} goes on with it")]
+    NoResults {
+        /// The directory of the run.
+        run: String,
+    },
     /// The weights cannot be read or are not the architecture's.
     #[error("weights: {0}")]
     Weights(#[from] candle_core::Error),
@@ -447,18 +453,18 @@ impl RunDirectory {
     /// Reads `metrics.json`.
     ///
     /// # Errors
-    /// [`RunError::Io`], [`RunError::Json`].
+    /// [`RunError::NoResults`], [`RunError::Io`], [`RunError::Json`].
     pub fn read_metrics(&self) -> Result<Metrics, RunError> {
-        self.read_json("metrics.json")
+        self.read_json("metrics.json").map_err(|error| self.unless_unfinished(error))
     }
 
     /// Reads `history.csv`.
     ///
     /// # Errors
-    /// [`RunError::Io`], [`RunError::History`].
+    /// [`RunError::NoResults`], [`RunError::Io`], [`RunError::History`].
     pub fn read_history(&self) -> Result<Vec<Epoch>, RunError> {
         let path = self.0.join("history.csv");
-        let text = self.read("history.csv")?;
+        let text = self.read("history.csv").map_err(|error| self.unless_unfinished(error))?;
         let mut lines = text.lines();
         let columns: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
         let read = |(index, line): (usize, &str)| {
@@ -492,12 +498,19 @@ impl RunDirectory {
     pub fn load(&self) -> Result<(RunConfig, FloatModel), RunError> {
         let config = self.read_config()?;
         let architecture = Architecture::new(config.model.clone(), config.input, &config.layers)?;
+        Ok((config, self.load_weights(architecture)?))
+    }
+
+    /// The float model of this architecture, with the weights that were kept.
+    ///
+    /// # Errors
+    /// [`RunError::NoWeights`], [`RunError::Weights`].
+    pub fn load_weights(&self, architecture: Architecture) -> Result<FloatModel, RunError> {
         let weights = self.weights();
-        if !weights.exists() {
+        if !weights.exists() && !self.is_finished() {
             return Err(RunError::NoWeights { run: self.0.display().to_string() });
         }
-        let model = FloatModel::load(architecture, &weights)?;
-        Ok((config, model))
+        Ok(FloatModel::load(architecture, &weights)?)
     }
 
     /// The model file of this run, made again from its weights and calibration: the same bytes as the first time.
@@ -507,6 +520,20 @@ impl RunDirectory {
     pub fn export(&self) -> Result<Vec<u8>, RunError> {
         let (config, model) = self.load()?;
         Ok(config.encode(&QuantizedModel::new(&model, &config.calibration)?)?)
+    }
+
+    /// Of a file that is missing where there is a run that can go on: that it has not come so far.
+    fn unless_unfinished(&self, error: RunError) -> RunError {
+        match error {
+            RunError::Io { source, .. }
+                if source.kind() == io::ErrorKind::NotFound
+                    && self.0.join("run.json").is_file()
+                    && !self.is_finished() =>
+            {
+                RunError::NoResults { run: self.0.display().to_string() }
+            }
+            error => error,
+        }
     }
 
     fn read(&self, name: &str) -> Result<String, RunError> {

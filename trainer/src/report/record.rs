@@ -102,7 +102,7 @@ impl RunRecord {
     /// # Errors
     /// [`ReportError::Run`].
     pub fn model(&self) -> Result<FloatModel, ReportError> {
-        Ok(FloatModel::load(self.architecture.clone(), &self.directory.weights()).map_err(RunError::from)?)
+        Ok(self.directory.load_weights(self.architecture.clone())?)
     }
 
     /// The name of a class.
