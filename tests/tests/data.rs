@@ -81,7 +81,7 @@ fn every_broken_file_is_named_with_what_is_wrong_with_it() {
         (0, Some(Vec::new()), &["truncated", "0 are there"]),
         (2, Some(whole_images[..400].to_vec()), &["t10k-images-idx3-ubyte: truncated", "766 bytes, 400 are there"]),
         (2, Some([&whole_images[..], &[0]].concat()), &["announces 766 bytes, but more follow"]),
-        (0, Some(idx_files::images(u32::MAX, u32::MAX, &pixels)), &["more than 2048 million are not read"]),
+        (0, Some(idx_files::images(u32::MAX, u32::MAX, &pixels)), &["more than 2147 million are not read"]),
         (0, Some(idx_files::images(0, 5, &[])), &["holds no images (its header says 0 of 5x5)"]),
         (0, Some(idx_files::images(30, 0, &[])), &["holds no images (its header says 30 of 0x0)"]),
         (

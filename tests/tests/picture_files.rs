@@ -100,11 +100,11 @@ fn a_header_that_lies_about_the_size_costs_no_memory() {
     checksum.update(&huge[12..29]);
     huge[29..33].copy_from_slice(&checksum.sum().to_be_bytes());
     let message = decode::decode(&huge).unwrap_err().to_string();
-    assert_eq!(message, "its header claims 60000 x 60000 pixels; more than 64 million, or 65535 a side, are not read");
+    assert_eq!(message, "its header claims 60000 x 60000 pixels; more than 67 million, or 65535 a side, are not read");
     let mut bmp = encoded(&slope(), ImageFormat::Bmp);
     bmp[18..26].copy_from_slice(&[0, 0x20, 0, 0, 0, 0x21, 0, 0]);
     let message = decode::decode(&bmp).unwrap_err().to_string();
-    assert_eq!(message, "its header claims 8448 x 8192 pixels; more than 64 million, or 65535 a side, are not read");
+    assert_eq!(message, "its header claims 8448 x 8192 pixels; more than 67 million, or 65535 a side, are not read");
     bmp[18..26].copy_from_slice(&[0xFF, 0xFF, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0x7F]);
     assert!(decode::decode(&bmp).is_err());
 }

@@ -249,7 +249,7 @@ pub enum DataError {
         directory: PathBuf,
     },
     /// More bytes than are read of any file.
-    #[error("{path}: its header announces {needed} bytes; more than {} million are not read", idx::MOST_BYTES >> 20)]
+    #[error("{path}: its header announces {needed} bytes; more than {} million are not read", idx::MOST_BYTES / 1_000_000)]
     TooLarge {
         /// The file.
         path: PathBuf,

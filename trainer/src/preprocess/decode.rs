@@ -63,7 +63,7 @@ pub enum PictureError {
     /// A header that claims more pixels than there can be.
     #[error(
         "its header claims {height} x {width} pixels; more than {} million, or {LONGEST_SIDE} a side, are not read",
-        MOST_PIXELS >> 20
+        MOST_PIXELS / 1_000_000
     )]
     TooLarge {
         /// Rows in the header.
