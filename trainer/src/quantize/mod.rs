@@ -11,6 +11,7 @@
 //! | [`rescale`] | the integer multiplier and shift that take accumulators to codes |
 //! | [`scales`] | all scales of a file, by layer |
 //! | [`fake`] | what rounding to codes leaves of float numbers |
+//! | [`noise`] | how much of a signal that is |
 //! | [`report`] | what each layer's codes cost the network |
 //! | [`rounding`] | a float model that computes with rounded numbers |
 //! | [`aware`] | training that goes on with them |
@@ -24,6 +25,7 @@ pub mod channel_order;
 pub mod choose;
 pub mod distribution;
 pub mod fake;
+pub mod noise;
 pub mod range;
 pub mod report;
 pub mod rescale;

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::QuantizeError;
 use super::calibrate::Calibration;
 use super::fake::{clips, fake_activation, fake_activations, fake_weights};
+use super::noise::Noise;
 use super::range::Range;
 use super::scales::{LayerScales, layer_scales};
 use crate::batch;
@@ -160,7 +161,7 @@ fn quantize_weights(model: &FloatModel, index: usize, scales: &[f64]) -> CandleR
     let mut told = weights.clone();
     fake_weights(&mut told, scales);
     let mut noise = Noise::default();
-    weights.iter().zip(&told).for_each(|(&value, &told)| noise.add(value, told));
+    weights.iter().zip(&told).for_each(|(&value, &told)| noise.add(value, f64::from(value) - f64::from(told)));
     let tensor = Tensor::from_vec(told, parameters.weight.dims(), parameters.weight.device())?;
     parameters.weight.set(&tensor)?;
     Ok(WeightReport {
@@ -209,7 +210,7 @@ impl Seen {
         let Some(codes) = codes else { return };
         for &value in values {
             self.clipped += usize::from(clips(value, codes));
-            self.noise.add(value, fake_activation(value, codes));
+            self.noise.add(value, f64::from(value) - f64::from(fake_activation(value, codes)));
         }
     }
 
@@ -226,45 +227,9 @@ impl Seen {
     }
 }
 
-/// Signal and noise: the squares of values, and of what quantizing them changes.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Noise {
-    signal: f64,
-    noise: f64,
-}
-
-impl Noise {
-    fn add(&mut self, value: f32, told: f32) {
-        self.signal += f64::from(value).powi(2);
-        self.noise += (f64::from(value) - f64::from(told)).powi(2);
-    }
-
-    /// The signal-to-quantization-noise ratio, `10 log10(sum(x^2) / sum((x - quantized x)^2))`; `None` where there is no
-    /// signal or no noise.
-    #[must_use]
-    pub fn decibels(&self) -> Option<f64> {
-        (self.signal > 0.0 && self.noise > 0.0).then(|| 10.0 * (self.signal / self.noise).log10())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn six_decibels_are_half_the_error() {
-        let mut noise = Noise::default();
-        assert_eq!(noise.decibels(), None);
-        noise.add(1.0, 1.0);
-        assert_eq!(noise.decibels(), None, "no noise");
-        noise.add(-3.0, -2.9);
-        let before = noise.decibels().unwrap();
-        assert!((before - 10.0 * (10.0f64 / 0.01).log10()).abs() < 1e-4);
-        let mut halved = Noise::default();
-        halved.add(1.0, 1.0);
-        halved.add(-3.0, -2.95);
-        assert!((halved.decibels().unwrap() - before - 6.02).abs() < 0.01);
-    }
 
     #[test]
     fn saturation_is_the_share_of_values_beyond_the_codes() {

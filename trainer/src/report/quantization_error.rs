@@ -15,6 +15,7 @@ use crate::data::Images;
 use crate::model::FloatModel;
 use crate::model_file;
 use crate::quantize::Calibration;
+use crate::quantize::noise::Noise;
 
 /// Pictures that are looked at.
 pub const PICTURES: usize = 500;
@@ -40,13 +41,6 @@ struct Output<'c> {
     order: &'c [usize],
 }
 
-/// Signal and noise of one layer.
-#[derive(Clone, Copy, Default)]
-struct Sums {
-    signal: f64,
-    noise: f64,
-}
-
 /// Compares the layers of `file` with those of `model`, which it was made from, on some of `images`.
 ///
 /// # Errors
@@ -58,7 +52,7 @@ pub fn measure(
     images: &Images,
 ) -> Result<Vec<LayerError>, ReportError> {
     let outputs = outputs(model.architecture(), calibration);
-    let mut sums = vec![Sums::default(); outputs.len()];
+    let mut noises = vec![Noise::default(); outputs.len()];
     let mut arena = model_file::arena(file)?;
     let mut network = infer_core::Network::new(file, &mut arena)?;
     let indices: Vec<usize> = (0..images.len().min(PICTURES)).collect();
@@ -74,19 +68,19 @@ pub fn measure(
             let values = |layer: usize| float.get(layer).and_then(|rows| rows.get(row)).map_or(&[][..], Vec::as_slice);
             let output = network.classify_traced(images.image(index), |layer, codes| {
                 let layer = usize::from(layer);
-                if let (Some(output), Some(sums)) = (&outputs[layer], sums.get_mut(layer)) {
-                    sums.add(values(output.float_layer), &output.values(codes));
+                if let (Some(output), Some(noise)) = (&outputs[layer], noises.get_mut(layer)) {
+                    add(noise, values(output.float_layer), &output.values(codes));
                 }
             })?;
             let logits: Vec<f32> = output.logits().iter().map(|&logit| logit as f32 * output.scale()).collect();
-            if let Some(sums) = sums.last_mut() {
-                sums.add(values(outputs.len() - 1), &logits);
+            if let Some(noise) = noises.last_mut() {
+                add(noise, values(outputs.len() - 1), &logits);
             }
         }
     }
     let fused = |layer: usize| is_fused(model.architecture(), layer);
-    let layers = (0..sums.len()).filter(|&layer| !fused(layer));
-    Ok(layers.map(|layer| LayerError { layer, decibels: sums[layer].decibels() }).collect())
+    let layers = (0..noises.len()).filter(|&layer| !fused(layer));
+    Ok(layers.map(|layer| LayerError { layer, decibels: noises[layer].decibels() }).collect())
 }
 
 /// One row of values per picture.
@@ -138,16 +132,10 @@ impl Output<'_> {
     }
 }
 
-impl Sums {
-    fn add(&mut self, float: &[f32], quantized: &[f32]) {
-        for (&float, &quantized) in float.iter().zip(quantized) {
-            self.signal += f64::from(float).powi(2);
-            self.noise += f64::from(float - quantized).powi(2);
-        }
-    }
-
-    fn decibels(self) -> Option<f64> {
-        (self.signal > 0.0 && self.noise > 0.0).then(|| 10.0 * (self.signal / self.noise).log10())
+/// Takes in the values of a layer's output, as both models have them.
+fn add(noise: &mut Noise, float: &[f32], quantized: &[f32]) {
+    for (&float, &quantized) in float.iter().zip(quantized) {
+        noise.add(float, f64::from(float - quantized));
     }
 }
 
@@ -157,10 +145,9 @@ mod tests {
 
     #[test]
     fn noise_a_tenth_of_the_signal_is_twenty_decibels() {
-        let mut sums = Sums::default();
-        sums.add(&[1.0, -2.0, 0.0], &[1.1, -2.2, 0.0]);
-        assert!((sums.decibels().unwrap() - 20.0).abs() < 1e-4);
-        assert_eq!(Sums::default().decibels(), None);
+        let mut noise = Noise::default();
+        add(&mut noise, &[1.0, -2.0, 0.0], &[1.1, -2.2, 0.0]);
+        assert!((noise.decibels().unwrap() - 20.0).abs() < 1e-4);
     }
 
     #[test]
