@@ -125,13 +125,8 @@ impl Answers {
     /// Which classes were taken for which.
     #[must_use]
     pub fn confusion(&self, images: &Images, classes: usize) -> Confusion {
-        let mut counts = vec![vec![0; classes]; classes];
-        for (&predicted, &label) in self.classes.iter().zip(images.labels()) {
-            if let Some(count) = counts.get_mut(usize::from(label)).and_then(|row| row.get_mut(predicted)) {
-                *count += 1;
-            }
-        }
-        Confusion { counts }
+        let truths = images.labels().iter().map(|&label| usize::from(label));
+        Confusion::of(truths.zip(self.classes.iter().copied()), classes)
     }
 }
 
@@ -144,6 +139,18 @@ pub struct Confusion {
 }
 
 impl Confusion {
+    /// Counts truths and predictions of so many classes; one of any other is not counted.
+    #[must_use]
+    pub fn of(answers: impl IntoIterator<Item = (usize, usize)>, classes: usize) -> Self {
+        let mut counts = vec![vec![0; classes]; classes];
+        for (truth, prediction) in answers {
+            if let Some(count) = counts.get_mut(truth).and_then(|row| row.get_mut(prediction)) {
+                *count += 1;
+            }
+        }
+        Self { counts }
+    }
+
     /// Of the pictures given this class, the share that are of it; `None` where none was given it.
     #[must_use]
     pub fn precision(&self, class: usize) -> Option<f64> {

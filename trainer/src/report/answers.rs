@@ -59,13 +59,7 @@ pub fn accuracy(answers: &[Answer]) -> f64 {
 /// Which classes were taken for which.
 #[must_use]
 pub fn confusion(answers: &[Answer], classes: usize) -> Confusion {
-    let mut counts = vec![vec![0; classes]; classes];
-    for answer in answers {
-        if let Some(count) = counts.get_mut(answer.truth).and_then(|row| row.get_mut(answer.prediction)) {
-            *count += 1;
-        }
-    }
-    Confusion { counts }
+    Confusion::of(answers.iter().map(|answer| (answer.truth, answer.prediction)), classes)
 }
 
 /// Precision, recall and their harmonic mean of one class; `None` where there is nothing to divide by.
