@@ -5,7 +5,7 @@ use infer_core::format::Codes;
 
 use super::calibrate::Calibration;
 use super::fake::{fake_biases, fake_weights};
-use super::{QuantizeError, weights};
+use super::{QuantizeError, calibration_of, weights};
 use crate::architecture::Architecture;
 use crate::batch::PIXEL_CODES;
 use crate::model::{Parameters, Rounding};
@@ -43,9 +43,7 @@ impl FakeQuantizer {
             } else if index == last {
                 layers.push(Some(FakeLayer { input, output: None }));
             } else {
-                let channels = shaped.output_channels();
-                let missing = QuantizeError::Calibration { layer: index + 1, channels };
-                let output = calibration.get(index).ok_or(missing)?.range.codes();
+                let output = calibration_of(calibration, index, shaped.output_channels())?.range.codes();
                 layers.push(Some(FakeLayer { input, output: Some(output) }));
                 input = output;
             }
@@ -82,5 +80,21 @@ impl Rounding for FakeQuantizer {
     fn activation(&self, index: usize, activation: &Tensor) -> Result<Option<Recorded>> {
         let codes = self.layer(index).and_then(|layer| layer.output);
         codes.map(|codes| ops::fake_quantize_recorded(activation, codes)).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quantize::Range;
+
+    #[test]
+    fn a_calibration_of_other_channels_is_refused_as_the_exporter_refuses_it() {
+        let architecture = Architecture::built_in("mlp").unwrap();
+        let mut calibration = vec![Calibration::from(Range { low: 0.0, high: 1.0 }); 2];
+        assert!(FakeQuantizer::new(&architecture, &calibration).is_ok());
+        calibration[0].channel_order = vec![1, 0];
+        let message = FakeQuantizer::new(&architecture, &calibration).unwrap_err().to_string();
+        assert_eq!(message, "layer 1: the calibration is not about this network's 350 output channels");
     }
 }
