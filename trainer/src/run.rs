@@ -249,8 +249,20 @@ pub enum RunError {
 /// Name of the file that says where the training stands.
 const UNFINISHED: &str = "unfinished";
 
+/// Name of the file of what was asked for.
+const CONFIG: &str = "run.json";
+
+/// Name of the file of a row per epoch.
+const HISTORY: &str = "history.csv";
+
+/// Name of the file of the results.
+const METRICS: &str = "metrics.json";
+
 /// Name of the file of the float weights.
 const WEIGHTS: &str = "weights.safetensors";
+
+/// Name of the file of the quantized model.
+const MODEL: &str = "model.bin";
 
 /// A directory that a run writes to or has written to.
 #[derive(Clone, Debug)]
@@ -312,7 +324,7 @@ impl RunDirectory {
     /// Where the quantized model is.
     #[must_use]
     pub fn model(&self) -> PathBuf {
-        self.0.join("model.bin")
+        self.0.join(MODEL)
     }
 
     /// Writes the float weights, whole or not at all.
@@ -333,7 +345,7 @@ impl RunDirectory {
     /// # Errors
     /// [`RunError::Write`], [`RunError::Io`].
     pub fn write_model(&self, bytes: &[u8]) -> Result<(), RunError> {
-        self.write("model.bin", bytes)
+        self.write(MODEL, bytes)
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), RunError> {
@@ -346,7 +358,7 @@ impl RunDirectory {
     /// # Errors
     /// [`RunError::Write`], [`RunError::Io`].
     pub fn write_config(&self, config: &RunConfig) -> Result<(), RunError> {
-        self.write_json("run.json", config)
+        self.write_json(CONFIG, config)
     }
 
     /// Writes `metrics.json`.
@@ -354,7 +366,7 @@ impl RunDirectory {
     /// # Errors
     /// [`RunError::Write`], [`RunError::Io`].
     pub fn write_metrics(&self, metrics: &Metrics) -> Result<(), RunError> {
-        self.write_json("metrics.json", metrics)
+        self.write_json(METRICS, metrics)
     }
 
     /// Writes `history.csv`.
@@ -371,13 +383,13 @@ impl RunDirectory {
                 train.loss, train.accuracy, validation.loss, validation.accuracy
             );
         }
-        self.write("history.csv", text.as_bytes())
+        self.write(HISTORY, text.as_bytes())
     }
 
     /// Whether the training is over and all of its results are here.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.0.join("metrics.json").is_file() && !self.unfinished().exists()
+        self.0.join(METRICS).is_file() && !self.unfinished().exists()
     }
 
     /// Writes where the training stands, and the epochs that are over.
@@ -439,11 +451,11 @@ impl RunDirectory {
     /// # Errors
     /// [`RunError::Io`], [`RunError::Json`], [`RunError::Classes`].
     pub fn read_config(&self) -> Result<RunConfig, RunError> {
-        let config: RunConfig = self.read_json("run.json")?;
+        let config: RunConfig = self.read_json(CONFIG)?;
         let names = config.class_names.len();
         match config.layers.last() {
             Some(&Layer::Dense(Dense { outputs, .. })) if usize::from(outputs) != names => {
-                let path = self.0.join("run.json").display().to_string();
+                let path = self.0.join(CONFIG).display().to_string();
                 Err(RunError::Classes { path, names, outputs: outputs.into() })
             }
             _ => Ok(config),
@@ -455,7 +467,7 @@ impl RunDirectory {
     /// # Errors
     /// [`RunError::NoResults`], [`RunError::Io`], [`RunError::Json`].
     pub fn read_metrics(&self) -> Result<Metrics, RunError> {
-        self.read_json("metrics.json").map_err(|error| self.unless_unfinished(error))
+        self.read_json(METRICS).map_err(|error| self.unless_unfinished(error))
     }
 
     /// Reads `history.csv`.
@@ -463,8 +475,8 @@ impl RunDirectory {
     /// # Errors
     /// [`RunError::NoResults`], [`RunError::Io`], [`RunError::History`].
     pub fn read_history(&self) -> Result<Vec<Epoch>, RunError> {
-        let path = self.0.join("history.csv");
-        let text = self.read("history.csv").map_err(|error| self.unless_unfinished(error))?;
+        let path = self.0.join(HISTORY);
+        let text = self.read(HISTORY).map_err(|error| self.unless_unfinished(error))?;
         let mut lines = text.lines();
         let columns: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
         let read = |(index, line): (usize, &str)| {
@@ -526,9 +538,7 @@ impl RunDirectory {
     fn unless_unfinished(&self, error: RunError) -> RunError {
         match error {
             RunError::Io { source, .. }
-                if source.kind() == io::ErrorKind::NotFound
-                    && self.0.join("run.json").is_file()
-                    && !self.is_finished() =>
+                if source.kind() == io::ErrorKind::NotFound && self.0.join(CONFIG).is_file() && !self.is_finished() =>
             {
                 RunError::NoResults { run: self.0.display().to_string() }
             }
