@@ -264,7 +264,7 @@ impl Architecture {
     /// The same layers on pictures of another shape.
     ///
     /// # Errors
-    /// [`ArchitectureError::Input`], [`ArchitectureError::Layer`], which names the layer that no longer fits.
+    /// As [`new`](Self::new); [`ArchitectureError::Layer`] names the layer that no longer fits.
     pub fn with_input(self, input: Shape) -> Result<Self, ArchitectureError> {
         let layers: Vec<Layer> = self.layers.iter().map(|shaped| shaped.layer).collect();
         Self::new(self.name, input, &layers)

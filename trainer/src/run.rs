@@ -506,7 +506,8 @@ impl RunDirectory {
     /// What was asked for, and the float model with the weights that were kept.
     ///
     /// # Errors
-    /// [`RunError::Io`], [`RunError::Json`], [`RunError::Architecture`], [`RunError::NoWeights`], [`RunError::Weights`].
+    /// [`RunError::Io`], [`RunError::Json`], [`RunError::Classes`], [`RunError::Architecture`], [`RunError::NoWeights`],
+    /// [`RunError::Weights`].
     pub fn load(&self) -> Result<(RunConfig, FloatModel), RunError> {
         let config = self.read_config()?;
         let architecture = Architecture::new(config.model.clone(), config.input, &config.layers)?;
@@ -528,7 +529,7 @@ impl RunDirectory {
     /// The model file of this run, made again from its weights and calibration: the same bytes as the first time.
     ///
     /// # Errors
-    /// [`RunError`], all variants but `Exists`.
+    /// Those of [`load`](Self::load), [`RunError::Quantize`], [`RunError::ModelFile`].
     pub fn export(&self) -> Result<Vec<u8>, RunError> {
         let (config, model) = self.load()?;
         Ok(config.encode(&QuantizedModel::new(&model, &config.calibration)?)?)

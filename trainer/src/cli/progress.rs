@@ -24,6 +24,7 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// Of a training by this recipe, with a bar where people read along.
     pub fn new(recipe: &Recipe, console: &Console) -> Self {
         let style = ProgressStyle::with_template("{prefix} [{wide_bar}] {msg}  {eta} left")
             .unwrap_or_else(|_| ProgressStyle::default_bar())
@@ -47,6 +48,7 @@ impl Progress {
         self.console.colored_line(row);
     }
 
+    /// Says what fine-tuning came to, where there was any.
     pub fn finish_tuning(self, history: &History, gain: Option<Gain>) {
         self.bar.finish_and_clear();
         let Some(Gain { before, after, kept }) = gain else { return };
@@ -62,6 +64,7 @@ impl Progress {
         );
     }
 
+    /// Says how the training ended, and which epoch's weights it came to.
     pub fn finish(self, history: &History) {
         self.bar.finish_and_clear();
         let (last, best, patience) = (history.epochs.len(), history.best_epoch, self.patience);

@@ -39,6 +39,10 @@ pub struct Training<'a> {
 }
 
 impl<'a> Training<'a> {
+    /// Before its first step: a new optimizer, and an average of the weights where the recipe asks for one.
+    ///
+    /// # Errors
+    /// Those of candle.
     pub fn new(
         model: &'a FloatModel,
         dataset: &'a Dataset,

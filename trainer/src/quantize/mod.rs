@@ -144,7 +144,7 @@ pub enum QuantizeError {
         /// Output channels.
         channels: usize,
     },
-    /// No calibration method to choose from, or none that led to a loss.
+    /// No calibration method to choose from.
     #[error("there is no calibration method to choose from")]
     NoMethod,
     /// The quantized model could not be encoded.

@@ -87,7 +87,7 @@ impl Findings {
     /// Writes `answers.csv` and `report.json`.
     ///
     /// # Errors
-    /// [`ReportError::Write`].
+    /// [`ReportError::Write`], [`ReportError::Run`].
     pub fn write(&self, directory: &RunDirectory) -> Result<(), ReportError> {
         write_whole(&answers_path(directory), answers::to_csv(&self.answers).as_bytes())?;
         let path = shown_path(directory);
