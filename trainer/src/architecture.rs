@@ -280,16 +280,17 @@ impl Architecture {
         self
     }
 
-    /// Weights and biases; the largest number there is, where they are more.
+    /// Weights and biases.
     #[must_use]
     pub fn parameters(&self) -> usize {
-        self.layers.iter().map(ShapedLayer::parameters).fold(0, usize::saturating_add)
+        self.layers.iter().map(ShapedLayer::parameters).sum()
     }
 
-    /// Multiply-accumulates of one inference; the largest number there is, where they are more.
+    /// Multiply-accumulates of one inference: at most [`MOST_PARAMETERS`] times [`MOST_VALUES`], which is 2^48, and a last layer
+    /// for other classes.
     #[must_use]
     pub fn macs(&self) -> usize {
-        self.layers.iter().map(ShapedLayer::macs).fold(0, usize::saturating_add)
+        self.layers.iter().map(ShapedLayer::macs).sum()
     }
 }
 
@@ -343,14 +344,14 @@ impl ShapedLayer {
     pub fn parameters(&self) -> usize {
         match self.layer {
             Layer::MaxPool(_) => 0,
-            Layer::Conv(_) | Layer::Dense(_) => (self.fan_in() + 1).saturating_mul(self.output_channels()),
+            Layer::Conv(_) | Layer::Dense(_) => (self.fan_in() + 1) * self.output_channels(),
         }
     }
 
-    /// Multiply-accumulates of one inference; the largest number there is, where they are more.
+    /// Multiply-accumulates of one inference.
     #[must_use]
     pub fn macs(&self) -> usize {
-        self.fan_in().saturating_mul(self.output.len())
+        self.fan_in() * self.output.len()
     }
 }
 
@@ -478,6 +479,23 @@ total                                          542,230";
         assert!(refuse("[28, 28, 1]", &wide).contains("layer 2 (dense 8000): with it there are 70,288,000 weights"));
         let input = refuse("[65535, 65535, 3]", "{ dense = { outputs = 2 } }");
         assert_eq!(input, "architecture \"mine\": input 65535x65535x3 has no values, or more than 4,194,304");
+    }
+
+    #[test]
+    fn what_the_largest_network_counts_up_to_is_far_below_what_64_bits_hold() {
+        // As wide as a picture may be, as many weights as there may be, on all of its pixels.
+        let conv = |channels| Layer::Conv(Conv { channels, kernel: 7, padding: Padding::Same, relu: true });
+        let layers = [conv(65), conv(64), conv(63), Layer::Dense(Dense { outputs: 15, relu: false })];
+        let input = Shape { height: 254, width: 254, channels: 65 };
+        let network = Architecture::new("largest".to_owned(), input, &layers).unwrap().with_classes(u16::MAX);
+        let last = 254 * 254 * 63 * 65_535;
+        assert_eq!(network.parameters(), 49 * (65 * 65 + 65 * 64 + 64 * 63) + 65 + 64 + 63 + last + 65_535);
+        assert_eq!(network.macs(), 254 * 254 * 49 * (65 * 65 + 65 * 64 + 64 * 63) + last);
+        // What is refused was counted too.
+        let widest = Layer::Dense(Dense { outputs: u16::MAX, relu: false });
+        let wide = Shape { height: 1, width: 64, channels: u16::MAX };
+        let error = Architecture::new("wide".to_owned(), wide, &[widest]).unwrap_err();
+        assert!(matches!(error, ArchitectureError::TooLarge { parameters: 274_869_583_935, .. }), "{error}");
     }
 
     #[test]
