@@ -145,7 +145,7 @@ fn chips_are_listed_and_inspect_says_on_which_a_model_fits() {
         assert_eq!(row.ends_with("does not fit"), !fits, "{row}");
         assert_eq!(row.contains("too much"), !fits, "{row}");
         let seconds = |index: usize| chip["estimated_seconds"][index].as_f64().unwrap();
-        assert!(seconds(0) > 0.0 && (seconds(1) / seconds(0) - 2.0).abs() < 1e-6, "one and two cycles: {chip}");
+        assert!(seconds(0) > 0.0 && (seconds(1) / seconds(0) - 2.0).abs() < 1e-4, "one and two cycles: {chip}");
     }
     let of = |name: &str| chips.iter().find(|chip| chip["chip"] == name).unwrap();
     assert_eq!(of("nrf52840")["core"], "M4F");
