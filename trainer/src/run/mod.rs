@@ -10,241 +10,27 @@
 //! | `answers.csv`, `report.json`, `report.html` | what the model says of the test pictures: [`report`](crate::report) |
 //! | `unfinished` | where the training stands, as long as it is not over |
 
+mod config;
+mod error;
+mod metrics;
+
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use infer_core::Shape;
-use infer_core::format::Metadata;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
-use crate::architecture::{Architecture, ArchitectureError, Dense, Layer};
-use crate::data::Dataset;
+use crate::architecture::{Architecture, Dense, Layer};
 use crate::evaluate::Score;
-use crate::fit::{CheckpointError, Epoch, Unfinished};
+use crate::fit::{Epoch, Unfinished};
 use crate::model::FloatModel;
 use crate::model_file::ModelFileError;
-use crate::preprocess::Preprocessing;
-use crate::quantize::{Calibration, Choice, Method, QuantizeError, QuantizedModel};
-use crate::recipe::Recipe;
-use crate::whole_file::{BESIDE, WriteError, write_whole};
+use crate::quantize::QuantizedModel;
+use crate::whole_file::{BESIDE, write_whole};
 
-/// What was asked for, and what export needs besides the weights.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RunConfig {
-    /// Version of the trainer.
-    pub trainer: String,
-    /// Name of the architecture.
-    pub model: String,
-    /// Shape of a picture.
-    pub input: Shape,
-    /// The layers.
-    pub layers: Vec<Layer>,
-    /// How it was trained.
-    pub recipe: Recipe,
-    /// Name of the data set.
-    pub dataset: String,
-    /// Names of the classes in the order of the logits.
-    pub class_names: Vec<String>,
-    /// What was done to its pictures; runs of older versions do not say it.
-    #[serde(default)]
-    pub preprocessing: Preprocessing,
-    /// The directory that they came from, where one was named.
-    #[serde(default)]
-    pub data_dir: Option<PathBuf>,
-    /// [What they were](crate::data::Dataset::sha256); not known of runs older than this.
-    #[serde(default)]
-    pub data_sha256: Option<String>,
-    /// Share of the training images held out for validation.
-    pub validation_fraction: f64,
-    /// What everything random came from.
-    pub seed: u64,
-    /// Which images those are: the seed that drew them, the teacher's where there was one.
-    pub split_seed: u64,
-    /// The runs it learned from.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub teachers: Vec<PathBuf>,
-    /// SHA-256 of the weights of each; not known of runs older than this.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub teachers_sha256: Vec<String>,
-    /// Where the model is to be written besides.
-    #[serde(default)]
-    pub export: Option<PathBuf>,
-    /// Which calibrations are to be tried.
-    #[serde(default)]
-    pub calibration_methods: Vec<Method>,
-    /// What calibration found out about each layer's output.
-    pub calibration: Vec<Calibration>,
-    /// By which method, and why; not known of runs older than the methods, which went by range.
-    #[serde(default)]
-    pub calibration_choice: Option<Choice>,
-    /// Test accuracies, as far as they are known.
-    pub accuracies: Accuracies,
-}
-
-/// What the model file says about its own accuracy, 0 to 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Accuracies {
-    /// Of the float model on the test images.
-    pub float_test: Option<f32>,
-    /// Of the quantized model on the test images.
-    pub int8_test: Option<f32>,
-}
-
-/// The results of a run, `metrics.json`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Metrics {
-    /// Name of the architecture.
-    pub model: String,
-    /// Name of the data set.
-    pub dataset: String,
-    /// Weights and biases.
-    pub parameters: usize,
-    /// What everything random came from.
-    pub seed: u64,
-    /// Images in each part of the data.
-    pub images: PerSplit<usize>,
-    /// Passes over the training images.
-    pub epochs_run: usize,
-    /// The one whose weights were kept, counted from 1.
-    pub best_epoch: usize,
-    /// Whether it ended because the validation loss no longer fell.
-    pub stopped_early: bool,
-    /// Median over the epochs, validation left out.
-    pub seconds_per_epoch: f64,
-    /// Training images per second of that median.
-    pub images_per_second: f64,
-    /// The float model's scores.
-    pub float: PerSplit<Score>,
-    /// The quantized model's scores.
-    pub int8: Int8Metrics,
-    /// The model file.
-    pub export: ExportMetrics,
-}
-
-/// One value for each part of the data.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct PerSplit<T> {
-    /// Training images.
-    pub train: T,
-    /// Validation images.
-    pub validation: T,
-    /// Test images.
-    pub test: T,
-}
-
-/// The quantized model's scores.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Int8Metrics {
-    /// Loss and accuracy.
-    #[serde(flatten)]
-    pub scores: PerSplit<Score>,
-    /// Share of test images to which it gives the float model's class, 0 to 1.
-    pub agreement_with_float: f64,
-    /// On the validation images, before quantization-aware fine-tuning.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub validation_before_fine_tuning: Option<Score>,
-}
-
-/// The model file.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct ExportMetrics {
-    /// Where it is.
-    pub path: PathBuf,
-    /// Its length.
-    pub bytes: usize,
-    /// Its SHA-256, hexadecimal.
-    pub sha256: String,
-    /// Bytes of flash that it takes: all of it.
-    pub flash_bytes: usize,
-    /// Bytes of RAM that an inference needs.
-    pub arena_bytes: u32,
-    /// Multiply-accumulates of an inference.
-    pub macs: usize,
-}
-
-/// Why a run directory cannot be written or read.
-#[non_exhaustive]
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The directory is there already.
-    #[error("{path} exists already, and a run never overwrites an older one; name another --out")]
-    Exists {
-        /// The directory.
-        path: String,
-    },
-    /// A file or directory could not be read or written.
-    #[error("{path}: {source}")]
-    Io {
-        /// The file or directory.
-        path: String,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// `run.json` or `metrics.json` is not what this trainer writes.
-    #[error("{path}: {source}; is this the directory of a run?")]
-    Json {
-        /// The file.
-        path: String,
-        /// What is wrong with it.
-        source: serde_json::Error,
-    },
-    /// `run.json` contradicts itself.
-    #[error("{path}: names {names} classes, but its last layer has {outputs} outputs; is it the file of this run?")]
-    Classes {
-        /// The file.
-        path: String,
-        /// Names of classes.
-        names: usize,
-        /// Outputs of the last layer.
-        outputs: usize,
-    },
-    /// Where the training stood cannot be read.
-    #[error("{path}: {source}")]
-    Checkpoint {
-        /// The file.
-        path: String,
-        /// What is wrong with it.
-        source: CheckpointError,
-    },
-    /// A row of `history.csv` is not what this trainer writes.
-    #[error("{path}, line {line}: there is no number under {column}")]
-    History {
-        /// The file.
-        path: String,
-        /// Counted from 1.
-        line: usize,
-        /// The column that lacks one.
-        column: &'static str,
-    },
-    /// The run's architecture is none.
-    #[error(transparent)]
-    Architecture(#[from] ArchitectureError),
-    /// The run has not come so far.
-    #[error("{run} has no weights yet; trainer fit --resume {run} goes on with it")]
-    NoWeights {
-        /// The directory of the run.
-        run: String,
-    },
-    /// The run has not come to its results.
-    #[error("{run} has no results yet; trainer fit --resume {run} goes on with it")]
-    NoResults {
-        /// The directory of the run.
-        run: String,
-    },
-    /// The weights cannot be read or are not the architecture's.
-    #[error("weights: {0}")]
-    Weights(#[from] candle_core::Error),
-    /// The model cannot be quantized.
-    #[error(transparent)]
-    Quantize(#[from] QuantizeError),
-    /// The model cannot be encoded, or what is kept of a training.
-    #[error(transparent)]
-    ModelFile(#[from] ModelFileError),
-    /// A file cannot be written.
-    #[error(transparent)]
-    Write(#[from] WriteError),
-}
+pub use config::{Accuracies, RunConfig};
+pub use error::RunError;
+pub use metrics::{ExportMetrics, Int8Metrics, Metrics, PerSplit};
 
 /// Name of the file that says where the training stands.
 const UNFINISHED: &str = "unfinished";
@@ -577,52 +363,5 @@ fn remove(path: &Path) -> Result<(), RunError> {
             Err(RunError::Io { path: path.display().to_string(), source: error })
         }
         _ => Ok(()),
-    }
-}
-
-impl RunConfig {
-    /// Of a run of this trainer that has not begun: pictures without a directory, held out by the run's own seed, no teachers, no
-    /// calibration yet.
-    #[must_use]
-    pub fn new(architecture: &Architecture, recipe: Recipe, dataset: &Dataset, seed: u64) -> Self {
-        let held_out = dataset.validation.len() as f64;
-        Self {
-            trainer: env!("CARGO_PKG_VERSION").to_owned(),
-            model: architecture.name.clone(),
-            input: architecture.input,
-            layers: architecture.layers.iter().map(|shaped| shaped.layer).collect(),
-            recipe,
-            dataset: dataset.name.clone(),
-            class_names: dataset.class_names.clone(),
-            preprocessing: dataset.preprocessing,
-            data_dir: None,
-            data_sha256: Some(dataset.sha256()),
-            validation_fraction: held_out / (held_out + dataset.train.len() as f64),
-            seed,
-            split_seed: seed,
-            teachers: Vec::new(),
-            teachers_sha256: Vec::new(),
-            export: None,
-            calibration_methods: Vec::new(),
-            calibration: Vec::new(),
-            calibration_choice: None,
-            accuracies: Accuracies::default(),
-        }
-    }
-
-    /// The bytes of the model file.
-    ///
-    /// # Errors
-    /// [`ModelFileError`].
-    pub fn encode(&self, quantized: &QuantizedModel) -> Result<Vec<u8>, ModelFileError> {
-        quantized.encode(&Metadata {
-            trainer: &self.trainer,
-            dataset: &self.dataset,
-            architecture: &self.model,
-            class_lines: &self.class_names.join("\n"),
-            preprocessing: &self.preprocessing.to_string(),
-            float_test_accuracy: self.accuracies.float_test,
-            int8_test_accuracy: self.accuracies.int8_test,
-        })
     }
 }

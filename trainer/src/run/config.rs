@@ -1,0 +1,123 @@
+//! What a run was asked for: `run.json`.
+
+use std::path::PathBuf;
+
+use infer_core::Shape;
+use infer_core::format::Metadata;
+use serde::{Deserialize, Serialize};
+
+use crate::architecture::{Architecture, Layer};
+use crate::data::Dataset;
+use crate::model_file::ModelFileError;
+use crate::preprocess::Preprocessing;
+use crate::quantize::{Calibration, Choice, Method, QuantizedModel};
+use crate::recipe::Recipe;
+
+/// What was asked for, and what export needs besides the weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunConfig {
+    /// Version of the trainer.
+    pub trainer: String,
+    /// Name of the architecture.
+    pub model: String,
+    /// Shape of a picture.
+    pub input: Shape,
+    /// The layers.
+    pub layers: Vec<Layer>,
+    /// How it was trained.
+    pub recipe: Recipe,
+    /// Name of the data set.
+    pub dataset: String,
+    /// Names of the classes in the order of the logits.
+    pub class_names: Vec<String>,
+    /// What was done to its pictures; runs of older versions do not say it.
+    #[serde(default)]
+    pub preprocessing: Preprocessing,
+    /// The directory that they came from, where one was named.
+    #[serde(default)]
+    pub data_dir: Option<PathBuf>,
+    /// [What they were](crate::data::Dataset::sha256); not known of runs older than this.
+    #[serde(default)]
+    pub data_sha256: Option<String>,
+    /// Share of the training images held out for validation.
+    pub validation_fraction: f64,
+    /// What everything random came from.
+    pub seed: u64,
+    /// Which images those are: the seed that drew them, the teacher's where there was one.
+    pub split_seed: u64,
+    /// The runs it learned from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub teachers: Vec<PathBuf>,
+    /// SHA-256 of the weights of each; not known of runs older than this.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub teachers_sha256: Vec<String>,
+    /// Where the model is to be written besides.
+    #[serde(default)]
+    pub export: Option<PathBuf>,
+    /// Which calibrations are to be tried.
+    #[serde(default)]
+    pub calibration_methods: Vec<Method>,
+    /// What calibration found out about each layer's output.
+    pub calibration: Vec<Calibration>,
+    /// By which method, and why; not known of runs older than the methods, which went by range.
+    #[serde(default)]
+    pub calibration_choice: Option<Choice>,
+    /// Test accuracies, as far as they are known.
+    pub accuracies: Accuracies,
+}
+
+/// What the model file says about its own accuracy, 0 to 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Accuracies {
+    /// Of the float model on the test images.
+    pub float_test: Option<f32>,
+    /// Of the quantized model on the test images.
+    pub int8_test: Option<f32>,
+}
+
+impl RunConfig {
+    /// Of a run of this trainer that has not begun: pictures without a directory, held out by the run's own seed, no teachers, no
+    /// calibration yet.
+    #[must_use]
+    pub fn new(architecture: &Architecture, recipe: Recipe, dataset: &Dataset, seed: u64) -> Self {
+        let held_out = dataset.validation.len() as f64;
+        Self {
+            trainer: env!("CARGO_PKG_VERSION").to_owned(),
+            model: architecture.name.clone(),
+            input: architecture.input,
+            layers: architecture.layers.iter().map(|shaped| shaped.layer).collect(),
+            recipe,
+            dataset: dataset.name.clone(),
+            class_names: dataset.class_names.clone(),
+            preprocessing: dataset.preprocessing,
+            data_dir: None,
+            data_sha256: Some(dataset.sha256()),
+            validation_fraction: held_out / (held_out + dataset.train.len() as f64),
+            seed,
+            split_seed: seed,
+            teachers: Vec::new(),
+            teachers_sha256: Vec::new(),
+            export: None,
+            calibration_methods: Vec::new(),
+            calibration: Vec::new(),
+            calibration_choice: None,
+            accuracies: Accuracies::default(),
+        }
+    }
+
+    /// The bytes of the model file.
+    ///
+    /// # Errors
+    /// [`ModelFileError`].
+    pub fn encode(&self, quantized: &QuantizedModel) -> Result<Vec<u8>, ModelFileError> {
+        quantized.encode(&Metadata {
+            trainer: &self.trainer,
+            dataset: &self.dataset,
+            architecture: &self.model,
+            class_lines: &self.class_names.join("\n"),
+            preprocessing: &self.preprocessing.to_string(),
+            float_test_accuracy: self.accuracies.float_test,
+            int8_test_accuracy: self.accuracies.int8_test,
+        })
+    }
+}

@@ -1,0 +1,92 @@
+//! Why a run cannot be written or read.
+
+use std::io;
+
+use crate::architecture::ArchitectureError;
+use crate::fit::CheckpointError;
+use crate::model_file::ModelFileError;
+use crate::quantize::QuantizeError;
+use crate::whole_file::WriteError;
+
+/// Why a run directory cannot be written or read.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The directory is there already.
+    #[error("{path} exists already, and a run never overwrites an older one; name another --out")]
+    Exists {
+        /// The directory.
+        path: String,
+    },
+    /// A file or directory could not be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file or directory.
+        path: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// `run.json` or `metrics.json` is not what this trainer writes.
+    #[error("{path}: {source}; is this the directory of a run?")]
+    Json {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// `run.json` contradicts itself.
+    #[error("{path}: names {names} classes, but its last layer has {outputs} outputs; is it the file of this run?")]
+    Classes {
+        /// The file.
+        path: String,
+        /// Names of classes.
+        names: usize,
+        /// Outputs of the last layer.
+        outputs: usize,
+    },
+    /// Where the training stood cannot be read.
+    #[error("{path}: {source}")]
+    Checkpoint {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        source: CheckpointError,
+    },
+    /// A row of `history.csv` is not what this trainer writes.
+    #[error("{path}, line {line}: there is no number under {column}")]
+    History {
+        /// The file.
+        path: String,
+        /// Counted from 1.
+        line: usize,
+        /// The column that lacks one.
+        column: &'static str,
+    },
+    /// The run's architecture is none.
+    #[error(transparent)]
+    Architecture(#[from] ArchitectureError),
+    /// The run has not come so far.
+    #[error("{run} has no weights yet; trainer fit --resume {run} goes on with it")]
+    NoWeights {
+        /// The directory of the run.
+        run: String,
+    },
+    /// The run has not come to its results.
+    #[error("{run} has no results yet; trainer fit --resume {run} goes on with it")]
+    NoResults {
+        /// The directory of the run.
+        run: String,
+    },
+    /// The weights cannot be read or are not the architecture's.
+    #[error("weights: {0}")]
+    Weights(#[from] candle_core::Error),
+    /// The model cannot be quantized.
+    #[error(transparent)]
+    Quantize(#[from] QuantizeError),
+    /// The model cannot be encoded, or what is kept of a training.
+    #[error(transparent)]
+    ModelFile(#[from] ModelFileError),
+    /// A file cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
