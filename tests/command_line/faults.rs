@@ -11,14 +11,16 @@ use super::resume::{assert_whole, start};
 use super::{assert_fails, text, trainer, wait_for};
 
 /// The trainer where no file can grow beyond so many blocks of 512 bytes, as on a disk that is nearly full.
-fn with_files_up_to(blocks: u32, directory: &Path, arguments: &[&str]) -> Output {
+fn limited_to(blocks: u32, directory: &Path, arguments: &[&str]) -> Command {
     let limited = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
-    Command::new("sh")
-        .args(["-c", &limited, env!("CARGO_BIN_EXE_trainer")])
-        .args(arguments)
-        .current_dir(directory)
-        .output()
-        .unwrap()
+    let mut command = Command::new("sh");
+    command.args(["-c", &limited, env!("CARGO_BIN_EXE_trainer")]).args(arguments).current_dir(directory);
+    command
+}
+
+/// What the trainer says and comes to there.
+fn with_files_up_to(blocks: u32, directory: &Path, arguments: &[&str]) -> Output {
+    limited_to(blocks, directory, arguments).output().unwrap()
 }
 
 /// Names that do not begin with a dot: what a user sees.
@@ -49,12 +51,9 @@ fn a_disk_without_room_for_a_checkpoint_costs_a_warning_and_not_the_training() {
 fn warnings_that_nobody_can_be_told_cost_neither_the_training_nor_the_exit_code() {
     let home = tempfile::tempdir().unwrap();
     let full = || fs::File::create("/dev/full").unwrap();
-    let told_nothing = |arguments: &[&str]| {
-        let mut command = Command::new("sh");
-        // A checkpoint has no room, which is a warning.
-        command.args(["-c", "trap '' XFSZ; ulimit -f 3000; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_trainer")]);
-        command.args(arguments).current_dir(home.path()).stderr(full()).status().unwrap().code()
-    };
+    // A checkpoint has no room, which is a warning.
+    let told_nothing =
+        |arguments: &[&str]| limited_to(3000, home.path(), arguments).stderr(full()).status().unwrap().code();
     let fit = ["fit", "--dataset", "garments", "--model", "mlp", "--epochs", "2", "--out", "run", "--quiet"];
     assert_eq!(told_nothing(&fit), Some(0));
     assert_whole(&home.path().join("run"));

@@ -134,7 +134,8 @@ fn a_second_interrupt_ends_at_once_and_leaves_whole_files() {
     fs::write(home.path().join("all.toml"), recipe).unwrap();
     let fit = ["fit", "--dataset", "garments", "--model", "large", "--recipe", "all.toml", "--out", "run"];
     let mut child = start(home.path(), &[&fit[..], &["--export", "model.bin"]].concat());
-    wait_for(&home.path().join("run/run.json"));
+    // By then it listens.
+    wait_for(&home.path().join("run/unfinished"));
     let interrupt = |child: &Child| Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(interrupt(&child).success());
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
