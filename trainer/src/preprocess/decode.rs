@@ -77,6 +77,12 @@ pub enum PictureError {
         /// What the decoder says.
         reason: String,
     },
+    /// A sound file of a kind that its format allows and this decoder does not read.
+    #[error("not supported: {what}")]
+    Unsupported {
+        /// The kind, and what to do: "an arithmetic-coded JPEG; save it as a baseline or progressive JPEG".
+        what: String,
+    },
     /// Not the size that is taken as it is.
     #[error("{height} high and {width} wide, but the input is {input} and takes pictures as they are")]
     OtherSize {
