@@ -20,6 +20,7 @@
 //! | [`run`] | the directory that a run leaves behind |
 //! | [`report`] | figures and a page about it |
 //! | [`whole_file`], [`printable`] | files that appear whole or not at all, names that a terminal can show |
+//! | [`limits`] | what a file may ask of the host |
 //! | [`rng`] | everything random, from one seed |
 
 pub mod adam;
@@ -32,6 +33,7 @@ pub mod evaluate;
 pub mod fit;
 pub mod hardware;
 pub mod inspect;
+pub mod limits;
 pub mod model;
 pub mod model_file;
 pub mod ops;
