@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`decode`] | PNG, JPEG and BMP files to a [`Picture`], within bounds |
 //! | [`convert`] | a [`Picture`] to the bytes of an input: color and size |
+//! | [`kind`] | which kind of image a file is, by its first bytes |
 //!
 //! The text in a model file and in `run.json`:
 //!
@@ -16,6 +17,7 @@
 
 pub mod convert;
 pub mod decode;
+pub mod kind;
 
 use std::fmt;
 use std::str::FromStr;
@@ -24,6 +26,7 @@ use infer_core::Shape;
 use serde::{Deserialize, Serialize};
 
 pub use decode::{Picture, PictureError, PictureHeader};
+pub use kind::{ImageKind, recognize};
 
 /// Sides of an input beyond this are taken for a mistake: 1024x1024 gray is a megabyte of RAM on the chip.
 pub const LONGEST_SIDE: u16 = 1024;
