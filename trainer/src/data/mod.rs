@@ -76,6 +76,8 @@ pub struct Images {
     shape: Shape,
     pixels: Vec<u8>,
     labels: Vec<u8>,
+    /// One for each image, or none at all.
+    names: Vec<Box<str>>,
 }
 
 impl Images {
@@ -86,7 +88,24 @@ impl Images {
     #[must_use]
     pub fn new(shape: Shape, pixels: Vec<u8>, labels: Vec<u8>) -> Self {
         assert_eq!(pixels.len(), shape.len() * labels.len(), "pixels of {} pictures of {shape}", labels.len());
-        Self { shape, pixels, labels }
+        Self { shape, pixels, labels, names: Vec::new() }
+    }
+
+    /// The same, each with the name that its user knows it by: its file, below the directory of the data set.
+    ///
+    /// # Panics
+    /// Where there is not a name for each image: a mistake in the caller.
+    #[must_use]
+    pub fn with_names(self, names: impl IntoIterator<Item = String>) -> Self {
+        let names: Vec<Box<str>> = names.into_iter().map(String::into_boxed_str).collect();
+        assert_eq!(names.len(), self.len(), "names of {} images", self.len());
+        Self { names, ..self }
+    }
+
+    /// The name of one, such as `crow/1.jpg` or `image 17 of t10k-images-idx3-ubyte`; images that were drawn have none.
+    #[must_use]
+    pub fn name(&self, index: usize) -> Option<&str> {
+        self.names.get(index).map(|name| &**name)
     }
 
     /// How many there are.
@@ -129,7 +148,9 @@ impl Images {
     #[must_use]
     pub fn subset(&self, indices: &[usize]) -> Self {
         let pixels = indices.iter().flat_map(|&index| self.image(index)).copied().collect();
-        Self { shape: self.shape, pixels, labels: indices.iter().map(|&index| self.labels[index]).collect() }
+        let labels = indices.iter().map(|&index| self.labels[index]).collect();
+        let names = indices.iter().filter_map(|&index| self.names.get(index).cloned()).collect();
+        Self { shape: self.shape, pixels, labels, names }
     }
 
     /// Gray pictures, brought to another size or to three channels.
@@ -145,7 +166,8 @@ impl Images {
             conversion.apply(&Picture::from_gray_bytes(height as u32, width as u32, self.image(index).to_vec()))
         };
         let pixels: Vec<Vec<u8>> = (0..self.len()).into_par_iter().map(convert).collect::<Result<_, _>>()?;
-        Ok(Self::new(conversion.shape().into(), pixels.concat(), self.labels.clone()))
+        let converted = Self::new(conversion.shape().into(), pixels.concat(), self.labels.clone());
+        Ok(Self { names: self.names.clone(), ..converted })
     }
 }
 

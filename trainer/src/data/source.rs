@@ -287,6 +287,11 @@ fn read_idx(directory: &Path) -> Result<IdxSet, DataError> {
     let (name, class_names) = name_and_classes(directory, &paths, &train, &test)?;
     idx::check_labels(&train, class_names.len(), &paths[1])?;
     idx::check_labels(&test, class_names.len(), &paths[3])?;
+    let named = |images: Images, file| {
+        let names = (0..images.len()).map(|index| format!("image {index} of {file}"));
+        images.with_names(names)
+    };
+    let (train, test) = (named(train, train_images), named(test, test_images));
     Ok(IdxSet { name, class_names, train, test, paths })
 }
 

@@ -55,7 +55,7 @@ fn load_to_train(directory: &Path, request: &Request) -> Result<Loaded, DataErro
     };
     let listings = [&train, &validation, &test];
     let conversion = conversion_of(request, &listings)?;
-    let images = read::read(listings, &conversion, request.quiet)?;
+    let images = read::read(listings, directory, &conversion, request.quiet)?;
     let mut warnings = Vec::from_iter(error::left_out(directory, &left_out));
     let [train_name, validation_name, test_name] =
         listings.map(|listing| |index: usize| listing.files[index].display().to_string());
@@ -78,7 +78,7 @@ fn load_to_test(directory: &Path, request: &Request, testing: &Testing) -> Resul
         (None, all, None) => all,
     };
     let conversion = conversion_of(request, &[&listing])?;
-    let [test] = read::read([&listing], &conversion, request.quiet)?;
+    let [test] = read::read([&listing], directory, &conversion, request.quiet)?;
     let mut warnings = Vec::from_iter(error::left_out(directory, &left_out));
     let of_class = |class: usize| test.labels().iter().filter(|&&label| usize::from(label) == class).count();
     let absent: Vec<&str> =

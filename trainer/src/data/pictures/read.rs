@@ -1,6 +1,6 @@
 //! Many pictures at once: on all cores, in the order of their files, every broken one found before anything is said.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use infer_core::Shape;
@@ -17,12 +17,13 @@ const LONGEST_OWN_SIDE: u32 = 256;
 /// So many pictures take long enough for a bar.
 const MANY: usize = 500;
 
-/// Decodes and converts all pictures of some listings.
+/// Decodes and converts all pictures of some listings, and names each by its file below `directory`.
 ///
 /// # Errors
 /// [`FolderError::Broken`].
 pub(super) fn read<const N: usize>(
     listings: [&Listing; N],
+    directory: &Path,
     conversion: &Conversion,
     quiet: bool,
 ) -> Result<[Images; N], FolderError> {
@@ -45,7 +46,9 @@ pub(super) fn read<const N: usize>(
     bar.finish_and_clear();
     all_or_broken(&files(&listings), outcomes)?;
     Ok(std::array::from_fn(|part| {
-        Images::new(shape.into(), std::mem::take(&mut pixels[part]), listings[part].labels.clone())
+        let Listing { files, labels, .. } = listings[part];
+        let below = |path: &PathBuf| path.strip_prefix(directory).unwrap_or(path).display().to_string();
+        Images::new(shape.into(), std::mem::take(&mut pixels[part]), labels.clone()).with_names(files.iter().map(below))
     }))
 }
 
