@@ -62,7 +62,7 @@ impl Run<'_> {
                     }
                 }
             }
-            Images::new(shape, pixels, (0..count).map(|index| (index % classes) as u8).collect())
+            Images::new(shape, pixels, (0..count).map(|index| (index % classes) as u16).collect())
         };
         Dataset {
             name: self.dataset.to_owned(),

@@ -72,7 +72,7 @@ fn outlier_network() -> FloatModel {
 fn three_pixels(plain: usize, outliers: usize) -> Images {
     let plain = (0..plain).map(|n| if n % 2 == 0 { ([20, 40, 0], 0) } else { ([40, 20, 0], 1) });
     let pictures = plain.chain((0..outliers).map(|_| ([0, 0, 255], 0)));
-    let (pixels, labels): (Vec<[u8; 3]>, Vec<u8>) = pictures.unzip();
+    let (pixels, labels): (Vec<[u8; 3]>, Vec<u16>) = pictures.unzip();
     Images::new(data::Shape { height: 1, width: 1, channels: 3 }, pixels.concat(), labels)
 }
 

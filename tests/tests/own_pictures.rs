@@ -51,11 +51,11 @@ fn refused(request: &Request) -> String {
 }
 
 /// Shade and label of each picture.
-fn shades(images: &Images) -> BTreeSet<(u8, u8)> {
+fn shades(images: &Images) -> BTreeSet<(u8, u16)> {
     (0..images.len()).map(|index| (images.image(index)[0], images.label(index))).collect()
 }
 
-fn all_shades(Dataset { train, validation, test, .. }: &Dataset) -> BTreeSet<(u8, u8)> {
+fn all_shades(Dataset { train, validation, test, .. }: &Dataset) -> BTreeSet<(u8, u16)> {
     [train, validation, test].into_iter().flat_map(shades).collect()
 }
 
@@ -78,7 +78,7 @@ fn a_folder_per_class_is_split_into_three_parts_with_every_class_in_each() {
     assert_eq!(dataset.preprocessing.to_string(), "4x3x1 gray, as they are, test 0.15");
     assert_eq!(lens(&dataset), [4, 2, 2]);
     // Shades follow the order of the names that were given, labels that of the folders.
-    assert_eq!(all_shades(&dataset), (1..=8).map(|shade| (shade, u8::from(shade > 4))).collect());
+    assert_eq!(all_shades(&dataset), (1..=8).map(|shade| (shade, u16::from(shade > 4))).collect());
     for part in [&dataset.train, &dataset.validation, &dataset.test] {
         assert_eq!(part.labels().iter().collect::<BTreeSet<_>>().len(), 2);
     }
@@ -143,7 +143,7 @@ fn a_class_may_be_called_train_and_classes_come_in_natural_order() {
 
 #[test]
 fn every_unusable_folder_is_refused_with_what_where_and_what_to_do() {
-    let many: Vec<String> = (0..257).map(|class| format!("{class}/1.png")).collect();
+    let many: Vec<String> = (0..4097).map(|class| format!("{class}/1.png")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     let cases: [(&[&str], &str); 17] = [
         (&[], "DIR holds neither a folder per class of pictures nor the four IDX files (train-images-idx3-ubyte, ...)"),
@@ -156,7 +156,7 @@ fn every_unusable_folder_is_refused_with_what_where_and_what_to_do() {
             "DIR/crow is the only class; at least two are needed, each a folder of its own. \
              If it holds them, give it as --data",
         ),
-        (&many, "DIR holds 257 classes; 256 are the most"),
+        (&many, "DIR holds 4097 classes; 4096 are the most"),
         (
             &["crow/1.png", "wren/1.png", "wren/more/2.png"],
             "DIR/wren/more is a folder inside a class; put its pictures into DIR/wren itself, or move it beside",

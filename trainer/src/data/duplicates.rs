@@ -18,7 +18,7 @@ pub struct Part<'a> {
 struct Seen {
     part: usize,
     index: usize,
-    label: u8,
+    label: u16,
 }
 
 /// A warning about pictures that are in two parts, and one about pictures of two classes; none where there are none.
@@ -69,7 +69,7 @@ mod tests {
     use crate::data::Shape;
 
     /// Pictures of one pixel.
-    fn pixels(pixels: &[u8], labels: &[u8]) -> Images {
+    fn pixels(pixels: &[u8], labels: &[u16]) -> Images {
         Images::new(Shape { height: 1, width: 1, channels: 1 }, pixels.to_vec(), labels.to_vec())
     }
 

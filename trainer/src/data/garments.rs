@@ -35,8 +35,8 @@ pub fn draw(seed: u64) -> (Images, Images) {
     (part(0, TRAIN_IMAGES), part(TRAIN_IMAGES, TEST_IMAGES))
 }
 
-fn class(index: usize) -> u8 {
-    (index % 10) as u8
+fn class(index: usize) -> u16 {
+    (index % 10) as u16
 }
 
 /// A point of the unit square; y grows downwards, the center is (0, 0), the edges are at 1.
@@ -76,7 +76,7 @@ impl Part {
 }
 
 /// The parts of a garment, and those that are cut out of it. `v` is this picture's own cut, three numbers from -1 to 1.
-fn silhouette(class: u8, v: [f32; 3]) -> (Vec<Part>, Vec<Part>) {
+fn silhouette(class: u16, v: [f32; 3]) -> (Vec<Part>, Vec<Part>) {
     use Part::{Block, Oval, Stroke, Taper};
     let body = |w: f32| Block((0.0, 0.1), (w, 0.72), 0.1);
     let sleeves = |to_x: f32, to_y: f32, width: f32| {

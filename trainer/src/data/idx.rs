@@ -38,7 +38,7 @@ pub fn read(images: &Path, labels: &Path) -> Result<Images, DataError> {
         });
     }
     let shape = Shape { height: height as usize, width: width as usize, channels: 1 };
-    Ok(Images::new(shape, pixels, label_bytes))
+    Ok(Images::new(shape, pixels, label_bytes.into_iter().map(u16::from).collect()))
 }
 
 /// Refuses labels that no class has.
@@ -64,7 +64,7 @@ pub fn images_sha256(images: &Images) -> String {
 /// SHA-256 of the file that holds their labels, as it is unpacked, hexadecimal.
 #[must_use]
 pub fn labels_sha256(images: &Images) -> String {
-    sha256(LABELS_MAGIC, &[images.len()], images.labels())
+    sha256(LABELS_MAGIC, &[images.len()], &images.label_bytes())
 }
 
 fn sha256(magic: u32, dimensions: &[usize], bytes: &[u8]) -> String {

@@ -75,7 +75,7 @@ impl From<infer_core::Shape> for Shape {
 pub struct Images {
     shape: Shape,
     pixels: Vec<u8>,
-    labels: Vec<u8>,
+    labels: Vec<u16>,
     /// One for each image, or none at all.
     names: Vec<Box<str>>,
 }
@@ -86,7 +86,7 @@ impl Images {
     /// # Panics
     /// Where there are not as many pixels as `n` pictures of that shape have: a mistake in the caller.
     #[must_use]
-    pub fn new(shape: Shape, pixels: Vec<u8>, labels: Vec<u8>) -> Self {
+    pub fn new(shape: Shape, pixels: Vec<u8>, labels: Vec<u16>) -> Self {
         assert_eq!(pixels.len(), shape.len() * labels.len(), "pixels of {} pictures of {shape}", labels.len());
         Self { shape, pixels, labels, names: Vec::new() }
     }
@@ -134,14 +134,22 @@ impl Images {
 
     /// The class of one.
     #[must_use]
-    pub fn label(&self, index: usize) -> u8 {
+    pub fn label(&self, index: usize) -> u16 {
         self.labels[index]
     }
 
     /// The class of each.
     #[must_use]
-    pub fn labels(&self) -> &[u8] {
+    pub fn labels(&self) -> &[u16] {
         &self.labels
+    }
+
+    /// The labels as they are hashed: a byte each, or two (little-endian) where one of them needs two. A set of at most
+    /// 256 classes has the hash that it had when labels were bytes, so that its earlier runs are resumed.
+    #[must_use]
+    pub fn label_bytes(&self) -> Vec<u8> {
+        let bytes: Result<Vec<u8>, _> = self.labels.iter().map(|&label| u8::try_from(label)).collect();
+        bytes.unwrap_or_else(|_| self.labels.iter().flat_map(|label| label.to_le_bytes()).collect())
     }
 
     /// Those at these indices, in this order.
@@ -197,7 +205,7 @@ impl Dataset {
         for images in [&self.train, &self.validation, &self.test] {
             hash.update(format!("{} of {}", images.len(), images.shape()));
             hash.update(&images.pixels);
-            hash.update(&images.labels);
+            hash.update(images.label_bytes());
         }
         download::hexadecimal(hash)
     }
@@ -310,7 +318,7 @@ pub enum DataError {
         /// Which label, counted from 0.
         index: usize,
         /// The label.
-        label: u8,
+        label: u16,
         /// Number of classes.
         classes: usize,
     },
@@ -406,4 +414,33 @@ pub enum DataError {
         /// What was tried.
         reason: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn images(pixels: &[u8], labels: &[u16]) -> Images {
+        Images::new(Shape { height: 1, width: 1, channels: 1 }, pixels.to_vec(), labels.to_vec())
+    }
+
+    fn dataset(test_label: u16) -> Dataset {
+        Dataset {
+            name: "birds".to_owned(),
+            class_names: ["finch", "tit"].map(str::to_owned).to_vec(),
+            preprocessing: Preprocessing::Bytes,
+            train: images(&[10, 20], &[0, 1]),
+            validation: images(&[30], &[1]),
+            test: images(&[40], &[test_label]),
+        }
+    }
+
+    /// The hash is that of the bytes of names, counts, shapes, pixels and labels, a byte each.
+    #[test]
+    fn a_set_whose_labels_fit_into_bytes_has_the_hash_that_older_runs_wrote_down() {
+        let older = "48230e53f82b3ada03752dbd256183f96ffd69483d41de944e26055417df4a9a";
+        assert_eq!(dataset(255).sha256(), older);
+        assert_ne!(dataset(256).sha256(), older);
+        assert_ne!(dataset(256).sha256(), dataset(0).sha256());
+    }
 }

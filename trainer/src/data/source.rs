@@ -8,6 +8,7 @@ use infer_core::{Metadata, Shape};
 use super::duplicates::{self, Part};
 use super::pictures::FolderError;
 use super::{DataError, Dataset, Images, download, fashion_mnist, garments, idx, pictures, split};
+use crate::limits::MOST_CLASSES;
 use crate::preprocess::{Conversion, PreprocessError, Preprocessing};
 use crate::printable::is_control;
 
@@ -344,7 +345,7 @@ fn name_and_classes(
         if names.len() < 2 {
             return Err(DataError::OneClass { path: classes_path });
         }
-        if names.len() > 256 {
+        if names.len() > MOST_CLASSES {
             return Err(FolderError::TooManyClasses { directory: classes_path, classes: names.len() }.into());
         }
         return Ok((name, names));

@@ -11,7 +11,7 @@ use crate::rng::{self, Purpose};
 /// # Errors
 /// [`DataError::Fraction`] outside 0 to 1; [`DataError::TooFew`] where a class cannot be on both sides.
 pub fn stratified(
-    labels: &[u8],
+    labels: &[u16],
     classes: usize,
     fraction: f64,
     seed: u64,
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn five_percent_of_fashion_mnist_is_300_of_each_class() {
-        let labels: Vec<u8> = (0..60_000).map(|index| (index * 7 % 10) as u8).collect();
+        let labels: Vec<u16> = (0..60_000).map(|index| (index * 7 % 10) as u16).collect();
         let (train, validation) = stratified(&labels, 10, 0.05, 48).unwrap();
         assert_eq!((train.len(), validation.len()), (57_000, 3_000));
         for class in 0..10 {
@@ -97,8 +97,8 @@ mod tests {
             fraction in 0.01f64..0.99,
             seed: u64,
         ) {
-            let labels: Vec<u8> =
-                counts.iter().enumerate().flat_map(|(class, &count)| vec![class as u8; count]).collect();
+            let labels: Vec<u16> =
+                counts.iter().enumerate().flat_map(|(class, &count)| vec![class as u16; count]).collect();
             let (train, validation) = stratified(&labels, counts.len(), fraction, seed).unwrap();
             let mut all = [train.clone(), validation.clone()].concat();
             all.sort_unstable();

@@ -69,7 +69,8 @@ fn write_samples(directory: &Path) -> Outcome<()> {
         let test: &Images = &dataset.test;
         let mut samples = Vec::new();
         for class in 0..dataset.class_names.len() as u8 {
-            let index = test.labels().iter().position(|&label| label == class).ok_or("a class without pictures")?;
+            let index =
+                test.labels().iter().position(|&label| label == u16::from(class)).ok_or("a class without pictures")?;
             samples.push(class);
             samples.extend(test.image(index));
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::data::first_few::{counted, first_few};
+use crate::limits::MOST_CLASSES;
 use crate::preprocess::{PictureError, PictureHeader, PreprocessError};
 use crate::printable::in_one_line;
 
@@ -63,8 +64,8 @@ pub enum FolderError {
         /// The folder.
         folder: PathBuf,
     },
-    /// More classes than labels.
-    #[error("{directory} holds {classes} classes; 256 are the most")]
+    /// More than [`MOST_CLASSES`] classes.
+    #[error("{directory} holds {classes} classes; {MOST_CLASSES} are the most")]
     TooManyClasses {
         /// The directory, or the file of their names.
         directory: PathBuf,

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::FolderError;
 use crate::data::DataError;
+use crate::limits::MOST_CLASSES;
 use crate::printable::is_control;
 
 /// The files of some pictures, and the class of each.
@@ -18,7 +19,7 @@ pub struct Listing {
     /// The files, class by class.
     pub files: Vec<PathBuf>,
     /// The class of each.
-    pub labels: Vec<u8>,
+    pub labels: Vec<u16>,
     /// The folder of each class, empty where there is none.
     pub folders: Vec<PathBuf>,
 }
@@ -76,7 +77,7 @@ impl Folder {
         let class_names: Vec<String> = class_folders(train, &mut left_out)?.into_iter().map(|class| class.0).collect();
         match &class_names[..] {
             [only] => return Err(FolderError::OneClass { folder: train.join(only) }.into()),
-            names if names.len() > 256 => {
+            names if names.len() > MOST_CLASSES => {
                 return Err(FolderError::TooManyClasses { directory: train.clone(), classes: names.len() }.into());
             }
             _ => {}
@@ -198,7 +199,7 @@ fn list(folders: &[(String, PathBuf)], class_names: &[String], left_out: &mut Le
         if pictures.is_empty() {
             return Err(FolderError::EmptyClass { folder: class.clone() }.into());
         }
-        listing.labels.extend(std::iter::repeat_n(label as u8, pictures.len()));
+        listing.labels.extend(std::iter::repeat_n(label as u16, pictures.len()));
         listing.files.extend(pictures.into_iter().map(|(_, path)| path));
         listing.folders[label].clone_from(class);
     }
