@@ -8,6 +8,8 @@ use image::metadata::Orientation;
 use image::{DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
 use infer_core::Shape;
 
+use super::jpeg::{Jpeg, is_jpeg};
+
 /// Pixels of a picture at most: more than any camera's, few enough that a lying header costs nothing.
 pub const MOST_PIXELS: u64 = 64 << 20;
 
@@ -16,6 +18,9 @@ const LONGEST_SIDE: u32 = 65_535;
 
 /// Bytes that decoding a picture may take at most.
 const MOST_MEMORY: u64 = 512 << 20;
+
+/// Bytes of a JPEG file that hold its headers, unless it has much metadata.
+const JPEG_HEADER_BYTES: u64 = 64 << 10;
 
 /// Bytes of a file at most.
 const MOST_FILE_BYTES: u64 = 256 << 20;
@@ -136,12 +141,11 @@ pub fn read_from(reader: impl Read) -> Result<Picture, PictureError> {
 /// # Errors
 /// As [`read`].
 pub fn decode(bytes: &[u8]) -> Result<Picture, PictureError> {
-    let (mut decoder, format) = open(Cursor::new(bytes))?;
-    header_of(&mut decoder)?;
-    // The decoder fills up a JPEG that breaks off with gray.
-    if format == ImageFormat::Jpeg && !is_whole_jpeg(bytes) {
-        return Err(PictureError::Damaged { reason: "the end of the JPEG is missing".to_owned() });
+    if is_jpeg(bytes) {
+        return decode_jpeg(bytes);
     }
+    let mut decoder = open(Cursor::new(bytes))?;
+    header_of(&mut decoder)?;
     let orientation = orientation_of(&mut decoder);
     let mut limits = limits();
     limits.reserve(decoder.total_bytes()).map_err(refused)?;
@@ -156,11 +160,43 @@ pub fn decode(bytes: &[u8]) -> Result<Picture, PictureError> {
 /// # Errors
 /// As [`read`].
 pub fn header(path: &Path) -> Result<PictureHeader, PictureError> {
-    let file = File::open(path)?;
+    let mut file = File::open(path)?;
     if file.metadata()?.len() > MOST_FILE_BYTES {
         return Err(PictureError::LongFile);
     }
-    header_of(&mut open(BufReader::new(file))?.0)
+    let mut start = Vec::new();
+    file.by_ref().take(JPEG_HEADER_BYTES).read_to_end(&mut start)?;
+    if is_jpeg(&start) {
+        return header_of_jpeg_file(start, file);
+    }
+    file.rewind()?;
+    header_of(&mut open(BufReader::new(file))?)
+}
+
+fn decode_jpeg(bytes: &[u8]) -> Result<Picture, PictureError> {
+    let jpeg = Jpeg::open(bytes)?;
+    header_of_jpeg(&jpeg)?;
+    if jpeg.memory() > MOST_MEMORY {
+        return Err(too_much_memory());
+    }
+    let orientation = jpeg.orientation();
+    let mut image = jpeg.decode()?;
+    image.apply_orientation(orientation);
+    Ok(flatten(image))
+}
+
+/// Reads the rest of a JPEG file only where its headers are longer than what is there.
+fn header_of_jpeg_file(mut bytes: Vec<u8>, rest: File) -> Result<PictureHeader, PictureError> {
+    if let Ok(jpeg) = Jpeg::open(&bytes) {
+        return header_of_jpeg(&jpeg);
+    }
+    rest.take(MOST_FILE_BYTES).read_to_end(&mut bytes)?;
+    header_of_jpeg(&Jpeg::open(&bytes)?)
+}
+
+fn header_of_jpeg(jpeg: &Jpeg) -> Result<PictureHeader, PictureError> {
+    let (height, width) = jpeg.size();
+    checked_header(height, width, jpeg.is_rgb(), jpeg.orientation())
 }
 
 fn read_bounded(reader: impl Read) -> Result<Vec<u8>, PictureError> {
@@ -178,29 +214,39 @@ fn limits() -> Limits {
     limits
 }
 
-fn open<'a>(source: impl BufRead + Seek + 'a) -> Result<(impl ImageDecoder + 'a, ImageFormat), PictureError> {
+fn open<'a>(source: impl BufRead + Seek + 'a) -> Result<impl ImageDecoder + 'a, PictureError> {
     let mut reader = ImageReader::new(source);
     reader.limits(limits());
     let reader = reader.with_guessed_format()?;
-    let format = match reader.format() {
-        Some(format @ (ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::Bmp)) => format,
+    match reader.format() {
+        Some(ImageFormat::Png | ImageFormat::Bmp) => {}
         Some(format) => return Err(PictureError::OtherFormat { format: format!("{format:?}") }),
         None => return Err(PictureError::UnknownFormat),
-    };
-    Ok((reader.into_decoder().map_err(refused)?, format))
+    }
+    reader.into_decoder().map_err(refused)
 }
 
 fn header_of(decoder: &mut impl ImageDecoder) -> Result<PictureHeader, PictureError> {
     let (width, height) = decoder.dimensions();
+    let orientation = orientation_of(decoder);
+    checked_header(height, width, decoder.color_type().has_color(), orientation)
+}
+
+/// A header of an image of so many rows and columns as they are stored, if it is not too large.
+fn checked_header(
+    height: u32,
+    width: u32,
+    is_rgb: bool,
+    orientation: Orientation,
+) -> Result<PictureHeader, PictureError> {
     if u64::from(width) * u64::from(height) > MOST_PIXELS || width.max(height) > LONGEST_SIDE {
         return Err(PictureError::TooLarge { height, width });
     }
     if width == 0 || height == 0 {
         return Err(PictureError::Damaged { reason: "it has no pixels".to_owned() });
     }
-    let is_rgb = decoder.color_type().has_color();
     let on_its_side = matches!(
-        orientation_of(decoder),
+        orientation,
         Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH
     );
     let (height, width) = if on_its_side { (width, height) } else { (height, width) };
@@ -213,30 +259,15 @@ fn orientation_of(decoder: &mut impl ImageDecoder) -> Orientation {
 }
 
 fn refused(error: ImageError) -> PictureError {
-    let reason = match error {
-        ImageError::IoError(error) => error.to_string(),
-        ImageError::Limits(_) => format!("it takes more than {} MB to decode", MOST_MEMORY >> 20),
-        error => error.to_string(),
-    };
-    PictureError::Damaged { reason }
+    match error {
+        ImageError::IoError(error) => PictureError::Damaged { reason: error.to_string() },
+        ImageError::Limits(_) => too_much_memory(),
+        error => PictureError::Damaged { reason: error.to_string() },
+    }
 }
 
-/// Whether an end-of-image marker comes behind the first scan. In front of it stand segments with a length each, such as
-/// EXIF with a small JPEG inside.
-fn is_whole_jpeg(bytes: &[u8]) -> bool {
-    const START_OF_SCAN: u8 = 0xDA;
-    const END_OF_IMAGE: u8 = 0xD9;
-    let mut at = 2;
-    while let Some(&[first, marker, high, low]) = bytes.get(at..at + 4) {
-        if first != 0xFF || marker == 0xFF {
-            at += 1;
-        } else if marker == START_OF_SCAN {
-            return bytes[at..].windows(2).any(|pair| pair == [0xFF, END_OF_IMAGE]);
-        } else {
-            at += 2 + usize::from(u16::from_be_bytes([high, low]));
-        }
-    }
-    false
+fn too_much_memory() -> PictureError {
+    PictureError::Damaged { reason: format!("it takes more than {} MB to decode", MOST_MEMORY >> 20) }
 }
 
 /// Two kinds of pictures out of all that the formats know.

@@ -17,6 +17,7 @@
 
 pub mod convert;
 pub mod decode;
+mod jpeg;
 pub mod kind;
 
 use std::fmt;
