@@ -19,6 +19,13 @@ pub(super) fn first_few(lines: impl ExactSizeIterator<Item = String>) -> String 
     text
 }
 
+/// The first five in one line, and how many more there are.
+pub(super) fn in_a_row(entries: impl ExactSizeIterator<Item = String>) -> String {
+    let more = entries.len().saturating_sub(NAMED);
+    let named = entries.take(NAMED).collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{named} and {more} more") } else { named }
+}
+
 /// `1 picture`, `2 pictures`.
 pub(super) fn counted(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }

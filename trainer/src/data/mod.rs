@@ -2,7 +2,9 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`class_names`] | which names look the same, and the list of them beside IDX files |
 //! | [`idx`] | the IDX file format, plain and gzip |
+//! | [`idx_files`], `idx_set` | which IDX files a directory holds; their classes, named and checked |
 //! | [`fashion_mnist`] | which files the data set is, and their hashes |
 //! | [`pictures`] | one's own pictures: a folder per class |
 //! | [`duplicates`] | the same picture in two parts, or under two classes |
@@ -11,12 +13,15 @@
 //! | [`garments`] | the built-in set, drawn from a seed |
 //! | [`split`] | the stratified validation split |
 
+pub mod class_names;
 pub mod download;
 pub mod duplicates;
 pub mod fashion_mnist;
 mod first_few;
 pub mod garments;
 pub mod idx;
+pub mod idx_files;
+mod idx_set;
 pub mod pictures;
 pub mod source;
 pub mod split;
@@ -150,6 +155,28 @@ impl Images {
     pub fn label_bytes(&self) -> Vec<u8> {
         let bytes: Result<Vec<u8>, _> = self.labels.iter().map(|&label| u8::try_from(label)).collect();
         bytes.unwrap_or_else(|_| self.labels.iter().flat_map(|label| label.to_le_bytes()).collect())
+    }
+
+    /// The same images under other labels.
+    #[must_use]
+    pub fn map_labels(self, label: impl Fn(u16) -> u16) -> Self {
+        let labels = self.labels.iter().map(|&old| label(old)).collect();
+        Self { labels, ..self }
+    }
+
+    /// The same images with rows and columns exchanged, `[width, height, channels]`.
+    #[must_use]
+    pub fn transposed(&self) -> Self {
+        let Shape { height, width, channels } = self.shape;
+        let mut pixels = Vec::with_capacity(self.pixels.len());
+        for index in 0..self.len() {
+            let image = self.image(index);
+            for (column, row) in (0..width).flat_map(|column| (0..height).map(move |row| (column, row))) {
+                pixels.extend_from_slice(&image[(row * width + column) * channels..][..channels]);
+            }
+        }
+        let shape = Shape { height: width, width: height, channels };
+        Self { shape, pixels, labels: self.labels.clone(), names: self.names.clone() }
     }
 
     /// Those at these indices, in this order.
@@ -332,15 +359,58 @@ pub enum DataError {
         /// Shape of the training images.
         train: Shape,
     },
-    /// A name that no terminal and no report could show.
-    #[error("{path}, class {class}: the name {name:?} holds a control character; leave it out")]
+    /// Files of several sets.
+    #[error(
+        "{directory} holds the files of several sets, {one} and {other}; put the four of one into a directory of their own"
+    )]
+    SeveralSets {
+        /// The directory.
+        directory: PathBuf,
+        /// A file of one.
+        one: String,
+        /// A file of another.
+        other: String,
+    },
+    /// A list of names that cannot be read.
+    #[error("{path}: {reason}")]
+    ClassList {
+        /// The list.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// A name that no model file, no terminal or no report could carry.
+    #[error("{path}, class {class}: the name {name:?} {reason}")]
     ClassName {
         /// The file of names.
         path: PathBuf,
         /// Which one, counted from 0.
         class: usize,
-        /// The name.
+        /// The name, or its beginning.
         name: String,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// Two names that look the same.
+    #[error("{path}: classes {} and {} have the same name, or names that look the same ({} and {}); rename one",
+        .classes[0], .classes[1], .names[0], .names[1])]
+    SameName {
+        /// The file of names.
+        path: PathBuf,
+        /// Which two, counted from 0.
+        classes: [usize; 2],
+        /// Both, what is not ASCII spelled out.
+        names: [String; 2],
+    },
+    /// A class that there are no images of.
+    #[error("{path}: no training image has label {labels}; {advice}")]
+    ClassWithoutImages {
+        /// The file of labels.
+        path: PathBuf,
+        /// The labels, with their names where they have some.
+        labels: String,
+        /// What to do.
+        advice: String,
     },
     /// Only one class: nothing to tell apart.
     #[error("{path}: all images are of one class; at least two are needed")]

@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use infer_core::{Metadata, Shape};
 
 use super::duplicates::{self, Part};
-use super::pictures::FolderError;
-use super::{DataError, Dataset, Images, download, fashion_mnist, garments, idx, pictures, split};
-use crate::limits::MOST_CLASSES;
+use super::idx_set::{self, IdxSet};
+use super::{DataError, Dataset, Images, download, fashion_mnist, garments, idx_files, pictures, split};
 use crate::preprocess::{Conversion, PreprocessError, Preprocessing};
 use crate::printable::is_control;
 
@@ -235,71 +234,35 @@ fn built_in(request: &Request, why: Option<&str>) -> Result<Loaded, DataError> {
     Ok(Loaded { dataset, origin: Origin::BuiltIn, warnings: Vec::from_iter(warning) })
 }
 
-/// Names of the four IDX files without `.gz`: images and labels to train on, and to test on.
-const IDX_FILES: [&str; 4] =
-    ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
-
-/// Whether a directory holds IDX files, one at least; if not, it is taken for a folder of pictures.
+/// Whether a directory holds IDX files, one at least; if not, it is taken for a folder of images.
 #[must_use]
 pub fn holds_idx_files(directory: &Path) -> bool {
-    IDX_FILES.iter().any(|name| idx_file(directory, name).is_some())
-}
-
-fn idx_file(directory: &Path, name: &str) -> Option<PathBuf> {
-    [directory.join(format!("{name}.gz")), directory.join(name)].into_iter().find(|path| path.is_file())
-}
-
-/// The pictures of four IDX files.
-struct IdxSet {
-    name: String,
-    class_names: Vec<String>,
-    train: Images,
-    test: Images,
-    /// Images and labels to train on, and to test on.
-    paths: [PathBuf; 4],
+    idx_files::are_in(directory)
 }
 
 /// Reads the four IDX files of `directory`.
 fn from_directory(directory: &Path, origin: Origin, request: &Request) -> Result<Loaded, DataError> {
-    from_idx(read_idx(directory)?, origin, request)
+    from_idx(idx_set::read(directory)?, origin, request)
 }
 
 /// Reads Fashion-MNIST out of the cache, which nobody fills but the trainer: what is wrong there is to be fetched again.
 fn from_cache(directory: PathBuf, origin: Origin, request: &Request) -> Result<Loaded, DataError> {
-    match read_idx(&directory) {
+    match idx_set::read(&directory) {
         Ok(set) if set.name == fashion_mnist::NAME => from_idx(set, origin, request),
         Ok(_) => Err(DataError::Cache { directory, reason: "it holds other images".to_owned() }),
         Err(error) => Err(DataError::Cache { directory, reason: error.to_string() }),
     }
 }
 
-fn read_idx(directory: &Path) -> Result<IdxSet, DataError> {
-    let file = |name: &str| {
-        let missing = || DataError::MissingFile { directory: directory.to_owned(), name: name.to_owned() };
-        idx_file(directory, name).ok_or_else(missing)
-    };
-    let [train_images, train_labels, test_images, test_labels] = IDX_FILES;
-    let paths = [file(train_images)?, file(train_labels)?, file(test_images)?, file(test_labels)?];
-    let train = idx::read(&paths[0], &paths[1])?;
-    let test = idx::read(&paths[2], &paths[3])?;
-    if test.shape() != train.shape() {
-        return Err(DataError::SizeMismatch { path: paths[2].clone(), test: test.shape(), train: train.shape() });
-    }
-    let (name, class_names) = name_and_classes(directory, &paths, &train, &test)?;
-    idx::check_labels(&train, class_names.len(), &paths[1])?;
-    idx::check_labels(&test, class_names.len(), &paths[3])?;
-    let named = |images: Images, file| {
-        let names = (0..images.len()).map(|index| format!("image {index} of {file}"));
-        images.with_names(names)
-    };
-    let (train, test) = (named(train, train_images), named(test, test_images));
-    Ok(IdxSet { name, class_names, train, test, paths })
-}
-
 fn from_idx(set: IdxSet, origin: Origin, request: &Request) -> Result<Loaded, DataError> {
-    let IdxSet { name, class_names, train, test, paths } = set;
-    let is_own = name != fashion_mnist::NAME && request.testing.is_none();
-    let warnings = if is_own { idx_duplicates(&train, &test, &paths) } else { Vec::new() };
+    let set = match &request.testing {
+        Some(testing) => idx_set::as_numbered_by(&testing.class_names, set),
+        None => set,
+    };
+    let IdxSet { name, class_names, train, test, paths, notes: mut warnings } = set;
+    if name != fashion_mnist::NAME && request.testing.is_none() {
+        warnings.extend(idx_duplicates(&train, &test, &paths));
+    }
     let dataset = convert_and_split(name, class_names, train, test, request)?;
     Ok(Loaded { dataset, origin, warnings })
 }
@@ -319,52 +282,6 @@ pub(super) fn directory_name(directory: &Path) -> String {
     let name = name.replace(is_control, "\u{fffd}");
     // The names of sets that are known by their content are not for others.
     if [fashion_mnist::NAME, garments::NAME].contains(&&*name) { format!("own-{name}") } else { name }
-}
-
-/// Fashion-MNIST is known by its content; another set by its directory's name and, where there is one, its
-/// `classes.txt` of one name a line.
-fn name_and_classes(
-    directory: &Path,
-    paths: &[PathBuf; 4],
-    train: &Images,
-    test: &Images,
-) -> Result<(String, Vec<String>), DataError> {
-    if is_fashion_mnist(train, test) {
-        return Ok((fashion_mnist::NAME.to_owned(), fashion_mnist::CLASS_NAMES.map(str::to_owned).to_vec()));
-    }
-    let name = directory_name(directory);
-    let classes_path = directory.join("classes.txt");
-    if classes_path.is_file() {
-        let text = std::fs::read_to_string(&classes_path)
-            .map_err(|source| DataError::Io { path: classes_path.clone(), source })?;
-        let names: Vec<String> =
-            text.lines().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
-        if let Some(class) = names.iter().position(|name| name.contains(is_control)) {
-            return Err(DataError::ClassName { path: classes_path, class, name: names[class].clone() });
-        }
-        if names.len() < 2 {
-            return Err(DataError::OneClass { path: classes_path });
-        }
-        if names.len() > MOST_CLASSES {
-            return Err(FolderError::TooManyClasses { directory: classes_path, classes: names.len() }.into());
-        }
-        return Ok((name, names));
-    }
-    let classes = usize::from(train.labels().iter().copied().max().unwrap_or(0)) + 1;
-    if classes < 2 {
-        return Err(DataError::OneClass { path: paths[1].clone() });
-    }
-    Ok((name, (0..classes).map(|class| class.to_string()).collect()))
-}
-
-/// Whether these are the published pictures, however their files were packed.
-fn is_fashion_mnist(train: &Images, test: &Images) -> bool {
-    let [train_images, train_labels, test_images, test_labels] = fashion_mnist::UNPACKED_SHA256;
-    // The labels first: they are small, and tell another set apart as well as the images do.
-    idx::labels_sha256(train) == train_labels
-        && idx::labels_sha256(test) == test_labels
-        && idx::images_sha256(train) == train_images
-        && idx::images_sha256(test) == test_images
 }
 
 fn convert_and_split(

@@ -1,12 +1,12 @@
 //! What can be wrong with a folder of pictures.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::data::first_few::{counted, first_few};
+use super::{content, level};
+use crate::data::class_names::spelled_out;
+use crate::data::first_few::first_few;
 use crate::limits::MOST_CLASSES;
 use crate::preprocess::{PictureError, PictureHeader, PreprocessError};
-use crate::printable::in_one_line;
 
 /// Why a folder of pictures cannot be trained on or tested with.
 #[non_exhaustive]
@@ -14,15 +14,26 @@ use crate::printable::in_one_line;
 pub enum FolderError {
     /// Neither of the two kinds of data.
     #[error(
-        "{directory} holds neither a folder per class of pictures nor the four IDX files (train-images-idx3-ubyte, ...)"
+        "{directory} holds neither a folder per class of images nor the four IDX files (train-images-idx3-ubyte, ...){found}"
     )]
     NoData {
         /// The directory.
         directory: PathBuf,
+        /// What is there, and what helps.
+        found: String,
+    },
+    /// A file where a directory is expected.
+    #[error("{path} is a file, not a directory{advice}")]
+    NotADirectory {
+        /// The file.
+        path: PathBuf,
+        /// What helps.
+        advice: String,
     },
     /// A name that a model file cannot carry.
     #[error(
-        "{path:?}: the name of a class must be UTF-8 and without a line break or another control character; rename the folder"
+        "{path:?}: the name of a class must be UTF-8, show something, and be without a line break or another control \
+         character; rename the folder"
     )]
     Name {
         /// The folder.
@@ -37,32 +48,62 @@ pub enum FolderError {
         path: PathBuf,
     },
     /// A folder inside a class.
-    #[error("{folder} is a folder inside a class; put its pictures into {class} itself, or move it beside")]
+    #[error("{folder} is a folder inside a class; put its images into {class} itself, or move it beside{advice}")]
     Nested {
         /// The folder.
         folder: PathBuf,
         /// The class that it is in.
         class: PathBuf,
+        /// Which directory to give instead, where the data seem to be deeper.
+        advice: String,
     },
-    /// A class of nothing.
-    #[error("{folder} holds no PNG, JPEG or BMP pictures; add some or remove the folder")]
+    /// A class without an image that can be read.
+    #[error("{folder} holds no image that can be read{found}")]
     EmptyClass {
         /// The folder.
         folder: PathBuf,
+        /// What is there, and what helps.
+        found: String,
     },
     /// A part without a folder per class.
-    #[error("{part} holds no folder per class; its pictures must be in folders named after their classes")]
+    #[error("{part} holds no folder per class{found}")]
     EmptyPart {
         /// Training, validation or test folder.
         part: PathBuf,
+        /// What is there, and what helps.
+        found: String,
+    },
+    /// Two classes that no reader could tell apart, in one part or in two.
+    #[error(
+        "{one} and {other} look the same but differ in their characters ({} and {}); give the class one name",
+        .names[0], .names[1]
+    )]
+    LookAlike {
+        /// The folder of one class.
+        one: PathBuf,
+        /// The folder of the other.
+        other: PathBuf,
+        /// Both names, what is not ASCII spelled out.
+        names: [String; 2],
+    },
+    /// A class that looks like one that the model knows.
+    #[error(
+        "{folder} looks like a class of the model but differs in its characters ({}, the model's is {}); rename the folder",
+        .names[0], .names[1]
+    )]
+    LooksLikeClass {
+        /// The folder.
+        folder: PathBuf,
+        /// Its name and that of the model's class, what is not ASCII spelled out.
+        names: [String; 2],
     },
     /// Nothing to tell apart.
-    #[error(
-        "{folder} is the only class; at least two are needed, each a folder of its own. If it holds them, give it as --data"
-    )]
+    #[error("{folder} is the only class; at least two are needed, each a folder of its own{advice}")]
     OneClass {
         /// The folder.
         folder: PathBuf,
+        /// Which directory to give instead, where the data seem to be deeper.
+        advice: String,
     },
     /// More than [`MOST_CLASSES`] classes.
     #[error("{directory} holds {classes} classes; {MOST_CLASSES} are the most")]
@@ -105,14 +146,16 @@ pub enum FolderError {
         other: PathBuf,
     },
     /// A class that the model does not know.
-    #[error("{folder}: the model knows no class {class:?}, only {known}")]
+    #[error("{folder}: the model knows no class {class:?}, only {known}{advice}")]
     UnknownClass {
         /// The folder.
         folder: PathBuf,
         /// Its name.
         class: String,
-        /// Those that it knows, in one line.
+        /// The first of those that it knows, in one line.
         known: String,
+        /// Which directory to give instead, where the data seem to be deeper.
+        advice: String,
     },
     /// Too few pictures of a class to have one in each part.
     #[error(
@@ -184,15 +227,39 @@ fn list(broken: &[(PathBuf, PictureError)]) -> String {
     first_few(lines)
 }
 
-/// What a message says of files that were not looked at.
-pub(super) fn left_out(directory: &Path, files: &BTreeSet<PathBuf>) -> Option<String> {
-    if files.is_empty() {
-        return None;
+impl FolderError {
+    pub(super) fn not_a_directory(path: &Path) -> Self {
+        let kind = content::kind_in_words(path);
+        let advice = format!(" ({kind}); give the directory that holds a folder per class, or IDX files");
+        Self::NotADirectory { path: path.to_owned(), advice }
     }
-    let names = first_few(files.iter().map(|path| in_one_line(&path.display().to_string()).into_owned()));
-    Some(format!(
-        "NOTE: {} of {} left out, as hidden, in no class, or not named .png, .jpg, .jpeg or .bmp:{names}",
-        counted(files.len(), "file"),
-        directory.display(),
-    ))
+
+    pub(super) fn nested(folder: PathBuf, class: &Path) -> Self {
+        let advice = match level::data_at_or_below(class) {
+            Some(data) => format!("; if {0} is the data set, give --data {0}", data.display()),
+            None => String::new(),
+        };
+        Self::Nested { folder, class: class.to_owned(), advice }
+    }
+
+    /// `others` are its files.
+    pub(super) fn empty_class(folder: &Path, others: &[PathBuf]) -> Self {
+        let found = match others {
+            [] => "; it is empty, or holds nothing but hidden files: add images or remove the folder".to_owned(),
+            files => format!(
+                ", only {}; put images there that are PNG, JPEG or BMP, or remove the folder",
+                content::describe(files)
+            ),
+        };
+        Self::EmptyClass { folder: folder.to_owned(), found }
+    }
+
+    pub(super) fn empty_part(part: &Path) -> Self {
+        Self::EmptyPart { part: part.to_owned(), found: level::found_in(part) }
+    }
+
+    pub(super) fn look_alike(one: PathBuf, other: PathBuf) -> Self {
+        let names = [&one, &other].map(|path| spelled_out(&path.file_name().unwrap_or_default().to_string_lossy()));
+        Self::LookAlike { one, other, names }
+    }
 }

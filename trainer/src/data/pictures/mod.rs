@@ -2,12 +2,18 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`folder`] | which pictures there are, and of which class, by names alone |
+//! | [`folder`] | which images there are, and of which class: by names, and by the first bytes where these do not say |
+//! | `entries`, [`content`] | what a directory holds, and what a file is |
+//! | [`left_out`] | what is not used, and why |
 //! | `read` | decoding and converting them, on all cores |
-//! | [`error`] | what can be wrong with them |
+//! | `level`, [`error`] | where the data are if not here, and what can be wrong with them |
 
+pub mod content;
+mod entries;
 pub mod error;
 pub mod folder;
+pub mod left_out;
+mod level;
 mod read;
 
 use std::path::Path;
@@ -56,7 +62,7 @@ fn load_to_train(directory: &Path, request: &Request) -> Result<Loaded, DataErro
     let listings = [&train, &validation, &test];
     let conversion = conversion_of(request, &listings)?;
     let images = read::read(listings, directory, &conversion, request.quiet)?;
-    let mut warnings = Vec::from_iter(error::left_out(directory, &left_out));
+    let mut warnings = Vec::from_iter(left_out.note(directory));
     let [train_name, validation_name, test_name] =
         listings.map(|listing| |index: usize| listing.files[index].display().to_string());
     warnings.extend(duplicates::warnings(&[
@@ -79,7 +85,7 @@ fn load_to_test(directory: &Path, request: &Request, testing: &Testing) -> Resul
     };
     let conversion = conversion_of(request, &[&listing])?;
     let [test] = read::read([&listing], directory, &conversion, request.quiet)?;
-    let mut warnings = Vec::from_iter(error::left_out(directory, &left_out));
+    let mut warnings = Vec::from_iter(left_out.note(directory));
     let of_class = |class: usize| test.labels().iter().filter(|&&label| usize::from(label) == class).count();
     let absent: Vec<&str> =
         (0..class_names.len()).filter(|&class| of_class(class) == 0).map(|class| class_names[class].as_str()).collect();
