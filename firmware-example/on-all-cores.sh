@@ -3,8 +3,9 @@
 #
 # Each core classifies IMAGES test pictures (500 if not given) of Fashion-MNIST (FASHION_MNIST_DIR, the cache) or of the
 # built-in garments, and writes its logits back; infer-core on the host and the oracle must have the same. The
-# instructions of the first BENCH_IMAGES of them (200) are counted. Prints a table, writes cores.json where it was
-# called, and fails on a mismatch. CORES="M4F M7" runs these cores only; the micro:bit's memory is smaller, so it runs
+# instructions of the first BENCH_IMAGES of them (200) are counted. Prints a table, writes it as cores.json, and fails on
+# a mismatch. cores.json goes into the run's directory where one model is given and it is in one, else where the script was
+# called; RESULTS=FILE puts it elsewhere. CORES="M4F M7" runs these cores only; the micro:bit's memory is smaller, so it runs
 # when it is named: CORES=microbit. DATA=DIRECTORY takes the pictures from a directory of your own, those held out for the
 # test.
 set -euo pipefail
@@ -26,6 +27,10 @@ for model in "$@"; do
 done
 counted=$((images < ${BENCH_IMAGES:-200} ? images : ${BENCH_IMAGES:-200}))
 results=$PWD/cores.json
+if [ ${#models[@]} -eq 1 ] && [ -f "$(dirname "${models[0]}")/run.json" ]; then
+    results=$(dirname "${models[0]}")/cores.json
+fi
+[ -z "${RESULTS:-}" ] || results=$(realpath -m -- "$RESULTS")
 data=()
 [ -z "${DATA:-}" ] || data=("$(realpath -e -- "$DATA")")
 cd "$(dirname "$0")"
@@ -71,4 +76,5 @@ done
     done
     echo "]"
 } >"$results"
+echo "written: $results" >&2
 exit $failed
