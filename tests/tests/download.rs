@@ -1,14 +1,15 @@
 //! The download against a server on the loopback interface that behaves, breaks off, lies or is missing files.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use std::{fs, thread};
 
 use sha2::{Digest, Sha256};
 use trainer::data::DataError;
-use trainer::data::download::{Remote, download};
+use trainer::data::download::{Patience, Remote, download_with};
 
 /// What the server does with a file.
 #[derive(Clone, Copy, PartialEq)]
@@ -21,6 +22,10 @@ enum Manner {
     Missing,
     /// Sends bytes for as long as somebody reads them.
     Endless,
+    /// Sends a byte now and then.
+    Dripping,
+    /// Sends ten bytes, and no more, and does not close the connection.
+    Silent,
 }
 
 /// A server of files `a` and `b`; the second answers in the manner that is set.
@@ -54,7 +59,8 @@ impl Server {
                 let mut body = content(name);
                 let length = body.len();
                 match manner {
-                    Manner::Whole | Manner::Missing | Manner::Endless => {}
+                    Manner::Whole | Manner::Missing | Manner::Endless | Manner::Dripping => {}
+                    Manner::Silent => body.truncate(10),
                     Manner::Cut => body.truncate(length / 2),
                     Manner::Changed => body[length / 2] ^= 1,
                 }
@@ -63,7 +69,22 @@ impl Server {
                 let length =
                     if manner == Manner::Endless { String::new() } else { format!("Content-Length: {length}\r\n") };
                 let head = format!("HTTP/1.1 {status}\r\n{length}Connection: close\r\n\r\n");
+                if manner == Manner::Dripping {
+                    let _ = stream.write_all(head.as_bytes());
+                    for byte in &body {
+                        if stream.write_all(&[*byte]).is_err() {
+                            break;
+                        }
+                        thread::sleep(Duration::from_millis(20));
+                    }
+                    continue;
+                }
                 let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
+                if manner == Manner::Silent {
+                    // Kept open until whoever asked has gone.
+                    let _ = stream.read(&mut [0]);
+                    continue;
+                }
                 while manner == Manner::Endless && stream.write_all(&body).is_ok() {}
             }
         });
@@ -71,10 +92,14 @@ impl Server {
     }
 
     fn fetch(&self, directory: &Path) -> Result<(), DataError> {
+        self.fetch_with(Patience::default(), directory)
+    }
+
+    fn fetch_with(&self, patience: Patience, directory: &Path) -> Result<(), DataError> {
         let hashes = ["a", "b"]
             .map(|name| Sha256::digest(content(name)).iter().map(|byte| format!("{byte:02x}")).collect::<String>());
         let files = [Remote { name: "a", sha256: &hashes[0] }, Remote { name: "b", sha256: &hashes[1] }];
-        download(&self.url, &files, directory, true)
+        download_with(patience, &self.url, &files, directory, true)
     }
 }
 
@@ -141,4 +166,24 @@ fn a_body_without_end_is_left_and_not_kept() {
     let message = server.fetch(directory.path()).unwrap_err().to_string();
     assert!(message.ends_with("/mirror/b: more than 64 MB come, which no published file has"), "{message}");
     assert_eq!(names(directory.path()), ["a"]);
+}
+
+#[test]
+fn a_body_that_drips_or_stops_is_left_with_what_came() {
+    let home = tempfile::tempdir().unwrap();
+    let patience = Patience { window: Duration::from_millis(300), least: 10_000 };
+    for manner in [Manner::Dripping, Manner::Silent] {
+        let server = Server::start(manner);
+        let message = server.fetch_with(patience, home.path()).unwrap_err().to_string();
+        assert!(
+            message.contains("/mirror/b: too slow: ") && message.contains("where 10,000 are the least"),
+            "{message}"
+        );
+        assert!(message.contains("FASHION_MNIST_DIR"), "{message}");
+        let names: Vec<_> = fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["a"], "what came whole stays, and nothing of the other");
+    }
+    // What comes in time is never too slow, however little it is.
+    let whole = Server::start(Manner::Whole);
+    whole.fetch_with(Patience { window: Duration::from_secs(600), least: u64::MAX }, home.path()).unwrap();
 }

@@ -5,12 +5,14 @@
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use sha2::{Digest, Sha256};
 
 use super::DataError;
+use crate::architecture::thousands;
 
 /// A file that is published somewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +23,22 @@ pub struct Remote<'a> {
     pub sha256: &'a str,
 }
 
+/// How slowly a body may come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// The time after which it is looked at again how much came.
+    pub window: Duration,
+    /// The least that has to come in that time, in bytes, as long as the body is not over.
+    pub least: u64,
+}
+
+/// 5 KiB a second, over 20 seconds: a tenth of what the whole body's ten minutes ask for.
+impl Default for Patience {
+    fn default() -> Self {
+        Self { window: Duration::from_secs(20), least: 100 << 10 }
+    }
+}
+
 /// Bytes of a file at most: twice those of the largest there is.
 const MOST_BYTES: u64 = 64 << 20;
 
@@ -29,6 +47,20 @@ const MOST_BYTES: u64 = 64 << 20;
 /// # Errors
 /// [`DataError::Download`], [`DataError::Hash`], [`DataError::Io`]. Files fetched before the error stay.
 pub fn download(url: &str, files: &[Remote<'_>], directory: &Path, quiet: bool) -> Result<(), DataError> {
+    download_with(Patience::default(), url, files, directory, quiet)
+}
+
+/// As [`download`], with a patience of one's own.
+///
+/// # Errors
+/// As [`download`].
+pub fn download_with(
+    patience: Patience,
+    url: &str,
+    files: &[Remote<'_>],
+    directory: &Path,
+    quiet: bool,
+) -> Result<(), DataError> {
     fs::create_dir_all(directory).map_err(|source| DataError::Io { path: directory.to_owned(), source })?;
     remove_abandoned(directory);
     let agent = ureq::Agent::new_with_config(
@@ -43,7 +75,8 @@ pub fn download(url: &str, files: &[Remote<'_>], directory: &Path, quiet: bool) 
         let path = directory.join(file.name);
         let is_whole = path.is_file() && sha256(&path)? == file.sha256;
         if !is_whole {
-            fetch(&agent, &format!("{}/{}", url.trim_end_matches('/'), file.name), file, &path, quiet)?;
+            let url = format!("{}/{}", url.trim_end_matches('/'), file.name);
+            fetch(&agent, &url, file, &path, patience, quiet)?;
         }
     }
     Ok(())
@@ -88,7 +121,14 @@ fn remove_abandoned(directory: &Path) {
     }
 }
 
-fn fetch(agent: &ureq::Agent, url: &str, file: &Remote<'_>, path: &Path, quiet: bool) -> Result<(), DataError> {
+fn fetch(
+    agent: &ureq::Agent,
+    url: &str,
+    file: &Remote<'_>,
+    path: &Path,
+    patience: Patience,
+    quiet: bool,
+) -> Result<(), DataError> {
     let failed = |reason: String| DataError::Download { url: url.to_owned(), reason };
     let io_error = |source| DataError::Io { path: path.to_owned(), source };
     let response = agent.get(url).call().map_err(|error| failed(error.to_string()))?;
@@ -98,22 +138,43 @@ fn fetch(agent: &ureq::Agent, url: &str, file: &Remote<'_>, path: &Path, quiet: 
     let directory = path.parent().unwrap_or(Path::new("."));
     let mut beside =
         tempfile::Builder::new().prefix(file.name).suffix(PART).tempfile_in(directory).map_err(io_error)?;
-    let mut reader = body.into_reader();
+    if !quiet && bar.is_hidden() {
+        // Without a terminal there are no bars, and a large file takes a while.
+        let size = length.map_or_else(String::new, |length| format!(" ({length} bytes)"));
+        let _ = writeln!(io::stderr(), "fetching {}{size}", file.name);
+    }
+    let parts = parts_of(body.into_reader()).map_err(|error| failed(format!("no thread can be started: {error}")))?;
     let mut hash = Sha256::new();
-    let mut buffer = vec![0; 64 * 1024];
     let mut received = 0;
+    let (mut window, mut before) = (Instant::now(), 0);
     loop {
-        let read = reader.read(&mut buffer).map_err(|error| failed(format!("{error} after {received} bytes")))?;
-        if read == 0 {
-            break;
+        let left = patience.window.saturating_sub(window.elapsed());
+        let part = match parts.recv_timeout(left) {
+            Ok(part) => Some(part.map_err(|error| failed(format!("{error} after {received} bytes")))?),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
+        if let Some(part) = part {
+            if received + part.len() as u64 > MOST_BYTES {
+                return Err(failed(format!("more than {} MB come, which no published file has", MOST_BYTES >> 20)));
+            }
+            hash.update(&part);
+            beside.write_all(&part).map_err(io_error)?;
+            received += part.len() as u64;
+            bar.inc(part.len() as u64);
         }
-        if received + read as u64 > MOST_BYTES {
-            return Err(failed(format!("more than {} MB come, which no published file has", MOST_BYTES >> 20)));
+        if window.elapsed() >= patience.window && Some(received) != length {
+            if received - before < patience.least {
+                return Err(failed(format!(
+                    "too slow: {} bytes in {:.0} s, where {} are the least; try again, or set FASHION_MNIST_DIR to a directory \
+                     that holds the files",
+                    thousands((received - before) as usize),
+                    patience.window.as_secs_f64(),
+                    thousands(patience.least as usize)
+                )));
+            }
+            (window, before) = (Instant::now(), received);
         }
-        hash.update(&buffer[..read]);
-        beside.write_all(&buffer[..read]).map_err(io_error)?;
-        received += read as u64;
-        bar.inc(read as u64);
     }
     bar.finish_and_clear();
     if let Some(length) = length.filter(|&length| length != received) {
@@ -130,6 +191,28 @@ fn fetch(agent: &ureq::Agent, url: &str, file: &Remote<'_>, path: &Path, quiet: 
         let _ = writeln!(io::stderr(), "fetched {} ({received} bytes)", file.name);
     }
     Ok(())
+}
+
+/// What a reader gives, part by part, read by a thread of its own: so that a read that takes long can be given up. The thread ends with
+/// the body, with whoever receives, or with the time that the agent grants a body.
+fn parts_of(mut reader: impl Read + Send + 'static) -> io::Result<Receiver<io::Result<Vec<u8>>>> {
+    let (sender, receiver) = sync_channel(4);
+    std::thread::Builder::new().name("download".to_owned()).spawn(move || {
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            let part = match reader.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => Ok(buffer[..read].to_vec()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => Err(error),
+            };
+            let is_over = part.is_err();
+            if sender.send(part).is_err() || is_over {
+                break;
+            }
+        }
+    })?;
+    Ok(receiver)
 }
 
 fn progress_bar(name: &str, length: Option<u64>) -> ProgressBar {
