@@ -88,6 +88,15 @@ fn what_was_said_to_be_needed_is_what_the_model_takes_to_the_byte() {
     {
         assert!(printed.contains(&line), "the budget, not the chip: {printed}");
     }
+    // The page of the run says the same.
+    let page = fs::read_to_string(path.join("run/report.html")).unwrap();
+    let cells = |bytes: &str| {
+        format!("<td class=\"number\">{bytes}</td><td class=\"number\">{bytes}</td><td class=\"number\">100.0%</td>")
+    };
+    for part in ["Chip: stm32f411ce (M4F, 100 MHz)", &cells(&flash), &cells(&ram), "Estimated time of an inference: "] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert_eq!(super::read_json(&path.join("run/run.json"))["target"]["chip"], "stm32f411ce");
 }
 
 #[test]

@@ -143,8 +143,16 @@ fn a_run_on_other_pictures_than_can_be_found_is_refused() {
     let mut bytes = fs::read(&pictures).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&pictures, bytes).unwrap();
-    let expected = ["the pictures of birds are not those that birds-run was trained on"];
+    let expected = [
+        "the pictures of birds are not those that birds-run was trained on",
+        "come or gone (as many as then, 80: images have changed); put them back",
+    ];
     assert_fails(path, &[&inspect[..], &["--data", "kept/birds"]].concat(), 1, &expected);
+    // Another name of the directory is not what is wrong.
+    fs::rename(path.join("kept/birds"), path.join("kept/finches")).unwrap();
+    let expected =
+        ["the pictures of finches (birds in the run) are not those that birds-run was trained on", expected[1]];
+    assert_fails(path, &[&inspect[..], &["--data", "kept/finches"]].concat(), 1, &expected);
 
     birds(path, 28);
     assert_fails(

@@ -44,7 +44,9 @@ fn trained() -> (TempDir, Vec<PathBuf>, String) {
         "model.bin",
     ];
     let (printed, warned) = succeed(path, &fit);
-    assert_eq!(warned, "");
+    // Of 45 validation images, nothing else.
+    assert!(warned.is_empty() || warned.contains("WARNING: 45 validation images cannot tell"), "{warned}");
+    assert!(warned.matches("WARNING").count() <= 1, "{warned}");
     (home, test_files, printed)
 }
 

@@ -12,7 +12,7 @@ use infer_core::header::HEADER_LEN;
 use thimble_tests::idx_files::{images_of, labels};
 use thimble_tests::random_model::{Kind, RandomModel};
 use thimble_tests::tiny;
-use trainer::architecture::Architecture;
+use trainer::architecture::Template;
 
 fn main() -> io::Result<()> {
     let seeds = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/seeds"));
@@ -49,7 +49,7 @@ fn main() -> io::Result<()> {
         write("kernels", &format!("numbers-{number}"), &bytes)?;
     }
     write_idx(&write)?;
-    for (name, text) in Architecture::built_in_files() {
+    for (name, text) in Template::built_in_files() {
         write("architecture", name, text.as_bytes())?;
     }
     let header = "name = \"mine\"\ninput = [4, 4, 1]\n";

@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let dense = Layer::Dense(Dense { outputs: 40, relu: true });
     let pool = Layer::MaxPool(MaxPool {});
     let birds = ["<script>alert(1)</script>", "blue tit & great tit", "\"></svg><b>crow</b>", "wren"];
-    let many = (1..=30).map(|class| format!("class number {class} with a name that goes on and on")).collect();
+    let many = (1..=40).map(|class| format!("class number {class} with a name that goes on and on")).collect();
     let runs = [
         ("two-classes", (28, 28, 1), vec![dense], vec!["cat".to_owned(), "not a cat".to_owned()], 1),
         ("many-classes", (20, 30, 1), vec![conv(12, 5), pool, pool, dense], many, 12),

@@ -90,7 +90,7 @@ impl Run<'_> {
         let file = config.encode(&quantized).unwrap();
         let score = |images: &Images| {
             let (float, int8) = (evaluate::float(&model, images).unwrap(), evaluate::int8(&file, images).unwrap());
-            (float.score, int8.score, int8.agreement(&float))
+            (float.score.over(images.len()), int8.score.over(images.len()), int8.agreement(&float))
         };
         let [train, validation, test] = [&dataset.train, &dataset.validation, &dataset.test].map(score);
         let metrics = Metrics {
@@ -106,6 +106,8 @@ impl Run<'_> {
             epochs_run: self.epochs,
             best_epoch: self.epochs.div_ceil(2),
             stopped_early: false,
+            interrupted: false,
+            epochs_like_the_best: None,
             seconds_per_epoch: 1.5,
             images_per_second: 1000.0,
             float: PerSplit { train: train.0, validation: validation.0, test: test.0 },

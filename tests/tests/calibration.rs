@@ -104,7 +104,10 @@ fn the_chosen_calibration_is_the_one_of_the_lowest_validation_loss() {
         let file = file(model, &forced.calibration);
         let score = evaluate::int8(&file, &dataset.validation).unwrap().score;
         let candidate = choice.candidates.iter().find(|candidate| candidate.method == method).unwrap();
-        assert_eq!((candidate.validation, forced.choice.candidates[0].validation), (score, score));
+        assert_eq!(
+            (candidate.validation, forced.choice.candidates[0].validation),
+            (score.over(dataset.validation.len()), score.over(dataset.validation.len()))
+        );
         assert_eq!(score.loss == lowest, method == choice.method, "{choice}");
         file
     });
@@ -214,9 +217,15 @@ fn a_report_shows_the_scales_of_the_file_and_what_the_file_answers() {
     let file = file(model, &calibration);
     let report = Report::new(model, &calibration, &file, &dataset.validation).unwrap();
     assert_eq!(report.images, 300);
-    assert_eq!(report.float.score, evaluate::float(model, &dataset.validation).unwrap().score);
+    assert_eq!(
+        report.float.score,
+        evaluate::float(model, &dataset.validation).unwrap().score.over(dataset.validation.len())
+    );
     assert_eq!(report.float.agreement_with_float, 1.0);
-    assert_eq!(report.int8.score, evaluate::int8(&file, &dataset.validation).unwrap().score);
+    assert_eq!(
+        report.int8.score,
+        evaluate::int8(&file, &dataset.validation).unwrap().score.over(dataset.validation.len())
+    );
     let listing = trainer::inspect::Listing::new(&file).unwrap();
     for layer in &report.layers {
         let scales = listing.layers[layer.layer - 1].scales.unwrap();

@@ -154,13 +154,25 @@ impl Confusion {
     /// Of the pictures given this class, the share that are of it; `None` where none was given it.
     #[must_use]
     pub fn precision(&self, class: usize) -> Option<f64> {
-        ratio(self.counts[class][class], self.counts.iter().map(|row| row[class]).sum())
+        ratio(self.counts[class][class], self.given(class))
     }
 
     /// Of the pictures of this class, the share that were given it; `None` where there is none.
     #[must_use]
     pub fn recall(&self, class: usize) -> Option<f64> {
-        ratio(self.counts[class][class], self.counts[class].iter().sum())
+        ratio(self.counts[class][class], self.images(class))
+    }
+
+    /// Images that were given this class.
+    #[must_use]
+    pub fn given(&self, class: usize) -> usize {
+        self.counts.iter().map(|row| row[class]).sum()
+    }
+
+    /// Images that are of this class.
+    #[must_use]
+    pub fn images(&self, class: usize) -> usize {
+        self.counts[class].iter().sum()
     }
 }
 

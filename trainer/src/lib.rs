@@ -12,14 +12,14 @@
 //! | [`ops`], [`adam`], [`schedule`], [`average`] | the operations with their gradients, the optimizer, its step sizes, the mean of its weights |
 //! | [`model`], [`fit`](mod@fit) | the float model and the training loop |
 //! | [`teacher`] | learning from larger networks |
-//! | [`evaluate`] | loss, accuracy, confusion; of float models and of model files |
+//! | [`evaluate`], [`interval`] | loss, accuracy, confusion; of float models and of model files; how uncertain an accuracy is |
 //! | [`quantize`] | from float weights to codes |
 //! | [`model_file`] | the bytes of `model.bin` |
 //! | [`inspect`] | what such a file holds |
 //! | [`hardware`] | chips, and what a network takes of them |
 //! | [`run`] | the directory that a run leaves behind |
 //! | [`report`] | figures and a page about it |
-//! | [`whole_file`], [`printable`] | files that appear whole or not at all, names that a terminal can show |
+//! | [`whole_file`], [`printable`], [`tensor_error`] | files that appear whole or not at all, names that a terminal can show, errors of candle on one line |
 //! | [`limits`] | what a file may ask of the host |
 //! | [`rng`] | everything random, from one seed |
 
@@ -33,6 +33,7 @@ pub mod evaluate;
 pub mod fit;
 pub mod hardware;
 pub mod inspect;
+pub mod interval;
 pub mod limits;
 pub mod model;
 pub mod model_file;
@@ -46,5 +47,6 @@ pub mod rng;
 pub mod run;
 pub mod schedule;
 pub mod teacher;
+pub mod tensor_error;
 mod vector;
 pub mod whole_file;

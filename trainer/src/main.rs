@@ -15,11 +15,13 @@ mod cli {
     pub mod inspect;
     pub mod interrupt;
     pub mod models;
+    pub mod named;
     pub mod output;
     pub mod plot;
     pub mod predict;
     pub mod progress;
     pub mod quantization;
+    pub mod recipes;
     pub mod report;
     pub mod results;
     pub mod run_data;
@@ -32,6 +34,7 @@ use std::process::ExitCode;
 use anstyle::AnsiColor;
 use clap::{CommandFactory, Parser, Subcommand};
 use trainer::printable::printable;
+use trainer::tensor_error::one_line;
 
 /// A training step allocates and frees tensors of megabytes, which the system's allocator would return to the kernel and
 /// fetch again page by page each time.
@@ -58,8 +61,10 @@ enum Command {
     Inspect(cli::inspect::Inspect),
     /// Say what pictures show, with a model file, as the chip would
     Predict(cli::predict::Predict),
-    /// List the built-in networks, or print the TOML file of one
+    /// List the built-in networks, print the TOML file of one, or check a file of your own
     Models(cli::models::Models),
+    /// List the built-in recipes, print the TOML file of one, or check a file of your own
+    Recipes(cli::recipes::Recipes),
     /// List the chips that a network can be made to fit on
     Chips(cli::chips::Chips),
     /// Draw the figures of runs as SVG or PNG
@@ -89,6 +94,7 @@ fn main() -> ExitCode {
         Command::Inspect(inspect) => inspect.run(),
         Command::Predict(predict) => predict.run(),
         Command::Models(models) => models.run(),
+        Command::Recipes(recipes) => recipes.run(),
         Command::Chips(chips) => chips.run(),
         Command::Plot(plot) => plot.run(),
         Command::Report(report) => report.run(),
@@ -100,13 +106,16 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let error_in_red = cli::output::colored("error:", AnsiColor::Red);
-    cli::output::complain(&format!("{error_in_red} {}", printable(&message(&error))));
+    let text = cli::output::for_terminal(&format!("error: {}", printable(&message(&error))));
+    cli::output::complain(&text.replacen("error:", &error_in_red, 1));
     if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }
 
 /// The error and its causes, those left out that it has quoted already.
 fn message(error: &anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).fold(String::new(), |message, cause| match message.as_str() {
+    let said =
+        |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref().map_or_else(|| cause.to_string(), one_line);
+    error.chain().map(said).fold(String::new(), |message, cause| match message.as_str() {
         "" => cause,
         said if said.contains(&cause) => message,
         _ => format!("{message}: {cause}"),

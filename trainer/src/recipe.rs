@@ -29,11 +29,13 @@ pub struct Recipe {
     /// Epochs without an improvement on the validation images after which training stops.
     pub patience: usize,
     /// An improvement is better than the best by more than this.
+    #[serde(default)]
     pub min_delta: f64,
     /// What improves.
     #[serde(default)]
     pub monitor: Monitor,
     /// Adam's other numbers.
+    #[serde(default)]
     pub adam: AdamNumbers,
     /// How the step size changes.
     #[serde(default)]
@@ -138,7 +140,7 @@ impl Default for QuantizationAware {
 
 /// Adam's decay rates and the term that keeps its divisor from zero (Kingma and Ba 2015, algorithm 1).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct AdamNumbers {
     /// Decay of the mean of the gradients.
     pub beta1: f64,
@@ -147,6 +149,17 @@ pub struct AdamNumbers {
     /// Added to the root of the latter.
     pub epsilon: f64,
 }
+
+/// Keras's numbers.
+impl Default for AdamNumbers {
+    fn default() -> Self {
+        Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-7 }
+    }
+}
+
+/// The built-in files, by name.
+const BUILT_IN: [(&str, &str); 2] =
+    [("tutorial", include_str!("../recipes/tutorial.toml")), ("strong", include_str!("../recipes/strong.toml"))];
 
 /// Epochs at most: more than any training has patience for, few enough that their steps can be counted.
 const MOST_EPOCHS: usize = 1_000_000;
@@ -202,11 +215,22 @@ impl Recipe {
     /// # Errors
     /// [`RecipeError::Unknown`].
     pub fn built_in(name: &str) -> Result<Self, RecipeError> {
-        match name {
-            "tutorial" => Self::from_toml(include_str!("../recipes/tutorial.toml")),
-            "strong" => Self::from_toml(include_str!("../recipes/strong.toml")),
-            _ => Err(RecipeError::Unknown { name: name.to_owned() }),
-        }
+        Self::from_toml(Self::built_in_file(name)?)
+    }
+
+    /// The TOML file of the built-in recipe of that name.
+    ///
+    /// # Errors
+    /// [`RecipeError::Unknown`].
+    pub fn built_in_file(name: &str) -> Result<&'static str, RecipeError> {
+        let found = BUILT_IN.iter().find(|(built_in, _)| *built_in == name);
+        found.map(|(_, text)| *text).ok_or_else(|| RecipeError::Unknown { name: name.to_owned() })
+    }
+
+    /// The TOML files of the built-in recipes, by name.
+    #[must_use]
+    pub fn built_in_files() -> &'static [(&'static str, &'static str)] {
+        &BUILT_IN
     }
 
     /// The recipe as it is for a network of that name, with a teacher or without, its exceptions worked in.
@@ -314,6 +338,7 @@ impl Recipe {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::architecture::Template;
 
     #[test]
     fn the_tutorials_recipe_is_the_tutorials() {
@@ -326,7 +351,7 @@ mod tests {
     #[test]
     fn the_strong_recipe_is_checked_for_every_built_in_network_and_exceptions_take_effect() {
         let strong = Recipe::built_in("strong").unwrap();
-        let built_in = Architecture::built_in_files().iter().map(|&(name, _)| name);
+        let built_in = Template::built_in_files().iter().map(|&(name, _)| name);
         for name in built_in.chain(["a network of one's own"]) {
             strong.clone().for_network(name, false).check().unwrap();
             strong.clone().for_network(name, true).check().unwrap();
@@ -343,6 +368,18 @@ mod tests {
         let recipe = Recipe::built_in("strong").unwrap().for_network("tiny", true);
         let text = serde_json::to_string(&recipe).unwrap();
         assert_eq!(serde_json::from_str::<Recipe>(&text).unwrap(), recipe);
+    }
+
+    #[test]
+    fn what_a_recipe_leaves_out_is_as_in_plain_training() {
+        let least = "name = \"mine\"\nepochs = 3\nbatch_size = 8\nlearning_rate = 0.01\npatience = 2\n";
+        let recipe = Recipe::from_toml(least).unwrap();
+        recipe.check().unwrap();
+        let plain = Recipe::built_in("tutorial").unwrap();
+        let named = Recipe { name: "mine".to_owned(), description: String::new(), ..plain };
+        assert_eq!(recipe, Recipe { epochs: 3, batch_size: 8, learning_rate: 0.01, patience: 2, ..named });
+        let beta = Recipe::from_toml(&format!("{least}[adam]\nbeta1 = 0.8\n")).unwrap().adam;
+        assert_eq!(beta, AdamNumbers { beta1: 0.8, ..recipe.adam });
     }
 
     #[test]

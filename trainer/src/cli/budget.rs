@@ -1,19 +1,19 @@
 //! What the network may take of a chip: the flags, and the check before the training.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result, anyhow};
+use clap::builder::TypedValueParser;
 use trainer::architecture::{Architecture, thousands};
-use trainer::hardware::{Budget, Chip, Footprint};
-use trainer::run::RunConfig;
+use trainer::hardware::{Budget, Chip, Footprint, time};
+use trainer::run::{RunConfig, Target};
 
 use super::console::{Console, tell};
+use super::named::CHIPS;
 
 /// What the network may take.
 #[derive(clap::Args)]
 pub struct BudgetFlags {
     /// Chip that the network has to fit on, such as nrf52840 (see trainer chips): refused before training if it does not
-    #[arg(long, value_name = "NAME", value_parser = Chip::named)]
+    #[arg(long, value_name = "NAME", value_parser = CHIPS.try_map(|name| Chip::named(&name)), hide_possible_values = true)]
     chip: Option<&'static Chip>,
     /// Flash for the model and the program that runs it, such as 256K or 1M [default: the chip's]
     #[arg(long, value_name = "SIZE", value_parser = size)]
@@ -37,18 +37,20 @@ fn size(text: &str) -> Result<usize, String> {
 }
 
 impl BudgetFlags {
-    fn budget(&self) -> Budget {
-        Budget {
+    /// What was asked for; `None` where nothing was.
+    pub fn target(&self) -> Option<Target> {
+        let target = Target {
+            chip: self.chip.map(|chip| chip.name.clone()),
             flash: self.max_flash.or(self.chip.map(|chip| chip.flash)),
             ram: self.max_ram.or(self.chip.map(|chip| chip.ram)),
-            core: self.chip.map(|chip| chip.core),
-        }
+        };
+        (target.flash.is_some() || target.ram.is_some()).then_some(target)
     }
 
     /// Refuses a network that no chip could run, or not this one; says how much of it is taken.
     pub fn check(&self, architecture: &Architecture, config: &RunConfig, console: &Console) -> Result<()> {
         let footprint = Footprint::of(architecture, config).context(architecture.name.clone())?;
-        let budget = self.budget();
+        let budget = self.target().map_or_else(Budget::default, |target| target.budget());
         budget.check(&footprint).map_err(|error| {
             let place = self.chip.map_or("the budget".to_owned(), |chip| format!("{} ({})", chip.name, chip.core.name));
             anyhow!(
@@ -77,16 +79,6 @@ impl BudgetFlags {
     }
 }
 
-/// A time in two or three digits, which is as much as an estimate says.
-pub fn time(time: Duration) -> String {
-    let milliseconds = 1e3 * time.as_secs_f64();
-    match milliseconds {
-        0.0..10.0 => format!("{milliseconds:.1} ms"),
-        10.0..1000.0 => format!("{milliseconds:.0} ms"),
-        _ => format!("{:.1} s", milliseconds / 1e3),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,14 +95,6 @@ mod tests {
                 Err("it must be a number of bytes, such as 65536, 64K or 1M".to_owned()),
                 "{wrong}"
             );
-        }
-    }
-
-    #[test]
-    fn a_time_is_said_as_precisely_as_an_estimate_can_be() {
-        let cases = [(0.000_42, "0.4 ms"), (0.0099, "9.9 ms"), (0.0426, "43 ms"), (1.26, "1.3 s")];
-        for (seconds, expected) in cases {
-            assert_eq!(time(Duration::from_secs_f64(seconds)), expected);
         }
     }
 }

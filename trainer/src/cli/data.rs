@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow, bail};
 use infer_core::{Metadata, Shape};
-use trainer::architecture::Architecture;
+use trainer::architecture::{Architecture, ArchitectureError, Template};
 use trainer::data::{Dataset, DatasetChoice, Environment, Loaded, Request, fashion_mnist, garments};
 use trainer::preprocess::{Conversion, Preprocessing, Resize, parse_shape};
 
@@ -105,11 +105,10 @@ impl TrainingData {
         self.data.as_ref().map(absolute).transpose()
     }
 
-    /// Loads the pictures, says which they are, and makes the architecture one for pictures of their shape and number of
-    /// classes.
+    /// Loads the pictures, says which they are, and makes an architecture for pictures of their shape and number of classes.
     pub fn load(
         &self,
-        architecture: Architecture,
+        template: &Template,
         validation_fraction: f64,
         seed: u64,
         console: &Console,
@@ -139,13 +138,15 @@ impl TrainingData {
         let shape = dataset.train.shape();
         let side = |side: usize| u16::try_from(side).with_context(|| format!("images of {shape} are too large"));
         let shape = Shape { height: side(shape.height)?, width: side(shape.width)?, channels: side(shape.channels)? };
-        let name = architecture.name.clone();
-        let architecture = architecture
-            .with_input(shape)
-            .with_context(|| {
-                format!("model {name} does not take pictures of {shape}; give another --input or --model")
-            })?
-            .with_classes(dataset.class_names.len() as u16);
+        let classes =
+            u16::try_from(dataset.class_names.len()).context("there are more classes than a network has outputs")?;
+        let architecture = template.architecture(shape, classes).map_err(|error| match error {
+            ArchitectureError::Classes { .. } => anyhow::Error::from(error),
+            error => anyhow::Error::from(error).context(format!(
+                "model {} does not take pictures of {shape}; give another --input or --model",
+                template.name
+            )),
+        })?;
         Ok((loaded.dataset, architecture))
     }
 }

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
-use trainer::evaluate::{self, Confusion, Score};
+use trainer::evaluate::{self, Confusion};
+use trainer::interval::{ENOUGH, Estimate, Interval};
 use trainer::model_file;
 
 use super::data::{TestData, describe};
@@ -40,7 +41,7 @@ struct Report<'a> {
     dataset: &'a str,
     images: usize,
     #[serde(flatten)]
-    score: Score,
+    score: Estimate,
     images_per_second: f64,
     cores: usize,
     kernels: &'static str,
@@ -51,8 +52,30 @@ struct Report<'a> {
 #[derive(Serialize)]
 struct ClassReport<'a> {
     name: &'a str,
+    /// Images that were given it.
+    given: usize,
+    /// Images that are of it.
+    images: usize,
     precision: Option<f64>,
+    precision_interval: Option<Interval>,
     recall: Option<f64>,
+    recall_interval: Option<Interval>,
+}
+
+impl<'a> ClassReport<'a> {
+    fn new(name: &'a str, class: usize, confusion: &Confusion) -> Self {
+        let right = confusion.counts[class][class];
+        let (given, images) = (confusion.given(class), confusion.images(class));
+        Self {
+            name,
+            given,
+            images,
+            precision: confusion.precision(class),
+            precision_interval: Interval::wilson(right, given),
+            recall: confusion.recall(class),
+            recall_interval: Interval::wilson(right, images),
+        }
+    }
 }
 
 impl Eval {
@@ -84,19 +107,11 @@ impl Eval {
             trained_on: metadata.dataset,
             dataset: &dataset.name,
             images: test.len(),
-            score: answers.score,
+            score: answers.score.over(test.len()),
             images_per_second,
             cores: if self.one_core { 1 } else { rayon::current_num_threads() },
             kernels: infer_core::KERNELS,
-            classes: names
-                .iter()
-                .enumerate()
-                .map(|(class, name)| ClassReport {
-                    name,
-                    precision: confusion.precision(class),
-                    recall: confusion.recall(class),
-                })
-                .collect(),
+            classes: names.iter().enumerate().map(|(class, name)| ClassReport::new(name, class, &confusion)).collect(),
             confusion: &confusion,
         };
         if self.json {
@@ -111,16 +126,28 @@ impl Eval {
 impl Report<'_> {
     fn print(&self) -> Result<()> {
         say!("model      {} ({}, trained on {})", self.model, self.architecture, self.trained_on);
-        say!("accuracy   {:.4} of {} test images", self.score.accuracy, self.images);
+        let interval = Interval::of_few(self.score.accuracy, self.images)
+            .map_or_else(String::new, |interval| format!(", 95% interval {interval}"));
+        say!("accuracy   {:.4} of {} test images{interval}", self.score.accuracy, self.images);
         say!("loss       {:.4}", self.score.loss);
         let cores = if self.cores == 1 { "one core".to_owned() } else { format!("{} cores", self.cores) };
         say!("speed      {:.0} images/s on {cores}, {} kernels\n", self.images_per_second, self.kernels);
         let widest = self.classes.iter().map(|class| class.name.chars().count()).max().unwrap_or(0).max(5);
-        say!("    {:<widest$}  precision  recall", "class");
         let percent = |share: Option<f64>| share.map_or("-".to_owned(), |share| format!("{:.1}%", 100.0 * share));
+        let few = self.classes.iter().any(|class| class.given.min(class.images) < ENOUGH);
+        let interval = |interval: Option<Interval>, images: usize| match interval {
+            Some(interval) if images < ENOUGH => format!("  {:<8}", interval.percent()),
+            _ if few => format!("  {:<8}", ""),
+            _ => String::new(),
+        };
+        let head = if few { format!("  {:<8}", "95%") } else { String::new() };
+        say!("    {:<widest$}  precision{head}  recall{}", "class", head.trim_end());
         for (index, class) in self.classes.iter().enumerate() {
             let (precision, recall) = (percent(class.precision), percent(class.recall));
-            say!("{index:>3} {:<widest$}  {precision:>9}  {recall:>6}", class.name);
+            let of_precision = interval(class.precision_interval, class.given);
+            let of_recall = interval(class.recall_interval, class.images);
+            let row = format!("{precision:>9}{of_precision}  {recall:>6}{of_recall}");
+            say!("{index:>3} {:<widest$}  {}", class.name, row.trim_end());
         }
         say!("\nconfusion: a row per true class, a column per predicted one");
         let cell = self.confusion.counts.iter().flatten().max().map_or(1, |most| most.to_string().len()).max(3) + 1;

@@ -1,10 +1,10 @@
 //! `trainer fit --export model.bin`
 
-use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
-use trainer::architecture::Architecture;
+use trainer::architecture::Template;
+use trainer::augment::Augment;
 use trainer::fit::Unfinished;
 use trainer::recipe::Recipe;
 use trainer::run::{RunConfig, RunDirectory};
@@ -14,7 +14,8 @@ use super::calibration::CalibrationName;
 use super::console::{ConsoleFlags, tell};
 use super::data::{TrainingData, fraction};
 use super::interrupt::Interrupt;
-
+use super::named::{MODELS, RECIPES, is_path, named_or_file};
+use super::output::warn;
 use super::teacher::Teachers;
 use super::training_run::{TrainingRun, check_export};
 use crate::Usage;
@@ -30,14 +31,14 @@ use crate::Usage;
   trainer fit --resume runs/cnn-fashion-mnist-48-1")]
 pub struct Fit {
     /// Network: mlp, cnn, small, tiny, large, or a TOML file (see trainer models)
-    #[arg(long, default_value = "cnn", value_name = "NAME")]
+    #[arg(long, default_value = "cnn", value_name = "NAME", value_parser = MODELS, hide_possible_values = true)]
     model: String,
     #[command(flatten)]
     data: TrainingData,
     #[command(flatten)]
     budget: BudgetFlags,
-    /// Training recipe: tutorial, strong, or a TOML file; the flags below override its numbers
-    #[arg(long, default_value = "tutorial", value_name = "NAME")]
+    /// Training recipe: tutorial, strong, or a TOML file (see trainer recipes); the flags below override its numbers
+    #[arg(long, default_value = "tutorial", value_name = "NAME", value_parser = RECIPES, hide_possible_values = true)]
     recipe: String,
     /// Most passes over the training images [recipe tutorial: 100]
     #[arg(long, value_name = "N")]
@@ -54,6 +55,13 @@ pub struct Fit {
     /// How much lower the validation loss must be to count as improvement [recipe tutorial: 0]
     #[arg(long, value_name = "LOSS")]
     min_delta: Option<f64>,
+    /// Mirror half of the training images, left for right, in each epoch; right where a mirrored image is of the same class
+    #[arg(long, conflicts_with = "no_flip")]
+    flip: bool,
+    /// Mirror no images: for letters, digits, arrows, and whatever else has a left and a right. Recipe strong mirrors
+    /// half of them otherwise (all built-in networks but mlp)
+    #[arg(long)]
+    no_flip: bool,
     /// Share of the training images held out for validation, between 0 and 1 [default: 0.05]
     #[arg(long, value_name = "SHARE", value_parser = fraction, conflicts_with = "teacher")]
     val_fraction: Option<f64>,
@@ -81,7 +89,7 @@ pub struct Fit {
 }
 
 /// What a run that goes on has been told already.
-const RESUMED: [&str; 19] = [
+const RESUMED: [&str; 21] = [
     "model",
     "dataset",
     "input",
@@ -97,6 +105,8 @@ const RESUMED: [&str; 19] = [
     "lr",
     "patience",
     "min_delta",
+    "flip",
+    "no_flip",
     "val_fraction",
     "seed",
     "teacher",
@@ -123,12 +133,13 @@ impl Fit {
     /// A run that has not taken a step.
     fn begin(&self) -> Result<TrainingRun> {
         let console = self.console.console();
-        let architecture = named_or_file("model", &self.model, Architecture::built_in, Architecture::from_toml)?;
-        let recipe = self.recipe(&architecture.name)?;
+        let template = named_or_file("--model", &self.model, Template::built_in, Template::from_toml)?;
+        let recipe = self.recipe(&template.name)?;
+        self.note_flips(&recipe);
         let teachers = Teachers::open(&self.teacher)?;
         let (split_seed, validation_fraction) =
             teachers.as_ref().map_or((self.seed, self.val_fraction.unwrap_or(0.05)), Teachers::split);
-        let (dataset, architecture) = self.data.load(architecture, validation_fraction, split_seed, &console)?;
+        let (dataset, architecture) = self.data.load(&template, validation_fraction, split_seed, &console)?;
         if let Some(teachers) = &teachers {
             teachers.check(&dataset)?;
         }
@@ -143,6 +154,7 @@ impl Fit {
             teachers_sha256: teachers.as_ref().map_or(Vec::new(), |teachers| teachers.weights_sha256.clone()),
             export: self.export.as_deref().map(std::path::absolute).transpose()?,
             calibration_methods: self.calibration.methods().to_vec(),
+            target: self.budget.target(),
             ..RunConfig::new(&architecture, recipe, &dataset, self.seed)
         };
         self.budget.check(&architecture, &config, &console)?;
@@ -154,7 +166,7 @@ impl Fit {
 
     /// The recipe for a network of that name, with the numbers that the command line overrides.
     fn recipe(&self, network: &str) -> Result<Recipe> {
-        let recipe = named_or_file("recipe", &self.recipe, Recipe::built_in, Recipe::from_toml)?;
+        let recipe = named_or_file("--recipe", &self.recipe, Recipe::built_in, Recipe::from_toml)?;
         let recipe = recipe.for_network(network, !self.teacher.is_empty());
         let recipe = Recipe {
             epochs: self.epochs.unwrap_or(recipe.epochs),
@@ -162,10 +174,34 @@ impl Fit {
             learning_rate: self.lr.unwrap_or(recipe.learning_rate),
             patience: self.patience.unwrap_or(recipe.patience),
             min_delta: self.min_delta.unwrap_or(recipe.min_delta),
+            augment: Augment { flip: self.share_to_flip(recipe.augment.flip), ..recipe.augment },
             ..recipe
         };
         recipe.check().map_err(Usage::error)?;
         Ok(recipe)
+    }
+
+    /// The share of training images that are mirrored, where the recipe has `share`.
+    fn share_to_flip(&self, share: f64) -> f64 {
+        match (self.flip, self.no_flip) {
+            (true, _) if share > 0.0 => share,
+            (true, _) => 0.5,
+            (false, true) => 0.0,
+            (false, false) => share,
+        }
+    }
+
+    /// Of images that nobody here knows it is the user who has to say whether they may be mirrored: a built-in recipe that does
+    /// so unasked says so.
+    fn note_flips(&self, recipe: &Recipe) {
+        let is_asked = self.flip || self.no_flip || is_path(&self.recipe);
+        if self.data.data.is_some() && recipe.augment.flip > 0.0 && !is_asked {
+            warn(&format!(
+                "NOTE: recipe {} mirrors images left for right, which harms classes that have a left and a right (letters, digits, \
+                 arrows): --no-flip leaves that out, --flip does it without this note",
+                recipe.name
+            ));
+        }
     }
 
     /// What a run's files say of others they say in JSON, which has no way to name some.
@@ -180,18 +216,4 @@ impl Fit {
         }
         Ok(())
     }
-}
-
-/// What is built in under a name, or, where it looks like the path of a file, what that file says.
-fn named_or_file<T, E: std::error::Error + Send + Sync + 'static>(
-    flag: &str,
-    name: &str,
-    built_in: fn(&str) -> Result<T, E>,
-    from_toml: fn(&str) -> Result<T, E>,
-) -> Result<T> {
-    if !name.contains(['.', '/', std::path::MAIN_SEPARATOR]) {
-        return built_in(name).map_err(Usage::error);
-    }
-    let text = fs::read_to_string(name).map_err(|error| Usage::error(anyhow!("--{flag} {name}: {error}")))?;
-    from_toml(&text).map_err(|error| Usage::error(anyhow!("{name}: {error}")))
 }

@@ -11,10 +11,10 @@ use trainer::model_file;
 use trainer::quantize::Report;
 use trainer::run::RunDirectory;
 
-use super::budget::time;
 use super::output::{say, significant};
 use super::{quantization, run_data};
 use crate::Usage;
+use trainer::hardware::time;
 
 /// Columns of the text, and so of the list of classes.
 const COLUMNS: usize = 80;

@@ -2,40 +2,61 @@
 
 use std::io::Write;
 
-use anyhow::Result;
-use trainer::architecture::{Architecture, thousands};
+use anyhow::{Result, anyhow};
+use trainer::architecture::{Architecture, Template, thousands};
 
+use super::named::{MODELS, is_path, named_or_file};
 use super::output::say;
 use crate::Usage;
 
-/// List the built-in networks, or print the TOML file of one.
+/// List the built-in networks, print the TOML file of one, or check a file of your own.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   trainer models
-  trainer models small > mine.toml     # a beginning for a network of your own: fit --model ./mine.toml")]
+  trainer models small > mine.toml     # a beginning for a network of your own: fit --model ./mine.toml
+  trainer models ./mine.toml           # its layers, shapes and weights, or what is wrong with it")]
 pub struct Models {
-    /// Print the file of this one
+    /// Print the file of this one; a name with a dot or a slash is a file of your own
+    #[arg(value_parser = MODELS, hide_possible_values = true)]
     name: Option<String>,
 }
 
 impl Models {
-    /// Prints a list or a file.
+    /// Prints a list, a file, or the table of a file.
     pub fn run(self) -> Result<()> {
-        if let Some(name) = &self.name {
-            write!(std::io::stdout(), "{}", Architecture::built_in_file(name).map_err(Usage::error)?)?;
-            return Ok(());
-        }
-        for (name, text) in Architecture::built_in_files() {
-            let architecture = Architecture::from_toml(text)?;
-            say!(
-                "{name:<6} {:>9} parameters {:>12} multiply-accumulates",
-                thousands(architecture.parameters()),
-                thousands(architecture.macs())
-            );
-            for shaped in &architecture.layers {
-                say!("         {}", shaped.layer);
+        match self.name.as_deref() {
+            Some(path) if is_path(path) => {
+                let template = named_or_file("model", path, Template::built_in, Template::from_toml)?;
+                let architecture = template.example().map_err(|error| Usage::error(anyhow!("{path}: {error}")))?;
+                say!("{architecture}");
+                say!("\n{}; fit takes both from the data", counted(&architecture));
+            }
+            Some(name) => write!(std::io::stdout(), "{}", Template::built_in_file(name).map_err(Usage::error)?)?,
+            None => {
+                for (name, _) in Template::built_in_files() {
+                    let architecture = Architecture::built_in(name)?;
+                    say!(
+                        "{name:<6} {:>9} parameters {:>12} multiply-accumulates",
+                        thousands(architecture.parameters()),
+                        thousands(architecture.macs())
+                    );
+                    for shaped in &architecture.layers {
+                        say!("         {}", shaped.layer);
+                    }
+                }
+                say!("\nCounted for images of 28x28x1 and 10 classes; fit takes both from the data.");
             }
         }
         Ok(())
     }
+}
+
+/// What the numbers of a table are for.
+fn counted(architecture: &Architecture) -> String {
+    format!(
+        "{} multiply-accumulates, for images of {} and {} classes",
+        thousands(architecture.macs()),
+        architecture.input,
+        architecture.classes()
+    )
 }

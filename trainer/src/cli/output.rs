@@ -1,6 +1,6 @@
 //! What the subcommands print alike.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 use trainer::printable::printable;
@@ -26,7 +26,39 @@ pub fn complain(text: &str) {
 
 /// Shows a warning that cannot be overlooked, on standard error.
 pub fn warn(text: &str) {
-    complain(&format!("\n{}\n", colored(&printable(text), AnsiColor::Yellow)));
+    complain(&format!("\n{}\n", colored(&for_terminal(&printable(text)), AnsiColor::Yellow)));
+}
+
+/// Columns of a terminal.
+const COLUMNS: usize = 80;
+
+/// A message for standard error: in lines of at most 80 columns where that is a terminal, which would break it within words; else as it
+/// is, so that a message stays one line of a log.
+pub fn for_terminal(text: &str) -> String {
+    if std::io::stderr().is_terminal() { in_lines(text, COLUMNS) } else { text.to_owned() }
+}
+
+/// Text in lines of so many characters at most, broken between words; a word that is longer, such as a path, has a line of its own.
+fn in_lines(text: &str, columns: usize) -> String {
+    let mut lines = String::with_capacity(text.len());
+    for line in text.split('\n') {
+        let mut column = 0;
+        for word in line.split(' ') {
+            let length = word.chars().count();
+            if column > 0 && column + 1 + length > columns {
+                lines.push('\n');
+                column = 0;
+            } else if column > 0 {
+                lines.push(' ');
+                column += 1;
+            }
+            lines.push_str(word);
+            column += length;
+        }
+        lines.push('\n');
+    }
+    lines.pop();
+    lines
 }
 
 /// A number in four significant digits, in at most nine characters.
@@ -44,7 +76,21 @@ pub fn significant(number: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::significant;
+    use super::{in_lines, significant};
+
+    #[test]
+    fn long_messages_break_between_words_and_never_within_one() {
+        let text = "WARNING: 14 validation images cannot tell the epochs apart: hold out more\nof them";
+        for columns in 1..100 {
+            let lines = in_lines(text, columns);
+            assert_eq!(lines.split_whitespace().collect::<Vec<_>>(), text.split_whitespace().collect::<Vec<_>>());
+            for line in lines.lines() {
+                assert!(line.chars().count() <= columns || !line.contains(' '), "{columns}: {line:?}");
+            }
+        }
+        assert_eq!(in_lines("ä öü ß", 4), "ä öü\nß");
+        assert_eq!(in_lines(text, 1000), text);
+    }
 
     #[test]
     fn numbers_have_four_significant_digits() {

@@ -5,8 +5,10 @@ use std::path::Path;
 use anstyle::AnsiColor;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use trainer::data::Dataset;
 use trainer::evaluate::Score;
 use trainer::fit::{Epoch, History, Observer};
+use trainer::interval::{ENOUGH, Estimate, Interval};
 use trainer::quantize::aware::Gain;
 use trainer::recipe::Recipe;
 use trainer::run::Metrics;
@@ -21,17 +23,21 @@ pub struct Progress {
     has_head: bool,
     epochs: usize,
     patience: usize,
+    /// Images of the training and of the validation.
+    images: [usize; 2],
 }
 
 impl Progress {
-    /// Of a training by this recipe, with a bar where people read along.
-    pub fn new(recipe: &Recipe, console: &Console) -> Self {
+    /// Of a training by this recipe on these images, with a bar where people read along.
+    pub fn new(recipe: &Recipe, dataset: &Dataset, console: &Console) -> Self {
         let style = ProgressStyle::with_template("{prefix} [{wide_bar}] {msg}  {eta} left")
             .unwrap_or_else(|_| ProgressStyle::default_bar())
             .progress_chars("=> ");
         let bar = if console.is_text() { ProgressBar::new(0) } else { ProgressBar::hidden() };
         let bar = bar.with_style(style);
-        Self { console: console.clone(), bar, has_head: false, epochs: recipe.epochs, patience: recipe.patience }
+        let images = [dataset.train.len(), dataset.validation.len()];
+        let (epochs, patience) = (recipe.epochs, recipe.patience);
+        Self { console: console.clone(), bar, has_head: false, epochs, patience, images }
     }
 
     /// For so many epochs more than those of `history`.
@@ -39,11 +45,17 @@ impl Progress {
         Self { epochs: history.epochs.len() + epochs, ..self }
     }
 
+    /// Whether there are so few validation images that rows have the interval of their accuracy, in place of images per second.
+    fn has_few(&self) -> bool {
+        self.images[1] < ENOUGH
+    }
+
     /// A row, behind the head of the table where it is the first.
     fn row(&mut self, row: &str) {
         if !std::mem::replace(&mut self.has_head, true) {
             tell!(self.console, "         train             validation");
-            tell!(self.console, "epoch    loss    accuracy  loss    accuracy  seconds  images/s");
+            let last = if self.has_few() { "95%          seconds" } else { "seconds  images/s" };
+            tell!(self.console, "epoch    loss    accuracy  loss    accuracy  {last}");
         }
         self.console.colored_line(row);
     }
@@ -62,6 +74,10 @@ impl Progress {
             before.loss,
             before.accuracy
         );
+        let intervals = [after, before].map(|score| Interval::of_few(score.accuracy, self.images[1]));
+        if let [Some(after), Some(before)] = intervals {
+            tell!(self.console, "95% of the accuracies: {after}, before {before}");
+        }
     }
 
     /// Says how the training ended, and which epoch's weights it came to.
@@ -98,12 +114,25 @@ impl Observer for Progress {
         let Epoch { epoch: number, train, validation, seconds, images_per_second, quantized } = epoch;
         let quantized = if *quantized { "  quantized" } else { "" };
         let best = if is_best { colored("  best", AnsiColor::Green) } else { String::new() };
+        let [train_images, validation_images] = self.images;
+        let last = match Interval::of_few(validation.accuracy, validation_images) {
+            Some(interval) => format!("{interval:<11}  {seconds:>7.1}"),
+            None => format!("{seconds:>7.1}  {images_per_second:>8.0}"),
+        };
         let row = format!(
-            "{number:>5}    {:.4}  {:.4}    {:.4}  {:.4}    {seconds:>7.1}  {images_per_second:>8.0}{quantized}{best}",
+            "{number:>5}    {:.4}  {:.4}    {:.4}  {:.4}    {last}{quantized}{best}",
             train.loss, train.accuracy, validation.loss, validation.accuracy
         );
         self.bar.clone().suspend(|| self.row(&row));
-        self.console.event(&Event::Epoch { epoch, is_best });
+        self.console.event(&Event::Epoch {
+            epoch: *number,
+            train: train.over(train_images),
+            validation: validation.over(validation_images),
+            seconds: *seconds,
+            images_per_second: *images_per_second,
+            quantized: epoch.quantized,
+            is_best,
+        });
     }
 }
 
@@ -113,9 +142,18 @@ impl Observer for Progress {
 pub enum Event<'a> {
     /// An epoch is over.
     Epoch {
-        /// What it came to.
-        #[serde(flatten)]
-        epoch: &'a Epoch,
+        /// Counted from 1.
+        epoch: usize,
+        /// Running mean over the epoch's steps.
+        train: Estimate,
+        /// Measured after the last step.
+        validation: Estimate,
+        /// Wall time of the training steps.
+        seconds: f64,
+        /// Training images per second of that time.
+        images_per_second: f64,
+        /// Whether weights and activations were rounded.
+        quantized: bool,
         /// Whether it is the best so far.
         is_best: bool,
     },

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use anyhow::Result;
 use trainer::architecture::thousands;
+use trainer::interval::Interval;
 use trainer::quantize::report::{Answered, CodesReport, LayerReport, Report};
 
 use super::output::{say, significant};
@@ -74,10 +75,14 @@ fn share(share: f64) -> String {
 }
 
 fn print_answers(report: &Report) -> Result<()> {
-    say!("\n{:<40}{:>10}{:>12}{:>18}", "quantized", "accuracy", "loss", "agree with float");
+    let interval = |accuracy| Interval::of_few(accuracy, report.images);
+    // Where images are few, there is an interval beside each accuracy, and less room for names.
+    let (widest, head) = if interval(0.0).is_some() { (32, "  95%         ") } else { (40, "") };
+    say!("\n{:<widest$}{:>10}{head}{:>10}{:>18}", "quantized", "accuracy", "loss", "agree with float");
     let row = |name: &str, Answered { score, agreement_with_float }: &Answered| {
         let agreement = format!("{:.2}%", 100.0 * agreement_with_float);
-        format!("{name:<40}{:>10.4}{:>12.5}{agreement:>18}", score.accuracy, score.loss)
+        let interval = interval(score.accuracy).map_or_else(String::new, |interval| format!("  {interval:<12}"));
+        format!("{name:<widest$}{:>10.4}{interval}{:>10.5}{agreement:>18}", score.accuracy, score.loss)
     };
     say!("{}", row("nothing: the float network", &report.float));
     for layer in &report.layers {

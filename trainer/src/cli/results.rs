@@ -7,8 +7,10 @@ use sha2::{Digest, Sha256};
 use trainer::architecture::thousands;
 use trainer::data::Dataset;
 use trainer::data::download::hexadecimal;
-use trainer::evaluate::{self, Answers, Score};
+use trainer::evaluate::{self, Answers};
 use trainer::fit::History;
+use trainer::fit::selection::Selection;
+use trainer::interval::{Estimate, Interval};
 use trainer::model::FloatModel;
 use trainer::quantize::QuantizedModel;
 use trainer::quantize::aware::Gain;
@@ -16,6 +18,7 @@ use trainer::run::{Accuracies, ExportMetrics, Int8Metrics, Metrics, PerSplit, Ru
 use trainer::whole_file::write_whole;
 
 use super::console::{Console, tell};
+use super::output::warn;
 
 /// What came out.
 pub struct Results {
@@ -56,22 +59,27 @@ pub fn finish(
 
     let seconds_per_epoch = median(history.epochs.iter().map(|epoch| epoch.seconds).collect());
     let header = infer_core::Header::parse(&bytes)?;
+    let images =
+        PerSplit { train: dataset.train.len(), validation: dataset.validation.len(), test: dataset.test.len() };
+    let selection = Selection::of(&history.epochs, history.best_epoch, images.validation);
     let metrics = Metrics {
         model: architecture.name.clone(),
         dataset: dataset.name.clone(),
         parameters: architecture.parameters(),
         seed: config.seed,
-        images: PerSplit { train: dataset.train.len(), validation: dataset.validation.len(), test: dataset.test.len() },
+        images,
         epochs_run: history.epochs.len(),
         best_epoch: history.best_epoch,
         stopped_early: history.stopped_early,
+        interrupted: history.interrupted,
+        epochs_like_the_best: selection.map(|selection| selection.alike),
         seconds_per_epoch,
         images_per_second: dataset.train.len() as f64 / seconds_per_epoch,
-        float: scores(&float),
+        float: scores(&float, images),
         int8: Int8Metrics {
-            scores: scores(&int8),
+            scores: scores(&int8, images),
             agreement_with_float: int8.test.agreement(&float.test),
-            validation_before_fine_tuning: gain.map(|gain| gain.before),
+            validation_before_fine_tuning: gain.map(|gain| gain.before.over(images.validation)),
         },
         export: ExportMetrics {
             path: config.export.clone().filter(|_| exported.is_ok()).unwrap_or_else(|| directory.model()),
@@ -84,6 +92,9 @@ pub fn finish(
     };
     directory.write_metrics(&metrics)?;
     print(&metrics, directory, console);
+    if let Some(selection) = selection.filter(Selection::is_chance) {
+        warn(&format!("WARNING: {selection}."));
+    }
     if let Some(page) = super::report::after_fit(directory, model, &config.calibration, &bytes, dataset) {
         tell!(console, "a page about it, for a browser: {}", page.display());
     }
@@ -98,8 +109,12 @@ fn on_each(dataset: &Dataset, score: impl Fn(&trainer::data::Images) -> Result<A
     Ok(PerSplit { train: score(&dataset.train)?, validation: score(&dataset.validation)?, test: score(&dataset.test)? })
 }
 
-fn scores(answers: &PerSplit<Answers>) -> PerSplit<Score> {
-    PerSplit { train: answers.train.score, validation: answers.validation.score, test: answers.test.score }
+fn scores(answers: &PerSplit<Answers>, images: PerSplit<usize>) -> PerSplit<Estimate> {
+    PerSplit {
+        train: answers.train.score.over(images.train),
+        validation: answers.validation.score.over(images.validation),
+        test: answers.test.score.over(images.test),
+    }
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -114,6 +129,18 @@ fn print(metrics: &Metrics, directory: &RunDirectory, console: &Console) {
         let cells = [scores.train, scores.validation, scores.test]
             .map(|score| format!("{:.4}  {:.4}  ", score.loss, score.accuracy));
         tell!(console, "{name:<10}  {}", cells.join("  ").trim_end());
+        let images = metrics.images;
+        let counts = [images.train, images.validation, images.test];
+        let intervals = [scores.train, scores.validation, scores.test].into_iter().zip(counts);
+        let intervals: Vec<String> = intervals
+            .map(|(score, images)| Interval::of_few(score.accuracy, images))
+            .map(|interval| interval.map_or_else(String::new, |interval| interval.to_string()))
+            .collect();
+        if intervals.iter().any(|interval| !interval.is_empty()) {
+            // Below each accuracy, one column to the left of it.
+            let cells: String = intervals.iter().map(|interval| format!("{:7}{interval:<11}", "")).collect();
+            tell!(console, "{:<12}{}", "  95%", cells.trim_end());
+        }
     }
     let export = &metrics.export;
     tell!(console, "\nint8 and float agree on {:.2}% of the test images", 100.0 * metrics.int8.agreement_with_float);

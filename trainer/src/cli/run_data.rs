@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
+use trainer::architecture::thousands;
 use trainer::data::{Dataset, DatasetChoice, Environment, Request, fashion_mnist, garments};
 use trainer::preprocess::Preprocessing;
-use trainer::run::RunConfig;
+use trainer::run::{RunConfig, RunDirectory};
 
 use super::output::warn;
 use crate::Usage;
@@ -13,6 +14,7 @@ use crate::Usage;
 /// Loads what the run at `path` was trained on, from `data` where that is given; other pictures are an error. How far it is
 /// is said unless `quiet`.
 pub fn load(path: &Path, config: &RunConfig, data: Option<&Path>, quiet: bool) -> Result<Dataset> {
+    let run = path;
     let path = path.display();
     let data_dir = data.map(Path::to_owned).or_else(|| config.data_dir.clone());
     let choice = match config.dataset.as_str() {
@@ -42,8 +44,11 @@ pub fn load(path: &Path, config: &RunConfig, data: Option<&Path>, quiet: bool) -
     .with_context(|| format!("{path} was trained on {}", config.dataset))?;
     loaded.warnings.iter().for_each(|warning| warn(warning));
     let dataset = &mut loaded.dataset;
-    if config.data_sha256.as_ref() == Some(&dataset.sha256()) {
-        // What they are says more than what their directory is called.
+    let found = dataset.name.clone();
+    let is_other = config.data_sha256.as_ref().is_some_and(|sha256| *sha256 != dataset.sha256());
+    let has_same_classes = dataset.class_names == config.class_names && dataset.train.shape() == config.input.into();
+    if config.data_sha256.is_some() && (!is_other || has_same_classes && is_own(&config.dataset)) {
+        // What a directory is called says nothing: whether its images are the run's is known by their SHA-256.
         dataset.name.clone_from(&config.dataset);
     }
     if dataset.name != config.dataset || dataset.class_names != config.class_names {
@@ -60,12 +65,30 @@ pub fn load(path: &Path, config: &RunConfig, data: Option<&Path>, quiet: bool) -
     if dataset.train.shape() != config.input.into() {
         bail!("{path} takes pictures of {}, but those of {} are {}", config.input, dataset.name, dataset.train.shape());
     }
-    if config.data_sha256.as_ref().is_some_and(|sha256| *sha256 != dataset.sha256()) {
+    if is_other {
+        let name = if found == config.dataset { found } else { format!("{found} ({} in the run)", config.dataset) };
+        let now = [dataset.train.len(), dataset.validation.len(), dataset.test.len()];
         bail!(
-            "the pictures of {} are not those that {path} was trained on: some have changed, come or gone; put them back, \
-             or give --data with the directory that has them",
-            config.dataset
+            "the pictures of {name} are not those that {path} was trained on: some have changed, come or gone{}; put them \
+             back, or give --data with the directory that has them",
+            counts(RunDirectory::open(run), now)
         );
     }
     Ok(loaded.dataset)
+}
+
+/// Whether a data set is one of the user's own, and not one that has a name here.
+fn is_own(dataset: &str) -> bool {
+    !matches!(dataset, garments::NAME | fashion_mnist::NAME)
+}
+
+/// How many images there are now and were then, where the run knows it; which part has more or fewer says what to look for.
+fn counts(run: RunDirectory, now: [usize; 3]) -> String {
+    let Ok(metrics) = run.read_metrics() else { return String::new() };
+    let then = [metrics.images.train, metrics.images.validation, metrics.images.test];
+    let total = |parts: [usize; 3]| thousands(parts.iter().sum());
+    match now == then {
+        true => format!(" (as many as then, {}: images have changed)", total(now)),
+        false => format!(" ({} now, {} then)", total(now), total(then)),
+    }
 }

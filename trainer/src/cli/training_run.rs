@@ -6,7 +6,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use trainer::architecture::Architecture;
 use trainer::data::Dataset;
 use trainer::evaluate::Score;
-use trainer::fit::{self, Checkpoint, Epoch, Observer, Unfinished};
+use trainer::fit::{self, Checkpoint, Epoch, FitError, Observer, Unfinished};
 use trainer::model::{FloatModel, Snapshot};
 use trainer::quantize::aware::FineTuning;
 use trainer::quantize::choose::{Chosen, choose};
@@ -95,9 +95,14 @@ impl TrainingRun {
             }
             None => {
                 let from = self.unfinished.checkpoint.take();
-                let mut recorder =
-                    Recorder::new(Progress::new(recipe, console), &self.directory, &mut self.unfinished, interrupt);
-                let history = fit::resume(&model, &self.dataset, recipe, seed, teacher, from.as_ref(), &mut recorder)?;
+                let mut recorder = Recorder::new(
+                    Progress::new(recipe, &self.dataset, console),
+                    &self.directory,
+                    &mut self.unfinished,
+                    interrupt,
+                );
+                let history = fit::resume(&model, &self.dataset, recipe, seed, teacher, from.as_ref(), &mut recorder);
+                let history = history.map_err(|error| name_checkpoint(error, &self.directory))?;
                 recorder.progress.finish(&history);
                 history
             }
@@ -117,7 +122,7 @@ impl TrainingRun {
         if !history.interrupted {
             let dataset = &self.dataset;
             let tuning = FineTuning { dataset, recipe, seed, teacher, calibration: &calibration };
-            let progress = Progress::new(recipe, console).after(&history, recipe.quantization_aware.epochs);
+            let progress = Progress::new(recipe, dataset, console).after(&history, recipe.quantization_aware.epochs);
             let from = self.unfinished.checkpoint.take().filter(|_| self.unfinished.trained.is_some());
             self.unfinished.trained = Some((history.clone(), model.snapshot()?.values()?));
             let mut recorder = Recorder::new(progress, &self.directory, &mut self.unfinished, interrupt);
@@ -187,6 +192,14 @@ impl Observer for Recorder<'_> {
             self.has_warned = true;
             warn(&format!("WARNING: this run cannot be resumed if it is interrupted: {error}"));
         }
+    }
+}
+
+/// The error with the file that it is about, where that is the checkpoint.
+fn name_checkpoint(error: FitError, directory: &RunDirectory) -> anyhow::Error {
+    match error {
+        FitError::Checkpoint(error) => anyhow::Error::from(error).context(directory.unfinished().display().to_string()),
+        error => error.into(),
     }
 }
 

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Epoch, History};
 use crate::adam::Moments;
+use crate::tensor_error::one_line;
 
 /// What the file begins with; the last byte is its version.
 const MAGIC: &[u8; 16] = b"thimble training\x01".first_chunk().expect("16 bytes");
@@ -73,13 +74,20 @@ pub struct Best {
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
     /// Something else, or what another version wrote.
-    #[error("this is not the checkpoint of a training, or one of another version of the trainer")]
+    #[error(
+        "this is not the checkpoint of a training, or one of another version of the trainer: the run cannot be resumed; \
+         start the training anew, with another --out"
+    )]
     Unknown,
     /// The checksum says that bytes have changed.
-    #[error("the checkpoint is damaged; the run can only be started anew")]
+    #[error("the checkpoint is damaged: the run cannot be resumed; start the training anew, with another --out")]
     Damaged,
     /// It is about another network.
-    #[error("the checkpoint is that of another network: {0}")]
+    #[error(
+        "the checkpoint is that of another network than run.json describes ({}): the run cannot be resumed; start the \
+         training anew, with another --out",
+        one_line(.0)
+    )]
     Other(candle_core::Error),
 }
 

@@ -5,8 +5,10 @@
 //! | [`checkpoint`] | where training stands, in a file |
 //! | `training` | training steps, and what changes from one to the next |
 //! | `targets` | what a step learns |
+//! | [`selection`] | whether the validation images tell the epochs apart |
 
 pub mod checkpoint;
+pub mod selection;
 mod targets;
 mod training;
 
@@ -22,6 +24,7 @@ use crate::evaluate::{self, Score};
 use crate::model::FloatModel;
 use crate::recipe::Recipe;
 use crate::teacher::Teacher;
+use crate::tensor_error::one_line;
 
 /// One pass over the training images.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -98,7 +101,7 @@ pub enum FitError {
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     /// A tensor operation failed.
-    #[error("training: {0}")]
+    #[error("training: {}", one_line(.0))]
     Candle(#[from] candle_core::Error),
 }
 

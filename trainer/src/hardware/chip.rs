@@ -145,9 +145,28 @@ impl Chip {
     }
 }
 
+/// A time in two or three digits, which is as much as an estimate says.
+#[must_use]
+pub fn time(time: Duration) -> String {
+    let milliseconds = 1e3 * time.as_secs_f64();
+    match milliseconds {
+        0.0..10.0 => format!("{milliseconds:.1} ms"),
+        10.0..1000.0 => format!("{milliseconds:.0} ms"),
+        _ => format!("{:.1} s", milliseconds / 1e3),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_is_said_as_precisely_as_an_estimate_can_be() {
+        let cases = [(0.000_42, "0.4 ms"), (0.0099, "9.9 ms"), (0.0426, "43 ms"), (1.26, "1.3 s")];
+        for (seconds, expected) in cases {
+            assert_eq!(time(Duration::from_secs_f64(seconds)), expected);
+        }
+    }
 
     #[test]
     fn every_chip_has_a_core_that_was_measured_and_a_source() {

@@ -10,5 +10,5 @@ pub mod chip;
 pub mod footprint;
 pub mod instructions;
 
-pub use chip::{Chip, ChipError, Core, Program, chips, cores};
+pub use chip::{Chip, ChipError, Core, Program, chips, cores, time};
 pub use footprint::{Budget, BudgetError, Footprint};

@@ -15,6 +15,7 @@ use crate::recipe::{QuantizationAware, Recipe};
 use crate::rng::{self, Purpose, Rng};
 use crate::schedule::{Decay, Schedule};
 use crate::teacher::Teacher;
+use crate::tensor_error::one_line;
 
 /// Everything that fine-tuning needs besides the model.
 pub struct FineTuning<'a> {
@@ -81,7 +82,7 @@ pub enum TuneError {
     #[error(transparent)]
     Quantize(#[from] QuantizeError),
     /// A tensor operation failed.
-    #[error("fine-tuning: {0}")]
+    #[error("fine-tuning: {}", one_line(.0))]
     Candle(#[from] candle_core::Error),
 }
 

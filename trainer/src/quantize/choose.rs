@@ -12,6 +12,7 @@ use super::calibrate::{Calibration, Method, observe};
 use super::{QuantizeError, QuantizedModel};
 use crate::data::Images;
 use crate::evaluate::{self, Score};
+use crate::interval::Estimate;
 use crate::model::FloatModel;
 
 /// A calibration and how it came to be the one.
@@ -40,7 +41,7 @@ pub struct Candidate {
     /// Its method.
     pub method: Method,
     /// The quantized model's score on the validation images.
-    pub validation: Score,
+    pub validation: Estimate,
 }
 
 /// Calibrates `model` on images of `train`, drawn by `seed`, by each of `methods`, and chooses among them by the
@@ -62,7 +63,7 @@ pub fn choose(
         let calibration = observations.calibration(method);
         let quantized = QuantizedModel::new(model, &calibration)?;
         let score = score(&quantized, model.architecture().classes(), validation)?;
-        candidates.push(Candidate { method, validation: score });
+        candidates.push(Candidate { method, validation: score.over(validation.len()) });
         // Of equals the first, which is the simplest.
         if best.as_ref().is_none_or(|(loss, ..)| score.loss < *loss) {
             best = Some((score.loss, method, calibration, quantized));
@@ -110,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_choice_says_on_one_line_what_each_method_came_to() {
-        let candidate = |method, loss| Candidate { method, validation: Score { loss, accuracy: 0.9 } };
+        let candidate = |method, loss| Candidate { method, validation: Score { loss, accuracy: 0.9 }.over(300) };
         let candidates = vec![candidate(Method::Range, 0.31), candidate(Method::Error, 0.299_996)];
         let choice = Choice { method: Method::Error, candidates };
         assert_eq!(choice.to_string(), "calibrated by error, validation loss 0.30000 (range 0.31000)");

@@ -40,6 +40,7 @@ use crate::architecture::{Conv, Dense, Layer, Padding, ShapedLayer};
 use crate::batch::PIXEL_CODES;
 use crate::model::{FloatModel, Parameters};
 use crate::model_file::{self, ModelFileError};
+use crate::tensor_error::one_line;
 
 pub use calibrate::{Calibration, Method, calibrate};
 pub use choose::{Choice, choose};
@@ -154,7 +155,7 @@ pub enum QuantizeError {
     #[error("trying the quantized model: {0}")]
     Run(#[from] infer_core::Error),
     /// A tensor operation failed.
-    #[error("quantizing: {0}")]
+    #[error("quantizing: {}", one_line(.0))]
     Candle(#[from] candle_core::Error),
 }
 

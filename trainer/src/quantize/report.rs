@@ -15,7 +15,8 @@ use super::range::Range;
 use super::scales::{LayerScales, layer_scales};
 use crate::batch;
 use crate::data::Images;
-use crate::evaluate::{self, Answers, Score};
+use crate::evaluate::{self, Answers};
+use crate::interval::Estimate;
 use crate::model::FloatModel;
 
 /// Images per forward pass.
@@ -39,7 +40,7 @@ pub struct Report {
 pub struct Answered {
     /// Loss and accuracy.
     #[serde(flatten)]
-    pub score: Score,
+    pub score: Estimate,
     /// Share of the images that were given the float network's class, 0 to 1.
     pub agreement_with_float: f64,
 }
@@ -117,8 +118,10 @@ impl Report {
         let scales = layer_scales(model, calibration)?;
         let seen = see(model, &scales, images)?;
         let float = evaluate::float(model, images)?;
-        let answered =
-            |answers: Answers| Answered { score: answers.score, agreement_with_float: answers.agreement(&float) };
+        let answered = |answers: Answers| Answered {
+            score: answers.score.over(images.len()),
+            agreement_with_float: answers.agreement(&float),
+        };
         let copy = FloatModel::new(model.architecture().clone(), 0)?;
         let mut layers = Vec::with_capacity(scales.len());
         for (index, (scales, seen)) in scales.iter().zip(seen).enumerate() {

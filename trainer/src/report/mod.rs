@@ -8,6 +8,7 @@
 //! | [`palette`], [`text`], [`drawing`], [`chart`] | colors, widths of words, SVG, axes |
 //! | [`figures`] | one file per figure |
 //! | [`raster`] | from SVG to PNG |
+//! | [`target`] | what the network takes of its chip |
 //! | [`page`] | the HTML page |
 //!
 //! `trainer fit` gathers the findings while it has model and data at hand, and writes them as `answers.csv` and
@@ -24,6 +25,7 @@ pub mod picture;
 pub mod quantization_error;
 pub mod raster;
 pub mod record;
+pub mod target;
 pub mod text;
 
 pub use figures::{Figure, Kind};
@@ -31,6 +33,7 @@ pub use findings::Findings;
 pub use record::RunRecord;
 
 use crate::run::RunError;
+use crate::tensor_error::one_line;
 use crate::whole_file::WriteError;
 
 /// Runs that one figure can tell apart by color.
@@ -91,7 +94,7 @@ pub enum ReportError {
     #[error("model.bin: {0}")]
     Model(#[from] infer_core::Error),
     /// A tensor operation failed.
-    #[error("report: {0}")]
+    #[error("report: {}", one_line(.0))]
     Candle(#[from] candle_core::Error),
     /// A picture could not be encoded.
     #[error("report: a picture cannot be encoded: {0}")]

@@ -3,16 +3,21 @@
 //! The text stands in `trainer/templates`; askama escapes whatever a user could have named, and the page's own policy
 //! forbids scripts and connections.
 
+use std::path::Path;
+
 use askama::Template;
 
 use super::figures::{self, curves};
 use super::palette::Color;
+use super::target::{self, TargetView};
 use super::{Figure, Findings, Kind, ReportError, RunRecord, answers};
 use crate::architecture::{self, thousands};
 use crate::data::{fashion_mnist, garments};
 use crate::evaluate::Confusion;
+use crate::fit::selection::Selection;
+use crate::interval::{Estimate, Interval};
 use crate::printable::in_one_line;
-use crate::run::Metrics;
+use crate::run::{Metrics, PerSplit};
 
 /// Confusions that are listed.
 const LISTED: usize = 8;
@@ -43,6 +48,8 @@ struct Row {
     float: String,
     int8: String,
     is_best: bool,
+    intervals: [String; 2],
+    is_interrupted: bool,
     flash: String,
     arena: String,
     macs: String,
@@ -58,6 +65,8 @@ struct Section {
     heading: String,
     path: String,
     about: String,
+    /// What a reader has to know first, a paragraph each.
+    notices: Vec<Notice>,
     key_figures: Vec<KeyFigure>,
     samples: Option<FigureView>,
     curves: Option<FigureView>,
@@ -72,9 +81,16 @@ struct Section {
     layers: Vec<LayerRow>,
     total_parameters: String,
     total_macs: String,
+    target: Option<TargetView>,
     scores: Vec<ScoreRow>,
     recipe: String,
     commands: Vec<(&'static str, String)>,
+}
+
+/// A paragraph, and the command that it is about.
+struct Notice {
+    text: String,
+    command: String,
 }
 
 struct KeyFigure {
@@ -101,6 +117,8 @@ struct ClassRow {
     name: String,
     pictures: String,
     rates: [String; 3],
+    /// Of precision and recall; empty where there are images enough.
+    intervals: [String; 2],
 }
 
 struct LayerRow {
@@ -114,7 +132,15 @@ struct LayerRow {
 
 struct ScoreRow {
     name: &'static str,
-    cells: [String; 6],
+    cells: Vec<ScoreCell>,
+}
+
+/// Loss and accuracy on a part of the data.
+struct ScoreCell {
+    loss: String,
+    accuracy: String,
+    /// Of the accuracy; empty where there are images enough.
+    interval: String,
 }
 
 /// The page about these runs, each with its findings.
@@ -159,6 +185,9 @@ fn compare(runs: &[(RunRecord, Findings)]) -> Result<Comparison, ReportError> {
             float: format!("{:.4}", run.metrics.float.test.accuracy),
             int8: format!("{:.4}", int8(run)),
             is_best: int8(run) >= best,
+            intervals: [int8(run), run.metrics.float.test.accuracy]
+                .map(|accuracy| few(Some(accuracy), run.metrics.images.test)),
+            is_interrupted: run.metrics.interrupted,
             flash: thousands(export.flash_bytes),
             arena: thousands(export.arena_bytes as usize),
             macs: thousands(export.macs),
@@ -194,6 +223,7 @@ fn section(index: usize, run: &RunRecord, findings: &Findings) -> Result<Section
             thousands(images.test),
             config.trainer
         ),
+        notices: notices(run),
         key_figures: key_figures(run),
         samples: figure(Kind::Samples)?,
         curves: figure(Kind::Curves)?,
@@ -208,6 +238,7 @@ fn section(index: usize, run: &RunRecord, findings: &Findings) -> Result<Section
         layers: layers(run, findings),
         total_parameters: thousands(run.architecture.parameters()),
         total_macs: thousands(run.architecture.macs()),
+        target: target::view(run),
         scores: scores(metrics),
         recipe: toml::to_string(&config.recipe).unwrap_or_default(),
         commands: commands(run),
@@ -223,19 +254,23 @@ fn training_seconds(run: &RunRecord) -> f64 {
 }
 
 fn key_figures(run: &RunRecord) -> Vec<KeyFigure> {
-    let Metrics { float, int8, export, parameters, epochs_run, best_epoch, .. } = &run.metrics;
+    let Metrics { float, int8, export, parameters, epochs_run, best_epoch, images, .. } = &run.metrics;
+    let interval = |accuracy| {
+        let interval = Interval::of_few(accuracy, images.test);
+        interval.map_or_else(String::new, |interval| format!("95% interval {interval}; "))
+    };
     let key = |name, value, note| KeyFigure { name, value, note };
     let epochs = if *epochs_run == 1 { "1 epoch".to_owned() } else { format!("{epochs_run} epochs") };
     vec![
         key(
             "test accuracy, 8 bits",
             format!("{:.4}", int8.scores.test.accuracy),
-            format!("loss {:.4}", int8.scores.test.loss),
+            format!("{}loss {:.4}", interval(int8.scores.test.accuracy), int8.scores.test.loss),
         ),
         key(
             "test accuracy, float",
             format!("{:.4}", float.test.accuracy),
-            format!("{:.2}% of the answers agree", 100.0 * int8.agreement_with_float),
+            format!("{}{:.2}% of the answers agree", interval(float.test.accuracy), 100.0 * int8.agreement_with_float),
         ),
         key("flash", thousands(export.flash_bytes), "bytes of model.bin".to_owned()),
         key("arena", thousands(export.arena_bytes as usize), "bytes of RAM besides the stack".to_owned()),
@@ -250,6 +285,29 @@ fn key_figures(run: &RunRecord) -> Vec<KeyFigure> {
             ),
         ),
     ]
+}
+
+/// The interval of a share of so many images; empty where they are enough, or the share unknown.
+fn few(share: Option<f64>, images: usize) -> String {
+    let interval = share.and_then(|share| Interval::of_few(share, images));
+    interval.map_or_else(String::new, |interval| interval.to_string())
+}
+
+/// What a reader has to know before anything else.
+fn notices(run: &RunRecord) -> Vec<Notice> {
+    let metrics = &run.metrics;
+    let interrupted = metrics.interrupted.then(|| Notice {
+        text: format!(
+            "This run was interrupted after epoch {} of at most {}: it has the weights of its best epoch until then, and its \
+             figures are not those of a whole training. This resumes it:",
+            metrics.epochs_run, run.config.recipe.epochs
+        ),
+        command: format!("trainer fit --resume {}", quote_path(run.directory.path())),
+    });
+    let selection = Selection::of(&run.history, metrics.best_epoch, metrics.images.validation);
+    let chance = selection.filter(Selection::is_chance);
+    let chance = chance.map(|selection| Notice { text: format!("{selection}."), command: String::new() });
+    interrupted.into_iter().chain(chance).collect()
 }
 
 /// The most frequent confusions.
@@ -276,6 +334,10 @@ fn rates(run: &RunRecord, confusion: &Confusion) -> Vec<ClassRow> {
         pictures: thousands(confusion.counts[class].iter().sum()),
         rates: answers::rates(confusion, class)
             .map(|rate| rate.map_or_else(|| "–".to_owned(), |rate| format!("{rate:.3}"))),
+        intervals: [
+            few(confusion.precision(class), confusion.given(class)),
+            few(confusion.recall(class), confusion.images(class)),
+        ],
     };
     run.config.class_names.iter().enumerate().map(row).collect()
 }
@@ -300,16 +362,17 @@ fn layers(run: &RunRecord, findings: &Findings) -> Vec<LayerRow> {
 }
 
 fn scores(metrics: &Metrics) -> Vec<ScoreRow> {
-    let row = |(name, scores): (&'static str, &crate::run::PerSplit<crate::evaluate::Score>)| ScoreRow {
+    let images = metrics.images;
+    let cell = |(score, images): (Estimate, usize)| ScoreCell {
+        loss: format!("{:.4}", score.loss),
+        accuracy: format!("{:.4}", score.accuracy),
+        interval: few(Some(score.accuracy), images),
+    };
+    let row = |(name, scores): (&'static str, &PerSplit<Estimate>)| ScoreRow {
         name,
-        cells: [scores.train, scores.validation, scores.test]
-            .map(|score| [score.loss, score.accuracy])
-            .as_flattened()
-            .iter()
-            .map(|value| format!("{value:.4}"))
-            .collect::<Vec<_>>()
-            .try_into()
-            .unwrap_or_default(),
+        cells: [(scores.train, images.train), (scores.validation, images.validation), (scores.test, images.test)]
+            .map(cell)
+            .into(),
     };
     [("float", &metrics.float), ("8 bits", &metrics.int8.scores)].map(row).into_iter().collect()
 }
@@ -317,8 +380,7 @@ fn scores(metrics: &Metrics) -> Vec<ScoreRow> {
 /// What can be done with the run.
 fn commands(run: &RunRecord) -> Vec<(&'static str, String)> {
     let directory = run.directory.path();
-    let quote = |path: &std::path::Path| quote(&in_one_line(&path.display().to_string()));
-    let (run_path, model) = (quote(directory), quote(&run.directory.model()));
+    let (run_path, model) = (quote_path(directory), quote_path(&run.directory.model()));
     // Other data sets than these two are found by no name.
     let data = match run.config.dataset.as_str() {
         fashion_mnist::NAME | garments::NAME => "",
@@ -335,6 +397,11 @@ fn commands(run: &RunRecord) -> Vec<(&'static str, String)> {
             format!("cd firmware-example && THIMBLE_MODEL={from_firmware} cargo run --release"),
         ),
     ]
+}
+
+/// A path as a word of a shell's command line.
+fn quote_path(path: &Path) -> String {
+    quote(&in_one_line(&path.display().to_string()))
 }
 
 /// A word of a shell's command line.

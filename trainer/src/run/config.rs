@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::architecture::{Architecture, Layer};
 use crate::data::Dataset;
+use crate::hardware::{Budget, Chip};
 use crate::model_file::ModelFileError;
 use crate::preprocess::Preprocessing;
 use crate::quantize::{Calibration, Choice, Method, QuantizedModel};
@@ -51,6 +52,9 @@ pub struct RunConfig {
     /// SHA-256 of the weights of each; not known of runs older than this.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub teachers_sha256: Vec<String>,
+    /// What the network has to fit, where that was given; runs of older versions do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Target>,
     /// Where the model is to be written besides.
     #[serde(default)]
     pub export: Option<PathBuf>,
@@ -64,6 +68,31 @@ pub struct RunConfig {
     pub calibration_choice: Option<Choice>,
     /// Test accuracies, as far as they are known.
     pub accuracies: Accuracies,
+}
+
+/// A chip, or a budget of its own, that a network has to fit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// Name of the [chip](crate::hardware::Chip), where one was given.
+    pub chip: Option<String>,
+    /// Bytes of flash for the model and the program that runs it.
+    pub flash: Option<usize>,
+    /// Bytes of RAM for arena, image and stack.
+    pub ram: Option<usize>,
+}
+
+impl Target {
+    /// The chip, where it is one that is known here.
+    #[must_use]
+    pub fn chip(&self) -> Option<&'static Chip> {
+        self.chip.as_deref().and_then(|name| Chip::named(name).ok())
+    }
+
+    /// What may be taken.
+    #[must_use]
+    pub fn budget(&self) -> Budget {
+        Budget { flash: self.flash, ram: self.ram, core: self.chip().map(|chip| chip.core) }
+    }
 }
 
 /// What the model file says about its own accuracy, 0 to 1.
@@ -97,6 +126,7 @@ impl RunConfig {
             split_seed: seed,
             teachers: Vec::new(),
             teachers_sha256: Vec::new(),
+            target: None,
             export: None,
             calibration_methods: Vec::new(),
             calibration: Vec::new(),

@@ -6,6 +6,7 @@ use crate::architecture::ArchitectureError;
 use crate::fit::CheckpointError;
 use crate::model_file::ModelFileError;
 use crate::quantize::QuantizeError;
+use crate::tensor_error::one_line;
 use crate::whole_file::WriteError;
 
 /// Why a run directory cannot be written or read.
@@ -78,7 +79,7 @@ pub enum RunError {
         run: String,
     },
     /// The weights cannot be read or are not the architecture's.
-    #[error("weights: {0}")]
+    #[error("weights: {}", one_line(.0))]
     Weights(#[from] candle_core::Error),
     /// The model cannot be quantized.
     #[error(transparent)]

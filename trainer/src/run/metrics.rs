@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::evaluate::Score;
+use crate::interval::Estimate;
 
 /// The results of a run, `metrics.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -25,12 +25,19 @@ pub struct Metrics {
     pub best_epoch: usize,
     /// Whether it ended because the validation loss no longer fell.
     pub stopped_early: bool,
+    /// Whether the user ended it before its time; it can be resumed.
+    #[serde(default)]
+    pub interrupted: bool,
+    /// Epochs besides the best one whose validation accuracy lies in the 95% interval of the best one's; not known of runs
+    /// older than this.
+    #[serde(default)]
+    pub epochs_like_the_best: Option<usize>,
     /// Median over the epochs, validation left out.
     pub seconds_per_epoch: f64,
     /// Training images per second of that median.
     pub images_per_second: f64,
     /// The float model's scores.
-    pub float: PerSplit<Score>,
+    pub float: PerSplit<Estimate>,
     /// The quantized model's scores.
     pub int8: Int8Metrics,
     /// The model file.
@@ -53,12 +60,12 @@ pub struct PerSplit<T> {
 pub struct Int8Metrics {
     /// Loss and accuracy.
     #[serde(flatten)]
-    pub scores: PerSplit<Score>,
+    pub scores: PerSplit<Estimate>,
     /// Share of test images to which it gives the float model's class, 0 to 1.
     pub agreement_with_float: f64,
     /// On the validation images, before quantization-aware fine-tuning.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub validation_before_fine_tuning: Option<Score>,
+    pub validation_before_fine_tuning: Option<Estimate>,
 }
 
 /// The model file.

@@ -28,7 +28,7 @@ use crate::model_file::ModelFileError;
 use crate::quantize::QuantizedModel;
 use crate::whole_file::{BESIDE, write_whole};
 
-pub use config::{Accuracies, RunConfig};
+pub use config::{Accuracies, RunConfig, Target};
 pub use error::RunError;
 pub use metrics::{ExportMetrics, Int8Metrics, Metrics, PerSplit};
 
@@ -228,7 +228,9 @@ impl RunDirectory {
         Ok(())
     }
 
-    fn unfinished(&self) -> PathBuf {
+    /// Where it is kept how far the training has come.
+    #[must_use]
+    pub fn unfinished(&self) -> PathBuf {
         self.0.join(UNFINISHED)
     }
 

@@ -44,8 +44,9 @@ fn tint(share: f64) -> f64 {
 fn matrix(names: &[String], confusion: &Confusion) -> Drawing {
     let classes = names.len().max(1);
     let letters = if classes > 12 { SMALL } else { LETTERS };
-    let head =
-        room(names.iter().map(String::as_str), letters, LONGEST_NAME).max(width("prediction →", SMALL)).ceil() + GAP;
+    // The head of the columns as wide as a browser's font may make it: it begins at the very edge.
+    let corner = room(["prediction →"], SMALL, f64::INFINITY);
+    let head = room(names.iter().map(String::as_str), letters, LONGEST_NAME).max(corner).ceil() + GAP;
     let cell = ((WIDTH - head) / classes as f64).clamp(CELL.0, CELL.1).floor();
     let side = cell * classes as f64;
     let mut drawing = Drawing::new((head + side).max(WIDTH), head + side + LEGEND);

@@ -14,8 +14,10 @@ const GAP: f64 = (WIDTH - COLUMNS as f64 * SIDE) / (COLUMNS - 1) as f64;
 const FIRST_LINE: f64 = 11.0;
 /// From line to line.
 const LINE: f64 = 14.0;
+/// Between the words of two neighbors.
+const APART: f64 = 6.0;
 /// Room for a line of text.
-pub const ROOM: f64 = SIDE + GAP;
+pub const ROOM: f64 = SIDE + GAP - APART;
 /// Size of its letters.
 pub const SIZE: f64 = 11.0;
 

@@ -1,9 +1,13 @@
 //! Architectures as data: a list of layers, read from TOML, with the shapes between them.
 
+mod template;
+
 use std::fmt;
 
 use infer_core::Shape;
 use serde::{Deserialize, Serialize};
+
+pub use template::{EXAMPLE_CLASSES, Template};
 
 /// A network's layers, checked: every shape between them is known.
 #[derive(Clone, Debug, PartialEq)]
@@ -116,6 +120,39 @@ pub enum ArchitectureError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A layer whose numbers fit no input.
+    #[error("architecture {name:?}, layer {layer} ({kind}): {reason}")]
+    Numbers {
+        /// Name of the architecture.
+        name: String,
+        /// The layer, counted from 1.
+        layer: usize,
+        /// What it is.
+        kind: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A dense layer that is not the last one does not say how many outputs it has.
+    #[error("architecture {name:?}, layer {layer} (dense): outputs is missing; only the last layer may leave it out")]
+    NoOutputs {
+        /// Name of the architecture.
+        name: String,
+        /// The layer, counted from 1.
+        layer: usize,
+    },
+    /// The last layer has another number of outputs than there are classes.
+    #[error(
+        "architecture {name:?}: its last layer has {outputs} outputs, but there are {classes} classes; \
+         set outputs = {classes} there, or leave outputs out, which gives one per class"
+    )]
+    Classes {
+        /// Name of the architecture.
+        name: String,
+        /// Outputs in the file.
+        outputs: u16,
+        /// Classes of the data.
+        classes: u16,
+    },
     /// The last layer is not a dense layer without ReLU.
     #[error("architecture {name:?} must end in a dense layer without relu, one output per class")]
     LastLayer {
@@ -156,63 +193,27 @@ pub const MOST_PARAMETERS: usize = 64 << 20;
 /// Values of a picture, or that leave a layer, at most; a training holds some dozens of pictures' at once.
 pub const MOST_VALUES: usize = 4 << 20;
 
-const BUILT_IN: [(&str, &str); 5] = [
-    ("mlp", include_str!("../architectures/mlp.toml")),
-    ("cnn", include_str!("../architectures/cnn.toml")),
-    ("small", include_str!("../architectures/small.toml")),
-    ("tiny", include_str!("../architectures/tiny.toml")),
-    ("large", include_str!("../architectures/large.toml")),
-];
-
 /// The names of the built-in architectures, separated by commas.
 fn names() -> String {
-    BUILT_IN.map(|(name, _)| name).join(", ")
+    let names: Vec<&str> = Template::built_in_files().iter().map(|(name, _)| *name).collect();
+    names.join(", ")
 }
 
 impl Architecture {
-    /// The built-in architecture of that name.
+    /// The built-in architecture of that name, for ten classes.
     ///
     /// # Errors
     /// [`ArchitectureError::Unknown`].
     pub fn built_in(name: &str) -> Result<Self, ArchitectureError> {
-        Self::from_toml(Self::built_in_file(name)?)
+        Template::built_in(name)?.example()
     }
 
-    /// The TOML file of the built-in architecture of that name.
+    /// Reads an architecture and computes its shapes, with the file's own input, and ten classes where it leaves them to the data.
     ///
     /// # Errors
-    /// [`ArchitectureError::Unknown`].
-    pub fn built_in_file(name: &str) -> Result<&'static str, ArchitectureError> {
-        let found = BUILT_IN.iter().find(|(built_in, _)| *built_in == name);
-        found.map(|(_, text)| *text).ok_or_else(|| ArchitectureError::Unknown { name: name.to_owned() })
-    }
-
-    /// The TOML files of the built-in architectures, by name.
-    #[must_use]
-    pub fn built_in_files() -> &'static [(&'static str, &'static str)] {
-        &BUILT_IN
-    }
-
-    /// Reads an architecture and computes its shapes.
-    ///
-    /// # Errors
-    /// [`ArchitectureError`], all variants but `Unknown`.
+    /// [`ArchitectureError`], all variants but `Unknown` and `Classes`.
     pub fn from_toml(text: &str) -> Result<Self, ArchitectureError> {
-        /// The file as it stands.
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct File {
-            name: String,
-            #[serde(default, rename = "description")]
-            _description: String,
-            input: [u16; 3],
-            layers: Vec<Layer>,
-        }
-        let File { name, input: [height, width, channels], layers, .. } = toml::from_str(text)?;
-        if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\']) || name.contains(char::is_control) {
-            return Err(ArchitectureError::Name { name });
-        }
-        Self::new(name, Shape { height, width, channels }, &layers)
+        Template::from_toml(text)?.example()
     }
 
     /// Puts layers behind each other and computes the shapes between them.
@@ -261,33 +262,13 @@ impl Architecture {
         self.layers.last().map_or(0, |last| last.output.len())
     }
 
-    /// The same layers on pictures of another shape.
-    ///
-    /// # Errors
-    /// As [`new`](Self::new); [`ArchitectureError::Layer`] names the layer that no longer fits.
-    pub fn with_input(self, input: Shape) -> Result<Self, ArchitectureError> {
-        let layers: Vec<Layer> = self.layers.iter().map(|shaped| shaped.layer).collect();
-        Self::new(self.name, input, &layers)
-    }
-
-    /// The same architecture for another number of classes.
-    #[must_use]
-    pub fn with_classes(mut self, classes: u16) -> Self {
-        if let Some(ShapedLayer { layer: Layer::Dense(dense), output, .. }) = self.layers.last_mut() {
-            dense.outputs = classes;
-            *output = Shape::flat(classes);
-        }
-        self
-    }
-
     /// Weights and biases.
     #[must_use]
     pub fn parameters(&self) -> usize {
         self.layers.iter().map(ShapedLayer::parameters).sum()
     }
 
-    /// Multiply-accumulates of one inference: at most [`MOST_PARAMETERS`] times [`MOST_VALUES`], which is 2^48, and a last layer
-    /// for other classes.
+    /// Multiply-accumulates of one inference: at most [`MOST_PARAMETERS`] times [`MOST_VALUES`], which is 2^48.
     #[must_use]
     pub fn macs(&self) -> usize {
         self.layers.iter().map(ShapedLayer::macs).sum()
@@ -295,13 +276,22 @@ impl Architecture {
 }
 
 impl Layer {
-    /// The shape that comes out, or why none does.
-    fn output(&self, input: Shape) -> Result<Shape, String> {
-        match *self {
+    /// Refuses numbers that no input fits.
+    fn check_numbers(self) -> Result<(), String> {
+        match self {
             Self::Conv(Conv { channels: 0, .. }) => Err("it has no output channels".to_owned()),
             Self::Conv(Conv { kernel, .. }) if !(1..=7).contains(&kernel) => {
                 Err(format!("kernel {kernel} is not 1 to 7"))
             }
+            Self::Dense(Dense { outputs: 0, .. }) => Err("it has no outputs".to_owned()),
+            Self::Conv(_) | Self::MaxPool(_) | Self::Dense(_) => Ok(()),
+        }
+    }
+
+    /// The shape that comes out, or why none does.
+    fn output(&self, input: Shape) -> Result<Shape, String> {
+        self.check_numbers()?;
+        match *self {
             Self::Conv(Conv { channels, padding: Padding::Same, .. }) => Ok(Shape { channels, ..input }),
             Self::Conv(Conv { channels, kernel, padding: Padding::Valid, .. }) => {
                 let smaller = |side: u16| side.checked_sub(u16::from(kernel) - 1).filter(|&side| side > 0);
@@ -316,7 +306,6 @@ impl Layer {
             Self::MaxPool(_) => {
                 Ok(Shape { height: input.height / 2, width: input.width / 2, channels: input.channels })
             }
-            Self::Dense(Dense { outputs: 0, .. }) => Err("it has no outputs".to_owned()),
             Self::Dense(Dense { outputs, .. }) => Ok(Shape::flat(outputs)),
         }
     }
@@ -487,9 +476,9 @@ total                                          542,230";
         let conv = |channels| Layer::Conv(Conv { channels, kernel: 7, padding: Padding::Same, relu: true });
         let layers = [conv(65), conv(64), conv(63), Layer::Dense(Dense { outputs: 15, relu: false })];
         let input = Shape { height: 254, width: 254, channels: 65 };
-        let network = Architecture::new("largest".to_owned(), input, &layers).unwrap().with_classes(u16::MAX);
-        let last = 254 * 254 * 63 * 65_535;
-        assert_eq!(network.parameters(), 49 * (65 * 65 + 65 * 64 + 64 * 63) + 65 + 64 + 63 + last + 65_535);
+        let network = Architecture::new("largest".to_owned(), input, &layers).unwrap();
+        let last = 254 * 254 * 63 * 15;
+        assert_eq!(network.parameters(), 49 * (65 * 65 + 65 * 64 + 64 * 63) + 65 + 64 + 63 + last + 15);
         assert_eq!(network.macs(), 254 * 254 * 49 * (65 * 65 + 65 * 64 + 64 * 63) + last);
         // What is refused was counted too.
         let widest = Layer::Dense(Dense { outputs: u16::MAX, relu: false });

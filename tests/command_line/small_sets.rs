@@ -1,0 +1,168 @@
+//! Sets of few images: accuracies with their intervals, choices that are chance, and images that must not be mirrored.
+
+use std::fs;
+use std::path::Path;
+
+use image::{GrayImage, Luma};
+use serde_json::Value;
+
+use super::{read_json, succeed};
+
+/// Side of a drawn image.
+const SIDE: u32 = 16;
+
+/// Numbers without a pattern (Marsaglia's xorshift).
+struct Noise(u32);
+
+impl Noise {
+    fn below(&mut self, most: u32) -> u32 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 17;
+        self.0 ^= self.0 << 5;
+        (self.0 >> 8) % most
+    }
+}
+
+/// Arrows to the left and to the right, `count` of each, at any height and in any shade: each is the other's mirror image.
+fn arrows(directory: &Path, count: u32) {
+    for (class, name) in ["left", "right"].into_iter().enumerate() {
+        let folder = directory.join(name);
+        fs::create_dir_all(&folder).unwrap();
+        for index in 0..count {
+            let mut noise = Noise(0x9E37_79B9u32.wrapping_mul(2 * index + class as u32 + 1) | 1);
+            let (middle, tip, ink) = (4 + noise.below(SIDE - 8), noise.below(3), 150 + noise.below(100));
+            let image = GrayImage::from_fn(SIDE, SIDE, |x, y| {
+                let along = if class == 0 { x } else { SIDE - 1 - x };
+                let off = y.abs_diff(middle);
+                let is_head = off <= 3 && along == tip + off;
+                let is_shaft = off == 0 && (tip..SIDE - 2).contains(&along);
+                let shade = if is_head || is_shaft { ink } else { 20 };
+                Luma([(shade + noise.below(20)).min(255) as u8])
+            });
+            image.save(folder.join(format!("{index}.png"))).unwrap();
+        }
+    }
+}
+
+fn fit<'a>(out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let fit = ["fit", "--data", "arrows", "--model", "tiny", "--out", out];
+    [&fit[..], more].concat()
+}
+
+/// The bounds of an interval in JSON.
+fn bounds(value: &Value) -> [f64; 2] {
+    let bounds = value["accuracy_interval"].as_array().unwrap_or_else(|| panic!("no interval: {value}"));
+    [bounds[0].as_f64().unwrap(), bounds[1].as_f64().unwrap()]
+}
+
+fn assert_inside(value: &Value) {
+    let ([low, high], accuracy) = (bounds(value), value["accuracy"].as_f64().unwrap());
+    assert!(0.0 <= low && low <= accuracy && accuracy <= high && high <= 1.0 && low < high, "{value}");
+}
+
+#[test]
+fn accuracies_of_few_images_carry_their_interval_in_text_json_and_report() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path();
+    arrows(&path.join("arrows"), 80);
+    let (printed, _) = succeed(path, &fit("run", &["--epochs", "3", "--export", "model.bin"]));
+    assert!(printed.contains("epoch    loss    accuracy  loss    accuracy  95%          seconds"), "{printed}");
+    let intervals: Vec<&str> = printed.lines().filter(|line| line.starts_with("  95%")).collect();
+    assert_eq!(intervals.len(), 2, "one below each model: {printed}");
+    for line in intervals {
+        assert_eq!(line.matches('-').count(), 3, "training, validation and test are all few: {line}");
+    }
+    assert!(printed.lines().all(|line| line.chars().count() <= 80), "{printed}");
+
+    let metrics = read_json(&path.join("run/metrics.json"));
+    for model in ["float", "int8"] {
+        for part in ["train", "validation", "test"] {
+            assert_inside(&metrics[model][part]);
+        }
+    }
+    assert_eq!(metrics["interrupted"], false);
+
+    let eval = ["eval", "model.bin", "--data", "arrows"];
+    let report: Value = serde_json::from_str(&succeed(path, &[&eval[..], &["--json"]].concat()).0).unwrap();
+    assert_eq!(bounds(&report), bounds(&metrics["int8"]["test"]));
+    let class = &report["classes"][0];
+    assert_eq!(class["images"], 12);
+    assert_eq!(class["recall_interval"].as_array().unwrap().len(), 2);
+    let printed = succeed(path, &eval).0;
+    let [low, high] = bounds(&report);
+    assert!(printed.contains(&format!("of 24 test images, 95% interval {low:.3}-{high:.3}\n")), "{printed}");
+
+    let page = fs::read_to_string(path.join("run/report.html")).unwrap();
+    assert!(page.contains(&format!("95% interval {low:.3}-{high:.3}; loss")), "the key figure has it");
+    assert!(page.contains(&format!("<small>{low:.3}-{high:.3}</small>")), "the table has it");
+
+    let lines = succeed(path, &fit("json", &["--epochs", "2", "--json"])).0;
+    let epochs = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let epochs: Vec<Value> = epochs.filter(|event| event["event"] == "epoch").collect();
+    assert_eq!(epochs.len(), 2);
+    for epoch in &epochs {
+        assert_inside(&epoch["train"]);
+        assert_inside(&epoch["validation"]);
+        assert_eq!(epoch["epoch"].as_u64().map(|epoch| epoch > 0), Some(true));
+    }
+}
+
+#[test]
+fn a_choice_among_epochs_by_few_images_is_warned_of_with_what_to_do() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path();
+    arrows(&path.join("arrows"), 40);
+    // Steps so small that no epoch differs from another.
+    let (_, warned) = succeed(path, &fit("run", &["--epochs", "4", "--lr", "1e-9"]));
+    for part in [
+        "validation images cannot tell the epochs apart",
+        " 95% interval of ",
+        "and 3 of the 3 other",
+        "--val-fraction",
+    ] {
+        assert!(warned.contains(part), "{warned:?} does not say {part:?}");
+    }
+    assert_eq!(read_json(&path.join("run/metrics.json"))["epochs_like_the_best"], 3);
+    assert!(fs::read_to_string(path.join("run/report.html")).unwrap().contains("cannot tell the epochs apart"));
+    let (_, warned) = succeed(path, &fit("one", &["--epochs", "1"]));
+    assert_eq!(warned, "", "one epoch leaves no choice");
+}
+
+#[test]
+fn recipe_strong_says_that_it_mirrors_images_of_ones_own_and_flags_decide() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path();
+    arrows(&path.join("arrows"), 20);
+    fs::write(path.join("own.toml"), include_str!("../../trainer/recipes/strong.toml")).unwrap();
+    let note = "NOTE: recipe strong mirrors images left for right";
+    let cases: [(&str, &[&str], f64, bool); 7] = [
+        ("strong", &["--recipe", "strong"], 0.5, true),
+        ("asked", &["--recipe", "strong", "--flip"], 0.5, false),
+        ("refused", &["--recipe", "strong", "--no-flip"], 0.0, false),
+        ("tutorial", &[], 0.0, false),
+        ("tutorial-asked", &["--flip"], 0.5, false),
+        ("mlp", &["--recipe", "strong", "--model", "mlp"], 0.0, false),
+        ("own", &["--recipe", "own.toml"], 0.5, false),
+    ];
+    for (out, flags, share, is_noted) in cases {
+        let fit = ["fit", "--data", "arrows", "--epochs", "1", "--out", out];
+        let (_, warned) = succeed(path, &[&fit[..], flags].concat());
+        assert_eq!(read_json(&path.join(out).join("run.json"))["recipe"]["augment"]["flip"], share, "{out}");
+        assert_eq!(warned.contains(note) && warned.contains("--no-flip"), is_noted, "{out}: {warned}");
+    }
+    super::assert_fails(path, &["fit", "--flip", "--no-flip"], 2, &["cannot be used with"]);
+    super::assert_fails(path, &["fit", "--resume", "own", "--no-flip"], 2, &["cannot be used with"]);
+}
+
+#[test]
+fn arrows_to_the_left_and_to_the_right_are_learned_where_nothing_is_mirrored() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path();
+    arrows(&path.join("arrows"), 150);
+    let accuracy = |out, flag| {
+        succeed(path, &fit(out, &["--recipe", "strong", "--epochs", "12", flag]));
+        read_json(&path.join(out).join("metrics.json"))["int8"]["test"]["accuracy"].as_f64().unwrap()
+    };
+    let (mirrored, plain) = (accuracy("mirrored", "--flip"), accuracy("plain", "--no-flip"));
+    assert!(plain >= 0.95 && mirrored <= 0.8, "{mirrored} with mirrored images, {plain} without");
+}

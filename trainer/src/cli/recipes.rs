@@ -1,0 +1,54 @@
+//! `trainer recipes`
+
+use std::io::Write;
+
+use anyhow::Result;
+use trainer::recipe::Recipe;
+
+use super::named::{RECIPES, is_path, named_or_file};
+use super::output::say;
+use crate::Usage;
+
+/// List the built-in recipes, print the TOML file of one, or check a file of your own.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  trainer recipes
+  trainer recipes strong > mine.toml   # a beginning for a recipe of your own: fit --recipe ./mine.toml
+  trainer recipes ./mine.toml          # whether fit takes it, and all of its numbers")]
+pub struct Recipes {
+    /// Print the file of this one; a name with a dot or a slash is a file of your own
+    #[arg(value_parser = RECIPES, hide_possible_values = true)]
+    name: Option<String>,
+}
+
+impl Recipes {
+    /// Prints a list, a file, or all numbers of a file.
+    pub fn run(self) -> Result<()> {
+        match self.name.as_deref() {
+            Some(path) if is_path(path) => {
+                let recipe = named_or_file("recipe", path, Recipe::built_in, Recipe::from_toml)?;
+                recipe.check().map_err(Usage::error)?;
+                write!(std::io::stdout(), "{}", toml::to_string(&recipe)?)?;
+            }
+            Some(name) => write!(std::io::stdout(), "{}", Recipe::built_in_file(name).map_err(Usage::error)?)?,
+            None => {
+                for (name, text) in Recipe::built_in_files() {
+                    let recipe = Recipe::from_toml(text)?;
+                    say!("{name:<10} {}", recipe.description);
+                    say!(
+                        "{:<10} at most {} epochs of batches of {}, learning rate {}",
+                        "",
+                        recipe.epochs,
+                        recipe.batch_size,
+                        recipe.learning_rate
+                    );
+                    let exceptions: Vec<&str> = recipe.exceptions.keys().map(String::as_str).collect();
+                    if !exceptions.is_empty() {
+                        say!("{:<10} with other numbers for {}", "", exceptions.join(", "));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
