@@ -89,7 +89,8 @@ fn files_that_were_packed_again_are_known_by_what_is_in_them() {
         let shape = images.shape();
         let sides = [images.len(), shape.height, shape.width].map(|side| side as u32);
         let pixels: Vec<u8> = (0..images.len()).flat_map(|index| images.image(index)).copied().collect();
-        [idx_files::images_of(sides, &pixels), idx_files::labels(images.labels())]
+        let labels: Vec<u8> = images.labels().iter().map(|&label| u8::try_from(label).unwrap()).collect();
+        [idx_files::images_of(sides, &pixels), idx_files::labels(&labels)]
     });
     for (name, content) in NAMES.iter().zip(contents) {
         let mut packed = GzEncoder::new(File::create(again.join(format!("{name}.gz"))).unwrap(), Compression::fast());
