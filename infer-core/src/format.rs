@@ -41,6 +41,11 @@ impl Shape {
         self.height as usize * self.width as usize * self.channels as usize
     }
 
+    /// Number of values, however large the shape.
+    pub(crate) const fn values(self) -> u64 {
+        self.height as u64 * self.width as u64 * self.channels as u64
+    }
+
     /// Whether there is no value at all.
     #[must_use]
     pub const fn is_empty(self) -> bool {

@@ -124,16 +124,24 @@ impl<'m, 'a> Network<'m, 'a> {
         Ok(Output::new(self.logits, last.scale))
     }
 
-    /// Where the model comes from and what its answers mean.
+    /// Where the model comes from and what its answers mean. It borrows the model's bytes and not the network, so that it
+    /// can be kept while the network classifies.
     #[must_use]
-    pub const fn metadata(&self) -> &Metadata<'m> {
-        &self.plan.metadata
+    pub const fn metadata(&self) -> Metadata<'m> {
+        self.plan.metadata
     }
 
     /// The shape of an input and what its codes mean.
     #[must_use]
-    pub const fn input(&self) -> &Input {
-        &self.plan.input
+    pub const fn input(&self) -> Input {
+        self.plan.input
+    }
+
+    /// Multiply-accumulates of one inference, for a program that takes models it does not know: what is too much work can
+    /// be refused before [`classify`](Self::classify). As [`Plan::macs`].
+    #[must_use]
+    pub fn macs(&self) -> u64 {
+        self.plan.macs()
     }
 
     /// What was made of the model's layers.

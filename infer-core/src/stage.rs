@@ -243,6 +243,39 @@ impl<'m> Plan<'m> {
         let words = usize::from(self.classes) + self.scratch_len();
         WORST_MISALIGNMENT + words * size_of::<i32>() + self.activations_len()
     }
+
+    /// Multiply-accumulates of one inference: of each layer its outputs times the weights that one output sums up. Padding
+    /// counts, zeros that a kernel skips count too, pools do not. The trainer prints the same figure.
+    ///
+    /// It is computed from the file again with each call, in the time that a few hundred instructions a layer take.
+    #[must_use]
+    pub fn macs(&self) -> u64 {
+        let mut flow = Flow { shape: self.input.shape, codes: self.input.codes };
+        let mut reader = self.layers;
+        let mut macs = 0;
+        for layer in 0..self.layer_count {
+            let input = flow.shape;
+            // No error here: `from_payload` decoded them all before.
+            let Some(record) = reader.layer() else { break };
+            let (decoded, weights_per_output) = match &record {
+                Layer::Conv2d(conv) => {
+                    let taps = u64::from(conv.kernel) * u64::from(conv.kernel);
+                    (flow.conv2d(layer, conv, true).map(drop), taps * u64::from(input.channels))
+                }
+                Layer::MaxPool2d => (flow.max_pool2d(layer).map(drop), 0),
+                Layer::Dense(dense) => (flow.dense(layer, dense, true).map(drop), input.values()),
+                Layer::Logits(last) => {
+                    flow.shape = Shape::flat(last.classes);
+                    (Ok(()), input.values())
+                }
+            };
+            if decoded.is_err() {
+                break;
+            }
+            macs += flow.shape.values() * weights_per_output;
+        }
+        macs
+    }
 }
 
 /// The stages of a model, decoded from its file one after the other.

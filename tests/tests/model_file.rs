@@ -6,7 +6,7 @@ use infer_core::stage::Plan;
 use infer_core::{Crc32, Error, Header, Network, Shape, arena_len, classes_len, input_len};
 use proptest::prelude::*;
 use thimble_tests::bit_flips::repair;
-use thimble_tests::random_model::{metadata, random_models};
+use thimble_tests::random_model::{Kind, RandomModel, metadata, random_models};
 use thimble_tests::tiny;
 use trainer::inspect::Listing;
 use trainer::model_file::{arena, encode};
@@ -42,6 +42,19 @@ fn the_header_is_read_as_it_was_written_and_at_compile_time_too() {
 }
 
 #[test]
+fn multiply_accumulates_are_counted_before_the_first_inference() {
+    // By hand: a convolution with and without padding, a pool that leaves out an odd row, two dense layers.
+    let layers = vec![Kind::Conv(3, 3, true), Kind::MaxPool, Kind::Conv(4, 2, false), Kind::Dense(5)];
+    let input = Shape { height: 7, width: 6, channels: 2 };
+    let file = RandomModel { input, zero_point: 0, layers, classes: 6, seed: 0 }.file();
+    let mut arena = arena(&file).unwrap();
+    let network = Network::new(&file, &mut arena).unwrap();
+    let expected = (7 * 6 * 3) * (3 * 3 * 2) + (2 * 2 * 4) * (2 * 2 * 3) + 5 * (2 * 2 * 4) + 6 * 5;
+    assert_eq!(network.macs(), expected);
+    assert_eq!(network.plan().macs(), expected);
+}
+
+#[test]
 fn the_checksum_is_the_crc_32_of_everyone_else() {
     assert_eq!(Crc32::new().update(b"123456789").finish(), 0xCBF4_3926);
 }
@@ -56,6 +69,8 @@ proptest! {
         prop_assert_eq!(network.input().codes.zero_point, model.zero_point);
         prop_assert_eq!(network.metadata().class_names().count(), usize::from(model.classes));
         prop_assert_eq!(network.metadata().int8_test_accuracy, Some(0.5));
+        // The trainer counts from its own list of layers, before they are fused and packed.
+        prop_assert_eq!(network.macs(), Listing::new(&file).unwrap().macs as u64);
     }
 
     #[test]
@@ -402,8 +417,12 @@ fn metadata_travels_with_the_model() {
         Logits { classes: 3, scale: 0.1, biases: Blob::unpadded(&ZEROS[..12]), weights: Blob::unpadded(&ZEROS[..16]) };
     let file = encode(&metadata, &input, &[Layer::Conv2d(conv), Layer::Dense(dense), Layer::Logits(logits)]).unwrap();
     let mut arena = [0; 4096];
-    let network = Network::new(&file, &mut arena).unwrap();
-    assert_eq!(*network.metadata(), metadata);
-    assert_eq!(network.metadata().class_name(1), Some("Drossel"));
-    assert_eq!(network.metadata().class_name(3), None);
+    let mut network = Network::new(&file, &mut arena).unwrap();
+    // They borrow the file and not the network, so that an answer can be named.
+    let (found, input) = (network.metadata(), network.input());
+    let output = network.classify(&vec![0; input.shape.len()]).unwrap();
+    assert!(found.class_name(output.class()).is_some());
+    assert_eq!(found, metadata);
+    assert_eq!(found.class_name(1), Some("Drossel"));
+    assert_eq!(found.class_name(3), None);
 }

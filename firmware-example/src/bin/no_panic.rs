@@ -30,12 +30,12 @@ fn main() -> ! {
 
 fn use_everything(model: &[u8], arena: &mut [u8], pixels: &[u8]) -> Result<(), Error> {
     let mut network = Network::new(model, arena)?;
-    black_box(network.input());
+    black_box((network.input(), network.macs()));
     for stage in network.plan().stages() {
         black_box(stage);
     }
     black_box(Crc32::new().update(pixels).finish());
-    let metadata = *network.metadata();
+    let metadata = network.metadata();
     let output = network.classify_traced(pixels, |layer, codes| {
         black_box((layer, codes));
     })?;

@@ -85,7 +85,7 @@ impl Eval {
         let bytes = model_file::read(&self.model).with_context(|| path.clone())?;
         let mut arena = model_file::arena(&bytes).with_context(|| path.clone())?;
         let network = infer_core::Network::new(&bytes, &mut arena).with_context(|| path.clone())?;
-        let metadata = *network.metadata();
+        let metadata = network.metadata();
         let shape = network.input().shape;
 
         let loaded = self.data.load(&path, &metadata, shape)?;

@@ -79,7 +79,7 @@ impl Predict {
         let bytes = model_file::read(&self.model).with_context(|| path.clone())?;
         let mut arena = model_file::arena(&bytes).with_context(|| path.clone())?;
         let mut network = Network::new(&bytes, &mut arena).with_context(|| path.clone())?;
-        let metadata = *network.metadata();
+        let metadata = network.metadata();
         let input = network.input().shape;
         let preprocessing = Preprocessing::of_model(metadata.preprocessing, input).with_context(|| path.clone())?;
         let conversion = self.conversion(preprocessing.conversion(input).with_context(|| path.clone())?)?;
