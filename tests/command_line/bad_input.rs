@@ -214,7 +214,7 @@ fn what_is_no_model_is_refused_by_every_command_without_memory_for_what_it_claim
     }
     fs::write(path.join("empty.png"), "").unwrap();
     let expected = [
-        "error: empty.png: neither PNG nor JPEG nor BMP by its content\n",
+        "error: empty.png: damaged or truncated (the file is empty)\n",
         "error: run: Is a directory",
         "error: /dev/zero: larger than 256 MB, which no picture is\n",
         "error: 3 of 3 pictures could not be classified\n",

@@ -3,6 +3,10 @@
 mod bad_input;
 mod budget;
 mod faults;
+#[path = "../src/image_files.rs"]
+#[allow(dead_code, reason = "other proofs use the rest")]
+mod image_files;
+mod image_kinds;
 mod inspect;
 mod own_files;
 mod own_pictures;

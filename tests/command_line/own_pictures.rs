@@ -123,7 +123,7 @@ fn predict_prints_a_line_a_picture_and_goes_on_where_one_cannot_be_read() {
     assert!(lines.iter().all(|line| line.len() <= 80 && line.matches('%').count() == 3), "{printed}");
     assert_eq!(
         text(&output.stderr),
-        "error: notes.png: neither PNG nor JPEG nor BMP by its content\n\
+        "error: notes.png: by its content no PNG, JPEG, BMP, GIF, WebP or TIFF image\n\
          error: missing.png: No such file or directory (os error 2)\n\
          error: 2 of 4 pictures could not be classified\n"
     );

@@ -9,6 +9,7 @@
 //! | [`tiny`] | the model file that infer-core's own examples run |
 //! | [`pictures`] | Fashion-MNIST where it is to be had, garments elsewhere |
 //! | [`garments`](mod@garments) | the built-in set, and a training that nobody watches |
+//! | [`image_files`] | image files of kinds that no encoder at hand writes |
 //! | [`shapes`] | folders of pictures, drawn |
 //! | [`sheet`] | pictures side by side, as SVG |
 //! | [`idx_files`] | small IDX files, whole and broken |
@@ -17,6 +18,7 @@
 pub mod bit_flips;
 pub mod garments;
 pub mod idx_files;
+pub mod image_files;
 pub mod oracle;
 pub mod pictures;
 pub mod random_model;

@@ -253,13 +253,12 @@ fn all_broken_pictures_of_all_parts_are_counted_and_the_first_five_named() {
     let directory = folder(&names.each_ref().map(String::as_str));
     add(directory.path(), &["test/crow/1.png", "test/wren/1.png"], 100);
     let whole = fs::read(directory.path().join("test/crow/1.png")).unwrap();
-    let mut animation = b"GIF89a".to_vec();
-    animation.resize(100, 0);
+    let heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic";
     let broken: [(&str, &[u8]); 6] = [
         ("train/crow/1.png", b""),
         ("train/crow/2.png", b"hello"),
         ("train/crow/10.png", &whole[..whole.len() - 20]),
-        ("train/wren/a.png", &animation),
+        ("train/wren/a.png", heic),
         ("train/wren/b.bmp", b"BM plus something that is no header at all, whatever it may be"),
         ("test/wren/1.png", &whole[..20]),
     ];
@@ -279,12 +278,12 @@ fn all_broken_pictures_of_all_parts_are_counted_and_the_first_five_named() {
             format!("{expected_count} of 10 pictures cannot be read; replace or remove them:"),
             "without --input, headers tell the size before pixels are looked at"
         );
-        assert_eq!(lines[1], "  DIR/train/crow/1.png: neither PNG nor JPEG nor BMP by its content");
-        assert_eq!(lines[2], "  DIR/train/crow/2.png: neither PNG nor JPEG nor BMP by its content");
+        assert_eq!(lines[1], "  DIR/train/crow/1.png: damaged or truncated (the file is empty)");
+        assert_eq!(lines[2], "  DIR/train/crow/2.png: by its content no PNG, JPEG, BMP, GIF, WebP or TIFF image");
         let rest = &lines[3..];
         let named = |name: &str, why: &str| rest.iter().any(|line| line.contains(name) && line.contains(why));
-        assert!(named("train/wren/a.png", "a picture of format Gif; PNG, JPEG and BMP can be read"), "{message}");
-        assert!(named("train/wren/b.bmp", "damaged or truncated ("), "{message}");
+        assert!(named("train/wren/a.png", "not supported: a HEIC image; convert it to JPEG or PNG"), "{message}");
+        assert!(named("train/wren/b.bmp", "by its content no PNG, JPEG, BMP"), "{message}");
         assert_eq!(named("train/crow/10.png", "damaged or truncated ("), truncated_inside, "{message}");
         assert_eq!(message.ends_with("\n  and 1 more"), truncated_inside, "{message}");
         assert_eq!(named("test/wren/1.png", "damaged or truncated ("), !truncated_inside, "{message}");

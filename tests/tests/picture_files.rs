@@ -27,7 +27,7 @@ fn decoded(bytes: &[u8]) -> Picture {
 #[test]
 fn every_kind_of_pixel_becomes_the_same_8_bits() {
     let expected = Picture::Rgb(slope().into_rgb8());
-    for format in [ImageFormat::Png, ImageFormat::Bmp] {
+    for format in [ImageFormat::Png, ImageFormat::Bmp, ImageFormat::WebP, ImageFormat::Tiff] {
         assert_eq!(decoded(&encoded(&slope(), format)), expected, "{format:?}");
     }
     let deep = DynamicImage::ImageRgb16(slope().into_rgb16());
@@ -112,7 +112,9 @@ fn a_header_that_lies_about_the_size_costs_no_memory() {
 #[test]
 fn no_damage_to_a_file_does_more_than_refuse_it_or_change_the_picture() {
     let small = slope().crop_imm(0, 0, 6, 5);
-    for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Bmp] {
+    let formats =
+        [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Bmp, ImageFormat::WebP, ImageFormat::Gif, ImageFormat::Tiff];
+    for format in formats {
         let whole = encoded(&small, format);
         let decode_anyway = |bytes: &[u8]| {
             if let Ok(picture) = decode::decode(bytes) {

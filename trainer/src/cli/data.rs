@@ -6,7 +6,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use infer_core::{Metadata, Shape};
 use trainer::architecture::{Architecture, ArchitectureError, Template};
 use trainer::data::{Dataset, DatasetChoice, Environment, Loaded, Request, fashion_mnist, garments};
-use trainer::preprocess::{Conversion, Preprocessing, Resize, parse_shape};
+use trainer::preprocess::{Background, Conversion, PreprocessError, Preprocessing, Resize, parse_shape};
 
 use super::console::{Console, tell};
 use super::output::warn;
@@ -35,7 +35,7 @@ impl From<DatasetName> for DatasetChoice {
 pub enum ResizeMode {
     /// Scale both sides, each by its own factor
     Stretch,
-    /// Scale until the whole picture is inside, in the middle of black
+    /// Scale until the whole image is inside, in the middle of the background
     Fit,
     /// Scale until the input is full, and cut off what stands out
     Crop,
@@ -67,6 +67,10 @@ pub struct TrainingData {
     /// How pictures are brought to that size [default: stretch]
     #[arg(long, value_enum, requires = "input")]
     resize: Option<ResizeMode>,
+    /// What shows through where images are transparent, and around them with --resize fit: black, white, another name of a
+    /// color, or #rrggbb [default: black]
+    #[arg(long, value_name = "COLOR", value_parser = background)]
+    background: Option<Background>,
     /// Share of a folder of pictures held out for the test, where it has no part for that [default: 0.15]
     #[arg(long, value_name = "SHARE", value_parser = fraction)]
     test_fraction: Option<f64>,
@@ -92,6 +96,11 @@ fn input(text: &str) -> Result<Shape, String> {
     Ok(shape)
 }
 
+/// The color that what is transparent is blended onto.
+pub fn background(text: &str) -> Result<Background, String> {
+    text.parse().map_err(|error: PreprocessError| error.to_string())
+}
+
 /// A share over 0 and under 1.
 pub fn fraction(text: &str) -> Result<f64, String> {
     let fraction: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
@@ -113,8 +122,12 @@ impl TrainingData {
         seed: u64,
         console: &Console,
     ) -> Result<(Dataset, Architecture)> {
+        let background = self.background.unwrap_or_default();
         let conversion = match self.input {
-            Some(shape) => Some(Conversion::new(shape, self.resize.map_or(Resize::default(), Into::into))?),
+            Some(shape) => {
+                let resize = self.resize.map_or(Resize::default(), Into::into);
+                Some(Conversion::new(shape, resize)?.with_background(background))
+            }
             None => None,
         };
         let defaults = Request::default();
@@ -122,6 +135,7 @@ impl TrainingData {
             choice: self.dataset.map_or(DatasetChoice::Auto, Into::into),
             data_dir: self.data.clone(),
             conversion,
+            background,
             validation_fraction,
             seed,
             test_fraction: self.test_fraction.unwrap_or(defaults.test_fraction),
@@ -133,6 +147,9 @@ impl TrainingData {
         let dataset = &loaded.dataset;
         if self.test_fraction.is_some() && dataset.preprocessing.test_share().is_none() {
             warn(&format!("NOTE: --test-fraction changes nothing: {} has test images of its own", dataset.name));
+        }
+        if self.background.is_some() && dataset.preprocessing == Preprocessing::Bytes {
+            warn(&format!("NOTE: --background changes nothing: the images of {} are opaque", dataset.name));
         }
         tell!(console, "{}", describe(&loaded));
         let shape = dataset.train.shape();

@@ -89,11 +89,12 @@ pub struct Fit {
 }
 
 /// What a run that goes on has been told already.
-const RESUMED: [&str; 21] = [
+const RESUMED: [&str; 22] = [
     "model",
     "dataset",
     "input",
     "resize",
+    "background",
     "test_fraction",
     "calibration",
     "chip",

@@ -9,10 +9,10 @@ use infer_core::{Network, Output};
 use rayon::prelude::*;
 use serde::Serialize;
 use trainer::model_file;
-use trainer::preprocess::{Conversion, Picture, PictureError, Preprocessing, Resize, decode};
+use trainer::preprocess::{Background, Conversion, Observed, PictureError, Preprocessing, Resize, SixteenBit, decode};
 use trainer::printable::in_one_line;
 
-use super::data::ResizeMode;
+use super::data::{ResizeMode, background};
 use super::output::{complain, say};
 use crate::Usage;
 
@@ -31,7 +31,7 @@ const BATCH: usize = 64;
 pub struct Predict {
     /// The model file
     model: PathBuf,
-    /// PNG, JPEG or BMP pictures, of any size if the model was trained with --input; - is standard input
+    /// PNG, JPEG, BMP, GIF, WebP or TIFF images, of any size if the model was trained with --input; - is standard input
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
     /// How many classes to name, the most probable first
@@ -40,6 +40,10 @@ pub struct Predict {
     /// How to bring pictures to size, for a model that was trained on images as they are
     #[arg(long, value_enum)]
     resize: Option<ResizeMode>,
+    /// What shows through where images are transparent, for a model that was trained on images as they are: black, white,
+    /// another name of a color, or #rrggbb [default: black]
+    #[arg(long, value_name = "COLOR", value_parser = background)]
+    background: Option<Background>,
     /// Make light dark and dark light first, as for a photograph on white and a model trained on Fashion-MNIST
     #[arg(long)]
     invert: bool,
@@ -83,15 +87,17 @@ impl Predict {
         let input = network.input().shape;
         let preprocessing = Preprocessing::of_model(metadata.preprocessing, input).with_context(|| path.clone())?;
         let conversion = self.conversion(preprocessing.conversion(input).with_context(|| path.clone())?)?;
+        let conversion = self.on_background(&preprocessing, conversion)?;
         let names: Vec<&str> = metadata.class_names().collect();
         let mut probabilities = vec![0.0; names.len()];
         let mut unreadable = 0;
+        let mut sixteen_bit = SixteenBit::default();
         for images in self.images.chunks(BATCH) {
             let inputs: Vec<_> = images.par_iter().map(|image| self.read(image, &conversion)).collect();
-            for (image, pixels) in images.iter().zip(inputs) {
+            for (image, input) in images.iter().zip(inputs) {
                 let name = image.display().to_string();
-                let pixels = match pixels {
-                    Ok(pixels) => pixels,
+                let (pixels, observed) = match input {
+                    Ok(input) => input,
                     Err(error) => {
                         let advice =
                             if matches!(error, PictureError::OtherSize { .. }) { "; give --resize" } else { "" };
@@ -100,6 +106,11 @@ impl Predict {
                         continue;
                     }
                 };
+                if let Some(flat) = observed.flat {
+                    let why = flat.cause.explain(&conversion, "its");
+                    complain(&format!("NOTE: {}: one flat color as input; {why}", in_one_line(&name)));
+                }
+                observed.sixteen_bit.into_iter().for_each(|range| sixteen_bit.add(range));
                 let output = network.classify(&pixels)?;
                 output.probabilities(&mut probabilities);
                 let prediction = self.prediction(name, &output, &probabilities, &names);
@@ -109,6 +120,7 @@ impl Predict {
                 }
             }
         }
+        sixteen_bit.note().into_iter().for_each(|note| complain(&note));
         match unreadable {
             0 => Ok(()),
             count => bail!("{count} of {} pictures could not be classified", self.images.len()),
@@ -127,13 +139,29 @@ impl Predict {
         }
     }
 
-    fn read(&self, image: &Path, conversion: &Conversion) -> Result<Vec<u8>, PictureError> {
-        let mut picture: Picture =
-            if image == Path::new("-") { decode::read_from(std::io::stdin().lock())? } else { decode::read(image)? };
-        if self.invert {
-            picture.invert();
+    /// Images of IDX files are opaque, so that a model of these leaves open what happens to others.
+    fn on_background(&self, preprocessing: &Preprocessing, own: Conversion) -> Result<Conversion> {
+        match (self.background, preprocessing) {
+            (None, _) => Ok(own),
+            (Some(background), Preprocessing::Bytes) => Ok(own.with_background(background)),
+            (Some(_), Preprocessing::Pictures { .. }) => Err(Usage::error(anyhow!(
+                "{} was trained with background {}, and predicts with the same; leave --background out",
+                self.model.display(),
+                own.background()
+            ))),
         }
-        conversion.apply(&picture)
+    }
+
+    fn read(&self, image: &Path, conversion: &Conversion) -> Result<(Vec<u8>, Observed), PictureError> {
+        let background = conversion.background();
+        let mut decoded = match image == Path::new("-") {
+            true => decode::read_from(std::io::stdin().lock(), background)?,
+            false => decode::read_onto(image, background)?,
+        };
+        if self.invert {
+            decoded.picture.invert();
+        }
+        conversion.input(&decoded)
     }
 
     fn prediction<'a>(

@@ -8,7 +8,7 @@ use infer_core::{Metadata, Shape};
 use super::duplicates::{self, Part};
 use super::idx_set::{self, IdxSet};
 use super::{DataError, Dataset, Images, download, fashion_mnist, garments, idx_files, pictures, split};
-use crate::preprocess::{Conversion, PreprocessError, Preprocessing};
+use crate::preprocess::{Background, Conversion, PreprocessError, Preprocessing};
 use crate::printable::is_control;
 
 /// Which data set is wanted.
@@ -32,6 +32,8 @@ pub struct Request {
     pub data_dir: Option<PathBuf>,
     /// What the pictures become; without it they stay as they are.
     pub conversion: Option<Conversion>,
+    /// What transparent pictures of a folder are blended onto, where there is no conversion that says it.
+    pub background: Background,
     /// Share of the training images held out for validation.
     pub validation_fraction: f64,
     /// Decides which those are.
@@ -61,6 +63,7 @@ impl Default for Request {
             choice: DatasetChoice::Auto,
             data_dir: None,
             conversion: None,
+            background: Background::BLACK,
             validation_fraction: 0.05,
             seed: 48,
             test_fraction: 0.15,

@@ -7,7 +7,8 @@ use image::imageops::{self, FilterType};
 use image::{GrayImage, ImageBuffer, Pixel, RgbImage};
 use infer_core::Shape;
 
-use super::decode::{Picture, PictureError, buffer};
+use super::decode::{Picture, PictureError};
+use super::flatten::buffer;
 use super::{Conversion, Resize};
 
 impl Picture {
@@ -33,17 +34,28 @@ impl Conversion {
         if self.resize() == Resize::AsTheyAre && !is_same {
             return Err(PictureError::OtherSize { height, width, input });
         }
+        let color = self.background().rgb();
+        let gray = [luma_of(color)];
+        let repeated = |gray: Vec<u8>| gray.into_iter().flat_map(|value| [value; 3]).collect();
         Ok(match (picture, input.channels) {
-            (Picture::Gray(gray), 1) => self.resized(gray).into_raw(),
-            (Picture::Gray(gray), _) => {
-                self.resized(gray).into_raw().into_iter().flat_map(|value| [value; 3]).collect()
+            (Picture::Gray(image), 1) => self.resized(image, gray.into()).into_raw(),
+            (Picture::Gray(image), _) if self.background().is_gray() => {
+                repeated(self.resized(image, gray.into()).into_raw())
             }
-            (Picture::Rgb(rgb), 1) => self.resized(&luma(rgb)).into_raw(),
-            (Picture::Rgb(rgb), _) => self.resized(rgb).into_raw(),
+            (Picture::Gray(image), _) => {
+                let rgb: RgbImage = buffer(image.dimensions(), repeated(image.as_raw().clone()));
+                self.resized(&rgb, color.into()).into_raw()
+            }
+            (Picture::Rgb(rgb), 1) => self.resized(&luma(rgb), gray.into()).into_raw(),
+            (Picture::Rgb(rgb), _) => self.resized(rgb, color.into()).into_raw(),
         })
     }
 
-    fn resized<P: Pixel<Subpixel = u8> + 'static>(&self, image: &ImageBuffer<P, Vec<u8>>) -> ImageBuffer<P, Vec<u8>> {
+    fn resized<P: Pixel<Subpixel = u8> + 'static>(
+        &self,
+        image: &ImageBuffer<P, Vec<u8>>,
+        ground: P,
+    ) -> ImageBuffer<P, Vec<u8>> {
         let Shape { height, width, .. } = self.shape();
         let target = (u32::from(width), u32::from(height));
         let scale = |width, height| imageops::resize(image, width, height, FilterType::Triangle);
@@ -52,7 +64,7 @@ impl Conversion {
             Resize::Stretch => scale(target.0, target.1),
             Resize::Fit => {
                 let (width, height) = largest_inside(image.dimensions(), target);
-                let mut padded = ImageBuffer::new(target.0, target.1);
+                let mut padded = ImageBuffer::from_pixel(target.0, target.1, ground);
                 let (left, top) = ((target.0 - width) / 2, (target.1 - height) / 2);
                 imageops::replace(&mut padded, &scale(width, height), left.into(), top.into());
                 padded
@@ -80,15 +92,19 @@ fn largest_inside(shape: (u32, u32), frame: (u32, u32)) -> (u32, u32) {
 
 /// The luma of ITU-R BT.601, 0.299 R + 0.587 G + 0.114 B, rounded: the Y that a camera with YUV output delivers.
 fn luma(rgb: &RgbImage) -> GrayImage {
-    let luma = |&image::Rgb([r, g, b]): &image::Rgb<u8>| {
-        ((299 * u32::from(r) + 587 * u32::from(g) + 114 * u32::from(b) + 500) / 1000) as u8
-    };
-    buffer(rgb.dimensions(), rgb.pixels().map(luma).collect())
+    buffer(rgb.dimensions(), rgb.pixels().map(|pixel| luma_of(pixel.0)).collect())
+}
+
+/// The luma of one color.
+pub(super) fn luma_of(rgb: [u8; 3]) -> u8 {
+    let [r, g, b] = rgb.map(u32::from);
+    ((299 * r + 587 * g + 114 * b + 500) / 1000) as u8
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::preprocess::Background;
 
     /// Two columns and four rows: top row 10, bottom row 250, 100 between.
     fn tall() -> Picture {
@@ -119,6 +135,21 @@ mod tests {
         let line = Picture::from_gray_bytes(1, 100, vec![7; 100]);
         assert_eq!(convert(&line, [3, 3, 1], Resize::Fit), [0, 0, 0, 7, 7, 7, 0, 0, 0]);
         assert_eq!(convert(&line, [3, 3, 1], Resize::Crop), [7; 9]);
+    }
+
+    #[test]
+    fn fit_pads_with_the_background_in_the_color_of_the_input() {
+        let orange: Background = "#ff8000".parse().unwrap();
+        let fit = |picture: &Picture, channels| {
+            let shape = Shape { height: 1, width: 2, channels };
+            Conversion::new(shape, Resize::Fit).unwrap().with_background(orange).apply(picture).unwrap()
+        };
+        let gray = Picture::from_gray_bytes(1, 1, vec![9]);
+        assert_eq!(fit(&gray, 1), [9, 151]);
+        assert_eq!(fit(&gray, 3), [9, 9, 9, 255, 128, 0]);
+        let rgb = Picture::Rgb(buffer((1, 1), vec![1, 2, 3]));
+        assert_eq!(fit(&rgb, 3), [1, 2, 3, 255, 128, 0]);
+        assert_eq!(fit(&rgb, 1), [2, 151]);
     }
 
     #[test]

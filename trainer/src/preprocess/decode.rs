@@ -1,14 +1,22 @@
-//! Picture files: PNG, JPEG and BMP, told apart by their content, read within bounds.
+//! Image files: PNG, JPEG, BMP, GIF, WebP and TIFF, told apart by their content, read within bounds. Of several images in a file
+//! the first is read.
 
+use std::fmt;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
+use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use image::metadata::Orientation;
-use image::{DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
+use image::{ColorType, DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
 use infer_core::Shape;
 
+use super::background::Background;
+use super::flatten::{Alpha, flatten};
+use super::ifd::Directory;
 use super::jpeg::{Jpeg, is_jpeg};
+use super::kind::{ImageKind, LEADING_BYTES};
+use super::{bmp, orientation, tiff};
+use crate::printable::is_control;
 
 /// Pixels of a picture at most: more than any camera's, few enough that a lying header costs nothing.
 pub const MOST_PIXELS: u64 = 64 << 20;
@@ -25,7 +33,10 @@ const JPEG_HEADER_BYTES: u64 = 64 << 10;
 /// Bytes of a file at most.
 const MOST_FILE_BYTES: u64 = 256 << 20;
 
-/// A decoded picture: gray or RGB, 8 bits a channel, the right way up, what is transparent blended onto black. One whose
+/// Characters of a decoder's own words in a message at most.
+const LONGEST_REASON: usize = 200;
+
+/// A decoded picture: gray or RGB, 8 bits a channel, the right way up, what is transparent blended onto a background. One whose
 /// pixels are all gray is gray, however it was stored: BMP knows nothing else, and many a program writes nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Picture {
@@ -57,14 +68,8 @@ pub enum PictureError {
     #[error("larger than {} MB, which no picture is", MOST_FILE_BYTES >> 20)]
     LongFile,
     /// The content is none of the formats.
-    #[error("neither PNG nor JPEG nor BMP by its content")]
+    #[error("by its content no PNG, JPEG, BMP, GIF, WebP or TIFF image")]
     UnknownFormat,
-    /// The content is a picture of another format.
-    #[error("a picture of format {format}; PNG, JPEG and BMP can be read")]
-    OtherFormat {
-        /// The format.
-        format: String,
-    },
     /// A header that claims more pixels than there can be.
     #[error(
         "its header claims {height} x {width} pixels; more than {} million, or {LONGEST_SIDE} a side, are not read",
@@ -100,6 +105,29 @@ pub enum PictureError {
     },
 }
 
+impl PictureError {
+    /// That the content cannot be decoded, for a reason in the words of a decoder, which come as they like: here they stay on
+    /// one line.
+    pub(super) fn damaged(reason: impl fmt::Display) -> Self {
+        Self::Damaged { reason: one_line(&reason.to_string()) }
+    }
+
+    /// That an image of a kind, named with its article, is not read.
+    pub(super) fn unsupported(what: impl fmt::Display) -> Self {
+        Self::Unsupported { what: one_line(&format!("{what}; convert it to JPEG or PNG")) }
+    }
+}
+
+/// A text with blanks for line breaks and without control characters, not too long for a message.
+fn one_line(text: &str) -> String {
+    let words = text.split(|character: char| character.is_whitespace() || is_control(character));
+    let line = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(LONGEST_REASON) {
+        Some((end, _)) => format!("{}...", &line[..end]),
+        None => line,
+    }
+}
+
 impl Picture {
     /// Rows and columns.
     #[must_use]
@@ -120,39 +148,88 @@ impl Picture {
     }
 }
 
-/// Decodes a file.
+/// A decoded image, and what was found on the way to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decoded {
+    /// The image, opaque.
+    pub picture: Picture,
+    /// Whether the background shows through.
+    pub transparency: Transparency,
+    /// The lowest and the highest value of any channel, where the file has 16 bits a channel.
+    pub sixteen_bit: Option<(u16, u16)>,
+}
+
+/// How much of an image the background shows through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transparency {
+    /// Nothing.
+    Opaque,
+    /// Some of it.
+    Partial,
+    /// All of it: nothing can be seen.
+    Whole,
+}
+
+/// Decodes a file, what is transparent on black.
 ///
 /// # Errors
 /// [`PictureError`], all variants but `OtherSize`.
 pub fn read(path: &Path) -> Result<Picture, PictureError> {
-    decode(&read_bounded(File::open(path)?)?)
+    Ok(read_onto(path, Background::BLACK)?.picture)
+}
+
+/// Decodes a file, what is transparent on this background.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_onto(path: &Path, background: Background) -> Result<Decoded, PictureError> {
+    decode_onto(&read_bounded(File::open(path)?)?, background)
 }
 
 /// Decodes what a reader, such as standard input, holds.
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_from(reader: impl Read) -> Result<Picture, PictureError> {
-    decode(&read_bounded(reader)?)
+pub fn read_from(reader: impl Read, background: Background) -> Result<Decoded, PictureError> {
+    decode_onto(&read_bounded(reader)?, background)
 }
 
-/// Decodes the content of a file.
+/// Decodes the content of a file, what is transparent on black.
 ///
 /// # Errors
 /// As [`read`].
 pub fn decode(bytes: &[u8]) -> Result<Picture, PictureError> {
+    Ok(decode_onto(bytes, Background::BLACK)?.picture)
+}
+
+/// Decodes the content of a file, what is transparent on this background.
+///
+/// # Errors
+/// As [`read`].
+pub fn decode_onto(bytes: &[u8], background: Background) -> Result<Decoded, PictureError> {
     if is_jpeg(bytes) {
-        return decode_jpeg(bytes);
+        return decode_jpeg(bytes, background);
     }
-    let mut decoder = open(Cursor::new(bytes))?;
-    header_of(&mut decoder)?;
-    let orientation = orientation_of(&mut decoder);
+    let Opened { kind, orientation, alpha, mut decoder } = open(Cursor::new(bytes))?;
+    header_of(&decoder, orientation)?;
+    if kind == ImageKind::WebP && !is_whole_webp(bytes) {
+        return Err(PictureError::damaged("the end of the WebP is missing"));
+    }
     let mut limits = limits();
-    limits.reserve(decoder.total_bytes()).map_err(refused)?;
+    // Some decoders keep the whole image in a buffer of their own.
+    let copies = match kind {
+        ImageKind::WebP | ImageKind::Gif | ImageKind::Tiff => 2,
+        ImageKind::Png | ImageKind::Jpeg | ImageKind::Bmp | ImageKind::Unsupported(_) => 1,
+    };
+    limits.reserve(decoder.total_bytes().saturating_mul(copies)).map_err(refused)?;
+    if kind == ImageKind::Tiff {
+        // It counts the buffers itself.
+        limits.free(decoder.total_bytes());
+    }
     decoder.set_limits(limits).map_err(refused)?;
     let mut image = DynamicImage::from_decoder(decoder).map_err(refused)?;
     image.apply_orientation(orientation);
-    Ok(flatten(image))
+    Ok(flatten(image, alpha, background))
 }
 
 /// What a file says of itself, without decoding its pixels.
@@ -170,33 +247,34 @@ pub fn header(path: &Path) -> Result<PictureHeader, PictureError> {
         return header_of_jpeg_file(start, file);
     }
     file.rewind()?;
-    header_of(&mut open(BufReader::new(file))?)
+    let opened = open(BufReader::new(file))?;
+    header_of(&opened.decoder, opened.orientation)
 }
 
-fn decode_jpeg(bytes: &[u8]) -> Result<Picture, PictureError> {
+fn decode_jpeg(bytes: &[u8], background: Background) -> Result<Decoded, PictureError> {
     let jpeg = Jpeg::open(bytes)?;
-    header_of_jpeg(&jpeg)?;
+    header_of_jpeg(&jpeg, bytes)?;
     if jpeg.memory() > MOST_MEMORY {
         return Err(too_much_memory());
     }
-    let orientation = jpeg.orientation();
+    let orientation = orientation::of(ImageKind::Jpeg, &mut Cursor::new(bytes))?;
     let mut image = jpeg.decode()?;
     image.apply_orientation(orientation);
-    Ok(flatten(image))
+    Ok(flatten(image, Alpha::Ignored, background))
 }
 
 /// Reads the rest of a JPEG file only where its headers are longer than what is there.
 fn header_of_jpeg_file(mut bytes: Vec<u8>, rest: File) -> Result<PictureHeader, PictureError> {
     if let Ok(jpeg) = Jpeg::open(&bytes) {
-        return header_of_jpeg(&jpeg);
+        return header_of_jpeg(&jpeg, &bytes);
     }
     rest.take(MOST_FILE_BYTES).read_to_end(&mut bytes)?;
-    header_of_jpeg(&Jpeg::open(&bytes)?)
+    header_of_jpeg(&Jpeg::open(&bytes)?, &bytes)
 }
 
-fn header_of_jpeg(jpeg: &Jpeg) -> Result<PictureHeader, PictureError> {
+fn header_of_jpeg(jpeg: &Jpeg, bytes: &[u8]) -> Result<PictureHeader, PictureError> {
     let (height, width) = jpeg.size();
-    checked_header(height, width, jpeg.is_rgb(), jpeg.orientation())
+    checked_header(height, width, jpeg.is_rgb(), orientation::of(ImageKind::Jpeg, &mut Cursor::new(bytes))?)
 }
 
 fn read_bounded(reader: impl Read) -> Result<Vec<u8>, PictureError> {
@@ -214,22 +292,50 @@ fn limits() -> Limits {
     limits
 }
 
-fn open<'a>(source: impl BufRead + Seek + 'a) -> Result<impl ImageDecoder + 'a, PictureError> {
-    let mut reader = ImageReader::new(source);
-    reader.limits(limits());
-    let reader = reader.with_guessed_format()?;
-    match reader.format() {
-        Some(ImageFormat::Png | ImageFormat::Bmp) => {}
-        Some(format) => return Err(PictureError::OtherFormat { format: format!("{format:?}") }),
-        None => return Err(PictureError::UnknownFormat),
-    }
-    reader.into_decoder().map_err(refused)
+/// A file whose kind and metadata are known.
+struct Opened<D> {
+    kind: ImageKind,
+    orientation: Orientation,
+    alpha: Alpha,
+    decoder: D,
 }
 
-fn header_of(decoder: &mut impl ImageDecoder) -> Result<PictureHeader, PictureError> {
+fn open<'a>(mut source: impl BufRead + Seek + 'a) -> Result<Opened<impl ImageDecoder + 'a>, PictureError> {
+    let mut first = Vec::with_capacity(LEADING_BYTES);
+    source.by_ref().take(LEADING_BYTES as u64).read_to_end(&mut first)?;
+    let kind = ImageKind::of(&first);
+    let (kind, format, alpha) = match kind {
+        Some(kind @ ImageKind::Png) => (kind, ImageFormat::Png, Alpha::Straight),
+        Some(kind @ ImageKind::Bmp) => {
+            bmp::check(&first)?;
+            (kind, ImageFormat::Bmp, Alpha::StraightUnlessZero)
+        }
+        Some(kind @ ImageKind::Gif) => (kind, ImageFormat::Gif, Alpha::Straight),
+        Some(kind @ ImageKind::WebP) => (kind, ImageFormat::WebP, Alpha::Straight),
+        Some(kind @ ImageKind::Tiff) => {
+            let directory = Directory::first(&mut source)?.unwrap_or_default();
+            (kind, ImageFormat::Tiff, tiff::check(&directory)?)
+        }
+        Some(ImageKind::Unsupported(what)) => return Err(PictureError::unsupported(what)),
+        None if first.is_empty() => return Err(PictureError::damaged("the file is empty")),
+        // A JPEG has a decoder of its own, and does not come here.
+        Some(ImageKind::Jpeg) | None => return Err(PictureError::UnknownFormat),
+    };
+    let orientation = orientation::of(kind, &mut source)?;
+    source.seek(SeekFrom::Start(0))?;
+    let mut reader = ImageReader::with_format(source, format);
+    reader.limits(limits());
+    Ok(Opened { kind, orientation, alpha, decoder: reader.into_decoder().map_err(refused)? })
+}
+
+fn header_of(decoder: &impl ImageDecoder, orientation: Orientation) -> Result<PictureHeader, PictureError> {
     let (width, height) = decoder.dimensions();
-    let orientation = orientation_of(decoder);
-    checked_header(height, width, decoder.color_type().has_color(), orientation)
+    let header = checked_header(height, width, decoder.color_type().has_color(), orientation)?;
+    // Values that are not bytes have no agreed range: 0 to 1, 0 to 255, degrees or meters.
+    if matches!(decoder.color_type(), ColorType::Rgb32F | ColorType::Rgba32F) {
+        return Err(PictureError::unsupported("an image of 32 bits a channel"));
+    }
+    Ok(header)
 }
 
 /// A header of an image of so many rows and columns as they are stored, if it is not too large.
@@ -243,67 +349,27 @@ fn checked_header(
         return Err(PictureError::TooLarge { height, width });
     }
     if width == 0 || height == 0 {
-        return Err(PictureError::Damaged { reason: "it has no pixels".to_owned() });
+        return Err(PictureError::damaged("it has no pixels"));
     }
-    let on_its_side = matches!(
-        orientation,
-        Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH
-    );
-    let (height, width) = if on_its_side { (width, height) } else { (height, width) };
+    let (height, width) = if orientation::is_on_its_side(orientation) { (width, height) } else { (height, width) };
     Ok(PictureHeader { height, width, is_rgb })
-}
-
-/// Which way up the camera was held. A file whose metadata is damaged stands as it is.
-fn orientation_of(decoder: &mut impl ImageDecoder) -> Orientation {
-    decoder.orientation().unwrap_or(Orientation::NoTransforms)
 }
 
 fn refused(error: ImageError) -> PictureError {
     match error {
-        ImageError::IoError(error) => PictureError::Damaged { reason: error.to_string() },
+        ImageError::IoError(error) => PictureError::damaged(error),
         ImageError::Limits(_) => too_much_memory(),
-        error => PictureError::Damaged { reason: error.to_string() },
+        ImageError::Unsupported(error) => PictureError::unsupported(format!("this kind of image ({error})")),
+        error => PictureError::damaged(error),
     }
 }
 
 fn too_much_memory() -> PictureError {
-    PictureError::Damaged { reason: format!("it takes more than {} MB to decode", MOST_MEMORY >> 20) }
+    PictureError::damaged(format!("it takes more than {} MB to decode", MOST_MEMORY >> 20))
 }
 
-/// Two kinds of pictures out of all that the formats know.
-fn flatten(image: DynamicImage) -> Picture {
-    // Codes 0 to 255: rounds `value * alpha / 255`.
-    let blend = |value: u8, alpha: u8| ((u32::from(value) * u32::from(alpha) + 127) / 255) as u8;
-    let color = image.color();
-    match (color.has_color(), color.has_alpha()) {
-        (false, false) => Picture::Gray(image.into_luma8()),
-        (true, false) => gray_or_rgb(image.into_rgb8()),
-        (false, true) => {
-            let image = image.into_luma_alpha8();
-            let pixels = image.pixels().map(|&image::LumaA([value, alpha])| blend(value, alpha));
-            Picture::Gray(buffer(image.dimensions(), pixels.collect()))
-        }
-        (true, true) => {
-            let image = image.into_rgba8();
-            let pixels = image.pixels().flat_map(|&image::Rgba([r, g, b, alpha])| [r, g, b].map(|c| blend(c, alpha)));
-            gray_or_rgb(buffer(image.dimensions(), pixels.collect()))
-        }
-    }
-}
-
-fn gray_or_rgb(image: RgbImage) -> Picture {
-    let is_gray = image.pixels().all(|&image::Rgb([r, g, b])| r == g && g == b);
-    if !is_gray {
-        return Picture::Rgb(image);
-    }
-    let pixels = image.pixels().map(|pixel| pixel.0[0]).collect();
-    Picture::Gray(buffer(image.dimensions(), pixels))
-}
-
-/// Bytes that are as many as the size says.
-pub(super) fn buffer<P: image::Pixel<Subpixel = u8>>(
-    (width, height): (u32, u32),
-    bytes: Vec<u8>,
-) -> image::ImageBuffer<P, Vec<u8>> {
-    image::ImageBuffer::from_raw(width, height, bytes).expect("as many bytes as pixels were given")
+/// Whether all bytes are there that the header announces; the decoder takes what is missing for zeros.
+fn is_whole_webp(bytes: &[u8]) -> bool {
+    let announced = bytes.get(4..8).and_then(|len| len.try_into().ok()).map(u32::from_le_bytes);
+    announced.is_some_and(|len| bytes.len() as u64 >= u64::from(len) + 8)
 }

@@ -2,23 +2,35 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`decode`] | PNG, JPEG and BMP files to a [`Picture`], within bounds |
-//! | [`convert`] | a [`Picture`] to the bytes of an input: color and size |
 //! | [`kind`] | which kind of image a file is, by its first bytes |
+//! | [`decode`] | files to a [`Picture`], within bounds |
+//! | `bmp`, `tiff` | which files of these formats are read |
+//! | `ifd`, `orientation` | metadata: which way up the camera was held |
+//! | [`background`], `flatten` | 8 bits a channel, what is transparent on a background |
+//! | [`convert`] | a [`Picture`] to the bytes of an input: color and size |
+//! | [`observe`] | what is worth a word about an input: one flat color, few levels |
 //!
 //! The text in a model file and in `run.json`:
 //!
 //! ```text
 //! preprocessing = "bytes 0 to 255 as they are" | conversion [ ", test " share ]
-//! conversion    = height "x" width "x" channels " " color ", " resize
+//! conversion    = height "x" width "x" channels " " color ", " resize [ ", background " background ]
 //! color         = "gray" (1 channel) | "rgb" (3 channels)
 //! resize        = "as they are" | "resize stretch" | "resize fit" | "resize crop"
+//! background    = "white" | "#rrggbb" | ...; black where there is none
 //! ```
 
+pub mod background;
+mod bmp;
 pub mod convert;
 pub mod decode;
+mod flatten;
+mod ifd;
 mod jpeg;
 pub mod kind;
+pub mod observe;
+mod orientation;
+mod tiff;
 
 use std::fmt;
 use std::str::FromStr;
@@ -26,8 +38,10 @@ use std::str::FromStr;
 use infer_core::Shape;
 use serde::{Deserialize, Serialize};
 
-pub use decode::{Picture, PictureError, PictureHeader};
+pub use background::Background;
+pub use decode::{Decoded, Picture, PictureError, PictureHeader, Transparency};
 pub use kind::{ImageKind, recognize};
+pub use observe::{Flat, FlatCause, Observed, SixteenBit};
 
 /// Sides of an input beyond this are taken for a mistake: 1024x1024 gray is a megabyte of RAM on the chip.
 pub const LONGEST_SIDE: u16 = 1024;
@@ -65,6 +79,7 @@ pub enum Preprocessing {
 pub struct Conversion {
     shape: Shape,
     resize: Resize,
+    background: Background,
 }
 
 /// How a picture of another size becomes an input.
@@ -75,7 +90,7 @@ pub enum Resize {
     /// Both sides are scaled, each by its own factor.
     #[default]
     Stretch,
-    /// Scaled until the whole picture is inside, in the middle of black.
+    /// Scaled until the whole picture is inside, in the middle of the background.
     Fit,
     /// Scaled until the input is full; what stands out on two sides is cut off.
     Crop,
@@ -94,6 +109,12 @@ pub enum PreprocessError {
     /// A shape that is not written as one.
     #[error("{text:?} is no input shape; write HEIGHTxWIDTHxCHANNELS, such as 28x28x1 or 32x32x3")]
     ShapeText {
+        /// The text.
+        text: String,
+    },
+    /// Not the name of a color, nor six digits.
+    #[error("{text:?} is no color; write black, white, gray, red, green, blue, yellow, cyan, magenta or #rrggbb")]
+    Background {
         /// The text.
         text: String,
     },
@@ -120,7 +141,7 @@ pub enum PreprocessError {
 }
 
 impl Conversion {
-    /// To an input of `shape`.
+    /// To an input of `shape`, on black.
     ///
     /// # Errors
     /// [`PreprocessError::Channels`], [`PreprocessError::Side`].
@@ -131,7 +152,7 @@ impl Conversion {
         if [shape.height, shape.width].iter().any(|side| !(1..=LONGEST_SIDE).contains(side)) {
             return Err(PreprocessError::Side { shape });
         }
-        Ok(Self { shape, resize })
+        Ok(Self { shape, resize, background: Background::BLACK })
     }
 
     /// The shape of the input.
@@ -144,6 +165,18 @@ impl Conversion {
     #[must_use]
     pub const fn resize(&self) -> Resize {
         self.resize
+    }
+
+    /// What shows through where a picture is transparent, and around one under [`Resize::Fit`].
+    #[must_use]
+    pub const fn background(&self) -> Background {
+        self.background
+    }
+
+    /// The same on another background.
+    #[must_use]
+    pub const fn with_background(self, background: Background) -> Self {
+        Self { background, ..self }
     }
 
     /// The same input, reached in another way.
@@ -217,8 +250,13 @@ impl FromStr for Preprocessing {
             }
         };
         let (input, resize) = conversion.split_once(", ").ok_or_else(unknown)?;
+        let (resize, background) = match resize.split_once(", background ") {
+            None => (resize, Background::BLACK),
+            Some((resize, background)) => (resize, background.parse().map_err(|_| unknown())?),
+        };
         let (shape, color) = input.split_once(' ').ok_or_else(unknown)?;
         let conversion = Conversion::new(parse_shape(shape).map_err(|_| unknown())?, resize.parse()?)?;
+        let conversion = conversion.with_background(background);
         if color != color_name(conversion.shape) {
             return Err(unknown());
         }
@@ -242,7 +280,9 @@ impl From<Preprocessing> for String {
 
 impl fmt::Display for Conversion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}, {}", self.shape, color_name(self.shape), self.resize)
+        write!(f, "{} {}, {}", self.shape, color_name(self.shape), self.resize)?;
+        // As it was written before there was a choice.
+        if self.background == Background::BLACK { Ok(()) } else { write!(f, ", background {}", self.background) }
     }
 }
 
@@ -321,6 +361,9 @@ mod tests {
             "28x28x1 gray, resize crop, test x",
             "28x28x1 gray, resize crop, test 1.5",
             "28x28x1 gray, resize crop ",
+            "28x28x1 gray, resize crop, background",
+            "28x28x1 gray, resize crop, background pink",
+            "28x28x1 gray, resize crop, test 0.5, background white",
         ] {
             let message = text.parse::<Preprocessing>().unwrap_err().to_string();
             assert!(message.contains("is unknown here; another version"), "{text:?}: {message}");
@@ -347,8 +390,10 @@ mod tests {
             channels in prop::sample::select(vec![1, 3]),
             resize in prop::sample::select(RESIZES.map(|(_, resize)| resize).to_vec()),
             test_share in prop::option::of(0.001f64..0.999),
+            background in "black|white|gray|green|#[0-9a-f]{6}",
         ) {
             let conversion = Conversion::new(shape(height, width, channels), resize).unwrap();
+            let conversion = conversion.with_background(background.parse().unwrap());
             let preprocessing = Preprocessing::Pictures { conversion, test_share };
             prop_assert_eq!(preprocessing.to_string().parse::<Preprocessing>().unwrap(), preprocessing);
             let json = serde_json::to_string(&preprocessing).unwrap();

@@ -6,6 +6,7 @@
 //! | `entries`, [`content`] | what a directory holds, and what a file is |
 //! | [`left_out`] | what is not used, and why |
 //! | `read` | decoding and converting them, on all cores |
+//! | `remarks` | what they look like as inputs: one flat color, few levels |
 //! | `level`, [`error`] | where the data are if not here, and what can be wrong with them |
 
 pub mod content;
@@ -15,6 +16,7 @@ pub mod folder;
 pub mod left_out;
 mod level;
 mod read;
+mod remarks;
 
 use std::path::Path;
 
@@ -61,8 +63,10 @@ fn load_to_train(directory: &Path, request: &Request) -> Result<Loaded, DataErro
     };
     let listings = [&train, &validation, &test];
     let conversion = conversion_of(request, &listings)?;
-    let images = read::read(listings, directory, &conversion, request.quiet)?;
+    let (images, observed) = read::read(listings, directory, &conversion, request.quiet)?;
     let mut warnings = Vec::from_iter(left_out.note(directory));
+    // Before duplicates, of which it may be the cause.
+    warnings.extend(remarks::warnings(&read::files(&listings), &observed, &conversion));
     let [train_name, validation_name, test_name] =
         listings.map(|listing| |index: usize| listing.files[index].display().to_string());
     warnings.extend(duplicates::warnings(&[
@@ -84,8 +88,9 @@ fn load_to_test(directory: &Path, request: &Request, testing: &Testing) -> Resul
         (None, all, None) => all,
     };
     let conversion = conversion_of(request, &[&listing])?;
-    let [test] = read::read([&listing], directory, &conversion, request.quiet)?;
+    let ([test], observed) = read::read([&listing], directory, &conversion, request.quiet)?;
     let mut warnings = Vec::from_iter(left_out.note(directory));
+    warnings.extend(remarks::warnings(&read::files(&[&listing]), &observed, &conversion));
     let of_class = |class: usize| test.labels().iter().filter(|&&label| usize::from(label) == class).count();
     let absent: Vec<&str> =
         (0..class_names.len()).filter(|&class| of_class(class) == 0).map(|class| class_names[class].as_str()).collect();
@@ -118,7 +123,7 @@ fn held_out(all: &Listing, share: f64) -> Result<Listing, DataError> {
 fn conversion_of(request: &Request, listings: &[&Listing]) -> Result<Conversion, FolderError> {
     match request.conversion {
         Some(conversion) => Ok(conversion),
-        None => read::own_size(listings),
+        None => read::own_size(listings, request.background),
     }
 }
 

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::FolderError;
 use super::folder::Listing;
 use crate::data::Images;
-use crate::preprocess::{Conversion, Picture, PictureError, PictureHeader, Resize, decode};
+use crate::preprocess::{Background, Conversion, Observed, Picture, PictureError, PictureHeader, Resize, decode};
 
 /// Pictures of longer sides are scaled down, and the user says how.
 const LONGEST_OWN_SIDE: u32 = 256;
@@ -17,7 +17,8 @@ const LONGEST_OWN_SIDE: u32 = 256;
 /// So many pictures take long enough for a bar.
 const MANY: usize = 500;
 
-/// Decodes and converts all pictures of some listings, and names each by its file below `directory`.
+/// Decodes and converts all pictures of some listings, and names each by its file below `directory`; with the images comes what
+/// was observed of each, listing by listing.
 ///
 /// # Errors
 /// [`FolderError::Broken`].
@@ -26,33 +27,35 @@ pub(super) fn read<const N: usize>(
     directory: &Path,
     conversion: &Conversion,
     quiet: bool,
-) -> Result<[Images; N], FolderError> {
+) -> Result<([Images; N], Vec<Observed>), FolderError> {
     let shape = conversion.shape();
     let bar = progress_bar(if quiet { 0 } else { listings.iter().map(|listing| listing.files.len()).sum() });
     let mut outcomes = Vec::new();
     let mut pixels = listings.map(|listing| {
         let mut pixels = vec![0; listing.files.len() * shape.len()];
         let pictures = listing.files.par_iter().zip(pixels.par_chunks_exact_mut(shape.len()));
-        let read: Vec<Result<(), PictureError>> = pictures
+        let read: Vec<Result<Observed, PictureError>> = pictures
             .map(|(path, pixels)| {
                 bar.inc(1);
-                pixels.copy_from_slice(&conversion.apply(&decode::read(path)?)?);
-                Ok(())
+                let (input, observed) = conversion.input(&decode::read_onto(path, conversion.background())?)?;
+                pixels.copy_from_slice(&input);
+                Ok(observed)
             })
             .collect();
         outcomes.extend(read);
         pixels
     });
     bar.finish_and_clear();
-    all_or_broken(&files(&listings), outcomes)?;
-    Ok(std::array::from_fn(|part| {
+    let observed = all_or_broken(&files(&listings), outcomes)?;
+    let images = std::array::from_fn(|part| {
         let Listing { files, labels, .. } = listings[part];
         let below = |path: &PathBuf| path.strip_prefix(directory).unwrap_or(path).display().to_string();
         Images::new(shape.into(), std::mem::take(&mut pixels[part]), labels.clone()).with_names(files.iter().map(below))
-    }))
+    });
+    Ok((images, observed))
 }
 
-fn files<'a>(listings: &[&'a Listing]) -> Vec<&'a PathBuf> {
+pub(super) fn files<'a>(listings: &[&'a Listing]) -> Vec<&'a PathBuf> {
     listings.iter().flat_map(|listing| &listing.files).collect()
 }
 
@@ -67,11 +70,11 @@ fn progress_bar(pictures: usize) -> ProgressBar {
     ProgressBar::new(pictures as u64).with_style(style)
 }
 
-/// The size that all pictures have, as an input: gray where all are, RGB where one has color.
+/// The size that all pictures have, as an input: gray where all are on this background, RGB where one has color.
 ///
 /// # Errors
 /// [`FolderError::Broken`], [`FolderError::MixedSizes`], [`FolderError::LargePictures`].
-pub(super) fn own_size(listings: &[&Listing]) -> Result<Conversion, FolderError> {
+pub(super) fn own_size(listings: &[&Listing], background: Background) -> Result<Conversion, FolderError> {
     let files = files(listings);
     let headers = files.par_iter().map(|path| decode::header(path)).collect();
     let headers: Vec<PictureHeader> = all_or_broken(&files, headers)?;
@@ -88,11 +91,13 @@ pub(super) fn own_size(listings: &[&Listing]) -> Result<Conversion, FolderError>
     }
     // What is stored with color may be gray; a picture that turns out to be broken here is complained of when all are read.
     let has_color = |(path, header): (&&PathBuf, &PictureHeader)| {
-        header.is_rgb && matches!(decode::read(path), Ok(Picture::Rgb(_)))
+        let may_have_color = header.is_rgb || !background.is_gray();
+        let picture = |path| decode::read_onto(path, background).map(|decoded| decoded.picture);
+        may_have_color && matches!(picture(path), Ok(Picture::Rgb(_)))
     };
     let channels = if files.par_iter().zip(&headers).any(has_color) { 3 } else { 1 };
     let shape = Shape { height: first.height as u16, width: first.width as u16, channels };
-    Ok(Conversion::new(shape, Resize::AsTheyAre)?)
+    Ok(Conversion::new(shape, Resize::AsTheyAre)?.with_background(background))
 }
 
 fn all_or_broken<T>(files: &[&PathBuf], outcomes: Vec<Result<T, PictureError>>) -> Result<Vec<T>, FolderError> {

@@ -37,7 +37,6 @@ mod upsample;
 mod zigzag;
 
 use image::DynamicImage;
-use image::metadata::Orientation;
 
 use self::color::ColorSpace;
 use self::frame::{Coding, Frame};
@@ -47,7 +46,8 @@ use self::scan::{Scan, ScanData, decode_blocks};
 use self::segments::{Segment, Segments};
 use self::sequential::{Sequential, Slot};
 use self::upsample::Upsampler;
-use super::decode::{PictureError, buffer};
+use super::decode::PictureError;
+use super::flatten::buffer;
 
 /// Blocks that all scans of an image may have together: twenty times those of the largest image.
 const MOST_BLOCKS: u64 = 1 << 26;
@@ -101,11 +101,6 @@ impl<'a> Jpeg<'a> {
     /// Whether it is stored with color.
     pub(super) fn is_rgb(&self) -> bool {
         self.color != ColorSpace::Gray
-    }
-
-    /// Which way up the camera was held.
-    pub(super) fn orientation(&self) -> Orientation {
-        self.segments.orientation.unwrap_or(Orientation::NoTransforms)
     }
 
     /// Bytes that decoding takes: samples, coefficients where they come in several scans, and pixels.

@@ -1,7 +1,5 @@
 //! The segments of a JPEG file: markers, tables and headers between the scans.
 
-use image::metadata::Orientation;
-
 use super::bits::{LAST_RESTART, RESTART, marker};
 use super::frame::Frame;
 use super::huffman::{Huffman, standard};
@@ -32,8 +30,6 @@ pub(super) struct Segments<'a> {
     /// Index of the next byte.
     pub(super) at: usize,
     pub(super) frame: Option<Frame>,
-    /// Which way up the camera was held, where EXIF metadata say.
-    pub(super) orientation: Option<Orientation>,
     /// In natural order.
     pub(super) quantization: [Option<[u16; 64]>; 4],
     /// First those for DC, then those for AC coefficients.
@@ -51,7 +47,6 @@ impl<'a> Segments<'a> {
             bytes,
             at: 2,
             frame: None,
-            orientation: None,
             quantization: [None; 4],
             huffman: Default::default(),
             restart_interval: 0,
@@ -119,9 +114,6 @@ impl<'a> Segments<'a> {
                     _ => return Err(damaged("the segment of the restart interval is not 4 bytes long")),
                 },
                 0xE0 if content.starts_with(b"JFIF\0") => self.has_jfif = true,
-                0xE1 if self.orientation.is_none() => {
-                    self.orientation = content.strip_prefix(b"Exif\0\0").and_then(Orientation::from_exif_chunk);
-                }
                 0xEE if content.starts_with(b"Adobe") => self.adobe = content.get(11).copied(),
                 // Metadata, comments, conditions of arithmetic coding, which the frame header refuses.
                 0xE0..=0xEF | 0xFE | 0xCC => {}
