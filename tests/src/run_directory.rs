@@ -108,8 +108,8 @@ impl Run<'_> {
             stopped_early: false,
             interrupted: false,
             epochs_like_the_best: None,
-            seconds_per_epoch: 1.5,
-            images_per_second: 1000.0,
+            seconds_per_epoch: Some(1.5),
+            images_per_second: Some(1000.0),
             float: PerSplit { train: train.0, validation: validation.0, test: test.0 },
             int8: Int8Metrics {
                 scores: PerSplit { train: train.1, validation: validation.1, test: test.1 },
@@ -141,7 +141,7 @@ impl Run<'_> {
                 let loss = 0.2 + random.random_range(0.9..1.1) / epoch as f64;
                 let score = |loss: f64| Score { loss, accuracy: 1.0 - loss / 4.0 };
                 let (train, validation) = (score(loss), score(0.95 * loss + 0.002 * epoch as f64));
-                Epoch { epoch, train, validation, seconds: 1.5, images_per_second: 1000.0, quantized: false }
+                Epoch { epoch, train, validation, seconds: 1.5, images_per_second: Some(1000.0), quantized: false }
             })
             .collect()
     }

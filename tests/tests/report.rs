@@ -3,6 +3,7 @@
 use std::fs;
 
 use infer_core::Shape;
+use serde_json::Value;
 use tempfile::TempDir;
 use thimble_tests::run_directory::Run;
 use trainer::architecture::{Conv, Dense, Layer, MaxPool, Padding};
@@ -305,6 +306,53 @@ fn broken_and_missing_files_are_named_with_what_to_do() {
         }
     }
     drop(record);
+}
+
+#[test]
+fn figures_that_are_no_numbers_are_read_again_and_the_run_has_its_page() {
+    let (home, record, findings) = written(&convolutions(), "run");
+    let directory = RunDirectory::open(&home.path().join("run"));
+    let (mut metrics, mut history) = (directory.read_metrics().unwrap(), directory.read_history().unwrap());
+    // A clock that stood still, and a network whose loss is no number or has no end on some images.
+    (metrics.seconds_per_epoch, metrics.images_per_second) = (Some(0.0), None);
+    (metrics.float.train.loss, metrics.int8.scores.test.loss) = (f64::INFINITY, f64::NAN);
+    for epoch in &mut history {
+        (epoch.seconds, epoch.images_per_second) = (0.0, None);
+    }
+    (history[0].train.loss, history[1].validation.loss) = (f64::NAN, f64::INFINITY);
+    directory.write_metrics(&metrics).unwrap();
+    directory.write_history(&history).unwrap();
+    let text = fs::read_to_string(home.path().join("run/history.csv")).unwrap();
+    assert!(!text.contains("NaN") && !text.contains("inf"), "other programs do not know these: {text}");
+
+    let (read, again) = (directory.read_metrics().unwrap(), directory.read_history().unwrap());
+    assert_eq!((read.seconds_per_epoch, read.images_per_second), (Some(0.0), None));
+    assert!(read.float.train.loss.is_nan() && read.int8.scores.test.loss.is_nan());
+    assert!(again[0].train.loss.is_nan() && again[1].validation.loss.is_nan());
+    assert_eq!((again[0].images_per_second, again[0].validation.accuracy), (None, history[0].validation.accuracy));
+    let read = RunRecord::read(&home.path().join("run")).unwrap();
+    let drawn = Kind::ALL.map(|kind| figures::draw(kind, &read, &findings).map(|figure| figure.is_some()));
+    assert!(drawn.into_iter().all(|figure| figure.unwrap()));
+    page::html(&[(read, findings)]).unwrap();
+    drop(record);
+}
+
+#[test]
+fn what_older_trainers_wrote_of_a_clock_that_stood_still_is_read() {
+    let (home, ..) = written(&smallest(), "run");
+    let directory = RunDirectory::open(&home.path().join("run"));
+    let metrics = home.path().join("run/metrics.json");
+    let mut older: Value = serde_json::from_str(&fs::read_to_string(&metrics).unwrap()).unwrap();
+    older["images_per_second"] = Value::Null;
+    older["float"]["test"]["loss"] = Value::Null;
+    fs::write(&metrics, older.to_string()).unwrap();
+    let header =
+        "epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,seconds,images_per_second,quantized";
+    fs::write(home.path().join("run/history.csv"), format!("{header}\n1,0.5,0.8,NaN,0.9,0.000,inf,false\n")).unwrap();
+    assert_eq!(directory.read_metrics().unwrap().images_per_second, None);
+    let [epoch] = directory.read_history().unwrap()[..] else { panic!("one epoch") };
+    assert_eq!((epoch.images_per_second, epoch.validation.loss.is_nan()), (None, true));
+    assert!(RunRecord::read(&home.path().join("run")).is_ok());
 }
 
 #[test]

@@ -18,9 +18,11 @@ const INT8_BATCH: usize = 2000;
 /// Loss and accuracy over a set of pictures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Score {
-    /// Mean cross-entropy in nats.
+    /// Mean cross-entropy in nats; not finite where a network has diverged.
+    #[serde(with = "crate::number")]
     pub loss: f64,
     /// Share of right answers, 0 to 1.
+    #[serde(with = "crate::number")]
     pub accuracy: f64,
 }
 

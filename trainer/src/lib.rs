@@ -20,7 +20,8 @@
 //! | [`run`] | the directory that a run leaves behind |
 //! | [`report`] | figures and a page about it |
 //! | [`whole_file`], [`printable`], [`tensor_error`] | files that appear whole or not at all, names that a terminal can show, errors of candle on one line |
-//! | [`limits`] | what a file may ask of the host |
+//! | [`limits`], [`memory`] | what a file may ask of the host, and what the host has |
+//! | [`number`] | figures in files, which can all be read again |
 //! | [`rng`] | everything random, from one seed |
 
 pub mod adam;
@@ -35,8 +36,10 @@ pub mod hardware;
 pub mod inspect;
 pub mod interval;
 pub mod limits;
+pub mod memory;
 pub mod model;
 pub mod model_file;
+pub mod number;
 pub mod ops;
 pub mod preprocess;
 pub mod printable;

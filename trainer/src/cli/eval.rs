@@ -9,6 +9,7 @@ use serde::Serialize;
 use trainer::evaluate::{self, Confusion};
 use trainer::interval::{ENOUGH, Estimate, Interval};
 use trainer::model_file;
+use trainer::number::{rate, shown};
 
 use super::data::{TestData, describe};
 use super::output::{say, warn};
@@ -42,7 +43,7 @@ struct Report<'a> {
     images: usize,
     #[serde(flatten)]
     score: Estimate,
-    images_per_second: f64,
+    images_per_second: Option<f64>,
     cores: usize,
     kernels: &'static str,
     classes: Vec<ClassReport<'a>>,
@@ -98,7 +99,7 @@ impl Eval {
         let start = Instant::now();
         let answers =
             if self.one_core { evaluate::int8_on_one_core(&bytes, test)? } else { evaluate::int8(&bytes, test)? };
-        let images_per_second = test.len() as f64 / start.elapsed().as_secs_f64();
+        let images_per_second = rate(test.len(), start.elapsed().as_secs_f64());
         let names: Vec<&str> = metadata.class_names().collect();
         let confusion = answers.confusion(test, names.len());
         let report = Report {
@@ -131,7 +132,8 @@ impl Report<'_> {
         say!("accuracy   {:.4} of {} test images{interval}", self.score.accuracy, self.images);
         say!("loss       {:.4}", self.score.loss);
         let cores = if self.cores == 1 { "one core".to_owned() } else { format!("{} cores", self.cores) };
-        say!("speed      {:.0} images/s on {cores}, {} kernels\n", self.images_per_second, self.kernels);
+        let speed = shown(self.images_per_second, 0);
+        say!("speed      {speed} images/s on {cores}, {} kernels\n", self.kernels);
         let widest = self.classes.iter().map(|class| class.name.chars().count()).max().unwrap_or(0).max(5);
         let percent = |share: Option<f64>| share.map_or("-".to_owned(), |share| format!("{:.1}%", 100.0 * share));
         let few = self.classes.iter().any(|class| class.given.min(class.images) < ENOUGH);

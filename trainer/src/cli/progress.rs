@@ -9,6 +9,7 @@ use trainer::data::Dataset;
 use trainer::evaluate::Score;
 use trainer::fit::{Epoch, History, Observer};
 use trainer::interval::{ENOUGH, Estimate, Interval};
+use trainer::number::shown;
 use trainer::quantize::aware::Gain;
 use trainer::recipe::Recipe;
 use trainer::run::Metrics;
@@ -105,19 +106,19 @@ impl Observer for Progress {
         if self.bar.is_hidden() {
             return;
         }
-        let speed = self.bar.per_sec();
-        self.bar
-            .set_message(format!("loss {:.4}  accuracy {:.4}  {speed:.0} images/s", running.loss, running.accuracy));
+        let speed = shown(Some(self.bar.per_sec()), 0);
+        self.bar.set_message(format!("loss {:.4}  accuracy {:.4}  {speed} images/s", running.loss, running.accuracy));
     }
 
     fn epoch(&mut self, epoch: &Epoch, is_best: bool) {
         let Epoch { epoch: number, train, validation, seconds, images_per_second, quantized } = epoch;
+        let speed = shown(*images_per_second, 0);
         let quantized = if *quantized { "  quantized" } else { "" };
         let best = if is_best { colored("  best", AnsiColor::Green) } else { String::new() };
         let [train_images, validation_images] = self.images;
         let last = match Interval::of_few(validation.accuracy, validation_images) {
             Some(interval) => format!("{interval:<11}  {seconds:>7.1}"),
-            None => format!("{seconds:>7.1}  {images_per_second:>8.0}"),
+            None => format!("{seconds:>7.1}  {speed:>8}"),
         };
         let row = format!(
             "{number:>5}    {:.4}  {:.4}    {:.4}  {:.4}    {last}{quantized}{best}",

@@ -12,6 +12,7 @@ use trainer::fit::History;
 use trainer::fit::selection::Selection;
 use trainer::interval::{Estimate, Interval};
 use trainer::model::FloatModel;
+use trainer::number::{finite, rate};
 use trainer::quantize::QuantizedModel;
 use trainer::quantize::aware::Gain;
 use trainer::run::{Accuracies, ExportMetrics, Int8Metrics, Metrics, PerSplit, RunConfig, RunDirectory};
@@ -74,7 +75,7 @@ pub fn finish(
         interrupted: history.interrupted,
         epochs_like_the_best: selection.map(|selection| selection.alike),
         seconds_per_epoch,
-        images_per_second: dataset.train.len() as f64 / seconds_per_epoch,
+        images_per_second: seconds_per_epoch.and_then(|seconds| rate(dataset.train.len(), seconds)),
         float: scores(&float, images),
         int8: Int8Metrics {
             scores: scores(&int8, images),
@@ -117,9 +118,9 @@ fn scores(answers: &PerSplit<Answers>, images: PerSplit<usize>) -> PerSplit<Esti
     }
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+    values.get(values.len() / 2).copied().and_then(finite)
 }
 
 fn print(metrics: &Metrics, directory: &RunDirectory, console: &Console) {

@@ -10,7 +10,7 @@ use crate::adam::Moments;
 use crate::tensor_error::one_line;
 
 /// What the file begins with; the last byte is its version.
-const MAGIC: &[u8; 16] = b"thimble training\x01".first_chunk().expect("16 bytes");
+const MAGIC: &[u8; 16] = b"thimble training\x02".first_chunk().expect("16 bytes");
 
 /// Values of each variable, in the order of [`FloatModel::variables`](crate::model::FloatModel::variables).
 pub type Values = Vec<Vec<f32>>;

@@ -22,6 +22,7 @@ use self::training::{Best, Training};
 use crate::data::Dataset;
 use crate::evaluate::{self, Score};
 use crate::model::FloatModel;
+use crate::number::rate;
 use crate::recipe::Recipe;
 use crate::teacher::Teacher;
 use crate::tensor_error::one_line;
@@ -37,8 +38,8 @@ pub struct Epoch {
     pub validation: Score,
     /// Wall time of the training steps, validation left out.
     pub seconds: f64,
-    /// Training images per second of that time.
-    pub images_per_second: f64,
+    /// Training images per second of that time; `None` where the clock did not move.
+    pub images_per_second: Option<f64>,
     /// Whether weights and activations were rounded as in the model file, in training and in validation.
     pub quantized: bool,
 }
@@ -162,7 +163,7 @@ pub fn resume(
             train: running.score(),
             validation: evaluate::float(model, &dataset.validation)?.score,
             seconds: running.seconds,
-            images_per_second: running.images as f64 / running.seconds,
+            images_per_second: rate(running.images, running.seconds),
             quantized: model.is_rounded(),
         };
         let watched = recipe.monitor.watched(record.validation);

@@ -32,10 +32,10 @@ pub struct Metrics {
     /// older than this.
     #[serde(default)]
     pub epochs_like_the_best: Option<usize>,
-    /// Median over the epochs, validation left out.
-    pub seconds_per_epoch: f64,
-    /// Training images per second of that median.
-    pub images_per_second: f64,
+    /// Median over the epochs, validation left out; `None` where there was none.
+    pub seconds_per_epoch: Option<f64>,
+    /// Training images per second of that median; `None` where the clock did not move.
+    pub images_per_second: Option<f64>,
     /// The float model's scores.
     pub float: PerSplit<Estimate>,
     /// The quantized model's scores.

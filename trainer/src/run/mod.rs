@@ -25,6 +25,7 @@ use crate::evaluate::Score;
 use crate::fit::{Epoch, Unfinished};
 use crate::model::FloatModel;
 use crate::model_file::ModelFileError;
+use crate::number::{cell, parse_cell};
 use crate::quantize::QuantizedModel;
 use crate::whole_file::{BESIDE, write_whole};
 
@@ -165,8 +166,13 @@ impl RunDirectory {
         );
         for Epoch { epoch, train, validation, seconds, images_per_second, quantized } in epochs {
             text += &format!(
-                "{epoch},{:.6},{:.6},{:.6},{:.6},{seconds:.3},{images_per_second:.0},{quantized}\n",
-                train.loss, train.accuracy, validation.loss, validation.accuracy
+                "{epoch},{},{},{},{},{},{},{quantized}\n",
+                cell(Some(train.loss), 6),
+                cell(Some(train.accuracy), 6),
+                cell(Some(validation.loss), 6),
+                cell(Some(validation.accuracy), 6),
+                cell(Some(*seconds), 3),
+                cell(*images_per_second, 0)
             );
         }
         self.write(HISTORY, text.as_bytes())
@@ -269,23 +275,19 @@ impl RunDirectory {
         let columns: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
         let read = |(index, line): (usize, &str)| {
             let cells: Vec<&str> = line.split(',').collect();
-            let cell =
+            let value =
                 |column: &str| columns.iter().position(|&name| name == column).and_then(|place| cells.get(place));
-            let number = |column: &'static str| {
-                let path = path.display().to_string();
-                cell(column).and_then(|cell| cell.parse::<f64>().ok()).ok_or(RunError::History {
-                    path,
-                    line: index + 2,
-                    column,
-                })
-            };
+            let refused = |column| RunError::History { path: path.display().to_string(), line: index + 2, column };
+            let number = |column| value(column).and_then(|cell| parse_cell(cell).ok()).ok_or_else(|| refused(column));
+            // A loss that was no number, and so an empty cell, is none again.
+            let score = |column| Ok::<_, RunError>(number(column)?.unwrap_or(f64::NAN));
             Ok(Epoch {
-                epoch: number("epoch")? as usize,
-                train: Score { loss: number("train_loss")?, accuracy: number("train_accuracy")? },
-                validation: Score { loss: number("validation_loss")?, accuracy: number("validation_accuracy")? },
-                seconds: number("seconds")?,
+                epoch: number("epoch")?.ok_or_else(|| refused("epoch"))? as usize,
+                train: Score { loss: score("train_loss")?, accuracy: score("train_accuracy")? },
+                validation: Score { loss: score("validation_loss")?, accuracy: score("validation_accuracy")? },
+                seconds: number("seconds")?.unwrap_or_default(),
                 images_per_second: number("images_per_second")?,
-                quantized: cell("quantized").is_some_and(|&cell| cell == "true"),
+                quantized: value("quantized").is_some_and(|&cell| cell == "true"),
             })
         };
         lines.enumerate().map(read).collect()
