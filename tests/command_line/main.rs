@@ -11,6 +11,7 @@ mod inspect;
 mod own_files;
 mod own_pictures;
 mod report;
+mod resources;
 mod resume;
 #[path = "../src/shapes.rs"]
 mod shapes;

@@ -154,6 +154,46 @@ fn a_second_interrupt_ends_at_once_and_leaves_whole_files() {
     assert!(!home.path().join("model.bin").exists());
 }
 
+/// Starts the trainer from a shell that ignores these signals, as `nohup` and a script's `&` do, and gives back its process.
+#[cfg(unix)]
+fn start_ignoring(signals: &str, directory: &Path, arguments: &[&str]) -> Child {
+    Command::new("sh")
+        .args(["-c", &format!("trap '' {signals}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_trainer")])
+        .args(arguments)
+        .current_dir(directory)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_that_was_ignored_from_the_start_stays_ignored_and_each_other_one_is_obeyed() {
+    let home = tempfile::tempdir().unwrap();
+    let (expected, _) = undisturbed(home.path());
+    let fit = |ignored: &str, sent: &[&str]| {
+        let run = format!("run{}", ignored.replace(' ', "-"));
+        let child = start_ignoring(ignored, home.path(), &[&FIT[..], &["--out", &run]].concat());
+        wait_for(&home.path().join(&run).join("unfinished"));
+        for signal in sent {
+            let sent = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap();
+            assert!(sent.success());
+        }
+        let output = child.wait_with_output().unwrap();
+        let (printed, said) = (text(&output.stdout), text(&output.stderr));
+        assert_eq!(output.status.code(), Some(0), "{ignored}: {said}");
+        let model = fs::read(home.path().join(&run).join("model.bin")).unwrap();
+        (model == expected, printed.contains("trainer fit --resume"), said.contains("interrupted: ends behind"))
+    };
+    let (to_its_end, interrupted) = ((true, false, false), (false, true, true));
+    assert_eq!(fit("HUP", &["HUP", "HUP"]), to_its_end, "nohup");
+    assert_eq!(fit("INT QUIT", &["INT", "INT"]), to_its_end, "a background job of a script");
+    assert_eq!(fit("TERM", &["TERM", "TERM"]), to_its_end);
+    assert_eq!(fit("HUP INT", &["TERM"]), interrupted, "those that are not ignored");
+    assert_eq!(fit("INT", &["HUP"]), interrupted);
+}
+
 #[cfg(unix)]
 #[test]
 fn programs_are_told_of_an_interrupt_and_not_of_an_end() {

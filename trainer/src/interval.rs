@@ -106,9 +106,11 @@ impl fmt::Display for Interval {
 /// A [`Score`] with the interval of its accuracy, as JSON has it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
-    /// Mean cross-entropy in nats.
+    /// Mean cross-entropy in nats; not finite where a network has diverged.
+    #[serde(with = "crate::number")]
     pub loss: f64,
     /// Share of right answers, 0 to 1.
+    #[serde(with = "crate::number")]
     pub accuracy: f64,
     /// Its 95% interval; not known of runs older than this.
     #[serde(default)]

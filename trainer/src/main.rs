@@ -3,6 +3,7 @@
 //! One file per subcommand. Exit code 0: done; 1: it failed; 2: the command line was wrong; 130: interrupted at once.
 
 mod cli {
+    pub mod allocator;
     pub mod budget;
     pub mod calibration;
     pub mod chips;
@@ -26,6 +27,7 @@ mod cli {
     pub mod results;
     pub mod run_data;
     pub mod teacher;
+    pub mod threads;
     pub mod training_run;
 }
 
@@ -36,10 +38,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use trainer::printable::printable;
 use trainer::tensor_error::one_line;
 
-/// A training step allocates and frees tensors of megabytes, which the system's allocator would return to the kernel and
-/// fetch again page by page each time.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: cli::allocator::OrExit = cli::allocator::OrExit;
 
 /// Takes image classifiers from pictures to microcontrollers.
 #[derive(Parser)]
@@ -75,6 +75,22 @@ enum Command {
     Completions(cli::completions::Completions),
 }
 
+impl Command {
+    /// Whether it may use more than one thread.
+    fn shares_work(&self) -> bool {
+        match self {
+            Self::Fit(_)
+            | Self::Export(_)
+            | Self::Eval(_)
+            | Self::Inspect(_)
+            | Self::Predict(_)
+            | Self::Plot(_)
+            | Self::Report(_) => true,
+            Self::Models(_) | Self::Recipes(_) | Self::Chips(_) | Self::Completions(_) => false,
+        }
+    }
+}
+
 /// A mistake on the command line: exit code 2.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
@@ -87,7 +103,12 @@ impl Usage {
 }
 
 fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
+    let command = Arguments::parse().command;
+    cli::interrupt::outlive_file_limits();
+    if command.shares_work() {
+        cli::threads::start();
+    }
+    let result = match command {
         Command::Fit(fit) => fit.run(),
         Command::Export(export) => export.run(),
         Command::Eval(eval) => eval.run(),

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use infer_core::{Network, Output};
 use rayon::prelude::*;
 use serde::Serialize;
+use trainer::memory;
 use trainer::model_file;
 use trainer::preprocess::{Background, Conversion, Observed, PictureError, Preprocessing, Resize, SixteenBit, decode};
 use trainer::printable::in_one_line;
@@ -52,6 +53,17 @@ pub struct Predict {
     json: bool,
 }
 
+/// How many of the images, which are some, are decoded at once next. One that takes much of the memory there is stands alone, so that the
+/// answers to those before it are printed before it is decoded.
+fn batch(images: &[PathBuf]) -> usize {
+    let most = memory::available() / (2 * rayon::current_num_threads() as u64).max(2);
+    // A pipe gives its bytes once.
+    let is_large =
+        |image: &PathBuf| image.is_file() && decode::header(image).is_ok_and(|header| header.memory() > most);
+    let small = images.iter().take(BATCH).position(is_large);
+    small.unwrap_or(images.len().min(BATCH)).max(1)
+}
+
 fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|&count| count > 0).ok_or_else(|| "it must be a number, at least 1".to_owned())
 }
@@ -92,7 +104,10 @@ impl Predict {
         let mut probabilities = vec![0.0; names.len()];
         let mut unreadable = 0;
         let mut sixteen_bit = SixteenBit::default();
-        for images in self.images.chunks(BATCH) {
+        let mut rest = &self.images[..];
+        while !rest.is_empty() {
+            let (images, after) = rest.split_at(batch(rest));
+            rest = after;
             let inputs: Vec<_> = images.par_iter().map(|image| self.read(image, &conversion)).collect();
             for (image, input) in images.iter().zip(inputs) {
                 let name = image.display().to_string();

@@ -152,7 +152,7 @@ pub enum Event<'a> {
         /// Wall time of the training steps.
         seconds: f64,
         /// Training images per second of that time.
-        images_per_second: f64,
+        images_per_second: Option<f64>,
         /// Whether weights and activations were rounded.
         quantized: bool,
         /// Whether it is the best so far.

@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -63,6 +64,11 @@ pub fn download_with(
 ) -> Result<(), DataError> {
     fs::create_dir_all(directory).map_err(|source| DataError::Io { path: directory.to_owned(), source })?;
     remove_abandoned(directory);
+    // Names are resolved in a thread, and what resolves them panics where there is none.
+    let thread = thread::Builder::new().spawn(|| {});
+    let refused =
+        |error| DataError::Download { url: url.to_owned(), reason: format!("no thread can be started: {error}") };
+    thread.map_err(refused)?;
     let agent = ureq::Agent::new_with_config(
         ureq::Agent::config_builder()
             .timeout_connect(Some(Duration::from_secs(5)))

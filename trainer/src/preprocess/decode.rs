@@ -16,6 +16,7 @@ use super::ifd::Directory;
 use super::jpeg::{Jpeg, is_jpeg};
 use super::kind::{ImageKind, LEADING_BYTES};
 use super::{bmp, orientation, tiff};
+use crate::memory::{Claim, Shortage};
 use crate::printable::is_control;
 
 /// Pixels of a picture at most: more than any camera's, few enough that a lying header costs nothing.
@@ -57,6 +58,15 @@ pub struct PictureHeader {
     pub is_rgb: bool,
 }
 
+impl PictureHeader {
+    /// Bytes that decoding takes at most beside the file, about: 16 bits a channel and alpha, as they are stored, as 8 bits, turned, and
+    /// without alpha.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        u64::from(self.height) * u64::from(self.width) * if self.is_rgb { 16 } else { 8 }
+    }
+}
+
 /// Why a file is not a picture that can be used.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +91,9 @@ pub enum PictureError {
         /// Columns in the header.
         width: u32,
     },
+    /// Less memory than decoding takes.
+    #[error("too large to decode here: {0}")]
+    Memory(#[from] Shortage),
     /// The content cannot be decoded.
     #[error("damaged or truncated ({reason})")]
     Damaged {
@@ -211,10 +224,11 @@ pub fn decode_onto(bytes: &[u8], background: Background) -> Result<Decoded, Pict
         return decode_jpeg(bytes, background);
     }
     let Opened { kind, orientation, alpha, mut decoder } = open(Cursor::new(bytes))?;
-    header_of(&decoder, orientation)?;
+    let header = header_of(&decoder, orientation)?;
     if kind == ImageKind::WebP && !is_whole_webp(bytes) {
         return Err(PictureError::damaged("the end of the WebP is missing"));
     }
+    let _claim = Claim::new(header.memory())?;
     let mut limits = limits();
     // Some decoders keep the whole image in a buffer of their own.
     let copies = match kind {
@@ -253,10 +267,12 @@ pub fn header(path: &Path) -> Result<PictureHeader, PictureError> {
 
 fn decode_jpeg(bytes: &[u8], background: Background) -> Result<Decoded, PictureError> {
     let jpeg = Jpeg::open(bytes)?;
-    header_of_jpeg(&jpeg, bytes)?;
+    let header = header_of_jpeg(&jpeg, bytes)?;
     if jpeg.memory() > MOST_MEMORY {
         return Err(too_much_memory());
     }
+    // Beside what the decoder takes, the pixels once more where they are turned, and once where they turn out to be gray.
+    let _claim = Claim::new(jpeg.memory() + header.memory() / 2)?;
     let orientation = orientation::of(ImageKind::Jpeg, &mut Cursor::new(bytes))?;
     let mut image = jpeg.decode()?;
     image.apply_orientation(orientation);

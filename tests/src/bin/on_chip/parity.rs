@@ -19,7 +19,8 @@ pub fn write_pictures(model: &str, pictures: &str, count: &str, data: Option<&st
         Some(directory) => {
             let mut arena = vec![0; header.arena_len as usize];
             let network = Network::new(&file, &mut arena)?;
-            let request = Request::to_test(&network.metadata(), network.input().shape, Some(directory.as_ref()), false)?;
+            let request =
+                Request::to_test(&network.metadata(), network.input().shape, Some(directory.as_ref()), false)?;
             &load(&request)?.dataset.test
         }
         None => &pictures::dataset().test,

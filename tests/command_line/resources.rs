@@ -1,0 +1,141 @@
+//! What the system does not give: threads, memory, room for files, open files, a standard output. Each is gone on without, or is an error of
+//! one line and exit code 1; none is a panic, an abort or a signal.
+
+#![cfg(unix)]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+use super::{text, trainer};
+
+/// A model of garments, `model.bin`, and three images of its size, of which the last two are large.
+fn home() -> TempDir {
+    let home = tempfile::tempdir().unwrap();
+    let fit =
+        ["fit", "--dataset", "garments", "--model", "mlp", "--epochs", "1", "--out", "run", "--export", "model.bin"];
+    let output = trainer(home.path(), &fit);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    for (name, side) in [("one.png", 28), ("two.png", 300), ("large.png", 6000)] {
+        let shade = |x: u32, y: u32| image::Rgb([(x % 251) as u8, (y % 241) as u8, 40]);
+        image::RgbImage::from_fn(side, side, shade).save(home.path().join(name)).unwrap();
+    }
+    home
+}
+
+/// The trainer under these limits of a shell, with more threads wanted than there may be cores.
+fn limited(limits: &str, directory: &Path, arguments: &[&str]) -> Output {
+    Command::new("sh")
+        .args(["-c", &format!("{limits}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_trainer")])
+        .args(arguments)
+        .current_dir(directory)
+        .env("RAYON_NUM_THREADS", "4")
+        .output()
+        .unwrap()
+}
+
+const PREDICT: [&str; 6] = ["predict", "model.bin", "one.png", "two.png", "--resize", "stretch"];
+
+#[test]
+fn fewer_threads_than_are_wanted_do_the_same_work() {
+    let home = home();
+    let expected = trainer(home.path(), &PREDICT).stdout;
+    // No thread has so large a stack, so that none can be started; and only two of 64 MB fit.
+    for (limits, threads) in
+        [("export RUST_MIN_STACK=100000000000000", 1), ("ulimit -v 240000; export RUST_MIN_STACK=64000000", 0)]
+    {
+        let output = limited(limits, home.path(), &PREDICT);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{limits}: {said}");
+        assert!(output.stdout == expected, "{limits}");
+        assert!(said.contains("NOTE: the system does not allow 4 threads ("), "{limits}: {said}");
+        assert!(threads == 0 || said.contains("RAYON_NUM_THREADS=1 asks for no more"), "{limits}: {said}");
+    }
+    // Training and Ctrl-C too, and to the same bytes: work is cut by shape and not by threads.
+    let fit = ["fit", "--dataset", "garments", "--model", "mlp", "--epochs", "1", "--out", "alone", "--quiet"];
+    let output = limited("export RUST_MIN_STACK=100000000000000", home.path(), &fit);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(
+        fs::read(home.path().join("alone/model.bin")).unwrap() == fs::read(home.path().join("run/model.bin")).unwrap()
+    );
+}
+
+#[test]
+fn a_download_without_a_thread_for_it_is_an_error_and_no_panic() {
+    let home = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_trainer"))
+        .args(["fit", "--dataset", "fashion-mnist", "--model", "mlp"])
+        .current_dir(&home)
+        .env_remove("FASHION_MNIST_DIR")
+        .env("THIMBLE_CACHE_DIR", home.path().join("cache"))
+        .env("FASHION_MNIST_URL", "http://localhost:9")
+        .env("RUST_MIN_STACK", "100000000000000")
+        .output()
+        .unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("no thread can be started"), "{said}");
+}
+
+#[test]
+fn an_image_too_large_for_the_memory_there_is_costs_its_own_answer_only() {
+    let home = home();
+    // 36 million pixels take over half a gigabyte to decode.
+    let images = ["predict", "model.bin", "one.png", "two.png", "large.png", "one.png", "--resize", "stretch"];
+    let output = limited("ulimit -v 400000", home.path(), &images);
+    let (printed, said) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(printed.matches(".png: ").count(), 3, "{printed}{said}");
+    assert!(said.contains("error: large.png: too large to decode here: about 576 MB of memory are needed, "), "{said}");
+    assert!(said.contains("error: 1 of 4 pictures could not be classified"), "{said}");
+}
+
+#[test]
+fn whatever_the_limit_of_memory_a_command_ends_with_its_answers_or_with_an_error() {
+    let home = home();
+    let commands: [&[&str]; 4] = [
+        &["predict", "model.bin", "one.png", "large.png", "--resize", "stretch"],
+        &["eval", "model.bin", "--dataset", "garments"],
+        &["fit", "--dataset", "garments", "--model", "cnn", "--epochs", "1", "--quiet"],
+        &["report", "run", "--out", "page.html"],
+    ];
+    for kilobytes in [20_000, 40_000, 60_000, 80_000, 110_000, 150_000, 200_000, 300_000, 500_000] {
+        for arguments in commands {
+            let output = limited(&format!("ulimit -v {kilobytes}"), home.path(), arguments);
+            let said = text(&output.stderr);
+            // Under a few megabytes the system cannot even load the program: 127 of the shell.
+            let code = output.status.code();
+            assert!(matches!(code, Some(0 | 1 | 127)), "{kilobytes} KB, {arguments:?}: {code:?} {said}");
+            assert!(code != Some(1) || said.contains("error: "), "{kilobytes} KB, {arguments:?}: {said}");
+        }
+    }
+}
+
+#[test]
+fn the_largest_file_allowed_is_an_error_of_the_file_and_no_signal() {
+    let home = home();
+    let export = ["export", "run", "--out", "other.bin"];
+    let output = limited("ulimit -f 100", home.path(), &export);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("other.bin: File too large"), "{said}");
+    assert!(!home.path().join("other.bin").exists());
+}
+
+#[test]
+fn few_open_files_and_closed_standard_streams_are_no_panic() {
+    let home = home();
+    for limits in ["ulimit -n 3", "ulimit -n 4", "ulimit -n 6"] {
+        for arguments in [&PREDICT[..], &["fit", "--dataset", "garments", "--model", "mlp", "--epochs", "1"]] {
+            let output = limited(limits, home.path(), arguments);
+            let code = output.status.code();
+            assert!(matches!(code, Some(0 | 1 | 127)), "{limits}, {arguments:?}: {code:?} {}", text(&output.stderr));
+        }
+    }
+    for closed in ["exec <&-", "exec >&-", "exec 2>&-", "exec <&- >&- 2>&-"] {
+        let output = limited(closed, home.path(), &PREDICT);
+        assert_eq!(output.status.code(), Some(0), "{closed}: {}", text(&output.stderr));
+    }
+}
