@@ -28,7 +28,7 @@ pub fn check(bytes: &[u8]) {
             if images.starts_with(&0x0803u32.to_be_bytes()) {
                 assert_eq!(images.len(), 16 + read.len() * read.shape().len(), "no byte too many, none too few");
             }
-            assert_eq!(read.image(read.len() - 1).len(), read.shape().len());
+            assert_eq!(read.image(read.len() - 1).expect("it is in memory").len(), read.shape().len());
             let highest = read.labels().iter().copied().max().map_or(0, usize::from);
             assert!(idx::check_labels(&read, highest + 1, &labels_path).is_ok());
             assert!(idx::check_labels(&read, highest, &labels_path).is_err());

@@ -165,7 +165,7 @@ fn models_of_byte_images_take_pictures_of_their_size_and_others_only_when_told_h
     );
     // What the desk calls a test image, as a file: trained on white on black.
     let (_, garments) = trainer::data::garments::draw(trainer::data::garments::SEED);
-    let bag = image::GrayImage::from_raw(28, 28, garments.image(8).to_vec()).unwrap();
+    let bag = image::GrayImage::from_raw(28, 28, garments.image(8).unwrap().into_owned()).unwrap();
     bag.save(path.join("bag.png")).unwrap();
     image::imageops::resize(&bag, 84, 84, image::imageops::FilterType::Nearest).save(path.join("large.png")).unwrap();
     let mut on_white = bag.clone();
@@ -285,4 +285,51 @@ fn warnings_about_a_folder_are_shown_and_mistakes_in_its_flags_end_with_code_2()
         assert_fails(path, &[&["fit", "--data", "mine"], arguments].concat(), 2, &[expected]);
     }
     assert_fails(path, &["eval", "run/model.bin", "--all"], 2, &["--data <DIR>"]);
+}
+
+#[test]
+fn a_set_beyond_its_share_of_memory_goes_to_a_file_and_gives_the_same_model() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path();
+    shapes::write(&path.join("shapes"), 0..20, (12, 12), "png").unwrap();
+    let fit = |run: &str, flags: &[&str]| {
+        let fit = ["fit", "--data", "shapes", "--model", "tiny", "--input", "12x12x3", "--epochs", "2", "--out", run];
+        let (printed, _) = super::succeed(path, &[&fit[..], flags].concat());
+        (fs::read(path.join(run).join("model.bin")).unwrap(), printed.contains("they are in a file"))
+    };
+    let (in_memory, in_file) = (fit("memory", &[]), fit("file", &["--memory", "10K"]));
+    assert_eq!((in_memory.1, in_file.1), (false, true));
+    assert!(in_memory.0 == in_file.0, "the same bytes");
+    for file in ["answers.csv", "report.json"] {
+        let read = |run: &str| fs::read(path.join(run).join(file)).unwrap();
+        assert!(read("memory") == read("file"), "{file}");
+    }
+    let mut names: Vec<_> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["file", "memory", "shapes"], "nothing is left beside the runs");
+    let eval = |flags: &[&str]| {
+        let eval = ["eval", "file/model.bin", "--data", "shapes", "--json"];
+        let (printed, _) = super::succeed(path, &[&eval[..], flags].concat());
+        let report: serde_json::Value = serde_json::from_str(&printed).unwrap();
+        report["confusion"].clone()
+    };
+    assert_eq!(eval(&[]), eval(&["--memory", "0"]));
+    let wrong = ["fit", "--data", "shapes", "--memory", "many"];
+    super::assert_fails(path, &wrong, 2, &["it must be a number of bytes, such as 500M or 4G"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_disk_without_room_for_the_images_is_an_error_and_not_a_signal() {
+    let home = tempfile::tempdir().unwrap();
+    shapes::write(&home.path().join("shapes"), 0..20, (32, 32), "png").unwrap();
+    let limited = "ulimit -f 16; exec \"$0\" fit --data shapes --model tiny --memory 10K --out run";
+    let output = std::process::Command::new("sh")
+        .args(["-c", limited, env!("CARGO_BIN_EXE_trainer")])
+        .current_dir(&home)
+        .output()
+        .unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("(cache file of the images): File too large"), "{said}");
 }

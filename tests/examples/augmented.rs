@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         for column in 0..COLUMNS {
             let mut generator = stream(48, Purpose::Augment, column as u64);
             let pixels =
-                if column == 0 { nothing } else { augment }.picture(train.image(row), train.shape(), &mut generator);
+                if column == 0 { nothing } else { augment }.picture(&train.image(row)?, train.shape(), &mut generator);
             let color = if column == 0 { "#0969da" } else { "#d0d7de" };
             sheet.picture((SIDE + column * CELL, row * CELL + 3), &pixels, train.shape(), color);
         }

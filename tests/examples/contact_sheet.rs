@@ -25,12 +25,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (class, name) in names.iter().enumerate() {
         let of_class = (0..test.len()).filter(|&index| usize::from(test.label(index)) == class);
         for (row, index) in of_class.take(ROWS).enumerate() {
-            let best = network.classify(test.image(index))?.top_k::<1>()[0];
+            let best = network.classify(&test.image(index)?)?.top_k::<1>()[0];
             let right = best.class == class;
             let color = if right { "#1a7f37" } else { "#cf222e" };
             let (x, y) = (class * CELL.0 + (CELL.0 - SIDE) / 2, row * CELL.1 + 4);
             let center = x + SIDE / 2;
-            sheet.picture((x, y), test.image(index), test.shape(), color);
+            sheet.picture((x, y), &test.image(index)?, test.shape(), color);
             let said = format!("{} {:.0}%", names[best.class], 100.0 * best.probability);
             sheet.text((center, y + SIDE + 13), &said, color);
             if !right {

@@ -86,7 +86,7 @@ impl Run<'_> {
         let calibration = calibrate(&model, &dataset.train, self.seed).unwrap();
         let quantized = QuantizedModel::new(&model, &calibration).unwrap();
         let recipe = Recipe::built_in("tutorial").unwrap();
-        let config = RunConfig { calibration, ..RunConfig::new(&architecture, recipe, &dataset, self.seed) };
+        let config = RunConfig { calibration, ..RunConfig::new(&architecture, recipe, &dataset, self.seed).unwrap() };
         let file = config.encode(&quantized).unwrap();
         let score = |images: &Images| {
             let (float, int8) = (evaluate::float(&model, images).unwrap(), evaluate::int8(&file, images).unwrap());

@@ -203,7 +203,7 @@ fn a_network_that_fakes_its_codes_fakes_those_of_infer_core() {
             // Where a sum is next to half a step, floats and integers may round apart, and what follows with them.
             assert!(told.iter().zip(codes).all(|(told, &code)| told.abs_diff(code) <= 1));
         };
-        network.classify_traced(dataset.validation.image(index), compare).unwrap();
+        network.classify_traced(&dataset.validation.image(index).unwrap(), compare).unwrap();
     }
     for (layer, ((equal, all), least)) in equal.into_iter().zip([0.9995, 0.999, 0.98]).enumerate() {
         assert!(equal as f64 >= least * all as f64, "output {layer}: {equal} of {all} codes");

@@ -52,7 +52,7 @@ fn pictures_have_the_hash_of_their_unpacked_files_however_they_were_packed() {
         fs::write(path, gzip(&fs::read(path).unwrap())).unwrap();
     }
     let images = idx::read(&images_path, &labels_path).unwrap();
-    assert_eq!([idx::images_sha256(&images), idx::labels_sha256(&images)], expected);
+    assert_eq!([idx::images_sha256(&images).unwrap(), idx::labels_sha256(&images)], expected);
 }
 
 #[test]
@@ -269,7 +269,7 @@ fn images_of_any_height_and_width_and_any_number_of_classes_are_read() {
         assert_eq!(dataset.class_names.len(), classes as usize);
         assert_eq!(dataset.class_names.last().unwrap(), &(classes - 1).to_string());
         assert_eq!(
-            (dataset.train.len(), dataset.test.image(1)[0]),
+            (dataset.train.len(), dataset.test.image(1).unwrap()[0]),
             (classes as usize, pixels[(height * width) as usize])
         );
     }
@@ -282,7 +282,7 @@ fn images_of_idx_files_are_brought_to_the_size_that_is_asked_for() {
     let conversion = Some(Conversion::new(input, Resize::Fit).unwrap());
     let dataset = load(&Request { conversion, ..request(directory.path()) }).unwrap().dataset;
     assert_eq!(dataset.preprocessing.to_string(), "8x10x1 gray, resize fit");
-    let first = dataset.test.image(0);
+    let first = dataset.test.image(0).unwrap();
     assert_eq!((first.len(), first[0], first[9]), (80, 0, 0), "black to the left and to the right");
     assert_eq!(load(&request(directory.path())).unwrap().dataset.preprocessing, Preprocessing::Bytes);
 }

@@ -52,7 +52,7 @@ fn refused(request: &Request) -> String {
 
 /// Shade and label of each picture.
 fn shades(images: &Images) -> BTreeSet<(u8, u16)> {
-    (0..images.len()).map(|index| (images.image(index)[0], images.label(index))).collect()
+    (0..images.len()).map(|index| (images.image(index).unwrap()[0], images.label(index))).collect()
 }
 
 fn all_shades(Dataset { train, validation, test, .. }: &Dataset) -> BTreeSet<(u8, u16)> {
@@ -334,8 +334,9 @@ fn one_picture_with_color_makes_all_of_them_rgb() {
     let dataset = loaded(&directory).dataset;
     assert_eq!(dataset.preprocessing.to_string(), "4x3x3 rgb, as they are, test 0.15");
     let pictures = [&dataset.train, &dataset.validation, &dataset.test];
-    let colored = pictures.iter().flat_map(|images| (0..images.len()).map(|index| &images.image(index)[..3]));
-    assert_eq!(colored.filter(|pixel| **pixel == [9, 8, 7]).count(), 1);
+    let colored =
+        pictures.iter().flat_map(|images| (0..images.len()).map(|index| images.image(index).unwrap()[..3].to_vec()));
+    assert_eq!(colored.filter(|pixel| pixel[..] == [9, 8, 7]).count(), 1);
 }
 
 #[test]

@@ -111,7 +111,7 @@ fn a_rounded_model_puts_out_the_codes_of_the_file() {
             let (rounded, logits) = codes(&model, &calibration, &picture);
             let mut integers = Vec::new();
             let output = network
-                .classify_traced(dataset.validation.image(index), |_, codes| {
+                .classify_traced(&dataset.validation.image(index).unwrap(), |_, codes| {
                     integers.extend(codes.iter().map(|&code| i32::from(code)));
                 })
                 .unwrap();

@@ -59,7 +59,7 @@ fn assert_oracle_equality(file: &[u8]) {
         let mut arena = vec![0; infer_core::arena_len(file)];
         let mut network = infer_core::Network::new(file, &mut arena).unwrap();
         for &index in indices {
-            let pixels = test.image(index);
+            let pixels = &*test.image(index).unwrap();
             let logits = network.classify(pixels).unwrap().logits().iter().map(|&logit| i64::from(logit));
             assert!(logits.eq(oracle.run(pixels).logits), "test image {index}");
         }
@@ -88,7 +88,7 @@ fn files_that_were_packed_again_are_known_by_what_is_in_them() {
     let contents = files.iter().flat_map(|images| {
         let shape = images.shape();
         let sides = [images.len(), shape.height, shape.width].map(|side| side as u32);
-        let pixels: Vec<u8> = (0..images.len()).flat_map(|index| images.image(index)).copied().collect();
+        let pixels: Vec<u8> = (0..images.len()).flat_map(|index| images.image(index).unwrap().into_owned()).collect();
         let labels: Vec<u8> = images.labels().iter().map(|&label| u8::try_from(label).unwrap()).collect();
         [idx_files::images_of(sides, &pixels), idx_files::labels(&labels)]
     });

@@ -121,7 +121,7 @@ fn a_student_learns_what_its_teacher_knows_whatever_its_labels_say() {
     let dataset = small();
     let mut mislabeled = dataset.clone();
     let wrong = dataset.train.labels().iter().map(|label| (label + 1) % 10).collect();
-    let pixels = (0..dataset.train.len()).flat_map(|index| dataset.train.image(index)).copied().collect();
+    let pixels = (0..dataset.train.len()).flat_map(|index| dataset.train.image(index).unwrap().into_owned()).collect();
     mislabeled.train = Images::new(dataset.train.shape(), pixels, wrong);
     let accuracy = |model: &FloatModel| evaluate::float(model, &dataset.validation).unwrap().score.accuracy;
     let learn = |dataset: &Dataset, weight: f64, teacher: Option<&Teacher>| {
@@ -250,7 +250,7 @@ fn run(model: &FloatModel, calibration: &[Calibration], pictures: &Images) -> Ra
     let mut zero_pairs = 0;
     let logits = (0..10).map(|index| {
         let output = network
-            .classify_traced(pictures.image(index), |_, codes| {
+            .classify_traced(&pictures.image(index).unwrap(), |_, codes| {
                 zero_pairs += codes.chunks(2).filter(|pair| pair.iter().all(|&code| code == 0)).count();
             })
             .unwrap();

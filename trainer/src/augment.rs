@@ -50,7 +50,7 @@ impl Augment {
         let mut pixels = Vec::with_capacity(indices.len() * shape.len());
         let mut motions = Vec::with_capacity(indices.len());
         for &index in indices {
-            let (picture, motion) = self.change(images.image(index), shape, generator);
+            let (picture, motion) = self.change(&images.image(index)?, shape, generator);
             pixels.extend(picture);
             motions.push(motion);
         }

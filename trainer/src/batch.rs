@@ -14,9 +14,12 @@ pub const PIXEL_CODES: Codes = Codes { scale: PIXEL_SCALE, zero_point: 0 };
 /// Pictures `[n, height, width, channels]`, 0 to 1, and labels `[n]`.
 ///
 /// # Errors
-/// Those of candle.
+/// Those of candle, and where the images are in a file that cannot be read.
 pub fn gather(images: &Images, indices: &[usize]) -> Result<(Tensor, Tensor)> {
-    let pixels: Vec<u8> = indices.iter().flat_map(|&index| images.image(index)).copied().collect();
+    let mut pixels = Vec::with_capacity(indices.len() * images.shape().len());
+    for &index in indices {
+        pixels.extend_from_slice(&images.image(index)?);
+    }
     let labels: Vec<u32> = indices.iter().map(|&index| images.label(index).into()).collect();
     Ok((pictures(&pixels, images.shape())?, Tensor::from_vec(labels, indices.len(), &Device::Cpu)?))
 }

@@ -26,6 +26,18 @@ pub struct Score {
     pub accuracy: f64,
 }
 
+/// Why a model file does not classify a set of pictures.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum EvaluateError {
+    /// infer-core refuses the file, or pictures of this shape.
+    #[error(transparent)]
+    Model(#[from] infer_core::Error),
+    /// The pictures are in a file that cannot be read.
+    #[error(transparent)]
+    Images(#[from] std::io::Error),
+}
+
 /// A model's answers to a set of pictures.
 #[derive(Clone, Debug)]
 pub struct Answers {
@@ -65,8 +77,8 @@ pub fn float_by(images: &Images, mut forward: impl FnMut(&Tensor) -> Result<Tens
 /// A model file's answers, by infer-core, on all cores.
 ///
 /// # Errors
-/// Where infer-core refuses the file, or pictures of this shape.
-pub fn int8(model: &[u8], images: &Images) -> std::result::Result<Answers, infer_core::Error> {
+/// [`EvaluateError`].
+pub fn int8(model: &[u8], images: &Images) -> std::result::Result<Answers, EvaluateError> {
     let chunks = in_chunks(images, |indices| int8_chunk(model, images, indices))?;
     let loss = chunks.iter().map(|(_, loss)| loss).sum();
     Ok(Answers::new(chunks.into_iter().flat_map(|(classes, _)| classes).collect(), loss, images))
@@ -76,7 +88,7 @@ pub fn int8(model: &[u8], images: &Images) -> std::result::Result<Answers, infer
 ///
 /// # Errors
 /// As [`int8`].
-pub fn int8_on_one_core(model: &[u8], images: &Images) -> std::result::Result<Answers, infer_core::Error> {
+pub fn int8_on_one_core(model: &[u8], images: &Images) -> std::result::Result<Answers, EvaluateError> {
     let indices: Vec<usize> = (0..images.len()).collect();
     let (classes, loss) = int8_chunk(model, images, &indices)?;
     Ok(Answers::new(classes, loss, images))
@@ -85,8 +97,8 @@ pub fn int8_on_one_core(model: &[u8], images: &Images) -> std::result::Result<An
 /// What `chunk` makes of the indices of pictures, some at a time, on all cores.
 pub(crate) fn in_chunks<T: Send>(
     images: &Images,
-    chunk: impl Fn(&[usize]) -> std::result::Result<T, infer_core::Error> + Send + Sync,
-) -> std::result::Result<Vec<T>, infer_core::Error> {
+    chunk: impl Fn(&[usize]) -> std::result::Result<T, EvaluateError> + Send + Sync,
+) -> std::result::Result<Vec<T>, EvaluateError> {
     let indices: Vec<usize> = (0..images.len()).collect();
     indices.par_chunks(INT8_BATCH).map(chunk).collect()
 }
@@ -95,13 +107,13 @@ fn int8_chunk(
     model: &[u8],
     images: &Images,
     indices: &[usize],
-) -> std::result::Result<(Vec<usize>, f64), infer_core::Error> {
+) -> std::result::Result<(Vec<usize>, f64), EvaluateError> {
     let mut arena = model_file::arena(model)?;
     let mut network = infer_core::Network::new(model, &mut arena)?;
     let mut classes = Vec::with_capacity(indices.len());
     let mut loss = 0.0;
     for &index in indices {
-        let output = network.classify(images.image(index))?;
+        let output = network.classify(&images.image(index)?)?;
         classes.push(output.class());
         let logits: Vec<f32> = output.logits().iter().map(|&logit| logit as f32 * output.scale()).collect();
         loss += cross_entropy(&logits, images.label(index).into());

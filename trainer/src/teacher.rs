@@ -95,7 +95,7 @@ impl<'a> Lessons<'a> {
         for ((&index, &motion), &place) in indices.iter().zip(motions).zip(&places) {
             if !self.known.contains_key(&place) {
                 asked.push(place);
-                pixels.extend(self.augment.moved(self.images.image(index), shape, motion));
+                pixels.extend(self.augment.moved(&self.images.image(index)?, shape, motion));
             }
         }
         if !asked.is_empty() {
@@ -137,7 +137,7 @@ mod tests {
             let batch = augment.gather(&images, &indices, &mut stream(48, Purpose::Augment, round as u64)).unwrap();
             let shares = lessons.shares(&indices, &batch.motions).unwrap();
             for ((&index, &motion), shares) in indices.iter().zip(&batch.motions).zip(shares.chunks(3)) {
-                let moved = augment.moved(images.image(index), images.shape(), motion);
+                let moved = augment.moved(&images.image(index).unwrap(), images.shape(), motion);
                 let alone = teacher.probabilities(&batch::pictures(&moved, images.shape()).unwrap(), 2.0).unwrap();
                 assert_eq!(shares, alone);
             }
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn of_two_teachers_the_mean_counts_and_a_temperature_softens() {
         let images = images();
-        let pictures = batch::pictures(images.image(0), images.shape()).unwrap();
+        let pictures = batch::pictures(&images.image(0).unwrap(), images.shape()).unwrap();
         let said = |seeds: &[u64], temperature| {
             let teacher = Teacher::new(seeds.iter().map(|&seed| network(seed)).collect());
             teacher.probabilities(&pictures, temperature).unwrap()

@@ -1,11 +1,11 @@
 //! Which pictures `fit` and `eval` work on: their flags, and the way from them to a data set.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use infer_core::{Metadata, Shape};
 use trainer::architecture::{Architecture, ArchitectureError, Template};
-use trainer::data::{Dataset, DatasetChoice, Environment, Loaded, Request, fashion_mnist, garments};
+use trainer::data::{Dataset, DatasetChoice, Environment, Loaded, Request, Storage, fashion_mnist, garments};
 use trainer::preprocess::{Background, Conversion, PreprocessError, Preprocessing, Resize, parse_shape};
 
 use super::console::{Console, tell};
@@ -74,6 +74,10 @@ pub struct TrainingData {
     /// Share of a folder of pictures held out for the test, where it has no part for that [default: 0.15]
     #[arg(long, value_name = "SHARE", value_parser = fraction)]
     test_fraction: Option<f64>,
+    /// Memory for decoded images, such as 500M or 4G; more of them are kept in a file beside the run, which makes training
+    /// slower [default: half of what is available]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub memory: Option<u64>,
 }
 
 /// What to test a model on.
@@ -88,6 +92,10 @@ pub struct TestData {
     /// Test on all pictures of the directory, not only on those held out: for pictures that the model was not trained on
     #[arg(long, requires = "data")]
     all: bool,
+    /// Memory for decoded images, such as 500M or 4G; more of them are kept in a temporary file [default: half of what is
+    /// available]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    memory: Option<u64>,
 }
 
 fn input(text: &str) -> Result<Shape, String> {
@@ -99,6 +107,16 @@ fn input(text: &str) -> Result<Shape, String> {
 /// The color that what is transparent is blended onto.
 pub fn background(text: &str) -> Result<Background, String> {
     text.parse().map_err(|error: PreprocessError| error.to_string())
+}
+
+/// A number of bytes, as it is or in units of 1024.
+fn size(text: &str) -> Result<u64, String> {
+    let units = [("K", 10), ("M", 20), ("G", 30), ("T", 40)];
+    let upper = text.to_ascii_uppercase();
+    let (digits, shift) =
+        units.iter().find_map(|&(unit, shift)| Some((upper.strip_suffix(unit)?, shift))).unwrap_or((upper.as_str(), 0));
+    let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << shift));
+    bytes.ok_or_else(|| "it must be a number of bytes, such as 500M or 4G".to_owned())
 }
 
 /// A share over 0 and under 1.
@@ -114,12 +132,14 @@ impl TrainingData {
         self.data.as_ref().map(absolute).transpose()
     }
 
-    /// Loads the pictures, says which they are, and makes an architecture for pictures of their shape and number of classes.
+    /// Loads the pictures, says which they are, keeps them in `runs` where they are too many for memory, and makes an architecture
+    /// for pictures of their shape and number of classes.
     pub fn load(
         &self,
         template: &Template,
         validation_fraction: f64,
         seed: u64,
+        runs: &Path,
         console: &Console,
     ) -> Result<(Dataset, Architecture)> {
         let background = self.background.unwrap_or_default();
@@ -140,6 +160,7 @@ impl TrainingData {
             seed,
             test_fraction: self.test_fraction.unwrap_or(defaults.test_fraction),
             environment: Environment::from_process(),
+            storage: Storage { most_memory: self.memory, directory: Some(runs.to_owned()) },
             quiet: !console.is_text(),
             ..defaults
         })?;
@@ -184,7 +205,9 @@ impl TestData {
         };
         let request =
             Request::to_test(metadata, input, self.data.as_deref(), self.all).with_context(|| path.to_owned())?;
-        let loaded = trainer::data::load(&Request { choice, environment: Environment::from_process(), ..request })?;
+        let storage = Storage { most_memory: self.memory, directory: None };
+        let loaded =
+            trainer::data::load(&Request { choice, environment: Environment::from_process(), storage, ..request })?;
         let dataset = &loaded.dataset;
         if dataset.test.shape() != input.into() {
             bail!("{path} takes pictures of {input}, but those of {} are {}", dataset.name, dataset.test.shape());
@@ -212,6 +235,9 @@ pub fn describe(loaded: &Loaded) -> String {
             trainer::architecture::thousands(images.len()),
             images.shape()
         ));
+    }
+    if parts.iter().any(|(_, images)| images.is_in_file()) {
+        lines.push("memory     too many images to keep in memory: they are in a file".to_owned());
     }
     lines.join("\n")
 }

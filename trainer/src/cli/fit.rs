@@ -1,6 +1,6 @@
 //! `trainer fit --export model.bin`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
 use trainer::architecture::Template;
@@ -8,6 +8,7 @@ use trainer::augment::Augment;
 use trainer::fit::Unfinished;
 use trainer::recipe::Recipe;
 use trainer::run::{RunConfig, RunDirectory};
+use trainer::whole_file::directory_of;
 
 use super::budget::BudgetFlags;
 use super::calibration::CalibrationName;
@@ -140,7 +141,8 @@ impl Fit {
         let teachers = Teachers::open(&self.teacher)?;
         let (split_seed, validation_fraction) =
             teachers.as_ref().map_or((self.seed, self.val_fraction.unwrap_or(0.05)), Teachers::split);
-        let (dataset, architecture) = self.data.load(&template, validation_fraction, split_seed, &console)?;
+        let runs = self.out.as_deref().map_or(Path::new("runs"), directory_of);
+        let (dataset, architecture) = self.data.load(&template, validation_fraction, split_seed, runs, &console)?;
         if let Some(teachers) = &teachers {
             teachers.check(&dataset)?;
         }
@@ -156,7 +158,7 @@ impl Fit {
             export: self.export.as_deref().map(std::path::absolute).transpose()?,
             calibration_methods: self.calibration.methods().to_vec(),
             target: self.budget.target(),
-            ..RunConfig::new(&architecture, recipe, &dataset, self.seed)
+            ..RunConfig::new(&architecture, recipe, &dataset, self.seed)?
         };
         self.budget.check(&architecture, &config, &console)?;
         let name = format!("{}-{}-{}", architecture.name, dataset.name, self.seed);

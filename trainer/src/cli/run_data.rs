@@ -4,9 +4,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use trainer::architecture::thousands;
-use trainer::data::{Dataset, DatasetChoice, Environment, Request, fashion_mnist, garments};
+use trainer::data::{Dataset, DatasetChoice, Environment, Request, Storage, fashion_mnist, garments};
 use trainer::preprocess::Preprocessing;
 use trainer::run::{RunConfig, RunDirectory};
+use trainer::whole_file::directory_of;
 
 use super::output::warn;
 use crate::Usage;
@@ -38,6 +39,7 @@ pub fn load(path: &Path, config: &RunConfig, data: Option<&Path>, quiet: bool) -
         seed: config.split_seed,
         test_fraction: test_share.unwrap_or(defaults.test_fraction),
         environment: Environment::from_process(),
+        storage: Storage { most_memory: None, directory: Some(directory_of(run).to_owned()) },
         quiet,
         ..defaults
     })
@@ -45,7 +47,8 @@ pub fn load(path: &Path, config: &RunConfig, data: Option<&Path>, quiet: bool) -
     loaded.warnings.iter().for_each(|warning| warn(warning));
     let dataset = &mut loaded.dataset;
     let found = dataset.name.clone();
-    let is_other = config.data_sha256.as_ref().is_some_and(|sha256| *sha256 != dataset.sha256());
+    let sha256 = dataset.sha256()?;
+    let is_other = config.data_sha256.as_ref().is_some_and(|expected| *expected != sha256);
     let has_same_classes = dataset.class_names == config.class_names && dataset.train.shape() == config.input.into();
     if config.data_sha256.is_some() && (!is_other || has_same_classes && is_own(&config.dataset)) {
         // What a directory is called says nothing: whether its images are the run's is known by their SHA-256.

@@ -76,7 +76,7 @@ impl Teachers {
                     dataset.train.shape()
                 ));
             }
-            if config.data_sha256.as_ref().is_some_and(|sha256| *sha256 != dataset.sha256()) {
+            if config.data_sha256.is_some() && config.data_sha256 != Some(dataset.sha256()?) {
                 return Err(anyhow!(
                     "teacher {} learned other pictures of {}, or split or scaled them in another way; a student cannot be \
                      validated on pictures that its teacher knows by heart",

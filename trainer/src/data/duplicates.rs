@@ -1,6 +1,10 @@
 //! The same picture twice: on both sides of a test, or under two classes.
 
 use std::collections::HashMap;
+use std::io;
+
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
 
 use super::Images;
 use super::first_few::{counted, first_few};
@@ -23,15 +27,18 @@ struct Seen {
 
 /// A warning about pictures that are in two parts, and one about pictures of two classes; none where there are none.
 ///
-/// The same are pictures with the same bytes as inputs, compared whole.
-#[must_use]
-pub fn warnings(parts: &[Part<'_>]) -> Vec<String> {
+/// The same are pictures with the same bytes as inputs, by their SHA-256: so a hundred thousand of them take a few megabytes here.
+///
+/// # Errors
+/// Where pictures are in a file that cannot be read.
+pub fn warnings(parts: &[Part<'_>]) -> io::Result<Vec<String>> {
     let mut seen = HashMap::new();
     let (mut in_two_parts, mut of_two_classes) = (Vec::new(), Vec::new());
     for (number, part) in parts.iter().enumerate() {
-        for index in 0..part.images.len() {
+        let digests = (0..part.images.len()).into_par_iter().map(|index| Ok(Sha256::digest(part.images.image(index)?)));
+        for (index, digest) in digests.collect::<io::Result<Vec<_>>>()?.into_iter().enumerate() {
             let this = Seen { part: number, index, label: part.images.label(index) };
-            let first = *seen.entry(part.images.image(index)).or_insert(this);
+            let first = *seen.entry(digest).or_insert(this);
             if first.part != this.part {
                 in_two_parts.push((first, this));
             }
@@ -53,14 +60,15 @@ pub fn warnings(parts: &[Part<'_>]) -> Vec<String> {
         ),
         (of_two_classes, "in two classes", "No network can tell these apart; keep each under one class."),
     ];
-    kinds
+    let warnings = kinds
         .into_iter()
         .filter(|(pairs, ..)| !pairs.is_empty())
         .map(|(pairs, what, advice)| {
             let count = counted(pairs.len(), "image");
             format!("WARNING: {count} {what}, the same at {shape}:{}\n{advice}", list(&pairs))
         })
-        .collect()
+        .collect();
+    Ok(warnings)
 }
 
 #[cfg(test)]
@@ -78,6 +86,7 @@ mod tests {
             Part { images: train, name: &|index| format!("train {index}") },
             Part { images: test, name: &|index| format!("test {index}") },
         ])
+        .unwrap()
     }
 
     #[test]

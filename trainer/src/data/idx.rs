@@ -4,7 +4,7 @@
 //! (Source: <http://yann.lecun.com/exdb/mnist/>, "the IDX file format".)
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::download::hexadecimal;
 use super::{DataError, Images, Shape};
+use crate::memory;
 
 const IMAGES_MAGIC: u32 = 0x0803;
 const LABELS_MAGIC: u32 = 0x0801;
@@ -55,24 +56,29 @@ pub fn check_labels(images: &Images, classes: usize, path: &Path) -> Result<(), 
 }
 
 /// SHA-256 of the file that holds these pictures, as it is unpacked, hexadecimal.
-#[must_use]
-pub fn images_sha256(images: &Images) -> String {
+///
+/// # Errors
+/// Where the pictures are in a file that cannot be read.
+pub fn images_sha256(images: &Images) -> io::Result<String> {
     let Shape { height, width, .. } = images.shape();
-    sha256(IMAGES_MAGIC, &[images.len(), height, width], &images.pixels)
+    let mut hash = header_sha256(IMAGES_MAGIC, &[images.len(), height, width]);
+    for index in 0..images.len() {
+        hash.update(images.image(index)?);
+    }
+    Ok(hexadecimal(hash))
 }
 
 /// SHA-256 of the file that holds their labels, as it is unpacked, hexadecimal.
 #[must_use]
 pub fn labels_sha256(images: &Images) -> String {
-    sha256(LABELS_MAGIC, &[images.len()], &images.label_bytes())
+    hexadecimal(header_sha256(LABELS_MAGIC, &[images.len()]).chain_update(images.label_bytes()))
 }
 
-fn sha256(magic: u32, dimensions: &[usize], bytes: &[u8]) -> String {
+fn header_sha256(magic: u32, dimensions: &[usize]) -> Sha256 {
     let mut hash = Sha256::new();
     hash.update(magic.to_be_bytes());
     dimensions.iter().for_each(|&dimension| hash.update((dimension as u32).to_be_bytes()));
-    hash.update(bytes);
-    hexadecimal(hash)
+    hash
 }
 
 /// The dimensions and the bytes behind them. Memory grows with what is there, not with what the header claims.
@@ -100,6 +106,7 @@ fn read_file<const DIMENSIONS: usize>(
     if needed > MOST_BYTES {
         return Err(DataError::TooLarge { path: path.to_owned(), needed });
     }
+    memory::check(needed).map_err(|shortage| DataError::FileMemory { path: path.to_owned(), shortage })?;
     let bytes = read_up_to(path, &mut reader, needed - header_len)?;
     let given = header_len + bytes.len() as u64;
     if given < needed {

@@ -6,6 +6,7 @@
 //! | [`idx`] | the IDX file format, plain and gzip |
 //! | [`idx_files`], `idx_set` | which IDX files a directory holds; their classes, named and checked |
 //! | [`fashion_mnist`] | which files the data set is, and their hashes |
+//! | `pixels` | the pixels of all images, in memory or in a file |
 //! | [`pictures`] | one's own pictures: a folder per class |
 //! | [`duplicates`] | the same picture in two parts, or under two classes |
 //! | [`source`] | where to look, in which order: [`load`] |
@@ -23,19 +24,25 @@ pub mod idx;
 pub mod idx_files;
 mod idx_set;
 pub mod pictures;
+mod pixels;
 pub mod source;
 pub mod split;
 
-use std::fmt;
+use std::borrow::Cow;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::{fmt, io};
 
 use sha2::{Digest, Sha256};
 
 use rayon::prelude::*;
 
+use crate::memory::{Shortage, Size};
 use crate::preprocess::{Conversion, Picture, PictureError, Preprocessing};
 use pictures::FolderError;
+use pixels::{Pixels, Writer};
 
+pub use pixels::Storage;
 pub use source::{DatasetChoice, Environment, Loaded, Origin, Request, Testing, holds_idx_files, load};
 
 /// Height, width and channels of a picture.
@@ -75,11 +82,13 @@ impl From<infer_core::Shape> for Shape {
     }
 }
 
-/// Labeled pictures of one shape.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Labeled pictures of one shape. Parts of a set share its pixels, which are in memory or in a file.
+#[derive(Clone, Debug)]
 pub struct Images {
     shape: Shape,
-    pixels: Vec<u8>,
+    pixels: Arc<Pixels>,
+    /// Which of the pixels each image has.
+    places: Vec<usize>,
     labels: Vec<u16>,
     /// One for each image, or none at all.
     names: Vec<Box<str>>,
@@ -93,7 +102,13 @@ impl Images {
     #[must_use]
     pub fn new(shape: Shape, pixels: Vec<u8>, labels: Vec<u16>) -> Self {
         assert_eq!(pixels.len(), shape.len() * labels.len(), "pixels of {} pictures of {shape}", labels.len());
-        Self { shape, pixels, labels, names: Vec::new() }
+        Self::of(shape, Pixels::in_memory(shape.len(), pixels), 0, labels)
+    }
+
+    /// As many images as labels, of those whose pixels are there, from the one at `first`.
+    fn of(shape: Shape, pixels: Arc<Pixels>, first: usize, labels: Vec<u16>) -> Self {
+        let places = (first..first + labels.len()).collect();
+        Self { shape, pixels, places, labels, names: Vec::new() }
     }
 
     /// The same, each with the name that its user knows it by: its file, below the directory of the data set.
@@ -131,10 +146,18 @@ impl Images {
         self.shape
     }
 
-    /// The pixels of one, `[height, width, channels]`.
+    /// The pixels of one, `[height, width, channels]`: borrowed where they are in memory, read where they are in a file.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, or has lost its end.
+    pub fn image(&self, index: usize) -> io::Result<Cow<'_, [u8]>> {
+        self.pixels.image(self.places[index])
+    }
+
+    /// Whether the pixels are in a file.
     #[must_use]
-    pub fn image(&self, index: usize) -> &[u8] {
-        &self.pixels[index * self.shape.len()..][..self.shape.len()]
+    pub fn is_in_file(&self) -> bool {
+        self.pixels.is_in_file()
     }
 
     /// The class of one.
@@ -182,29 +205,71 @@ impl Images {
     /// Those at these indices, in this order.
     #[must_use]
     pub fn subset(&self, indices: &[usize]) -> Self {
-        let pixels = indices.iter().flat_map(|&index| self.image(index)).copied().collect();
+        let places = indices.iter().map(|&index| self.places[index]).collect();
         let labels = indices.iter().map(|&index| self.labels[index]).collect();
         let names = indices.iter().filter_map(|&index| self.names.get(index).cloned()).collect();
-        Self { shape: self.shape, pixels, labels, names }
+        // Where none is left, their memory is.
+        let none = || Pixels::in_memory(self.shape.len(), Vec::new());
+        let pixels = if indices.is_empty() { none() } else { Arc::clone(&self.pixels) };
+        Self { shape: self.shape, pixels, places, labels, names }
     }
 
-    /// Gray pictures, brought to another size or to three channels.
+    /// Gray pictures, brought to another size or to three channels, and kept as `storage` says.
     ///
     /// # Errors
-    /// [`PictureError::OtherSize`] where the conversion takes pictures as they are.
+    /// [`DataError::Picture`] with `name` where the conversion takes pictures as they are, and those of the storage.
     ///
     /// # Panics
     /// Where they are not gray: a mistake in the caller.
-    pub fn converted(&self, conversion: &Conversion) -> Result<Self, PictureError> {
+    pub fn converted(&self, conversion: &Conversion, storage: &Storage, name: &str) -> Result<Self, DataError> {
         let Shape { height, width, .. } = self.shape;
+        let shape: Shape = conversion.shape().into();
         let convert = |index| {
-            conversion.apply(&Picture::from_gray_bytes(height as u32, width as u32, self.image(index).to_vec()))
+            let gray = self.image(index)?.into_owned();
+            conversion.apply(&Picture::from_gray_bytes(height as u32, width as u32, gray))
         };
-        let pixels: Vec<Vec<u8>> = (0..self.len()).into_par_iter().map(convert).collect::<Result<_, _>>()?;
-        let converted = Self::new(conversion.shape().into(), pixels.concat(), self.labels.clone());
+        let refused = |source: PictureError| DataError::Picture { name: name.to_owned(), source };
+        let mut writer = Writer::new(shape.len(), self.len(), storage)?;
+        for first in (0..self.len()).step_by(AT_ONCE) {
+            let indices = first..self.len().min(first + AT_ONCE);
+            let pixels: Vec<Vec<u8>> =
+                indices.into_par_iter().map(convert).collect::<Result<_, _>>().map_err(refused)?;
+            pixels.iter().try_for_each(|pixels| writer.push(pixels))?;
+        }
+        let converted = Self::of(shape, writer.finish(), 0, self.labels.clone());
         Ok(Self { names: self.names.clone(), ..converted })
     }
+
+    /// The same, in a file where that is what `storage` says of so many.
+    ///
+    /// # Errors
+    /// Those of the storage.
+    fn kept(self, storage: &Storage) -> Result<Self, DataError> {
+        let mut writer = Writer::new(self.shape.len(), self.len(), storage)?;
+        if !writer.is_in_file() {
+            return Ok(self);
+        }
+        for index in 0..self.len() {
+            writer.push(&self.image(index).map_err(DataError::Pixels)?)?;
+        }
+        Ok(Self { pixels: writer.finish(), places: (0..self.len()).collect(), ..self })
+    }
 }
+
+/// Whether labels, names and pixels are the same, wherever these are kept; pixels that cannot be read are the same as none.
+impl PartialEq for Images {
+    fn eq(&self, other: &Self) -> bool {
+        let same_pixels =
+            |index| matches!((self.image(index), other.image(index)), (Ok(one), Ok(other)) if one == other);
+        self.shape == other.shape
+            && self.labels == other.labels
+            && self.names == other.names
+            && (0..self.len()).all(same_pixels)
+    }
+}
+
+/// Images that are converted before they are written.
+const AT_ONCE: usize = 1024;
 
 /// What a model is trained on, chosen by and tested on.
 #[derive(Clone, Debug)]
@@ -225,16 +290,20 @@ pub struct Dataset {
 
 impl Dataset {
     /// SHA-256 of classes, pictures, labels and their split, hexadecimal: whether it is the same data again.
-    #[must_use]
-    pub fn sha256(&self) -> String {
+    ///
+    /// # Errors
+    /// Where pictures are in a file that cannot be read.
+    pub fn sha256(&self) -> io::Result<String> {
         let mut hash = Sha256::new();
         hash.update(self.class_names.join("\n"));
         for images in [&self.train, &self.validation, &self.test] {
             hash.update(format!("{} of {}", images.len(), images.shape()));
-            hash.update(&images.pixels);
+            for index in 0..images.len() {
+                hash.update(images.image(index)?);
+            }
             hash.update(images.label_bytes());
         }
-        download::hexadecimal(hash)
+        Ok(download::hexadecimal(hash))
     }
 }
 
@@ -435,6 +504,33 @@ pub enum DataError {
         /// Its images.
         images: usize,
     },
+    /// Less memory than the images take.
+    #[error("the decoded images do not fit: {0}; --memory SIZE keeps what is beyond that size in a file")]
+    Memory(Shortage),
+    /// Less memory than a file takes.
+    #[error("{path}: {shortage}")]
+    FileMemory {
+        /// The file.
+        path: PathBuf,
+        /// How much there is.
+        shortage: Shortage,
+    },
+    /// Less room on the disk than the images take.
+    #[error(
+        "the decoded images take {needed}, more than may be kept in memory, and the disk of {directory} has room for \
+         {available}; make room there, or allow more memory with --memory"
+    )]
+    CacheRoom {
+        /// The directory of the file that would take them.
+        directory: PathBuf,
+        /// What they take.
+        needed: Size,
+        /// What is free for users.
+        available: Size,
+    },
+    /// The file of the decoded images cannot be read.
+    #[error("{0}")]
+    Pixels(io::Error),
     /// A folder of pictures that cannot be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
@@ -509,8 +605,8 @@ mod tests {
     #[test]
     fn a_set_whose_labels_fit_into_bytes_has_the_hash_that_older_runs_wrote_down() {
         let older = "48230e53f82b3ada03752dbd256183f96ffd69483d41de944e26055417df4a9a";
-        assert_eq!(dataset(255).sha256(), older);
-        assert_ne!(dataset(256).sha256(), older);
-        assert_ne!(dataset(256).sha256(), dataset(0).sha256());
+        assert_eq!(dataset(255).sha256().unwrap(), older);
+        assert_ne!(dataset(256).sha256().unwrap(), older);
+        assert_ne!(dataset(256).sha256().unwrap(), dataset(0).sha256().unwrap());
     }
 }

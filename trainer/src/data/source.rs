@@ -7,7 +7,7 @@ use infer_core::{Metadata, Shape};
 
 use super::duplicates::{self, Part};
 use super::idx_set::{self, IdxSet};
-use super::{DataError, Dataset, Images, download, fashion_mnist, garments, idx_files, pictures, split};
+use super::{DataError, Dataset, Images, Storage, download, fashion_mnist, garments, idx_files, pictures, split};
 use crate::preprocess::{Background, Conversion, PreprocessError, Preprocessing};
 use crate::printable::is_control;
 
@@ -44,6 +44,8 @@ pub struct Request {
     pub testing: Option<Testing>,
     /// What the process' environment says.
     pub environment: Environment,
+    /// Where the decoded images are kept.
+    pub storage: Storage,
     /// Whether nothing is said of how far a download or the pictures are.
     pub quiet: bool,
 }
@@ -69,6 +71,7 @@ impl Default for Request {
             test_fraction: 0.15,
             testing: None,
             environment: Environment::default(),
+            storage: Storage::default(),
             quiet: false,
         }
     }
@@ -264,18 +267,19 @@ fn from_idx(set: IdxSet, origin: Origin, request: &Request) -> Result<Loaded, Da
     };
     let IdxSet { name, class_names, train, test, paths, notes: mut warnings } = set;
     if name != fashion_mnist::NAME && request.testing.is_none() {
-        warnings.extend(idx_duplicates(&train, &test, &paths));
+        warnings.extend(idx_duplicates(&train, &test, &paths)?);
     }
     let dataset = convert_and_split(name, class_names, train, test, request)?;
     Ok(Loaded { dataset, origin, warnings })
 }
 
-fn idx_duplicates(train: &Images, test: &Images, paths: &[PathBuf; 4]) -> Vec<String> {
+fn idx_duplicates(train: &Images, test: &Images, paths: &[PathBuf; 4]) -> Result<Vec<String>, DataError> {
     let name = |path: &Path, index: usize| format!("image {index} of {}", path.display());
-    duplicates::warnings(&[
+    let warnings = duplicates::warnings(&[
         Part { images: train, name: &|index| name(&paths[0], index) },
         Part { images: test, name: &|index| name(&paths[2], index) },
-    ])
+    ]);
+    warnings.map_err(DataError::Pixels)
 }
 
 /// What a data set in this directory is called: as the directory is, without what no terminal can show.
@@ -300,11 +304,11 @@ fn convert_and_split(
     }
     let mut preprocessing = Preprocessing::Bytes;
     if let Some(conversion) = request.conversion {
-        let convert = |images: &Images| {
-            images.converted(&conversion).map_err(|source| DataError::Picture { name: name.clone(), source })
-        };
+        let convert = |images: &Images| images.converted(&conversion, &request.storage, &name);
         (train, test) = (convert(&train)?, convert(&test)?);
         preprocessing = Preprocessing::Pictures { conversion, test_share: None };
+    } else {
+        (train, test) = (train.kept(&request.storage)?, test.kept(&request.storage)?);
     }
     let (train_indices, validation_indices) = match request.testing {
         Some(_) => (Vec::new(), Vec::new()),

@@ -38,6 +38,7 @@ use infer_core::packing;
 
 use crate::architecture::{Conv, Dense, Layer, Padding, ShapedLayer};
 use crate::batch::PIXEL_CODES;
+use crate::evaluate::EvaluateError;
 use crate::model::{FloatModel, Parameters};
 use crate::model_file::{self, ModelFileError};
 use crate::tensor_error::one_line;
@@ -153,7 +154,7 @@ pub enum QuantizeError {
     ModelFile(#[from] ModelFileError),
     /// infer-core could not run it on the images given.
     #[error("trying the quantized model: {0}")]
-    Run(#[from] infer_core::Error),
+    Run(#[from] EvaluateError),
     /// A tensor operation failed.
     #[error("quantizing: {}", one_line(.0))]
     Candle(#[from] candle_core::Error),

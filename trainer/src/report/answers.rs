@@ -1,7 +1,7 @@
 //! What a model file says of each test picture, and the counts that follow.
 
 use crate::data::Images;
-use crate::evaluate::{self, Confusion};
+use crate::evaluate::{self, Confusion, EvaluateError};
 use crate::model_file;
 
 /// The first line of `answers.csv`.
@@ -29,14 +29,14 @@ impl Answer {
 /// The answers of a model file, by infer-core, on all cores.
 ///
 /// # Errors
-/// Where infer-core refuses the file, or pictures of this shape.
-pub fn classify(file: &[u8], images: &Images) -> Result<Vec<Answer>, infer_core::Error> {
+/// [`EvaluateError`].
+pub fn classify(file: &[u8], images: &Images) -> Result<Vec<Answer>, EvaluateError> {
     let chunks: Vec<Vec<Answer>> = evaluate::in_chunks(images, |indices| {
         let mut arena = model_file::arena(file)?;
         let mut network = infer_core::Network::new(file, &mut arena)?;
         let mut answers = Vec::with_capacity(indices.len());
         for &index in indices {
-            let output = network.classify(images.image(index))?;
+            let output = network.classify(&images.image(index)?)?;
             let truth = images.label(index).into();
             let best = output.top_k::<1>();
             answers.extend(best.iter().map(|best| Answer {

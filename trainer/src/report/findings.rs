@@ -10,6 +10,7 @@ use super::answers::{self, Answer};
 use super::picture::Picture;
 use super::quantization_error::{self, LayerError};
 use crate::data::{Dataset, Images};
+use crate::evaluate::EvaluateError;
 use crate::model::FloatModel;
 use crate::quantize::Calibration;
 use crate::run::{RunDirectory, RunError};
@@ -71,7 +72,9 @@ impl Findings {
     ) -> Result<Self, ReportError> {
         let Dataset { train, validation, test, .. } = dataset;
         let answers = answers::classify(file, test)?;
-        let picture = |images: &Images, index| Picture::thumbnail(images.image(index), images.shape());
+        let picture = |images: &Images, index| {
+            Picture::thumbnail(&images.image(index).map_err(EvaluateError::Images)?, images.shape())
+        };
         let samples = spread(train.len(), GRID)
             .into_iter()
             .map(|index| Ok(Sample { class: train.label(index).into(), picture: picture(train, index)? }))

@@ -32,6 +32,7 @@ pub use figures::{Figure, Kind};
 pub use findings::Findings;
 pub use record::RunRecord;
 
+use crate::evaluate::EvaluateError;
 use crate::run::RunError;
 use crate::tensor_error::one_line;
 use crate::whole_file::WriteError;
@@ -93,6 +94,9 @@ pub enum ReportError {
     /// The model file cannot be run.
     #[error("model.bin: {0}")]
     Model(#[from] infer_core::Error),
+    /// The model file cannot be run on the pictures, or these cannot be read.
+    #[error("report: {0}")]
+    Evaluate(#[from] EvaluateError),
     /// A tensor operation failed.
     #[error("report: {}", one_line(.0))]
     Candle(#[from] candle_core::Error),

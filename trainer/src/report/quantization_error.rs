@@ -12,6 +12,7 @@ use super::ReportError;
 use crate::architecture::{Architecture, Layer};
 use crate::batch::{self, PIXEL_CODES};
 use crate::data::Images;
+use crate::evaluate::EvaluateError;
 use crate::model::FloatModel;
 use crate::model_file;
 use crate::quantize::Calibration;
@@ -66,12 +67,13 @@ pub fn measure(
         let float: Vec<Vec<Vec<f32>>> = float.into_iter().map(rows).collect::<Result<_, _>>()?;
         for (row, &index) in indices.iter().enumerate() {
             let values = |layer: usize| float.get(layer).and_then(|rows| rows.get(row)).map_or(&[][..], Vec::as_slice);
-            let output = network.classify_traced(images.image(index), |layer, codes| {
-                let layer = usize::from(layer);
-                if let (Some(output), Some(noise)) = (&outputs[layer], noises.get_mut(layer)) {
-                    add(noise, values(output.float_layer), &output.values(codes));
-                }
-            })?;
+            let output =
+                network.classify_traced(&images.image(index).map_err(EvaluateError::Images)?, |layer, codes| {
+                    let layer = usize::from(layer);
+                    if let (Some(output), Some(noise)) = (&outputs[layer], noises.get_mut(layer)) {
+                        add(noise, values(output.float_layer), &output.values(codes));
+                    }
+                })?;
             let logits: Vec<f32> = output.logits().iter().map(|&logit| logit as f32 * output.scale()).collect();
             if let Some(noise) = noises.last_mut() {
                 add(noise, values(outputs.len() - 1), &logits);

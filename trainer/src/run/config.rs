@@ -1,5 +1,6 @@
 //! What a run was asked for: `run.json`.
 
+use std::io;
 use std::path::PathBuf;
 
 use infer_core::Shape;
@@ -107,10 +108,12 @@ pub struct Accuracies {
 impl RunConfig {
     /// Of a run of this trainer that has not begun: pictures without a directory, held out by the run's own seed, no teachers, no
     /// calibration yet.
-    #[must_use]
-    pub fn new(architecture: &Architecture, recipe: Recipe, dataset: &Dataset, seed: u64) -> Self {
+    ///
+    /// # Errors
+    /// Where the pictures are in a file that cannot be read.
+    pub fn new(architecture: &Architecture, recipe: Recipe, dataset: &Dataset, seed: u64) -> io::Result<Self> {
         let held_out = dataset.validation.len() as f64;
-        Self {
+        Ok(Self {
             trainer: env!("CARGO_PKG_VERSION").to_owned(),
             model: architecture.name.clone(),
             input: architecture.input,
@@ -120,7 +123,7 @@ impl RunConfig {
             class_names: dataset.class_names.clone(),
             preprocessing: dataset.preprocessing,
             data_dir: None,
-            data_sha256: Some(dataset.sha256()),
+            data_sha256: Some(dataset.sha256()?),
             validation_fraction: held_out / (held_out + dataset.train.len() as f64),
             seed,
             split_seed: seed,
@@ -132,7 +135,7 @@ impl RunConfig {
             calibration: Vec::new(),
             calibration_choice: None,
             accuracies: Accuracies::default(),
-        }
+        })
     }
 
     /// The bytes of the model file.

@@ -72,7 +72,7 @@ fn write_samples(directory: &Path) -> Outcome<()> {
             let index =
                 test.labels().iter().position(|&label| label == u16::from(class)).ok_or("a class without pictures")?;
             samples.push(class);
-            samples.extend(test.image(index));
+            samples.extend_from_slice(&test.image(index)?);
         }
         fs::write(directory.join(&dataset.name).with_extension("pictures"), samples)?;
         Outcome::Ok(())

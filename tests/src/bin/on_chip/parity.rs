@@ -31,7 +31,10 @@ pub fn write_pictures(model: &str, pictures: &str, count: &str, data: Option<&st
     if count > test.len() {
         return Err(format!("{count} pictures asked for, there are {}", test.len()).into());
     }
-    let bytes: Vec<u8> = (0..count).flat_map(|index| test.image(index)).copied().collect();
+    let mut bytes = Vec::new();
+    for index in 0..count {
+        bytes.extend_from_slice(&test.image(index)?);
+    }
     fs::write(pictures, bytes)?;
     Ok(())
 }

@@ -63,17 +63,18 @@ fn load_to_train(directory: &Path, request: &Request) -> Result<Loaded, DataErro
     };
     let listings = [&train, &validation, &test];
     let conversion = conversion_of(request, &listings)?;
-    let (images, observed) = read::read(listings, directory, &conversion, request.quiet)?;
+    let (images, observed) = read::read(listings, directory, &conversion, &request.storage, request.quiet)?;
     let mut warnings = Vec::from_iter(left_out.note(directory));
     // Before duplicates, of which it may be the cause.
     warnings.extend(remarks::warnings(&read::files(&listings), &observed, &conversion));
     let [train_name, validation_name, test_name] =
         listings.map(|listing| |index: usize| listing.files[index].display().to_string());
-    warnings.extend(duplicates::warnings(&[
+    let duplicates = duplicates::warnings(&[
         Part { images: &images[0], name: &train_name },
         Part { images: &images[1], name: &validation_name },
         Part { images: &images[2], name: &test_name },
-    ]));
+    ]);
+    warnings.extend(duplicates.map_err(DataError::Pixels)?);
     let [train, validation, test] = images;
     let preprocessing = Preprocessing::Pictures { conversion, test_share };
     let dataset = Dataset { name: directory_name(directory), class_names, preprocessing, train, validation, test };
@@ -88,7 +89,7 @@ fn load_to_test(directory: &Path, request: &Request, testing: &Testing) -> Resul
         (None, all, None) => all,
     };
     let conversion = conversion_of(request, &[&listing])?;
-    let ([test], observed) = read::read([&listing], directory, &conversion, request.quiet)?;
+    let ([test], observed) = read::read([&listing], directory, &conversion, &request.storage, request.quiet)?;
     let mut warnings = Vec::from_iter(left_out.note(directory));
     warnings.extend(remarks::warnings(&read::files(&[&listing]), &observed, &conversion));
     let of_class = |class: usize| test.labels().iter().filter(|&&label| usize::from(label) == class).count();

@@ -1,6 +1,7 @@
 //! Many pictures at once: on all cores, in the order of their files, every broken one found before anything is said.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use infer_core::Shape;
@@ -8,7 +9,8 @@ use rayon::prelude::*;
 
 use super::FolderError;
 use super::folder::Listing;
-use crate::data::Images;
+use crate::data::pixels::Writer;
+use crate::data::{DataError, Images, Storage};
 use crate::preprocess::{Background, Conversion, Observed, Picture, PictureError, PictureHeader, Resize, decode};
 
 /// Pictures of longer sides are scaled down, and the user says how.
@@ -17,23 +19,32 @@ const LONGEST_OWN_SIDE: u32 = 256;
 /// So many pictures take long enough for a bar.
 const MANY: usize = 500;
 
+/// Bytes of images that are decoded before they are written; at least one image.
+const BATCH_BYTES: usize = 16 << 20;
+
 /// Decodes and converts all pictures of some listings, and names each by its file below `directory`; with the images comes what
 /// was observed of each, listing by listing.
+/// They are kept as `storage` says, with no second copy at any time.
 ///
 /// # Errors
-/// [`FolderError::Broken`].
+/// [`FolderError::Broken`], and those of the storage.
 pub(super) fn read<const N: usize>(
     listings: [&Listing; N],
     directory: &Path,
     conversion: &Conversion,
+    storage: &Storage,
     quiet: bool,
-) -> Result<([Images; N], Vec<Observed>), FolderError> {
+) -> Result<([Images; N], Vec<Observed>), DataError> {
     let shape = conversion.shape();
-    let bar = progress_bar(if quiet { 0 } else { listings.iter().map(|listing| listing.files.len()).sum() });
-    let mut outcomes = Vec::new();
-    let mut pixels = listings.map(|listing| {
-        let mut pixels = vec![0; listing.files.len() * shape.len()];
-        let pictures = listing.files.par_iter().zip(pixels.par_chunks_exact_mut(shape.len()));
+    let files = files(&listings);
+    let bar = progress_bar(if quiet { 0 } else { files.len() });
+    let mut writer = Writer::new(shape.len(), files.len(), storage)?;
+    let at_once = (BATCH_BYTES / shape.len()).clamp(1, files.len().max(1));
+    let mut pixels = vec![0; at_once * shape.len()];
+    let mut outcomes = Vec::with_capacity(files.len());
+    for files in files.chunks(at_once) {
+        let pixels = &mut pixels[..files.len() * shape.len()];
+        let pictures = files.par_iter().zip(pixels.par_chunks_exact_mut(shape.len()));
         let read: Vec<Result<Observed, PictureError>> = pictures
             .map(|(path, pixels)| {
                 bar.inc(1);
@@ -43,14 +54,17 @@ pub(super) fn read<const N: usize>(
             })
             .collect();
         outcomes.extend(read);
-        pixels
-    });
+        writer.push(pixels)?;
+    }
     bar.finish_and_clear();
-    let observed = all_or_broken(&files(&listings), outcomes)?;
-    let images = std::array::from_fn(|part| {
-        let Listing { files, labels, .. } = listings[part];
+    let observed = all_or_broken(&files, outcomes)?;
+    let pixels = writer.finish();
+    let mut first = 0;
+    let images = listings.map(|Listing { files, labels, .. }| {
         let below = |path: &PathBuf| path.strip_prefix(directory).unwrap_or(path).display().to_string();
-        Images::new(shape.into(), std::mem::take(&mut pixels[part]), labels.clone()).with_names(files.iter().map(below))
+        let images = Images::of(shape.into(), Arc::clone(&pixels), first, labels.clone());
+        first += files.len();
+        images.with_names(files.iter().map(below))
     });
     Ok((images, observed))
 }
