@@ -293,7 +293,7 @@ fn a_set_beyond_its_share_of_memory_goes_to_a_file_and_gives_the_same_model() {
     let path = home.path();
     shapes::write(&path.join("shapes"), 0..20, (12, 12), "png").unwrap();
     let fit = |run: &str, flags: &[&str]| {
-        let fit = ["fit", "--data", "shapes", "--model", "tiny", "--input", "12x12x3", "--epochs", "2", "--out", run];
+        let fit = ["fit", "--data", "shapes", "--model", "mlp", "--input", "12x12x3", "--epochs", "2", "--out", run];
         let (printed, _) = super::succeed(path, &[&fit[..], flags].concat());
         (fs::read(path.join(run).join("model.bin")).unwrap(), printed.contains("they are in a file"))
     };
@@ -323,7 +323,7 @@ fn a_set_beyond_its_share_of_memory_goes_to_a_file_and_gives_the_same_model() {
 fn a_disk_without_room_for_the_images_is_an_error_and_not_a_signal() {
     let home = tempfile::tempdir().unwrap();
     shapes::write(&home.path().join("shapes"), 0..20, (32, 32), "png").unwrap();
-    let limited = "ulimit -f 16; exec \"$0\" fit --data shapes --model tiny --memory 10K --out run";
+    let limited = "ulimit -f 16; exec \"$0\" fit --data shapes --model mlp --memory 10K --out run";
     let output = std::process::Command::new("sh")
         .args(["-c", limited, env!("CARGO_BIN_EXE_trainer")])
         .current_dir(&home)
