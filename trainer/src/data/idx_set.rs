@@ -46,7 +46,8 @@ pub(super) fn read(directory: &Path) -> Result<IdxSet, DataError> {
     };
     if files.is_emnist() {
         notes.push(emnist_note(&files));
-        (train, test) = (train.transposed(), test.transposed());
+        let transposed = |images: &Images| images.transposed().map_err(DataError::Pixels);
+        (train, test) = (transposed(&train)?, transposed(&test)?);
     }
     let named = |images: Images, file| {
         let count = images.len();

@@ -188,18 +188,20 @@ impl Images {
     }
 
     /// The same images with rows and columns exchanged, `[width, height, channels]`.
-    #[must_use]
-    pub fn transposed(&self) -> Self {
+    ///
+    /// # Errors
+    /// As [`image`](Self::image).
+    pub fn transposed(&self) -> io::Result<Self> {
         let Shape { height, width, channels } = self.shape;
-        let mut pixels = Vec::with_capacity(self.pixels.len());
+        let mut pixels = Vec::with_capacity(self.len() * self.shape.len());
         for index in 0..self.len() {
-            let image = self.image(index);
+            let image = self.image(index)?;
             for (column, row) in (0..width).flat_map(|column| (0..height).map(move |row| (column, row))) {
                 pixels.extend_from_slice(&image[(row * width + column) * channels..][..channels]);
             }
         }
         let shape = Shape { height: width, width: height, channels };
-        Self { shape, pixels, labels: self.labels.clone(), names: self.names.clone() }
+        Ok(Self { names: self.names.clone(), ..Self::new(shape, pixels, self.labels.clone()) })
     }
 
     /// Those at these indices, in this order.

@@ -75,7 +75,7 @@ mod tests {
             train: Score::default(),
             validation: Score { loss: 1.0, accuracy },
             seconds: 1.0,
-            images_per_second: 1.0,
+            images_per_second: Some(1.0),
             quantized: false,
         };
         accuracies.iter().enumerate().map(epoch).collect()

@@ -72,8 +72,8 @@ impl Findings {
     ) -> Result<Self, ReportError> {
         let Dataset { train, validation, test, .. } = dataset;
         let answers = answers::classify(file, test)?;
-        let picture = |images: &Images, index| {
-            Picture::thumbnail(&images.image(index).map_err(EvaluateError::Images)?, images.shape())
+        let picture = |images: &Images, index| -> Result<Picture, ReportError> {
+            Ok(Picture::thumbnail(&images.image(index).map_err(EvaluateError::Images)?, images.shape())?)
         };
         let samples = spread(train.len(), GRID)
             .into_iter()
