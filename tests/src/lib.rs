@@ -13,12 +13,14 @@
 //! | [`shapes`] | folders of pictures, drawn |
 //! | [`sheet`] | pictures side by side, as SVG |
 //! | [`idx_files`] | small IDX files, whole and broken |
+//! | [`jpeg`] | JPEG files of every geometry, drawn, and the pixels that libjpeg makes of them |
 //! | [`run_directory`] | run directories without a training run |
 
 pub mod bit_flips;
 pub mod garments;
 pub mod idx_files;
 pub mod image_files;
+pub mod jpeg;
 pub mod oracle;
 pub mod pictures;
 pub mod random_model;
