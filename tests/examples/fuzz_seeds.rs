@@ -10,6 +10,7 @@ use flate2::write::GzEncoder;
 use infer_core::Shape;
 use infer_core::header::HEADER_LEN;
 use thimble_tests::idx_files::{images_of, labels};
+use thimble_tests::jpeg::{Color, Drawing, Layout};
 use thimble_tests::random_model::{Kind, RandomModel};
 use thimble_tests::tiny;
 use trainer::architecture::Template;
@@ -49,6 +50,7 @@ fn main() -> io::Result<()> {
         write("kernels", &format!("numbers-{number}"), &bytes)?;
     }
     write_idx(&write)?;
+    write_jpegs(&write)?;
     for (name, text) in Template::built_in_files() {
         write("architecture", name, text.as_bytes())?;
     }
@@ -101,4 +103,30 @@ fn write_idx(write: &impl Fn(&str, &str, &[u8]) -> io::Result<()>) -> io::Result
     write("idx", "counts-differ", &pair(&images, &labels(&[0, 1])))?;
     write("idx", "no-images", &pair(&images_of([0, 4, 5], &[]), &labels(&[])))?;
     write("idx", "huge-claim", &pair(&images_of([u32::MAX; 3], &[1; 8]), &classes))
+}
+
+/// JPEGs without their first three bytes, which the target adds.
+fn write_jpegs(write: &impl Fn(&str, &str, &[u8]) -> io::Result<()>) -> io::Result<()> {
+    let plain = Layout::default();
+    let split = Layout { is_split: true, restart_interval: 2, ..plain };
+    let progressive = Layout { is_progressive: true, ..plain };
+    let drawing = |factors: &[(u32, u32)], color| Drawing::new((17, 21), factors.to_vec(), color, 48);
+    let chroma = (1, 1);
+    for (name, drawing, layout) in [
+        ("gray", drawing(&[(2, 1)], Color::Plain), plain),
+        ("color", drawing(&[(2, 2), chroma, chroma], Color::Jfif), plain),
+        ("split", drawing(&[(2, 1), chroma, chroma], Color::Jfif), split),
+        ("coarse-luma", drawing(&[chroma, (1, 2), (4, 2)], Color::Plain), plain),
+        ("progressive", drawing(&[(1, 2), chroma, chroma], Color::Adobe(1)), progressive),
+        ("progressive-restarts", drawing(&[(1, 1)], Color::Plain), Layout { restart_interval: 1, ..progressive }),
+        ("inks", drawing(&[(2, 2), chroma, chroma, (2, 2)], Color::Adobe(2)), plain),
+        ("late-height", drawing(&[(1, 1)], Color::Jfif), Layout { has_late_height: true, ..plain }),
+    ] {
+        write("jpeg", name, &drawing.file(&layout).bytes[3..])?;
+    }
+    let file = drawing(&[(1, 1)], Color::Plain).file(&plain);
+    write("jpeg", "cut", &[&file.bytes[3..file.scans[0].end - 20], &[0xFF, 0xD9]].concat())?;
+    // One sampling factor is no multiple of the other.
+    let fractional = drawing(&[(3, 2), (2, 2), chroma], Color::Jfif);
+    write("jpeg", "fractional", &fractional.file(&split).bytes[3..])
 }

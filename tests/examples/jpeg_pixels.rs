@@ -9,7 +9,6 @@ use std::process::Command;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use std::io::Write;
 use thimble_tests::jpeg::{Drawing, SIZE, cases};
 
 fn main() -> Result<(), Box<dyn Error>> {

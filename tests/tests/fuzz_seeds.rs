@@ -11,6 +11,8 @@ mod architecture;
 mod idx;
 #[path = "../../fuzz/src/lib.rs"]
 mod infer_core_targets;
+#[path = "../../fuzz/src/jpeg.rs"]
+mod jpeg;
 
 use infer_core_targets::{header, kernels, model, payload};
 
@@ -55,6 +57,11 @@ fn seeds_of_the_target_idx_hold() {
 #[test]
 fn seeds_of_the_target_architecture_hold() {
     replay("architecture", 5, architecture::check);
+}
+
+#[test]
+fn seeds_of_the_target_jpeg_hold() {
+    replay("jpeg", 9, jpeg::check);
 }
 
 #[test]
