@@ -15,6 +15,7 @@ mod cli {
     pub mod fit;
     pub mod inspect;
     pub mod interrupt;
+    pub mod mistakes;
     pub mod models;
     pub mod named;
     pub mod output;
@@ -29,6 +30,7 @@ mod cli {
     pub mod teacher;
     pub mod threads;
     pub mod training_run;
+    pub mod unreadable;
 }
 
 use std::process::ExitCode;

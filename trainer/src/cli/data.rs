@@ -10,6 +10,7 @@ use trainer::preprocess::{Background, Conversion, PreprocessError, Preprocessing
 
 use super::console::{Console, tell};
 use super::output::warn;
+use super::unreadable::{Skipped, UnreadableFlags};
 use crate::Usage;
 
 /// The data sets that have a name.
@@ -78,6 +79,8 @@ pub struct TrainingData {
     /// slower [default: half of what is available]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub memory: Option<u64>,
+    #[command(flatten)]
+    pub unreadable: UnreadableFlags,
 }
 
 /// What to test a model on.
@@ -140,6 +143,7 @@ impl TrainingData {
         validation_fraction: f64,
         seed: u64,
         runs: &Path,
+        skipped: &Skipped,
         console: &Console,
     ) -> Result<(Dataset, Architecture)> {
         let background = self.background.unwrap_or_default();
@@ -154,6 +158,7 @@ impl TrainingData {
         let loaded = trainer::data::load(&Request {
             choice: self.dataset.map_or(DatasetChoice::Auto, Into::into),
             data_dir: self.data.clone(),
+            skip: skipped.files.clone(),
             conversion,
             background,
             validation_fraction,

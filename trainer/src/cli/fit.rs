@@ -29,6 +29,7 @@ use crate::Usage;
   trainer fit --data birds --model small --input 32x32x3 --resize crop --export birds.bin
   trainer fit --model ./mine.toml --chip nrf52840 --max-ram 32K --export model.bin
   trainer fit --data path/to/idx-files --export model.bin
+  trainer fit --data birds --skip-unreadable --list-unreadable broken.txt --export birds.bin
   trainer fit --resume runs/cnn-fashion-mnist-48-1")]
 pub struct Fit {
     /// Network: mlp, cnn, small, tiny, large, or a TOML file (see trainer models)
@@ -97,6 +98,8 @@ const RESUMED: [&str; 22] = [
     "resize",
     "background",
     "test_fraction",
+    "skip_unreadable",
+    "list_unreadable",
     "calibration",
     "chip",
     "max_flash",
@@ -142,7 +145,9 @@ impl Fit {
         let (split_seed, validation_fraction) =
             teachers.as_ref().map_or((self.seed, self.val_fraction.unwrap_or(0.05)), Teachers::split);
         let runs = self.out.as_deref().map_or(Path::new("runs"), directory_of);
-        let (dataset, architecture) = self.data.load(&template, validation_fraction, split_seed, runs, &console)?;
+        let skipped = self.data.unreadable.look(self.data.data.as_deref(), !console.is_text())?;
+        let (dataset, architecture) =
+            self.data.load(&template, validation_fraction, split_seed, runs, &skipped, &console)?;
         if let Some(teachers) = &teachers {
             teachers.check(&dataset)?;
         }
@@ -151,6 +156,7 @@ impl Fit {
 
         let config = RunConfig {
             data_dir: self.data.directory()?,
+            skip_unreadable: self.data.unreadable.skip_unreadable,
             validation_fraction,
             split_seed,
             teachers: teachers.as_ref().map_or(Ok(Vec::new()), Teachers::paths)?,
@@ -164,6 +170,7 @@ impl Fit {
         let name = format!("{}-{}-{}", architecture.name, dataset.name, self.seed);
         let directory = RunDirectory::create(self.out.as_deref(), &name)?;
         directory.write_config(&config)?;
+        skipped.write(&directory)?;
         Ok(TrainingRun { directory, config, dataset, teachers, unfinished: Unfinished::default(), console })
     }
 

@@ -1,5 +1,6 @@
 //! Where pictures come from: `--data`, `FASHION_MNIST_DIR`, the cache, a download; or drawn here.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -40,6 +41,8 @@ pub struct Request {
     pub seed: u64,
     /// Share of a folder of pictures held out for the test, where it has no part for that.
     pub test_fraction: f64,
+    /// Files of a folder of images that are left out, such as those that [cannot be read](super::pictures::unreadable()).
+    pub skip: BTreeSet<PathBuf>,
     /// Whether they are only to test a model with.
     pub testing: Option<Testing>,
     /// What the process' environment says.
@@ -69,6 +72,7 @@ impl Default for Request {
             validation_fraction: 0.05,
             seed: 48,
             test_fraction: 0.15,
+            skip: BTreeSet::new(),
             testing: None,
             environment: Environment::default(),
             storage: Storage::default(),

@@ -7,16 +7,20 @@
 //! | [`left_out`] | what is not used, and why |
 //! | `read` | decoding and converting them, on all cores |
 //! | `remarks` | what they look like as inputs: one flat color, few levels |
+//! | [`images_of`](images_of()) | all images of a directory, whatever they show |
+//! | [`unreadable`](unreadable()) | files that cannot be read, to list them or to go on without them |
 //! | `level`, [`error`] | where the data are if not here, and what can be wrong with them |
 
 pub mod content;
 mod entries;
 pub mod error;
 pub mod folder;
+mod images_of;
 pub mod left_out;
 mod level;
 mod read;
 mod remarks;
+mod unreadable;
 
 use std::path::Path;
 
@@ -27,6 +31,8 @@ use crate::preprocess::{Conversion, Preprocessing};
 use folder::{Folder, Listing};
 
 pub use error::FolderError;
+pub use images_of::images_of;
+pub use unreadable::{Unreadable, listing, unreadable};
 
 /// Decides which pictures are held out for the test: always the same ones, whatever the seed of a run, so that models of
 /// different seeds are compared on the same pictures, and a later test of a model finds those that it was not trained on.
@@ -44,7 +50,8 @@ pub fn load(directory: &Path, request: &Request) -> Result<Loaded, DataError> {
 }
 
 fn load_to_train(directory: &Path, request: &Request) -> Result<Loaded, DataError> {
-    let Folder { class_names, train: all, validation, test, left_out } = Folder::to_train(directory)?;
+    let Folder { class_names, train: all, validation, test, left_out } =
+        Folder::to_train(directory)?.without(&request.skip)?;
     let all = all.unwrap_or_default();
     let parts = match (&validation, &test) {
         (None, None) => "train, validation and test",
