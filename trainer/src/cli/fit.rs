@@ -91,7 +91,7 @@ pub struct Fit {
 }
 
 /// What a run that goes on has been told already.
-const RESUMED: [&str; 22] = [
+const RESUMED: [&str; 24] = [
     "model",
     "dataset",
     "input",
