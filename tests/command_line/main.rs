@@ -3,6 +3,7 @@
 mod bad_input;
 mod budget;
 mod faults;
+mod held_out;
 #[path = "../src/image_files.rs"]
 #[allow(dead_code, reason = "other proofs use the rest")]
 mod image_files;

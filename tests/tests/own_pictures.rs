@@ -7,8 +7,10 @@ use std::path::Path;
 use image::{GrayImage, Luma};
 use infer_core::Shape;
 use tempfile::TempDir;
+use trainer::data::held_out::SplitRule;
+use trainer::data::split::stratified;
 use trainer::data::{Dataset, Images, Loaded, Origin, Request, Testing, load};
-use trainer::preprocess::{Conversion, Preprocessing, Resize};
+use trainer::preprocess::{Conversion, HeldOut, Preprocessing, Resize};
 
 /// Gray pictures of these names, 4 high and 3 wide, each in one shade that no other has.
 fn folder(files: &[&str]) -> TempDir {
@@ -63,6 +65,18 @@ fn lens(Dataset { train, validation, test, .. }: &Dataset) -> [usize; 3] {
     [train.len(), validation.len(), test.len()]
 }
 
+/// A test by a model of these classes, whose training held nothing out of a folder.
+fn testing(class_names: &[impl ToString]) -> Testing {
+    let class_names = class_names.iter().map(ToString::to_string).collect();
+    Testing { class_names, held_out: None, all: false, manifest: None }
+}
+
+/// What was done to images, without which of them there were.
+fn without_fingerprint(dataset: &Dataset) -> String {
+    let text = dataset.preprocessing.to_string();
+    text.split_once(" of ").map_or(text.clone(), |(text, _)| text.to_owned())
+}
+
 fn conversion([height, width, channels]: [u16; 3], resize: Resize) -> Option<Conversion> {
     Some(Conversion::new(Shape { height, width, channels }, resize).unwrap())
 }
@@ -70,13 +84,22 @@ fn conversion([height, width, channels]: [u16; 3], resize: Resize) -> Option<Con
 #[test]
 fn a_folder_per_class_is_split_into_three_parts_with_every_class_in_each() {
     let directory = folder(&BIRDS);
-    let Loaded { dataset, origin, warnings } = loaded(&directory);
-    assert_eq!(warnings, [""; 0]);
+    let Loaded { dataset, origin, warnings, tested } = loaded(&directory);
+    assert_eq!(tested, None);
+    let expected = "\
+NOTE: the test share 0.15 falls on no image of 1 class, by their content; the next one is tested on instead:
+  DIR/wren/a.png, of 4 different images
+--test-fraction 0.31, or more images would give each class a test image that no added image replaces.";
+    let warnings: Vec<String> =
+        warnings.iter().map(|warning| warning.replace(&directory.path().display().to_string(), "DIR")).collect();
+    assert_eq!(warnings, [expected]);
+    let larger = load(&Request { test_fraction: 0.31, ..request(directory.path()) }).unwrap();
+    assert_eq!((larger.warnings, &larger.dataset.test), (Vec::new(), &dataset.test), "the advice holds");
     assert_eq!(origin, Origin::Data(directory.path().to_owned()));
     assert_eq!(dataset.name, directory.path().file_name().unwrap().to_str().unwrap());
     assert_eq!(dataset.class_names, ["crow", "wren"]);
-    assert_eq!(dataset.preprocessing.to_string(), "4x3x1 gray, as they are, test 0.15");
-    assert_eq!(lens(&dataset), [4, 2, 2]);
+    assert_eq!(dataset.preprocessing.to_string(), "4x3x1 gray, as they are, test 0.15 of VowpXbAQgodZ");
+    assert_eq!(lens(&dataset), [3, 3, 2]);
     // Shades follow the order of the names that were given, labels that of the folders.
     assert_eq!(all_shades(&dataset), (1..=8).map(|shade| (shade, u16::from(shade > 4))).collect());
     for part in [&dataset.train, &dataset.validation, &dataset.test] {
@@ -94,15 +117,17 @@ fn the_seed_changes_what_is_validated_on_and_never_what_is_tested_on() {
     assert_eq!(one.test, other.test);
     assert_ne!(one.validation, other.validation);
     let half = load(&Request { test_fraction: 0.5, ..request(directory.path()) }).unwrap().dataset;
-    assert_eq!((one.test.len(), half.test.len()), (9, 30));
+    assert_eq!((one.test.len(), half.test.len()), (11, 30));
+    assert!(shades(&half.test).is_superset(&shades(&one.test)), "a larger share holds out more and releases none");
     assert_eq!(half.preprocessing.test_share(), Some(0.5));
     // A test of the model finds the very same pictures again, and all of them only where it is told to.
-    let test = |held_out| {
-        let testing = Some(Testing { class_names: one.class_names.clone(), held_out });
+    let test = |all| {
+        let held_out = one.preprocessing.held_out();
+        let testing = Some(Testing { held_out, all, ..testing(&one.class_names) });
         load(&Request { testing, ..request(directory.path()) }).unwrap().dataset
     };
-    assert_eq!(test(one.preprocessing.test_share()).test, one.test);
-    assert_eq!(lens(&test(None)), [0, 0, 60]);
+    assert_eq!(test(false).test, one.test);
+    assert_eq!(lens(&test(true)), [0, 0, 60]);
 }
 
 #[test]
@@ -115,9 +140,9 @@ fn parts_stay_what_they_are_and_only_missing_ones_are_split_off() {
     let cases: [(&[&str], [usize; 3], Option<f64>); 5] = [
         (&["train", "val", "test"], [8, 8, 8], None),
         (&["Training", "Validation", "Testing"], [8, 8, 8], None),
-        (&["train", "test"], [6, 2, 8], None),
+        (&["train", "test"], [5, 3, 8], None),
         (&["train", "valid"], [6, 8, 2], Some(0.15)),
-        (&["train"], [4, 2, 2], Some(0.15)),
+        (&["train"], [3, 3, 2], Some(0.15)),
     ];
     for (parts, expected, test_share) in cases {
         let dataset = loaded(&in_parts(parts)).dataset;
@@ -125,7 +150,7 @@ fn parts_stay_what_they_are_and_only_missing_ones_are_split_off() {
         assert_eq!(dataset.class_names, ["crow", "wren"], "{parts:?}");
     }
     let parted = in_parts(&["train", "test"]);
-    let testing = Some(Testing { class_names: vec!["crow".to_owned(), "wren".to_owned()], held_out: None });
+    let testing = Some(testing(&["crow", "wren"]));
     let only_test = load(&Request { testing, ..request(parted.path()) }).unwrap().dataset;
     assert_eq!(lens(&only_test), [0, 0, 8]);
     assert_eq!(only_test.test, loaded(&parted).dataset.test);
@@ -146,33 +171,28 @@ fn every_unusable_folder_is_refused_with_what_where_and_what_to_do() {
     let many: Vec<String> = (0..4097).map(|class| format!("{class}/1.png")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     let cases: [(&[&str], &str); 17] = [
-        (
-            &[],
-            "DIR holds neither a folder per class of images nor the four IDX files (train-images-idx3-ubyte, ...); it is empty",
-        ),
+        (&[], "DIR holds neither a folder per class of pictures nor the four IDX files (train-images-idx3-ubyte, ...)"),
         (
             &["1.png", "2.png"],
-            "DIR holds neither a folder per class of images nor the four IDX files (train-images-idx3-ubyte, ...), \
-             but 2 images; put each image into a folder that is named after its class",
+            "DIR holds neither a folder per class of pictures nor the four IDX files (train-images-idx3-ubyte, ...)",
         ),
         (
             &["crow/1.png", "crow/2.png", "crow/3.png"],
-            "DIR/crow is the only class; at least two are needed, each a folder of its own",
+            "DIR/crow is the only class; at least two are needed, each a folder of its own. \
+             If it holds them, give it as --data",
         ),
         (&many, "DIR holds 4097 classes; 4096 are the most"),
         (
             &["crow/1.png", "wren/1.png", "wren/more/2.png"],
-            "DIR/wren/more is a folder inside a class; put its images into DIR/wren itself, or move it beside",
+            "DIR/wren/more is a folder inside a class; put its pictures into DIR/wren itself, or move it beside",
         ),
         (
             &["crow/1.png", "crow/2.png", "crow/3.png", "wren/1.png", "wren/2.png"],
-            "DIR/wren holds 2 pictures, too few to have some in each of the parts train, validation and test; \
-             add pictures or change --val-fraction and --test-fraction",
+            "DIR/wren holds 2 pictures, too few to have one in each of the parts train, validation and test; add some",
         ),
         (
             &["train/crow/1.png", "train/crow/2.png", "train/wren/1.png", "test/crow/1.png", "test/wren/1.png"],
-            "DIR/train/wren holds 1 pictures, too few to have some in each of the parts train and validation; \
-             add pictures or change --val-fraction and --test-fraction",
+            "DIR/train/wren holds 1 pictures, too few to have one in each of the parts train and validation; add some",
         ),
         (
             &["train/crow/1.png", "train/wren/1.png", "test/crow/1.png"],
@@ -193,15 +213,15 @@ fn every_unusable_folder_is_refused_with_what_where_and_what_to_do() {
         ),
         (
             &["train/1.png", "test/2.png"],
-            "DIR/train holds no folder per class, but 1 image; put each image into a folder that is named after its class",
+            "DIR/train holds no folder per class; its pictures must be in folders named after their classes",
         ),
         (
             &["a\nb/1.png", "wren/1.png"],
-            "\"DIR/a\\nb\": the name of a class must be UTF-8, show something, and be without a line break or another control character; rename the folder",
+            "\"DIR/a\\nb\": the name of a class must be UTF-8 and without a line break or another control character; rename the folder",
         ),
         (
             &["a\u{1b}[31m/1.png", "wren/1.png"],
-            "\"DIR/a\\u{1b}[31m\": the name of a class must be UTF-8, show something, and be without a line break or another control character; rename the folder",
+            "\"DIR/a\\u{1b}[31m\": the name of a class must be UTF-8 and without a line break or another control character; rename the folder",
         ),
         (
             &["crow/a\nb.png", "wren/1.png"],
@@ -210,18 +230,14 @@ fn every_unusable_folder_is_refused_with_what_where_and_what_to_do() {
         (&["train/crow/1.png", "train/wren/1.png", "test/crow/a/1.png", "test/wren/1.png"], NESTED),
     ];
     const NESTED: &str =
-        "DIR/test/crow/a is a folder inside a class; put its images into DIR/test/crow itself, or move it beside";
+        "DIR/test/crow/a is a folder inside a class; put its pictures into DIR/test/crow itself, or move it beside";
     for (files, expected) in cases {
         assert_eq!(refusal(&folder(files)), expected);
     }
     let empty = folder(&BIRDS);
     fs::create_dir(empty.path().join("owl")).unwrap();
     fs::write(empty.path().join("owl/notes.txt"), "none yet").unwrap();
-    assert_eq!(
-        refusal(&empty),
-        "DIR/owl holds no image that can be read, only 1 file (no image, named .txt); \
-         put images there that are PNG, JPEG or BMP, or remove the folder"
-    );
+    assert_eq!(refusal(&empty), "DIR/owl holds no PNG, JPEG or BMP pictures; add some or remove the folder");
     let missing = refused(&request(&empty.path().join("missing")));
     assert!(missing.starts_with("DIR: ") && missing.contains("No such file"), "{missing}");
 }
@@ -282,9 +298,7 @@ fn all_broken_pictures_of_all_parts_are_counted_and_the_first_five_named() {
         let expected_count = if truncated_inside { 6 } else { 5 };
         assert_eq!(
             lines[0],
-            format!(
-                "{expected_count} of 10 pictures cannot be read; replace or remove them, or leave them out with --skip-unreadable:"
-            ),
+            format!("{expected_count} of 10 pictures cannot be read; replace or remove them:"),
             "without --input, headers tell the size before pixels are looked at"
         );
         assert_eq!(lines[1], "  DIR/train/crow/1.png: damaged or truncated (the file is empty)");
@@ -311,7 +325,7 @@ fn pictures_of_several_sizes_or_large_ones_need_a_size_and_with_one_they_fit() {
     let request = Request { conversion: conversion([5, 6, 3], Resize::Fit), ..request(directory.path()) };
     let dataset = load(&request).unwrap().dataset;
     assert_eq!(dataset.train.shape().to_string(), "5x6x3");
-    assert_eq!(dataset.preprocessing.to_string(), "5x6x3 rgb, resize fit, test 0.15");
+    assert_eq!(without_fingerprint(&dataset), "5x6x3 rgb, resize fit, test 0.15");
     let large = folder(&[]);
     for (index, bird) in BIRDS.iter().enumerate() {
         save(&large.path().join(bird), (257, 20), index as u8);
@@ -333,7 +347,7 @@ fn pictures_that_are_gray_and_stored_as_color_make_a_gray_input() {
         let shade = 20 * index as u8;
         image::RgbImage::from_fn(16, 16, |x, _| image::Rgb([shade + 6 * x as u8; 3])).save(path).unwrap();
     }
-    assert_eq!(loaded(&directory).dataset.preprocessing.to_string(), "16x16x1 gray, as they are, test 0.15");
+    assert_eq!(without_fingerprint(&loaded(&directory).dataset), "16x16x1 gray, as they are, test 0.15");
 }
 
 #[test]
@@ -341,7 +355,7 @@ fn one_picture_with_color_makes_all_of_them_rgb() {
     let directory = folder(&BIRDS);
     image::RgbImage::from_pixel(3, 4, image::Rgb([9, 8, 7])).save(directory.path().join("crow/1.png")).unwrap();
     let dataset = loaded(&directory).dataset;
-    assert_eq!(dataset.preprocessing.to_string(), "4x3x3 rgb, as they are, test 0.15");
+    assert_eq!(without_fingerprint(&dataset), "4x3x3 rgb, as they are, test 0.15");
     let pictures = [&dataset.train, &dataset.validation, &dataset.test];
     let colored =
         pictures.iter().flat_map(|images| (0..images.len()).map(|index| images.image(index).unwrap()[..3].to_vec()));
@@ -351,21 +365,21 @@ fn one_picture_with_color_makes_all_of_them_rgb() {
 #[test]
 fn what_is_no_picture_is_left_out_with_one_note_that_names_the_first_five() {
     let directory = folder(&BIRDS);
-    for file in ["readme.txt", ".hidden", "crow/.DS_Store", "crow/notes.txt", "wren/bird.psd", "wren/Thumbs.db"] {
+    for file in ["readme.txt", ".hidden", "crow/.DS_Store", "crow/notes.txt", "wren/bird.gif", "wren/Thumbs.db"] {
         fs::write(directory.path().join(file), "").unwrap();
     }
     fs::create_dir(directory.path().join(".git")).unwrap();
     let Loaded { dataset, warnings, .. } = loaded(&directory);
     assert_eq!(all_shades(&dataset).len(), BIRDS.len());
     let expected = "\
-NOTE: 7 files or folders of DIR left out:
-  DIR/.git (hidden)
-  DIR/.hidden (hidden)
-  DIR/crow/.DS_Store (hidden)
-  DIR/crow/notes.txt (empty)
-  DIR/readme.txt (in no class)
+NOTE: 7 files of DIR left out, as hidden, in no class, or not named .png, .jpg, .jpeg or .bmp:
+  DIR/.git
+  DIR/.hidden
+  DIR/crow/.DS_Store
+  DIR/crow/notes.txt
+  DIR/readme.txt
   and 2 more";
-    assert_eq!(warnings.len(), 1);
+    assert_eq!(warnings.len(), 2, "the other is about a class that the test share misses");
     assert_eq!(warnings[0].replace(&directory.path().display().to_string(), "DIR"), expected);
 }
 
@@ -402,10 +416,7 @@ No network can tell these apart; keep each under one class.",
 #[test]
 fn a_test_takes_the_models_classes_in_its_order_and_refuses_others() {
     let directory = folder(&BIRDS);
-    let test = |classes: &[&str]| Request {
-        testing: Some(Testing { class_names: classes.iter().map(|&name| name.to_owned()).collect(), held_out: None }),
-        ..request(directory.path())
-    };
+    let test = |classes: &[&str]| Request { testing: Some(testing(classes)), ..request(directory.path()) };
     let Loaded { dataset, warnings, .. } = load(&test(&["wren", "owl", "crow"])).unwrap();
     assert_eq!(shades(&dataset.test), (1..=8).map(|shade| (shade, if shade > 4 { 0 } else { 2 })).collect());
     assert_eq!(dataset.class_names, ["wren", "owl", "crow"]);
@@ -414,18 +425,105 @@ fn a_test_takes_the_models_classes_in_its_order_and_refuses_others() {
 }
 
 #[test]
-fn a_test_on_too_few_pictures_is_told_of_all_of_them_and_not_of_shares() {
-    let directory = folder(&["crow/1.png", "crow/2.png", "crow/3.png", "wren/1.png"]);
-    let test = |held_out| {
-        let class_names = ["crow", "wren"].map(str::to_owned).to_vec();
-        Request { testing: Some(Testing { class_names, held_out }), ..request(directory.path()) }
+fn a_test_of_which_nothing_is_held_out_is_pointed_to_the_run_and_to_all() {
+    // The share falls on neither shade: 2 at 0.24, 3 at 0.69.
+    let directory = tempfile::tempdir().unwrap();
+    add(directory.path(), &["crow/2.png", "wren/3.png"], 2);
+    let fingerprint = "AAAAAAAAAAAA".parse().ok();
+    let test = |fingerprint, all| {
+        let held_out = Some(HeldOut { share: 0.15, fingerprint });
+        Request { testing: Some(Testing { held_out, all, ..testing(&["crow", "wren"]) }), ..request(directory.path()) }
     };
+    for fingerprint in [fingerprint, None] {
+        assert_eq!(
+            refused(&test(fingerprint, false)),
+            "none of the 2 images of DIR is known to be held out: by their content, the test share 0.15 of the model falls on \
+             none; give --run with the directory of the model's run, or, for images that it was not trained on, --all"
+        );
+        assert_eq!(lens(&load(&test(fingerprint, true)).unwrap().dataset), [0, 0, 2]);
+    }
+    // Of crow there is one, of wren none.
+    add(directory.path(), &["crow/1.png"], 1);
+    let Loaded { dataset, warnings, .. } = load(&test(fingerprint, false)).unwrap();
+    assert_eq!((lens(&dataset), shades(&dataset.test).into_iter().collect::<Vec<_>>()), ([0, 0, 1], vec![(1, 0)]));
+    let expected = "NOTE: no image of wren is tested on: none is known to be held out; --run, with the directory of the model's \
+                    run, tells which were";
+    assert_eq!(warnings, [expected]);
+}
+
+#[test]
+fn equal_images_are_on_one_side_whatever_they_are_called_and_stored_as() {
+    let names: Vec<String> = (0..40).map(|index| format!("{}/{index}.png", ["crow", "wren"][index % 2])).collect();
+    let directory = folder(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let before = loaded(&directory).dataset;
+    // Each once more: as a BMP, in RGB, and larger, so that it is the same only as an input.
+    for (index, name) in names.iter().enumerate() {
+        let path = directory.path().join(name);
+        let image = image::open(&path).unwrap();
+        match index % 3 {
+            0 => image.save(path.with_extension("bmp")).unwrap(),
+            1 => image.to_rgb8().save(path.with_file_name(format!("rgb-{index}.png"))).unwrap(),
+            _ => save(&path.with_file_name(format!("large-{index}.png")), (8, 6), 1 + index as u8),
+        }
+    }
+    let conversion = conversion([4, 3, 1], Resize::Stretch);
+    let Loaded { dataset, warnings, .. } = load(&Request { conversion, ..request(directory.path()) }).unwrap();
+    let in_two_parts = warnings.iter().any(|warning| warning.contains("in two parts"));
+    assert!(!in_two_parts, "nobody is asked to move what the trainer put on one side: {warnings:?}");
+    assert_eq!(lens(&dataset), lens(&before).map(|images| 2 * images));
+    for (after, before) in
+        [(&dataset.train, &before.train), (&dataset.validation, &before.validation), (&dataset.test, &before.test)]
+    {
+        assert_eq!(shades(after), shades(before));
+    }
+}
+
+#[test]
+fn copies_alone_are_no_class_and_are_counted_once() {
+    let directory = folder(&["crow/1.png", "crow/2.png", "crow/3.png", "wren/1.png", "wren/2.png"]);
+    for copy in ["wren/3.png", "wren/4.png"] {
+        fs::copy(directory.path().join("wren/1.png"), directory.path().join(copy)).unwrap();
+    }
     assert_eq!(
-        refused(&test(Some(0.15))),
-        "DIR/wren holds 1 pictures, too few to train on some and test on others; \
-         add pictures, or give --all to test on all there are"
+        refusal(&directory),
+        "DIR/wren holds 4 pictures, but only 2 different, too few to have one in each of the parts train, validation and \
+         test; add some"
     );
-    assert_eq!(lens(&load(&test(None)).unwrap().dataset), [0, 0, 4]);
+}
+
+#[test]
+fn a_test_share_that_leaves_nothing_to_train_on_is_answered_with_one_that_does() {
+    let directory = folder(&BIRDS);
+    let with = |test_fraction| Request { test_fraction, ..request(directory.path()) };
+    let message = refused(&with(0.9));
+    assert_eq!(
+        message,
+        "by their content, the test share 0.9 falls on 4 of the 4 different images of DIR/crow, which leaves too few to train and \
+         validate on; add images, or use --test-fraction 0.48"
+    );
+    load(&with(0.48)).unwrap_or_else(|error| panic!("the advice holds: {error}"));
+}
+
+#[test]
+fn runs_of_earlier_trainers_find_the_split_by_name_again() {
+    let names: Vec<String> = (0..60).map(|index| format!("{}/{index}.png", ["crow", "wren"][index % 2])).collect();
+    let directory = folder(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let by_name = Request { split_rule: SplitRule::ByName, ..request(directory.path()) };
+    let dataset = load(&by_name).unwrap().dataset;
+    assert_eq!(
+        (lens(&dataset), &*dataset.preprocessing.to_string()),
+        ([38, 13, 9], "4x3x1 gray, as they are, test 0.15")
+    );
+    // In the order of the names, class by class, by a seed that never changes.
+    let in_order: Vec<u8> =
+        [0, 1].into_iter().flat_map(|class| (class..60).step_by(2).map(|index| 1 + index)).collect();
+    let labels: Vec<_> = (0..60).map(|index| (index / 30) as _).collect();
+    let (_, expected) = stratified(&labels, 2, 0.15, 0x7E57).unwrap();
+    let expected: BTreeSet<u8> = expected.into_iter().map(|index| in_order[index]).collect();
+    assert_eq!(shades(&dataset.test).into_iter().map(|(shade, _)| shade).collect::<BTreeSet<_>>(), expected);
+    let held_out = dataset.preprocessing.held_out();
+    let testing = Some(Testing { held_out, ..testing(&["crow", "wren"]) });
+    assert_eq!(load(&Request { testing, ..request(directory.path()) }).unwrap().dataset.test, dataset.test);
 }
 
 #[test]
@@ -438,137 +536,4 @@ fn preprocessing_of_a_set_without_files_is_what_it_always_was() {
     assert_eq!(converted.preprocessing.to_string(), "32x32x3 rgb, resize stretch");
     assert_eq!(converted.test.shape().to_string(), "32x32x3");
     assert_eq!(converted.test.labels(), dataset.test.labels());
-}
-
-#[test]
-fn what_a_system_puts_between_the_classes_is_skipped_at_every_level_with_a_note() {
-    let directory = folder(&BIRDS);
-    for junk in [
-        "__MACOSX/crow",
-        "crow/@eaDir",
-        "lost+found",
-        "$RECYCLE.BIN",
-        ".ipynb_checkpoints",
-        "wren/System Volume Information",
-    ] {
-        fs::create_dir_all(directory.path().join(junk)).unwrap();
-    }
-    for junk in ["__MACOSX/crow/._1.png", "wren/Thumbs.db", "wren/desktop.ini", "crow/@eaDir/1.png"] {
-        fs::write(directory.path().join(junk), "").unwrap();
-    }
-    let Loaded { dataset, warnings, .. } = loaded(&directory);
-    assert_eq!((dataset.class_names.len(), all_shades(&dataset).len()), (2, BIRDS.len()));
-    assert_eq!(warnings.len(), 1, "{warnings:?}");
-    for part in [
-        "NOTE: 8 files or folders of ",
-        "/__MACOSX (put there by a system or a program)",
-        "/crow/@eaDir (put there by a system or a program)",
-        "and 3 more",
-    ] {
-        assert!(warnings[0].contains(part), "{warnings:?}");
-    }
-}
-
-#[test]
-fn images_are_known_by_their_content_where_their_names_do_not_say() {
-    let directory = folder(&BIRDS);
-    let path = directory.path();
-    for (from, to) in [("crow/1.png", "crow/1"), ("crow/2.png", "crow/2.txt"), ("wren/b.bmp", "wren/b.jpe")] {
-        fs::rename(path.join(from), path.join(to)).unwrap();
-    }
-    let Loaded { dataset, warnings, .. } = loaded(&directory);
-    assert_eq!((all_shades(&dataset).len(), warnings.len()), (BIRDS.len(), 0));
-    // Where a class has none, the message says what it has.
-    let heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic";
-    fs::create_dir(path.join("owl")).unwrap();
-    for name in ["1.heic", "2"] {
-        fs::write(path.join("owl").join(name), heic).unwrap();
-    }
-    assert_eq!(
-        refusal(&directory),
-        "DIR/owl holds no image that can be read, only 2 files (each a HEIC image); \
-         put images there that are PNG, JPEG or BMP, or remove the folder"
-    );
-}
-
-#[test]
-fn classes_that_look_the_same_are_refused_within_a_part_across_parts_and_against_a_model() {
-    let look = "look the same but differ in their characters";
-    let nfc = "M\u{f6}we";
-    let nfd = "Mo\u{308}we";
-    let within = folder(&[&format!("{nfc}/1.png"), &format!("{nfd}/1.png"), "wren/1.png"]);
-    let message = refusal(&within);
-    assert!(
-        message.contains(look) && message.contains("\"M\\u{f6}we\"") && message.contains("\"Mo\\u{308}we\""),
-        "{message}"
-    );
-    let parts =
-        folder(&[&format!("train/{nfc}/1.png"), "train/wren/1.png", &format!("test/{nfd}/1.png"), "test/wren/1.png"]);
-    assert!(refusal(&parts).contains(look), "{}", refusal(&parts));
-    let invisible = folder(&["wren/1.png", "wren\u{200b}/1.png", "wren /1.png"]);
-    assert!(refusal(&invisible).contains(look), "{}", refusal(&invisible));
-}
-
-#[test]
-fn a_directory_one_level_too_high_or_too_low_is_answered_with_the_one_to_give() {
-    let names: Vec<String> = BIRDS.iter().map(|bird| format!("a/b/{bird}")).collect();
-    let directory = folder(&names.iter().map(String::as_str).collect::<Vec<_>>());
-    let advice = "the data seem to be in DIR/a/b: give --data DIR/a/b";
-    assert!(refusal(&directory).ends_with(advice), "{}", refusal(&directory));
-    let low = directory.path().join("a/b/crow");
-    let message = load(&request(&low)).unwrap_err().to_string().replace(&directory.path().display().to_string(), "DIR");
-    assert!(
-        message.contains("but 4 images") && message.ends_with("or give --data DIR/a/b, of which it is one class"),
-        "{message}"
-    );
-    let file = directory.path().join("birds.zip");
-    fs::write(&file, b"PK\x03\x04").unwrap();
-    let message = load(&request(&file)).unwrap_err().to_string();
-    assert!(
-        message.contains("birds.zip is a file, not a directory (a ZIP archive; unpack it); give the directory"),
-        "{message}"
-    );
-}
-
-#[test]
-fn images_have_the_names_of_their_files() {
-    let dataset = loaded(&folder(&BIRDS)).dataset;
-    let parts = [&dataset.train, &dataset.validation, &dataset.test];
-    let names: BTreeSet<&str> =
-        parts.iter().flat_map(|part| (0..part.len()).map(|index| part.name(index).unwrap())).collect();
-    assert_eq!(names, BIRDS.into_iter().collect());
-}
-
-#[test]
-fn files_that_cannot_be_read_are_found_all_at_once_and_left_out_where_a_class_has_others() {
-    let directory = folder(&BIRDS);
-    let broken = ["crow/1.png", "wren/a.png"];
-    for file in broken {
-        fs::write(directory.path().join(file), "none").unwrap();
-    }
-    let found = trainer::data::pictures::unreadable(directory.path(), true).unwrap();
-    let paths: BTreeSet<_> = found.iter().map(|file| file.path.clone()).collect();
-    assert_eq!(paths, broken.map(|file| directory.path().join(file)).into_iter().collect());
-    let listing = trainer::data::pictures::listing(&found);
-    assert!(listing.lines().count() == 2 && listing.lines().all(|line| line.contains(".png\t")), "{listing}");
-    let skipping = Request { skip: paths.clone(), ..request(directory.path()) };
-    assert_eq!(all_shades(&load(&skipping).unwrap().dataset).len(), BIRDS.len() - 2);
-    let all_crows = BIRDS[..4].iter().map(|file| directory.path().join(file));
-    let message = refused(&Request { skip: paths.into_iter().chain(all_crows).collect(), ..request(directory.path()) });
-    assert!(message.starts_with("DIR/crow holds no image that can be read: all of its 4 are damaged"), "{message}");
-}
-
-#[test]
-fn all_images_of_a_directory_are_those_in_it_and_in_its_folders_in_natural_order() {
-    let directory = folder(&["10.png", "9.png", "wren/2.png", "crow/1.png", "crow/deeper/1.png"]);
-    fs::write(directory.path().join("notes.txt"), "notes").unwrap();
-    let (images, left_out) = trainer::data::pictures::images_of(directory.path()).unwrap();
-    let names: Vec<String> =
-        images.iter().map(|path| path.strip_prefix(directory.path()).unwrap().display().to_string()).collect();
-    assert_eq!(names, ["9.png", "10.png", "crow/1.png", "wren/2.png"]);
-    let note = left_out.note(directory.path()).unwrap();
-    assert!(
-        note.contains("crow/deeper (a folder; give it by name)") && note.contains("notes.txt (no image)"),
-        "{note}"
-    );
 }

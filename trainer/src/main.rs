@@ -15,7 +15,6 @@ mod cli {
     pub mod fit;
     pub mod inspect;
     pub mod interrupt;
-    pub mod mistakes;
     pub mod models;
     pub mod named;
     pub mod output;
@@ -28,9 +27,9 @@ mod cli {
     pub mod results;
     pub mod run_data;
     pub mod teacher;
+    pub mod tested;
     pub mod threads;
     pub mod training_run;
-    pub mod unreadable;
 }
 
 use std::process::ExitCode;

@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use infer_core::{Metadata, Shape};
 use trainer::architecture::{Architecture, ArchitectureError, Template};
+use trainer::data::held_out::SplitRule;
+use trainer::data::manifest::Manifest;
 use trainer::data::{Dataset, DatasetChoice, Environment, Loaded, Request, Storage, fashion_mnist, garments};
 use trainer::preprocess::{Background, Conversion, PreprocessError, Preprocessing, Resize, parse_shape};
+use trainer::run::RunDirectory;
+use trainer::whole_file;
 
 use super::console::{Console, tell};
 use super::output::warn;
-use super::unreadable::{Skipped, UnreadableFlags};
 use crate::Usage;
 
 /// The data sets that have a name.
@@ -72,15 +75,25 @@ pub struct TrainingData {
     /// color, or #rrggbb [default: black]
     #[arg(long, value_name = "COLOR", value_parser = background)]
     background: Option<Background>,
-    /// Share of a folder of pictures held out for the test, where it has no part for that [default: 0.15]
+    /// Share of a folder of pictures held out for the test, where it has no part for that; the content of each decides
+    /// [default: 0.15]
     #[arg(long, value_name = "SHARE", value_parser = fraction)]
     test_fraction: Option<f64>,
     /// Memory for decoded images, such as 500M or 4G; more of them are kept in a file beside the run, which makes training
     /// slower [default: half of what is available]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub memory: Option<u64>,
-    #[command(flatten)]
-    pub unreadable: UnreadableFlags,
+}
+
+/// How validation images are held out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ValidationSplit {
+    /// Their share of the training images.
+    pub fraction: f64,
+    /// What they are drawn from.
+    pub seed: u64,
+    /// How, of a folder of images.
+    pub rule: SplitRule,
 }
 
 /// What to test a model on.
@@ -99,6 +112,17 @@ pub struct TestData {
     /// available]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     memory: Option<u64>,
+    /// Directory of the run that the model is of: it knows which images were trained on. Found by itself where the model is in it
+    #[arg(long, value_name = "RUN", requires = "data")]
+    run: Option<PathBuf>,
+}
+
+/// What a model is tested on, and the run that knows its images.
+pub struct TestSet {
+    /// The images.
+    pub loaded: Loaded,
+    /// The run.
+    pub run: Option<PathBuf>,
 }
 
 fn input(text: &str) -> Result<Shape, String> {
@@ -140,10 +164,8 @@ impl TrainingData {
     pub fn load(
         &self,
         template: &Template,
-        validation_fraction: f64,
-        seed: u64,
+        validation: &ValidationSplit,
         runs: &Path,
-        skipped: &Skipped,
         console: &Console,
     ) -> Result<(Dataset, Architecture)> {
         let background = self.background.unwrap_or_default();
@@ -158,11 +180,11 @@ impl TrainingData {
         let loaded = trainer::data::load(&Request {
             choice: self.dataset.map_or(DatasetChoice::Auto, Into::into),
             data_dir: self.data.clone(),
-            skip: skipped.files.clone(),
             conversion,
             background,
-            validation_fraction,
-            seed,
+            validation_fraction: validation.fraction,
+            seed: validation.seed,
+            split_rule: validation.rule,
             test_fraction: self.test_fraction.unwrap_or(defaults.test_fraction),
             environment: Environment::from_process(),
             storage: Storage { most_memory: self.memory, directory: Some(runs.to_owned()) },
@@ -196,7 +218,8 @@ impl TrainingData {
 
 impl TestData {
     /// Loads the pictures that a model is tested on, through the model's own preprocessing.
-    pub fn load(&self, path: &str, metadata: &Metadata<'_>, input: Shape) -> Result<Loaded> {
+    pub fn load(&self, model: &Path, metadata: &Metadata<'_>, input: Shape) -> Result<TestSet> {
+        let path = &*model.display().to_string();
         let choice = match (self.dataset, metadata.dataset) {
             (Some(name), _) => name.into(),
             (None, garments::NAME) => DatasetChoice::Garments,
@@ -208,8 +231,12 @@ impl TestData {
                 )));
             }
         };
-        let request =
+        let mut request =
             Request::to_test(metadata, input, self.data.as_deref(), self.all).with_context(|| path.to_owned())?;
+        let (run, manifest) = self.manifest(model, metadata)?.unzip();
+        if let Some(testing) = &mut request.testing {
+            testing.manifest = manifest;
+        }
         let storage = Storage { most_memory: self.memory, directory: None };
         let loaded =
             trainer::data::load(&Request { choice, environment: Environment::from_process(), storage, ..request })?;
@@ -222,7 +249,45 @@ impl TestData {
             bail!("{path} tells {known} classes apart, but {} has {}", dataset.name, dataset.class_names.len());
         }
         loaded.warnings.iter().for_each(|warning| warn(warning));
-        Ok(loaded)
+        Ok(TestSet { loaded, run })
+    }
+
+    /// The images of the run that is named, or in whose directory the model is.
+    fn manifest(&self, model: &Path, metadata: &Metadata<'_>) -> Result<Option<(PathBuf, Manifest)>> {
+        let classes = metadata.class_names().count();
+        let Some(path) = &self.run else {
+            if self.data.is_none() {
+                return Ok(None);
+            }
+            let path = whole_file::directory_of(model);
+            let directory = RunDirectory::open(path);
+            let is_of_model = directory.read_config().is_ok_and(|config| config.is_of_model(metadata));
+            let manifest = if is_of_model { directory.read_manifest(classes)? } else { None };
+            return Ok(manifest.map(|manifest| (path.to_owned(), manifest)));
+        };
+        let directory = RunDirectory::open(path);
+        let config = directory.read_config()?;
+        if !config.is_of_model(metadata) {
+            bail!(
+                "{} is not a model of the run {}: that one is of {} on {} ({}), the model of {} on {} ({})",
+                model.display(),
+                path.display(),
+                config.model,
+                config.dataset,
+                config.preprocessing,
+                metadata.architecture,
+                metadata.dataset,
+                metadata.preprocessing
+            );
+        }
+        match directory.read_manifest(classes)? {
+            Some(manifest) => Ok(Some((path.clone(), manifest))),
+            None => bail!(
+                "{} has no images.csv: it is of an earlier trainer, which did not keep which images were trained on; \
+                 leave --run out",
+                path.display()
+            ),
+        }
     }
 }
 

@@ -6,29 +6,28 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
+use trainer::data::tested::Tested;
 use trainer::evaluate::{self, Confusion};
 use trainer::interval::{ENOUGH, Estimate, Interval};
 use trainer::model_file;
 use trainer::number::{rate, shown};
 
-use super::data::{TestData, describe};
-use super::mistakes::{self, Mistake, MistakeFlags};
+use super::data::{TestData, TestSet, describe};
 use super::output::{say, warn};
+use super::tested::Test;
 
 /// Classify the test images with a model file, as the chip would.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   trainer eval model.bin
   trainer eval birds.bin --data birds
-  trainer eval birds.bin --data birds --mistakes --answers answers.csv
+  trainer eval birds.bin --data birds --run runs/small-birds-48-1
   trainer eval birds.bin --data more-birds --all --json")]
 pub struct Eval {
     /// The model file
     model: PathBuf,
     #[command(flatten)]
     data: TestData,
-    #[command(flatten)]
-    single: MistakeFlags,
     /// Use one core only, for measuring
     #[arg(long)]
     one_core: bool,
@@ -45,6 +44,8 @@ struct Report<'a> {
     trained_on: &'a str,
     dataset: &'a str,
     images: usize,
+    /// What is known of these images; nothing is said of named sets, whose test images are always the same.
+    tested: Option<&'a Tested>,
     #[serde(flatten)]
     score: Estimate,
     images_per_second: Option<f64>,
@@ -52,9 +53,6 @@ struct Report<'a> {
     kernels: &'static str,
     classes: Vec<ClassReport<'a>>,
     confusion: &'a Confusion,
-    /// The wrong answers, with `--mistakes`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mistakes: Option<Vec<Mistake<'a>>>,
 }
 
 #[derive(Serialize)]
@@ -96,11 +94,22 @@ impl Eval {
         let metadata = network.metadata();
         let shape = network.input().shape;
 
-        let loaded = self.data.load(&path, &metadata, shape)?;
+        let TestSet { loaded, run } = self.data.load(&self.model, &metadata, shape)?;
         let dataset = &loaded.dataset;
         let test = &dataset.test;
-        if !self.json && metadata.dataset != dataset.name {
-            warn(&format!("NOTE: {path} was trained on {}, and is tested on {}", metadata.dataset, dataset.name));
+        let claim = loaded.tested.as_ref().map(|tested| Test {
+            tested,
+            model: &path,
+            trained_on: metadata.dataset,
+            dataset: &dataset.name,
+            run: run.as_deref(),
+        });
+        match &claim {
+            Some(claim) => claim.warning().iter().for_each(|warning| warn(warning)),
+            None if metadata.dataset == dataset.name => {}
+            None => {
+                warn(&format!("NOTE: {path} was trained on {}, and is tested on {}", metadata.dataset, dataset.name))
+            }
         }
 
         let start = Instant::now();
@@ -110,24 +119,27 @@ impl Eval {
         let names: Vec<&str> = metadata.class_names().collect();
         let confusion = answers.confusion(test, names.len());
         let report = Report {
-            model: path,
+            model: path.clone(),
             architecture: metadata.architecture,
             trained_on: metadata.dataset,
             dataset: &dataset.name,
             images: test.len(),
+            tested: loaded.tested.as_ref(),
             score: answers.score.over(test.len()),
             images_per_second,
             cores: if self.one_core { 1 } else { rayon::current_num_threads() },
             kernels: infer_core::KERNELS,
             classes: names.iter().enumerate().map(|(class, name)| ClassReport::new(name, class, &confusion)).collect(),
             confusion: &confusion,
-            mistakes: self.single.gather(&bytes, &loaded, &names)?,
         };
         if self.json {
             say!("{}", serde_json::to_string_pretty(&report)?);
             return Ok(());
         }
         say!("{}", describe(&loaded));
+        if let Some(claim) = claim {
+            say!("{}", claim.lines());
+        }
         report.print()
     }
 }
@@ -167,6 +179,6 @@ impl Report<'_> {
             let row: String = row.iter().map(|count| format!("{count:>cell$}")).collect();
             say!("{index:>3} {:<widest$}{row}", class.name);
         }
-        self.mistakes.as_deref().map_or(Ok(()), mistakes::print)
+        Ok(())
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, anyhow};
 use trainer::architecture::Template;
 use trainer::augment::Augment;
+use trainer::data::held_out::SplitRule;
 use trainer::fit::Unfinished;
 use trainer::recipe::Recipe;
 use trainer::run::{RunConfig, RunDirectory};
@@ -13,7 +14,7 @@ use trainer::whole_file::directory_of;
 use super::budget::BudgetFlags;
 use super::calibration::CalibrationName;
 use super::console::{ConsoleFlags, tell};
-use super::data::{TrainingData, fraction};
+use super::data::{TrainingData, ValidationSplit, fraction};
 use super::interrupt::Interrupt;
 use super::named::{MODELS, RECIPES, is_path, named_or_file};
 use super::output::warn;
@@ -29,7 +30,6 @@ use crate::Usage;
   trainer fit --data birds --model small --input 32x32x3 --resize crop --export birds.bin
   trainer fit --model ./mine.toml --chip nrf52840 --max-ram 32K --export model.bin
   trainer fit --data path/to/idx-files --export model.bin
-  trainer fit --data birds --skip-unreadable --list-unreadable broken.txt --export birds.bin
   trainer fit --resume runs/cnn-fashion-mnist-48-1")]
 pub struct Fit {
     /// Network: mlp, cnn, small, tiny, large, or a TOML file (see trainer models)
@@ -91,15 +91,13 @@ pub struct Fit {
 }
 
 /// What a run that goes on has been told already.
-const RESUMED: [&str; 24] = [
+const RESUMED: [&str; 22] = [
     "model",
     "dataset",
     "input",
     "resize",
     "background",
     "test_fraction",
-    "skip_unreadable",
-    "list_unreadable",
     "calibration",
     "chip",
     "max_flash",
@@ -142,12 +140,14 @@ impl Fit {
         let recipe = self.recipe(&template.name)?;
         self.note_flips(&recipe);
         let teachers = Teachers::open(&self.teacher)?;
-        let (split_seed, validation_fraction) =
-            teachers.as_ref().map_or((self.seed, self.val_fraction.unwrap_or(0.05)), Teachers::split);
+        let own_split = ValidationSplit {
+            fraction: self.val_fraction.unwrap_or(0.05),
+            seed: self.seed,
+            rule: SplitRule::ByContent,
+        };
+        let split = teachers.as_ref().map_or(own_split, Teachers::split);
         let runs = self.out.as_deref().map_or(Path::new("runs"), directory_of);
-        let skipped = self.data.unreadable.look(self.data.data.as_deref(), !console.is_text())?;
-        let (dataset, architecture) =
-            self.data.load(&template, validation_fraction, split_seed, runs, &skipped, &console)?;
+        let (dataset, architecture) = self.data.load(&template, &split, runs, &console)?;
         if let Some(teachers) = &teachers {
             teachers.check(&dataset)?;
         }
@@ -156,9 +156,9 @@ impl Fit {
 
         let config = RunConfig {
             data_dir: self.data.directory()?,
-            skip_unreadable: self.data.unreadable.skip_unreadable,
-            validation_fraction,
-            split_seed,
+            validation_fraction: split.fraction,
+            split_seed: split.seed,
+            split_rule: split.rule,
             teachers: teachers.as_ref().map_or(Ok(Vec::new()), Teachers::paths)?,
             teachers_sha256: teachers.as_ref().map_or(Vec::new(), |teachers| teachers.weights_sha256.clone()),
             export: self.export.as_deref().map(std::path::absolute).transpose()?,
@@ -170,7 +170,7 @@ impl Fit {
         let name = format!("{}-{}-{}", architecture.name, dataset.name, self.seed);
         let directory = RunDirectory::create(self.out.as_deref(), &name)?;
         directory.write_config(&config)?;
-        skipped.write(&directory)?;
+        directory.write_manifest(&dataset)?;
         Ok(TrainingRun { directory, config, dataset, teachers, unfinished: Unfinished::default(), console })
     }
 

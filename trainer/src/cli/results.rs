@@ -56,6 +56,7 @@ pub fn finish(
     let exported = config.export.as_ref().map_or(Ok(()), |path| write_whole(path, &bytes));
     kept?;
     directory.write_config(&config)?;
+    directory.write_manifest(dataset)?;
     directory.write_model(&bytes)?;
 
     let seconds_per_epoch = median(history.epochs.iter().map(|epoch| epoch.seconds).collect());

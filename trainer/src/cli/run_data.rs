@@ -1,6 +1,5 @@
 //! The pictures of an earlier run, split as it split them.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -11,7 +10,6 @@ use trainer::run::{RunConfig, RunDirectory};
 use trainer::whole_file::directory_of;
 
 use super::output::warn;
-use super::unreadable::Skipped;
 use crate::Usage;
 
 /// Loads what the run at `path` was trained on, from `data` where that is given; other pictures are an error. How far it is
@@ -29,22 +27,18 @@ pub fn load(path: &Path, config: &RunConfig, data: Option<&Path>, quiet: bool) -
         }
     };
     let defaults = Request::default();
-    let (conversion, test_share) = match config.preprocessing {
-        Preprocessing::Pictures { conversion, test_share } => (Some(conversion), test_share),
-        Preprocessing::Bytes => (None, None),
-    };
-    let skip = match &data_dir {
-        Some(directory) if config.skip_unreadable => Skipped::again(directory, quiet)?.files,
-        Some(_) | None => BTreeSet::new(),
+    let conversion = match config.preprocessing {
+        Preprocessing::Pictures { conversion, .. } => Some(conversion),
+        Preprocessing::Bytes => None,
     };
     let mut loaded = trainer::data::load(&Request {
         choice,
         data_dir,
-        skip,
         conversion,
         validation_fraction: config.validation_fraction,
         seed: config.split_seed,
-        test_fraction: test_share.unwrap_or(defaults.test_fraction),
+        test_fraction: config.preprocessing.test_share().unwrap_or(defaults.test_fraction),
+        split_rule: config.split_rule,
         environment: Environment::from_process(),
         storage: Storage { most_memory: None, directory: Some(directory_of(run).to_owned()) },
         quiet,

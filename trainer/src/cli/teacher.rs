@@ -8,6 +8,7 @@ use trainer::data::download::sha256;
 use trainer::run::{RunConfig, RunDirectory};
 use trainer::teacher::Teacher;
 
+use super::data::ValidationSplit;
 use crate::Usage;
 
 /// Earlier runs, all on the same pictures with the same ones held out.
@@ -48,8 +49,8 @@ impl Teachers {
         Ok((!runs.is_empty()).then(|| Self { teacher: Teacher::new(models), runs, weights_sha256 }))
     }
 
-    /// What the pictures held out for validation were drawn by: its seed and their share. A student holds out the same.
-    pub fn split(&self) -> (u64, f64) {
+    /// What the pictures held out for validation were drawn by. A student holds out the same.
+    pub fn split(&self) -> ValidationSplit {
         split(&self.runs[0].1)
     }
 
@@ -89,6 +90,6 @@ impl Teachers {
     }
 }
 
-fn split(config: &RunConfig) -> (u64, f64) {
-    (config.split_seed, config.validation_fraction)
+fn split(config: &RunConfig) -> ValidationSplit {
+    ValidationSplit { fraction: config.validation_fraction, seed: config.split_seed, rule: config.split_rule }
 }

@@ -12,21 +12,28 @@
 //! | [`source`] | where to look, in which order: [`load`] |
 //! | [`download`] | fetching files whole and checked, or not at all |
 //! | [`garments`] | the built-in set, drawn from a seed |
-//! | [`split`] | the stratified validation split |
+//! | [`split`] | the stratified validation split of IDX files and named sets |
+//! | [`content`], [`held_out`] | the split of folders: a hash of each image decides for it alone |
+//! | [`manifest`] | what became of each image in a training |
+//! | [`tested`] | which images a model is tested on, and whether its training saw them |
 
 pub mod class_names;
+pub mod content;
 pub mod download;
 pub mod duplicates;
 pub mod fashion_mnist;
 mod first_few;
 pub mod garments;
+pub mod held_out;
 pub mod idx;
 pub mod idx_files;
 mod idx_set;
+pub mod manifest;
 pub mod pictures;
 mod pixels;
 pub mod source;
 pub mod split;
+pub mod tested;
 
 use std::borrow::Cow;
 use std::path::PathBuf;

@@ -1,15 +1,18 @@
 //! Where pictures come from: `--data`, `FASHION_MNIST_DIR`, the cache, a download; or drawn here.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use infer_core::{Metadata, Shape};
 
+use super::content::Content;
 use super::duplicates::{self, Part};
+use super::held_out::SplitRule;
 use super::idx_set::{self, IdxSet};
+use super::manifest::Manifest;
+use super::tested::{Candidates, Tested};
 use super::{DataError, Dataset, Images, Storage, download, fashion_mnist, garments, idx_files, pictures, split};
-use crate::preprocess::{Background, Conversion, PreprocessError, Preprocessing};
+use crate::preprocess::{Background, Conversion, HeldOut, PreprocessError, Preprocessing};
 use crate::printable::is_control;
 
 /// Which data set is wanted.
@@ -41,8 +44,8 @@ pub struct Request {
     pub seed: u64,
     /// Share of a folder of pictures held out for the test, where it has no part for that.
     pub test_fraction: f64,
-    /// Files of a folder of images that are left out, such as those that [cannot be read](super::pictures::unreadable()).
-    pub skip: BTreeSet<PathBuf>,
+    /// How images of a folder are held out; by name only for runs of earlier trainers.
+    pub split_rule: SplitRule,
     /// Whether they are only to test a model with.
     pub testing: Option<Testing>,
     /// What the process' environment says.
@@ -58,8 +61,12 @@ pub struct Request {
 pub struct Testing {
     /// The classes that it knows, in its order.
     pub class_names: Vec<String>,
-    /// The share that was held out in its training, where the folder has no part to test on; `None`: all pictures.
-    pub held_out: Option<f64>,
+    /// What its training held out of a folder without a part to test on; `None`: nothing is known of that.
+    pub held_out: Option<HeldOut>,
+    /// Whether it is tested on all images of a folder without such a part, and not only on those held out.
+    pub all: bool,
+    /// The images of its training, where its run is at hand.
+    pub manifest: Option<Manifest>,
 }
 
 impl Default for Request {
@@ -72,7 +79,7 @@ impl Default for Request {
             validation_fraction: 0.05,
             seed: 48,
             test_fraction: 0.15,
-            skip: BTreeSet::new(),
+            split_rule: SplitRule::ByContent,
             testing: None,
             environment: Environment::default(),
             storage: Storage::default(),
@@ -104,7 +111,9 @@ impl Request {
             conversion,
             testing: Some(Testing {
                 class_names: metadata.class_names().map(str::to_owned).collect(),
-                held_out: preprocessing.test_share().filter(|_| !all),
+                held_out: preprocessing.held_out(),
+                all,
+                manifest: None,
             }),
             ..Self::default()
         })
@@ -151,6 +160,8 @@ pub struct Loaded {
     pub origin: Origin,
     /// What the user must know: that this is not the data set one would expect, that files were left out, ...
     pub warnings: Vec<String>,
+    /// Of images to test a model on, what is known of them; `None` of a named set, whose test images are always the same.
+    pub tested: Option<Tested>,
 }
 
 /// Where pictures came from.
@@ -241,7 +252,7 @@ fn built_in(request: &Request, why: Option<&str>) -> Result<Loaded, DataError> {
              four files of Fashion-MNIST. --dataset fashion-mnist makes this an error, --dataset garments silences it."
         )
     });
-    Ok(Loaded { dataset, origin: Origin::BuiltIn, warnings: Vec::from_iter(warning) })
+    Ok(Loaded { dataset, origin: Origin::BuiltIn, warnings: Vec::from_iter(warning), tested: None })
 }
 
 /// Whether a directory holds IDX files, one at least; if not, it is taken for a folder of images.
@@ -270,11 +281,25 @@ fn from_idx(set: IdxSet, origin: Origin, request: &Request) -> Result<Loaded, Da
         None => set,
     };
     let IdxSet { name, class_names, train, test, paths, notes: mut warnings } = set;
-    if name != fashion_mnist::NAME && request.testing.is_none() {
+    let is_own = name != fashion_mnist::NAME;
+    if is_own && request.testing.is_none() {
         warnings.extend(idx_duplicates(&train, &test, &paths)?);
     }
     let dataset = convert_and_split(name, class_names, train, test, request)?;
-    Ok(Loaded { dataset, origin, warnings })
+    let tested = match &request.testing {
+        Some(testing) if is_own => Some(known_of_test_files(&dataset, testing)?),
+        _ => None,
+    };
+    Ok(Loaded { dataset, origin, warnings, tested })
+}
+
+/// What is known of the test images of IDX files.
+fn known_of_test_files(dataset: &Dataset, testing: &Testing) -> Result<Tested, DataError> {
+    let contents = Content::of_each(&dataset.test).map_err(DataError::Pixels)?;
+    let labels: Vec<usize> = dataset.test.labels().iter().map(|&label| label.into()).collect();
+    let classes = dataset.class_names.len();
+    let candidates = Candidates { contents: &contents, labels: &labels, classes, is_test_part: true };
+    Ok(candidates.select(testing.held_out, testing.all, testing.manifest.as_ref()).1)
 }
 
 fn idx_duplicates(train: &Images, test: &Images, paths: &[PathBuf; 4]) -> Result<Vec<String>, DataError> {
@@ -310,13 +335,19 @@ fn convert_and_split(
     if let Some(conversion) = request.conversion {
         let convert = |images: &Images| images.converted(&conversion, &request.storage, &name);
         (train, test) = (convert(&train)?, convert(&test)?);
-        preprocessing = Preprocessing::Pictures { conversion, test_share: None };
+        preprocessing = Preprocessing::Pictures { conversion, held_out: None };
     } else {
         (train, test) = (train.kept(&request.storage)?, test.kept(&request.storage)?);
     }
-    let (train_indices, validation_indices) = match request.testing {
-        Some(_) => (Vec::new(), Vec::new()),
-        None => split::stratified(train.labels(), class_names.len(), request.validation_fraction, request.seed)?,
+    let is_own = ![fashion_mnist::NAME, garments::NAME].contains(&&*name);
+    let (classes, fraction, seed) = (class_names.len(), request.validation_fraction, request.seed);
+    let (train_indices, validation_indices) = match (&request.testing, request.split_rule) {
+        (Some(_), _) => (Vec::new(), Vec::new()),
+        (None, SplitRule::ByContent) if is_own => {
+            let contents = Content::of_each(&train).map_err(DataError::Pixels)?;
+            split::stratified_by_content(&contents, train.labels(), classes, fraction, seed)?
+        }
+        (None, SplitRule::ByContent | SplitRule::ByName) => split::stratified(train.labels(), classes, fraction, seed)?,
     };
     let validation = train.subset(&validation_indices);
     let train = train.subset(&train_indices);

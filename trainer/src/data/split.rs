@@ -1,6 +1,9 @@
 //! The validation split: the same share of every class.
 
+use std::collections::{HashMap, HashSet};
+
 use super::DataError;
+use super::content::Content;
 use crate::rng::{self, Purpose};
 
 /// Indices of the training and of the validation images, each in ascending order.
@@ -41,6 +44,39 @@ pub fn stratified(
     Ok((train, validation))
 }
 
+/// As [`stratified`], with equal images on one side: of each, the first decides for all.
+///
+/// Where that leaves a class too few different images, as one of copies alone, its copies are on both sides. A set without equal
+/// images is split as [`stratified`] splits it.
+///
+/// # Errors
+/// Those of [`stratified`].
+pub fn stratified_by_content(
+    contents: &[Content],
+    labels: &[u16],
+    classes: usize,
+    fraction: f64,
+    seed: u64,
+) -> Result<(Vec<usize>, Vec<usize>), DataError> {
+    let mut first = HashMap::new();
+    let first_of: Vec<usize> =
+        contents.iter().enumerate().map(|(index, content)| *first.entry(content).or_insert(index)).collect();
+    let different: Vec<usize> = (0..first_of.len()).filter(|&index| first_of[index] == index).collect();
+    let of_different: Vec<u16> = different.iter().map(|&index| labels[index]).collect();
+    let plain = || stratified(labels, classes, fraction, seed);
+    if different.len() == contents.len() {
+        return plain();
+    }
+    match stratified(&of_different, classes, fraction, seed) {
+        Ok((_, held_out)) => {
+            let held_out: HashSet<usize> = held_out.into_iter().map(|index| different[index]).collect();
+            Ok((0..first_of.len()).partition(|&index| !held_out.contains(&first_of[index])))
+        }
+        Err(DataError::TooFew { .. }) => plain(),
+        Err(error) => Err(error),
+    }
+}
+
 /// How many of each class are held out: the largest-remainder method.
 fn apportion(counts: &[usize], fraction: f64) -> Vec<usize> {
     let total = counts.iter().sum::<usize>() as f64;
@@ -74,6 +110,33 @@ mod tests {
         }
         assert_eq!(stratified(&labels, 10, 0.05, 48).unwrap().1, validation);
         assert_ne!(stratified(&labels, 10, 0.05, 49).unwrap().1, validation);
+    }
+
+    fn contents(numbers: &[u8]) -> Vec<Content> {
+        let shape = crate::data::Shape { height: 1, width: 1, channels: 1 };
+        numbers.iter().map(|&number| Content::of(shape, &[number])).collect()
+    }
+
+    #[test]
+    fn equal_images_are_on_one_side_and_others_where_they_were() {
+        let numbers: Vec<u8> = (0..200).collect();
+        let labels: Vec<u16> = (0..200).map(|index| index % 3).collect();
+        let plain = stratified(&labels, 3, 0.2, 48).unwrap();
+        assert_eq!(stratified_by_content(&contents(&numbers), &labels, 3, 0.2, 48).unwrap(), plain);
+
+        // Each image three times, in one class.
+        let numbers: Vec<u8> = (0..180).map(|index| index % 60).collect();
+        let labels: Vec<u16> = numbers.iter().map(|&number| u16::from(number % 3)).collect();
+        let (train, validation) = stratified_by_content(&contents(&numbers), &labels, 3, 0.2, 48).unwrap();
+        assert_eq!((train.len(), validation.len()), (144, 36));
+        assert!(validation.iter().all(|&index| !train.iter().any(|&other| numbers[other] == numbers[index])));
+    }
+
+    #[test]
+    fn a_class_of_copies_alone_is_on_both_sides() {
+        let (train, validation) =
+            stratified_by_content(&contents(&[9; 8]), &[0, 0, 0, 0, 1, 1, 1, 1], 2, 0.5, 48).unwrap();
+        assert_eq!((train.len(), validation.len()), (4, 4));
     }
 
     #[test]

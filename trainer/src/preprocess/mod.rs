@@ -2,6 +2,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`held_out`] | which images the training held out for the test |
 //! | [`kind`] | which kind of image a file is, by its first bytes |
 //! | [`decode`] | files to a [`Picture`], within bounds |
 //! | `bmp`, `tiff` | which files of these formats are read |
@@ -13,7 +14,7 @@
 //! The text in a model file and in `run.json`:
 //!
 //! ```text
-//! preprocessing = "bytes 0 to 255 as they are" | conversion [ ", test " share ]
+//! preprocessing = "bytes 0 to 255 as they are" | conversion [ ", test " share [ " of " fingerprint ] ]
 //! conversion    = height "x" width "x" channels " " color ", " resize [ ", background " background ]
 //! color         = "gray" (1 channel) | "rgb" (3 channels)
 //! resize        = "as they are" | "resize stretch" | "resize fit" | "resize crop"
@@ -25,6 +26,7 @@ mod bmp;
 pub mod convert;
 pub mod decode;
 mod flatten;
+pub mod held_out;
 mod ifd;
 mod jpeg;
 pub mod kind;
@@ -40,6 +42,7 @@ use serde::{Deserialize, Serialize};
 
 pub use background::Background;
 pub use decode::{Decoded, Picture, PictureError, PictureHeader, Transparency};
+pub use held_out::HeldOut;
 pub use kind::{ImageKind, recognize};
 pub use observe::{Flat, FlatCause, Observed, SixteenBit};
 
@@ -51,11 +54,11 @@ pub const LONGEST_SIDE: u16 = 1024;
 /// ```
 /// use trainer::preprocess::{Preprocessing, Resize};
 ///
-/// let preprocessing: Preprocessing = "32x32x3 rgb, resize crop, test 0.15".parse()?;
-/// let Preprocessing::Pictures { conversion, test_share } = preprocessing else { unreachable!() };
+/// let preprocessing: Preprocessing = "32x32x3 rgb, resize crop, test 0.15 of Zk3x-Q0aB7_d".parse()?;
+/// let Preprocessing::Pictures { conversion, .. } = preprocessing else { unreachable!() };
 /// assert_eq!((conversion.shape().channels, conversion.resize()), (3, Resize::Crop));
-/// assert_eq!(test_share, Some(0.15));
-/// assert_eq!(preprocessing.to_string(), "32x32x3 rgb, resize crop, test 0.15");
+/// assert_eq!(preprocessing.test_share(), Some(0.15));
+/// assert_eq!(preprocessing.to_string(), "32x32x3 rgb, resize crop, test 0.15 of Zk3x-Q0aB7_d");
 /// # Ok::<(), trainer::preprocess::PreprocessError>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -68,9 +71,9 @@ pub enum Preprocessing {
     Pictures {
         /// How.
         conversion: Conversion,
-        /// Share of each class that was held out for the test, where the pictures came in one folder without parts:
-        /// by it a later test finds the same pictures again.
-        test_share: Option<f64>,
+        /// What was held out for the test, where the images came in one folder without a part for it: by it a later test
+        /// finds images that were not trained on.
+        held_out: Option<HeldOut>,
     },
 }
 
@@ -212,13 +215,19 @@ impl Preprocessing {
         }
     }
 
-    /// Share of each class that was held out for the test, where the pictures came without parts.
+    /// What was held out for the test, where the images came without a part for it.
     #[must_use]
-    pub const fn test_share(&self) -> Option<f64> {
+    pub const fn held_out(&self) -> Option<HeldOut> {
         match self {
             Self::Bytes => None,
-            Self::Pictures { test_share, .. } => *test_share,
+            Self::Pictures { held_out, .. } => *held_out,
         }
+    }
+
+    /// The share of it.
+    #[must_use]
+    pub fn test_share(&self) -> Option<f64> {
+        self.held_out().map(|held_out| held_out.share)
     }
 }
 
@@ -228,8 +237,8 @@ impl fmt::Display for Preprocessing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bytes => f.write_str(BYTES),
-            Self::Pictures { conversion, test_share: None } => conversion.fmt(f),
-            Self::Pictures { conversion, test_share: Some(share) } => write!(f, "{conversion}, test {share}"),
+            Self::Pictures { conversion, held_out: None } => conversion.fmt(f),
+            Self::Pictures { conversion, held_out: Some(held_out) } => write!(f, "{conversion}, test {held_out}"),
         }
     }
 }
@@ -242,12 +251,9 @@ impl FromStr for Preprocessing {
             return Ok(Self::Bytes);
         }
         let unknown = || PreprocessError::Text { text: text.to_owned() };
-        let (conversion, test_share) = match text.split_once(", test ") {
+        let (conversion, held_out) = match text.split_once(", test ") {
             None => (text, None),
-            Some((conversion, share)) => {
-                let share = share.parse().ok().filter(|&share| share > 0.0 && share < 1.0);
-                (conversion, Some(share.ok_or_else(unknown)?))
-            }
+            Some((conversion, held_out)) => (conversion, Some(held_out.parse().map_err(|()| unknown())?)),
         };
         let (input, resize) = conversion.split_once(", ").ok_or_else(unknown)?;
         let (resize, background) = match resize.split_once(", background ") {
@@ -260,7 +266,7 @@ impl FromStr for Preprocessing {
         if color != color_name(conversion.shape) {
             return Err(unknown());
         }
-        Ok(Self::Pictures { conversion, test_share })
+        Ok(Self::Pictures { conversion, held_out })
     }
 }
 
@@ -360,6 +366,7 @@ mod tests {
             "28x28 gray, resize crop",
             "28x28x1 gray, resize crop, test x",
             "28x28x1 gray, resize crop, test 1.5",
+            "28x28x1 gray, resize crop, test 0.15 of nothing",
             "28x28x1 gray, resize crop ",
             "28x28x1 gray, resize crop, background",
             "28x28x1 gray, resize crop, background pink",
@@ -389,12 +396,15 @@ mod tests {
             width in 1..=LONGEST_SIDE,
             channels in prop::sample::select(vec![1, 3]),
             resize in prop::sample::select(RESIZES.map(|(_, resize)| resize).to_vec()),
-            test_share in prop::option::of(0.001f64..0.999),
+            share in prop::option::of(0.001f64..0.999),
+            hash in prop::option::of(any::<[u8; 32]>()),
             background in "black|white|gray|green|#[0-9a-f]{6}",
         ) {
             let conversion = Conversion::new(shape(height, width, channels), resize).unwrap();
             let conversion = conversion.with_background(background.parse().unwrap());
-            let preprocessing = Preprocessing::Pictures { conversion, test_share };
+            let fingerprint = hash.map(|hash| held_out::Fingerprint::of_hash(&hash));
+            let held_out = share.map(|share| HeldOut { share, fingerprint });
+            let preprocessing = Preprocessing::Pictures { conversion, held_out };
             prop_assert_eq!(preprocessing.to_string().parse::<Preprocessing>().unwrap(), preprocessing);
             let json = serde_json::to_string(&preprocessing).unwrap();
             prop_assert_eq!(serde_json::from_str::<Preprocessing>(&json).unwrap(), preprocessing);

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::architecture::{Architecture, Layer};
 use crate::data::Dataset;
+use crate::data::held_out::SplitRule;
 use crate::hardware::{Budget, Chip};
 use crate::model_file::ModelFileError;
 use crate::preprocess::Preprocessing;
@@ -38,9 +39,6 @@ pub struct RunConfig {
     /// The directory that they came from, where one was named.
     #[serde(default)]
     pub data_dir: Option<PathBuf>,
-    /// Whether files that cannot be read are left out; `skipped.txt` lists those that were.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub skip_unreadable: bool,
     /// [What they were](crate::data::Dataset::sha256); not known of runs older than this.
     #[serde(default)]
     pub data_sha256: Option<String>,
@@ -50,6 +48,9 @@ pub struct RunConfig {
     pub seed: u64,
     /// Which images those are: the seed that drew them, the teacher's where there was one.
     pub split_seed: u64,
+    /// How images of a folder were held out; runs older than this did it by name.
+    #[serde(default)]
+    pub split_rule: SplitRule,
     /// The runs it learned from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub teachers: Vec<PathBuf>,
@@ -126,11 +127,11 @@ impl RunConfig {
             class_names: dataset.class_names.clone(),
             preprocessing: dataset.preprocessing,
             data_dir: None,
-            skip_unreadable: false,
             data_sha256: Some(dataset.sha256()?),
             validation_fraction: held_out / (held_out + dataset.train.len() as f64),
             seed,
             split_seed: seed,
+            split_rule: SplitRule::ByContent,
             teachers: Vec::new(),
             teachers_sha256: Vec::new(),
             target: None,
@@ -140,6 +141,15 @@ impl RunConfig {
             calibration_choice: None,
             accuracies: Accuracies::default(),
         })
+    }
+
+    /// Whether a model file is one that a run like this exports, by what the file says of itself.
+    #[must_use]
+    pub fn is_of_model(&self, metadata: &Metadata<'_>) -> bool {
+        self.dataset == metadata.dataset
+            && self.model == metadata.architecture
+            && self.class_names.join("\n") == metadata.class_lines
+            && self.preprocessing.to_string() == metadata.preprocessing
     }
 
     /// The bytes of the model file.

@@ -63,6 +63,14 @@ pub enum RunError {
         /// The column that lacks one.
         column: &'static str,
     },
+    /// `images.csv` is not what this trainer writes.
+    #[error("{path}: {reason}; remove it, and the run is as one of an earlier trainer, which kept none")]
+    Images {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The run's architecture is none.
     #[error(transparent)]
     Architecture(#[from] ArchitectureError),

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `run.json` | what was asked for and what export needs: architecture, recipe, data, seed, calibration |
 //! | `history.csv` | a row per epoch |
+//! | `images.csv` | what each image was for, of a user's own images: [`Manifest`] |
 //! | `metrics.json` | the results |
 //! | `weights.safetensors` | the float weights |
 //! | `model.bin` | the quantized model |
@@ -21,6 +22,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::architecture::{Architecture, Dense, Layer};
+use crate::data::Dataset;
+use crate::data::manifest::Manifest;
 use crate::evaluate::Score;
 use crate::fit::{Epoch, Unfinished};
 use crate::model::FloatModel;
@@ -44,6 +47,9 @@ const HISTORY: &str = "history.csv";
 
 /// Name of the file of the results.
 const METRICS: &str = "metrics.json";
+
+/// Name of the file of the images.
+const IMAGES: &str = "images.csv";
 
 /// Name of the file of the float weights.
 const WEIGHTS: &str = "weights.safetensors";
@@ -146,6 +152,34 @@ impl RunDirectory {
     /// [`RunError::Write`], [`RunError::Io`].
     pub fn write_config(&self, config: &RunConfig) -> Result<(), RunError> {
         self.write_json(CONFIG, config)
+    }
+
+    /// Writes `images.csv`, unless it is there: a run keeps the images that it has.
+    ///
+    /// # Errors
+    /// [`RunError::Write`], [`RunError::Io`].
+    pub fn write_manifest(&self, dataset: &Dataset) -> Result<(), RunError> {
+        if self.0.join(IMAGES).is_file() {
+            return Ok(());
+        }
+        let unreadable = |source| RunError::Io { path: "images".to_owned(), source };
+        match Manifest::of(dataset).map_err(unreadable)? {
+            Some(manifest) => self.write(IMAGES, manifest.to_csv().as_bytes()),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads `images.csv` of a run of so many classes; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`RunError::Io`], [`RunError::Images`].
+    pub fn read_manifest(&self, classes: usize) -> Result<Option<Manifest>, RunError> {
+        let path = self.0.join(IMAGES).display().to_string();
+        let text = match self.read(IMAGES) {
+            Err(RunError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
+            text => text?,
+        };
+        Manifest::from_csv(&text, classes).map(Some).map_err(|reason| RunError::Images { path, reason })
     }
 
     /// Writes `metrics.json`.

@@ -2,11 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use super::folder::Listing;
 use super::{content, level};
 use crate::data::class_names::spelled_out;
 use crate::data::first_few::first_few;
+use crate::data::held_out::StandIn;
 use crate::limits::MOST_CLASSES;
 use crate::preprocess::{PictureError, PictureHeader, PreprocessError};
+use crate::printable::in_one_line;
 
 /// Why a folder of pictures cannot be trained on or tested with.
 #[non_exhaustive]
@@ -157,35 +160,55 @@ pub enum FolderError {
         /// Which directory to give instead, where the data seem to be deeper.
         advice: String,
     },
-    /// Too few pictures of a class to have one in each part.
+    /// Too few different images of a class to have one in each part.
     #[error(
-        "{folder} holds {pictures} pictures, too few to have some in each of the parts {parts}; \
-         add pictures or change --val-fraction and --test-fraction"
+        "{folder} holds {pictures} pictures{}, too few to have one in each of the parts {parts}; add some{cause}",
+        but_different(*.pictures, *.different)
     )]
     TooFew {
         /// The folder.
         folder: PathBuf,
         /// Its pictures.
         pictures: usize,
+        /// Those that differ from each other as inputs.
+        different: usize,
         /// The parts that they are for.
         parts: &'static str,
+        /// What was found of them that may be why they are equal, a line each after a line break.
+        cause: String,
     },
-    /// Too few pictures of a class for a training to have held some out.
+    /// The test share falls on so many images of a class that too few are left to train and validate on.
     #[error(
-        "{folder} holds {pictures} pictures, too few to train on some and test on others; \
-         add pictures, or give --all to test on all there are"
+        "by their content, the test share {share} falls on {held_out} of the {different} different images of {folder}, \
+         which leaves too few to train and validate on; add images{}", or_smaller_share(*.most)
     )]
-    TooFewToTest {
+    TestTakesAll {
         /// The folder.
         folder: PathBuf,
-        /// Its pictures.
-        pictures: usize,
+        /// Its different images.
+        different: usize,
+        /// Those that the share falls on.
+        held_out: usize,
+        /// The share.
+        share: f64,
+        /// The largest share that leaves enough images of each class.
+        most: f64,
+    },
+    /// A folder to test on, of whose images none is known to be held out.
+    #[error(
+        "none of the {images} images of {directory} is known to be held out: by their content, the test share {share} of the \
+         model falls on none; give --run with the directory of the model's run, or, for images that it was not trained on, --all"
+    )]
+    NothingHeldOut {
+        /// The directory.
+        directory: PathBuf,
+        /// Its images.
+        images: usize,
+        /// The share.
+        share: f64,
     },
     /// Files that are no pictures, whatever their names say.
-    #[error(
-        "{} of {pictures} pictures cannot be read; replace or remove them, or leave them out with --skip-unreadable:{}",
-        .broken.len(), list(.broken)
-    )]
+    #[error("{} of {pictures} pictures cannot be read; replace or remove them:{}", .broken.len(), list(.broken))]
     Broken {
         /// All pictures.
         pictures: usize,
@@ -265,4 +288,35 @@ impl FolderError {
         let names = [&one, &other].map(|path| spelled_out(&path.file_name().unwrap_or_default().to_string_lossy()));
         Self::LookAlike { one, other, names }
     }
+}
+
+fn but_different(pictures: usize, different: usize) -> String {
+    if different == pictures { String::new() } else { format!(", but only {different} different") }
+}
+
+/// A share that is at most `most`, with as few digits as it takes; none where it would round to nothing.
+fn or_smaller_share(most: f64) -> String {
+    let rounded = [1e2, 1e3, 1e4].map(|digits| (most * digits).floor() / digits).into_iter().find(|&share| share > 0.0);
+    rounded.map_or(String::new(), |share| format!(", or use --test-fraction {share}"))
+}
+
+/// What a message says of classes that the test share misses.
+pub(super) fn stand_ins(listing: &Listing, stand_ins: &[StandIn], share: f64) -> Option<String> {
+    if stand_ins.is_empty() {
+        return None;
+    }
+    let line = |stand_in: &StandIn| {
+        let file = in_one_line(&listing.files[stand_in.image].display().to_string()).into_owned();
+        format!("{file}, of {} different images", stand_in.different)
+    };
+    let positions = stand_ins.iter().map(|stand_in| stand_in.position.share());
+    let enough = (positions.fold(0.0, f64::max) * 100.0).floor() / 100.0 + 0.01;
+    let advice =
+        if enough < 0.5 { format!("--test-fraction {enough:.2}, or more images") } else { "More images".to_owned() };
+    Some(format!(
+        "NOTE: the test share {share} falls on no image of {}, by their content; the next one is tested on instead:{}\n\
+         {advice} would give each class a test image that no added image replaces.",
+        if stand_ins.len() == 1 { "1 class".to_owned() } else { format!("{} classes", stand_ins.len()) },
+        first_few(stand_ins.iter().map(line)),
+    ))
 }
