@@ -42,9 +42,9 @@ const PREDICT: [&str; 6] = ["predict", "model.bin", "one.png", "two.png", "--res
 fn fewer_threads_than_are_wanted_do_the_same_work() {
     let home = home();
     let expected = trainer(home.path(), &PREDICT).stdout;
-    // No thread has so large a stack, so that none can be started; and only two of 64 MB fit.
+    // No thread has so large a stack, so that none can be started; and only two of 800 MB fit.
     for (limits, threads) in
-        [("export RUST_MIN_STACK=100000000000000", 1), ("ulimit -v 240000; export RUST_MIN_STACK=64000000", 0)]
+        [("export RUST_MIN_STACK=1000000000000000", 1), ("ulimit -v 2000000; export RUST_MIN_STACK=800000000", 0)]
     {
         let output = limited(limits, home.path(), &PREDICT);
         let said = text(&output.stderr);
@@ -55,7 +55,7 @@ fn fewer_threads_than_are_wanted_do_the_same_work() {
     }
     // Training and Ctrl-C too, and to the same bytes: work is cut by shape and not by threads.
     let fit = ["fit", "--dataset", "garments", "--model", "mlp", "--epochs", "1", "--out", "alone", "--quiet"];
-    let output = limited("export RUST_MIN_STACK=100000000000000", home.path(), &fit);
+    let output = limited("export RUST_MIN_STACK=1000000000000000", home.path(), &fit);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(
         fs::read(home.path().join("alone/model.bin")).unwrap() == fs::read(home.path().join("run/model.bin")).unwrap()
@@ -71,7 +71,7 @@ fn a_download_without_a_thread_for_it_is_an_error_and_no_panic() {
         .env_remove("FASHION_MNIST_DIR")
         .env("THIMBLE_CACHE_DIR", home.path().join("cache"))
         .env("FASHION_MNIST_URL", "http://localhost:9")
-        .env("RUST_MIN_STACK", "100000000000000")
+        .env("RUST_MIN_STACK", "1000000000000000")
         .output()
         .unwrap();
     let said = text(&output.stderr);
