@@ -64,8 +64,9 @@ pub fn riff_chunk(name: &[u8; 4], data: &[u8]) -> Vec<u8> {
 pub fn webp_with_chunk(webp: &[u8], (width, height): (u32, u32), chunk: &[u8]) -> Vec<u8> {
     assert_eq!(&webp[8..12], b"WEBP");
     let [width, height] = [width, height].map(|side| (side - 1).to_le_bytes());
-    // EXIF and XMP are announced.
-    let features = [&[0b0000_1100, 0, 0, 0], &width[..3], &height[..3]].concat();
+    // What follows is announced.
+    let flag = if chunk.starts_with(b"EXIF") { 0b1000 } else { 0b0100 };
+    let features = [&[flag, 0, 0, 0], &width[..3], &height[..3]].concat();
     let body = [b"WEBP", &riff_chunk(b"VP8X", &features)[..], &webp[12..], chunk].concat();
     riff_chunk(b"RIFF", &body)
 }

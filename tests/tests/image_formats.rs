@@ -202,7 +202,10 @@ fn of_an_animation_the_first_image_is_read() {
         writer.finish().unwrap();
     }
     for (name, bytes) in [("GIF", gif), ("WebP", riff_chunk(b"RIFF", &body)), ("PNG", apng)] {
-        assert_eq!(decode::decode(&bytes).unwrap(), Picture::from_gray_bytes(4, 5, vec![60; 20]), "{name}");
+        let Picture::Gray(image) = decode::decode(&bytes).unwrap() else { panic!("{name} has color") };
+        assert_eq!(image.dimensions(), (5, 4), "{name}");
+        // The decoder of WebP blends frames onto their canvas with a rounding of its own.
+        assert!(image.iter().all(|shade| shade.abs_diff(60) <= 1), "{name}: {image:?}");
     }
 }
 
@@ -242,8 +245,12 @@ fn tiff_files_come_out_right_or_are_refused_by_name() {
             pixel([20, 40, 10]),
         ),
         ("CMYK", tiff((1, 1), &[(258, rgba), (262, &[5]), (277, &[4])], &[0, 128, 255, 0]), pixel([255, 127, 0])),
-        ("16 bits", tiff((1, 1), &[(258, &[16]), (262, &[1])], &[0, 128]), pixel([127; 3])),
-        ("floats", tiff((1, 1), &[(258, &[32]), (262, &[1]), (339, &[3])], &[0; 4]), Err("not supported: ")),
+        ("16 bits", tiff((1, 1), &[(258, &[16]), (262, &[1])], &[0, 128]), pixel([128; 3])),
+        (
+            "floats",
+            tiff((1, 1), &[(258, &[32]), (262, &[1]), (339, &[3])], &[0; 4]),
+            Err("a TIFF of 32 bits a channel"),
+        ),
         (
             "RGB floats",
             tiff((1, 1), &[(258, &[32; 3]), (262, &[2]), (277, &[3]), (339, &[3; 3])], &[0; 12]),
@@ -256,7 +263,7 @@ fn tiff_files_come_out_right_or_are_refused_by_name() {
         ),
         ("signed", tiff((1, 1), &[(258, &[8]), (262, &[1]), (339, &[2])], &[0]), Err("not supported: ")),
         ("4 bits", tiff((2, 1), &[(258, &[4]), (262, &[1])], &[0x12]), Err("not supported: ")),
-        ("palette", tiff((1, 1), &[(258, &[8]), (262, &[3]), (320, &[0; 768])], &[0]), Err("not supported: ")),
+        ("palette", tiff((1, 1), &[(258, &[8]), (262, &[3]), (320, &[0; 768])], &[0]), Err("a TIFF with a palette")),
         (
             "JPEG inside",
             tiff((8, 8), &[(258, &[8]), (259, &[7]), (262, &[1])], &[0]),

@@ -22,7 +22,9 @@ struct Entry {
 /// Tags of a TIFF file that this crate asks for.
 pub(super) mod tag {
     pub const NEW_SUBFILE_TYPE: u16 = 254;
+    pub const BITS_PER_SAMPLE: u16 = 258;
     pub const COMPRESSION: u16 = 259;
+    pub const PHOTOMETRIC: u16 = 262;
     pub const ORIENTATION: u16 = 274;
     pub const EXTRA_SAMPLES: u16 = 338;
     pub const DNG_VERSION: u16 = 50_706;
