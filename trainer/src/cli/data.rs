@@ -61,7 +61,7 @@ pub struct TrainingData {
     /// Data set; by default Fashion-MNIST, or the built-in garments where it cannot be had
     #[arg(long, value_enum, conflicts_with = "data")]
     dataset: Option<DatasetName>,
-    /// Directory of your own data: a folder per class of PNG, JPEG and BMP pictures (in train, val and test, or without
+    /// Directory of your own data: a folder per class of images (in train, val and test, or without
     /// these), or IDX files (plain or gzip)
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,

@@ -273,7 +273,7 @@ impl FolderError {
         let found = match others {
             [] => "; it is empty, or holds nothing but hidden files: add images or remove the folder".to_owned(),
             files => format!(
-                ", only {}; put images there that are PNG, JPEG or BMP, or remove the folder",
+                ", only {}; put PNG, JPEG, BMP, GIF, WebP or TIFF images there, or remove the folder",
                 content::describe(files)
             ),
         };
