@@ -89,7 +89,7 @@ fn an_image_that_cannot_be_read_takes_one_line_of_standard_error() {
     for name in ["whole.jpg", "whole.png", "whole.webp", "whole.tif", "whole.bmp"] {
         save(&image, &path.join(name));
         let whole = fs::read(path.join(name)).unwrap();
-        fs::write(path.join("cut"), &whole[..200]).unwrap();
+        fs::write(path.join("cut"), &whole[..whole.len() / 2]).unwrap();
         let lines = complaints(path, &["predict", "model.bin", "cut"]);
         assert_eq!(lines.len(), 2, "{name}: {lines:?}");
         assert!(lines[0].starts_with("error: cut: damaged or truncated (") && lines[0].ends_with(')'), "{lines:?}");
