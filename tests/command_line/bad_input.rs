@@ -300,7 +300,7 @@ fn names_that_a_terminal_would_obey_are_spelled_out_or_refused() {
         home.path(),
         &["fit", "--data", data, "--model", "mlp"],
         1,
-        &["a\\u{1b}[31mred\": the name of a class must be UTF-8 and without a line break or another control character"],
+        &["a\\u{1b}[31mred\": the name of a class must be UTF-8, show something, and be without a line break"],
     );
 }
 

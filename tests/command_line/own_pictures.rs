@@ -258,8 +258,8 @@ fn warnings_about_a_folder_are_shown_and_mistakes_in_its_flags_end_with_code_2()
     let fit = ["fit", "--data", "mine", "--model", "mlp", "--epochs", "1", "--out", "run"];
     let (_, warned) = succeed(path, &fit);
     for part in [
-        "NOTE: 1 file of mine left out",
-        "  mine/notes.txt",
+        "NOTE: 1 file or folder of mine left out",
+        "  mine/notes.txt (in no class)",
         "image in two classes",
         "mine/disc/0.png = mine/ring/0.png",
     ] {

@@ -248,7 +248,7 @@ fn a_run_goes_on_where_its_pictures_have_moved_to_and_teachers_have_not_changed(
     let output = trainer(path, &[&resume[..], &["--quiet"]].concat());
     let (printed, warned) = (text(&output.stdout), text(&output.stderr));
     assert_eq!((output.status.code(), &*printed), (Some(0), ""), "{warned}");
-    assert!(warned.contains("NOTE: 1 file of moved left out"), "{warned}");
+    assert!(warned.contains("NOTE: 1 file or folder of moved left out"), "{warned}");
     assert!(fs::read(path.join("run/model.bin")).unwrap() == expected);
 
     // Of the same name, and other pictures.

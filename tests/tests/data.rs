@@ -119,10 +119,25 @@ fn every_broken_file_is_named_with_what_is_wrong_with_it() {
 #[test]
 fn a_classes_txt_that_names_no_classes_is_refused() {
     let many: String = (0..4097).map(|class| format!("{class}\n")).collect();
-    let cases: [(&[u8], &str); 6] = [
+    let long = format!("b\n{}\n", "a".repeat(256));
+    let cases: [(&[u8], &str); 10] = [
         (b"", "DIR/classes.txt: all images are of one class; at least two are needed"),
         (b"only\n\n", "DIR/classes.txt: all images are of one class; at least two are needed"),
-        (b"\xff\xd8\xff\xe0\0\x10JFIF\n\x80", "DIR/classes.txt: stream did not contain valid UTF-8"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF\n\x80", "DIR/classes.txt: it is no text in UTF-8; a name a line is expected"),
+        (b"\xff\xfea\0\n\0b\0\n\0", "DIR/classes.txt: it is in UTF-16; save it as UTF-8"),
+        (
+            b"finch\ntit\nfinch\n",
+            "DIR/classes.txt: classes 0 and 2 have the same name, or names that look the same (\"finch\" and \"finch\"); rename one",
+        ),
+        (
+            "m\u{f6}we\nmo\u{308}we\ntit\n".as_bytes(),
+            "DIR/classes.txt: classes 0 and 1 have the same name, or names that look the same \
+             (\"m\\u{f6}we\" and \"mo\\u{308}we\"); rename one",
+        ),
+        (
+            long.as_bytes(),
+            "DIR/classes.txt, class 1: the name \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\u{2026}\" is longer than 255 bytes; shorten it",
+        ),
         (
             b"red\x1b[31m\nb\nc\n",
             "DIR/classes.txt, class 0: the name \"red\\u{1b}[31m\" holds a control character; leave it out",
@@ -314,4 +329,132 @@ fn a_gzip_file_that_unpacks_to_more_than_its_header_says_is_left_after_the_first
     fs::write(directory.path().join(NAMES[0]), bomb).unwrap();
     let message = load(&request(directory.path())).unwrap_err().to_string();
     assert!(message.contains("its header announces 766 bytes, but more follow"), "{message}");
+}
+
+/// The three classes in turn, the first of them under this label.
+fn labels_from(first: u8) -> Vec<u8> {
+    idx_files::labels(&(0..30).map(|index| first + index % 3).collect::<Vec<_>>())
+}
+
+#[test]
+fn labels_that_begin_at_1_are_numbered_from_0_with_a_note_and_keep_their_names() {
+    let cases: [(Option<&str>, [&str; 3], &str); 3] = [
+        (None, ["1", "2", "3"], "begin at 1, not at 0: the first class is called \"1\""),
+        (Some("a\nb\nc\n"), ["a", "b", "c"], "label 1 is the first class, \"a\""),
+        (Some("N/A\na\nb\nc\n"), ["a", "b", "c"], "its first, \"N/A\", is left out; label 1 is \"a\""),
+    ];
+    for (list, expected, note) in cases {
+        let directory = whole_set();
+        for name in [NAMES[1], NAMES[3]] {
+            fs::write(directory.path().join(name), labels_from(1)).unwrap();
+        }
+        list.into_iter().for_each(|list| fs::write(directory.path().join("classes.txt"), list).unwrap());
+        let Loaded { dataset, warnings, .. } = load(&request(directory.path())).unwrap();
+        assert_eq!(dataset.class_names, expected);
+        assert_eq!((dataset.test.label(0), dataset.test.label(2)), (0, 2));
+        assert!(warnings.iter().any(|warning| warning.contains(note)), "{warnings:?}");
+        // A model that knows the names, in an order of its own, is tested by name.
+        let class_names: Vec<String> = ["x"].into_iter().chain(expected).map(str::to_owned).collect();
+        let testing = Some(Testing { class_names, held_out: None, all: false, manifest: None });
+        let test = load(&Request { testing, ..request(directory.path()) }).unwrap().dataset.test;
+        assert_eq!((test.label(0), test.label(2)), (1, 3));
+    }
+}
+
+#[test]
+fn a_class_without_training_images_is_refused_with_what_may_be_wrong_with_the_list_of_names() {
+    let cases: [(&str, u8, &str); 4] = [
+        (
+            "class_name\na\nb\nc\n",
+            0,
+            "label 3 (\"c\"); DIR/classes.txt has one name too many: its first line, \"class_name\", looks like a heading",
+        ),
+        (
+            "a\nb\nc\nd\n",
+            0,
+            "label 3 (\"d\"); DIR/classes.txt has one name too many: if its first line, \"a\", is a heading, remove it",
+        ),
+        (
+            "a\nb\nc\nd\ne\n",
+            0,
+            "label 3 (\"d\"), 4 (\"e\"); DIR/classes.txt must have the names of the classes that there are",
+        ),
+        ("", 5, "label 1, 2, 3, 4; number the classes from 0 (or 1) without a gap"),
+    ];
+    for (list, first, expected) in cases {
+        let directory = whole_set();
+        for name in [NAMES[1], NAMES[3]] {
+            fs::write(directory.path().join(name), labels_from(first)).unwrap();
+        }
+        if !list.is_empty() {
+            fs::write(directory.path().join("classes.txt"), list).unwrap();
+        }
+        let message = load(&request(directory.path())).unwrap_err().to_string();
+        let message = message.replace(&*directory.path().to_string_lossy(), "DIR");
+        assert!(message.contains("no training image has ") && message.contains(expected), "{message}");
+    }
+}
+
+#[test]
+fn a_class_without_test_images_is_noted() {
+    let directory = whole_set();
+    fs::write(directory.path().join(NAMES[3]), idx_files::labels(&[0, 1].repeat(15))).unwrap();
+    let warnings = load(&request(directory.path())).unwrap().warnings;
+    assert!(
+        warnings.iter().any(|warning| warning.contains("t10k-labels-idx1-ubyte holds no images of label 2")),
+        "{warnings:?}"
+    );
+}
+
+#[test]
+fn a_byte_order_mark_and_any_line_ends_are_no_part_of_a_name() {
+    for list in ["\u{feff}finch\r\ntit\r\nwren\r\n", "finch\rtit\rwren"] {
+        let directory = whole_set();
+        fs::write(directory.path().join("classes.txt"), list).unwrap();
+        assert_eq!(load(&request(directory.path())).unwrap().dataset.class_names, ["finch", "tit", "wren"]);
+    }
+}
+
+#[test]
+fn idx_files_are_found_under_all_the_names_that_they_are_published_with() {
+    let expected = load(&request(whole_set().path())).unwrap().dataset.test;
+    let layouts: [fn(&str) -> String; 3] = [
+        |name| name.replace("-idx", ".idx"),
+        |name| format!("{name}/{name}"),
+        |name| format!("emnist-letters-{}", name.replace("t10k", "test")),
+    ];
+    for layout in layouts {
+        let (whole, directory) = (whole_set(), tempfile::tempdir().unwrap());
+        for name in NAMES {
+            let path = directory.path().join(layout(name));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::copy(whole.path().join(name), path).unwrap();
+        }
+        // Kaggle's packs have an empty file beside each folder.
+        if layout(NAMES[0]).contains('/') {
+            NAMES.iter().for_each(|name| fs::write(directory.path().join(name.replace("-idx", ".idx")), "").unwrap());
+        }
+        let Loaded { dataset, warnings, .. } = load(&request(directory.path())).unwrap();
+        let is_emnist = layout(NAMES[0]).starts_with("emnist");
+        assert_eq!(
+            warnings.iter().any(|warning| warning.contains("rows and columns exchanged")),
+            is_emnist,
+            "{warnings:?}"
+        );
+        for row in 0..5 {
+            for column in 0..5 {
+                let from = if is_emnist { column * 5 + row } else { row * 5 + column };
+                assert_eq!(dataset.test.image(1).unwrap()[row * 5 + column], expected.image(1).unwrap()[from]);
+            }
+        }
+        let file = if is_emnist { "emnist-letters-test-images-idx3-ubyte" } else { "t10k-images" };
+        assert!(dataset.test.name(7).unwrap().starts_with(&format!("image 7 of {file}")), "{:?}", dataset.test.name(7));
+    }
+    let directory = whole_set();
+    fs::write(directory.path().join("emnist-digits-train-images-idx3-ubyte"), "x").unwrap();
+    let message = load(&request(directory.path())).unwrap_err().to_string();
+    assert!(
+        message.contains("holds the files of several sets, train-images-idx3-ubyte and emnist-digits-train-images"),
+        "{message}"
+    );
 }

@@ -171,20 +171,23 @@ fn every_unusable_folder_is_refused_with_what_where_and_what_to_do() {
     let many: Vec<String> = (0..4097).map(|class| format!("{class}/1.png")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     let cases: [(&[&str], &str); 17] = [
-        (&[], "DIR holds neither a folder per class of pictures nor the four IDX files (train-images-idx3-ubyte, ...)"),
+        (
+            &[],
+            "DIR holds neither a folder per class of images nor the four IDX files (train-images-idx3-ubyte, ...); it is empty",
+        ),
         (
             &["1.png", "2.png"],
-            "DIR holds neither a folder per class of pictures nor the four IDX files (train-images-idx3-ubyte, ...)",
+            "DIR holds neither a folder per class of images nor the four IDX files (train-images-idx3-ubyte, ...), \
+             but 2 images; put each image into a folder that is named after its class",
         ),
         (
             &["crow/1.png", "crow/2.png", "crow/3.png"],
-            "DIR/crow is the only class; at least two are needed, each a folder of its own. \
-             If it holds them, give it as --data",
+            "DIR/crow is the only class; at least two are needed, each a folder of its own",
         ),
         (&many, "DIR holds 4097 classes; 4096 are the most"),
         (
             &["crow/1.png", "wren/1.png", "wren/more/2.png"],
-            "DIR/wren/more is a folder inside a class; put its pictures into DIR/wren itself, or move it beside",
+            "DIR/wren/more is a folder inside a class; put its images into DIR/wren itself, or move it beside",
         ),
         (
             &["crow/1.png", "crow/2.png", "crow/3.png", "wren/1.png", "wren/2.png"],
@@ -213,15 +216,15 @@ fn every_unusable_folder_is_refused_with_what_where_and_what_to_do() {
         ),
         (
             &["train/1.png", "test/2.png"],
-            "DIR/train holds no folder per class; its pictures must be in folders named after their classes",
+            "DIR/train holds no folder per class, but 1 image; put each image into a folder that is named after its class",
         ),
         (
             &["a\nb/1.png", "wren/1.png"],
-            "\"DIR/a\\nb\": the name of a class must be UTF-8 and without a line break or another control character; rename the folder",
+            "\"DIR/a\\nb\": the name of a class must be UTF-8, show something, and be without a line break or another control character; rename the folder",
         ),
         (
             &["a\u{1b}[31m/1.png", "wren/1.png"],
-            "\"DIR/a\\u{1b}[31m\": the name of a class must be UTF-8 and without a line break or another control character; rename the folder",
+            "\"DIR/a\\u{1b}[31m\": the name of a class must be UTF-8, show something, and be without a line break or another control character; rename the folder",
         ),
         (
             &["crow/a\nb.png", "wren/1.png"],
@@ -230,14 +233,18 @@ fn every_unusable_folder_is_refused_with_what_where_and_what_to_do() {
         (&["train/crow/1.png", "train/wren/1.png", "test/crow/a/1.png", "test/wren/1.png"], NESTED),
     ];
     const NESTED: &str =
-        "DIR/test/crow/a is a folder inside a class; put its pictures into DIR/test/crow itself, or move it beside";
+        "DIR/test/crow/a is a folder inside a class; put its images into DIR/test/crow itself, or move it beside";
     for (files, expected) in cases {
         assert_eq!(refusal(&folder(files)), expected);
     }
     let empty = folder(&BIRDS);
     fs::create_dir(empty.path().join("owl")).unwrap();
     fs::write(empty.path().join("owl/notes.txt"), "none yet").unwrap();
-    assert_eq!(refusal(&empty), "DIR/owl holds no PNG, JPEG or BMP pictures; add some or remove the folder");
+    assert_eq!(
+        refusal(&empty),
+        "DIR/owl holds no image that can be read, only 1 file (no image, named .txt); \
+         put images there that are PNG, JPEG or BMP, or remove the folder"
+    );
     let missing = refused(&request(&empty.path().join("missing")));
     assert!(missing.starts_with("DIR: ") && missing.contains("No such file"), "{missing}");
 }
@@ -298,7 +305,9 @@ fn all_broken_pictures_of_all_parts_are_counted_and_the_first_five_named() {
         let expected_count = if truncated_inside { 6 } else { 5 };
         assert_eq!(
             lines[0],
-            format!("{expected_count} of 10 pictures cannot be read; replace or remove them:"),
+            format!(
+                "{expected_count} of 10 pictures cannot be read; replace or remove them, or leave them out with --skip-unreadable:"
+            ),
             "without --input, headers tell the size before pixels are looked at"
         );
         assert_eq!(lines[1], "  DIR/train/crow/1.png: damaged or truncated (the file is empty)");
@@ -365,19 +374,19 @@ fn one_picture_with_color_makes_all_of_them_rgb() {
 #[test]
 fn what_is_no_picture_is_left_out_with_one_note_that_names_the_first_five() {
     let directory = folder(&BIRDS);
-    for file in ["readme.txt", ".hidden", "crow/.DS_Store", "crow/notes.txt", "wren/bird.gif", "wren/Thumbs.db"] {
+    for file in ["readme.txt", ".hidden", "crow/.DS_Store", "crow/notes.txt", "wren/bird.psd", "wren/Thumbs.db"] {
         fs::write(directory.path().join(file), "").unwrap();
     }
     fs::create_dir(directory.path().join(".git")).unwrap();
     let Loaded { dataset, warnings, .. } = loaded(&directory);
     assert_eq!(all_shades(&dataset).len(), BIRDS.len());
     let expected = "\
-NOTE: 7 files of DIR left out, as hidden, in no class, or not named .png, .jpg, .jpeg or .bmp:
-  DIR/.git
-  DIR/.hidden
-  DIR/crow/.DS_Store
-  DIR/crow/notes.txt
-  DIR/readme.txt
+NOTE: 7 files or folders of DIR left out:
+  DIR/.git (hidden)
+  DIR/.hidden (hidden)
+  DIR/crow/.DS_Store (hidden)
+  DIR/crow/notes.txt (empty)
+  DIR/readme.txt (in no class)
   and 2 more";
     assert_eq!(warnings.len(), 2, "the other is about a class that the test share misses");
     assert_eq!(warnings[0].replace(&directory.path().display().to_string(), "DIR"), expected);
@@ -536,4 +545,137 @@ fn preprocessing_of_a_set_without_files_is_what_it_always_was() {
     assert_eq!(converted.preprocessing.to_string(), "32x32x3 rgb, resize stretch");
     assert_eq!(converted.test.shape().to_string(), "32x32x3");
     assert_eq!(converted.test.labels(), dataset.test.labels());
+}
+
+#[test]
+fn what_a_system_puts_between_the_classes_is_skipped_at_every_level_with_a_note() {
+    let directory = folder(&BIRDS);
+    for junk in [
+        "__MACOSX/crow",
+        "crow/@eaDir",
+        "lost+found",
+        "$RECYCLE.BIN",
+        ".ipynb_checkpoints",
+        "wren/System Volume Information",
+    ] {
+        fs::create_dir_all(directory.path().join(junk)).unwrap();
+    }
+    for junk in ["__MACOSX/crow/._1.png", "wren/Thumbs.db", "wren/desktop.ini", "crow/@eaDir/1.png"] {
+        fs::write(directory.path().join(junk), "").unwrap();
+    }
+    let Loaded { dataset, warnings, .. } = loaded(&directory);
+    assert_eq!((dataset.class_names.len(), all_shades(&dataset).len()), (2, BIRDS.len()));
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    for part in [
+        "NOTE: 8 files or folders of ",
+        "/__MACOSX (put there by a system or a program)",
+        "/crow/@eaDir (put there by a system or a program)",
+        "and 3 more",
+    ] {
+        assert!(warnings[0].contains(part), "{warnings:?}");
+    }
+}
+
+#[test]
+fn images_are_known_by_their_content_where_their_names_do_not_say() {
+    let directory = folder(&BIRDS);
+    let path = directory.path();
+    for (from, to) in [("crow/1.png", "crow/1"), ("crow/2.png", "crow/2.txt"), ("wren/b.bmp", "wren/b.jpe")] {
+        fs::rename(path.join(from), path.join(to)).unwrap();
+    }
+    let Loaded { dataset, warnings, .. } = loaded(&directory);
+    assert_eq!((all_shades(&dataset).len(), warnings.len()), (BIRDS.len(), 0));
+    // Where a class has none, the message says what it has.
+    let heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic";
+    fs::create_dir(path.join("owl")).unwrap();
+    for name in ["1.heic", "2"] {
+        fs::write(path.join("owl").join(name), heic).unwrap();
+    }
+    assert_eq!(
+        refusal(&directory),
+        "DIR/owl holds no image that can be read, only 2 files (each a HEIC image); \
+         put images there that are PNG, JPEG or BMP, or remove the folder"
+    );
+}
+
+#[test]
+fn classes_that_look_the_same_are_refused_within_a_part_across_parts_and_against_a_model() {
+    let look = "look the same but differ in their characters";
+    let nfc = "M\u{f6}we";
+    let nfd = "Mo\u{308}we";
+    let within = folder(&[&format!("{nfc}/1.png"), &format!("{nfd}/1.png"), "wren/1.png"]);
+    let message = refusal(&within);
+    assert!(
+        message.contains(look) && message.contains("\"M\\u{f6}we\"") && message.contains("\"Mo\\u{308}we\""),
+        "{message}"
+    );
+    let parts =
+        folder(&[&format!("train/{nfc}/1.png"), "train/wren/1.png", &format!("test/{nfd}/1.png"), "test/wren/1.png"]);
+    assert!(refusal(&parts).contains(look), "{}", refusal(&parts));
+    let invisible = folder(&["wren/1.png", "wren\u{200b}/1.png", "wren /1.png"]);
+    assert!(refusal(&invisible).contains(look), "{}", refusal(&invisible));
+}
+
+#[test]
+fn a_directory_one_level_too_high_or_too_low_is_answered_with_the_one_to_give() {
+    let names: Vec<String> = BIRDS.iter().map(|bird| format!("a/b/{bird}")).collect();
+    let directory = folder(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let advice = "the data seem to be in DIR/a/b: give --data DIR/a/b";
+    assert!(refusal(&directory).ends_with(advice), "{}", refusal(&directory));
+    let low = directory.path().join("a/b/crow");
+    let message = load(&request(&low)).unwrap_err().to_string().replace(&directory.path().display().to_string(), "DIR");
+    assert!(
+        message.contains("but 4 images") && message.ends_with("or give --data DIR/a/b, of which it is one class"),
+        "{message}"
+    );
+    let file = directory.path().join("birds.zip");
+    fs::write(&file, b"PK\x03\x04").unwrap();
+    let message = load(&request(&file)).unwrap_err().to_string();
+    assert!(
+        message.contains("birds.zip is a file, not a directory (a ZIP archive; unpack it); give the directory"),
+        "{message}"
+    );
+}
+
+#[test]
+fn images_have_the_names_of_their_files() {
+    let dataset = loaded(&folder(&BIRDS)).dataset;
+    let parts = [&dataset.train, &dataset.validation, &dataset.test];
+    let names: BTreeSet<&str> =
+        parts.iter().flat_map(|part| (0..part.len()).map(|index| part.name(index).unwrap())).collect();
+    assert_eq!(names, BIRDS.into_iter().collect());
+}
+
+#[test]
+fn files_that_cannot_be_read_are_found_all_at_once_and_left_out_where_a_class_has_others() {
+    let directory = folder(&BIRDS);
+    let broken = ["crow/1.png", "wren/a.png"];
+    for file in broken {
+        fs::write(directory.path().join(file), "none").unwrap();
+    }
+    let found = trainer::data::pictures::unreadable(directory.path(), true).unwrap();
+    let paths: BTreeSet<_> = found.iter().map(|file| file.path.clone()).collect();
+    assert_eq!(paths, broken.map(|file| directory.path().join(file)).into_iter().collect());
+    let listing = trainer::data::pictures::listing(&found);
+    assert!(listing.lines().count() == 2 && listing.lines().all(|line| line.contains(".png\t")), "{listing}");
+    let skipping = Request { skip: paths.clone(), ..request(directory.path()) };
+    assert_eq!(all_shades(&load(&skipping).unwrap().dataset).len(), BIRDS.len() - 2);
+    let all_crows = BIRDS[..4].iter().map(|file| directory.path().join(file));
+    let message = refused(&Request { skip: paths.into_iter().chain(all_crows).collect(), ..request(directory.path()) });
+    assert!(message.starts_with("DIR/crow holds no image that can be read: all of its 4 are damaged"), "{message}");
+}
+
+#[test]
+fn all_images_of_a_directory_are_those_in_it_and_in_its_folders_in_natural_order() {
+    let directory = folder(&["10.png", "9.png", "wren/2.png", "crow/1.png", "crow/deeper/1.png"]);
+    fs::write(directory.path().join("notes.txt"), "notes").unwrap();
+    let (images, left_out) = trainer::data::pictures::images_of(directory.path()).unwrap();
+    let names: Vec<String> =
+        images.iter().map(|path| path.strip_prefix(directory.path()).unwrap().display().to_string()).collect();
+    assert_eq!(names, ["9.png", "10.png", "crow/1.png", "wren/2.png"]);
+    let note = left_out.note(directory.path()).unwrap();
+    assert!(
+        note.contains("crow/deeper (a folder; give it by name)") && note.contains("notes.txt (no image)"),
+        "{note}"
+    );
 }

@@ -15,6 +15,7 @@ mod cli {
     pub mod fit;
     pub mod inspect;
     pub mod interrupt;
+    pub mod mistakes;
     pub mod models;
     pub mod named;
     pub mod output;
@@ -30,6 +31,7 @@ mod cli {
     pub mod tested;
     pub mod threads;
     pub mod training_run;
+    pub mod unreadable;
 }
 
 use std::process::ExitCode;

@@ -14,6 +14,7 @@ use trainer::whole_file;
 
 use super::console::{Console, tell};
 use super::output::warn;
+use super::unreadable::{Skipped, UnreadableFlags};
 use crate::Usage;
 
 /// The data sets that have a name.
@@ -83,6 +84,8 @@ pub struct TrainingData {
     /// slower [default: half of what is available]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub memory: Option<u64>,
+    #[command(flatten)]
+    pub unreadable: UnreadableFlags,
 }
 
 /// How validation images are held out.
@@ -166,6 +169,7 @@ impl TrainingData {
         template: &Template,
         validation: &ValidationSplit,
         runs: &Path,
+        skipped: &Skipped,
         console: &Console,
     ) -> Result<(Dataset, Architecture)> {
         let background = self.background.unwrap_or_default();
@@ -180,6 +184,7 @@ impl TrainingData {
         let loaded = trainer::data::load(&Request {
             choice: self.dataset.map_or(DatasetChoice::Auto, Into::into),
             data_dir: self.data.clone(),
+            skip: skipped.files.clone(),
             conversion,
             background,
             validation_fraction: validation.fraction,

@@ -13,6 +13,7 @@ use trainer::model_file;
 use trainer::number::{rate, shown};
 
 use super::data::{TestData, TestSet, describe};
+use super::mistakes::{self, Mistake, MistakeFlags};
 use super::output::{say, warn};
 use super::tested::Test;
 
@@ -21,6 +22,7 @@ use super::tested::Test;
 #[command(after_help = "Examples:
   trainer eval model.bin
   trainer eval birds.bin --data birds
+  trainer eval birds.bin --data birds --mistakes --answers answers.csv
   trainer eval birds.bin --data birds --run runs/small-birds-48-1
   trainer eval birds.bin --data more-birds --all --json")]
 pub struct Eval {
@@ -28,6 +30,8 @@ pub struct Eval {
     model: PathBuf,
     #[command(flatten)]
     data: TestData,
+    #[command(flatten)]
+    single: MistakeFlags,
     /// Use one core only, for measuring
     #[arg(long)]
     one_core: bool,
@@ -53,6 +57,9 @@ struct Report<'a> {
     kernels: &'static str,
     classes: Vec<ClassReport<'a>>,
     confusion: &'a Confusion,
+    /// The wrong answers, with `--mistakes`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mistakes: Option<Vec<Mistake<'a>>>,
 }
 
 #[derive(Serialize)]
@@ -131,6 +138,7 @@ impl Eval {
             kernels: infer_core::KERNELS,
             classes: names.iter().enumerate().map(|(class, name)| ClassReport::new(name, class, &confusion)).collect(),
             confusion: &confusion,
+            mistakes: self.single.gather(&bytes, &loaded, &names)?,
         };
         if self.json {
             say!("{}", serde_json::to_string_pretty(&report)?);
@@ -179,6 +187,6 @@ impl Report<'_> {
             let row: String = row.iter().map(|count| format!("{count:>cell$}")).collect();
             say!("{index:>3} {:<widest$}{row}", class.name);
         }
-        Ok(())
+        self.mistakes.as_deref().map_or(Ok(()), mistakes::print)
     }
 }

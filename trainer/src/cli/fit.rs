@@ -30,6 +30,7 @@ use crate::Usage;
   trainer fit --data birds --model small --input 32x32x3 --resize crop --export birds.bin
   trainer fit --model ./mine.toml --chip nrf52840 --max-ram 32K --export model.bin
   trainer fit --data path/to/idx-files --export model.bin
+  trainer fit --data birds --skip-unreadable --list-unreadable broken.txt --export birds.bin
   trainer fit --resume runs/cnn-fashion-mnist-48-1")]
 pub struct Fit {
     /// Network: mlp, cnn, small, tiny, large, or a TOML file (see trainer models)
@@ -91,13 +92,15 @@ pub struct Fit {
 }
 
 /// What a run that goes on has been told already.
-const RESUMED: [&str; 22] = [
+const RESUMED: [&str; 24] = [
     "model",
     "dataset",
     "input",
     "resize",
     "background",
     "test_fraction",
+    "skip_unreadable",
+    "list_unreadable",
     "calibration",
     "chip",
     "max_flash",
@@ -147,7 +150,8 @@ impl Fit {
         };
         let split = teachers.as_ref().map_or(own_split, Teachers::split);
         let runs = self.out.as_deref().map_or(Path::new("runs"), directory_of);
-        let (dataset, architecture) = self.data.load(&template, &split, runs, &console)?;
+        let skipped = self.data.unreadable.look(self.data.data.as_deref(), !console.is_text())?;
+        let (dataset, architecture) = self.data.load(&template, &split, runs, &skipped, &console)?;
         if let Some(teachers) = &teachers {
             teachers.check(&dataset)?;
         }
@@ -156,6 +160,7 @@ impl Fit {
 
         let config = RunConfig {
             data_dir: self.data.directory()?,
+            skip_unreadable: self.data.unreadable.skip_unreadable,
             validation_fraction: split.fraction,
             split_seed: split.seed,
             split_rule: split.rule,
@@ -170,6 +175,7 @@ impl Fit {
         let name = format!("{}-{}-{}", architecture.name, dataset.name, self.seed);
         let directory = RunDirectory::create(self.out.as_deref(), &name)?;
         directory.write_config(&config)?;
+        skipped.write(&directory)?;
         directory.write_manifest(&dataset)?;
         Ok(TrainingRun { directory, config, dataset, teachers, unfinished: Unfinished::default(), console })
     }

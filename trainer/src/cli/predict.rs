@@ -8,13 +8,14 @@ use anyhow::{Context, Result, anyhow, bail};
 use infer_core::{Network, Output};
 use rayon::prelude::*;
 use serde::Serialize;
+use trainer::data::pictures::images_of;
 use trainer::memory;
 use trainer::model_file;
 use trainer::preprocess::{Background, Conversion, Observed, PictureError, Preprocessing, Resize, SixteenBit, decode};
 use trainer::printable::in_one_line;
 
 use super::data::{ResizeMode, background};
-use super::output::{complain, say};
+use super::output::{complain, say, warn};
 use crate::Usage;
 
 /// Columns of a terminal.
@@ -28,11 +29,13 @@ const BATCH: usize = 64;
 #[command(after_help = "Examples:
   trainer predict model.bin crow.jpg wren.png
   trainer predict model.bin --json pictures/*.png
+  trainer predict model.bin pictures
   camera | trainer predict model.bin -")]
 pub struct Predict {
     /// The model file
     model: PathBuf,
-    /// PNG, JPEG, BMP, GIF, WebP or TIFF images, of any size if the model was trained with --input; - is standard input
+    /// PNG, JPEG, BMP, GIF, WebP or TIFF images, of any size if the model was trained with --input;
+    /// a directory stands for the images in it and in the folders in it, - for standard input
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
     /// How many classes to name, the most probable first
@@ -104,7 +107,8 @@ impl Predict {
         let mut probabilities = vec![0.0; names.len()];
         let mut unreadable = 0;
         let mut sixteen_bit = SixteenBit::default();
-        let mut rest = &self.images[..];
+        let files = self.files()?;
+        let mut rest = &files[..];
         while !rest.is_empty() {
             let (images, after) = rest.split_at(batch(rest));
             rest = after;
@@ -138,8 +142,26 @@ impl Predict {
         sixteen_bit.note().into_iter().for_each(|note| complain(&note));
         match unreadable {
             0 => Ok(()),
-            count => bail!("{count} of {} pictures could not be classified", self.images.len()),
+            count => bail!("{count} of {} pictures could not be classified", files.len()),
         }
+    }
+
+    /// The files that are named, and for each directory the images in it and in the folders in it.
+    fn files(&self) -> Result<Vec<PathBuf>> {
+        let mut files = Vec::with_capacity(self.images.len());
+        for path in &self.images {
+            if !path.is_dir() {
+                files.push(path.clone());
+                continue;
+            }
+            let (images, left_out) = images_of(path)?;
+            left_out.note(path).iter().for_each(|note| warn(note));
+            if images.is_empty() {
+                bail!("{} holds no images, nor do the folders in it", in_one_line(&path.display().to_string()));
+            }
+            files.extend(images);
+        }
+        Ok(files)
     }
 
     /// The model's own, unless that leaves open what happens to pictures of another size.

@@ -1,5 +1,6 @@
 //! The pictures of an earlier run, split as it split them.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -10,6 +11,7 @@ use trainer::run::{RunConfig, RunDirectory};
 use trainer::whole_file::directory_of;
 
 use super::output::warn;
+use super::unreadable::Skipped;
 use crate::Usage;
 
 /// Loads what the run at `path` was trained on, from `data` where that is given; other pictures are an error. How far it is
@@ -31,9 +33,14 @@ pub fn load(path: &Path, config: &RunConfig, data: Option<&Path>, quiet: bool) -
         Preprocessing::Pictures { conversion, .. } => Some(conversion),
         Preprocessing::Bytes => None,
     };
+    let skip = match &data_dir {
+        Some(directory) if config.skip_unreadable => Skipped::again(directory, quiet)?.files,
+        Some(_) | None => BTreeSet::new(),
+    };
     let mut loaded = trainer::data::load(&Request {
         choice,
         data_dir,
+        skip,
         conversion,
         validation_fraction: config.validation_fraction,
         seed: config.split_seed,

@@ -1,5 +1,6 @@
 //! Where pictures come from: `--data`, `FASHION_MNIST_DIR`, the cache, a download; or drawn here.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -46,6 +47,8 @@ pub struct Request {
     pub test_fraction: f64,
     /// How images of a folder are held out; by name only for runs of earlier trainers.
     pub split_rule: SplitRule,
+    /// Files of a folder of images that are left out, such as those that [cannot be read](super::pictures::unreadable()).
+    pub skip: BTreeSet<PathBuf>,
     /// Whether they are only to test a model with.
     pub testing: Option<Testing>,
     /// What the process' environment says.
@@ -80,6 +83,7 @@ impl Default for Request {
             seed: 48,
             test_fraction: 0.15,
             split_rule: SplitRule::ByContent,
+            skip: BTreeSet::new(),
             testing: None,
             environment: Environment::default(),
             storage: Storage::default(),

@@ -3,9 +3,13 @@
 use crate::data::Images;
 use crate::evaluate::{self, Confusion, EvaluateError};
 use crate::model_file;
+use crate::printable::in_one_line;
 
 /// The first line of `answers.csv`.
-const HEADER: &str = "image,truth,prediction,probability";
+const HEADER: &str = "image,truth,prediction,probability,file";
+
+/// Its first line in runs that did not name files.
+const OLDER_HEADER: &str = "image,truth,prediction,probability";
 
 /// What the model says of one picture.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -79,29 +83,44 @@ pub fn most_confident_mistakes(answers: &[Answer], most: usize) -> Vec<usize> {
     wrong
 }
 
-/// The text of `answers.csv`.
+/// The text of `answers.csv`. `images` are those that were classified; the last column names the file of each, below the
+/// directory of the data set.
 #[must_use]
-pub fn to_csv(answers: &[Answer]) -> String {
-    let rows = answers
-        .iter()
-        .enumerate()
-        .map(|(image, answer)| format!("{image},{},{},{:.4}\n", answer.truth, answer.prediction, answer.probability));
-    format!("{HEADER}\n{}", rows.collect::<String>())
+pub fn to_csv(answers: &[Answer], images: &Images) -> String {
+    let row = |(image, answer): (usize, &Answer)| {
+        let file = quoted(images.name(image).unwrap_or_default());
+        format!("{image},{},{},{:.4},{file}\n", answer.truth, answer.prediction, answer.probability)
+    };
+    format!("{HEADER}\n{}", answers.iter().enumerate().map(row).collect::<String>())
 }
 
-/// Reads what [`to_csv`] wrote.
+/// A name as a field of CSV (RFC 4180), in one line. One that a spreadsheet would take for a formula begins with `./`, which
+/// names the same file.
+fn quoted(name: &str) -> String {
+    let name = in_one_line(name);
+    let name = if name.starts_with(['=', '+', '-', '@']) { format!("./{name}").into() } else { name };
+    if name.contains(['"', ',', ';']) || name.starts_with(' ') || name.ends_with(' ') {
+        return format!("\"{}\"", name.replace('"', "\"\""));
+    }
+    name.into_owned()
+}
+
+/// Reads what [`to_csv`] wrote, without the names of the files.
 ///
 /// # Errors
 /// What is wrong, and in which line.
 pub fn from_csv(text: &str, classes: usize) -> Result<Vec<Answer>, String> {
     let mut lines = text.lines();
-    if lines.next() != Some(HEADER) {
-        return Err(format!("its first line is not {HEADER:?}"));
-    }
+    let has_files = match lines.next() {
+        Some(HEADER) => true,
+        Some(OLDER_HEADER) => false,
+        Some(_) | None => return Err(format!("its first line is not {HEADER:?}")),
+    };
     let read = |line: &str| {
         let (_, answer) = line.split_once(',')?;
         let (truth, answer) = answer.split_once(',')?;
-        let (prediction, probability) = answer.split_once(',')?;
+        let (prediction, answer) = answer.split_once(',')?;
+        let probability = if has_files { answer.split_once(',')?.0 } else { answer };
         let class = |text: &str| text.parse().ok().filter(|&class| class < classes);
         Some(Answer {
             truth: class(truth)?,
@@ -129,15 +148,50 @@ mod tests {
         assert_eq!(most_confident_mistakes(&answers(), 1), [3]);
     }
 
+    /// Images of one pixel with these names.
+    fn named(names: &[&str]) -> Images {
+        let shape = crate::data::Shape { height: 1, width: 1, channels: 1 };
+        let images = Images::new(shape, vec![0; names.len()], vec![0; names.len()]);
+        images.with_names(names.iter().map(|&name| name.to_owned()))
+    }
+
     #[test]
-    fn answers_survive_the_way_into_a_file_and_back() {
-        assert_eq!(from_csv(&to_csv(&answers()), 2).unwrap(), answers());
+    fn answers_survive_the_way_into_a_file_and_back_whatever_the_names_of_the_files() {
+        let names = [
+            "crow/1.png",
+            "=cmd|' /C calc'!A0/1.png",
+            "a,b/\"c\".png",
+            "x\ny,0,0,1.0,z/1.png",
+            "wren/ü.png",
+            " w/1.png",
+        ];
+        let csv = to_csv(&answers(), &named(&names));
+        assert_eq!(from_csv(&csv, 2).unwrap(), answers());
+        let files: Vec<&str> = csv.lines().skip(1).map(|line| line.splitn(5, ',').last().unwrap()).collect();
+        let expected = [
+            "crow/1.png",
+            "./=cmd|' /C calc'!A0/1.png",
+            "\"a,b/\"\"c\"\".png\"",
+            "\"x\\u000ay,0,0,1.0,z/1.png\"",
+            "wren/ü.png",
+            "\" w/1.png\"",
+        ];
+        assert_eq!(files, expected);
+    }
+
+    #[test]
+    fn answers_of_older_runs_are_read_and_images_without_names_leave_the_column_empty() {
+        let shape = crate::data::Shape { height: 1, width: 1, channels: 1 };
+        let csv = to_csv(&answers(), &Images::new(shape, vec![0; 6], vec![0; 6]));
+        assert!(csv.starts_with("image,truth,prediction,probability,file\n0,0,0,0.9000,\n"), "{csv}");
+        let older = csv.replace(",file\n", "\n").replace(",\n", "\n");
+        assert_eq!(from_csv(&older, 2).unwrap(), answers());
     }
 
     #[test]
     fn a_broken_row_is_named_by_its_line() {
-        for row in ["1,0", "1,0,2,0.5", "1,0,-1,0.5", "1,0,1,1.5", "1,0,1,NaN", "1,0,1,0.5,9", ""] {
-            let message = from_csv(&format!("{HEADER}\n0,0,1,0.5\n{row}\n"), 2).unwrap_err();
+        for row in ["1,0", "1,0,2,0.5,", "1,0,-1,0.5,", "1,0,1,1.5,", "1,0,1,NaN,", "1,0,1,0.5", ""] {
+            let message = from_csv(&format!("{HEADER}\n0,0,1,0.5,a\n{row}\n"), 2).unwrap_err();
             assert!(message.starts_with("line 3 is not"), "{row:?}: {message}");
         }
         assert!(from_csv("truth\n", 2).unwrap_err().contains("first line"));

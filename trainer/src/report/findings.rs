@@ -12,6 +12,7 @@ use super::quantization_error::{self, LayerError};
 use crate::data::{Dataset, Images};
 use crate::evaluate::EvaluateError;
 use crate::model::FloatModel;
+use crate::printable::in_one_line;
 use crate::quantize::Calibration;
 use crate::run::{RunDirectory, RunError};
 use crate::whole_file::write_whole;
@@ -24,6 +25,8 @@ pub const GRID: usize = 25;
 pub struct Findings {
     /// What the model file says of each test picture.
     pub answers: Vec<Answer>,
+    /// The text of `answers.csv`: these answers, and the file of each picture.
+    pub answers_csv: String,
     /// The rest.
     pub shown: Shown,
 }
@@ -53,6 +56,9 @@ pub struct Sample {
 pub struct Mistake {
     /// Its index among the test pictures.
     pub image: usize,
+    /// Its file, below the directory of the data set; not known of pictures that were drawn, and of older runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     /// Its pixels.
     pub picture: Picture,
 }
@@ -81,10 +87,14 @@ impl Findings {
             .collect::<Result<_, ReportError>>()?;
         let mistakes = answers::most_confident_mistakes(&answers, GRID)
             .into_iter()
-            .map(|image| Ok(Mistake { image, picture: picture(test, image)? }))
+            .map(|image| {
+                let file = test.name(image).map(|name| in_one_line(name).into_owned());
+                Ok(Mistake { image, file, picture: picture(test, image)? })
+            })
             .collect::<Result<_, ReportError>>()?;
         let quantization_error = quantization_error::measure(model, calibration, file, validation)?;
-        Ok(Self { answers, shown: Shown { samples, mistakes, quantization_error } })
+        let answers_csv = answers::to_csv(&answers, test);
+        Ok(Self { answers, answers_csv, shown: Shown { samples, mistakes, quantization_error } })
     }
 
     /// Writes `answers.csv` and `report.json`.
@@ -92,7 +102,7 @@ impl Findings {
     /// # Errors
     /// [`ReportError::Write`], [`ReportError::Run`].
     pub fn write(&self, directory: &RunDirectory) -> Result<(), ReportError> {
-        write_whole(&answers_path(directory), answers::to_csv(&self.answers).as_bytes())?;
+        write_whole(&answers_path(directory), self.answers_csv.as_bytes())?;
         let path = shown_path(directory);
         let json = serde_json::to_string(&self.shown)
             .map_err(|source| RunError::Json { path: path.display().to_string(), source })?;
@@ -119,6 +129,7 @@ impl Findings {
         let refuse = |path, reason| ReportError::Findings { path, reason, run: run() };
         let (path, text) = read(answers_path(directory))?;
         let answers = answers::from_csv(&text, classes).map_err(|reason| refuse(path, reason))?;
+        let answers_csv = text;
         let (path, text) = read(shown_path(directory))?;
         let shown: Shown = serde_json::from_str(&text).map_err(|error| refuse(path.clone(), error.to_string()))?;
         if let Some(sample) = shown.samples.iter().find(|sample| sample.class >= classes) {
@@ -131,7 +142,7 @@ impl Findings {
                 format!("a mistake is test picture {}, but answers.csv has {pictures}", mistake.image),
             ));
         }
-        Ok(Self { answers, shown })
+        Ok(Self { answers, answers_csv, shown })
     }
 }
 

@@ -39,6 +39,9 @@ pub struct RunConfig {
     /// The directory that they came from, where one was named.
     #[serde(default)]
     pub data_dir: Option<PathBuf>,
+    /// Whether files that cannot be read are left out; `skipped.txt` lists those that were.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub skip_unreadable: bool,
     /// [What they were](crate::data::Dataset::sha256); not known of runs older than this.
     #[serde(default)]
     pub data_sha256: Option<String>,
@@ -127,6 +130,7 @@ impl RunConfig {
             class_names: dataset.class_names.clone(),
             preprocessing: dataset.preprocessing,
             data_dir: None,
+            skip_unreadable: false,
             data_sha256: Some(dataset.sha256()?),
             validation_fraction: held_out / (held_out + dataset.train.len() as f64),
             seed,

@@ -208,7 +208,10 @@ pub enum FolderError {
         share: f64,
     },
     /// Files that are no pictures, whatever their names say.
-    #[error("{} of {pictures} pictures cannot be read; replace or remove them:{}", .broken.len(), list(.broken))]
+    #[error(
+        "{} of {pictures} pictures cannot be read; replace or remove them, or leave them out with --skip-unreadable:{}",
+        .broken.len(), list(.broken)
+    )]
     Broken {
         /// All pictures.
         pictures: usize,

@@ -85,7 +85,8 @@ pub(super) fn found_in(directory: &Path) -> String {
     if images > 0 {
         let count = if images == MOST_FILES { format!("{images} images or more") } else { counted(images, "image") };
         let above = above(directory);
-        let one_of_many = match holds_classes(&above) {
+        let is_part = directory.file_name().is_some_and(|name| part_of(&name.to_string_lossy()).is_some());
+        let one_of_many = match !is_part && holds_classes(&above) {
             true => format!("; or give --data {}, of which it is one class", above.display()),
             false => String::new(),
         };

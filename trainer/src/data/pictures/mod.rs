@@ -7,16 +7,20 @@
 //! | [`left_out`] | what is not used, and why |
 //! | `read` | decoding and converting them, on all cores |
 //! | `remarks` | what they look like as inputs: one flat color, few levels |
+//! | [`images_of`](images_of()) | all images of a directory, whatever they show |
+//! | [`unreadable`](unreadable()) | files that cannot be read, to list them or to go on without them |
 //! | `level`, [`error`] | where the data are if not here, and what can be wrong with them |
 
 pub mod content;
 mod entries;
 pub mod error;
 pub mod folder;
+mod images_of;
 pub mod left_out;
 mod level;
 mod read;
 mod remarks;
+mod unreadable;
 
 use std::path::Path;
 
@@ -30,6 +34,8 @@ use crate::preprocess::{Conversion, HeldOut, Preprocessing};
 use folder::{Folder, Listing};
 
 pub use error::FolderError;
+pub use images_of::images_of;
+pub use unreadable::{Unreadable, listing, unreadable};
 
 /// Reads a folder of pictures, to train on or to test with.
 ///
@@ -43,7 +49,8 @@ pub fn load(directory: &Path, request: &Request) -> Result<Loaded, DataError> {
 }
 
 fn load_to_train(directory: &Path, request: &Request) -> Result<Loaded, DataError> {
-    let Folder { class_names, train: pool, validation, test, left_out } = Folder::to_train(directory)?;
+    let Folder { class_names, train: pool, validation, test, left_out } =
+        Folder::to_train(directory)?.without(&request.skip)?;
     let pool = pool.unwrap_or_default();
     let what = Draw {
         test: test.is_none().then_some(request.test_fraction),

@@ -69,6 +69,18 @@ pub(super) fn read<const N: usize>(
     Ok((images, observed))
 }
 
+/// Whether each file can be read, in their order.
+pub(super) fn try_each(files: &[PathBuf], quiet: bool) -> Vec<Result<(), PictureError>> {
+    let bar = progress_bar(if quiet { 0 } else { files.len() });
+    let outcomes = files.par_iter().map(|path| {
+        bar.inc(1);
+        decode::read(path).map(drop)
+    });
+    let outcomes = outcomes.collect();
+    bar.finish_and_clear();
+    outcomes
+}
+
 pub(super) fn files<'a>(listings: &[&'a Listing]) -> Vec<&'a PathBuf> {
     listings.iter().flat_map(|listing| &listing.files).collect()
 }

@@ -6,6 +6,9 @@ use crate::architecture::thousands;
 use crate::report::text::{shorten, width};
 use crate::report::{Findings, RunRecord};
 
+/// Letters of a file's name that are shown.
+const LONGEST_FILE: usize = 600;
+
 /// Draws the mistakes.
 pub fn draw(run: &RunRecord, findings: &Findings) -> Option<Figure> {
     let wrong = findings.answers.iter().filter(|answer| !answer.is_right()).count();
@@ -15,14 +18,19 @@ pub fn draw(run: &RunRecord, findings: &Findings) -> Option<Figure> {
         let (prediction, truth) = (run.class_name(answer.prediction), run.class_name(answer.truth));
         let percent = percent(answer.probability);
         let room = grid::ROOM - width(&percent, grid::SIZE) - width(" ", grid::SIZE);
-        cells.push(Cell {
-            picture: &mistake.picture,
-            lines: vec![
-                format!("{} {percent}", shorten(prediction, grid::SIZE, room)),
-                shorten(&format!("is {truth}"), grid::SIZE, grid::ROOM),
-            ],
-            about: format!("test picture {}: taken for {prediction} ({percent}), is {truth}", mistake.image),
-        });
+        let mut lines = vec![
+            format!("{} {percent}", shorten(prediction, grid::SIZE, room)),
+            shorten(&format!("is {truth}"), grid::SIZE, grid::ROOM),
+        ];
+        let mut about = format!("test picture {}: taken for {prediction} ({percent}), is {truth}", mistake.image);
+        if let Some(file) = &mistake.file {
+            let file: String = file.chars().take(LONGEST_FILE).collect();
+            // The folder is the class, which the line above says.
+            let name = file.rsplit_once('/').map_or(&*file, |(_, name)| name);
+            lines.push(shorten(name, grid::SIZE, grid::ROOM));
+            about = format!("{file}: {about}");
+        }
+        cells.push(Cell { picture: &mistake.picture, lines, about });
     }
     (!cells.is_empty()).then(|| Figure::new(
 Kind::Mistakes,

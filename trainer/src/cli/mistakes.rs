@@ -1,0 +1,80 @@
+//! Which images a model gets wrong, by file.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+use trainer::data::Loaded;
+use trainer::data::source::Origin;
+use trainer::printable::in_one_line;
+use trainer::report::answers::{self, Answer};
+use trainer::whole_file::write_whole;
+
+use super::output::say;
+
+/// What `eval` tells of single images.
+#[derive(clap::Args)]
+pub struct MistakeFlags {
+    /// List the images that got a wrong answer, the most confident first: file, class, answer and its probability
+    #[arg(long)]
+    pub mistakes: bool,
+    /// Write the answer to each image into a file, as a run's answers.csv
+    #[arg(long, value_name = "FILE")]
+    pub answers: Option<PathBuf>,
+}
+
+/// A wrong answer.
+#[derive(Serialize)]
+pub struct Mistake<'n> {
+    /// The file, or its number where images have no files.
+    file: String,
+    /// The class it is of.
+    truth: &'n str,
+    /// The class that it was given.
+    prediction: &'n str,
+    /// Softmax probability of that class.
+    probability: f32,
+}
+
+impl MistakeFlags {
+    /// Writes the answers where that is asked for, and returns the mistakes, `None` where they are not.
+    pub fn gather<'n>(&self, model: &[u8], loaded: &Loaded, classes: &[&'n str]) -> Result<Option<Vec<Mistake<'n>>>> {
+        if !self.mistakes && self.answers.is_none() {
+            return Ok(None);
+        }
+        let test = &loaded.dataset.test;
+        let answers = answers::classify(model, test)?;
+        if let Some(path) = &self.answers {
+            write_whole(path, answers::to_csv(&answers, test).as_bytes()).context("--answers")?;
+        }
+        let mistake = |index: usize| {
+            let Answer { truth, prediction, probability } = answers[index];
+            let class = |class: usize| classes.get(class).copied().unwrap_or("?");
+            Mistake { file: file(loaded, index), truth: class(truth), prediction: class(prediction), probability }
+        };
+        let wrong = answers::most_confident_mistakes(&answers, answers.len());
+        Ok(self.mistakes.then(|| wrong.into_iter().map(mistake).collect()))
+    }
+}
+
+/// An image's file as a command in this directory takes it; images without a file have their number.
+fn file(loaded: &Loaded, index: usize) -> String {
+    match (loaded.dataset.test.name(index), &loaded.origin) {
+        (Some(name), Origin::Data(directory)) if directory.join(name).is_file() => {
+            directory.join(name).display().to_string()
+        }
+        (Some(name), _) => name.to_owned(),
+        (None, _) => format!("test image {index}"),
+    }
+}
+
+/// Prints a line for each.
+pub fn print(mistakes: &[Mistake<'_>]) -> Result<()> {
+    say!("\nmistakes: {}", mistakes.len());
+    for Mistake { file, truth, prediction, probability } in mistakes {
+        let [file, truth, prediction] = [file.as_str(), truth, prediction].map(in_one_line);
+        say!("{file}: is {truth}, taken for {prediction} ({:.1}%)", 100.0 * probability);
+    }
+    Ok(())
+}

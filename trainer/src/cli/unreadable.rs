@@ -1,0 +1,95 @@
+//! `--skip-unreadable` and `--list-unreadable`: files of a folder that cannot be read.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use trainer::data::holds_idx_files;
+use trainer::data::pictures::{self, Unreadable};
+use trainer::printable::in_one_line;
+use trainer::run::RunDirectory;
+use trainer::whole_file::write_whole;
+
+use super::output::warn;
+
+/// Files that a note names.
+const NAMED: usize = 5;
+
+/// What is done about files that cannot be read.
+#[derive(clap::Args)]
+pub struct UnreadableFlags {
+    /// Go on without the images of a folder that cannot be read; the run lists them in skipped.txt
+    #[arg(long, requires = "data")]
+    pub skip_unreadable: bool,
+    /// Write all files that cannot be read into a file, a line each with what is wrong
+    #[arg(long, value_name = "FILE", requires = "data")]
+    list_unreadable: Option<PathBuf>,
+}
+
+/// Files that are left out of a folder, with what is said of them.
+#[derive(Default)]
+pub struct Skipped {
+    /// The files.
+    pub files: BTreeSet<PathBuf>,
+    listing: String,
+}
+
+impl UnreadableFlags {
+    /// The files of `data` that are to be left out; all of them are listed where that is asked for.
+    pub fn look(&self, data: Option<&Path>, quiet: bool) -> Result<Skipped> {
+        let Some(directory) = data.filter(|_| self.skip_unreadable || self.list_unreadable.is_some()) else {
+            return Ok(Skipped::default());
+        };
+        let found = find(directory, quiet)?;
+        if let Some(path) = &self.list_unreadable {
+            write_whole(path, pictures::listing(&found).as_bytes()).context("--list-unreadable")?;
+            let count = found.len();
+            warn(&format!(
+                "NOTE: {count} files of {} cannot be read; they are listed in {}",
+                directory.display(),
+                path.display()
+            ));
+        }
+        Ok(if self.skip_unreadable { Skipped::new(directory, &found) } else { Skipped::default() })
+    }
+}
+
+impl Skipped {
+    /// All files of a folder that cannot be read, for a run that has left them out before.
+    pub fn again(directory: &Path, quiet: bool) -> Result<Self> {
+        Ok(Self::new(directory, &find(directory, quiet)?))
+    }
+
+    /// Says which they are, the first few of them.
+    fn new(directory: &Path, found: &[Unreadable]) -> Self {
+        let files: BTreeSet<PathBuf> = found.iter().map(|file| file.path.clone()).collect();
+        if !files.is_empty() {
+            let lines = found.iter().take(NAMED).map(|Unreadable { path, error }| {
+                format!("\n  {}: {}", in_one_line(&path.display().to_string()), in_one_line(&error.to_string()))
+            });
+            let more = found.len().saturating_sub(NAMED);
+            let more =
+                if more > 0 { format!("\n  and {more} more, listed in skipped.txt of the run") } else { String::new() };
+            let count = found.len();
+            let names: String = lines.collect();
+            warn(&format!(
+                "WARNING: {count} files of {} cannot be read and are left out:{names}{more}",
+                directory.display()
+            ));
+        }
+        Self { files, listing: pictures::listing(found) }
+    }
+
+    /// Writes `skipped.txt` into a run, where there is anything to list.
+    pub fn write(&self, run: &RunDirectory) -> Result<()> {
+        if !self.files.is_empty() {
+            write_whole(&run.path().join("skipped.txt"), self.listing.as_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+/// The files of a folder that cannot be read; IDX files have none.
+fn find(directory: &Path, quiet: bool) -> Result<Vec<Unreadable>> {
+    if holds_idx_files(directory) { Ok(Vec::new()) } else { Ok(pictures::unreadable(directory, quiet)?) }
+}
