@@ -39,10 +39,20 @@ LOOK = """
     const box = element.getBoundingClientRect();
     return box.width > 0 && (box.right > innerWidth + 0.5 || box.left < -0.5);
   });
-  // Words may lean out of their figure by less than the margin around it.
+  // Words may lean out of their figure by less than the margin around it; what scrolls cuts off at its edge.
   const cut = [...document.querySelectorAll('svg text')].filter(text => {
     const box = text.getBoundingClientRect(), svg = text.ownerSVGElement.getBoundingClientRect();
-    return box.left < svg.left - 8 || box.right > svg.right + 8 || box.top < svg.top - 8 || box.bottom > svg.bottom + 8;
+    const margin = text.closest('.scroll') ? 0.5 : 8;
+    return box.left < svg.left - margin || box.right > svg.right + margin || box.top < svg.top - 8 || box.bottom > svg.bottom + 8;
+  });
+  // Letters fill about half of a line's box in height: only words that run into each other along the line count.
+  const collisions = [...document.querySelectorAll('figure svg')].flatMap(svg => {
+    const boxes = [...svg.querySelectorAll('text')].map(text => [text.textContent, text.getBoundingClientRect()]);
+    return boxes.flatMap(([one, a], index) => boxes.slice(index + 1).filter(([, b]) => {
+      const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+      const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+      return across > 1 && down > 0.6 * Math.min(a.height, b.height);
+    }).map(([other]) => `${one} / ${other}`));
   });
   const smallest = Math.min(...[...document.querySelectorAll('svg text')].map(text =>
     parseFloat(text.getAttribute('font-size')) * Math.abs(text.getScreenCTM().a || text.getScreenCTM().b)));
@@ -58,6 +68,7 @@ LOOK = """
     overflow: document.documentElement.scrollWidth - innerWidth,
     wide: wide.slice(0, 3).map(element => element.outerHTML.slice(0, 80)),
     cut: cut.slice(0, 3).map(text => text.textContent),
+    collisions: collisions.slice(0, 3),
     smallest,
     scripts: document.scripts.length,
     paper: getComputedStyle(document.body).backgroundColor,
@@ -226,6 +237,7 @@ def main():
                     check(f"{name}: no script came in", seen["scripts"] == 0, seen["scripts"])
                     check(f"{name}: nothing overflows", seen["overflow"] <= 0 and not seen["wide"], seen)
                     check(f"{name}: words stay in their figure", not seen["cut"], seen["cut"])
+                    check(f"{name}: no words run into each other", not seen["collisions"], seen["collisions"])
                     check(f"{name}: words of figures can be read", seen["smallest"] >= 5.5, seen["smallest"])
                     chromium.screenshot(out / f"{name}.png", whole=False)
                     chromium.screenshot(out / f"{name}-whole.png", whole=True)

@@ -108,7 +108,7 @@ fn without_a_network_fit_warns_trains_on_garments_and_exports() {
         "test         1,000 images of 28x28x1",
         "dense 350 + relu                      350      274,750",
         "total                                          278,260",
-        "epoch    loss    accuracy  loss    accuracy  95%          seconds",
+        "epoch    loss    accuracy  loss    accuracy  95%        seconds",
         "ended at epoch 2, best was ",
         "model.bin: 280,944 bytes of flash",
     ] {

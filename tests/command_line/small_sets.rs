@@ -66,7 +66,7 @@ fn accuracies_of_few_images_carry_their_interval_in_text_json_and_report() {
     let path = home.path();
     arrows(&path.join("arrows"), 80);
     let (printed, _) = succeed(path, &fit("run", &["--epochs", "3", "--export", "model.bin"]));
-    assert!(printed.contains("epoch    loss    accuracy  loss    accuracy  95%          seconds"), "{printed}");
+    assert!(printed.contains("epoch    loss    accuracy  loss    accuracy  95%        seconds"), "{printed}");
     let intervals: Vec<&str> = printed.lines().filter(|line| line.starts_with("  95%")).collect();
     assert_eq!(intervals.len(), 2, "one below each model: {printed}");
     for line in intervals {

@@ -1,7 +1,18 @@
-//! Writes the fixture that infer-core's examples include:
+//! Writes the fixtures of infer-core, the one that its examples include and those of its tests:
 //! `cargo run --release -p thimble-tests --example tiny_model`
 
+use std::fs;
+use std::path::Path;
+
+use thimble_tests::{miri_models, tiny};
+
 fn main() -> std::io::Result<()> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../infer-core/tests/fixtures/tiny.bin");
-    std::fs::write(path, thimble_tests::tiny::model().file())
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infer-core/tests/fixtures");
+    fs::write(fixtures.join("tiny.bin"), tiny::model().file())?;
+    let small = fixtures.join("small");
+    fs::create_dir_all(&small)?;
+    for (name, model) in miri_models::models() {
+        fs::write(small.join(format!("{name}.bin")), miri_models::fixture(&model))?;
+    }
+    Ok(())
 }

@@ -6,6 +6,7 @@
 //! | [`random_model`] | networks of random shapes and weights, as files |
 //! | [`bit_flips`] | a model file with one bit flipped, for every bit, and what becomes of it |
 //! | [`signed`] | model files with a signature behind them |
+//! | [`miri_models`] | model files small enough for an interpreter |
 //! | [`tiny`] | the model file that infer-core's own examples run |
 //! | [`pictures`] | Fashion-MNIST where it is to be had, garments elsewhere |
 //! | [`garments`](mod@garments) | the built-in set, and a training that nobody watches |
@@ -21,6 +22,7 @@ pub mod garments;
 pub mod idx_files;
 pub mod image_files;
 pub mod jpeg;
+pub mod miri_models;
 pub mod oracle;
 pub mod pictures;
 pub mod random_model;

@@ -7,7 +7,7 @@ use infer_core::{Crc32, Error, Header, Network, Shape, arena_len, classes_len, i
 use proptest::prelude::*;
 use thimble_tests::bit_flips::repair;
 use thimble_tests::random_model::{Kind, RandomModel, metadata, random_models};
-use thimble_tests::tiny;
+use thimble_tests::{miri_models, tiny};
 use trainer::inspect::Listing;
 use trainer::model_file::{arena, encode};
 
@@ -29,6 +29,10 @@ fn load_and_run(model: &[u8]) -> Result<(), Error> {
 fn the_fixture_is_what_its_command_makes() {
     let fixture = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../infer-core/tests/fixtures/tiny.bin")).unwrap();
     assert!(fixture == tiny::model().file(), "run: cargo run --release -p thimble-tests --example tiny_model");
+    for (name, model) in miri_models::models() {
+        let path = format!("{}/../infer-core/tests/fixtures/small/{name}.bin", env!("CARGO_MANIFEST_DIR"));
+        assert!(std::fs::read(path).unwrap() == miri_models::fixture(&model), "{name}: run the same");
+    }
 }
 
 #[test]

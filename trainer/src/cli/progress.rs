@@ -55,7 +55,7 @@ impl Progress {
     fn row(&mut self, row: &str) {
         if !std::mem::replace(&mut self.has_head, true) {
             tell!(self.console, "         train             validation");
-            let last = if self.has_few() { "95%          seconds" } else { "seconds  images/s" };
+            let last = if self.has_few() { "95%        seconds" } else { "seconds  images/s" };
             tell!(self.console, "epoch    loss    accuracy  loss    accuracy  {last}");
         }
         self.console.colored_line(row);
@@ -117,7 +117,7 @@ impl Observer for Progress {
         let best = if is_best { colored("  best", AnsiColor::Green) } else { String::new() };
         let [train_images, validation_images] = self.images;
         let last = match Interval::of_few(validation.accuracy, validation_images) {
-            Some(interval) => format!("{interval:<11}  {seconds:>7.1}"),
+            Some(interval) => format!("{interval:<11} {seconds:>6.1}"),
             None => format!("{seconds:>7.1}  {speed:>8}"),
         };
         let row = format!(
