@@ -5,8 +5,8 @@
 //! components that libjpeg writes and notices every loss of data. Measured on the 832 files that `cjpeg` and `djpeg` agree
 //! to write and read (12 x 12 sampling factors of luma and chroma, baseline and progressive, interleaved or a scan for
 //! each component, with and without restart markers, and gray and RGB ones): zune-jpeg 0.5.15 decodes 132 to other pixels
-//! without an error and refuses 446; jpeg-decoder 0.3.2 decodes none to others and refuses 76. Both fill up with gray what
-//! a damaged file lacks.
+//! without an error and refuses 446; jpeg-decoder 0.3.2 decodes none to others and refuses 76. zune-jpeg also fills up with gray
+//! what a damaged file lacks.
 //!
 //! | module | what it holds |
 //! |---|---|
