@@ -243,7 +243,7 @@ fn every_unusable_folder_is_refused_with_what_where_and_what_to_do() {
     assert_eq!(
         refusal(&empty),
         "DIR/owl holds no image that can be read, only 1 file (no image, named .txt); \
-         put images there that are PNG, JPEG or BMP, or remove the folder"
+         put PNG, JPEG, BMP, GIF, WebP or TIFF images there, or remove the folder"
     );
     let missing = refused(&request(&empty.path().join("missing")));
     assert!(missing.starts_with("DIR: ") && missing.contains("No such file"), "{missing}");
@@ -565,6 +565,7 @@ fn what_a_system_puts_between_the_classes_is_skipped_at_every_level_with_a_note(
     }
     let Loaded { dataset, warnings, .. } = loaded(&directory);
     assert_eq!((dataset.class_names.len(), all_shades(&dataset).len()), (2, BIRDS.len()));
+    let warnings: Vec<String> = warnings.into_iter().filter(|warning| warning.contains("left out")).collect();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     for part in [
         "NOTE: 8 files or folders of ",
@@ -584,7 +585,8 @@ fn images_are_known_by_their_content_where_their_names_do_not_say() {
         fs::rename(path.join(from), path.join(to)).unwrap();
     }
     let Loaded { dataset, warnings, .. } = loaded(&directory);
-    assert_eq!((all_shades(&dataset).len(), warnings.len()), (BIRDS.len(), 0));
+    assert_eq!(all_shades(&dataset).len(), BIRDS.len());
+    assert!(!warnings.iter().any(|warning| warning.contains("left out")), "{warnings:?}");
     // Where a class has none, the message says what it has.
     let heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic";
     fs::create_dir(path.join("owl")).unwrap();
@@ -594,7 +596,7 @@ fn images_are_known_by_their_content_where_their_names_do_not_say() {
     assert_eq!(
         refusal(&directory),
         "DIR/owl holds no image that can be read, only 2 files (each a HEIC image); \
-         put images there that are PNG, JPEG or BMP, or remove the folder"
+         put PNG, JPEG, BMP, GIF, WebP or TIFF images there, or remove the folder"
     );
 }
 
