@@ -1,10 +1,11 @@
-//! Chooses the memory layout and finds the model.
+//! Chooses the memory layout and finds the model and its test images.
 //!
 //! Link arguments are given here and not in `.cargo/config.toml`, where `RUSTFLAGS` from outside would replace them.
 
 use std::env;
 use std::error::Error;
 use std::fs;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// The layout of each board, by feature.
@@ -16,14 +17,27 @@ const BOARDS: [(&str, &str); 4] = [
     ("MICROBIT", "microbit.x"),
 ];
 
+/// Flash that a program takes besides a model and its images, at most.
+const PROGRAM: u64 = 256 << 10;
+
+/// Where the header of a model file states the length of the arena.
+const ARENA_AT: u64 = 16;
+
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=build.rs");
-    link_arguments()?;
-    find_model()?;
-    Ok(())
+    let layout = link_arguments()?;
+    let model = find_model()?;
+    let frames = find_frames(&model)?;
+    let ram = region(&layout, "RAM")?;
+    let arena = header_word(&model, ARENA_AT).unwrap_or(0);
+    if arena > ram {
+        return Err(format!("{}: its arena takes {arena} bytes, the board's RAM has {ram}", model.display()).into());
+    }
+    choose_memory(&layout, file_len(&model) + frames.as_deref().map_or(0, file_len))
 }
 
-fn link_arguments() -> Result<(), Box<dyn Error>> {
+/// Names the memory layout to the linker, and returns its text.
+fn link_arguments() -> Result<String, Box<dyn Error>> {
     let target = env::var("TARGET")?;
     let mut boards = BOARDS.iter().filter(|(feature, _)| env::var_os(format!("CARGO_FEATURE_{feature}")).is_some());
     let layout = match (boards.next(), boards.next()) {
@@ -55,19 +69,96 @@ fn link_arguments() -> Result<(), Box<dyn Error>> {
     if env::var_os("CARGO_FEATURE_BOARD").is_some() {
         println!("cargo:rustc-link-arg-bins=-Tdefmt.x");
     }
-    Ok(())
+    Ok(fs::read_to_string(&layout)?)
 }
 
 /// Tells the programs where the model is, by `THIMBLE_MODEL_PATH` and `cfg(model)`. Where there is none, those that
 /// link it stop with a message of their own, and `hot_swap` builds all the same.
-fn find_model() -> Result<(), Box<dyn Error>> {
-    println!("cargo:rerun-if-env-changed=THIMBLE_MODEL");
-    let named = env::var_os("THIMBLE_MODEL").unwrap_or_else(|| "../model.bin".into());
+fn find_model() -> Result<PathBuf, Box<dyn Error>> {
+    let named = match (variable("THIMBLE_RUN"), variable("THIMBLE_MODEL")) {
+        (Some(_), Some(_)) => return Err("THIMBLE_RUN and THIMBLE_MODEL both name a model; set one of them".into()),
+        (Some(run), None) if !run.is_dir() => {
+            return Err(format!("THIMBLE_RUN={}: there is no such directory", run.display()).into());
+        }
+        (Some(run), None) => run.join("model.bin"),
+        (None, named) => named.unwrap_or_else(|| "../model.bin".into()),
+    };
     let path = std::path::absolute(named)?;
     println!("cargo:rerun-if-changed={}", path.display());
     println!("cargo:rustc-env=THIMBLE_MODEL_PATH={}", path.display());
     if path.is_file() {
         println!("cargo:rustc-cfg=model");
     }
+    Ok(path)
+}
+
+/// Tells the programs where the test images are, by `THIMBLE_FRAMES_PATH` and `cfg(frames)`: the file that
+/// `THIMBLE_FRAMES` names, or else the one that `fit` leaves beside the model of a run.
+fn find_frames(model: &Path) -> Result<Option<PathBuf>, Box<dyn Error>> {
+    let path = match variable("THIMBLE_FRAMES") {
+        Some(named) if !named.is_file() => {
+            return Err(format!("THIMBLE_FRAMES={}: there is no such file", named.display()).into());
+        }
+        Some(named) => named,
+        // A file that is not there is not watched: cargo would build everything again each time.
+        None => match model.with_file_name("frames.bin") {
+            beside if beside.is_file() => beside,
+            _ => return Ok(None),
+        },
+    };
+    let path = std::path::absolute(path)?;
+    println!("cargo:rerun-if-changed={}", path.display());
+    println!("cargo:rustc-env=THIMBLE_FRAMES_PATH={}", path.display());
+    println!("cargo:rustc-cfg=frames");
+    Ok(Some(path))
+}
+
+/// Where the emulated board's flash has no room for model and images, they go to its external memory.
+fn choose_memory(layout: &str, bytes: u64) -> Result<(), Box<dyn Error>> {
+    if bytes + PROGRAM <= region(layout, "FLASH")? || !layout.contains("EXTERNAL") {
+        return Ok(());
+    }
+    let external = region(layout, "EXTERNAL")?;
+    if bytes > external {
+        return Err(format!("model and images take {bytes} bytes, the emulated board has {external}").into());
+    }
+    println!("cargo:rerun-if-env-changed=THIMBLE_CORE");
+    if env::var("THIMBLE_CORE").is_ok_and(|core| core == "M7") {
+        return Err(format!("model and images take {bytes} bytes, the emulated M7 has no room for them").into());
+    }
+    println!("cargo:rustc-cfg=external_memory");
     Ok(())
+}
+
+/// The length of a memory region in the text of a layout, as in `RAM : ORIGIN = 0x20000000, LENGTH = 4M`.
+fn region(layout: &str, name: &str) -> Result<u64, Box<dyn Error>> {
+    let of_region = |line: &&str| line.split_once(':').is_some_and(|(before, _)| before.trim() == name);
+    let length =
+        layout.lines().find(of_region).and_then(|line| line.rsplit_once("LENGTH = ")).map(|(_, length)| length);
+    // Of a difference, as in `2M - 0x100`, the first number is near enough.
+    let length = length.and_then(|length| length.split_whitespace().next()).unwrap_or_default();
+    let (digits, unit) = match length.strip_suffix('M') {
+        Some(digits) => (digits, 1 << 20),
+        None => (length.strip_suffix('K').ok_or_else(|| format!("no length of {name} in the memory layout"))?, 1 << 10),
+    };
+    Ok(digits.parse::<u64>()? * unit)
+}
+
+/// A number in the header of a model file.
+fn header_word(model: &Path, offset: u64) -> Option<u64> {
+    let mut file = fs::File::open(model).ok()?;
+    let mut bytes = [0; 4];
+    file.seek(SeekFrom::Start(offset)).ok()?;
+    file.read_exact(&mut bytes).ok()?;
+    Some(u32::from_le_bytes(bytes).into())
+}
+
+fn file_len(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |file| file.len())
+}
+
+/// An environment variable that names a file or a directory.
+fn variable(name: &str) -> Option<PathBuf> {
+    println!("cargo:rerun-if-env-changed={name}");
+    env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }

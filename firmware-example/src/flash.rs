@@ -15,6 +15,14 @@ pub fn used() -> usize {
     &raw const __sidata as usize + initial_values - arch::flash_start()
 }
 
+/// Bytes of flash that the program takes besides a model, which may be in flash or in other memory.
+#[must_use]
+pub fn used_besides(model: &[u8]) -> usize {
+    let (start, used) = (arch::flash_start(), used());
+    let is_inside = (start..start + used).contains(&model.as_ptr().addr());
+    if is_inside { used - model.len() } else { used }
+}
+
 /// The memory that is set apart for a model of its own, from `offset` on to its end; nothing where that is outside.
 #[cfg(not(feature = "board"))]
 #[must_use]

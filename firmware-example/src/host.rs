@@ -7,11 +7,22 @@ use semihosting::experimental::env;
 use semihosting::process;
 pub use semihosting::{eprintln, println};
 
+use crate::frames::FramesError;
+
 /// Why a program ends early; it is printed, and the exit code is 1 (2 for a mistake in the arguments).
 #[derive(Debug)]
 pub enum Failure {
     /// The model, the arena or an input was refused.
     Refused(infer_core::Error),
+    /// There are no images that the model takes.
+    Frames(FramesError),
+    /// A model asks for more work than the program has time for.
+    TooMuchWork {
+        /// Multiply-accumulates of an inference.
+        macs: u64,
+        /// What there is time for.
+        most: u64,
+    },
     /// The arguments are not those that the program takes; this is how to call it.
     Usage(&'static str),
     /// The host could not read or write a file.
@@ -30,10 +41,20 @@ impl From<infer_core::Error> for Failure {
     }
 }
 
+impl From<FramesError> for Failure {
+    fn from(error: FramesError) -> Self {
+        Self::Frames(error)
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(error) => error.fmt(f),
+            Self::Frames(error) => error.fmt(f),
+            Self::TooMuchWork { macs, most } => {
+                write!(f, "the model takes {macs} multiply-accumulates, and there is time for {most}")
+            }
             Self::Usage(usage) => write!(f, "usage: {usage}"),
             Self::Host(what, error) => write!(f, "the host cannot {what}: {error}"),
             Self::Incomplete => f.write_str("the file ends inside a picture or a network: is it for this model?"),

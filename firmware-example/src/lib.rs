@@ -9,7 +9,9 @@
 //! | `fenced` | in QEMU: memory whose bounds the memory protection unit keeps |
 //! | [`stopwatch`] | instructions in QEMU, cycles on boards |
 //! | [`stack`] | how deep a piece of work goes, by paint |
-//! | [`pictures`] | test pictures in flash, and drawing them with characters |
+//! | [`linked`] | what is linked in: the model, and test images for it |
+//! | [`frames`] | the file of those images |
+//! | [`drawing`] | images as lines of characters |
 //! | [`flash`] | what is in it: the program, and a model that is not part of it |
 //! | `host` | in QEMU: a program's arguments and its end |
 //! | `files` | in QEMU: pictures and results on the host |
@@ -29,16 +31,18 @@ pub mod arch;
 pub mod arena;
 #[cfg(feature = "board")]
 mod board;
+pub mod drawing;
 #[cfg(feature = "emulator")]
 pub mod fenced;
 #[cfg(feature = "emulator")]
 pub mod files;
 pub mod flash;
+pub mod frames;
 #[cfg(feature = "emulator")]
 pub mod host;
 #[cfg(feature = "link-proof")]
 mod link_proof;
-pub mod pictures;
+pub mod linked;
 pub mod stack;
 pub mod stopwatch;
 
@@ -46,28 +50,3 @@ pub use arena::Arena;
 #[cfg(feature = "emulator")]
 pub use fenced::Fenced;
 pub use stopwatch::Stopwatch;
-
-/// The model that `THIMBLE_MODEL` names, `../model.bin` where it names none: aligned, in flash.
-///
-/// Where there is no such file, compiling stops and says how to make one.
-#[cfg(model)]
-#[macro_export]
-macro_rules! model {
-    () => {
-        infer_core::include_model!(env!("THIMBLE_MODEL_PATH"))
-    };
-}
-
-/// The model that `THIMBLE_MODEL` names; there is none.
-#[cfg(not(model))]
-#[macro_export]
-macro_rules! model {
-    () => {
-        compile_error!(concat!(
-            "there is no model file ",
-            env!("THIMBLE_MODEL_PATH"),
-            "\nmake it, in the repository's root: cargo run --release -p trainer -- fit --export model.bin",
-            "\nor name another: THIMBLE_MODEL=path/to/model.bin (seen from firmware-example)",
-        ))
-    };
-}

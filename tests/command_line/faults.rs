@@ -83,6 +83,20 @@ fn a_disk_without_room_for_the_run_leaves_nothing_half_written_and_exports_all_t
     assert!(!home.path().join("other.bin").exists());
 }
 
+#[test]
+fn test_images_for_firmware_that_cannot_be_written_cost_a_warning_and_not_the_run() {
+    let home = tempfile::tempdir().unwrap();
+    let child =
+        start(home.path(), &["fit", "--dataset", "garments", "--model", "mlp", "--epochs", "2", "--out", "run"]);
+    wait_for(&home.path().join("run/unfinished"));
+    fs::create_dir(home.path().join("run/frames.bin")).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("there are no test images for firmware: cannot write run/frames.bin: "), "{said}");
+    assert!(home.path().join("run/model.bin").is_file() && home.path().join("run/report.html").is_file());
+}
+
 #[cfg(unix)]
 #[test]
 fn an_export_that_cannot_be_written_any_more_leaves_a_whole_run_and_says_what_to_do() {

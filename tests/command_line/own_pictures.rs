@@ -339,3 +339,72 @@ fn a_disk_without_room_for_the_images_is_an_error_and_not_a_signal() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("(cache file of the images): File too large"), "{said}");
 }
+
+/// Shape, and class and name of each frame, of a file of frames: `trainer::frames` documents it.
+fn read_frames(file: &[u8]) -> ([u16; 3], Vec<(u16, String)>) {
+    let half = |at: usize| u16::from_le_bytes(file[at..at + 2].try_into().unwrap());
+    assert_eq!((&file[..8], half(8)), (b"THFRAMES".as_slice(), 1));
+    let shape = [half(12), half(14), half(16)];
+    let mut at = 18;
+    let frames = (0..half(10)).map(|_| {
+        let (class, len) = (half(at), usize::from(file[at + 2]));
+        let name = text(&file[at + 3..][..len]);
+        at += 3 + len + shape.iter().copied().map(usize::from).product::<usize>();
+        (class, name)
+    });
+    let frames = frames.collect();
+    assert_eq!(at, file.len());
+    (shape, frames)
+}
+
+#[test]
+fn fit_leaves_test_images_for_firmware_and_frames_writes_others() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path();
+    for (part, indices) in [("train", 0..8), ("val", 8..10), ("test", 10..12)] {
+        shapes::write(&path.join("shapes").join(part), indices, SIZE, "png").unwrap();
+    }
+    let fit = ["fit", "--data", "shapes", "--input", "16x24x3", "--model", "mlp", "--epochs", "1", "--out", "run"];
+    succeed(path, &fit);
+    let left = fs::read(path.join("run/frames.bin")).unwrap();
+    let (shape, frames) = read_frames(&left);
+    assert_eq!((shape, frames.len()), ([16, 24, 3], 10));
+    // The classes in turn, each image under the name of its file.
+    for (number, (class, name)) in frames.iter().enumerate() {
+        assert_eq!(usize::from(*class), number % 5);
+        let file = format!("{}/{}.png", shapes::CLASS_NAMES[number % 5], 10 + number / 5);
+        assert!(name.ends_with(&file), "{name}");
+    }
+
+    // The same images again, beside the model; fewer, and all of the folder.
+    fs::copy(path.join("run/model.bin"), path.join("birds.bin")).unwrap();
+    let (printed, warned) = succeed(path, &["frames", "birds.bin", "--data", "shapes"]);
+    assert!(printed.starts_with("wrote      frames.bin: ") && warned.is_empty(), "{printed}{warned}");
+    assert!(fs::read(path.join("frames.bin")).unwrap() == left);
+    succeed(path, &["frames", "birds.bin", "--data", "shapes", "--count", "3", "--out", "three.frames"]);
+    let three = read_frames(&fs::read(path.join("three.frames")).unwrap()).1;
+    assert_eq!(three.iter().map(|(class, _)| *class).collect::<Vec<_>>(), [0, 1, 3]);
+    succeed(path, &["frames", "birds.bin", "--data", "shapes", "--all", "--count", "100", "--out", "all.frames"]);
+    assert_eq!(read_frames(&fs::read(path.join("all.frames")).unwrap()).1.len(), 60);
+
+    // What cannot be: no data set, a file that is no model, no place to write.
+    assert_fails(path, &["frames", "birds.bin"], 2, &["give its directory, --data DIR"]);
+    assert_fails(path, &["frames", "birds.bin", "--data", "shapes", "--count", "0"], 2, &["at least 1"]);
+    assert_fails(path, &["frames", "three.frames", "--data", "shapes"], 1, &["three.frames: not a model file"]);
+    let nowhere = ["frames", "birds.bin", "--data", "shapes", "--out", "nowhere/frames.bin"];
+    assert_fails(path, &nowhere, 1, &["cannot write nowhere/frames.bin: "]);
+}
+
+#[test]
+fn a_report_names_the_run_in_full_so_that_its_commands_are_right_from_any_directory() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("it's here");
+    fs::create_dir(&path).unwrap();
+    succeed(&path, &["fit", "--dataset", "garments", "--model", "mlp", "--epochs", "1", "--out", "run"]);
+    let html = fs::read_to_string(path.join("run/report.html")).unwrap();
+    let run = fs::canonicalize(&path).unwrap().join("run").display().to_string().replace('\'', "'\\''");
+    for command in [format!("THIMBLE_RUN='{run}' cargo run --release"), format!("trainer eval '{run}/model.bin'")] {
+        let escaped = command.replace('\'', "&#39;");
+        assert!(html.contains(&escaped), "{escaped} is not in the report");
+    }
+}

@@ -16,6 +16,7 @@
 //! | [`quantize`] | from float weights to codes |
 //! | [`model_file`] | the bytes of `model.bin` |
 //! | [`inspect`] | what such a file holds |
+//! | [`frames`] | test images for firmware to classify |
 //! | [`hardware`] | chips, and what a network takes of them |
 //! | [`run`] | the directory that a run leaves behind |
 //! | [`report`] | figures and a page about it |
@@ -32,6 +33,7 @@ pub mod batch;
 pub mod data;
 pub mod evaluate;
 pub mod fit;
+pub mod frames;
 pub mod hardware;
 pub mod inspect;
 pub mod interval;

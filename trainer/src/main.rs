@@ -13,6 +13,7 @@ mod cli {
     pub mod eval;
     pub mod export;
     pub mod fit;
+    pub mod frames;
     pub mod inspect;
     pub mod interrupt;
     pub mod mistakes;
@@ -60,6 +61,8 @@ enum Command {
     Export(cli::export::Export),
     /// Classify the test images with a model file, as the chip would
     Eval(cli::eval::Eval),
+    /// Write test images as a model takes them, for firmware to classify
+    Frames(cli::frames::Frames),
     /// Show what a model file holds, or what quantization costs a run
     Inspect(cli::inspect::Inspect),
     /// Say what pictures show, with a model file, as the chip would
@@ -115,6 +118,7 @@ fn main() -> ExitCode {
         Command::Fit(fit) => fit.run(),
         Command::Export(export) => export.run(),
         Command::Eval(eval) => eval.run(),
+        Command::Frames(frames) => frames.run(),
         Command::Inspect(inspect) => inspect.run(),
         Command::Predict(predict) => predict.run(),
         Command::Models(models) => models.run(),

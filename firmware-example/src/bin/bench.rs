@@ -1,13 +1,13 @@
 //! Instructions per layer and in total, and the stack: a table, and a line of JSON at the end.
 //!
-//! `cargo run --release --bin bench [-- PICTURES]`; without a file on the host, the pictures in flash.
+//! `cargo run --release --bin bench [-- PICTURES]`; without a file on the host, the test images in flash.
 
 #![no_std]
 #![no_main]
 
 use firmware_example::files::InputFile;
 use firmware_example::host::{Arguments, Failure, println};
-use firmware_example::{Arena, Stopwatch, model, pictures, program, stack};
+use firmware_example::{Arena, Stopwatch, linked, model, program, stack};
 use infer_core::stage::{MAX_LAYERS, Stage};
 use infer_core::{KERNELS, Network, arena_len, input_len};
 
@@ -42,8 +42,8 @@ fn main() -> Result<(), Failure> {
             }
         }
         None => {
-            for picture in pictures::of(network.metadata().dataset) {
-                cost.measure(&mut network, picture.pixels)?;
+            for frame in linked::frames(&network)? {
+                cost.measure(&mut network, frame.pixels)?;
             }
         }
     }

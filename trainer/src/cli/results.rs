@@ -93,6 +93,9 @@ pub fn finish(
         },
     };
     directory.write_metrics(&metrics)?;
+    if let Err(error) = directory.write_frames(&dataset.test) {
+        warn(&format!("WARNING: the model is written, but there are no test images for firmware: {error}"));
+    }
     print(&metrics, directory, console);
     if let Some(selection) = selection.filter(Selection::is_chance) {
         warn(&format!("WARNING: {selection}."));

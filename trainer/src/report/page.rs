@@ -377,30 +377,29 @@ fn scores(metrics: &Metrics) -> Vec<ScoreRow> {
     [("float", &metrics.float), ("8 bits", &metrics.int8.scores)].map(row).into_iter().collect()
 }
 
-/// What can be done with the run.
+/// What can be done with the run, from any directory: where it is, is given in full.
 fn commands(run: &RunRecord) -> Vec<(&'static str, String)> {
-    let directory = run.directory.path();
-    let (run_path, model) = (quote_path(directory), quote_path(&run.directory.model()));
+    let (run_path, model) = (quote_path(run.directory.path()), quote_path(&run.directory.model()));
     // Other data sets than these two are found by no name.
     let data = match run.config.dataset.as_str() {
         fashion_mnist::NAME | garments::NAME => "",
         _ => " --data DIRECTORY",
     };
-    let from_firmware = if directory.is_absolute() { model.clone() } else { format!("../{model}") };
     vec![
         ("Accuracy again, class by class, as the chip would answer", format!("trainer eval {model}{data}")),
         ("What a picture of your own shows", format!("trainer predict {model} picture.png")),
         ("The model file again, the same bytes", format!("trainer export {run_path} --out model.bin")),
         ("Every figure as a file", format!("trainer plot {run_path} --format png")),
         (
-            "On an emulated Cortex-M4F (docs/firmware.md)",
-            format!("cd firmware-example && THIMBLE_MODEL={from_firmware} cargo run --release"),
+            "On an emulated Cortex-M4F, with the first test images (docs/firmware.md)",
+            format!("cd firmware-example && THIMBLE_RUN={run_path} cargo run --release"),
         ),
     ]
 }
 
-/// A path as a word of a shell's command line.
+/// A path in full, which is right from any directory, as a word of a shell's command line.
 fn quote_path(path: &Path) -> String {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     quote(&in_one_line(&path.display().to_string()))
 }
 

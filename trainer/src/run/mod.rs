@@ -8,6 +8,7 @@
 //! | `metrics.json` | the results |
 //! | `weights.safetensors` | the float weights |
 //! | `model.bin` | the quantized model |
+//! | `frames.bin` | a few test images for firmware to classify: [`frames`](crate::frames) |
 //! | `answers.csv`, `report.json`, `report.html` | what the model says of the test pictures: [`report`](crate::report) |
 //! | `unfinished` | where the training stands, as long as it is not over |
 
@@ -22,10 +23,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::architecture::{Architecture, Dense, Layer};
-use crate::data::Dataset;
 use crate::data::manifest::Manifest;
+use crate::data::{Dataset, Images};
 use crate::evaluate::Score;
 use crate::fit::{Epoch, Unfinished};
+use crate::frames;
 use crate::model::FloatModel;
 use crate::model_file::ModelFileError;
 use crate::number::{cell, parse_cell};
@@ -56,6 +58,9 @@ const WEIGHTS: &str = "weights.safetensors";
 
 /// Name of the file of the quantized model.
 const MODEL: &str = "model.bin";
+
+/// Name of the file of test images for firmware.
+const FRAMES: &str = "frames.bin";
 
 /// A directory that a run writes to or has written to.
 #[derive(Clone, Debug)]
@@ -139,6 +144,16 @@ impl RunDirectory {
     /// [`RunError::Write`], [`RunError::Io`].
     pub fn write_model(&self, bytes: &[u8]) -> Result<(), RunError> {
         self.write(MODEL, bytes)
+    }
+
+    /// Writes `frames.bin`: the first few of these test images, the classes in turn.
+    ///
+    /// # Errors
+    /// [`RunError::Write`], [`RunError::Io`].
+    pub fn write_frames(&self, test: &Images) -> Result<(), RunError> {
+        let chosen = frames::choose(test, frames::at_most(frames::IN_A_RUN, test.shape()));
+        let io_error = |source| RunError::Io { path: self.0.join(FRAMES).display().to_string(), source };
+        self.write(FRAMES, &frames::encode(test, &chosen).map_err(io_error)?)
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), RunError> {

@@ -12,7 +12,8 @@
 //! on_chip fit-costs CORE CODE MEASURED      prints what single layers were measured to take as an entry of cores.toml
 //! on_chip flash ELF                         prints the bytes of flash that a program takes
 //! on_chip kernels ELF                       prints those of infer-core's kernels in it
-//! on_chip samples DIRECTORY                 writes the pictures that firmware-example keeps in flash
+//! on_chip starts ELF                        checks that a program has a vector table and code that it starts with
+//! on_chip samples DIRECTORY                 writes the test images that firmware-example always holds
 //! ```
 
 mod costs;
@@ -27,6 +28,7 @@ use std::process::ExitCode;
 use std::{env, fs};
 
 use trainer::data::{Dataset, DatasetChoice, Environment, Images, Request, load};
+use trainer::frames;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -45,12 +47,13 @@ fn main() -> ExitCode {
         ["fit-costs", core, code, measured] => costs::fit(core, code, measured),
         ["flash", elf] => elf::flash(elf).map(|bytes| println!("{bytes}")),
         ["kernels", elf] => elf::kernels(elf).map(|bytes| println!("{bytes}")),
+        ["starts", elf] => elf::starts(elf),
         ["samples", directory] => write_samples(Path::new(directory)),
         _ => {
             Err("usage: on_chip pictures MODEL PICTURES COUNT [DATA] | compare MODEL PICTURES LOGITS | shapes BUNDLE COUNT | \
                   compare-shapes BUNDLE LOGITS | flips BUNDLE | compare-flips FATES | \
                   synthetic mlp|cnn|conv|conv-pool|LAYER MODEL PICTURES | fit-costs CORE CODE MEASURED | flash ELF | \
-                  kernels ELF | samples DIRECTORY"
+                  kernels ELF | starts ELF | samples DIRECTORY"
                 .into())
         }
     };
@@ -63,18 +66,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// The first test picture of each class, of both data sets: a byte for the class, then the pixels.
+/// The first test image of each class, of both data sets.
 fn write_samples(directory: &Path) -> Outcome<()> {
     let write = |dataset: &Dataset| {
         let test: &Images = &dataset.test;
-        let mut samples = Vec::new();
-        for class in 0..dataset.class_names.len() as u8 {
-            let index =
-                test.labels().iter().position(|&label| label == u16::from(class)).ok_or("a class without pictures")?;
-            samples.push(class);
-            samples.extend_from_slice(&test.image(index)?);
-        }
-        fs::write(directory.join(&dataset.name).with_extension("pictures"), samples)?;
+        let chosen = frames::choose(test, dataset.class_names.len());
+        let file = frames::encode(test, &chosen)?;
+        fs::write(directory.join(&dataset.name).with_extension("frames"), file)?;
         Outcome::Ok(())
     };
     let source = |choice| {

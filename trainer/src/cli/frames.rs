@@ -1,0 +1,80 @@
+//! `trainer frames model.bin`
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use trainer::architecture::thousands;
+use trainer::whole_file::{directory_of, is_stream, write_whole};
+use trainer::{frames, model_file};
+
+use super::data::TestData;
+use super::output::{complain, say, warn};
+use trainer::printable::printable;
+
+/// Write test images as a model takes them, for firmware to classify.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  trainer frames birds.bin --data birds
+  trainer frames birds.bin --data new-birds --all --count 20 --out new.frames
+
+firmware-example shows what a model says of them:
+  cd firmware-example && THIMBLE_MODEL=../birds.bin THIMBLE_FRAMES=../new.frames cargo run --release")]
+pub struct Frames {
+    /// The model file
+    model: PathBuf,
+    #[command(flatten)]
+    data: TestData,
+    /// How many images, the classes in turn
+    #[arg(long, default_value_t = frames::IN_A_RUN, value_name = "N", value_parser = at_least_one)]
+    count: usize,
+    /// Where to write them [default: frames.bin in the directory of the model, where the firmware looks for it]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&count| count > 0).ok_or_else(|| "it must be a number, at least 1".to_owned())
+}
+
+impl Frames {
+    /// Takes the test images through the model's own preprocessing, and writes some of them.
+    pub fn run(self) -> Result<()> {
+        let path = self.model.display().to_string();
+        let bytes = model_file::read(&self.model).with_context(|| path.clone())?;
+        let mut arena = model_file::arena(&bytes).with_context(|| path.clone())?;
+        let network = infer_core::Network::new(&bytes, &mut arena).with_context(|| path.clone())?;
+        let loaded = self.data.load(&self.model, &network.metadata(), network.input().shape)?.loaded;
+        let dataset = &loaded.dataset;
+        if dataset.test.is_empty() {
+            bail!("{} has no test images; add some, or give --all", dataset.name);
+        }
+        let chosen = frames::choose(&dataset.test, frames::at_most(self.count, dataset.test.shape()));
+        if chosen.len() < self.count.min(dataset.test.len()) {
+            warn(&format!(
+                "NOTE: {} frames instead of {}: with more of {} the file would be over {} MB",
+                chosen.len(),
+                self.count,
+                dataset.test.shape(),
+                frames::MOST_BYTES >> 20
+            ));
+        }
+        let file = frames::encode(&dataset.test, &chosen)?;
+        let out = self.out.clone().unwrap_or_else(|| directory_of(&self.model).join("frames.bin"));
+        write_whole(&out, &file)?;
+        let line = format!(
+            "wrote      {}: {} test images of {}, {} bytes",
+            out.display(),
+            chosen.len(),
+            dataset.test.shape(),
+            thousands(file.len())
+        );
+        // Not into the pipe that the frames may go into.
+        if is_stream(&out) {
+            complain(&printable(&line));
+        } else {
+            say!("{line}");
+        }
+        Ok(())
+    }
+}
