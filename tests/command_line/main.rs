@@ -4,6 +4,7 @@ mod bad_input;
 mod budget;
 mod faults;
 mod held_out;
+mod hostile;
 #[path = "../src/image_files.rs"]
 #[allow(dead_code, reason = "other proofs use the rest")]
 mod image_files;

@@ -126,9 +126,12 @@ fn an_interrupt_keeps_what_was_learned_exports_it_and_says_how_to_go_on() {
     assert_eq!(read_json(&home.path().join("run/metrics.json"))["interrupted"], true);
 
     let output = trainer(home.path(), &["fit", "--resume", "run"]);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
     assert!(text(&output.stdout).contains("goes on    run: behind epoch "));
-    assert!(fs::read(home.path().join("model.bin")).unwrap() == expected, "--export is remembered");
+    assert!(fs::read(home.path().join("run/model.bin")).unwrap() == expected);
+    assert!(fs::read(home.path().join("model.bin")).unwrap() == early, "--export is not repeated");
+    assert!(said.contains("NOTE: this run was begun with --export ") && said.contains("name --export again"), "{said}");
     assert!(!page().contains(notice), "nothing is left of the interruption");
     assert_eq!(read_json(&home.path().join("run/metrics.json"))["interrupted"], false);
 }

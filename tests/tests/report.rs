@@ -297,7 +297,7 @@ fn broken_and_missing_files_are_named_with_what_to_do() {
         ("answers.csv", Some(&format!("{answers}0,0,2,0.5\n")), &["answers.csv: line 2", "of 2 classes", "--refresh"]),
         ("answers.csv", Some(answers), &["report.json: a mistake is test picture", "answers.csv has 0"]),
         ("report.json", Some("[]"), &["report.json: ", "--refresh"]),
-        ("weights.safetensors", None, &["weights: ", "No such file"]),
+        ("weights.safetensors", None, &["weights.safetensors: ", "No such file"]),
     ];
     for (file, contents, expected) in cases {
         let message = message(file, contents);

@@ -20,7 +20,8 @@
 //! | [`hardware`] | chips, and what a network takes of them |
 //! | [`run`] | the directory that a run leaves behind |
 //! | [`report`] | figures and a page about it |
-//! | [`whole_file`], [`printable`], [`tensor_error`] | files that appear whole or not at all, names that a terminal can show, errors of candle on one line |
+//! | [`bounded_file`], [`whole_file`] | files that are read up to a limit, and files that appear whole or not at all |
+//! | [`printable`], [`tensor_error`] | names that a terminal can show, errors of candle on one line |
 //! | [`limits`], [`memory`] | what a file may ask of the host, and what the host has |
 //! | [`number`] | figures in files, which can all be read again |
 //! | [`rng`] | everything random, from one seed |
@@ -30,6 +31,7 @@ pub mod architecture;
 pub mod augment;
 pub mod average;
 pub mod batch;
+pub mod bounded_file;
 pub mod data;
 pub mod evaluate;
 pub mod fit;

@@ -37,9 +37,8 @@ mod cli {
 
 use std::process::ExitCode;
 
-use anstyle::AnsiColor;
 use clap::{CommandFactory, Parser, Subcommand};
-use trainer::printable::printable;
+use trainer::printable::in_one_line;
 use trainer::tensor_error::one_line;
 
 #[global_allocator]
@@ -109,7 +108,7 @@ impl Usage {
 }
 
 fn main() -> ExitCode {
-    let command = Arguments::parse().command;
+    let command = arguments().command;
     cli::interrupt::outlive_file_limits();
     if command.shares_work() {
         cli::threads::start();
@@ -133,10 +132,16 @@ fn main() -> ExitCode {
         // Whoever read the output has seen enough.
         return ExitCode::SUCCESS;
     }
-    let error_in_red = cli::output::colored("error:", AnsiColor::Red);
-    let text = cli::output::for_terminal(&format!("error: {}", printable(&message(&error))));
-    cli::output::complain(&text.replacen("error:", &error_in_red, 1));
+    cli::output::complain_of(&message(&error));
     if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+}
+
+/// The command line; where it is wrong, or asks for help, clap prints why and ends the program.
+fn arguments() -> Arguments {
+    let Err(error) = Arguments::try_parse() else { return Arguments::parse() };
+    // It quotes what it was given, which may be the names of files: once more with what a terminal shows of these.
+    let shown = std::env::args_os().map(|argument| in_one_line(&argument.to_string_lossy()).into_owned());
+    Arguments::try_parse_from(shown).err().unwrap_or(error).exit()
 }
 
 /// The error and its causes, those left out that it has quoted already.

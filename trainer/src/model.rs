@@ -1,7 +1,6 @@
 //! The float model: parameters as candle variables, and the forward pass that training and calibration share.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Result, Tensor, Var};
@@ -124,21 +123,20 @@ impl FloatModel {
         Ok(Self { architecture, parameters, rounding: None })
     }
 
-    /// The parameters that a file has of [`to_safetensors`](Self::to_safetensors).
+    /// The parameters that the bytes of [`to_safetensors`](Self::to_safetensors) hold.
     ///
     /// # Errors
-    /// Those of candle: no such file, or tensors of other names or shapes than the architecture's.
-    pub fn load(architecture: Architecture, path: &Path) -> Result<Self> {
-        let tensors = candle_core::safetensors::load(path, &Device::Cpu)?;
+    /// Those of candle: bytes of something else, or tensors of other names or shapes than the architecture's.
+    pub fn from_safetensors(architecture: Architecture, bytes: &[u8]) -> Result<Self> {
+        let tensors = candle_core::safetensors::load_buffer(bytes, &Device::Cpu)?;
         let read = |name: String, dimensions: &[usize]| match tensors.get(&name) {
-            None => candle_core::bail!("{}: there is no tensor {name}", path.display()),
+            None => candle_core::bail!("there is no tensor {name}"),
             Some(tensor) if tensor.dims() != dimensions => candle_core::bail!(
-                "{}: tensor {name} has shape {:?}, the architecture asks for {dimensions:?}",
-                path.display(),
+                "tensor {name} has shape {:?}, the architecture asks for {dimensions:?}",
                 tensor.dims()
             ),
             Some(tensor) if tensor.dtype() != DType::F32 => {
-                candle_core::bail!("{}: tensor {name} holds {:?}, not F32", path.display(), tensor.dtype())
+                candle_core::bail!("tensor {name} holds {:?}, not F32", tensor.dtype())
             }
             Some(tensor) => Var::from_tensor(tensor),
         };

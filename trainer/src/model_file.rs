@@ -1,13 +1,16 @@
 //! The bytes of `model.bin`, written and read: the payload through infer-core's own types, with its blobs aligned, and the header in front.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 use infer_core::Network;
 use infer_core::format::{Blob, Input, Layer, Metadata};
 use infer_core::header::{HEADER_LEN, Header};
 use infer_core::stage::Plan;
+
+use crate::architecture::thousands;
+use crate::bounded_file;
+use crate::limits::{self, LONGEST_NAME, MOST_CLASSES, MOST_MACS};
 
 /// Blobs stand at multiples of this many bytes from the beginning of the file, so that kernels can read words.
 const ALIGNMENT: usize = 4;
@@ -22,6 +25,54 @@ pub enum ModelFileError {
     /// infer-core would refuse the file.
     #[error("the model cannot run on a chip: {0}")]
     Refused(infer_core::Error),
+    /// The host would refuse it.
+    #[error("the model cannot run here: {0}")]
+    Limit(#[from] LimitError),
+}
+
+/// What a model asks for beyond what the host gives to any.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LimitError {
+    /// Too many classes.
+    #[error("{classes} classes, and at most {MOST_CLASSES} are told apart here")]
+    Classes {
+        /// Classes of the model.
+        classes: usize,
+    },
+    /// A name that is too long.
+    #[error("the name of {what} is {bytes} bytes long, and at most {LONGEST_NAME} are read")]
+    Name {
+        /// What it is the name of.
+        what: &'static str,
+        /// Bytes of the name.
+        bytes: usize,
+    },
+    /// Too much work.
+    #[error(
+        "an inference takes {} multiply-accumulates, and at most {} are done here",
+        thousands(usize::try_from(*.macs).unwrap_or(usize::MAX)),
+        thousands(MOST_MACS as usize)
+    )]
+    Macs {
+        /// Multiply-accumulates of an inference.
+        macs: u64,
+    },
+}
+
+/// Why a file is not a model that the host runs.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// It cannot be read, or is too long.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// infer-core refuses it.
+    #[error(transparent)]
+    Refused(#[from] infer_core::Error),
+    /// It asks for more than the host gives.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
 }
 
 /// The bytes of a model file.
@@ -37,6 +88,7 @@ pub fn encode(metadata: &Metadata<'_>, input: &Input, layers: &[Layer<'_>]) -> R
         payload = postcard::to_extend(&aligned, payload)?;
     }
     let plan = Plan::from_payload(&payload).map_err(ModelFileError::Refused)?;
+    check_limits(&plan)?;
     let header = Header {
         payload_len: payload.len() as u32,
         arena_len: plan.arena_len() as u32,
@@ -49,23 +101,58 @@ pub fn encode(metadata: &Metadata<'_>, input: &Input, layers: &[Layer<'_>]) -> R
     Ok(file)
 }
 
-/// Bytes of a model file at most, four times what the most weights take that can be trained.
-const MOST_BYTES: u64 = 256 << 20;
-
-/// Bytes of an arena at most: no network that can be trained needs as many.
-const MOST_ARENA: usize = 256 << 20;
-
-/// The bytes of a file that should be a model.
+/// The bytes of a model file that the user names, which may be a pipe, checked as far as the file and the
+/// [limits](crate::limits) go.
 ///
 /// # Errors
-/// Where it cannot be read, or has no end.
-pub fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MOST_BYTES {
-        return Err(io::Error::other(format!("larger than {} MB, which no model is", MOST_BYTES >> 20)));
-    }
+/// [`ReadError`].
+pub fn read(path: &Path) -> Result<Vec<u8>, ReadError> {
+    let bytes = bounded_file::read_named(path, limits::MODEL)?;
+    check(&bytes)?;
     Ok(bytes)
+}
+
+/// As [`read`], of a model file in a directory: a pipe or a device there is refused.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn read_regular(path: &Path) -> Result<Vec<u8>, ReadError> {
+    let bytes = bounded_file::read_regular(path, limits::MODEL)?;
+    check(&bytes)?;
+    Ok(bytes)
+}
+
+/// Refuses bytes that infer-core refuses, and a model that asks for more than the host gives: every model that the host runs comes
+/// through here or through [`encode`].
+///
+/// # Errors
+/// [`ReadError::Refused`], [`ReadError::Limit`].
+pub fn check(model: &[u8]) -> Result<(), ReadError> {
+    // Everything but the arena is checked before the arena is: checksum, header, layers.
+    match Network::new(model, &mut []) {
+        Ok(_) | Err(infer_core::Error::ArenaTooSmall { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let header = Header::parse(model)?;
+    let payload = model.get(HEADER_LEN..).and_then(|behind| behind.get(..header.payload_len as usize));
+    Ok(check_limits(&Plan::from_payload(payload.unwrap_or_default())?)?)
+}
+
+fn check_limits(plan: &Plan<'_>) -> Result<(), LimitError> {
+    let classes = usize::from(plan.classes);
+    if classes > MOST_CLASSES {
+        return Err(LimitError::Classes { classes });
+    }
+    let Metadata { trainer, dataset, architecture, preprocessing, .. } = plan.metadata;
+    let names = [("the trainer", trainer), ("the data set", dataset), ("the network", architecture)];
+    let names = names.into_iter().chain([("the preprocessing", preprocessing)]);
+    for (what, name) in names.chain(plan.metadata.class_names().map(|name| ("a class", name))) {
+        if name.len() > LONGEST_NAME {
+            return Err(LimitError::Name { what, bytes: name.len() });
+        }
+    }
+    let macs = plan.macs();
+    if macs > MOST_MACS { Err(LimitError::Macs { macs }) } else { Ok(()) }
 }
 
 /// As much memory as `model` needs to run, and none where it is no model: what its header claims is checked first.
@@ -75,9 +162,9 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
 /// any network that can be trained.
 pub fn arena(model: &[u8]) -> Result<Vec<u8>, infer_core::Error> {
     match Network::new(model, &mut []) {
-        Err(infer_core::Error::ArenaTooSmall { needed, .. }) if needed <= MOST_ARENA => Ok(vec![0; needed]),
+        Err(infer_core::Error::ArenaTooSmall { needed, .. }) if needed <= limits::ARENA_BYTES => Ok(vec![0; needed]),
         Err(infer_core::Error::ArenaTooSmall { needed, .. }) => {
-            Err(infer_core::Error::ArenaTooSmall { needed, given: MOST_ARENA })
+            Err(infer_core::Error::ArenaTooSmall { needed, given: limits::ARENA_BYTES })
         }
         Err(error) => Err(error),
         Ok(_) => Ok(Vec::new()),

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::architecture::Architecture;
 use crate::augment::Augment;
 use crate::evaluate::Score;
+use crate::limits::LONGEST_NAME;
 use crate::preprocess::LONGEST_SIDE;
+use crate::printable::toml_error;
 use crate::schedule::Schedule;
 use crate::teacher::Distillation;
 
@@ -184,8 +186,14 @@ pub enum RecipeError {
         name: String,
     },
     /// The TOML does not say what a recipe says.
-    #[error("recipe file: {0}")]
+    #[error("recipe file: {}", toml_error(.0))]
     Toml(#[from] toml::de::Error),
+    /// A name that is too long.
+    #[error("recipe file: its name is {bytes} bytes long, and at most {LONGEST_NAME} are read")]
+    Name {
+        /// Bytes of the name.
+        bytes: usize,
+    },
     /// A number outside its range.
     #[error("{what} is {value}; it must be {range}")]
     Range {
@@ -261,9 +269,13 @@ impl Recipe {
     /// The recipe that a TOML text says.
     ///
     /// # Errors
-    /// [`RecipeError::Toml`], which names the line.
+    /// [`RecipeError::Toml`], which names the line; [`RecipeError::Name`].
     pub fn from_toml(text: &str) -> Result<Self, RecipeError> {
-        Ok(toml::from_str(text)?)
+        let recipe: Self = toml::from_str(text)?;
+        match recipe.name.len() {
+            bytes if bytes > LONGEST_NAME => Err(RecipeError::Name { bytes }),
+            _ => Ok(recipe),
+        }
     }
 
     /// Refuses steps of so many pictures, of `images` there are, that a desk has no memory for what the layers put out and their

@@ -24,24 +24,31 @@ pub struct WriteError {
 /// # Errors
 /// [`WriteError`]; then what stood at `path` stands there still.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
-    let write = || {
-        if is_stream(path) {
-            return fs::write(path, bytes);
-        }
-        let target = linked(path)?;
-        let mut file = beside(&target)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // Temporary files are private; what is exported is for whoever may read the directory.
-            file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-        }
-        file.persist(&target)?;
-        Ok(())
-    };
+    let write = || if is_stream(path) { fs::write(path, bytes) } else { replace(&linked(path)?, bytes) };
     write().map_err(|source| WriteError { path: path.display().to_string(), source })
+}
+
+/// As [`write_whole`], but whatever has the name is replaced: a link, a pipe or a device too. For files in a directory that
+/// others may have filled.
+///
+/// # Errors
+/// [`WriteError`]; then what stood at `path` stands there still.
+pub fn replace_whole(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    replace(path, bytes).map_err(|source| WriteError { path: path.display().to_string(), source })
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = beside(path)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // Temporary files are private; what is exported is for whoever may read the directory.
+        file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+    }
+    file.persist(path)?;
+    Ok(())
 }
 
 /// Whether [`write_whole`] could write to `path` now; nothing is left there. What a device or a pipe takes shows only then.

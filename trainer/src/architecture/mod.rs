@@ -7,6 +7,8 @@ use std::fmt;
 use infer_core::Shape;
 use serde::{Deserialize, Serialize};
 
+use crate::limits::{LONGEST_NAME, MOST_MACS};
+use crate::printable::{in_one_line, toml_error};
 pub use template::{EXAMPLE_CLASSES, Template};
 
 /// A network's layers, checked: every shape between them is known.
@@ -98,10 +100,14 @@ pub enum ArchitectureError {
         name: String,
     },
     /// The TOML does not say what an architecture says.
-    #[error("architecture file: {0}")]
+    #[error("architecture file: {}", toml_error(.0))]
     Toml(#[from] toml::de::Error),
     /// A name that no directory can have.
-    #[error("architecture file: the name {name:?} is no name for a directory, which a run is called by")]
+    #[error(
+        "architecture file: the name {} is no name for a directory, which a run is called by; it must have at most {LONGEST_NAME} \
+         bytes",
+        quoted(name)
+    )]
     Name {
         /// The name in the file.
         name: String,
@@ -177,6 +183,17 @@ pub enum ArchitectureError {
         /// Values that leave it.
         values: usize,
     },
+    /// More work than a training could do.
+    #[error(
+        "architecture {name:?}: an inference takes {} multiply-accumulates, and at most {} can be trained",
+        thousands(*.macs), thousands(MOST_MACS as usize)
+    )]
+    TooSlow {
+        /// Name of the architecture.
+        name: String,
+        /// Multiply-accumulates of an inference.
+        macs: usize,
+    },
     /// The input shape has a zero, or too much of everything.
     #[error("architecture {name:?}: input {input} has no values, or more than {}", thousands(MOST_VALUES))]
     Input {
@@ -219,7 +236,8 @@ impl Architecture {
     /// Puts layers behind each other and computes the shapes between them.
     ///
     /// # Errors
-    /// [`ArchitectureError::Input`], [`ArchitectureError::Layer`], [`ArchitectureError::TooLarge`], [`ArchitectureError::LastLayer`].
+    /// [`ArchitectureError::Input`], [`ArchitectureError::Layer`], [`ArchitectureError::TooLarge`], [`ArchitectureError::LastLayer`],
+    /// [`ArchitectureError::TooSlow`].
     pub fn new(name: String, input: Shape, layers: &[Layer]) -> Result<Self, ArchitectureError> {
         if input.is_empty() || input.len() > MOST_VALUES {
             return Err(ArchitectureError::Input { name, input });
@@ -250,10 +268,15 @@ impl Architecture {
             shaped.push(next);
             shape = output;
         }
-        match layers.last() {
-            Some(Layer::Dense(Dense { relu: false, .. })) => Ok(Self { name, input, layers: shaped }),
-            _ => Err(ArchitectureError::LastLayer { name }),
+        let architecture = match layers.last() {
+            Some(Layer::Dense(Dense { relu: false, .. })) => Self { name, input, layers: shaped },
+            _ => return Err(ArchitectureError::LastLayer { name }),
+        };
+        let macs = architecture.macs();
+        if macs as u64 > MOST_MACS {
+            return Err(ArchitectureError::TooSlow { name: architecture.name, macs });
         }
+        Ok(architecture)
     }
 
     /// Number of classes: outputs of the last layer.
@@ -268,7 +291,8 @@ impl Architecture {
         self.layers.iter().map(ShapedLayer::parameters).sum()
     }
 
-    /// Multiply-accumulates of one inference: at most [`MOST_PARAMETERS`] times [`MOST_VALUES`], which is 2^48.
+    /// Multiply-accumulates of one inference: at most [`MOST_MACS`], and a last layer for other classes. While it is built at most
+    /// [`MOST_PARAMETERS`] times [`MOST_VALUES`], which is 2^48.
     #[must_use]
     pub fn macs(&self) -> usize {
         self.layers.iter().map(ShapedLayer::macs).sum()
@@ -364,7 +388,7 @@ impl fmt::Display for Layer {
 /// The summary table: layer, output shape, parameters.
 impl fmt::Display for Architecture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:<28} {:>12} {:>12}", self.name, "output", "parameters")?;
+        writeln!(f, "{:<28} {:>12} {:>12}", in_one_line(&self.name), "output", "parameters")?;
         writeln!(f, "{:<28} {:>12} {:>12}", "input", self.input.to_string(), 0)?;
         for layer in &self.layers {
             let (name, output) = (layer.layer.to_string(), shown(layer.output));
@@ -372,6 +396,12 @@ impl fmt::Display for Architecture {
         }
         write!(f, "{:<28} {:>12} {:>12}", "total", "", thousands(self.parameters()))
     }
+}
+
+/// The beginning of a name, in quotes.
+fn quoted(name: &str) -> String {
+    let shown: String = name.chars().take(40).collect();
+    if shown.len() < name.len() { format!("{shown:?}...") } else { format!("{name:?}") }
 }
 
 /// A shape, in one number where it has one side only.
@@ -399,6 +429,21 @@ mod tests {
         assert_eq!(Architecture::built_in("cnn").unwrap().parameters(), 542_230);
         assert_eq!(Architecture::built_in("mlp").unwrap().macs(), 277_900);
         assert_eq!(Architecture::built_in("cnn").unwrap().macs(), 736_488);
+    }
+
+    #[test]
+    fn work_that_no_training_does_is_refused() {
+        let conv = Layer::Conv(Conv { channels: 4, kernel: 7, padding: Padding::Same, relu: true });
+        let dense = Layer::Dense(Dense { outputs: 2, relu: false });
+        let input = Shape { height: 1024, width: 1024, channels: 4 };
+        let layers =
+            |convolutions| [vec![conv; convolutions], vec![Layer::MaxPool(MaxPool {}); 5], vec![dense]].concat();
+        // Each takes 49 * 4 * 4 multiply-accumulates at each of 2^20 positions.
+        assert!(Architecture::new("quick".to_owned(), input, &layers(12)).is_ok());
+        assert_eq!(
+            Architecture::new("slow".to_owned(), input, &layers(13)).unwrap_err().to_string(),
+            "architecture \"slow\": an inference takes 10,687,094,784 multiply-accumulates, and at most 10,000,000,000 can be trained"
+        );
     }
 
     #[test]
@@ -437,7 +482,7 @@ total                                          542,230";
         let message = Architecture::from_toml(name).unwrap_err().to_string();
         assert_eq!(
             message,
-            "architecture file: the name \"a/../b\" is no name for a directory, which a run is called by"
+            "architecture file: the name \"a/../b\" is no name for a directory, which a run is called by; it must have at most 255 bytes"
         );
         assert!(refuse("[[layers]]\ndens = { outputs = 3 }").contains("unknown variant"));
     }

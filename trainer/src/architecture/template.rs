@@ -4,6 +4,8 @@ use infer_core::Shape;
 use serde::Deserialize;
 
 use super::{Architecture, ArchitectureError, Conv, Dense, Layer, MaxPool};
+use crate::limits::LONGEST_NAME;
+use crate::printable::is_control;
 
 /// The built-in files, by name.
 const BUILT_IN: [(&str, &str); 5] = [
@@ -90,7 +92,9 @@ impl Template {
     /// [`ArchitectureError::Numbers`], [`ArchitectureError::LastLayer`].
     pub fn from_toml(text: &str) -> Result<Self, ArchitectureError> {
         let File { name, input: [height, width, channels], mut layers, .. } = toml::from_str(text)?;
-        if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\']) || name.contains(char::is_control) {
+        let is_unusable =
+            |name: &str| name.contains(['/', '\\']) || name.contains(is_control) || name.len() > LONGEST_NAME;
+        if name.is_empty() || name.starts_with('.') || is_unusable(&name) {
             return Err(ArchitectureError::Name { name });
         }
         let Some(FileLayer::Dense(FileDense { outputs, relu: false })) = layers.pop() else {

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use serde::Serialize;
-use trainer::printable::printable;
+use trainer::printable::{formatted, in_one_line};
 
 /// Standard output, as the flags of `fit` want it.
 #[derive(Clone)]
@@ -53,9 +53,9 @@ impl Console {
         self.audience == Audience::People
     }
 
-    /// A line for people.
-    pub fn line(&self, text: fmt::Arguments<'_>) {
-        self.colored_line(&printable(&text.to_string()));
+    /// A line for people, of this format.
+    pub fn line(&self, format: &str, text: fmt::Arguments<'_>) {
+        self.colored_line(&formatted(format, &text.to_string()));
     }
 
     /// A line of nothing but our own words, whose colors are left out where there is no terminal.
@@ -69,7 +69,7 @@ impl Console {
     pub fn event(&self, event: &impl Serialize) {
         if self.audience == Audience::Programs {
             let json = serde_json::to_string(event).map_err(io::Error::from);
-            self.keep(json.and_then(|json| writeln!(io::stdout(), "{}", printable(&json))));
+            self.keep(json.and_then(|json| writeln!(io::stdout(), "{}", in_one_line(&json))));
         }
     }
 
@@ -95,8 +95,8 @@ impl Console {
 
 /// Says a line to people.
 macro_rules! tell {
-    ($console:expr, $($argument:tt)*) => {
-        $console.line(format_args!($($argument)*))
+    ($console:expr, $format:literal $($argument:tt)*) => {
+        $console.line($format, format_args!($format $($argument)*))
     };
 }
 pub(crate) use tell;

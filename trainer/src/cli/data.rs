@@ -204,7 +204,9 @@ impl TrainingData {
         if self.background.is_some() && dataset.preprocessing == Preprocessing::Bytes {
             warn(&format!("NOTE: --background changes nothing: the images of {} are opaque", dataset.name));
         }
-        tell!(console, "{}", describe(&loaded));
+        for line in describe(&loaded) {
+            tell!(console, "{line}");
+        }
         let shape = dataset.train.shape();
         let side = |side: usize| u16::try_from(side).with_context(|| format!("images of {shape} are too large"));
         let shape = Shape { height: side(shape.height)?, width: side(shape.width)?, channels: side(shape.channels)? };
@@ -297,7 +299,7 @@ impl TestData {
 }
 
 /// Which images there are, where they come from, and what was done to them, a line each.
-pub fn describe(loaded: &Loaded) -> String {
+pub fn describe(loaded: &Loaded) -> Vec<String> {
     let Loaded { dataset, origin, .. } = loaded;
     let mut lines = vec![format!("data       {} ({} classes), {origin}", dataset.name, dataset.class_names.len())];
     if let Preprocessing::Pictures { conversion, .. } = dataset.preprocessing {
@@ -314,5 +316,5 @@ pub fn describe(loaded: &Loaded) -> String {
     if parts.iter().any(|(_, images)| images.is_in_file()) {
         lines.push("memory     too many images to keep in memory: they are in a file".to_owned());
     }
-    lines.join("\n")
+    lines
 }

@@ -1,20 +1,23 @@
 //! `trainer eval model.bin`
 
+use std::cmp::Reverse;
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
+use trainer::architecture::thousands;
 use trainer::data::tested::Tested;
-use trainer::evaluate::{self, Confusion};
+use trainer::evaluate::{self, Confused, Confusion};
 use trainer::interval::{ENOUGH, Estimate, Interval};
+use trainer::limits::{MATRIX_CLASSES, SHOWN_CLASSES};
 use trainer::model_file;
 use trainer::number::{rate, shown};
 
 use super::data::{TestData, TestSet, describe};
 use super::mistakes::{self, Mistake, MistakeFlags};
-use super::output::{say, warn};
+use super::output::{say, say_json, warn};
 use super::tested::Test;
 
 /// Classify the test images with a model file, as the chip would.
@@ -56,7 +59,10 @@ struct Report<'a> {
     cores: usize,
     kernels: &'static str,
     classes: Vec<ClassReport<'a>>,
-    confusion: &'a Confusion,
+    /// `[truth][prediction]`; none of many classes.
+    confusion: Option<Vec<Vec<usize>>>,
+    /// The same without zeros, of any number of classes.
+    confusions: Vec<Confused>,
     /// The wrong answers, with `--mistakes`.
     #[serde(skip_serializing_if = "Option::is_none")]
     mistakes: Option<Vec<Mistake<'a>>>,
@@ -77,7 +83,7 @@ struct ClassReport<'a> {
 
 impl<'a> ClassReport<'a> {
     fn new(name: &'a str, class: usize, confusion: &Confusion) -> Self {
-        let right = confusion.counts[class][class];
+        let right = confusion.count(class, class);
         let (given, images) = (confusion.given(class), confusion.images(class));
         Self {
             name,
@@ -137,16 +143,20 @@ impl Eval {
             cores: if self.one_core { 1 } else { rayon::current_num_threads() },
             kernels: infer_core::KERNELS,
             classes: names.iter().enumerate().map(|(class, name)| ClassReport::new(name, class, &confusion)).collect(),
-            confusion: &confusion,
+            confusion: (names.len() <= MATRIX_CLASSES).then(|| confusion.matrix()),
+            confusions: confusion.entries().collect(),
             mistakes: self.single.gather(&bytes, &loaded, &names)?,
         };
         if self.json {
-            say!("{}", serde_json::to_string_pretty(&report)?);
-            return Ok(());
+            return say_json(&report);
         }
-        say!("{}", describe(&loaded));
+        for line in describe(&loaded) {
+            say!("{line}");
+        }
         if let Some(claim) = claim {
-            say!("{}", claim.lines());
+            for line in claim.lines().lines() {
+                say!("{line}");
+            }
         }
         report.print()
     }
@@ -179,14 +189,36 @@ impl Report<'_> {
             let row = format!("{precision:>9}{of_precision}  {recall:>6}{of_recall}");
             say!("{index:>3} {:<widest$}  {}", class.name, row.trim_end());
         }
+        if self.classes.len() > SHOWN_CLASSES { self.print_confusions() } else { self.print_matrix(widest) }
+    }
+
+    /// A row and a column for each class, of few.
+    fn print_matrix(&self, widest: usize) -> Result<()> {
         say!("\nconfusion: a row per true class, a column per predicted one");
-        let cell = self.confusion.counts.iter().flatten().max().map_or(1, |most| most.to_string().len()).max(3) + 1;
+        let most = self.confusions.iter().map(|entry| entry.count).max().unwrap_or(0);
+        let cell = most.to_string().len().max(3) + 1;
         let header: String = (0..self.classes.len()).map(|index| format!("{index:>cell$}")).collect();
         say!("    {:<widest$}{header}", "");
-        for (index, (class, row)) in self.classes.iter().zip(&self.confusion.counts).enumerate() {
+        for (index, (class, row)) in self.classes.iter().zip(self.confusion.iter().flatten()).enumerate() {
             let row: String = row.iter().map(|count| format!("{count:>cell$}")).collect();
             say!("{index:>3} {:<widest$}{row}", class.name);
         }
         self.mistakes.as_deref().map_or(Ok(()), mistakes::print)
+    }
+
+    /// The most frequent mistakes, of many classes.
+    fn print_confusions(&self) -> Result<()> {
+        let mut mistakes: Vec<&Confused> =
+            self.confusions.iter().filter(|entry| entry.truth != entry.prediction).collect();
+        // Stable: of equals the first class comes first.
+        mistakes.sort_by_key(|entry| Reverse(entry.count));
+        let listed = mistakes.len().min(SHOWN_CLASSES);
+        say!("\nconfusion: the {listed} most frequent of {} (--json has all)", thousands(mistakes.len()));
+        say!("images  class, taken for");
+        let name = |class: usize| self.classes.get(class).map_or("?", |class| class.name);
+        for Confused { truth, prediction, count } in mistakes.into_iter().take(listed) {
+            say!("{count:>6}  {} {}, taken for {} {}", truth, name(*truth), prediction, name(*prediction));
+        }
+        Ok(())
     }
 }

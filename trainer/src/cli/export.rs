@@ -6,9 +6,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 use trainer::architecture::thousands;
 use trainer::evaluate;
-use trainer::printable::printable;
 use trainer::quantize::choose::{Chosen, choose};
-use trainer::run::RunDirectory;
+use trainer::run::{RunDirectory, RunError};
 use trainer::whole_file::{is_stream, write_whole};
 
 use super::calibration::CalibrationName;
@@ -37,6 +36,12 @@ pub struct Export {
 impl Export {
     /// Quantizes the run's weights, with its own ranges: the same bytes that the run itself wrote; or with others.
     pub fn run(self) -> Result<()> {
+        // A training that ends in between would give this the weights of one moment and the calibration of another. Where
+        // nothing can be written nobody writes.
+        let _lock = match RunDirectory::open_to_write(&self.run) {
+            Err(error @ RunError::InUse { .. }) => return Err(error.into()),
+            locked => locked.ok(),
+        };
         let bytes = match self.calibration {
             None => RunDirectory::open(&self.run).export()?,
             Some(calibration) => self.calibrated(calibration)?,
@@ -54,7 +59,7 @@ impl Export {
     /// Says a line, but not into the pipe that the model may go into.
     fn tell(&self, line: &str) -> Result<()> {
         if is_stream(&self.out) {
-            complain(&printable(line));
+            complain(line);
         } else {
             say!("{line}");
         }

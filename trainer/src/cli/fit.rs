@@ -19,7 +19,7 @@ use super::interrupt::Interrupt;
 use super::named::{MODELS, RECIPES, is_path, named_or_file};
 use super::output::warn;
 use super::teacher::Teachers;
-use super::training_run::{TrainingRun, check_export};
+use super::training_run::{TrainingRun, check_export, warn_of_no_lock};
 use crate::Usage;
 
 /// Train a network, quantize it and export it.
@@ -156,7 +156,11 @@ impl Fit {
             teachers.check(&dataset)?;
         }
         recipe.check_batch(&architecture, dataset.train.len()).map_err(Usage::error)?;
-        tell!(console, "\n{architecture}\n");
+        tell!(console, "");
+        for line in architecture.to_string().lines() {
+            tell!(console, "{line}");
+        }
+        tell!(console, "");
 
         let config = RunConfig {
             data_dir: self.data.directory()?,
@@ -174,6 +178,7 @@ impl Fit {
         self.budget.check(&architecture, &config, &console)?;
         let name = format!("{}-{}-{}", architecture.name, dataset.name, self.seed);
         let directory = RunDirectory::create(self.out.as_deref(), &name)?;
+        warn_of_no_lock(&directory);
         directory.write_config(&config)?;
         skipped.write(&directory)?;
         directory.write_manifest(&dataset)?;

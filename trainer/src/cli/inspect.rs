@@ -11,7 +11,7 @@ use trainer::model_file;
 use trainer::quantize::Report;
 use trainer::run::RunDirectory;
 
-use super::output::{say, significant};
+use super::output::{say, say_json, significant};
 use super::{quantization, run_data};
 use crate::Usage;
 use trainer::hardware::time;
@@ -48,18 +48,22 @@ impl Inspect {
                 self.path.display()
             ))),
             (true, _) => self.report(),
-            (false, true) => self.list(&RunDirectory::open(&self.path).model()),
-            (false, false) => self.list(&self.path),
+            (false, true) => {
+                let directory = RunDirectory::open(&self.path);
+                self.list(&directory.model(), &directory.read_model()?)
+            }
+            (false, false) => {
+                let bytes = model_file::read(&self.path).with_context(|| self.path.display().to_string())?;
+                self.list(&self.path, &bytes)
+            }
         }
     }
 
-    fn list(&self, path: &Path) -> Result<()> {
+    fn list(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         let name = path.display().to_string();
-        let bytes = model_file::read(path).with_context(|| name.clone())?;
-        let listing = Listing::new(&bytes).with_context(|| name.clone())?;
+        let listing = Listing::new(bytes).with_context(|| name.clone())?;
         if self.json {
-            say!("{}", serde_json::to_string_pretty(&listing)?);
-            return Ok(());
+            return say_json(&listing);
         }
         print_file(&name, &listing)?;
         print_metadata(&listing.metadata)?;
@@ -76,8 +80,7 @@ impl Inspect {
         let dataset = run_data::load(&self.path, &config, self.data.as_deref(), self.json)?;
         let report = Report::new(&model, &config.calibration, &file, &dataset.validation)?;
         if self.json {
-            say!("{}", serde_json::to_string_pretty(&report)?);
-            return Ok(());
+            return say_json(&report);
         }
         say!("run        {} ({}, trained on {})", self.path.display(), config.model, config.dataset);
         if let Some(choice) = &config.calibration_choice {

@@ -78,7 +78,9 @@ impl Interrupt {
 /// Prints once what happens now.
 fn announce(announced: &AtomicBool) {
     if !announced.swap(true, Ordering::Relaxed) {
-        complain("\ninterrupted: ends behind this step, keeps what was learned; again: at once");
+        // After what a terminal shows of the key.
+        complain("");
+        complain("interrupted: ends behind this step, keeps what was learned; again: at once");
     }
 }
 

@@ -1,12 +1,14 @@
 //! Names on the command line that are built in, and paths that may take their place.
 
 use std::ffi::OsStr;
-use std::fs;
+use std::path::Path;
 
 use anyhow::{Result, anyhow};
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use trainer::architecture::Template;
+use trainer::bounded_file::read_named_text;
 use trainer::hardware::chips;
+use trainer::limits;
 use trainer::recipe::Recipe;
 
 use crate::Usage;
@@ -57,6 +59,8 @@ pub fn named_or_file<T, E: std::error::Error + Send + Sync + 'static>(
     if !is_path(name) {
         return built_in(name).map_err(Usage::error);
     }
-    let text = fs::read_to_string(name).map_err(|error| Usage::error(anyhow!("{what} {name}: {error}")))?;
+    // It may be a pipe, as of `--recipe <(command)`.
+    let text = read_named_text(Path::new(name), limits::TOML)
+        .map_err(|error| Usage::error(anyhow!("{what} {name}: {error}")))?;
     from_toml(&text).map_err(|error| Usage::error(anyhow!("{name}: {error}")))
 }

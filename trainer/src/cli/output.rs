@@ -3,30 +3,46 @@
 use std::io::{IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
-use trainer::printable::printable;
+use trainer::printable::{message, printable};
 
 /// Prints a line to standard output; a reader that has gone away is an error that `main` takes for a normal end.
+///
+/// Everything that is printed goes through here, [`say_json`], [`tell`](super::console::tell), [`complain`] or [`warn`], which spell
+/// out what a terminal would obey, line breaks too where they are not the format's own: see [`trainer::printable`].
 macro_rules! say {
-    ($($argument:tt)*) => {
-        writeln!(std::io::stdout(), "{}", trainer::printable::printable(&format!($($argument)*)))?
+    ($format:literal $($argument:tt)*) => {
+        writeln!(std::io::stdout(), "{}", trainer::printable::formatted($format, &format!($format $($argument)*)))?
     };
 }
 pub(crate) use say;
 
-/// Text in a color where there is a terminal that has colors, and the user (`NO_COLOR`) does not mind.
+/// Prints a value as JSON in several lines.
+pub fn say_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    writeln!(std::io::stdout(), "{}", printable(&serde_json::to_string_pretty(value)?))?;
+    Ok(())
+}
+
+/// Text in a color where there is a terminal that has colors, and the user (`NO_COLOR`) does not mind. The text is our own, or
+/// was made printable before.
 pub fn colored(text: &str, color: AnsiColor) -> String {
     let style = Style::new().fg_color(Some(color.into()));
     format!("{style}{text}{style:#}")
 }
 
-/// Says a line of our own words on standard error. That nobody can be told is no reason for a program to end.
+/// Says a line on standard error. That nobody can be told is no reason for a program to end.
 pub fn complain(text: &str) {
-    let _ = writeln!(anstream::stderr(), "{text}");
+    let _ = writeln!(anstream::stderr(), "{}", message(text));
+}
+
+/// Says an error, on standard error.
+pub fn complain_of(error: &str) {
+    let text = for_terminal(&format!("error: {}", message(error)));
+    let _ = writeln!(anstream::stderr(), "{}", text.replacen("error:", &colored("error:", AnsiColor::Red), 1));
 }
 
 /// Shows a warning that cannot be overlooked, on standard error.
 pub fn warn(text: &str) {
-    complain(&format!("\n{}\n", colored(&for_terminal(&printable(text)), AnsiColor::Yellow)));
+    let _ = writeln!(anstream::stderr(), "\n{}\n", colored(&for_terminal(&message(text)), AnsiColor::Yellow));
 }
 
 /// Columns of a terminal.

@@ -4,11 +4,12 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::builder::PossibleValuesParser;
 use trainer::report::figures::{self, curves};
 use trainer::report::{Figure, Findings, Kind, RunRecord};
-use trainer::whole_file::write_whole;
+use trainer::run::RunDirectory;
+use trainer::whole_file::{replace_whole, write_whole};
 
 use super::output::say;
 use crate::Usage;
@@ -67,11 +68,13 @@ impl Plot {
         }
         let format = self.format(file)?;
         let runs = RunRecord::read_all(&self.runs)?;
-        let directory = match (&self.out, &self.runs[..]) {
-            (Some(out), _) => out.clone(),
-            (None, [run]) => run.join("figures"),
-            (None, _) => PathBuf::from("."),
+        let (directory, _lock) = match (&self.out, &self.runs[..]) {
+            (Some(out), _) => (out.clone(), None),
+            (None, [run]) => (figures_of(run)?, Some(RunDirectory::open_to_write(run)?)),
+            (None, _) => (PathBuf::from("."), None),
         };
+        // What a run holds does not choose another file to be written.
+        let write = if self.out.is_some() { write_whole } else { replace_whole };
         let mut findings = None;
         for kind in kinds {
             let Some(figure) = draw(kind, &runs, &mut findings)? else {
@@ -86,8 +89,8 @@ impl Plot {
                 }
             };
             match format {
-                Format::Svg => write_whole(&path, figure.svg().as_bytes())?,
-                Format::Png => write_whole(&path, &figure.png()?)?,
+                Format::Svg => write(&path, figure.svg().as_bytes())?,
+                Format::Png => write(&path, &figure.png()?)?,
             }
             say!("wrote      {}", path.display());
         }
@@ -119,6 +122,15 @@ impl Plot {
             (None, None) => Ok(Format::Svg),
         }
     }
+}
+
+/// The directory of a run's figures. A link there would lead out of the run.
+fn figures_of(run: &Path) -> Result<PathBuf> {
+    let figures = run.join("figures");
+    if figures.is_symlink() {
+        bail!("{} is a link, and what is in a run is not followed out of it; give --out", figures.display());
+    }
+    Ok(figures)
 }
 
 /// Draws a figure; the findings of the run are read when the first figure needs them.

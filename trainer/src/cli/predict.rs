@@ -12,7 +12,6 @@ use trainer::data::pictures::images_of;
 use trainer::memory;
 use trainer::model_file;
 use trainer::preprocess::{Background, Conversion, Observed, PictureError, Preprocessing, Resize, SixteenBit, decode};
-use trainer::printable::in_one_line;
 
 use super::data::{ResizeMode, background};
 use super::output::{complain, say, warn};
@@ -120,14 +119,14 @@ impl Predict {
                     Err(error) => {
                         let advice =
                             if matches!(error, PictureError::OtherSize { .. }) { "; give --resize" } else { "" };
-                        complain(&format!("error: {}: {error}{advice}", in_one_line(&name)));
+                        complain(&format!("error: {name}: {error}{advice}"));
                         unreadable += 1;
                         continue;
                     }
                 };
                 if let Some(flat) = observed.flat {
                     let why = flat.cause.explain(&conversion, "its");
-                    complain(&format!("NOTE: {}: one flat color as input; {why}", in_one_line(&name)));
+                    complain(&format!("NOTE: {name}: one flat color as input; {why}"));
                 }
                 observed.sixteen_bit.into_iter().for_each(|range| sixteen_bit.add(range));
                 let output = network.classify(&pixels)?;
@@ -135,7 +134,11 @@ impl Predict {
                 let prediction = self.prediction(name, &output, &probabilities, &names);
                 match self.json {
                     true => say!("{}", serde_json::to_string(&prediction)?),
-                    false => say!("{}", prediction.text()),
+                    false => {
+                        for line in prediction.lines() {
+                            say!("{line}");
+                        }
+                    }
                 }
             }
         }
@@ -231,14 +234,14 @@ impl Predict {
 
 impl Prediction<'_> {
     /// A line; or a line for the picture and one for each class, where that would be too long.
-    fn text(&self) -> String {
+    fn lines(&self) -> Vec<String> {
         let places: Vec<String> =
             self.top.iter().map(|place| format!("{} {:.1}%", place.class, 100.0 * place.probability)).collect();
-        let picture = in_one_line(&self.picture);
-        let line = format!("{picture}: {}", places.join(", "));
+        let line = format!("{}: {}", self.picture, places.join(", "));
         if line.chars().count() <= COLUMNS {
-            return line;
+            return vec![line];
         }
-        format!("{picture}:\n  {}", places.join("\n  "))
+        let places = places.iter().map(|place| format!("  {place}"));
+        std::iter::once(format!("{}:", self.picture)).chain(places).collect()
     }
 }

@@ -1,7 +1,7 @@
 //! `trainer report RUN...`, and the report at the end of a fit.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 use trainer::architecture::thousands;
@@ -40,15 +40,19 @@ pub struct Report {
 impl Report {
     /// Writes the page and says where it is.
     pub fn run(self) -> Result<()> {
-        let out = match (&self.out, &self.runs[..]) {
+        let page = match (&self.out, &self.runs[..]) {
             (Some(out), _) if out.is_dir() => {
                 return Err(Usage::error(anyhow!("--out {} is a directory; name a file", out.display())));
             }
-            (Some(out), _) => out.clone(),
-            (None, [run]) => page_of(run),
-            (None, _) => PathBuf::from("comparison.html"),
+            (Some(out), _) => Place::Named(out.clone()),
+            (None, [run]) => Place::In(RunDirectory::open(run)),
+            (None, _) => Place::Named(PathBuf::from("comparison.html")),
         };
         let runs = RunRecord::read_all(&self.runs)?;
+        // What is no run has no lock, so they are read before.
+        let is_written = self.refresh || matches!(page, Place::In(_));
+        let written = self.runs.iter().filter(|_| is_written);
+        let _locks = written.map(|run| RunDirectory::open_to_write(run)).collect::<Result<Vec<_>, _>>()?;
         if self.refresh {
             for run in &runs {
                 let dataset =
@@ -56,8 +60,8 @@ impl Report {
                 run.refresh(&dataset)?;
             }
         }
-        let bytes = write(runs, &out)?;
-        say!("wrote      {}, {} bytes", out.display(), thousands(bytes));
+        let bytes = page.write(runs)?;
+        say!("wrote      {}, {} bytes", page.path().display(), thousands(bytes));
         Ok(())
     }
 }
@@ -71,29 +75,49 @@ pub fn after_fit(
     file: &[u8],
     dataset: &Dataset,
 ) -> Option<PathBuf> {
-    let page = page_of(directory.path());
+    let page = Place::In(directory.clone());
     let written = Findings::gather(model, calibration, file, dataset)
         .and_then(|findings| findings.write(directory))
         .and_then(|()| RunRecord::read_all(&[directory.path()]))
-        .and_then(|runs| write(runs, &page));
+        .and_then(|runs| page.write(runs));
     if let Err(error) = written {
         warn(&format!(
-            "WARNING: the model is written, but there is no report: {error}\n\
-             `trainer report --refresh {}` tries again.",
+            "WARNING: the model is written, but there is no report: {error}; \
+             `trainer report --refresh {}` tries again",
             directory.path().display()
         ));
         return None;
     }
-    Some(page)
+    Some(page.path())
 }
 
-fn page_of(run: &Path) -> PathBuf {
-    run.join("report.html")
+/// Name of the page in a run.
+const PAGE: &str = "report.html";
+
+/// Where the page goes.
+enum Place {
+    /// Into the directory of its run.
+    In(RunDirectory),
+    /// Where the user wants it.
+    Named(PathBuf),
 }
 
-fn write(runs: Vec<RunRecord>, out: &Path) -> Result<usize, ReportError> {
-    let with_findings = |run: RunRecord| run.findings().map(|findings| (run, findings));
-    let html = page::html(&runs.into_iter().map(with_findings).collect::<Result<Vec<_>, _>>()?)?;
-    write_whole(out, html.as_bytes())?;
-    Ok(html.len())
+impl Place {
+    fn path(&self) -> PathBuf {
+        match self {
+            Self::In(run) => run.path().join(PAGE),
+            Self::Named(path) => path.clone(),
+        }
+    }
+
+    /// Writes the page and says how many bytes it has.
+    fn write(&self, runs: Vec<RunRecord>) -> Result<usize, ReportError> {
+        let with_findings = |run: RunRecord| run.findings().map(|findings| (run, findings));
+        let html = page::html(&runs.into_iter().map(with_findings).collect::<Result<Vec<_>, _>>()?)?;
+        match self {
+            Self::In(run) => run.write(PAGE, html.as_bytes())?,
+            Self::Named(path) => write_whole(path, html.as_bytes())?,
+        }
+        Ok(html.len())
+    }
 }

@@ -38,12 +38,17 @@ pub struct TrainingRun {
 }
 
 impl TrainingRun {
-    /// The run at `path`, as far as it has come, on its pictures or on those at `data`; `export` goes before what it was told.
+    /// The run at `path`, as far as it has come, on its pictures or on those at `data`; and writes its
+    /// model to `export` too.
     pub fn resume(path: &Path, data: Option<&Path>, export: Option<PathBuf>, console: Console) -> Result<Self> {
-        let directory = RunDirectory::open(path);
+        // What is no run has no lock.
+        RunDirectory::open(path).read_config()?;
+        let directory = RunDirectory::open_to_write(path)?;
+        warn_of_no_lock(&directory);
         let mut config = directory.read_config()?;
         config.recipe.check().with_context(|| path.join("run.json").display().to_string())?;
-        let unfinished = match directory.read_unfinished()? {
+        let architecture = Architecture::new(config.model.clone(), config.input, &config.layers)?;
+        let unfinished = match directory.read_unfinished(architecture.parameters())? {
             Some(unfinished) => unfinished,
             // Interrupted before there was anything to keep.
             None if !directory.is_finished() => Unfinished::default(),
@@ -54,10 +59,15 @@ impl TrainingRun {
                 )));
             }
         };
-        if let Some(export) = export {
-            config.export = Some(std::path::absolute(export)?);
-        } else if let Some(export) = &config.export {
-            check_export(export).map_err(|error| anyhow!("{error}; so run.json has it: name another --export"))?;
+        // A run may come from elsewhere, and its files do not choose what is overwritten outside of it.
+        let export_before = std::mem::replace(&mut config.export, export.map(std::path::absolute).transpose()?);
+        if let (Some(before), None) = (export_before, &config.export) {
+            warn(&format!(
+                "NOTE: this run was begun with --export {}, which is not repeated: its model will be in {}; name --export again \
+                 to write it elsewhere too",
+                before.display(),
+                directory.model().display()
+            ));
         }
         let teachers = Teachers::open(&config.teachers)?;
         let dataset = run_data::load(path, &config, data, !console.is_text())?;
@@ -200,6 +210,16 @@ fn name_checkpoint(error: FitError, directory: &RunDirectory) -> anyhow::Error {
     match error {
         FitError::Checkpoint(error) => anyhow::Error::from(error).context(directory.unfinished().display().to_string()),
         error => error.into(),
+    }
+}
+
+/// Says so where nothing keeps two processes from writing into one run.
+pub fn warn_of_no_lock(directory: &RunDirectory) {
+    if directory.is_unprotected() {
+        warn(&format!(
+            "NOTE: the file system of {} has no locks; see to it that no other process writes into this run",
+            directory.path().display()
+        ));
     }
 }
 

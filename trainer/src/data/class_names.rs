@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::Read;
+use std::io;
 use std::path::Path;
 
 use unicode_normalization::UnicodeNormalization;
@@ -11,7 +10,8 @@ use unicode_normalization::UnicodeNormalization;
 use super::DataError;
 use super::first_few::in_a_row;
 use super::pictures::FolderError;
-use crate::limits::{CLASSES_TXT_BYTES, LONGEST_NAME, MOST_CLASSES};
+use crate::bounded_file;
+use crate::limits::{CLASSES_TXT, LONGEST_NAME, MOST_CLASSES};
 use crate::printable::is_control;
 
 /// First lines that are a heading of a column, in lower case. "name" and the like are no classes of anybody's.
@@ -94,11 +94,12 @@ pub fn is_heading(name: &str) -> bool {
 pub fn read(path: &Path) -> Result<Vec<String>, DataError> {
     let io_error = |source| DataError::Io { path: path.to_owned(), source };
     let refuse = |reason: &str| DataError::ClassList { path: path.to_owned(), reason: reason.to_owned() };
-    let mut bytes = Vec::new();
-    File::open(path).map_err(io_error)?.take(CLASSES_TXT_BYTES + 1).read_to_end(&mut bytes).map_err(io_error)?;
-    if bytes.len() as u64 > CLASSES_TXT_BYTES {
-        return Err(refuse("it is longer than any list of names"));
-    }
+    let bytes = match bounded_file::read_regular(path, CLASSES_TXT) {
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+            return Err(refuse("it is longer than any list of names"));
+        }
+        read => read.map_err(io_error)?,
+    };
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
         return Err(refuse("it is in UTF-16; save it as UTF-8"));
     }

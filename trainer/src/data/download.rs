@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::DataError;
 use crate::architecture::thousands;
+use crate::bounded_file;
 
 /// A file that is published somewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +95,7 @@ pub fn download_with(
 /// [`DataError::Io`].
 pub fn sha256(path: &Path) -> Result<String, DataError> {
     let io_error = |source| DataError::Io { path: path.to_owned(), source };
-    let mut file = fs::File::open(path).map_err(io_error)?;
+    let mut file = bounded_file::open_regular(path).map_err(io_error)?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 64 * 1024];
     loop {

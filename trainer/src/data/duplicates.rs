@@ -65,7 +65,7 @@ pub fn warnings(parts: &[Part<'_>]) -> io::Result<Vec<String>> {
         .filter(|(pairs, ..)| !pairs.is_empty())
         .map(|(pairs, what, advice)| {
             let count = counted(pairs.len(), "image");
-            format!("WARNING: {count} {what}, the same at {shape}:{}\n{advice}", list(&pairs))
+            format!("WARNING: {count} {what}, the same at {shape}:{}\n  {advice}", list(&pairs))
         })
         .collect();
     Ok(warnings)

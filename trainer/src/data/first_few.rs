@@ -2,16 +2,19 @@
 
 use std::fmt::Write;
 
+use crate::printable::in_one_line;
+
 /// Entries that a message names.
 const NAMED: usize = 5;
 
-/// A line for each of the first five, and one that counts the others.
+/// A line for each of the first five, and one that counts the others. Each is indented, as
+/// [`message`](crate::printable::message) asks of lines.
 pub(super) fn first_few(lines: impl ExactSizeIterator<Item = String>) -> String {
     let more = lines.len().saturating_sub(NAMED);
     let mut text = String::new();
     for line in lines.take(NAMED) {
         // Writing to a string cannot fail.
-        let _ = write!(text, "\n  {line}");
+        let _ = write!(text, "\n  {}", in_one_line(&line));
     }
     if more > 0 {
         let _ = write!(text, "\n  and {more} more");

@@ -3,7 +3,6 @@
 //! A big-endian header - magic (`0x0803` for images, `0x0801` for labels), then one `u32` per dimension - and the bytes.
 //! (Source: <http://yann.lecun.com/exdb/mnist/>, "the IDX file format".)
 
-use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
@@ -12,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::download::hexadecimal;
 use super::{DataError, Images, Shape};
+use crate::bounded_file::open_regular;
 use crate::memory;
 
 const IMAGES_MAGIC: u32 = 0x0803;
@@ -122,8 +122,8 @@ fn read_file<const DIMENSIONS: usize>(
 fn open(path: &Path) -> Result<Box<dyn Read>, DataError> {
     let io_error = |source| DataError::Io { path: path.to_owned(), source };
     let mut magic = Vec::new();
-    File::open(path).map_err(io_error)?.take(2).read_to_end(&mut magic).map_err(io_error)?;
-    let reader = BufReader::new(File::open(path).map_err(io_error)?);
+    open_regular(path).map_err(io_error)?.take(2).read_to_end(&mut magic).map_err(io_error)?;
+    let reader = BufReader::new(open_regular(path).map_err(io_error)?);
     Ok(if magic == [0x1F, 0x8B] { Box::new(MultiGzDecoder::new(reader)) } else { Box::new(reader) })
 }
 

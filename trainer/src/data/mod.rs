@@ -571,7 +571,7 @@ pub enum DataError {
     },
     /// The cache holds something else than what was fetched into it.
     #[error(
-        "the cache does not hold Fashion-MNIST as it was fetched: {reason}.\n\
+        "the cache does not hold Fashion-MNIST as it was fetched: {reason}. \
          Remove {directory}, and it is fetched again"
     )]
     Cache {
@@ -582,7 +582,7 @@ pub enum DataError {
     },
     /// Fashion-MNIST was asked for and is nowhere.
     #[error(
-        "Fashion-MNIST is not to be had: {reason}.\n\
+        "Fashion-MNIST is not to be had: {reason}. \
          Set FASHION_MNIST_DIR or give --data with a directory of its four IDX files, or use --dataset garments"
     )]
     Unavailable {

@@ -250,9 +250,9 @@ fn built_in(request: &Request, why: Option<&str>) -> Result<Loaded, DataError> {
     let dataset = convert_and_split(garments::NAME.to_owned(), class_names, train, test, request)?;
     let warning = why.map(|why| {
         format!(
-            "WARNING: this trains on the built-in set \"garments\", drawn by the trainer, NOT on Fashion-MNIST.\n\
-             Why: {why}.\n\
-             What to do: connect to the network, or set FASHION_MNIST_DIR (or give --data) to a directory with the\n\
+            "WARNING: this trains on the built-in set \"garments\", drawn by the trainer, NOT on Fashion-MNIST.\n  \
+             Why: {why}.\n  \
+             What to do: connect to the network, or set FASHION_MNIST_DIR (or give --data) to a directory with the\n  \
              four files of Fashion-MNIST. --dataset fashion-mnist makes this an error, --dataset garments silences it."
         )
     });

@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn counts_and_rates_follow_from_the_answers() {
         let confusion = confusion(&answers(), 3);
-        assert_eq!(confusion.counts, [[2, 1, 0], [2, 1, 0], [0, 0, 0]]);
+        assert_eq!(confusion.matrix(), [[2, 1, 0], [2, 1, 0], [0, 0, 0]]);
         let [precision, recall, f1] = rates(&confusion, 0).map(Option::unwrap);
         assert_eq!((precision, recall), (0.5, 2.0 / 3.0));
         assert!((f1 - 4.0 / 7.0).abs() < 1e-12);

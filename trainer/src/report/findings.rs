@@ -1,21 +1,29 @@
 //! What a report needs of a run beyond its other files: answers to the test pictures, some pictures, quantization errors.
 
+use std::io;
 use std::path::PathBuf;
-use std::{fs, io};
 
+use infer_core::stage::MAX_LAYERS;
 use serde::{Deserialize, Serialize};
 
 use super::ReportError;
 use super::answers::{self, Answer};
 use super::picture::Picture;
 use super::quantization_error::{self, LayerError};
+use crate::bounded_file;
 use crate::data::{Dataset, Images};
 use crate::evaluate::EvaluateError;
+use crate::limits;
 use crate::model::FloatModel;
 use crate::printable::in_one_line;
 use crate::quantize::Calibration;
 use crate::run::{RunDirectory, RunError};
-use crate::whole_file::write_whole;
+
+/// Name of the file of the answers.
+const ANSWERS: &str = "answers.csv";
+
+/// Name of the file of the rest.
+const SHOWN: &str = "report.json";
 
 /// Pictures of a grid: five rows of five.
 pub const GRID: usize = 25;
@@ -102,11 +110,11 @@ impl Findings {
     /// # Errors
     /// [`ReportError::Write`], [`ReportError::Run`].
     pub fn write(&self, directory: &RunDirectory) -> Result<(), ReportError> {
-        write_whole(&answers_path(directory), self.answers_csv.as_bytes())?;
+        directory.write(ANSWERS, self.answers_csv.as_bytes())?;
         let path = shown_path(directory);
         let json = serde_json::to_string(&self.shown)
             .map_err(|source| RunError::Json { path: path.display().to_string(), source })?;
-        Ok(write_whole(&path, json.as_bytes())?)
+        Ok(directory.write(SHOWN, json.as_bytes())?)
     }
 
     /// Reads what [`write`](Self::write) wrote for a model of so many classes.
@@ -115,8 +123,8 @@ impl Findings {
     /// [`ReportError::NoFindings`], [`ReportError::Findings`], [`ReportError::Run`].
     pub fn read(directory: &RunDirectory, classes: usize) -> Result<Self, ReportError> {
         let run = || directory.path().display().to_string();
-        let read = |path: PathBuf| {
-            let text = fs::read_to_string(&path);
+        let read = |path: PathBuf, limit| {
+            let text = bounded_file::read_regular_text(&path, limit);
             let path = path.display().to_string();
             match text {
                 Ok(text) => Ok((path, text)),
@@ -127,11 +135,19 @@ impl Findings {
             }
         };
         let refuse = |path, reason| ReportError::Findings { path, reason, run: run() };
-        let (path, text) = read(answers_path(directory))?;
+        let (path, text) = read(answers_path(directory), limits::ANSWERS)?;
         let answers = answers::from_csv(&text, classes).map_err(|reason| refuse(path, reason))?;
         let answers_csv = text;
-        let (path, text) = read(shown_path(directory))?;
-        let shown: Shown = serde_json::from_str(&text).map_err(|error| refuse(path.clone(), error.to_string()))?;
+        let (path, text) = read(shown_path(directory), limits::REPORT_JSON)?;
+        let mut shown: Shown = serde_json::from_str(&text).map_err(|error| refuse(path.clone(), error.to_string()))?;
+        if shown.samples.len().max(shown.mistakes.len()) > GRID || shown.quantization_error.len() > MAX_LAYERS {
+            let reason = format!("there are more than {GRID} samples or mistakes, or more than {MAX_LAYERS} layers");
+            return Err(refuse(path, reason));
+        }
+        let samples = shown.samples.iter_mut().map(|sample| &mut sample.picture);
+        for picture in samples.chain(shown.mistakes.iter_mut().map(|mistake| &mut mistake.picture)) {
+            *picture = picture.checked().map_err(|reason| refuse(path.clone(), reason))?;
+        }
         if let Some(sample) = shown.samples.iter().find(|sample| sample.class >= classes) {
             return Err(refuse(path, format!("a sample is of class {}, but there are {classes}", sample.class)));
         }
@@ -154,11 +170,11 @@ fn spread(count: usize, most: usize) -> Vec<usize> {
 }
 
 fn answers_path(directory: &RunDirectory) -> PathBuf {
-    directory.path().join("answers.csv")
+    directory.path().join(ANSWERS)
 }
 
 fn shown_path(directory: &RunDirectory) -> PathBuf {
-    directory.path().join("report.json")
+    directory.path().join(SHOWN)
 }
 
 #[cfg(test)]

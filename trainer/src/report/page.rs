@@ -13,7 +13,7 @@ use super::target::{self, TargetView};
 use super::{Figure, Findings, Kind, ReportError, RunRecord, answers};
 use crate::architecture::{self, thousands};
 use crate::data::{fashion_mnist, garments};
-use crate::evaluate::Confusion;
+use crate::evaluate::{Confused, Confusion};
 use crate::fit::selection::Selection;
 use crate::interval::{Estimate, Interval};
 use crate::printable::in_one_line;
@@ -312,26 +312,19 @@ fn notices(run: &RunRecord) -> Vec<Notice> {
 
 /// The most frequent confusions.
 fn confusions(run: &RunRecord, confusion: &Confusion) -> Vec<ConfusionRow> {
-    let mut pairs: Vec<(usize, usize, usize)> = Vec::new();
-    for (truth, row) in confusion.counts.iter().enumerate() {
-        let wrong = row.iter().enumerate().filter(|&(prediction, &count)| prediction != truth && count > 0);
-        pairs.extend(wrong.map(|(prediction, &count)| (truth, prediction, count)));
-    }
-    pairs.sort_by(|a, b| b.2.cmp(&a.2).then(a.cmp(b)));
-    pairs.truncate(LISTED);
-    let row = |(truth, prediction, count): (usize, usize, usize)| ConfusionRow {
+    let row = |Confused { truth, prediction, count }: Confused| ConfusionRow {
         truth: run.class_name(truth).to_owned(),
         prediction: run.class_name(prediction).to_owned(),
         count,
-        share: format!("{:.1}%", 100.0 * count as f64 / confusion.counts[truth].iter().sum::<usize>() as f64),
+        share: format!("{:.1}%", 100.0 * count as f64 / confusion.images(truth) as f64),
     };
-    pairs.into_iter().map(row).collect()
+    confusion.mistakes().into_iter().take(LISTED).map(row).collect()
 }
 
 fn rates(run: &RunRecord, confusion: &Confusion) -> Vec<ClassRow> {
     let row = |(class, name): (usize, &String)| ClassRow {
         name: name.clone(),
-        pictures: thousands(confusion.counts[class].iter().sum()),
+        pictures: thousands(confusion.images(class)),
         rates: answers::rates(confusion, class)
             .map(|rate| rate.map_or_else(|| "–".to_owned(), |rate| format!("{rate:.3}"))),
         intervals: [

@@ -5,9 +5,16 @@ use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 
 use crate::data::Shape;
+use crate::preprocess::LONGEST_SIDE;
 
 /// Longest side that is kept; larger pictures are made smaller by whole factors.
 const LONGEST: usize = 64;
+
+/// Pixels of a picture at most: so long and thin that none would be left of its short side.
+const MOST_PIXELS: usize = LONGEST_SIDE as usize * (LONGEST_SIDE as usize / LONGEST);
+
+/// Memory for what stands around the pixels of a picture's file.
+const DECODER_BYTES: usize = 1 << 20;
 
 /// A gray or RGB picture.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +76,37 @@ impl Picture {
         Self::encode(colors.as_flattened(), shape, png::ColorType::Rgb)
     }
 
+    /// The picture again, if it is one that a report can hold: its file is a PNG of the size that it says, and no larger than
+    /// [`thumbnail`](Self::thumbnail) makes them. Nothing but its pixels is kept of the file.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn checked(&self) -> Result<Self, String> {
+        if self.width.saturating_mul(self.height) > MOST_PIXELS {
+            return Err(format!("a picture of {}x{} is too large for a report", self.height, self.width));
+        }
+        let file = BASE64_STANDARD.decode(&self.png).map_err(|error| format!("a picture is no base64: {error}"))?;
+        let limits = png::Limits { bytes: DECODER_BYTES };
+        let unreadable = |error: png::DecodingError| format!("a picture cannot be decoded: {error}");
+        let decoder = png::Decoder::new_with_limits(std::io::Cursor::new(file), limits);
+        let mut reader = decoder.read_info().map_err(unreadable)?;
+        let (width, height) = (reader.info().width as usize, reader.info().height as usize);
+        if (width, height) != (self.width, self.height) {
+            return Err(format!(
+                "a picture is said to be {}x{} and its file is {height}x{width}",
+                self.height, self.width
+            ));
+        }
+        let (color, depth) = reader.output_color_type();
+        if depth != png::BitDepth::Eight || !matches!(color, png::ColorType::Grayscale | png::ColorType::Rgb) {
+            return Err("a picture is neither gray nor RGB".to_owned());
+        }
+        let mut pixels = vec![0; width * height * color.samples()];
+        reader.next_frame(&mut pixels).map_err(unreadable)?;
+        Self::encode(&pixels, Shape { height, width, channels: color.samples() }, color)
+            .map_err(|error| format!("a picture cannot be encoded: {error}"))
+    }
+
     fn encode(pixels: &[u8], shape: Shape, color: png::ColorType) -> Result<Self, png::EncodingError> {
         let mut file = Vec::new();
         let mut encoder = png::Encoder::new(&mut file, shape.width as u32, shape.height as u32);
@@ -101,6 +139,34 @@ mod tests {
         assert_eq!(decode(&rgb), (png::ColorType::Rgb, pixels.clone()));
         let gray = Picture::thumbnail(&pixels, Shape { height: 5, width: 9, channels: 1 }).unwrap();
         assert_eq!(decode(&gray), (png::ColorType::Grayscale, pixels));
+    }
+
+    #[test]
+    fn a_picture_that_is_read_back_is_what_it_says_or_refused() {
+        let shape = |height, width, channels| Shape { height, width, channels };
+        for shape in [shape(28, 28, 1), shape(96, 130, 3), shape(1024, 15, 1)] {
+            let picture = Picture::thumbnail(&vec![7; shape.len()], shape).unwrap();
+            assert_eq!(picture.checked().as_ref(), Ok(&picture));
+        }
+        let picture = Picture::rgb(&[[1, 2, 3]; 4], 2).unwrap();
+        // The header of the file, with another width and a checksum that is right: its memory is never asked for.
+        let mut bomb = BASE64_STANDARD.decode(&picture.png).unwrap();
+        bomb[16..20].copy_from_slice(&60_000u32.to_be_bytes());
+        let mut crc = flate2::Crc::new();
+        crc.update(&bomb[12..29]);
+        bomb[29..33].copy_from_slice(&crc.sum().to_be_bytes());
+        let bomb = BASE64_STANDARD.encode(bomb);
+        for (hostile, expected) in [
+            (Picture { width: 60_000, png: bomb.clone(), ..picture.clone() }, "2x60000 is too large for a report"),
+            (Picture { png: bomb, ..picture.clone() }, "is said to be 2x2 and its file is 2x60000"),
+            (Picture { width: usize::MAX, ..picture.clone() }, "is too large for a report"),
+            (Picture { png: "?".to_owned(), ..picture.clone() }, "is no base64"),
+            (Picture { png: String::new(), ..picture.clone() }, "cannot be decoded"),
+            (Picture { png: BASE64_STANDARD.encode("<svg onload=alert(1)>"), ..picture }, "cannot be decoded"),
+        ] {
+            let message = hostile.checked().unwrap_err();
+            assert!(message.contains(expected), "{message}");
+        }
     }
 
     #[test]

@@ -9,7 +9,6 @@ use crate::architecture::Architecture;
 use crate::data::Dataset;
 use crate::fit::Epoch;
 use crate::model::FloatModel;
-use crate::model_file;
 use crate::printable::is_control;
 use crate::run::{Metrics, RunConfig, RunDirectory, RunError};
 
@@ -37,7 +36,9 @@ impl RunRecord {
     pub fn read(path: &Path) -> Result<Self, ReportError> {
         let directory = RunDirectory::open(path);
         let mut config = directory.read_config()?;
-        config.class_names.iter_mut().chain([&mut config.dataset]).for_each(|name| *name = shown(name));
+        let RunConfig { class_names, trainer, model, dataset, recipe, .. } = &mut config;
+        let names = [trainer, model, dataset, &mut recipe.name, &mut recipe.description];
+        class_names.iter_mut().chain(names).for_each(|name| *name = shown(name));
         let architecture =
             Architecture::new(config.model.clone(), config.input, &config.layers).map_err(RunError::from)?;
         let history = directory.read_history()?;
@@ -79,9 +80,7 @@ impl RunRecord {
     /// [`ReportError::OtherPictures`] where the model is not as accurate on these pictures as it was in the run, and
     /// those of [`Findings::gather`] and [`Findings::write`].
     pub fn refresh(&self, dataset: &Dataset) -> Result<(), ReportError> {
-        let path = self.directory.model();
-        let file =
-            model_file::read(&path).map_err(|source| RunError::Io { path: path.display().to_string(), source })?;
+        let file = self.directory.read_model()?;
         let findings = Findings::gather(&self.model()?, &self.config.calibration, &file, dataset)?;
         let right = answers::accuracy(&findings.answers);
         let (expected, expected_right) = (self.metrics.images.test, self.metrics.int8.scores.test.accuracy);

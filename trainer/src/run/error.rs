@@ -4,7 +4,7 @@ use std::io;
 
 use crate::architecture::ArchitectureError;
 use crate::fit::CheckpointError;
-use crate::model_file::ModelFileError;
+use crate::model_file::{LimitError, ModelFileError, ReadError};
 use crate::quantize::QuantizeError;
 use crate::tensor_error::one_line;
 use crate::whole_file::WriteError;
@@ -18,6 +18,14 @@ pub enum RunError {
     Exists {
         /// The directory.
         path: String,
+    },
+    /// Another process writes into the directory.
+    #[error("{run} is in use by {}; wait until that ends, or stop it", by(*.process))]
+    InUse {
+        /// The directory.
+        run: String,
+        /// Which process, as far as it is known.
+        process: Option<u32>,
     },
     /// A file or directory could not be read or written.
     #[error("{path}: {source}")]
@@ -44,6 +52,22 @@ pub enum RunError {
         names: usize,
         /// Outputs of the last layer.
         outputs: usize,
+    },
+    /// `run.json` asks for more than the host gives.
+    #[error("{path}: {limit}")]
+    Limit {
+        /// The file.
+        path: String,
+        /// What it asks for.
+        limit: LimitError,
+    },
+    /// `model.bin` cannot be read, or is no model that the host runs.
+    #[error("{path}: {source}")]
+    Model {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        source: ReadError,
     },
     /// Where the training stood cannot be read.
     #[error("{path}: {source}")]
@@ -87,8 +111,13 @@ pub enum RunError {
         run: String,
     },
     /// The weights cannot be read or are not the architecture's.
-    #[error("weights: {}", one_line(.0))]
-    Weights(#[from] candle_core::Error),
+    #[error("{path}: {}", one_line(.source))]
+    Weights {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        source: candle_core::Error,
+    },
     /// The model cannot be quantized.
     #[error(transparent)]
     Quantize(#[from] QuantizeError),
@@ -98,4 +127,9 @@ pub enum RunError {
     /// A file cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+}
+
+/// A process in a message.
+fn by(process: Option<u32>) -> String {
+    process.map_or_else(|| "another process".to_owned(), |process| format!("process {process}"))
 }

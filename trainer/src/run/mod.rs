@@ -14,28 +14,33 @@
 
 mod config;
 mod error;
+mod lock;
 mod metrics;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::{fs, io};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::architecture::{Architecture, Dense, Layer};
+use crate::bounded_file::{self, FileLimit};
 use crate::data::manifest::Manifest;
 use crate::data::{Dataset, Images};
 use crate::evaluate::Score;
 use crate::fit::{Epoch, Unfinished};
 use crate::frames;
+use crate::limits::{self, LONGEST_NAME, MOST_CLASSES};
 use crate::model::FloatModel;
-use crate::model_file::ModelFileError;
+use crate::model_file::{self, LimitError, ModelFileError};
 use crate::number::{cell, parse_cell};
 use crate::quantize::QuantizedModel;
-use crate::whole_file::{BESIDE, write_whole};
+use crate::whole_file::{BESIDE, replace_whole};
 
 pub use config::{Accuracies, RunConfig, Target};
 pub use error::RunError;
+pub use lock::RunLock;
 pub use metrics::{ExportMetrics, Int8Metrics, Metrics, PerSplit};
 
 /// Name of the file that says where the training stands.
@@ -64,21 +69,21 @@ const FRAMES: &str = "frames.bin";
 
 /// A directory that a run writes to or has written to.
 #[derive(Clone, Debug)]
-pub struct RunDirectory(PathBuf);
+pub struct RunDirectory {
+    path: PathBuf,
+    /// Held by whoever writes, as long as the directory is in use.
+    lock: Option<Arc<RunLock>>,
+}
 
 impl RunDirectory {
-    /// Makes a new directory: `path`, or else the first free of `runs/NAME-1`, `runs/NAME-2`, ...
+    /// Makes a new directory and locks it: `path`, or else the first free of `runs/NAME-1`, `runs/NAME-2`, ...
     ///
     /// # Errors
-    /// [`RunError::Exists`] where `path` is there and not empty, [`RunError::Io`].
+    /// [`RunError::Exists`] where `path` is there and not empty, [`RunError::InUse`], [`RunError::Io`].
     pub fn create(path: Option<&Path>, name: &str) -> Result<Self, RunError> {
-        let io_error = |path: &Path| {
-            let path = path.display().to_string();
-            move |source| RunError::Io { path, source }
-        };
         if let Some(path) = path {
             fs::create_dir_all(path).map_err(io_error(path))?;
-            let directory = Self(path.to_owned());
+            let directory = Self::open_to_write(path)?;
             for entry in fs::read_dir(path).map_err(io_error(path))? {
                 if !is_leftover(&entry.map_err(io_error(path))?) {
                     return Err(RunError::Exists { path: path.display().to_string() });
@@ -94,35 +99,49 @@ impl RunDirectory {
             let path = runs.join(format!("{name}-{number}"));
             // Creating is the test: two runs that start together get two directories.
             match fs::create_dir(&path) {
-                Ok(()) => return Ok(Self(path)),
+                Ok(()) => return Self::open_to_write(&path),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
                 Err(error) => return Err(io_error(&path)(error)),
             }
         }
     }
 
-    /// The directory of an earlier run.
+    /// The directory of an earlier run, to be read.
     #[must_use]
     pub fn open(path: &Path) -> Self {
-        Self(path.to_owned())
+        Self { path: path.to_owned(), lock: None }
+    }
+
+    /// The directory of an earlier run, locked as long as this value or a clone of it lives.
+    ///
+    /// # Errors
+    /// [`RunError::InUse`] where another process writes into it, [`RunError::Io`].
+    pub fn open_to_write(path: &Path) -> Result<Self, RunError> {
+        Ok(Self { path: path.to_owned(), lock: Some(Arc::new(RunLock::acquire(path)?)) })
+    }
+
+    /// Whether it was opened to be written where the file system has no locks, so that nothing keeps another process away.
+    #[must_use]
+    pub fn is_unprotected(&self) -> bool {
+        self.lock.as_ref().is_some_and(|lock| !lock.is_held())
     }
 
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     /// Where the float weights are.
     #[must_use]
     pub fn weights(&self) -> PathBuf {
-        self.0.join(WEIGHTS)
+        self.path.join(WEIGHTS)
     }
 
     /// Where the quantized model is.
     #[must_use]
     pub fn model(&self) -> PathBuf {
-        self.0.join(MODEL)
+        self.path.join(MODEL)
     }
 
     /// Writes the float weights, whole or not at all.
@@ -130,12 +149,17 @@ impl RunDirectory {
     /// # Errors
     /// [`RunError::Weights`], [`RunError::Write`], [`RunError::Io`].
     pub fn write_weights(&self, model: &FloatModel) -> Result<(), RunError> {
-        self.write(WEIGHTS, &model.to_safetensors()?)
+        self.write(WEIGHTS, &model.to_safetensors().map_err(self.weights_error())?)
+    }
+
+    fn weights_error(&self) -> impl FnOnce(candle_core::Error) -> RunError {
+        let path = self.weights().display().to_string();
+        move |source| RunError::Weights { path, source }
     }
 
     /// The directory again, should somebody have removed it while the training went on: what was learned has to go somewhere.
     fn make(&self) -> Result<(), RunError> {
-        fs::create_dir_all(&self.0).map_err(|source| RunError::Io { path: self.0.display().to_string(), source })
+        fs::create_dir_all(&self.path).map_err(io_error(&self.path))
     }
 
     /// Writes `model.bin`.
@@ -152,13 +176,18 @@ impl RunDirectory {
     /// [`RunError::Write`], [`RunError::Io`].
     pub fn write_frames(&self, test: &Images) -> Result<(), RunError> {
         let chosen = frames::choose(test, frames::at_most(frames::IN_A_RUN, test.shape()));
-        let io_error = |source| RunError::Io { path: self.0.join(FRAMES).display().to_string(), source };
+        let io_error = |source| RunError::Io { path: self.path.join(FRAMES).display().to_string(), source };
         self.write(FRAMES, &frames::encode(test, &chosen).map_err(io_error)?)
     }
 
-    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), RunError> {
+    /// Writes a file of the run, whole or not at all. A link or a pipe in its place is replaced and not followed: what a run
+    /// holds does not choose another file to be written.
+    ///
+    /// # Errors
+    /// [`RunError::Write`], [`RunError::Io`].
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), RunError> {
         self.make()?;
-        Ok(write_whole(&self.0.join(name), bytes)?)
+        Ok(replace_whole(&self.path.join(name), bytes)?)
     }
 
     /// Writes `run.json`.
@@ -174,7 +203,7 @@ impl RunDirectory {
     /// # Errors
     /// [`RunError::Write`], [`RunError::Io`].
     pub fn write_manifest(&self, dataset: &Dataset) -> Result<(), RunError> {
-        if self.0.join(IMAGES).is_file() {
+        if self.path.join(IMAGES).is_file() {
             return Ok(());
         }
         let unreadable = |source| RunError::Io { path: "images".to_owned(), source };
@@ -189,8 +218,8 @@ impl RunDirectory {
     /// # Errors
     /// [`RunError::Io`], [`RunError::Images`].
     pub fn read_manifest(&self, classes: usize) -> Result<Option<Manifest>, RunError> {
-        let path = self.0.join(IMAGES).display().to_string();
-        let text = match self.read(IMAGES) {
+        let path = self.path.join(IMAGES).display().to_string();
+        let text = match self.read(IMAGES, limits::IMAGES) {
             Err(RunError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
             text => text?,
         };
@@ -230,7 +259,7 @@ impl RunDirectory {
     /// Whether the training is over and all of its results are here.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.0.join(METRICS).is_file() && !self.unfinished().exists()
+        self.path.join(METRICS).is_file() && !self.unfinished().exists()
     }
 
     /// Writes where the training stands, and the epochs that are over.
@@ -243,14 +272,14 @@ impl RunDirectory {
         self.write_history(&unfinished.epochs())
     }
 
-    /// Reads where the training stood; `None` where nothing says so.
+    /// Reads where the training of a network of so many parameters stood; `None` where nothing says so.
     ///
     /// # Errors
     /// [`RunError::Io`], [`RunError::Checkpoint`].
-    pub fn read_unfinished(&self) -> Result<Option<Unfinished>, RunError> {
+    pub fn read_unfinished(&self, parameters: usize) -> Result<Option<Unfinished>, RunError> {
         let path = self.unfinished();
         let text = || path.display().to_string();
-        match fs::read(&path) {
+        match bounded_file::read_regular(&path, limits::unfinished_file(parameters)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(RunError::Io { path: text(), source }),
             Ok(bytes) => match Unfinished::from_bytes(&bytes) {
@@ -273,10 +302,9 @@ impl RunDirectory {
     /// # Errors
     /// [`RunError::Io`].
     pub fn remove_leftovers(&self) -> Result<(), RunError> {
-        let io_error = |source| RunError::Io { path: self.0.display().to_string(), source };
-        for entry in fs::read_dir(&self.0).map_err(io_error)? {
-            let entry = entry.map_err(io_error)?;
-            if is_leftover(&entry) {
+        for entry in fs::read_dir(&self.path).map_err(io_error(&self.path))? {
+            let entry = entry.map_err(io_error(&self.path))?;
+            if is_leftover(&entry) && entry.path() != lock::path(&self.path) {
                 remove(&entry.path())?;
             }
         }
@@ -286,19 +314,31 @@ impl RunDirectory {
     /// Where it is kept how far the training has come.
     #[must_use]
     pub fn unfinished(&self) -> PathBuf {
-        self.0.join(UNFINISHED)
+        self.path.join(UNFINISHED)
     }
 
     /// Reads `run.json`.
     ///
     /// # Errors
-    /// [`RunError::Io`], [`RunError::Json`], [`RunError::Classes`].
+    /// [`RunError::Io`], [`RunError::Json`], [`RunError::Classes`], [`RunError::Limit`].
     pub fn read_config(&self) -> Result<RunConfig, RunError> {
-        let config: RunConfig = self.read_json(CONFIG)?;
+        let config: RunConfig = self.read_json(CONFIG, limits::RUN_JSON)?;
         let names = config.class_names.len();
+        let refuse = |limit| RunError::Limit { path: self.path.join(CONFIG).display().to_string(), limit };
+        if names > MOST_CLASSES {
+            return Err(refuse(LimitError::Classes { classes: names }));
+        }
+        let RunConfig { trainer, model, recipe, dataset, .. } = &config;
+        let named = [("the trainer", trainer), ("the network", model), ("the recipe", &recipe.name)];
+        let named = named.into_iter().chain([("the data set", dataset)]);
+        for (what, name) in named.chain(config.class_names.iter().map(|name| ("a class", name))) {
+            if name.len() > LONGEST_NAME {
+                return Err(refuse(LimitError::Name { what, bytes: name.len() }));
+            }
+        }
         match config.layers.last() {
             Some(&Layer::Dense(Dense { outputs, .. })) if usize::from(outputs) != names => {
-                let path = self.0.join(CONFIG).display().to_string();
+                let path = self.path.join(CONFIG).display().to_string();
                 Err(RunError::Classes { path, names, outputs: outputs.into() })
             }
             _ => Ok(config),
@@ -310,7 +350,7 @@ impl RunDirectory {
     /// # Errors
     /// [`RunError::NoResults`], [`RunError::Io`], [`RunError::Json`].
     pub fn read_metrics(&self) -> Result<Metrics, RunError> {
-        self.read_json(METRICS).map_err(|error| self.unless_unfinished(error))
+        self.read_json(METRICS, limits::METRICS).map_err(|error| self.unless_unfinished(error))
     }
 
     /// Reads `history.csv`.
@@ -318,8 +358,8 @@ impl RunDirectory {
     /// # Errors
     /// [`RunError::NoResults`], [`RunError::Io`], [`RunError::History`].
     pub fn read_history(&self) -> Result<Vec<Epoch>, RunError> {
-        let path = self.0.join(HISTORY);
-        let text = self.read(HISTORY).map_err(|error| self.unless_unfinished(error))?;
+        let path = self.path.join(HISTORY);
+        let text = self.read(HISTORY, limits::HISTORY).map_err(|error| self.unless_unfinished(error))?;
         let mut lines = text.lines();
         let columns: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
         let read = |(index, line): (usize, &str)| {
@@ -360,9 +400,20 @@ impl RunDirectory {
     pub fn load_weights(&self, architecture: Architecture) -> Result<FloatModel, RunError> {
         let weights = self.weights();
         if !weights.exists() && !self.is_finished() {
-            return Err(RunError::NoWeights { run: self.0.display().to_string() });
+            return Err(RunError::NoWeights { run: self.path.display().to_string() });
         }
-        Ok(FloatModel::load(architecture, &weights)?)
+        let limit = limits::weights_file(architecture.parameters());
+        let bytes = bounded_file::read_regular(&weights, limit).map_err(io_error(&weights))?;
+        FloatModel::from_safetensors(architecture, &bytes).map_err(self.weights_error())
+    }
+
+    /// The bytes of `model.bin`.
+    ///
+    /// # Errors
+    /// [`RunError::Model`].
+    pub fn read_model(&self) -> Result<Vec<u8>, RunError> {
+        let path = self.model();
+        model_file::read_regular(&path).map_err(|source| RunError::Model { path: path.display().to_string(), source })
     }
 
     /// The model file of this run, made again from its weights and calibration: the same bytes as the first time.
@@ -378,35 +429,44 @@ impl RunDirectory {
     fn unless_unfinished(&self, error: RunError) -> RunError {
         match error {
             RunError::Io { source, .. }
-                if source.kind() == io::ErrorKind::NotFound && self.0.join(CONFIG).is_file() && !self.is_finished() =>
+                if source.kind() == io::ErrorKind::NotFound
+                    && self.path.join(CONFIG).is_file()
+                    && !self.is_finished() =>
             {
-                RunError::NoResults { run: self.0.display().to_string() }
+                RunError::NoResults { run: self.path.display().to_string() }
             }
             error => error,
         }
     }
 
-    fn read(&self, name: &str) -> Result<String, RunError> {
-        let path = self.0.join(name);
-        fs::read_to_string(&path).map_err(|source| RunError::Io { path: path.display().to_string(), source })
+    fn read(&self, name: &str, limit: FileLimit) -> Result<String, RunError> {
+        let path = self.path.join(name);
+        bounded_file::read_regular_text(&path, limit).map_err(io_error(&path))
     }
 
-    fn read_json<T: DeserializeOwned>(&self, name: &str) -> Result<T, RunError> {
-        let path = self.0.join(name).display().to_string();
-        serde_json::from_str(&self.read(name)?).map_err(|source| RunError::Json { path, source })
+    fn read_json<T: DeserializeOwned>(&self, name: &str, limit: FileLimit) -> Result<T, RunError> {
+        let path = self.path.join(name).display().to_string();
+        serde_json::from_str(&self.read(name, limit)?).map_err(|source| RunError::Json { path, source })
     }
 
     fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), RunError> {
-        let path = self.0.join(name);
+        let path = self.path.join(name);
         let json = serde_json::to_string_pretty(value)
             .map_err(|source| RunError::Json { path: path.display().to_string(), source })?;
         self.write(name, format!("{json}\n").as_bytes())
     }
 }
 
-/// Whether a process that was killed had begun to write it.
+/// What a system's error about `path` becomes.
+fn io_error(path: &Path) -> impl FnOnce(io::Error) -> RunError {
+    let path = path.display().to_string();
+    move |source| RunError::Io { path, source }
+}
+
+/// Whether a process that was killed had begun to write it; or the file of a lock.
 fn is_leftover(entry: &fs::DirEntry) -> bool {
-    entry.file_name().to_string_lossy().starts_with(BESIDE)
+    let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
+    entry.file_name().to_string_lossy().starts_with(BESIDE) && !is_directory
 }
 
 /// Removes a file that may be gone already.

@@ -3,6 +3,7 @@
 use plotters::prelude::*;
 
 use super::{Figure, Kind};
+use crate::architecture::thousands;
 use crate::report::chart::{self, fill};
 use crate::report::drawing::{Drawing, LETTERS, Rectangle as Place, Style, WIDTH};
 use crate::report::palette::Color;
@@ -35,8 +36,16 @@ pub fn draw(run: &RunRecord, findings: &Findings) -> Result<Option<Figure>, Repo
         return Ok(None);
     }
     let confusion = answers::confusion(&findings.answers, names.len());
-    let rates: Vec<[Option<f64>; 3]> = (0..names.len()).map(|class| answers::rates(&confusion, class)).collect();
-    let head = room(names.iter().map(String::as_str), LETTERS, LONGEST_NAME) + 8.0;
+    let shown = confusion.shown();
+    let of_many = match shown.len() {
+        shown if shown < names.len() => {
+            format!(" Of {} classes, the {shown} with the most mistakes.", thousands(names.len()))
+        }
+        _ => String::new(),
+    };
+    let rates: Vec<[Option<f64>; 3]> = shown.iter().map(|&class| answers::rates(&confusion, class)).collect();
+    let names: Vec<&str> = shown.iter().map(|&class| run.class_name(class)).collect();
+    let head = room(names.iter().copied(), LETTERS, LONGEST_NAME) + 8.0;
     let height = names.len() as f64 * ROW;
     let mut drawing = Drawing::new(WIDTH, LEGEND + height + BELOW);
 
@@ -67,8 +76,10 @@ pub fn draw(run: &RunRecord, findings: &Findings) -> Result<Option<Figure>, Repo
     Ok(Some(Figure::new(
         Kind::Classes,
         "Class by class",
-        "Of the 8-bit model on the test pictures. Precision: of the pictures given the class, those that are of \
-                  it. Recall: of the pictures of the class, those given it. F1: their harmonic mean.",
+        format!(
+            "Of the 8-bit model on the test pictures. Precision: of the pictures given the class, those that are of it. Recall: \
+             of the pictures of the class, those given it. F1: their harmonic mean.{of_many}"
+        ),
         drawing,
     )))
 }

@@ -23,15 +23,22 @@ const FULL: f64 = 0.75;
 pub fn draw(run: &RunRecord, findings: &Findings) -> Option<Figure> {
     let names = &run.config.class_names;
     let confusion = answers::confusion(&findings.answers, names.len());
+    let shown = confusion.shown();
+    let of_many = match shown.len() {
+        shown if shown < names.len() => {
+            format!(" Of {} classes, the {shown} with the most mistakes.", thousands(names.len()))
+        }
+        _ => String::new(),
+    };
     (!findings.answers.is_empty()).then(|| Figure::new(
 Kind::Confusion,
 "Confusion",
 format!(
             "A row per true class, a column per class that the 8-bit model gave: how many of {} test pictures, tinted by \
-             their share of the row.",
+             their share of the row.{of_many}",
             thousands(findings.answers.len())
         ),
-matrix(names, &confusion),
+matrix(names, &confusion, &shown),
 ))
 }
 
@@ -41,12 +48,15 @@ fn tint(share: f64) -> f64 {
     share.powf(0.6).max(0.07)
 }
 
-fn matrix(names: &[String], confusion: &Confusion) -> Drawing {
+/// The classes that are `shown`, each against each.
+fn matrix(names: &[String], confusion: &Confusion, shown: &[usize]) -> Drawing {
+    let name_of = |class: usize| names.get(class).map_or("?", String::as_str);
+    let names: Vec<&str> = shown.iter().map(|&class| name_of(class)).collect();
     let classes = names.len().max(1);
     let letters = if classes > 12 { SMALL } else { LETTERS };
     // The head of the columns as wide as a browser's font may make it: it begins at the very edge.
     let corner = room(["prediction →"], SMALL, f64::INFINITY);
-    let head = room(names.iter().map(String::as_str), letters, LONGEST_NAME).max(corner).ceil() + GAP;
+    let head = room(names.iter().copied(), letters, LONGEST_NAME).max(corner).ceil() + GAP;
     let cell = ((WIDTH - head) / classes as f64).clamp(CELL.0, CELL.1).floor();
     let side = cell * classes as f64;
     let mut drawing = Drawing::new((head + side).max(WIDTH), head + side + LEGEND);
@@ -60,11 +70,12 @@ fn matrix(names: &[String], confusion: &Confusion) -> Drawing {
         let upward = Style { anchor: Anchor::Start, size: letters, color: Color::Ink, upward: true };
         drawing.text((head + middle, head - GAP), &name, upward);
     }
-    let most = confusion.counts.iter().flatten().copied().max().unwrap_or(0).to_string();
+    let most = confusion.entries().map(|entry| entry.count).max().unwrap_or(0).to_string();
     let size = (cell * 0.42).min(LETTERS).min((cell - 4.0) / width(&most, 1.0));
-    for (truth, row) in confusion.counts.iter().enumerate() {
-        let total = row.iter().sum::<usize>();
-        for (prediction, &count) in row.iter().enumerate() {
+    for (truth, &class) in shown.iter().enumerate() {
+        let total = confusion.images(class);
+        for (prediction, &given) in shown.iter().enumerate() {
+            let count = confusion.count(class, given);
             let (x, y) = (head + prediction as f64 * cell, head + truth as f64 * cell);
             let place = Rectangle(x, y, cell - 1.0, cell - 1.0);
             if count == 0 {
