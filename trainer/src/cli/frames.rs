@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use trainer::architecture::thousands;
-use trainer::whole_file::{directory_of, is_stream, write_whole};
+use trainer::whole_file::{is_stream, write_whole};
 use trainer::{frames, model_file};
 
 use super::data::TestData;
@@ -60,7 +60,7 @@ impl Frames {
             ));
         }
         let file = frames::encode(&dataset.test, &chosen)?;
-        let out = self.out.clone().unwrap_or_else(|| directory_of(&self.model).join("frames.bin"));
+        let out = self.out.clone().unwrap_or_else(|| self.model.with_file_name("frames.bin"));
         write_whole(&out, &file)?;
         let line = format!(
             "wrote      {}: {} test images of {}, {} bytes",
