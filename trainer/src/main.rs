@@ -87,6 +87,7 @@ impl Command {
             Self::Fit(_)
             | Self::Export(_)
             | Self::Eval(_)
+            | Self::Frames(_)
             | Self::Inspect(_)
             | Self::Predict(_)
             | Self::Plot(_)
