@@ -94,7 +94,8 @@ NOTE: the test share 0.15 falls on no image of 1 class, by their content; the ne
         warnings.iter().map(|warning| warning.replace(&directory.path().display().to_string(), "DIR")).collect();
     assert_eq!(warnings, [expected]);
     let larger = load(&Request { test_fraction: 0.31, ..request(directory.path()) }).unwrap();
-    assert_eq!((larger.warnings, &larger.dataset.test), (Vec::new(), &dataset.test), "the advice holds");
+    assert_eq!(larger.warnings, [""; 0], "the advice holds");
+    assert!(shades(&larger.dataset.test).is_superset(&shades(&dataset.test)));
     assert_eq!(origin, Origin::Data(directory.path().to_owned()));
     assert_eq!(dataset.name, directory.path().file_name().unwrap().to_str().unwrap());
     assert_eq!(dataset.class_names, ["crow", "wren"]);
@@ -406,6 +407,8 @@ fn the_same_picture_in_two_parts_or_two_classes_is_named_with_both_files() {
     let warnings: Vec<String> = loaded(&directory)
         .warnings
         .iter()
+        // The copies are of one color each, which is another warning.
+        .filter(|warning| !warning.contains("one flat color"))
         .map(|warning| warning.replace(&directory.path().display().to_string(), "DIR"))
         .collect();
     let expected = [
@@ -493,11 +496,10 @@ fn copies_alone_are_no_class_and_are_counted_once() {
     for copy in ["wren/3.png", "wren/4.png"] {
         fs::copy(directory.path().join("wren/1.png"), directory.path().join(copy)).unwrap();
     }
-    assert_eq!(
-        refusal(&directory),
-        "DIR/wren holds 4 pictures, but only 2 different, too few to have one in each of the parts train, validation and \
-         test; add some"
-    );
+    let message = refusal(&directory);
+    let expected = "DIR/wren holds 4 pictures, but only 2 different, too few to have one in each of the parts train, validation \
+                    and test; add some\nWARNING: 3 of 7 images are one flat color";
+    assert!(message.starts_with(expected), "with what may be the cause: {message}");
 }
 
 #[test]
