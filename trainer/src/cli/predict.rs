@@ -12,6 +12,7 @@ use trainer::data::pictures::images_of;
 use trainer::memory;
 use trainer::model_file;
 use trainer::preprocess::{Background, Conversion, Observed, PictureError, Preprocessing, Resize, SixteenBit, decode};
+use trainer::printable::in_one_line;
 
 use super::data::{ResizeMode, background};
 use super::output::{complain, say, warn};
