@@ -215,7 +215,7 @@ fn what_is_no_model_is_refused_by_every_command_without_memory_for_what_it_claim
     fs::write(path.join("empty.png"), "").unwrap();
     let expected = [
         "error: empty.png: damaged or truncated (the file is empty)\n",
-        "error: run: Is a directory",
+        "error: run holds no images, nor do the folders in it\n",
         "error: /dev/zero: larger than 256 MB, which no picture is\n",
         "error: 3 of 3 pictures could not be classified\n",
     ];
@@ -259,7 +259,7 @@ fn names_that_a_terminal_would_obey_are_spelled_out_or_refused() {
     let (printed, warned) = (text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(0), "{warned}");
     assert!(!is_garbled(&printed) && !is_garbled(&warned), "{printed}{warned}");
-    assert!(warned.contains("/disc/notes\\u000aerror: forged\\u001b[2J.txt\n"), "{warned}");
+    assert!(warned.contains("/disc/notes\\u000aerror: forged\\u001b[2J.txt (empty)\n"), "{warned}");
     let config: Value = serde_json::from_slice(&fs::read(home.path().join("run/run.json")).unwrap()).unwrap();
     assert_eq!(config["dataset"], "evil\u{fffd}[31m\u{fffd}name");
     assert!(!is_garbled(&fs::read_to_string(home.path().join("run/report.html")).unwrap().replace('\t', "")));

@@ -121,7 +121,7 @@ fn without_a_network_fit_warns_trains_on_garments_and_exports() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    let files = "answers.csv history.csv metrics.json model.bin report.html report.json run.json weights.safetensors";
+    let files = "answers.csv frames.bin history.csv metrics.json model.bin report.html report.json run.json weights.safetensors";
     assert_eq!(names.join(" "), files);
     assert_eq!(fs::read(home.path().join("run/model.bin")).unwrap(), fs::read(home.path().join("model.bin")).unwrap());
     assert_eq!(fs::read_to_string(home.path().join("run/history.csv")).unwrap().lines().count(), 3);
@@ -225,9 +225,13 @@ fn eval_prints_the_accuracy_that_the_model_file_carries() {
         .sum();
     assert_eq!(counted, 1000);
     let printed = text(&trainer(home.path(), &["eval", "model.bin", "--one-core"]).stdout);
-    for part in
-        ["accuracy   0.", " on one core, ", "precision  recall", "9 Ankle boot", "confusion: a row per true class"]
-    {
+    for part in [
+        "accuracy   0.",
+        " on one core, ",
+        "precision  95%       recall  95%",
+        "9 Ankle boot",
+        "confusion: a row per true class",
+    ] {
         assert!(printed.contains(part), "{printed}");
     }
 }

@@ -255,7 +255,7 @@ fn a_cache_of_something_else_than_was_fetched_is_refused_with_what_to_remove() {
             assert_eq!(message.replace(&*cache.path().to_string_lossy(), "CACHE"), expected);
         }
     };
-    let remove = ".\nRemove CACHE/fashion-mnist, and it is fetched again";
+    let remove = ". Remove CACHE/fashion-mnist, and it is fetched again";
     let said = "the cache does not hold Fashion-MNIST as it was fetched: ";
     refusals(&format!("{said}it holds other images{remove}"));
     fs::write(cached.join(format!("{}.gz", NAMES[0])), "half of it").unwrap();

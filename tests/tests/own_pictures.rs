@@ -236,7 +236,9 @@ fn every_unusable_folder_is_refused_with_what_where_and_what_to_do() {
     const NESTED: &str =
         "DIR/test/crow/a is a folder inside a class; put its images into DIR/test/crow itself, or move it beside";
     for (files, expected) in cases {
-        assert_eq!(refusal(&folder(files)), expected);
+        let message = refusal(&folder(files));
+        // What else is in the directory for temporary files may make it look like the folder of all classes.
+        assert_eq!(message.split("; or give --data ").next(), Some(expected));
     }
     let empty = folder(&BIRDS);
     fs::create_dir(empty.path().join("owl")).unwrap();
@@ -416,11 +418,11 @@ fn the_same_picture_in_two_parts_or_two_classes_is_named_with_both_files() {
 WARNING: 2 images in two parts of the data, the same at 4x3x1:
   DIR/train/crow/1.png = DIR/test/crow/2.png
   DIR/val/wren/1.png = DIR/test/wren/b.bmp
-What is measured on an image that was trained on says little; keep each on one side.",
+  What is measured on an image that was trained on says little; keep each on one side.",
         "\
 WARNING: 1 image in two classes, the same at 4x3x1:
   DIR/train/crow/2.png = DIR/train/wren/d.png
-No network can tell these apart; keep each under one class.",
+  No network can tell these apart; keep each under one class.",
     ];
     assert_eq!(warnings, expected);
 }
@@ -617,7 +619,9 @@ fn classes_that_look_the_same_are_refused_within_a_part_across_parts_and_against
         folder(&[&format!("train/{nfc}/1.png"), "train/wren/1.png", &format!("test/{nfd}/1.png"), "test/wren/1.png"]);
     assert!(refusal(&parts).contains(look), "{}", refusal(&parts));
     let invisible = folder(&["wren/1.png", "wren\u{200b}/1.png", "wren /1.png"]);
-    assert!(refusal(&invisible).contains(look), "{}", refusal(&invisible));
+    assert!(refusal(&invisible).contains("wren\\u{200b}\": the name of a class must"), "{}", refusal(&invisible));
+    let blank = folder(&["wren/1.png", "wren /1.png"]);
+    assert!(refusal(&blank).contains(look), "{}", refusal(&blank));
 }
 
 #[test]

@@ -45,7 +45,7 @@ impl Interval {
         let center = p + Z * Z / (2.0 * n);
         let half = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
         let scale = 1.0 + Z * Z / n;
-        let [low, high] = [center - half, center + half].map(|bound| (bound / scale).clamp(0.0, 1.0));
+        let [low, high] = [center - half, center + half].map(|bound| rounded((bound / scale).clamp(0.0, 1.0)));
         // At both ends the bounds are 0 and 1; rounding misses them by a hair.
         Some(Self { low: if right == 0 { 0.0 } else { low }, high: if right == images { 1.0 } else { high } })
     }
@@ -82,6 +82,12 @@ impl Interval {
     pub fn percent(&self) -> String {
         format!("{:.0}-{:.0}%", 100.0 * self.low, 100.0 * self.high)
     }
+}
+
+/// To a millionth: more than an interval of a few hundred images tells, and few enough digits that a file gives the very number
+/// back.
+fn rounded(share: f64) -> f64 {
+    (share * 1e6).round() / 1e6
 }
 
 impl From<Interval> for [f64; 2] {

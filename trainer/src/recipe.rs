@@ -414,7 +414,7 @@ mod tests {
         let message = with("[quantization_aware]\nepoch = 2").unwrap_err().to_string();
         assert!(message.contains("unknown field `epoch`, expected `epochs` or `learning_rate`"), "{message}");
         let message = with("[quantization_aware]\nepochs = -1").unwrap_err().to_string();
-        assert!(message.contains("epochs = -1") && message.contains("expected usize"), "{message}");
+        assert!(message.contains("line 16, column 10") && message.contains("`-1`, expected usize"), "{message}");
         let refused = with("[quantization_aware]\nlearning_rate = 0.0").unwrap().check().unwrap_err();
         assert_eq!(refused.to_string(), "quantization_aware.learning_rate is 0; it must be positive and finite");
     }

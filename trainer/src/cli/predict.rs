@@ -105,9 +105,9 @@ impl Predict {
         let conversion = self.on_background(&preprocessing, conversion)?;
         let names: Vec<&str> = metadata.class_names().collect();
         let mut probabilities = vec![0.0; names.len()];
-        let mut unreadable = 0;
         let mut sixteen_bit = SixteenBit::default();
-        let files = self.files()?;
+        let (files, mut unreadable) = self.files();
+        let named = files.len() + unreadable;
         let mut rest = &files[..];
         while !rest.is_empty() {
             let (images, after) = rest.split_at(batch(rest));
@@ -146,26 +146,34 @@ impl Predict {
         sixteen_bit.note().into_iter().for_each(|note| complain(&note));
         match unreadable {
             0 => Ok(()),
-            count => bail!("{count} of {} pictures could not be classified", files.len()),
+            count => bail!("{count} of {} pictures could not be classified", named),
         }
     }
 
     /// The files that are named, and for each directory the images in it and in the folders in it.
-    fn files(&self) -> Result<Vec<PathBuf>> {
-        let mut files = Vec::with_capacity(self.images.len());
+    /// A directory that holds none, or cannot be read, is named on standard error and counted.
+    fn files(&self) -> (Vec<PathBuf>, usize) {
+        let (mut files, mut refused) = (Vec::with_capacity(self.images.len()), 0);
         for path in &self.images {
             if !path.is_dir() {
                 files.push(path.clone());
                 continue;
             }
-            let (images, left_out) = images_of(path)?;
-            left_out.note(path).iter().for_each(|note| warn(note));
-            if images.is_empty() {
-                bail!("{} holds no images, nor do the folders in it", in_one_line(&path.display().to_string()));
-            }
-            files.extend(images);
+            let reason = match images_of(path) {
+                Ok((images, left_out)) => {
+                    left_out.note(path).iter().for_each(|note| warn(note));
+                    if !images.is_empty() {
+                        files.extend(images);
+                        continue;
+                    }
+                    format!("{} holds no images, nor do the folders in it", in_one_line(&path.display().to_string()))
+                }
+                Err(error) => error.to_string(),
+            };
+            complain(&format!("error: {reason}"));
+            refused += 1;
         }
-        Ok(files)
+        (files, refused)
     }
 
     /// The model's own, unless that leaves open what happens to pictures of another size.

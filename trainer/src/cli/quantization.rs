@@ -77,12 +77,12 @@ fn share(share: f64) -> String {
 fn print_answers(report: &Report) -> Result<()> {
     let interval = |accuracy| Interval::of_few(accuracy, report.images);
     // Where images are few, there is an interval beside each accuracy, and less room for names.
-    let (widest, head) = if interval(0.0).is_some() { (32, "  95%         ") } else { (40, "") };
-    say!("\n{:<widest$}{:>10}{head}{:>10}{:>18}", "quantized", "accuracy", "loss", "agree with float");
+    let (widest, head) = if interval(0.0).is_some() { (31, "  95%        ") } else { (41, "") };
+    say!("\n{:<widest$}{:>9}{head}{:>9}{:>18}", "quantized", "accuracy", "loss", "agree with float");
     let row = |name: &str, Answered { score, agreement_with_float }: &Answered| {
         let agreement = format!("{:.2}%", 100.0 * agreement_with_float);
-        let interval = interval(score.accuracy).map_or_else(String::new, |interval| format!("  {interval:<12}"));
-        format!("{name:<widest$}{:>10.4}{interval}{:>10.5}{agreement:>18}", score.accuracy, score.loss)
+        let interval = interval(score.accuracy).map_or_else(String::new, |interval| format!("  {interval:<11}"));
+        format!("{name:<widest$}{:>9.4}{interval}{:>9.5}{agreement:>18}", score.accuracy, score.loss)
     };
     say!("{}", row("nothing: the float network", &report.float));
     for layer in &report.layers {
