@@ -83,7 +83,7 @@ impl Skipped {
     /// Writes `skipped.txt` into a run, where there is anything to list.
     pub fn write(&self, run: &RunDirectory) -> Result<()> {
         if !self.files.is_empty() {
-            write_whole(&run.path().join("skipped.txt"), self.listing.as_bytes())?;
+            run.write("skipped.txt", self.listing.as_bytes())?;
         }
         Ok(())
     }
