@@ -216,7 +216,9 @@ fn tiff_files_come_out_right_or_are_refused_by_name() {
     let rgba: &[u16] = &[8, 8, 8, 8];
     let deflated = zlib(&[1, 2, 3, 4]);
     let pixel = |pixel: [u8; 3]| Ok(pixel);
-    let cases: Vec<(&str, Vec<u8>, Result<[u8; 3], &str>)> = vec![
+    /// What it is, the file, and its pixel or what its refusal says.
+    type Case = (&'static str, Vec<u8>, Result<[u8; 3], &'static str>);
+    let cases: Vec<Case> = vec![
         ("gray", tiff((2, 2), &[(258, &[8]), (262, &[1])], &[1, 2, 3, 4]), pixel([1; 3])),
         ("gray, white is zero", tiff((2, 2), &[(258, &[8]), (262, &[0])], &[1, 2, 3, 4]), pixel([254; 3])),
         ("bilevel", tiff((2, 2), &[(258, &[1]), (262, &[1])], &[0b1000_0000, 0]), pixel([255; 3])),

@@ -94,7 +94,7 @@ impl FlatCause {
 /// The color of all pixels, where it is one.
 fn color_of<'a>(mut pixels: impl Iterator<Item = &'a [u8]>) -> Option<[u8; 3]> {
     let first = pixels.next()?;
-    pixels.all(|pixel| pixel == first).then(|| match *first {
+    pixels.all(|pixel| pixel == first).then_some(match *first {
         [gray] => [gray; 3],
         [red, green, blue] => [red, green, blue],
         _ => [0; 3],
@@ -205,7 +205,9 @@ mod tests {
 
     #[test]
     fn sixteen_bit_images_are_worth_a_note_where_all_together_use_a_quarter_of_the_range_or_less() {
-        let cases: [(&[(u16, u16)], Option<&str>); 8] = [
+        /// The ranges of some images, and the note.
+        type Case = (&'static [(u16, u16)], Option<&'static str>);
+        let cases: [Case; 8] = [
             (&[], None),
             (&[(0, 65_535)], None),
             (&[(0, 255)], Some("values from 0 to 255 only: 2 of 256 levels are left")),

@@ -119,7 +119,7 @@ impl Folder {
         let [train, validation, test] = list_parts(&parts, class_names, &mut left_out, |part, found| {
             let Some(class) = found.iter().find(|&name| !class_names.contains(name)) else { return Ok(()) };
             if let Some((one, other)) = looks_like(found, class_names) {
-                let (folder, names) = (part.join(one), [one, other].map(|name| spelled_out(name)));
+                let (folder, names) = (part.join(one), [one, other].map(spelled_out));
                 return Err(FolderError::LooksLikeClass { folder, names });
             }
             let (folder, known) = (part.join(class), listed(class_names));
