@@ -14,7 +14,7 @@ progress() { echo "-- $*" >&2; }
 # The host's side, built: all of the trainer, for minutes where nothing is built yet, so that cargo shows how far it is.
 build_on_chip() {
     progress "the host's side, which draws or loads test images and checks what the cores answer"
-    (cd "$firmware_example/.." && cargo build --release -p thimble-tests --bin on_chip)
+    (cd "$firmware_example/.." && cargo build --release --workspace --bin on_chip)
     on_chip=$(cd "$firmware_example/.." && release_directory)/on_chip
 }
 

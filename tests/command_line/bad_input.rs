@@ -285,8 +285,8 @@ fn names_that_a_terminal_would_obey_are_spelled_out_or_refused() {
     for arguments in [
         &["inspect", "hostile.bin"][..],
         &["inspect", "hostile.bin", "--json"],
-        &["predict", "hostile.bin", picture],
-        &["predict", "hostile.bin", picture, "--json"],
+        &["predict", "hostile.bin", picture, "--top", "5"],
+        &["predict", "hostile.bin", picture, "--top", "5", "--json"],
     ] {
         let output = trainer(home.path(), arguments);
         let printed = text(&output.stdout);

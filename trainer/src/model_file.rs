@@ -102,7 +102,7 @@ pub fn encode(metadata: &Metadata<'_>, input: &Input, layers: &[Layer<'_>]) -> R
 }
 
 /// The bytes of a model file that the user names, which may be a pipe, checked as far as the file and the
-/// [limits](crate::limits) go.
+/// [`limits`] go.
 ///
 /// # Errors
 /// [`ReadError`].

@@ -8,7 +8,7 @@
 //! | `metrics.json` | the results |
 //! | `weights.safetensors` | the float weights |
 //! | `model.bin` | the quantized model |
-//! | `frames.bin` | a few test images for firmware to classify: [`frames`](crate::frames) |
+//! | `frames.bin` | a few test images for firmware to classify: [`frames`] |
 //! | `answers.csv`, `report.json`, `report.html` | what the model says of the test pictures: [`report`](crate::report) |
 //! | `unfinished` | where the training stands, as long as it is not over |
 
