@@ -9,8 +9,10 @@
 use std::error::Error;
 use std::{env, fs};
 
-use ed25519_compact::{KeyPair, PublicKey, SecretKey};
+use ed25519_compact::{KeyPair, PublicKey, SecretKey, Seed};
 use infer_core::{Header, Network};
+use rand::TryRng;
+use rand::rngs::SysRng;
 use thimble_tests::signed::{sign, verified};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -18,7 +20,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
         ["keys", name] => {
-            let keys = KeyPair::generate();
+            let mut seed = [0; Seed::BYTES];
+            SysRng.try_fill_bytes(&mut seed)?;
+            let keys = KeyPair::from_seed(Seed::new(seed));
             fs::write(format!("{name}.secret"), &keys.sk[..])?;
             fs::write(format!("{name}.public"), &keys.pk[..])?;
         }
