@@ -300,7 +300,7 @@ fn a_run_killed_in_the_middle_of_writes_leaves_whole_files_and_goes_on_to_the_sa
     let (mut killed, mut finished) = (0, 0);
     while killed < kills {
         let arguments = match run.join("run.json").is_file() {
-            true => vec!["fit", "--resume", "run"],
+            true => vec!["fit", "--resume", "run", "--export", "export/model.bin"],
             false => [&fit[..], &["--out", "run", "--export", "export/model.bin"]].concat(),
         };
         let mut child = start(home.path(), &arguments);
@@ -343,7 +343,7 @@ fn a_run_killed_in_the_middle_of_writes_leaves_whole_files_and_goes_on_to_the_sa
         }
     }
     let output = match run.join("run.json").is_file() {
-        true => trainer(home.path(), &["fit", "--resume", "run"]),
+        true => trainer(home.path(), &["fit", "--resume", "run", "--export", "export/model.bin"]),
         false => trainer(home.path(), &[&fit[..], &["--out", "run", "--export", "export/model.bin"]].concat()),
     };
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
