@@ -137,17 +137,34 @@ impl<'a> Bits<'a> {
 
     /// Leaves up to 7 bits that fill the last byte, and returns the index of the marker that follows.
     pub(super) fn end(&mut self) -> Result<usize, Fault> {
-        let mut bytes = (self.count / 8) as usize;
+        match self.skip_to_marker() {
+            (0, _) => Ok(self.at),
+            (bytes, _) => Err(Fault::TooMany { bytes }),
+        }
+    }
+
+    /// The same after the last block of a scan, where cameras that write files of a fixed size pad with zeros.
+    pub(super) fn end_of_scan(&mut self) -> Result<usize, Fault> {
+        match self.skip_to_marker() {
+            (_, true) => Ok(self.at),
+            (bytes, false) => Err(Fault::TooMany { bytes }),
+        }
+    }
+
+    /// Counts the whole bytes before the next marker, and says whether all of them are zeros.
+    fn skip_to_marker(&mut self) -> (usize, bool) {
+        let (fill, mut bytes) = (self.count % 8, (self.count / 8) as usize);
+        let mut are_zeros = (self.word << fill).checked_shr(64 - 8 * bytes as u32).unwrap_or(0) == 0;
         loop {
             match self.bytes.get(self.at..) {
-                Some([0xFF, 0x00, ..]) => self.at += 2,
-                Some([byte, ..]) if *byte != 0xFF => self.at += 1,
+                Some([0xFF, 0x00, ..]) => (self.at, are_zeros) = (self.at + 2, false),
+                Some([byte, ..]) if *byte != 0xFF => (self.at, are_zeros) = (self.at + 1, are_zeros && *byte == 0),
                 _ => break,
             }
             bytes += 1;
         }
         (self.word, self.count) = (0, 0);
-        if bytes > 0 { Err(Fault::TooMany { bytes }) } else { Ok(self.at) }
+        (bytes, are_zeros)
     }
 
     /// Continues after the restart marker of a number.
@@ -197,6 +214,29 @@ mod tests {
         let mut bits = Bits::new(&data, 0);
         assert_eq!(bits.bit(), Ok(true));
         assert_eq!(bits.end(), Err(Fault::TooMany { bytes: 2 }));
+    }
+
+    #[test]
+    fn zeros_may_pad_the_end_of_a_scan_and_nothing_else_may() {
+        // The first byte's four last bits fill it; few bytes are read ahead before the marker, many are not.
+        for (padding, is_allowed) in [
+            (vec![], true),
+            (vec![0; 1], true),
+            (vec![0; 5], true),
+            (vec![0; 40], true),
+            (vec![0xFF; 9], true),
+            (vec![0, 0, 1], false),
+            (vec![0x80; 1], false),
+            ([vec![0; 30], vec![7]].concat(), false),
+            (vec![0xFF, 0x00], false),
+        ] {
+            let data = [&[0b1010_1111][..], &padding, &[0xFF, 0xD9]].concat();
+            let mut bits = Bits::new(&data, 0);
+            assert_eq!(bits.bits(4), Ok(0b1010));
+            let end = bits.end_of_scan().map(|at| marker(&data, at).map(|(code, _)| code));
+            assert_eq!(end.is_ok(), is_allowed, "{padding:?}: {end:?}");
+            assert_eq!(end.unwrap_or(Some(0xD9)), Some(0xD9));
+        }
     }
 
     #[test]

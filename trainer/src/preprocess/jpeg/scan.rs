@@ -167,7 +167,7 @@ fn walk(
         }
     }
     decoder.restart()?;
-    let end = bits.end()?;
+    let end = bits.end_of_scan()?;
     // Some encoders write one more restart marker where the last interval is full.
     Ok(if restart_interval > 0 && until_restart == 0 {
         bits.restart(restarts).map_or(end, |()| bits.at())
