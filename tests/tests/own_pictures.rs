@@ -493,15 +493,44 @@ fn equal_images_are_on_one_side_whatever_they_are_called_and_stored_as() {
 }
 
 #[test]
-fn copies_alone_are_no_class_and_are_counted_once() {
+fn a_class_of_copies_is_on_all_sides_and_named_and_one_of_two_images_is_refused() {
     let directory = folder(&["crow/1.png", "crow/2.png", "crow/3.png", "wren/1.png", "wren/2.png"]);
+    let message = refusal(&directory);
+    let expected =
+        "DIR/wren holds 2 pictures, too few to have one in each of the parts train, validation and test; add some";
+    assert!(message.starts_with(expected), "{message}");
     for copy in ["wren/3.png", "wren/4.png"] {
         fs::copy(directory.path().join("wren/1.png"), directory.path().join(copy)).unwrap();
     }
-    let message = refusal(&directory);
-    let expected = "DIR/wren holds 4 pictures, but only 2 different, too few to have one in each of the parts train, validation \
-                    and test; add some\nWARNING: 3 of 7 images are one flat color";
-    assert!(message.starts_with(expected), "with what may be the cause: {message}");
+    let Loaded { dataset, warnings, .. } = loaded(&directory);
+    assert_eq!(lens(&dataset), [3, 2, 2]);
+    for part in [&dataset.train, &dataset.validation, &dataset.test] {
+        assert_eq!(part.labels().iter().collect::<BTreeSet<_>>().len(), 2);
+    }
+    let expected = "\
+WARNING: copies of one image are both trained and tested on, as a class has too few different images:
+  DIR/wren, 4 images, 2 different
+  The accuracy of such a class says nothing about other images; add different ones.";
+    let path = directory.path().display().to_string();
+    assert!(warnings.iter().any(|warning| warning.replace(&path, "DIR") == expected), "{warnings:?}");
+    assert!(!warnings.iter().any(|warning| warning.contains("keep each on one side")), "nobody can: {warnings:?}");
+    // A test by the model's file alone does not take the copies for images that were held out.
+    let held_out = dataset.preprocessing.held_out();
+    let testing = Some(Testing { held_out, ..testing(&dataset.class_names) });
+    let Loaded { dataset, tested, .. } = load(&Request { testing, ..request(directory.path()) }).unwrap();
+    assert_eq!(dataset.test.labels(), [0]);
+    assert_eq!(tested.unwrap().untouched, 1);
+}
+
+#[test]
+fn one_image_in_all_files_of_all_classes_is_trained_on_all_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    for class in ["crow", "wren"] {
+        (0..4).for_each(|index| save(&directory.path().join(format!("{class}/{index}.png")), (8, 12), 7));
+    }
+    let Loaded { dataset, warnings, .. } = loaded(&directory);
+    assert_eq!(lens(&dataset), [4, 2, 2]);
+    assert!(warnings.iter().any(|warning| warning.contains("No network can tell these apart")), "{warnings:?}");
 }
 
 #[test]
@@ -661,7 +690,7 @@ fn files_that_cannot_be_read_are_found_all_at_once_and_left_out_where_a_class_ha
     for file in broken {
         fs::write(directory.path().join(file), "none").unwrap();
     }
-    let found = trainer::data::pictures::unreadable(directory.path(), true).unwrap();
+    let found = trainer::data::pictures::unreadable(directory.path(), None, true).unwrap();
     let paths: BTreeSet<_> = found.iter().map(|file| file.path.clone()).collect();
     assert_eq!(paths, broken.map(|file| directory.path().join(file)).into_iter().collect());
     let listing = trainer::data::pictures::listing(&found);

@@ -13,6 +13,9 @@
 //!
 //! A class without validation images gets a stand-in too, and one that would be all validated on keeps its last image for
 //! training. Nothing is claimed of validation images later, so no exception is needed there.
+//!
+//! A class of many images that are copies of one or two cannot have different images on all sides. Its copies are then on
+//! several sides, and it is named: its accuracy is that of images trained on.
 
 use std::collections::HashMap;
 
@@ -58,6 +61,17 @@ pub struct Drawn {
     pub splits: Vec<Split>,
     /// Classes on no image of which the test share falls.
     pub stand_ins: Vec<StandIn>,
+    /// Classes whose equal images are on several sides.
+    pub copied: Vec<CopiedClass>,
+}
+
+/// A class of enough images that are too few different ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CopiedClass {
+    /// The class.
+    pub class: usize,
+    /// Its different images.
+    pub different: usize,
 }
 
 /// The image that a class without a test image is tested on.
@@ -76,7 +90,7 @@ pub struct StandIn {
 /// A class that cannot have an image on each side.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ShortClass {
-    /// It has fewer different images than there are sides.
+    /// It has fewer images than there are sides.
     Few {
         /// The class.
         class: usize,
@@ -99,9 +113,11 @@ pub enum ShortClass {
 /// Decides for each image, given the class of each.
 ///
 /// # Errors
-/// [`ShortClass`] where a class has too few different images.
+/// [`ShortClass`] where a class has too few images.
 pub fn draw(contents: &[Content], labels: &[usize], classes: usize, what: Draw) -> Result<Drawn, ShortClass> {
     let mut groups = Groups::new(contents, labels, classes);
+    let sides = what.sides();
+    let mut copied = groups.set_copied_apart(sides.len())?;
     let stand_ins = match what.test {
         None => Vec::new(),
         Some(share) => groups.draw_test(share),
@@ -109,10 +125,33 @@ pub fn draw(contents: &[Content], labels: &[usize], classes: usize, what: Draw) 
     groups.check(what)?;
     if let Some((share, seed)) = what.validation {
         groups.draw_validation(share, seed);
-        groups.check_sides()?;
     }
-    let splits = groups.group_of.iter().map(|&group| groups.splits[group]).collect();
-    Ok(Drawn { splits, stand_ins })
+    let mut splits: Vec<Split> = groups.group_of.iter().map(|&group| groups.splits[group]).collect();
+    for &CopiedClass { class, .. } in &copied {
+        groups.share_out(class, &sides, &mut splits);
+    }
+    // An image that is in several classes may have been taken from one for another. Test images stay what they are.
+    for class in groups.short_classes(&sides) {
+        groups.share_out(class, &sides[usize::from(what.test.is_some())..], &mut splits);
+        copied.push(CopiedClass { class, different: groups.of_class[class].len() });
+    }
+    Ok(Drawn { splits, stand_ins, copied })
+}
+
+/// For each class, whether there is a draw in which its test images may have copies on another side.
+#[must_use]
+pub fn may_be_copied(contents: &[Content], labels: &[usize], classes: usize) -> Vec<bool> {
+    const MOST_SIDES: usize = 3;
+    let groups = Groups::new(contents, labels, classes);
+    (0..classes).map(|class| groups.of_class[class].len() < MOST_SIDES.min(groups.images(class))).collect()
+}
+
+impl Draw {
+    /// What images are drawn for; the last of them takes what is left.
+    fn sides(self) -> Vec<Split> {
+        let sides = [self.test.map(|_| Split::Test), self.validation.map(|_| Split::Validation), Some(Split::Train)];
+        sides.into_iter().flatten().collect()
+    }
 }
 
 /// Equal images, each group of them decided for once.
@@ -127,6 +166,8 @@ struct Groups<'a> {
     splits: Vec<Split>,
     /// The groups that have images of each class.
     of_class: Vec<Vec<usize>>,
+    /// Classes of copies, which are shared out image by image.
+    is_copied: Vec<bool>,
     labels: &'a [usize],
 }
 
@@ -139,6 +180,7 @@ impl<'a> Groups<'a> {
             first: Vec::new(),
             splits: Vec::new(),
             of_class: vec![Vec::new(); classes],
+            is_copied: vec![false; classes],
             labels,
         };
         for (image, (&content, &class)) in contents.iter().zip(labels).enumerate() {
@@ -158,6 +200,43 @@ impl<'a> Groups<'a> {
         groups
     }
 
+    /// Images of a class.
+    fn images(&self, class: usize) -> usize {
+        self.labels.iter().filter(|&&label| label == class).count()
+    }
+
+    /// Classes that have images, and are not shared out image by image.
+    fn whole_classes(&self) -> impl Iterator<Item = usize> + Clone {
+        (0..self.of_class.len()).filter(|&class| !self.of_class[class].is_empty() && !self.is_copied[class])
+    }
+
+    /// Finds the classes that have images for so many sides and too few different ones.
+    fn set_copied_apart(&mut self, sides: usize) -> Result<Vec<CopiedClass>, ShortClass> {
+        let few: Vec<usize> = self.whole_classes().filter(|&class| self.of_class[class].len() < sides).collect();
+        let mut copied = Vec::new();
+        for class in few {
+            let different = self.of_class[class].len();
+            if self.images(class) < sides {
+                return Err(ShortClass::Few { class, different });
+            }
+            self.is_copied[class] = true;
+            copied.push(CopiedClass { class, different });
+        }
+        Ok(copied)
+    }
+
+    /// Gives each of these sides one image of a class of copies, equal ones first, and the last side all others.
+    fn share_out(&self, class: usize, sides: &[Split], splits: &mut [Split]) {
+        let is_to_share = |&image: &usize| {
+            self.labels[image] == class && (splits[image] != Split::Test || sides.contains(&Split::Test))
+        };
+        let mut images: Vec<usize> = (0..self.labels.len()).filter(is_to_share).collect();
+        images.sort_by_key(|&image| (self.contents[self.group_of[image]], image));
+        for (rank, image) in images.into_iter().enumerate() {
+            splits[image] = sides[rank.min(sides.len() - 1)];
+        }
+    }
+
     /// Those of a class that are for something.
     fn of(&self, class: usize, split: Split) -> impl Iterator<Item = usize> {
         self.of_class[class].iter().copied().filter(move |&group| self.splits[group] == split)
@@ -171,7 +250,7 @@ impl<'a> Groups<'a> {
             }
         }
         let mut stand_ins = Vec::new();
-        for class in 0..self.of_class.len() {
+        for class in self.whole_classes().collect::<Vec<_>>() {
             let different = self.of_class[class].len();
             if different < 2 || self.of(class, Split::Test).next().is_some() {
                 continue;
@@ -192,22 +271,14 @@ impl<'a> Groups<'a> {
         (self.first[group]..self.group_of.len()).find(is_it).unwrap_or(self.first[group])
     }
 
-    /// Whether each class has enough images for all sides.
+    /// Whether the test leaves enough images of each class.
     fn check(&self, what: Draw) -> Result<(), ShortClass> {
         let left = 1 + usize::from(what.validation.is_some());
-        let sides = left + usize::from(what.test.is_some());
-        let classes = (0..self.of_class.len()).filter(|&class| !self.of_class[class].is_empty());
-        for class in classes.clone() {
-            let different = self.of_class[class].len();
-            if different < sides {
-                return Err(ShortClass::Few { class, different });
-            }
-        }
-        for class in classes.clone() {
+        for class in self.whole_classes() {
             let held_out = self.of(class, Split::Test).count();
             let different = self.of_class[class].len();
             if different - held_out < left {
-                let most = classes.map(|class| self.most_test_share(class, left)).fold(1.0, f64::min);
+                let most = self.whole_classes().map(|class| self.most_test_share(class, left)).fold(1.0, f64::min);
                 return Err(ShortClass::TestTakesAll { class, different, held_out, most });
             }
         }
@@ -230,7 +301,7 @@ impl<'a> Groups<'a> {
                 *split = Split::Validation;
             }
         }
-        for class in 0..self.of_class.len() {
+        for class in self.whole_classes().collect::<Vec<_>>() {
             if self.of(class, Split::Validation).next().is_none()
                 && let Some(group) = self.of(class, Split::Train).min_by_key(|&group| positions[group])
             {
@@ -244,16 +315,10 @@ impl<'a> Groups<'a> {
         }
     }
 
-    /// An image that is in several classes may have been taken from one for another.
-    fn check_sides(&self) -> Result<(), ShortClass> {
-        let is_short = |&class: &usize| {
-            !self.of_class[class].is_empty()
-                && [Split::Train, Split::Validation].iter().any(|&split| self.of(class, split).next().is_none())
-        };
-        match (0..self.of_class.len()).find(is_short) {
-            Some(class) => Err(ShortClass::Few { class, different: self.of_class[class].len() }),
-            None => Ok(()),
-        }
+    /// Classes without an image on one of the sides.
+    fn short_classes(&self, sides: &[Split]) -> Vec<usize> {
+        let is_short = |&class: &usize| sides.iter().any(|&split| self.of(class, split).next().is_none());
+        self.whole_classes().filter(is_short).collect()
     }
 }
 
@@ -331,10 +396,11 @@ mod tests {
                 Err(ShortClass::Few { .. } | ShortClass::TestTakesAll { .. }) => {}
                 Ok(drawn) => {
                     let by_number = by_number(&numbers, &drawn);
-                    for (number, split) in numbers.iter().zip(&drawn.splits) {
+                    let is_copied = |class: u32| drawn.copied.iter().any(|copied| copied.class == class as usize);
+                    for (number, split) in numbers.iter().zip(&drawn.splits).filter(|(number, _)| !is_copied(**number % 3)) {
                         prop_assert_eq!(by_number[number], *split);
                     }
-                    for class in 0..3 {
+                    for class in (0..3).filter(|&class| !is_copied(class)) {
                         let found: BTreeSet<Split> =
                             by_number.iter().filter(|(number, _)| **number % 3 == class).map(|(_, split)| *split).collect();
                         let all = [
@@ -357,8 +423,18 @@ mod tests {
             let classes: Vec<usize> = labels.iter().map(|(_, class)| *class).collect();
             let what = Draw { validation: Some((0.2, seed)), ..DRAW };
             if let Ok(drawn) = draw(&contents, &classes, 3, what) {
-                let side: BTreeMap<Content, Split> = contents.iter().copied().zip(drawn.splits.iter().copied()).collect();
-                prop_assert!(contents.iter().zip(&drawn.splits).all(|(content, split)| side[content] == *split));
+                let is_copied = |class: &usize| drawn.copied.iter().any(|copied| copied.class == *class);
+                let of_whole = || {
+                    let images = contents.iter().zip(&drawn.splits).zip(&classes);
+                    images.filter(|(_, class)| !is_copied(class)).map(|(image, _)| image)
+                };
+                let side: BTreeMap<Content, Split> = of_whole().map(|(content, split)| (*content, *split)).collect();
+                prop_assert!(of_whole().all(|(content, split)| side[content] == *split));
+                for class in 0..3 {
+                    let found: BTreeSet<Split> =
+                        drawn.splits.iter().zip(&classes).filter(|(_, other)| **other == class).map(|(split, _)| *split).collect();
+                    prop_assert!(found.len() == 3 || !classes.contains(&class), "every class is on all sides");
+                }
             }
         }
     }
@@ -407,13 +483,40 @@ mod tests {
     }
 
     #[test]
-    fn copies_count_as_one_image() {
-        let error = drawn(&[2, 2, 2, 4, 1, 3, 5, 7], 2, DRAW).unwrap_err();
-        assert_eq!(error, ShortClass::Few { class: 0, different: 2 });
-        assert!(drawn(&[2, 2, 2, 4, 1, 3, 5, 7], 2, Draw { test: None, ..DRAW }).is_ok());
+    fn copies_are_on_several_sides_only_where_there_are_too_few_different_images() {
+        let sides = |numbers: &[u32], what| {
+            drawn(numbers, 2, what).map(|drawn| {
+                let of_class: Vec<Split> = drawn
+                    .splits
+                    .iter()
+                    .zip(numbers)
+                    .filter(|(_, number)| *number % 2 == 0)
+                    .map(|(split, _)| *split)
+                    .collect();
+                (drawn.copied, of_class.iter().copied().collect::<BTreeSet<_>>().len(), of_class)
+            })
+        };
+        let others = [1, 3, 5, 7];
+        let with = |numbers: &[u32]| [numbers, &others[..]].concat();
+        let (copied, found, _) = sides(&with(&[2, 2, 2, 4]), DRAW).unwrap();
+        assert_eq!((copied, found), (vec![CopiedClass { class: 0, different: 2 }], 3));
+        let (copied, found, of_class) = sides(&with(&[2, 2, 2, 4]), Draw { test: None, ..DRAW }).unwrap();
+        assert_eq!((copied, found), (vec![], 2));
+        assert!(of_class[0] == of_class[1] && of_class[1] == of_class[2] && of_class[2] != of_class[3]);
+        let (copied, found, _) = sides(&with(&[2, 2]), Draw { test: None, ..DRAW }).unwrap();
+        assert_eq!((copied, found), (vec![CopiedClass { class: 0, different: 1 }], 2));
+        let refused = sides(&with(&[2, 2]), DRAW).unwrap_err();
+        assert_eq!(refused, ShortClass::Few { class: 0, different: 1 });
+        // One image in all files of both classes.
+        let one = draw(&[content(1); 8], &[0, 1, 0, 1, 0, 1, 0, 1], 2, DRAW).unwrap();
+        assert_eq!(one.copied.len(), 2);
         assert_eq!(
-            drawn(&[2, 2, 2, 1, 3], 2, Draw { test: None, ..DRAW }).unwrap_err(),
-            ShortClass::Few { class: 0, different: 1 }
+            [Split::Train, Split::Validation, Split::Test].map(|side| one
+                .splits
+                .iter()
+                .filter(|&&s| s == side)
+                .count()),
+            [4, 2, 2]
         );
     }
 

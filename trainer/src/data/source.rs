@@ -309,8 +309,8 @@ fn known_of_test_files(dataset: &Dataset, testing: &Testing) -> Result<Tested, D
 fn idx_duplicates(train: &Images, test: &Images, paths: &[PathBuf; 4]) -> Result<Vec<String>, DataError> {
     let name = |path: &Path, index: usize| format!("image {index} of {}", path.display());
     let warnings = duplicates::warnings(&[
-        Part { images: train, name: &|index| name(&paths[0], index) },
-        Part { images: test, name: &|index| name(&paths[2], index) },
+        Part { images: train, name: &|index| name(&paths[0], index), is_drawn: false },
+        Part { images: test, name: &|index| name(&paths[2], index), is_drawn: false },
     ]);
     warnings.map_err(DataError::Pixels)
 }

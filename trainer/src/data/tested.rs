@@ -12,7 +12,7 @@
 use serde::Serialize;
 
 use super::content::{Content, fingerprint};
-use super::held_out::{Draw, Split, draw};
+use super::held_out::{Draw, Split, draw, may_be_copied};
 use super::manifest::Manifest;
 use super::split;
 use crate::preprocess::held_out::HeldOut;
@@ -115,8 +115,7 @@ impl Candidates<'_> {
                 Some(Split::Train) => Past::TrainedOn,
                 Some(Split::Validation) => Past::ValidatedOn,
             },
-            (None, Some(same)) if same[index] == Split::Test => Past::Untouched,
-            (None, Some(_)) => Past::Touched,
+            (None, Some(same)) => same[index],
             (None, None) if is_under(index) => Past::Untouched,
             (None, None) => Past::Unknown,
         };
@@ -159,12 +158,19 @@ impl Candidates<'_> {
         (chosen, tested)
     }
 
-    /// What the training held out of these images, if they are those that it had, to the last one.
-    fn same_images(&self, HeldOut { share, fingerprint: expected }: HeldOut) -> Option<Vec<Split>> {
+    /// What these images are to the training, if they are those that it had, to the last one.
+    fn same_images(&self, HeldOut { share, fingerprint: expected }: HeldOut) -> Option<Vec<Past>> {
         let found = fingerprint(self.contents.iter().copied().zip(self.labels.iter().copied()));
         let what = Draw { test: Some(share), validation: None };
         let drawn = (Some(found) == expected).then(|| draw(self.contents, self.labels, self.classes, what).ok());
-        drawn.flatten().map(|drawn| drawn.splits)
+        let splits = drawn.flatten()?.splits;
+        let is_copied = may_be_copied(self.contents, self.labels, self.classes);
+        let past = |(&split, &class): (&Split, &usize)| match split {
+            _ if is_copied[class] => Past::Unknown,
+            Split::Test => Past::Untouched,
+            Split::Train | Split::Validation => Past::Touched,
+        };
+        Some(splits.iter().zip(self.labels).map(past).collect())
     }
 
     /// What trainers held out that chose by name. None where there are too few images.

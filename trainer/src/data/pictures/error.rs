@@ -6,7 +6,7 @@ use super::folder::Listing;
 use super::{content, level};
 use crate::data::class_names::spelled_out;
 use crate::data::first_few::first_few;
-use crate::data::held_out::StandIn;
+use crate::data::held_out::{CopiedClass, StandIn};
 use crate::limits::MOST_CLASSES;
 use crate::preprocess::{PictureError, PictureHeader, PreprocessError};
 use crate::printable::in_one_line;
@@ -301,6 +301,23 @@ fn but_different(pictures: usize, different: usize) -> String {
 fn or_smaller_share(most: f64) -> String {
     let rounded = [1e2, 1e3, 1e4].map(|digits| (most * digits).floor() / digits).into_iter().find(|&share| share > 0.0);
     rounded.map_or(String::new(), |share| format!(", or use --test-fraction {share}"))
+}
+
+/// What a message says of classes whose images are copies of too few.
+pub(super) fn copied(listing: &Listing, copied: &[CopiedClass]) -> Option<String> {
+    if copied.is_empty() {
+        return None;
+    }
+    let line = |copied: &CopiedClass| {
+        let images = listing.labels.iter().filter(|&&label| usize::from(label) == copied.class).count();
+        let folder = in_one_line(&listing.folders[copied.class].display().to_string()).into_owned();
+        format!("{folder}, {images} images, {} different", copied.different)
+    };
+    Some(format!(
+        "WARNING: copies of one image are both trained and tested on, as a class has too few different images:{}\n  \
+         The accuracy of such a class says nothing about other images; add different ones.",
+        first_few(copied.iter().map(line)),
+    ))
 }
 
 /// What a message says of classes that the test share misses.

@@ -78,13 +78,14 @@ fn load_to_train(directory: &Path, request: &Request) -> Result<Loaded, DataErro
             SplitRule::ByContent => held_out::draw(&contents, &labels, class_names.len(), what),
             SplitRule::ByName => by_name(&labels, class_names.len(), what),
         };
-        let Drawn { splits, stand_ins } = drawn.map_err(|short| too_few(short, &pool, what, &remarks))?;
+        let Drawn { splits, stand_ins, copied } = drawn.map_err(|short| too_few(short, &pool, what, &remarks))?;
         if let Some(share) = what.test {
             let images = contents.iter().copied().zip(labels.iter().copied());
             let by_content = request.split_rule == SplitRule::ByContent;
             held_out = Some(HeldOut { share, fingerprint: by_content.then(|| fingerprint(images)) });
             warnings.extend(error::stand_ins(&pool, &stand_ins, share));
         }
+        warnings.extend(error::copied(&pool, &copied));
         let of = |wanted: Split| -> Vec<usize> { (0..splits.len()).filter(|&index| splits[index] == wanted).collect() };
         if what.test.is_some() {
             test = train.subset(&of(Split::Test));
@@ -97,9 +98,9 @@ fn load_to_train(directory: &Path, request: &Request) -> Result<Loaded, DataErro
     let name =
         |images: &Images, index: usize| directory.join(images.name(index).unwrap_or_default()).display().to_string();
     let duplicates = duplicates::warnings(&[
-        Part { images: &train, name: &|index| name(&train, index) },
-        Part { images: &validation, name: &|index| name(&validation, index) },
-        Part { images: &test, name: &|index| name(&test, index) },
+        Part { images: &train, name: &|index| name(&train, index), is_drawn: true },
+        Part { images: &validation, name: &|index| name(&validation, index), is_drawn: what.validation.is_some() },
+        Part { images: &test, name: &|index| name(&test, index), is_drawn: what.test.is_some() },
     ]);
     warnings.extend(duplicates.map_err(DataError::Pixels)?);
     let preprocessing = Preprocessing::Pictures { conversion, held_out };
@@ -108,7 +109,8 @@ fn load_to_train(directory: &Path, request: &Request) -> Result<Loaded, DataErro
 }
 
 fn load_to_test(directory: &Path, request: &Request, testing: &Testing) -> Result<Loaded, DataError> {
-    let Folder { class_names, train, test, left_out, .. } = Folder::to_test(directory, &testing.class_names)?;
+    let Folder { class_names, train, test, left_out, .. } =
+        Folder::to_test(directory, &testing.class_names)?.without(&request.skip)?;
     let is_test_part = test.is_some();
     let listing = test.or(train).unwrap_or_default();
     let conversion = conversion_of(request, &[&listing])?;
@@ -179,7 +181,7 @@ fn by_name(labels: &[usize], classes: usize, what: Draw) -> Result<Drawn, ShortC
         })?;
         held_out.into_iter().for_each(|index| splits[rest[index]] = split);
     }
-    Ok(Drawn { splits, stand_ins: Vec::new() })
+    Ok(Drawn { splits, stand_ins: Vec::new(), copied: Vec::new() })
 }
 
 /// The same, with the folder of the class, and with what may be the cause.
