@@ -118,6 +118,8 @@ pub struct TestData {
     /// Directory of the run that the model is of: it knows which images were trained on. Found by itself where the model is in it
     #[arg(long, value_name = "RUN", requires = "data")]
     run: Option<PathBuf>,
+    #[command(flatten)]
+    unreadable: UnreadableFlags,
 }
 
 /// What a model is tested on, and the run that knows its images.
@@ -240,6 +242,8 @@ impl TestData {
         };
         let mut request =
             Request::to_test(metadata, input, self.data.as_deref(), self.all).with_context(|| path.to_owned())?;
+        let class_names: Vec<String> = metadata.class_names().map(str::to_owned).collect();
+        request.skip = self.unreadable.look(self.data.as_deref(), Some(&class_names), request.quiet)?.files;
         let (run, manifest) = self.manifest(model, metadata)?.unzip();
         if let Some(testing) = &mut request.testing {
             testing.manifest = manifest;

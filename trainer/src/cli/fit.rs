@@ -150,7 +150,7 @@ impl Fit {
         };
         let split = teachers.as_ref().map_or(own_split, Teachers::split);
         let runs = self.out.as_deref().map_or(Path::new("runs"), directory_of);
-        let skipped = self.data.unreadable.look(self.data.data.as_deref(), !console.is_text())?;
+        let skipped = self.data.unreadable.look(self.data.data.as_deref(), None, !console.is_text())?;
         let (dataset, architecture) = self.data.load(&template, &split, runs, &skipped, &console)?;
         if let Some(teachers) = &teachers {
             teachers.check(&dataset)?;

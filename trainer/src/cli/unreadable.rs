@@ -18,7 +18,7 @@ const NAMED: usize = 5;
 /// What is done about files that cannot be read.
 #[derive(clap::Args)]
 pub struct UnreadableFlags {
-    /// Go on without the images of a folder that cannot be read; the run lists them in skipped.txt
+    /// Go on without the images of a folder that cannot be read; fit lists them in skipped.txt of the run
     #[arg(long, requires = "data")]
     pub skip_unreadable: bool,
     /// Write all files that cannot be read into a file, a line each with what is wrong
@@ -35,12 +35,13 @@ pub struct Skipped {
 }
 
 impl UnreadableFlags {
-    /// The files of `data` that are to be left out; all of them are listed where that is asked for.
-    pub fn look(&self, data: Option<&Path>, quiet: bool) -> Result<Skipped> {
+    /// The files of `data` that are to be left out; all of them are listed where that is asked for. `class_names` are those of a
+    /// model to test.
+    pub fn look(&self, data: Option<&Path>, class_names: Option<&[String]>, quiet: bool) -> Result<Skipped> {
         let Some(directory) = data.filter(|_| self.skip_unreadable || self.list_unreadable.is_some()) else {
             return Ok(Skipped::default());
         };
-        let found = find(directory, quiet)?;
+        let found = find(directory, class_names, quiet)?;
         if let Some(path) = &self.list_unreadable {
             write_whole(path, pictures::listing(&found).as_bytes()).context("--list-unreadable")?;
             let count = found.len();
@@ -57,7 +58,7 @@ impl UnreadableFlags {
 impl Skipped {
     /// All files of a folder that cannot be read, for a run that has left them out before.
     pub fn again(directory: &Path, quiet: bool) -> Result<Self> {
-        Ok(Self::new(directory, &find(directory, quiet)?))
+        Ok(Self::new(directory, &find(directory, None, quiet)?))
     }
 
     /// Says which they are, the first few of them.
@@ -69,7 +70,7 @@ impl Skipped {
             });
             let more = found.len().saturating_sub(NAMED);
             let more =
-                if more > 0 { format!("\n  and {more} more, listed in skipped.txt of the run") } else { String::new() };
+                if more > 0 { format!("\n  and {more} more; --list-unreadable writes all") } else { String::new() };
             let count = found.len();
             let names: String = lines.collect();
             warn(&format!(
@@ -90,6 +91,6 @@ impl Skipped {
 }
 
 /// The files of a folder that cannot be read; IDX files have none.
-fn find(directory: &Path, quiet: bool) -> Result<Vec<Unreadable>> {
-    if holds_idx_files(directory) { Ok(Vec::new()) } else { Ok(pictures::unreadable(directory, quiet)?) }
+fn find(directory: &Path, class_names: Option<&[String]>, quiet: bool) -> Result<Vec<Unreadable>> {
+    if holds_idx_files(directory) { Ok(Vec::new()) } else { Ok(pictures::unreadable(directory, class_names, quiet)?) }
 }

@@ -18,13 +18,18 @@ pub struct Unreadable {
     pub error: PictureError,
 }
 
-/// Decodes every image of a folder to train on, and returns those that cannot be read. Where there are many, a bar shows how far
-/// it is, unless `quiet`.
+/// Decodes every image of a folder to train on, or of one to test a model on that knows these classes, and returns those that
+/// cannot be read. Where there are many, a bar shows how far it is, unless `quiet`.
 ///
 /// # Errors
-/// Those of [`Folder::to_train`].
-pub fn unreadable(directory: &Path, quiet: bool) -> Result<Vec<Unreadable>, DataError> {
-    let Folder { train, validation, test, .. } = Folder::to_train(directory)?;
+/// Those of [`Folder::to_train`] and [`Folder::to_test`].
+pub fn unreadable(directory: &Path, class_names: Option<&[String]>, quiet: bool) -> Result<Vec<Unreadable>, DataError> {
+    let Folder { train, validation, test, .. } = match class_names {
+        None => Folder::to_train(directory)?,
+        Some(class_names) => Folder::to_test(directory, class_names)?,
+    };
+    // As `eval` does, where a part is there to test on.
+    let train = train.filter(|_| class_names.is_none() || test.is_none());
     let files: Vec<PathBuf> = [train, validation, test].into_iter().flatten().flat_map(|part| part.files).collect();
     let outcomes = read::try_each(&files, quiet);
     let broken = files.into_iter().zip(outcomes).filter_map(|(path, outcome)| Some((path, outcome.err()?)));
