@@ -116,6 +116,10 @@ fn inputs_of_one_flat_color_are_warned_of_with_the_cause_and_a_background_mends_
     let warning = "WARNING: 20 of 20 images are one flat color at 16x16x1; their transparent ground became black, \
                    as what is drawn on it: --background white:\n  strokes/bar/";
     assert!(warned.contains(warning) && warned.contains("\n  and 15 more\n"), "{warned}");
+    assert!(
+        warned.contains("add some\n  WARNING: ") && !warned.contains("\\u000a"),
+        "its own line breaks stay: {warned}"
+    );
     // A model of opaque images has a black background too.
     for (class, step) in [("even", 2), ("odd", 3)] {
         for at in 0..10 {

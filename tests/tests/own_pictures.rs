@@ -89,7 +89,7 @@ fn a_folder_per_class_is_split_into_three_parts_with_every_class_in_each() {
     let expected = "\
 NOTE: the test share 0.15 falls on no image of 1 class, by their content; the next one is tested on instead:
   DIR/wren/a.png, of 4 different images
---test-fraction 0.31, or more images would give each class a test image that no added image replaces.";
+  --test-fraction 0.31, or more images would give each class a test image that no added image replaces.";
     let warnings: Vec<String> =
         warnings.iter().map(|warning| warning.replace(&directory.path().display().to_string(), "DIR")).collect();
     assert_eq!(warnings, [expected]);

@@ -174,7 +174,8 @@ pub enum FolderError {
         different: usize,
         /// The parts that they are for.
         parts: &'static str,
-        /// What was found of them that may be why they are equal, a line each after a line break.
+        /// What was found of them that may be why they are equal: each after a line break and two spaces, as
+        /// [`message`](crate::printable::message) asks of lines.
         cause: String,
     },
     /// The test share falls on so many images of a class that too few are left to train and validate on.
@@ -334,7 +335,7 @@ pub(super) fn stand_ins(listing: &Listing, stand_ins: &[StandIn], share: f64) ->
     let advice =
         if enough < 0.5 { format!("--test-fraction {enough:.2}, or more images") } else { "More images".to_owned() };
     Some(format!(
-        "NOTE: the test share {share} falls on no image of {}, by their content; the next one is tested on instead:{}\n\
+        "NOTE: the test share {share} falls on no image of {}, by their content; the next one is tested on instead:{}\n  \
          {advice} would give each class a test image that no added image replaces.",
         if stand_ins.len() == 1 { "1 class".to_owned() } else { format!("{} classes", stand_ins.len()) },
         first_few(stand_ins.iter().map(line)),

@@ -197,7 +197,7 @@ fn too_few(short: ShortClass, pool: &Listing, what: Draw, remarks: &[String]) ->
                 (None, Some(_)) => "train and test",
                 (None, None) => "train",
             };
-            let cause = remarks.iter().map(|remark| format!("\n{remark}")).collect();
+            let cause = remarks.iter().map(|remark| format!("\n  {remark}")).collect();
             FolderError::TooFew { folder, pictures, different, parts, cause }.into()
         }
         ShortClass::TestTakesAll { different, held_out, most, .. } => {
