@@ -189,7 +189,12 @@ impl Report<'_> {
             let row = format!("{precision:>9}{of_precision}  {recall:>6}{of_recall}");
             say!("{index:>3} {:<widest$}  {}", class.name, row.trim_end());
         }
-        if self.classes.len() > SHOWN_CLASSES { self.print_confusions() } else { self.print_matrix(widest) }
+        if self.classes.len() > SHOWN_CLASSES {
+            self.print_confusions()?
+        } else {
+            self.print_matrix(widest)?
+        }
+        self.mistakes.as_deref().map_or(Ok(()), mistakes::print)
     }
 
     /// A row and a column for each class, of few.
@@ -203,7 +208,7 @@ impl Report<'_> {
             let row: String = row.iter().map(|count| format!("{count:>cell$}")).collect();
             say!("{index:>3} {:<widest$}{row}", class.name);
         }
-        self.mistakes.as_deref().map_or(Ok(()), mistakes::print)
+        Ok(())
     }
 
     /// The most frequent mistakes, of many classes.
