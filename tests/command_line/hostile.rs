@@ -274,7 +274,8 @@ fn what_a_run_holds_does_not_choose_another_file_to_be_written() {
     assert_eq!(fs::read(path.join("named.bin")).unwrap(), fs::read(path.join("theirs/model.bin")).unwrap());
 
     fresh(Value::Null);
-    let written = ["history.csv", "weights.safetensors", "model.bin", "answers.csv", "report.json", "report.html"];
+    let written =
+        ["history.csv", "weights.safetensors", "model.bin", "frames.bin", "answers.csv", "report.json", "report.html"];
     for name in written {
         std::os::unix::fs::symlink("../victim", path.join("theirs").join(name)).unwrap();
     }
@@ -286,6 +287,10 @@ fn what_a_run_holds_does_not_choose_another_file_to_be_written() {
     fs::remove_file(path.join("theirs/report.html")).unwrap();
     std::os::unix::fs::symlink("../victim", path.join("theirs/report.html")).unwrap();
     succeed(path, &["report", "theirs"]);
+    is_left_alone();
+    fs::remove_file(path.join("theirs/frames.bin")).unwrap();
+    std::os::unix::fs::symlink("../victim", path.join("theirs/frames.bin")).unwrap();
+    succeed(path, &["frames", "theirs/model.bin"]);
     is_left_alone();
     fs::create_dir(path.join("elsewhere")).unwrap();
     std::os::unix::fs::symlink("../elsewhere", path.join("theirs/figures")).unwrap();

@@ -5,12 +5,11 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use trainer::architecture::thousands;
-use trainer::whole_file::{is_stream, write_whole};
+use trainer::whole_file::{is_stream, replace_whole, write_whole};
 use trainer::{frames, model_file};
 
 use super::data::TestData;
 use super::output::{complain, say, warn};
-use trainer::printable::printable;
 
 /// Write test images as a model takes them, for firmware to classify.
 #[derive(clap::Args)]
@@ -61,7 +60,9 @@ impl Frames {
         }
         let file = frames::encode(&dataset.test, &chosen)?;
         let out = self.out.clone().unwrap_or_else(|| self.model.with_file_name("frames.bin"));
-        write_whole(&out, &file)?;
+        // Beside a model may be a run, and what a run holds does not choose another file to be written.
+        let write = if self.out.is_some() { write_whole } else { replace_whole };
+        write(&out, &file)?;
         let line = format!(
             "wrote      {}: {} test images of {}, {} bytes",
             out.display(),
@@ -71,7 +72,7 @@ impl Frames {
         );
         // Not into the pipe that the frames may go into.
         if is_stream(&out) {
-            complain(&printable(&line));
+            complain(&line);
         } else {
             say!("{line}");
         }
