@@ -219,7 +219,9 @@ fn refine(
         let coefficient = &mut block[usize::from(ZIGZAG[at & 63])];
         if *coefficient != 0 {
             if bits.bit()? {
-                *coefficient += if *coefficient > 0 { 1 << low } else { -1 << low };
+                let bit = if *coefficient > 0 { 1i16 << low } else { -1i16 << low };
+                // Only what no image has leaves 16 bits.
+                *coefficient = coefficient.checked_add(bit).ok_or(Fault::OutOfRange)?;
             }
         } else if zeros == 0 {
             return Ok(Some(at));
