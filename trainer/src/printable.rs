@@ -73,7 +73,7 @@ pub fn is_control(character: char) -> bool {
 }
 
 /// Whether a character has a shape only together with others: a joiner, or a selector of a style.
-fn joins(character: char) -> bool {
+pub(crate) fn joins(character: char) -> bool {
     matches!(character, '\u{200c}' | '\u{200d}' | '\u{fe0e}' | '\u{fe0f}')
 }
 

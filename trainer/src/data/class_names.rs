@@ -12,7 +12,7 @@ use super::first_few::in_a_row;
 use super::pictures::FolderError;
 use crate::bounded_file;
 use crate::limits::{CLASSES_TXT, LONGEST_NAME, MOST_CLASSES};
-use crate::printable::is_control;
+use crate::printable::{is_control, joins};
 
 /// First lines that are a heading of a column, in lower case. "name" and the like are no classes of anybody's.
 const HEADINGS: [&str; 14] = [
@@ -69,14 +69,10 @@ fn appearance(name: &str) -> String {
     visible.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Characters that show nothing (Unicode's `Default_Ignorable_Code_Point`) and control characters.
+/// Characters that show nothing: what is never printed as it is, and joiners and selectors, which have no shape of their own. White
+/// space is left to [`appearance`], which makes one of a run of it.
 fn is_invisible(character: char) -> bool {
-    (character.is_control() && !character.is_whitespace())
-        || matches!(character,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
-            | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
-            | '\u{e0000}'..='\u{e0fff}')
+    (is_control(character) || joins(character)) && !character.is_whitespace()
 }
 
 /// Whether a first line heads a column and names no class.
