@@ -1,4 +1,5 @@
-//! What one file, folder or network may ask of the host: one constant each, in one place.
+//! What one file, folder or network may ask of the host: one constant each. Those of one format are where it is read: IDX files
+//! ([`idx`](crate::data::idx)), images ([`decode`](crate::preprocess::decode)), networks ([`architecture`](crate::architecture)).
 //!
 //! A file is compared with its limit before it is read, and a count before memory is taken for it. `docs/security.md` has the
 //! same table for users.

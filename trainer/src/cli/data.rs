@@ -105,10 +105,10 @@ pub struct TestData {
     /// Data set; by default the one that the model was trained on
     #[arg(long, value_enum, conflicts_with = "data")]
     dataset: Option<DatasetName>,
-    /// Directory to take the test images from: a folder per class of pictures, or IDX files (plain or gzip)
+    /// Directory to take the test images from: a folder per class of images, or IDX files (plain or gzip)
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Test on all pictures of the directory, not only on those held out: for pictures that the model was not trained on
+    /// Take all images of the directory, not only those held out: for images that the model was not trained on
     #[arg(long, requires = "data")]
     all: bool,
     /// Memory for decoded images, such as 500M or 4G; more of them are kept in a temporary file [default: half of what is

@@ -56,8 +56,8 @@ pub struct Predict {
     json: bool,
 }
 
-/// How many of the images, which are some, are decoded at once next. One that takes much of the memory there is stands alone, so that the
-/// answers to those before it are printed before it is decoded.
+/// How many of the next images are decoded at once; there is one at least. An image that takes much of the available memory is decoded
+/// alone, after the answers to those before it are printed.
 fn batch(images: &[PathBuf]) -> usize {
     let most = memory::available() / (2 * rayon::current_num_threads() as u64).max(2);
     // A pipe gives its bytes once.

@@ -175,7 +175,7 @@ impl Candidates<'_> {
 
     /// What trainers held out that chose by name. None where there are too few images.
     fn by_name(&self, share: f64) -> Vec<usize> {
-        let labels: Vec<_> = self.labels.iter().map(|&label| label as _).collect();
+        let labels: Vec<u16> = self.labels.iter().map(|&label| label as u16).collect();
         split::stratified(&labels, self.classes, share, SEED_OF_NAMES).map_or(Vec::new(), |(_, held_out)| held_out)
     }
 }

@@ -174,7 +174,7 @@ fn by_name(labels: &[usize], classes: usize, what: Draw) -> Result<Drawn, ShortC
     ];
     for (share, seed, split) in draws.into_iter().flatten() {
         let rest: Vec<usize> = (0..labels.len()).filter(|&index| splits[index] == Split::Train).collect();
-        let of_rest: Vec<_> = rest.iter().map(|&index| labels[index] as _).collect();
+        let of_rest: Vec<u16> = rest.iter().map(|&index| labels[index] as u16).collect();
         let (_, held_out) = split::stratified(&of_rest, classes, share, seed).map_err(|error| {
             let class = if let DataError::TooFew { class, .. } = error { class } else { 0 };
             ShortClass::Few { class, different: labels.iter().filter(|&&label| label == class).count() }
