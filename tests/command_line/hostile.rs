@@ -107,7 +107,7 @@ fn shape(height: u16, width: u16, channels: u16) -> Shape {
     Shape { height, width, channels }
 }
 
-/// A picture of 28x28 that `predict` takes.
+/// An image of 28x28 that `predict` takes.
 fn picture(path: &Path) {
     super::shapes::write(&path.join("shapes"), 0..1, (28, 28), "png").unwrap();
 }

@@ -30,14 +30,14 @@ pub struct Score {
     pub accuracy: f64,
 }
 
-/// Why a model file does not classify a set of pictures.
+/// Why a model file does not classify a set of images.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum EvaluateError {
-    /// infer-core refuses the file, or pictures of this shape.
+    /// infer-core refuses the file, or images of this shape.
     #[error(transparent)]
     Model(#[from] infer_core::Error),
-    /// The pictures are in a file that cannot be read.
+    /// The images are in a file that cannot be read.
     #[error(transparent)]
     Images(#[from] std::io::Error),
 }
@@ -153,16 +153,16 @@ impl Answers {
 pub struct Confusion {
     /// How often, by truth and prediction; no entry is 0.
     counts: BTreeMap<(usize, usize), usize>,
-    /// Pictures of each class.
+    /// Images of each class.
     of_class: Vec<usize>,
-    /// Pictures that were given each class.
+    /// Images that were given each class.
     given_class: Vec<usize>,
 }
 
 /// A class taken for another, or for itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Confused {
-    /// The class that pictures are of.
+    /// The class that images are of.
     pub truth: usize,
     /// The class that they were given.
     pub prediction: usize,
@@ -189,7 +189,7 @@ impl Confusion {
         self.of_class.len()
     }
 
-    /// How often pictures of one class were given the other.
+    /// How often images of one class were given the other.
     #[must_use]
     pub fn count(&self, truth: usize, prediction: usize) -> usize {
         self.counts.get(&(truth, prediction)).copied().unwrap_or(0)

@@ -12,7 +12,7 @@ use std::fmt::Write;
 ///
 /// Joiners (U+200C, U+200D) stay between two characters of scripts that have them, and of emoji: Persian and the Indic scripts
 /// are not written without, and a family is one emoji. The selectors of text and emoji style (U+FE0E, U+FE0F) stay after a symbol,
-/// one each. Behind a letter of Latin, Greek or Cyrillic either would be invisible, and is spelled out.
+/// one each. After a letter of Latin, Greek or Cyrillic either would be invisible, and is spelled out.
 #[must_use]
 pub fn in_one_line(text: &str) -> Cow<'_, str> {
     escaped(text, false)

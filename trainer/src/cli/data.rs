@@ -76,7 +76,7 @@ pub struct TrainingData {
     /// color, or #rrggbb [default: black]
     #[arg(long, value_name = "COLOR", value_parser = background)]
     background: Option<Background>,
-    /// Share of a folder of pictures held out for the test, where it has no part for that; the content of each decides
+    /// Share of a folder of images held out for the test, where it has no part for that; the content of each decides
     /// [default: 0.15]
     #[arg(long, value_name = "SHARE", value_parser = fraction)]
     test_fraction: Option<f64>,
@@ -164,8 +164,8 @@ impl TrainingData {
         self.data.as_ref().map(absolute).transpose()
     }
 
-    /// Loads the pictures, says which they are, keeps them in `runs` where they are too many for memory, and makes an architecture
-    /// for pictures of their shape and number of classes.
+    /// Loads the images, says which they are, keeps them in `runs` where they are too many for memory, and makes an architecture
+    /// for images of their shape and number of classes.
     pub fn load(
         &self,
         template: &Template,

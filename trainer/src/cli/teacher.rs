@@ -49,7 +49,7 @@ impl Teachers {
         Ok((!runs.is_empty()).then(|| Self { teacher: Teacher::new(models), runs, weights_sha256 }))
     }
 
-    /// What the pictures held out for validation were drawn by. A student holds out the same.
+    /// What the images held out for validation were drawn by. A student holds out the same.
     pub fn split(&self) -> ValidationSplit {
         split(&self.runs[0].1)
     }

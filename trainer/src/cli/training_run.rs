@@ -38,7 +38,7 @@ pub struct TrainingRun {
 }
 
 impl TrainingRun {
-    /// The run at `path`, as far as it has come, on its pictures or on those at `data`; and writes its
+    /// The run at `path`, as far as it has come, on its images or on those at `data`; and writes its
     /// model to `export` too.
     pub fn resume(path: &Path, data: Option<&Path>, export: Option<PathBuf>, console: Console) -> Result<Self> {
         // What is no run has no lock.

@@ -91,7 +91,7 @@ impl Position {
     /// Whether it is under a share. Exact, and so the same on every machine.
     #[must_use]
     pub fn is_under(self, share: f64) -> bool {
-        // A power of two changes only the exponent; what is behind the point decides nothing for whole numbers.
+        // A power of two changes only the exponent, and rounding up moves no whole number to the other side.
         u128::from(self.0) < (share * POSITIONS).ceil() as u128
     }
 

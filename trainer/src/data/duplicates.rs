@@ -29,10 +29,10 @@ struct Seen {
 
 /// A warning about pictures that are in two parts, and one about pictures of two classes; none where there are none.
 ///
-/// The same are pictures with the same bytes as inputs, by their SHA-256: so a hundred thousand of them take a few megabytes here.
+/// The same are images with the same bytes as inputs, by their SHA-256: so a hundred thousand of them take a few megabytes here.
 ///
 /// # Errors
-/// Where pictures are in a file that cannot be read.
+/// Where images are in a file that cannot be read.
 pub fn warnings(parts: &[Part<'_>]) -> io::Result<Vec<String>> {
     let mut seen = HashMap::new();
     let (mut in_two_parts, mut of_two_classes) = (Vec::new(), Vec::new());

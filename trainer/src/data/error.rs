@@ -8,7 +8,7 @@ use super::{Shape, idx};
 use crate::memory::{Shortage, Size};
 use crate::preprocess::PictureError;
 
-/// Why there are no pictures.
+/// Why there are no images.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
@@ -83,7 +83,7 @@ pub enum DataError {
         /// Bytes that the header announces, itself included.
         needed: u64,
     },
-    /// No pictures at all.
+    /// No images at all.
     #[error("{path}: holds no images (its header says {count} of {height}x{width})")]
     Empty {
         /// The file.
@@ -232,10 +232,10 @@ pub enum DataError {
     /// The file of the decoded images cannot be read.
     #[error("{0}")]
     Pixels(io::Error),
-    /// A folder of pictures that cannot be used.
+    /// A folder of images that cannot be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// A picture that cannot be converted.
+    /// An image that cannot be converted.
     #[error("{name}: {source}")]
     Picture {
         /// The data set.

@@ -58,7 +58,7 @@ pub fn check_labels(images: &Images, classes: usize, path: &Path) -> Result<(), 
 /// SHA-256 of the file that holds these pictures, as it is unpacked, hexadecimal.
 ///
 /// # Errors
-/// Where the pictures are in a file that cannot be read.
+/// Where the images are in a file that cannot be read.
 pub fn images_sha256(images: &Images) -> io::Result<String> {
     let Shape { height, width, .. } = images.shape();
     let mut hash = header_sha256(IMAGES_MAGIC, &[images.len(), height, width]);

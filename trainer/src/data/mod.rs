@@ -88,7 +88,7 @@ impl From<infer_core::Shape> for Shape {
     }
 }
 
-/// Labeled pictures of one shape. Parts of a set share its pixels, which are in memory or in a file.
+/// Labeled images of one shape. Parts of a set share its pixels, which are in memory or in a file.
 #[derive(Clone, Debug)]
 pub struct Images {
     shape: Shape,
@@ -222,10 +222,10 @@ impl Images {
         Self { shape: self.shape, pixels, places, labels, names }
     }
 
-    /// Gray pictures, brought to another size or to three channels, and kept as `storage` says.
+    /// Gray images, brought to another size or to three channels, and kept as `storage` says.
     ///
     /// # Errors
-    /// [`DataError::Picture`] with `name` where the conversion takes pictures as they are, and those of the storage.
+    /// [`DataError::Picture`] with `name` where the conversion takes images as they are, and those of the storage.
     ///
     /// # Panics
     /// Where they are not gray: a mistake in the caller.
@@ -300,7 +300,7 @@ impl Dataset {
     /// SHA-256 of classes, pictures, labels and their split, hexadecimal: whether it is the same data again.
     ///
     /// # Errors
-    /// Where pictures are in a file that cannot be read.
+    /// Where images are in a file that cannot be read.
     pub fn sha256(&self) -> io::Result<String> {
         let mut hash = Sha256::new();
         hash.update(self.class_names.join("\n"));

@@ -37,7 +37,7 @@ pub struct Request {
     pub data_dir: Option<PathBuf>,
     /// What the pictures become; without it they stay as they are.
     pub conversion: Option<Conversion>,
-    /// What transparent pictures of a folder are blended onto, where there is no conversion that says it.
+    /// What transparent images of a folder are blended onto, where there is no conversion that says it.
     pub background: Background,
     /// Share of the training images held out for validation.
     pub validation_fraction: f64,

@@ -37,7 +37,7 @@ const MOST_FILE_BYTES: u64 = 256 << 20;
 /// Characters of a decoder's own words in a message at most.
 const LONGEST_REASON: usize = 200;
 
-/// A decoded picture: gray or RGB, 8 bits a channel, the right way up, what is transparent blended onto a background. One whose
+/// A decoded image: gray or RGB, 8 bits a channel, the right way up, what is transparent blended onto a background. One whose
 /// pixels are all gray is gray, however it was stored: BMP knows nothing else, and many a program writes nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Picture {

@@ -93,7 +93,7 @@ pub enum Resize {
     /// Both sides are scaled, each by its own factor.
     #[default]
     Stretch,
-    /// Scaled until the whole picture is inside, in the middle of the background.
+    /// Scaled until the whole image is inside, in the middle of the background.
     Fit,
     /// Scaled until the input is full; what stands out on two sides is cut off.
     Crop,
@@ -170,7 +170,7 @@ impl Conversion {
         self.resize
     }
 
-    /// What shows through where a picture is transparent, and around one under [`Resize::Fit`].
+    /// What shows through where an image is transparent, and around one under [`Resize::Fit`].
     #[must_use]
     pub const fn background(&self) -> Background {
         self.background

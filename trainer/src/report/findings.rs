@@ -33,7 +33,7 @@ pub const GRID: usize = 25;
 pub struct Findings {
     /// What the model file says of each test picture.
     pub answers: Vec<Answer>,
-    /// The text of `answers.csv`: these answers, and the file of each picture.
+    /// The text of `answers.csv`: these answers, and the file of each image.
     pub answers_csv: String,
     /// The rest.
     pub shown: Shown,
@@ -64,7 +64,7 @@ pub struct Sample {
 pub struct Mistake {
     /// Its index among the test pictures.
     pub image: usize,
-    /// Its file, below the directory of the data set; not known of pictures that were drawn, and of older runs.
+    /// Its file, below the directory of the data set; not known of images that were drawn, and of older runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
     /// Its pixels.

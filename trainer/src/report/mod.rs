@@ -94,7 +94,7 @@ pub enum ReportError {
     /// The model file cannot be run.
     #[error("model.bin: {0}")]
     Model(#[from] infer_core::Error),
-    /// The model file cannot be run on the pictures, or these cannot be read.
+    /// The model file cannot be run on the images, or these cannot be read.
     #[error("report: {0}")]
     Evaluate(#[from] EvaluateError),
     /// A tensor operation failed.

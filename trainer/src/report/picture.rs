@@ -10,10 +10,10 @@ use crate::preprocess::LONGEST_SIDE;
 /// Longest side that is kept; larger pictures are made smaller by whole factors.
 const LONGEST: usize = 64;
 
-/// Pixels of a picture at most: so long and thin that none would be left of its short side.
+/// Pixels of an image at most: so long and thin that none would be left of its short side.
 const MOST_PIXELS: usize = LONGEST_SIDE as usize * (LONGEST_SIDE as usize / LONGEST);
 
-/// Memory for what stands around the pixels of a picture's file.
+/// Memory for what stands around the pixels of an image's file.
 const DECODER_BYTES: usize = 1 << 20;
 
 /// A gray or RGB picture.
@@ -76,7 +76,7 @@ impl Picture {
         Self::encode(colors.as_flattened(), shape, png::ColorType::Rgb)
     }
 
-    /// The picture again, if it is one that a report can hold: its file is a PNG of the size that it says, and no larger than
+    /// The image again, if it is one that a report can hold: its file is a PNG of the size that it says, and no larger than
     /// [`thumbnail`](Self::thumbnail) makes them. Nothing but its pixels is kept of the file.
     ///
     /// # Errors

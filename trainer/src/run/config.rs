@@ -117,7 +117,7 @@ impl RunConfig {
     /// calibration yet.
     ///
     /// # Errors
-    /// Where the pictures are in a file that cannot be read.
+    /// Where the images are in a file that cannot be read.
     pub fn new(architecture: &Architecture, recipe: Recipe, dataset: &Dataset, seed: u64) -> io::Result<Self> {
         let held_out = dataset.validation.len() as f64;
         Ok(Self {

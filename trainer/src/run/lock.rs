@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::RunError;
 use crate::whole_file::BESIDE;
 
-/// Name of the lock's file behind [`BESIDE`], so that it counts as nothing of a run.
+/// Name of the lock's file after [`BESIDE`], so that it counts as nothing of a run.
 const NAME: &str = "lock";
 
 /// How often the file may vanish between opening and locking: each time another process ends.

@@ -22,7 +22,7 @@ const MANY: usize = 500;
 /// Bytes of images that are decoded before they are written; at least one image.
 const BATCH_BYTES: usize = 16 << 20;
 
-/// Decodes and converts all pictures of some listings, and names each by its file below `directory`; with the images comes what
+/// Decodes and converts all images of some listings, and names each by its file below `directory`; with the images comes what
 /// was observed of each, listing by listing.
 /// They are kept as `storage` says, with no second copy at any time.
 ///
@@ -96,7 +96,7 @@ fn progress_bar(pictures: usize) -> ProgressBar {
     ProgressBar::new(pictures as u64).with_style(style)
 }
 
-/// The size that all pictures have, as an input: gray where all are on this background, RGB where one has color.
+/// The size that all images have, as an input: gray where all are on this background, RGB where one has color.
 ///
 /// # Errors
 /// [`FolderError::Broken`], [`FolderError::MixedSizes`], [`FolderError::LargePictures`].
