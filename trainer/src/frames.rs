@@ -18,6 +18,9 @@ use std::io;
 use crate::data::{Images, Shape};
 use crate::printable::in_one_line;
 
+/// What the file beside a model is called.
+pub const FILE: &str = "frames.bin";
+
 /// The first eight bytes of every file of frames.
 pub const MAGIC: [u8; 8] = *b"THFRAMES";
 

@@ -33,6 +33,7 @@ mod cli {
     pub mod threads;
     pub mod training_run;
     pub mod unreadable;
+    pub mod values;
 }
 
 use std::process::ExitCode;

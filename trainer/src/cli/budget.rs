@@ -8,6 +8,7 @@ use trainer::run::{RunConfig, Target};
 
 use super::console::{Console, tell};
 use super::named::CHIPS;
+use super::values;
 
 /// What the network may take.
 #[derive(clap::Args)]
@@ -23,17 +24,8 @@ pub struct BudgetFlags {
     max_ram: Option<usize>,
 }
 
-/// Bytes: a number by itself, or with `K` or `M`, 1,024 and 1,024 times that.
 fn size(text: &str) -> Result<usize, String> {
-    let unit = |letter: char| text.strip_suffix([letter, letter.to_ascii_lowercase()]);
-    let (digits, factor) = match (unit('K'), unit('M')) {
-        (Some(digits), _) => (digits, 1 << 10),
-        (_, Some(digits)) => (digits, 1 << 20),
-        _ => (text, 1),
-    };
-    let number = digits.parse::<usize>().ok().filter(|&number| number > 0);
-    let bytes = number.and_then(|number| number.checked_mul(factor));
-    bytes.ok_or_else(|| "it must be a number of bytes, such as 65536, 64K or 1M".to_owned())
+    values::bytes(text, "65536, 64K or 1M")
 }
 
 impl BudgetFlags {
@@ -76,25 +68,5 @@ impl BudgetFlags {
         }
         tell!(console, "");
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_bytes_or_end_in_a_letter() {
-        let cases = [("65536", 65_536), ("64K", 65_536), ("64k", 65_536), ("1M", 1 << 20)];
-        for (text, bytes) in cases {
-            assert_eq!(size(text), Ok(bytes));
-        }
-        for wrong in ["", "0", "K", "-1K", "64KB", "1.5M", "99999999999999999999", "99999999999999999M"] {
-            assert_eq!(
-                size(wrong),
-                Err("it must be a number of bytes, such as 65536, 64K or 1M".to_owned()),
-                "{wrong}"
-            );
-        }
     }
 }

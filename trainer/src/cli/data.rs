@@ -8,13 +8,14 @@ use trainer::architecture::{Architecture, ArchitectureError, Template};
 use trainer::data::held_out::SplitRule;
 use trainer::data::manifest::Manifest;
 use trainer::data::{Dataset, DatasetChoice, Environment, Loaded, Request, Storage, fashion_mnist, garments};
-use trainer::preprocess::{Background, Conversion, PreprocessError, Preprocessing, Resize, parse_shape};
+use trainer::preprocess::{Background, Conversion, Preprocessing, Resize, parse_shape};
 use trainer::run::RunDirectory;
 use trainer::whole_file;
 
 use super::console::{Console, tell};
 use super::output::warn;
 use super::unreadable::{Skipped, UnreadableFlags};
+use super::values::{self, background, fraction};
 use crate::Usage;
 
 /// The data sets that have a name.
@@ -136,25 +137,8 @@ fn input(text: &str) -> Result<Shape, String> {
     Ok(shape)
 }
 
-/// The color that what is transparent is blended onto.
-pub fn background(text: &str) -> Result<Background, String> {
-    text.parse().map_err(|error: PreprocessError| error.to_string())
-}
-
-/// A number of bytes, as it is or in units of 1024.
 fn size(text: &str) -> Result<u64, String> {
-    let units = [("K", 10), ("M", 20), ("G", 30), ("T", 40)];
-    let upper = text.to_ascii_uppercase();
-    let (digits, shift) =
-        units.iter().find_map(|&(unit, shift)| Some((upper.strip_suffix(unit)?, shift))).unwrap_or((upper.as_str(), 0));
-    let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << shift));
-    bytes.ok_or_else(|| "it must be a number of bytes, such as 500M or 4G".to_owned())
-}
-
-/// A share over 0 and under 1.
-pub fn fraction(text: &str) -> Result<f64, String> {
-    let fraction: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
-    if fraction > 0.0 && fraction < 1.0 { Ok(fraction) } else { Err("it must be over 0 and under 1".to_owned()) }
+    values::bytes(text, "500M or 4G")
 }
 
 impl TrainingData {

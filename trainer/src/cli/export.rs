@@ -69,7 +69,7 @@ impl Export {
     /// The model file with a calibration of today. The run stays as it is.
     fn calibrated(&self, calibration: CalibrationName) -> Result<Vec<u8>> {
         let (mut config, model) = RunDirectory::open(&self.run).load()?;
-        let dataset = run_data::load(&self.run, &config, self.data.as_deref(), false)?;
+        let dataset = run_data::load(&self.run, &config, self.data.as_deref(), None, false)?;
         let Chosen { quantized, choice, .. } =
             choose(&model, &dataset.train, &dataset.validation, config.seed, calibration.methods())?;
         self.tell(&choice.to_string())?;

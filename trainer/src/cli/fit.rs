@@ -14,12 +14,13 @@ use trainer::whole_file::directory_of;
 use super::budget::BudgetFlags;
 use super::calibration::CalibrationName;
 use super::console::{ConsoleFlags, tell};
-use super::data::{TrainingData, ValidationSplit, fraction};
+use super::data::{TrainingData, ValidationSplit};
 use super::interrupt::Interrupt;
 use super::named::{MODELS, RECIPES, is_path, named_or_file};
 use super::output::warn;
 use super::teacher::Teachers;
 use super::training_run::{TrainingRun, check_export, warn_of_no_lock};
+use super::values::fraction;
 use crate::Usage;
 
 /// Train a network, quantize it and export it.
@@ -62,7 +63,7 @@ pub struct Fit {
     #[arg(long, conflicts_with = "no_flip")]
     flip: bool,
     /// Mirror no images: for letters, digits, arrows, and whatever else has a left and a right. Recipe strong mirrors
-    /// half of them otherwise (all built-in networks but mlp)
+    /// half of them otherwise (of all built-in networks but mlp, and of mlp with --teacher)
     #[arg(long)]
     no_flip: bool,
     /// Share of the training images held out for validation, between 0 and 1 [default: 0.05]
@@ -128,7 +129,8 @@ impl Fit {
         }
         let run = match &self.resume {
             Some(path) => {
-                TrainingRun::resume(path, self.data.data.as_deref(), self.export.clone(), self.console.console())?
+                let (data, export) = (self.data.data.as_deref(), self.export.clone());
+                TrainingRun::resume(path, data, self.data.memory, export, self.console.console())?
             }
             None => self.begin()?,
         };

@@ -10,6 +10,7 @@ use trainer::{frames, model_file};
 
 use super::data::TestData;
 use super::output::{complain, say, warn};
+use super::values::at_least_one;
 
 /// Write test images as a model takes them, for firmware to classify.
 #[derive(clap::Args)]
@@ -30,10 +31,6 @@ pub struct Frames {
     /// Where to write them [default: frames.bin in the directory of the model, where the firmware looks for it]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|&count| count > 0).ok_or_else(|| "it must be a number, at least 1".to_owned())
 }
 
 impl Frames {
@@ -59,7 +56,7 @@ impl Frames {
             ));
         }
         let file = frames::encode(&dataset.test, &chosen)?;
-        let out = self.out.clone().unwrap_or_else(|| self.model.with_file_name("frames.bin"));
+        let out = self.out.clone().unwrap_or_else(|| self.model.with_file_name(frames::FILE));
         // Beside a model may be a run, and what a run holds does not choose another file to be written.
         let write = if self.out.is_some() { write_whole } else { replace_whole };
         write(&out, &file)?;

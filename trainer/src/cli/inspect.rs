@@ -77,7 +77,7 @@ impl Inspect {
         let directory = RunDirectory::open(&self.path);
         let (config, model) = directory.load()?;
         let file = directory.export()?;
-        let dataset = run_data::load(&self.path, &config, self.data.as_deref(), self.json)?;
+        let dataset = run_data::load(&self.path, &config, self.data.as_deref(), None, self.json)?;
         let report = Report::new(&model, &config.calibration, &file, &dataset.validation)?;
         if self.json {
             return say_json(&report);

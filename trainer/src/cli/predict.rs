@@ -14,8 +14,9 @@ use trainer::model_file;
 use trainer::preprocess::{Background, Conversion, Observed, PictureError, Preprocessing, Resize, SixteenBit, decode};
 use trainer::printable::in_one_line;
 
-use super::data::{ResizeMode, background};
+use super::data::ResizeMode;
 use super::output::{complain, say, warn};
+use super::values::{at_least_one, background};
 use crate::Usage;
 
 /// Columns of a terminal.
@@ -65,10 +66,6 @@ fn batch(images: &[PathBuf]) -> usize {
         |image: &PathBuf| image.is_file() && decode::header(image).is_ok_and(|header| header.memory() > most);
     let small = images.iter().take(BATCH).position(is_large);
     small.unwrap_or(images.len().min(BATCH)).max(1)
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|&count| count > 0).ok_or_else(|| "it must be a number, at least 1".to_owned())
 }
 
 /// What is said about a picture; a line of `--json`.

@@ -1,5 +1,6 @@
 //! `trainer report RUN...`, and the report at the end of a fit.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -51,12 +52,18 @@ impl Report {
         let runs = RunRecord::read_all(&self.runs)?;
         // What is no run has no lock, so they are read before.
         let is_written = self.refresh || matches!(page, Place::In(_));
-        let written = self.runs.iter().filter(|_| is_written);
-        let _locks = written.map(|run| RunDirectory::open_to_write(run)).collect::<Result<Vec<_>, _>>()?;
+        // Each once: a run that is named twice is not in use by another.
+        let written: BTreeSet<&PathBuf> = self.runs.iter().filter(|_| is_written).collect();
+        let _locks = written.into_iter().map(|run| RunDirectory::open_to_write(run)).collect::<Result<Vec<_>, _>>()?;
         if self.refresh {
             for run in &runs {
-                let dataset =
-                    run_data::load(run.directory.path(), &run.directory.read_config()?, self.data.as_deref(), false)?;
+                let dataset = run_data::load(
+                    run.directory.path(),
+                    &run.directory.read_config()?,
+                    self.data.as_deref(),
+                    None,
+                    false,
+                )?;
                 run.refresh(&dataset)?;
             }
         }

@@ -14,9 +14,9 @@ use super::output::warn;
 use super::unreadable::Skipped;
 use crate::Usage;
 
-/// Loads what the run at `path` was trained on, from `data` where that is given; other pictures are an error. How far it is
-/// is said unless `quiet`.
-pub fn load(path: &Path, config: &RunConfig, data: Option<&Path>, quiet: bool) -> Result<Dataset> {
+/// Loads what the run at `path` was trained on, from `data` where that is given; other images are an error. Decoded images take
+/// `memory` bytes at most, or what is there. How far it is is said unless `quiet`.
+pub fn load(path: &Path, config: &RunConfig, data: Option<&Path>, memory: Option<u64>, quiet: bool) -> Result<Dataset> {
     let run = path;
     let path = path.display();
     let data_dir = data.map(Path::to_owned).or_else(|| config.data_dir.clone());
@@ -47,7 +47,7 @@ pub fn load(path: &Path, config: &RunConfig, data: Option<&Path>, quiet: bool) -
         test_fraction: config.preprocessing.test_share().unwrap_or(defaults.test_fraction),
         split_rule: config.split_rule,
         environment: Environment::from_process(),
-        storage: Storage { most_memory: None, directory: Some(directory_of(run).to_owned()) },
+        storage: Storage { most_memory: memory, directory: Some(directory_of(run).to_owned()) },
         quiet,
         ..defaults
     })

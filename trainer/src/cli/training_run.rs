@@ -38,9 +38,15 @@ pub struct TrainingRun {
 }
 
 impl TrainingRun {
-    /// The run at `path`, as far as it has come, on its images or on those at `data`; and writes its
-    /// model to `export` too.
-    pub fn resume(path: &Path, data: Option<&Path>, export: Option<PathBuf>, console: Console) -> Result<Self> {
+    /// The run at `path`, as far as it has come, on its images or on those at `data`, of which decoded ones take `memory` bytes at
+    /// most; and writes its model to `export` too.
+    pub fn resume(
+        path: &Path,
+        data: Option<&Path>,
+        memory: Option<u64>,
+        export: Option<PathBuf>,
+        console: Console,
+    ) -> Result<Self> {
         // What is no run has no lock.
         RunDirectory::open(path).read_config()?;
         let directory = RunDirectory::open_to_write(path)?;
@@ -70,7 +76,7 @@ impl TrainingRun {
             ));
         }
         let teachers = Teachers::open(&config.teachers)?;
-        let dataset = run_data::load(path, &config, data, !console.is_text())?;
+        let dataset = run_data::load(path, &config, data, memory, !console.is_text())?;
         if let Some(data) = data {
             config.data_dir = Some(std::path::absolute(data)?);
         }

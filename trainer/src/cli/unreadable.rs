@@ -44,12 +44,12 @@ impl UnreadableFlags {
         let found = find(directory, class_names, quiet)?;
         if let Some(path) = &self.list_unreadable {
             write_whole(path, pictures::listing(&found).as_bytes()).context("--list-unreadable")?;
-            let count = found.len();
-            warn(&format!(
-                "NOTE: {count} files of {} cannot be read; they are listed in {}",
-                directory.display(),
-                path.display()
-            ));
+            let (directory, path) = (directory.display(), path.display());
+            warn(&match found.len() {
+                0 => format!("NOTE: all image files of {directory} can be read; {path} is empty"),
+                1 => format!("NOTE: 1 file of {directory} cannot be read; it is listed in {path}"),
+                count => format!("NOTE: {count} files of {directory} cannot be read; they are listed in {path}"),
+            });
         }
         Ok(if self.skip_unreadable { Skipped::new(directory, &found) } else { Skipped::default() })
     }
@@ -71,12 +71,12 @@ impl Skipped {
             let more = found.len().saturating_sub(NAMED);
             let more =
                 if more > 0 { format!("\n  and {more} more; --list-unreadable writes all") } else { String::new() };
-            let count = found.len();
             let names: String = lines.collect();
-            warn(&format!(
-                "WARNING: {count} files of {} cannot be read and are left out:{names}{more}",
-                directory.display()
-            ));
+            let directory = directory.display();
+            warn(&match found.len() {
+                1 => format!("WARNING: 1 file of {directory} cannot be read and is left out:{names}"),
+                count => format!("WARNING: {count} files of {directory} cannot be read and are left out:{names}{more}"),
+            });
         }
         Self { files, listing: pictures::listing(found) }
     }

@@ -94,8 +94,6 @@ pub enum ShortClass {
     Few {
         /// The class.
         class: usize,
-        /// Its different images.
-        different: usize,
     },
     /// The test share falls on so many of its images that too few are left.
     TestTakesAll {
@@ -217,7 +215,7 @@ impl<'a> Groups<'a> {
         for class in few {
             let different = self.of_class[class].len();
             if self.images(class) < sides {
-                return Err(ShortClass::Few { class, different });
+                return Err(ShortClass::Few { class });
             }
             self.is_copied[class] = true;
             copied.push(CopiedClass { class, different });
@@ -506,7 +504,7 @@ mod tests {
         let (copied, found, _) = sides(&with(&[2, 2]), Draw { test: None, ..DRAW }).unwrap();
         assert_eq!((copied, found), (vec![CopiedClass { class: 0, different: 1 }], 2));
         let refused = sides(&with(&[2, 2]), DRAW).unwrap_err();
-        assert_eq!(refused, ShortClass::Few { class: 0, different: 1 });
+        assert_eq!(refused, ShortClass::Few { class: 0 });
         // One image in all files of both classes.
         let one = draw(&[content(1); 8], &[0, 1, 0, 1, 0, 1, 0, 1], 2, DRAW).unwrap();
         assert_eq!(one.copied.len(), 2);

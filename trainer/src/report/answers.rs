@@ -1,5 +1,6 @@
 //! What a model file says of each test picture, and the counts that follow.
 
+use crate::architecture::thousands;
 use crate::data::Images;
 use crate::evaluate::{self, Confusion, EvaluateError};
 use crate::model_file;
@@ -130,6 +131,15 @@ pub fn from_csv(text: &str, classes: usize) -> Result<Vec<Answer>, String> {
     };
     let refuse = |line| format!("line {line} is not image, truth and prediction of {classes} classes, probability");
     lines.enumerate().map(|(index, line)| read(line).ok_or_else(|| refuse(index + 2))).collect()
+}
+
+/// What a figure's text says where it shows fewer classes than there are.
+pub fn of_many(shown: usize, classes: usize) -> String {
+    if shown < classes {
+        format!(" Of {} classes, the {shown} with the most mistakes.", thousands(classes))
+    } else {
+        String::new()
+    }
 }
 
 #[cfg(test)]

@@ -65,9 +65,6 @@ const WEIGHTS: &str = "weights.safetensors";
 /// Name of the file of the quantized model.
 const MODEL: &str = "model.bin";
 
-/// Name of the file of test images for firmware.
-const FRAMES: &str = "frames.bin";
-
 /// A directory that a run writes to or has written to.
 #[derive(Clone, Debug)]
 pub struct RunDirectory {
@@ -177,8 +174,8 @@ impl RunDirectory {
     /// [`RunError::Write`], [`RunError::Io`].
     pub fn write_frames(&self, test: &Images) -> Result<(), RunError> {
         let chosen = frames::choose(test, frames::at_most(frames::IN_A_RUN, test.shape()));
-        let io_error = |source| RunError::Io { path: self.path.join(FRAMES).display().to_string(), source };
-        self.write(FRAMES, &frames::encode(test, &chosen).map_err(io_error)?)
+        let io_error = |source| RunError::Io { path: self.path.join(frames::FILE).display().to_string(), source };
+        self.write(frames::FILE, &frames::encode(test, &chosen).map_err(io_error)?)
     }
 
     /// Writes a file of the run, whole or not at all. A link or a pipe in its place is replaced and not followed: what a run

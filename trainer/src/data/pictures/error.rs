@@ -161,22 +161,14 @@ pub enum FolderError {
         advice: String,
     },
     /// Too few different images of a class to have one in each part.
-    #[error(
-        "{folder} holds {pictures} pictures{}, too few to have one in each of the parts {parts}; add some{cause}",
-        but_different(*.pictures, *.different)
-    )]
+    #[error("{folder} holds {pictures} pictures, too few to have one in each of the parts {parts}; add some")]
     TooFew {
         /// The folder.
         folder: PathBuf,
         /// Its pictures.
         pictures: usize,
-        /// Those that differ from each other as inputs.
-        different: usize,
         /// The parts that they are for.
         parts: &'static str,
-        /// What was found of them that may be why they are equal: each after a line break and two spaces, as
-        /// [`message`](crate::printable::message) asks of lines.
-        cause: String,
     },
     /// The test share falls on so many images of a class that too few are left to train and validate on.
     #[error(
@@ -198,7 +190,7 @@ pub enum FolderError {
     /// A folder to test on, of whose images none is known to be held out.
     #[error(
         "none of the {images} images of {directory} is known to be held out: by their content, the test share {share} of the \
-         model falls on none; give --run with the directory of the model's run, or, for images that it was not trained on, --all"
+         model falls on none{advice}"
     )]
     NothingHeldOut {
         /// The directory.
@@ -207,6 +199,8 @@ pub enum FolderError {
         images: usize,
         /// The share.
         share: f64,
+        /// What to do.
+        advice: &'static str,
     },
     /// Files that are no pictures, whatever their names say.
     #[error(
@@ -292,10 +286,6 @@ impl FolderError {
         let names = [&one, &other].map(|path| spelled_out(&path.file_name().unwrap_or_default().to_string_lossy()));
         Self::LookAlike { one, other, names }
     }
-}
-
-fn but_different(pictures: usize, different: usize) -> String {
-    if different == pictures { String::new() } else { format!(", but only {different} different") }
 }
 
 /// A share that is at most `most`, with as few digits as it takes; none where it would round to nothing.

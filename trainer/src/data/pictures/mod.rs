@@ -68,8 +68,7 @@ fn load_to_train(directory: &Path, request: &Request) -> Result<Loaded, DataErro
 
     let mut warnings = Vec::from_iter(left_out.note(directory));
     // Before duplicates, of which it may be the cause.
-    let remarks = remarks::warnings(&read::files(&listings), &observed, &conversion);
-    warnings.extend(remarks.iter().cloned());
+    warnings.extend(remarks::warnings(&read::files(&listings), &observed, &conversion));
     let mut held_out = None;
     if what != Draw::default() {
         let contents = Content::of_each(&train).map_err(DataError::Pixels)?;
@@ -78,7 +77,7 @@ fn load_to_train(directory: &Path, request: &Request) -> Result<Loaded, DataErro
             SplitRule::ByContent => held_out::draw(&contents, &labels, class_names.len(), what),
             SplitRule::ByName => by_name(&labels, class_names.len(), what),
         };
-        let Drawn { splits, stand_ins, copied } = drawn.map_err(|short| too_few(short, &pool, what, &remarks))?;
+        let Drawn { splits, stand_ins, copied } = drawn.map_err(|short| too_few(short, &pool, what))?;
         if let Some(share) = what.test {
             let images = contents.iter().copied().zip(labels.iter().copied());
             let by_content = request.split_rule == SplitRule::ByContent;
@@ -122,7 +121,14 @@ fn load_to_test(directory: &Path, request: &Request, testing: &Testing) -> Resul
     let (chosen, tested) = candidates.select(testing.held_out, testing.all, testing.manifest.as_ref());
     let share = tested.share.unwrap_or_default();
     if chosen.is_empty() {
-        return Err(FolderError::NothingHeldOut { directory: directory.to_owned(), images: images.len(), share }.into());
+        let advice = match testing.manifest {
+            Some(_) => "; add images, or, for images that it was not trained on, give --all",
+            None => {
+                "; give --run with the directory of the model's run, or, for images that it was not trained on, --all"
+            }
+        };
+        let (directory, images) = (directory.to_owned(), images.len());
+        return Err(FolderError::NothingHeldOut { directory, images, share, advice }.into());
     }
     let mut warnings = Vec::from_iter(left_out.note(directory));
     warnings.extend(remarks::warnings(&read::files(&[&listing]), &observed, &conversion));
@@ -177,28 +183,27 @@ fn by_name(labels: &[usize], classes: usize, what: Draw) -> Result<Drawn, ShortC
         let of_rest: Vec<u16> = rest.iter().map(|&index| labels[index] as u16).collect();
         let (_, held_out) = split::stratified(&of_rest, classes, share, seed).map_err(|error| {
             let class = if let DataError::TooFew { class, .. } = error { class } else { 0 };
-            ShortClass::Few { class, different: labels.iter().filter(|&&label| label == class).count() }
+            ShortClass::Few { class }
         })?;
         held_out.into_iter().for_each(|index| splits[rest[index]] = split);
     }
     Ok(Drawn { splits, stand_ins: Vec::new(), copied: Vec::new() })
 }
 
-/// The same, with the folder of the class, and with what may be the cause.
-fn too_few(short: ShortClass, pool: &Listing, what: Draw, remarks: &[String]) -> DataError {
+/// The same, with the folder of the class.
+fn too_few(short: ShortClass, pool: &Listing, what: Draw) -> DataError {
     let (ShortClass::Few { class, .. } | ShortClass::TestTakesAll { class, .. }) = short;
     let folder = pool.folders[class].clone();
     let pictures = pool.labels.iter().filter(|&&label| usize::from(label) == class).count();
     match short {
-        ShortClass::Few { different, .. } => {
+        ShortClass::Few { .. } => {
             let parts = match (what.validation, what.test) {
                 (Some(_), Some(_)) => "train, validation and test",
                 (Some(_), None) => "train and validation",
                 (None, Some(_)) => "train and test",
                 (None, None) => "train",
             };
-            let cause = remarks.iter().map(|remark| format!("\n  {remark}")).collect();
-            FolderError::TooFew { folder, pictures, different, parts, cause }.into()
+            FolderError::TooFew { folder, pictures, parts }.into()
         }
         ShortClass::TestTakesAll { different, held_out, most, .. } => {
             let share = what.test.unwrap_or_default();

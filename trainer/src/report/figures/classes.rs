@@ -3,7 +3,6 @@
 use plotters::prelude::*;
 
 use super::{Figure, Kind};
-use crate::architecture::thousands;
 use crate::report::chart::{self, fill};
 use crate::report::drawing::{Drawing, LETTERS, Rectangle as Place, Style, WIDTH};
 use crate::report::palette::Color;
@@ -37,12 +36,7 @@ pub fn draw(run: &RunRecord, findings: &Findings) -> Result<Option<Figure>, Repo
     }
     let confusion = answers::confusion(&findings.answers, names.len());
     let shown = confusion.shown();
-    let of_many = match shown.len() {
-        shown if shown < names.len() => {
-            format!(" Of {} classes, the {shown} with the most mistakes.", thousands(names.len()))
-        }
-        _ => String::new(),
-    };
+    let of_many = answers::of_many(shown.len(), names.len());
     let rates: Vec<[Option<f64>; 3]> = shown.iter().map(|&class| answers::rates(&confusion, class)).collect();
     let names: Vec<&str> = shown.iter().map(|&class| run.class_name(class)).collect();
     let head = room(names.iter().copied(), LETTERS, LONGEST_NAME) + 8.0;

@@ -24,12 +24,7 @@ pub fn draw(run: &RunRecord, findings: &Findings) -> Option<Figure> {
     let names = &run.config.class_names;
     let confusion = answers::confusion(&findings.answers, names.len());
     let shown = confusion.shown();
-    let of_many = match shown.len() {
-        shown if shown < names.len() => {
-            format!(" Of {} classes, the {shown} with the most mistakes.", thousands(names.len()))
-        }
-        _ => String::new(),
-    };
+    let of_many = answers::of_many(shown.len(), names.len());
     (!findings.answers.is_empty()).then(|| Figure::new(
 Kind::Confusion,
 "Confusion",
