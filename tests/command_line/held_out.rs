@@ -308,6 +308,19 @@ fn runs_of_other_models_broken_ones_and_those_of_earlier_trainers_are_named() {
 }
 
 #[test]
+fn a_list_of_images_that_lacks_lines_is_refused() {
+    let home = trained(7);
+    let path = home.path();
+    let whole = fs::read_to_string(path.join("run/images.csv")).unwrap();
+    for kept in [1, 30, whole.lines().count() - 1] {
+        let lines: Vec<&str> = whole.lines().take(kept).collect();
+        fs::write(path.join("run/images.csv"), lines.join("\n") + "\n").unwrap();
+        let expected = ["run/images.csv", "lines are missing, or it is another run's"];
+        assert_fails(path, &["eval", "m.bin", "--data", "mine", "--run", "run"], 1, &expected);
+    }
+}
+
+#[test]
 fn a_run_keeps_every_image_and_the_model_sixteen_bytes_that_the_budget_counts() {
     let home = trained(15);
     let path = home.path();

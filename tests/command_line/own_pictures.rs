@@ -279,13 +279,14 @@ fn warnings_about_a_folder_are_shown_and_mistakes_in_its_flags_end_with_code_2()
         &["fit", "--dataset", "garments", "--model", "mlp", "--epochs", "1", "--test-fraction", "0.2", "--out", "run2"],
     );
     assert!(warned.contains("NOTE: --test-fraction changes nothing: garments has test images of its own"), "{warned}");
-    let cases: [(&[&str], &str); 6] = [
+    let cases: [(&[&str], &str); 7] = [
         (&["--input", "32x32"], "\"32x32\" is no input shape; write HEIGHTxWIDTHxCHANNELS, such as 28x28x1 or 32x32x3"),
         (&["--input", "32x32x2"], "has 2 channels; pictures have 1 (gray) or 3 (RGB)"),
         (&["--input", "0x32x1"], "has a side that is not 1 to 1024"),
         (&["--input", "8x8x1", "--resize", "zoom"], "[possible values: stretch, fit, crop]"),
         (&["--resize", "crop"], "--input <HxWxC>"),
-        (&["--test-fraction", "1"], "it must be over 0 and under 1"),
+        (&["--test-fraction", "1e-300"], "it must be over 0 (0.000001 at least) and under 1"),
+        (&["--test-fraction", "1"], "it must be over 0 (0.000001 at least) and under 1"),
     ];
     for (arguments, expected) in cases {
         assert_fails(path, &[&["fit", "--data", "mine"], arguments].concat(), 2, &[expected]);
@@ -407,5 +408,51 @@ fn a_report_names_the_run_in_full_so_that_its_commands_are_right_from_any_direct
     for command in [format!("THIMBLE_RUN='{run}' cargo run --release"), format!("trainer eval '{run}/model.bin'")] {
         let escaped = command.replace('\'', "&#39;");
         assert!(html.contains(&escaped), "{escaped} is not in the report");
+    }
+}
+
+#[test]
+fn a_run_among_the_images_is_refused_before_the_training() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path();
+    shapes::write(&path.join("shapes"), 0..8, (12, 12), "png").unwrap();
+    let fit = ["fit", "--model", "mlp", "--epochs", "1"];
+    for (directory, arguments, out) in [
+        ("shapes", &["--data", "."][..], "runs"),
+        ("shapes", &["--data", "../shapes", "--out", "here"], "here"),
+        (".", &["--data", "shapes", "--out", "shapes/a/b"], "shapes/a/b"),
+    ] {
+        let expected = format!("the run would be written to {out}, inside --data ");
+        assert_fails(&path.join(directory), &[&fit[..], arguments].concat(), 2, &[&expected]);
+    }
+    let mut left: Vec<_> = fs::read_dir(path.join("shapes")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["cross", "disc", "ring", "square", "triangle"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_line_break_in_a_name_forges_no_line() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path();
+    shapes::write(&path.join("shapes"), 0..8, (12, 12), "png").unwrap();
+    fs::write(path.join("shapes/disc/y\n  error: forged.png"), "no image").unwrap();
+    let fit = ["fit", "--data", "shapes", "--model", "mlp", "--epochs", "1", "--out", "run"];
+    let (_, warned) = super::succeed(path, &fit);
+    assert!(warned.contains("y\\u000a  error: forged.png (a line break in its name; rename it)"), "{warned}");
+    assert!(!warned.contains("\n  error: forged"), "{warned}");
+    fs::create_dir(path.join("shapes/disc/k\n  error: forged")).unwrap();
+    for arguments in [
+        &["fit", "--data", "shapes"][..],
+        &["eval", "run/model.bin", "--data", "shapes"],
+        &["predict", "run/model.bin", "shapes/disc/y\n  error: forged.png"],
+        &["predict", "run/model.bin", "no\n  error: forged"],
+        &["eval", "run/model.bin", "--data", "no\n  error: forged"],
+        &["fit", "--data", "no\n  error: forged"],
+        &["report", "no\n  error: forged"],
+    ] {
+        let output = super::trainer(path, arguments);
+        let said = super::text(&output.stderr);
+        assert!(!output.status.success() && !said.contains("\n  error: forged"), "{arguments:?}: {said}");
     }
 }

@@ -63,6 +63,47 @@ fn fewer_threads_than_are_wanted_do_the_same_work() {
 }
 
 #[test]
+fn more_threads_than_there_is_memory_for_are_not_begun() {
+    let home = home();
+    let inspect = ["inspect", "model.bin"];
+    // A thread that starts and finds no memory to set itself up ends the process; not each time, so several are tried.
+    for kilobytes in [293_750, 308_250, 314_500, 316_500] {
+        for _ in 0..5 {
+            let limits = format!("ulimit -v {kilobytes}; export RAYON_NUM_THREADS=16");
+            let output = limited(&limits, home.path(), &inspect);
+            assert_eq!(output.status.code(), Some(0), "{kilobytes} KB: {}", text(&output.stderr));
+            assert!(text(&output.stderr).contains("its limit of memory leaves room for fewer"), "{kilobytes} KB");
+        }
+    }
+    let output = limited("export RAYON_NUM_THREADS=16400", home.path(), &inspect);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("does not allow 16400 threads (256 are the most); this goes on with 256"), "{said}");
+}
+
+#[test]
+fn a_shortage_of_the_machine_is_no_fault_of_an_image_and_leaves_none_out() {
+    let home = home();
+    for class in ["a", "b"] {
+        fs::create_dir_all(home.path().join("set").join(class)).unwrap();
+        for index in 0..4 {
+            let shade = |x: u32, y: u32| image::Luma([(x * index + y) as u8]);
+            image::GrayImage::from_fn(28, 28, shade)
+                .save(home.path().join(format!("set/{class}/{index}.png")))
+                .unwrap();
+        }
+    }
+    fs::rename(home.path().join("large.png"), home.path().join("set/a/large.png")).unwrap();
+    let fit = ["fit", "--data", "set", "--input", "28x28x1", "--model", "mlp", "--epochs", "1", "--skip-unreadable"];
+    let output = limited("ulimit -v 400000", home.path(), &fit);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let expected =
+        "error: set/a/large.png cannot be read now, which is no fault of the file: too large to decode here: ";
+    assert!(said.contains(expected), "{said}");
+}
+
+#[test]
 fn a_download_without_a_thread_for_it_is_an_error_and_no_panic() {
     let home = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_trainer"))

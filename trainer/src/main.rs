@@ -111,6 +111,10 @@ impl Usage {
 
 fn main() -> ExitCode {
     let command = arguments().command;
+    if let Err(error) = check_lines(&command) {
+        cli::output::complain_of(&error);
+        return ExitCode::from(2);
+    }
     cli::interrupt::outlive_file_limits();
     if command.shares_work() {
         cli::threads::start();
@@ -144,6 +148,17 @@ fn arguments() -> Arguments {
     // It quotes what it was given, which may be the names of files: once more with what a terminal shows of these.
     let shown = std::env::args_os().map(|argument| in_one_line(&argument.to_string_lossy()).into_owned());
     Arguments::try_parse_from(shown).err().unwrap_or(error).exit()
+}
+
+/// Names with line breaks would be quoted in messages, and pass for lines of these. Of files to classify they are spelled out one by
+/// one.
+fn check_lines(command: &Command) -> Result<(), String> {
+    let mut arguments = std::env::args_os().filter(|_| !matches!(command, Command::Predict(_)));
+    let broken =
+        arguments.find(|argument| argument.as_encoded_bytes().iter().any(|byte| matches!(byte, b'\n' | b'\r')));
+    broken.map_or(Ok(()), |argument| {
+        Err(format!("{} has a line break in it; rename it", in_one_line(&argument.to_string_lossy())))
+    })
 }
 
 /// The error and its causes, those left out that it has quoted already.

@@ -105,8 +105,9 @@ fn free_memory() -> Option<u64> {
     kilobytes(&read("/proc/meminfo")?, "MemAvailable:")
 }
 
-/// What is left of the limit of addresses.
-fn addresses_left() -> Option<u64> {
+/// What is left of the limit of addresses (`ulimit -v`); `None` where there is no limit.
+#[must_use]
+pub fn addresses_left() -> Option<u64> {
     let limit = address_limit(&read("/proc/self/limits")?)?;
     Some(limit.saturating_sub(kilobytes(&read("/proc/self/status")?, "VmSize:")?))
 }

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::path::Path;
 
 /// `text` in one line: control characters, line and paragraph separators, marks that turn the direction of writing, and characters
 /// without a shape are spelled out as `\u001b`, in two halves above U+FFFF as JSON does.
@@ -16,6 +17,21 @@ use std::fmt::Write;
 #[must_use]
 pub fn in_one_line(text: &str) -> Cow<'_, str> {
     escaped(text, false)
+}
+
+/// The name of a file for a table, in one line. One that a spreadsheet would take for a formula begins with `./`, which names the
+/// same file.
+#[must_use]
+pub fn no_formula(name: &str) -> Cow<'_, str> {
+    let name = in_one_line(name);
+    if name.starts_with(['=', '+', '-', '@']) { Cow::Owned(format!("./{name}")) } else { name }
+}
+
+/// A path as text: bytes that are no UTF-8 are spelled out, `\xff`, so that two files never share a name.
+#[must_use]
+pub fn path_text(path: &Path) -> String {
+    let chunks = path.as_os_str().as_encoded_bytes().utf8_chunks();
+    chunks.fold(String::new(), |text, chunk| format!("{text}{}{}", chunk.valid(), chunk.invalid().escape_ascii()))
 }
 
 /// As [`in_one_line`], but lines stay lines: for a text of several lines that is our own, such as JSON, in which names cannot hold

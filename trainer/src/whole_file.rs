@@ -39,7 +39,7 @@ pub fn replace_whole(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
 
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = beside(path)?;
-    file.write_all(bytes)?;
+    file.write_all(bytes).map_err(plain)?;
     file.as_file().sync_all()?;
     #[cfg(unix)]
     {
@@ -47,7 +47,7 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         // Temporary files are private; what is exported is for whoever may read the directory.
         file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
     }
-    file.persist(path)?;
+    file.persist(path).map_err(|error| plain(error.error))?;
     Ok(())
 }
 
@@ -79,7 +79,14 @@ fn linked(path: &Path) -> io::Result<PathBuf> {
 /// # Errors
 /// What the system says.
 pub fn beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
-    tempfile::Builder::new().prefix(BESIDE).tempfile_in(directory_of(path))
+    // Without the path of the temporary file, which nobody has asked for.
+    tempfile::Builder::new().prefix(BESIDE).tempfile_in(directory_of(path)).map_err(plain)
+}
+
+/// What the system says, without what a library adds to it.
+fn plain(error: io::Error) -> io::Error {
+    let source = error.get_ref().and_then(|added| added.source()?.downcast_ref::<io::Error>()?.raw_os_error());
+    source.map_or(error, io::Error::from_raw_os_error)
 }
 
 /// The directory that a file stands in.

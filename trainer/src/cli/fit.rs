@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use trainer::architecture::Template;
 use trainer::augment::Augment;
 use trainer::data::held_out::SplitRule;
+use trainer::data::holds_idx_files;
 use trainer::fit::Unfinished;
 use trainer::recipe::Recipe;
 use trainer::run::{RunConfig, RunDirectory};
@@ -124,6 +125,7 @@ impl Fit {
     /// From pictures to a model file.
     pub fn run(self) -> Result<()> {
         self.check_paths()?;
+        self.check_out()?;
         if let Some(export) = &self.export {
             check_export(export)?;
         }
@@ -136,6 +138,24 @@ impl Fit {
         };
         // Before this there is nothing to be kept: an interrupt ends the program as it ends any other.
         run.train(&Interrupt::listen()?)
+    }
+
+    /// That the run will not stand among the images: there it would be taken for a class, by the next training and by `eval`.
+    fn check_out(&self) -> Result<()> {
+        let Some(data) = self.data.data.as_deref().filter(|data| !holds_idx_files(data)) else { return Ok(()) };
+        let out = self.out.as_deref().unwrap_or(Path::new("runs"));
+        let absolute = std::path::absolute(out).context("where --out is")?;
+        // As much of it as is there, links followed.
+        let there = absolute.ancestors().find_map(|path| path.canonicalize().ok());
+        match (there, data.canonicalize()) {
+            (Some(there), Ok(inside)) if self.resume.is_none() && there.starts_with(&inside) => {
+                let (data, out) = (data.display(), out.display());
+                Err(Usage::error(anyhow!(
+                    "the run would be written to {out}, inside --data {data}, and be taken for images; give --out elsewhere"
+                )))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A run that has not taken a step.

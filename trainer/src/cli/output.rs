@@ -11,15 +11,20 @@ use trainer::printable::{message, printable};
 /// out what a terminal would obey, line breaks too where they are not the format's own: see [`trainer::printable`].
 macro_rules! say {
     ($format:literal $($argument:tt)*) => {
-        writeln!(std::io::stdout(), "{}", trainer::printable::formatted($format, &format!($format $($argument)*)))?
+        writeln!(std::io::stdout(), "{}", trainer::printable::formatted($format, &format!($format $($argument)*)))
+            .map_err(crate::cli::output::of_standard_output)?
     };
 }
 pub(crate) use say;
 
 /// Prints a value as JSON in several lines.
 pub fn say_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    writeln!(std::io::stdout(), "{}", printable(&serde_json::to_string_pretty(value)?))?;
-    Ok(())
+    writeln!(std::io::stdout(), "{}", printable(&serde_json::to_string_pretty(value)?)).map_err(of_standard_output)
+}
+
+/// What went wrong, with where.
+pub fn of_standard_output(error: std::io::Error) -> anyhow::Error {
+    anyhow::Error::from(error).context("cannot write to standard output")
 }
 
 /// Text in a color where there is a terminal that has colors, and the user (`NO_COLOR`) does not mind. The text is our own, or

@@ -112,19 +112,20 @@ impl Predict {
             let inputs: Vec<_> = images.par_iter().map(|image| self.read(image, &conversion)).collect();
             for (image, input) in images.iter().zip(inputs) {
                 let name = image.display().to_string();
+                let shown = in_one_line(&name).into_owned();
                 let (pixels, observed) = match input {
                     Ok(input) => input,
                     Err(error) => {
                         let advice =
                             if matches!(error, PictureError::OtherSize { .. }) { "; give --resize" } else { "" };
-                        complain(&format!("error: {name}: {error}{advice}"));
+                        complain(&format!("error: {shown}: {error}{advice}"));
                         unreadable += 1;
                         continue;
                     }
                 };
                 if let Some(flat) = observed.flat {
                     let why = flat.cause.explain(&conversion, "its");
-                    complain(&format!("NOTE: {name}: one flat color as input; {why}"));
+                    complain(&format!("NOTE: {shown}: one flat color as input; {why}"));
                 }
                 observed.sixteen_bit.into_iter().for_each(|range| sixteen_bit.add(range));
                 let output = network.classify(&pixels)?;
@@ -156,6 +157,8 @@ impl Predict {
                 files.push(path.clone());
                 continue;
             }
+            let shown = path.display().to_string();
+            let shown_in_one_line = in_one_line(&shown);
             let reason = match images_of(path) {
                 Ok((images, left_out)) => {
                     left_out.note(path).iter().for_each(|note| warn(note));
@@ -163,9 +166,9 @@ impl Predict {
                         files.extend(images);
                         continue;
                     }
-                    format!("{} holds no images, nor do the folders in it", in_one_line(&path.display().to_string()))
+                    format!("{shown_in_one_line} holds no images, nor do the folders in it")
                 }
-                Err(error) => error.to_string(),
+                Err(error) => error.to_string().replace(&shown, &shown_in_one_line),
             };
             complain(&format!("error: {reason}"));
             refused += 1;

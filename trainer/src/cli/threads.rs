@@ -7,19 +7,36 @@ use std::sync::mpsc::{self, Sender};
 use std::{io, thread};
 
 use rayon::{ThreadBuilder, ThreadPoolBuilder};
+use trainer::memory;
 
 use super::output::warn;
+
+/// Threads at most, whatever is asked for: of more than there are cores each only costs.
+const MOST: usize = 256;
+
+/// Addresses that a thread takes before it has done anything, under a limit of these (`ulimit -v`): its stack, its allocator's first
+/// pages, its signal stack. With less, threads start and then cannot set themselves up, which ends the process.
+const ADDRESSES: u64 = 32 << 20;
 
 /// Starts the threads, once, before anything uses them. Without any, the work is done by the calling thread.
 pub fn start() {
     let wanted = wanted();
-    let (mut workers, refusal) = spawn(wanted);
-    if let Some(error) = refusal {
-        // One is given back for what else needs a thread: Ctrl-C, a download.
-        workers.pop();
+    let room = memory::addresses_left().map_or(MOST as u64, |left| left / ADDRESSES).clamp(1, MOST as u64) as usize;
+    let (mut workers, refusal) = spawn(wanted.min(room));
+    let refusal = match refusal {
+        Some(error) => {
+            // One is given back for what else needs a thread: Ctrl-C, a download.
+            workers.pop();
+            Some(error.to_string())
+        }
+        None if wanted > MOST => Some(format!("{MOST} are the most")),
+        None if wanted > room => Some("its limit of memory leaves room for fewer".to_owned()),
+        None => None,
+    };
+    if let Some(reason) = refusal {
         let count = workers.len().max(1);
         warn(&format!(
-            "NOTE: the system does not allow {wanted} threads ({error}); this goes on with {count}. \
+            "NOTE: the system does not allow {wanted} threads ({reason}); this goes on with {count}. \
              RAYON_NUM_THREADS={count} asks for no more"
         ));
     }

@@ -23,10 +23,14 @@ pub fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|&count| count > 0).ok_or_else(|| "it must be a number, at least 1".to_owned())
 }
 
-/// A share over 0 and under 1.
+/// A share under 1, and large enough to fall on an image of some set.
 pub fn fraction(text: &str) -> Result<f64, String> {
     let fraction: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
-    if fraction > 0.0 && fraction < 1.0 { Ok(fraction) } else { Err("it must be over 0 and under 1".to_owned()) }
+    if fraction >= 1e-6 && fraction < 1.0 {
+        Ok(fraction)
+    } else {
+        Err("it must be over 0 (0.000001 at least) and under 1".to_owned())
+    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use std::io;
 use super::content::Content;
 use super::held_out::Split;
 use super::{Dataset, fashion_mnist};
-use crate::printable::in_one_line;
+use crate::printable::no_formula;
 
 /// The first line of `images.csv`.
 const HEADER: &str = "content,split,class,file";
@@ -79,6 +79,13 @@ impl Manifest {
         &self.0
     }
 
+    /// How many images were trained, validated and tested on.
+    #[must_use]
+    pub fn counts(&self) -> [usize; 3] {
+        let count = |split| self.0.iter().filter(|entry| entry.split == split).count();
+        [Split::Train, Split::Validation, Split::Test].map(count)
+    }
+
     /// What each image was for. One that was in several parts counts as trained on, then as validated on.
     #[must_use]
     pub fn splits(&self) -> HashMap<Content, Split> {
@@ -98,7 +105,7 @@ impl Manifest {
         let mut text = format!("{HEADER}\n");
         for Entry { content, split, class, file } in &self.0 {
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "{content},{},{class},{}", split.name(), in_one_line(file));
+            let _ = writeln!(text, "{content},{},{class},{}", split.name(), no_formula(file));
         }
         text
     }
@@ -159,6 +166,7 @@ mod tests {
         assert_eq!((lines.len(), lines[0]), (8, "content,split,class,file"));
         assert!(lines[2].ends_with(",train,0,crow/a, b.png"), "{text}");
         assert!(lines[4].ends_with(",validation,0,crow/4.png"), "{text}");
+        assert_eq!(manifest.counts(), [3, 2, 2]);
     }
 
     #[test]

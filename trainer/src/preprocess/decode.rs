@@ -94,6 +94,9 @@ pub enum PictureError {
     /// Less memory than decoding takes.
     #[error("too large to decode here: {0}")]
     Memory(#[from] Shortage),
+    /// More memory than is taken for one image.
+    #[error("too large: it takes more than {} MB to decode", MOST_MEMORY >> 20)]
+    MuchMemory,
     /// The content cannot be decoded.
     #[error("damaged or truncated ({reason})")]
     Damaged {
@@ -119,6 +122,26 @@ pub enum PictureError {
 }
 
 impl PictureError {
+    /// Whether the machine is short of something, which says nothing about the file.
+    #[must_use]
+    pub fn is_of_the_machine(&self) -> bool {
+        match self {
+            Self::Memory(_) => true,
+            Self::Io(error) => {
+                // By number, as std has no name for these: ENFILE, EMFILE.
+                error.kind() == io::ErrorKind::OutOfMemory
+                    || cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
+            }
+            Self::LongFile
+            | Self::UnknownFormat
+            | Self::TooLarge { .. }
+            | Self::MuchMemory
+            | Self::Damaged { .. }
+            | Self::Unsupported { .. }
+            | Self::OtherSize { .. } => false,
+        }
+    }
+
     /// That the content cannot be decoded, for a reason in the words of a decoder, which come as they like: here they stay on
     /// one line.
     pub(super) fn damaged(reason: impl fmt::Display) -> Self {
@@ -269,7 +292,7 @@ fn decode_jpeg(bytes: &[u8], background: Background) -> Result<Decoded, PictureE
     let jpeg = Jpeg::open(bytes)?;
     let header = header_of_jpeg(&jpeg, bytes)?;
     if jpeg.memory() > MOST_MEMORY {
-        return Err(too_much_memory());
+        return Err(PictureError::MuchMemory);
     }
     // Beside what the decoder takes, the pixels once more where they are turned, and once where they turn out to be gray.
     let _claim = Claim::new(jpeg.memory() + header.memory() / 2)?;
@@ -373,15 +396,25 @@ fn checked_header(
 
 fn refused(error: ImageError) -> PictureError {
     match error {
+        ImageError::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            PictureError::damaged("it ends too soon")
+        }
         ImageError::IoError(error) => PictureError::damaged(error),
-        ImageError::Limits(_) => too_much_memory(),
+        ImageError::Limits(_) => PictureError::MuchMemory,
         ImageError::Unsupported(error) => PictureError::unsupported(format!("this kind of image ({error})")),
-        error => PictureError::damaged(error),
+        error => PictureError::damaged(chunk_names(&error.to_string())),
     }
 }
 
-fn too_much_memory() -> PictureError {
-    PictureError::damaged(format!("it takes more than {} MB to decode", MOST_MEMORY >> 20))
+/// What the PNG decoder says, with the names of chunks in place of the records about them.
+fn chunk_names(text: &str) -> String {
+    const RECORD: &str = "ChunkType { type: ";
+    let mut parts = text.split(RECORD);
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        let (record, rest) = part.split_once('}').unwrap_or((part, ""));
+        format!("{text}{}{rest}", record.split(',').next().unwrap_or_default())
+    })
 }
 
 /// Whether all bytes are there that the header announces; the decoder takes what is missing for zeros.

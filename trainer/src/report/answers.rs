@@ -4,7 +4,7 @@ use crate::architecture::thousands;
 use crate::data::Images;
 use crate::evaluate::{self, Confusion, EvaluateError};
 use crate::model_file;
-use crate::printable::in_one_line;
+use crate::printable::no_formula;
 
 /// The first line of `answers.csv`.
 const HEADER: &str = "image,truth,prediction,probability,file";
@@ -95,11 +95,9 @@ pub fn to_csv(answers: &[Answer], images: &Images) -> String {
     format!("{HEADER}\n{}", answers.iter().enumerate().map(row).collect::<String>())
 }
 
-/// A name as a field of CSV (RFC 4180), in one line. One that a spreadsheet would take for a formula begins with `./`, which
-/// names the same file.
+/// A name as a field of CSV (RFC 4180), in one line and no formula.
 fn quoted(name: &str) -> String {
-    let name = in_one_line(name);
-    let name = if name.starts_with(['=', '+', '-', '@']) { format!("./{name}").into() } else { name };
+    let name = no_formula(name);
     if name.contains(['"', ',', ';']) || name.starts_with(' ') || name.ends_with(' ') {
         return format!("\"{}\"", name.replace('"', "\"\""));
     }

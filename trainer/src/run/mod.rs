@@ -221,7 +221,24 @@ impl RunDirectory {
             Err(RunError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
             text => text?,
         };
-        Manifest::from_csv(&text, classes).map(Some).map_err(|reason| RunError::Images { path, reason })
+        let manifest = Manifest::from_csv(&text, classes).and_then(|manifest| self.check_whole(manifest));
+        manifest.map(Some).map_err(|reason| RunError::Images { path, reason })
+    }
+
+    /// That no line is missing: what is not listed would be taken for an image that the training did not have.
+    fn check_whole(&self, manifest: Manifest) -> Result<Manifest, String> {
+        let Ok(metrics) = self.read_metrics() else { return Ok(manifest) };
+        let expected = [metrics.images.train, metrics.images.validation, metrics.images.test];
+        let found = manifest.counts();
+        if found == expected {
+            return Ok(manifest);
+        }
+        let counts = |[train, validation, test]: [usize; 3]| format!("{train}, {validation} and {test}");
+        Err(format!(
+            "it lists {} images to train, validate and test on, but {METRICS} says {}: lines are missing, or it is another run's",
+            counts(found),
+            counts(expected)
+        ))
     }
 
     /// Writes `metrics.json`.

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::content::is_named_as_image;
 use super::left_out::{LeftOut, Reason};
 use crate::data::DataError;
 
@@ -62,9 +63,19 @@ impl Entries {
                 continue;
             }
             // Follows links, as opening does.
-            let kind = fs::metadata(&path).map_err(io_error(&path))?;
+            let kind = match fs::metadata(&path) {
+                // What is wrong with a link is said where it is opened, as of any other image that cannot be read.
+                Err(_) if path.is_symlink() && is_named_as_image(&name) => {
+                    files.push((name, path));
+                    continue;
+                }
+                kind => kind.map_err(io_error(&path))?,
+            };
             if kind.is_dir() {
                 folders.push((name, path));
+            } else if name.contains(['\n', '\r']) {
+                // That of a folder may be a class, which is refused.
+                left_out.add(path, Reason::LineBreak);
             } else if kind.is_file() {
                 files.push((name, path));
             } else {

@@ -202,6 +202,14 @@ pub enum FolderError {
         /// What to do.
         advice: &'static str,
     },
+    /// A sound file that cannot be read now.
+    #[error("{path} cannot be read now, which is no fault of the file: {reason}")]
+    Machine {
+        /// The file.
+        path: PathBuf,
+        /// What is short.
+        reason: String,
+    },
     /// Files that are no pictures, whatever their names say.
     #[error(
         "{} of {pictures} pictures cannot be read; replace or remove them, or leave them out with --skip-unreadable:{}",
@@ -263,6 +271,7 @@ impl FolderError {
             Some(data) => format!("; if {0} is the data set, give --data {0}", data.display()),
             None => String::new(),
         };
+        let folder = PathBuf::from(in_one_line(&folder.display().to_string()).into_owned());
         Self::Nested { folder, class: class.to_owned(), advice }
     }
 

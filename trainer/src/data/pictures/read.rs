@@ -12,6 +12,7 @@ use super::folder::Listing;
 use crate::data::pixels::Writer;
 use crate::data::{DataError, Images, Storage};
 use crate::preprocess::{Background, Conversion, Observed, Picture, PictureError, PictureHeader, Resize, decode};
+use crate::printable::path_text;
 
 /// Pictures of longer sides are scaled down, and the user says how.
 const LONGEST_OWN_SIDE: u32 = 256;
@@ -61,7 +62,7 @@ pub(super) fn read<const N: usize>(
     let pixels = writer.finish();
     let mut first = 0;
     let images = listings.map(|Listing { files, labels, .. }| {
-        let below = |path: &PathBuf| path.strip_prefix(directory).unwrap_or(path).display().to_string();
+        let below = |path: &PathBuf| path_text(path.strip_prefix(directory).unwrap_or(path));
         let images = Images::of(shape.into(), Arc::clone(&pixels), first, labels.clone());
         first += files.len();
         images.with_names(files.iter().map(below))
@@ -127,6 +128,7 @@ pub(super) fn own_size(listings: &[&Listing], background: Background) -> Result<
 }
 
 fn all_or_broken<T>(files: &[&PathBuf], outcomes: Vec<Result<T, PictureError>>) -> Result<Vec<T>, FolderError> {
+    not_of_the_machine(files.iter().copied().zip(outcomes.iter().map(|outcome| outcome.as_ref().err())))?;
     let pictures = outcomes.len();
     let (mut read, mut broken) = (Vec::with_capacity(pictures), Vec::new());
     for (path, outcome) in files.iter().zip(outcomes) {
@@ -136,4 +138,15 @@ fn all_or_broken<T>(files: &[&PathBuf], outcomes: Vec<Result<T, PictureError>>) 
         }
     }
     if broken.is_empty() { Ok(read) } else { Err(FolderError::Broken { pictures, broken }) }
+}
+
+/// A shortage of the machine ends the reading: it says nothing about the file, which is no reason to go on without it.
+///
+/// # Errors
+/// [`FolderError::Machine`], of the first.
+pub(super) fn not_of_the_machine<'a>(
+    mut outcomes: impl Iterator<Item = (&'a PathBuf, Option<&'a PictureError>)>,
+) -> Result<(), FolderError> {
+    let short = outcomes.find_map(|(path, error)| Some((path, error.filter(|error| error.is_of_the_machine())?)));
+    short.map_or(Ok(()), |(path, error)| Err(FolderError::Machine { path: path.clone(), reason: error.to_string() }))
 }
