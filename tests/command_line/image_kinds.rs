@@ -122,7 +122,7 @@ fn inputs_of_one_flat_color_are_warned_of_with_the_cause_and_a_background_mends_
         }
     }
     let fit_opaque = ["fit", "--data", "opaque", "--model", "mlp", "--epochs", "1"];
-    succeed(path, &[&fit_opaque[..], &["--out", "black", "--export", "black.bin"]].concat());
+    succeed(path, &[&fit_opaque[..], &["--out", "opaque-run", "--export", "black.bin"]].concat());
     let one = "strokes/bar/0.png";
     assert_eq!(
         complaints(path, &["predict", "black.bin", one]),

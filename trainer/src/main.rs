@@ -150,12 +150,11 @@ fn arguments() -> Arguments {
     Arguments::try_parse_from(shown).err().unwrap_or(error).exit()
 }
 
-/// Names with line breaks would be quoted in messages, and pass for lines of these. Of files to classify they are spelled out one by
-/// one.
+/// Names that have what a list in a message has between its lines, and could so pass for one. Of files to classify they are spelled
+/// out one by one.
 fn check_lines(command: &Command) -> Result<(), String> {
     let mut arguments = std::env::args_os().filter(|_| !matches!(command, Command::Predict(_)));
-    let broken =
-        arguments.find(|argument| argument.as_encoded_bytes().iter().any(|byte| matches!(byte, b'\n' | b'\r')));
+    let broken = arguments.find(|argument| argument.to_string_lossy().contains("\n  "));
     broken.map_or(Ok(()), |argument| {
         Err(format!("{} has a line break in it; rename it", in_one_line(&argument.to_string_lossy())))
     })

@@ -25,7 +25,8 @@ pub struct BudgetFlags {
 }
 
 fn size(text: &str) -> Result<usize, String> {
-    values::bytes(text, "65536, 64K or 1M")
+    let bytes = values::bytes(text, "65536, 64K or 1M")?;
+    if bytes > 0 { Ok(bytes) } else { Err("nothing fits in no bytes".to_owned()) }
 }
 
 impl BudgetFlags {

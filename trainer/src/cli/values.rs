@@ -7,13 +7,13 @@ pub fn background(text: &str) -> Result<Background, String> {
     text.parse().map_err(|error: PreprocessError| error.to_string())
 }
 
-/// A number over 0 of bytes, as it is or in units of 1,024 and powers of it. `examples` are for the message.
+/// A number of bytes, as it is or in units of 1,024 and powers of it. `examples` are for the message.
 pub fn bytes<N: TryFrom<u64>>(text: &str, examples: &str) -> Result<N, String> {
     let units = [("K", 10), ("M", 20), ("G", 30), ("T", 40)];
     let upper = text.to_ascii_uppercase();
     let (digits, shift) =
         units.iter().find_map(|&(unit, shift)| Some((upper.strip_suffix(unit)?, shift))).unwrap_or((upper.as_str(), 0));
-    let number = digits.parse::<u64>().ok().filter(|&number| number > 0);
+    let number = digits.parse::<u64>().ok();
     let bytes = number.and_then(|number| number.checked_mul(1 << shift)).and_then(|bytes| bytes.try_into().ok());
     bytes.ok_or_else(|| format!("it must be a number of bytes, such as {examples}"))
 }
@@ -39,14 +39,19 @@ mod tests {
 
     #[test]
     fn sizes_are_bytes_or_end_in_a_letter() {
-        let cases =
-            [("65536", 65_536), ("64K", 65_536), ("64k", 65_536), ("1M", 1 << 20), ("4g", 4 << 30), ("1T", 1 << 40)];
+        let cases = [
+            ("0", 0),
+            ("65536", 65_536),
+            ("64K", 65_536),
+            ("64k", 65_536),
+            ("1M", 1 << 20),
+            ("4g", 4 << 30),
+            ("1T", 1 << 40),
+        ];
         for (text, expected) in cases {
             assert_eq!(bytes::<u64>(text, ""), Ok(expected));
         }
-        for wrong in
-            ["", "0", "K", "-1K", "64KB", "1.5M", "5G", "99999999999999999999", "99999999999999999M", "17000000T"]
-        {
+        for wrong in ["", "K", "-1K", "64KB", "1.5M", "5G", "99999999999999999999", "99999999999999999M", "17000000T"] {
             let expected = Err("it must be a number of bytes, such as 64K".to_owned());
             assert_eq!(bytes::<u32>(wrong, "64K"), expected, "{wrong}");
         }

@@ -73,9 +73,6 @@ impl Entries {
             };
             if kind.is_dir() {
                 folders.push((name, path));
-            } else if name.contains(['\n', '\r']) {
-                // That of a folder may be a class, which is refused.
-                left_out.add(path, Reason::LineBreak);
             } else if kind.is_file() {
                 files.push((name, path));
             } else {

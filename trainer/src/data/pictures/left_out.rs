@@ -15,8 +15,6 @@ pub enum Reason {
     Hidden,
     /// An operating system or a program put it there.
     OfTheSystem,
-    /// Its name has a line break, and could pass for another line wherever it is printed.
-    LineBreak,
     /// A pipe, a socket or a device.
     NoFile,
     /// A file beside the folders of classes.
@@ -32,7 +30,6 @@ impl fmt::Display for Reason {
         match self {
             Self::Hidden => f.write_str("hidden"),
             Self::OfTheSystem => f.write_str("put there by a system or a program"),
-            Self::LineBreak => f.write_str("a line break in its name; rename it"),
             Self::NoFile => f.write_str("a pipe or a device"),
             Self::InNoClass => f.write_str("in no class"),
             Self::TooDeep => f.write_str("a folder; give it by name"),
