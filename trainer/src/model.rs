@@ -314,7 +314,11 @@ impl FloatModel {
                 (Layer::Dense(Dense { relu, .. }), Some((weight, bias))) => {
                     ops::dense_recorded(&activation.flatten_from(1)?, weight, bias, relu, input_gradient)?
                 }
-                _ => ops::max_pool2d_recorded(&activation)?,
+                (Layer::MaxPool(_), None) => ops::max_pool2d_recorded(&activation)?,
+                // Which layers have parameters is decided once, by `weight_dimensions`.
+                (Layer::Conv(_) | Layer::Dense(_), None) | (Layer::MaxPool(_), Some(_)) => {
+                    candle_core::bail!("layer {index} ({}): parameters that it cannot have, or none", shaped.layer)
+                }
             };
             let rounding = self.rounding.as_ref().map(|rounding| rounding.activation(index, &recorded.output));
             let recorded = match rounding.transpose()?.flatten() {

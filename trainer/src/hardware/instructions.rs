@@ -73,7 +73,7 @@ pub fn work(architecture: &Architecture) -> Vec<Work> {
     while let Some(layer) = layers.next() {
         let pool = match layer.layer {
             Layer::Conv(_) => layers.next_if(|next| matches!(next.layer, Layer::MaxPool(_))),
-            _ => None,
+            Layer::MaxPool(_) | Layer::Dense(_) => None,
         };
         works.push(Work::of(layer, pool));
     }

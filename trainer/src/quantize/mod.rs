@@ -146,6 +146,12 @@ pub enum QuantizeError {
         /// Output channels.
         channels: usize,
     },
+    /// A layer has parameters that it cannot have, or lacks those that it needs.
+    #[error("layer {layer}: parameters that it cannot have, or none")]
+    Parameters {
+        /// Counted from 1.
+        layer: usize,
+    },
     /// No calibration method to choose from.
     #[error("there is no calibration method to choose from")]
     NoMethod,
@@ -174,9 +180,15 @@ impl QuantizedModel {
         let mut layers = Vec::with_capacity(architecture.layers.len());
         let last = architecture.layers.len() - 1;
         for (index, (shaped, parameters)) in architecture.layers.iter().zip(model.parameters()).enumerate() {
-            let Some(parameters) = parameters else {
-                layers.push(QuantizedLayer::MaxPool2d);
-                continue;
+            let parameters = match (shaped.layer, parameters) {
+                (Layer::Conv(_) | Layer::Dense(_), Some(parameters)) => parameters,
+                (Layer::MaxPool(_), None) => {
+                    layers.push(QuantizedLayer::MaxPool2d);
+                    continue;
+                }
+                (Layer::Conv(_) | Layer::Dense(_), None) | (Layer::MaxPool(_), Some(_)) => {
+                    return Err(QuantizeError::Parameters { layer: index + 1 });
+                }
             };
             let mut source = Source::read(index + 1, shaped, parameters, flow)?;
             source.reorder_inputs(arriving);
@@ -325,7 +337,7 @@ impl Source {
         let layer = match layer {
             Layer::Conv(conv) => QuantizedLayer::Conv2d { conv, rescale, weights },
             Layer::Dense(dense) => QuantizedLayer::Dense { dense, rescale, weights },
-            Layer::MaxPool(_) => QuantizedLayer::MaxPool2d,
+            Layer::MaxPool(_) => return Err(QuantizeError::Parameters { layer: self.layer }),
         };
         Ok((layer, codes))
     }
