@@ -334,7 +334,7 @@ fn a_run_keeps_every_image_and_the_model_sixteen_bytes_that_the_budget_counts() 
     };
     let refused = super::text(&fit(1000).stderr);
     assert!(
-        refused.contains(&format!(": {} for the model", trainer::architecture::thousands(model.len()))),
+        refused.contains(&format!(": {} for the model", trainer::support::text::thousands(model.len()))),
         "{refused}"
     );
 }

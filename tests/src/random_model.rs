@@ -4,7 +4,7 @@ use infer_core::Shape;
 use infer_core::format::{Codes, Input, Metadata};
 use infer_core::packing;
 use proptest::prelude::*;
-use trainer::architecture::{Conv, Dense, Padding};
+use trainer::network::{Conv, Dense, Padding};
 use trainer::quantize::{QuantizedLayer, QuantizedModel, QuantizedRescale};
 use trainer::rng::{ChaCha8Rng, RngExt, SeedableRng};
 

@@ -4,11 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use infer_core::Shape;
-use trainer::architecture::{Architecture, Layer};
 use trainer::data::{Dataset, Images};
 use trainer::evaluate::{self, Score};
 use trainer::fit::Epoch;
-use trainer::model::FloatModel;
+use trainer::network::FloatModel;
+use trainer::network::{Architecture, Layer};
 use trainer::preprocess::Preprocessing;
 use trainer::quantize::{QuantizedModel, calibrate};
 use trainer::recipe::Recipe;
@@ -39,7 +39,7 @@ impl Run<'_> {
     /// Where the layers do not fit behind each other.
     #[must_use]
     pub fn architecture(&self) -> Architecture {
-        let last = trainer::architecture::Dense { outputs: self.class_names.len() as u16, relu: false };
+        let last = trainer::network::Dense { outputs: self.class_names.len() as u16, relu: false };
         let layers = [&self.layers[..], &[Layer::Dense(last)]].concat();
         Architecture::new("odd".to_owned(), self.input, &layers).unwrap()
     }

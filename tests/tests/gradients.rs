@@ -3,8 +3,8 @@
 use candle_core::{Device, Tensor, Var};
 use candle_nn::Optimizer;
 use trainer::adam::{Adam, AdamConfig};
-use trainer::architecture::Architecture;
-use trainer::model::FloatModel;
+use trainer::network::Architecture;
+use trainer::network::FloatModel;
 use trainer::ops::{self, Conv2dOptions, Padding, Targets, Voice};
 use trainer::rng::{ChaCha8Rng, RngExt, SeedableRng};
 

@@ -11,11 +11,11 @@ use thimble_tests::garments::Silent;
 use thimble_tests::idx_files::{self, NAMES};
 use thimble_tests::oracle::Oracle;
 use thimble_tests::pictures;
-use trainer::architecture::Architecture;
 use trainer::data::{Environment, Request, fashion_mnist, garments, idx, load};
 use trainer::evaluate;
 use trainer::fit::{History, fit};
-use trainer::model::FloatModel;
+use trainer::network::Architecture;
+use trainer::network::FloatModel;
 use trainer::quantize::{QuantizedModel, calibrate};
 use trainer::recipe::Recipe;
 

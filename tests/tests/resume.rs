@@ -4,11 +4,11 @@ use std::cell::Cell;
 
 use sha2::{Digest, Sha256};
 use thimble_tests::garments::first_garments;
-use trainer::architecture::Architecture;
 use trainer::data::Dataset;
 use trainer::evaluate::Score;
 use trainer::fit::{Checkpoint, CheckpointError, Epoch, FitError, History, Observer, Unfinished, fit, resume};
-use trainer::model::FloatModel;
+use trainer::network::Architecture;
+use trainer::network::FloatModel;
 use trainer::recipe::Recipe;
 
 /// Stops training after so many steps, and keeps where it stood.

@@ -5,10 +5,10 @@ use candle_core::{Device, Result, Tensor, Var};
 use candle_nn::Optimizer;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use trainer::adam::{Adam, AdamConfig};
-use trainer::architecture::Architecture;
 use trainer::batch;
 use trainer::data::garments;
-use trainer::model::FloatModel;
+use trainer::network::Architecture;
+use trainer::network::FloatModel;
 use trainer::ops::{self, Conv2dOptions, Padding, Targets};
 
 /// As in the binary.

@@ -4,7 +4,7 @@
 use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Tensor, Var};
 use rayon::prelude::*;
 
-use crate::model::{FloatModel, Snapshot};
+use crate::network::model::{FloatModel, Snapshot};
 use crate::vector::vectorized;
 
 /// A running mean of all parameters, each step weighed by `decay` against all before.

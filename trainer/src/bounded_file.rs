@@ -9,7 +9,7 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::path::Path;
 
-use crate::architecture::thousands;
+use crate::support::text::thousands;
 
 /// How long a file may be, and what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::batch;
 use crate::data::Images;
 use crate::limits::{MATRIX_CLASSES, SHOWN_CLASSES};
-use crate::model::FloatModel;
 use crate::model_file;
+use crate::network::FloatModel;
 
 /// Pictures per forward pass: enough to keep the cores busy, few enough to stay in the cache.
 const BATCH: usize = 64;

@@ -5,9 +5,11 @@ use infer_core::header::{FORMAT_VERSION, HEADER_LEN};
 use infer_core::{Header, Network, Shape};
 use serde::Serialize;
 
-use crate::architecture::{self, Architecture, ArchitectureError, Conv, Dense, MaxPool, Padding, ShapedLayer};
 use crate::hardware::{self, Chip, Footprint};
 use crate::model_file;
+use crate::network::chain::flow;
+use crate::network::record::requantize;
+use crate::network::{self, Architecture, ArchitectureError, ShapedLayer};
 
 /// A model file, told.
 #[derive(Clone, Debug, Serialize)]
@@ -182,14 +184,19 @@ impl Listing {
         let preamble_bytes = flash_bytes - rest.len();
         let records = read_layers(rest, count)?;
 
-        let kinds: Vec<architecture::Layer> = records.iter().map(|(layer, _)| kind(layer)).collect();
+        let kinds: Vec<network::Layer> = records.iter().map(|(record, _)| record.into()).collect();
         let architecture = Architecture::new(metadata.architecture.to_owned(), input.shape, &kinds)?;
-        let mut flow = input.codes;
-        let mut layers = Vec::with_capacity(records.len());
-        for (index, ((record, flash_bytes), shaped)) in records.iter().zip(&architecture.layers).enumerate() {
-            let scales = scales(record, &mut flow);
-            layers.push(LayerListing::new(index, shaped, *flash_bytes, scales));
+        let stages = architecture.stages();
+        let own = |index: usize| requantize(&records[index].0).map_or(input.codes, |requantize| requantize.codes);
+        let flows = flow(&stages, input.codes, |stage| Ok::<_, InspectError>(own(stage.index)))?;
+        let mut scales = vec![None; records.len()];
+        for (stage, flow) in stages.iter().zip(flows) {
+            scales[stage.index] = ScalesListing::of(&records[stage.index].0, flow.input);
         }
+        let layers = records.iter().zip(&architecture.layers).zip(scales).enumerate();
+        let layers = layers
+            .map(|(index, (((_, bytes), shaped), scales))| LayerListing::new(index, shaped, *bytes, scales))
+            .collect();
         let footprint = Footprint { model: flash_bytes, arena: arena.bytes, picture: header.input_len as usize };
         let chips = hardware::chips().iter().map(|chip| ChipListing::new(chip, &footprint, &architecture)).collect();
         Ok(Self {
@@ -240,26 +247,6 @@ fn read_layers(mut rest: &[u8], count: u32) -> Result<Vec<(format::Layer<'_>, us
     Ok(layers)
 }
 
-/// What a layer of a file does, in the terms of an architecture.
-fn kind(layer: &format::Layer<'_>) -> architecture::Layer {
-    match layer {
-        format::Layer::Conv2d(conv) => architecture::Layer::Conv(Conv {
-            channels: conv.output_channels,
-            kernel: conv.kernel,
-            padding: match conv.padding {
-                format::Padding::Valid => Padding::Valid,
-                format::Padding::Same => Padding::Same,
-            },
-            relu: conv.requantize.relu,
-        }),
-        format::Layer::MaxPool2d => architecture::Layer::MaxPool(MaxPool {}),
-        format::Layer::Dense(dense) => {
-            architecture::Layer::Dense(Dense { outputs: dense.outputs, relu: dense.requantize.relu })
-        }
-        format::Layer::Logits(logits) => architecture::Layer::Dense(Dense { outputs: logits.classes, relu: false }),
-    }
-}
-
 impl LayerListing {
     fn new(index: usize, shaped: &ShapedLayer, flash_bytes: usize, scales: Option<ScalesListing>) -> Self {
         Self {
@@ -274,24 +261,23 @@ impl LayerListing {
     }
 }
 
-/// A layer's scales. `flow` is what the codes mean that go in, and then what those mean that come out.
-fn scales(layer: &format::Layer<'_>, flow: &mut Codes) -> Option<ScalesListing> {
-    match layer {
-        format::Layer::Conv2d(format::Conv2d { requantize, .. })
-        | format::Layer::Dense(format::Dense { requantize, .. }) => {
-            let input = std::mem::replace(flow, requantize.codes);
-            Some(requantized_scales(requantize, input))
-        }
-        format::Layer::MaxPool2d => None,
-        format::Layer::Logits(logits) => {
-            let weight = f64::from(logits.scale) / f64::from(flow.scale);
-            Some(ScalesListing {
-                output: logits.scale,
-                zero_point: None,
-                shift: None,
-                smallest_weight: weight,
-                largest_weight: weight,
-            })
+impl ScalesListing {
+    /// The scales of a layer, given what the codes mean that go in.
+    fn of(record: &format::Layer<'_>, input: Codes) -> Option<Self> {
+        match record {
+            format::Layer::Conv2d(format::Conv2d { requantize, .. })
+            | format::Layer::Dense(format::Dense { requantize, .. }) => Some(requantized_scales(requantize, input)),
+            format::Layer::MaxPool2d => None,
+            format::Layer::Logits(logits) => {
+                let weight = f64::from(logits.scale) / f64::from(input.scale);
+                Some(Self {
+                    output: logits.scale,
+                    zero_point: None,
+                    shift: None,
+                    smallest_weight: weight,
+                    largest_weight: weight,
+                })
+            }
         }
     }
 }

@@ -6,11 +6,11 @@
 //! |---|---|
 //! | [`preprocess`] | from a picture file to a network's input |
 //! | [`data`] | pictures and labels: files, download, the built-in set, the validation split |
-//! | [`architecture`] | networks as data, with the shapes between their layers |
+//! | [`network`] | networks as data, their stages, and the float model |
 //! | [`recipe`] | how a network is trained |
 //! | [`augment`], [`batch`] | pictures, moved and mixed, to tensors |
 //! | [`ops`], [`adam`], [`schedule`], [`average`] | the operations with their gradients, the optimizer, its step sizes, the mean of its weights |
-//! | [`model`], [`fit`](mod@fit) | the float model and the training loop |
+//! | [`fit`](mod@fit) | the training loop |
 //! | [`teacher`] | learning from larger networks |
 //! | [`evaluate`], [`interval`] | loss, accuracy, confusion; of float models and of model files; how uncertain an accuracy is |
 //! | [`quantize`] | from float weights to codes |
@@ -24,10 +24,10 @@
 //! | [`printable`], [`tensor_error`] | names that a terminal can show, errors of candle on one line |
 //! | [`limits`], [`memory`] | what a file may ask of the host, and what the host has |
 //! | [`number`] | figures in files, which can all be read again |
+//! | [`support`] | what is about no part of this |
 //! | [`rng`] | everything random, from one seed |
 
 pub mod adam;
-pub mod architecture;
 pub mod augment;
 pub mod average;
 pub mod batch;
@@ -41,8 +41,8 @@ pub mod inspect;
 pub mod interval;
 pub mod limits;
 pub mod memory;
-pub mod model;
 pub mod model_file;
+pub mod network;
 pub mod number;
 pub mod ops;
 pub mod preprocess;
@@ -53,6 +53,7 @@ pub mod report;
 pub mod rng;
 pub mod run;
 pub mod schedule;
+pub mod support;
 pub mod teacher;
 pub mod tensor_error;
 mod vector;

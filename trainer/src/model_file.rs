@@ -8,9 +8,10 @@ use infer_core::format::{Blob, Input, Layer, Metadata};
 use infer_core::header::{HEADER_LEN, Header};
 use infer_core::stage::Plan;
 
-use crate::architecture::thousands;
 use crate::bounded_file;
 use crate::limits::{self, LONGEST_NAME, MOST_CLASSES, MOST_MACS};
+use crate::network::record::WrongNumbers;
+use crate::support::text::thousands;
 
 /// Blobs stand at multiples of this many bytes from the beginning of the file, so that kernels can read words.
 const ALIGNMENT: usize = 4;
@@ -22,6 +23,9 @@ pub enum ModelFileError {
     /// The payload could not be encoded.
     #[error("the model cannot be encoded: {0}")]
     Encode(#[from] postcard::Error),
+    /// A layer was given numbers of another.
+    #[error(transparent)]
+    Numbers(#[from] WrongNumbers),
     /// infer-core would refuse the file.
     #[error("the model cannot run on a chip: {0}")]
     Refused(infer_core::Error),

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::architecture::Architecture;
 use crate::augment::Augment;
 use crate::evaluate::Score;
 use crate::limits::LONGEST_NAME;
+use crate::network::Architecture;
 use crate::preprocess::LONGEST_SIDE;
 use crate::printable::toml_error;
 use crate::schedule::Schedule;
@@ -350,7 +350,7 @@ impl Recipe {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::architecture::Template;
+    use crate::network::Template;
 
     #[test]
     fn the_tutorials_recipe_is_the_tutorials() {

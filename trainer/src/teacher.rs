@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::augment::{Augment, Motion};
 use crate::batch;
 use crate::data::Images;
-use crate::model::FloatModel;
+use crate::network::FloatModel;
 
 /// How a student listens to its teachers.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -112,8 +112,8 @@ impl<'a> Lessons<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::architecture::Architecture;
     use crate::data::Shape;
+    use crate::network::Architecture;
     use crate::rng::{Purpose, RngExt, stream};
 
     fn network(seed: u64) -> FloatModel {

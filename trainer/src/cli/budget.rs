@@ -2,9 +2,10 @@
 
 use anyhow::{Context, Result, anyhow};
 use clap::builder::TypedValueParser;
-use trainer::architecture::{Architecture, thousands};
 use trainer::hardware::{Budget, Chip, Footprint, time};
+use trainer::network::Architecture;
 use trainer::run::{RunConfig, Target};
+use trainer::support::text::thousands;
 
 use super::console::{Console, tell};
 use super::named::CHIPS;

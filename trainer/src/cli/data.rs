@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use infer_core::{Metadata, Shape};
-use trainer::architecture::{Architecture, ArchitectureError, Template};
 use trainer::data::held_out::SplitRule;
 use trainer::data::manifest::Manifest;
 use trainer::data::{Dataset, DatasetChoice, Environment, Loaded, Request, Storage, fashion_mnist, garments};
+use trainer::network::{Architecture, ArchitectureError, Template};
 use trainer::preprocess::{Background, Conversion, Preprocessing, Resize, parse_shape};
 use trainer::run::RunDirectory;
 use trainer::whole_file;
@@ -297,7 +297,7 @@ pub fn describe(loaded: &Loaded) -> Vec<String> {
     for (name, images) in parts.into_iter().filter(|(_, images)| !images.is_empty()) {
         lines.push(format!(
             "{name:<10} {:>7} images of {}",
-            trainer::architecture::thousands(images.len()),
+            trainer::support::text::thousands(images.len()),
             images.shape()
         ));
     }

@@ -7,13 +7,13 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
-use trainer::architecture::thousands;
 use trainer::data::tested::Tested;
 use trainer::evaluate::{self, Confused, Confusion};
 use trainer::interval::{ENOUGH, Estimate, Interval};
 use trainer::limits::{MATRIX_CLASSES, SHOWN_CLASSES};
 use trainer::model_file;
 use trainer::number::{rate, shown};
+use trainer::support::text::thousands;
 
 use super::data::{TestData, TestSet, describe};
 use super::mistakes::{self, Mistake, MistakeFlags};

@@ -4,10 +4,10 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use trainer::architecture::thousands;
 use trainer::evaluate;
 use trainer::quantize::choose::{Chosen, choose};
 use trainer::run::{RunDirectory, RunError};
+use trainer::support::text::thousands;
 use trainer::whole_file::{is_stream, write_whole};
 
 use super::calibration::CalibrationName;

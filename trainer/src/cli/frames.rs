@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use trainer::architecture::thousands;
+use trainer::support::text::thousands;
 use trainer::whole_file::{is_stream, replace_whole, write_whole};
 use trainer::{frames, model_file};
 

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow};
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
-use trainer::architecture::Template;
 use trainer::bounded_file::read_named_text;
 use trainer::hardware::chips;
 use trainer::limits;
+use trainer::network::Template;
 use trainer::recipe::Recipe;
 
 use crate::Usage;

@@ -4,18 +4,18 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow};
 use sha2::{Digest, Sha256};
-use trainer::architecture::thousands;
 use trainer::data::Dataset;
 use trainer::data::download::hexadecimal;
 use trainer::evaluate::{self, Answers};
 use trainer::fit::History;
 use trainer::fit::selection::Selection;
 use trainer::interval::{Estimate, Interval};
-use trainer::model::FloatModel;
+use trainer::network::FloatModel;
 use trainer::number::{finite, rate};
 use trainer::quantize::QuantizedModel;
 use trainer::quantize::aware::Gain;
 use trainer::run::{Accuracies, ExportMetrics, Int8Metrics, Metrics, PerSplit, RunConfig, RunDirectory};
+use trainer::support::text::thousands;
 use trainer::whole_file::write_whole;
 
 use super::console::{Console, tell};

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
-use trainer::architecture::thousands;
 use trainer::data::{Dataset, DatasetChoice, Environment, Request, Storage, fashion_mnist, garments};
 use trainer::preprocess::Preprocessing;
 use trainer::run::{RunConfig, RunDirectory};
+use trainer::support::text::thousands;
 use trainer::whole_file::directory_of;
 
 use super::output::warn;

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
-use trainer::architecture::Architecture;
 use trainer::data::Dataset;
 use trainer::evaluate::Score;
 use trainer::fit::{self, Checkpoint, Epoch, FitError, Observer, Unfinished};
-use trainer::model::{FloatModel, Snapshot};
+use trainer::network::Architecture;
+use trainer::network::model::{FloatModel, Snapshot};
 use trainer::quantize::aware::FineTuning;
 use trainer::quantize::choose::{Chosen, choose};
 use trainer::run::{RunConfig, RunDirectory};

@@ -13,8 +13,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use sha2::{Digest, Sha256};
 
 use super::DataError;
-use crate::architecture::thousands;
 use crate::bounded_file;
+use crate::support::text::thousands;
 
 /// A file that is published somewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

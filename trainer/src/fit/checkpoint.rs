@@ -12,7 +12,7 @@ use crate::tensor_error::one_line;
 /// What the file begins with; the last byte is its version.
 const MAGIC: &[u8; 16] = b"thimble training\x02".first_chunk().expect("16 bytes");
 
-/// Values of each variable, in the order of [`FloatModel::variables`](crate::model::FloatModel::variables).
+/// Values of each variable, in the order of [`FloatModel::variables`](crate::network::model::FloatModel::variables).
 pub type Values = Vec<Vec<f32>>;
 
 /// A run that is not over.

@@ -21,7 +21,7 @@ pub use self::checkpoint::{Checkpoint, CheckpointError, Unfinished};
 use self::training::{Best, Training};
 use crate::data::Dataset;
 use crate::evaluate::{self, Score};
-use crate::model::FloatModel;
+use crate::network::FloatModel;
 use crate::number::rate;
 use crate::recipe::Recipe;
 use crate::teacher::Teacher;

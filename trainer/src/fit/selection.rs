@@ -6,8 +6,8 @@
 use std::fmt;
 
 use super::Epoch;
-use crate::architecture::thousands;
 use crate::interval::Interval;
+use crate::support::text::thousands;
 
 /// The width of an interval from which on an epoch is not known well enough to be chosen by it: 10 points, which about 250
 /// images have at an accuracy of 0.8, 140 at 0.9 and 75 at 0.95.

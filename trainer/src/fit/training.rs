@@ -10,7 +10,7 @@ use crate::adam::{Adam, AdamConfig};
 use crate::average::Average;
 use crate::data::{Dataset, Images};
 use crate::evaluate::{Score, argmax};
-use crate::model::{Dropout, FloatModel, Pass, Snapshot};
+use crate::network::model::{Dropout, FloatModel, Pass, Snapshot};
 use crate::ops::Targets;
 use crate::recipe::Recipe;
 use crate::rng::{self, Purpose};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::instructions::Costs;
-use crate::architecture::Architecture;
+use crate::network::Architecture;
 
 /// A microcontroller.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,11 +5,14 @@ use infer_core::format::Input;
 use infer_core::packing;
 
 use super::chip::{Core, Program, cores};
-use crate::architecture::{Architecture, Layer, ShapedLayer, thousands};
 use crate::batch::PIXEL_CODES;
 use crate::model_file::ModelFileError;
-use crate::quantize::{QuantizedLayer, QuantizedModel, QuantizedRescale};
+use crate::network::Architecture;
+use crate::network::chain::Stage;
+use crate::network::record::{Numbers, QuantizedRescale, WrongNumbers, quantized_layers};
+use crate::quantize::QuantizedModel;
 use crate::run::{Accuracies, RunConfig};
+use crate::support::text::thousands;
 
 /// Bytes of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +88,7 @@ impl Footprint {
     pub fn of(architecture: &Architecture, config: &RunConfig) -> Result<Self, ModelFileError> {
         // The file says how good its model is, in as many bytes whatever it says.
         let accuracies = Accuracies { float_test: Some(0.0), int8_test: Some(0.0) };
-        let bytes = RunConfig { accuracies, ..config.clone() }.encode(&untrained(architecture))?;
+        let bytes = RunConfig { accuracies, ..config.clone() }.encode(&untrained(architecture)?)?;
         let header = Header::parse(&bytes).map_err(ModelFileError::Refused)?;
         Ok(Self { model: bytes.len(), arena: header.arena_len as usize, picture: header.input_len as usize })
     }
@@ -142,33 +145,23 @@ impl Budget {
 }
 
 /// The network with nothing learned in it: every number is zero, and there are as many as there will be.
-fn untrained(architecture: &Architecture) -> QuantizedModel {
-    let codes = PIXEL_CODES;
-    let last = architecture.layers.len() - 1;
-    let layers = architecture.layers.iter().enumerate().map(|(index, shaped)| {
-        let rows = shaped.output_channels();
-        let weights = || {
-            let len = packing::packed_len(rows as u32, shaped.fan_in() as u32).unwrap_or(0);
-            vec![0; len as usize]
-        };
-        let rescale = || {
-            // The least multiplier that is one.
-            let channel = [0i32, 1].map(i32::to_le_bytes).concat();
-            QuantizedRescale { codes, shift: 0, channels: channel.repeat(rows) }
-        };
-        match shaped.layer {
-            Layer::Conv(conv) => QuantizedLayer::Conv2d { conv, rescale: rescale(), weights: weights() },
-            Layer::MaxPool(_) => QuantizedLayer::MaxPool2d,
-            Layer::Dense(_) if index == last => logits(shaped, weights()),
-            Layer::Dense(dense) => QuantizedLayer::Dense { dense, rescale: rescale(), weights: weights() },
-        }
-    });
-    QuantizedModel { input: Input { shape: architecture.input, codes }, layers: layers.collect() }
+fn untrained(architecture: &Architecture) -> Result<QuantizedModel, WrongNumbers> {
+    let layers = quantized_layers(&architecture.stages(), |stage| Ok(no_numbers(stage)))?;
+    Ok(QuantizedModel { input: Input { shape: architecture.input, codes: PIXEL_CODES }, layers })
 }
 
-fn logits(shaped: &ShapedLayer, weights: Vec<u8>) -> QuantizedLayer {
-    let classes = shaped.output.channels;
-    QuantizedLayer::Logits { classes, scale: 1.0, biases: vec![0; 4 * usize::from(classes)], weights }
+/// As many zeros as a stage has numbers.
+fn no_numbers(stage: &Stage<'_>) -> Numbers {
+    let Some(shape) = stage.layer.weights() else { return Numbers::None };
+    let rows = shape.rows();
+    let weights = vec![0; packing::packed_len(rows as u32, shape.fan_in() as u32).unwrap_or(0) as usize];
+    if stage.is_last {
+        return Numbers::Logits { scale: 1.0, biases: vec![0; 4 * rows], weights };
+    }
+    // The least multiplier that is one.
+    let channel = [0i32, 1].map(i32::to_le_bytes).concat();
+    let rescale = QuantizedRescale { codes: PIXEL_CODES, shift: 0, channels: channel.repeat(rows) };
+    Numbers::Requantized { rescale, weights }
 }
 
 #[cfg(test)]

@@ -5,35 +5,9 @@
 
 use serde::Deserialize;
 
-use crate::architecture::{Architecture, Layer, ShapedLayer};
-
-/// What a kernel does, counted.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Work {
-    /// Which kernel.
-    pub kernel: Kernel,
-    /// Rows of weights; none of a max-pool.
-    pub rows: usize,
-    /// Values that are put out: each is requantized.
-    pub outputs: usize,
-    /// Values that are read, and multiplied with each row: of a convolution as often as a window covers them.
-    pub inputs: usize,
-    /// Places that outputs stand at, all channels of a place together: those that a window is laid on.
-    pub places: usize,
-}
-
-/// What is computed in one call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kernel {
-    /// Convolution.
-    Conv,
-    /// Convolution with the max-pool behind it.
-    ConvPool,
-    /// Max-pool by itself.
-    MaxPool,
-    /// Fully connected layer.
-    Dense,
-}
+use crate::network::Architecture;
+use crate::network::chain::Stage;
+pub use crate::network::work::{Kernel, Work};
 
 /// Instructions of each kernel on a core.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -65,43 +39,10 @@ pub struct Cost {
     pub place: f64,
 }
 
-/// The kernels that run one after the other, a convolution and the pool behind it in one.
+/// The kernels that run one after the other, a convolution and the pool after it in one.
 #[must_use]
 pub fn work(architecture: &Architecture) -> Vec<Work> {
-    let mut layers = architecture.layers.iter().peekable();
-    let mut works = Vec::new();
-    while let Some(layer) = layers.next() {
-        let pool = match layer.layer {
-            Layer::Conv(_) => layers.next_if(|next| matches!(next.layer, Layer::MaxPool(_))),
-            Layer::MaxPool(_) | Layer::Dense(_) => None,
-        };
-        works.push(Work::of(layer, pool));
-    }
-    works
-}
-
-impl Work {
-    fn of(shaped: &ShapedLayer, pool: Option<&ShapedLayer>) -> Self {
-        let output = pool.map_or(shaped.output, |pool| pool.output);
-        let (outputs, places) = (output.len(), usize::from(output.height) * usize::from(output.width));
-        let rows = shaped.output_channels();
-        match shaped.layer {
-            Layer::Conv(_) => {
-                let kernel = if pool.is_some() { Kernel::ConvPool } else { Kernel::Conv };
-                let positions = if pool.is_some() { 4 * places } else { places };
-                Self { kernel, rows, outputs, inputs: positions * shaped.fan_in(), places }
-            }
-            Layer::MaxPool(_) => Self { kernel: Kernel::MaxPool, rows: 0, outputs, inputs: 4 * outputs, places },
-            Layer::Dense(_) => Self { kernel: Kernel::Dense, rows, outputs, inputs: shaped.input.len(), places },
-        }
-    }
-
-    /// Multiply-accumulates, outputs, inputs and places, where so many rows are computed together.
-    #[must_use]
-    pub fn counts(&self, block: usize) -> [f64; 4] {
-        let macs = self.inputs * self.rows.next_multiple_of(block.max(1));
-        [macs, self.outputs, self.inputs, self.places].map(|count| count as f64)
-    }
+    architecture.stages().iter().map(Stage::work).collect()
 }
 
 impl Cost {

@@ -10,7 +10,7 @@ use super::{Calibration, QuantizeError, QuantizedModel};
 use crate::data::Dataset;
 use crate::evaluate::Score;
 use crate::fit::{Checkpoint, Epoch, FitError, History, Observer, resume};
-use crate::model::FloatModel;
+use crate::network::FloatModel;
 use crate::recipe::{QuantizationAware, Recipe};
 use crate::rng::{self, Purpose, Rng};
 use crate::schedule::{Decay, Schedule};

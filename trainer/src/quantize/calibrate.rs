@@ -10,7 +10,7 @@ use super::distribution::Distribution;
 use super::range::Range;
 use crate::batch;
 use crate::data::Images;
-use crate::model::FloatModel;
+use crate::network::FloatModel;
 use crate::rng::{self, Purpose};
 
 /// Training images that calibration looks at.

@@ -13,7 +13,7 @@ use super::{QuantizeError, QuantizedModel};
 use crate::data::Images;
 use crate::evaluate::{self, Score};
 use crate::interval::Estimate;
-use crate::model::FloatModel;
+use crate::network::FloatModel;
 
 /// A calibration and how it came to be the one.
 #[derive(Clone, Debug)]

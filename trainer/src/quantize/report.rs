@@ -17,7 +17,7 @@ use crate::batch;
 use crate::data::Images;
 use crate::evaluate::{self, Answers};
 use crate::interval::Estimate;
-use crate::model::FloatModel;
+use crate::network::FloatModel;
 
 /// Images per forward pass.
 const BATCH: usize = 250;

@@ -1,10 +1,10 @@
 //! What a model file says of each test picture, and the counts that follow.
 
-use crate::architecture::thousands;
 use crate::data::Images;
 use crate::evaluate::{self, Confusion, EvaluateError};
 use crate::model_file;
 use crate::printable::in_one_line;
+use crate::support::text::thousands;
 
 /// The first line of `answers.csv`.
 const HEADER: &str = "image,truth,prediction,probability,file";

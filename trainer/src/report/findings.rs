@@ -14,7 +14,7 @@ use crate::bounded_file;
 use crate::data::{Dataset, Images};
 use crate::evaluate::EvaluateError;
 use crate::limits;
-use crate::model::FloatModel;
+use crate::network::FloatModel;
 use crate::printable::in_one_line;
 use crate::quantize::Calibration;
 use crate::run::{RunDirectory, RunError};

@@ -11,13 +11,14 @@ use super::figures::{self, curves};
 use super::palette::Color;
 use super::target::{self, TargetView};
 use super::{Figure, Findings, Kind, ReportError, RunRecord, answers};
-use crate::architecture::{self, thousands};
 use crate::data::{fashion_mnist, garments};
 use crate::evaluate::{Confused, Confusion};
 use crate::fit::selection::Selection;
 use crate::interval::{Estimate, Interval};
+use crate::network::architecture::shown;
 use crate::printable::in_one_line;
 use crate::run::{Metrics, PerSplit};
+use crate::support::text::thousands;
 
 /// Confusions that are listed.
 const LISTED: usize = 8;
@@ -343,7 +344,7 @@ fn layers(run: &RunRecord, findings: &Findings) -> Vec<LayerRow> {
             LayerRow {
                 number: index + 1,
                 name: shaped.layer.to_string(),
-                output: architecture::shown(shaped.output),
+                output: shown(shaped.output),
                 parameters: thousands(shaped.parameters()),
                 macs: thousands(shaped.macs()),
                 decibels: error

@@ -5,10 +5,10 @@ use std::path::Path;
 use super::ReportError;
 use super::answers;
 use super::findings::Findings;
-use crate::architecture::Architecture;
 use crate::data::Dataset;
 use crate::fit::Epoch;
-use crate::model::FloatModel;
+use crate::network::Architecture;
+use crate::network::FloatModel;
 use crate::printable::is_control;
 use crate::run::{Metrics, RunConfig, RunDirectory, RunError};
 

@@ -7,11 +7,11 @@ use infer_core::Shape;
 use infer_core::format::Metadata;
 use serde::{Deserialize, Serialize};
 
-use crate::architecture::{Architecture, Layer};
 use crate::data::Dataset;
 use crate::data::held_out::SplitRule;
 use crate::hardware::{Budget, Chip};
 use crate::model_file::ModelFileError;
+use crate::network::{Architecture, Layer};
 use crate::preprocess::Preprocessing;
 use crate::quantize::{Calibration, Choice, Method, QuantizedModel};
 use crate::recipe::Recipe;

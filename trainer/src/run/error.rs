@@ -2,9 +2,9 @@
 
 use std::io;
 
-use crate::architecture::ArchitectureError;
 use crate::fit::CheckpointError;
 use crate::model_file::{LimitError, ModelFileError, ReadError};
+use crate::network::ArchitectureError;
 use crate::quantize::QuantizeError;
 use crate::tensor_error::one_line;
 use crate::whole_file::WriteError;

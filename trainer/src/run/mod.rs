@@ -25,7 +25,6 @@ use std::{fs, io};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::architecture::{Architecture, Dense, Layer};
 use crate::bounded_file::{self, FileLimit};
 use crate::data::manifest::Manifest;
 use crate::data::{Dataset, Images};
@@ -33,8 +32,9 @@ use crate::evaluate::Score;
 use crate::fit::{Epoch, Unfinished};
 use crate::frames;
 use crate::limits::{self, LONGEST_NAME, MOST_CLASSES};
-use crate::model::FloatModel;
 use crate::model_file::{self, LimitError, ModelFileError};
+use crate::network::FloatModel;
+use crate::network::{Architecture, Dense, Layer};
 use crate::number::{cell, parse_cell};
 use crate::quantize::QuantizedModel;
 use crate::whole_file::{BESIDE, replace_whole};

@@ -3,7 +3,8 @@
 use infer_core::Shape;
 use serde::Deserialize;
 
-use super::{Architecture, ArchitectureError, Conv, Dense, Layer, MaxPool};
+use super::architecture::{Architecture, ArchitectureError};
+use super::layers::{Dense, FileDense, FileLayer, Layer};
 use crate::limits::LONGEST_NAME;
 use crate::printable::is_control;
 
@@ -30,24 +31,6 @@ pub struct Template {
     layers: Vec<Layer>,
     /// Outputs of the last layer, where the file gives them; else as many as there are classes.
     outputs: Option<u16>,
-}
-
-/// A layer as it is in a file.
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum FileLayer {
-    Conv(Conv),
-    MaxPool(MaxPool),
-    Dense(FileDense),
-}
-
-/// A dense layer as it is in a file.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileDense {
-    outputs: Option<u16>,
-    #[serde(default)]
-    relu: bool,
 }
 
 /// The file.
@@ -100,17 +83,11 @@ impl Template {
         let Some(FileLayer::Dense(FileDense { outputs, relu: false })) = layers.pop() else {
             return Err(ArchitectureError::LastLayer { name });
         };
-        let read = |(index, layer)| {
-            let layer = match layer {
-                FileLayer::Conv(conv) => Layer::Conv(conv),
-                FileLayer::MaxPool(pool) => Layer::MaxPool(pool),
-                FileLayer::Dense(FileDense { outputs: Some(outputs), relu }) => Layer::Dense(Dense { outputs, relu }),
-                FileLayer::Dense(FileDense { outputs: None, .. }) => {
-                    return Err(ArchitectureError::NoOutputs { name: name.clone(), layer: index + 1 });
-                }
-            };
+        let read = |(index, layer): (usize, FileLayer)| {
+            let missing = || ArchitectureError::NoOutputs { name: name.clone(), layer: index + 1 };
+            let layer = layer.layer().ok_or_else(missing)?;
             check(&name, index, layer)?;
-            Ok(layer)
+            Ok::<Layer, ArchitectureError>(layer)
         };
         let layers = layers.into_iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
         if let Some(outputs) = outputs {
@@ -149,7 +126,7 @@ impl Template {
 
 /// Refuses a layer that no input fits.
 fn check(name: &str, index: usize, layer: Layer) -> Result<(), ArchitectureError> {
-    layer.check_numbers().map_err(|reason| ArchitectureError::Numbers {
+    layer.operator().check().map_err(|reason| ArchitectureError::Numbers {
         name: name.to_owned(),
         layer: index + 1,
         kind: layer.to_string(),

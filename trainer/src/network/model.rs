@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Result, Tensor, Var};
 
-use crate::architecture::{Architecture, Conv, Dense, Layer, Padding, ShapedLayer};
-use crate::ops::{self, Conv2dOptions, Recorded, Targets};
+use super::architecture::{Architecture, ShapedLayer};
+use super::layers::Forward;
+use crate::ops::{self, Recorded, Targets};
 use crate::rng::{self, ChaCha8Rng, Purpose, RngExt};
 
 /// An architecture with parameters. All of them are `f32` on the CPU.
@@ -102,15 +103,14 @@ impl FloatModel {
     /// Those of candle.
     pub fn new(architecture: Architecture, seed: u64) -> Result<Self> {
         let initialize = |index: usize, layer: &ShapedLayer| {
-            let dimensions = weight_dimensions(layer)?;
-            let taps = if let Layer::Conv(conv) = layer.layer { usize::from(conv.kernel).pow(2) } else { 1 };
-            let fan_out = taps * layer.output_channels();
-            let limit = (6.0 / (layer.fan_in() + fan_out) as f32).sqrt();
+            let shape = layer.weights()?;
+            let rows = shape.rows();
+            let limit = (6.0 / (shape.fan_in() + shape.fan_out) as f32).sqrt();
             let mut generator = rng::stream(seed, Purpose::Initialize, index as u64);
             let values: Vec<f32> =
-                (0..dimensions.iter().product()).map(|_| generator.random_range(-limit..limit)).collect();
-            Some(Tensor::from_vec(values, dimensions, &Device::Cpu).and_then(|weight| {
-                let bias = Tensor::zeros(layer.output_channels(), DType::F32, &Device::Cpu)?;
+                (0..shape.dimensions.iter().product()).map(|_| generator.random_range(-limit..limit)).collect();
+            Some(Tensor::from_vec(values, shape.dimensions, &Device::Cpu).and_then(|weight| {
+                let bias = Tensor::zeros(rows, DType::F32, &Device::Cpu)?;
                 Ok(Parameters { weight: Var::from_tensor(&weight)?, bias: Var::from_tensor(&bias)? })
             }))
         };
@@ -141,11 +141,11 @@ impl FloatModel {
             Some(tensor) => Var::from_tensor(tensor),
         };
         let layers = architecture.layers.iter().enumerate();
-        let parameters = layers.map(|(index, layer)| match weight_dimensions(layer) {
+        let parameters = layers.map(|(index, layer)| match layer.weights() {
             None => Ok(None),
-            Some(dimensions) => Ok(Some(Parameters {
-                weight: read(format!("layers.{index}.weight"), &dimensions)?,
-                bias: read(format!("layers.{index}.bias"), &[layer.output_channels()])?,
+            Some(shape) => Ok(Some(Parameters {
+                weight: read(format!("layers.{index}.weight"), &shape.dimensions)?,
+                bias: read(format!("layers.{index}.bias"), &[shape.rows()])?,
             })),
         });
         let parameters = parameters.collect::<Result<_>>()?;
@@ -281,7 +281,7 @@ impl FloatModel {
         Ok(Pass { logits, loss: loss.output.to_scalar()?, gradients })
     }
 
-    /// Runs the operations in order and gives each to `take`, with the index of its layer; what `take` gives back is what
+    /// Runs the stages in order and gives each to `take`, with the index of its layer; what `take` gives back is what
     /// the next one runs on.
     fn run(
         &self,
@@ -290,36 +290,22 @@ impl FloatModel {
         mut take: impl FnMut(usize, Recorded) -> Result<Tensor>,
     ) -> Result<Tensor> {
         let mut activation = pictures.clone();
-        let mut layers = self.architecture.layers.iter().zip(&self.parameters).enumerate().peekable();
-        while let Some((index, (shaped, parameters))) = layers.next() {
+        for stage in self.architecture.stages() {
+            let (index, operator) = (stage.index, stage.layer.layer.operator());
             // Pictures need no gradient: skipping it saves the first layer half of its backward pass.
             let input_gradient = index > 0;
-            if let (Layer::Dense(_), Some(Dropout { rate, generator }), true) =
-                (shaped.layer, &mut dropout, input_gradient)
+            if let (true, Some(Dropout { rate, generator }), true) =
+                (operator.takes_dropout(), &mut dropout, input_gradient)
             {
                 activation = take(index, ops::dropout_recorded(&activation, *rate, generator)?)?;
             }
-            let parameters = parameters.as_ref().map(|own| self.rounded(index, own)).transpose()?;
-            let recorded = match (shaped.layer, &parameters) {
-                (Layer::Conv(Conv { padding, relu, .. }), Some((weight, bias))) => {
-                    let padding = match padding {
-                        Padding::Valid => ops::Padding::Valid,
-                        Padding::Same => ops::Padding::Same,
-                    };
-                    let is_pool = |(_, (next, _)): &(usize, (&ShapedLayer, _))| matches!(next.layer, Layer::MaxPool(_));
-                    let pool = layers.next_if(is_pool).is_some();
-                    let options = Conv2dOptions { padding, relu, pool, input_gradient };
-                    ops::conv2d_recorded(&activation, weight, bias, options)?
-                }
-                (Layer::Dense(Dense { relu, .. }), Some((weight, bias))) => {
-                    ops::dense_recorded(&activation.flatten_from(1)?, weight, bias, relu, input_gradient)?
-                }
-                (Layer::MaxPool(_), None) => ops::max_pool2d_recorded(&activation)?,
-                // Which layers have parameters is decided once, by `weight_dimensions`.
-                (Layer::Conv(_) | Layer::Dense(_), None) | (Layer::MaxPool(_), Some(_)) => {
-                    candle_core::bail!("layer {index} ({}): parameters that it cannot have, or none", shaped.layer)
-                }
-            };
+            let parameters = self.parameters[index].as_ref().map(|own| self.rounded(index, own)).transpose()?;
+            let recorded = operator.forward(Forward {
+                input: &activation,
+                parameters: parameters.as_ref(),
+                fused: stage.fused.is_some(),
+                input_gradient,
+            })?;
             let rounding = self.rounding.as_ref().map(|rounding| rounding.activation(index, &recorded.output));
             let recorded = match rounding.transpose()?.flatten() {
                 Some(rounded) => recorded.then(rounded),
@@ -336,16 +322,5 @@ impl FloatModel {
             Some(rounding) => rounding.parameters(index, own),
             None => Ok((own.weight.as_tensor().clone(), own.bias.as_tensor().clone())),
         }
-    }
-}
-
-fn weight_dimensions(layer: &ShapedLayer) -> Option<Vec<usize>> {
-    match layer.layer {
-        Layer::Conv(Conv { kernel, .. }) => {
-            let kernel = usize::from(kernel);
-            Some(vec![layer.output_channels(), kernel, kernel, layer.input.channels.into()])
-        }
-        Layer::MaxPool(_) => None,
-        Layer::Dense(_) => Some(vec![layer.output_channels(), layer.fan_in()]),
     }
 }

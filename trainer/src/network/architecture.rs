@@ -1,15 +1,14 @@
 //! Architectures as data: a list of layers, read from TOML, with the shapes between them.
 
-mod template;
-
 use std::fmt;
 
 use infer_core::Shape;
-use serde::{Deserialize, Serialize};
 
+use super::layers::{Dense, Layer, WeightShape};
+use super::template::Template;
 use crate::limits::{LONGEST_NAME, MOST_MACS};
 use crate::printable::{in_one_line, toml_error};
-pub use template::{EXAMPLE_CLASSES, Template};
+use crate::support::text::thousands;
 
 /// A network's layers, checked: every shape between them is known.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,59 +30,6 @@ pub struct ShapedLayer {
     pub input: Shape,
     /// Shape that comes out.
     pub output: Shape,
-}
-
-/// What a layer does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Layer {
-    /// Two-dimensional convolution, stride 1.
-    Conv(Conv),
-    /// Maximum of each 2x2 window, stride 2.
-    MaxPool(MaxPool),
-    /// Fully connected layer.
-    Dense(Dense),
-}
-
-/// Two-dimensional convolution, stride 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Conv {
-    /// Channels it puts out.
-    pub channels: u16,
-    /// Height and width of the kernel, 1 to 7.
-    pub kernel: u8,
-    /// What surrounds its input.
-    pub padding: Padding,
-    /// Whether ReLU follows.
-    #[serde(default)]
-    pub relu: bool,
-}
-
-/// What surrounds a convolution's input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Padding {
-    /// Nothing: the output is `kernel - 1` smaller than the input.
-    Valid,
-    /// Zeros: the output is as large as the input.
-    Same,
-}
-
-/// Maximum of each 2x2 window, stride 2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MaxPool {}
-
-/// Fully connected layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Dense {
-    /// Values it puts out.
-    pub outputs: u16,
-    /// Whether ReLU follows.
-    #[serde(default)]
-    pub relu: bool,
 }
 
 /// Why an architecture was refused.
@@ -246,7 +192,9 @@ impl Architecture {
         let mut shape = input;
         let mut parameters = 0;
         for (index, &layer) in layers.iter().enumerate() {
-            let output = layer.output(shape).map_err(|reason| ArchitectureError::Layer {
+            let operator = layer.operator();
+            let output = operator.check().and_then(|()| operator.output(shape));
+            let output = output.map_err(|reason| ArchitectureError::Layer {
                 name: name.clone(),
                 layer: index + 1,
                 kind: layer.to_string(),
@@ -270,7 +218,7 @@ impl Architecture {
         }
         let architecture = match layers.last() {
             Some(Layer::Dense(Dense { relu: false, .. })) => Self { name, input, layers: shaped },
-            _ => return Err(ArchitectureError::LastLayer { name }),
+            Some(_) | None => return Err(ArchitectureError::LastLayer { name }),
         };
         let macs = architecture.macs();
         if macs as u64 > MOST_MACS {
@@ -299,51 +247,17 @@ impl Architecture {
     }
 }
 
-impl Layer {
-    /// Refuses numbers that no input fits.
-    fn check_numbers(self) -> Result<(), String> {
-        match self {
-            Self::Conv(Conv { channels: 0, .. }) => Err("it has no output channels".to_owned()),
-            Self::Conv(Conv { kernel, .. }) if !(1..=7).contains(&kernel) => {
-                Err(format!("kernel {kernel} is not 1 to 7"))
-            }
-            Self::Dense(Dense { outputs: 0, .. }) => Err("it has no outputs".to_owned()),
-            Self::Conv(_) | Self::MaxPool(_) | Self::Dense(_) => Ok(()),
-        }
-    }
-
-    /// The shape that comes out, or why none does.
-    fn output(&self, input: Shape) -> Result<Shape, String> {
-        self.check_numbers()?;
-        match *self {
-            Self::Conv(Conv { channels, padding: Padding::Same, .. }) => Ok(Shape { channels, ..input }),
-            Self::Conv(Conv { channels, kernel, padding: Padding::Valid, .. }) => {
-                let smaller = |side: u16| side.checked_sub(u16::from(kernel) - 1).filter(|&side| side > 0);
-                match (smaller(input.height), smaller(input.width)) {
-                    (Some(height), Some(width)) => Ok(Shape { height, width, channels }),
-                    _ => Err(format!("a kernel of {kernel}x{kernel} does not fit into it")),
-                }
-            }
-            Self::MaxPool(_) if input.height < 2 || input.width < 2 => {
-                Err("a 2x2 window does not fit into it".to_owned())
-            }
-            Self::MaxPool(_) => {
-                Ok(Shape { height: input.height / 2, width: input.width / 2, channels: input.channels })
-            }
-            Self::Dense(Dense { outputs, .. }) => Ok(Shape::flat(outputs)),
-        }
-    }
-}
-
 impl ShapedLayer {
+    /// Its weights, if it has any.
+    #[must_use]
+    pub fn weights(&self) -> Option<WeightShape> {
+        self.layer.operator().weights(self.input)
+    }
+
     /// Weights that one output value is computed from.
     #[must_use]
     pub fn fan_in(&self) -> usize {
-        match self.layer {
-            Layer::Conv(conv) => usize::from(conv.kernel).pow(2) * usize::from(self.input.channels),
-            Layer::MaxPool(_) => 0,
-            Layer::Dense(_) => self.input.len(),
-        }
+        self.weights().map_or(0, |weights| weights.fan_in())
     }
 
     /// Output channels of a convolution, outputs of a dense layer.
@@ -355,33 +269,13 @@ impl ShapedLayer {
     /// Weights and biases.
     #[must_use]
     pub fn parameters(&self) -> usize {
-        match self.layer {
-            Layer::MaxPool(_) => 0,
-            Layer::Conv(_) | Layer::Dense(_) => (self.fan_in() + 1) * self.output_channels(),
-        }
+        self.weights().map_or(0, |weights| (weights.fan_in() + 1) * weights.rows())
     }
 
     /// Multiply-accumulates of one inference.
     #[must_use]
     pub fn macs(&self) -> usize {
         self.fan_in() * self.output.len()
-    }
-}
-
-impl fmt::Display for Layer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let then_relu = |relu| if relu { " + relu" } else { "" };
-        match *self {
-            Self::Conv(Conv { channels, kernel, padding, relu }) => {
-                let padding = match padding {
-                    Padding::Valid => "valid",
-                    Padding::Same => "same",
-                };
-                write!(f, "conv {kernel}x{kernel}x{channels} {padding}{}", then_relu(relu))
-            }
-            Self::MaxPool(_) => f.write_str("max-pool 2x2"),
-            Self::Dense(Dense { outputs, relu }) => write!(f, "dense {outputs}{}", then_relu(relu)),
-        }
     }
 }
 
@@ -410,17 +304,9 @@ pub fn shown(shape: Shape) -> String {
     if shape.height == 1 && shape.width == 1 { shape.channels.to_string() } else { shape.to_string() }
 }
 
-/// `542230` as `542,230`.
-#[must_use]
-pub fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    let groups: Vec<&str> =
-        digits.as_bytes().rchunks(3).rev().map(|group| std::str::from_utf8(group).unwrap_or_default()).collect();
-    groups.join(",")
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::layers::{Conv, MaxPool, Padding};
     use super::*;
 
     #[test]

@@ -1,0 +1,23 @@
+//! Networks: their layers as data, the stages that these run in, and the float model.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`layers`] | one file for each operator |
+//! | [`architecture`], [`template`] | layers with the shapes between them, and the TOML files that they are read from |
+//! | [`chain`] | which layers run as one, and what the codes between them mean |
+//! | [`work`] | what a stage computes, counted |
+//! | [`record`] | layers in the numbers of the model file |
+//! | [`model`] | parameters, the forward and the backward pass |
+
+pub mod architecture;
+pub mod chain;
+pub mod layers;
+pub mod model;
+pub mod record;
+pub mod template;
+pub mod work;
+
+pub use architecture::{Architecture, ArchitectureError, ShapedLayer};
+pub use layers::{Conv, Dense, Layer, MaxPool, Padding};
+pub use model::FloatModel;
+pub use template::{EXAMPLE_CLASSES, Template};
