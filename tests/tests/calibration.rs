@@ -94,7 +94,7 @@ fn the_validation_images_choose_the_method() {
 #[test]
 fn the_chosen_calibration_is_the_one_of_the_lowest_validation_loss() {
     let (dataset, model) = (garments(), trained());
-    let Chosen { calibration, quantized, choice } =
+    let Chosen { calibration, quantized, choice, .. } =
         choose(model, &dataset.train, &dataset.validation, SEED, &Method::ALL).unwrap();
     assert_eq!(choice.candidates.iter().map(|candidate| candidate.method).collect::<Vec<_>>(), Method::ALL);
     let lowest = choice.candidates.iter().map(|candidate| candidate.validation.loss).fold(f64::INFINITY, f64::min);

@@ -13,7 +13,8 @@ use trainer::fit::{Epoch, History, Observer, fit};
 use trainer::network::Architecture;
 use trainer::network::FloatModel;
 use trainer::ops::{self, Conv2dOptions, Padding, Targets};
-use trainer::quantize::aware::{FineTuning, Gain, TuneError};
+use trainer::quantize::aware::{FineTuning, Gain, TuneError, Tuned};
+use trainer::quantize::choose::score;
 use trainer::quantize::rounding::FakeQuantizer;
 use trainer::quantize::{Calibration, QuantizeError, QuantizedModel, Range, calibrate};
 use trainer::recipe::{QuantizationAware, Recipe};
@@ -65,8 +66,16 @@ impl Trained {
 
     fn tune(&mut self, dataset: &Dataset, recipe: &Recipe, seed: u64) -> (Result<Option<Gain>, TuneError>, Record) {
         let mut record = Record::default();
-        let tuning = FineTuning { dataset, recipe, seed, teacher: None, calibration: &self.calibration };
-        (tuning.run(&mut self.model, &mut self.history, None, &mut record), record)
+        let calibration = &self.calibration;
+        let quantized = QuantizedModel::new(&self.model, calibration).unwrap();
+        let before = score(&quantized, self.model.architecture().classes(), &dataset.validation).unwrap();
+        let tuning = FineTuning { dataset, recipe, seed, teacher: None, calibration, before };
+        let tuned = tuning.run(&mut self.model, &mut self.history, None, &mut record);
+        if let Ok(Some(Tuned { gain, quantized })) = &tuned {
+            let again = gain.kept.then(|| QuantizedModel::new(&self.model, calibration).unwrap());
+            assert_eq!(*quantized, again, "what is given back is the model that was kept");
+        }
+        (tuned.map(|tuned| tuned.map(|tuned| tuned.gain)), record)
     }
 }
 

@@ -15,6 +15,7 @@
 //! | [`evaluate`], [`interval`] | loss, accuracy, confusion; of float models and of model files; how uncertain an accuracy is |
 //! | [`quantize`] | from float weights to codes |
 //! | [`model_file`] | the bytes of `model.bin` |
+//! | [`pipeline`] | all of that in order: train, calibrate, tune, export |
 //! | [`inspect`] | what such a file holds |
 //! | [`frames`] | test images for firmware to classify |
 //! | [`hardware`] | chips, and what a network takes of them |
@@ -45,6 +46,7 @@ pub mod model_file;
 pub mod network;
 pub mod number;
 pub mod ops;
+pub mod pipeline;
 pub mod preprocess;
 pub mod printable;
 pub mod quantize;

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::DataError;
 use crate::bounded_file;
-use crate::support::text::thousands;
+use crate::support::text::{hexadecimal, thousands};
 
 /// A file that is published somewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,11 +105,6 @@ pub fn sha256(path: &Path) -> Result<String, DataError> {
         }
         hash.update(&buffer[..read]);
     }
-}
-
-/// A SHA-256 as it is written down.
-pub fn hexadecimal(hash: Sha256) -> String {
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// How the names of files end that are being fetched.

@@ -9,10 +9,10 @@ use std::path::Path;
 use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
-use super::download::hexadecimal;
 use super::{DataError, Images, Shape};
 use crate::bounded_file::open_regular;
 use crate::memory;
+use crate::support::text::hexadecimal;
 
 const IMAGES_MAGIC: u32 = 0x0803;
 const LABELS_MAGIC: u32 = 0x0801;

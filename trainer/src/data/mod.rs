@@ -45,6 +45,7 @@ use sha2::{Digest, Sha256};
 use rayon::prelude::*;
 
 use crate::preprocess::{Conversion, Picture, PictureError, Preprocessing};
+use crate::support::text::hexadecimal;
 use pixels::{Pixels, Writer};
 
 pub use error::DataError;
@@ -311,7 +312,7 @@ impl Dataset {
             }
             hash.update(images.label_bytes());
         }
-        Ok(download::hexadecimal(hash))
+        Ok(hexadecimal(hash))
     }
 }
 
