@@ -5,7 +5,7 @@ use std::error::Error;
 
 use thimble_tests::pictures;
 use thimble_tests::sheet::{SIDE, Sheet};
-use trainer::augment::Augment;
+use trainer::recipe::Augment;
 use trainer::rng::{Purpose, stream};
 
 const COLUMNS: usize = 9;

@@ -11,8 +11,8 @@ use trainer::fit::{Epoch, FitError, Observer, fit};
 use trainer::network::FloatModel;
 use trainer::network::{Architecture, Conv, Dense, Layer, MaxPool, Padding};
 use trainer::quantize::{Calibration, QuantizeError, QuantizedModel, Range, calibrate};
-use trainer::recipe::{Monitor, Recipe};
-use trainer::teacher::{Distillation, Teacher};
+use trainer::recipe::{Distillation, Monitor, Recipe};
+use trainer::teacher::Teacher;
 
 #[derive(Default)]
 struct Record {

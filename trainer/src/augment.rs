@@ -1,23 +1,11 @@
 //! Pictures changed at random on their way into training, so that a network sees no picture twice.
 
 use candle_core::{Result, Tensor};
-use serde::{Deserialize, Serialize};
 
 use crate::batch;
 use crate::data::{Images, Shape};
+use crate::recipe::Augment;
 use crate::rng::{ChaCha8Rng, RngExt};
-
-/// What may happen to a picture.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Augment {
-    /// Probability of a mirror image, left for right.
-    pub flip: f64,
-    /// Pixels by which a picture moves at most, in each direction; what comes in is black.
-    pub shift: usize,
-    /// Probability that a rectangle is painted over with noise (Zhong and others 2017), 2 to 33% of the picture.
-    pub erase: f64,
-}
 
 /// Where a picture's pixels go: all that [`Augment`] does but noise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

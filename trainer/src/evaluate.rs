@@ -12,6 +12,7 @@ use crate::data::Images;
 use crate::limits::{MATRIX_CLASSES, SHOWN_CLASSES};
 use crate::model_file;
 use crate::network::FloatModel;
+use crate::recipe::Monitor;
 
 /// Pictures per forward pass: enough to keep the cores busy, few enough to stay in the cache.
 const BATCH: usize = 64;
@@ -28,6 +29,17 @@ pub struct Score {
     /// Share of right answers, 0 to 1.
     #[serde(with = "crate::number")]
     pub accuracy: f64,
+}
+
+impl Score {
+    /// The number that is watched; lower is better.
+    #[must_use]
+    pub fn watched(self, monitor: Monitor) -> f64 {
+        match monitor {
+            Monitor::Loss => self.loss,
+            Monitor::Accuracy => -self.accuracy,
+        }
+    }
 }
 
 /// Why a model file does not classify a set of images.

@@ -4,14 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::augment::Augment;
-use crate::evaluate::Score;
 use crate::limits::LONGEST_NAME;
 use crate::network::Architecture;
 use crate::preprocess::LONGEST_SIDE;
 use crate::printable::toml_error;
 use crate::schedule::Schedule;
-use crate::teacher::Distillation;
 
 /// The numbers of a training run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -85,14 +82,31 @@ pub enum Monitor {
     Accuracy,
 }
 
-impl Monitor {
-    /// The watched number of a score; lower is better.
-    #[must_use]
-    pub fn watched(self, score: Score) -> f64 {
-        match self {
-            Self::Loss => score.loss,
-            Self::Accuracy => -score.accuracy,
-        }
+/// What may happen to a picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Augment {
+    /// Probability of a mirror image, left for right.
+    pub flip: f64,
+    /// Pixels by which a picture moves at most, in each direction; what comes in is black.
+    pub shift: usize,
+    /// Probability that a rectangle is painted over with noise (Zhong and others 2017), 2 to 33% of the picture.
+    pub erase: f64,
+}
+
+/// How a student listens to its teachers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Distillation {
+    /// What counts of the loss: the teachers' answers this much, the labels the rest.
+    pub weight: f64,
+    /// What logits are divided by before they become probabilities: over 1 it is heard what else a picture resembles.
+    pub temperature: f64,
+}
+
+impl Default for Distillation {
+    fn default() -> Self {
+        Self { weight: 0.9, temperature: 2.0 }
     }
 }
 

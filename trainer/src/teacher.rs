@@ -6,28 +6,12 @@
 use std::collections::HashMap;
 
 use candle_core::{Result, Tensor};
-use serde::{Deserialize, Serialize};
 
-use crate::augment::{Augment, Motion};
+use crate::augment::Motion;
 use crate::batch;
 use crate::data::Images;
 use crate::network::FloatModel;
-
-/// How a student listens to its teachers.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Distillation {
-    /// What counts of the loss: the teachers' answers this much, the labels the rest.
-    pub weight: f64,
-    /// What logits are divided by before they become probabilities: over 1 it is heard what else a picture resembles.
-    pub temperature: f64,
-}
-
-impl Default for Distillation {
-    fn default() -> Self {
-        Self { weight: 0.9, temperature: 2.0 }
-    }
-}
+use crate::recipe::Augment;
 
 /// One network or several, of which the mean counts.
 pub struct Teacher {

@@ -4,11 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
 use clap::Arg;
-use trainer::augment::Augment;
 use trainer::data::held_out::SplitRule;
 use trainer::fit::Unfinished;
 use trainer::network::Template;
-use trainer::recipe::Recipe;
+use trainer::recipe::{Augment, Recipe};
 use trainer::run::{RunConfig, RunDirectory};
 use trainer::whole_file::directory_of;
 

@@ -166,7 +166,7 @@ pub fn resume(
             images_per_second: rate(running.images, running.seconds),
             quantized: model.is_rounded(),
         };
-        let watched = recipe.monitor.watched(record.validation);
+        let watched = record.validation.watched(recipe.monitor);
         let is_best = watched < best.watched - recipe.min_delta;
         observer.epoch(&record, is_best);
         epochs.push(record);

@@ -3,9 +3,8 @@
 use candle_core::Tensor;
 
 use crate::ops::{Targets, Voice};
-use crate::recipe::Recipe;
+use crate::recipe::{Distillation, Recipe};
 use crate::rng::{ChaCha8Rng, RngExt};
-use crate::teacher::Distillation;
 
 /// What pictures should be taken for: their labels, smoothed where the recipe says so, and what a teacher said.
 pub fn targets(recipe: &Recipe, labels: Vec<u32>, heard: Option<Vec<f32>>, classes: usize) -> Targets {

@@ -1,7 +1,7 @@
 //! What a network takes of a chip, known before it is trained: sizes depend on shapes alone.
 
 use infer_core::Header;
-use infer_core::format::Input;
+use infer_core::format::{Input, Metadata};
 use infer_core::packing;
 
 use super::chip::{Core, Program, cores};
@@ -11,7 +11,6 @@ use crate::network::Architecture;
 use crate::network::chain::Stage;
 use crate::network::record::{Numbers, QuantizedRescale, WrongNumbers, quantized_layers};
 use crate::quantize::QuantizedModel;
-use crate::run::{Accuracies, RunConfig};
 use crate::support::text::thousands;
 
 /// Bytes of a network.
@@ -81,14 +80,14 @@ pub enum BudgetError {
 }
 
 impl Footprint {
-    /// What a run's model file will take, to the byte, before there is one.
+    /// What the model file of a network will take, to the byte, before it is trained, given what it will say of itself. Its
+    /// accuracies are not known, and take as many bytes whatever they are.
     ///
     /// # Errors
     /// [`ModelFileError::Refused`] where infer-core could not run it.
-    pub fn of(architecture: &Architecture, config: &RunConfig) -> Result<Self, ModelFileError> {
-        // The file says how good its model is, in as many bytes whatever it says.
-        let accuracies = Accuracies { float_test: Some(0.0), int8_test: Some(0.0) };
-        let bytes = RunConfig { accuracies, ..config.clone() }.encode(&untrained(architecture)?)?;
+    pub fn of(architecture: &Architecture, metadata: &Metadata<'_>) -> Result<Self, ModelFileError> {
+        let metadata = Metadata { float_test_accuracy: Some(0.0), int8_test_accuracy: Some(0.0), ..*metadata };
+        let bytes = untrained(architecture)?.encode(&metadata)?;
         let header = Header::parse(&bytes).map_err(ModelFileError::Refused)?;
         Ok(Self { model: bytes.len(), arena: header.arena_len as usize, picture: header.input_len as usize })
     }

@@ -11,7 +11,6 @@ mod conv2d;
 mod cross_entropy;
 mod dense;
 mod dropout;
-mod fake_quantize;
 mod matrix;
 mod max_pool2d;
 mod recorded;
@@ -22,12 +21,11 @@ pub use conv2d::{Conv2dOptions, Padding, conv2d, conv2d_recorded};
 pub use cross_entropy::{Targets, Voice, softmax_cross_entropy, softmax_cross_entropy_recorded};
 pub use dense::{dense, dense_recorded};
 pub use dropout::dropout_recorded;
-pub use fake_quantize::fake_quantize_recorded;
 pub use max_pool2d::{max_pool2d, max_pool2d_recorded};
 pub use recorded::{Gradients, Recorded};
 
 /// The values of a contiguous `f32` operand.
-fn values<'s>(storage: &'s CpuStorage, layout: &Layout) -> Result<&'s [f32]> {
+pub(crate) fn values<'s>(storage: &'s CpuStorage, layout: &Layout) -> Result<&'s [f32]> {
     match layout.contiguous_offsets() {
         Some((start, end)) => Ok(&storage.as_slice::<f32>()?[start..end]),
         None => candle_core::bail!("operand of shape {:?} is not contiguous", layout.shape()),
@@ -35,7 +33,7 @@ fn values<'s>(storage: &'s CpuStorage, layout: &Layout) -> Result<&'s [f32]> {
 }
 
 /// Lends the values of a contiguous `f32` tensor on the CPU, without a copy.
-fn with_values<T>(tensor: &Tensor, read: impl FnOnce(&[f32]) -> Result<T>) -> Result<T> {
+pub(crate) fn with_values<T>(tensor: &Tensor, read: impl FnOnce(&[f32]) -> Result<T>) -> Result<T> {
     let tensor = tensor.contiguous()?;
     let (storage, layout) = tensor.storage_and_layout();
     match &*storage {

@@ -28,7 +28,11 @@ enum Operation {
 }
 
 impl Recorded {
-    pub(super) fn one(input: &Tensor, operation: impl CustomOp1 + 'static) -> Result<Self> {
+    /// Runs an operation of one argument.
+    ///
+    /// # Errors
+    /// Those of candle.
+    pub(crate) fn one(input: &Tensor, operation: impl CustomOp1 + 'static) -> Result<Self> {
         let output = input.apply_op1_no_bwd(&operation)?;
         Ok(Self { output, operation: Operation::One { input: input.clone(), operation: Box::new(operation) } })
     }

@@ -166,8 +166,8 @@ impl FineTuning<'_> {
 
     /// Whether a score is an improvement on that of the weights before.
     fn improves(&self, score: Score, before: Score) -> bool {
-        let Recipe { monitor, min_delta, .. } = self.recipe;
-        monitor.watched(score) < monitor.watched(before) - min_delta
+        let Recipe { monitor, min_delta, .. } = *self.recipe;
+        score.watched(monitor) < before.watched(monitor) - min_delta
     }
 }
 

@@ -15,6 +15,7 @@
 //! | [`fake`] | what rounding to codes leaves of float numbers |
 //! | [`noise`] | how much of a signal that is |
 //! | [`report`] | what each layer's codes cost the network |
+//! | `straight_through` | that rounding as an operation with a gradient |
 //! | [`rounding`] | a float model that computes with rounded numbers |
 //! | [`aware`] | training that goes on with them |
 //!
@@ -35,6 +36,7 @@ pub mod rounding;
 pub mod scales;
 pub mod signal;
 mod source;
+mod straight_through;
 pub mod weights;
 
 use infer_core::format::{self, Input, Metadata};

@@ -6,11 +6,12 @@ use infer_core::format::Codes;
 use super::calibrate::Calibration;
 use super::fake::{fake_biases, fake_weights};
 use super::signal::signals;
+use super::straight_through::fake_quantize_recorded;
 use super::{QuantizeError, weights};
 use crate::network::Architecture;
 use crate::network::layers::OutputCodes;
 use crate::network::model::{Parameters, Rounding};
-use crate::ops::{self, Recorded};
+use crate::ops::Recorded;
 
 /// Rounds a network's parameters and activations where [`QuantizedModel`](super::QuantizedModel) does, to the same codes.
 ///
@@ -77,7 +78,7 @@ impl Rounding for FakeQuantizer {
 
     fn activation(&self, index: usize, activation: &Tensor) -> Result<Option<Recorded>> {
         let codes = self.layer(index).and_then(|layer| layer.output);
-        codes.map(|codes| ops::fake_quantize_recorded(activation, codes)).transpose()
+        codes.map(|codes| fake_quantize_recorded(activation, codes)).transpose()
     }
 }
 

@@ -161,7 +161,12 @@ impl RunConfig {
     /// # Errors
     /// [`ModelFileError`].
     pub fn encode(&self, quantized: &QuantizedModel) -> Result<Vec<u8>, ModelFileError> {
-        quantized.encode(&Metadata {
+        self.with_metadata(|metadata| quantized.encode(metadata))
+    }
+
+    /// What `read` makes of what the model file says of itself.
+    pub fn with_metadata<T>(&self, read: impl FnOnce(&Metadata<'_>) -> T) -> T {
+        read(&Metadata {
             trainer: &self.trainer,
             dataset: &self.dataset,
             architecture: &self.model,
