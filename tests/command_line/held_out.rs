@@ -9,9 +9,9 @@ use std::path::Path;
 use image::GrayImage;
 use serde_json::Value;
 use tempfile::TempDir;
-use trainer::data::held_out::SplitRule;
-use trainer::data::{Request, load};
-use trainer::rng::{ChaCha8Rng, RngExt, SeedableRng};
+use trainer::dataset::held_out::SplitRule;
+use trainer::dataset::{Request, load};
+use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
 
 use super::{assert_fails, read_json, succeed};
 

@@ -6,7 +6,7 @@ use infer_core::packing;
 use proptest::prelude::*;
 use trainer::network::{Conv, Dense, Padding};
 use trainer::quantize::{QuantizedLayer, QuantizedModel, QuantizedRescale};
-use trainer::rng::{ChaCha8Rng, RngExt, SeedableRng};
+use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
 
 /// A layer in front of the logits.
 #[derive(Clone, Copy, Debug)]

@@ -4,17 +4,17 @@ use std::fs;
 use std::path::Path;
 
 use infer_core::Shape;
-use trainer::data::{Dataset, Images};
-use trainer::evaluate::{self, Score};
-use trainer::fit::Epoch;
+use trainer::dataset::{Dataset, Images};
+use trainer::image::Preprocessing;
 use trainer::network::FloatModel;
 use trainer::network::{Architecture, Layer};
-use trainer::preprocess::Preprocessing;
 use trainer::quantize::{QuantizedModel, calibrate};
-use trainer::recipe::Recipe;
 use trainer::report::Findings;
-use trainer::rng::{ChaCha8Rng, RngExt, SeedableRng};
 use trainer::run::{ExportMetrics, Int8Metrics, Metrics, PerSplit, RunConfig, RunDirectory};
+use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
+use trainer::train::Epoch;
+use trainer::train::evaluate::{self, Score};
+use trainer::train::recipe::Recipe;
 
 /// What the run is about.
 pub struct Run<'r> {
@@ -48,7 +48,7 @@ impl Run<'_> {
     #[must_use]
     pub fn pictures(&self) -> Dataset {
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
-        let shape: trainer::data::Shape = self.input.into();
+        let shape: trainer::dataset::Shape = self.input.into();
         let classes = self.class_names.len();
         let mut images = |count: usize| {
             let mut pixels = Vec::with_capacity(count * shape.len());

@@ -5,7 +5,7 @@ use std::fs;
 use image::metadata::Orientation;
 use image::{DynamicImage, GrayImage, ImageFormat, Luma};
 use infer_core::Shape;
-use trainer::preprocess::{Conversion, Picture, Resize, decode};
+use trainer::image::{Conversion, Picture, Resize, decode};
 
 /// A picture with something to see: a slope of brightness, and color.
 fn slope() -> DynamicImage {

@@ -7,22 +7,22 @@ use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 
-use crate::data::{Dataset, Images};
-use crate::evaluate::{self, Answers, EvaluateError, Score};
-use crate::fit::selection::Selection;
-use crate::fit::{self, Checkpoint, Epoch, FitError, History, Unfinished};
-use crate::interval::Estimate;
-use crate::model_file::ModelFileError;
+use crate::dataset::{Dataset, Images};
+use crate::export::model_file::ModelFileError;
 use crate::network::model::Snapshot;
 use crate::network::{Architecture, ArchitectureError, FloatModel};
-use crate::number::{finite, rate};
 use crate::quantize::aware::{FineTuning, Gain, TuneError};
 use crate::quantize::choose::{Chosen, choose};
 use crate::quantize::{Choice, QuantizeError};
 use crate::run::{Accuracies, ExportMetrics, Int8Metrics, Metrics, PerSplit, RunConfig, RunDirectory, RunError};
+use crate::support::interval::Estimate;
+use crate::support::number::{finite, rate};
+use crate::support::tensor_error::one_line;
 use crate::support::text::hexadecimal;
-use crate::teacher::Teacher;
-use crate::tensor_error::one_line;
+use crate::train::evaluate::{self, Answers, EvaluateError, Score};
+use crate::train::selection::Selection;
+use crate::train::teacher::Teacher;
+use crate::train::{self, Checkpoint, Epoch, FitError, History, Unfinished};
 
 /// What a pipeline works with.
 #[derive(Clone, Copy)]
@@ -134,7 +134,7 @@ impl Pipeline<'_> {
                 (history.clone(), from)
             }
             None => {
-                let history = fit::resume(&model, dataset, recipe, seed, teacher, from.as_ref(), &mut watched)?;
+                let history = train::resume(&model, dataset, recipe, seed, teacher, from.as_ref(), &mut watched)?;
                 watched.observer.trained(&history);
                 (history, None)
             }
@@ -237,7 +237,7 @@ struct Watched<'o> {
     observer: &'o mut dyn Observer,
 }
 
-impl fit::Observer for Watched<'_> {
+impl train::Observer for Watched<'_> {
     fn step(&mut self, epoch: usize, seen: usize, images: usize, running: Score) {
         self.observer.step(epoch, seen, images, running);
     }

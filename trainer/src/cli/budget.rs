@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, anyhow};
 use clap::builder::TypedValueParser;
-use trainer::hardware::{Budget, Chip, Footprint, time};
+use trainer::export::hardware::{Budget, Chip, Footprint, time};
 use trainer::network::Architecture;
 use trainer::run::{RunConfig, Target};
 use trainer::support::text::thousands;

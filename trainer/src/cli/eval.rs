@@ -7,13 +7,13 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
-use trainer::data::tested::Tested;
-use trainer::evaluate::{self, Confused, Confusion};
-use trainer::interval::{ENOUGH, Estimate, Interval};
-use trainer::limits::{MATRIX_CLASSES, SHOWN_CLASSES};
-use trainer::model_file;
-use trainer::number::{rate, shown};
+use trainer::dataset::tested::Tested;
+use trainer::export::model_file;
+use trainer::support::interval::{ENOUGH, Estimate, Interval};
+use trainer::support::limits::{MATRIX_CLASSES, SHOWN_CLASSES};
+use trainer::support::number::{rate, shown};
 use trainer::support::text::thousands;
+use trainer::train::evaluate::{self, Confused, Confusion};
 
 use super::data::{TestData, TestSet, describe};
 use super::mistakes::{self, Mistake, MistakeFlags};

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
 use clap::Arg;
-use trainer::data::held_out::SplitRule;
-use trainer::fit::Unfinished;
+use trainer::dataset::held_out::SplitRule;
 use trainer::network::Template;
-use trainer::recipe::{Augment, Recipe};
 use trainer::run::{RunConfig, RunDirectory};
-use trainer::whole_file::directory_of;
+use trainer::support::whole_file::directory_of;
+use trainer::train::Unfinished;
+use trainer::train::recipe::{Augment, Recipe};
 
 use super::budget::BudgetFlags;
 use super::calibration::CalibrationName;

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use anyhow::{Result, anyhow};
-use trainer::data::Dataset;
-use trainer::fit::selection::Selection;
-use trainer::interval::Interval;
+use trainer::dataset::Dataset;
 use trainer::pipeline::Outcome;
 use trainer::run::{Metrics, RunDirectory, RunError};
+use trainer::support::interval::Interval;
 use trainer::support::text::thousands;
-use trainer::whole_file::write_whole;
+use trainer::support::whole_file::write_whole;
+use trainer::train::selection::Selection;
 
 use super::console::{Console, tell};
 use super::output::warn;

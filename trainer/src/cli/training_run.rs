@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
-use trainer::data::Dataset;
-use trainer::evaluate::Score;
-use trainer::fit::{Epoch, FitError, History, Unfinished};
+use trainer::dataset::Dataset;
 use trainer::network::{Architecture, FloatModel};
 use trainer::pipeline::{Observer, Pipeline, PipelineError};
 use trainer::quantize::Choice;
 use trainer::quantize::aware::Gain;
 use trainer::run::{RunConfig, RunDirectory, RunError};
-use trainer::whole_file;
+use trainer::support::whole_file;
+use trainer::train::evaluate::Score;
+use trainer::train::{Epoch, FitError, History, Unfinished};
 
 use super::console::{Console, tell};
 use super::interrupt::Interrupt;

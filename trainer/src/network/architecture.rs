@@ -6,8 +6,8 @@ use infer_core::Shape;
 
 use super::layers::{Dense, Layer, WeightShape};
 use super::template::Template;
-use crate::limits::{LONGEST_NAME, MOST_MACS};
-use crate::printable::{in_one_line, toml_error};
+use crate::support::limits::{LONGEST_NAME, MOST_MACS};
+use crate::support::printable::{in_one_line, toml_error};
 use crate::support::text::thousands;
 
 /// A network's layers, checked: every shape between them is known.

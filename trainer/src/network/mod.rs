@@ -7,9 +7,11 @@
 //! | [`chain`] | which layers run as one, and what the codes between them mean |
 //! | [`work`] | what a stage computes, counted |
 //! | [`record`] | layers in the numbers of the model file |
+//! | [`autograd`] | the operations of a training step with their gradients |
 //! | [`model`] | parameters, the forward and the backward pass |
 
 pub mod architecture;
+pub mod autograd;
 pub mod chain;
 pub mod layers;
 pub mod model;

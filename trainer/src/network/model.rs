@@ -7,8 +7,8 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 
 use super::architecture::{Architecture, ShapedLayer};
 use super::layers::Forward;
-use crate::ops::{self, Recorded, Targets};
-use crate::rng::{self, ChaCha8Rng, Purpose, RngExt};
+use crate::network::autograd::{self, Recorded, Targets};
+use crate::support::rng::{self, ChaCha8Rng, Purpose, RngExt};
 
 /// An architecture with parameters. All of them are `f32` on the CPU.
 pub struct FloatModel {
@@ -265,13 +265,13 @@ impl FloatModel {
             records.push((index, recorded));
             Ok(output)
         })?;
-        let loss = ops::softmax_cross_entropy_recorded(&logits, targets)?;
+        let loss = autograd::softmax_cross_entropy_recorded(&logits, targets)?;
         // candle makes a store of gradients nowhere else than in a backward pass; that of a constant is one without work.
         let mut gradients = loss.output.backward()?;
         let mut flowing = loss.backward(&loss.output.ones_like()?)?.input;
         for (index, recorded) in records.iter().rev() {
             let Some(gradient) = flowing.take() else { break };
-            let ops::Gradients { input, parameters } = recorded.backward(&gradient)?;
+            let autograd::Gradients { input, parameters } = recorded.backward(&gradient)?;
             if let (Some(Parameters { weight, bias }), Some(gradient)) = (&self.parameters[*index], parameters) {
                 gradients.insert(weight, gradient.0);
                 gradients.insert(bias, gradient.1);
@@ -297,7 +297,7 @@ impl FloatModel {
             if let (true, Some(Dropout { rate, generator }), true) =
                 (operator.takes_dropout(), &mut dropout, input_gradient)
             {
-                activation = take(index, ops::dropout_recorded(&activation, *rate, generator)?)?;
+                activation = take(index, autograd::dropout_recorded(&activation, *rate, generator)?)?;
             }
             let parameters = self.parameters[index].as_ref().map(|own| self.rounded(index, own)).transpose()?;
             let recorded = operator.forward(Forward {

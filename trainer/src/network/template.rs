@@ -5,8 +5,8 @@ use serde::Deserialize;
 
 use super::architecture::{Architecture, ArchitectureError};
 use super::layers::{Dense, FileDense, FileLayer, Layer};
-use crate::limits::LONGEST_NAME;
-use crate::printable::is_control;
+use crate::support::limits::LONGEST_NAME;
+use crate::support::printable::is_control;
 
 /// The built-in files, by name.
 const BUILT_IN: [(&str, &str); 5] = [

@@ -7,15 +7,15 @@
 use super::choose::score;
 use super::rounding::FakeQuantizer;
 use super::{Calibration, QuantizeError, QuantizedModel};
-use crate::data::Dataset;
-use crate::evaluate::Score;
-use crate::fit::{Checkpoint, Epoch, FitError, History, Observer, resume};
+use crate::dataset::Dataset;
 use crate::network::FloatModel;
-use crate::recipe::{QuantizationAware, Recipe};
-use crate::rng::{self, Purpose, Rng};
-use crate::schedule::{Decay, Schedule};
-use crate::teacher::Teacher;
-use crate::tensor_error::one_line;
+use crate::support::rng::{self, Purpose, Rng};
+use crate::support::tensor_error::one_line;
+use crate::train::evaluate::Score;
+use crate::train::recipe::{QuantizationAware, Recipe};
+use crate::train::schedule::{Decay, Schedule};
+use crate::train::teacher::Teacher;
+use crate::train::{Checkpoint, Epoch, FitError, History, Observer, resume};
 
 /// Everything that fine-tuning needs besides the model.
 pub struct FineTuning<'a> {

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::calibrate::{Calibration, Method, observe};
 use super::{QuantizeError, QuantizedModel};
-use crate::data::Images;
-use crate::evaluate::{self, Score};
-use crate::interval::Estimate;
+use crate::dataset::Images;
 use crate::network::FloatModel;
+use crate::support::interval::Estimate;
+use crate::train::evaluate::{self, Score};
 
 /// A calibration and how it came to be the one.
 #[derive(Clone, Debug)]

@@ -43,14 +43,14 @@ use infer_core::format::{self, Input, Metadata};
 
 use self::signal::signals;
 use self::source::Source;
-use crate::batch::PIXEL_CODES;
-use crate::evaluate::EvaluateError;
-use crate::model_file::{self, ModelFileError};
+use crate::dataset::batch::PIXEL_CODES;
+use crate::export::model_file::{self, ModelFileError};
 use crate::network::FloatModel;
 use crate::network::chain::Flow;
 use crate::network::record::{Numbers, WrongNumbers, quantized_layers};
 pub use crate::network::record::{QuantizedLayer, QuantizedRescale};
-use crate::tensor_error::one_line;
+use crate::support::tensor_error::one_line;
+use crate::train::evaluate::EvaluateError;
 
 pub use calibrate::{Calibration, Method, calibrate};
 pub use choose::{Choice, choose};

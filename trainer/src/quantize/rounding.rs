@@ -9,9 +9,9 @@ use super::signal::signals;
 use super::straight_through::fake_quantize_recorded;
 use super::{QuantizeError, weights};
 use crate::network::Architecture;
+use crate::network::autograd::Recorded;
 use crate::network::layers::OutputCodes;
 use crate::network::model::{Parameters, Rounding};
-use crate::ops::Recorded;
 
 /// Rounds a network's parameters and activations where [`QuantizedModel`](super::QuantizedModel) does, to the same codes.
 ///

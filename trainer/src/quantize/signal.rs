@@ -4,7 +4,7 @@ use infer_core::format::Codes;
 
 use super::QuantizeError;
 use super::calibrate::Calibration;
-use crate::batch::PIXEL_CODES;
+use crate::dataset::batch::PIXEL_CODES;
 use crate::network::chain::{Flow, Stage, flow};
 
 /// Codes on their way from one stage to the next.

@@ -4,7 +4,7 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use infer_core::format::Codes;
 
 use super::fake::{fake_activations, stop_clipped};
-use crate::ops::{Recorded, values, with_values};
+use crate::network::autograd::{Recorded, values, with_values};
 
 /// Rounds each value of `x` to what its code means. The gradient goes through as if nothing had been rounded, and stops
 /// where a value had no code of its own.

@@ -11,14 +11,14 @@ use super::figures::{self, curves};
 use super::palette::Color;
 use super::target::{self, TargetView};
 use super::{Figure, Findings, Kind, ReportError, RunRecord, answers};
-use crate::data::{fashion_mnist, garments};
-use crate::evaluate::{Confused, Confusion};
-use crate::fit::selection::Selection;
-use crate::interval::{Estimate, Interval};
+use crate::dataset::{fashion_mnist, garments};
 use crate::network::architecture::shown;
-use crate::printable::in_one_line;
 use crate::run::{Metrics, PerSplit};
+use crate::support::interval::{Estimate, Interval};
+use crate::support::printable::in_one_line;
 use crate::support::text::thousands;
+use crate::train::evaluate::{Confused, Confusion};
+use crate::train::selection::Selection;
 
 /// Confusions that are listed.
 const LISTED: usize = 8;
@@ -420,7 +420,7 @@ fn duration(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipe::Recipe;
+    use crate::train::recipe::Recipe;
 
     #[test]
     fn times_are_told_in_units_that_fit_them() {

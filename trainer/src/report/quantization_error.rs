@@ -9,15 +9,15 @@ use infer_core::format::Codes;
 use serde::{Deserialize, Serialize};
 
 use super::ReportError;
-use crate::batch;
-use crate::data::Images;
-use crate::evaluate::EvaluateError;
-use crate::model_file;
+use crate::dataset::Images;
+use crate::dataset::batch;
+use crate::export::model_file;
 use crate::network::FloatModel;
 use crate::quantize::Calibration;
 use crate::quantize::noise::Noise;
 use crate::quantize::signal::{Signal, signals};
 use crate::run::RunError;
+use crate::train::evaluate::EvaluateError;
 
 /// Pictures that are looked at.
 pub const PICTURES: usize = 500;

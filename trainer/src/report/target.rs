@@ -1,7 +1,7 @@
 //! What a network takes of the chip, or of the budget, that its run was given.
 
 use super::RunRecord;
-use crate::hardware::{Footprint, time};
+use crate::export::hardware::{Footprint, time};
 use crate::support::text::thousands;
 
 /// A section of the page.

@@ -3,7 +3,7 @@
 use std::fs;
 
 use thimble_tests::random_model::Kind as Layer;
-use trainer::hardware::instructions::{Cost, Kernel, Work, work};
+use trainer::export::hardware::instructions::{Cost, Kernel, Work, work};
 use trainer::network::{Architecture, Conv, Dense, Layer as Described, MaxPool, Padding};
 
 use crate::{Outcome, shapes};

@@ -7,9 +7,9 @@ use infer_core::{Shape, format};
 use serde::{Deserialize, Serialize};
 
 use super::{Dense, Forward, FromFile, Layer, MaxPool, Operator, OutputCodes, WeightShape, then_relu};
+use crate::network::autograd::{self, Conv2dOptions, Recorded};
 use crate::network::record::{Numbers, QuantizedLayer, WrongNumbers};
 use crate::network::work::{Kernel, Work};
-use crate::ops::{self, Conv2dOptions, Recorded};
 
 /// Two-dimensional convolution, stride 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,12 +91,12 @@ impl Operator for Conv {
     fn forward(&self, forward: Forward<'_>) -> CandleResult<Recorded> {
         let (weight, bias) = forward.parameters(self)?;
         let padding = match self.padding {
-            Padding::Valid => ops::Padding::Valid,
-            Padding::Same => ops::Padding::Same,
+            Padding::Valid => autograd::Padding::Valid,
+            Padding::Same => autograd::Padding::Same,
         };
         let Forward { fused, input_gradient, .. } = forward;
         let options = Conv2dOptions { padding, relu: self.relu, pool: fused, input_gradient };
-        ops::conv2d_recorded(forward.input, weight, bias, options)
+        autograd::conv2d_recorded(forward.input, weight, bias, options)
     }
 
     fn quantized(&self, numbers: Numbers) -> Result<QuantizedLayer, WrongNumbers> {

@@ -7,9 +7,9 @@ use infer_core::{Shape, format};
 use serde::{Deserialize, Serialize};
 
 use super::{Forward, FromFile, Layer, Operator, OutputCodes, WeightShape, then_relu};
+use crate::network::autograd::{self, Recorded};
 use crate::network::record::{Numbers, QuantizedLayer, WrongNumbers};
 use crate::network::work::{Kernel, Work};
-use crate::ops::{self, Recorded};
 
 /// Fully connected layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,7 +67,7 @@ impl Operator for Dense {
 
     fn forward(&self, forward: Forward<'_>) -> CandleResult<Recorded> {
         let (weight, bias) = forward.parameters(self)?;
-        ops::dense_recorded(&forward.input.flatten_from(1)?, weight, bias, self.relu, forward.input_gradient)
+        autograd::dense_recorded(&forward.input.flatten_from(1)?, weight, bias, self.relu, forward.input_gradient)
     }
 
     fn quantized(&self, numbers: Numbers) -> Result<QuantizedLayer, WrongNumbers> {

@@ -7,9 +7,9 @@ use infer_core::Shape;
 use serde::{Deserialize, Serialize};
 
 use super::{Forward, FromFile, Layer, Operator, OutputCodes, WeightShape};
+use crate::network::autograd::{self, Recorded};
 use crate::network::record::{Numbers, QuantizedLayer, WrongNumbers};
 use crate::network::work::{Kernel, Work};
-use crate::ops::{self, Recorded};
 
 /// Maximum of each 2x2 window, stride 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,7 +54,7 @@ impl Operator for MaxPool {
 
     fn forward(&self, forward: Forward<'_>) -> CandleResult<Recorded> {
         forward.no_parameters(self)?;
-        ops::max_pool2d_recorded(forward.input)
+        autograd::max_pool2d_recorded(forward.input)
     }
 
     fn quantized(&self, numbers: Numbers) -> Result<QuantizedLayer, WrongNumbers> {

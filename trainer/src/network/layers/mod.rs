@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::record::{Numbers, QuantizedLayer, WrongNumbers};
 use super::work::Work;
-use crate::ops::Recorded;
+use crate::network::autograd::Recorded;
 
 pub use conv::{Conv, Padding};
 pub use dense::Dense;
