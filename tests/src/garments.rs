@@ -1,7 +1,7 @@
 //! The built-in set, as much of it as a test needs, and an observer for trainings that nobody watches.
 
 use trainer::dataset::{Dataset, DatasetChoice, Request, load};
-use trainer::train::evaluate::Score;
+use trainer::train::score::Score;
 use trainer::train::{Epoch, Observer};
 
 /// The built-in set.

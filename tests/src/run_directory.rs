@@ -13,8 +13,9 @@ use trainer::report::Findings;
 use trainer::run::{ExportMetrics, Int8Metrics, Metrics, PerSplit, RunConfig, RunDirectory};
 use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
 use trainer::train::Epoch;
-use trainer::train::evaluate::{self, Score};
+use trainer::train::evaluate;
 use trainer::train::recipe::Recipe;
+use trainer::train::score::Score;
 
 /// What the run is about.
 pub struct Run<'r> {

@@ -15,8 +15,9 @@ use trainer::quantize::aware::{FineTuning, Gain, TuneError, Tuned};
 use trainer::quantize::choose::score;
 use trainer::quantize::rounding::FakeQuantizer;
 use trainer::quantize::{Calibration, QuantizeError, QuantizedModel, Range, calibrate};
-use trainer::train::evaluate::{self, Score, argmax};
+use trainer::train::evaluate::{self, argmax};
 use trainer::train::recipe::{QuantizationAware, Recipe};
+use trainer::train::score::Score;
 use trainer::train::{Epoch, History, Observer, fit};
 
 const CLASSES: &str = "0\n1\n2\n3\n4\n5\n6\n7\n8\n9";

@@ -7,8 +7,8 @@ use thimble_tests::garments::first_garments;
 use trainer::dataset::Dataset;
 use trainer::network::Architecture;
 use trainer::network::FloatModel;
-use trainer::train::evaluate::Score;
 use trainer::train::recipe::Recipe;
+use trainer::train::score::Score;
 use trainer::train::{Checkpoint, CheckpointError, Epoch, FitError, History, Observer, Unfinished, fit, resume};
 
 /// Stops training after so many steps, and keeps where it stood.

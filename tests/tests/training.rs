@@ -9,8 +9,9 @@ use trainer::network::FloatModel;
 use trainer::network::{Architecture, Conv, Dense, Layer, MaxPool, Padding};
 use trainer::quantize::{Calibration, QuantizeError, QuantizedModel, Range, calibrate};
 use trainer::train::average::Average;
-use trainer::train::evaluate::{self, Score};
+use trainer::train::evaluate;
 use trainer::train::recipe::{Distillation, Monitor, Recipe};
+use trainer::train::score::Score;
 use trainer::train::teacher::Teacher;
 use trainer::train::{Epoch, FitError, Observer, fit};
 

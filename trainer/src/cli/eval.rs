@@ -9,11 +9,12 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use trainer::dataset::tested::Tested;
 use trainer::export::model_file;
-use trainer::support::interval::{ENOUGH, Estimate, Interval};
+use trainer::support::interval::{ENOUGH, Interval};
 use trainer::support::limits::{MATRIX_CLASSES, SHOWN_CLASSES};
 use trainer::support::number::{rate, shown};
 use trainer::support::text::thousands;
 use trainer::train::evaluate::{self, Confused, Confusion};
+use trainer::train::score::Estimate;
 
 use super::data::{TestData, TestSet, describe};
 use super::mistakes::{self, Mistake, MistakeFlags};

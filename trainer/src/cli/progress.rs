@@ -8,10 +8,10 @@ use serde::Serialize;
 use trainer::dataset::Dataset;
 use trainer::quantize::aware::Gain;
 use trainer::run::Metrics;
-use trainer::support::interval::{ENOUGH, Estimate, Interval};
+use trainer::support::interval::{ENOUGH, Interval};
 use trainer::support::number::shown;
-use trainer::train::evaluate::Score;
 use trainer::train::recipe::Recipe;
+use trainer::train::score::{Estimate, Score};
 use trainer::train::{Epoch, History};
 
 use super::console::{Console, tell};

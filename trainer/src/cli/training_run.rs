@@ -10,7 +10,7 @@ use trainer::quantize::Choice;
 use trainer::quantize::aware::Gain;
 use trainer::run::{RunConfig, RunDirectory, RunError};
 use trainer::support::whole_file;
-use trainer::train::evaluate::Score;
+use trainer::train::score::Score;
 use trainer::train::{Epoch, FitError, History, Unfinished};
 
 use super::console::{Console, tell};

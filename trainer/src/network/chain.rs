@@ -7,6 +7,7 @@ use infer_core::Shape;
 
 use super::architecture::{Architecture, ShapedLayer};
 use super::layers::OutputCodes;
+use super::record::{Numbers, QuantizedLayer, WrongNumbers};
 use super::work::Work;
 
 /// A layer, with the one after it where both run as one.
@@ -59,8 +60,9 @@ impl Architecture {
         let mut stages = Vec::with_capacity(count);
         let mut layers = self.layers.iter().enumerate().peekable();
         while let Some((index, layer)) = layers.next() {
-            let operator = layer.layer.operator();
-            let fused = layers.next_if(|(_, next)| operator.absorbs(&next.layer)).map(|(_, next)| next);
+            let absorbs_pool = layer.layer.operator().absorbs_pool();
+            let fused = layers.next_if(|(_, next)| absorbs_pool && next.layer.operator().is_pool());
+            let fused = fused.map(|(_, pool)| pool);
             stages.push(Stage { index, layer, fused, is_last: layers.peek().is_none() });
         }
         stages
@@ -89,6 +91,24 @@ pub fn flow<S: Copy, E>(
         Ok(flow)
     };
     stages.iter().map(through).collect()
+}
+
+/// The layers of a model file, given the numbers of each stage. A layer that is computed in the stage of another has none.
+///
+/// # Errors
+/// Those of `numbers`; [`WrongNumbers`].
+pub fn quantized_layers<E: From<WrongNumbers>>(
+    stages: &[Stage<'_>],
+    mut numbers: impl FnMut(&Stage<'_>) -> Result<Numbers, E>,
+) -> Result<Vec<QuantizedLayer>, E> {
+    let mut layers = Vec::with_capacity(stages.len());
+    for stage in stages {
+        layers.push(stage.layer.layer.operator().quantized(numbers(stage)?)?);
+        if let Some(fused) = stage.fused {
+            layers.push(fused.layer.operator().quantized(Numbers::None)?);
+        }
+    }
+    Ok(layers)
 }
 
 #[cfg(test)]

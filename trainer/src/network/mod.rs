@@ -12,14 +12,17 @@
 
 pub mod architecture;
 pub mod autograd;
+mod built_in;
 pub mod chain;
+mod error;
 pub mod layers;
 pub mod model;
 pub mod record;
 pub mod template;
 pub mod work;
 
-pub use architecture::{Architecture, ArchitectureError, ShapedLayer};
+pub use architecture::{Architecture, ShapedLayer};
+pub use error::{ArchitectureError, MOST_PARAMETERS, MOST_VALUES};
 pub use layers::{Conv, Dense, Layer, MaxPool, Padding};
 pub use model::FloatModel;
 pub use template::{EXAMPLE_CLASSES, Template};

@@ -1,17 +1,22 @@
 //! Layers in the numbers that infer-core computes with, as the model file has them.
 
-use infer_core::format::{self, Blob, Codes, Requantize};
+use std::fmt;
 
-use super::chain::Stage;
-use super::layers::{Conv, Dense, Operator, Padding};
+use infer_core::format::{self, Blob, Codes, Requantize};
 
 /// A layer and the bytes it owns; the fields are those of [`format::Layer`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum QuantizedLayer {
     /// Convolution.
     Conv2d {
-        /// What it does.
-        conv: Conv,
+        /// Channels it puts out.
+        output_channels: u16,
+        /// Height and width of the kernel.
+        kernel: u8,
+        /// What surrounds the input.
+        padding: format::Padding,
+        /// Whether ReLU follows.
+        relu: bool,
         /// How accumulators become codes.
         rescale: QuantizedRescale,
         /// Packed weights.
@@ -21,8 +26,10 @@ pub enum QuantizedLayer {
     MaxPool2d,
     /// Fully connected layer.
     Dense {
-        /// What it does.
-        dense: Dense,
+        /// Values it puts out.
+        outputs: u16,
+        /// Whether ReLU follows.
+        relu: bool,
         /// How accumulators become codes.
         rescale: QuantizedRescale,
         /// Packed weights.
@@ -83,27 +90,9 @@ pub struct WrongNumbers {
     pub layer: String,
 }
 
-/// The layers of a model file, given the numbers of each stage. A layer that is computed in the stage of another has none.
-///
-/// # Errors
-/// Those of `numbers`; [`WrongNumbers`].
-pub fn quantized_layers<E: From<WrongNumbers>>(
-    stages: &[Stage<'_>],
-    mut numbers: impl FnMut(&Stage<'_>) -> Result<Numbers, E>,
-) -> Result<Vec<QuantizedLayer>, E> {
-    let mut layers = Vec::with_capacity(stages.len());
-    for stage in stages {
-        layers.push(stage.layer.layer.operator().quantized(numbers(stage)?)?);
-        if let Some(fused) = stage.fused {
-            layers.push(fused.layer.operator().quantized(Numbers::None)?);
-        }
-    }
-    Ok(layers)
-}
-
 impl WrongNumbers {
     /// For this layer.
-    pub(super) fn of(layer: &dyn Operator) -> Self {
+    pub(super) fn of(layer: &dyn fmt::Display) -> Self {
         Self { layer: layer.to_string() }
     }
 }
@@ -113,20 +102,19 @@ impl QuantizedLayer {
     #[must_use]
     pub fn borrow(&self) -> format::Layer<'_> {
         match self {
-            Self::Conv2d { conv, rescale, weights } => format::Layer::Conv2d(format::Conv2d {
-                output_channels: conv.channels,
-                kernel: conv.kernel,
-                padding: match conv.padding {
-                    Padding::Valid => format::Padding::Valid,
-                    Padding::Same => format::Padding::Same,
-                },
-                requantize: rescale.borrow(conv.relu),
-                weights: Blob::unpadded(weights),
-            }),
+            Self::Conv2d { output_channels, kernel, padding, relu, rescale, weights } => {
+                format::Layer::Conv2d(format::Conv2d {
+                    output_channels: *output_channels,
+                    kernel: *kernel,
+                    padding: *padding,
+                    requantize: rescale.borrow(*relu),
+                    weights: Blob::unpadded(weights),
+                })
+            }
             Self::MaxPool2d => format::Layer::MaxPool2d,
-            Self::Dense { dense, rescale, weights } => format::Layer::Dense(format::Dense {
-                outputs: dense.outputs,
-                requantize: rescale.borrow(dense.relu),
+            Self::Dense { outputs, relu, rescale, weights } => format::Layer::Dense(format::Dense {
+                outputs: *outputs,
+                requantize: rescale.borrow(*relu),
                 weights: Blob::unpadded(weights),
             }),
             Self::Logits { classes, scale, biases, weights } => format::Layer::Logits(format::Logits {

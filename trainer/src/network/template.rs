@@ -3,19 +3,12 @@
 use infer_core::Shape;
 use serde::Deserialize;
 
-use super::architecture::{Architecture, ArchitectureError};
+use super::architecture::Architecture;
+use super::built_in::BUILT_IN;
+use super::error::ArchitectureError;
 use super::layers::{Dense, FileDense, FileLayer, Layer};
 use crate::support::limits::LONGEST_NAME;
 use crate::support::printable::is_control;
-
-/// The built-in files, by name.
-const BUILT_IN: [(&str, &str); 5] = [
-    ("mlp", include_str!("../../architectures/mlp.toml")),
-    ("cnn", include_str!("../../architectures/cnn.toml")),
-    ("small", include_str!("../../architectures/small.toml")),
-    ("tiny", include_str!("../../architectures/tiny.toml")),
-    ("large", include_str!("../../architectures/large.toml")),
-];
 
 /// Classes of an architecture that leaves their number to the data, where there are no data: those of Fashion-MNIST.
 pub const EXAMPLE_CLASSES: u16 = 10;
@@ -121,6 +114,24 @@ impl Template {
     /// Those of [`Architecture::new`].
     pub fn example(&self) -> Result<Architecture, ArchitectureError> {
         self.architecture(self.input, self.outputs.unwrap_or(EXAMPLE_CLASSES))
+    }
+}
+
+impl Architecture {
+    /// The built-in architecture of that name, for ten classes.
+    ///
+    /// # Errors
+    /// [`ArchitectureError::Unknown`].
+    pub fn built_in(name: &str) -> Result<Self, ArchitectureError> {
+        Template::built_in(name)?.example()
+    }
+
+    /// Reads an architecture and computes its shapes, with the file's own input, and ten classes where it leaves them to the data.
+    ///
+    /// # Errors
+    /// [`ArchitectureError`], all variants but `Unknown` and `Classes`.
+    pub fn from_toml(text: &str) -> Result<Self, ArchitectureError> {
+        Template::from_toml(text)?.example()
     }
 }
 

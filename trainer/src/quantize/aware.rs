@@ -11,9 +11,9 @@ use crate::dataset::Dataset;
 use crate::network::FloatModel;
 use crate::support::rng::{self, Purpose, Rng};
 use crate::support::tensor_error::one_line;
-use crate::train::evaluate::Score;
 use crate::train::recipe::{QuantizationAware, Recipe};
 use crate::train::schedule::{Decay, Schedule};
+use crate::train::score::Score;
 use crate::train::teacher::Teacher;
 use crate::train::{Checkpoint, Epoch, FitError, History, Observer, resume};
 

@@ -12,8 +12,8 @@ use super::calibrate::{Calibration, Method, observe};
 use super::{QuantizeError, QuantizedModel};
 use crate::dataset::Images;
 use crate::network::FloatModel;
-use crate::support::interval::Estimate;
-use crate::train::evaluate::{self, Score};
+use crate::train::evaluate;
+use crate::train::score::{Estimate, Score};
 
 /// A calibration and how it came to be the one.
 #[derive(Clone, Debug)]

@@ -16,8 +16,8 @@ use super::scales::{LayerScales, layer_scales};
 use crate::dataset::Images;
 use crate::dataset::batch;
 use crate::network::FloatModel;
-use crate::support::interval::Estimate;
 use crate::train::evaluate::{self, Answers};
+use crate::train::score::Estimate;
 
 /// Images per forward pass.
 const BATCH: usize = 250;

@@ -14,10 +14,11 @@ use super::{Figure, Findings, Kind, ReportError, RunRecord, answers};
 use crate::dataset::{fashion_mnist, garments};
 use crate::network::architecture::shown;
 use crate::run::{Metrics, PerSplit};
-use crate::support::interval::{Estimate, Interval};
+use crate::support::interval::Interval;
 use crate::support::printable::in_one_line;
 use crate::support::text::thousands;
 use crate::train::evaluate::{Confused, Confusion};
+use crate::train::score::Estimate;
 use crate::train::selection::Selection;
 
 /// Confusions that are listed.

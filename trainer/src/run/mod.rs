@@ -36,7 +36,7 @@ use crate::support::bounded_file::{self, FileLimit};
 use crate::support::limits::{self, LONGEST_NAME, MOST_CLASSES};
 use crate::support::number::{cell, parse_cell};
 use crate::support::whole_file::{BESIDE, replace_whole};
-use crate::train::evaluate::Score;
+use crate::train::score::Score;
 use crate::train::{Epoch, Unfinished};
 
 pub use config::{Accuracies, RunConfig, Target};

@@ -4,8 +4,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::train::evaluate::Score;
-
 /// Images from which on text leaves the interval out: its half width is then at most 3.1 points.
 pub const ENOUGH: usize = 1000;
 
@@ -109,29 +107,6 @@ impl fmt::Display for Interval {
     }
 }
 
-/// A [`Score`] with the interval of its accuracy, as JSON has it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Estimate {
-    /// Mean cross-entropy in nats; not finite where a network has diverged.
-    #[serde(with = "crate::support::number")]
-    pub loss: f64,
-    /// Share of right answers, 0 to 1.
-    #[serde(with = "crate::support::number")]
-    pub accuracy: f64,
-    /// Its 95% interval; not known of runs older than this.
-    #[serde(default)]
-    pub accuracy_interval: Option<Interval>,
-}
-
-impl Score {
-    /// With the interval of its accuracy over so many images.
-    #[must_use]
-    pub fn over(self, images: usize) -> Estimate {
-        let Self { loss, accuracy } = self;
-        Estimate { loss, accuracy, accuracy_interval: Interval::of(accuracy, images) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,15 +155,9 @@ mod tests {
     }
 
     #[test]
-    fn text_has_intervals_of_fewer_than_a_thousand_images_and_json_has_all() {
+    fn text_has_intervals_of_fewer_than_a_thousand_images() {
         assert_eq!(Interval::of_few(0.8, 1000), None);
         assert_eq!(Interval::of_few(0.8, 999).unwrap().to_string(), "0.774-0.823");
         assert_eq!(Interval::of_few(0.5, 14).unwrap().percent(), "27-73%");
-        let estimate = Score { loss: 1.0, accuracy: 0.5 }.over(14);
-        let json = serde_json::to_string(&estimate).unwrap();
-        assert!(json.starts_with(r#"{"loss":1.0,"accuracy":0.5,"accuracy_interval":[0.26"#), "{json}");
-        assert_eq!(serde_json::from_str::<Estimate>(&json).unwrap(), estimate);
-        let older: Estimate = serde_json::from_str(r#"{"loss":1.0,"accuracy":0.5}"#).unwrap();
-        assert_eq!(older.accuracy_interval, None);
     }
 }

@@ -5,42 +5,20 @@ use std::collections::BTreeMap;
 
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::dataset::Images;
 use crate::dataset::batch;
 use crate::export::model_file;
 use crate::network::FloatModel;
 use crate::support::limits::{MATRIX_CLASSES, SHOWN_CLASSES};
-use crate::train::recipe::Monitor;
+use crate::train::score::Score;
 
 /// Pictures per forward pass: enough to keep the cores busy, few enough to stay in the cache.
 const BATCH: usize = 64;
 
 /// Pictures per loaded model file: enough that checking the file is nothing beside them.
 const INT8_BATCH: usize = 2000;
-
-/// Loss and accuracy over a set of pictures.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Score {
-    /// Mean cross-entropy in nats; not finite where a network has diverged.
-    #[serde(with = "crate::support::number")]
-    pub loss: f64,
-    /// Share of right answers, 0 to 1.
-    #[serde(with = "crate::support::number")]
-    pub accuracy: f64,
-}
-
-impl Score {
-    /// The number that is watched; lower is better.
-    #[must_use]
-    pub fn watched(self, monitor: Monitor) -> f64 {
-        match monitor {
-            Monitor::Loss => self.loss,
-            Monitor::Accuracy => -self.accuracy,
-        }
-    }
-}
 
 /// Why a model file does not classify a set of images.
 #[non_exhaustive]

@@ -10,8 +10,9 @@ use crate::dataset::Dataset;
 use crate::network::FloatModel;
 use crate::support::number::rate;
 use crate::support::tensor_error::one_line;
-use crate::train::evaluate::{self, Score};
+use crate::train::evaluate;
 use crate::train::recipe::Recipe;
+use crate::train::score::Score;
 use crate::train::teacher::Teacher;
 
 /// One pass over the training images.

@@ -10,6 +10,7 @@
 //! | `training`, `targets` | its steps, and what a step learns |
 //! | [`checkpoint`] | where a training stands, in a file |
 //! | [`selection`] | whether the validation images tell the epochs apart |
+//! | [`score`] | loss and accuracy, and how certain they are |
 //! | [`evaluate`] | loss, accuracy, confusion; of float models and of model files |
 
 pub mod adam;
@@ -20,6 +21,7 @@ pub mod evaluate;
 pub mod fit;
 pub mod recipe;
 pub mod schedule;
+pub mod score;
 pub mod selection;
 mod targets;
 pub mod teacher;

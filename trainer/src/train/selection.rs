@@ -67,7 +67,7 @@ impl fmt::Display for Selection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::evaluate::Score;
+    use crate::train::score::Score;
 
     fn epochs(accuracies: &[f64]) -> Vec<Epoch> {
         let epoch = |(index, &accuracy): (usize, &f64)| Epoch {

@@ -12,8 +12,9 @@ use crate::network::model::{Dropout, FloatModel, Pass, Snapshot};
 use crate::support::rng::{self, Purpose};
 use crate::train::adam::{Adam, AdamConfig};
 use crate::train::average::Average;
-use crate::train::evaluate::{Score, argmax};
+use crate::train::evaluate::argmax;
 use crate::train::recipe::Recipe;
+use crate::train::score::Score;
 use crate::train::teacher::{Lessons, Teacher};
 
 /// The epoch that did best on the validation images so far.

@@ -6,11 +6,10 @@ use infer_core::packing;
 
 use super::chip::{Core, Program, cores};
 use crate::dataset::batch::PIXEL_CODES;
-use crate::export::model_file::ModelFileError;
+use crate::export::model_file::{self, ModelFileError};
 use crate::network::Architecture;
-use crate::network::chain::Stage;
-use crate::network::record::{Numbers, QuantizedRescale, WrongNumbers, quantized_layers};
-use crate::quantize::QuantizedModel;
+use crate::network::chain::{Stage, quantized_layers};
+use crate::network::record::{Numbers, QuantizedLayer, QuantizedRescale, WrongNumbers};
 use crate::support::text::thousands;
 
 /// Bytes of a network.
@@ -87,7 +86,10 @@ impl Footprint {
     /// [`ModelFileError::Refused`] where infer-core could not run it.
     pub fn of(architecture: &Architecture, metadata: &Metadata<'_>) -> Result<Self, ModelFileError> {
         let metadata = Metadata { float_test_accuracy: Some(0.0), int8_test_accuracy: Some(0.0), ..*metadata };
-        let bytes = untrained(architecture)?.encode(&metadata)?;
+        let input = Input { shape: architecture.input, codes: PIXEL_CODES };
+        let layers = quantized_layers(&architecture.stages(), |stage| Ok::<_, WrongNumbers>(no_numbers(stage)))?;
+        let layers: Vec<_> = layers.iter().map(QuantizedLayer::borrow).collect();
+        let bytes = model_file::encode(&metadata, &input, &layers)?;
         let header = Header::parse(&bytes).map_err(ModelFileError::Refused)?;
         Ok(Self { model: bytes.len(), arena: header.arena_len as usize, picture: header.input_len as usize })
     }
@@ -143,13 +145,7 @@ impl Budget {
     }
 }
 
-/// The network with nothing learned in it: every number is zero, and there are as many as there will be.
-fn untrained(architecture: &Architecture) -> Result<QuantizedModel, WrongNumbers> {
-    let layers = quantized_layers(&architecture.stages(), |stage| Ok(no_numbers(stage)))?;
-    Ok(QuantizedModel { input: Input { shape: architecture.input, codes: PIXEL_CODES }, layers })
-}
-
-/// As many zeros as a stage has numbers.
+/// As many zeros as a stage has numbers: the network with nothing learned in it.
 fn no_numbers(stage: &Stage<'_>) -> Numbers {
     let Some(shape) = stage.layer.weights() else { return Numbers::None };
     let rows = shape.rows();

@@ -6,7 +6,7 @@ use candle_core::Result as CandleResult;
 use infer_core::{Shape, format};
 use serde::{Deserialize, Serialize};
 
-use super::{Dense, Forward, FromFile, Layer, MaxPool, Operator, OutputCodes, WeightShape, then_relu};
+use super::operator::{Forward, FromFile, Operator, OutputCodes, WeightShape, then_relu};
 use crate::network::autograd::{self, Conv2dOptions, Recorded};
 use crate::network::record::{Numbers, QuantizedLayer, WrongNumbers};
 use crate::network::work::{Kernel, Work};
@@ -73,11 +73,12 @@ impl Operator for Conv {
         Some(WeightShape { dimensions, fan_out: kernel.pow(2) * channels })
     }
 
-    fn absorbs(&self, next: &Layer) -> bool {
-        match next {
-            Layer::MaxPool(MaxPool {}) => true,
-            Layer::Conv(Self { .. }) | Layer::Dense(Dense { .. }) => false,
-        }
+    fn is_pool(&self) -> bool {
+        false
+    }
+
+    fn absorbs_pool(&self) -> bool {
+        true
     }
 
     fn output_codes(&self) -> OutputCodes {
@@ -101,7 +102,17 @@ impl Operator for Conv {
 
     fn quantized(&self, numbers: Numbers) -> Result<QuantizedLayer, WrongNumbers> {
         match numbers {
-            Numbers::Requantized { rescale, weights } => Ok(QuantizedLayer::Conv2d { conv: *self, rescale, weights }),
+            Numbers::Requantized { rescale, weights } => Ok(QuantizedLayer::Conv2d {
+                output_channels: self.channels,
+                kernel: self.kernel,
+                padding: match self.padding {
+                    Padding::Valid => format::Padding::Valid,
+                    Padding::Same => format::Padding::Same,
+                },
+                relu: self.relu,
+                rescale,
+                weights,
+            }),
             Numbers::Logits { .. } | Numbers::None => Err(WrongNumbers::of(self)),
         }
     }

@@ -6,7 +6,7 @@ use candle_core::Result as CandleResult;
 use infer_core::{Shape, format};
 use serde::{Deserialize, Serialize};
 
-use super::{Forward, FromFile, Layer, Operator, OutputCodes, WeightShape, then_relu};
+use super::operator::{Forward, FromFile, Operator, OutputCodes, WeightShape, then_relu};
 use crate::network::autograd::{self, Recorded};
 use crate::network::record::{Numbers, QuantizedLayer, WrongNumbers};
 use crate::network::work::{Kernel, Work};
@@ -53,7 +53,11 @@ impl Operator for Dense {
         Some(WeightShape { dimensions: vec![outputs, input.len()], fan_out: outputs })
     }
 
-    fn absorbs(&self, _: &Layer) -> bool {
+    fn is_pool(&self) -> bool {
+        false
+    }
+
+    fn absorbs_pool(&self) -> bool {
         false
     }
 
@@ -72,7 +76,9 @@ impl Operator for Dense {
 
     fn quantized(&self, numbers: Numbers) -> Result<QuantizedLayer, WrongNumbers> {
         match numbers {
-            Numbers::Requantized { rescale, weights } => Ok(QuantizedLayer::Dense { dense: *self, rescale, weights }),
+            Numbers::Requantized { rescale, weights } => {
+                Ok(QuantizedLayer::Dense { outputs: self.outputs, relu: self.relu, rescale, weights })
+            }
             Numbers::Logits { scale, biases, weights } => {
                 Ok(QuantizedLayer::Logits { classes: self.outputs, scale, biases, weights })
             }

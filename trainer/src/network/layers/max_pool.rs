@@ -6,7 +6,7 @@ use candle_core::Result as CandleResult;
 use infer_core::Shape;
 use serde::{Deserialize, Serialize};
 
-use super::{Forward, FromFile, Layer, Operator, OutputCodes, WeightShape};
+use super::operator::{Forward, FromFile, Operator, OutputCodes, WeightShape};
 use crate::network::autograd::{self, Recorded};
 use crate::network::record::{Numbers, QuantizedLayer, WrongNumbers};
 use crate::network::work::{Kernel, Work};
@@ -40,7 +40,11 @@ impl Operator for MaxPool {
         None
     }
 
-    fn absorbs(&self, _: &Layer) -> bool {
+    fn is_pool(&self) -> bool {
+        true
+    }
+
+    fn absorbs_pool(&self) -> bool {
         false
     }
 

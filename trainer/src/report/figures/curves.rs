@@ -9,7 +9,7 @@ use crate::report::palette::{Color, SERIES};
 use crate::report::text::{shorten, width};
 use crate::report::{MOST_RUNS, ReportError, RunRecord};
 use crate::train::Epoch;
-use crate::train::evaluate::Score;
+use crate::train::score::Score;
 
 /// Height of one of the two charts, its axis included.
 const PANEL: f64 = 212.0;
