@@ -119,7 +119,7 @@ fn no_damage_to_a_file_does_more_than_refuse_it_or_change_the_picture() {
         let decode_anyway = |bytes: &[u8]| {
             if let Ok(picture) = decode::decode(bytes) {
                 let (height, width) = picture.size();
-                assert!(u64::from(height) * u64::from(width) <= decode::MOST_PIXELS);
+                assert!(u64::from(height) * u64::from(width) <= trainer::image::MOST_PIXELS);
             }
         };
         for at in 0..whole.len() {

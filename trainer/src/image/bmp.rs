@@ -1,6 +1,6 @@
 //! BMP files: sound ones of kinds that are not read are refused by name, before they pass for damaged.
 
-use super::decode::PictureError;
+use super::error::PictureError;
 
 /// Looks at the first bytes of a BMP.
 ///

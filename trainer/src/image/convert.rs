@@ -7,8 +7,9 @@ use image::imageops::{self, FilterType};
 use image::{GrayImage, ImageBuffer, Pixel, RgbImage};
 use infer_core::Shape;
 
-use super::decode::{Picture, PictureError};
+use super::error::PictureError;
 use super::flatten::buffer;
+use super::picture::Picture;
 use super::{Conversion, Resize};
 
 impl Picture {

@@ -1,187 +1,28 @@
 //! Image files: PNG, JPEG, BMP, GIF, WebP and TIFF, told apart by their content, read within bounds. Of several images in a file
 //! the first is read.
 
-use std::fmt;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use image::metadata::Orientation;
-use image::{ColorType, DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
-use infer_core::Shape;
+use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
 use super::background::Background;
+use super::error::{LONGEST_SIDE, MOST_FILE_BYTES, MOST_PIXELS, PictureError};
 use super::flatten::{Alpha, flatten};
 use super::ifd::Directory;
 use super::jpeg::{Jpeg, is_jpeg};
 use super::kind::{ImageKind, LEADING_BYTES};
+use super::picture::{Decoded, Picture, PictureHeader};
 use super::{bmp, orientation, tiff};
-use crate::support::memory::{Claim, Shortage};
-use crate::support::printable::is_control;
-
-/// Pixels of a picture at most: more than any camera's, few enough that a lying header costs nothing.
-pub const MOST_PIXELS: u64 = 64 << 20;
-
-/// Rows or columns of a picture at most, as of a JPEG. Scaling keeps 16 bytes for each column and each row of what comes out.
-const LONGEST_SIDE: u32 = 65_535;
+use crate::support::memory::Claim;
 
 /// Bytes that decoding a picture may take at most.
 const MOST_MEMORY: u64 = 512 << 20;
 
 /// Bytes of a JPEG file that hold its headers, unless it has much metadata.
 const JPEG_HEADER_BYTES: u64 = 64 << 10;
-
-/// Bytes of a file at most.
-const MOST_FILE_BYTES: u64 = 256 << 20;
-
-/// Characters of a decoder's own words in a message at most.
-const LONGEST_REASON: usize = 200;
-
-/// A decoded image: gray or RGB, 8 bits a channel, the right way up, what is transparent blended onto a background. One whose
-/// pixels are all gray is gray, however it was stored: BMP knows nothing else, and many a program writes nothing else.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Picture {
-    /// One channel.
-    Gray(GrayImage),
-    /// Three channels.
-    Rgb(RgbImage),
-}
-
-/// What a file says of itself before its pixels are decoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PictureHeader {
-    /// Rows, the right way up.
-    pub height: u32,
-    /// Columns.
-    pub width: u32,
-    /// Whether it is stored with color; its pixels may be gray all the same.
-    pub is_rgb: bool,
-}
-
-impl PictureHeader {
-    /// Bytes that decoding takes at most beside the file, about: 16 bits a channel and alpha, as they are stored, as 8 bits, turned, and
-    /// without alpha.
-    #[must_use]
-    pub fn memory(&self) -> u64 {
-        u64::from(self.height) * u64::from(self.width) * if self.is_rgb { 16 } else { 8 }
-    }
-}
-
-/// Why a file is not a picture that can be used.
-#[non_exhaustive]
-#[derive(Debug, thiserror::Error)]
-pub enum PictureError {
-    /// The file could not be read.
-    #[error("{0}")]
-    Io(#[from] io::Error),
-    /// More bytes than a picture has.
-    #[error("larger than {} MB, which no picture is", MOST_FILE_BYTES >> 20)]
-    LongFile,
-    /// The content is none of the formats.
-    #[error("by its content no PNG, JPEG, BMP, GIF, WebP or TIFF image")]
-    UnknownFormat,
-    /// A header that claims more pixels than there can be.
-    #[error(
-        "its header claims {height} x {width} pixels; more than {} million, or {LONGEST_SIDE} a side, are not read",
-        MOST_PIXELS / 1_000_000
-    )]
-    TooLarge {
-        /// Rows in the header.
-        height: u32,
-        /// Columns in the header.
-        width: u32,
-    },
-    /// Less memory than decoding takes.
-    #[error("too large to decode here: {0}")]
-    Memory(#[from] Shortage),
-    /// The content cannot be decoded.
-    #[error("damaged or truncated ({reason})")]
-    Damaged {
-        /// What the decoder says.
-        reason: String,
-    },
-    /// A sound file of a kind that its format allows and this decoder does not read.
-    #[error("not supported: {what}")]
-    Unsupported {
-        /// The kind, and what to do: "an arithmetic-coded JPEG; save it as a baseline or progressive JPEG".
-        what: String,
-    },
-    /// Not the size that is taken as it is.
-    #[error("{height} high and {width} wide, but the input is {input} and takes pictures as they are")]
-    OtherSize {
-        /// Rows of the picture.
-        height: u32,
-        /// Columns of the picture.
-        width: u32,
-        /// Shape of the input.
-        input: Shape,
-    },
-}
-
-impl PictureError {
-    /// That the content cannot be decoded, for a reason in the words of a decoder, which come as they like: here they stay on
-    /// one line.
-    pub(super) fn damaged(reason: impl fmt::Display) -> Self {
-        Self::Damaged { reason: one_line(&reason.to_string()) }
-    }
-
-    /// That an image of a kind, named with its article, is not read.
-    pub(super) fn unsupported(what: impl fmt::Display) -> Self {
-        Self::Unsupported { what: one_line(&format!("{what}; convert it to JPEG or PNG")) }
-    }
-}
-
-/// A text with blanks for line breaks and without control characters, not too long for a message.
-fn one_line(text: &str) -> String {
-    let words = text.split(|character: char| character.is_whitespace() || is_control(character));
-    let line = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(LONGEST_REASON) {
-        Some((end, _)) => format!("{}...", &line[..end]),
-        None => line,
-    }
-}
-
-impl Picture {
-    /// Rows and columns.
-    #[must_use]
-    pub fn size(&self) -> (u32, u32) {
-        let (width, height) = match self {
-            Self::Gray(image) => image.dimensions(),
-            Self::Rgb(image) => image.dimensions(),
-        };
-        (height, width)
-    }
-
-    /// Makes dark what is light, and light what is dark.
-    pub fn invert(&mut self) {
-        match self {
-            Self::Gray(image) => image::imageops::invert(image),
-            Self::Rgb(image) => image::imageops::invert(image),
-        }
-    }
-}
-
-/// A decoded image, and what was found on the way to it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Decoded {
-    /// The image, opaque.
-    pub picture: Picture,
-    /// Whether the background shows through.
-    pub transparency: Transparency,
-    /// The lowest and the highest value of any channel, where the file has 16 bits a channel.
-    pub sixteen_bit: Option<(u16, u16)>,
-}
-
-/// How much of an image the background shows through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transparency {
-    /// Nothing.
-    Opaque,
-    /// Some of it.
-    Partial,
-    /// All of it: nothing can be seen.
-    Whole,
-}
 
 /// Decodes a file, what is transparent on black.
 ///

@@ -5,7 +5,7 @@
 use image::{DynamicImage, ImageBuffer, Luma, LumaA, Pixel, Rgb, RgbImage, Rgba};
 
 use super::background::Background;
-use super::decode::{Decoded, Picture, Transparency};
+use super::picture::{Decoded, Picture, Transparency};
 
 /// What the alpha channel of a file means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

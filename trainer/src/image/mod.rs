@@ -5,6 +5,7 @@
 //! | [`held_out`] | which images the training held out for the test |
 //! | [`kind`] | which kind of image a file is, by its first bytes |
 //! | [`decode`] | files to a [`Picture`], within bounds |
+//! | `picture`, `error` | what comes of that, or why nothing does |
 //! | `bmp`, `tiff` | which files of these formats are read |
 //! | `ifd`, `orientation` | metadata: which way up the camera was held |
 //! | [`background`], `flatten` | 8 bits a channel, what is transparent on a background |
@@ -25,6 +26,7 @@ pub mod background;
 mod bmp;
 pub mod convert;
 pub mod decode;
+mod error;
 mod flatten;
 pub mod held_out;
 mod ifd;
@@ -32,6 +34,7 @@ mod jpeg;
 pub mod kind;
 pub mod observe;
 mod orientation;
+mod picture;
 mod tiff;
 
 use std::fmt;
@@ -41,10 +44,11 @@ use infer_core::Shape;
 use serde::{Deserialize, Serialize};
 
 pub use background::Background;
-pub use decode::{Decoded, Picture, PictureError, PictureHeader, Transparency};
+pub use error::{MOST_PIXELS, PictureError};
 pub use held_out::HeldOut;
 pub use kind::{ImageKind, recognize};
 pub use observe::{Flat, FlatCause, Observed, SixteenBit};
+pub use picture::{Decoded, Picture, PictureHeader, Transparency};
 
 /// Sides of an input beyond this are taken for a mistake: 1024x1024 gray is a megabyte of RAM on the chip.
 pub const LONGEST_SIDE: u16 = 1024;

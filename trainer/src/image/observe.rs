@@ -1,7 +1,8 @@
 //! What is worth a word about an image that became an input: that it is one flat color, and why; that 16 bits hold few values.
 
 use super::convert::luma_of;
-use super::decode::{Decoded, Picture, PictureError, Transparency};
+use super::error::PictureError;
+use super::picture::{Decoded, Picture, Transparency};
 use super::{Background, Conversion};
 
 /// What was found about one image on its way to an input.

@@ -3,7 +3,7 @@
 //! Read are gray, RGB and CMYK of 8 or 16 bits and bilevel images, uncompressed or by LZW, Deflate or `PackBits`, the first image
 //! of a file. Everything else is refused by name, before a pixel is decoded: a decoder that guesses is worse than none.
 
-use super::decode::PictureError;
+use super::error::PictureError;
 use super::flatten::Alpha;
 use super::ifd::{Directory, tag};
 

@@ -1,7 +1,7 @@
 //! What the frame header of a JPEG says: size, components, and how samples, blocks and MCUs relate.
 
-use super::{damaged, unsupported};
-use crate::image::decode::PictureError;
+use super::refusal::{damaged, unsupported};
+use crate::image::error::PictureError;
 
 /// How the coefficients of a frame are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

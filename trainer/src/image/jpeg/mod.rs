@@ -30,6 +30,7 @@ mod huffman;
 mod idct;
 mod plane;
 mod progressive;
+mod refusal;
 mod scan;
 mod segments;
 mod sequential;
@@ -42,23 +43,16 @@ use self::color::ColorSpace;
 use self::frame::{Coding, Frame};
 use self::plane::Plane;
 use self::progressive::{Band, BandBit, Coefficients, First, FirstBit, FirstSlot};
+use self::refusal::damaged;
 use self::scan::{Scan, ScanData, decode_blocks};
 use self::segments::{Segment, Segments};
 use self::sequential::{Sequential, Slot};
 use self::upsample::Upsampler;
-use super::decode::PictureError;
+use super::error::PictureError;
 use super::flatten::buffer;
 
 /// Blocks that all scans of an image may have together: twenty times those of the largest image.
 const MOST_BLOCKS: u64 = 1 << 26;
-
-fn damaged(reason: impl Into<String>) -> PictureError {
-    PictureError::Damaged { reason: reason.into() }
-}
-
-fn unsupported(kind: &str) -> PictureError {
-    PictureError::Unsupported { what: format!("{kind}; save it as a baseline or progressive JPEG in gray or color") }
-}
 
 /// Whether the content of a file begins as a JPEG.
 pub(super) fn is_jpeg(bytes: &[u8]) -> bool {

@@ -1,12 +1,12 @@
 //! Scans of a few coefficients, or of some bits of them: progressive JPEGs (ITU-T T.81, annex G).
 
 use super::bits::{Bits, Fault};
-use super::damaged;
 use super::huffman::Huffman;
+use super::refusal::damaged;
 use super::scan::{BlockDecoder, Scan};
 use super::sequential::{MOST_BITS, difference, first};
 use super::zigzag::ZIGZAG;
-use crate::image::decode::PictureError;
+use crate::image::error::PictureError;
 
 /// Coefficients of a component, block by block, row by row.
 pub(super) struct Coefficients {

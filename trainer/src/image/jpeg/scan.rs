@@ -1,9 +1,9 @@
 //! A scan: its header, and the walk over its blocks in the order of the data.
 
 use super::bits::{Bits, Fault};
-use super::damaged;
 use super::frame::Frame;
-use crate::image::decode::PictureError;
+use super::refusal::damaged;
+use crate::image::error::PictureError;
 
 /// The header of a scan.
 pub(super) struct Scan {

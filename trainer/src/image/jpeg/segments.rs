@@ -3,9 +3,9 @@
 use super::bits::{LAST_RESTART, RESTART, marker};
 use super::frame::Frame;
 use super::huffman::{Huffman, standard};
+use super::refusal::{damaged, unsupported};
 use super::zigzag::ZIGZAG;
-use super::{damaged, unsupported};
-use crate::image::decode::PictureError;
+use crate::image::error::PictureError;
 
 /// Start of image.
 const START: u8 = 0xD8;
