@@ -1,6 +1,6 @@
 //! Any text as an architecture file: refused with a message, or a network whose table can be printed.
 
-use trainer::architecture::Template;
+use trainer::network::Template;
 
 /// Reads an architecture, computes what there is to compute, and writes its table.
 ///

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use tempfile::TempDir;
-use trainer::data::idx;
+use trainer::dataset::idx;
 
 /// A directory for both files; in memory where the system has such a place.
 static DIRECTORY: LazyLock<TempDir> = LazyLock::new(|| {

@@ -1,7 +1,7 @@
 //! Any bytes as a JPEG: refused with a message of one line, or an image, the same each time and whatever follows the file.
 
-use trainer::preprocess::PictureError;
-use trainer::preprocess::decode::decode;
+use trainer::image::PictureError;
+use trainer::image::decode::decode;
 
 /// Pixels beyond which a file is not decoded, so that an input takes some milliseconds.
 const MOST_PIXELS: u32 = 1 << 18;

@@ -226,7 +226,7 @@ fn what_is_no_model_is_refused_by_every_command_without_memory_for_what_it_claim
 fn what_is_left_of_a_checkpoint_is_refused_and_the_run_is_named() {
     let home = run();
     let path = home.path().join("run/unfinished");
-    let whole = trainer::fit::Unfinished::default().to_bytes().unwrap();
+    let whole = trainer::train::Unfinished::default().to_bytes().unwrap();
     let damaged = "run/unfinished: the checkpoint is damaged: the run cannot be resumed; start the training anew, with another --out";
     let cases: [(&[u8], &str); 4] = [
         (b"", "run/unfinished: this is not the checkpoint of a training, or one of another version of the trainer"),

@@ -82,7 +82,7 @@ fn what_was_said_to_be_needed_is_what_the_model_takes_to_the_byte() {
     let printed = text(&output.stdout);
     assert!(printed.contains("fits stm32f411ce (M4F, 100 MHz)\n"), "{printed}");
     assert!(printed.contains(" estimated, "), "{printed}");
-    let [flash, ram] = [flash, ram].map(trainer::architecture::thousands);
+    let [flash, ram] = [flash, ram].map(trainer::support::text::thousands);
     for line in
         [format!("flash      {flash:>10} of {flash:>9} bytes"), format!("RAM        {ram:>10} of {ram:>9} bytes")]
     {

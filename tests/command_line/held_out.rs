@@ -9,9 +9,9 @@ use std::path::Path;
 use image::GrayImage;
 use serde_json::Value;
 use tempfile::TempDir;
-use trainer::data::held_out::SplitRule;
-use trainer::data::{Request, load};
-use trainer::rng::{ChaCha8Rng, RngExt, SeedableRng};
+use trainer::dataset::held_out::SplitRule;
+use trainer::dataset::{Request, load};
+use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
 
 use super::{assert_fails, read_json, succeed};
 
@@ -347,7 +347,7 @@ fn a_run_keeps_every_image_and_the_model_sixteen_bytes_that_the_budget_counts() 
     };
     let refused = super::text(&fit(1000).stderr);
     assert!(
-        refused.contains(&format!(": {} for the model", trainer::architecture::thousands(model.len()))),
+        refused.contains(&format!(": {} for the model", trainer::support::text::thousands(model.len()))),
         "{refused}"
     );
 }

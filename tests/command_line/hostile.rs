@@ -41,7 +41,7 @@ fn assert_refused(directory: &Path, arguments: &[&str], expected: &str) {
     assert_eq!(said.lines().count(), 1, "{said}");
 }
 
-/// A model file of convolutions, of a kernel and channels each or else a max-pool, and of logits that infer-core loads, of zeros, whatever it asks for: [`trainer::model_file`] writes
+/// A model file of convolutions, of a kernel and channels each or else a max-pool, and of logits that infer-core loads, of zeros, whatever it asks for: [`trainer::export::model_file`] writes
 /// none beyond the limits.
 fn model(metadata: &Metadata<'_>, shape: Shape, convolutions: &[Option<(u8, u16)>], classes: u16) -> Vec<u8> {
     let scale = 1.0 / 255.0;

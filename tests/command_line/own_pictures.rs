@@ -165,7 +165,7 @@ fn models_of_byte_images_take_pictures_of_their_size_and_others_only_when_told_h
         &["fit", "--dataset", "garments", "--model", "mlp", "--epochs", "1", "--out", "run", "--export", "model.bin"],
     );
     // What the desk calls a test image, as a file: trained on white on black.
-    let (_, garments) = trainer::data::garments::draw(trainer::data::garments::SEED);
+    let (_, garments) = trainer::dataset::garments::draw(trainer::dataset::garments::SEED);
     let bag = image::GrayImage::from_raw(28, 28, garments.image(8).unwrap().into_owned()).unwrap();
     bag.save(path.join("bag.png")).unwrap();
     image::imageops::resize(&bag, 84, 84, image::imageops::FilterType::Nearest).save(path.join("large.png")).unwrap();
@@ -341,7 +341,7 @@ fn a_disk_without_room_for_the_images_is_an_error_and_not_a_signal() {
     assert!(said.contains("(cache file of the images): File too large"), "{said}");
 }
 
-/// Shape, and class and name of each frame, of a file of frames: `trainer::frames` documents it.
+/// Shape, and class and name of each frame, of a file of frames: `trainer::export::frames` documents it.
 fn read_frames(file: &[u8]) -> ([u16; 3], Vec<(u16, String)>) {
     let half = |at: usize| u16::from_le_bytes(file[at..at + 2].try_into().unwrap());
     assert_eq!((&file[..8], half(8)), (b"THFRAMES".as_slice(), 1));

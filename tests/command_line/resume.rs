@@ -44,8 +44,8 @@ pub fn assert_whole(run: &Path) {
         }
         let bytes = fs::read(&path).unwrap();
         match path.file_name().unwrap().to_str().unwrap() {
-            "unfinished" => assert!(trainer::fit::Unfinished::from_bytes(&bytes).is_ok()),
-            "frames.bin" => assert!(bytes.starts_with(&trainer::frames::MAGIC)),
+            "unfinished" => assert!(trainer::train::Unfinished::from_bytes(&bytes).is_ok()),
+            "frames.bin" => assert!(bytes.starts_with(&trainer::export::frames::MAGIC)),
             name if name.ends_with(".bin") => {
                 let mut arena = vec![0; infer_core::Header::parse(&bytes).unwrap().arena_len as usize];
                 assert!(infer_core::Network::new(&bytes, &mut arena).is_ok());

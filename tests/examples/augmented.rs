@@ -5,8 +5,8 @@ use std::error::Error;
 
 use thimble_tests::pictures;
 use thimble_tests::sheet::{SIDE, Sheet};
-use trainer::augment::Augment;
-use trainer::rng::{Purpose, stream};
+use trainer::support::rng::{Purpose, stream};
+use trainer::train::recipe::Augment;
 
 const COLUMNS: usize = 9;
 const CELL: usize = SIDE + 6;

@@ -13,7 +13,7 @@ use thimble_tests::idx_files::{images_of, labels};
 use thimble_tests::jpeg::{Color, Drawing, Layout};
 use thimble_tests::random_model::{Kind, RandomModel};
 use thimble_tests::tiny;
-use trainer::architecture::Template;
+use trainer::network::Template;
 
 fn main() -> io::Result<()> {
     let seeds = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/seeds"));

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use infer_core::Shape;
 use thimble_tests::run_directory::Run;
-use trainer::architecture::{Conv, Dense, Layer, MaxPool, Padding};
+use trainer::network::{Conv, Dense, Layer, MaxPool, Padding};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -1,8 +1,8 @@
 //! The built-in set, as much of it as a test needs, and an observer for trainings that nobody watches.
 
-use trainer::data::{Dataset, DatasetChoice, Request, load};
-use trainer::evaluate::Score;
-use trainer::fit::{Epoch, Observer};
+use trainer::dataset::{Dataset, DatasetChoice, Request, load};
+use trainer::train::score::Score;
+use trainer::train::{Epoch, Observer};
 
 /// The built-in set.
 ///

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::OnceLock;
 
-use trainer::data::{Dataset, DatasetChoice, Environment, Request, load};
+use trainer::dataset::{Dataset, DatasetChoice, Environment, Request, load};
 
 /// What `FASHION_MNIST_DIR` or the cache holds, or else the built-in set; says which, past the test runner's capture.
 ///

@@ -1,12 +1,11 @@
 //! Networks of random shapes and weights: what no training would bring about, and every tail of every loop.
 
 use infer_core::Shape;
-use infer_core::format::{Codes, Input, Metadata};
+use infer_core::format::{Codes, Input, Metadata, Padding};
 use infer_core::packing;
 use proptest::prelude::*;
-use trainer::architecture::{Conv, Dense, Padding};
 use trainer::quantize::{QuantizedLayer, QuantizedModel, QuantizedRescale};
-use trainer::rng::{ChaCha8Rng, RngExt, SeedableRng};
+use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
 
 /// A layer in front of the logits.
 #[derive(Clone, Copy, Debug)]
@@ -75,7 +74,10 @@ impl RandomModel {
                     let (rescale, relu, weights) = rows(&mut random, channels, taps);
                     let padding = if same { Padding::Same } else { Padding::Valid };
                     layers.push(QuantizedLayer::Conv2d {
-                        conv: Conv { channels, kernel, padding, relu },
+                        output_channels: channels,
+                        kernel,
+                        padding,
+                        relu,
                         rescale,
                         weights,
                     });
@@ -89,7 +91,7 @@ impl RandomModel {
                 }
                 Kind::Dense(outputs) => {
                     let (rescale, relu, weights) = rows(&mut random, outputs, shape.len());
-                    layers.push(QuantizedLayer::Dense { dense: Dense { outputs, relu }, rescale, weights });
+                    layers.push(QuantizedLayer::Dense { outputs, relu, rescale, weights });
                     shape = Shape::flat(outputs);
                 }
             }

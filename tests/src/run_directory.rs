@@ -4,17 +4,18 @@ use std::fs;
 use std::path::Path;
 
 use infer_core::Shape;
-use trainer::architecture::{Architecture, Layer};
-use trainer::data::{Dataset, Images};
-use trainer::evaluate::{self, Score};
-use trainer::fit::Epoch;
-use trainer::model::FloatModel;
-use trainer::preprocess::Preprocessing;
+use trainer::dataset::{Dataset, Images};
+use trainer::image::Preprocessing;
+use trainer::network::FloatModel;
+use trainer::network::{Architecture, Layer};
 use trainer::quantize::{QuantizedModel, calibrate};
-use trainer::recipe::Recipe;
 use trainer::report::Findings;
-use trainer::rng::{ChaCha8Rng, RngExt, SeedableRng};
 use trainer::run::{ExportMetrics, Int8Metrics, Metrics, PerSplit, RunConfig, RunDirectory};
+use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
+use trainer::train::Epoch;
+use trainer::train::evaluate;
+use trainer::train::recipe::Recipe;
+use trainer::train::score::Score;
 
 /// What the run is about.
 pub struct Run<'r> {
@@ -39,7 +40,7 @@ impl Run<'_> {
     /// Where the layers do not fit behind each other.
     #[must_use]
     pub fn architecture(&self) -> Architecture {
-        let last = trainer::architecture::Dense { outputs: self.class_names.len() as u16, relu: false };
+        let last = trainer::network::Dense { outputs: self.class_names.len() as u16, relu: false };
         let layers = [&self.layers[..], &[Layer::Dense(last)]].concat();
         Architecture::new("odd".to_owned(), self.input, &layers).unwrap()
     }
@@ -48,7 +49,7 @@ impl Run<'_> {
     #[must_use]
     pub fn pictures(&self) -> Dataset {
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
-        let shape: trainer::data::Shape = self.input.into();
+        let shape: trainer::dataset::Shape = self.input.into();
         let classes = self.class_names.len();
         let mut images = |count: usize| {
             let mut pixels = Vec::with_capacity(count * shape.len());

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use image::{Rgb, RgbImage};
-use trainer::rng::{ChaCha8Rng, RngExt, SeedableRng};
+use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
 
 /// The classes in natural order.
 pub const CLASS_NAMES: [&str; 5] = ["cross", "disc", "ring", "square", "triangle"];

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use trainer::data::Shape;
+use trainer::dataset::Shape;
 
 /// Pixels of a drawn picture's side.
 pub const SIDE: usize = 64;

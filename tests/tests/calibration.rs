@@ -6,17 +6,17 @@ use candle_core::{Device, Tensor};
 use infer_core::Shape;
 use thimble_tests::garments::{self, Silent};
 use thimble_tests::random_model::metadata;
-use trainer::architecture::{Architecture, Conv, Dense, Layer, MaxPool, Padding};
-use trainer::batch;
-use trainer::data::{self, Dataset, Images};
-use trainer::evaluate;
-use trainer::fit::fit;
-use trainer::model::{FloatModel, Parameters};
+use trainer::dataset::batch;
+use trainer::dataset::{self, Dataset, Images};
+use trainer::network::model::{FloatModel, Parameters};
+use trainer::network::{Architecture, Conv, Dense, Layer, MaxPool, Padding};
 use trainer::quantize::choose::Chosen;
 use trainer::quantize::fake::{fake_activations, fake_weights};
 use trainer::quantize::scales::layer_scales;
 use trainer::quantize::{Calibration, Method, QuantizeError, QuantizedModel, Range, Report, calibrate, choose};
-use trainer::recipe::Recipe;
+use trainer::train::evaluate;
+use trainer::train::fit;
+use trainer::train::recipe::Recipe;
 
 const SEED: u64 = 48;
 
@@ -73,7 +73,7 @@ fn three_pixels(plain: usize, outliers: usize) -> Images {
     let plain = (0..plain).map(|n| if n % 2 == 0 { ([20, 40, 0], 0) } else { ([40, 20, 0], 1) });
     let pictures = plain.chain((0..outliers).map(|_| ([0, 0, 255], 0)));
     let (pixels, labels): (Vec<[u8; 3]>, Vec<u16>) = pictures.unzip();
-    Images::new(data::Shape { height: 1, width: 1, channels: 3 }, pixels.concat(), labels)
+    Images::new(dataset::Shape { height: 1, width: 1, channels: 3 }, pixels.concat(), labels)
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn the_validation_images_choose_the_method() {
 #[test]
 fn the_chosen_calibration_is_the_one_of_the_lowest_validation_loss() {
     let (dataset, model) = (garments(), trained());
-    let Chosen { calibration, quantized, choice } =
+    let Chosen { calibration, quantized, choice, .. } =
         choose(model, &dataset.train, &dataset.validation, SEED, &Method::ALL).unwrap();
     assert_eq!(choice.candidates.iter().map(|candidate| candidate.method).collect::<Vec<_>>(), Method::ALL);
     let lowest = choice.candidates.iter().map(|candidate| candidate.validation.loss).fold(f64::INFINITY, f64::min);
@@ -226,7 +226,7 @@ fn a_report_shows_the_scales_of_the_file_and_what_the_file_answers() {
         report.int8.score,
         evaluate::int8(&file, &dataset.validation).unwrap().score.over(dataset.validation.len())
     );
-    let listing = trainer::inspect::Listing::new(&file).unwrap();
+    let listing = trainer::export::inspect::Listing::new(&file).unwrap();
     for layer in &report.layers {
         let scales = listing.layers[layer.layer - 1].scales.unwrap();
         for (reported, listed) in [

@@ -8,8 +8,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tempfile::TempDir;
 use thimble_tests::idx_files::{self, NAMES};
-use trainer::data::{DataError, DatasetChoice, Environment, Loaded, Origin, Request, Testing, download, idx, load};
-use trainer::preprocess::{Conversion, Preprocessing, Resize};
+use trainer::dataset::{DataError, DatasetChoice, Environment, Loaded, Origin, Request, Testing, download, idx, load};
+use trainer::image::{Conversion, Preprocessing, Resize};
 
 fn request(directory: &Path) -> Request {
     Request { data_dir: Some(directory.to_owned()), validation_fraction: 0.2, ..Request::default() }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use std::{fs, thread};
 
 use sha2::{Digest, Sha256};
-use trainer::data::DataError;
-use trainer::data::download::{Patience, Remote, download_with};
+use trainer::dataset::DataError;
+use trainer::dataset::download::{Patience, Remote, download_with};
 
 /// What the server does with a file.
 #[derive(Clone, Copy, PartialEq)]

@@ -10,8 +10,8 @@ mod frames;
 use drawing::{Drawing, Plain};
 use frames::{Frame, Frames, FramesError};
 use infer_core::Shape;
-use trainer::data::{Images, Shape as HostShape};
-use trainer::frames::{choose, encode};
+use trainer::dataset::{Images, Shape as HostShape};
+use trainer::export::frames::{choose, encode};
 
 /// Three images of 2x3x3 in two classes.
 fn file() -> Vec<u8> {

@@ -2,11 +2,11 @@
 
 use candle_core::{Device, Tensor, Var};
 use candle_nn::Optimizer;
-use trainer::adam::{Adam, AdamConfig};
-use trainer::architecture::Architecture;
-use trainer::model::FloatModel;
-use trainer::ops::{self, Conv2dOptions, Padding, Targets, Voice};
-use trainer::rng::{ChaCha8Rng, RngExt, SeedableRng};
+use trainer::network::Architecture;
+use trainer::network::FloatModel;
+use trainer::network::autograd::{self, Conv2dOptions, Padding, Targets, Voice};
+use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
+use trainer::train::adam::{Adam, AdamConfig};
 
 type Values = Vec<f64>;
 
@@ -128,7 +128,8 @@ impl ConvCase {
         let arguments: Vec<Values> =
             shapes.iter().zip(1..).map(|(shape, seed)| random(shape.iter().product(), seed)).collect();
         let options = Conv2dOptions { padding, relu, pool, input_gradient: true };
-        let operation = |variables: &[Var]| ops::conv2d(&variables[0], &variables[1], &variables[2], options).unwrap();
+        let operation =
+            |variables: &[Var]| autograd::conv2d(&variables[0], &variables[1], &variables[2], options).unwrap();
         check(what, &arguments, &shapes, &operation, &|arguments| self.reference(arguments));
     }
 }
@@ -160,7 +161,7 @@ fn dense_layers_and_their_gradients_are_those_of_plain_loops() {
             x.chunks(inputs).flat_map(row).collect()
         };
         let operation =
-            |variables: &[Var]| ops::dense(&variables[0], &variables[1], &variables[2], relu, true).unwrap();
+            |variables: &[Var]| autograd::dense(&variables[0], &variables[1], &variables[2], relu, true).unwrap();
         check(&format!("dense {n} x {inputs} to {outputs}"), &arguments, &shapes, &operation, &reference);
     }
 }
@@ -177,7 +178,7 @@ fn cross_entropy_and_its_gradient_are_those_of_plain_loops() {
         vec![losses.sum::<f64>() / n as f64]
     };
     let operation =
-        |variables: &[Var]| ops::softmax_cross_entropy(&variables[0], Targets::Labels(labels.to_vec())).unwrap();
+        |variables: &[Var]| autograd::softmax_cross_entropy(&variables[0], Targets::Labels(labels.to_vec())).unwrap();
     check("cross-entropy", std::slice::from_ref(&logits), &[&[n, classes]], &operation, &reference);
 
     // Half of the label, the rest over all classes.
@@ -194,7 +195,7 @@ fn cross_entropy_and_its_gradient_are_those_of_plain_loops() {
     };
     let operation = |variables: &[Var]| {
         let targets = Targets::Shares(vec![Voice::alone(shares.clone())]);
-        ops::softmax_cross_entropy(&variables[0], targets).unwrap()
+        autograd::softmax_cross_entropy(&variables[0], targets).unwrap()
     };
     check("cross-entropy with shares", std::slice::from_ref(&logits), &[&[n, classes]], &operation, &reference);
 
@@ -217,7 +218,7 @@ fn cross_entropy_and_its_gradient_are_those_of_plain_loops() {
             temperature: temperature as f32,
             weight: weight as f32,
         };
-        ops::softmax_cross_entropy(&variables[0], Targets::Shares(voices.map(voice).to_vec())).unwrap()
+        autograd::softmax_cross_entropy(&variables[0], Targets::Shares(voices.map(voice).to_vec())).unwrap()
     };
     check("cross-entropy with two voices", &[logits], &[&[n, classes]], &operation, &reference);
 }
@@ -238,14 +239,14 @@ fn a_models_gradients_are_those_of_candles_own_backward_pass() {
     let parameters: Vec<_> = model.parameters().iter().flatten().collect();
     let conv = |x: &Tensor, index: usize, padding, pool| {
         let options = Conv2dOptions { padding, relu: true, pool, input_gradient: true };
-        ops::conv2d(x, &parameters[index].weight, &parameters[index].bias, options).unwrap()
+        autograd::conv2d(x, &parameters[index].weight, &parameters[index].bias, options).unwrap()
     };
     let dense = |x: &Tensor, index: usize, relu| {
-        ops::dense(x, &parameters[index].weight, &parameters[index].bias, relu, true).unwrap()
+        autograd::dense(x, &parameters[index].weight, &parameters[index].bias, relu, true).unwrap()
     };
     let features = conv(&conv(&pictures, 0, Padding::Same, true), 1, Padding::Valid, false);
     let logits = dense(&dense(&features.flatten_from(1).unwrap(), 2, true), 3, false);
-    let loss = ops::softmax_cross_entropy(&logits, Targets::Labels(labels.to_vec1().unwrap())).unwrap();
+    let loss = autograd::softmax_cross_entropy(&logits, Targets::Labels(labels.to_vec1().unwrap())).unwrap();
     let expected = loss.backward().unwrap();
 
     let pass = model.loss_and_gradients(&pictures, Targets::Labels(labels.to_vec1().unwrap()), None).unwrap();
@@ -258,7 +259,7 @@ fn a_models_gradients_are_those_of_candles_own_backward_pass() {
 #[test]
 fn logits_of_any_size_give_a_finite_loss_and_gradient() {
     let logits = variable(&[1e30, -1e30, 0.0], &[1, 3]);
-    let loss = ops::softmax_cross_entropy(&logits, Targets::Labels(vec![0])).unwrap();
+    let loss = autograd::softmax_cross_entropy(&logits, Targets::Labels(vec![0])).unwrap();
     assert_eq!(flat(&loss), [0.0]);
     assert_eq!(flat(loss.backward().unwrap().get(&logits).unwrap()), [0.0; 3]);
 }
@@ -267,10 +268,10 @@ fn logits_of_any_size_give_a_finite_loss_and_gradient() {
 #[test]
 fn a_pools_gradient_goes_whole_to_its_maximum() {
     let x = variable(&[1.0, 2.0, 3.0, 4.0], &[1, 2, 2, 1]);
-    let gradients = ops::max_pool2d(&x).unwrap().sum_all().unwrap().backward().unwrap();
+    let gradients = autograd::max_pool2d(&x).unwrap().sum_all().unwrap().backward().unwrap();
     assert_eq!(flat(gradients.get(&x).unwrap()), [0.0, 0.0, 0.0, 1.0]);
     let equal = variable(&[7.0; 4], &[1, 2, 2, 1]);
-    let gradients = ops::max_pool2d(&equal).unwrap().sum_all().unwrap().backward().unwrap();
+    let gradients = autograd::max_pool2d(&equal).unwrap().sum_all().unwrap().backward().unwrap();
     assert_eq!(flat(gradients.get(&equal).unwrap()), [1.0, 0.0, 0.0, 0.0], "of equals the first");
 }
 
@@ -298,7 +299,7 @@ fn pools_and_their_gradients_are_those_of_plain_loops() {
             output
         };
         let arguments = [random(n * height * width * channels, 4)];
-        let operation = |variables: &[Var]| ops::max_pool2d(&variables[0]).unwrap();
+        let operation = |variables: &[Var]| autograd::max_pool2d(&variables[0]).unwrap();
         check("max-pool", &arguments, &[&[n, height, width, channels]], &operation, &reference);
     }
 }

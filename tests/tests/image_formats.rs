@@ -10,7 +10,7 @@ use thimble_tests::image_files::{
     bmp_with_alpha, bmp_with_header, exif, jpeg_with_app1, png_chunk, png_with_chunk_after, png_with_chunk_before,
     riff_chunk, tiff, webp_with_chunk, xmp,
 };
-use trainer::preprocess::{Background, Picture, Transparency, decode};
+use trainer::image::{Background, Picture, Transparency, decode};
 
 /// Wider than high, and no two pixels alike.
 fn small() -> GrayImage {

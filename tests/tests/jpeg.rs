@@ -6,7 +6,7 @@ use flate2::read::GzDecoder;
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageFormat};
 use thimble_tests::jpeg::{Color, Drawing, File, LIBJPEG_PIXELS, Layout, SIZE, all_factors, cases, divide_each_other};
-use trainer::preprocess::{Picture, PictureError, decode};
+use trainer::image::{Picture, PictureError, decode};
 
 /// Pixels, three channels if it has color in a single one of them.
 fn pixels(jpeg: &[u8]) -> Result<Vec<u8>, PictureError> {

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use thimble_tests::bit_flips::repair;
 use thimble_tests::random_model::{Kind, RandomModel, metadata, random_models};
 use thimble_tests::{miri_models, tiny};
-use trainer::inspect::Listing;
-use trainer::model_file::{arena, encode};
+use trainer::export::inspect::Listing;
+use trainer::export::model_file::{arena, encode};
 
 /// Loads and, where that works, classifies: whatever the bytes, this returns.
 fn load_and_run(model: &[u8]) -> Result<(), Error> {

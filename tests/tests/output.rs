@@ -3,7 +3,7 @@
 use infer_core::format::{Blob, Codes, Input, Layer, Logits};
 use infer_core::{Network, Shape};
 use thimble_tests::random_model::metadata;
-use trainer::model_file::encode;
+use trainer::export::model_file::encode;
 
 /// Calls `check` with the output of a network that says these logits whatever the picture.
 fn with_output(logits: &[i32], scale: f32, check: impl FnOnce(infer_core::Output<'_>)) {

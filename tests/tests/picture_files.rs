@@ -5,7 +5,7 @@ use std::fs;
 use image::metadata::Orientation;
 use image::{DynamicImage, GrayImage, ImageFormat, Luma};
 use infer_core::Shape;
-use trainer::preprocess::{Conversion, Picture, Resize, decode};
+use trainer::image::{Conversion, Picture, Resize, decode};
 
 /// A picture with something to see: a slope of brightness, and color.
 fn slope() -> DynamicImage {
@@ -119,7 +119,7 @@ fn no_damage_to_a_file_does_more_than_refuse_it_or_change_the_picture() {
         let decode_anyway = |bytes: &[u8]| {
             if let Ok(picture) = decode::decode(bytes) {
                 let (height, width) = picture.size();
-                assert!(u64::from(height) * u64::from(width) <= decode::MOST_PIXELS);
+                assert!(u64::from(height) * u64::from(width) <= trainer::image::MOST_PIXELS);
             }
         };
         for at in 0..whole.len() {

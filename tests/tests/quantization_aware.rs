@@ -6,17 +6,19 @@ use infer_core::format::Codes;
 use infer_core::{Header, Network};
 use thimble_tests::garments::first_garments;
 use thimble_tests::random_model::metadata;
-use trainer::architecture::Architecture;
-use trainer::batch;
-use trainer::data::Dataset;
-use trainer::evaluate::{self, Score, argmax};
-use trainer::fit::{Epoch, History, Observer, fit};
-use trainer::model::FloatModel;
-use trainer::ops::{self, Conv2dOptions, Padding, Targets};
-use trainer::quantize::aware::{FineTuning, Gain, TuneError};
+use trainer::dataset::Dataset;
+use trainer::dataset::batch;
+use trainer::network::Architecture;
+use trainer::network::FloatModel;
+use trainer::network::autograd::{self, Conv2dOptions, Padding, Targets};
+use trainer::quantize::aware::{FineTuning, Gain, TuneError, Tuned};
+use trainer::quantize::choose::score;
 use trainer::quantize::rounding::FakeQuantizer;
 use trainer::quantize::{Calibration, QuantizeError, QuantizedModel, Range, calibrate};
-use trainer::recipe::{QuantizationAware, Recipe};
+use trainer::train::evaluate::{self, argmax};
+use trainer::train::recipe::{QuantizationAware, Recipe};
+use trainer::train::score::Score;
+use trainer::train::{Epoch, History, Observer, fit};
 
 const CLASSES: &str = "0\n1\n2\n3\n4\n5\n6\n7\n8\n9";
 
@@ -65,8 +67,16 @@ impl Trained {
 
     fn tune(&mut self, dataset: &Dataset, recipe: &Recipe, seed: u64) -> (Result<Option<Gain>, TuneError>, Record) {
         let mut record = Record::default();
-        let tuning = FineTuning { dataset, recipe, seed, teacher: None, calibration: &self.calibration };
-        (tuning.run(&mut self.model, &mut self.history, None, &mut record), record)
+        let calibration = &self.calibration;
+        let quantized = QuantizedModel::new(&self.model, calibration).unwrap();
+        let before = score(&quantized, self.model.architecture().classes(), &dataset.validation).unwrap();
+        let tuning = FineTuning { dataset, recipe, seed, teacher: None, calibration, before };
+        let tuned = tuning.run(&mut self.model, &mut self.history, None, &mut record);
+        if let Ok(Some(Tuned { gain, quantized })) = &tuned {
+            let again = gain.kept.then(|| QuantizedModel::new(&self.model, calibration).unwrap());
+            assert_eq!(*quantized, again, "what is given back is the model that was kept");
+        }
+        (tuned.map(|tuned| tuned.map(|tuned| tuned.gain)), record)
     }
 }
 
@@ -189,19 +199,20 @@ fn gradients_pass_straight_through_weights_and_codes_and_stop_at_what_was_clippe
     let conv = |x: &Tensor, index: usize, padding, relu, pool| {
         let options = Conv2dOptions { padding, relu, pool, input_gradient: true };
         let parameters = model.parameters()[index].as_ref().unwrap();
-        let output = ops::conv2d(x, &straight_through(&parameters.weight, false), &parameters.bias, options).unwrap();
+        let output =
+            autograd::conv2d(x, &straight_through(&parameters.weight, false), &parameters.bias, options).unwrap();
         clipped_straight_through(&output, calibration[index].range.codes())
     };
     let dense = |x: &Tensor, index: usize, relu, one_scale| {
         let parameters = model.parameters()[index].as_ref().unwrap();
         let weight = straight_through(&parameters.weight, one_scale);
-        ops::dense(&x.flatten_from(1).unwrap(), &weight, &parameters.bias, relu, true).unwrap()
+        autograd::dense(&x.flatten_from(1).unwrap(), &weight, &parameters.bias, relu, true).unwrap()
     };
     let first = conv(&pictures, 0, Padding::Same, false, true);
-    let second = conv(&ops::max_pool2d(&first).unwrap(), 3, Padding::Same, true, false);
+    let second = conv(&autograd::max_pool2d(&first).unwrap(), 3, Padding::Same, true, false);
     let third = clipped_straight_through(&dense(&second, 4, true, false), calibration[4].range.codes());
     let logits = dense(&third, 5, false, true);
-    let expected = ops::softmax_cross_entropy(&logits, targets.clone()).unwrap().backward().unwrap();
+    let expected = autograd::softmax_cross_entropy(&logits, targets.clone()).unwrap().backward().unwrap();
 
     let pass = model.loss_and_gradients(&pictures, targets.clone(), None).unwrap();
     model.set_rounding(None);

@@ -11,13 +11,13 @@ use thimble_tests::garments::Silent;
 use thimble_tests::idx_files::{self, NAMES};
 use thimble_tests::oracle::Oracle;
 use thimble_tests::pictures;
-use trainer::architecture::Architecture;
-use trainer::data::{Environment, Request, fashion_mnist, garments, idx, load};
-use trainer::evaluate;
-use trainer::fit::{History, fit};
-use trainer::model::FloatModel;
+use trainer::dataset::{Environment, Request, fashion_mnist, garments, idx, load};
+use trainer::network::Architecture;
+use trainer::network::FloatModel;
 use trainer::quantize::{QuantizedModel, calibrate};
-use trainer::recipe::Recipe;
+use trainer::train::evaluate;
+use trainer::train::recipe::Recipe;
+use trainer::train::{History, fit};
 
 const SEED: u64 = 48;
 

@@ -6,7 +6,7 @@ use infer_core::Shape;
 use serde_json::Value;
 use tempfile::TempDir;
 use thimble_tests::run_directory::Run;
-use trainer::architecture::{Conv, Dense, Layer, MaxPool, Padding};
+use trainer::network::{Conv, Dense, Layer, MaxPool, Padding};
 use trainer::report::figures::{self, curves};
 use trainer::report::{Figure, Findings, Kind, RunRecord, page};
 use trainer::run::RunDirectory;

@@ -4,12 +4,12 @@ use std::cell::Cell;
 
 use sha2::{Digest, Sha256};
 use thimble_tests::garments::first_garments;
-use trainer::architecture::Architecture;
-use trainer::data::Dataset;
-use trainer::evaluate::Score;
-use trainer::fit::{Checkpoint, CheckpointError, Epoch, FitError, History, Observer, Unfinished, fit, resume};
-use trainer::model::FloatModel;
-use trainer::recipe::Recipe;
+use trainer::dataset::Dataset;
+use trainer::network::Architecture;
+use trainer::network::FloatModel;
+use trainer::train::recipe::Recipe;
+use trainer::train::score::Score;
+use trainer::train::{Checkpoint, CheckpointError, Epoch, FitError, History, Observer, Unfinished, fit, resume};
 
 /// Stops training after so many steps, and keeps where it stood.
 struct Impatient {

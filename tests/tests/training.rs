@@ -4,15 +4,16 @@ use candle_core::{Device, Tensor};
 use infer_core::{Header, Network};
 use thimble_tests::garments::first_garments;
 use thimble_tests::random_model::metadata;
-use trainer::architecture::{Architecture, Conv, Dense, Layer, MaxPool, Padding};
-use trainer::average::Average;
-use trainer::data::{Dataset, Images, garments};
-use trainer::evaluate::{self, Score};
-use trainer::fit::{Epoch, FitError, Observer, fit};
-use trainer::model::FloatModel;
+use trainer::dataset::{Dataset, Images, garments};
+use trainer::network::FloatModel;
+use trainer::network::{Architecture, Conv, Dense, Layer, MaxPool, Padding};
 use trainer::quantize::{Calibration, QuantizeError, QuantizedModel, Range, calibrate};
-use trainer::recipe::{Monitor, Recipe};
-use trainer::teacher::{Distillation, Teacher};
+use trainer::train::average::Average;
+use trainer::train::evaluate;
+use trainer::train::recipe::{Distillation, Monitor, Recipe};
+use trainer::train::score::Score;
+use trainer::train::teacher::Teacher;
+use trainer::train::{Epoch, FitError, Observer, fit};
 
 #[derive(Default)]
 struct Record {

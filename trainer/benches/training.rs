@@ -4,12 +4,12 @@
 use candle_core::{Device, Result, Tensor, Var};
 use candle_nn::Optimizer;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use trainer::adam::{Adam, AdamConfig};
-use trainer::architecture::Architecture;
-use trainer::batch;
-use trainer::data::garments;
-use trainer::model::FloatModel;
-use trainer::ops::{self, Conv2dOptions, Padding, Targets};
+use trainer::dataset::batch;
+use trainer::dataset::garments;
+use trainer::network::Architecture;
+use trainer::network::FloatModel;
+use trainer::network::autograd::{self, Conv2dOptions, Padding, Targets};
+use trainer::train::adam::{Adam, AdamConfig};
 
 /// As in the binary.
 #[global_allocator]
@@ -35,7 +35,7 @@ fn convolution(criterion: &mut Criterion) {
         let (x, weight, bias) =
             (random(&[BATCH, side, side, channels]), random(&[out, 3, 3, channels]), random(&[out]));
         let options = Conv2dOptions { padding: Padding::Valid, relu: true, pool: true, input_gradient };
-        let ours = || ops::conv2d(&x, &weight, &bias, options);
+        let ours = || autograd::conv2d(&x, &weight, &bias, options);
         let (candle_x, candle_weight) = (random(&[BATCH, channels, side, side]), random(&[out, channels, 3, 3]));
         let candle_input = if input_gradient { candle_x.as_tensor().clone() } else { candle_x.as_detached_tensor() };
         let candle = || {
@@ -55,7 +55,7 @@ fn dense(criterion: &mut Criterion) {
     for (inputs, outputs) in [(784, 350), (5408, 100), (350, 10)] {
         let shapes = format!("{inputs} to {outputs}");
         let (x, weight, bias) = (random(&[BATCH, inputs]), random(&[outputs, inputs]), random(&[outputs]));
-        let ours = || ops::dense(&x, &weight, &bias, true, true);
+        let ours = || autograd::dense(&x, &weight, &bias, true, true);
         let candle = || x.matmul(&weight.t()?)?.broadcast_add(&bias)?.relu();
         group.bench_function(BenchmarkId::new("ours, forward", &shapes), |bencher| bencher.iter(|| ours().unwrap()));
         group

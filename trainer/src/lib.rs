@@ -1,59 +1,27 @@
 //! Trains image classifiers, quantizes them and writes the model file that `infer-core` runs.
 //!
-//! Data flows one way through these modules:
+//! Data flows one way through these modules, and [`pipeline`] is the way as one function:
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`preprocess`] | from a picture file to a network's input |
-//! | [`data`] | pictures and labels: files, download, the built-in set, the validation split |
-//! | [`architecture`] | networks as data, with the shapes between their layers |
-//! | [`recipe`] | how a network is trained |
-//! | [`augment`], [`batch`] | pictures, moved and mixed, to tensors |
-//! | [`ops`], [`adam`], [`schedule`], [`average`] | the operations with their gradients, the optimizer, its step sizes, the mean of its weights |
-//! | [`model`], [`fit`](mod@fit) | the float model and the training loop |
-//! | [`teacher`] | learning from larger networks |
-//! | [`evaluate`], [`interval`] | loss, accuracy, confusion; of float models and of model files; how uncertain an accuracy is |
+//! | [`image`] | from an image file to a network's input |
+//! | [`dataset`] | images and labels: files, download, the built-in set, the validation split |
+//! | [`network`] | networks as data, one file for each operator, and the float model with its gradients |
+//! | [`train`] | recipes, the training loop, learning from larger networks, and how good a model is |
 //! | [`quantize`] | from float weights to codes |
-//! | [`model_file`] | the bytes of `model.bin` |
-//! | [`inspect`] | what such a file holds |
-//! | [`frames`] | test images for firmware to classify |
-//! | [`hardware`] | chips, and what a network takes of them |
+//! | [`export`] | the model file, what it holds, and what it takes of a chip |
 //! | [`run`] | the directory that a run leaves behind |
-//! | [`report`] | figures and a page about it |
-//! | [`bounded_file`], [`whole_file`] | files that are read up to a limit, and files that appear whole or not at all |
-//! | [`printable`], [`tensor_error`] | names that a terminal can show, errors of candle on one line |
-//! | [`limits`], [`memory`] | what a file may ask of the host, and what the host has |
-//! | [`number`] | figures in files, which can all be read again |
-//! | [`rng`] | everything random, from one seed |
+//! | [`pipeline`] | train, calibrate, tune, export |
+//! | [`report`] | figures and a page about a run |
+//! | [`support`] | what all of these use and none is about: files, limits, numbers, random streams |
 
-pub mod adam;
-pub mod architecture;
-pub mod augment;
-pub mod average;
-pub mod batch;
-pub mod bounded_file;
-pub mod data;
-pub mod evaluate;
-pub mod fit;
-pub mod frames;
-pub mod hardware;
-pub mod inspect;
-pub mod interval;
-pub mod limits;
-pub mod memory;
-pub mod model;
-pub mod model_file;
-pub mod number;
-pub mod ops;
-pub mod preprocess;
-pub mod printable;
+pub mod dataset;
+pub mod export;
+pub mod image;
+pub mod network;
+pub mod pipeline;
 pub mod quantize;
-pub mod recipe;
 pub mod report;
-pub mod rng;
 pub mod run;
-pub mod schedule;
-pub mod teacher;
-pub mod tensor_error;
-mod vector;
-pub mod whole_file;
+pub mod support;
+pub mod train;

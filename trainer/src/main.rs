@@ -39,8 +39,8 @@ mod cli {
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use trainer::printable::in_one_line;
-use trainer::tensor_error::one_line;
+use trainer::support::printable::in_one_line;
+use trainer::support::tensor_error::one_line;
 
 #[global_allocator]
 static ALLOCATOR: cli::allocator::OrExit = cli::allocator::OrExit;

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use trainer::data::{Loaded, Request, load};
-use trainer::preprocess::Resize;
+use trainer::dataset::{Loaded, Request, load};
+use trainer::image::Resize;
 
 use super::*;
 
@@ -317,10 +317,10 @@ fn files_that_cannot_be_read_are_found_all_at_once_and_left_out_where_a_class_ha
     for file in broken {
         fs::write(directory.path().join(file), "none").unwrap();
     }
-    let found = trainer::data::pictures::unreadable(directory.path(), None, true).unwrap();
+    let found = trainer::dataset::pictures::unreadable(directory.path(), None, true).unwrap();
     let paths: BTreeSet<_> = found.iter().map(|file| file.path.clone()).collect();
     assert_eq!(paths, broken.map(|file| directory.path().join(file)).into_iter().collect());
-    let listing = trainer::data::pictures::listing(&found);
+    let listing = trainer::dataset::pictures::listing(&found);
     assert!(listing.lines().count() == 2 && listing.lines().all(|line| line.contains(".png\t")), "{listing}");
     let skipping = Request { skip: paths.clone(), ..request(directory.path()) };
     assert_eq!(all_shades(&load(&skipping).unwrap().dataset).len(), BIRDS.len() - 2);
@@ -333,7 +333,7 @@ fn files_that_cannot_be_read_are_found_all_at_once_and_left_out_where_a_class_ha
 fn all_images_of_a_directory_are_those_in_it_and_in_its_folders_in_natural_order() {
     let directory = folder(&["10.png", "9.png", "wren/2.png", "crow/1.png", "crow/deeper/1.png"]);
     fs::write(directory.path().join("notes.txt"), "notes").unwrap();
-    let (images, left_out) = trainer::data::pictures::images_of(directory.path()).unwrap();
+    let (images, left_out) = trainer::dataset::pictures::images_of(directory.path()).unwrap();
     let names: Vec<String> =
         images.iter().map(|path| path.strip_prefix(directory.path()).unwrap().display().to_string()).collect();
     assert_eq!(names, ["9.png", "10.png", "crow/1.png", "wren/2.png"]);

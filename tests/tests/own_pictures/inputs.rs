@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use trainer::data::{Request, load};
-use trainer::preprocess::{Preprocessing, Resize};
+use trainer::dataset::{Request, load};
+use trainer::image::{Preprocessing, Resize};
 
 use super::*;
 
@@ -58,7 +58,7 @@ fn one_picture_with_color_makes_all_of_them_rgb() {
 
 #[test]
 fn preprocessing_of_a_set_without_files_is_what_it_always_was() {
-    let request = Request { choice: trainer::data::DatasetChoice::Garments, ..Request::default() };
+    let request = Request { choice: trainer::dataset::DatasetChoice::Garments, ..Request::default() };
     let dataset = load(&request).unwrap().dataset;
     assert_eq!(dataset.preprocessing, Preprocessing::Bytes);
     let converted = Request { conversion: conversion([32, 32, 3], Resize::Stretch), ..request };

@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
-use trainer::data::{Dataset, Images, Loaded, Request, Testing, load};
-use trainer::preprocess::{Conversion, Resize};
+use trainer::dataset::{Dataset, Images, Loaded, Request, Testing, load};
+use trainer::image::{Conversion, Resize};
 
 /// Gray pictures of these names, 4 high and 3 wide, each in one shade that no other has.
 pub(crate) fn folder(files: &[&str]) -> TempDir {

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use trainer::data::held_out::SplitRule;
-use trainer::data::split::stratified;
-use trainer::data::{Loaded, Origin, Request, Testing, load};
-use trainer::preprocess::{HeldOut, Resize};
+use trainer::dataset::held_out::SplitRule;
+use trainer::dataset::split::stratified;
+use trainer::dataset::{Loaded, Origin, Request, Testing, load};
+use trainer::image::{HeldOut, Resize};
 
 use super::*;
 

@@ -4,7 +4,7 @@
 //! fetch again page by page each time.
 //!
 //! Rust aborts a program whose allocation fails, with a signal that looks like a bug. Large allocations are checked before they are
-//! made ([`trainer::memory`]), so this is what is left: a limit that a small one meets.
+//! made ([`trainer::support::memory`]), so this is what is left: a limit that a small one meets.
 #![allow(unsafe_code)]
 
 use std::alloc::{GlobalAlloc, Layout};

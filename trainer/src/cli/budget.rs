@@ -2,9 +2,10 @@
 
 use anyhow::{Context, Result, anyhow};
 use clap::builder::TypedValueParser;
-use trainer::architecture::{Architecture, thousands};
-use trainer::hardware::{Budget, Chip, Footprint, time};
+use trainer::export::hardware::{Budget, Chip, Footprint, time};
+use trainer::network::Architecture;
 use trainer::run::{RunConfig, Target};
+use trainer::support::text::thousands;
 
 use super::console::{Console, tell};
 use super::named::CHIPS;
@@ -42,7 +43,9 @@ impl BudgetFlags {
 
     /// Refuses a network that no chip could run, or not this one; says how much of it is taken.
     pub fn check(&self, architecture: &Architecture, config: &RunConfig, console: &Console) -> Result<()> {
-        let footprint = Footprint::of(architecture, config).context(architecture.name.clone())?;
+        let footprint = config
+            .with_metadata(|metadata| Footprint::of(architecture, metadata))
+            .context(architecture.name.clone())?;
         let budget = self.target().map_or_else(Budget::default, |target| target.budget());
         budget.check(&footprint).map_err(|error| {
             let place = self.chip.map_or("the budget".to_owned(), |chip| format!("{} ({})", chip.name, chip.core.name));

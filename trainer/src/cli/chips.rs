@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use anyhow::Result;
-use trainer::hardware::chips;
+use trainer::export::hardware::chips;
 
 use super::output::say;
 

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use serde::Serialize;
-use trainer::printable::{formatted, in_one_line};
+use trainer::support::printable::{formatted, in_one_line};
 
 /// Standard output, as the flags of `fit` want it.
 #[derive(Clone)]

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use infer_core::{Metadata, Shape};
-use trainer::architecture::{Architecture, ArchitectureError, Template};
-use trainer::data::held_out::SplitRule;
-use trainer::data::manifest::Manifest;
-use trainer::data::{Dataset, DatasetChoice, Environment, Loaded, Request, Storage, fashion_mnist, garments};
-use trainer::preprocess::{Background, Conversion, Preprocessing, Resize, parse_shape};
+use trainer::dataset::held_out::SplitRule;
+use trainer::dataset::manifest::Manifest;
+use trainer::dataset::{Dataset, DatasetChoice, Environment, Loaded, Request, Storage, fashion_mnist, garments};
+use trainer::image::{Background, Conversion, Preprocessing, Resize, parse_shape};
+use trainer::network::{Architecture, ArchitectureError, Template};
 use trainer::run::RunDirectory;
-use trainer::whole_file;
+use trainer::support::whole_file;
 
 use super::console::{Console, tell};
 use super::output::warn;
@@ -167,7 +167,7 @@ impl TrainingData {
             None => None,
         };
         let defaults = Request::default();
-        let loaded = trainer::data::load(&Request {
+        let loaded = trainer::dataset::load(&Request {
             choice: self.dataset.map_or(DatasetChoice::Auto, Into::into),
             data_dir: self.data.clone(),
             skip: skipped.files.clone(),
@@ -234,7 +234,7 @@ impl TestData {
         }
         let storage = Storage { most_memory: self.memory, directory: None };
         let loaded =
-            trainer::data::load(&Request { choice, environment: Environment::from_process(), storage, ..request })?;
+            trainer::dataset::load(&Request { choice, environment: Environment::from_process(), storage, ..request })?;
         let dataset = &loaded.dataset;
         if dataset.test.shape() != input.into() {
             bail!("{path} takes pictures of {input}, but those of {} are {}", dataset.name, dataset.test.shape());
@@ -297,7 +297,7 @@ pub fn describe(loaded: &Loaded) -> Vec<String> {
     for (name, images) in parts.into_iter().filter(|(_, images)| !images.is_empty()) {
         lines.push(format!(
             "{name:<10} {:>7} images of {}",
-            trainer::architecture::thousands(images.len()),
+            trainer::support::text::thousands(images.len()),
             images.shape()
         ));
     }

@@ -7,13 +7,14 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
-use trainer::architecture::thousands;
-use trainer::data::tested::Tested;
-use trainer::evaluate::{self, Confused, Confusion};
-use trainer::interval::{ENOUGH, Estimate, Interval};
-use trainer::limits::{MATRIX_CLASSES, SHOWN_CLASSES};
-use trainer::model_file;
-use trainer::number::{rate, shown};
+use trainer::dataset::tested::Tested;
+use trainer::export::model_file;
+use trainer::support::interval::{ENOUGH, Interval};
+use trainer::support::limits::{MATRIX_CLASSES, SHOWN_CLASSES};
+use trainer::support::number::{rate, shown};
+use trainer::support::text::thousands;
+use trainer::train::evaluate::{self, Confused, Confusion};
+use trainer::train::score::Estimate;
 
 use super::data::{TestData, TestSet, describe};
 use super::mistakes::{self, Mistake, MistakeFlags};

@@ -4,11 +4,11 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use trainer::architecture::thousands;
-use trainer::evaluate;
 use trainer::quantize::choose::{Chosen, choose};
 use trainer::run::{RunDirectory, RunError};
-use trainer::whole_file::{is_stream, write_whole};
+use trainer::support::text::thousands;
+use trainer::support::whole_file::{is_stream, write_whole};
+use trainer::train::evaluate;
 
 use super::calibration::CalibrationName;
 use super::output::{complain, say};

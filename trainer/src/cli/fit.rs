@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
-use trainer::architecture::Template;
-use trainer::augment::Augment;
-use trainer::data::held_out::SplitRule;
-use trainer::data::holds_idx_files;
-use trainer::fit::Unfinished;
-use trainer::recipe::Recipe;
+use clap::Arg;
+use trainer::dataset::held_out::SplitRule;
+use trainer::dataset::holds_idx_files;
+use trainer::network::Template;
 use trainer::run::{RunConfig, RunDirectory};
-use trainer::whole_file::directory_of;
+use trainer::support::whole_file::directory_of;
+use trainer::train::Unfinished;
+use trainer::train::recipe::{Augment, Recipe};
 
 use super::budget::BudgetFlags;
 use super::calibration::CalibrationName;
@@ -26,7 +26,7 @@ use crate::Usage;
 
 /// Train a network, quantize it and export it.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:
+#[command(mut_args = settled, after_help = "Examples:
   trainer fit --export model.bin
   trainer fit --model mlp --epochs 10 --out runs/quick
   trainer fit --data birds --model small --input 32x32x3 --resize crop --export birds.bin
@@ -84,7 +84,7 @@ pub struct Fit {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Go on with a run that was interrupted, to the same bytes; everything else is as it was then
-    #[arg(long, value_name = "RUN", conflicts_with_all = RESUMED)]
+    #[arg(long, value_name = "RUN")]
     resume: Option<PathBuf>,
     /// Write the quantized model here too
     #[arg(long, value_name = "FILE")]
@@ -93,33 +93,13 @@ pub struct Fit {
     console: ConsoleFlags,
 }
 
-/// What a run that goes on has been told already.
-const RESUMED: [&str; 24] = [
-    "model",
-    "dataset",
-    "input",
-    "resize",
-    "background",
-    "test_fraction",
-    "skip_unreadable",
-    "list_unreadable",
-    "calibration",
-    "chip",
-    "max_flash",
-    "max_ram",
-    "recipe",
-    "epochs",
-    "batch_size",
-    "lr",
-    "patience",
-    "min_delta",
-    "flip",
-    "no_flip",
-    "val_fraction",
-    "seed",
-    "teacher",
-    "out",
-];
+/// The flags that a resumed run takes. All others were settled when it began.
+const WITH_RESUME: [&str; 6] = ["resume", "data", "memory", "export", "quiet", "json"];
+
+/// The same flag, excluded by `--resume` unless a resumed run takes it.
+fn settled(flag: Arg) -> Arg {
+    if WITH_RESUME.contains(&flag.get_id().as_str()) { flag } else { flag.conflicts_with("resume") }
+}
 
 impl Fit {
     /// From pictures to a model file.
@@ -258,5 +238,46 @@ impl Fit {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args, Command};
+
+    use super::*;
+
+    #[test]
+    fn a_resumed_run_takes_the_flags_that_are_named_and_no_other() {
+        let all = Fit::augment_args(Command::new("fit"));
+        let flags: Vec<&str> = all.get_arguments().map(|flag| flag.get_id().as_str()).collect();
+        assert!(WITH_RESUME.iter().all(|name| flags.contains(name)), "{flags:?}");
+        for flag in all.get_arguments() {
+            let name = flag.get_long().unwrap();
+            let value = match name {
+                "dataset" => "garments",
+                "resize" => "fit",
+                "background" => "black",
+                "calibration" => "auto",
+                "input" => "28x28x1",
+                "chip" => "nrf52840",
+                "val-fraction" | "test-fraction" => "0.2",
+                _ => "1",
+            };
+            let mut words = vec!["fit".to_owned(), "--resume".to_owned(), "run".to_owned(), format!("--{name}")];
+            words.extend(flag.get_action().takes_values().then(|| value.to_owned()));
+            if let "skip-unreadable" | "list-unreadable" = name {
+                words.extend(["--data".to_owned(), "images".to_owned()]);
+            }
+            if name == "resume" {
+                words.truncate(3);
+            }
+            let parsed = Fit::augment_args(Command::new("fit")).try_get_matches_from(words);
+            let is_taken = WITH_RESUME.contains(&flag.get_id().as_str());
+            assert_eq!(parsed.is_ok(), is_taken, "--{name}: {parsed:?}");
+            if let Err(error) = parsed {
+                assert_eq!(error.kind(), clap::error::ErrorKind::ArgumentConflict, "--{name}");
+            }
+        }
     }
 }

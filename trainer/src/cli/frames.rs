@@ -4,9 +4,9 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use trainer::architecture::thousands;
-use trainer::whole_file::{is_stream, replace_whole, write_whole};
-use trainer::{frames, model_file};
+use trainer::export::{frames, model_file};
+use trainer::support::text::thousands;
+use trainer::support::whole_file::{is_stream, replace_whole, write_whole};
 
 use super::data::TestData;
 use super::output::{complain, say, warn};

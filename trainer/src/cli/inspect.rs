@@ -5,16 +5,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use trainer::architecture::{shown, thousands};
-use trainer::inspect::{Arena, ChipListing, LayerListing, Listing, MetadataListing, ScalesListing, Share};
-use trainer::model_file;
+use trainer::export::inspect::{Arena, ChipListing, LayerListing, Listing, MetadataListing, ScalesListing, Share};
+use trainer::export::model_file;
+use trainer::network::architecture::shown;
 use trainer::quantize::Report;
 use trainer::run::RunDirectory;
+use trainer::support::text::thousands;
 
 use super::output::{say, say_json, significant};
 use super::{quantization, run_data};
 use crate::Usage;
-use trainer::hardware::time;
+use trainer::export::hardware::time;
 
 /// Columns of the text, and so of the list of classes.
 const COLUMNS: usize = 80;

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
-use trainer::data::Loaded;
-use trainer::data::source::Origin;
-use trainer::printable::in_one_line;
+use trainer::dataset::Loaded;
+use trainer::dataset::source::Origin;
 use trainer::report::answers::{self, Answer};
-use trainer::whole_file::write_whole;
+use trainer::support::printable::in_one_line;
+use trainer::support::whole_file::write_whole;
 
 use super::output::say;
 

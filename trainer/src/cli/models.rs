@@ -3,7 +3,8 @@
 use std::io::Write;
 
 use anyhow::{Result, anyhow};
-use trainer::architecture::{Architecture, Template, thousands};
+use trainer::network::{Architecture, Template};
+use trainer::support::text::thousands;
 
 use super::named::{MODELS, is_path, named_or_file};
 use super::output::say;

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow};
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
-use trainer::architecture::Template;
-use trainer::bounded_file::read_named_text;
-use trainer::hardware::chips;
-use trainer::limits;
-use trainer::recipe::Recipe;
+use trainer::export::hardware::chips;
+use trainer::network::Template;
+use trainer::support::bounded_file::read_named_text;
+use trainer::support::limits;
+use trainer::train::recipe::Recipe;
 
 use crate::Usage;
 

@@ -3,15 +3,15 @@
 use std::io::{IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
-use trainer::printable::{message, printable};
+use trainer::support::printable::{message, printable};
 
 /// Prints a line to standard output; a reader that has gone away is an error that `main` takes for a normal end.
 ///
 /// Everything that is printed goes through here, [`say_json`], [`tell`](super::console::tell), [`complain`] or [`warn`], which spell
-/// out what a terminal would obey, line breaks too where they are not the format's own: see [`trainer::printable`].
+/// out what a terminal would obey, line breaks too where they are not the format's own: see [`trainer::support::printable`].
 macro_rules! say {
     ($format:literal $($argument:tt)*) => {
-        writeln!(std::io::stdout(), "{}", trainer::printable::formatted($format, &format!($format $($argument)*)))
+        writeln!(std::io::stdout(), "{}", trainer::support::printable::formatted($format, &format!($format $($argument)*)))
             .map_err(crate::cli::output::of_standard_output)?
     };
 }

@@ -9,7 +9,7 @@ use clap::builder::PossibleValuesParser;
 use trainer::report::figures::{self, curves};
 use trainer::report::{Figure, Findings, Kind, RunRecord};
 use trainer::run::RunDirectory;
-use trainer::whole_file::{replace_whole, write_whole};
+use trainer::support::whole_file::{replace_whole, write_whole};
 
 use super::output::say;
 use crate::Usage;

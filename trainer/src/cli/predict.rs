@@ -8,11 +8,11 @@ use anyhow::{Context, Result, anyhow, bail};
 use infer_core::{Network, Output};
 use rayon::prelude::*;
 use serde::Serialize;
-use trainer::data::pictures::images_of;
-use trainer::memory;
-use trainer::model_file;
-use trainer::preprocess::{Background, Conversion, Observed, PictureError, Preprocessing, Resize, SixteenBit, decode};
-use trainer::printable::in_one_line;
+use trainer::dataset::pictures::images_of;
+use trainer::export::model_file;
+use trainer::image::{Background, Conversion, Observed, PictureError, Preprocessing, Resize, SixteenBit, decode};
+use trainer::support::memory;
+use trainer::support::printable::in_one_line;
 
 use super::data::ResizeMode;
 use super::output::{complain, say, warn};

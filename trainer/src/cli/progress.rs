@@ -5,14 +5,14 @@ use std::path::Path;
 use anstyle::AnsiColor;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use trainer::data::Dataset;
-use trainer::evaluate::Score;
-use trainer::fit::{Epoch, History, Observer};
-use trainer::interval::{ENOUGH, Estimate, Interval};
-use trainer::number::shown;
+use trainer::dataset::Dataset;
 use trainer::quantize::aware::Gain;
-use trainer::recipe::Recipe;
 use trainer::run::Metrics;
+use trainer::support::interval::{ENOUGH, Interval};
+use trainer::support::number::shown;
+use trainer::train::recipe::Recipe;
+use trainer::train::score::{Estimate, Score};
+use trainer::train::{Epoch, History};
 
 use super::console::{Console, tell};
 use super::output::colored;
@@ -62,7 +62,7 @@ impl Progress {
     }
 
     /// Says what fine-tuning came to, where there was any.
-    pub fn finish_tuning(self, history: &History, gain: Option<Gain>) {
+    pub fn finish_tuning(&self, history: &History, gain: Option<Gain>) {
         self.bar.finish_and_clear();
         let Some(Gain { before, after, kept }) = gain else { return };
         let weights =
@@ -82,7 +82,7 @@ impl Progress {
     }
 
     /// Says how the training ended, and which epoch's weights it came to.
-    pub fn finish(self, history: &History) {
+    pub fn finish(&self, history: &History) {
         self.bar.finish_and_clear();
         let (last, best, patience) = (history.epochs.len(), history.best_epoch, self.patience);
         let end = match (history.interrupted, history.stopped_early) {
@@ -95,8 +95,9 @@ impl Progress {
     }
 }
 
-impl Observer for Progress {
-    fn step(&mut self, epoch: usize, seen: usize, images: usize, running: Score) {
+impl Progress {
+    /// Moves the bar: images seen in this epoch, of how many, and the running score.
+    pub fn step(&mut self, epoch: usize, seen: usize, images: usize, running: Score) {
         if seen == 0 || self.bar.position() == 0 || self.bar.position() >= images as u64 {
             self.bar.reset();
             self.bar.set_length(images as u64);
@@ -110,7 +111,8 @@ impl Observer for Progress {
         self.bar.set_message(format!("loss {:.4}  accuracy {:.4}  {speed} images/s", running.loss, running.accuracy));
     }
 
-    fn epoch(&mut self, epoch: &Epoch, is_best: bool) {
+    /// Shows an epoch that is over.
+    pub fn epoch(&mut self, epoch: &Epoch, is_best: bool) {
         let Epoch { epoch: number, train, validation, seconds, images_per_second, quantized } = epoch;
         let speed = shown(*images_per_second, 0);
         let quantized = if *quantized { "  quantized" } else { "" };

@@ -3,9 +3,9 @@
 use std::io::Write;
 
 use anyhow::Result;
-use trainer::architecture::thousands;
-use trainer::interval::Interval;
 use trainer::quantize::report::{Answered, CodesReport, LayerReport, Report};
+use trainer::support::interval::Interval;
+use trainer::support::text::thousands;
 
 use super::output::{say, significant};
 

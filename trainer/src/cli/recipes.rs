@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use anyhow::Result;
-use trainer::recipe::Recipe;
+use trainer::train::recipe::Recipe;
 
 use super::named::{RECIPES, is_path, named_or_file};
 use super::output::say;

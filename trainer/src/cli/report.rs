@@ -5,13 +5,13 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
-use trainer::architecture::thousands;
-use trainer::data::Dataset;
-use trainer::model::FloatModel;
+use trainer::dataset::Dataset;
+use trainer::network::FloatModel;
 use trainer::quantize::Calibration;
 use trainer::report::{Findings, ReportError, RunRecord, page};
 use trainer::run::RunDirectory;
-use trainer::whole_file::write_whole;
+use trainer::support::text::thousands;
+use trainer::support::whole_file::write_whole;
 
 use super::output::{say, warn};
 use super::run_data;

@@ -1,22 +1,15 @@
-//! What a training came to: scored, quantized, exported, written down and printed.
+//! What a training came to, written down and printed.
 
 use std::path::Path;
 
 use anyhow::{Result, anyhow};
-use sha2::{Digest, Sha256};
-use trainer::architecture::thousands;
-use trainer::data::Dataset;
-use trainer::data::download::hexadecimal;
-use trainer::evaluate::{self, Answers};
-use trainer::fit::History;
-use trainer::fit::selection::Selection;
-use trainer::interval::{Estimate, Interval};
-use trainer::model::FloatModel;
-use trainer::number::{finite, rate};
-use trainer::quantize::QuantizedModel;
-use trainer::quantize::aware::Gain;
-use trainer::run::{Accuracies, ExportMetrics, Int8Metrics, Metrics, PerSplit, RunConfig, RunDirectory};
-use trainer::whole_file::write_whole;
+use trainer::dataset::Dataset;
+use trainer::pipeline::Outcome;
+use trainer::run::{Metrics, RunDirectory, RunError};
+use trainer::support::interval::Interval;
+use trainer::support::text::thousands;
+use trainer::support::whole_file::write_whole;
+use trainer::train::selection::Selection;
 
 use super::console::{Console, tell};
 use super::output::warn;
@@ -29,78 +22,29 @@ pub struct Results {
     pub not_exported: Option<anyhow::Error>,
 }
 
-/// Writes the float weights and the history, quantizes by the configuration's calibration, scores both models, exports, and
-/// says what came out.
+/// Writes the model to where the user wants it and the run's results to its directory, and says what came out. `kept` is
+/// what came of writing the weights.
 pub fn finish(
     directory: &RunDirectory,
-    model: &FloatModel,
+    outcome: &Outcome,
     dataset: &Dataset,
-    mut config: RunConfig,
-    history: &History,
-    gain: Option<Gain>,
+    kept: std::result::Result<(), RunError>,
     console: &Console,
 ) -> Result<Results> {
+    let Outcome { model, config, file, .. } = outcome;
     // A run directory that cannot be written is no reason not to export: the errors wait.
-    let kept = directory.write_weights(model).and_then(|()| directory.write_history(&history.epochs));
-    let architecture = model.architecture();
-    let quantized = QuantizedModel::new(model, &config.calibration)?;
-    // The file states its own accuracy, so it is encoded once to be measured and once to be kept.
-    let draft = config.encode(&quantized)?;
-    let float = on_each(dataset, |images| Ok(evaluate::float(model, images)?))?;
-    let int8 = on_each(dataset, |images| Ok(evaluate::int8(&draft, images)?))?;
-    config.accuracies = Accuracies {
-        float_test: Some(float.test.score.accuracy as f32),
-        int8_test: Some(int8.test.score.accuracy as f32),
-    };
-    let bytes = config.encode(&quantized)?;
-    let exported = config.export.as_ref().map_or(Ok(()), |path| write_whole(path, &bytes));
+    let exported = config.export.as_ref().map_or(Ok(()), |path| write_whole(path, file));
     kept?;
-    directory.write_config(&config)?;
-    directory.write_manifest(dataset)?;
-    directory.write_model(&bytes)?;
-
-    let seconds_per_epoch = median(history.epochs.iter().map(|epoch| epoch.seconds).collect());
-    let header = infer_core::Header::parse(&bytes)?;
-    let images =
-        PerSplit { train: dataset.train.len(), validation: dataset.validation.len(), test: dataset.test.len() };
-    let selection = Selection::of(&history.epochs, history.best_epoch, images.validation);
-    let metrics = Metrics {
-        model: architecture.name.clone(),
-        dataset: dataset.name.clone(),
-        parameters: architecture.parameters(),
-        seed: config.seed,
-        images,
-        epochs_run: history.epochs.len(),
-        best_epoch: history.best_epoch,
-        stopped_early: history.stopped_early,
-        interrupted: history.interrupted,
-        epochs_like_the_best: selection.map(|selection| selection.alike),
-        seconds_per_epoch,
-        images_per_second: seconds_per_epoch.and_then(|seconds| rate(dataset.train.len(), seconds)),
-        float: scores(&float, images),
-        int8: Int8Metrics {
-            scores: scores(&int8, images),
-            agreement_with_float: int8.test.agreement(&float.test),
-            validation_before_fine_tuning: gain.map(|gain| gain.before.over(images.validation)),
-        },
-        export: ExportMetrics {
-            path: config.export.clone().filter(|_| exported.is_ok()).unwrap_or_else(|| directory.model()),
-            bytes: bytes.len(),
-            sha256: hexadecimal(Sha256::new_with_prefix(&bytes)),
-            flash_bytes: bytes.len(),
-            arena_bytes: header.arena_len,
-            macs: architecture.macs(),
-        },
-    };
-    directory.write_metrics(&metrics)?;
+    let path = config.export.clone().filter(|_| exported.is_ok()).unwrap_or_else(|| directory.model());
+    let metrics = outcome.write(directory, dataset, path)?;
     if let Err(error) = directory.write_frames(&dataset.test) {
         warn(&format!("WARNING: the model is written, but there are no test images for firmware: {error}"));
     }
     print(&metrics, directory, console);
-    if let Some(selection) = selection.filter(Selection::is_chance) {
+    if let Some(selection) = outcome.selection(dataset).filter(Selection::is_chance) {
         warn(&format!("WARNING: {selection}."));
     }
-    if let Some(page) = super::report::after_fit(directory, model, &config.calibration, &bytes, dataset) {
+    if let Some(page) = super::report::after_fit(directory, model, &config.calibration, file, dataset) {
         tell!(console, "a page about it, for a browser: {}", page.display());
     }
     let not_exported = exported.err().map(|error| {
@@ -108,23 +52,6 @@ pub fn finish(
         anyhow!("{error}; the model is in {run} all the same: trainer export {run} --out FILE")
     });
     Ok(Results { metrics, not_exported })
-}
-
-fn on_each(dataset: &Dataset, score: impl Fn(&trainer::data::Images) -> Result<Answers>) -> Result<PerSplit<Answers>> {
-    Ok(PerSplit { train: score(&dataset.train)?, validation: score(&dataset.validation)?, test: score(&dataset.test)? })
-}
-
-fn scores(answers: &PerSplit<Answers>, images: PerSplit<usize>) -> PerSplit<Estimate> {
-    PerSplit {
-        train: answers.train.score.over(images.train),
-        validation: answers.validation.score.over(images.validation),
-        test: answers.test.score.over(images.test),
-    }
-}
-
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().and_then(finite)
 }
 
 fn print(metrics: &Metrics, directory: &RunDirectory, console: &Console) {

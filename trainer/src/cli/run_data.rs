@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
-use trainer::architecture::thousands;
-use trainer::data::{Dataset, DatasetChoice, Environment, Request, Storage, fashion_mnist, garments};
-use trainer::preprocess::Preprocessing;
+use trainer::dataset::{Dataset, DatasetChoice, Environment, Request, Storage, fashion_mnist, garments};
+use trainer::image::Preprocessing;
 use trainer::run::{RunConfig, RunDirectory};
-use trainer::whole_file::directory_of;
+use trainer::support::text::thousands;
+use trainer::support::whole_file::directory_of;
 
 use super::output::warn;
 use super::unreadable::Skipped;
@@ -37,7 +37,7 @@ pub fn load(path: &Path, config: &RunConfig, data: Option<&Path>, memory: Option
         Some(directory) if config.skip_unreadable => Skipped::again(directory, quiet)?.files,
         Some(_) | None => BTreeSet::new(),
     };
-    let mut loaded = trainer::data::load(&Request {
+    let mut loaded = trainer::dataset::load(&Request {
         choice,
         data_dir,
         skip,

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
-use trainer::data::Dataset;
-use trainer::data::download::sha256;
+use trainer::dataset::Dataset;
+use trainer::dataset::download::sha256;
 use trainer::run::{RunConfig, RunDirectory};
-use trainer::teacher::Teacher;
+use trainer::train::teacher::Teacher;
 
 use super::data::ValidationSplit;
 use crate::Usage;
@@ -62,7 +62,7 @@ impl Teachers {
     /// Refuses teachers of other pictures or other classes.
     pub fn check(&self, dataset: &Dataset) -> Result<()> {
         for (path, config) in &self.runs {
-            let shape: trainer::data::Shape = config.input.into();
+            let shape: trainer::dataset::Shape = config.input.into();
             if config.dataset != dataset.name
                 || config.class_names != dataset.class_names
                 || shape != dataset.train.shape()

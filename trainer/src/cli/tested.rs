@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use trainer::data::tested::{Evidence, Selection, Tested};
-use trainer::printable::in_one_line;
+use trainer::dataset::tested::{Evidence, Selection, Tested};
+use trainer::support::printable::in_one_line;
 
 /// A test, as far as it is to be described.
 pub struct Test<'a> {

@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Sender};
 use std::{io, thread};
 
 use rayon::{ThreadBuilder, ThreadPoolBuilder};
-use trainer::memory;
+use trainer::support::memory;
 
 use super::output::warn;
 

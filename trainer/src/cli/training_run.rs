@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
-use trainer::architecture::Architecture;
-use trainer::data::Dataset;
-use trainer::evaluate::Score;
-use trainer::fit::{self, Checkpoint, Epoch, FitError, Observer, Unfinished};
-use trainer::model::{FloatModel, Snapshot};
-use trainer::quantize::aware::FineTuning;
-use trainer::quantize::choose::{Chosen, choose};
-use trainer::run::{RunConfig, RunDirectory};
-use trainer::whole_file;
+use trainer::dataset::Dataset;
+use trainer::network::{Architecture, FloatModel};
+use trainer::pipeline::{Observer, Pipeline, PipelineError};
+use trainer::quantize::Choice;
+use trainer::quantize::aware::Gain;
+use trainer::run::{RunConfig, RunDirectory, RunError};
+use trainer::support::whole_file;
+use trainer::train::score::Score;
+use trainer::train::{Epoch, FitError, History, Unfinished};
 
 use super::console::{Console, tell};
 use super::interrupt::Interrupt;
@@ -95,64 +95,31 @@ impl TrainingRun {
 
     /// Trains to the end, or until it is interrupted.
     pub fn train(mut self, interrupt: &Interrupt) -> Result<()> {
-        let (config, console) = (&self.config, &self.console);
-        let (recipe, seed) = (&config.recipe, config.seed);
-        let architecture = Architecture::new(config.model.clone(), config.input, &config.layers)?;
-        let mut model = FloatModel::new(architecture, seed)?;
-        let teacher = self.teachers.as_ref().map(|teachers| &teachers.teacher);
-        if let Some(checkpoint) = &self.unfinished.checkpoint {
-            tell!(console, "goes on    {}: behind epoch {}", self.directory.path().display(), checkpoint.epochs.len());
+        let unfinished = std::mem::take(&mut self.unfinished);
+        let Self { directory, config, dataset, console, .. } = &self;
+        if let Some(checkpoint) = &unfinished.checkpoint {
+            tell!(console, "goes on    {}: behind epoch {}", directory.path().display(), checkpoint.epochs.len());
         }
-
-        let mut history = match &self.unfinished.trained {
-            Some((history, weights)) => {
-                model.restore(&Snapshot::from_values(&model, weights)?)?;
-                history.clone()
-            }
-            None => {
-                let from = self.unfinished.checkpoint.take();
-                let mut recorder = Recorder::new(
-                    Progress::new(recipe, &self.dataset, console),
-                    &self.directory,
-                    &mut self.unfinished,
-                    interrupt,
-                );
-                let history = fit::resume(&model, &self.dataset, recipe, seed, teacher, from.as_ref(), &mut recorder);
-                let history = history.map_err(|error| name_checkpoint(error, &self.directory))?;
-                recorder.progress.finish(&history);
-                history
-            }
+        let teacher = self.teachers.as_ref().map(|teachers| &teachers.teacher);
+        let mut recorder = Recorder {
+            progress: Progress::new(&config.recipe, dataset, console),
+            run: &self,
+            interrupt,
+            has_warned: false,
+            kept: Ok(()),
         };
-        if history.best_epoch == 0 {
-            if !history.interrupted {
-                bail!("no epoch came to a validation loss that is a number; try a smaller --lr");
-            }
+        let outcome = Pipeline { config, dataset, teacher }.run(unfinished, &mut recorder);
+        let Some(outcome) = outcome.map_err(|error| name_checkpoint(error, directory))? else {
             tell!(console, "interrupted in the first epoch: there is no model yet");
             self.say_how_to_go_on();
             return Ok(());
-        }
-        let (train, validation) = (&self.dataset.train, &self.dataset.validation);
-        let Chosen { calibration, choice, .. } = choose(&model, train, validation, seed, &config.calibration_methods)?;
-        tell!(console, "{choice}");
-        let mut gain = None;
-        if !history.interrupted {
-            let dataset = &self.dataset;
-            let tuning = FineTuning { dataset, recipe, seed, teacher, calibration: &calibration };
-            let progress = Progress::new(recipe, dataset, console).after(&history, recipe.quantization_aware.epochs);
-            let from = self.unfinished.checkpoint.take().filter(|_| self.unfinished.trained.is_some());
-            self.unfinished.trained = Some((history.clone(), model.snapshot()?.values()?));
-            let mut recorder = Recorder::new(progress, &self.directory, &mut self.unfinished, interrupt);
-            gain = tuning.run(&mut model, &mut history, from.as_ref(), &mut recorder)?;
-            recorder.progress.finish_tuning(&history, gain);
-        }
-        let interrupted = history.interrupted;
-        let config = RunConfig { calibration, calibration_choice: Some(choice), ..self.config.clone() };
-        let results = results::finish(&self.directory, &model, &self.dataset, config, &history, gain, console)?;
-        if interrupted {
+        };
+        let results = results::finish(directory, &outcome, dataset, recorder.kept, console)?;
+        if outcome.history.interrupted {
             self.say_how_to_go_on();
         } else {
-            self.directory.remove_unfinished()?;
-            console.event(&Event::Finished { run: self.directory.path(), metrics: &results.metrics });
+            directory.remove_unfinished()?;
+            console.event(&Event::Finished { run: directory.path(), metrics: &results.metrics });
         }
         results.not_exported.map_or(Ok(()), Err)?;
         console.close().context("standard output")
@@ -168,22 +135,12 @@ impl TrainingRun {
 /// Shows how training goes on, keeps where it stands, and passes on that it is to end.
 struct Recorder<'r> {
     progress: Progress,
-    directory: &'r RunDirectory,
-    unfinished: &'r mut Unfinished,
+    run: &'r TrainingRun,
     interrupt: &'r Interrupt,
     /// Whether the user knows that nothing can be kept.
     has_warned: bool,
-}
-
-impl<'r> Recorder<'r> {
-    fn new(
-        progress: Progress,
-        directory: &'r RunDirectory,
-        unfinished: &'r mut Unfinished,
-        interrupt: &'r Interrupt,
-    ) -> Self {
-        Self { progress, directory, unfinished, interrupt, has_warned: false }
-    }
+    /// What came of writing the weights.
+    kept: std::result::Result<(), RunError>,
 }
 
 impl Observer for Recorder<'_> {
@@ -200,21 +157,46 @@ impl Observer for Recorder<'_> {
     }
 
     /// A disk that is full is no reason to lose the training too: it goes on.
-    fn checkpoint(&mut self, checkpoint: Checkpoint) {
-        self.unfinished.checkpoint = Some(checkpoint);
-        if let Err(error) = self.directory.write_unfinished(self.unfinished)
+    fn unfinished(&mut self, unfinished: &Unfinished) {
+        if let Err(error) = self.run.directory.write_unfinished(unfinished)
             && !self.has_warned
         {
             self.has_warned = true;
             warn(&format!("WARNING: this run cannot be resumed if it is interrupted: {error}"));
         }
     }
+
+    fn trained(&mut self, history: &History) {
+        self.progress.finish(history);
+    }
+
+    fn calibrated(&mut self, choice: &Choice) {
+        tell!(self.run.console, "{choice}");
+    }
+
+    fn tuning(&mut self, history: &History) {
+        let TrainingRun { config, dataset, console, .. } = self.run;
+        let epochs = config.recipe.quantization_aware.epochs;
+        self.progress = Progress::new(&config.recipe, dataset, console).after(history, epochs);
+        self.has_warned = false;
+    }
+
+    fn tuned(&mut self, history: &History, gain: Option<Gain>) {
+        self.progress.finish_tuning(history, gain);
+    }
+
+    fn learned(&mut self, model: &FloatModel, history: &History) {
+        let directory = &self.run.directory;
+        self.kept = directory.write_weights(model).and_then(|()| directory.write_history(&history.epochs));
+    }
 }
 
 /// The error with the file that it is about, where that is the checkpoint.
-fn name_checkpoint(error: FitError, directory: &RunDirectory) -> anyhow::Error {
+fn name_checkpoint(error: PipelineError, directory: &RunDirectory) -> anyhow::Error {
     match error {
-        FitError::Checkpoint(error) => anyhow::Error::from(error).context(directory.unfinished().display().to_string()),
+        PipelineError::Fit(FitError::Checkpoint(error)) => {
+            anyhow::Error::from(error).context(directory.unfinished().display().to_string())
+        }
         error => error.into(),
     }
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use trainer::data::holds_idx_files;
-use trainer::data::pictures::{self, Unreadable};
-use trainer::printable::in_one_line;
+use trainer::dataset::holds_idx_files;
+use trainer::dataset::pictures::{self, Unreadable};
 use trainer::run::RunDirectory;
-use trainer::whole_file::write_whole;
+use trainer::support::printable::in_one_line;
+use trainer::support::whole_file::write_whole;
 
 use super::output::warn;
 

@@ -1,6 +1,6 @@
 //! Values of flags: what they are read from, and what is said of those that are wrong.
 
-use trainer::preprocess::{Background, PreprocessError};
+use trainer::image::{Background, PreprocessError};
 
 /// The color that what is transparent is blended onto.
 pub fn background(text: &str) -> Result<Background, String> {

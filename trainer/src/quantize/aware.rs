@@ -7,15 +7,15 @@
 use super::choose::score;
 use super::rounding::FakeQuantizer;
 use super::{Calibration, QuantizeError, QuantizedModel};
-use crate::data::Dataset;
-use crate::evaluate::Score;
-use crate::fit::{Checkpoint, Epoch, FitError, History, Observer, resume};
-use crate::model::FloatModel;
-use crate::recipe::{QuantizationAware, Recipe};
-use crate::rng::{self, Purpose, Rng};
-use crate::schedule::{Decay, Schedule};
-use crate::teacher::Teacher;
-use crate::tensor_error::one_line;
+use crate::dataset::Dataset;
+use crate::network::FloatModel;
+use crate::support::rng::{self, Purpose, Rng};
+use crate::support::tensor_error::one_line;
+use crate::train::recipe::{QuantizationAware, Recipe};
+use crate::train::schedule::{Decay, Schedule};
+use crate::train::score::Score;
+use crate::train::teacher::Teacher;
+use crate::train::{Checkpoint, Epoch, FitError, History, Observer, resume};
 
 /// Everything that fine-tuning needs besides the model.
 pub struct FineTuning<'a> {
@@ -30,6 +30,17 @@ pub struct FineTuning<'a> {
     pub teacher: Option<&'a Teacher>,
     /// What the exporter will know of each layer's output.
     pub calibration: &'a [Calibration],
+    /// The file made of the trained weights on the validation images.
+    pub before: Score,
+}
+
+/// What fine-tuning came to.
+#[derive(Clone, Debug)]
+pub struct Tuned {
+    /// How much better the file became.
+    pub gain: Gain,
+    /// The fine-tuned model, quantized; `None` where the weights before were kept.
+    pub quantized: Option<QuantizedModel>,
 }
 
 /// The model file on the validation images, without fine-tuning and with it.
@@ -101,12 +112,12 @@ impl FineTuning<'_> {
         history: &mut History,
         from: Option<&Checkpoint>,
         observer: &mut dyn Observer,
-    ) -> Result<Option<Gain>, TuneError> {
+    ) -> Result<Option<Tuned>, TuneError> {
         let QuantizationAware { epochs, learning_rate } = self.recipe.quantization_aware;
         if epochs == 0 {
             return Ok(None);
         }
-        let before = self.validate(model)?;
+        let before = self.before;
         let weights = model.snapshot()?;
         let offset = history.epochs.len();
 
@@ -131,7 +142,7 @@ impl FineTuning<'_> {
         })?;
 
         let best_epoch = offset + tuned.best_epoch;
-        let after = self.validate(model).map_err(|error| match error {
+        let (quantized, after) = self.validate(model).map_err(|error| match error {
             TuneError::Quantize(source) => TuneError::Diverged { epoch: best_epoch, source, learning_rate },
             other => other,
         })?;
@@ -143,19 +154,20 @@ impl FineTuning<'_> {
         }
         history.interrupted = tuned.interrupted;
         history.epochs.extend(tuned.epochs.into_iter().map(|epoch| epoch.after(offset)));
-        Ok(Some(Gain { before, after, kept }))
+        Ok(Some(Tuned { gain: Gain { before, after, kept }, quantized: kept.then_some(quantized) }))
     }
 
-    /// How the file made of these weights does on the validation images.
-    fn validate(&self, model: &FloatModel) -> Result<Score, TuneError> {
+    /// The model quantized, and how its file does on the validation images.
+    fn validate(&self, model: &FloatModel) -> Result<(QuantizedModel, Score), TuneError> {
         let quantized = QuantizedModel::new(model, self.calibration)?;
-        Ok(score(&quantized, model.architecture().classes(), &self.dataset.validation)?)
+        let score = score(&quantized, model.architecture().classes(), &self.dataset.validation)?;
+        Ok((quantized, score))
     }
 
     /// Whether a score is an improvement on that of the weights before.
     fn improves(&self, score: Score, before: Score) -> bool {
-        let Recipe { monitor, min_delta, .. } = self.recipe;
-        monitor.watched(score) < monitor.watched(before) - min_delta
+        let Recipe { monitor, min_delta, .. } = *self.recipe;
+        score.watched(monitor) < before.watched(monitor) - min_delta
     }
 }
 

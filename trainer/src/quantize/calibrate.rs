@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::channel_order::ZeroPairs;
 use super::distribution::Distribution;
 use super::range::Range;
-use crate::batch;
-use crate::data::Images;
-use crate::model::FloatModel;
-use crate::rng::{self, Purpose};
+use crate::dataset::Images;
+use crate::dataset::batch;
+use crate::network::FloatModel;
+use crate::support::rng::{self, Purpose};
 
 /// Training images that calibration looks at.
 pub const CALIBRATION_IMAGES: usize = 3000;

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::calibrate::{Calibration, Method, observe};
 use super::{QuantizeError, QuantizedModel};
-use crate::data::Images;
-use crate::evaluate::{self, Score};
-use crate::interval::Estimate;
-use crate::model::FloatModel;
+use crate::dataset::Images;
+use crate::network::FloatModel;
+use crate::train::evaluate;
+use crate::train::score::{Estimate, Score};
 
 /// A calibration and how it came to be the one.
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ pub struct Chosen {
     pub calibration: Vec<Calibration>,
     /// The model quantized by it.
     pub quantized: QuantizedModel,
+    /// Its score on the validation images.
+    pub score: Score,
     /// Why this one.
     pub choice: Choice,
 }
@@ -58,23 +60,26 @@ pub fn choose(
 ) -> Result<Chosen, QuantizeError> {
     let observations = observe(model, train, seed)?;
     let mut candidates = Vec::with_capacity(methods.len());
-    let mut best: Option<(f64, Method, Vec<Calibration>, QuantizedModel)> = None;
+    let mut best: Option<(Score, Method, Vec<Calibration>, QuantizedModel)> = None;
     for &method in methods {
         let calibration = observations.calibration(method);
         let quantized = QuantizedModel::new(model, &calibration)?;
         let score = score(&quantized, model.architecture().classes(), validation)?;
         candidates.push(Candidate { method, validation: score.over(validation.len()) });
         // Of equals the first, which is the simplest.
-        if best.as_ref().is_none_or(|(loss, ..)| score.loss < *loss) {
-            best = Some((score.loss, method, calibration, quantized));
+        if best.as_ref().is_none_or(|(best, ..)| score.loss < best.loss) {
+            best = Some((score, method, calibration, quantized));
         }
     }
-    let (_, method, calibration, quantized) = best.ok_or(QuantizeError::NoMethod)?;
-    Ok(Chosen { calibration, quantized, choice: Choice { method, candidates } })
+    let (score, method, calibration, quantized) = best.ok_or(QuantizeError::NoMethod)?;
+    Ok(Chosen { calibration, quantized, score, choice: Choice { method, candidates } })
 }
 
-/// How well a quantized model does, as infer-core computes it.
-pub(super) fn score(quantized: &QuantizedModel, classes: usize, images: &Images) -> Result<Score, QuantizeError> {
+/// How well a quantized model of so many classes does, as infer-core computes it.
+///
+/// # Errors
+/// [`QuantizeError::ModelFile`], [`QuantizeError::Run`].
+pub fn score(quantized: &QuantizedModel, classes: usize, images: &Images) -> Result<Score, QuantizeError> {
     // A file names its classes; what it calls them makes no difference to its answers.
     let class_lines = vec!["class"; classes].join("\n");
     let metadata = Metadata {

@@ -6,7 +6,7 @@
 use infer_core::format::Codes;
 
 use super::weights;
-use crate::vector::vectorized;
+use crate::support::vector::vectorized;
 
 /// Rounds weights `[channels, inputs]` to the codes of their channel's scale, one for each channel.
 pub fn fake_weights(weights: &mut [f32], scales: &[f64]) {

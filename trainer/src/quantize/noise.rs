@@ -1,6 +1,6 @@
 //! How much of a signal quantization loses.
 
-use crate::number::finite;
+use crate::support::number::finite;
 
 /// Signal and noise: the squares of values, and of what quantizing them changes.
 #[derive(Clone, Copy, Debug, Default)]

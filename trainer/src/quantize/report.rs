@@ -13,11 +13,11 @@ use super::fake::{clips, fake_activation, fake_activations, fake_weights};
 use super::noise::Noise;
 use super::range::Range;
 use super::scales::{LayerScales, layer_scales};
-use crate::batch;
-use crate::data::Images;
-use crate::evaluate::{self, Answers};
-use crate::interval::Estimate;
-use crate::model::FloatModel;
+use crate::dataset::Images;
+use crate::dataset::batch;
+use crate::network::FloatModel;
+use crate::train::evaluate::{self, Answers};
+use crate::train::score::Estimate;
 
 /// Images per forward pass.
 const BATCH: usize = 250;

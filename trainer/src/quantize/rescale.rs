@@ -35,6 +35,27 @@ pub fn accumulator_bound(row: &[i8], bias: i64) -> i64 {
     bias.saturating_abs().saturating_add(255 * weights)
 }
 
+/// A bias in steps of the accumulator, with the input's zero point folded in:
+/// `sum((q - zp) * w) + b = sum(q * w) + (b - zp * sum(w))`.
+///
+/// # Errors
+/// The [bound](accumulator_bound), where it is more than 32 bits hold.
+pub fn fold_bias(row: &[i8], bias: i64, zero_point: u8) -> Result<i32, i64> {
+    let sum: i64 = row.iter().map(|&weight| i64::from(weight)).sum();
+    let folded = bias.saturating_sub(i64::from(zero_point) * sum);
+    let bound = accumulator_bound(row, folded);
+    i32::try_from(folded).ok().filter(|_| bound <= i64::from(i32::MAX)).ok_or(bound)
+}
+
+/// The proof that kernels may shift a channel's accumulator left without losing bits, whatever the input.
+///
+/// # Errors
+/// The shifted [bound](accumulator_bound), where it is more than 32 bits hold.
+pub fn prove_no_overflow(row: &[i8], bias: i32, shift: u8) -> Result<(), i64> {
+    let bound = accumulator_bound(row, bias.into()) << shift;
+    if bound > i64::from(i32::MAX) { Err(bound) } else { Ok(()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,11 +5,13 @@ use infer_core::format::Codes;
 
 use super::calibrate::Calibration;
 use super::fake::{fake_biases, fake_weights};
-use super::{QuantizeError, calibration_of, weights};
-use crate::architecture::Architecture;
-use crate::batch::PIXEL_CODES;
-use crate::model::{Parameters, Rounding};
-use crate::ops::{self, Recorded};
+use super::signal::signals;
+use super::straight_through::fake_quantize_recorded;
+use super::{QuantizeError, weights};
+use crate::network::Architecture;
+use crate::network::autograd::Recorded;
+use crate::network::layers::OutputCodes;
+use crate::network::model::{Parameters, Rounding};
 
 /// Rounds a network's parameters and activations where [`QuantizedModel`](super::QuantizedModel) does, to the same codes.
 ///
@@ -17,7 +19,7 @@ use crate::ops::{self, Recorded};
 /// activations stay those of the calibration.
 #[derive(Clone, Debug)]
 pub struct FakeQuantizer {
-    /// `None` for a layer without parameters: a pool puts out codes that it was given.
+    /// `None` for a layer without codes of its own, such as a pool.
     layers: Vec<Option<FakeLayer>>,
 }
 
@@ -34,19 +36,16 @@ impl FakeQuantizer {
     /// # Errors
     /// [`QuantizeError::Calibration`].
     pub fn new(architecture: &Architecture, calibration: &[Calibration]) -> std::result::Result<Self, QuantizeError> {
-        let last = architecture.layers.len() - 1;
-        let mut input = PIXEL_CODES;
-        let mut layers = Vec::with_capacity(architecture.layers.len());
-        for (index, shaped) in architecture.layers.iter().enumerate() {
-            if shaped.parameters() == 0 {
-                layers.push(None);
-            } else if index == last {
-                layers.push(Some(FakeLayer { input, output: None }));
-            } else {
-                let output = calibration_of(calibration, index, shaped.output_channels())?.range.codes();
-                layers.push(Some(FakeLayer { input, output: Some(output) }));
-                input = output;
-            }
+        let stages = architecture.stages();
+        let mut layers = vec![None; architecture.layers.len()];
+        for (stage, flow) in stages.iter().zip(signals(&stages, calibration)?) {
+            layers[stage.index] = match stage.layer.layer.operator().output_codes() {
+                OutputCodes::Own => {
+                    let output = flow.output.map(|output| output.codes);
+                    Some(FakeLayer { input: flow.input.codes, output })
+                }
+                OutputCodes::OfInput => None,
+            };
         }
         Ok(Self { layers })
     }
@@ -79,7 +78,7 @@ impl Rounding for FakeQuantizer {
 
     fn activation(&self, index: usize, activation: &Tensor) -> Result<Option<Recorded>> {
         let codes = self.layer(index).and_then(|layer| layer.output);
-        codes.map(|codes| ops::fake_quantize_recorded(activation, codes)).transpose()
+        codes.map(|codes| fake_quantize_recorded(activation, codes)).transpose()
     }
 }
 

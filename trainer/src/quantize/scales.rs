@@ -2,10 +2,11 @@
 
 use infer_core::format::Codes;
 
+use super::QuantizeError;
 use super::calibrate::Calibration;
-use super::{QuantizeError, Source, calibration_of};
-use crate::batch::PIXEL_CODES;
-use crate::model::FloatModel;
+use super::signal::signals;
+use super::source::Source;
+use crate::network::FloatModel;
 
 /// The scales of one layer.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,18 +25,16 @@ pub fn layer_scales(
     model: &FloatModel,
     calibration: &[Calibration],
 ) -> Result<Vec<Option<LayerScales>>, QuantizeError> {
-    let layers = &model.architecture().layers;
-    let last = layers.len() - 1;
-    let mut flow = PIXEL_CODES;
-    let scales = layers.iter().zip(model.parameters()).enumerate().map(|(index, (shaped, parameters))| {
-        let Some(parameters) = parameters else { return Ok(None) };
-        let source = Source::read(index + 1, shaped, parameters, flow)?;
-        if index == last {
-            let weights = vec![source.shared_scale(); shaped.output_channels()];
-            return Ok(Some(LayerScales { weights, output: None }));
-        }
-        flow = calibration_of(calibration, index, shaped.output_channels())?.range.codes();
-        Ok(Some(LayerScales { weights: source.scales(), output: Some(flow) }))
-    });
-    scales.collect()
+    let stages = model.architecture().stages();
+    let mut scales = vec![None; model.parameters().len()];
+    for (stage, flow) in stages.iter().zip(signals(&stages, calibration)?) {
+        let Some(parameters) = &model.parameters()[stage.index] else { continue };
+        let source = Source::read(stage.index + 1, stage.layer, parameters, flow.input)?;
+        let weights = match flow.output {
+            Some(_) => source.scales(),
+            None => vec![source.shared_scale(); stage.layer.output_channels()],
+        };
+        scales[stage.index] = Some(LayerScales { weights, output: flow.output.map(|output| output.codes) });
+    }
+    Ok(scales)
 }

@@ -10,14 +10,14 @@ use super::ReportError;
 use super::answers::{self, Answer};
 use super::picture::Picture;
 use super::quantization_error::{self, LayerError};
-use crate::bounded_file;
-use crate::data::{Dataset, Images};
-use crate::evaluate::EvaluateError;
-use crate::limits;
-use crate::model::FloatModel;
-use crate::printable::in_one_line;
+use crate::dataset::{Dataset, Images};
+use crate::network::FloatModel;
 use crate::quantize::Calibration;
 use crate::run::{RunDirectory, RunError};
+use crate::support::bounded_file;
+use crate::support::limits;
+use crate::support::printable::in_one_line;
+use crate::train::evaluate::EvaluateError;
 
 /// Name of the file of the answers.
 const ANSWERS: &str = "answers.csv";

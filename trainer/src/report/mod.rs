@@ -32,10 +32,10 @@ pub use figures::{Figure, Kind};
 pub use findings::Findings;
 pub use record::RunRecord;
 
-use crate::evaluate::EvaluateError;
 use crate::run::RunError;
-use crate::tensor_error::one_line;
-use crate::whole_file::WriteError;
+use crate::support::tensor_error::one_line;
+use crate::support::whole_file::WriteError;
+use crate::train::evaluate::EvaluateError;
 
 /// Runs that one figure can tell apart by color.
 pub const MOST_RUNS: usize = palette::SERIES.len();

@@ -11,13 +11,15 @@ use super::figures::{self, curves};
 use super::palette::Color;
 use super::target::{self, TargetView};
 use super::{Figure, Findings, Kind, ReportError, RunRecord, answers};
-use crate::architecture::{self, thousands};
-use crate::data::{fashion_mnist, garments};
-use crate::evaluate::{Confused, Confusion};
-use crate::fit::selection::Selection;
-use crate::interval::{Estimate, Interval};
-use crate::printable::in_one_line;
+use crate::dataset::{fashion_mnist, garments};
+use crate::network::architecture::shown;
 use crate::run::{Metrics, PerSplit};
+use crate::support::interval::Interval;
+use crate::support::printable::in_one_line;
+use crate::support::text::thousands;
+use crate::train::evaluate::{Confused, Confusion};
+use crate::train::score::Estimate;
+use crate::train::selection::Selection;
 
 /// Confusions that are listed.
 const LISTED: usize = 8;
@@ -343,7 +345,7 @@ fn layers(run: &RunRecord, findings: &Findings) -> Vec<LayerRow> {
             LayerRow {
                 number: index + 1,
                 name: shaped.layer.to_string(),
-                output: architecture::shown(shaped.output),
+                output: shown(shaped.output),
                 parameters: thousands(shaped.parameters()),
                 macs: thousands(shaped.macs()),
                 decibels: error
@@ -419,7 +421,7 @@ fn duration(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipe::Recipe;
+    use crate::train::recipe::Recipe;
 
     #[test]
     fn times_are_told_in_units_that_fit_them() {

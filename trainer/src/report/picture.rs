@@ -4,8 +4,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 
-use crate::data::Shape;
-use crate::preprocess::LONGEST_SIDE;
+use crate::dataset::Shape;
+use crate::image::LONGEST_SIDE;
 
 /// Longest side that is kept; larger pictures are made smaller by whole factors.
 const LONGEST: usize = 64;

@@ -5,12 +5,12 @@ use std::path::Path;
 use super::ReportError;
 use super::answers;
 use super::findings::Findings;
-use crate::architecture::Architecture;
-use crate::data::Dataset;
-use crate::fit::Epoch;
-use crate::model::FloatModel;
-use crate::printable::is_control;
+use crate::dataset::Dataset;
+use crate::network::Architecture;
+use crate::network::FloatModel;
 use crate::run::{Metrics, RunConfig, RunDirectory, RunError};
+use crate::support::printable::is_control;
+use crate::train::Epoch;
 
 /// A run: what was asked for, how it went, what came out.
 pub struct RunRecord {

@@ -1,8 +1,8 @@
 //! What a network takes of the chip, or of the budget, that its run was given.
 
 use super::RunRecord;
-use crate::architecture::thousands;
-use crate::hardware::{Footprint, time};
+use crate::export::hardware::{Footprint, time};
+use crate::support::text::thousands;
 
 /// A section of the page.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,14 +7,14 @@ use infer_core::Shape;
 use infer_core::format::Metadata;
 use serde::{Deserialize, Serialize};
 
-use crate::architecture::{Architecture, Layer};
-use crate::data::Dataset;
-use crate::data::held_out::SplitRule;
-use crate::hardware::{Budget, Chip};
-use crate::model_file::ModelFileError;
-use crate::preprocess::Preprocessing;
+use crate::dataset::Dataset;
+use crate::dataset::held_out::SplitRule;
+use crate::export::hardware::{Budget, Chip};
+use crate::export::model_file::ModelFileError;
+use crate::image::Preprocessing;
+use crate::network::{Architecture, Layer};
 use crate::quantize::{Calibration, Choice, Method, QuantizedModel};
-use crate::recipe::Recipe;
+use crate::train::recipe::Recipe;
 
 /// What was asked for, and what export needs besides the weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,7 +42,7 @@ pub struct RunConfig {
     /// Whether files that cannot be read are left out; `skipped.txt` lists those that were.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub skip_unreadable: bool,
-    /// [What they were](crate::data::Dataset::sha256); not known of runs older than this.
+    /// [What they were](crate::dataset::Dataset::sha256); not known of runs older than this.
     #[serde(default)]
     pub data_sha256: Option<String>,
     /// Share of the training images held out for validation.
@@ -81,7 +81,7 @@ pub struct RunConfig {
 /// A chip, or a budget of its own, that a network has to fit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
-    /// Name of the [chip](crate::hardware::Chip), where one was given.
+    /// Name of the [chip](crate::export::hardware::Chip), where one was given.
     pub chip: Option<String>,
     /// Bytes of flash for the model and the program that runs it.
     pub flash: Option<usize>,
@@ -161,7 +161,12 @@ impl RunConfig {
     /// # Errors
     /// [`ModelFileError`].
     pub fn encode(&self, quantized: &QuantizedModel) -> Result<Vec<u8>, ModelFileError> {
-        quantized.encode(&Metadata {
+        self.with_metadata(|metadata| quantized.encode(metadata))
+    }
+
+    /// What `read` makes of what the model file says of itself.
+    pub fn with_metadata<T>(&self, read: impl FnOnce(&Metadata<'_>) -> T) -> T {
+        read(&Metadata {
             trainer: &self.trainer,
             dataset: &self.dataset,
             architecture: &self.model,

@@ -2,12 +2,12 @@
 
 use std::io;
 
-use crate::architecture::ArchitectureError;
-use crate::fit::CheckpointError;
-use crate::model_file::{LimitError, ModelFileError, ReadError};
+use crate::export::model_file::{LimitError, ModelFileError, ReadError};
+use crate::network::ArchitectureError;
 use crate::quantize::QuantizeError;
-use crate::tensor_error::one_line;
-use crate::whole_file::WriteError;
+use crate::support::tensor_error::one_line;
+use crate::support::whole_file::WriteError;
+use crate::train::CheckpointError;
 
 /// Why a run directory cannot be written or read.
 #[non_exhaustive]

@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::RunError;
-use crate::whole_file::BESIDE;
+use crate::support::whole_file::BESIDE;
 
 /// Name of the lock's file after [`BESIDE`], so that it counts as nothing of a run.
 const NAME: &str = "lock";

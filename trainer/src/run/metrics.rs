@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::interval::Estimate;
+use crate::train::score::Estimate;
 
 /// The results of a run, `metrics.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -3,8 +3,8 @@
 use std::fs;
 
 use thimble_tests::random_model::Kind as Layer;
-use trainer::architecture::{Architecture, Conv, Dense, Layer as Described, MaxPool, Padding};
-use trainer::hardware::instructions::{Cost, Kernel, Work, work};
+use trainer::export::hardware::instructions::{Cost, Kernel, Work, work};
+use trainer::network::{Architecture, Conv, Dense, Layer as Described, MaxPool, Padding};
 
 use crate::{Outcome, shapes};
 

@@ -27,8 +27,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::{env, fs};
 
-use trainer::data::{Dataset, DatasetChoice, Environment, Images, Request, load};
-use trainer::frames;
+use trainer::dataset::{Dataset, DatasetChoice, Environment, Images, Request, load};
+use trainer::export::frames;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 

@@ -5,7 +5,7 @@ use std::{fs, thread};
 use infer_core::{Header, Network};
 use thimble_tests::oracle::Oracle;
 use thimble_tests::pictures;
-use trainer::data::{Request, load};
+use trainer::dataset::{Request, load};
 
 use crate::Outcome;
 

@@ -10,7 +10,7 @@ use infer_core::{Header, Shape};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use thimble_tests::random_model::{Kind, RandomModel, random_models};
-use trainer::preprocess::parse_shape;
+use trainer::image::parse_shape;
 
 use crate::{Outcome, parity};
 

@@ -1,12 +1,12 @@
 //! Which classes are taken for which: a row per true class, tinted by its share.
 
 use super::{Figure, Kind};
-use crate::architecture::thousands;
-use crate::evaluate::Confusion;
 use crate::report::drawing::{Anchor, Drawing, LETTERS, Rectangle, SMALL, Style, WIDTH};
 use crate::report::palette::Color;
 use crate::report::text::{room, shorten, width};
 use crate::report::{Findings, RunRecord, answers};
+use crate::support::text::thousands;
+use crate::train::evaluate::Confusion;
 
 /// The longest that the name of a class may be.
 const LONGEST_NAME: f64 = 104.0;

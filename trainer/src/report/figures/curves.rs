@@ -3,13 +3,13 @@
 use plotters::prelude::*;
 
 use super::{Figure, Kind};
-use crate::evaluate::Score;
-use crate::fit::Epoch;
 use crate::report::chart::{self, Canvas, ChartError, decimals, fill, labels, pixels, stroke};
 use crate::report::drawing::{Drawing, LETTERS, Rectangle as Place, SMALL, Style, WIDTH};
 use crate::report::palette::{Color, SERIES};
 use crate::report::text::{shorten, width};
 use crate::report::{MOST_RUNS, ReportError, RunRecord};
+use crate::train::Epoch;
+use crate::train::score::Score;
 
 /// Height of one of the two charts, its axis included.
 const PANEL: f64 = 212.0;

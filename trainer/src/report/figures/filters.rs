@@ -1,7 +1,7 @@
 //! Weights of the first layer as pictures.
 
 use super::{Figure, Kind};
-use crate::architecture::{Layer, ShapedLayer};
+use crate::network::ShapedLayer;
 use crate::report::drawing::{Anchor, Drawing, Rectangle, SMALL, Style, WIDTH};
 use crate::report::palette::{Color, diverging};
 use crate::report::picture::Picture;
@@ -29,7 +29,7 @@ pub fn draw(run: &RunRecord) -> Result<Option<Figure>, ReportError> {
         return Ok(None);
     };
     let rows = parameters.weight.reshape((layer.output_channels(), layer.fan_in()))?.to_vec2::<f32>()?;
-    let (most, columns) = if matches!(layer.layer, Layer::Conv(_)) { KERNELS } else { UNITS };
+    let (most, columns) = if kernel_width(layer).is_some() { KERNELS } else { UNITS };
     let chosen = strongest(&rows, most);
     let pictures = chosen.iter().map(|&unit| Ok((unit, picture(&rows[unit], layer)?)));
     let pictures: Vec<(usize, Picture)> = pictures.collect::<Result<_, png::EncodingError>>()?;
@@ -40,6 +40,14 @@ pub fn draw(run: &RunRecord) -> Result<Option<Figure>, ReportError> {
         caption(layer, chosen.len(), rows.len(), colored),
         grid(&pictures, columns, colored),
     )))
+}
+
+/// The width of a layer's kernels; `None` where each row of weights is about the whole input.
+fn kernel_width(layer: &ShapedLayer) -> Option<usize> {
+    match layer.weights()?.dimensions[..] {
+        [_, _, width, _] => Some(width),
+        _ => None,
+    }
 }
 
 /// The rows with the largest sums of squares, in the order in which they stand.
@@ -55,10 +63,7 @@ fn strongest(rows: &[Vec<f32>], most: usize) -> Vec<usize> {
 /// Weights `[height, width, channels]`, the largest of them in full color. Three channels are red, green and blue, gray
 /// where the weight is zero; the mean of any other number is shown by sign.
 fn picture(weights: &[f32], layer: &ShapedLayer) -> Result<Picture, png::EncodingError> {
-    let width = match layer.layer {
-        Layer::Conv(conv) => conv.kernel.into(),
-        Layer::MaxPool(_) | Layer::Dense(_) => layer.input.width.into(),
-    };
+    let width = kernel_width(layer).unwrap_or_else(|| layer.input.width.into());
     let channels = usize::from(layer.input.channels.max(1));
     let largest = |values: &[f32]| values.iter().fold(f32::MIN_POSITIVE, |most, value| most.max(value.abs()));
     if channels == 3 {
@@ -75,10 +80,7 @@ fn picture(weights: &[f32], layer: &ShapedLayer) -> Result<Picture, png::Encodin
 }
 
 fn caption(layer: &ShapedLayer, shown: usize, all: usize, colored: bool) -> String {
-    let what = match layer.layer {
-        Layer::Conv(_) => "kernels",
-        Layer::MaxPool(_) | Layer::Dense(_) => "units",
-    };
+    let what = if kernel_width(layer).is_some() { "kernels" } else { "units" };
     let which = if shown < all {
         format!("{shown} of {all} {what}, those with the largest weights")
     } else {

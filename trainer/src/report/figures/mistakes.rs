@@ -2,9 +2,9 @@
 
 use super::grid::{self, Cell};
 use super::{Figure, Kind};
-use crate::architecture::thousands;
 use crate::report::text::{shorten, width};
 use crate::report::{Findings, RunRecord};
+use crate::support::text::thousands;
 
 /// Letters of a file's name that are shown.
 const LONGEST_FILE: usize = 600;

@@ -3,7 +3,8 @@
 use plotters::prelude::*;
 
 use super::{Figure, Kind};
-use crate::architecture::Layer;
+use crate::network::chain::Stage;
+use crate::network::layers::Layer;
 use crate::report::chart::{self, fill};
 use crate::report::drawing::{Drawing, LETTERS, Rectangle as Place, SMALL, Style, WIDTH};
 use crate::report::palette::Color;
@@ -71,13 +72,16 @@ pub fn draw(run: &RunRecord, findings: &Findings) -> Result<Option<Figure>, Repo
     )))
 }
 
-/// A layer as a row of the figure calls it, its ReLU left out; a pool together with the convolution that it is one
-/// operation with.
+/// A stage as a row of the figure calls it, given the last layer that it computes: its ReLU left out, and a pool together with
+/// the convolution that it runs with.
 fn layer_name(run: &RunRecord, layer: usize) -> String {
-    let kind = |layer: usize| run.architecture.layers.get(layer).map(|shaped| shaped.layer);
     let name = |layer: Layer| layer.to_string().replace(" + relu", "");
-    match (layer.checked_sub(1).and_then(kind), kind(layer)) {
-        (Some(conv @ Layer::Conv(_)), Some(Layer::MaxPool(_))) => format!("{layer}–{} {}, pool", layer + 1, name(conv)),
-        (_, kind) => format!("{} {}", layer + 1, kind.map_or_else(|| "?".to_owned(), name)),
+    let stages = run.architecture.stages();
+    match stages.iter().find(|stage| stage.last_index() == layer) {
+        Some(&Stage { index, layer: first, fused: Some(_), .. }) => {
+            format!("{}–{} {}, pool", index + 1, layer + 1, name(first.layer))
+        }
+        Some(stage) => format!("{} {}", layer + 1, name(stage.layer.layer)),
+        None => format!("{} ?", layer + 1),
     }
 }

@@ -1,0 +1,124 @@
+//! The same picture twice: on both sides of a test, or under two classes.
+
+use std::collections::HashMap;
+use std::io;
+
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use super::Images;
+use super::first_few::{counted, first_few};
+
+/// A part of a data set, and what its pictures are called.
+pub struct Part<'a> {
+    /// The pictures.
+    pub images: &'a Images,
+    /// The file of each, or what else it is known by.
+    pub name: &'a dyn Fn(usize) -> String,
+    /// Whether its images were drawn by the trainer, so that nobody can move them to another part.
+    pub is_drawn: bool,
+}
+
+/// Where a picture was seen first.
+#[derive(Clone, Copy)]
+struct Seen {
+    part: usize,
+    index: usize,
+    label: u16,
+}
+
+/// A warning about pictures that are in two parts, and one about pictures of two classes; none where there are none.
+///
+/// The same are images with the same bytes as inputs, by their SHA-256: so a hundred thousand of them take a few megabytes here.
+///
+/// # Errors
+/// Where images are in a file that cannot be read.
+pub fn warnings(parts: &[Part<'_>]) -> io::Result<Vec<String>> {
+    let mut seen = HashMap::new();
+    let (mut in_two_parts, mut of_two_classes) = (Vec::new(), Vec::new());
+    for (number, part) in parts.iter().enumerate() {
+        let digests = (0..part.images.len()).into_par_iter().map(|index| Ok(Sha256::digest(part.images.image(index)?)));
+        for (index, digest) in digests.collect::<io::Result<Vec<_>>>()?.into_iter().enumerate() {
+            let this = Seen { part: number, index, label: part.images.label(index) };
+            let first = *seen.entry(digest).or_insert(this);
+            if first.part != this.part && !(parts[first.part].is_drawn && part.is_drawn) {
+                in_two_parts.push((first, this));
+            }
+            if first.label != this.label {
+                of_two_classes.push((first, this));
+            }
+        }
+    }
+    let list = |pairs: &[(Seen, Seen)]| {
+        let name = |seen: &Seen| (parts[seen.part].name)(seen.index);
+        first_few(pairs.iter().map(|(first, this)| format!("{} = {}", name(first), name(this))))
+    };
+    let shape = parts.first().map(|part| part.images.shape().to_string()).unwrap_or_default();
+    let kinds = [
+        (
+            in_two_parts,
+            "in two parts of the data",
+            "What is measured on an image that was trained on says little; keep each on one side.",
+        ),
+        (of_two_classes, "in two classes", "No network can tell these apart; keep each under one class."),
+    ];
+    let warnings = kinds
+        .into_iter()
+        .filter(|(pairs, ..)| !pairs.is_empty())
+        .map(|(pairs, what, advice)| {
+            let count = counted(pairs.len(), "image");
+            format!("WARNING: {count} {what}, the same at {shape}:{}\n  {advice}", list(&pairs))
+        })
+        .collect();
+    Ok(warnings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::Shape;
+
+    /// Pictures of one pixel.
+    fn pixels(pixels: &[u8], labels: &[u16]) -> Images {
+        Images::new(Shape { height: 1, width: 1, channels: 1 }, pixels.to_vec(), labels.to_vec())
+    }
+
+    fn warn(train: &Images, test: &Images) -> Vec<String> {
+        warnings(&[
+            Part { images: train, name: &|index| format!("train {index}"), is_drawn: false },
+            Part { images: test, name: &|index| format!("test {index}"), is_drawn: false },
+        ])
+        .unwrap()
+    }
+
+    #[test]
+    fn what_differs_or_repeats_within_a_class_and_a_part_is_no_cause_for_a_warning() {
+        assert_eq!(warn(&pixels(&[1, 2, 2], &[0, 1, 1]), &pixels(&[3, 3], &[0, 0])), [""; 0]);
+    }
+
+    #[test]
+    fn five_pairs_are_named_and_the_others_counted() {
+        let train = pixels(&[1, 2, 3, 4, 5, 6, 7], &[0; 7]);
+        let test = pixels(&[7, 6, 5, 4, 3, 2, 9], &[0; 7]);
+        let expected = "\
+WARNING: 6 images in two parts of the data, the same at 1x1x1:
+  train 6 = test 0
+  train 5 = test 1
+  train 4 = test 2
+  train 3 = test 3
+  train 2 = test 4
+  and 1 more
+  What is measured on an image that was trained on says little; keep each on one side.";
+        assert_eq!(warn(&train, &test), [expected]);
+    }
+
+    #[test]
+    fn a_picture_under_two_classes_is_named_with_both() {
+        let expected = "\
+WARNING: 1 image in two classes, the same at 1x1x1:
+  train 0 = train 2
+  No network can tell these apart; keep each under one class.";
+        assert_eq!(warn(&pixels(&[1, 2, 1], &[0, 1, 1]), &pixels(&[3], &[0])), [expected]);
+        assert_eq!(warn(&pixels(&[1], &[0]), &pixels(&[1], &[1])).len(), 2, "both at once are two warnings");
+    }
+}

@@ -1,0 +1,189 @@
+//! The chips and cores that are known by name.
+
+use std::ops::RangeInclusive;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::instructions::Costs;
+use crate::network::Architecture;
+
+/// A microcontroller.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chip {
+    /// What it is called, in small letters.
+    pub name: String,
+    /// What computes in it.
+    pub core: &'static Core,
+    /// Clock in MHz.
+    pub clock: u32,
+    /// Bytes of flash.
+    pub flash: usize,
+    /// Bytes of RAM in one piece.
+    pub ram: usize,
+    /// Where these numbers stand.
+    pub source: String,
+}
+
+/// A processor core, with what was measured of infer-core on it.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Core {
+    /// What it is called here: `M4F` is a Cortex-M4F.
+    pub name: String,
+    /// Bytes of flash of a program that loads a model and classifies, the model left out.
+    pub code: usize,
+    /// Bytes of stack that this takes, at most.
+    pub stack: usize,
+    /// Instructions.
+    pub costs: Costs,
+}
+
+/// What a program takes that loads a model and classifies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Program {
+    /// Bytes of flash, the model left out.
+    pub code: usize,
+    /// Bytes of stack.
+    pub stack: usize,
+}
+
+/// Why there is no such chip.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum ChipError {
+    /// None of that name.
+    #[error(
+        "there is no chip {name:?} here; there are {}; for others give --max-flash and --max-ram",
+        chips().iter().map(|chip| &*chip.name).collect::<Vec<_>>().join(", ")
+    )]
+    Unknown {
+        /// What was asked for.
+        name: String,
+    },
+}
+
+/// Cycles that an instruction takes, from the best case to one that waits for flash at every other: how many it is on a chip
+/// cannot be counted in an emulator.
+const CYCLES_PER_INSTRUCTION: RangeInclusive<u32> = 1..=2;
+
+const CHIPS: &str = include_str!("../../../hardware/chips.toml");
+const CORES: &str = include_str!("../../../hardware/cores.toml");
+
+/// Every chip that is known by name.
+#[must_use]
+pub fn chips() -> &'static [Chip] {
+    /// The file as it stands.
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct File {
+        chips: Vec<Entry>,
+    }
+    /// Sizes in KiB.
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Entry {
+        name: String,
+        core: String,
+        clock: u32,
+        flash: usize,
+        ram: usize,
+        source: String,
+    }
+    static FOUND: LazyLock<Vec<Chip>> = LazyLock::new(|| {
+        let File { chips } = toml::from_str(CHIPS).expect("chips.toml is part of the program, and tested");
+        let known = chips.into_iter().filter_map(|Entry { name, core, clock, flash, ram, source }| {
+            let core = cores().iter().find(|known| known.name == core)?;
+            Some(Chip { name, core, clock, flash: flash * 1024, ram: ram * 1024, source })
+        });
+        known.collect()
+    });
+    &FOUND
+}
+
+/// Every core that infer-core was measured on.
+#[must_use]
+pub fn cores() -> &'static [Core] {
+    /// The file as it stands.
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct File {
+        cores: Vec<Core>,
+    }
+    static FOUND: LazyLock<Vec<Core>> = LazyLock::new(|| {
+        let File { cores } = toml::from_str(CORES).expect("cores.toml is part of the program, and tested");
+        cores
+    });
+    &FOUND
+}
+
+impl Core {
+    /// What the program around a network takes on this core.
+    #[must_use]
+    pub fn program(&self) -> Program {
+        Program { code: self.code, stack: self.stack }
+    }
+}
+
+impl Chip {
+    /// The chip of that name, in small letters or large.
+    ///
+    /// # Errors
+    /// [`ChipError::Unknown`].
+    pub fn named(name: &str) -> Result<&'static Self, ChipError> {
+        let found = chips().iter().find(|chip| chip.name.eq_ignore_ascii_case(name));
+        found.ok_or_else(|| ChipError::Unknown { name: name.to_owned() })
+    }
+
+    /// About how long an inference takes, at best and at worst: instructions without zeros to skip, at one cycle and at two.
+    #[must_use]
+    pub fn estimate(&self, architecture: &Architecture) -> [Duration; 2] {
+        let instructions = self.core.costs.estimate(architecture);
+        [CYCLES_PER_INSTRUCTION.start(), CYCLES_PER_INSTRUCTION.end()]
+            .map(|&cycles| Duration::from_secs_f64(instructions * f64::from(cycles) / (f64::from(self.clock) * 1e6)))
+    }
+}
+
+/// A time in two or three digits, which is as much as an estimate says.
+#[must_use]
+pub fn time(time: Duration) -> String {
+    let milliseconds = 1e3 * time.as_secs_f64();
+    match milliseconds {
+        0.0..10.0 => format!("{milliseconds:.1} ms"),
+        10.0..1000.0 => format!("{milliseconds:.0} ms"),
+        _ => format!("{:.1} s", milliseconds / 1e3),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_said_as_precisely_as_an_estimate_can_be() {
+        let cases = [(0.000_42, "0.4 ms"), (0.0099, "9.9 ms"), (0.0426, "43 ms"), (1.26, "1.3 s")];
+        for (seconds, expected) in cases {
+            assert_eq!(time(Duration::from_secs_f64(seconds)), expected);
+        }
+    }
+
+    #[test]
+    fn every_chip_has_a_core_that_was_measured_and_a_source() {
+        let entries = CHIPS.matches("[[chips]]").count();
+        assert_eq!(chips().len(), entries, "a chip names a core that is not in cores.toml");
+        assert!(entries >= 12);
+        for chip in chips() {
+            assert!(chip.flash >= chip.ram && chip.ram >= 16 * 1024 && chip.clock >= 16, "{chip:?}");
+            assert!(chip.source.len() > 20, "{chip:?}");
+        }
+    }
+
+    #[test]
+    fn a_chip_is_found_by_its_name_and_others_are_answered_with_all_names() {
+        assert_eq!(Chip::named("nRF52840").unwrap().flash, 1024 * 1024);
+        let message = Chip::named("z80").unwrap_err().to_string();
+        assert!(message.starts_with("there is no chip \"z80\" here; there are nrf51822, nrf52832,"), "{message}");
+        assert!(message.ends_with("gd32vf103cb; for others give --max-flash and --max-ram"), "{message}");
+    }
+}

@@ -1,0 +1,211 @@
+//! What a network takes of a chip, known before it is trained: sizes depend on shapes alone.
+
+use infer_core::Header;
+use infer_core::format::{Input, Metadata};
+use infer_core::packing;
+
+use super::chip::{Core, Program, cores};
+use crate::dataset::batch::PIXEL_CODES;
+use crate::export::model_file::{self, ModelFileError};
+use crate::network::Architecture;
+use crate::network::chain::{Stage, quantized_layers};
+use crate::network::record::{Numbers, QuantizedLayer, QuantizedRescale, WrongNumbers};
+use crate::support::text::thousands;
+
+/// Bytes of a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Footprint {
+    /// The model file: flash.
+    pub model: usize,
+    /// The arena: RAM.
+    pub arena: usize,
+    /// A picture: RAM.
+    pub picture: usize,
+}
+
+/// What a network may take; nothing is said of what is `None`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Budget {
+    /// Bytes of flash.
+    pub flash: Option<usize>,
+    /// Bytes of RAM.
+    pub ram: Option<usize>,
+    /// Where it is to run; otherwise the program around it is counted as the core counts it where it is the largest.
+    pub core: Option<&'static Core>,
+}
+
+/// What is too large, and by how much.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum BudgetError {
+    /// More flash than there is.
+    #[error(
+        "{} bytes of flash are needed, {} more than the {} there are: {} for the model, {} for the program that runs it",
+        thousands(.model + .code), thousands(.model + .code - .available), thousands(*.available), thousands(*.model),
+        thousands(*.code)
+    )]
+    Flash {
+        /// Bytes of the model file.
+        model: usize,
+        /// Bytes of the program.
+        code: usize,
+        /// Bytes allowed.
+        available: usize,
+    },
+    /// More RAM than there is.
+    #[error(
+        "{} bytes of RAM are needed, {} more than the {} there are: {} for the arena, {} for a picture, {} of stack",
+        thousands(.arena + .picture + .stack), thousands(.arena + .picture + .stack - .available),
+        thousands(*.available), thousands(*.arena), thousands(*.picture), thousands(*.stack)
+    )]
+    Ram {
+        /// Bytes of the arena.
+        arena: usize,
+        /// Bytes of a picture.
+        picture: usize,
+        /// Bytes of stack.
+        stack: usize,
+        /// Bytes allowed.
+        available: usize,
+    },
+    /// Both.
+    #[error("{flash}; and {ram}")]
+    Both {
+        /// [`BudgetError::Flash`].
+        flash: Box<BudgetError>,
+        /// [`BudgetError::Ram`].
+        ram: Box<BudgetError>,
+    },
+}
+
+impl Footprint {
+    /// What the model file of a network will take, to the byte, before it is trained, given what it will say of itself. Its
+    /// accuracies are not known, and take as many bytes whatever they are.
+    ///
+    /// # Errors
+    /// [`ModelFileError::Refused`] where infer-core could not run it.
+    pub fn of(architecture: &Architecture, metadata: &Metadata<'_>) -> Result<Self, ModelFileError> {
+        let metadata = Metadata { float_test_accuracy: Some(0.0), int8_test_accuracy: Some(0.0), ..*metadata };
+        let input = Input { shape: architecture.input, codes: PIXEL_CODES };
+        let layers = quantized_layers(&architecture.stages(), |stage| Ok::<_, WrongNumbers>(no_numbers(stage)))?;
+        let layers: Vec<_> = layers.iter().map(QuantizedLayer::borrow).collect();
+        let bytes = model_file::encode(&metadata, &input, &layers)?;
+        let header = Header::parse(&bytes).map_err(ModelFileError::Refused)?;
+        Ok(Self { model: bytes.len(), arena: header.arena_len as usize, picture: header.input_len as usize })
+    }
+
+    /// Flash with the program that runs it.
+    #[must_use]
+    pub fn flash(&self, program: Program) -> usize {
+        self.model + program.code
+    }
+
+    /// RAM with a picture and the stack.
+    #[must_use]
+    pub fn ram(&self, program: Program) -> usize {
+        self.arena + self.picture + program.stack
+    }
+}
+
+impl Budget {
+    /// Whether there is anything to be kept to.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.flash.is_none() && self.ram.is_none()
+    }
+
+    /// What the program around the network takes, at most.
+    #[must_use]
+    pub fn program(&self) -> Program {
+        match self.core {
+            Some(core) => core.program(),
+            None => cores().iter().map(Core::program).fold(Program::default(), |most, program| Program {
+                code: most.code.max(program.code),
+                stack: most.stack.max(program.stack),
+            }),
+        }
+    }
+
+    /// Compares what a network takes with what it may take.
+    ///
+    /// # Errors
+    /// [`BudgetError`], with what is missing.
+    pub fn check(&self, footprint: &Footprint) -> Result<(), BudgetError> {
+        let program @ Program { code, stack } = self.program();
+        let Footprint { model, arena, picture } = *footprint;
+        let flash = self.flash.filter(|&available| footprint.flash(program) > available);
+        let flash = flash.map(|available| BudgetError::Flash { model, code, available });
+        let ram = self.ram.filter(|&available| footprint.ram(program) > available);
+        let ram = ram.map(|available| BudgetError::Ram { arena, picture, stack, available });
+        match (flash, ram) {
+            (Some(flash), Some(ram)) => Err(BudgetError::Both { flash: Box::new(flash), ram: Box::new(ram) }),
+            (Some(error), None) | (None, Some(error)) => Err(error),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+/// As many zeros as a stage has numbers: the network with nothing learned in it.
+fn no_numbers(stage: &Stage<'_>) -> Numbers {
+    let Some(shape) = stage.layer.weights() else { return Numbers::None };
+    let rows = shape.rows();
+    let weights = vec![0; packing::packed_len(rows as u32, shape.fan_in() as u32).unwrap_or(0) as usize];
+    if stage.is_last {
+        return Numbers::Logits { scale: 1.0, biases: vec![0; 4 * rows], weights };
+    }
+    // The least multiplier that is one.
+    let channel = [0i32, 1].map(i32::to_le_bytes).concat();
+    let rescale = QuantizedRescale { codes: PIXEL_CODES, shift: 0, channels: channel.repeat(rows) };
+    Numbers::Requantized { rescale, weights }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEEDED: Footprint = Footprint { model: 16_200, arena: 7_051, picture: 784 };
+
+    fn m4f() -> &'static Core {
+        cores().iter().find(|core| core.name == "M4F").unwrap()
+    }
+
+    #[test]
+    fn a_budget_is_kept_to_the_byte() {
+        let core = m4f();
+        let (flash, ram) = (NEEDED.flash(core.program()), NEEDED.ram(core.program()));
+        assert_eq!(ram, 7_051 + 784 + core.stack);
+        let check = |flash, ram| Budget { flash, ram, core: Some(core) }.check(&NEEDED);
+        assert!(check(Some(flash), Some(ram)).is_ok());
+        assert!(check(None, None).is_ok());
+        assert!(matches!(check(Some(flash - 1), Some(ram)), Err(BudgetError::Flash { .. })));
+        assert!(matches!(check(Some(flash), Some(ram - 1)), Err(BudgetError::Ram { .. })));
+        assert!(matches!(check(Some(flash - 1), Some(ram - 1)), Err(BudgetError::Both { .. })));
+    }
+
+    #[test]
+    fn without_a_core_the_largest_program_is_counted() {
+        let most = cores().iter().map(|core| NEEDED.flash(core.program())).max().unwrap();
+        let check = |flash| Budget { flash: Some(flash), ..Budget::default() }.check(&NEEDED);
+        assert!(check(most).is_ok());
+        assert!(check(most - 1).is_err());
+    }
+
+    #[test]
+    fn the_message_says_what_is_needed_and_what_is_missing() {
+        let ram = BudgetError::Ram { arena: 7_051, picture: 784, stack: 1_160, available: 8_192 };
+        assert_eq!(
+            ram.to_string(),
+            "8,995 bytes of RAM are needed, 803 more than the 8,192 there are: 7,051 for the arena, 784 for a picture, \
+             1,160 of stack"
+        );
+        let flash = BudgetError::Flash { model: 543_444, code: 21_960, available: 262_144 };
+        let both = BudgetError::Both { flash: Box::new(flash), ram: Box::new(ram) };
+        assert_eq!(
+            both.to_string().split("; and ").next(),
+            Some(
+                "565,404 bytes of flash are needed, 303,260 more than the 262,144 there are: 543,444 for the model, \
+                 21,960 for the program that runs it"
+            )
+        );
+    }
+}

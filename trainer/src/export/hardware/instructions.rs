@@ -1,0 +1,114 @@
+//! About how many instructions an inference takes, from what single layers were seen to take.
+//!
+//! Kernels skip what is zero, and how much that is only pictures tell; so this is for an input, and activations, without a
+//! zero. Real pictures take less: the table in README gives both for four networks.
+
+use serde::Deserialize;
+
+use crate::network::Architecture;
+use crate::network::chain::Stage;
+pub use crate::network::work::{Kernel, Work};
+
+/// Instructions of each kernel on a core.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Costs {
+    /// [`Kernel::Conv`].
+    pub conv: Cost,
+    /// [`Kernel::ConvPool`].
+    pub conv_pool: Cost,
+    /// [`Kernel::MaxPool`].
+    pub max_pool: Cost,
+    /// [`Kernel::Dense`].
+    pub dense: Cost,
+}
+
+/// Instructions of a kernel, by what it does.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cost {
+    /// Rows that are computed together: of the last block all, however many there are.
+    pub block: usize,
+    /// For each multiply-accumulate, those of such a block included.
+    pub mac: f64,
+    /// For each output.
+    pub output: f64,
+    /// For each input.
+    pub input: f64,
+    /// For each place.
+    pub place: f64,
+}
+
+/// The kernels that run one after the other, a convolution and the pool after it in one.
+#[must_use]
+pub fn work(architecture: &Architecture) -> Vec<Work> {
+    architecture.stages().iter().map(Stage::work).collect()
+}
+
+impl Cost {
+    /// Instructions for so much.
+    #[must_use]
+    pub fn of(&self, work: &Work) -> f64 {
+        let Self { block, mac, output, input, place } = *self;
+        [mac, output, input, place].iter().zip(work.counts(block)).map(|(cost, count)| cost * count).sum()
+    }
+}
+
+impl Costs {
+    /// Instructions of one inference.
+    #[must_use]
+    pub fn estimate(&self, architecture: &Architecture) -> f64 {
+        let cost = |work: &Work| match work.kernel {
+            Kernel::Conv => self.conv.of(work),
+            Kernel::ConvPool => self.conv_pool.of(work),
+            Kernel::MaxPool => self.max_pool.of(work),
+            Kernel::Dense => self.dense.of(work),
+        };
+        work(architecture).iter().map(cost).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cores;
+    use super::*;
+
+    #[test]
+    fn a_convolution_and_its_pool_are_one_kernel_and_a_dropped_column_costs_nothing() {
+        let cnn = work(&Architecture::built_in("cnn").unwrap());
+        let conv = Work { kernel: Kernel::ConvPool, rows: 32, outputs: 169 * 32, inputs: 676 * 9, places: 169 };
+        let hidden = Work { kernel: Kernel::Dense, rows: 100, outputs: 100, inputs: 5408, places: 1 };
+        let logits = Work { kernel: Kernel::Dense, rows: 10, outputs: 10, inputs: 100, places: 1 };
+        assert_eq!(cnn, [conv, hidden, logits]);
+        assert_eq!(hidden.counts(8), [5408.0 * 104.0, 100.0, 5408.0, 1.0], "rows are computed in blocks");
+        let odd = "name = \"odd\"\ninput = [7, 7, 1]\nlayers = [\
+                   { conv = { channels = 8, kernel = 1, padding = \"same\" } }, { max_pool = {} }, { max_pool = {} }, \
+                   { dense = { outputs = 2 } }]";
+        let kernels = work(&Architecture::from_toml(odd).unwrap());
+        assert_eq!(
+            kernels.iter().map(|work| work.kernel).collect::<Vec<_>>(),
+            [Kernel::ConvPool, Kernel::MaxPool, Kernel::Dense]
+        );
+        assert_eq!(kernels[0].inputs, 36);
+    }
+
+    /// README's counts of trained networks, which the costs were not made from, on M4F and M0+ and a picture without zeros.
+    /// Only activations can be skipped there, and of the CNN's two thirds are zero.
+    #[test]
+    fn estimates_are_near_what_whole_networks_take_and_never_much_too_low() {
+        let counted = [
+            ("mlp", [320_320.0, 1_067_000.0], 1.05),
+            ("cnn", [687_720.0, 2_389_360.0], 1.6),
+            ("small", [3_033_200.0, 11_659_680.0], 1.05),
+            ("tiny", [1_582_040.0, 5_653_440.0], 1.05),
+        ];
+        for (network, counts, most) in counted {
+            let architecture = Architecture::built_in(network).unwrap();
+            for (core, count) in ["M4F", "M0+"].into_iter().zip(counts) {
+                let costs = &cores().iter().find(|known| known.name == core).unwrap().costs;
+                let ratio = costs.estimate(&architecture) / count;
+                assert!((0.95..most).contains(&ratio), "{network} on {core}: {ratio}");
+            }
+        }
+    }
+}

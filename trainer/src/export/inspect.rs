@@ -1,0 +1,316 @@
+//! What a model file holds, from the file alone.
+
+use infer_core::format::{self, Codes, Input, Metadata, Requantize};
+use infer_core::header::{FORMAT_VERSION, HEADER_LEN};
+use infer_core::{Header, Network, Shape};
+use serde::Serialize;
+
+use crate::export::hardware::{self, Chip, Footprint};
+use crate::export::model_file;
+use crate::network::chain::flow;
+use crate::network::record::requantize;
+use crate::network::{self, Architecture, ArchitectureError, ShapedLayer};
+
+/// A model file, told.
+#[derive(Clone, Debug, Serialize)]
+pub struct Listing {
+    /// Version of the format.
+    pub format_version: u16,
+    /// CRC-32 of header and payload, compared.
+    #[serde(serialize_with = "as_hexadecimal")]
+    pub crc32: u32,
+    /// Header and payload: all of it is flash.
+    pub flash_bytes: usize,
+    /// Bytes behind the payload, which are not the model's.
+    pub bytes_behind: usize,
+    /// What is in front of the layers: header, metadata, input.
+    pub preamble_bytes: usize,
+    /// RAM of an inference.
+    pub arena: Arena,
+    /// Where the model comes from and what its answers mean.
+    pub metadata: MetadataListing,
+    /// What goes in.
+    pub input: InputListing,
+    /// The layers in order.
+    pub layers: Vec<LayerListing>,
+    /// Weights and biases.
+    pub parameters: usize,
+    /// Multiply-accumulates of one inference.
+    pub macs: usize,
+    /// What it takes of chips that are known.
+    pub chips: Vec<ChipListing>,
+}
+
+/// What a model takes of a chip.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChipListing {
+    /// Name of the chip.
+    pub chip: String,
+    /// Its core.
+    pub core: String,
+    /// Its clock in MHz.
+    pub clock: u32,
+    /// Flash for the model and the program that runs it.
+    pub flash: Share,
+    /// RAM for the arena, a picture and the stack.
+    pub ram: Share,
+    /// Seconds for a picture without zeros, at best and at worst: an estimate.
+    pub estimated_seconds: [f64; 2],
+}
+
+/// Bytes of what there is.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Share {
+    /// Bytes taken.
+    pub needed: usize,
+    /// Bytes that there are.
+    pub available: usize,
+}
+
+/// The bytes of the arena and what they are for.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Arena {
+    /// All of it.
+    pub bytes: usize,
+    /// The activations between the layers.
+    pub activations: usize,
+    /// What the hungriest layer needs besides.
+    pub scratch: usize,
+    /// The logits.
+    pub logits: usize,
+}
+
+/// The metadata of a file.
+#[derive(Clone, Debug, Serialize)]
+pub struct MetadataListing {
+    /// Version of the trainer that wrote the file.
+    pub trainer: String,
+    /// The data set that the model was trained on.
+    pub dataset: String,
+    /// Name of the architecture.
+    pub architecture: String,
+    /// The classes in the order of the logits.
+    pub class_names: Vec<String>,
+    /// How a picture becomes an input.
+    pub preprocessing: String,
+    /// Accuracy of the float model on the test images, 0 to 1.
+    pub float_test_accuracy: Option<f32>,
+    /// Accuracy of this model on them.
+    pub int8_test_accuracy: Option<f32>,
+}
+
+/// The input of a model.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct InputListing {
+    /// Shape of a picture.
+    pub shape: Shape,
+    /// Real value of one step of a pixel.
+    pub scale: f32,
+    /// The pixel that means 0.
+    pub zero_point: u8,
+}
+
+/// A layer of a file.
+#[derive(Clone, Debug, Serialize)]
+pub struct LayerListing {
+    /// Counted from 1.
+    pub layer: usize,
+    /// What it does.
+    pub name: String,
+    /// Shape that comes out.
+    pub output: Shape,
+    /// Weights and biases.
+    pub parameters: usize,
+    /// Multiply-accumulates of one inference.
+    pub macs: usize,
+    /// Bytes of the file.
+    pub flash_bytes: usize,
+    /// Its scales; `None` for a layer without weights.
+    pub scales: Option<ScalesListing>,
+}
+
+/// The scales of a layer.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct ScalesListing {
+    /// Real value of one step of what comes out: of a code, or of a logit.
+    pub output: f32,
+    /// The code that means 0; `None` of logits.
+    pub zero_point: Option<u8>,
+    /// Left shift in front of the multiplication; `None` of logits.
+    pub shift: Option<u8>,
+    /// The smallest scale of a channel's weights.
+    pub smallest_weight: f64,
+    /// The largest.
+    pub largest_weight: f64,
+}
+
+/// Why a file cannot be listed.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum InspectError {
+    /// infer-core refuses it.
+    #[error(transparent)]
+    Refused(#[from] infer_core::Error),
+    /// The records of a payload that infer-core reads cannot be read by way of serde.
+    #[error("the payload cannot be decoded: {0}")]
+    Payload(#[from] postcard::Error),
+    /// The layers cannot stand behind each other.
+    #[error(transparent)]
+    Architecture(#[from] ArchitectureError),
+}
+
+impl Listing {
+    /// Checks `file` as a chip would, and lists what it holds.
+    ///
+    /// # Errors
+    /// [`InspectError`].
+    pub fn new(file: &[u8]) -> Result<Self, InspectError> {
+        let header = Header::parse(file)?;
+        // What cannot run is not listed. Loading also compares the checksum, and so every length below.
+        let mut memory = model_file::arena(file)?;
+        let network = Network::new(file, &mut memory)?;
+        let plan = network.plan();
+        let arena = Arena {
+            bytes: header.arena_len as usize,
+            activations: plan.activations_len(),
+            scratch: plan.scratch_len() * size_of::<u32>(),
+            logits: usize::from(plan.classes) * size_of::<i32>(),
+        };
+
+        let flash_bytes = HEADER_LEN + header.payload_len as usize;
+        let (metadata, rest) = postcard::take_from_bytes::<Metadata>(&file[HEADER_LEN..flash_bytes])?;
+        let (input, rest) = postcard::take_from_bytes::<Input>(rest)?;
+        let (count, rest) = postcard::take_from_bytes::<u32>(rest)?;
+        let preamble_bytes = flash_bytes - rest.len();
+        let records = read_layers(rest, count)?;
+
+        let kinds: Vec<network::Layer> = records.iter().map(|(record, _)| record.into()).collect();
+        let architecture = Architecture::new(metadata.architecture.to_owned(), input.shape, &kinds)?;
+        let stages = architecture.stages();
+        let own = |index: usize| requantize(&records[index].0).map_or(input.codes, |requantize| requantize.codes);
+        let flows = flow(&stages, input.codes, |stage| Ok::<_, InspectError>(own(stage.index)))?;
+        let mut scales = vec![None; records.len()];
+        for (stage, flow) in stages.iter().zip(flows) {
+            scales[stage.index] = ScalesListing::of(&records[stage.index].0, flow.input);
+        }
+        let layers = records.iter().zip(&architecture.layers).zip(scales).enumerate();
+        let layers = layers
+            .map(|(index, (((_, bytes), shaped), scales))| LayerListing::new(index, shaped, *bytes, scales))
+            .collect();
+        let footprint = Footprint { model: flash_bytes, arena: arena.bytes, picture: header.input_len as usize };
+        let chips = hardware::chips().iter().map(|chip| ChipListing::new(chip, &footprint, &architecture)).collect();
+        Ok(Self {
+            format_version: FORMAT_VERSION,
+            crc32: header.crc32,
+            flash_bytes,
+            bytes_behind: file.len() - flash_bytes,
+            preamble_bytes,
+            arena,
+            input: InputListing { shape: input.shape, scale: input.codes.scale, zero_point: input.codes.zero_point },
+            layers,
+            parameters: architecture.parameters(),
+            macs: architecture.macs(),
+            chips,
+            metadata: metadata.into(),
+        })
+    }
+}
+
+impl ChipListing {
+    fn new(chip: &Chip, footprint: &Footprint, architecture: &Architecture) -> Self {
+        let program = chip.core.program();
+        Self {
+            chip: chip.name.clone(),
+            core: chip.core.name.clone(),
+            clock: chip.clock,
+            flash: Share { needed: footprint.flash(program), available: chip.flash },
+            ram: Share { needed: footprint.ram(program), available: chip.ram },
+            estimated_seconds: chip.estimate(architecture).map(|time| time.as_secs_f64()),
+        }
+    }
+
+    /// Whether there is enough of both.
+    #[must_use]
+    pub fn fits(&self) -> bool {
+        [self.flash, self.ram].iter().all(|share| share.needed <= share.available)
+    }
+}
+
+/// The layers as they stand in the file, each with its bytes.
+fn read_layers(mut rest: &[u8], count: u32) -> Result<Vec<(format::Layer<'_>, usize)>, postcard::Error> {
+    let mut layers = Vec::new();
+    for _ in 0..count {
+        let (layer, behind) = postcard::take_from_bytes(rest)?;
+        layers.push((layer, rest.len() - behind.len()));
+        rest = behind;
+    }
+    Ok(layers)
+}
+
+impl LayerListing {
+    fn new(index: usize, shaped: &ShapedLayer, flash_bytes: usize, scales: Option<ScalesListing>) -> Self {
+        Self {
+            layer: index + 1,
+            name: shaped.layer.to_string(),
+            output: shaped.output,
+            parameters: shaped.parameters(),
+            macs: shaped.macs(),
+            flash_bytes,
+            scales,
+        }
+    }
+}
+
+impl ScalesListing {
+    /// The scales of a layer, given what the codes mean that go in.
+    fn of(record: &format::Layer<'_>, input: Codes) -> Option<Self> {
+        match record {
+            format::Layer::Conv2d(format::Conv2d { requantize, .. })
+            | format::Layer::Dense(format::Dense { requantize, .. }) => Some(requantized_scales(requantize, input)),
+            format::Layer::MaxPool2d => None,
+            format::Layer::Logits(logits) => {
+                let weight = f64::from(logits.scale) / f64::from(input.scale);
+                Some(Self {
+                    output: logits.scale,
+                    zero_point: None,
+                    shift: None,
+                    smallest_weight: weight,
+                    largest_weight: weight,
+                })
+            }
+        }
+    }
+}
+
+/// Scales of weights are not in a file: they follow from the multipliers, `input scale * weight scale / output scale`.
+fn requantized_scales(requantize: &Requantize<'_>, input: Codes) -> ScalesListing {
+    let Requantize { codes, shift, channels, .. } = *requantize;
+    let step = (f64::from(shift) - 32.0).exp2() * f64::from(codes.scale) / f64::from(input.scale);
+    let records = channels.data.as_chunks::<8>().0.iter();
+    let multipliers = || records.clone().map(|&[.., m0, m1, m2, m3]| i32::from_le_bytes([m0, m1, m2, m3]));
+    ScalesListing {
+        output: codes.scale,
+        zero_point: Some(codes.zero_point),
+        shift: Some(shift),
+        smallest_weight: multipliers().min().map_or(0.0, f64::from) * step,
+        largest_weight: multipliers().max().map_or(0.0, f64::from) * step,
+    }
+}
+
+impl From<Metadata<'_>> for MetadataListing {
+    fn from(metadata: Metadata<'_>) -> Self {
+        Self {
+            trainer: metadata.trainer.to_owned(),
+            dataset: metadata.dataset.to_owned(),
+            architecture: metadata.architecture.to_owned(),
+            class_names: metadata.class_names().map(str::to_owned).collect(),
+            preprocessing: metadata.preprocessing.to_owned(),
+            float_test_accuracy: metadata.float_test_accuracy,
+            int8_test_accuracy: metadata.int8_test_accuracy,
+        }
+    }
+}
+
+fn as_hexadecimal<S: serde::Serializer>(number: &u32, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{number:#010x}"))
+}

@@ -1,0 +1,13 @@
+//! The model file, and what it takes of a chip.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`model_file`] | the bytes of `model.bin`, written and read |
+//! | [`inspect`] | what such a file holds |
+//! | [`frames`] | test images for firmware to classify |
+//! | [`hardware`] | chips, and what a network takes of them |
+
+pub mod frames;
+pub mod hardware;
+pub mod inspect;
+pub mod model_file;

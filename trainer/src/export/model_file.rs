@@ -1,0 +1,199 @@
+//! The bytes of `model.bin`, written and read: the payload through infer-core's own types, with its blobs aligned, and the header in front.
+
+use std::io;
+use std::path::Path;
+
+use infer_core::Network;
+use infer_core::format::{Blob, Input, Layer, Metadata};
+use infer_core::header::{HEADER_LEN, Header};
+use infer_core::stage::Plan;
+
+use crate::network::record::WrongNumbers;
+use crate::support::bounded_file;
+use crate::support::limits::{self, LONGEST_NAME, MOST_CLASSES, MOST_MACS};
+use crate::support::text::thousands;
+
+/// Blobs stand at multiples of this many bytes from the beginning of the file, so that kernels can read words.
+const ALIGNMENT: usize = 4;
+
+/// Why no model file came about.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum ModelFileError {
+    /// The payload could not be encoded.
+    #[error("the model cannot be encoded: {0}")]
+    Encode(#[from] postcard::Error),
+    /// A layer was given numbers of another.
+    #[error(transparent)]
+    Numbers(#[from] WrongNumbers),
+    /// infer-core would refuse the file.
+    #[error("the model cannot run on a chip: {0}")]
+    Refused(infer_core::Error),
+    /// The host would refuse it.
+    #[error("the model cannot run here: {0}")]
+    Limit(#[from] LimitError),
+}
+
+/// What a model asks for beyond what the host gives to any.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LimitError {
+    /// Too many classes.
+    #[error("{classes} classes, and at most {MOST_CLASSES} are told apart here")]
+    Classes {
+        /// Classes of the model.
+        classes: usize,
+    },
+    /// A name that is too long.
+    #[error("the name of {what} is {bytes} bytes long, and at most {LONGEST_NAME} are read")]
+    Name {
+        /// What it is the name of.
+        what: &'static str,
+        /// Bytes of the name.
+        bytes: usize,
+    },
+    /// Too much work.
+    #[error(
+        "an inference takes {} multiply-accumulates, and at most {} are done here",
+        thousands(usize::try_from(*.macs).unwrap_or(usize::MAX)),
+        thousands(MOST_MACS as usize)
+    )]
+    Macs {
+        /// Multiply-accumulates of an inference.
+        macs: u64,
+    },
+}
+
+/// Why a file is not a model that the host runs.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// It cannot be read, or is too long.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// infer-core refuses it.
+    #[error(transparent)]
+    Refused(#[from] infer_core::Error),
+    /// It asks for more than the host gives.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+}
+
+/// The bytes of a model file.
+///
+/// # Errors
+/// [`ModelFileError::Refused`] where infer-core could not run it, such as a network of too many layers.
+pub fn encode(metadata: &Metadata<'_>, input: &Input, layers: &[Layer<'_>]) -> Result<Vec<u8>, ModelFileError> {
+    let mut payload = postcard::to_allocvec(metadata)?;
+    payload = postcard::to_extend(input, payload)?;
+    payload = postcard::to_extend(&(layers.len() as u32), payload)?;
+    for &layer in layers {
+        let aligned = align_blobs(layer, HEADER_LEN + payload.len())?;
+        payload = postcard::to_extend(&aligned, payload)?;
+    }
+    let plan = Plan::from_payload(&payload).map_err(ModelFileError::Refused)?;
+    check_limits(&plan)?;
+    let header = Header {
+        payload_len: payload.len() as u32,
+        arena_len: plan.arena_len() as u32,
+        input_len: plan.input.shape.len() as u32,
+        classes: plan.classes.into(),
+        crc32: 0,
+    };
+    let mut file = header.with_checksum_of(&payload).to_bytes().to_vec();
+    file.extend_from_slice(&payload);
+    Ok(file)
+}
+
+/// The bytes of a model file that the user names, which may be a pipe, checked as far as the file and the
+/// [`limits`] go.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn read(path: &Path) -> Result<Vec<u8>, ReadError> {
+    let bytes = bounded_file::read_named(path, limits::MODEL)?;
+    check(&bytes)?;
+    Ok(bytes)
+}
+
+/// As [`read`], of a model file in a directory: a pipe or a device there is refused.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn read_regular(path: &Path) -> Result<Vec<u8>, ReadError> {
+    let bytes = bounded_file::read_regular(path, limits::MODEL)?;
+    check(&bytes)?;
+    Ok(bytes)
+}
+
+/// Refuses bytes that infer-core refuses, and a model that asks for more than the host gives: every model that the host runs comes
+/// through here or through [`encode`].
+///
+/// # Errors
+/// [`ReadError::Refused`], [`ReadError::Limit`].
+pub fn check(model: &[u8]) -> Result<(), ReadError> {
+    // Everything but the arena is checked before the arena is: checksum, header, layers.
+    match Network::new(model, &mut []) {
+        Ok(_) | Err(infer_core::Error::ArenaTooSmall { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let header = Header::parse(model)?;
+    let payload = model.get(HEADER_LEN..).and_then(|behind| behind.get(..header.payload_len as usize));
+    Ok(check_limits(&Plan::from_payload(payload.unwrap_or_default())?)?)
+}
+
+fn check_limits(plan: &Plan<'_>) -> Result<(), LimitError> {
+    let classes = usize::from(plan.classes);
+    if classes > MOST_CLASSES {
+        return Err(LimitError::Classes { classes });
+    }
+    let Metadata { trainer, dataset, architecture, preprocessing, .. } = plan.metadata;
+    let names = [("the trainer", trainer), ("the data set", dataset), ("the network", architecture)];
+    let names = names.into_iter().chain([("the preprocessing", preprocessing)]);
+    for (what, name) in names.chain(plan.metadata.class_names().map(|name| ("a class", name))) {
+        if name.len() > LONGEST_NAME {
+            return Err(LimitError::Name { what, bytes: name.len() });
+        }
+    }
+    let macs = plan.macs();
+    if macs > MOST_MACS { Err(LimitError::Macs { macs }) } else { Ok(()) }
+}
+
+/// As much memory as `model` needs to run, and none where it is no model: what its header claims is checked first.
+///
+/// # Errors
+/// [`infer_core::Error`], where infer-core refuses the model; [`infer_core::Error::ArenaTooSmall`] where it wants more memory than
+/// any network that can be trained.
+pub fn arena(model: &[u8]) -> Result<Vec<u8>, infer_core::Error> {
+    match Network::new(model, &mut []) {
+        Err(infer_core::Error::ArenaTooSmall { needed, .. }) if needed <= limits::ARENA_BYTES => Ok(vec![0; needed]),
+        Err(infer_core::Error::ArenaTooSmall { needed, .. }) => {
+            Err(infer_core::Error::ArenaTooSmall { needed, given: limits::ARENA_BYTES })
+        }
+        Err(error) => Err(error),
+        Ok(_) => Ok(Vec::new()),
+    }
+}
+
+/// The same layer, each of its blobs padded so that its data stands aligned when the layer is written at `offset`.
+fn align_blobs(mut layer: Layer<'_>, offset: usize) -> Result<Layer<'_>, postcard::Error> {
+    // A padding moves only what comes behind it, so settling the blobs in the order of the file settles them all.
+    for blob in 0..blobs(&mut layer).len() {
+        let bytes = postcard::to_allocvec(&layer)?;
+        let mut written: Layer = postcard::from_bytes(&bytes)?;
+        let data = blobs(&mut written)[blob].data;
+        let position = offset + (data.as_ptr() as usize - bytes.as_ptr() as usize);
+        blobs(&mut layer)[blob].padding = &[0; ALIGNMENT][..position.next_multiple_of(ALIGNMENT) - position];
+    }
+    Ok(layer)
+}
+
+/// A layer's blobs in the order of the file.
+fn blobs<'l, 'a>(layer: &'l mut Layer<'a>) -> Vec<&'l mut Blob<'a>> {
+    match layer {
+        Layer::Conv2d(conv) => vec![&mut conv.requantize.channels, &mut conv.weights],
+        Layer::MaxPool2d => Vec::new(),
+        Layer::Dense(dense) => vec![&mut dense.requantize.channels, &mut dense.weights],
+        Layer::Logits(logits) => vec![&mut logits.biases, &mut logits.weights],
+    }
+}

@@ -1,0 +1,417 @@
+//! From a picture to a network's input: decode, convert, and the text by which a model file remembers how.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`held_out`] | which images the training held out for the test |
+//! | [`kind`] | which kind of image a file is, by its first bytes |
+//! | [`decode`] | files to a [`Picture`], within bounds |
+//! | `picture`, `error` | what comes of that, or why nothing does |
+//! | `bmp`, `tiff` | which files of these formats are read |
+//! | `ifd`, `orientation` | metadata: which way up the camera was held |
+//! | [`background`], `flatten` | 8 bits a channel, what is transparent on a background |
+//! | [`convert`] | a [`Picture`] to the bytes of an input: color and size |
+//! | [`observe`] | what is worth a word about an input: one flat color, few levels |
+//!
+//! The text in a model file and in `run.json`:
+//!
+//! ```text
+//! preprocessing = "bytes 0 to 255 as they are" | conversion [ ", test " share [ " of " fingerprint ] ]
+//! conversion    = height "x" width "x" channels " " color ", " resize [ ", background " background ]
+//! color         = "gray" (1 channel) | "rgb" (3 channels)
+//! resize        = "as they are" | "resize stretch" | "resize fit" | "resize crop"
+//! background    = "white" | "#rrggbb" | ...; black where there is none
+//! ```
+
+pub mod background;
+mod bmp;
+pub mod convert;
+pub mod decode;
+mod error;
+mod flatten;
+pub mod held_out;
+mod ifd;
+mod jpeg;
+pub mod kind;
+pub mod observe;
+mod orientation;
+mod picture;
+mod tiff;
+
+use std::fmt;
+use std::str::FromStr;
+
+use infer_core::Shape;
+use serde::{Deserialize, Serialize};
+
+pub use background::Background;
+pub use error::{MOST_PIXELS, PictureError};
+pub use held_out::HeldOut;
+pub use kind::{ImageKind, recognize};
+pub use observe::{Flat, FlatCause, Observed, SixteenBit};
+pub use picture::{Decoded, Picture, PictureHeader, Transparency};
+
+/// Sides of an input beyond this are taken for a mistake: 1024x1024 gray is a megabyte of RAM on the chip.
+pub const LONGEST_SIDE: u16 = 1024;
+
+/// What a model was trained on, and so what must happen to each picture that it sees.
+///
+/// ```
+/// use trainer::image::{Preprocessing, Resize};
+///
+/// let preprocessing: Preprocessing = "32x32x3 rgb, resize crop, test 0.15 of Zk3x-Q0aB7_d".parse()?;
+/// let Preprocessing::Pictures { conversion, .. } = preprocessing else { unreachable!() };
+/// assert_eq!((conversion.shape().channels, conversion.resize()), (3, Resize::Crop));
+/// assert_eq!(preprocessing.test_share(), Some(0.15));
+/// assert_eq!(preprocessing.to_string(), "32x32x3 rgb, resize crop, test 0.15 of Zk3x-Q0aB7_d");
+/// # Ok::<(), trainer::image::PreprocessError>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Preprocessing {
+    /// Bytes in the input's own shape, as IDX files and the built-in set hold them.
+    #[default]
+    Bytes,
+    /// Pictures that were converted.
+    Pictures {
+        /// How.
+        conversion: Conversion,
+        /// What was held out for the test, where the images came in one folder without a part for it: by it a later test
+        /// finds images that were not trained on.
+        held_out: Option<HeldOut>,
+    },
+}
+
+/// The input that pictures become, and how they get there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conversion {
+    shape: Shape,
+    resize: Resize,
+    background: Background,
+}
+
+/// How a picture of another size becomes an input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Resize {
+    /// Not at all: it must have the input's size.
+    AsTheyAre,
+    /// Both sides are scaled, each by its own factor.
+    #[default]
+    Stretch,
+    /// Scaled until the whole image is inside, in the middle of the background.
+    Fit,
+    /// Scaled until the input is full; what stands out on two sides is cut off.
+    Crop,
+}
+
+/// What is wrong with a preprocessing.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum PreprocessError {
+    /// Not the text of a preprocessing.
+    #[error("preprocessing {text:?} is unknown here; another version of the trainer wrote it")]
+    Text {
+        /// The text.
+        text: String,
+    },
+    /// A shape that is not written as one.
+    #[error("{text:?} is no input shape; write HEIGHTxWIDTHxCHANNELS, such as 28x28x1 or 32x32x3")]
+    ShapeText {
+        /// The text.
+        text: String,
+    },
+    /// Not the name of a color, nor six digits.
+    #[error("{text:?} is no color; write black, white, gray, red, green, blue, yellow, cyan, magenta or #rrggbb")]
+    Background {
+        /// The text.
+        text: String,
+    },
+    /// Neither gray nor RGB.
+    #[error("an input of {shape} has {} channels; pictures have 1 (gray) or 3 (RGB)", .shape.channels)]
+    Channels {
+        /// The shape.
+        shape: Shape,
+    },
+    /// No pixel, or too many.
+    #[error("an input of {shape} has a side that is not 1 to {LONGEST_SIDE}")]
+    Side {
+        /// The shape.
+        shape: Shape,
+    },
+    /// A model file that contradicts itself.
+    #[error("the model's preprocessing makes pictures of {text}, but its input is {input}")]
+    Contradiction {
+        /// Shape in the text.
+        text: Shape,
+        /// Shape of the network's input.
+        input: Shape,
+    },
+}
+
+impl Conversion {
+    /// To an input of `shape`, on black.
+    ///
+    /// # Errors
+    /// [`PreprocessError::Channels`], [`PreprocessError::Side`].
+    pub fn new(shape: Shape, resize: Resize) -> Result<Self, PreprocessError> {
+        if !matches!(shape.channels, 1 | 3) {
+            return Err(PreprocessError::Channels { shape });
+        }
+        if [shape.height, shape.width].iter().any(|side| !(1..=LONGEST_SIDE).contains(side)) {
+            return Err(PreprocessError::Side { shape });
+        }
+        Ok(Self { shape, resize, background: Background::BLACK })
+    }
+
+    /// The shape of the input.
+    #[must_use]
+    pub const fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// What happens to pictures of another size.
+    #[must_use]
+    pub const fn resize(&self) -> Resize {
+        self.resize
+    }
+
+    /// What shows through where an image is transparent, and around one under [`Resize::Fit`].
+    #[must_use]
+    pub const fn background(&self) -> Background {
+        self.background
+    }
+
+    /// The same on another background.
+    #[must_use]
+    pub const fn with_background(self, background: Background) -> Self {
+        Self { background, ..self }
+    }
+
+    /// The same input, reached in another way.
+    #[must_use]
+    pub const fn with_resize(self, resize: Resize) -> Self {
+        Self { resize, ..self }
+    }
+}
+
+impl Preprocessing {
+    /// What a model file says, by its text and the shape of its input.
+    ///
+    /// # Errors
+    /// [`PreprocessError::Text`], [`PreprocessError::Contradiction`].
+    pub fn of_model(text: &str, input: Shape) -> Result<Self, PreprocessError> {
+        let preprocessing: Self = text.parse()?;
+        match preprocessing {
+            Self::Pictures { conversion: Conversion { shape, .. }, .. } if shape != input => {
+                Err(PreprocessError::Contradiction { text: shape, input })
+            }
+            _ => Ok(preprocessing),
+        }
+    }
+
+    /// What happens to a picture on its way into an input of this shape.
+    ///
+    /// # Errors
+    /// [`PreprocessError::Channels`], [`PreprocessError::Side`] where no picture can become such an input.
+    pub fn conversion(&self, input: Shape) -> Result<Conversion, PreprocessError> {
+        match self {
+            Self::Bytes => Conversion::new(input, Resize::AsTheyAre),
+            Self::Pictures { conversion, .. } => Ok(*conversion),
+        }
+    }
+
+    /// What was held out for the test, where the images came without a part for it.
+    #[must_use]
+    pub const fn held_out(&self) -> Option<HeldOut> {
+        match self {
+            Self::Bytes => None,
+            Self::Pictures { held_out, .. } => *held_out,
+        }
+    }
+
+    /// The share of it.
+    #[must_use]
+    pub fn test_share(&self) -> Option<f64> {
+        self.held_out().map(|held_out| held_out.share)
+    }
+}
+
+const BYTES: &str = "bytes 0 to 255 as they are";
+
+impl fmt::Display for Preprocessing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes => f.write_str(BYTES),
+            Self::Pictures { conversion, held_out: None } => conversion.fmt(f),
+            Self::Pictures { conversion, held_out: Some(held_out) } => write!(f, "{conversion}, test {held_out}"),
+        }
+    }
+}
+
+impl FromStr for Preprocessing {
+    type Err = PreprocessError;
+
+    fn from_str(text: &str) -> Result<Self, PreprocessError> {
+        if text == BYTES {
+            return Ok(Self::Bytes);
+        }
+        let unknown = || PreprocessError::Text { text: text.to_owned() };
+        let (conversion, held_out) = match text.split_once(", test ") {
+            None => (text, None),
+            Some((conversion, held_out)) => (conversion, Some(held_out.parse().map_err(|()| unknown())?)),
+        };
+        let (input, resize) = conversion.split_once(", ").ok_or_else(unknown)?;
+        let (resize, background) = match resize.split_once(", background ") {
+            None => (resize, Background::BLACK),
+            Some((resize, background)) => (resize, background.parse().map_err(|_| unknown())?),
+        };
+        let (shape, color) = input.split_once(' ').ok_or_else(unknown)?;
+        let conversion = Conversion::new(parse_shape(shape).map_err(|_| unknown())?, resize.parse()?)?;
+        let conversion = conversion.with_background(background);
+        if color != color_name(conversion.shape) {
+            return Err(unknown());
+        }
+        Ok(Self::Pictures { conversion, held_out })
+    }
+}
+
+impl TryFrom<String> for Preprocessing {
+    type Error = PreprocessError;
+
+    fn try_from(text: String) -> Result<Self, PreprocessError> {
+        text.parse()
+    }
+}
+
+impl From<Preprocessing> for String {
+    fn from(preprocessing: Preprocessing) -> Self {
+        preprocessing.to_string()
+    }
+}
+
+impl fmt::Display for Conversion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}, {}", self.shape, color_name(self.shape), self.resize)?;
+        // As it was written before there was a choice.
+        if self.background == Background::BLACK { Ok(()) } else { write!(f, ", background {}", self.background) }
+    }
+}
+
+fn color_name(shape: Shape) -> &'static str {
+    if shape.channels == 1 { "gray" } else { "rgb" }
+}
+
+const RESIZES: [(&str, Resize); 4] = [
+    ("as they are", Resize::AsTheyAre),
+    ("resize stretch", Resize::Stretch),
+    ("resize fit", Resize::Fit),
+    ("resize crop", Resize::Crop),
+];
+
+impl fmt::Display for Resize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(RESIZES.iter().find(|(_, resize)| resize == self).map_or("", |(text, _)| text))
+    }
+}
+
+impl FromStr for Resize {
+    type Err = PreprocessError;
+
+    fn from_str(text: &str) -> Result<Self, PreprocessError> {
+        match RESIZES.iter().find(|(name, _)| *name == text) {
+            Some((_, resize)) => Ok(*resize),
+            None => Err(PreprocessError::Text { text: text.to_owned() }),
+        }
+    }
+}
+
+/// Reads `28x28x1`: height, width, channels.
+///
+/// # Errors
+/// [`PreprocessError::ShapeText`].
+pub fn parse_shape(text: &str) -> Result<Shape, PreprocessError> {
+    // Digits alone, as `u16` would also take a sign.
+    let number = |text: &str| text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let numbers: Option<Vec<u16>> = text.split('x').map(number).collect();
+    match numbers.as_deref() {
+        Some(&[height, width, channels]) => Ok(Shape { height, width, channels }),
+        _ => Err(PreprocessError::ShapeText { text: text.to_owned() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn shape(height: u16, width: u16, channels: u16) -> Shape {
+        Shape { height, width, channels }
+    }
+
+    #[test]
+    fn the_text_of_older_files_stays_what_it_was() {
+        assert_eq!(Preprocessing::default().to_string(), "bytes 0 to 255 as they are");
+        assert_eq!("bytes 0 to 255 as they are".parse::<Preprocessing>().unwrap(), Preprocessing::Bytes);
+        let input = shape(28, 28, 1);
+        let conversion = Preprocessing::Bytes.conversion(input).unwrap();
+        assert_eq!((conversion.shape(), conversion.resize()), (input, Resize::AsTheyAre));
+    }
+
+    #[test]
+    fn other_texts_are_refused_and_quoted() {
+        for text in [
+            "",
+            "as they are",
+            "28x28x1",
+            "28x28x1 gray",
+            "28x28x1 rgb, resize crop",
+            "28x28x1 gray, resize zoom",
+            "28x+28x1 gray, resize crop",
+            "28x28 gray, resize crop",
+            "28x28x1 gray, resize crop, test x",
+            "28x28x1 gray, resize crop, test 1.5",
+            "28x28x1 gray, resize crop, test 0.15 of nothing",
+            "28x28x1 gray, resize crop ",
+            "28x28x1 gray, resize crop, background",
+            "28x28x1 gray, resize crop, background pink",
+            "28x28x1 gray, resize crop, test 0.5, background white",
+        ] {
+            let message = text.parse::<Preprocessing>().unwrap_err().to_string();
+            assert!(message.contains("is unknown here; another version"), "{text:?}: {message}");
+        }
+        let message = "28x28x2 rgb, resize crop".parse::<Preprocessing>().unwrap_err().to_string();
+        assert_eq!(message, "an input of 28x28x2 has 2 channels; pictures have 1 (gray) or 3 (RGB)");
+        let message = "0x28x1 gray, resize crop".parse::<Preprocessing>().unwrap_err().to_string();
+        assert_eq!(message, "an input of 0x28x1 has a side that is not 1 to 1024");
+    }
+
+    #[test]
+    fn a_text_that_contradicts_the_models_input_is_refused() {
+        let text = "32x32x3 rgb, resize fit";
+        Preprocessing::of_model(text, shape(32, 32, 3)).unwrap();
+        let message = Preprocessing::of_model(text, shape(32, 32, 1)).unwrap_err().to_string();
+        assert_eq!(message, "the model's preprocessing makes pictures of 32x32x3, but its input is 32x32x1");
+    }
+
+    proptest! {
+        #[test]
+        fn every_preprocessing_survives_the_way_into_a_file_and_back(
+            height in 1..=LONGEST_SIDE,
+            width in 1..=LONGEST_SIDE,
+            channels in prop::sample::select(vec![1, 3]),
+            resize in prop::sample::select(RESIZES.map(|(_, resize)| resize).to_vec()),
+            share in prop::option::of(0.001f64..0.999),
+            hash in prop::option::of(any::<[u8; 32]>()),
+            background in "black|white|gray|green|#[0-9a-f]{6}",
+        ) {
+            let conversion = Conversion::new(shape(height, width, channels), resize).unwrap();
+            let conversion = conversion.with_background(background.parse().unwrap());
+            let fingerprint = hash.map(|hash| held_out::Fingerprint::of_hash(&hash));
+            let held_out = share.map(|share| HeldOut { share, fingerprint });
+            let preprocessing = Preprocessing::Pictures { conversion, held_out };
+            prop_assert_eq!(preprocessing.to_string().parse::<Preprocessing>().unwrap(), preprocessing);
+            let json = serde_json::to_string(&preprocessing).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Preprocessing>(&json).unwrap(), preprocessing);
+        }
+    }
+}

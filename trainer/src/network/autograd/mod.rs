@@ -1,0 +1,43 @@
+//! The operations of a training step, each with its own gradient, as candle `CustomOp`s.
+//!
+//! candle's own convolution computes the gradient of raw pictures and uses one core for one input channel; its
+//! max-pool gives the maximum a quarter of its gradient. These do neither. Activations are `f32`, `[n, height, width,
+//! channels]`, channels innermost, as on the chip.
+//!
+//! Every sum is taken in an order that depends on shapes alone, never on how many threads there are or which ends
+//! first: the same inputs give the same bits.
+
+mod conv2d;
+mod cross_entropy;
+mod dense;
+mod dropout;
+mod matrix;
+mod max_pool2d;
+mod recorded;
+
+use candle_core::{CpuStorage, Layout, Result, Tensor};
+
+pub use conv2d::{Conv2dOptions, Padding, conv2d, conv2d_recorded};
+pub use cross_entropy::{Targets, Voice, softmax_cross_entropy, softmax_cross_entropy_recorded};
+pub use dense::{dense, dense_recorded};
+pub use dropout::dropout_recorded;
+pub use max_pool2d::{max_pool2d, max_pool2d_recorded};
+pub use recorded::{Gradients, Recorded};
+
+/// The values of a contiguous `f32` operand.
+pub(crate) fn values<'s>(storage: &'s CpuStorage, layout: &Layout) -> Result<&'s [f32]> {
+    match layout.contiguous_offsets() {
+        Some((start, end)) => Ok(&storage.as_slice::<f32>()?[start..end]),
+        None => candle_core::bail!("operand of shape {:?} is not contiguous", layout.shape()),
+    }
+}
+
+/// Lends the values of a contiguous `f32` tensor on the CPU, without a copy.
+pub(crate) fn with_values<T>(tensor: &Tensor, read: impl FnOnce(&[f32]) -> Result<T>) -> Result<T> {
+    let tensor = tensor.contiguous()?;
+    let (storage, layout) = tensor.storage_and_layout();
+    match &*storage {
+        candle_core::Storage::Cpu(storage) => read(values(storage, layout)?),
+        _ => candle_core::bail!("training runs on the CPU"),
+    }
+}

@@ -1,0 +1,78 @@
+//! Operations that remember what they need for their gradients, outside candle's graph.
+//!
+//! candle's own backward pass adds each gradient to a fresh tensor of zeros, on threads that spin while they wait: at
+//! batch 32 that took longer than all the arithmetic of the step. A network is a chain, so its gradients can be handed
+//! from operation to operation instead.
+
+use candle_core::{CustomOp1, CustomOp3, Result, Tensor};
+
+/// An operation that ran, with what went in and what came out.
+pub struct Recorded {
+    /// What came out.
+    pub output: Tensor,
+    operation: Operation,
+}
+
+/// What an operation's arguments receive; `None` for those that need no gradient.
+pub struct Gradients {
+    /// Of the activation that went in.
+    pub input: Option<Tensor>,
+    /// Of weight and bias, where there are any.
+    pub parameters: Option<(Tensor, Tensor)>,
+}
+
+enum Operation {
+    One { input: Tensor, operation: Box<dyn CustomOp1> },
+    Three { input: Tensor, weight: Tensor, bias: Tensor, operation: Box<dyn CustomOp3> },
+    Both { first: Box<Recorded>, second: Box<Recorded> },
+}
+
+impl Recorded {
+    /// Runs an operation of one argument.
+    ///
+    /// # Errors
+    /// Those of candle.
+    pub(crate) fn one(input: &Tensor, operation: impl CustomOp1 + 'static) -> Result<Self> {
+        let output = input.apply_op1_no_bwd(&operation)?;
+        Ok(Self { output, operation: Operation::One { input: input.clone(), operation: Box::new(operation) } })
+    }
+
+    pub(super) fn three(
+        input: &Tensor,
+        weight: &Tensor,
+        bias: &Tensor,
+        operation: impl CustomOp3 + 'static,
+    ) -> Result<Self> {
+        let output = input.apply_op3_no_bwd(weight, bias, &operation)?;
+        let (input, weight, bias) = (input.clone(), weight.clone(), bias.clone());
+        Ok(Self { output, operation: Operation::Three { input, weight, bias, operation: Box::new(operation) } })
+    }
+
+    /// This operation and `next`, which took what it put out, as one.
+    #[must_use]
+    pub fn then(self, next: Self) -> Self {
+        let output = next.output.clone();
+        Self { output, operation: Operation::Both { first: Box::new(self), second: Box::new(next) } }
+    }
+
+    /// The gradients of the arguments, given that of the output, in any shape of as many values.
+    ///
+    /// # Errors
+    /// Those of candle.
+    pub fn backward(&self, gradient: &Tensor) -> Result<Gradients> {
+        let gradient = gradient.reshape(self.output.shape())?;
+        match &self.operation {
+            Operation::One { input, operation } => {
+                Ok(Gradients { input: operation.bwd(input, &self.output, &gradient)?, parameters: None })
+            }
+            Operation::Three { input, weight, bias, operation } => {
+                let (input, weight, bias) = operation.bwd(input, weight, bias, &self.output, &gradient)?;
+                Ok(Gradients { input, parameters: weight.zip(bias) })
+            }
+            Operation::Both { first, second } => match second.backward(&gradient)?.input {
+                Some(gradient) => first.backward(&gradient),
+                None => Ok(Gradients { input: None, parameters: None }),
+            },
+        }
+    }
+}

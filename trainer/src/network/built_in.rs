@@ -1,0 +1,10 @@
+//! The architectures that are part of the program.
+
+/// The built-in files, by name.
+pub const BUILT_IN: [(&str, &str); 5] = [
+    ("mlp", include_str!("../../architectures/mlp.toml")),
+    ("cnn", include_str!("../../architectures/cnn.toml")),
+    ("small", include_str!("../../architectures/small.toml")),
+    ("tiny", include_str!("../../architectures/tiny.toml")),
+    ("large", include_str!("../../architectures/large.toml")),
+];

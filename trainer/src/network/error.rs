@@ -1,0 +1,144 @@
+//! Why an architecture is refused.
+
+use infer_core::Shape;
+
+use super::built_in::BUILT_IN;
+use crate::support::limits::{LONGEST_NAME, MOST_MACS};
+use crate::support::printable::toml_error;
+use crate::support::text::thousands;
+
+/// Weights and biases at most: a hundred times what the largest microcontroller holds.
+pub const MOST_PARAMETERS: usize = 64 << 20;
+
+/// Values of a picture, or that leave a layer, at most; a training holds some dozens of pictures' at once.
+pub const MOST_VALUES: usize = 4 << 20;
+
+/// Why an architecture was refused.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum ArchitectureError {
+    /// No built-in architecture of that name.
+    #[error(
+        "there is no architecture {name:?}; the built-in ones are {}; a name with a dot or a slash is a TOML file",
+        names()
+    )]
+    Unknown {
+        /// What was asked for.
+        name: String,
+    },
+    /// The TOML does not say what an architecture says.
+    #[error("architecture file: {}", toml_error(.0))]
+    Toml(#[from] toml::de::Error),
+    /// A name that no directory can have.
+    #[error(
+        "architecture file: the name {} is no name for a directory, which a run is called by; it must have at most {LONGEST_NAME} \
+         bytes",
+        quoted(name)
+    )]
+    Name {
+        /// The name in the file.
+        name: String,
+    },
+    /// A layer cannot follow the one before it.
+    #[error("architecture {name:?}, layer {layer} ({kind}): its input is {input}; {reason}")]
+    Layer {
+        /// Name of the architecture.
+        name: String,
+        /// The layer, counted from 1.
+        layer: usize,
+        /// What it is.
+        kind: String,
+        /// Shape that goes in.
+        input: Shape,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A layer whose numbers fit no input.
+    #[error("architecture {name:?}, layer {layer} ({kind}): {reason}")]
+    Numbers {
+        /// Name of the architecture.
+        name: String,
+        /// The layer, counted from 1.
+        layer: usize,
+        /// What it is.
+        kind: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A dense layer that is not the last one does not say how many outputs it has.
+    #[error("architecture {name:?}, layer {layer} (dense): outputs is missing; only the last layer may leave it out")]
+    NoOutputs {
+        /// Name of the architecture.
+        name: String,
+        /// The layer, counted from 1.
+        layer: usize,
+    },
+    /// The last layer has another number of outputs than there are classes.
+    #[error(
+        "architecture {name:?}: its last layer has {outputs} outputs, but there are {classes} classes; \
+         set outputs = {classes} there, or leave outputs out, which gives one per class"
+    )]
+    Classes {
+        /// Name of the architecture.
+        name: String,
+        /// Outputs in the file.
+        outputs: u16,
+        /// Classes of the data.
+        classes: u16,
+    },
+    /// The last layer is not a dense layer without ReLU.
+    #[error("architecture {name:?} must end in a dense layer without relu, one output per class")]
+    LastLayer {
+        /// Name of the architecture.
+        name: String,
+    },
+    /// More than can be trained, let alone run on a chip.
+    #[error(
+        "architecture {name:?}, layer {layer} ({kind}): with it there are {} weights and biases, and it puts out {} values; \
+         at most {} and {} can be trained", thousands(*.parameters), thousands(*.values),
+        thousands(MOST_PARAMETERS), thousands(MOST_VALUES)
+    )]
+    TooLarge {
+        /// Name of the architecture.
+        name: String,
+        /// The layer, counted from 1.
+        layer: usize,
+        /// What it is.
+        kind: String,
+        /// Weights and biases of it and all layers in front of it.
+        parameters: usize,
+        /// Values that leave it.
+        values: usize,
+    },
+    /// More work than a training could do.
+    #[error(
+        "architecture {name:?}: an inference takes {} multiply-accumulates, and at most {} can be trained",
+        thousands(*.macs), thousands(MOST_MACS as usize)
+    )]
+    TooSlow {
+        /// Name of the architecture.
+        name: String,
+        /// Multiply-accumulates of an inference.
+        macs: usize,
+    },
+    /// The input shape has a zero, or too much of everything.
+    #[error("architecture {name:?}: input {input} has no values, or more than {}", thousands(MOST_VALUES))]
+    Input {
+        /// Name of the architecture.
+        name: String,
+        /// The shape in the file.
+        input: Shape,
+    },
+}
+
+/// The names of the built-in architectures, separated by commas.
+fn names() -> String {
+    let names: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
+    names.join(", ")
+}
+
+/// The beginning of a name, in quotes.
+fn quoted(name: &str) -> String {
+    let shown: String = name.chars().take(40).collect();
+    if shown.len() < name.len() { format!("{shown:?}...") } else { format!("{name:?}") }
+}

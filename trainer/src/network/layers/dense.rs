@@ -1,0 +1,111 @@
+//! Fully connected layer; the last layer of a network is one, and puts out the logits.
+
+use std::fmt;
+
+use candle_core::Result as CandleResult;
+use infer_core::{Shape, format};
+use serde::{Deserialize, Serialize};
+
+use super::operator::{Forward, FromFile, Operator, OutputCodes, WeightShape, then_relu};
+use crate::network::autograd::{self, Recorded};
+use crate::network::record::{Numbers, QuantizedLayer, WrongNumbers};
+use crate::network::work::{Kernel, Work};
+
+/// Fully connected layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dense {
+    /// Values it puts out.
+    pub outputs: u16,
+    /// Whether ReLU follows.
+    #[serde(default)]
+    pub relu: bool,
+}
+
+/// A dense layer as it is in a file: the last one may leave its outputs to the data.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::network) struct FileDense {
+    pub outputs: Option<u16>,
+    #[serde(default)]
+    pub relu: bool,
+}
+
+impl FromFile for Dense {
+    type File = FileDense;
+
+    fn from_file(FileDense { outputs, relu }: FileDense) -> Option<Self> {
+        outputs.map(|outputs| Self { outputs, relu })
+    }
+}
+
+impl Operator for Dense {
+    fn check(&self) -> Result<(), String> {
+        if self.outputs == 0 { Err("it has no outputs".to_owned()) } else { Ok(()) }
+    }
+
+    fn output(&self, _: Shape) -> Result<Shape, String> {
+        Ok(Shape::flat(self.outputs))
+    }
+
+    fn weights(&self, input: Shape) -> Option<WeightShape> {
+        let outputs = usize::from(self.outputs);
+        Some(WeightShape { dimensions: vec![outputs, input.len()], fan_out: outputs })
+    }
+
+    fn is_pool(&self) -> bool {
+        false
+    }
+
+    fn absorbs_pool(&self) -> bool {
+        false
+    }
+
+    fn output_codes(&self) -> OutputCodes {
+        OutputCodes::Own
+    }
+
+    fn takes_dropout(&self) -> bool {
+        true
+    }
+
+    fn forward(&self, forward: Forward<'_>) -> CandleResult<Recorded> {
+        let (weight, bias) = forward.parameters(self)?;
+        autograd::dense_recorded(&forward.input.flatten_from(1)?, weight, bias, self.relu, forward.input_gradient)
+    }
+
+    fn quantized(&self, numbers: Numbers) -> Result<QuantizedLayer, WrongNumbers> {
+        match numbers {
+            Numbers::Requantized { rescale, weights } => {
+                Ok(QuantizedLayer::Dense { outputs: self.outputs, relu: self.relu, rescale, weights })
+            }
+            Numbers::Logits { scale, biases, weights } => {
+                Ok(QuantizedLayer::Logits { classes: self.outputs, scale, biases, weights })
+            }
+            Numbers::None => Err(WrongNumbers::of(self)),
+        }
+    }
+
+    fn work(&self, input: Shape, output: Shape, _: bool) -> Work {
+        let (rows, inputs) = (self.outputs.into(), input.len());
+        Work { kernel: Kernel::Dense, rows, outputs: output.len(), inputs, places: 1 }
+    }
+}
+
+impl From<&format::Dense<'_>> for Dense {
+    fn from(record: &format::Dense<'_>) -> Self {
+        Self { outputs: record.outputs, relu: record.requantize.relu }
+    }
+}
+
+impl From<&format::Logits<'_>> for Dense {
+    fn from(record: &format::Logits<'_>) -> Self {
+        Self { outputs: record.classes, relu: false }
+    }
+}
+
+impl fmt::Display for Dense {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "dense {}{}", self.outputs, then_relu(self.relu))
+    }
+}

@@ -1,0 +1,140 @@
+//! What every operator decides, and what it gets to do so.
+
+use std::fmt;
+
+use candle_core::{Result, Tensor};
+use infer_core::Shape;
+use serde::de::DeserializeOwned;
+
+use crate::network::autograd::Recorded;
+use crate::network::record::{Numbers, QuantizedLayer, WrongNumbers};
+use crate::network::work::Work;
+
+/// What each operator decides for itself. No method has a default: a new operator does not compile until it has decided
+/// all of them. Its `Display` is its row in tables.
+pub trait Operator: fmt::Display {
+    /// Refuses numbers that no input fits.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    fn check(&self) -> std::result::Result<(), String>;
+
+    /// The shape that comes out, given numbers that [`check`](Self::check) accepts.
+    ///
+    /// # Errors
+    /// Why none does.
+    fn output(&self, input: Shape) -> std::result::Result<Shape, String>;
+
+    /// Its weights, if it has any; a bias belongs to each row of them.
+    fn weights(&self, input: Shape) -> Option<WeightShape>;
+
+    /// Whether it is the 2x2 max-pool of stride 2, which an operator before it may compute before it stores its outputs.
+    fn is_pool(&self) -> bool;
+
+    /// Whether it computes such a pool after it in the same pass.
+    fn absorbs_pool(&self) -> bool;
+
+    /// What the codes mean that it puts out.
+    fn output_codes(&self) -> OutputCodes;
+
+    /// Whether training may leave out some of its inputs.
+    fn takes_dropout(&self) -> bool;
+
+    /// Runs it on a batch, and keeps what its gradients need.
+    ///
+    /// # Errors
+    /// Those of candle; parameters that it does not have, or the lack of those that it has.
+    fn forward(&self, forward: Forward<'_>) -> Result<Recorded>;
+
+    /// The layer as it is in the model file.
+    ///
+    /// # Errors
+    /// Where these are not the numbers of such a layer.
+    fn quantized(&self, numbers: Numbers) -> std::result::Result<QuantizedLayer, WrongNumbers>;
+
+    /// What a stage computes that begins with it, given the shape that comes in and the one that leaves the stage.
+    fn work(&self, input: Shape, output: Shape, fused: bool) -> Work;
+}
+
+/// The shape of a layer's weights.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WeightShape {
+    /// `[rows, kernel height, kernel width, channels]` or `[rows, inputs]`: a row for each output channel.
+    pub dimensions: Vec<usize>,
+    /// Output values that one input value counts in, at most: what weights are initialized by.
+    pub fan_out: usize,
+}
+
+impl WeightShape {
+    /// Weights of a row: those that one output value is computed from.
+    #[must_use]
+    pub fn fan_in(&self) -> usize {
+        self.dimensions.iter().skip(1).product()
+    }
+
+    /// Rows, each with a bias.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.dimensions.first().copied().unwrap_or(0)
+    }
+}
+
+/// What the codes mean that a layer puts out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputCodes {
+    /// What calibration finds for it.
+    Own,
+    /// What those mean that come in: it chooses among them.
+    OfInput,
+}
+
+/// What a layer runs on.
+#[derive(Clone, Copy)]
+pub struct Forward<'a> {
+    /// `[n, ...]`.
+    pub input: &'a Tensor,
+    /// Weight and bias, of a layer that has them.
+    pub parameters: Option<&'a (Tensor, Tensor)>,
+    /// Whether the layer after it, which it [absorbs](Operator::absorbs_pool), is computed too.
+    pub fused: bool,
+    /// Whether the input needs a gradient.
+    pub input_gradient: bool,
+}
+
+impl<'a> Forward<'a> {
+    /// Weight and bias.
+    ///
+    /// # Errors
+    /// Where there are none.
+    pub fn parameters(&self, layer: &dyn Operator) -> Result<&'a (Tensor, Tensor)> {
+        match self.parameters {
+            Some(parameters) => Ok(parameters),
+            None => candle_core::bail!("{layer}: it has no parameters"),
+        }
+    }
+
+    /// Refuses parameters for a layer that has none.
+    ///
+    /// # Errors
+    /// Where there are some.
+    pub fn no_parameters(&self, layer: &dyn Operator) -> Result<()> {
+        match self.parameters {
+            Some(_) => candle_core::bail!("{layer}: it has parameters, and needs none"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// An operator as an architecture file has it.
+pub(in crate::network) trait FromFile: Sized {
+    /// Its keys.
+    type File: DeserializeOwned;
+
+    /// The operator; `None` where the number of outputs is left to the data.
+    fn from_file(file: Self::File) -> Option<Self>;
+}
+
+/// How a name ends where ReLU follows.
+pub(super) fn then_relu(relu: bool) -> &'static str {
+    if relu { " + relu" } else { "" }
+}

@@ -1,0 +1,28 @@
+//! Networks: their layers as data, the stages that these run in, and the float model.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`layers`] | one file for each operator |
+//! | [`architecture`], [`template`] | layers with the shapes between them, and the TOML files that they are read from |
+//! | [`chain`] | which layers run as one, and what the codes between them mean |
+//! | [`work`] | what a stage computes, counted |
+//! | [`record`] | layers in the numbers of the model file |
+//! | [`autograd`] | the operations of a training step with their gradients |
+//! | [`model`] | parameters, the forward and the backward pass |
+
+pub mod architecture;
+pub mod autograd;
+mod built_in;
+pub mod chain;
+mod error;
+pub mod layers;
+pub mod model;
+pub mod record;
+pub mod template;
+pub mod work;
+
+pub use architecture::{Architecture, ShapedLayer};
+pub use error::{ArchitectureError, MOST_PARAMETERS, MOST_VALUES};
+pub use layers::{Conv, Dense, Layer, MaxPool, Padding};
+pub use model::FloatModel;
+pub use template::{EXAMPLE_CLASSES, Template};

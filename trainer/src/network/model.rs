@@ -1,0 +1,326 @@
+//! The float model: parameters as candle variables, and the forward pass that training and calibration share.
+
+use std::collections::HashMap;
+
+use candle_core::backprop::GradStore;
+use candle_core::{DType, Device, Result, Tensor, Var};
+
+use super::architecture::{Architecture, ShapedLayer};
+use super::layers::Forward;
+use crate::network::autograd::{self, Recorded, Targets};
+use crate::support::rng::{self, ChaCha8Rng, Purpose, RngExt};
+
+/// An architecture with parameters. All of them are `f32` on the CPU.
+pub struct FloatModel {
+    architecture: Architecture,
+    parameters: Vec<Option<Parameters>>,
+    rounding: Option<Box<dyn Rounding>>,
+}
+
+/// What a model computes with in place of its own numbers, while it learns to do with less of them. Gradients by what
+/// stands in for a parameter are taken for the parameter's own.
+pub trait Rounding: Send + Sync {
+    /// Weight and bias in place of those of layer `index`.
+    ///
+    /// # Errors
+    /// Those of candle.
+    fn parameters(&self, index: usize, own: &Parameters) -> Result<(Tensor, Tensor)>;
+
+    /// What happens to the activation of layer `index`, if anything does. A convolution's is what leaves the pool that it
+    /// is fused with.
+    ///
+    /// # Errors
+    /// Those of candle.
+    fn activation(&self, index: usize, activation: &Tensor) -> Result<Option<Recorded>>;
+}
+
+/// Weights and biases of one layer.
+pub struct Parameters {
+    /// `[output channels, kernel, kernel, input channels]` or `[outputs, inputs]`.
+    pub weight: Var,
+    /// `[output channels]`.
+    pub bias: Var,
+}
+
+/// What a training step needs of a forward and a backward pass.
+pub struct Pass {
+    /// `[n, classes]`.
+    pub logits: Tensor,
+    /// Mean cross-entropy over the pictures.
+    pub loss: f32,
+    /// Its gradient by each variable of the model.
+    pub gradients: GradStore,
+}
+
+/// A copy of all parameters, that later training steps leave as it is.
+pub struct Snapshot(Vec<Tensor>);
+
+impl Snapshot {
+    /// Of these values, in the order of [`FloatModel::variables`].
+    pub(crate) fn of(values: Vec<Tensor>) -> Self {
+        Self(values)
+    }
+
+    pub(crate) fn tensors(&self) -> &[Tensor] {
+        &self.0
+    }
+
+    /// The numbers, in the order of [`FloatModel::variables`].
+    ///
+    /// # Errors
+    /// Those of candle.
+    pub fn values(&self) -> Result<Vec<Vec<f32>>> {
+        self.0.iter().map(|tensor| tensor.flatten_all()?.to_vec1()).collect()
+    }
+
+    /// What [`values`](Self::values) gave, of this model.
+    ///
+    /// # Errors
+    /// Where there are more or fewer than the model has.
+    pub fn from_values(model: &FloatModel, values: &[Vec<f32>]) -> Result<Self> {
+        let variables = model.variables();
+        if variables.len() != values.len() {
+            candle_core::bail!("weights of {} variables, where the network has {}", values.len(), variables.len());
+        }
+        let tensor = |(variable, values): (&Var, &Vec<f32>)| Tensor::from_slice(values, variable.shape(), &Device::Cpu);
+        Ok(Self(variables.iter().zip(values).map(tensor).collect::<Result<_>>()?))
+    }
+}
+
+/// Values that a training step leaves out in front of dense layers.
+pub struct Dropout<'g> {
+    /// The probability of each.
+    pub rate: f64,
+    /// Which ones.
+    pub generator: &'g mut ChaCha8Rng,
+}
+
+impl FloatModel {
+    /// Fresh parameters: weights Glorot-uniform (Glorot and Bengio 2010: within `sqrt(6 / (fan_in + fan_out))`), biases
+    /// zero, all from `seed`.
+    ///
+    /// # Errors
+    /// Those of candle.
+    pub fn new(architecture: Architecture, seed: u64) -> Result<Self> {
+        let initialize = |index: usize, layer: &ShapedLayer| {
+            let shape = layer.weights()?;
+            let rows = shape.rows();
+            let limit = (6.0 / (shape.fan_in() + shape.fan_out) as f32).sqrt();
+            let mut generator = rng::stream(seed, Purpose::Initialize, index as u64);
+            let values: Vec<f32> =
+                (0..shape.dimensions.iter().product()).map(|_| generator.random_range(-limit..limit)).collect();
+            Some(Tensor::from_vec(values, shape.dimensions, &Device::Cpu).and_then(|weight| {
+                let bias = Tensor::zeros(rows, DType::F32, &Device::Cpu)?;
+                Ok(Parameters { weight: Var::from_tensor(&weight)?, bias: Var::from_tensor(&bias)? })
+            }))
+        };
+        let parameters = architecture
+            .layers
+            .iter()
+            .enumerate()
+            .map(|(index, layer)| initialize(index, layer).transpose())
+            .collect::<Result<_>>()?;
+        Ok(Self { architecture, parameters, rounding: None })
+    }
+
+    /// The parameters that the bytes of [`to_safetensors`](Self::to_safetensors) hold.
+    ///
+    /// # Errors
+    /// Those of candle: bytes of something else, or tensors of other names or shapes than the architecture's.
+    pub fn from_safetensors(architecture: Architecture, bytes: &[u8]) -> Result<Self> {
+        let tensors = candle_core::safetensors::load_buffer(bytes, &Device::Cpu)?;
+        let read = |name: String, dimensions: &[usize]| match tensors.get(&name) {
+            None => candle_core::bail!("there is no tensor {name}"),
+            Some(tensor) if tensor.dims() != dimensions => candle_core::bail!(
+                "tensor {name} has shape {:?}, the architecture asks for {dimensions:?}",
+                tensor.dims()
+            ),
+            Some(tensor) if tensor.dtype() != DType::F32 => {
+                candle_core::bail!("tensor {name} holds {:?}, not F32", tensor.dtype())
+            }
+            Some(tensor) => Var::from_tensor(tensor),
+        };
+        let layers = architecture.layers.iter().enumerate();
+        let parameters = layers.map(|(index, layer)| match layer.weights() {
+            None => Ok(None),
+            Some(shape) => Ok(Some(Parameters {
+                weight: read(format!("layers.{index}.weight"), &shape.dimensions)?,
+                bias: read(format!("layers.{index}.bias"), &[shape.rows()])?,
+            })),
+        });
+        let parameters = parameters.collect::<Result<_>>()?;
+        Ok(Self { architecture, parameters, rounding: None })
+    }
+
+    /// All parameters as safetensors, named `layers.N.weight` and `layers.N.bias`, N counted from 0.
+    ///
+    /// # Errors
+    /// Those of candle.
+    pub fn to_safetensors(&self) -> Result<Vec<u8>> {
+        let mut tensors = HashMap::new();
+        for (index, parameters) in self.parameters.iter().enumerate() {
+            if let Some(Parameters { weight, bias }) = parameters {
+                tensors.insert(format!("layers.{index}.weight"), weight.as_tensor());
+                tensors.insert(format!("layers.{index}.bias"), bias.as_tensor());
+            }
+        }
+        Ok(safetensors::serialize(tensors, None)?)
+    }
+
+    /// What the network is made of.
+    #[must_use]
+    pub fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    /// Weights and biases of each layer; `None` for a layer without.
+    #[must_use]
+    pub fn parameters(&self) -> &[Option<Parameters>] {
+        &self.parameters
+    }
+
+    /// All variables, in the order of the layers, weight before bias.
+    #[must_use]
+    pub fn variables(&self) -> Vec<Var> {
+        let layers = self.parameters.iter().flatten();
+        layers.flat_map(|parameters| [parameters.weight.clone(), parameters.bias.clone()]).collect()
+    }
+
+    /// From now on the model computes with rounded numbers, or with its own again.
+    pub fn set_rounding(&mut self, rounding: Option<Box<dyn Rounding>>) {
+        self.rounding = rounding;
+    }
+
+    /// Whether it computes with rounded numbers.
+    #[must_use]
+    pub fn is_rounded(&self) -> bool {
+        self.rounding.is_some()
+    }
+
+    /// A true copy of all parameters: candle's `clone` would share the storage that training writes to.
+    ///
+    /// # Errors
+    /// Those of candle.
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        Ok(Snapshot(self.variables().iter().map(|variable| variable.copy()).collect::<Result<_>>()?))
+    }
+
+    /// Sets all parameters to those of a snapshot of this model.
+    ///
+    /// # Errors
+    /// Those of candle.
+    pub fn restore(&self, snapshot: &Snapshot) -> Result<()> {
+        self.variables().iter().zip(&snapshot.0).try_for_each(|(variable, value)| variable.set(value))
+    }
+
+    /// Logits `[n, classes]` of pictures `[n, height, width, channels]`.
+    ///
+    /// # Errors
+    /// Those of candle.
+    pub fn forward(&self, pictures: &Tensor) -> Result<Tensor> {
+        self.forward_traced(pictures, |_, _| Ok(()))
+    }
+
+    /// As [`forward`](Self::forward), and shows `trace` what each layer put out: its index and the activation. A
+    /// convolution that is fused with the pool behind it is shown with what the pool put out.
+    ///
+    /// # Errors
+    /// Those of candle and of `trace`.
+    pub fn forward_traced(
+        &self,
+        pictures: &Tensor,
+        mut trace: impl FnMut(usize, &Tensor) -> Result<()>,
+    ) -> Result<Tensor> {
+        self.forward_edited(pictures, |index, activation| {
+            trace(index, &activation)?;
+            Ok(activation)
+        })
+    }
+
+    /// As [`forward_traced`](Self::forward_traced), and the network goes on with what `edit` makes of each activation.
+    ///
+    /// # Errors
+    /// Those of candle and of `edit`.
+    pub fn forward_edited(
+        &self,
+        pictures: &Tensor,
+        mut edit: impl FnMut(usize, Tensor) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        self.run(pictures, None, |index, recorded| edit(index, recorded.output))
+    }
+
+    /// One forward and one backward pass: logits, mean cross-entropy, and its gradient by each variable.
+    ///
+    /// # Errors
+    /// Those of candle.
+    pub fn loss_and_gradients(
+        &self,
+        pictures: &Tensor,
+        targets: Targets,
+        dropout: Option<Dropout<'_>>,
+    ) -> Result<Pass> {
+        let mut records = Vec::with_capacity(self.parameters.len());
+        let logits = self.run(pictures, dropout, |index, recorded| {
+            let output = recorded.output.clone();
+            records.push((index, recorded));
+            Ok(output)
+        })?;
+        let loss = autograd::softmax_cross_entropy_recorded(&logits, targets)?;
+        // candle makes a store of gradients nowhere else than in a backward pass; that of a constant is one without work.
+        let mut gradients = loss.output.backward()?;
+        let mut flowing = loss.backward(&loss.output.ones_like()?)?.input;
+        for (index, recorded) in records.iter().rev() {
+            let Some(gradient) = flowing.take() else { break };
+            let autograd::Gradients { input, parameters } = recorded.backward(&gradient)?;
+            if let (Some(Parameters { weight, bias }), Some(gradient)) = (&self.parameters[*index], parameters) {
+                gradients.insert(weight, gradient.0);
+                gradients.insert(bias, gradient.1);
+            }
+            flowing = input;
+        }
+        Ok(Pass { logits, loss: loss.output.to_scalar()?, gradients })
+    }
+
+    /// Runs the stages in order and gives each to `take`, with the index of its layer; what `take` gives back is what
+    /// the next one runs on.
+    fn run(
+        &self,
+        pictures: &Tensor,
+        mut dropout: Option<Dropout<'_>>,
+        mut take: impl FnMut(usize, Recorded) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        let mut activation = pictures.clone();
+        for stage in self.architecture.stages() {
+            let (index, operator) = (stage.index, stage.layer.layer.operator());
+            // Pictures need no gradient: skipping it saves the first layer half of its backward pass.
+            let input_gradient = index > 0;
+            if let (true, Some(Dropout { rate, generator }), true) =
+                (operator.takes_dropout(), &mut dropout, input_gradient)
+            {
+                activation = take(index, autograd::dropout_recorded(&activation, *rate, generator)?)?;
+            }
+            let parameters = self.parameters[index].as_ref().map(|own| self.rounded(index, own)).transpose()?;
+            let recorded = operator.forward(Forward {
+                input: &activation,
+                parameters: parameters.as_ref(),
+                fused: stage.fused.is_some(),
+                input_gradient,
+            })?;
+            let rounding = self.rounding.as_ref().map(|rounding| rounding.activation(index, &recorded.output));
+            let recorded = match rounding.transpose()?.flatten() {
+                Some(rounded) => recorded.then(rounded),
+                None => recorded,
+            };
+            activation = take(index, recorded)?;
+        }
+        Ok(activation)
+    }
+
+    /// What a layer computes with: its parameters, or what stands in for them.
+    fn rounded(&self, index: usize, own: &Parameters) -> Result<(Tensor, Tensor)> {
+        match &self.rounding {
+            Some(rounding) => rounding.parameters(index, own),
+            None => Ok((own.weight.as_tensor().clone(), own.bias.as_tensor().clone())),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Layers in the numbers that infer-core computes with, as the model file has them.
+
+use std::fmt;
+
+use infer_core::format::{self, Blob, Codes, Requantize};
+
+/// A layer and the bytes it owns; the fields are those of [`format::Layer`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum QuantizedLayer {
+    /// Convolution.
+    Conv2d {
+        /// Channels it puts out.
+        output_channels: u16,
+        /// Height and width of the kernel.
+        kernel: u8,
+        /// What surrounds the input.
+        padding: format::Padding,
+        /// Whether ReLU follows.
+        relu: bool,
+        /// How accumulators become codes.
+        rescale: QuantizedRescale,
+        /// Packed weights.
+        weights: Vec<u8>,
+    },
+    /// Maximum of each 2x2 window.
+    MaxPool2d,
+    /// Fully connected layer.
+    Dense {
+        /// Values it puts out.
+        outputs: u16,
+        /// Whether ReLU follows.
+        relu: bool,
+        /// How accumulators become codes.
+        rescale: QuantizedRescale,
+        /// Packed weights.
+        weights: Vec<u8>,
+    },
+    /// The last layer.
+    Logits {
+        /// Number of classes.
+        classes: u16,
+        /// Real value of one step of a logit.
+        scale: f32,
+        /// `i32` biases, little-endian.
+        biases: Vec<u8>,
+        /// Packed weights.
+        weights: Vec<u8>,
+    },
+}
+
+/// How accumulators become codes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QuantizedRescale {
+    /// What the codes mean.
+    pub codes: Codes,
+    /// Left shift in front of the multiplication.
+    pub shift: u8,
+    /// Bias and multiplier of each channel, two little-endian `i32` each.
+    pub channels: Vec<u8>,
+}
+
+/// The numbers of a layer, of which its operator makes its record.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Numbers {
+    /// It has none, and puts out the codes that it gets.
+    None,
+    /// Weights, and what takes their accumulators to codes.
+    Requantized {
+        /// How accumulators become codes.
+        rescale: QuantizedRescale,
+        /// Packed weights.
+        weights: Vec<u8>,
+    },
+    /// Those of the last layer, whose accumulators are the logits.
+    Logits {
+        /// Real value of one step of a logit.
+        scale: f32,
+        /// `i32` biases, little-endian.
+        biases: Vec<u8>,
+        /// Packed weights.
+        weights: Vec<u8>,
+    },
+}
+
+/// Numbers that a layer cannot be made of.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{layer}: these are not the numbers of such a layer")]
+pub struct WrongNumbers {
+    /// What the layer does.
+    pub layer: String,
+}
+
+impl WrongNumbers {
+    /// For this layer.
+    pub(super) fn of(layer: &dyn fmt::Display) -> Self {
+        Self { layer: layer.to_string() }
+    }
+}
+
+impl QuantizedLayer {
+    /// The layer as it is written.
+    #[must_use]
+    pub fn borrow(&self) -> format::Layer<'_> {
+        match self {
+            Self::Conv2d { output_channels, kernel, padding, relu, rescale, weights } => {
+                format::Layer::Conv2d(format::Conv2d {
+                    output_channels: *output_channels,
+                    kernel: *kernel,
+                    padding: *padding,
+                    requantize: rescale.borrow(*relu),
+                    weights: Blob::unpadded(weights),
+                })
+            }
+            Self::MaxPool2d => format::Layer::MaxPool2d,
+            Self::Dense { outputs, relu, rescale, weights } => format::Layer::Dense(format::Dense {
+                outputs: *outputs,
+                requantize: rescale.borrow(*relu),
+                weights: Blob::unpadded(weights),
+            }),
+            Self::Logits { classes, scale, biases, weights } => format::Layer::Logits(format::Logits {
+                classes: *classes,
+                scale: *scale,
+                biases: Blob::unpadded(biases),
+                weights: Blob::unpadded(weights),
+            }),
+        }
+    }
+}
+
+impl QuantizedRescale {
+    fn borrow(&self, relu: bool) -> Requantize<'_> {
+        Requantize { codes: self.codes, relu, shift: self.shift, channels: Blob::unpadded(&self.channels) }
+    }
+}
+
+/// How the accumulators of a layer of the file become codes; `None` of a layer that has no codes of its own.
+#[must_use]
+pub fn requantize<'l, 'a>(record: &'l format::Layer<'a>) -> Option<&'l Requantize<'a>> {
+    match record {
+        format::Layer::Conv2d(conv) => Some(&conv.requantize),
+        format::Layer::Dense(dense) => Some(&dense.requantize),
+        format::Layer::MaxPool2d | format::Layer::Logits(_) => None,
+    }
+}

@@ -1,0 +1,213 @@
+//! Architectures as files: layers read from TOML, for inputs and classes that the data decide.
+
+use infer_core::Shape;
+use serde::Deserialize;
+
+use super::architecture::Architecture;
+use super::built_in::BUILT_IN;
+use super::error::ArchitectureError;
+use super::layers::{Dense, FileDense, FileLayer, Layer};
+use crate::support::limits::LONGEST_NAME;
+use crate::support::printable::is_control;
+
+/// Classes of an architecture that leaves their number to the data, where there are no data: those of Fashion-MNIST.
+pub const EXAMPLE_CLASSES: u16 = 10;
+
+/// An architecture whose input and number of classes are not settled.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Template {
+    /// What it is called.
+    pub name: String,
+    /// Shape of an image, as the file has it; data of another shape take its place.
+    pub input: Shape,
+    /// All layers but the last one.
+    layers: Vec<Layer>,
+    /// Outputs of the last layer, where the file gives them; else as many as there are classes.
+    outputs: Option<u16>,
+}
+
+/// The file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    name: String,
+    #[serde(default, rename = "description")]
+    _description: String,
+    input: [u16; 3],
+    layers: Vec<FileLayer>,
+}
+
+impl Template {
+    /// The built-in architecture of that name.
+    ///
+    /// # Errors
+    /// [`ArchitectureError::Unknown`].
+    pub fn built_in(name: &str) -> Result<Self, ArchitectureError> {
+        Self::from_toml(Self::built_in_file(name)?)
+    }
+
+    /// The TOML file of the built-in architecture of that name.
+    ///
+    /// # Errors
+    /// [`ArchitectureError::Unknown`].
+    pub fn built_in_file(name: &str) -> Result<&'static str, ArchitectureError> {
+        let found = BUILT_IN.iter().find(|(built_in, _)| *built_in == name);
+        found.map(|(_, text)| *text).ok_or_else(|| ArchitectureError::Unknown { name: name.to_owned() })
+    }
+
+    /// The TOML files of the built-in architectures, by name.
+    #[must_use]
+    pub fn built_in_files() -> &'static [(&'static str, &'static str)] {
+        &BUILT_IN
+    }
+
+    /// Reads a file, and checks what does not depend on the shape of an image.
+    ///
+    /// # Errors
+    /// [`ArchitectureError::Toml`], [`ArchitectureError::Name`], [`ArchitectureError::NoOutputs`],
+    /// [`ArchitectureError::Numbers`], [`ArchitectureError::LastLayer`].
+    pub fn from_toml(text: &str) -> Result<Self, ArchitectureError> {
+        let File { name, input: [height, width, channels], mut layers, .. } = toml::from_str(text)?;
+        let is_unusable =
+            |name: &str| name.contains(['/', '\\']) || name.contains(is_control) || name.len() > LONGEST_NAME;
+        if name.is_empty() || name.starts_with('.') || is_unusable(&name) {
+            return Err(ArchitectureError::Name { name });
+        }
+        let Some(FileLayer::Dense(FileDense { outputs, relu: false })) = layers.pop() else {
+            return Err(ArchitectureError::LastLayer { name });
+        };
+        let read = |(index, layer): (usize, FileLayer)| {
+            let missing = || ArchitectureError::NoOutputs { name: name.clone(), layer: index + 1 };
+            let layer = layer.layer().ok_or_else(missing)?;
+            check(&name, index, layer)?;
+            Ok::<Layer, ArchitectureError>(layer)
+        };
+        let layers = layers.into_iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
+        if let Some(outputs) = outputs {
+            check(&name, layers.len(), Layer::Dense(Dense { outputs, relu: false }))?;
+        }
+        Ok(Self { name, input: Shape { height, width, channels }, layers, outputs })
+    }
+
+    /// The architecture for images of this shape and so many classes.
+    ///
+    /// # Errors
+    /// [`ArchitectureError::Classes`] where the file gives another number of outputs, and those of [`Architecture::new`], which
+    /// name the input that a layer would get.
+    pub fn architecture(&self, input: Shape, classes: u16) -> Result<Architecture, ArchitectureError> {
+        match self.outputs {
+            Some(outputs) if outputs != classes => {
+                Err(ArchitectureError::Classes { name: self.name.clone(), outputs, classes })
+            }
+            Some(_) | None => {
+                let last = Layer::Dense(Dense { outputs: classes, relu: false });
+                let layers: Vec<Layer> = self.layers.iter().copied().chain([last]).collect();
+                Architecture::new(self.name.clone(), input, &layers)
+            }
+        }
+    }
+
+    /// The architecture for the file's own input, and as many classes as the file has outputs, or else
+    /// [`EXAMPLE_CLASSES`].
+    ///
+    /// # Errors
+    /// Those of [`Architecture::new`].
+    pub fn example(&self) -> Result<Architecture, ArchitectureError> {
+        self.architecture(self.input, self.outputs.unwrap_or(EXAMPLE_CLASSES))
+    }
+}
+
+impl Architecture {
+    /// The built-in architecture of that name, for ten classes.
+    ///
+    /// # Errors
+    /// [`ArchitectureError::Unknown`].
+    pub fn built_in(name: &str) -> Result<Self, ArchitectureError> {
+        Template::built_in(name)?.example()
+    }
+
+    /// Reads an architecture and computes its shapes, with the file's own input, and ten classes where it leaves them to the data.
+    ///
+    /// # Errors
+    /// [`ArchitectureError`], all variants but `Unknown` and `Classes`.
+    pub fn from_toml(text: &str) -> Result<Self, ArchitectureError> {
+        Template::from_toml(text)?.example()
+    }
+}
+
+/// Refuses a layer that no input fits.
+fn check(name: &str, index: usize, layer: Layer) -> Result<(), ArchitectureError> {
+    layer.operator().check().map_err(|reason| ArchitectureError::Numbers {
+        name: name.to_owned(),
+        layer: index + 1,
+        kind: layer.to_string(),
+        reason,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL_IMAGES: Shape = Shape { height: 4, width: 4, channels: 1 };
+    const LARGE_IMAGES: Shape = Shape { height: 20, width: 30, channels: 3 };
+
+    fn template(layers: &str) -> Result<Template, ArchitectureError> {
+        Template::from_toml(&format!("name = \"mine\"\ninput = [4, 4, 1]\nlayers = [{layers}]"))
+    }
+
+    #[test]
+    fn a_last_layer_without_outputs_has_one_per_class() {
+        let template = template("{ dense = { outputs = 7, relu = true } }, { dense = {} }").unwrap();
+        for classes in [2, 3, 10, 300] {
+            let architecture = template.architecture(SMALL_IMAGES, classes).unwrap();
+            assert_eq!(architecture.classes(), usize::from(classes));
+        }
+        assert_eq!(template.example().unwrap().classes(), usize::from(EXAMPLE_CLASSES));
+    }
+
+    #[test]
+    fn other_outputs_than_classes_are_refused_with_both_numbers_and_what_to_do() {
+        let template = template("{ dense = { outputs = 10 } }").unwrap();
+        assert_eq!(template.architecture(SMALL_IMAGES, 10).unwrap().classes(), 10);
+        assert_eq!(
+            template.architecture(SMALL_IMAGES, 3).unwrap_err().to_string(),
+            "architecture \"mine\": its last layer has 10 outputs, but there are 3 classes; set outputs = 3 there, or leave \
+             outputs out, which gives one per class"
+        );
+    }
+
+    #[test]
+    fn every_built_in_network_leaves_its_classes_to_the_data() {
+        for (name, _) in Template::built_in_files() {
+            let template = Template::built_in(name).unwrap();
+            assert_eq!(template.outputs, None, "{name}");
+            assert_eq!(template.architecture(LARGE_IMAGES, 3).unwrap().classes(), 3, "{name}");
+        }
+    }
+
+    #[test]
+    fn shapes_are_checked_with_the_input_in_force_and_not_with_that_of_the_file() {
+        let conv = "{ conv = { channels = 8, kernel = 5, padding = \"valid\" } }, { dense = {} }";
+        let template = template(conv).unwrap();
+        assert!(template.architecture(LARGE_IMAGES, 2).is_ok());
+        for (input, said) in [(SMALL_IMAGES, "4x4x1"), (Shape { height: 3, width: 9, channels: 2 }, "3x9x2")] {
+            let message = template.architecture(input, 2).unwrap_err().to_string();
+            assert!(message.contains(&format!("its input is {said}; a kernel of 5x5 does not fit")), "{message}");
+        }
+    }
+
+    #[test]
+    fn what_no_input_fits_is_refused_before_there_are_data() {
+        let refuse = |layers: &str| template(layers).unwrap_err().to_string();
+        assert_eq!(
+            refuse("{ dense = { relu = true } }, { dense = {} }"),
+            "architecture \"mine\", layer 1 (dense): outputs is missing; only the last layer may leave it out"
+        );
+        assert!(refuse("{ dense = { relu = true } }").contains("must end in a dense layer without relu"));
+        assert!(refuse("").contains("must end in a dense layer without relu"));
+        assert!(refuse("{ dense = { outputs = 0 } }").contains("layer 1 (dense 0): it has no outputs"));
+        let kernel = "{ conv = { channels = 1, kernel = 8, padding = \"same\" } }, { dense = {} }";
+        assert!(refuse(kernel).contains("layer 1 (conv 8x8x1 same): kernel 8 is not 1 to 7"), "{}", refuse(kernel));
+    }
+}

@@ -1,0 +1,274 @@
+//! From images to a model file: train, calibrate, tune, export.
+//!
+//! A [`Pipeline`] writes and prints nothing. An [`Observer`] sees what happens and may stop it, and gets all that is needed
+//! to resume it; what comes out is an [`Outcome`].
+
+use std::path::PathBuf;
+
+use sha2::{Digest, Sha256};
+
+use crate::dataset::{Dataset, Images};
+use crate::export::model_file::ModelFileError;
+use crate::network::model::Snapshot;
+use crate::network::{Architecture, ArchitectureError, FloatModel};
+use crate::quantize::aware::{FineTuning, Gain, TuneError};
+use crate::quantize::choose::{Chosen, choose};
+use crate::quantize::{Choice, QuantizeError};
+use crate::run::{Accuracies, ExportMetrics, Int8Metrics, Metrics, PerSplit, RunConfig, RunDirectory, RunError};
+use crate::support::number::{finite, rate};
+use crate::support::tensor_error::one_line;
+use crate::support::text::hexadecimal;
+use crate::train::evaluate::{self, Answers, EvaluateError};
+use crate::train::score::{Estimate, Score};
+use crate::train::selection::Selection;
+use crate::train::teacher::Teacher;
+use crate::train::{self, Checkpoint, Epoch, FitError, History, Unfinished};
+
+/// What a pipeline works with.
+#[derive(Clone, Copy)]
+pub struct Pipeline<'a> {
+    /// Network, recipe, seed and calibration methods, and what the model file is to name.
+    pub config: &'a RunConfig,
+    /// The images.
+    pub dataset: &'a Dataset,
+    /// The networks that it learns from too.
+    pub teacher: Option<&'a Teacher>,
+}
+
+/// Sees a pipeline as it runs.
+pub trait Observer {
+    /// After each step: images seen in this epoch, of how many, and the running score.
+    fn step(&mut self, epoch: usize, seen: usize, images: usize, running: Score);
+
+    /// After each epoch, those of fine-tuning included.
+    fn epoch(&mut self, epoch: &Epoch, is_best: bool);
+
+    /// Whether training is to stop here; asked after each step.
+    fn is_interrupted(&self) -> bool {
+        false
+    }
+
+    /// Where training stands, for [`Pipeline::run`] to resume it: after each epoch, and where it was interrupted.
+    fn unfinished(&mut self, _: &Unfinished) {}
+
+    /// The main training is over. Not called where that was resumed after it.
+    fn trained(&mut self, _: &History) {}
+
+    /// A calibration was chosen.
+    fn calibrated(&mut self, _: &Choice) {}
+
+    /// Fine-tuning begins, with this history before it.
+    fn tuning(&mut self, _: &History) {}
+
+    /// Fine-tuning is over; `None` where the recipe asks for none.
+    fn tuned(&mut self, _: &History, _: Option<Gain>) {}
+
+    /// The weights are final. What follows may still fail.
+    fn learned(&mut self, _: &FloatModel, _: &History) {}
+}
+
+/// What a pipeline comes to.
+pub struct Outcome {
+    /// The float model.
+    pub model: FloatModel,
+    /// Its training.
+    pub history: History,
+    /// What fine-tuning changed, where there was any.
+    pub gain: Option<Gain>,
+    /// The configuration, with the calibration and the accuracies in it.
+    pub config: RunConfig,
+    /// The float model's answers.
+    pub float: PerSplit<Answers>,
+    /// The model file's answers.
+    pub int8: PerSplit<Answers>,
+    /// The model file.
+    pub file: Vec<u8>,
+}
+
+/// Why a pipeline has no outcome.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// The configuration describes no network.
+    #[error(transparent)]
+    Architecture(#[from] ArchitectureError),
+    /// Every epoch diverged.
+    #[error("no epoch came to a validation loss that is a number; try a smaller --lr")]
+    NoEpoch,
+    /// Training failed.
+    #[error(transparent)]
+    Fit(#[from] FitError),
+    /// Fine-tuning failed.
+    #[error(transparent)]
+    Tune(#[from] TuneError),
+    /// The model cannot be quantized.
+    #[error(transparent)]
+    Quantize(#[from] QuantizeError),
+    /// The model cannot be encoded.
+    #[error(transparent)]
+    ModelFile(#[from] ModelFileError),
+    /// The model file does not run on the images.
+    #[error(transparent)]
+    Evaluate(#[from] EvaluateError),
+    /// A tensor operation failed.
+    #[error("{}", one_line(.0))]
+    Candle(#[from] candle_core::Error),
+}
+
+impl Pipeline<'_> {
+    /// Runs to the end, or until it is interrupted, from where it stood; `None` where it was interrupted before there was a
+    /// model. An interrupted training is calibrated and exported too, and not tuned.
+    ///
+    /// # Errors
+    /// [`PipelineError`].
+    pub fn run(&self, from: Unfinished, observer: &mut dyn Observer) -> Result<Option<Outcome>, PipelineError> {
+        let Self { config, dataset, teacher } = *self;
+        let (recipe, seed) = (&config.recipe, config.seed);
+        let architecture = Architecture::new(config.model.clone(), config.input, &config.layers)?;
+        let mut model = FloatModel::new(architecture, seed)?;
+        let mut watched = Watched { unfinished: from, observer };
+        let from = watched.unfinished.checkpoint.take();
+        let (mut history, from) = match &watched.unfinished.trained {
+            Some((history, weights)) => {
+                model.restore(&Snapshot::from_values(&model, weights)?)?;
+                (history.clone(), from)
+            }
+            None => {
+                let history = train::resume(&model, dataset, recipe, seed, teacher, from.as_ref(), &mut watched)?;
+                watched.observer.trained(&history);
+                (history, None)
+            }
+        };
+        if history.best_epoch == 0 {
+            return if history.interrupted { Ok(None) } else { Err(PipelineError::NoEpoch) };
+        }
+        let (train, validation) = (&dataset.train, &dataset.validation);
+        let methods = &config.calibration_methods;
+        let Chosen { calibration, mut quantized, score, choice } = choose(&model, train, validation, seed, methods)?;
+        watched.observer.calibrated(&choice);
+        let mut gain = None;
+        if !history.interrupted {
+            watched.unfinished =
+                Unfinished { trained: Some((history.clone(), model.snapshot()?.values()?)), checkpoint: None };
+            watched.observer.tuning(&history);
+            let tuning = FineTuning { dataset, recipe, seed, teacher, calibration: &calibration, before: score };
+            let tuned = tuning.run(&mut model, &mut history, from.as_ref(), &mut watched)?;
+            gain = tuned.as_ref().map(|tuned| tuned.gain);
+            quantized = tuned.and_then(|tuned| tuned.quantized).unwrap_or(quantized);
+            watched.observer.tuned(&history, gain);
+        }
+        watched.observer.learned(&model, &history);
+
+        let mut config = RunConfig { calibration, calibration_choice: Some(choice), ..config.clone() };
+        // The file states its own accuracy, so it is encoded once to be measured and once to be kept.
+        let draft = config.encode(&quantized)?;
+        let float = on_each(dataset, |images| Ok::<_, PipelineError>(evaluate::float(&model, images)?))?;
+        let int8 = on_each(dataset, |images| Ok::<_, PipelineError>(evaluate::int8(&draft, images)?))?;
+        config.accuracies = Accuracies {
+            float_test: Some(float.test.score.accuracy as f32),
+            int8_test: Some(int8.test.score.accuracy as f32),
+        };
+        let file = config.encode(&quantized)?;
+        Ok(Some(Outcome { model, history, gain, config, float, int8, file }))
+    }
+}
+
+impl Outcome {
+    /// Writes what the directory of a run holds of it, and gives its results. `path` is where the model file is for the user.
+    ///
+    /// # Errors
+    /// [`RunError`].
+    pub fn write(&self, directory: &RunDirectory, dataset: &Dataset, path: PathBuf) -> Result<Metrics, RunError> {
+        directory.write_config(&self.config)?;
+        directory.write_manifest(dataset)?;
+        directory.write_model(&self.file)?;
+        let metrics = self.metrics(dataset, path)?;
+        directory.write_metrics(&metrics)?;
+        Ok(metrics)
+    }
+
+    /// Whether the validation images tell the epochs apart.
+    #[must_use]
+    pub fn selection(&self, dataset: &Dataset) -> Option<Selection> {
+        Selection::of(&self.history.epochs, self.history.best_epoch, dataset.validation.len())
+    }
+
+    fn metrics(&self, dataset: &Dataset, path: PathBuf) -> Result<Metrics, ModelFileError> {
+        let Self { model, history, gain, config, float, int8, file } = self;
+        let architecture = model.architecture();
+        let seconds_per_epoch = median(history.epochs.iter().map(|epoch| epoch.seconds).collect());
+        let header = infer_core::Header::parse(file).map_err(ModelFileError::Refused)?;
+        let images =
+            PerSplit { train: dataset.train.len(), validation: dataset.validation.len(), test: dataset.test.len() };
+        Ok(Metrics {
+            model: architecture.name.clone(),
+            dataset: dataset.name.clone(),
+            parameters: architecture.parameters(),
+            seed: config.seed,
+            images,
+            epochs_run: history.epochs.len(),
+            best_epoch: history.best_epoch,
+            stopped_early: history.stopped_early,
+            interrupted: history.interrupted,
+            epochs_like_the_best: self.selection(dataset).map(|selection| selection.alike),
+            seconds_per_epoch,
+            images_per_second: seconds_per_epoch.and_then(|seconds| rate(dataset.train.len(), seconds)),
+            float: scores(float, images),
+            int8: Int8Metrics {
+                scores: scores(int8, images),
+                agreement_with_float: int8.test.agreement(&float.test),
+                validation_before_fine_tuning: gain.map(|gain| gain.before.over(images.validation)),
+            },
+            export: ExportMetrics {
+                path,
+                bytes: file.len(),
+                sha256: hexadecimal(Sha256::new_with_prefix(file)),
+                flash_bytes: file.len(),
+                arena_bytes: header.arena_len,
+                macs: architecture.macs(),
+            },
+        })
+    }
+}
+
+/// Keeps where training stands, and shows it with everything else.
+struct Watched<'o> {
+    unfinished: Unfinished,
+    observer: &'o mut dyn Observer,
+}
+
+impl train::Observer for Watched<'_> {
+    fn step(&mut self, epoch: usize, seen: usize, images: usize, running: Score) {
+        self.observer.step(epoch, seen, images, running);
+    }
+
+    fn epoch(&mut self, epoch: &Epoch, is_best: bool) {
+        self.observer.epoch(epoch, is_best);
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.observer.is_interrupted()
+    }
+
+    fn checkpoint(&mut self, checkpoint: Checkpoint) {
+        self.unfinished.checkpoint = Some(checkpoint);
+        self.observer.unfinished(&self.unfinished);
+    }
+}
+
+fn on_each<E>(dataset: &Dataset, score: impl Fn(&Images) -> Result<Answers, E>) -> Result<PerSplit<Answers>, E> {
+    Ok(PerSplit { train: score(&dataset.train)?, validation: score(&dataset.validation)?, test: score(&dataset.test)? })
+}
+
+fn scores(answers: &PerSplit<Answers>, images: PerSplit<usize>) -> PerSplit<Estimate> {
+    PerSplit {
+        train: answers.train.score.over(images.train),
+        validation: answers.validation.score.over(images.validation),
+        test: answers.test.score.over(images.test),
+    }
+}
+
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().and_then(finite)
+}

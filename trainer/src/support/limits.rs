@@ -1,0 +1,67 @@
+//! What one file, folder or network may ask of the host: one constant each. Those of one format are where it is read: IDX files
+//! ([`idx`](crate::dataset::idx)), images ([`decode`](crate::image::decode)), networks ([`architecture`](crate::architecture)).
+//!
+//! A file is compared with its limit before it is read, and a count before memory is taken for it. `docs/security.md` has the
+//! same table for users.
+
+use crate::support::bounded_file::FileLimit;
+
+/// Classes of a data set, of a model file and of a run, at most. ImageNet's usual 1,000 are a quarter of it.
+pub const MOST_CLASSES: usize = 4096;
+
+/// Bytes of a name at most: of a class, a data set, a network. Folders have the same limit on the usual file systems.
+pub const LONGEST_NAME: usize = 255;
+
+/// Classes of which a table or a figure shows each against each, at most; beyond it is about [`SHOWN_CLASSES`].
+pub const MATRIX_CLASSES: usize = 100;
+
+/// Classes that a figure shows where there are too many for all: those with the most mistakes. In a terminal, the classes up to
+/// which a table of each against each is printed, and the confusions that are listed instead.
+pub const SHOWN_CLASSES: usize = 30;
+
+/// Multiply-accumulates of one inference at most: seconds of one core for an image. A network for a microcontroller has a
+/// thousandth of it.
+pub const MOST_MACS: u64 = 10_000_000_000;
+
+/// Bytes of an arena on the host at most: no network that can be trained needs as many.
+pub const ARENA_BYTES: usize = 256 << 20;
+
+/// A model file: four times what the most weights take that can be trained.
+pub const MODEL: FileLimit = FileLimit { bytes: 256 << 20, what: "model" };
+
+/// `run.json`: the most names, each of its letters escaped, twice over.
+pub const RUN_JSON: FileLimit = FileLimit { bytes: 16 << 20, what: "run.json" };
+
+/// `metrics.json`.
+pub const METRICS: FileLimit = FileLimit { bytes: 1 << 20, what: "metrics.json" };
+
+/// `history.csv`: a million epochs.
+pub const HISTORY: FileLimit = FileLimit { bytes: 128 << 20, what: "history.csv" };
+
+/// `answers.csv`: some millions of test images.
+pub const ANSWERS: FileLimit = FileLimit { bytes: 256 << 20, what: "answers.csv" };
+
+/// `images.csv`: some millions of images.
+pub const IMAGES: FileLimit = FileLimit { bytes: 512 << 20, what: "images.csv" };
+
+/// `report.json`.
+pub const REPORT_JSON: FileLimit = FileLimit { bytes: 16 << 20, what: "report.json" };
+
+/// A network or a recipe in TOML.
+pub const TOML: FileLimit = FileLimit { bytes: 1 << 20, what: "network or recipe" };
+
+/// `classes.txt`: the most names, each of the longest, twice over.
+pub const CLASSES_TXT: FileLimit = FileLimit { bytes: 2 << 20, what: "list of classes" };
+
+/// `weights.safetensors` of so many weights and biases: four bytes each, and a header.
+#[must_use]
+pub fn weights_file(parameters: usize) -> FileLimit {
+    FileLimit { bytes: 4 * parameters as u64 + (1 << 20), what: "weights file of this network" }
+}
+
+/// `unfinished` of so many weights and biases: those of now, of the best epoch, of the main training and their average, two
+/// moments each, and the epochs.
+#[must_use]
+pub fn unfinished_file(parameters: usize) -> FileLimit {
+    FileLimit { bytes: 6 * 4 * parameters as u64 + HISTORY.bytes, what: "checkpoint of this network" }
+}

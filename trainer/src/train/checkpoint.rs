@@ -1,0 +1,133 @@
+//! Where training stands: so that an interrupted run goes on to the very bits that it would have come to.
+//!
+//! Everything random is drawn from seed, purpose and step (see [`rng`](crate::support::rng)), so that no generator has a state to keep.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{Epoch, History};
+use crate::support::tensor_error::one_line;
+use crate::train::adam::Moments;
+
+/// What the file begins with; the last byte is its version.
+const MAGIC: &[u8; 16] = b"thimble training\x02".first_chunk().expect("16 bytes");
+
+/// Values of each variable, in the order of [`FloatModel::variables`](crate::network::model::FloatModel::variables).
+pub type Values = Vec<Vec<f32>>;
+
+/// A run that is not over.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Unfinished {
+    /// What the main training came to, once it is over: its history, and the weights of its best epoch.
+    pub trained: Option<(History, Values)>,
+    /// Where the training stands that is under way; none at its beginning.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+/// Where a training stands between two steps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The epochs that are over.
+    pub epochs: Vec<Epoch>,
+    /// How far the next one has come.
+    pub running: Running,
+    /// The weights.
+    pub weights: Values,
+    /// Steps of the optimizer.
+    pub steps: u64,
+    /// The optimizer's state for each variable.
+    pub moments: Vec<Moments>,
+    /// The average of the weights and the steps in it, where the recipe has one.
+    pub average: Option<(u64, Values)>,
+    /// The best epoch so far.
+    pub best: Best,
+}
+
+/// How far an epoch has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Running {
+    /// Steps taken.
+    pub steps: usize,
+    /// Images in them.
+    pub images: usize,
+    /// Sum of their losses.
+    pub loss: f64,
+    /// How many of them were recognized.
+    pub right: usize,
+    /// Wall time.
+    pub seconds: f64,
+}
+
+/// The epoch that did best on the validation images so far.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    /// Counted from 1; 0 before the first.
+    pub epoch: usize,
+    /// What the recipe watches; lower is better.
+    pub watched: f64,
+    /// Its weights.
+    pub weights: Values,
+}
+
+/// Why bytes are not a run's progress.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// Something else, or what another version wrote.
+    #[error(
+        "this is not the checkpoint of a training, or one of another version of the trainer: the run cannot be resumed; \
+         start the training anew, with another --out"
+    )]
+    Unknown,
+    /// The checksum says that bytes have changed.
+    #[error("the checkpoint is damaged: the run cannot be resumed; start the training anew, with another --out")]
+    Damaged,
+    /// It is about another network.
+    #[error(
+        "the checkpoint is that of another network than run.json describes ({}): the run cannot be resumed; start the \
+         training anew, with another --out",
+        one_line(.0)
+    )]
+    Other(candle_core::Error),
+}
+
+impl Unfinished {
+    /// The epochs that are over, those of a fine-tuning behind the others.
+    #[must_use]
+    pub fn epochs(&self) -> Vec<Epoch> {
+        let mut epochs = self.trained.as_ref().map_or_else(Vec::new, |(history, _)| history.epochs.clone());
+        let offset = epochs.len();
+        let under_way = self.checkpoint.iter().flat_map(|checkpoint| &checkpoint.epochs);
+        epochs.extend(under_way.map(|epoch| epoch.after(offset)));
+        epochs
+    }
+
+    /// The bytes of a file: what it is, a SHA-256, and the values.
+    ///
+    /// # Errors
+    /// Those of postcard.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, postcard::Error> {
+        let payload = postcard::to_allocvec(self)?;
+        Ok([&MAGIC[..], &Sha256::digest(&payload)[..], &payload].concat())
+    }
+
+    /// What [`to_bytes`](Self::to_bytes) wrote.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Unknown`], [`CheckpointError::Damaged`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
+        let rest = bytes.strip_prefix(MAGIC).ok_or(CheckpointError::Unknown)?;
+        let (checksum, payload) = rest.split_at_checked(32).ok_or(CheckpointError::Damaged)?;
+        if checksum != &Sha256::digest(payload)[..] {
+            return Err(CheckpointError::Damaged);
+        }
+        let unfinished: Self = postcard::from_bytes(payload).map_err(|_| CheckpointError::Unknown)?;
+        if unfinished.is_consistent() { Ok(unfinished) } else { Err(CheckpointError::Unknown) }
+    }
+
+    /// Whether the best epochs are among those that are over.
+    fn is_consistent(&self) -> bool {
+        self.trained.iter().all(|(history, _)| (1..=history.epochs.len()).contains(&history.best_epoch))
+            && self.checkpoint.iter().all(|checkpoint| checkpoint.best.epoch <= checkpoint.epochs.len())
+    }
+}

@@ -1,0 +1,31 @@
+//! Training: from images and a network without knowledge to one with it.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`recipe`], [`schedule`] | the numbers of a training, and nothing that works by them |
+//! | [`augment`] | images, moved and mixed, to tensors |
+//! | [`adam`], [`average`] | the optimizer, and the mean of its weights |
+//! | [`teacher`] | learning from larger networks |
+//! | [`fit`](mod@fit) | the training loop |
+//! | `training`, `targets` | its steps, and what a step learns |
+//! | [`checkpoint`] | where a training stands, in a file |
+//! | [`selection`] | whether the validation images tell the epochs apart |
+//! | [`score`] | loss and accuracy, and how certain they are |
+//! | [`evaluate`] | loss, accuracy, confusion; of float models and of model files |
+
+pub mod adam;
+pub mod augment;
+pub mod average;
+pub mod checkpoint;
+pub mod evaluate;
+pub mod fit;
+pub mod recipe;
+pub mod schedule;
+pub mod score;
+pub mod selection;
+mod targets;
+pub mod teacher;
+mod training;
+
+pub use checkpoint::{Checkpoint, CheckpointError, Unfinished};
+pub use fit::{Epoch, FitError, History, Observer, fit, resume};

@@ -1,0 +1,516 @@
+//! How a network is trained: the numbers that are not the network's own, read from TOML.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::image::LONGEST_SIDE;
+use crate::network::Architecture;
+use crate::support::limits::LONGEST_NAME;
+use crate::support::printable::toml_error;
+use crate::train::schedule::Schedule;
+
+/// The numbers of a training run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// What it is called.
+    pub name: String,
+    /// One line about it.
+    #[serde(default)]
+    pub description: String,
+    /// Most passes over the training images.
+    pub epochs: usize,
+    /// Images per step; the last step of an epoch takes what is left.
+    pub batch_size: usize,
+    /// Adam's step size.
+    pub learning_rate: f64,
+    /// Epochs without an improvement on the validation images after which training stops.
+    pub patience: usize,
+    /// An improvement is better than the best by more than this.
+    #[serde(default)]
+    pub min_delta: f64,
+    /// What improves.
+    #[serde(default)]
+    pub monitor: Monitor,
+    /// Adam's other numbers.
+    #[serde(default)]
+    pub adam: AdamNumbers,
+    /// How the step size changes.
+    #[serde(default)]
+    pub schedule: Schedule,
+    /// Share of a weight, times the step size, that it loses at each step.
+    #[serde(default)]
+    pub weight_decay: f64,
+    /// Share of the values in front of a dense layer that a step leaves out.
+    #[serde(default)]
+    pub dropout: f64,
+    /// Share of a target that is spread over all classes (Szegedy and others 2016).
+    #[serde(default)]
+    pub label_smoothing: f64,
+    /// Both parameters of the beta distribution that mixes two pictures (Zhang and others 2018); 0: none are mixed.
+    #[serde(default)]
+    pub mixup: f64,
+    /// What happens to pictures.
+    #[serde(default)]
+    pub augment: Augment,
+    /// How it is learned from a teacher, where there is one.
+    #[serde(default)]
+    pub distillation: Distillation,
+    /// What an average of the weights keeps at each step; 0: the weights are those of a step.
+    #[serde(default)]
+    pub average: f64,
+    /// What follows when training is over.
+    #[serde(default)]
+    pub quantization_aware: QuantizationAware,
+    /// What is different for some networks, by name.
+    #[serde(default, rename = "for", skip_serializing_if = "BTreeMap::is_empty")]
+    pub exceptions: BTreeMap<String, Exception>,
+    /// What is different too where they learn from a teacher.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub taught: BTreeMap<String, Exception>,
+}
+
+/// What is watched on the validation images, to stop and to choose the epoch whose weights are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Monitor {
+    /// The loss falls.
+    #[default]
+    Loss,
+    /// The accuracy rises. For recipes whose loss rises again while the accuracy still does.
+    Accuracy,
+}
+
+/// What may happen to a picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Augment {
+    /// Probability of a mirror image, left for right.
+    pub flip: f64,
+    /// Pixels by which a picture moves at most, in each direction; what comes in is black.
+    pub shift: usize,
+    /// Probability that a rectangle is painted over with noise (Zhong and others 2017), 2 to 33% of the picture.
+    pub erase: f64,
+}
+
+/// How a student listens to its teachers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Distillation {
+    /// What counts of the loss: the teachers' answers this much, the labels the rest.
+    pub weight: f64,
+    /// What logits are divided by before they become probabilities: over 1 it is heard what else a picture resembles.
+    pub temperature: f64,
+}
+
+impl Default for Distillation {
+    fn default() -> Self {
+        Self { weight: 0.9, temperature: 2.0 }
+    }
+}
+
+/// Numbers that take the place of the recipe's own.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exception {
+    /// In place of [`Recipe::epochs`].
+    pub epochs: Option<usize>,
+    /// In place of [`Recipe::batch_size`].
+    pub batch_size: Option<usize>,
+    /// In place of [`Recipe::learning_rate`].
+    pub learning_rate: Option<f64>,
+    /// In place of [`Recipe::weight_decay`].
+    pub weight_decay: Option<f64>,
+    /// In place of [`Recipe::dropout`].
+    pub dropout: Option<f64>,
+    /// In place of [`Recipe::label_smoothing`].
+    pub label_smoothing: Option<f64>,
+    /// In place of [`Recipe::mixup`].
+    pub mixup: Option<f64>,
+    /// In place of [`Recipe::augment`].
+    pub augment: Option<Augment>,
+    /// In place of [`Recipe::distillation`].
+    pub distillation: Option<Distillation>,
+    /// In place of [`Recipe::average`].
+    pub average: Option<f64>,
+    /// In place of [`Recipe::quantization_aware`].
+    pub quantization_aware: Option<QuantizationAware>,
+}
+
+/// Training that goes on with weights and activations rounded as in the model file.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct QuantizationAware {
+    /// Passes over the training images; 0: none.
+    pub epochs: usize,
+    /// Adam's step size at first; it falls to nothing along half a cosine.
+    pub learning_rate: f64,
+}
+
+impl Default for QuantizationAware {
+    fn default() -> Self {
+        Self { epochs: 0, learning_rate: 1e-4 }
+    }
+}
+
+/// Adam's decay rates and the term that keeps its divisor from zero (Kingma and Ba 2015, algorithm 1).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdamNumbers {
+    /// Decay of the mean of the gradients.
+    pub beta1: f64,
+    /// Decay of the mean of their squares.
+    pub beta2: f64,
+    /// Added to the root of the latter.
+    pub epsilon: f64,
+}
+
+/// Keras's numbers.
+impl Default for AdamNumbers {
+    fn default() -> Self {
+        Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-7 }
+    }
+}
+
+/// The built-in files, by name.
+const BUILT_IN: [(&str, &str); 2] =
+    [("tutorial", include_str!("../../recipes/tutorial.toml")), ("strong", include_str!("../../recipes/strong.toml"))];
+
+/// Epochs at most: more than any training has patience for, few enough that their steps can be counted.
+const MOST_EPOCHS: usize = 1_000_000;
+
+/// Pictures of a step at most.
+const MOST_BATCH: usize = 65_536;
+
+/// Bytes that a step may take.
+const MOST_MEMORY: usize = 32 << 30;
+
+/// Why a recipe was refused.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum RecipeError {
+    /// No built-in recipe of that name.
+    #[error(
+        "there is no recipe {name:?}; the built-in ones are tutorial and strong; \
+             a name with a dot or a slash is a TOML file"
+    )]
+    Unknown {
+        /// What was asked for.
+        name: String,
+    },
+    /// The TOML does not say what a recipe says.
+    #[error("recipe file: {}", toml_error(.0))]
+    Toml(#[from] toml::de::Error),
+    /// A name that is too long.
+    #[error("recipe file: its name is {bytes} bytes long, and at most {LONGEST_NAME} are read")]
+    Name {
+        /// Bytes of the name.
+        bytes: usize,
+    },
+    /// A number outside its range.
+    #[error("{what} is {value}; it must be {range}")]
+    Range {
+        /// Which number.
+        what: &'static str,
+        /// What it is.
+        value: f64,
+        /// What it must be.
+        range: &'static str,
+    },
+    /// Steps of more pictures than there is memory for.
+    #[error(
+        "a step of {pictures} pictures takes about {gigabytes} GB with this network, and more than {} are not tried; \
+         choose a smaller batch size", MOST_MEMORY >> 30
+    )]
+    Batch {
+        /// Pictures of a step.
+        pictures: usize,
+        /// Memory that they take, about.
+        gigabytes: usize,
+    },
+}
+
+impl Recipe {
+    /// The built-in recipe of that name.
+    ///
+    /// # Errors
+    /// [`RecipeError::Unknown`].
+    pub fn built_in(name: &str) -> Result<Self, RecipeError> {
+        Self::from_toml(Self::built_in_file(name)?)
+    }
+
+    /// The TOML file of the built-in recipe of that name.
+    ///
+    /// # Errors
+    /// [`RecipeError::Unknown`].
+    pub fn built_in_file(name: &str) -> Result<&'static str, RecipeError> {
+        let found = BUILT_IN.iter().find(|(built_in, _)| *built_in == name);
+        found.map(|(_, text)| *text).ok_or_else(|| RecipeError::Unknown { name: name.to_owned() })
+    }
+
+    /// The TOML files of the built-in recipes, by name.
+    #[must_use]
+    pub fn built_in_files() -> &'static [(&'static str, &'static str)] {
+        &BUILT_IN
+    }
+
+    /// The recipe as it is for a network of that name, with a teacher or without, its exceptions worked in.
+    #[must_use]
+    pub fn for_network(mut self, name: &str, has_teacher: bool) -> Self {
+        let exception = std::mem::take(&mut self.exceptions).remove(name);
+        let taught = std::mem::take(&mut self.taught).remove(name).filter(|_| has_teacher);
+        exception.into_iter().chain(taught).fold(self, Self::except)
+    }
+
+    fn except(self, exception: Exception) -> Self {
+        Self {
+            epochs: exception.epochs.unwrap_or(self.epochs),
+            batch_size: exception.batch_size.unwrap_or(self.batch_size),
+            learning_rate: exception.learning_rate.unwrap_or(self.learning_rate),
+            weight_decay: exception.weight_decay.unwrap_or(self.weight_decay),
+            dropout: exception.dropout.unwrap_or(self.dropout),
+            label_smoothing: exception.label_smoothing.unwrap_or(self.label_smoothing),
+            mixup: exception.mixup.unwrap_or(self.mixup),
+            augment: exception.augment.unwrap_or(self.augment),
+            distillation: exception.distillation.unwrap_or(self.distillation),
+            average: exception.average.unwrap_or(self.average),
+            quantization_aware: exception.quantization_aware.unwrap_or(self.quantization_aware),
+            ..self
+        }
+    }
+
+    /// The recipe that a TOML text says.
+    ///
+    /// # Errors
+    /// [`RecipeError::Toml`], which names the line; [`RecipeError::Name`].
+    pub fn from_toml(text: &str) -> Result<Self, RecipeError> {
+        let recipe: Self = toml::from_str(text)?;
+        match recipe.name.len() {
+            bytes if bytes > LONGEST_NAME => Err(RecipeError::Name { bytes }),
+            _ => Ok(recipe),
+        }
+    }
+
+    /// Refuses steps of so many pictures, of `images` there are, that a desk has no memory for what the layers put out and their
+    /// gradients.
+    ///
+    /// # Errors
+    /// [`RecipeError::Batch`].
+    pub fn check_batch(&self, architecture: &Architecture, images: usize) -> Result<(), RecipeError> {
+        let pictures = self.batch_size.min(images);
+        let values: usize = architecture.layers.iter().map(|shaped| shaped.input.len() + shaped.output.len()).sum();
+        // Each once as it is, once as its gradient, and as much again while an operation goes on.
+        let bytes = pictures.saturating_mul(values).saturating_mul(4 * size_of::<f32>());
+        if bytes > MOST_MEMORY { Err(RecipeError::Batch { pictures, gigabytes: bytes >> 30 }) } else { Ok(()) }
+    }
+
+    /// Refuses numbers that no training can run with.
+    ///
+    /// # Errors
+    /// [`RecipeError::Range`].
+    pub fn check(&self) -> Result<(), RecipeError> {
+        let positive = |value: f64| value > 0.0 && value.is_finite();
+        let rate = |value: f64| (0.0..1.0).contains(&value);
+        let Distillation { weight, temperature } = self.distillation;
+        let rules = [
+            ("epochs", self.epochs as f64, "at least 1", self.epochs > 0),
+            ("epochs", self.epochs as f64, "at most 1000000", self.epochs <= MOST_EPOCHS),
+            ("batch size", self.batch_size as f64, "at least 1", self.batch_size > 0),
+            ("batch size", self.batch_size as f64, "at most 65536", self.batch_size <= MOST_BATCH),
+            ("learning rate", self.learning_rate, "positive and finite", positive(self.learning_rate)),
+            ("patience", self.patience as f64, "at least 1", self.patience > 0),
+            ("min-delta", self.min_delta, "0 or more and finite", self.min_delta >= 0.0 && self.min_delta.is_finite()),
+            ("adam.beta1", self.adam.beta1, "0 or more and under 1", rate(self.adam.beta1)),
+            ("adam.beta2", self.adam.beta2, "0 or more and under 1", rate(self.adam.beta2)),
+            ("schedule.warmup", self.schedule.warmup, "0 to 1", (0.0..=1.0).contains(&self.schedule.warmup)),
+            (
+                "weight decay",
+                self.weight_decay,
+                "0 or more and finite",
+                self.weight_decay >= 0.0 && self.weight_decay.is_finite(),
+            ),
+            ("dropout", self.dropout, "0 or more and under 1", rate(self.dropout)),
+            ("label smoothing", self.label_smoothing, "0 or more and under 1", rate(self.label_smoothing)),
+            // Outside, hardly a draw is one of the beta distribution's, and none may come for ever.
+            ("mixup", self.mixup, "0, or 0.01 to 8", self.mixup == 0.0 || (0.01..=8.0).contains(&self.mixup)),
+            ("augment.flip", self.augment.flip, "0 to 1", (0.0..=1.0).contains(&self.augment.flip)),
+            ("augment.shift", self.augment.shift as f64, "0 to 1024", self.augment.shift <= LONGEST_SIDE.into()),
+            ("augment.erase", self.augment.erase, "0 to 1", (0.0..=1.0).contains(&self.augment.erase)),
+            ("distillation.weight", weight, "0 to 1", (0.0..=1.0).contains(&weight)),
+            ("distillation.temperature", temperature, "0.01 to 1000", (0.01..=1000.0).contains(&temperature)),
+            ("average", self.average, "0 or more and under 1", rate(self.average)),
+            (
+                "quantization_aware.epochs",
+                self.quantization_aware.epochs as f64,
+                "at most 1000000",
+                self.quantization_aware.epochs <= MOST_EPOCHS,
+            ),
+            (
+                "quantization_aware.learning_rate",
+                self.quantization_aware.learning_rate,
+                "positive and finite",
+                positive(self.quantization_aware.learning_rate),
+            ),
+            ("adam.epsilon", self.adam.epsilon, "positive and finite", positive(self.adam.epsilon)),
+        ];
+        match rules.into_iter().find(|(.., holds)| !holds) {
+            Some((what, value, range, _)) => Err(RecipeError::Range { what, value, range }),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::Template;
+
+    #[test]
+    fn the_tutorials_recipe_is_the_tutorials() {
+        let recipe = Recipe::built_in("tutorial").unwrap();
+        recipe.check().unwrap();
+        assert_eq!((recipe.epochs, recipe.batch_size, recipe.patience), (100, 32, 5));
+        assert_eq!((recipe.learning_rate, recipe.min_delta), (1e-3, 0.0));
+    }
+
+    #[test]
+    fn the_strong_recipe_is_checked_for_every_built_in_network_and_exceptions_take_effect() {
+        let strong = Recipe::built_in("strong").unwrap();
+        let built_in = Template::built_in_files().iter().map(|&(name, _)| name);
+        for name in built_in.chain(["a network of one's own"]) {
+            strong.clone().for_network(name, false).check().unwrap();
+            strong.clone().for_network(name, true).check().unwrap();
+        }
+        let mlp = strong.clone().for_network("mlp", false);
+        assert_eq!((mlp.augment.flip, strong.augment.flip), (0.0, 0.5));
+        assert!(mlp.exceptions.is_empty() && mlp.taught.is_empty());
+        let taught = strong.for_network("mlp", true);
+        assert!(taught.augment.flip > 0.0 && taught.epochs > mlp.epochs && taught.learning_rate == mlp.learning_rate);
+    }
+
+    #[test]
+    fn a_recipe_survives_the_way_into_a_run_and_back() {
+        let recipe = Recipe::built_in("strong").unwrap().for_network("tiny", true);
+        let text = serde_json::to_string(&recipe).unwrap();
+        assert_eq!(serde_json::from_str::<Recipe>(&text).unwrap(), recipe);
+    }
+
+    #[test]
+    fn what_a_recipe_leaves_out_is_as_in_plain_training() {
+        let least = "name = \"mine\"\nepochs = 3\nbatch_size = 8\nlearning_rate = 0.01\npatience = 2\n";
+        let recipe = Recipe::from_toml(least).unwrap();
+        recipe.check().unwrap();
+        let plain = Recipe::built_in("tutorial").unwrap();
+        let named = Recipe { name: "mine".to_owned(), description: String::new(), ..plain };
+        assert_eq!(recipe, Recipe { epochs: 3, batch_size: 8, learning_rate: 0.01, patience: 2, ..named });
+        let beta = Recipe::from_toml(&format!("{least}[adam]\nbeta1 = 0.8\n")).unwrap().adam;
+        assert_eq!(beta, AdamNumbers { beta1: 0.8, ..recipe.adam });
+    }
+
+    #[test]
+    fn a_misspelled_number_is_named_with_its_line() {
+        let text = include_str!("../../recipes/tutorial.toml").replace("patience", "patients");
+        let message = Recipe::from_toml(&text).unwrap_err().to_string();
+        assert!(message.contains("unknown field `patients`") && message.contains("line 6"), "{message}");
+    }
+
+    #[test]
+    fn quantization_aware_training_is_off_unless_asked_for_and_has_its_own_numbers() {
+        let with =
+            |section: &str| Recipe::from_toml(&format!("{}\n{section}", include_str!("../../recipes/tutorial.toml")));
+        let asked = |section: &str| with(section).unwrap().for_network("mlp", false).quantization_aware;
+        let numbers = |epochs, learning_rate| QuantizationAware { epochs, learning_rate };
+        assert_eq!(asked(""), numbers(0, 1e-4));
+        assert_eq!(asked("[quantization_aware]\nepochs = 2"), numbers(2, 1e-4));
+        assert_eq!(asked("[for.mlp]\nquantization_aware = { epochs = 3, learning_rate = 1e-3 }"), numbers(3, 1e-3));
+        assert_eq!(asked("[for.cnn.quantization_aware]\nepochs = 3"), numbers(0, 1e-4));
+        let message = with("[quantization_aware]\nepoch = 2").unwrap_err().to_string();
+        assert!(message.contains("unknown field `epoch`, expected `epochs` or `learning_rate`"), "{message}");
+        let message = with("[quantization_aware]\nepochs = -1").unwrap_err().to_string();
+        assert!(message.contains("line 16, column 10") && message.contains("`-1`, expected usize"), "{message}");
+        let refused = with("[quantization_aware]\nlearning_rate = 0.0").unwrap().check().unwrap_err();
+        assert_eq!(refused.to_string(), "quantization_aware.learning_rate is 0; it must be positive and finite");
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_named() {
+        /// Lines in front of the first section, a section, and the message.
+        type Case = (&'static str, &'static str, &'static str);
+        let cases: [Case; 26] = [
+            ("epochs = 0", "", "epochs is 0; it must be at least 1"),
+            ("epochs = 1000000000000000000", "", "epochs is 1000000000000000000; it must be at most 1000000"),
+            ("batch_size = 0", "", "batch size is 0; it must be at least 1"),
+            ("batch_size = 1000000000000000000", "", "batch size is 1000000000000000000; it must be at most 65536"),
+            ("learning_rate = nan", "", "learning rate is NaN; it must be positive and finite"),
+            ("patience = 0", "", "patience is 0; it must be at least 1"),
+            ("min_delta = -0.5", "", "min-delta is -0.5; it must be 0 or more and finite"),
+            (
+                "",
+                "[adam]\nbeta1 = 1.0\nbeta2 = 0.9\nepsilon = 1e-7",
+                "adam.beta1 is 1; it must be 0 or more and under 1",
+            ),
+            (
+                "",
+                "[adam]\nbeta1 = 0.9\nbeta2 = -1.0\nepsilon = 1e-7",
+                "adam.beta2 is -1; it must be 0 or more and under 1",
+            ),
+            (
+                "",
+                "[adam]\nbeta1 = 0.9\nbeta2 = 0.9\nepsilon = nan",
+                "adam.epsilon is NaN; it must be positive and finite",
+            ),
+            ("", "[schedule]\nwarmup = 1.5", "schedule.warmup is 1.5; it must be 0 to 1"),
+            ("weight_decay = inf", "", "weight decay is inf; it must be 0 or more and finite"),
+            ("dropout = 2.0", "", "dropout is 2; it must be 0 or more and under 1"),
+            ("label_smoothing = 1.0", "", "label smoothing is 1; it must be 0 or more and under 1"),
+            ("mixup = 1e300", "", "it must be 0, or 0.01 to 8"),
+            ("mixup = 1e-300", "", "it must be 0, or 0.01 to 8"),
+            ("", "[augment]\nflip = -0.5", "augment.flip is -0.5; it must be 0 to 1"),
+            ("", "[augment]\nshift = 1000000", "augment.shift is 1000000; it must be 0 to 1024"),
+            ("", "[augment]\nerase = nan", "augment.erase is NaN; it must be 0 to 1"),
+            ("", "[distillation]\nweight = 2.0", "distillation.weight is 2; it must be 0 to 1"),
+            ("", "[distillation]\ntemperature = -1.0", "distillation.temperature is -1; it must be 0.01 to 1000"),
+            ("", "[distillation]\ntemperature = 1e-300", "it must be 0.01 to 1000"),
+            ("average = 1.0", "", "average is 1; it must be 0 or more and under 1"),
+            (
+                "",
+                "[quantization_aware]\nepochs = 2000000",
+                "quantization_aware.epochs is 2000000; it must be at most 1000000",
+            ),
+            (
+                "",
+                "[quantization_aware]\nlearning_rate = 0.0",
+                "quantization_aware.learning_rate is 0; it must be positive and finite",
+            ),
+            ("", "[for.mlp]\ndropout = 2.0", "dropout is 2; it must be 0 or more and under 1"),
+        ];
+        let own: toml::Table = include_str!("../../recipes/tutorial.toml").parse().unwrap();
+        for (lines, section, expected) in cases {
+            let mut table = own.clone();
+            table.extend(format!("{lines}\n{section}").parse::<toml::Table>().unwrap());
+            let recipe = Recipe::from_toml(&table.to_string()).unwrap().for_network("mlp", false);
+            let message = recipe.check().unwrap_err().to_string();
+            assert!(message.ends_with(expected), "{lines}{section}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_step_of_more_pictures_than_there_is_memory_for_is_refused() {
+        let large = Architecture::built_in("large").unwrap();
+        let recipe = |batch_size| Recipe { batch_size, ..Recipe::built_in("tutorial").unwrap() };
+        recipe(1000).check_batch(&large, 57_000).unwrap();
+        recipe(57_000).check_batch(&large, 1000).unwrap();
+        let message = recipe(57_000).check_batch(&large, 57_000).unwrap_err().to_string();
+        assert!(message.starts_with("a step of 57000 pictures takes about "), "{message}");
+        assert!(message.ends_with("; choose a smaller batch size"), "{message}");
+    }
+
+    #[test]
+    fn a_file_nested_without_end_is_refused_and_not_followed() {
+        for text in ["epochs = ".to_owned() + &"[".repeat(100_000), "a".to_owned() + &".a".repeat(100_000) + " = 1"] {
+            let message = Recipe::from_toml(&text).unwrap_err().to_string();
+            assert!(message.starts_with("recipe file: ") && message.contains("recurs"), "{}", message.len());
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Learning from larger networks: what they make of a picture tells more than its label does (Hinton and others 2015).
+//!
+//! A teacher sees each training picture as its student does, mirrored and moved, but without noise and unmixed. What it
+//! answers is kept: there are only so many ways to move a picture, and where they are too many it is asked again.
+
+use std::collections::HashMap;
+
+use candle_core::{Result, Tensor};
+
+use crate::dataset::Images;
+use crate::dataset::batch;
+use crate::network::FloatModel;
+use crate::train::augment::Motion;
+use crate::train::recipe::Augment;
+
+/// One network or several, of which the mean counts.
+pub struct Teacher {
+    models: Vec<FloatModel>,
+}
+
+impl Teacher {
+    /// Of these networks.
+    #[must_use]
+    pub fn new(models: Vec<FloatModel>) -> Self {
+        Self { models }
+    }
+
+    /// The mean over all networks of `softmax(logits / temperature)`, `[n, classes]`.
+    fn probabilities(&self, pictures: &Tensor, temperature: f64) -> Result<Vec<f32>> {
+        let mut mean = Vec::new();
+        for model in &self.models {
+            let logits = (model.forward(pictures)? / temperature)?;
+            let probabilities = candle_nn::ops::softmax_last_dim(&logits)?.flatten_all()?.to_vec1::<f32>()?;
+            mean.resize(probabilities.len(), 0.0);
+            let share = 1.0 / self.models.len() as f32;
+            mean.iter_mut().zip(probabilities).for_each(|(mean, value)| *mean += share * value);
+        }
+        Ok(mean)
+    }
+}
+
+/// Numbers that are kept at most, 256 MB of them.
+const MOST_KEPT: usize = 64 << 20;
+
+/// What a teacher says of the pictures of one training run.
+pub struct Lessons<'a> {
+    teacher: &'a Teacher,
+    images: &'a Images,
+    augment: Augment,
+    temperature: f64,
+    /// For each picture and each motion, once it was asked for.
+    known: HashMap<usize, Box<[f32]>>,
+    /// Numbers in it at most.
+    most_kept: usize,
+}
+
+impl<'a> Lessons<'a> {
+    /// About `images`, moved by `augment`.
+    #[must_use]
+    pub fn new(teacher: &'a Teacher, images: &'a Images, augment: Augment, temperature: f64) -> Self {
+        Self { teacher, images, augment, temperature, known: HashMap::new(), most_kept: MOST_KEPT }
+    }
+
+    /// Probabilities `[n, classes]` for pictures that were moved so.
+    ///
+    /// # Errors
+    /// Those of candle.
+    pub fn shares(&mut self, indices: &[usize], motions: &[Motion]) -> Result<Vec<f32>> {
+        let place =
+            |(&index, &motion): (&usize, &Motion)| index * self.augment.motions() + self.augment.motion_index(motion);
+        let places: Vec<usize> = indices.iter().zip(motions).map(place).collect();
+        let kept = self.known.values().next().map_or(0, |answer| answer.len() * self.known.len());
+        if kept > self.most_kept {
+            self.known.clear();
+        }
+        let shape = self.images.shape();
+        let mut asked = Vec::new();
+        let mut pixels = Vec::new();
+        for ((&index, &motion), &place) in indices.iter().zip(motions).zip(&places) {
+            if !self.known.contains_key(&place) {
+                asked.push(place);
+                pixels.extend(self.augment.moved(&self.images.image(index)?, shape, motion));
+            }
+        }
+        if !asked.is_empty() {
+            let pictures = batch::pictures(&pixels, shape)?;
+            let answers = self.teacher.probabilities(&pictures, self.temperature)?;
+            for (place, answer) in asked.iter().zip(answers.chunks_exact(answers.len() / asked.len())) {
+                self.known.insert(*place, answer.into());
+            }
+        }
+        Ok(places.iter().filter_map(|place| self.known.get(place)).flatten().copied().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::Shape;
+    use crate::network::Architecture;
+    use crate::support::rng::{Purpose, RngExt, stream};
+
+    fn network(seed: u64) -> FloatModel {
+        let layers = "name = \"one\"\ninput = [4, 4, 1]\n[[layers]]\ndense = { outputs = 3 }";
+        FloatModel::new(Architecture::from_toml(layers).unwrap(), seed).unwrap()
+    }
+
+    fn images() -> Images {
+        let mut generator = stream(48, Purpose::Garments, 0);
+        let pixels = (0..5 * 16).map(|_| generator.random()).collect();
+        Images::new(Shape { height: 4, width: 4, channels: 1 }, pixels, vec![0, 1, 2, 0, 1])
+    }
+
+    /// Whether a student that moves its pictures so hears the same bits alone, among others, and from memory; and how many
+    /// answers are in memory at last.
+    fn known_after_40_rounds(augment: Augment, most_kept: usize) -> usize {
+        let (teacher, images) = (Teacher::new(vec![network(1)]), images());
+        let mut lessons = Lessons { most_kept, ..Lessons::new(&teacher, &images, augment, 2.0) };
+        for round in 0..40 {
+            let indices = [round % 5, 3, 3];
+            let batch = augment.gather(&images, &indices, &mut stream(48, Purpose::Augment, round as u64)).unwrap();
+            let shares = lessons.shares(&indices, &batch.motions).unwrap();
+            for ((&index, &motion), shares) in indices.iter().zip(&batch.motions).zip(shares.chunks(3)) {
+                let moved = augment.moved(&images.image(index).unwrap(), images.shape(), motion);
+                let alone = teacher.probabilities(&batch::pictures(&moved, images.shape()).unwrap(), 2.0).unwrap();
+                assert_eq!(shares, alone);
+            }
+        }
+        lessons.known.len()
+    }
+
+    #[test]
+    fn a_student_hears_what_the_teacher_says_of_the_moved_picture_however_often_it_asks() {
+        let augment = Augment { flip: 0.5, shift: 1, erase: 1.0 };
+        assert!(known_after_40_rounds(augment, MOST_KEPT) > 30);
+    }
+
+    #[test]
+    fn memory_grows_with_what_was_asked_and_only_so_far() {
+        // In four million ways each of the pictures could be moved; three are asked for at a time.
+        let augment = Augment { flip: 0.5, shift: 1024, erase: 0.0 };
+        assert!(known_after_40_rounds(augment, MOST_KEPT) > 100);
+        assert!((1..=10).contains(&known_after_40_rounds(augment, 3 * 7)));
+    }
+
+    #[test]
+    fn of_two_teachers_the_mean_counts_and_a_temperature_softens() {
+        let images = images();
+        let pictures = batch::pictures(&images.image(0).unwrap(), images.shape()).unwrap();
+        let said = |seeds: &[u64], temperature| {
+            let teacher = Teacher::new(seeds.iter().map(|&seed| network(seed)).collect());
+            teacher.probabilities(&pictures, temperature).unwrap()
+        };
+        let (one, other, both) = (said(&[1], 1.0), said(&[2], 1.0), said(&[1, 2], 1.0));
+        for class in 0..3 {
+            assert!((both[class] - (one[class] + other[class]) / 2.0).abs() < 1e-6);
+        }
+        let highest = |shares: &[f32]| shares.iter().copied().fold(0.0, f32::max);
+        assert!(highest(&said(&[1], 4.0)) < highest(&one));
+    }
+}
