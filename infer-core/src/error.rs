@@ -57,7 +57,7 @@ pub enum Error {
         /// How many.
         bytes: usize,
     },
-    /// There are no layers, or more than [`stage::MAX_LAYERS`](crate::stage::MAX_LAYERS).
+    /// There are no layers, or more than [`format::MAX_LAYERS`](crate::format::MAX_LAYERS).
     LayerCount {
         /// Layers in the file.
         found: u32,
@@ -186,7 +186,7 @@ impl fmt::Display for Error {
             Self::Payload { left } => write!(f, "model payload cannot be decoded, {left} bytes before its end"),
             Self::PayloadLeftOver { bytes } => write!(f, "model payload has {bytes} bytes after its last layer"),
             Self::LayerCount { found } => {
-                write!(f, "model has {found} layers; 1 to {} can be run", crate::stage::MAX_LAYERS)
+                write!(f, "model has {found} layers; 1 to {} can be run", crate::format::MAX_LAYERS)
             }
             Self::Dimensions { layer } => write!(f, "layer {layer}: a dimension is zero or too large"),
             Self::Kernel { layer, kernel } => {

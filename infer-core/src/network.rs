@@ -2,8 +2,9 @@
 
 use crate::format::{Input, Metadata};
 use crate::header::Header;
-use crate::stage::{NumberedStage, Plan, Stage, Step};
-use crate::{Error, Output, kernels};
+use crate::kernels::{ChosenKernels, Kernels};
+use crate::plan::{Next, NumberedStage, Plan};
+use crate::{Error, Output};
 
 /// A checked model, its weights still in the file, and the memory it works in.
 ///
@@ -91,8 +92,8 @@ impl<'m, 'a> Network<'m, 'a> {
             // By reference, and without `?`: a copy would take as much stack again.
             let step = stages.decode();
             let NumberedStage { layer, stage } = match &step {
-                Ok(Step::Stage(stage)) => stage,
-                Ok(Step::Logits(last)) => break *last,
+                Ok(Next::Stage(stage)) => stage,
+                Ok(Next::Logits(last)) => break *last,
                 Err(error) => return Err(*error),
             };
             let (input, output) = match previous {
@@ -106,11 +107,7 @@ impl<'m, 'a> Network<'m, 'a> {
                     (&*input, front(rest, stage.output_len()))
                 }
             };
-            match stage {
-                Stage::Conv2d(conv) => kernels::conv2d(input, conv, self.scratch, output),
-                Stage::MaxPool2d(pool) => kernels::max_pool2d(input, pool, output),
-                Stage::Dense(dense) => kernels::dense(input, dense, self.scratch, output),
-            }
+            stage.call::<ChosenKernels>(input, self.scratch, output);
             trace(*layer, output);
             let end = if matches!(previous, Some((End::Front, _))) { End::Back } else { End::Front };
             previous = Some((end, stage.output_len()));
@@ -120,7 +117,7 @@ impl<'m, 'a> Network<'m, 'a> {
             Some((End::Front, len)) => front(self.activations, len),
             Some((End::Back, len)) => back(self.activations, len),
         };
-        kernels::logits(features, &last, self.scratch, self.logits);
+        ChosenKernels::logits(features, &last, self.scratch, self.logits);
         Ok(Output::new(self.logits, last.scale))
     }
 

@@ -2,6 +2,7 @@
 
 use infer_core::format::{self, Codes, Input, Metadata, Requantize};
 use infer_core::header::{FORMAT_VERSION, HEADER_LEN};
+use infer_core::operators;
 use infer_core::{Header, Network, Shape};
 use serde::Serialize;
 
@@ -230,7 +231,7 @@ impl ChipListing {
 }
 
 /// The layers as they stand in the file, each with its bytes.
-fn read_layers(mut rest: &[u8], count: u32) -> Result<Vec<(format::Layer<'_>, usize)>, postcard::Error> {
+fn read_layers(mut rest: &[u8], count: u32) -> Result<Vec<(operators::Layer<'_>, usize)>, postcard::Error> {
     let mut layers = Vec::new();
     for _ in 0..count {
         let (layer, behind) = postcard::take_from_bytes(rest)?;
@@ -241,9 +242,9 @@ fn read_layers(mut rest: &[u8], count: u32) -> Result<Vec<(format::Layer<'_>, us
 }
 
 /// What a layer of a file does, in the terms of an architecture.
-fn kind(layer: &format::Layer<'_>) -> architecture::Layer {
+fn kind(layer: &operators::Layer<'_>) -> architecture::Layer {
     match layer {
-        format::Layer::Conv2d(conv) => architecture::Layer::Conv(Conv {
+        operators::Layer::Conv2d(conv) => architecture::Layer::Conv(Conv {
             channels: conv.output_channels,
             kernel: conv.kernel,
             padding: match conv.padding {
@@ -252,11 +253,11 @@ fn kind(layer: &format::Layer<'_>) -> architecture::Layer {
             },
             relu: conv.requantize.relu,
         }),
-        format::Layer::MaxPool2d => architecture::Layer::MaxPool(MaxPool {}),
-        format::Layer::Dense(dense) => {
+        operators::Layer::MaxPool2d(_) => architecture::Layer::MaxPool(MaxPool {}),
+        operators::Layer::Dense(dense) => {
             architecture::Layer::Dense(Dense { outputs: dense.outputs, relu: dense.requantize.relu })
         }
-        format::Layer::Logits(logits) => architecture::Layer::Dense(Dense { outputs: logits.classes, relu: false }),
+        operators::Layer::Logits(logits) => architecture::Layer::Dense(Dense { outputs: logits.classes, relu: false }),
     }
 }
 
@@ -275,15 +276,15 @@ impl LayerListing {
 }
 
 /// A layer's scales. `flow` is what the codes mean that go in, and then what those mean that come out.
-fn scales(layer: &format::Layer<'_>, flow: &mut Codes) -> Option<ScalesListing> {
+fn scales(layer: &operators::Layer<'_>, flow: &mut Codes) -> Option<ScalesListing> {
     match layer {
-        format::Layer::Conv2d(format::Conv2d { requantize, .. })
-        | format::Layer::Dense(format::Dense { requantize, .. }) => {
+        operators::Layer::Conv2d(operators::Conv2d { requantize, .. })
+        | operators::Layer::Dense(operators::Dense { requantize, .. }) => {
             let input = std::mem::replace(flow, requantize.codes);
             Some(requantized_scales(requantize, input))
         }
-        format::Layer::MaxPool2d => None,
-        format::Layer::Logits(logits) => {
+        operators::Layer::MaxPool2d(_) => None,
+        operators::Layer::Logits(logits) => {
             let weight = f64::from(logits.scale) / f64::from(flow.scale);
             Some(ScalesListing {
                 output: logits.scale,

@@ -34,6 +34,7 @@ pub mod scales;
 pub mod weights;
 
 use infer_core::format::{self, Blob, Codes, Input, Metadata, Requantize};
+use infer_core::operators;
 use infer_core::packing;
 
 use crate::architecture::{Conv, Dense, Layer, Padding, ShapedLayer};
@@ -57,7 +58,7 @@ pub struct QuantizedModel {
     pub layers: Vec<QuantizedLayer>,
 }
 
-/// A layer and the bytes it owns; the fields are those of [`format::Layer`].
+/// A layer and the bytes it owns; the fields are those of [`operators::Layer`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum QuantizedLayer {
     /// Convolution.
@@ -199,7 +200,7 @@ impl QuantizedModel {
     /// # Errors
     /// [`ModelFileError`].
     pub fn encode(&self, metadata: &Metadata<'_>) -> Result<Vec<u8>, ModelFileError> {
-        let layers: Vec<format::Layer<'_>> = self.layers.iter().map(QuantizedLayer::borrow).collect();
+        let layers: Vec<operators::Layer<'_>> = self.layers.iter().map(QuantizedLayer::borrow).collect();
         model_file::encode(metadata, &self.input, &layers)
     }
 }
@@ -211,9 +212,9 @@ fn calibration_of(calibration: &[Calibration], index: usize, channels: usize) ->
 }
 
 impl QuantizedLayer {
-    fn borrow(&self) -> format::Layer<'_> {
+    fn borrow(&self) -> operators::Layer<'_> {
         match self {
-            Self::Conv2d { conv, rescale, weights } => format::Layer::Conv2d(format::Conv2d {
+            Self::Conv2d { conv, rescale, weights } => operators::Layer::Conv2d(operators::Conv2d {
                 output_channels: conv.channels,
                 kernel: conv.kernel,
                 padding: match conv.padding {
@@ -223,13 +224,13 @@ impl QuantizedLayer {
                 requantize: rescale.borrow(conv.relu),
                 weights: Blob::unpadded(weights),
             }),
-            Self::MaxPool2d => format::Layer::MaxPool2d,
-            Self::Dense { dense, rescale, weights } => format::Layer::Dense(format::Dense {
+            Self::MaxPool2d => operators::Layer::MaxPool2d(operators::MaxPool2d),
+            Self::Dense { dense, rescale, weights } => operators::Layer::Dense(operators::Dense {
                 outputs: dense.outputs,
                 requantize: rescale.borrow(dense.relu),
                 weights: Blob::unpadded(weights),
             }),
-            Self::Logits { classes, scale, biases, weights } => format::Layer::Logits(format::Logits {
+            Self::Logits { classes, scale, biases, weights } => operators::Layer::Logits(operators::Logits {
                 classes: *classes,
                 scale: *scale,
                 biases: Blob::unpadded(biases),

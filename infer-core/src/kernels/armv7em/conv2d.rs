@@ -5,7 +5,7 @@
 
 use core::arch::naked_asm;
 
-use super::{PAIRS_PER_FOLD, cpu};
+use super::cpu::{PAIRS_PER_FOLD, cpu};
 
 /// What [`pooled_blocks`] works on.
 #[repr(C)]
@@ -16,7 +16,7 @@ pub struct Pooled {
     pub codes: *mut u8,
     /// Bias and multiplier of each channel.
     pub channels: *const u32,
-    /// What [`window`](crate::kernels::window) gathered.
+    /// What [`window`](crate::kernels::shared::window) gathered.
     pub lanes: *const u32,
     /// The first block.
     pub weights: *const u8,
@@ -58,6 +58,10 @@ pub struct Pooled {
 /// | 72, 76 | bytes of lanes and of weights that the groups span |
 /// | 80 | odd rows' sums of earlier folds |
 /// | 96, 100 | where to requantize, bytes of weights for a pair of taps |
+///
+/// # Safety
+/// What `window` points to is as its fields say: for each block, or for the words of one, codes, channels and weights; for
+/// each pair four words of lanes. Channels are at a multiple of a word. There is one pair and one block at least.
 #[unsafe(naked)]
 pub unsafe extern "C" fn pooled_blocks<const GROUP: usize>(window: *const Pooled) {
     naked_asm!(
@@ -286,6 +290,10 @@ pub struct Single {
 ///
 /// r0-r3 `u`, r4-r6 and r8 `acc`, r7 `x`, r9 where a fold is due, r10-r11 weights, r12 lanes, lr weights. The stack keeps the
 /// sums of odd rows and, at 16, what `single` points to; fields of that are updated in place.
+///
+/// # Safety
+/// What `single` points to is as its fields say: for each block eight codes, channels and rows of weights, one word of
+/// lanes at least, and weights at a multiple of a word.
 #[unsafe(naked)]
 pub unsafe extern "C" fn single_blocks(single: *mut Single) {
     naked_asm!(

@@ -1,19 +1,21 @@
 //! Inputs listed one by one, for kernels that multiply one at a time.
 
 use super::{Entry, STRIDE};
-use crate::kernels::scalar::ADVANCED;
 
-/// Stands behind the last entry: distances are even.
+/// Comes after the last entry: distances are even.
 pub const END: Entry = [0, 255];
 
-/// An entry that adds nothing and does not move.
-pub const FILLER: Entry = [0, ADVANCED.wrapping_neg()];
+/// An entry that adds nothing and does not move a kernel that is `advanced` bytes after an input's weights when it comes to
+/// the next entry.
+pub const fn filler(advanced: u32) -> Entry {
+    [0, advanced.wrapping_neg()]
+}
 
-/// Lists inputs that are not zero: `[input, distance in bytes]`, from where the kernel stands after the entry before, which
-/// is [`ADVANCED`] behind that one's weights, to the weights of this one in a full block.
+/// Lists inputs that are not zero: `[input, distance in bytes]`, from where the kernel is after the previous entry, which
+/// is `advanced` bytes after that one's weights, to the weights of this one in a full block.
 ///
 /// `seen` inputs were listed before. Returns how many entries it wrote, how many inputs it saw, and their sum.
-pub fn fill(entries: &mut [Entry], inputs: &[u8], seen: usize) -> (usize, usize, u32) {
+pub fn fill(entries: &mut [Entry], inputs: &[u8], seen: usize, advanced: u32) -> (usize, usize, u32) {
     let mut unseen = inputs.iter();
     let mut filled = 0;
     let mut sum = 0;
@@ -33,7 +35,7 @@ pub fn fill(entries: &mut [Entry], inputs: &[u8], seen: usize) -> (usize, usize,
         let place = (input / 2 * STRIDE + input % 2 * 2) as u32;
         sum += code;
         *entry = [code, place.wrapping_sub(standing)];
-        standing = place.wrapping_add(ADVANCED);
+        standing = place.wrapping_add(advanced);
         filled += 1;
     }
     (filled, inputs.len() - unseen.len(), sum)

@@ -1,9 +1,16 @@
 //! The payload of a model file: what postcard writes and reads, weights borrowed from the file.
 //!
-//! In this order: [`Metadata`], [`Input`], the number of layers as a varint, the layers. A layer's own dimensions stand
-//! in the file; the shapes between the layers follow from them ([`stage`](crate::stage) computes and checks them).
+//! In this order: [`Metadata`], [`Input`], the number of layers as a varint, the [layers](crate::operators::Layer). A
+//! layer's own dimensions are in the file; the shapes between the layers follow from them, and the
+//! [operators](crate::operators) compute and check them.
+
+pub(crate) mod crc32;
+pub(crate) mod reader;
 
 use serde::{Deserialize, Serialize, Serializer};
+
+/// Layers that a file may hold.
+pub const MAX_LAYERS: usize = 24;
 
 /// Height, width and channels of an activation, stored `[height, width, channels]`, channels innermost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,23 +127,6 @@ pub struct Input {
     pub codes: Codes,
 }
 
-/// A layer as it stands in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Layer<'a> {
-    /// Two-dimensional convolution, stride 1, with its activation.
-    #[serde(borrow)]
-    Conv2d(Conv2d<'a>),
-    /// Maximum of each 2x2 window, stride 2; an odd last row or column is left out.
-    MaxPool2d,
-    /// Fully connected layer with its activation.
-    #[serde(borrow)]
-    Dense(Dense<'a>),
-    /// The last fully connected layer: its accumulators are the logits.
-    #[serde(borrow)]
-    Logits(Logits<'a>),
-}
-
 /// What surrounds a convolution's input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -145,52 +135,6 @@ pub enum Padding {
     Valid,
     /// The input's zero point, `(kernel - 1) / 2` before and the rest behind: the output is as large as the input.
     Same,
-}
-
-/// Two-dimensional convolution, stride 1.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Conv2d<'a> {
-    /// Channels it puts out.
-    pub output_channels: u16,
-    /// Height and width of the kernel, 1 to 7.
-    pub kernel: u8,
-    /// What surrounds the input.
-    pub padding: Padding,
-    /// How accumulators become codes.
-    pub requantize: Requantize<'a>,
-    /// Weights `[output_channels, kernel * kernel * input_channels]`, [packed](crate::packing).
-    #[serde(borrow)]
-    pub weights: Blob<'a>,
-}
-
-/// Fully connected layer.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Dense<'a> {
-    /// Values it puts out.
-    pub outputs: u16,
-    /// How accumulators become codes.
-    pub requantize: Requantize<'a>,
-    /// Weights `[outputs, inputs]`, [packed](crate::packing).
-    #[serde(borrow)]
-    pub weights: Blob<'a>,
-}
-
-/// The last fully connected layer.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Logits<'a> {
-    /// Number of classes.
-    pub classes: u16,
-    /// Real value of one step of a logit, the same for all classes.
-    pub scale: f32,
-    /// `i32` biases, little-endian, one per class.
-    #[serde(borrow)]
-    pub biases: Blob<'a>,
-    /// Weights `[classes, inputs]`, [packed](crate::packing).
-    #[serde(borrow)]
-    pub weights: Blob<'a>,
 }
 
 /// How a layer's `i32` accumulators become `u8` codes:

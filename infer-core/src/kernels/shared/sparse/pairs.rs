@@ -2,7 +2,7 @@
 
 use super::{Entry, STRIDE};
 
-/// Stands behind the last entry: added to any address, its offset carries.
+/// Comes after the last entry: added to any address, its offset carries.
 pub const END: Entry = [0, u32::MAX];
 
 /// An entry that adds nothing.
