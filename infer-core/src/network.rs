@@ -31,7 +31,7 @@ pub struct Network<'m, 'a> {
 impl<'m, 'a> Network<'m, 'a> {
     /// Checks `model` whole and lays out `arena`. Nothing is copied.
     ///
-    /// `model` may stand at any address and be followed by other bytes. `arena` needs
+    /// `model` may be at any address and be followed by other bytes. `arena` needs
     /// [`arena_len`](crate::arena_len) bytes, at any address.
     ///
     /// # Errors
@@ -64,27 +64,27 @@ impl<'m, 'a> Network<'m, 'a> {
         Ok(Self { plan, logits, scratch, activations })
     }
 
-    /// Classifies one picture: `pixels` are codes `[height, width, channels]`, raw camera bytes for a model trained on
+    /// Classifies one image: `pixels` are codes `[height, width, channels]`, raw camera bytes for a model trained on
     /// them.
     ///
     /// # Errors
-    /// [`Error::InputLength`] where `pixels` has another length than the input shape asks for.
+    /// [`Error::InputLength`] where `pixels` has another length than the input shape needs.
     pub fn classify(&mut self, pixels: &[u8]) -> Result<Output<'_>, Error> {
         self.classify_traced(pixels, |_, _| {})
     }
 
     /// As [`classify`](Self::classify), and shows `trace` what each layer put out: the index of the layer in the file
-    /// and its codes. A convolution that is fused with the pool behind it is shown as that pool.
+    /// and its codes. A convolution that is fused with the pool after it is shown as that pool.
     ///
     /// # Errors
-    /// [`Error::InputLength`] where `pixels` has another length than the input shape asks for.
+    /// [`Error::InputLength`] where `pixels` has another length than the input shape needs.
     #[inline(never)]
     pub fn classify_traced(&mut self, pixels: &[u8], mut trace: impl FnMut(u8, &[u8])) -> Result<Output<'_>, Error> {
         let needed = self.plan.input.shape.len();
         if pixels.len() != needed {
             return Err(Error::InputLength { needed, given: pixels.len() });
         }
-        // Neighbors in the chain stand at opposite ends of the activations, so that both fit without a copy.
+        // Neighbors in the chain are at opposite ends of the activations, so that both fit without a copy.
         let mut previous: Option<(End, usize)> = None;
         let mut stages = self.plan.stages();
         let last = loop {
@@ -148,7 +148,7 @@ impl<'m, 'a> Network<'m, 'a> {
     }
 }
 
-/// The first `count` words of bytes that begin at a word, and the bytes behind them.
+/// The first `count` words of bytes that begin at a word, and the bytes after them.
 fn split_words<W: bytemuck::AnyBitPattern + bytemuck::NoUninit>(
     bytes: &mut [u8],
     count: usize,
@@ -157,7 +157,7 @@ fn split_words<W: bytemuck::AnyBitPattern + bytemuck::NoUninit>(
     Some((bytemuck::try_cast_slice_mut(words).ok()?, rest))
 }
 
-/// Where in the activations the last output stands.
+/// Where in the activations the last output is.
 #[derive(Clone, Copy)]
 enum End {
     Front,

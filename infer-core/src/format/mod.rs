@@ -78,7 +78,7 @@ pub struct Metadata<'a> {
     pub architecture: &'a str,
     /// The names of the classes in the order of the logits, one per line; see [`class_names`](Self::class_names).
     pub class_lines: &'a str,
-    /// How a picture becomes an input, as the trainer wrote it; not interpreted here.
+    /// How an image becomes an input, as the trainer wrote it; not interpreted here.
     pub preprocessing: &'a str,
     /// Accuracy of the float model on the test set, 0 to 1.
     pub float_test_accuracy: Option<f32>,
@@ -121,7 +121,7 @@ pub struct Codes {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Input {
-    /// Shape of one picture.
+    /// Shape of one image.
     pub shape: Shape,
     /// What its bytes mean.
     pub codes: Codes,
@@ -133,7 +133,7 @@ pub struct Input {
 pub enum Padding {
     /// Nothing: the output is `kernel - 1` smaller than the input.
     Valid,
-    /// The input's zero point, `(kernel - 1) / 2` before and the rest behind: the output is as large as the input.
+    /// The input's zero point, `(kernel - 1) / 2` before and the rest after: the output is as large as the input.
     Same,
 }
 
@@ -153,7 +153,7 @@ pub struct Requantize<'a> {
     pub channels: Blob<'a>,
 }
 
-/// Bytes that stand at a multiple of four from the beginning of the file, thanks to the padding in front of them.
+/// Bytes that are at a multiple of four from the beginning of the file, thanks to the padding before them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Blob<'a> {

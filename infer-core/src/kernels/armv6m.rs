@@ -233,7 +233,7 @@ unsafe extern "C" fn blocks_over_list(
 
 /// Less than eight rows over a list, whose places are scaled to their block.
 ///
-/// r0 list, r1 input, r2 weight, r3 address of weights, r4 = 1, r5 where sums stand in memory, r6 block, r7 place in a full
+/// r0 list, r1 input, r2 weight, r3 address of weights, r4 = 1, r5 where sums are in memory, r6 block, r7 place in a full
 /// block, r8-r10 and r11, r12, lr sums.
 ///
 /// # Safety
@@ -315,7 +315,7 @@ unsafe extern "C" fn last_block_over_list<const WORDS: usize>(list: *const Entry
     )
 }
 
-/// A block over codes that are not listed; those that are zero are skipped.
+/// A block over codes as they are; those that are zero are skipped.
 ///
 /// r0 codes, r1 code, r2 weight, r3 address of weights; the stack keeps the sums and where the codes end.
 ///

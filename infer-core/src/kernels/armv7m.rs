@@ -85,7 +85,7 @@ fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
     code as u8
 }
 
-/// What the loops over rows share: the products of the code in r8 with eight weights, which begin `at` bytes behind r11,
+/// What the loops over rows share: the products of the code in r8 with eight weights, which begin `at` bytes after r11,
 /// added to the sums of even rows, r0-r3, and of odd rows, r4-r7.
 macro_rules! eight_rows {
     () => {
@@ -167,7 +167,7 @@ unsafe extern "C" fn blocks_over_list(
 
 /// Less than eight rows over a list, whose places are scaled to their block.
 ///
-/// r0-r2 and r4-r6 sums, r3 where they stand in memory, r7 place in a full block, and as above.
+/// r0-r2 and r4-r6 sums, r3 where they are in memory, r7 place in a full block, and as above.
 ///
 /// # Safety
 /// As [`Assembly::last_block_over_list`].
@@ -230,7 +230,7 @@ unsafe extern "C" fn last_block_over_list<const WORDS: usize>(list: *const Entry
     )
 }
 
-/// A block over codes that are not listed; those that are zero are skipped.
+/// A block over codes as they are; those that are zero are skipped.
 ///
 /// r0-r7 sums, r8 code, r9-r10 weights, r11 address of weights, r12 codes, lr their end; the stack keeps the sums.
 ///

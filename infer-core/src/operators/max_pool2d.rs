@@ -9,7 +9,7 @@ use crate::format::reader::Reader;
 use crate::kernels::Kernels;
 use crate::kernels::operands::MaxPool2dOperands;
 
-/// The record of a max-pool: its number says all.
+/// The record of a max-pool: nothing but its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct MaxPool2d;

@@ -1,4 +1,4 @@
-//! Convolutions: in front of a 2x2 max-pool two rows at a time at the four positions of a window, otherwise eight rows at one
+//! Convolutions: before a 2x2 max-pool two rows at a time at the four positions of a window, otherwise eight rows at one
 //! position.
 
 #![allow(unsafe_code, reason = "the instructions of the DSP extension are out of reach otherwise")]
@@ -24,15 +24,15 @@ pub struct Pooled {
     pub pairs: usize,
     /// Number of blocks; in the upper two bits, how many words a block lacks.
     pub blocks: usize,
-    /// Added behind the multiplication.
+    /// Added after the multiplication.
     pub zero_point: u32,
-    /// Left shift in front of it.
+    /// Left shift before it.
     pub shift: u32,
     /// Bytes of weights for a pair of taps.
     pub stride: usize,
 }
 
-/// Two rows at a time at the four positions of a window. The words of a last block do not stand at multiples of 16: for
+/// Two rows at a time at the four positions of a window. The words of a last block are not at multiples of 16: for
 /// it the loop has a `GROUP` of one.
 ///
 /// A pair of taps takes 12 instructions for its 16 products; the loop over them is unrolled `GROUP` times and entered
@@ -50,7 +50,7 @@ pub struct Pooled {
 /// | offset | holds |
 /// |---|---|
 /// | 0 | what `u` starts at, then the same for `acc` |
-/// | 32, 36 | where to enter the unrolled loop, where to go behind it |
+/// | 32, 36 | where to enter the unrolled loop, where to go after it |
 /// | 40, 44 | codes, channels |
 /// | 48, 52 | columns (upper two bits) and blocks, bytes from a block's last column to the next block |
 /// | 56, 60 | zero point, shift |
@@ -280,9 +280,9 @@ pub struct Single {
     pub blocks: usize,
     /// What even rows' sums start at: -128 times the sum of the codes.
     pub start: u32,
-    /// Left shift in front of the multiplication.
+    /// Left shift before the multiplication.
     pub shift: u32,
-    /// Added behind it.
+    /// Added after it.
     pub zero_point: u32,
 }
 

@@ -7,7 +7,7 @@ macro_rules! cpu {
         ".cpu cortex-m33"
     };
 }
-/// The target's name says all.
+/// The target's name is enough.
 #[cfg(not(armv8m))]
 macro_rules! cpu {
     () => {

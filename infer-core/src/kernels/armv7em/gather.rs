@@ -2,7 +2,7 @@
 //!
 //! For each two taps: their codes at the upper left position `p0`, then the differences `p1 - p0`, `p2 - p0` and `p3 - p2`, `p1`
 //! being to the right, `p2` below, `p3` both: a maximum needs one full sum and three differences of sums, and a sum is
-//! linear. The functions also tell the sums of the four, which are all zero where, and only where, all codes are.
+//! linear. The functions also return the sums of the four, which are all zero where, and only where, all codes are.
 
 #![allow(unsafe_code, reason = "the instructions of the DSP extension are out of reach otherwise")]
 

@@ -133,7 +133,7 @@ fn sum(lanes: &[u32]) -> u32 {
     folds.fold(0, |total: u32, sums| total.wrapping_add(sums & 0xFFFF).wrapping_add(sums >> 16))
 }
 
-/// A block that is not full, or does not stand in words.
+/// A block that is not full, or is not at a multiple of a word.
 #[inline(never)]
 fn single_block_by_folds(lanes: &[u32], total: u32, weights: &[u8], table: &[u8], rescale: Rescale, codes: &mut [u8]) {
     let words = codes.len().div_ceil(2);
@@ -184,7 +184,7 @@ fn pooled(input: &[u8], operands: &Conv2dOperands<'_>, lanes: &mut [u32], output
             };
             if at_once > 0 {
                 // SAFETY: `conv2d` compared the lengths: eight codes, channels and rows of weights for each block, four
-                // words of lanes for each pair; the channels stand in words.
+                // words of lanes for each pair; the channels are at a multiple of a word.
                 unsafe { pooled_blocks::<8>(&raw const window) }
             }
             if !rest.is_empty() {
@@ -218,7 +218,7 @@ fn block_by_block(operands: &Conv2dOperands<'_>, window: &Pooled, first: usize, 
             stride: 4 * words,
             ..*window
         };
-        // SAFETY: `conv2d` compared the lengths, as in `pooled`; codes and channels stand in arrays that suffice for any
+        // SAFETY: `conv2d` compared the lengths, as in `pooled`; codes and channels are in arrays that suffice for any
         // block.
         unsafe {
             if words == ROWS_PER_BLOCK / 2 {

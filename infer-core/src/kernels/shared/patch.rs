@@ -7,7 +7,7 @@ use crate::kernels::operands::Conv2dOperands;
 ///
 /// A row of taps inside the input is one contiguous run of `kernel * channels` codes; what hangs over an edge meets
 /// the padding code instead.
-// Not inlined: its temporaries would stay on the stack beside those of the sums.
+// Not inlined: its temporaries would stay on the stack next to those of the sums.
 #[inline(never)]
 pub fn gather<T: Copy + From<u8>>(input: &[u8], operands: &Conv2dOperands<'_>, y: usize, x: usize, patch: &mut [T]) {
     let channels = usize::from(operands.input.channels);

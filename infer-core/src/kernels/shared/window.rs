@@ -1,4 +1,4 @@
-//! A convolution in front of a 2x2 max-pool: the codes under its filter at the four positions of a window, gathered at once.
+//! A convolution before a 2x2 max-pool: the codes under its filter at the four positions of a window, gathered at once.
 //!
 //! How they are laid out is up to the kernel.
 

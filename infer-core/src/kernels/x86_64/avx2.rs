@@ -1,4 +1,4 @@
-//! Vectors of 256 bits on x86-64: AVX2, which the processor is asked for when the program runs.
+//! Vectors of 256 bits on x86-64: AVX2, used where the processor reports it when the program runs.
 
 #![allow(unsafe_code, reason = "instructions that not every x86-64 has")]
 
@@ -14,7 +14,7 @@ use crate::kernels::shared::vectors::{STRIDE, Vector, conv2d, dense};
 
 cpufeatures::new!(avx2, "avx2");
 
-/// Whether the processor has AVX2; only the first call asks.
+/// Whether the processor has AVX2; only the first call has to find out.
 pub fn is_there() -> bool {
     avx2::get()
 }
@@ -93,7 +93,7 @@ macro_rules! kernel {
                 $module::$name::<TwoBlocks, 2>(input, operands, scratch, output);
             }
             if is_there() {
-                // SAFETY: the processor was asked.
+                // SAFETY: the processor has AVX2.
                 unsafe { compiled(input, operands, scratch, output) }
             }
         }

@@ -11,7 +11,7 @@ pub struct Window<'w> {
     pub starts: [i32; 4],
 }
 
-/// The sum of an even row, and of the odd one beside it.
+/// The sum of an even row, and of the odd one next to it.
 pub type Sums = [u32; 2];
 
 /// Adds what `codes` contribute to the sums of a block: those of even rows, then those of odd ones.

@@ -2,7 +2,7 @@
 //!
 //! A product costs such a core three instructions, to load the weight, to multiply, to add, or two where multiplying adds.
 //! What is left to save is everything else: an input that is zero is not visited; one that is not is read once for eight
-//! rows; a convolution in front of a max-pool reads its weights once for the four positions of a window, and
+//! rows; a convolution before a max-pool reads its weights once for the four positions of a window, and
 //! requantizes once. The loops are [`Loops`], of which each core has its own version.
 
 pub mod assembly;
@@ -91,7 +91,7 @@ fn pooled<L: Loops>(input: &[u8], operands: &Conv2dOperands<'_>, codes: &mut [[u
 
 /// Fills `codes` with the window at row `y` and column `x` of the output, not pooled yet. Returns the sums of the four
 /// positions; they are all zero where, and only where, all codes are.
-// Neither this nor what follows is inlined: their frames would stand on the stack together.
+// Neither this nor what follows is inlined: their frames would be on the stack together.
 #[inline(never)]
 fn gather(input: &[u8], operands: &Conv2dOperands<'_>, y: usize, x: usize, codes: &mut [[u8; 4]]) -> [i32; 4] {
     let mut sums = [0; 4];

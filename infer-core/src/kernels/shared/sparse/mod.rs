@@ -21,7 +21,7 @@ pub trait Sparse {
     /// An entry that adds nothing.
     const FILLER: Entry;
 
-    /// Lists nonzero inputs, `seen` inputs having been listed before. Returns how many entries it wrote, how many inputs
+    /// Lists nonzero inputs, `seen` inputs having been seen before. Returns how many entries it wrote, how many inputs
     /// it saw, and their sum.
     fn fill(entries: &mut [Entry], inputs: &[u8], seen: usize) -> (usize, usize, u32);
 
@@ -59,7 +59,7 @@ impl List<'_> {
         self.entries.get(..self.filled).unwrap_or_default()
     }
 
-    /// Lists inputs, `seen` of which were listed before, as many as there is room for. Returns how many it saw, and their
+    /// Lists inputs, `seen` of which were seen before, as many as there is room for. Returns how many it saw, and their
     /// sum.
     fn fill<S: Sparse>(&mut self, inputs: &[u8], seen: usize) -> (usize, u32) {
         let room = self.entries.get_mut(..SPARSE_ENTRIES).unwrap_or_default();
@@ -195,7 +195,7 @@ fn add<S: Sparse>(
     Some(total)
 }
 
-/// The sums of an even row and of the odd one beside it; `total` is the sum of the inputs.
+/// The sums of an even row and of the odd one next to it; `total` is the sum of the inputs.
 fn row_sums((even, odd): (&u32, &u32), total: u32) -> [i32; 2] {
     [even.wrapping_sub(total.wrapping_mul(128)).cast_signed(), odd.cast_signed()]
 }

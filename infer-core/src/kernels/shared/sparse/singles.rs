@@ -1,4 +1,4 @@
-//! Inputs listed one by one, for kernels that multiply one at a time.
+//! Nonzero inputs one by one, for kernels that multiply one at a time.
 
 use super::{Entry, STRIDE};
 
@@ -14,7 +14,7 @@ pub const fn filler(advanced: u32) -> Entry {
 /// Lists inputs that are not zero: `[input, distance in bytes]`, from where the kernel is after the previous entry, which
 /// is `advanced` bytes after that one's weights, to the weights of this one in a full block.
 ///
-/// `seen` inputs were listed before. Returns how many entries it wrote, how many inputs it saw, and their sum.
+/// `seen` inputs were seen before. Returns how many entries it wrote, how many inputs it saw, and their sum.
 pub fn fill(entries: &mut [Entry], inputs: &[u8], seen: usize, advanced: u32) -> (usize, usize, u32) {
     let mut unseen = inputs.iter();
     let mut filled = 0;

@@ -1,4 +1,4 @@
-//! Fully connected layers: pairs of inputs that are not zero are listed, then every block runs over the list.
+//! Fully connected layers: pairs of inputs that are not zero are collected, then every block runs over the list.
 
 #![allow(clippy::indexing_slicing, reason = "each index is inside an array of fixed length, or was compared")]
 
@@ -119,7 +119,7 @@ fn fill<'l>(list: &'l mut [Entry; PAIRS], inputs: &[u8], first: usize) -> &'l [E
     list.get(..filled).unwrap_or_default()
 }
 
-/// Adds what a list contributes to `N` times `BLOCKS` blocks of `block_len` bytes; returns the weights behind them.
+/// Adds what a list contributes to `N` times `BLOCKS` blocks of `block_len` bytes; returns the weights after them.
 #[inline(always)]
 fn add<'w, V: Vector<BLOCKS>, const BLOCKS: usize, const N: usize>(
     entries: &[Entry],
