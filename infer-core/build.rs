@@ -25,7 +25,7 @@ fn main() {
     }
     let fits = |prefixes: &[&str]| prefixes.iter().any(|prefix| target.starts_with(prefix));
     let fitting = KERNELS.iter().find(|(_, prefixes)| fits(prefixes)).map_or("portable", |(name, _)| name);
-    // Bare-metal targets of a desk's processors can be without its vectors.
+    // Bare-metal targets of a host's processors can be without its vectors.
     let features = env::var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
     let has = |feature: &str| features.split(',').any(|name| name == feature);
     let fitting = match fitting {

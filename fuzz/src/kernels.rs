@@ -1,6 +1,7 @@
 //! Networks whose lengths all fit each other, and whose shapes and numbers are any: these load, so the kernels are reached.
 
-use infer_core::format::{Blob, Codes, Conv2d, Dense, Input, Layer, Logits, Metadata, Padding, Requantize, Shape};
+use infer_core::format::{Blob, Codes, Input, Metadata, Padding, Requantize, Shape};
+use infer_core::operators::{Conv2d, Dense, Layer, Logits, MaxPool2d};
 use infer_core::packing::packed_len;
 
 use super::{payload, running};
@@ -73,7 +74,7 @@ fn network(choices: &mut Choices<'_>) -> Vec<u8> {
             0..=3 => conv2d(choices, &mut shape),
             4 | 5 if shape.height > 1 && shape.width > 1 => {
                 shape = Shape { height: shape.height / 2, width: shape.width / 2, ..shape };
-                postcard::to_allocvec(&Layer::MaxPool2d).expect("a vector has room")
+                postcard::to_allocvec(&Layer::MaxPool2d(MaxPool2d)).expect("a vector has room")
             }
             _ => dense(choices, &mut shape),
         };

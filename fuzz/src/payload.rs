@@ -1,6 +1,6 @@
 //! Any bytes as a payload: the header in front of them is made true of them, so that every check behind the checksum is reached.
 
-use infer_core::stage::Plan;
+use infer_core::plan::Plan;
 use infer_core::{Error, Header, Network};
 
 use super::running;

@@ -1,13 +1,15 @@
 //! What a file that loads does: it runs, with the same codes from the chosen kernels and from the portable ones, and the same again.
 
-use infer_core::format::{Input, Layer, Metadata};
+use infer_core::format::{Input, Metadata};
 use infer_core::header::HEADER_LEN;
-use infer_core::kernels::portable;
-use infer_core::stage::{LogitsStage, Plan, Stage};
+use infer_core::kernels::operands::LogitsOperands;
+use infer_core::kernels::portable::{self, Portable};
+use infer_core::operators::Layer;
+use infer_core::plan::Plan;
 use infer_core::{Header, Network};
 
 /// Multiply-accumulates that a network may take to be run here: a millisecond or two under a sanitizer. Larger ones are loaded only.
-const MOST_MACS: usize = 1 << 18;
+const MOST_MACS: u64 = 1 << 18;
 
 /// Bytes of arena and of input, together, that a network may take to be run here.
 const MOST_MEMORY: usize = 1 << 18;
@@ -21,7 +23,7 @@ pub fn check(model: &[u8]) {
     let end = HEADER_LEN + header.payload_len as usize;
     let plan = Plan::from_payload(&model[HEADER_LEN..end]).expect("it loaded before");
     let input_len = plan.input.shape.len();
-    if macs(&plan) > MOST_MACS || plan.arena_len() + input_len > MOST_MEMORY {
+    if plan.macs() > MOST_MACS || plan.arena_len() + input_len > MOST_MEMORY {
         return;
     }
     // Exactly as long as they have to be: a sanitizer sees the first byte outside.
@@ -44,32 +46,13 @@ pub fn check(model: &[u8]) {
     }
 }
 
-/// Multiply-accumulates of one inference, or as many as can be counted.
-fn macs(plan: &Plan<'_>) -> usize {
-    plan.stages().fold(0, |macs: usize, numbered| {
-        let more = match numbered.stage {
-            Stage::Conv2d(conv) => {
-                let positions = conv.output.len() / usize::from(conv.output.channels) * if conv.pool { 4 } else { 1 };
-                positions.saturating_mul(conv.weights.len())
-            }
-            Stage::MaxPool2d(pool) => pool.input.len(),
-            Stage::Dense(dense) => dense.weights.len(),
-        };
-        macs.saturating_add(more)
-    })
-}
-
 /// Every stage by the portable kernels, from what went into it.
 fn check_codes(plan: &Plan<'_>, pixels: &[u8], trace: &[Vec<u8>]) {
     let mut input = pixels;
     for (numbered, found) in plan.stages().zip(trace) {
         let mut scratch = vec![0xDEAD_BEEF; numbered.stage.scratch_len()];
         let mut codes = vec![0x5A; numbered.stage.output_len()];
-        match &numbered.stage {
-            Stage::Conv2d(conv) => portable::conv2d(input, conv, &mut scratch, &mut codes),
-            Stage::MaxPool2d(pool) => portable::max_pool2d(input, pool, &mut codes),
-            Stage::Dense(dense) => portable::dense(input, dense, &mut scratch, &mut codes),
-        }
+        numbered.stage.call::<Portable>(input, &mut scratch, &mut codes);
         assert_eq!(*found, codes, "{numbered:?}");
         input = found;
     }
@@ -81,10 +64,10 @@ fn check_codes(plan: &Plan<'_>, pixels: &[u8], trace: &[Vec<u8>]) {
 /// These are stricter: they refuse a number that is written with more bytes than it needs. Then there is nothing to compare.
 fn check_logits(model: &[u8], features: &[u8], found: &[i32]) {
     let Some(Layer::Logits(last)) = last_layer(&model[HEADER_LEN..]) else { return };
-    let stage =
-        LogitsStage { classes: last.classes, scale: last.scale, biases: last.biases.data, weights: last.weights.data };
+    let (biases, weights) = (last.biases.data, last.weights.data);
+    let operands = LogitsOperands { classes: last.classes, scale: last.scale, biases, weights };
     let mut logits = vec![0; found.len()];
-    portable::logits(features, &stage, &mut [], &mut logits);
+    portable::logits(features, &operands, &mut [], &mut logits);
     assert_eq!(found, logits);
 }
 

@@ -57,7 +57,7 @@ pub enum Error {
         /// How many.
         bytes: usize,
     },
-    /// There are no layers, or more than [`stage::MAX_LAYERS`](crate::stage::MAX_LAYERS).
+    /// There are no layers, or more than [`format::MAX_LAYERS`](crate::format::MAX_LAYERS).
     LayerCount {
         /// Layers in the file.
         found: u32,
@@ -74,11 +74,11 @@ pub enum Error {
         /// Kernel size in the file.
         kernel: u8,
     },
-    /// The weights are not as many bytes as the layer's dimensions ask for.
+    /// The weights are not as many bytes as the layer's dimensions need.
     WeightLength {
         /// The layer.
         layer: u8,
-        /// Bytes that the dimensions ask for.
+        /// Bytes that the dimensions need.
         needed: usize,
         /// Bytes in the file.
         given: usize,
@@ -87,7 +87,7 @@ pub enum Error {
     ChannelTableLength {
         /// The layer.
         layer: u8,
-        /// Bytes that the output channels ask for.
+        /// Bytes that the output channels need.
         needed: usize,
         /// Bytes in the file.
         given: usize,
@@ -130,13 +130,13 @@ pub enum Error {
         /// Classes of the logits layer.
         classes: usize,
     },
-    /// The header states another input length, class count or arena size than the layers ask for.
+    /// The header states another input length, class count or arena size than the layers need.
     HeaderClaim {
-        /// Where it stands in the header: 16 for the arena, 20 for the input length, 24 for the classes.
+        /// Where it is in the header: 16 for the arena, 20 for the input length, 24 for the classes.
         offset: u8,
         /// The figure in the header.
         stated: u32,
-        /// The figure that the layers ask for.
+        /// The figure that the layers need.
         actual: u32,
     },
     /// The arena given to [`Network::new`](crate::Network::new) is too small for this model.
@@ -146,9 +146,9 @@ pub enum Error {
         /// Bytes given.
         given: usize,
     },
-    /// The input is not as long as the model's input shape asks for.
+    /// The input is not as long as the model's input shape needs.
     InputLength {
-        /// Bytes that the model's input shape asks for.
+        /// Bytes that the model's input shape needs.
         needed: usize,
         /// Bytes given.
         given: usize,
@@ -186,7 +186,7 @@ impl fmt::Display for Error {
             Self::Payload { left } => write!(f, "model payload cannot be decoded, {left} bytes before its end"),
             Self::PayloadLeftOver { bytes } => write!(f, "model payload has {bytes} bytes after its last layer"),
             Self::LayerCount { found } => {
-                write!(f, "model has {found} layers; 1 to {} can be run", crate::stage::MAX_LAYERS)
+                write!(f, "model has {found} layers; 1 to {} can be run", crate::format::MAX_LAYERS)
             }
             Self::Dimensions { layer } => write!(f, "layer {layer}: a dimension is zero or too large"),
             Self::Kernel { layer, kernel } => {

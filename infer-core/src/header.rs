@@ -1,4 +1,4 @@
-//! The 32 bytes in front of every model file, readable at compile time.
+//! The first 32 bytes of every model file, readable at compile time.
 //!
 //! | offset | bytes | field |
 //! |---|---|---|
@@ -11,7 +11,7 @@
 //! | 24 | 4 | number of classes |
 //! | 28 | 4 | CRC-32 of the 28 bytes above and the payload |
 //!
-//! All little-endian. The payload follows at once; what stands behind it is not looked at, so that a slice of flash
+//! All little-endian. The payload follows at once; what comes after it is not looked at, so that a slice of flash
 //! longer than the model can be given as it is.
 
 use crate::{Crc32, Error};
@@ -25,22 +25,22 @@ pub const FORMAT_VERSION: u16 = 1;
 /// Bytes of the header.
 pub const HEADER_LEN: usize = 32;
 
-/// Bytes of the header that the checksum is over: those in front of it.
+/// Bytes of the header that the checksum is over: those before it.
 pub const CHECKSUMMED_LEN: usize = 28;
 
-/// What the first 32 bytes say.
+/// What the first 32 bytes hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Header {
-    /// Bytes of the postcard payload behind the header.
+    /// Bytes of the postcard payload after the header.
     pub payload_len: u32,
     /// Bytes of working memory that one inference needs.
     pub arena_len: u32,
-    /// Bytes of one input picture, `height * width * channels`.
+    /// Bytes of one input image, `height * width * channels`.
     pub input_len: u32,
     /// Number of classes, and so of logits.
     pub classes: u32,
-    /// CRC-32 of the 28 bytes in front of it and of the payload.
+    /// CRC-32 of the 28 bytes before it and of the payload.
     pub crc32: u32,
 }
 
@@ -85,7 +85,7 @@ impl Header {
         })
     }
 
-    /// The header as it stands in the file.
+    /// The header as it is in the file.
     #[must_use]
     pub fn to_bytes(&self) -> [u8; HEADER_LEN] {
         let mut bytes = [0; HEADER_LEN];
@@ -112,7 +112,7 @@ impl Header {
         bytes
     }
 
-    /// The payload behind this header, with its checksum compared.
+    /// The payload after this header, with its checksum compared.
     pub(crate) fn checked_payload<'m>(&self, model: &'m [u8]) -> Result<&'m [u8], Error> {
         let needed = HEADER_LEN.saturating_add(self.payload_len as usize);
         let (Some(header), Some(payload)) = (model.first_chunk::<CHECKSUMMED_LEN>(), model.get(HEADER_LEN..needed))
@@ -137,7 +137,7 @@ pub const fn arena_len(model: &[u8]) -> usize {
     }
 }
 
-/// Bytes of one input picture of `model`, for sizing a static buffer at compile time.
+/// Bytes of one input image of `model`, for sizing a static buffer at compile time.
 ///
 /// # Panics
 /// As [`arena_len`].

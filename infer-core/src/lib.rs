@@ -7,28 +7,28 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`header`] | the 32 bytes in front, readable at compile time: [`arena_len`], [`include_model!`] |
-//! | [`format`](mod@format) | the payload as it stands in the file: metadata, layers, borrowed weights |
+//! | [`header`] | the first 32 bytes, readable at compile time: [`arena_len`], [`include_model!`] |
+//! | [`format`](mod@format) | the payload: metadata, input, and what the records of layers are made of |
 //! | [`packing`] | the layout of the weights, and the packing that the trainer does |
-//! | [`stage`] | what loading makes of the layers: checked, fused, ready to run |
-//! | [`kernels`] | the arithmetic, one file per instruction set, chosen in one place |
+//! | [`operators`] | what a layer is: its record, its checks, its kernel; a file an operator |
+//! | [`plan`] | what loading makes of the layers: stages, checked, fused, ready to run |
+//! | [`kernels`] | the arithmetic, one file per kind of core, chosen in one place |
 //! | [`network`] | [`Network`]: load, classify, trace |
 //! | [`output`] | [`Output`]: class, logits, probabilities, top k |
 //! | [`error`](mod@error) | every refusal, with its numbers |
 
-mod crc32;
 pub mod error;
 pub mod format;
 pub mod header;
 pub mod kernels;
 pub mod network;
+pub mod operators;
 pub mod output;
 pub mod packing;
-mod reader;
-pub mod stage;
+pub mod plan;
 
-pub use crc32::Crc32;
 pub use error::Error;
+pub use format::crc32::Crc32;
 pub use format::{Metadata, Shape};
 pub use header::{AlignedBytes, Header, arena_len, classes_len, input_len};
 pub use kernels::KERNELS;

@@ -2,8 +2,9 @@
 
 use crate::format::{Input, Metadata};
 use crate::header::Header;
-use crate::stage::{NumberedStage, Plan, Stage, Step};
-use crate::{Error, Output, kernels};
+use crate::kernels::{ChosenKernels, Kernels};
+use crate::plan::{Next, NumberedStage, Plan};
+use crate::{Error, Output};
 
 /// A checked model, its weights still in the file, and the memory it works in.
 ///
@@ -30,7 +31,7 @@ pub struct Network<'m, 'a> {
 impl<'m, 'a> Network<'m, 'a> {
     /// Checks `model` whole and lays out `arena`. Nothing is copied.
     ///
-    /// `model` may stand at any address and be followed by other bytes. `arena` needs
+    /// `model` may be at any address and be followed by other bytes. `arena` needs
     /// [`arena_len`](crate::arena_len) bytes, at any address.
     ///
     /// # Errors
@@ -63,27 +64,27 @@ impl<'m, 'a> Network<'m, 'a> {
         Ok(Self { plan, logits, scratch, activations })
     }
 
-    /// Classifies one picture: `pixels` are codes `[height, width, channels]`, raw camera bytes for a model trained on
+    /// Classifies one image: `pixels` are codes `[height, width, channels]`, raw camera bytes for a model trained on
     /// them.
     ///
     /// # Errors
-    /// [`Error::InputLength`] where `pixels` has another length than the input shape asks for.
+    /// [`Error::InputLength`] where `pixels` has another length than the input shape needs.
     pub fn classify(&mut self, pixels: &[u8]) -> Result<Output<'_>, Error> {
         self.classify_traced(pixels, |_, _| {})
     }
 
     /// As [`classify`](Self::classify), and shows `trace` what each layer put out: the index of the layer in the file
-    /// and its codes. A convolution that is fused with the pool behind it is shown as that pool.
+    /// and its codes. A convolution that is fused with the pool after it is shown as that pool.
     ///
     /// # Errors
-    /// [`Error::InputLength`] where `pixels` has another length than the input shape asks for.
+    /// [`Error::InputLength`] where `pixels` has another length than the input shape needs.
     #[inline(never)]
     pub fn classify_traced(&mut self, pixels: &[u8], mut trace: impl FnMut(u8, &[u8])) -> Result<Output<'_>, Error> {
         let needed = self.plan.input.shape.len();
         if pixels.len() != needed {
             return Err(Error::InputLength { needed, given: pixels.len() });
         }
-        // Neighbors in the chain stand at opposite ends of the activations, so that both fit without a copy.
+        // Neighbors in the chain are at opposite ends of the activations, so that both fit without a copy.
         let mut previous: Option<(End, usize)> = None;
         let mut stages = self.plan.stages();
         let last = loop {
@@ -91,8 +92,8 @@ impl<'m, 'a> Network<'m, 'a> {
             // By reference, and without `?`: a copy would take as much stack again.
             let step = stages.decode();
             let NumberedStage { layer, stage } = match &step {
-                Ok(Step::Stage(stage)) => stage,
-                Ok(Step::Logits(last)) => break *last,
+                Ok(Next::Stage(stage)) => stage,
+                Ok(Next::Logits(last)) => break *last,
                 Err(error) => return Err(*error),
             };
             let (input, output) = match previous {
@@ -106,11 +107,7 @@ impl<'m, 'a> Network<'m, 'a> {
                     (&*input, front(rest, stage.output_len()))
                 }
             };
-            match stage {
-                Stage::Conv2d(conv) => kernels::conv2d(input, conv, self.scratch, output),
-                Stage::MaxPool2d(pool) => kernels::max_pool2d(input, pool, output),
-                Stage::Dense(dense) => kernels::dense(input, dense, self.scratch, output),
-            }
+            stage.call::<ChosenKernels>(input, self.scratch, output);
             trace(*layer, output);
             let end = if matches!(previous, Some((End::Front, _))) { End::Back } else { End::Front };
             previous = Some((end, stage.output_len()));
@@ -120,7 +117,7 @@ impl<'m, 'a> Network<'m, 'a> {
             Some((End::Front, len)) => front(self.activations, len),
             Some((End::Back, len)) => back(self.activations, len),
         };
-        kernels::logits(features, &last, self.scratch, self.logits);
+        ChosenKernels::logits(features, &last, self.scratch, self.logits);
         Ok(Output::new(self.logits, last.scale))
     }
 
@@ -151,7 +148,7 @@ impl<'m, 'a> Network<'m, 'a> {
     }
 }
 
-/// The first `count` words of bytes that begin at a word, and the bytes behind them.
+/// The first `count` words of bytes that begin at a word, and the bytes after them.
 fn split_words<W: bytemuck::AnyBitPattern + bytemuck::NoUninit>(
     bytes: &mut [u8],
     count: usize,
@@ -160,7 +157,7 @@ fn split_words<W: bytemuck::AnyBitPattern + bytemuck::NoUninit>(
     Some((bytemuck::try_cast_slice_mut(words).ok()?, rest))
 }
 
-/// Where in the activations the last output stands.
+/// Where in the activations the last output is.
 #[derive(Clone, Copy)]
 enum End {
     Front,

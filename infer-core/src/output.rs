@@ -1,11 +1,11 @@
-//! What a network says about a picture.
+//! What a network returns for an image.
 
 use core::cmp::Reverse;
 
 use heapless::Vec;
 use micromath::F32Ext;
 
-/// The logits of one picture and what follows from them.
+/// The logits of one image and what follows from them.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Output<'n> {
@@ -74,7 +74,7 @@ impl<'n> Output<'n> {
         let sum = self.exponential_sum(maximum);
         let mut ranking = Vec::<Ranked, K>::new();
         let mut last = None;
-        // The best of those behind the last one, again and again: an insertion into a sorted list has a panic inside
+        // The best of those after the last one, again and again: an insertion into a sorted list has a panic inside
         // that the linker cannot rule out.
         while !ranking.is_full() {
             let places = self.logits.iter().enumerate().map(|(class, &logit)| (logit, Reverse(class)));

@@ -1,7 +1,7 @@
-//! How weights stand in the file: the layout that all kernels read as it is, and the packing that the trainer does.
+//! How weights are laid out in the file: the layout that all kernels read as it is, and the packing that the trainer does.
 //!
 //! A layer's weights are a matrix, `[rows, inputs]`: a row per output channel; for a convolution the inputs are the
-//! taps `[kernel, kernel, channels]`. Rows stand in blocks of eight, the last block with as many as are left. In a block,
+//! taps `[kernel, kernel, channels]`. Rows are in blocks of eight, the last block with as many as are left. In a block,
 //! for each two inputs `a` and `b`, two rows share a word of four bytes:
 //!
 //! | byte | holds |

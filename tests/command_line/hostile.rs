@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use assert_cmd::Command;
 use infer_core::Shape;
-use infer_core::format::{Blob, Codes, Conv2d, Input, Layer, Logits, Metadata, Padding, Requantize};
+use infer_core::format::{Blob, Codes, Input, Metadata, Padding, Requantize};
 use infer_core::header::Header;
+use infer_core::operators::{Conv2d, Layer, Logits, MaxPool2d};
 use infer_core::packing::packed_len;
-use infer_core::stage::Plan;
+use infer_core::plan::Plan;
 use serde_json::{Value, json};
 
 use super::{assert_fails, read_json, short_run, succeed, text, trainer};
@@ -55,7 +56,7 @@ fn model(metadata: &Metadata<'_>, shape: Shape, convolutions: &[Option<(u8, u16)
     };
     for convolution in convolutions {
         let &Some((kernel, outputs)) = convolution else {
-            payload = postcard::to_extend(&Layer::MaxPool2d, payload).unwrap();
+            payload = postcard::to_extend(&Layer::MaxPool2d(MaxPool2d), payload).unwrap();
             (height, width) = (height / 2, width / 2);
             continue;
         };

@@ -3,7 +3,8 @@
 //! It trusts the file: hostile ones are infer-core's business. Where numbers of a file make an accumulator leave 32 bits, it says
 //! so instead of wrapping.
 
-use infer_core::format::{Blob, Input, Layer, Metadata, Padding, Requantize};
+use infer_core::format::{Blob, Input, Metadata, Padding, Requantize};
+use infer_core::operators::Layer;
 use serde::Deserialize;
 
 /// What a network computes for one picture.
@@ -71,7 +72,7 @@ impl Oracle {
                     }
                     Step::Conv { kernel, pad, rows, rescale: Rescale::read(conv.requantize) }
                 }
-                Layer::MaxPool2d => {
+                Layer::MaxPool2d(_) => {
                     (height, width) = (height / 2, width / 2);
                     Step::MaxPool
                 }

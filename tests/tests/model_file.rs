@@ -1,8 +1,9 @@
 //! The file: what is written is read, and what is broken is refused by name or runs, but never panics.
 
-use infer_core::format::{Blob, Codes, Conv2d, Dense, Input, Layer, Logits, Metadata, Padding, Requantize};
+use infer_core::format::{Blob, Codes, Input, Metadata, Padding, Requantize};
 use infer_core::header::{FORMAT_VERSION, HEADER_LEN};
-use infer_core::stage::Plan;
+use infer_core::operators::{Conv2d, Dense, Layer, Logits, MaxPool2d};
+use infer_core::plan::Plan;
 use infer_core::{Crc32, Error, Header, Network, Shape, arena_len, classes_len, input_len};
 use proptest::prelude::*;
 use thimble_tests::bit_flips::repair;
@@ -326,10 +327,13 @@ fn layers_out_of_place_are_refused() {
     let refuse = |layers: &[Layer<'_>]| load_and_run(&parts.file(layers)).unwrap_err();
     let [conv, dense, logits] = parts.layers().try_into().unwrap();
     assert_eq!(refuse(&[]), Error::LayerCount { found: 0 });
-    assert_eq!(refuse(&[Layer::MaxPool2d; 25]), Error::LayerCount { found: 25 });
+    assert_eq!(refuse(&[Layer::MaxPool2d(MaxPool2d); 25]), Error::LayerCount { found: 25 });
     assert_eq!(refuse(&[conv, dense]), Error::LogitsLayer { layer: 1 });
     assert_eq!(refuse(&[conv, dense, logits, logits]), Error::LogitsLayer { layer: 3 });
-    assert_eq!(refuse(&[Layer::MaxPool2d, Layer::MaxPool2d, Layer::MaxPool2d, logits]), Error::Dimensions { layer: 2 });
+    assert_eq!(
+        refuse(&[Layer::MaxPool2d(MaxPool2d), Layer::MaxPool2d(MaxPool2d), Layer::MaxPool2d(MaxPool2d), logits]),
+        Error::Dimensions { layer: 2 }
+    );
     let big = Dense { outputs: u16::MAX, ..parts.dense };
     assert!(matches!(
         refuse(&[Layer::Dense(big), logits]),
@@ -392,7 +396,7 @@ fn a_desk_gives_no_model_more_memory_than_a_network_that_can_be_trained_needs() 
     // Pools need no weights, so that a small file can ask for a third of a gigabyte.
     let parts = Parts::new();
     let input = Input { shape: Shape { height: 1 << 15, width: 1 << 15, channels: 1 }, codes: CODES };
-    let layers = [&[Layer::MaxPool2d; 14][..], &[Layer::Logits(parts.logits)]].concat();
+    let layers = [&[Layer::MaxPool2d(MaxPool2d); 14][..], &[Layer::Logits(parts.logits)]].concat();
     let file = encode(&metadata(parts.classes), &input, &layers).unwrap();
     let error = arena(&file).unwrap_err();
     assert!(matches!(error, Error::ArenaTooSmall { needed, given } if needed > given && given == 256 << 20), "{error}");

@@ -1,7 +1,7 @@
 //! infer-core against the oracle, on networks that no training would bring about.
 
 use infer_core::format::Shape;
-use infer_core::stage::Stage;
+use infer_core::operators::Stage;
 use infer_core::{Header, Network};
 use proptest::prelude::*;
 use thimble_tests::oracle::{Answer, Oracle};

@@ -1,6 +1,7 @@
 //! Classes, probabilities and rankings, through a network whose logits are its biases.
 
-use infer_core::format::{Blob, Codes, Input, Layer, Logits};
+use infer_core::format::{Blob, Codes, Input};
+use infer_core::operators::{Layer, Logits};
 use infer_core::{Network, Shape};
 use thimble_tests::random_model::metadata;
 use trainer::export::model_file::encode;

@@ -1,7 +1,7 @@
 //! What infer-core says when it refuses, word for word, and what its smaller functions do at their edges.
 
+use infer_core::operators::Stage;
 use infer_core::packing::packed_len;
-use infer_core::stage::Stage;
 use infer_core::{Crc32, Error, Header, Network, Shape, arena_len, classes_len, input_len};
 use thimble_tests::tiny;
 

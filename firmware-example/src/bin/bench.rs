@@ -8,7 +8,7 @@
 use firmware_example::files::InputFile;
 use firmware_example::host::{Arguments, Failure, println};
 use firmware_example::{Arena, Stopwatch, linked, model, program, stack};
-use infer_core::stage::{MAX_LAYERS, Stage};
+use infer_core::format::MAX_LAYERS;
 use infer_core::{KERNELS, Network, arena_len, input_len};
 
 static MODEL: &[u8] = model!();
@@ -93,13 +93,7 @@ impl Cost {
         println!("{} with {KERNELS} kernels, instructions, mean of {} pictures", metadata.architecture, self.pictures);
         let mut costs = self.stages.iter();
         for (stage, &cost) in network.plan().stages().zip(&mut costs) {
-            let name = match stage.stage {
-                Stage::Conv2d(conv) if conv.pool => "convolution, pool",
-                Stage::Conv2d(_) => "convolution",
-                Stage::MaxPool2d(_) => "pool",
-                Stage::Dense(_) => "dense",
-            };
-            println!("  {name:24} {:10}", mean(cost));
+            println!("  {:24} {:10}", stage.stage.name(), mean(cost));
         }
         println!("  {:24} {:10}", "logits", costs.next().copied().map_or(0, mean));
         println!("  {:24} {:10}", "in total", mean(self.total));

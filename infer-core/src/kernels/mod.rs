@@ -1,76 +1,57 @@
-//! The arithmetic of the layers, one file per instruction set; this is the one place where it is chosen.
+//! The arithmetic of the operators: one file or folder per kind of core, named as the value of `cfg(kernels)` that
+//! chooses it.
 //!
-//! Every file has the same four functions. `portable` defines what they mean: those of a desk are tested against it, those of
-//! chips and itself against the oracle. Slices have the lengths that [`stage`](crate::stage) checked; a kernel given
-//! others computes something else or nothing, and neither panics nor leaves its slices.
-//!
-//! `scratch` is working memory that no kernel expects anything in. How much of it a stage gets is part of the file's
-//! arena claim and so the same on every target, whether its kernels need it or not.
+//! [`Kernels`] says what a set of kernels is and `portable` what each kernel computes: the kernels of hosts are tested
+//! against it, those of chips and itself against the oracle. [`operands`] is all that they know of a model. `shared`
+//! holds what several cores have in common. This file is the one place where a core is chosen.
 
-#[cfg(kernels = "armv7em")]
-mod armv7em;
-#[cfg(any(kernels = "armv7em", kernels = "armv7m", kernels = "armv6m", kernels = "scalar"))]
-mod listed;
-mod patch;
+mod contract;
+pub mod operands;
 pub mod portable;
-#[cfg(any(kernels = "armv7m", kernels = "armv6m", kernels = "scalar"))]
-mod scalar;
-#[cfg(any(kernels = "x86_64", kernels = "aarch64"))]
-mod simd;
+#[allow(dead_code, reason = "each core takes what it needs")]
+mod shared;
 #[cfg(test)]
 mod tests;
-#[cfg(not(kernels = "portable"))]
-mod window;
 
+#[cfg(kernels = "aarch64")]
+mod aarch64;
+#[cfg(kernels = "armv6m")]
+mod armv6m;
 #[cfg(kernels = "armv7em")]
-use armv7em as chosen;
+mod armv7em;
+#[cfg(kernels = "armv7m")]
+mod armv7m;
+// Tested wherever tests run: plain Rust.
+#[cfg(any(kernels = "scalar", test))]
+mod scalar;
+#[cfg(kernels = "x86_64")]
+mod x86_64;
+
+#[cfg(kernels = "aarch64")]
+use aarch64::Aarch64 as Chosen;
+#[cfg(kernels = "armv6m")]
+use armv6m::Armv6m as Chosen;
+#[cfg(kernels = "armv7em")]
+use armv7em::Armv7em as Chosen;
+#[cfg(kernels = "armv7m")]
+use armv7m::Armv7m as Chosen;
 #[cfg(kernels = "portable")]
-use portable as chosen;
-#[cfg(any(kernels = "armv7m", kernels = "armv6m", kernels = "scalar"))]
-use scalar as chosen;
-#[cfg(any(kernels = "x86_64", kernels = "aarch64"))]
-use simd as chosen;
+use portable::Portable as Chosen;
+#[cfg(kernels = "scalar")]
+use scalar::Scalar as Chosen;
+#[cfg(kernels = "x86_64")]
+use x86_64::X86_64 as Chosen;
 
-pub use chosen::{conv2d, dense, logits, max_pool2d};
+// The narrowest vectors, for the tests.
+#[cfg(all(test, not(kernels = "x86_64")))]
+use Chosen as Narrow;
+#[cfg(all(test, kernels = "x86_64"))]
+use x86_64::Sse2 as Narrow;
 
-/// The kernels that this build holds.
+pub use contract::Kernels;
+
+/// The kernels of the core that this build is for.
+pub type ChosenKernels = Chosen;
+
+/// Their name.
 pub const KERNELS: &str = env!("THIMBLE_KERNELS");
-
-/// Entries that a list of a dense kernel's inputs that are not zero has room for.
-const LISTED: usize = 48;
-
-/// Words of scratch for a convolution: the codes under the filter, 16 bits each, at all positions of the window.
-#[must_use]
-pub(crate) const fn conv2d_scratch(taps: usize, pool: bool) -> usize {
-    let positions = if pool { 4 } else { 1 };
-    positions * taps.next_multiple_of(2) / 2
-}
-
-/// Words of scratch for a fully connected layer: the list of inputs that are not zero with its end mark, two words an
-/// entry, and a sum for each row.
-#[must_use]
-pub(crate) const fn dense_scratch(rows: usize) -> usize {
-    2 * (LISTED + 1) + rows.next_multiple_of(2)
-}
-
-/// Taps of a convolution's filter, if all lengths fit each other and none is zero.
-#[cfg(not(kernels = "portable"))]
-fn taps_if_lengths_fit(stage: &crate::stage::Conv2dStage<'_>, output: &[u8]) -> Option<usize> {
-    let taps = usize::from(stage.kernel) * usize::from(stage.kernel) * usize::from(stage.input.channels);
-    let rows = stage.output.channels;
-    let needed = crate::packing::packed_len(rows.into(), u32::try_from(taps).ok()?)?;
-    let fits = needed as usize == stage.weights.len()
-        && stage.channels.bytes().len() == 8 * usize::from(rows)
-        && output.len() == stage.output.len();
-    (fits && taps > 0 && rows > 0).then_some(taps)
-}
-
-/// As `chunks`, which in the eyes of the linker can divide by a length of zero.
-#[cfg(not(kernels = "portable"))]
-fn parts(mut bytes: &[u8], len: usize) -> impl Iterator<Item = &[u8]> {
-    core::iter::from_fn(move || {
-        let (part, rest) = bytes.split_at_checked(len).unwrap_or((bytes, &[]));
-        bytes = rest;
-        (!part.is_empty()).then_some(part)
-    })
-}

@@ -3,49 +3,53 @@
 //! Accumulators wrap, so that a hostile file gives wrong numbers and nothing worse; the exporter proves that those of
 //! an honest one never come near an overflow.
 
-use super::patch;
+use super::operands::{Conv2dOperands, DenseOperands, LogitsOperands, MaxPool2dOperands, Rescale};
+use super::shared::patch;
 use crate::packing::ROWS_PER_BLOCK;
-use crate::stage::{Conv2dStage, DenseStage, LogitsStage, MaxPool2dStage, Rescale};
 
-/// Convolution, and the 2x2 maximum behind it where the stage has one.
+/// See the [module](self).
+#[derive(Clone, Copy, Debug)]
+pub struct Portable;
+
+/// Convolution, and the 2x2 maximum after it if the operands ask for one.
 ///
 /// `input` is `[height, width, channels]`, `output` likewise.
 #[inline(never)]
-pub fn conv2d(input: &[u8], stage: &Conv2dStage<'_>, scratch: &mut [u32], output: &mut [u8]) {
-    let taps = usize::from(stage.kernel) * usize::from(stage.kernel) * usize::from(stage.input.channels);
-    let window = if stage.pool { 2 } else { 1 };
+pub fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+    let taps = usize::from(operands.kernel) * usize::from(operands.kernel) * usize::from(operands.input.channels);
+    let window = if operands.pool { 2 } else { 1 };
     let Some(patches) = bytemuck::cast_slice_mut(scratch).get_mut(..taps * window * window) else { return };
-    let width = usize::from(stage.output.width).max(1);
-    let positions = output.chunks_exact_mut(usize::from(stage.output.channels).max(1));
+    let width = usize::from(operands.output.width).max(1);
+    let positions = output.chunks_exact_mut(usize::from(operands.output.channels).max(1));
     for (position, codes) in positions.enumerate() {
         let (y, x) = (position / width * window, position % width * window);
         for (index, patch) in patches.chunks_exact_mut(taps.max(1)).enumerate() {
-            patch::gather(input, stage, y + index / 2, x + index % 2, patch);
+            patch::gather(input, operands, y + index / 2, x + index % 2, patch);
         }
-        maxima(patches, taps, stage, codes);
+        maxima(patches, taps, operands, codes);
     }
 }
 
 /// All channels of one position: the maximum over the patches, requantized.
-fn maxima(patches: &[u8], taps: usize, stage: &Conv2dStage<'_>, codes: &mut [u8]) {
-    let mut channels = stage.channels.iter();
-    for (block, codes) in blocks(stage.weights, taps).zip(codes.chunks_mut(ROWS_PER_BLOCK)) {
+fn maxima(patches: &[u8], taps: usize, operands: &Conv2dOperands<'_>, codes: &mut [u8]) {
+    let mut channels = operands.channels.iter();
+    for (block, codes) in blocks(operands.weights, taps).zip(codes.chunks_mut(ROWS_PER_BLOCK)) {
         let mut maxima = [i32::MIN; ROWS_PER_BLOCK];
         for patch in patches.chunks_exact(taps.max(1)) {
             let sums = block_sums(patch, block, codes.len());
             maxima.iter_mut().zip(&sums).for_each(|(maximum, &sum)| *maximum = sum.max(*maximum));
         }
         for ((code, &maximum), (bias, multiplier)) in codes.iter_mut().zip(&maxima).zip(&mut channels) {
-            *code = requantize(maximum.wrapping_add(bias), multiplier, stage.rescale);
+            *code = requantize(maximum.wrapping_add(bias), multiplier, operands.rescale);
         }
     }
 }
 
 /// The maximum of each 2x2 window, channel by channel.
-pub fn max_pool2d(input: &[u8], stage: &MaxPool2dStage, output: &mut [u8]) {
-    let channels = usize::from(stage.input.channels).max(1);
-    let row_len = usize::from(stage.input.width) * channels;
-    let output_rows = output.chunks_exact_mut((usize::from(stage.output.width) * channels).max(1));
+pub fn max_pool2d(input: &[u8], operands: &MaxPool2dOperands, output: &mut [u8]) {
+    let channels = usize::from(operands.input.channels).max(1);
+    let row_len = usize::from(operands.input.width) * channels;
+    let output_rows = output.chunks_exact_mut((usize::from(operands.output.width) * channels).max(1));
     for (output_row, rows) in output_rows.zip(input.chunks_exact((2 * row_len).max(1))) {
         let (upper, lower) = rows.split_at(row_len.min(rows.len()));
         let windows = upper.chunks_exact(2 * channels).zip(lower.chunks_exact(2 * channels));
@@ -61,21 +65,21 @@ pub fn max_pool2d(input: &[u8], stage: &MaxPool2dStage, output: &mut [u8]) {
 
 /// Fully connected layer.
 #[inline(never)]
-pub fn dense(input: &[u8], stage: &DenseStage<'_>, _scratch: &mut [u32], output: &mut [u8]) {
-    let mut channels = stage.channels.iter();
-    for (block, codes) in blocks(stage.weights, input.len()).zip(output.chunks_mut(ROWS_PER_BLOCK)) {
+pub fn dense(input: &[u8], operands: &DenseOperands<'_>, _scratch: &mut [u32], output: &mut [u8]) {
+    let mut channels = operands.channels.iter();
+    for (block, codes) in blocks(operands.weights, input.len()).zip(output.chunks_mut(ROWS_PER_BLOCK)) {
         let sums = block_sums(input, block, codes.len());
         for ((code, &sum), (bias, multiplier)) in codes.iter_mut().zip(&sums).zip(&mut channels) {
-            *code = requantize(sum.wrapping_add(bias), multiplier, stage.rescale);
+            *code = requantize(sum.wrapping_add(bias), multiplier, operands.rescale);
         }
     }
 }
 
 /// The last layer: accumulators as they are.
 #[inline(never)]
-pub fn logits(input: &[u8], stage: &LogitsStage<'_>, _scratch: &mut [u32], output: &mut [i32]) {
-    let mut biases = stage.biases.as_chunks::<4>().0.iter();
-    for (block, logits) in blocks(stage.weights, input.len()).zip(output.chunks_mut(ROWS_PER_BLOCK)) {
+pub fn logits(input: &[u8], operands: &LogitsOperands<'_>, _scratch: &mut [u32], output: &mut [i32]) {
+    let mut biases = operands.biases.as_chunks::<4>().0.iter();
+    for (block, logits) in blocks(operands.weights, input.len()).zip(output.chunks_mut(ROWS_PER_BLOCK)) {
         let sums = block_sums(input, block, logits.len());
         for ((logit, &sum), &bias) in logits.iter_mut().zip(&sums).zip(&mut biases) {
             *logit = sum.wrapping_add(i32::from_le_bytes(bias));

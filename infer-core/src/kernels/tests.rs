@@ -7,10 +7,13 @@ extern crate std;
 use std::vec;
 use std::vec::Vec;
 
-use super::{conv2d_scratch, dense_scratch, portable};
+use super::operands::{
+    ChannelTable, Conv2dOperands, DenseOperands, LogitsOperands, MaxPool2dOperands, Rescale, conv2d_scratch,
+    fully_connected_scratch,
+};
+use super::{Chosen, Kernels, Narrow, portable, scalar::Scalar};
 use crate::Shape;
 use crate::packing::packed_len;
-use crate::stage::{ChannelTable, Conv2dStage, DenseStage, LogitsStage, MaxPool2dStage, Rescale};
 
 /// Numbers without a pattern (Marsaglia's xorshift), as bytes.
 fn bytes(seed: u32, count: usize) -> Vec<u8> {
@@ -76,20 +79,19 @@ impl Drop for Told {
     }
 }
 
-type Convolution = fn(&[u8], &Conv2dStage<'_>, &mut [u32], &mut [u8]);
-type Dense = fn(&[u8], &DenseStage<'_>, &mut [u32], &mut [u8]);
-type Logits = fn(&[u8], &LogitsStage<'_>, &mut [u32], &mut [i32]);
+type Convolution = fn(&[u8], &Conv2dOperands<'_>, &mut [u32], &mut [u8]);
+type Dense = fn(&[u8], &DenseOperands<'_>, &mut [u32], &mut [u8]);
+type Logits = fn(&[u8], &LogitsOperands<'_>, &mut [u32], &mut [i32]);
 
 /// The versions of a kernel that this processor runs, by name.
 macro_rules! versions {
-    ($kernel:ident as $type:ty) => {{
-        let chosen = ("chosen", super::$kernel as $type);
-        #[cfg(any(kernels = "x86_64", kernels = "aarch64"))]
-        let narrow = Some(("one block", super::simd::one_block::$kernel as $type));
-        #[cfg(not(any(kernels = "x86_64", kernels = "aarch64")))]
-        let narrow = None;
-        [Some(chosen), narrow].into_iter().flatten()
-    }};
+    ($kernel:ident as $type:ty) => {
+        [
+            ("chosen", <Chosen as Kernels>::$kernel as $type),
+            ("narrow", <Narrow as Kernels>::$kernel as $type),
+            ("scalar", <Scalar as Kernels>::$kernel as $type),
+        ]
+    };
 }
 
 #[test]
@@ -98,14 +100,14 @@ fn dense_layers_of_every_tail_give_the_codes_of_the_portable_kernel() {
     for (rows, inputs) in (1..=40).flat_map(|rows| [1, 2, 3, 31, 4999].map(|inputs| (rows, inputs))) {
         let Numbers { codes, weights, channels, rescale } = Numbers::new(inputs, rows, inputs);
         let channels = ChannelTable::new(&channels);
-        let stage = DenseStage { outputs: rows as u16, rescale, channels, weights: &weights };
-        let mut scratch = vec![0xDEAD_BEEF; dense_scratch(rows)];
+        let operands = DenseOperands { outputs: rows as u16, rescale, channels, weights: &weights };
+        let mut scratch = vec![0xDEAD_BEEF; operands.scratch_len()];
         let mut expected = vec![1; rows];
-        portable::dense(&codes, &stage, &mut scratch, &mut expected);
+        portable::dense(&codes, &operands, &mut scratch, &mut expected);
         told.count(&expected);
         for (name, dense) in versions!(dense as Dense) {
             let mut found = vec![2; rows];
-            dense(&codes, &stage, &mut scratch, &mut found);
+            dense(&codes, &operands, &mut scratch, &mut found);
             assert_eq!(found, expected, "{name}, {rows} rows of {inputs}");
         }
     }
@@ -115,13 +117,14 @@ fn dense_layers_of_every_tail_give_the_codes_of_the_portable_kernel() {
 fn logits_of_every_tail_are_those_of_the_portable_kernel() {
     for (rows, inputs) in (1..=40).flat_map(|rows| [1, 100, 333].map(|inputs| (rows, inputs))) {
         let Numbers { codes, weights, channels, .. } = Numbers::new(inputs, rows, inputs);
-        let stage = LogitsStage { classes: rows as u16, scale: 1.0, biases: &channels[..4 * rows], weights: &weights };
-        let mut scratch = vec![0xDEAD_BEEF; dense_scratch(rows)];
+        let operands =
+            LogitsOperands { classes: rows as u16, scale: 1.0, biases: &channels[..4 * rows], weights: &weights };
+        let mut scratch = vec![0xDEAD_BEEF; operands.scratch_len()];
         let mut expected = vec![1; rows];
-        portable::logits(&codes, &stage, &mut scratch, &mut expected);
+        portable::logits(&codes, &operands, &mut scratch, &mut expected);
         for (name, logits) in versions!(logits as Logits) {
             let mut found = vec![2; rows];
-            logits(&codes, &stage, &mut scratch, &mut found);
+            logits(&codes, &operands, &mut scratch, &mut found);
             assert_eq!(found, expected, "{name}, {rows} rows of {inputs}");
         }
     }
@@ -141,7 +144,7 @@ fn convolutions_of_every_tail_give_the_codes_of_the_portable_kernel() {
             let [height, width] = [6, 7].map(|side: u16| (side - shrink) / halve);
             let output = Shape { height, width, channels: output_channels };
             let numbers = Numbers::new(input.len(), output_channels.into(), taps);
-            let stage = Conv2dStage {
+            let operands = Conv2dOperands {
                 input,
                 output,
                 kernel,
@@ -152,14 +155,14 @@ fn convolutions_of_every_tail_give_the_codes_of_the_portable_kernel() {
                 channels: ChannelTable::new(&numbers.channels),
                 weights: &numbers.weights,
             };
-            let mut scratch = vec![0xDEAD_BEEF; conv2d_scratch(taps, pool)];
+            let mut scratch = vec![0xDEAD_BEEF; operands.scratch_len()];
             let mut expected = vec![1; output.len()];
-            portable::conv2d(&numbers.codes, &stage, &mut scratch, &mut expected);
+            portable::conv2d(&numbers.codes, &operands, &mut scratch, &mut expected);
             told.count(&expected);
             for (name, conv2d) in versions!(conv2d as Convolution) {
                 let mut found = vec![2; output.len()];
-                conv2d(&numbers.codes, &stage, &mut scratch, &mut found);
-                assert_eq!(found, expected, "{name}, {stage:?}");
+                conv2d(&numbers.codes, &operands, &mut scratch, &mut found);
+                assert_eq!(found, expected, "{name}, {operands:?}");
             }
         }
     }
@@ -176,24 +179,24 @@ fn lengths(fits: usize) -> [usize; 6] {
 fn lengths_that_do_not_fit_each_other_are_no_panic() {
     let (rows, inputs) = (13, 11);
     let numbers = Numbers::new(40, rows, 40);
-    let fits = [inputs, packed_len(13, 11).unwrap() as usize, 8 * rows, dense_scratch(rows), rows];
+    let fits = [inputs, packed_len(13, 11).unwrap() as usize, 8 * rows, fully_connected_scratch(rows as u16), rows];
     for (part, len) in (0..fits.len()).flat_map(|part| lengths(fits[part]).map(|len| (part, len))) {
         let mut lens = fits;
         lens[part] = len;
         let [inputs, weights, table, scratch, outputs] = lens;
         let (codes, weights) = (numbers.codes[..inputs].to_vec(), numbers.weights[..weights].to_vec());
         let channels = bytes(1, table);
-        let dense = DenseStage {
+        let dense = DenseOperands {
             outputs: outputs as u16,
             rescale: numbers.rescale,
             channels: ChannelTable::new(&channels),
             weights: &weights,
         };
-        let logits = LogitsStage { classes: outputs as u16, scale: 1.0, biases: &channels, weights: &weights };
-        for (_, kernel) in versions!(dense as Dense).chain([("portable", portable::dense as Dense)]) {
+        let logits = LogitsOperands { classes: outputs as u16, scale: 1.0, biases: &channels, weights: &weights };
+        for (_, kernel) in versions!(dense as Dense).into_iter().chain([("portable", portable::dense as Dense)]) {
             kernel(&codes, &dense, &mut vec![1; scratch], &mut vec![2; outputs]);
         }
-        for (_, kernel) in versions!(logits as Logits).chain([("portable", portable::logits as Logits)]) {
+        for (_, kernel) in versions!(logits as Logits).into_iter().chain([("portable", portable::logits as Logits)]) {
             kernel(&codes, &logits, &mut vec![1; scratch], &mut vec![2; outputs]);
         }
     }
@@ -217,7 +220,7 @@ fn convolutions_of_lengths_that_do_not_fit_each_other_are_no_panic() {
             let (codes, weights) = (numbers.codes[..codes].to_vec(), numbers.weights[..weights].to_vec());
             let table = bytes(1, table);
             for (kernel, pad_before) in [(3, 0), (3, 1), (0, 0), (255, 7)] {
-                let stage = Conv2dStage {
+                let operands = Conv2dOperands {
                     input,
                     output,
                     kernel,
@@ -229,13 +232,13 @@ fn convolutions_of_lengths_that_do_not_fit_each_other_are_no_panic() {
                     weights: &weights,
                 };
                 for (_, conv2d) in
-                    versions!(conv2d as Convolution).chain([("portable", portable::conv2d as Convolution)])
+                    versions!(conv2d as Convolution).into_iter().chain([("portable", portable::conv2d as Convolution)])
                 {
-                    conv2d(&codes, &stage, &mut vec![1; scratch], &mut vec![2; outputs]);
+                    conv2d(&codes, &operands, &mut vec![1; scratch], &mut vec![2; outputs]);
                 }
             }
-            let stage = MaxPool2dStage { input, output: Shape { channels: 2, ..output } };
-            portable::max_pool2d(&codes, &stage, &mut vec![2; outputs]);
+            let operands = MaxPool2dOperands { input, output: Shape { channels: 2, ..output } };
+            portable::max_pool2d(&codes, &operands, &mut vec![2; outputs]);
         }
     }
 }

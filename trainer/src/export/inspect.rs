@@ -2,6 +2,7 @@
 
 use infer_core::format::{self, Codes, Input, Metadata, Requantize};
 use infer_core::header::{FORMAT_VERSION, HEADER_LEN};
+use infer_core::operators;
 use infer_core::{Header, Network, Shape};
 use serde::Serialize;
 
@@ -237,7 +238,7 @@ impl ChipListing {
 }
 
 /// The layers as they stand in the file, each with its bytes.
-fn read_layers(mut rest: &[u8], count: u32) -> Result<Vec<(format::Layer<'_>, usize)>, postcard::Error> {
+fn read_layers(mut rest: &[u8], count: u32) -> Result<Vec<(operators::Layer<'_>, usize)>, postcard::Error> {
     let mut layers = Vec::new();
     for _ in 0..count {
         let (layer, behind) = postcard::take_from_bytes(rest)?;
@@ -263,12 +264,12 @@ impl LayerListing {
 
 impl ScalesListing {
     /// The scales of a layer, given what the codes mean that go in.
-    fn of(record: &format::Layer<'_>, input: Codes) -> Option<Self> {
+    fn of(record: &operators::Layer<'_>, input: Codes) -> Option<Self> {
         match record {
-            format::Layer::Conv2d(format::Conv2d { requantize, .. })
-            | format::Layer::Dense(format::Dense { requantize, .. }) => Some(requantized_scales(requantize, input)),
-            format::Layer::MaxPool2d => None,
-            format::Layer::Logits(logits) => {
+            operators::Layer::Conv2d(operators::Conv2d { requantize, .. })
+            | operators::Layer::Dense(operators::Dense { requantize, .. }) => Some(requantized_scales(requantize, input)),
+            operators::Layer::MaxPool2d(_) => None,
+            operators::Layer::Logits(logits) => {
                 let weight = f64::from(logits.scale) / f64::from(input.scale);
                 Some(Self {
                     output: logits.scale,

@@ -4,9 +4,10 @@ use std::io;
 use std::path::Path;
 
 use infer_core::Network;
-use infer_core::format::{Blob, Input, Layer, Metadata};
+use infer_core::format::{Blob, Input, Metadata};
 use infer_core::header::{HEADER_LEN, Header};
-use infer_core::stage::Plan;
+use infer_core::operators::Layer;
+use infer_core::plan::Plan;
 
 use crate::network::record::WrongNumbers;
 use crate::support::bounded_file;
@@ -192,7 +193,7 @@ fn align_blobs(mut layer: Layer<'_>, offset: usize) -> Result<Layer<'_>, postcar
 fn blobs<'l, 'a>(layer: &'l mut Layer<'a>) -> Vec<&'l mut Blob<'a>> {
     match layer {
         Layer::Conv2d(conv) => vec![&mut conv.requantize.channels, &mut conv.weights],
-        Layer::MaxPool2d => Vec::new(),
+        Layer::MaxPool2d(_) => Vec::new(),
         Layer::Dense(dense) => vec![&mut dense.requantize.channels, &mut dense.weights],
         Layer::Logits(logits) => vec![&mut logits.biases, &mut logits.weights],
     }

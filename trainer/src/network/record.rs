@@ -4,7 +4,7 @@ use std::fmt;
 
 use infer_core::format::{self, Blob, Codes, Requantize};
 
-/// A layer and the bytes it owns; the fields are those of [`format::Layer`].
+/// A layer and the bytes it owns; the fields are those of [`operators::Layer`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum QuantizedLayer {
     /// Convolution.
@@ -100,10 +100,10 @@ impl WrongNumbers {
 impl QuantizedLayer {
     /// The layer as it is written.
     #[must_use]
-    pub fn borrow(&self) -> format::Layer<'_> {
+    pub fn borrow(&self) -> operators::Layer<'_> {
         match self {
             Self::Conv2d { output_channels, kernel, padding, relu, rescale, weights } => {
-                format::Layer::Conv2d(format::Conv2d {
+                operators::Layer::Conv2d(operators::Conv2d {
                     output_channels: *output_channels,
                     kernel: *kernel,
                     padding: *padding,
@@ -111,13 +111,13 @@ impl QuantizedLayer {
                     weights: Blob::unpadded(weights),
                 })
             }
-            Self::MaxPool2d => format::Layer::MaxPool2d,
-            Self::Dense { outputs, relu, rescale, weights } => format::Layer::Dense(format::Dense {
+            Self::MaxPool2d => operators::Layer::MaxPool2d(operators::MaxPool2d),
+            Self::Dense { outputs, relu, rescale, weights } => operators::Layer::Dense(operators::Dense {
                 outputs: *outputs,
                 requantize: rescale.borrow(*relu),
                 weights: Blob::unpadded(weights),
             }),
-            Self::Logits { classes, scale, biases, weights } => format::Layer::Logits(format::Logits {
+            Self::Logits { classes, scale, biases, weights } => operators::Layer::Logits(operators::Logits {
                 classes: *classes,
                 scale: *scale,
                 biases: Blob::unpadded(biases),
@@ -135,10 +135,10 @@ impl QuantizedRescale {
 
 /// How the accumulators of a layer of the file become codes; `None` of a layer that has no codes of its own.
 #[must_use]
-pub fn requantize<'l, 'a>(record: &'l format::Layer<'a>) -> Option<&'l Requantize<'a>> {
+pub fn requantize<'l, 'a>(record: &'l operators::Layer<'a>) -> Option<&'l Requantize<'a>> {
     match record {
-        format::Layer::Conv2d(conv) => Some(&conv.requantize),
-        format::Layer::Dense(dense) => Some(&dense.requantize),
-        format::Layer::MaxPool2d | format::Layer::Logits(_) => None,
+        operators::Layer::Conv2d(conv) => Some(&conv.requantize),
+        operators::Layer::Dense(dense) => Some(&dense.requantize),
+        operators::Layer::MaxPool2d(_) | operators::Layer::Logits(_) => None,
     }
 }

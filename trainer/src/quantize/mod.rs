@@ -89,7 +89,7 @@ impl QuantizedModel {
     /// # Errors
     /// [`ModelFileError`].
     pub fn encode(&self, metadata: &Metadata<'_>) -> Result<Vec<u8>, ModelFileError> {
-        let layers: Vec<format::Layer<'_>> = self.layers.iter().map(QuantizedLayer::borrow).collect();
+        let layers: Vec<operators::Layer<'_>> = self.layers.iter().map(QuantizedLayer::borrow).collect();
         model_file::encode(metadata, &self.input, &layers)
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use infer_core::stage::MAX_LAYERS;
+use infer_core::format::MAX_LAYERS;
 use serde::{Deserialize, Serialize};
 
 use super::ReportError;

@@ -1,11 +1,11 @@
-//! Convolutions: in front of a 2x2 max-pool two rows at a time at the four positions of a window, otherwise eight rows at one
+//! Convolutions: before a 2x2 max-pool two rows at a time at the four positions of a window, otherwise eight rows at one
 //! position.
 
 #![allow(unsafe_code, reason = "the instructions of the DSP extension are out of reach otherwise")]
 
 use core::arch::naked_asm;
 
-use super::{PAIRS_PER_FOLD, cpu};
+use super::cpu::{PAIRS_PER_FOLD, cpu};
 
 /// What [`pooled_blocks`] works on.
 #[repr(C)]
@@ -16,7 +16,7 @@ pub struct Pooled {
     pub codes: *mut u8,
     /// Bias and multiplier of each channel.
     pub channels: *const u32,
-    /// What [`window`](crate::kernels::window) gathered.
+    /// What [`window`](crate::kernels::shared::window) gathered.
     pub lanes: *const u32,
     /// The first block.
     pub weights: *const u8,
@@ -24,15 +24,15 @@ pub struct Pooled {
     pub pairs: usize,
     /// Number of blocks; in the upper two bits, how many words a block lacks.
     pub blocks: usize,
-    /// Added behind the multiplication.
+    /// Added after the multiplication.
     pub zero_point: u32,
-    /// Left shift in front of it.
+    /// Left shift before it.
     pub shift: u32,
     /// Bytes of weights for a pair of taps.
     pub stride: usize,
 }
 
-/// Two rows at a time at the four positions of a window. The words of a last block do not stand at multiples of 16: for
+/// Two rows at a time at the four positions of a window. The words of a last block are not at multiples of 16: for
 /// it the loop has a `GROUP` of one.
 ///
 /// A pair of taps takes 12 instructions for its 16 products; the loop over them is unrolled `GROUP` times and entered
@@ -50,7 +50,7 @@ pub struct Pooled {
 /// | offset | holds |
 /// |---|---|
 /// | 0 | what `u` starts at, then the same for `acc` |
-/// | 32, 36 | where to enter the unrolled loop, where to go behind it |
+/// | 32, 36 | where to enter the unrolled loop, where to go after it |
 /// | 40, 44 | codes, channels |
 /// | 48, 52 | columns (upper two bits) and blocks, bytes from a block's last column to the next block |
 /// | 56, 60 | zero point, shift |
@@ -58,6 +58,10 @@ pub struct Pooled {
 /// | 72, 76 | bytes of lanes and of weights that the groups span |
 /// | 80 | odd rows' sums of earlier folds |
 /// | 96, 100 | where to requantize, bytes of weights for a pair of taps |
+///
+/// # Safety
+/// What `window` points to is as its fields say: for each block, or for the words of one, codes, channels and weights; for
+/// each pair four words of lanes. Channels are at a multiple of a word. There is one pair and one block at least.
 #[unsafe(naked)]
 pub unsafe extern "C" fn pooled_blocks<const GROUP: usize>(window: *const Pooled) {
     naked_asm!(
@@ -276,9 +280,9 @@ pub struct Single {
     pub blocks: usize,
     /// What even rows' sums start at: -128 times the sum of the codes.
     pub start: u32,
-    /// Left shift in front of the multiplication.
+    /// Left shift before the multiplication.
     pub shift: u32,
-    /// Added behind it.
+    /// Added after it.
     pub zero_point: u32,
 }
 
@@ -286,6 +290,10 @@ pub struct Single {
 ///
 /// r0-r3 `u`, r4-r6 and r8 `acc`, r7 `x`, r9 where a fold is due, r10-r11 weights, r12 lanes, lr weights. The stack keeps the
 /// sums of odd rows and, at 16, what `single` points to; fields of that are updated in place.
+///
+/// # Safety
+/// What `single` points to is as its fields say: for each block eight codes, channels and rows of weights, one word of
+/// lanes at least, and weights at a multiple of a word.
 #[unsafe(naked)]
 pub unsafe extern "C" fn single_blocks(single: *mut Single) {
     naked_asm!(

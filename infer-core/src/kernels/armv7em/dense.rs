@@ -4,15 +4,15 @@
 
 use core::arch::naked_asm;
 
-use super::{cpu, in_words};
-use crate::kernels::listed::{Entry, List, Rows};
+use super::cpu::{cpu, in_words};
+use crate::kernels::shared::sparse::{Entry, List, Rows};
 use crate::packing::ROWS_PER_BLOCK;
 
 /// Adds what a list contributes.
 pub fn pass(list: &List<'_>, rows: Rows<'_>) {
     let (list, weights, sums) = (list.as_ptr(), rows.weights.as_ptr(), rows.sums.as_mut_ptr());
     let aligned = in_words(rows.weights);
-    // SAFETY: `listed::sums` compared the lengths, so the offsets in the list stay inside of each block of weights, and
+    // SAFETY: `sparse::sums` compared the lengths, so the offsets in the list stay inside of each block of weights, and
     // `sums` has eight words for each full block, or two for each word of the last one.
     unsafe {
         match rows.words {
@@ -36,6 +36,10 @@ pub fn pass(list: &List<'_>, rows: Rows<'_>) {
 ///
 /// r0-r3 `u`, r4-r7 `acc`, r8 `x`, r9 address of the weights, r10-r11 weights, r12 list, lr block; the stack keeps the
 /// list, the sums, the number of blocks and their length.
+///
+/// # Safety
+/// There is one block at least, of `len` bytes each, with eight words in `sums` for each. `list` has entries and an end, and
+/// no entry leads outside a block. Where `ALIGNED`, weights are at a multiple of a word.
 #[unsafe(naked)]
 unsafe extern "C" fn full_blocks<const ALIGNED: bool>(
     list: *const Entry,
@@ -157,6 +161,9 @@ macro_rules! forget {
 }
 
 /// As [`full_blocks`], for a last block of 1 to 3 words for each pair of inputs; the offsets are scaled to that.
+///
+/// # Safety
+/// `sums` has two words for each of `WORDS`, 1 to 3; `list` has entries and an end, and no entry leads outside the block.
 #[unsafe(naked)]
 unsafe extern "C" fn last_block<const WORDS: usize>(list: *const Entry, weights: *const u8, sums: *mut u32) {
     naked_asm!(
@@ -212,7 +219,11 @@ unsafe extern "C" fn last_block<const WORDS: usize>(list: *const Entry, weights:
 }
 
 /// A block of 1 to 4 words for each pair of lanes, at one position: every pair that is not zero, up to
-/// [`PAIRS_PER_FOLD`](super::PAIRS_PER_FOLD).
+/// [`PAIRS_PER_FOLD`](super::cpu::PAIRS_PER_FOLD).
+///
+/// # Safety
+/// `lanes` has as many words as there are `pairs`, one at least, `weights` as many times `WORDS`, 1 to 4, and `sums` two for
+/// each of `WORDS`.
 #[unsafe(naked)]
 pub unsafe extern "C" fn single_block<const WORDS: usize>(
     lanes: *const u32,

@@ -2,27 +2,27 @@
 //!
 //! For each two taps: their codes at the upper left position `p0`, then the differences `p1 - p0`, `p2 - p0` and `p3 - p2`, `p1`
 //! being to the right, `p2` below, `p3` both: a maximum needs one full sum and three differences of sums, and a sum is
-//! linear. The functions also tell the sums of the four, which are all zero where, and only where, all codes are.
+//! linear. The functions also return the sums of the four, which are all zero where, and only where, all codes are.
 
 #![allow(unsafe_code, reason = "the instructions of the DSP extension are out of reach otherwise")]
 
 use core::arch::naked_asm;
 
-use super::cpu;
-use crate::kernels::window;
-use crate::stage::Conv2dStage;
+use super::cpu::cpu;
+use crate::kernels::operands::Conv2dOperands;
+use crate::kernels::shared::window;
 
 /// 16-bit lanes of a pair of taps at the four positions.
 const LANES_PER_PAIR: usize = 8;
 
 /// Fills `lanes` with the window at row `y` and column `x` of the output, not pooled yet. Returns the sums.
-pub fn gather(input: &[u8], stage: &Conv2dStage<'_>, y: usize, x: usize, lanes: &mut [u32]) -> [i32; 4] {
-    let (kernel, channels) = (usize::from(stage.kernel), usize::from(stage.input.channels));
-    if let Some(window) = window::inside(input, stage, y, x)
+pub fn gather(input: &[u8], operands: &Conv2dOperands<'_>, y: usize, x: usize, lanes: &mut [u32]) -> [i32; 4] {
+    let (kernel, channels) = (usize::from(operands.kernel), usize::from(operands.input.channels));
+    if let Some(window) = window::inside(input, operands, y, x)
         && lanes.len() == 4 * (kernel * kernel * channels).div_ceil(2)
     {
         let mut sums = [0; 4];
-        let row_len = usize::from(stage.input.width) * channels;
+        let row_len = usize::from(operands.input.width) * channels;
         // SAFETY: `window` holds `kernel + 1` rows of as many pixels, `lanes` four words for each two taps.
         unsafe {
             if kernel == 3 && channels == 1 {
@@ -33,18 +33,18 @@ pub fn gather(input: &[u8], stage: &Conv2dStage<'_>, y: usize, x: usize, lanes: 
         }
         sums
     } else {
-        over_an_edge(input, stage, y, x, bytemuck::cast_slice_mut(lanes))
+        over_an_edge(input, operands, y, x, bytemuck::cast_slice_mut(lanes))
     }
 }
 
 /// As [`gather`], where the window hangs over an edge.
 // Not inlined: what it needs would be on the stack below the kernel's frame all the time.
 #[inline(never)]
-fn over_an_edge(input: &[u8], stage: &Conv2dStage<'_>, y: usize, x: usize, lanes: &mut [u16]) -> [i32; 4] {
+fn over_an_edge(input: &[u8], operands: &Conv2dOperands<'_>, y: usize, x: usize, lanes: &mut [u16]) -> [i32; 4] {
     let mut sums = [0; 4];
     lanes.fill(0);
     let mut next = 0;
-    window::each_tap_over_an_edge(input, stage, y, x, &mut |codes| {
+    window::each_tap_over_an_edge(input, operands, y, x, &mut |codes| {
         let [p0, p1, p2, p3] = codes.map(i32::from);
         if let Some([a, _, b, _, c, _, d]) = lanes.get_mut(next..next + LANES_PER_PAIR - 1) {
             let values = [p0, p1 - p0, p2 - p0, p3 - p2];
@@ -61,6 +61,10 @@ fn over_an_edge(input: &[u8], stage: &Conv2dStage<'_>, y: usize, x: usize, lanes
 /// r0 codes of the upper row, r1 of the lower one, r2 lanes, r3 channels, r4-r7 sums, r12 taps left in the row, lr how
 /// far the lanes went last: 2 bytes inside of a pair, 14 to the next one. The stack keeps rows left, bytes from the end
 /// of a row's taps to the next row, taps in a row.
+///
+/// # Safety
+/// From `codes` on there are `kernel + 1` rows, `row_len` apart, of `kernel + 1` pixels of as many `channels`, one at least;
+/// `lanes` has four words for each two taps.
 #[unsafe(naked)]
 unsafe extern "C" fn gather_inside(
     codes: *const u8,
@@ -132,6 +136,9 @@ unsafe extern "C" fn gather_inside(
 ///
 /// First the sums, USADA8 adding the bytes of a row without its first or last. Then r4-r7 hold columns 0 and 2 of each
 /// row, r8-r11 columns 1 and 3, and a pair of taps is packed out of two of those.
+///
+/// # Safety
+/// From `codes` on there are four rows, `row_len` apart, of four codes; `lanes` has twenty words.
 #[unsafe(naked)]
 unsafe extern "C" fn gather_3x3(codes: *const u8, row_len: usize, lanes: *mut u32, sums: *mut [i32; 4]) {
     naked_asm!(

@@ -1,4 +1,4 @@
-//! Kernels for cores with the DSP extension: Cortex-M4, M7, M33.
+//! Cores with the DSP extension: Cortex-M4, M7, M33.
 //!
 //! SMLAD multiplies two pairs of 16-bit lanes and adds both products. A word of packed weights holds rows `r` and `s`
 //! for the inputs `a` and `b`, a lane being `256 * s + (r + 128)`, so with `x = a | b << 16`
@@ -17,90 +17,110 @@
 #![allow(unsafe_code, reason = "the instructions of the DSP extension are out of reach otherwise")]
 
 mod conv2d;
+mod cpu;
 mod dense;
 mod gather;
 
 use core::arch::asm;
 
 use conv2d::{Pooled, Single, pooled_blocks, single_blocks};
+use cpu::{PAIRS_PER_FOLD, cpu, in_words};
 use dense::single_block;
 use gather::gather;
 
-use super::listed::{self, begin, requantize_block};
-use super::{parts, patch, taps_if_lengths_fit, window};
+use super::contract::Kernels;
+use super::operands::{Conv2dOperands, DenseOperands, LogitsOperands, Rescale};
+use super::shared::sparse::{self, Entry, List, Rows, Sparse, begin, pairs, requantize_block};
+use super::shared::{parts, patch, taps_if_lengths_fit, window};
 use crate::packing::ROWS_PER_BLOCK;
-use crate::stage::{Conv2dStage, DenseStage, LogitsStage, Rescale};
 
-pub use super::portable::max_pool2d;
+/// See the [module](self).
+#[derive(Clone, Copy, Debug)]
+pub struct Armv7em;
 
-/// Tells the assembler of a core whose target's name leaves the extension open.
-#[cfg(armv8m)]
-macro_rules! cpu {
-    () => {
-        ".cpu cortex-m33"
-    };
+impl Kernels for Armv7em {
+    fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+        conv2d(input, operands, scratch, output);
+    }
+
+    fn dense(input: &[u8], operands: &DenseOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+        sparse::dense::<Self>(input, operands, scratch, output);
+    }
+
+    fn logits(input: &[u8], operands: &LogitsOperands<'_>, scratch: &mut [u32], output: &mut [i32]) {
+        sparse::logits::<Self>(input, operands, scratch, output);
+    }
 }
-/// The target's name says all.
-#[cfg(not(armv8m))]
-macro_rules! cpu {
-    () => {
-        ""
-    };
+
+impl Sparse for Armv7em {
+    const END: Entry = pairs::END;
+    const FILLER: Entry = pairs::FILLER;
+
+    #[inline]
+    fn fill(entries: &mut [Entry], inputs: &[u8], seen: usize) -> (usize, usize, u32) {
+        pairs::fill(entries, inputs, seen)
+    }
+
+    #[inline]
+    fn pass(list: &List<'_>, rows: Rows<'_>) {
+        dense::pass(list, rows);
+    }
+
+    #[inline]
+    fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
+        requantize(accumulator, multiplier, rescale)
+    }
 }
-use cpu;
 
-/// Pairs of taps whose sums are exact without a fold.
-const PAIRS_PER_FOLD: usize = 128;
-
-/// Convolution, and the 2x2 maximum behind it where the stage has one.
+/// Convolution, and the 2x2 maximum after it if the operands ask for one.
 #[inline(never)]
-pub fn conv2d(input: &[u8], stage: &Conv2dStage<'_>, scratch: &mut [u32], output: &mut [u8]) {
-    let Some(taps) = taps_if_lengths_fit(stage, output) else { return };
+fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+    let Some(taps) = taps_if_lengths_fit(operands, output) else { return };
     let pairs = taps.div_ceil(2);
-    if stage.pool {
+    if operands.pool {
         if let Some(lanes) = scratch.get_mut(..4 * pairs) {
-            pooled(input, stage, lanes, output);
+            pooled(input, operands, lanes, output);
         }
     } else if let Some(lanes) = scratch.get_mut(..pairs) {
-        single(input, stage, taps, lanes, output);
+        single(input, operands, taps, lanes, output);
     }
 }
 
 /// Without a pool: for each position eight rows at a time.
 #[inline(never)]
-fn single(input: &[u8], stage: &Conv2dStage<'_>, taps: usize, lanes: &mut [u32], output: &mut [u8]) {
-    let width = usize::from(stage.output.width).max(1);
-    let (channels, pairs) = (usize::from(stage.output.channels).max(1), lanes.len());
+fn single(input: &[u8], operands: &Conv2dOperands<'_>, taps: usize, lanes: &mut [u32], output: &mut [u8]) {
+    let width = usize::from(operands.output.width).max(1);
+    let (channels, pairs) = (usize::from(operands.output.channels).max(1), lanes.len());
     // LDRD reads the weights of full blocks; those that it cannot read go block by block, as the last block does.
-    let at_once = if in_words(stage.weights) { channels / ROWS_PER_BLOCK } else { 0 };
+    let at_once = if in_words(operands.weights) { channels / ROWS_PER_BLOCK } else { 0 };
     for (position, codes) in output.chunks_exact_mut(channels).enumerate() {
         let patch: &mut [u16] = bytemuck::cast_slice_mut(lanes);
         if let [.., last] = patch {
             *last = 0;
         }
-        patch::gather(input, stage, position / width, position % width, patch.get_mut(..taps).unwrap_or_default());
+        patch::gather(input, operands, position / width, position % width, patch.get_mut(..taps).unwrap_or_default());
         let total = sum(lanes);
         let (codes, rest) = codes.split_at_mut((at_once * ROWS_PER_BLOCK).min(channels));
         if at_once > 0 {
             let mut position = Single {
                 lanes: lanes.as_ptr(),
                 end: lanes.as_ptr_range().end,
-                weights: stage.weights.as_ptr(),
-                channels: stage.channels.bytes().as_ptr(),
+                weights: operands.weights.as_ptr(),
+                channels: operands.channels.bytes().as_ptr(),
                 codes: codes.as_mut_ptr(),
                 blocks: at_once,
                 start: total.wrapping_mul(128).wrapping_neg(),
-                shift: stage.rescale.shift.into(),
-                zero_point: stage.rescale.zero_point.into(),
+                shift: operands.rescale.shift.into(),
+                zero_point: operands.rescale.zero_point.into(),
             };
             // SAFETY: `conv2d` compared the lengths: eight codes, channels and rows of weights for each block.
             unsafe { single_blocks(&raw mut position) }
         }
         if !rest.is_empty() {
-            let weights = parts(stage.weights, 2 * ROWS_PER_BLOCK * pairs).skip(at_once);
-            let tables = stage.channels.bytes().chunks(8 * ROWS_PER_BLOCK).skip(at_once);
+            let weights = parts(operands.weights, 2 * ROWS_PER_BLOCK * pairs).skip(at_once);
+            let tables = operands.channels.bytes().chunks(8 * ROWS_PER_BLOCK).skip(at_once);
             for ((codes, weights), table) in rest.chunks_mut(ROWS_PER_BLOCK).zip(weights).zip(tables) {
-                single_block_by_folds(lanes, total, weights, table, stage.rescale, codes);
+                single_block_by_folds(lanes, total, weights, table, operands.rescale, codes);
             }
         }
     }
@@ -113,7 +133,7 @@ fn sum(lanes: &[u32]) -> u32 {
     folds.fold(0, |total: u32, sums| total.wrapping_add(sums & 0xFFFF).wrapping_add(sums >> 16))
 }
 
-/// A block that is not full, or does not stand in words.
+/// A block that is not full, or is not at a multiple of a word.
 #[inline(never)]
 fn single_block_by_folds(lanes: &[u32], total: u32, weights: &[u8], table: &[u8], rescale: Rescale, codes: &mut [u8]) {
     let words = codes.len().div_ceil(2);
@@ -133,21 +153,21 @@ fn single_block_by_folds(lanes: &[u32], total: u32, weights: &[u8], table: &[u8]
             }
         }
     }
-    requantize_block(sums, total, table, rescale, codes, &requantize);
+    requantize_block::<Armv7em>(sums, total, table, rescale, codes);
 }
 
 /// With a pool: for each pooled position two rows at a time, their four sums, the maximum, one requantization.
 #[inline(never)]
-fn pooled(input: &[u8], stage: &Conv2dStage<'_>, lanes: &mut [u32], output: &mut [u8]) {
-    let (channels, pairs) = (usize::from(stage.output.channels), lanes.len() / 4);
-    let table = stage.channels.bytes();
+fn pooled(input: &[u8], operands: &Conv2dOperands<'_>, lanes: &mut [u32], output: &mut [u8]) {
+    let (channels, pairs) = (usize::from(operands.output.channels), lanes.len() / 4);
+    let table = operands.channels.bytes();
     // LDM reads the table of channels; one that it cannot read goes block by block, as the last block does.
     let at_once = if in_words(table) { channels / ROWS_PER_BLOCK } else { 0 };
     window::each_pooled(
-        stage,
+        operands,
         lanes,
         output,
-        |y, x, lanes| gather(input, stage, y, x, lanes),
+        |y, x, lanes| gather(input, operands, y, x, lanes),
         |lanes, sums, codes| {
             let (codes, rest) = codes.split_at_mut((at_once * ROWS_PER_BLOCK).min(channels));
             let window = Pooled {
@@ -155,20 +175,20 @@ fn pooled(input: &[u8], stage: &Conv2dStage<'_>, lanes: &mut [u32], output: &mut
                 codes: codes.as_mut_ptr(),
                 channels: table.as_ptr().cast(),
                 lanes: lanes.as_ptr(),
-                weights: stage.weights.as_ptr(),
+                weights: operands.weights.as_ptr(),
                 pairs,
                 blocks: at_once,
-                zero_point: stage.rescale.zero_point.into(),
-                shift: stage.rescale.shift.into(),
+                zero_point: operands.rescale.zero_point.into(),
+                shift: operands.rescale.shift.into(),
                 stride: 2 * ROWS_PER_BLOCK,
             };
             if at_once > 0 {
                 // SAFETY: `conv2d` compared the lengths: eight codes, channels and rows of weights for each block, four
-                // words of lanes for each pair; the channels stand in words.
+                // words of lanes for each pair; the channels are at a multiple of a word.
                 unsafe { pooled_blocks::<8>(&raw const window) }
             }
             if !rest.is_empty() {
-                block_by_block(stage, &window, at_once, rest);
+                block_by_block(operands, &window, at_once, rest);
             }
         },
     );
@@ -179,9 +199,9 @@ fn pooled(input: &[u8], stage: &Conv2dStage<'_>, lanes: &mut [u32], output: &mut
 ///
 /// Not inlined, so that what it needs is on the stack only where it is needed.
 #[inline(never)]
-fn block_by_block(stage: &Conv2dStage<'_>, window: &Pooled, first: usize, codes: &mut [u8]) {
-    let tables = stage.channels.bytes().chunks(8 * ROWS_PER_BLOCK).skip(first);
-    let weights = parts(stage.weights, 2 * ROWS_PER_BLOCK * window.pairs).skip(first);
+fn block_by_block(operands: &Conv2dOperands<'_>, window: &Pooled, first: usize, codes: &mut [u8]) {
+    let tables = operands.channels.bytes().chunks(8 * ROWS_PER_BLOCK).skip(first);
+    let weights = parts(operands.weights, 2 * ROWS_PER_BLOCK * window.pairs).skip(first);
     for ((codes, table), weights) in codes.chunks_mut(ROWS_PER_BLOCK).zip(tables).zip(weights) {
         let mut channels = [0; 2 * ROWS_PER_BLOCK];
         for (word, &bytes) in channels.iter_mut().zip(table.as_chunks::<4>().0) {
@@ -198,7 +218,7 @@ fn block_by_block(stage: &Conv2dStage<'_>, window: &Pooled, first: usize, codes:
             stride: 4 * words,
             ..*window
         };
-        // SAFETY: `conv2d` compared the lengths, as in `pooled`; codes and channels stand in arrays that suffice for any
+        // SAFETY: `conv2d` compared the lengths, as in `pooled`; codes and channels are in arrays that suffice for any
         // block.
         unsafe {
             if words == ROWS_PER_BLOCK / 2 {
@@ -209,23 +229,6 @@ fn block_by_block(stage: &Conv2dStage<'_>, window: &Pooled, first: usize, codes:
         }
         codes.iter_mut().zip(block).for_each(|(code, computed)| *code = computed);
     }
-}
-
-/// Fully connected layer.
-#[inline(never)]
-pub fn dense(input: &[u8], stage: &DenseStage<'_>, scratch: &mut [u32], output: &mut [u8]) {
-    listed::dense(input, stage, scratch, output, dense::pass, requantize);
-}
-
-/// The last layer: accumulators as they are.
-#[inline(never)]
-pub fn logits(input: &[u8], stage: &LogitsStage<'_>, scratch: &mut [u32], output: &mut [i32]) {
-    listed::logits(input, stage, scratch, output, dense::pass);
-}
-
-/// Whether LDRD and LDM can read `bytes`. The trainer sees to it that they can; a model at an odd address takes longer.
-fn in_words(bytes: &[u8]) -> bool {
-    bytes.as_ptr().addr().is_multiple_of(4)
 }
 
 /// As in `portable`: a shift, SMMULR and USAT.

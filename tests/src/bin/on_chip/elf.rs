@@ -37,7 +37,8 @@ pub fn starts(elf: &str) -> Outcome<()> {
 pub fn kernels(elf: &str) -> Outcome<u64> {
     let bytes = fs::read(elf)?;
     let file = ElfFile32::<LittleEndian>::parse(&*bytes)?;
-    let kernels = |name: &str| name.contains("10infer_core7kernels");
+    // A function of the module, or a method of a type in it.
+    let kernels = |name: &str| name.contains("10infer_core7kernels") || name.contains("infer_core..kernels");
     let sizes: Vec<u64> =
         file.symbols().filter(|symbol| symbol.name().is_ok_and(kernels)).map(|symbol| symbol.size()).collect();
     if sizes.is_empty() {

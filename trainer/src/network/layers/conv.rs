@@ -125,8 +125,8 @@ impl Operator for Conv {
     }
 }
 
-impl From<&format::Conv2d<'_>> for Conv {
-    fn from(record: &format::Conv2d<'_>) -> Self {
+impl From<&operators::Conv2d<'_>> for Conv {
+    fn from(record: &operators::Conv2d<'_>) -> Self {
         Self {
             channels: record.output_channels,
             kernel: record.kernel,

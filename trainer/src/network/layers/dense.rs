@@ -92,14 +92,14 @@ impl Operator for Dense {
     }
 }
 
-impl From<&format::Dense<'_>> for Dense {
-    fn from(record: &format::Dense<'_>) -> Self {
+impl From<&operators::Dense<'_>> for Dense {
+    fn from(record: &operators::Dense<'_>) -> Self {
         Self { outputs: record.outputs, relu: record.requantize.relu }
     }
 }
 
-impl From<&format::Logits<'_>> for Dense {
-    fn from(record: &format::Logits<'_>) -> Self {
+impl From<&operators::Logits<'_>> for Dense {
+    fn from(record: &operators::Logits<'_>) -> Self {
         Self { outputs: record.classes, relu: false }
     }
 }

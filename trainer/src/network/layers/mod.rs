@@ -69,13 +69,13 @@ operators! {
 }
 
 /// What a layer of a model file does.
-impl From<&format::Layer<'_>> for Layer {
-    fn from(record: &format::Layer<'_>) -> Self {
+impl From<&operators::Layer<'_>> for Layer {
+    fn from(record: &operators::Layer<'_>) -> Self {
         match record {
-            format::Layer::Conv2d(conv) => Self::Conv(conv.into()),
-            format::Layer::MaxPool2d => Self::MaxPool(MaxPool {}),
-            format::Layer::Dense(dense) => Self::Dense(dense.into()),
-            format::Layer::Logits(logits) => Self::Dense(logits.into()),
+            operators::Layer::Conv2d(conv) => Self::Conv(conv.into()),
+            operators::Layer::MaxPool2d(_) => Self::MaxPool(MaxPool {}),
+            operators::Layer::Dense(dense) => Self::Dense(dense.into()),
+            operators::Layer::Logits(logits) => Self::Dense(logits.into()),
         }
     }
 }

@@ -1,18 +1,18 @@
 //! The codes under a filter, gathered in the order of its taps.
 
-use crate::stage::Conv2dStage;
+use crate::kernels::operands::Conv2dOperands;
 
 /// Fills `patch`, `[kernel, kernel, channels]`, with the codes under the filter placed at row `y` and column `x` of the
 /// output, not pooled yet.
 ///
 /// A row of taps inside the input is one contiguous run of `kernel * channels` codes; what hangs over an edge meets
 /// the padding code instead.
-// Not inlined: its temporaries would stay on the stack beside those of the sums.
+// Not inlined: its temporaries would stay on the stack next to those of the sums.
 #[inline(never)]
-pub fn gather<T: Copy + From<u8>>(input: &[u8], stage: &Conv2dStage<'_>, y: usize, x: usize, patch: &mut [T]) {
-    let channels = usize::from(stage.input.channels);
-    let (height, width) = (usize::from(stage.input.height), usize::from(stage.input.width));
-    let (kernel, pad) = (usize::from(stage.kernel), usize::from(stage.pad_before));
+pub fn gather<T: Copy + From<u8>>(input: &[u8], operands: &Conv2dOperands<'_>, y: usize, x: usize, patch: &mut [T]) {
+    let channels = usize::from(operands.input.channels);
+    let (height, width) = (usize::from(operands.input.height), usize::from(operands.input.width));
+    let (kernel, pad) = (usize::from(operands.kernel), usize::from(operands.pad_before));
     // Taps that hang over on the left, and the first column that is hit.
     let overhang = pad.saturating_sub(x);
     let column = x.saturating_sub(pad);
@@ -25,7 +25,7 @@ pub fn gather<T: Copy + From<u8>>(input: &[u8], stage: &Conv2dStage<'_>, y: usiz
         });
         // Filled first, and only where something hangs over: for most patches the copy is all.
         if codes.is_none() || hit < kernel {
-            taps.fill(stage.pad_code.into());
+            taps.fill(operands.pad_code.into());
         }
         if let (Some(inside), Some(codes)) = (taps.get_mut(overhang * channels..(overhang + hit) * channels), codes) {
             // By fours, where a compiler sees words.

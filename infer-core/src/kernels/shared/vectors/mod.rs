@@ -1,33 +1,23 @@
-//! Kernels for hosts: eight rows at a time in vectors.
+//! Kernels for hosts: eight rows at a time in vectors, whatever those are.
 //!
 //! A block's weights for a pair of inputs are 16 bytes: eight 16-bit lanes, each the weights of two rows, the even row's in its
 //! low byte, plus 128, and the odd row's in its high byte. Taken apart, each half times the pair of inputs, neighbors
 //! added, is four sums. Wider vectors hold that of several blocks.
-//!
-//! | file | vectors |
-//! |---|---|
-//! | `sse2` | one block, on every x86-64 |
-//! | `avx2` | two blocks, where the processor has it: asked at run time |
-//! | `neon` | one block, on every aarch64 |
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
-mod conv2d;
-mod dense;
-#[cfg_attr(target_arch = "x86_64", path = "sse2.rs")]
-#[cfg_attr(target_arch = "aarch64", path = "neon.rs")]
-pub(super) mod one_block;
+pub mod conv2d;
+pub mod dense;
 
+use crate::kernels::operands::Rescale;
 use crate::packing::ROWS_PER_BLOCK;
-use crate::stage::{Conv2dStage, DenseStage, LogitsStage, Rescale};
-
-pub use super::portable::max_pool2d;
 
 /// Bytes of a block's weights for a pair of inputs.
-const STRIDE: usize = 2 * ROWS_PER_BLOCK;
+pub const STRIDE: usize = 2 * ROWS_PER_BLOCK;
 
 /// Weights or inputs of `BLOCKS` blocks, in 16-bit lanes, or sums, in 32-bit lanes.
-trait Vector<const BLOCKS: usize>: Copy {
+pub trait Vector<const BLOCKS: usize>: Copy {
+    /// The vectors for a block by itself.
+    type OneBlock: Vector<1>;
+
     /// Two 16-bit lanes over and over, or a 32-bit lane.
     fn splat(lanes: u32) -> Self;
     /// Weights.
@@ -75,35 +65,6 @@ impl<V> Rows<V> {
         self.even = self.even.add(weights.even.multiply_add(pair));
         self.odd = self.odd.add(weights.odd.multiply_add(pair));
     }
-}
-
-/// What every kernel below runs as, in the widest vectors that there are.
-macro_rules! widest {
-    ($kernel:ident($($argument:expr),*)) => {{
-        #[cfg(target_arch = "x86_64")]
-        if avx2::is_there() {
-            return avx2::$kernel($($argument),*);
-        }
-        one_block::$kernel($($argument),*)
-    }};
-}
-
-/// Convolution, and the 2x2 maximum behind it where the stage has one.
-#[inline(never)]
-pub fn conv2d(input: &[u8], stage: &Conv2dStage<'_>, scratch: &mut [u32], output: &mut [u8]) {
-    widest!(conv2d(input, stage, scratch, output))
-}
-
-/// Fully connected layer.
-#[inline(never)]
-pub fn dense(input: &[u8], stage: &DenseStage<'_>, scratch: &mut [u32], output: &mut [u8]) {
-    widest!(dense(input, stage, scratch, output))
-}
-
-/// The last layer: accumulators as they are.
-#[inline(never)]
-pub fn logits(input: &[u8], stage: &LogitsStage<'_>, scratch: &mut [u32], output: &mut [i32]) {
-    widest!(logits(input, stage, scratch, output))
 }
 
 /// As in `portable`, in 64 bits to the end: no branch, which half of the codes would mispredict.

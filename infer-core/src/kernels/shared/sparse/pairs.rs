@@ -1,8 +1,8 @@
-//! Inputs listed in pairs, for kernels that multiply two of them at once.
+//! Nonzero inputs in pairs, for kernels that multiply two of them at once.
 
 use super::{Entry, STRIDE};
 
-/// Stands behind the last entry: added to any address, its offset carries.
+/// Comes after the last entry: added to any address, its offset carries.
 pub const END: Entry = [0, u32::MAX];
 
 /// An entry that adds nothing.
@@ -10,7 +10,7 @@ pub const FILLER: Entry = [0, 0];
 
 /// Lists pairs of inputs that are not zero: `[a | b << 16, offset in bytes of their weights in a full block]`.
 ///
-/// `seen` inputs were listed before. Returns how many entries it wrote, how many inputs it saw, and their sum.
+/// `seen` inputs were seen before. Returns how many entries it wrote, how many inputs it saw, and their sum.
 pub fn fill(entries: &mut [Entry], inputs: &[u8], seen: usize) -> (usize, usize, u32) {
     let (pairs, single) = inputs.as_chunks::<2>();
     let single = single.first().map(|&code| [code, 0]);

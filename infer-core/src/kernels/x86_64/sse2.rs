@@ -7,8 +7,9 @@ use core::arch::x86_64::{
     _mm_set1_epi16, _mm_set1_epi32, _mm_srai_epi16, _mm_srai_epi32, _mm_sub_epi32,
 };
 
-use super::{STRIDE, Vector};
-use crate::stage::{Conv2dStage, DenseStage, LogitsStage};
+use crate::kernels::contract::Kernels;
+use crate::kernels::operands::{Conv2dOperands, DenseOperands, LogitsOperands};
+use crate::kernels::shared::vectors::{STRIDE, Vector, conv2d, dense};
 
 /// Instructions of SSE2.
 macro_rules! sse2 {
@@ -23,6 +24,8 @@ macro_rules! sse2 {
 pub struct Block(__m128i);
 
 impl Vector<1> for Block {
+    type OneBlock = Self;
+
     #[inline(always)]
     fn splat(lanes: u32) -> Self {
         Self(sse2!(_mm_set1_epi32(lanes.cast_signed())))
@@ -72,17 +75,20 @@ impl Vector<1> for Block {
     }
 }
 
-/// See [`conv2d`](super::conv2d()).
-pub fn conv2d(input: &[u8], stage: &Conv2dStage<'_>, scratch: &mut [u32], output: &mut [u8]) {
-    super::conv2d::conv2d::<Block, 1>(input, stage, scratch, output);
-}
+/// See the [module](self).
+#[derive(Clone, Copy, Debug)]
+pub struct Sse2;
 
-/// See [`dense`](super::dense()).
-pub fn dense(input: &[u8], stage: &DenseStage<'_>, scratch: &mut [u32], output: &mut [u8]) {
-    super::dense::dense::<Block, 1>(input, stage, scratch, output);
-}
+impl Kernels for Sse2 {
+    fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+        conv2d::conv2d::<Block, 1>(input, operands, scratch, output);
+    }
 
-/// See [`logits`](super::logits()).
-pub fn logits(input: &[u8], stage: &LogitsStage<'_>, scratch: &mut [u32], output: &mut [i32]) {
-    super::dense::logits::<Block, 1>(input, stage, scratch, output);
+    fn dense(input: &[u8], operands: &DenseOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+        dense::dense::<Block, 1>(input, operands, scratch, output);
+    }
+
+    fn logits(input: &[u8], operands: &LogitsOperands<'_>, scratch: &mut [u32], output: &mut [i32]) {
+        dense::logits::<Block, 1>(input, operands, scratch, output);
+    }
 }

@@ -1,10 +1,17 @@
-//! The loops in plain Rust, two rows at a time: a column of words in a block of any width. `stride` is the bytes of weights that
-//! the block has for a pair of inputs.
+//! Loops in plain Rust, two rows at a time: a column of words in a block of any width. `stride` is the bytes of weights
+//! that the block has for a pair of inputs.
 
-use super::Window;
-use crate::kernels::parts;
+use crate::kernels::shared::parts;
 
-/// The sum of an even row, and of the odd one beside it.
+/// The codes under a filter at the four positions of a window, `[taps, 4]`.
+pub struct Window<'w> {
+    /// Four codes for each tap.
+    pub codes: &'w [[u8; 4]],
+    /// At each position -128 times the sum of the codes: takes out the 128 that even rows' weights have.
+    pub starts: [i32; 4],
+}
+
+/// The sum of an even row, and of the odd one next to it.
 pub type Sums = [u32; 2];
 
 /// Adds what `codes` contribute to the sums of a block: those of even rows, then those of odd ones.

@@ -1,18 +1,59 @@
-//! The loops of [`scalar`](super) in plain Rust: RV32IMC.
+//! RV32IMC, and any core by name: kernels for cores that multiply one code by one weight at a time, in plain Rust.
 
-use super::Window;
-use super::rows::{self, add};
-use crate::kernels::listed::{List, STRIDE};
-use crate::kernels::parts;
+use super::contract::Kernels;
+use super::operands::{Conv2dOperands, DenseOperands, LogitsOperands, Rescale};
+use super::portable;
+use super::shared::one_by_one::columns::{self, Window, add};
+use super::shared::one_by_one::{self, Loops};
+use super::shared::parts;
+use super::shared::sparse::{self, List, STRIDE};
 use crate::packing::ROWS_PER_BLOCK;
 
-pub use crate::kernels::portable::requantize;
+/// See the [module](self).
+#[derive(Clone, Copy, Debug)]
+pub struct Scalar;
 
-/// How far behind an input's weights [`full_blocks`] stands when it comes to the next entry.
-pub const ADVANCED: u32 = 0;
+impl Kernels for Scalar {
+    fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+        one_by_one::conv2d::<Self>(input, operands, scratch, output);
+    }
+
+    fn dense(input: &[u8], operands: &DenseOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+        sparse::dense::<Self>(input, operands, scratch, output);
+    }
+
+    fn logits(input: &[u8], operands: &LogitsOperands<'_>, scratch: &mut [u32], output: &mut [i32]) {
+        sparse::logits::<Self>(input, operands, scratch, output);
+    }
+}
+
+impl Loops for Scalar {
+    const ADVANCED: u32 = 0;
+
+    #[inline]
+    fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
+        portable::requantize(accumulator, multiplier, rescale)
+    }
+
+    fn full_blocks(list: &List<'_>, weights: &[u8], sums: &mut [u32]) {
+        full_blocks(list, weights, sums);
+    }
+
+    fn last_block<const WORDS: usize>(list: &List<'_>, weights: &[u8], sums: &mut [u32]) {
+        last_block::<WORDS>(list, weights, sums);
+    }
+
+    fn block(codes: &[u8], weights: &[u8], sums: &mut [u32; ROWS_PER_BLOCK]) {
+        block(codes, weights, sums);
+    }
+
+    fn maxima(window: &Window<'_>, column: &[u8]) -> [i32; 2] {
+        columns::maxima(window, column, STRIDE)
+    }
+}
 
 /// Adds what a list contributes to the sums of full blocks.
-pub fn full_blocks(list: &List<'_>, weights: &[u8], sums: &mut [u32]) {
+fn full_blocks(list: &List<'_>, weights: &[u8], sums: &mut [u32]) {
     let blocks = sums.as_chunks_mut::<ROWS_PER_BLOCK>().0;
     let len = weights.len() / blocks.len().max(1);
     for (weights, sums) in parts(weights, len).zip(blocks) {
@@ -21,7 +62,7 @@ pub fn full_blocks(list: &List<'_>, weights: &[u8], sums: &mut [u32]) {
 }
 
 /// Adds what a list contributes to the sums of a block with `WORDS` words for each pair of inputs.
-pub fn last_block<const WORDS: usize>(list: &List<'_>, weights: &[u8], sums: &mut [u32]) {
+fn last_block<const WORDS: usize>(list: &List<'_>, weights: &[u8], sums: &mut [u32]) {
     let Some((even, odd)) = sums.split_first_chunk_mut::<WORDS>() else { return };
     let Some(odd) = odd.first_chunk_mut::<WORDS>() else { return };
     let (mut even_sums, mut odd_sums) = (*even, *odd);
@@ -41,7 +82,7 @@ pub fn last_block<const WORDS: usize>(list: &List<'_>, weights: &[u8], sums: &mu
 }
 
 /// Adds what `codes` contribute to the sums of a full block.
-pub fn block(codes: &[u8], weights: &[u8], sums: &mut [u32; ROWS_PER_BLOCK]) {
+fn block(codes: &[u8], weights: &[u8], sums: &mut [u32; ROWS_PER_BLOCK]) {
     let [e0, e1, e2, e3, o0, o1, o2, o3] = *sums;
     let mut columns = [[e0, o0], [e1, o1], [e2, o2], [e3, o3]];
     for (codes, weights) in codes.chunks(2).zip(weights.as_chunks::<STRIDE>().0) {
@@ -58,9 +99,4 @@ pub fn block(codes: &[u8], weights: &[u8], sums: &mut [u32; ROWS_PER_BLOCK]) {
     }
     let [[e0, o0], [e1, o1], [e2, o2], [e3, o3]] = columns;
     *sums = [e0, e1, e2, e3, o0, o1, o2, o3];
-}
-
-/// The largest of a window's four sums, for the two rows in a column of a full block.
-pub fn maxima(window: &Window<'_>, column: &[u8]) -> [i32; 2] {
-    rows::maxima(window, column, STRIDE)
 }

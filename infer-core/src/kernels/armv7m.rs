@@ -1,4 +1,4 @@
-//! The loops of [`scalar`](crate::kernels::scalar) for Cortex-M3: a product is a load and a multiplication that adds.
+//! Cortex-M3: a product is a load and a multiplication that adds.
 //!
 //! They need all fourteen registers, which only a naked function has.
 
@@ -6,15 +6,66 @@
 
 use core::arch::{asm, naked_asm};
 
-use crate::kernels::listed::Entry;
+use super::contract::Kernels;
+use super::operands::{Conv2dOperands, DenseOperands, LogitsOperands, Rescale};
+use super::shared::one_by_one;
+use super::shared::one_by_one::assembly::Assembly;
+use super::shared::sparse::{self, Entry};
 use crate::packing::ROWS_PER_BLOCK;
-use crate::stage::Rescale;
 
-/// How far behind an input's weights [`blocks_over_list`] stands when it comes to the next entry.
-pub const ADVANCED: u32 = 0;
+/// See the [module](self).
+#[derive(Clone, Copy, Debug)]
+pub struct Armv7m;
+
+impl Kernels for Armv7m {
+    fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+        one_by_one::conv2d::<Self>(input, operands, scratch, output);
+    }
+
+    fn dense(input: &[u8], operands: &DenseOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+        sparse::dense::<Self>(input, operands, scratch, output);
+    }
+
+    fn logits(input: &[u8], operands: &LogitsOperands<'_>, scratch: &mut [u32], output: &mut [i32]) {
+        sparse::logits::<Self>(input, operands, scratch, output);
+    }
+}
+
+impl Assembly for Armv7m {
+    const ADVANCED: u32 = 0;
+
+    #[inline]
+    fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
+        requantize(accumulator, multiplier, rescale)
+    }
+
+    #[inline]
+    unsafe fn blocks_over_list(list: *const Entry, weights: *const u8, sums: *mut u32, blocks: usize, len: usize) {
+        // SAFETY: the caller's part.
+        unsafe { blocks_over_list(list, weights, sums, blocks, len) }
+    }
+
+    #[inline]
+    unsafe fn last_block_over_list<const WORDS: usize>(list: *const Entry, weights: *const u8, sums: *mut u32) {
+        // SAFETY: the caller's part.
+        unsafe { last_block_over_list::<WORDS>(list, weights, sums) }
+    }
+
+    #[inline]
+    unsafe fn block_over_codes(codes: *const u8, weights: *const u8, sums: *mut [u32; ROWS_PER_BLOCK], count: usize) {
+        // SAFETY: the caller's part.
+        unsafe { block_over_codes(codes, weights, sums, count) }
+    }
+
+    #[inline]
+    unsafe fn column_maxima(starts: *const [i32; 4], codes: *const [u8; 4], weights: *const u8, taps: usize) -> u64 {
+        // SAFETY: the caller's part.
+        unsafe { column_maxima(starts, codes, weights, taps) }
+    }
+}
 
 /// As in `portable`: the rounding is the carry out of the lower word, the clamp is USAT.
-pub fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
+fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
     let code: u32;
     // SAFETY: arithmetic in registers.
     unsafe {
@@ -34,7 +85,7 @@ pub fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
     code as u8
 }
 
-/// What the loops over rows share: the products of the code in r8 with eight weights, which begin `at` bytes behind r11,
+/// What the loops over rows share: the products of the code in r8 with eight weights, which begin `at` bytes after r11,
 /// added to the sums of even rows, r0-r3, and of odd rows, r4-r7.
 macro_rules! eight_rows {
     () => {
@@ -69,8 +120,11 @@ macro_rules! forget {
 ///
 /// r0-r7 sums, r8 input, r9 distance and weight, r10 weight, r11 address of weights, r12 list, lr block; the stack keeps
 /// the list, the sums, the number of blocks and their length.
+///
+/// # Safety
+/// As [`Assembly::blocks_over_list`].
 #[unsafe(naked)]
-pub unsafe extern "C" fn blocks_over_list(
+unsafe extern "C" fn blocks_over_list(
     list: *const Entry,
     weights: *const u8,
     sums: *mut u32,
@@ -113,13 +167,12 @@ pub unsafe extern "C" fn blocks_over_list(
 
 /// Less than eight rows over a list, whose places are scaled to their block.
 ///
-/// r0-r2 and r4-r6 sums, r3 where they stand in memory, r7 place in a full block, and as above.
+/// r0-r2 and r4-r6 sums, r3 where they are in memory, r7 place in a full block, and as above.
+///
+/// # Safety
+/// As [`Assembly::last_block_over_list`].
 #[unsafe(naked)]
-pub unsafe extern "C" fn last_block_over_list<const WORDS: usize>(
-    list: *const Entry,
-    weights: *const u8,
-    sums: *mut u32,
-) {
+unsafe extern "C" fn last_block_over_list<const WORDS: usize>(list: *const Entry, weights: *const u8, sums: *mut u32) {
     naked_asm!(
         eight_rows!(),
         "
@@ -177,11 +230,14 @@ pub unsafe extern "C" fn last_block_over_list<const WORDS: usize>(
     )
 }
 
-/// A block over codes that are not listed; those that are zero are skipped.
+/// A block over codes as they are; those that are zero are skipped.
 ///
 /// r0-r7 sums, r8 code, r9-r10 weights, r11 address of weights, r12 codes, lr their end; the stack keeps the sums.
+///
+/// # Safety
+/// As [`Assembly::block_over_codes`].
 #[unsafe(naked)]
-pub unsafe extern "C" fn block_over_codes(
+unsafe extern "C" fn block_over_codes(
     codes: *const u8,
     weights: *const u8,
     sums: *mut [u32; ROWS_PER_BLOCK],
@@ -224,8 +280,11 @@ pub unsafe extern "C" fn block_over_codes(
 ///
 /// r0 code, r1 codes, r2 weights, r3 and r12 weights of the even and the odd row, r4-r7 and r8-r11 their sums, lr where
 /// the codes of pairs of taps end; the stack keeps the number of taps.
+///
+/// # Safety
+/// As [`Assembly::column_maxima`].
 #[unsafe(naked)]
-pub unsafe extern "C" fn column_maxima(
+unsafe extern "C" fn column_maxima(
     starts: *const [i32; 4],
     codes: *const [u8; 4],
     weights: *const u8,

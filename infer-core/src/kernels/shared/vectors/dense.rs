@@ -1,35 +1,34 @@
-//! Fully connected layers: pairs of inputs that are not zero are listed, then every block runs over the list.
+//! Fully connected layers: pairs of inputs that are not zero are collected, then every block runs over the list.
 
 #![allow(clippy::indexing_slicing, reason = "each index is inside an array of fixed length, or was compared")]
 
-use super::one_block::Block;
 use super::{Rows, STRIDE, Vector, code_of};
-use crate::kernels::parts;
+use crate::kernels::operands::{DenseOperands, LogitsOperands};
+use crate::kernels::shared::parts;
 use crate::packing::{ROWS_PER_BLOCK, packed_len};
-use crate::stage::{DenseStage, LogitsStage};
 
 /// Pairs that a list has room for: a host's stack has room for more than a microcontroller's arena.
-const LISTED: usize = 1024;
+const PAIRS: usize = 1024;
 
 /// Pairs whose sums are exact without a fold: 2^23 is more than the sum of an odd row.
 const PAIRS_PER_FOLD: usize = 128;
 
-/// A pair of inputs, `a | b << 16`, and the number of pairs in front of it.
+/// A pair of inputs, `a | b << 16`, and the number of pairs before it.
 type Entry = [u32; 2];
 
 /// Fully connected layer.
 #[inline(always)]
 pub fn dense<V: Vector<BLOCKS>, const BLOCKS: usize>(
     input: &[u8],
-    stage: &DenseStage<'_>,
+    operands: &DenseOperands<'_>,
     scratch: &mut [u32],
     output: &mut [u8],
 ) {
-    let table = stage.channels.bytes();
-    let Some(sums) = sums::<V, BLOCKS>(input, stage.weights, table.len() / 8, scratch) else { return };
+    let table = operands.channels.bytes();
+    let Some(sums) = sums::<V, BLOCKS>(input, operands.weights, table.len() / 8, scratch) else { return };
     let records = table.as_chunks::<8>().0;
     for ((code, &sum), record) in output.iter_mut().zip(sums).zip(records) {
-        *code = code_of(sum, record, stage.rescale);
+        *code = code_of(sum, record, operands.rescale);
     }
 }
 
@@ -37,12 +36,12 @@ pub fn dense<V: Vector<BLOCKS>, const BLOCKS: usize>(
 #[inline(always)]
 pub fn logits<V: Vector<BLOCKS>, const BLOCKS: usize>(
     input: &[u8],
-    stage: &LogitsStage<'_>,
+    operands: &LogitsOperands<'_>,
     scratch: &mut [u32],
     output: &mut [i32],
 ) {
-    let biases = stage.biases.as_chunks::<4>().0;
-    let Some(sums) = sums::<V, BLOCKS>(input, stage.weights, biases.len(), scratch) else { return };
+    let biases = operands.biases.as_chunks::<4>().0;
+    let Some(sums) = sums::<V, BLOCKS>(input, operands.weights, biases.len(), scratch) else { return };
     for ((logit, &sum), &bias) in output.iter_mut().zip(sums).zip(biases) {
         *logit = sum.cast_signed().wrapping_add(i32::from_le_bytes(bias));
     }
@@ -67,9 +66,9 @@ fn sums<'s, V: Vector<BLOCKS>, const BLOCKS: usize>(
     let (full_sums, last_sums) = sums.split_at_mut_checked(full)?;
     let full_sums = full_sums.as_chunks_mut::<ROWS_PER_BLOCK>().0;
     let mut total = 0u32;
-    let mut list = [[0; 2]; LISTED];
-    for (part, inputs) in input.chunks(2 * LISTED).enumerate() {
-        let entries = fill(&mut list, inputs, part * LISTED);
+    let mut list = [[0; 2]; PAIRS];
+    for (part, inputs) in input.chunks(2 * PAIRS).enumerate() {
+        let entries = fill(&mut list, inputs, part * PAIRS);
         total = inputs.iter().fold(total, |total, &code| total.wrapping_add(code.into()));
         let (vectors, rest) = full_sums.as_chunks_mut::<BLOCKS>();
         let (fours, rest_of_fours) = vectors.as_chunks_mut::<4>();
@@ -85,14 +84,14 @@ fn sums<'s, V: Vector<BLOCKS>, const BLOCKS: usize>(
             weights = add::<V, BLOCKS, 1>(entries, weights, block_len, core::array::from_mut(sums))?;
         }
         for (sums, weights) in rest.iter_mut().zip(parts(weights, block_len)) {
-            add_to_block::<STRIDE>(entries, weights, sums);
+            add_to_block::<V::OneBlock, STRIDE>(entries, weights, sums);
         }
         match last_sums.len() {
             0 => {}
-            1 | 2 => add_to_block::<4>(entries, last_weights, last_sums),
-            3 | 4 => add_to_block::<8>(entries, last_weights, last_sums),
-            5 | 6 => add_to_block::<12>(entries, last_weights, last_sums),
-            _ => add_to_block::<STRIDE>(entries, last_weights, last_sums),
+            1 | 2 => add_to_block::<V::OneBlock, 4>(entries, last_weights, last_sums),
+            3 | 4 => add_to_block::<V::OneBlock, 8>(entries, last_weights, last_sums),
+            5 | 6 => add_to_block::<V::OneBlock, 12>(entries, last_weights, last_sums),
+            _ => add_to_block::<V::OneBlock, STRIDE>(entries, last_weights, last_sums),
         }
     }
     // Takes the 128 out of even rows' weights.
@@ -103,7 +102,7 @@ fn sums<'s, V: Vector<BLOCKS>, const BLOCKS: usize>(
 
 /// Lists the pairs that are not zero, without a branch on what they are; `first` is the number of the first pair.
 #[inline(always)]
-fn fill<'l>(list: &'l mut [Entry; LISTED], inputs: &[u8], first: usize) -> &'l [Entry] {
+fn fill<'l>(list: &'l mut [Entry; PAIRS], inputs: &[u8], first: usize) -> &'l [Entry] {
     let (pairs, single) = inputs.as_chunks::<2>();
     let single = single.first().map(|&code| [code, 0]);
     let mut filled = 0;
@@ -111,7 +110,7 @@ fn fill<'l>(list: &'l mut [Entry; LISTED], inputs: &[u8], first: usize) -> &'l [
     let mut push = |pair: [u8; 2]| {
         let [a, b] = pair.map(u32::from);
         // There are at most as many pairs as the list has room for.
-        list[filled % LISTED] = [a | b << 16, number];
+        list[filled % PAIRS] = [a | b << 16, number];
         filled += usize::from(a | b != 0);
         number += 1;
     };
@@ -120,7 +119,7 @@ fn fill<'l>(list: &'l mut [Entry; LISTED], inputs: &[u8], first: usize) -> &'l [
     list.get(..filled).unwrap_or_default()
 }
 
-/// Adds what a list contributes to `N` times `BLOCKS` blocks of `block_len` bytes; returns the weights behind them.
+/// Adds what a list contributes to `N` times `BLOCKS` blocks of `block_len` bytes; returns the weights after them.
 #[inline(always)]
 fn add<'w, V: Vector<BLOCKS>, const BLOCKS: usize, const N: usize>(
     entries: &[Entry],
@@ -168,16 +167,16 @@ fn add<'w, V: Vector<BLOCKS>, const BLOCKS: usize, const N: usize>(
 
 /// Adds what a list contributes to one block, of `BYTES` for each pair of inputs.
 #[inline(always)]
-fn add_to_block<const BYTES: usize>(entries: &[Entry], weights: &[u8], sums: &mut [u32]) {
+fn add_to_block<B: Vector<1>, const BYTES: usize>(entries: &[Entry], weights: &[u8], sums: &mut [u32]) {
     let columns = weights.as_chunks::<BYTES>().0;
-    let mut vectors = Rows { even: Block::splat(0), odd: Block::splat(0) };
+    let mut vectors = Rows { even: B::splat(0), odd: B::splat(0) };
     for &[pair, number] in entries {
         if let Some(weights) = columns.get(number as usize) {
             let mut filled = [0; STRIDE];
             if let Some(filled) = filled.first_chunk_mut::<BYTES>() {
                 *filled = *weights;
             }
-            vectors.add(Block::splat(pair), Rows::weights([&filled]));
+            vectors.add(B::splat(pair), Rows::weights([&filled]));
         }
     }
     let ([even], [odd]) = (vectors.even.to_sums(), vectors.odd.to_sums());

@@ -1,8 +1,8 @@
-//! A convolution in front of a 2x2 max-pool: the codes under its filter at the four positions of a window, gathered at once.
+//! A convolution before a 2x2 max-pool: the codes under its filter at the four positions of a window, gathered at once.
 //!
 //! How they are laid out is up to the kernel.
 
-use crate::stage::Conv2dStage;
+use crate::kernels::operands::Conv2dOperands;
 
 /// For each pooled position what `gather` gathers in `window`, from the row and the column of the output, not pooled yet,
 /// that it is given; then the codes of all channels by `put_out`.
@@ -11,14 +11,14 @@ use crate::stage::Conv2dStage;
 /// biases, so the codes are the same wherever all four sums are zero: they are computed once.
 #[inline(always)]
 pub fn each_pooled<W: ?Sized, S: Copy + Default + PartialEq>(
-    stage: &Conv2dStage<'_>,
+    operands: &Conv2dOperands<'_>,
     window: &mut W,
     output: &mut [u8],
     gather: impl Fn(usize, usize, &mut W) -> S,
     put_out: impl Fn(&W, S, &mut [u8]),
 ) {
-    let width = usize::from(stage.output.width).max(1);
-    let channels = usize::from(stage.output.channels).max(1);
+    let width = usize::from(operands.output.width).max(1);
+    let channels = usize::from(operands.output.channels).max(1);
     let mut zeros = None;
     for position in 0..output.len() / channels {
         let start = position * channels;
@@ -39,29 +39,28 @@ pub fn each_pooled<W: ?Sized, S: Copy + Default + PartialEq>(
 
 /// The window at row `y` and column `x` of the output, not pooled yet, from its first code on; `None` where it hangs
 /// over an edge.
-pub fn inside<'i>(input: &'i [u8], stage: &Conv2dStage<'_>, y: usize, x: usize) -> Option<&'i [u8]> {
-    let (height, width) = (usize::from(stage.input.height), usize::from(stage.input.width));
-    let (kernel, pad) = (usize::from(stage.kernel), usize::from(stage.pad_before));
+pub fn inside<'i>(input: &'i [u8], operands: &Conv2dOperands<'_>, y: usize, x: usize) -> Option<&'i [u8]> {
+    let (height, width) = (usize::from(operands.input.height), usize::from(operands.input.width));
+    let (kernel, pad) = (usize::from(operands.kernel), usize::from(operands.pad_before));
     let (y, x) = (y.checked_sub(pad)?, x.checked_sub(pad)?);
     if y + kernel >= height || x + kernel >= width {
         return None;
     }
-    let channels = usize::from(stage.input.channels);
+    let channels = usize::from(operands.input.channels);
     let start = (y * width + x) * channels;
     input.get(start..start + (kernel * width + kernel + 1) * channels)
 }
 
 /// Calls `found`, in the order of taps, with the codes that a tap meets at the four positions of the window at row `y` and
 /// column `x` of the output, not pooled yet: upper left, upper right, lower left, lower right.
-#[cfg(not(kernels = "armv7em"))]
 #[inline]
-pub fn each_tap(input: &[u8], stage: &Conv2dStage<'_>, y: usize, x: usize, mut found: impl FnMut([u8; 4])) {
-    let Some(window) = inside(input, stage, y, x) else {
-        each_tap_over_an_edge(input, stage, y, x, &mut found);
+pub fn each_tap(input: &[u8], operands: &Conv2dOperands<'_>, y: usize, x: usize, mut found: impl FnMut([u8; 4])) {
+    let Some(window) = inside(input, operands, y, x) else {
+        each_tap_over_an_edge(input, operands, y, x, &mut found);
         return;
     };
-    let (kernel, channels) = (usize::from(stage.kernel), usize::from(stage.input.channels));
-    let row_len = usize::from(stage.input.width) * channels;
+    let (kernel, channels) = (usize::from(operands.kernel), usize::from(operands.input.channels));
+    let row_len = usize::from(operands.input.width) * channels;
     for row in 0..kernel {
         let upper = window.get(row * row_len..).unwrap_or_default();
         let lower = upper.get(row_len..).unwrap_or_default();
@@ -76,17 +75,17 @@ pub fn each_tap(input: &[u8], stage: &Conv2dStage<'_>, y: usize, x: usize, mut f
 #[inline(never)]
 pub fn each_tap_over_an_edge(
     input: &[u8],
-    stage: &Conv2dStage<'_>,
+    operands: &Conv2dOperands<'_>,
     y: usize,
     x: usize,
     found: &mut dyn FnMut([u8; 4]),
 ) {
-    let kernel = usize::from(stage.kernel);
+    let kernel = usize::from(operands.kernel);
     for (row, column) in (y..y + kernel).flat_map(|row| (x..x + kernel).map(move |column| (row, column))) {
         let mut pixels = [&[] as &[u8]; 4];
-        pixels_at(input, stage, row, column, &mut pixels);
-        for channel in 0..usize::from(stage.input.channels) {
-            found(pixels.map(|pixel| *pixel.get(channel).unwrap_or(&stage.pad_code)));
+        pixels_at(input, operands, row, column, &mut pixels);
+        for channel in 0..usize::from(operands.input.channels) {
+            found(pixels.map(|pixel| *pixel.get(channel).unwrap_or(&operands.pad_code)));
         }
     }
 }
@@ -94,9 +93,15 @@ pub fn each_tap_over_an_edge(
 /// The channels that a tap meets at four positions, of which the first is at a row and a column of the padded input; none
 /// outside of the input.
 #[inline(never)]
-fn pixels_at<'i>(input: &'i [u8], stage: &Conv2dStage<'_>, row: usize, column: usize, pixels: &mut [&'i [u8]; 4]) {
-    let (height, width) = (usize::from(stage.input.height), usize::from(stage.input.width));
-    let (pad, channels) = (usize::from(stage.pad_before), usize::from(stage.input.channels));
+fn pixels_at<'i>(
+    input: &'i [u8],
+    operands: &Conv2dOperands<'_>,
+    row: usize,
+    column: usize,
+    pixels: &mut [&'i [u8]; 4],
+) {
+    let (height, width) = (usize::from(operands.input.height), usize::from(operands.input.width));
+    let (pad, channels) = (usize::from(operands.pad_before), usize::from(operands.input.channels));
     let (mut row, column) = (row.wrapping_sub(pad), column.wrapping_sub(pad));
     for pixels in pixels.chunks_mut(2) {
         for (right, pixel) in pixels.iter_mut().enumerate() {

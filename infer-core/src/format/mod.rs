@@ -1,9 +1,16 @@
 //! The payload of a model file: what postcard writes and reads, weights borrowed from the file.
 //!
-//! In this order: [`Metadata`], [`Input`], the number of layers as a varint, the layers. A layer's own dimensions stand
-//! in the file; the shapes between the layers follow from them ([`stage`](crate::stage) computes and checks them).
+//! In this order: [`Metadata`], [`Input`], the number of layers as a varint, the [layers](crate::operators::Layer). A
+//! layer's own dimensions are in the file; the shapes between the layers follow from them, and the
+//! [operators](crate::operators) compute and check them.
+
+pub(crate) mod crc32;
+pub(crate) mod reader;
 
 use serde::{Deserialize, Serialize, Serializer};
+
+/// Layers that a file may hold.
+pub const MAX_LAYERS: usize = 24;
 
 /// Height, width and channels of an activation, stored `[height, width, channels]`, channels innermost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,7 +78,7 @@ pub struct Metadata<'a> {
     pub architecture: &'a str,
     /// The names of the classes in the order of the logits, one per line; see [`class_names`](Self::class_names).
     pub class_lines: &'a str,
-    /// How a picture becomes an input, as the trainer wrote it; not interpreted here.
+    /// How an image becomes an input, as the trainer wrote it; not interpreted here.
     pub preprocessing: &'a str,
     /// Accuracy of the float model on the test set, 0 to 1.
     pub float_test_accuracy: Option<f32>,
@@ -114,27 +121,10 @@ pub struct Codes {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Input {
-    /// Shape of one picture.
+    /// Shape of one image.
     pub shape: Shape,
     /// What its bytes mean.
     pub codes: Codes,
-}
-
-/// A layer as it stands in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Layer<'a> {
-    /// Two-dimensional convolution, stride 1, with its activation.
-    #[serde(borrow)]
-    Conv2d(Conv2d<'a>),
-    /// Maximum of each 2x2 window, stride 2; an odd last row or column is left out.
-    MaxPool2d,
-    /// Fully connected layer with its activation.
-    #[serde(borrow)]
-    Dense(Dense<'a>),
-    /// The last fully connected layer: its accumulators are the logits.
-    #[serde(borrow)]
-    Logits(Logits<'a>),
 }
 
 /// What surrounds a convolution's input.
@@ -143,54 +133,8 @@ pub enum Layer<'a> {
 pub enum Padding {
     /// Nothing: the output is `kernel - 1` smaller than the input.
     Valid,
-    /// The input's zero point, `(kernel - 1) / 2` before and the rest behind: the output is as large as the input.
+    /// The input's zero point, `(kernel - 1) / 2` before and the rest after: the output is as large as the input.
     Same,
-}
-
-/// Two-dimensional convolution, stride 1.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Conv2d<'a> {
-    /// Channels it puts out.
-    pub output_channels: u16,
-    /// Height and width of the kernel, 1 to 7.
-    pub kernel: u8,
-    /// What surrounds the input.
-    pub padding: Padding,
-    /// How accumulators become codes.
-    pub requantize: Requantize<'a>,
-    /// Weights `[output_channels, kernel * kernel * input_channels]`, [packed](crate::packing).
-    #[serde(borrow)]
-    pub weights: Blob<'a>,
-}
-
-/// Fully connected layer.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Dense<'a> {
-    /// Values it puts out.
-    pub outputs: u16,
-    /// How accumulators become codes.
-    pub requantize: Requantize<'a>,
-    /// Weights `[outputs, inputs]`, [packed](crate::packing).
-    #[serde(borrow)]
-    pub weights: Blob<'a>,
-}
-
-/// The last fully connected layer.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Logits<'a> {
-    /// Number of classes.
-    pub classes: u16,
-    /// Real value of one step of a logit, the same for all classes.
-    pub scale: f32,
-    /// `i32` biases, little-endian, one per class.
-    #[serde(borrow)]
-    pub biases: Blob<'a>,
-    /// Weights `[classes, inputs]`, [packed](crate::packing).
-    #[serde(borrow)]
-    pub weights: Blob<'a>,
 }
 
 /// How a layer's `i32` accumulators become `u8` codes:
@@ -209,7 +153,7 @@ pub struct Requantize<'a> {
     pub channels: Blob<'a>,
 }
 
-/// Bytes that stand at a multiple of four from the beginning of the file, thanks to the padding in front of them.
+/// Bytes that are at a multiple of four from the beginning of the file, thanks to the padding before them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Blob<'a> {

@@ -1,25 +1,36 @@
 //! The part of a fully connected layer that all microcontrollers share: visit only the inputs that are not zero.
 //!
-//! Half of a picture's pixels and most of a rectifier's outputs are zero. So the input is read once: what is not zero is
-//! listed, each entry with the place of its weights in a full block; then every block of rows runs over the list. The
-//! list holds [`LISTED`] entries at a time, and between two lists the rows' sums wait in scratch.
+//! Half of an image's pixels and most of a rectifier's outputs are zero. So the input is read once, and what is not zero
+//! goes to a list, each entry with the place of its weights in a full block; then every block of rows runs over the
+//! list. The list holds [`SPARSE_ENTRIES`] entries at a time, and between two lists the rows' sums wait in scratch.
 
-#[cfg(kernels = "armv7em")]
-mod pairs;
-#[cfg(not(kernels = "armv7em"))]
-mod singles;
+pub mod pairs;
+pub mod singles;
 
-#[cfg(kernels = "armv7em")]
-use pairs::{END, FILLER, fill};
-#[cfg(not(kernels = "armv7em"))]
-use singles::{END, FILLER, fill};
-
-use super::{LISTED, parts};
+use super::parts;
+use crate::kernels::operands::{DenseOperands, LogitsOperands, Rescale, SPARSE_ENTRIES};
 use crate::packing::{ROWS_PER_BLOCK, packed_len};
-use crate::stage::{DenseStage, LogitsStage, Rescale};
 
 /// An input, or a pair of them, and where its weights are.
 pub type Entry = [u32; 2];
+
+/// How a core's kernels take nonzero inputs: in [`pairs`] or as [`singles`].
+pub trait Sparse {
+    /// Comes after the last entry.
+    const END: Entry;
+    /// An entry that adds nothing.
+    const FILLER: Entry;
+
+    /// Lists nonzero inputs, `seen` inputs having been seen before. Returns how many entries it wrote, how many inputs
+    /// it saw, and their sum.
+    fn fill(entries: &mut [Entry], inputs: &[u8], seen: usize) -> (usize, usize, u32);
+
+    /// Adds to the sums of some rows what a list contributes, the 128 in even rows' weights included.
+    fn pass(list: &List<'_>, rows: Rows<'_>);
+
+    /// An accumulator's code.
+    fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8;
+}
 
 /// Lists are filled up with entries that add nothing to a multiple of this, so that loops over them can be unrolled.
 const UNROLL: usize = 4;
@@ -30,41 +41,40 @@ pub const STRIDE: usize = 2 * ROWS_PER_BLOCK;
 /// Bytes of a channel's bias and multiplier.
 const RECORD: usize = 8;
 
-/// Entries, one at least and a multiple of [`UNROLL`], and [`END`] behind them. They lead to no place outside a block.
+/// Entries, one at least and a multiple of [`UNROLL`], and [`END`](Sparse::END) after them. They lead to no place outside
+/// a block.
 pub struct List<'s> {
-    entries: &'s mut [Entry; LISTED + 1],
+    entries: &'s mut [Entry; SPARSE_ENTRIES + 1],
     filled: usize,
 }
 
 impl List<'_> {
     /// Where it begins.
-    #[cfg(any(kernels = "armv7em", kernels = "armv7m", kernels = "armv6m"))]
     pub fn as_ptr(&self) -> *const Entry {
         self.entries.as_ptr()
     }
 
     /// All but the end.
-    #[cfg(kernels = "scalar")]
     pub fn entries(&self) -> &[Entry] {
         self.entries.get(..self.filled).unwrap_or_default()
     }
 
-    /// Lists inputs, `seen` of which were listed before, as many as there is room for. Returns how many it saw, and their
+    /// Lists inputs, `seen` of which were seen before, as many as there is room for. Returns how many it saw, and their
     /// sum.
-    fn fill(&mut self, inputs: &[u8], seen: usize) -> (usize, u32) {
-        let room = self.entries.get_mut(..LISTED).unwrap_or_default();
-        let (filled, seen, sum) = fill(room, inputs, seen);
+    fn fill<S: Sparse>(&mut self, inputs: &[u8], seen: usize) -> (usize, u32) {
+        let room = self.entries.get_mut(..SPARSE_ENTRIES).unwrap_or_default();
+        let (filled, seen, sum) = S::fill(room, inputs, seen);
         self.filled = filled;
         (seen, sum)
     }
 
-    /// Puts the end where it belongs; `None` if there is nothing in front of it.
-    fn close(&mut self) -> Option<()> {
+    /// Puts the end where it belongs; `None` if there is nothing before it.
+    fn close<S: Sparse>(&mut self) -> Option<()> {
         while !self.filled.is_multiple_of(UNROLL) {
-            *self.entries.get_mut(self.filled)? = FILLER;
+            *self.entries.get_mut(self.filled)? = S::FILLER;
             self.filled += 1;
         }
-        *self.entries.get_mut(self.filled)? = END;
+        *self.entries.get_mut(self.filled)? = S::END;
         (self.filled > 0).then_some(())
     }
 }
@@ -80,33 +90,21 @@ pub struct Rows<'r> {
     pub words: usize,
 }
 
-/// Fully connected layer. `pass` adds to the sums of some rows what a list contributes, the 128 in even rows' weights
-/// included.
-pub fn dense(
-    input: &[u8],
-    stage: &DenseStage<'_>,
-    scratch: &mut [u32],
-    output: &mut [u8],
-    pass: fn(&List<'_>, Rows<'_>),
-    requantize: impl Fn(i32, i32, Rescale) -> u8,
-) {
-    let table = stage.channels.bytes();
-    let Some((sums, total)) = sums(input, stage.weights, (table, RECORD), scratch, pass) else { return };
+/// Fully connected layer.
+#[inline(never)]
+pub fn dense<S: Sparse>(input: &[u8], operands: &DenseOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+    let table = operands.channels.bytes();
+    let Some((sums, total)) = sums::<S>(input, operands.weights, (table, RECORD), scratch) else { return };
     let blocks = output.chunks_mut(ROWS_PER_BLOCK).zip(sums.chunks(ROWS_PER_BLOCK));
     for ((codes, sums), table) in blocks.zip(table.chunks(RECORD * ROWS_PER_BLOCK)) {
-        requantize_block(sums, total, table, stage.rescale, codes, &requantize);
+        requantize_block::<S>(sums, total, table, operands.rescale, codes);
     }
 }
 
 /// The last layer: accumulators as they are.
-pub fn logits(
-    input: &[u8],
-    stage: &LogitsStage<'_>,
-    scratch: &mut [u32],
-    output: &mut [i32],
-    pass: fn(&List<'_>, Rows<'_>),
-) {
-    let Some((sums, total)) = sums(input, stage.weights, (stage.biases, 4), scratch, pass) else { return };
+#[inline(never)]
+pub fn logits<S: Sparse>(input: &[u8], operands: &LogitsOperands<'_>, scratch: &mut [u32], output: &mut [i32]) {
+    let Some((sums, total)) = sums::<S>(input, operands.weights, (operands.biases, 4), scratch) else { return };
     for (logits, sums) in output.chunks_mut(ROWS_PER_BLOCK).zip(sums.chunks(ROWS_PER_BLOCK)) {
         let (even, odd) = sums.split_at(sums.len() / 2);
         for (logits, sums) in logits.chunks_mut(2).zip(even.iter().zip(odd)) {
@@ -117,46 +115,39 @@ pub fn logits(
 
 /// Codes of a block out of its sums, biases included; `total` is the sum of the inputs.
 #[inline(never)]
-pub fn requantize_block(
-    sums: &[u32],
-    total: u32,
-    table: &[u8],
-    rescale: Rescale,
-    codes: &mut [u8],
-    requantize: &impl Fn(i32, i32, Rescale) -> u8,
-) {
+pub fn requantize_block<S: Sparse>(sums: &[u32], total: u32, table: &[u8], rescale: Rescale, codes: &mut [u8]) {
     let (even, odd) = sums.split_at(sums.len() / 2);
     let records = table.chunks(2 * RECORD);
     for ((codes, sums), records) in codes.chunks_mut(2).zip(even.iter().zip(odd)).zip(records) {
         for ((code, sum), record) in codes.iter_mut().zip(row_sums(sums, total)).zip(records.as_chunks::<RECORD>().0) {
             let [_, _, _, _, m0, m1, m2, m3] = *record;
-            *code = requantize(sum, i32::from_le_bytes([m0, m1, m2, m3]), rescale);
+            *code = S::requantize(sum, i32::from_le_bytes([m0, m1, m2, m3]), rescale);
         }
     }
 }
 
 /// The sums of all rows, biases included, in scratch, and the sum of the inputs; [`row_sums`] reads them.
 ///
-/// `biases` are a table and the bytes from one bias to the next, [`RECORD`] or 4. `None` where the lengths do not fit each other.
+/// `biases` are a table and the bytes from one bias to the next, [`RECORD`] or 4. `None` where the lengths do not fit
+/// each other.
 #[inline(never)]
-fn sums<'s>(
+fn sums<'s, S: Sparse>(
     input: &[u8],
     weights: &[u8],
     (biases, record): (&[u8], usize),
     scratch: &'s mut [u32],
-    pass: fn(&List<'_>, Rows<'_>),
 ) -> Option<(&'s [u32], u32)> {
     let rows = biases.len() / if record == RECORD { RECORD } else { 4 };
-    let (list, sums) = scratch.split_first_chunk_mut::<{ 2 * (LISTED + 1) }>()?;
+    let (list, sums) = scratch.split_first_chunk_mut::<{ 2 * (SPARSE_ENTRIES + 1) }>()?;
     let sums = sums.get_mut(..rows.next_multiple_of(2))?;
     for (sums, biases) in sums.chunks_mut(ROWS_PER_BLOCK).zip(parts(biases, record * ROWS_PER_BLOCK)) {
         begin(sums, biases, record);
     }
-    let total = add(input, weights, rows, list.as_chunks_mut().0.try_into().ok()?, sums, pass)?;
+    let total = add::<S>(input, weights, rows, list.as_chunks_mut().0.try_into().ok()?, sums)?;
     Some((sums, total))
 }
 
-/// Lets the sums of a block begin at the biases, which begin every `record` bytes of a table.
+/// Starts the sums of a block at the biases, of which there is one every `record` bytes of a table.
 pub fn begin(sums: &mut [u32], biases: &[u8], record: usize) {
     let (even, odd) = sums.split_at_mut(sums.len() / 2);
     let mut biases = parts(biases, record);
@@ -170,14 +161,13 @@ pub fn begin(sums: &mut [u32], biases: &[u8], record: usize) {
     }
 }
 
-/// Lists all inputs, list by list, and has `pass` run over each; returns the sum of the inputs.
-fn add(
+/// Lists all inputs, list by list, and passes over each; returns the sum of the inputs.
+fn add<S: Sparse>(
     input: &[u8],
     weights: &[u8],
     rows: usize,
-    list: &mut [Entry; LISTED + 1],
+    list: &mut [Entry; SPARSE_ENTRIES + 1],
     sums: &mut [u32],
-    pass: fn(&List<'_>, Rows<'_>),
 ) -> Option<u32> {
     if weights.len() != packed_len(u32::try_from(rows).ok()?, u32::try_from(input.len()).ok()?)? as usize {
         return None;
@@ -188,24 +178,24 @@ fn add(
     let (mut total, mut seen) = (0u32, 0);
     while let Some(unseen @ [_, ..]) = input.get(seen..) {
         let mut list = List { entries: list, filled: 0 };
-        let (more, sum) = list.fill(unseen, seen);
+        let (more, sum) = list.fill::<S>(unseen, seen);
         seen += more;
         total = total.wrapping_add(sum);
-        if list.close().is_none() {
+        if list.close::<S>().is_none() {
             continue;
         }
         if !full_sums.is_empty() {
-            pass(&list, Rows { weights: full_weights, sums: full_sums, words: ROWS_PER_BLOCK / 2 });
+            S::pass(&list, Rows { weights: full_weights, sums: full_sums, words: ROWS_PER_BLOCK / 2 });
         }
         if !last_sums.is_empty() {
             let words = last_sums.len() / 2;
-            pass(&list, Rows { weights: last_weights, sums: last_sums, words });
+            S::pass(&list, Rows { weights: last_weights, sums: last_sums, words });
         }
     }
     Some(total)
 }
 
-/// The sums of an even row and of the odd one beside it; `total` is the sum of the inputs.
+/// The sums of an even row and of the odd one next to it; `total` is the sum of the inputs.
 fn row_sums((even, odd): (&u32, &u32), total: u32) -> [i32; 2] {
     [even.wrapping_sub(total.wrapping_mul(128)).cast_signed(), odd.cast_signed()]
 }

@@ -1,4 +1,4 @@
-//! Decodes the payload, value by value, with postcard; the records of [`format`](mod@crate::format) are put together here.
+//! Decodes the payload, value by value, with postcard; records are put together from these values.
 //!
 //! What serde derives for whole records is larger on a Cortex-M by a tenth of all that a program needs to load and
 //! classify. The two cannot drift apart unseen: the trainer writes every file by way of serde's records, and the oracle
@@ -6,10 +6,7 @@
 
 use serde::Deserialize;
 
-use crate::format::{Blob, Codes, Conv2d, Dense, Input, Layer, Logits, Metadata, Padding, Requantize, Shape};
-
-/// The whole record of a pool: its number in the enum, which fits in one byte of a varint.
-const MAX_POOL_2D: u8 = 1;
+use super::{Blob, Codes, Input, Metadata, Padding, Requantize, Shape};
 
 /// The part of a payload that is not decoded yet. Where it is no such record, each method gives `None`.
 #[derive(Clone, Copy, Debug)]
@@ -44,40 +41,23 @@ impl<'m> Reader<'m> {
         Some(Input { shape, codes: self.codes()? })
     }
 
-    pub fn layer(&mut self) -> Option<Layer<'m>> {
-        Some(match self.word()? {
-            0 => Layer::Conv2d(Conv2d {
-                output_channels: self.half()?,
-                kernel: self.byte()?,
-                padding: match self.word()? {
-                    0 => Padding::Valid,
-                    1 => Padding::Same,
-                    _ => return None,
-                },
-                requantize: self.requantize()?,
-                weights: self.blob()?,
-            }),
-            number if number == u32::from(MAX_POOL_2D) => Layer::MaxPool2d,
-            2 => Layer::Dense(Dense { outputs: self.half()?, requantize: self.requantize()?, weights: self.blob()? }),
-            3 => Layer::Logits(Logits {
-                classes: self.half()?,
-                scale: self.float()?,
-                biases: self.blob()?,
-                weights: self.blob()?,
-            }),
-            _ => return None,
-        })
+    pub fn padding(&mut self) -> Option<Padding> {
+        match self.word()? {
+            0 => Some(Padding::Valid),
+            1 => Some(Padding::Same),
+            _ => None,
+        }
     }
 
-    /// Takes the next layer if it is a pool; whether it was.
-    pub fn max_pool2d(&mut self) -> bool {
-        let [MAX_POOL_2D, rest @ ..] = self.rest else { return false };
+    /// Takes the next byte if it is this one; whether it was.
+    pub fn take_byte(&mut self, byte: u8) -> bool {
+        let Some((_, rest)) = self.rest.split_first().filter(|&(&first, _)| first == byte) else { return false };
         self.rest = rest;
         true
     }
 
     #[inline(never)]
-    fn requantize(&mut self) -> Option<Requantize<'m>> {
+    pub fn requantize(&mut self) -> Option<Requantize<'m>> {
         Some(Requantize { codes: self.codes()?, relu: self.flag()?, shift: self.byte()?, channels: self.blob()? })
     }
 
@@ -85,7 +65,7 @@ impl<'m> Reader<'m> {
         Some(Codes { scale: self.float()?, zero_point: self.byte()? })
     }
 
-    fn blob(&mut self) -> Option<Blob<'m>> {
+    pub fn blob(&mut self) -> Option<Blob<'m>> {
         let padding = self.bytes()?;
         // What aligns words is shorter than one, and carries nothing.
         if padding.len() > 3 || padding.iter().any(|&byte| byte != 0) {
@@ -108,7 +88,7 @@ impl<'m> Reader<'m> {
     }
 
     #[inline(never)]
-    fn float(&mut self) -> Option<f32> {
+    pub fn float(&mut self) -> Option<f32> {
         self.value()
     }
 
@@ -116,7 +96,7 @@ impl<'m> Reader<'m> {
         self.value()
     }
 
-    fn half(&mut self) -> Option<u16> {
+    pub fn half(&mut self) -> Option<u16> {
         u16::try_from(self.word()?).ok()
     }
 
@@ -126,7 +106,7 @@ impl<'m> Reader<'m> {
     }
 
     #[inline(never)]
-    fn byte(&mut self) -> Option<u8> {
+    pub fn byte(&mut self) -> Option<u8> {
         self.value()
     }
 

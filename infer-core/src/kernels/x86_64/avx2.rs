@@ -1,4 +1,4 @@
-//! Vectors of 256 bits on x86-64: AVX2, which the processor is asked for when the program runs.
+//! Vectors of 256 bits on x86-64: AVX2, used where the processor reports it when the program runs.
 
 #![allow(unsafe_code, reason = "instructions that not every x86-64 has")]
 
@@ -7,12 +7,14 @@ use core::arch::x86_64::{
     _mm256_set1_epi16, _mm256_set1_epi32, _mm256_srai_epi16, _mm256_srai_epi32, _mm256_sub_epi32,
 };
 
-use super::{STRIDE, Vector};
-use crate::stage::{Conv2dStage, DenseStage, LogitsStage};
+use super::sse2::Block;
+use crate::kernels::contract::Kernels;
+use crate::kernels::operands::{Conv2dOperands, DenseOperands, LogitsOperands};
+use crate::kernels::shared::vectors::{STRIDE, Vector, conv2d, dense};
 
 cpufeatures::new!(avx2, "avx2");
 
-/// Whether the processor has AVX2; only the first call asks.
+/// Whether the processor has AVX2; only the first call has to find out.
 pub fn is_there() -> bool {
     avx2::get()
 }
@@ -30,6 +32,8 @@ macro_rules! avx2 {
 struct TwoBlocks(__m256i);
 
 impl Vector<2> for TwoBlocks {
+    type OneBlock = Block;
+
     #[inline(always)]
     fn splat(lanes: u32) -> Self {
         Self(avx2!(_mm256_set1_epi32(lanes.cast_signed())))
@@ -76,23 +80,28 @@ impl Vector<2> for TwoBlocks {
     }
 }
 
+/// See the [module](self). Where the processor has no AVX2, these kernels do nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Avx2;
+
 /// A kernel compiled for AVX2, and the door to it.
 macro_rules! kernel {
-    ($name:ident, $module:ident, $stage:ty, $output:ty) => {
-        #[doc = concat!("See [`", stringify!($name), "`](super::", stringify!($name), "()).")]
-        pub fn $name(input: &[u8], stage: &$stage, scratch: &mut [u32], output: &mut [$output]) {
+    ($module:ident::$name:ident, $operands:ty, $output:ty) => {
+        fn $name(input: &[u8], operands: &$operands, scratch: &mut [u32], output: &mut [$output]) {
             #[target_feature(enable = "avx2")]
-            fn compiled(input: &[u8], stage: &$stage, scratch: &mut [u32], output: &mut [$output]) {
-                super::$module::$name::<TwoBlocks, 2>(input, stage, scratch, output);
+            fn compiled(input: &[u8], operands: &$operands, scratch: &mut [u32], output: &mut [$output]) {
+                $module::$name::<TwoBlocks, 2>(input, operands, scratch, output);
             }
             if is_there() {
-                // SAFETY: the processor was asked.
-                unsafe { compiled(input, stage, scratch, output) }
+                // SAFETY: the processor has AVX2.
+                unsafe { compiled(input, operands, scratch, output) }
             }
         }
     };
 }
 
-kernel!(conv2d, conv2d, Conv2dStage<'_>, u8);
-kernel!(dense, dense, DenseStage<'_>, u8);
-kernel!(logits, dense, LogitsStage<'_>, i32);
+impl Kernels for Avx2 {
+    kernel!(conv2d::conv2d, Conv2dOperands<'_>, u8);
+    kernel!(dense::dense, DenseOperands<'_>, u8);
+    kernel!(dense::logits, LogitsOperands<'_>, i32);
+}

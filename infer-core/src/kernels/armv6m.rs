@@ -1,5 +1,5 @@
-//! The loops of [`scalar`](crate::kernels::scalar) for Cortex-M0 and M0+: a product is a load, a multiplication in one of eight registers, and
-//! an addition, which reaches the other registers too. So sums live in those.
+//! Cortex-M0, M0+ and M23: a product is a load, a multiplication in one of eight registers, and an addition, which
+//! reaches the other registers too. So sums live in those.
 //!
 //! They need all fourteen registers, which only a naked function has.
 
@@ -7,18 +7,69 @@
 
 use core::arch::naked_asm;
 
-use crate::kernels::listed::Entry;
+use super::contract::Kernels;
+use super::operands::{Conv2dOperands, DenseOperands, LogitsOperands, Rescale};
+use super::shared::one_by_one;
+use super::shared::one_by_one::assembly::Assembly;
+use super::shared::sparse::{self, Entry};
 use crate::packing::ROWS_PER_BLOCK;
-use crate::stage::Rescale;
 
-/// How far behind an input's weights [`blocks_over_list`] stands when it comes to the next entry.
-pub const ADVANCED: u32 = 4;
+/// See the [module](self).
+#[derive(Clone, Copy, Debug)]
+pub struct Armv6m;
+
+impl Kernels for Armv6m {
+    fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+        one_by_one::conv2d::<Self>(input, operands, scratch, output);
+    }
+
+    fn dense(input: &[u8], operands: &DenseOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+        sparse::dense::<Self>(input, operands, scratch, output);
+    }
+
+    fn logits(input: &[u8], operands: &LogitsOperands<'_>, scratch: &mut [u32], output: &mut [i32]) {
+        sparse::logits::<Self>(input, operands, scratch, output);
+    }
+}
+
+impl Assembly for Armv6m {
+    const ADVANCED: u32 = 4;
+
+    #[inline]
+    fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
+        requantize(accumulator, multiplier, rescale)
+    }
+
+    #[inline]
+    unsafe fn blocks_over_list(list: *const Entry, weights: *const u8, sums: *mut u32, blocks: usize, len: usize) {
+        // SAFETY: the caller's part.
+        unsafe { blocks_over_list(list, weights, sums, blocks, len) }
+    }
+
+    #[inline]
+    unsafe fn last_block_over_list<const WORDS: usize>(list: *const Entry, weights: *const u8, sums: *mut u32) {
+        // SAFETY: the caller's part.
+        unsafe { last_block_over_list::<WORDS>(list, weights, sums) }
+    }
+
+    #[inline]
+    unsafe fn block_over_codes(codes: *const u8, weights: *const u8, sums: *mut [u32; ROWS_PER_BLOCK], count: usize) {
+        // SAFETY: the caller's part.
+        unsafe { block_over_codes(codes, weights, sums, count) }
+    }
+
+    #[inline]
+    unsafe fn column_maxima(starts: *const [i32; 4], codes: *const [u8; 4], weights: *const u8, taps: usize) -> u64 {
+        // SAFETY: the caller's part.
+        unsafe { column_maxima(starts, codes, weights, taps) }
+    }
+}
 
 /// As in `portable`, without a 64-bit product, which takes this core a function call.
 ///
 /// With `a = ah << 16 | al` and `m = mh << 16 | ml`, `ah` signed and the others not, the product is
 /// `(ah * mh << 32) + ((ah * ml + al * mh) << 16) + al * ml`, of which bits 32 and up are wanted, rounded.
-pub fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
+fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
     let shifted = accumulator.wrapping_shl(rescale.shift.into());
     let (ah, al) = (shifted >> 16, shifted & 0xFFFF);
     let (mh, ml) = (multiplier >> 16, multiplier & 0xFFFF);
@@ -127,8 +178,11 @@ macro_rules! leave {
 ///
 /// r0 list, r1 input, r2 distance and weight, r3 address of weights; the stack keeps list, block, sums, number of blocks
 /// and their length.
+///
+/// # Safety
+/// As [`Assembly::blocks_over_list`].
 #[unsafe(naked)]
-pub unsafe extern "C" fn blocks_over_list(
+unsafe extern "C" fn blocks_over_list(
     list: *const Entry,
     weights: *const u8,
     sums: *mut u32,
@@ -179,14 +233,13 @@ pub unsafe extern "C" fn blocks_over_list(
 
 /// Less than eight rows over a list, whose places are scaled to their block.
 ///
-/// r0 list, r1 input, r2 weight, r3 address of weights, r4 = 1, r5 where sums stand in memory, r6 block, r7 place in a full
+/// r0 list, r1 input, r2 weight, r3 address of weights, r4 = 1, r5 where sums are in memory, r6 block, r7 place in a full
 /// block, r8-r10 and r11, r12, lr sums.
+///
+/// # Safety
+/// As [`Assembly::last_block_over_list`].
 #[unsafe(naked)]
-pub unsafe extern "C" fn last_block_over_list<const WORDS: usize>(
-    list: *const Entry,
-    weights: *const u8,
-    sums: *mut u32,
-) {
+unsafe extern "C" fn last_block_over_list<const WORDS: usize>(list: *const Entry, weights: *const u8, sums: *mut u32) {
     naked_asm!(
         eight_rows!(),
         "
@@ -262,11 +315,14 @@ pub unsafe extern "C" fn last_block_over_list<const WORDS: usize>(
     )
 }
 
-/// A block over codes that are not listed; those that are zero are skipped.
+/// A block over codes as they are; those that are zero are skipped.
 ///
 /// r0 codes, r1 code, r2 weight, r3 address of weights; the stack keeps the sums and where the codes end.
+///
+/// # Safety
+/// As [`Assembly::block_over_codes`].
 #[unsafe(naked)]
-pub unsafe extern "C" fn block_over_codes(
+unsafe extern "C" fn block_over_codes(
     codes: *const u8,
     weights: *const u8,
     sums: *mut [u32; ROWS_PER_BLOCK],
@@ -321,8 +377,11 @@ pub unsafe extern "C" fn block_over_codes(
 ///
 /// r0 codes, r1 weights, r2 and r3 weights of the even and the odd row, r4-r5 code and product, r8-r11 and r12, lr, r6, r7
 /// sums; the stack keeps the number of taps and where the codes of pairs of taps end.
+///
+/// # Safety
+/// As [`Assembly::column_maxima`].
 #[unsafe(naked)]
-pub unsafe extern "C" fn column_maxima(
+unsafe extern "C" fn column_maxima(
     starts: *const [i32; 4],
     codes: *const [u8; 4],
     weights: *const u8,

@@ -2,28 +2,27 @@
 
 #![allow(clippy::indexing_slicing, reason = "each index is inside an array of fixed length, or was compared")]
 
-use super::one_block::Block;
 use super::{Rows, STRIDE, Vector, code_of};
-use crate::kernels::{parts, patch, taps_if_lengths_fit, window};
+use crate::kernels::operands::{Conv2dOperands, Rescale};
+use crate::kernels::shared::{parts, patch, taps_if_lengths_fit, window};
 use crate::packing::ROWS_PER_BLOCK;
-use crate::stage::{Conv2dStage, Rescale};
 
-/// Convolution, and the 2x2 maximum behind it where the stage has one.
+/// Convolution, and the 2x2 maximum after it if the operands ask for one.
 #[inline(always)]
 pub fn conv2d<V: Vector<BLOCKS>, const BLOCKS: usize>(
     input: &[u8],
-    stage: &Conv2dStage<'_>,
+    operands: &Conv2dOperands<'_>,
     scratch: &mut [u32],
     output: &mut [u8],
 ) {
-    let Some(taps) = taps_if_lengths_fit(stage, output) else { return };
+    let Some(taps) = taps_if_lengths_fit(operands, output) else { return };
     let pairs = taps.div_ceil(2);
-    if stage.pool {
+    if operands.pool {
         if let Some(lanes) = scratch.get_mut(..4 * pairs) {
-            pooled::<V, BLOCKS>(input, stage, lanes.as_chunks_mut().0, output);
+            pooled::<V, BLOCKS>(input, operands, lanes.as_chunks_mut().0, output);
         }
     } else if let Some(lanes) = scratch.get_mut(..pairs) {
-        single::<V, BLOCKS>(input, stage, taps, lanes.as_chunks_mut().0, output);
+        single::<V, BLOCKS>(input, operands, taps, lanes.as_chunks_mut().0, output);
     }
 }
 
@@ -31,16 +30,16 @@ pub fn conv2d<V: Vector<BLOCKS>, const BLOCKS: usize>(
 #[inline(always)]
 fn pooled<V: Vector<BLOCKS>, const BLOCKS: usize>(
     input: &[u8],
-    stage: &Conv2dStage<'_>,
+    operands: &Conv2dOperands<'_>,
     lanes: &mut [[u32; 4]],
     output: &mut [u8],
 ) {
     window::each_pooled(
-        stage,
+        operands,
         lanes,
         output,
-        |y, x, lanes| gather(input, stage, y, x, lanes),
-        |lanes, totals, output| position_codes::<V, BLOCKS, 4>(lanes, totals, stage, output),
+        |y, x, lanes| gather(input, operands, y, x, lanes),
+        |lanes, totals, output| position_codes::<V, BLOCKS, 4>(lanes, totals, operands, output),
     );
 }
 
@@ -48,32 +47,32 @@ fn pooled<V: Vector<BLOCKS>, const BLOCKS: usize>(
 #[inline(always)]
 fn single<V: Vector<BLOCKS>, const BLOCKS: usize>(
     input: &[u8],
-    stage: &Conv2dStage<'_>,
+    operands: &Conv2dOperands<'_>,
     taps: usize,
     lanes: &mut [[u32; 1]],
     output: &mut [u8],
 ) {
-    let width = usize::from(stage.output.width).max(1);
-    let channels = usize::from(stage.output.channels).max(1);
+    let width = usize::from(operands.output.width).max(1);
+    let channels = usize::from(operands.output.channels).max(1);
     for (position, codes) in output.chunks_exact_mut(channels).enumerate() {
         lanes.fill([0]);
         // Little-endian, as all hosts that these kernels are for: the first of two taps is the lower half.
         let patch: &mut [u16] = bytemuck::cast_slice_mut(lanes.as_flattened_mut());
-        patch::gather(input, stage, position / width, position % width, patch.get_mut(..taps).unwrap_or_default());
+        patch::gather(input, operands, position / width, position % width, patch.get_mut(..taps).unwrap_or_default());
         let total = patch.iter().map(|&code| u32::from(code)).sum();
-        position_codes::<V, BLOCKS, 1>(lanes, [total], stage, codes);
+        position_codes::<V, BLOCKS, 1>(lanes, [total], operands, codes);
     }
 }
 
 /// The window at row `y` and column `x` of the output, not pooled yet: for each two taps their codes at the four positions,
 /// `a | b << 16`. Returns the sums of the four; they are all zero where, and only where, all codes are.
 #[inline(always)]
-fn gather(input: &[u8], stage: &Conv2dStage<'_>, y: usize, x: usize, lanes: &mut [[u32; 4]]) -> [u32; 4] {
+fn gather(input: &[u8], operands: &Conv2dOperands<'_>, y: usize, x: usize, lanes: &mut [[u32; 4]]) -> [u32; 4] {
     lanes.fill([0; 4]);
     // Little-endian, as all hosts that these kernels are for: the first of two taps is the lower half.
     let halves: &mut [[u16; 8]] = bytemuck::cast_slice_mut(lanes);
     let mut tap = 0;
-    window::each_tap(input, stage, y, x, |codes| {
+    window::each_tap(input, operands, y, x, |codes| {
         if let Some(halves) = halves.get_mut(tap / 2) {
             for (code, position) in codes.into_iter().zip(halves.as_chunks_mut::<2>().0) {
                 position[tap % 2] = code.into();
@@ -92,15 +91,15 @@ fn gather(input: &[u8], stage: &Conv2dStage<'_>, y: usize, x: usize, lanes: &mut
 fn position_codes<V: Vector<BLOCKS>, const BLOCKS: usize, const POSITIONS: usize>(
     lanes: &[[u32; POSITIONS]],
     totals: [u32; POSITIONS],
-    stage: &Conv2dStage<'_>,
+    operands: &Conv2dOperands<'_>,
     output: &mut [u8],
 ) {
     // The sum of the codes takes the 128 out of even rows' weights.
     let starts = totals.map(|total| total.wrapping_mul(128).wrapping_neg());
     let pairs = lanes.len();
     let (codes, last_codes) = output.as_chunks_mut::<ROWS_PER_BLOCK>();
-    let (records, last_records) = stage.channels.bytes().as_chunks::<8>().0.as_chunks::<ROWS_PER_BLOCK>();
-    let Some((weights, last_weights)) = stage.weights.split_at_checked(codes.len() * pairs * STRIDE) else { return };
+    let (records, last_records) = operands.channels.bytes().as_chunks::<8>().0.as_chunks::<ROWS_PER_BLOCK>();
+    let Some((weights, last_weights)) = operands.weights.split_at_checked(codes.len() * pairs * STRIDE) else { return };
     let (many, few) = codes.as_chunks_mut::<BLOCKS>();
     let (many_records, few_records) = records.as_chunks::<BLOCKS>();
     let mut unread = weights.as_chunks::<STRIDE>().0;
@@ -112,19 +111,20 @@ fn position_codes<V: Vector<BLOCKS>, const BLOCKS: usize, const POSITIONS: usize
         }
         let maxima = maxima::<V, BLOCKS, POSITIONS>(lanes, starts, |pair| blocks.map(|block| &block[pair]));
         for ((codes, maxima), records) in codes.iter_mut().zip(maxima).zip(records) {
-            requantize_block(codes, maxima, records, stage.rescale);
+            requantize_block(codes, maxima, records, operands.rescale);
         }
     }
     for ((codes, records), block) in few.iter_mut().zip(few_records).zip(unread.chunks(pairs.max(1))) {
-        let [maxima] = one::<POSITIONS>(lanes, starts, |pair| block.get(pair).copied().unwrap_or_default());
-        requantize_block(codes, maxima, records, stage.rescale);
+        let [maxima] =
+            one::<V::OneBlock, POSITIONS>(lanes, starts, |pair| block.get(pair).copied().unwrap_or_default());
+        requantize_block(codes, maxima, records, operands.rescale);
     }
     if !last_codes.is_empty() {
         let words = last_codes.len().div_ceil(2);
         let mut columns = parts(last_weights, 4 * words);
-        let [maxima] = one::<POSITIONS>(lanes, starts, |_| filled(columns.next().unwrap_or_default()));
+        let [maxima] = one::<V::OneBlock, POSITIONS>(lanes, starts, |_| filled(columns.next().unwrap_or_default()));
         for ((code, maximum), record) in last_codes.iter_mut().zip(maxima).zip(last_records) {
-            *code = code_of(maximum, record, stage.rescale);
+            *code = code_of(maximum, record, operands.rescale);
         }
     }
 }
@@ -144,15 +144,15 @@ fn requantize_block(
 
 /// As [`maxima`], of a block alone.
 #[inline(always)]
-fn one<const POSITIONS: usize>(
+fn one<B: Vector<1>, const POSITIONS: usize>(
     lanes: &[[u32; POSITIONS]],
     starts: [u32; POSITIONS],
     mut weights: impl FnMut(usize) -> [u8; STRIDE],
 ) -> [[u32; ROWS_PER_BLOCK]; 1] {
-    let mut sums = starts.map(|start| Rows { even: Block::splat(start), odd: Block::splat(0) });
+    let mut sums = starts.map(|start| Rows { even: B::splat(start), odd: B::splat(0) });
     for (index, pairs) in lanes.iter().enumerate() {
         let weights = Rows::weights([&weights(index)]);
-        sums.iter_mut().zip(pairs).for_each(|(sums, &pair)| sums.add(Block::splat(pair), weights));
+        sums.iter_mut().zip(pairs).for_each(|(sums, &pair)| sums.add(B::splat(pair), weights));
     }
     largest(&sums)
 }

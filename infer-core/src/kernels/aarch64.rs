@@ -8,8 +8,9 @@ use core::arch::aarch64::{
     vreinterpretq_u32_s16, vshrq_n_s16, vshrq_n_s32, vsubq_s32,
 };
 
-use super::{STRIDE, Vector};
-use crate::stage::{Conv2dStage, DenseStage, LogitsStage};
+use super::contract::Kernels;
+use super::operands::{Conv2dOperands, DenseOperands, LogitsOperands};
+use super::shared::vectors::{STRIDE, Vector, conv2d, dense};
 
 /// Instructions of NEON.
 macro_rules! neon {
@@ -24,6 +25,8 @@ macro_rules! neon {
 pub struct Block(int16x8_t);
 
 impl Vector<1> for Block {
+    type OneBlock = Self;
+
     #[inline(always)]
     fn splat(lanes: u32) -> Self {
         Self(neon!(vreinterpretq_s16_u32(vdupq_n_u32(lanes))))
@@ -76,17 +79,23 @@ impl Vector<1> for Block {
     }
 }
 
-/// See [`conv2d`](super::conv2d()).
-pub fn conv2d(input: &[u8], stage: &Conv2dStage<'_>, scratch: &mut [u32], output: &mut [u8]) {
-    super::conv2d::conv2d::<Block, 1>(input, stage, scratch, output);
-}
+/// See the [module](self).
+#[derive(Clone, Copy, Debug)]
+pub struct Aarch64;
 
-/// See [`dense`](super::dense()).
-pub fn dense(input: &[u8], stage: &DenseStage<'_>, scratch: &mut [u32], output: &mut [u8]) {
-    super::dense::dense::<Block, 1>(input, stage, scratch, output);
-}
+impl Kernels for Aarch64 {
+    #[inline(never)]
+    fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+        conv2d::conv2d::<Block, 1>(input, operands, scratch, output);
+    }
 
-/// See [`logits`](super::logits()).
-pub fn logits(input: &[u8], stage: &LogitsStage<'_>, scratch: &mut [u32], output: &mut [i32]) {
-    super::dense::logits::<Block, 1>(input, stage, scratch, output);
+    #[inline(never)]
+    fn dense(input: &[u8], operands: &DenseOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+        dense::dense::<Block, 1>(input, operands, scratch, output);
+    }
+
+    #[inline(never)]
+    fn logits(input: &[u8], operands: &LogitsOperands<'_>, scratch: &mut [u32], output: &mut [i32]) {
+        dense::logits::<Block, 1>(input, operands, scratch, output);
+    }
 }

@@ -1,0 +1,36 @@
+//! What a set of kernels is.
+
+use super::operands::{Conv2dOperands, DenseOperands, LogitsOperands, MaxPool2dOperands};
+use super::portable::{self, Portable};
+
+/// The arithmetic of the operators for one kind of core. What a core has no version of its own of is
+/// [portable](super::portable), which also defines what each kernel computes.
+///
+/// Slices have the lengths that the operators checked; a kernel given others computes something else or nothing, and
+/// neither panics nor leaves its slices. `scratch` is working memory that no kernel expects anything in. How much of it
+/// a kernel gets is part of the file's arena claim and so the same on every target, whether its kernels need it or not.
+pub trait Kernels {
+    /// Convolution, and the 2x2 maximum after it if the operands ask for one.
+    ///
+    /// `input` and `output` are `[height, width, channels]`.
+    fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+        portable::conv2d(input, operands, scratch, output);
+    }
+
+    /// The maximum of each 2x2 window, channel by channel.
+    fn max_pool2d(input: &[u8], operands: &MaxPool2dOperands, output: &mut [u8]) {
+        portable::max_pool2d(input, operands, output);
+    }
+
+    /// Fully connected layer.
+    fn dense(input: &[u8], operands: &DenseOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+        portable::dense(input, operands, scratch, output);
+    }
+
+    /// The last layer: accumulators as they are.
+    fn logits(input: &[u8], operands: &LogitsOperands<'_>, scratch: &mut [u32], output: &mut [i32]) {
+        portable::logits(input, operands, scratch, output);
+    }
+}
+
+impl Kernels for Portable {}

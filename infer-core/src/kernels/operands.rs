@@ -1,0 +1,141 @@
+//! What kernels are given: plain arguments, and how much scratch each of them needs.
+//!
+//! Operators make these once everything in the file was checked; kernels know nothing else of a model.
+
+use crate::format::Shape;
+
+/// Nonzero inputs, or pairs of inputs, that a fully connected kernel collects at a time.
+pub(super) const SPARSE_ENTRIES: usize = 48;
+
+/// A convolution, with the max-pool after it if there is one.
+#[derive(Clone, Copy, Debug)]
+pub struct Conv2dOperands<'m> {
+    /// Shape that goes in.
+    pub input: Shape,
+    /// Shape that comes out, after the pool.
+    pub output: Shape,
+    /// Height and width of the kernel, 1 to 7.
+    pub kernel: u8,
+    /// Rows and columns of padding before the input.
+    pub pad_before: u8,
+    /// The code that surrounds the input: its zero point.
+    pub pad_code: u8,
+    /// Whether a 2x2 max-pool follows.
+    pub pool: bool,
+    /// Zero point and left shift.
+    pub rescale: Rescale,
+    /// Bias and multiplier of each output channel.
+    pub channels: ChannelTable<'m>,
+    /// Weights `[output channels, kernel * kernel * input channels]`, [packed](crate::packing).
+    pub weights: &'m [u8],
+}
+
+impl Conv2dOperands<'_> {
+    /// Weights of an output channel: products that an output sums up.
+    #[must_use]
+    pub const fn taps(&self) -> usize {
+        self.kernel as usize * self.kernel as usize * self.input.channels as usize
+    }
+
+    /// Words of scratch.
+    #[must_use]
+    pub const fn scratch_len(&self) -> usize {
+        conv2d_scratch(self.taps(), self.pool)
+    }
+}
+
+/// The codes under the filter, 16 bits each, at all positions of the window.
+pub(super) const fn conv2d_scratch(taps: usize, pool: bool) -> usize {
+    let positions = if pool { 4 } else { 1 };
+    positions * taps.next_multiple_of(2) / 2
+}
+
+/// A max-pool that no convolution comes before.
+#[derive(Clone, Copy, Debug)]
+pub struct MaxPool2dOperands {
+    /// Shape that goes in.
+    pub input: Shape,
+    /// Shape that comes out.
+    pub output: Shape,
+}
+
+/// A fully connected layer that puts out codes.
+#[derive(Clone, Copy, Debug)]
+pub struct DenseOperands<'m> {
+    /// Values that come out.
+    pub outputs: u16,
+    /// Zero point and left shift.
+    pub rescale: Rescale,
+    /// Bias and multiplier of each output.
+    pub channels: ChannelTable<'m>,
+    /// Weights `[outputs, inputs]`, [packed](crate::packing).
+    pub weights: &'m [u8],
+}
+
+impl DenseOperands<'_> {
+    /// Words of scratch.
+    #[must_use]
+    pub const fn scratch_len(&self) -> usize {
+        fully_connected_scratch(self.outputs)
+    }
+}
+
+/// The last layer.
+#[derive(Clone, Copy, Debug)]
+pub struct LogitsOperands<'m> {
+    /// Number of classes.
+    pub classes: u16,
+    /// Real value of one step of a logit.
+    pub scale: f32,
+    /// `i32` biases, little-endian, one per class.
+    pub biases: &'m [u8],
+    /// Weights `[classes, inputs]`, [packed](crate::packing).
+    pub weights: &'m [u8],
+}
+
+impl LogitsOperands<'_> {
+    /// Words of scratch.
+    #[must_use]
+    pub const fn scratch_len(&self) -> usize {
+        fully_connected_scratch(self.classes)
+    }
+}
+
+/// The list of nonzero inputs with its end mark, two words an entry, and a sum for each row.
+pub(super) const fn fully_connected_scratch(rows: u16) -> usize {
+    2 * (SPARSE_ENTRIES + 1) + (rows as usize).next_multiple_of(2)
+}
+
+/// The part of requantizing that is the same for all channels of a layer.
+#[derive(Clone, Copy, Debug)]
+pub struct Rescale {
+    /// Added after the multiplication.
+    pub zero_point: u8,
+    /// Left shift before it, 0 to 31.
+    pub shift: u8,
+}
+
+/// Bias and multiplier of each output channel, read from wherever they are in the file.
+#[derive(Clone, Copy, Debug)]
+pub struct ChannelTable<'m>(&'m [u8]);
+
+impl<'m> ChannelTable<'m> {
+    /// A table, a record of eight bytes for each channel: bias and multiplier, little-endian.
+    #[must_use]
+    pub const fn new(bytes: &'m [u8]) -> Self {
+        Self(bytes)
+    }
+
+    /// The table as it is in the file.
+    #[must_use]
+    pub const fn bytes(self) -> &'m [u8] {
+        self.0
+    }
+
+    /// `(bias, multiplier)` of each channel in order.
+    pub fn iter(self) -> impl ExactSizeIterator<Item = (i32, i32)> + use<'m> {
+        self.0.as_chunks::<8>().0.iter().map(|&[b0, b1, b2, b3, m0, m1, m2, m3]| {
+            (i32::from_le_bytes([b0, b1, b2, b3]), i32::from_le_bytes([m0, m1, m2, m3]))
+        })
+    }
+}

@@ -1,0 +1,89 @@
+//! [`Loops`] in assembly: what is checked before each.
+
+#![allow(unsafe_code, reason = "calls what is written for all fourteen registers")]
+
+use super::Loops;
+use super::columns::Window;
+use crate::kernels::operands::Rescale;
+use crate::kernels::shared::sparse::{Entry, List, STRIDE};
+use crate::packing::ROWS_PER_BLOCK;
+
+/// The loops of a core, each an assembly of its own.
+pub trait Assembly {
+    /// As [`Loops::ADVANCED`].
+    const ADVANCED: u32;
+
+    /// As [`Loops::requantize`].
+    fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8;
+
+    /// Adds what a list contributes to the sums of `blocks` full blocks of `len` bytes each.
+    ///
+    /// # Safety
+    /// There is one block at least, with eight words in `sums` for each. `list` has entries and an end, and no entry leads
+    /// outside a block.
+    unsafe fn blocks_over_list(list: *const Entry, weights: *const u8, sums: *mut u32, blocks: usize, len: usize);
+
+    /// As `blocks_over_list`, for a last block of `WORDS` words for each pair of inputs, 1 to 3.
+    ///
+    /// # Safety
+    /// `sums` has two words for each of these; `list` has entries and an end, and no entry leads outside the block.
+    unsafe fn last_block_over_list<const WORDS: usize>(list: *const Entry, weights: *const u8, sums: *mut u32);
+
+    /// Adds what `count` codes contribute to the sums of a full block.
+    ///
+    /// # Safety
+    /// There is one code at least, and `weights` has eight bytes for each, rounded up to an even number of codes.
+    unsafe fn block_over_codes(codes: *const u8, weights: *const u8, sums: *mut [u32; ROWS_PER_BLOCK], count: usize);
+
+    /// The largest of a window's four sums for the two rows of a column: the even one's in the lower half.
+    ///
+    /// # Safety
+    /// `codes` has `taps` entries, and `weights` a word every [`STRIDE`] bytes for each two of them.
+    unsafe fn column_maxima(starts: *const [i32; 4], codes: *const [u8; 4], weights: *const u8, taps: usize) -> u64;
+}
+
+impl<A: Assembly> Loops for A {
+    const ADVANCED: u32 = A::ADVANCED;
+
+    #[inline]
+    fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
+        A::requantize(accumulator, multiplier, rescale)
+    }
+
+    #[inline]
+    fn full_blocks(list: &List<'_>, weights: &[u8], sums: &mut [u32]) {
+        let blocks = sums.len() / ROWS_PER_BLOCK;
+        let len = weights.len() / blocks.max(1);
+        // SAFETY: `sparse` compared the lengths, so that the entries lead to no place outside a block, and each block has
+        // eight sums; there is one block at least.
+        unsafe { A::blocks_over_list(list.as_ptr(), weights.as_ptr(), sums.as_mut_ptr(), blocks, len) }
+    }
+
+    #[inline]
+    fn last_block<const WORDS: usize>(list: &List<'_>, weights: &[u8], sums: &mut [u32]) {
+        if sums.len() == 2 * WORDS {
+            // SAFETY: `sparse` compared the lengths, so that the entries lead to no place outside the block.
+            unsafe { A::last_block_over_list::<WORDS>(list.as_ptr(), weights.as_ptr(), sums.as_mut_ptr()) }
+        }
+    }
+
+    #[inline]
+    fn block(codes: &[u8], weights: &[u8], sums: &mut [u32; ROWS_PER_BLOCK]) {
+        if !codes.is_empty() && weights.len() >= ROWS_PER_BLOCK * codes.len().next_multiple_of(2) {
+            // SAFETY: the lengths were compared; there is one code at least.
+            unsafe { A::block_over_codes(codes.as_ptr(), weights.as_ptr(), sums, codes.len()) }
+        }
+    }
+
+    #[inline]
+    fn maxima(window: &Window<'_>, column: &[u8]) -> [i32; 2] {
+        let taps = window.codes.len();
+        // From a column's first word to its last: the columns after it need not follow.
+        if column.len() + STRIDE - 4 < STRIDE * taps.div_ceil(2) {
+            return [0; 2];
+        }
+        // SAFETY: the lengths were compared.
+        let maxima = unsafe { A::column_maxima(&window.starts, window.codes.as_ptr(), column.as_ptr(), taps) };
+        [maxima as i32, (maxima >> 32) as i32]
+    }
+}

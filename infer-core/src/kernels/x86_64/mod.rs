@@ -1,0 +1,38 @@
+//! x86-64: SSE2, which every x86-64 has, or AVX2, where the processor has it.
+
+mod avx2;
+mod sse2;
+
+use super::contract::Kernels;
+use super::operands::{Conv2dOperands, DenseOperands, LogitsOperands};
+
+use avx2::Avx2;
+pub use sse2::Sse2;
+
+/// The widest vectors that the processor has.
+#[derive(Clone, Copy, Debug)]
+pub struct X86_64;
+
+/// A kernel in the widest vectors.
+macro_rules! widest {
+    ($kernel:ident($($argument:ident),*)) => {
+        if avx2::is_there() { Avx2::$kernel($($argument),*) } else { Sse2::$kernel($($argument),*) }
+    };
+}
+
+impl Kernels for X86_64 {
+    #[inline(never)]
+    fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+        widest!(conv2d(input, operands, scratch, output));
+    }
+
+    #[inline(never)]
+    fn dense(input: &[u8], operands: &DenseOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+        widest!(dense(input, operands, scratch, output));
+    }
+
+    #[inline(never)]
+    fn logits(input: &[u8], operands: &LogitsOperands<'_>, scratch: &mut [u32], output: &mut [i32]) {
+        widest!(logits(input, operands, scratch, output));
+    }
+}

@@ -1,0 +1,61 @@
+//! Fully connected layer with its activation.
+
+use serde::{Deserialize, Serialize};
+
+use super::operator::{Call, Flow, Record, fully_connected, requantize};
+use crate::Error;
+use crate::format::reader::Reader;
+use crate::format::{Blob, Requantize, Shape};
+use crate::kernels::Kernels;
+use crate::kernels::operands::DenseOperands;
+
+/// The record of a fully connected layer.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Dense<'a> {
+    /// Values it puts out.
+    pub outputs: u16,
+    /// How accumulators become codes.
+    pub requantize: Requantize<'a>,
+    /// Weights `[outputs, inputs]`, [packed](crate::packing).
+    #[serde(borrow)]
+    pub weights: Blob<'a>,
+}
+
+impl<'m> Record<'m> for Dense<'m> {
+    type Operands = DenseOperands<'m>;
+
+    fn read(reader: &mut Reader<'m>) -> Option<Self> {
+        Some(Self { outputs: reader.half()?, requantize: reader.requantize()?, weights: reader.blob()? })
+    }
+
+    fn operands(&self, layer: u8, flow: &mut Flow, checked: bool) -> Result<DenseOperands<'m>, Error> {
+        let weights = fully_connected(layer, flow.shape, self.outputs, self.weights.data)?;
+        let (rescale, channels) = requantize(layer, self.outputs, &self.requantize, checked)?;
+        *flow = Flow { shape: Shape::flat(self.outputs), codes: self.requantize.codes };
+        Ok(DenseOperands { outputs: self.outputs, rescale, channels, weights })
+    }
+
+    fn weights_per_output(&self, input: Shape) -> u64 {
+        input.values()
+    }
+}
+
+impl Call for DenseOperands<'_> {
+    fn name(&self) -> &'static str {
+        "dense"
+    }
+
+    fn output_len(&self) -> usize {
+        usize::from(self.outputs)
+    }
+
+    fn scratch_len(&self) -> usize {
+        self.scratch_len()
+    }
+
+    #[inline]
+    fn call<K: Kernels>(&self, input: &[u8], scratch: &mut [u32], output: &mut [u8]) {
+        K::dense(input, self, scratch, output);
+    }
+}

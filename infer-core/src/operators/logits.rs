@@ -1,0 +1,49 @@
+//! The last fully connected layer: its accumulators are the logits.
+
+use serde::{Deserialize, Serialize};
+
+use super::operator::{Flow, Record, fully_connected, positive};
+use crate::Error;
+use crate::format::reader::Reader;
+use crate::format::{Blob, Shape};
+use crate::kernels::operands::LogitsOperands;
+
+/// The record of the last layer.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Logits<'a> {
+    /// Number of classes.
+    pub classes: u16,
+    /// Real value of one step of a logit, the same for all classes.
+    pub scale: f32,
+    /// `i32` biases, little-endian, one per class.
+    #[serde(borrow)]
+    pub biases: Blob<'a>,
+    /// Weights `[classes, inputs]`, [packed](crate::packing).
+    #[serde(borrow)]
+    pub weights: Blob<'a>,
+}
+
+impl<'m> Record<'m> for Logits<'m> {
+    type Operands = LogitsOperands<'m>;
+
+    fn read(reader: &mut Reader<'m>) -> Option<Self> {
+        Some(Self { classes: reader.half()?, scale: reader.float()?, biases: reader.blob()?, weights: reader.blob()? })
+    }
+
+    fn operands(&self, layer: u8, flow: &mut Flow, _checked: bool) -> Result<LogitsOperands<'m>, Error> {
+        let weights = fully_connected(layer, flow.shape, self.classes, self.weights.data)?;
+        let needed = usize::from(self.classes) * size_of::<i32>();
+        let biases = self.biases.data;
+        if biases.len() != needed {
+            return Err(Error::ChannelTableLength { layer, needed, given: biases.len() });
+        }
+        positive(layer, self.scale)?;
+        flow.shape = Shape::flat(self.classes);
+        Ok(LogitsOperands { classes: self.classes, scale: self.scale, biases, weights })
+    }
+
+    fn weights_per_output(&self, input: Shape) -> u64 {
+        input.values()
+    }
+}
