@@ -11,10 +11,10 @@
 
 use core::fmt::{self, Write};
 
-use firmware_example::arch::watchdog;
-use firmware_example::files::{InputFile, ResultFile};
-use firmware_example::host::{Arguments, Failure, println};
-use firmware_example::{Fenced, program};
+use firmware_tests::arch::watchdog;
+use firmware_tests::files::{InputFile, ResultFile};
+use firmware_tests::host::{Arguments, Failure, println};
+use firmware_tests::{Fenced, program};
 use infer_core::header::{CHECKSUMMED_LEN, HEADER_LEN};
 use infer_core::{Crc32, Error, Header, Network};
 

@@ -19,7 +19,7 @@ layers=(
     dense:28x28x1:350 dense:28x28x1:100 dense:13x13x32:100 dense:1x1x256:10 dense:7x7x64:10 dense:1x1x100:37
 )
 {
-    echo "# What infer-core takes of each core, measured in an emulator by firmware-example/measure-cores.sh, which writes this."
+    echo "# What infer-core takes of each core, measured in an emulator by firmware-tests/measure-cores.sh, which writes this."
     echo "#"
     echo "# code: bytes of flash of a program that loads and classifies; stack: bytes, at most, while it does. costs: instructions"
     echo "# of each kernel, for what Work in ../src/hardware/instructions.rs counts; how far they are off is said behind them."

@@ -8,7 +8,7 @@
 use core::fmt::{self, Write};
 use core::hint::black_box;
 
-use firmware_example::{Arena, arch, flash};
+use firmware_tests::{Arena, arch, flash};
 use infer_core::{Crc32, Error, Header, Network};
 
 static ARENA: Arena<4096> = Arena::new();
@@ -16,7 +16,7 @@ static PICTURE: Arena<784> = Arena::new();
 
 #[arch::entry]
 fn main() -> ! {
-    let model = black_box(flash::model_region(0));
+    let model = black_box(flash::model_region());
     let arena = black_box(ARENA.take());
     let pixels = black_box(PICTURE.take());
     let _ = black_box(Header::parse(model).map(|header| header.with_checksum_of(model).to_bytes()));

@@ -6,7 +6,7 @@
 #![no_main]
 
 use defmt::{Display2Format, error, info};
-use firmware_example::{Arena, Stopwatch, arch, linked, model, stack, stopwatch};
+use firmware_tests::{Arena, Stopwatch, arch, linked, model, stack, stopwatch};
 use infer_core::{Error, KERNELS, Network, arena_len};
 
 static MODEL: &[u8] = model!();

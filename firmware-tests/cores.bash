@@ -6,7 +6,7 @@
 shopt -s inherit_errexit
 
 . "$(dirname "${BASH_SOURCE[0]}")/../.ci/shared.bash"
-firmware_example=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+firmware_tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 # Says on standard error what takes a while: builds, and programs in the emulator.
 progress() { echo "-- $*" >&2; }
@@ -14,8 +14,8 @@ progress() { echo "-- $*" >&2; }
 # The host's side, built: all of the trainer, for minutes where nothing is built yet, so that cargo shows how far it is.
 build_on_chip() {
     progress "the host's side, which draws or loads test images and checks what the cores answer"
-    (cd "$firmware_example/.." && cargo build --release --workspace --bin on_chip)
-    on_chip=$(cd "$firmware_example/.." && release_directory)/on_chip
+    (cd "$firmware_tests/.." && cargo build --release --workspace --bin on_chip)
+    on_chip=$(cd "$firmware_tests/.." && release_directory)/on_chip
 }
 
 target_of() {
@@ -37,7 +37,7 @@ on_core() {
     [ "$core" != microbit ] || memory=(--features microbit)
     target=$(target_of "$core")
     progress "$core: $program, built and run"
-    (cd "$firmware_example" && THIMBLE_CORE=$core ../.ci/bare-metal-cargo "$target" \
+    (cd "$firmware_tests" && THIMBLE_CORE=$core ../.ci/bare-metal-cargo "$target" \
         run --quiet --release "${memory[@]}" --bin "$program" -- "$@")
 }
 
@@ -47,7 +47,7 @@ bytes_on() {
     local target
     target=$(target_of "$1")
     progress "$1: bytes of $2"
-    (cd "$firmware_example" && env "CARGO_TARGET_$(tr 'a-z.-' 'A-Z__' <<<"$target")_RUNNER=$on_chip $2" \
+    (cd "$firmware_tests" && env "CARGO_TARGET_$(tr 'a-z.-' 'A-Z__' <<<"$target")_RUNNER=$on_chip $2" \
         ../.ci/bare-metal-cargo "$target" run --quiet --release --no-default-features --features link-proof --bin minimal)
 }
 

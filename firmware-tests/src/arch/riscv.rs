@@ -5,15 +5,6 @@ use core::arch::asm;
 
 pub use riscv_rt::entry;
 
-/// The address that the code begins at: where flash begins to be used.
-#[must_use]
-pub fn flash_start() -> usize {
-    unsafe extern "C" {
-        static _stext: u32;
-    }
-    &raw const _stext as usize
-}
-
 /// The stack pointer as it is here.
 #[inline(always)]
 #[must_use]

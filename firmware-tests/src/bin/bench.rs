@@ -5,9 +5,9 @@
 #![no_std]
 #![no_main]
 
-use firmware_example::files::InputFile;
-use firmware_example::host::{Arguments, Failure, println};
-use firmware_example::{Arena, Stopwatch, linked, model, program, stack};
+use firmware_tests::files::InputFile;
+use firmware_tests::host::{Arguments, Failure, println};
+use firmware_tests::{Arena, Stopwatch, linked, model, program, stack};
 use infer_core::stage::{MAX_LAYERS, Stage};
 use infer_core::{KERNELS, Network, arena_len, input_len};
 

@@ -5,9 +5,9 @@
 #![no_std]
 #![no_main]
 
-use firmware_example::files::{InputFile, ResultFile};
-use firmware_example::host::{Arguments, Failure, println};
-use firmware_example::{Arena, model, program};
+use firmware_tests::files::{InputFile, ResultFile};
+use firmware_tests::host::{Arguments, Failure, println};
+use firmware_tests::{Arena, model, program};
 use infer_core::{Network, arena_len, input_len};
 
 static MODEL: &[u8] = model!();

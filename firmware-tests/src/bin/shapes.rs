@@ -8,9 +8,9 @@
 #![no_std]
 #![no_main]
 
-use firmware_example::files::{InputFile, ResultFile};
-use firmware_example::host::{Arguments, Failure, println};
-use firmware_example::{Fenced, program};
+use firmware_tests::files::{InputFile, ResultFile};
+use firmware_tests::host::{Arguments, Failure, println};
+use firmware_tests::{Fenced, program};
 use infer_core::{Header, Network};
 
 /// Pictures of each network.

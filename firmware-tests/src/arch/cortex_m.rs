@@ -6,15 +6,6 @@ use core::arch::asm;
 use cortex_m::Peripherals;
 pub use cortex_m_rt::entry;
 
-/// The address that the vector table begins at: where flash begins to be used.
-#[must_use]
-pub fn flash_start() -> usize {
-    unsafe extern "C" {
-        static __vector_table: u32;
-    }
-    &raw const __vector_table as usize
-}
-
 /// The stack pointer as it is here.
 #[inline(always)]
 #[must_use]

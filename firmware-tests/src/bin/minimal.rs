@@ -8,18 +8,18 @@
 
 use core::hint::black_box;
 
-use firmware_example::{Arena, arch};
+use firmware_tests::{Arena, arch};
 use infer_core::{Network, arena_len, input_len};
 
-/// Only its first 32 bytes are needed, for the sizes: the model itself stands elsewhere in flash.
-const HEADER: &[u8] = firmware_example::model!();
+/// Only its first 32 bytes are needed, for the sizes: the model itself is elsewhere in flash.
+const HEADER: &[u8] = firmware_tests::model!();
 static ARENA: Arena<{ arena_len(HEADER) }> = Arena::new();
 static PICTURE: Arena<{ input_len(HEADER) }> = Arena::new();
 
 #[arch::entry]
 fn main() -> ! {
     // The compiler must not know the model, or it would leave out the checks that this one passes.
-    let model = black_box(firmware_example::flash::model_region(0));
+    let model = black_box(firmware_tests::flash::model_region());
     let pixels = black_box(PICTURE.take());
     if let Ok(mut network) = Network::new(model, ARENA.take())
         && let Ok(output) = network.classify(pixels)
