@@ -68,7 +68,7 @@ fn find_frames(model: &Path) -> Result<Option<PathBuf>, Box<dyn Error>> {
         Some(named) => named,
         // A file that is not there is not watched: cargo would build everything again each time.
         None => match model.with_file_name("frames.bin") {
-            beside if beside.is_file() => beside,
+            neighbor if neighbor.is_file() => neighbor,
             _ => return Ok(None),
         },
     };

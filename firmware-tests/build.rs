@@ -16,7 +16,7 @@ const BOARDS: [(&str, &str); 4] = [
     ("NRF52840DK", "memory/nrf52840dk.x"),
     ("PICO", "memory/pico.x"),
     ("STM32F4", "memory/stm32f4.x"),
-    // In QEMU, where the others run on metal.
+    // Emulated; the others are boards.
     ("MICROBIT", "memory/microbit.x"),
 ];
 

@@ -8,7 +8,7 @@ shopt -s inherit_errexit
 . "$(dirname "${BASH_SOURCE[0]}")/../.ci/shared.bash"
 firmware_tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
-# Says on standard error what takes a while: builds, and programs in the emulator.
+# Prints on standard error what takes a while: builds, and programs in the emulator.
 progress() { echo "-- $*" >&2; }
 
 # The host's side, built: all of the trainer, for minutes where nothing is built yet, so that cargo shows how far it is.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # measure-cores.sh: what infer-core takes of each emulated core, as ../trainer/hardware/cores.toml, which it writes.
 #
-# Networks of one layer, with random weights, classify pictures without zeros. From the instructions of their layers
+# Networks of one layer, with random weights, classify images without zeros. From the instructions of their layers
 # follows what a multiply-accumulate, an output and an input cost: the least squares of relative errors.
 set -euo pipefail
 cd "$(dirname "$0")"

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # on-all-cores.sh MODEL.bin... [IMAGES]: the same model on six emulated cores, every logit compared with the host's.
 #
-# Each core classifies IMAGES test pictures (500 if not given) of Fashion-MNIST (FASHION_MNIST_DIR, the cache) or of the
+# Each core classifies IMAGES test images (500 if not given) of Fashion-MNIST (FASHION_MNIST_DIR, the cache) or of the
 # built-in garments, and writes its logits back; infer-core on the host and the oracle must have the same. The
 # instructions of the first BENCH_IMAGES of them (200) are counted. Prints a table, writes it as cores.json, and fails on
 # a mismatch. cores.json goes into the run's directory where one model is given and it is in one, else where the script was
 # called; RESULTS=FILE puts it elsewhere. CORES="M4F M7" runs these cores only; the micro:bit's memory is smaller, so it runs
-# when it is named: CORES=microbit. DATA=DIRECTORY takes the pictures from a directory of your own, those held out for the
+# when it is named: CORES=microbit. DATA=DIRECTORY takes the images from a directory of your own, those held out for the
 # test.
 set -euo pipefail
 

@@ -17,20 +17,20 @@ pub struct Arena<const N: usize> {
 unsafe impl<const N: usize> Sync for Arena<N> {}
 
 impl<const N: usize> Arena<N> {
-    /// Memory that nobody has taken yet. All of it is zero, the flag too, so that it costs no flash.
+    /// Memory that is not taken yet. All of it is zero, the flag too, so that it costs no flash.
     #[must_use]
     #[expect(clippy::new_without_default, reason = "made in statics, where Default cannot be called")]
     pub const fn new() -> Self {
         Self { bytes: UnsafeCell::new([0; N]), taken: Mutex::new(Cell::new(false)) }
     }
 
-    /// The memory, to the first who asks; nothing to all others, which `Network::new` refuses as too small.
+    /// The memory, to the first caller; an empty slice to all others, which `Network::new` refuses as too small.
     #[expect(clippy::mut_from_ref, reason = "it is given out once")]
     pub fn take(&'static self) -> &'static mut [u8] {
         if critical_section::with(|section| self.taken.borrow(section).replace(true)) {
             return &mut [];
         }
-        // SAFETY: the flag was not set yet and nobody clears it: this is the only reference there will be.
+        // SAFETY: the flag was not set yet and is never cleared: this is the only reference there will be.
         unsafe { &mut *self.bytes.get() }
     }
 }

@@ -10,7 +10,7 @@ use crate::host::Failure;
 /// Bytes that a path may have.
 const LONGEST_PATH: usize = 512;
 
-/// Pictures one behind the other, or what else a program reads piece by piece.
+/// Images one after the other, or whatever a program reads piece by piece.
 pub struct InputFile(File);
 
 impl InputFile {
@@ -25,7 +25,7 @@ impl InputFile {
     /// Fills `piece` with what comes next; whether there was anything.
     ///
     /// # Errors
-    /// [`Failure::Host`], and [`Failure::Incomplete`] where the file ends inside of it.
+    /// [`Failure::Host`], and [`Failure::Incomplete`] where the file ends inside of a piece.
     pub fn read(&mut self, piece: &mut [u8]) -> Result<bool, Failure> {
         let mut filled = 0;
         while let Some(rest) = piece.get_mut(filled..).filter(|rest| !rest.is_empty()) {

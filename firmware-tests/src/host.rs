@@ -1,4 +1,4 @@
-//! The host behind the emulator: how a program begins and ends, its arguments, and files.
+//! The host of the emulator: how a program begins and ends, its arguments, and files.
 
 use core::fmt;
 use core::panic::PanicInfo;
@@ -20,9 +20,9 @@ pub enum Failure {
     Usage(&'static str),
     /// The host could not read or write a file.
     Host(&'static str, semihosting::io::Error),
-    /// A file ends inside a picture or a network.
+    /// A file ends inside an image or a network.
     Incomplete,
-    /// No picture, or no network, at all.
+    /// No image, or no network, at all.
     Empty,
     /// More than the program has room for.
     TooLarge(&'static str),
@@ -47,7 +47,7 @@ impl fmt::Display for Failure {
             Self::Frames(error) => error.fmt(f),
             Self::Usage(usage) => write!(f, "usage: {usage}"),
             Self::Host(what, error) => write!(f, "the host cannot {what}: {error}"),
-            Self::Incomplete => f.write_str("the file ends inside a picture or a network: is it for this model?"),
+            Self::Incomplete => f.write_str("the file ends inside an image or a network: is it for this model?"),
             Self::Empty => f.write_str("there is nothing in the file"),
             Self::TooLarge(what) => write!(f, "{what} is larger than this program has room for"),
         }
@@ -108,7 +108,7 @@ impl Arguments {
         Ok(Self(arguments))
     }
 
-    /// The next argument; none behind the last, or where one is no UTF-8.
+    /// The next argument; none after the last, or where one is not UTF-8.
     pub fn next(&self) -> Option<&str> {
         (&self.0).next()?.ok()
     }

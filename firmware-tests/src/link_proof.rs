@@ -1,6 +1,6 @@
-//! The proof that nothing panics: whoever panics needs a symbol that does not exist, so a program links only where the
+//! The proof that nothing panics: a panic needs a symbol that does not exist, so a program links only where the
 //! linker finds no way into a panic.
-#![allow(unsafe_code, reason = "declares a symbol that nobody defines")]
+#![allow(unsafe_code, reason = "declares a symbol that is not defined")]
 
 use core::panic::PanicInfo;
 

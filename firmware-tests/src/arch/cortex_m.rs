@@ -24,7 +24,7 @@ pub mod counter {
 
     use super::Peripherals;
 
-    /// The counter returns to 0 behind this number of ticks.
+    /// The counter returns to 0 after this number of ticks.
     pub const MASK: u32 = 0x00FF_FFFF;
 
     /// So many units are so many ticks. On a board a tick is a cycle. In QEMU an instruction is a nanosecond, and the
@@ -61,7 +61,7 @@ pub mod counter {
 
     use super::Peripherals;
 
-    /// The counter returns to 0 behind this number of ticks.
+    /// The counter returns to 0 after this number of ticks.
     pub const MASK: u32 = u32::MAX;
 
     /// A tick is a cycle.
@@ -90,7 +90,7 @@ pub mod watchdog {
 
     use super::{Peripherals, counter};
 
-    /// Bites unless [`stop`] comes within this many instructions, 671 million at most.
+    /// Ends the program unless [`stop`] is called within this many instructions, 671 million at most.
     pub fn start(instructions: u32) {
         let (units, ticks) = counter::UNITS_IN_TICKS;
         // SAFETY: nothing else in a program with a watchdog touches SysTick.
@@ -117,7 +117,7 @@ pub mod watchdog {
     }
 }
 
-/// Lets nobody read or write the kilobyte at this address, by a region of the memory protection unit.
+/// Takes away access to the kilobyte at this address, by a region of the memory protection unit.
 ///
 /// # Panics
 /// Where all regions are in use, or there are none: a fence that does not hold must not look like one.
@@ -140,7 +140,7 @@ pub fn fence(address: usize) {
     let mpu = unsafe { Peripherals::steal() }.MPU;
     let regions = mpu._type.read() >> 8 & 0xFF;
     assert!(region < regions, "{regions} fences are all that this core has");
-    // SAFETY: takes away access to memory that nobody has a reference to.
+    // SAFETY: takes away access to memory without references.
     unsafe {
         mpu.rnr.write(region);
         mpu.rbar.write(address as u32);

@@ -17,7 +17,7 @@ pub fn stack_pointer() -> usize {
 
 /// The low half of `mcycle`, which in QEMU counts instructions.
 pub mod counter {
-    /// The counter returns to 0 behind this number of ticks.
+    /// The counter returns to 0 after this number of ticks.
     pub const MASK: u32 = u32::MAX;
 
     /// A tick is an instruction.
@@ -49,7 +49,7 @@ pub mod watchdog {
     static STARTED: critical_section::Mutex<core::cell::Cell<u32>> =
         critical_section::Mutex::new(core::cell::Cell::new(0));
 
-    /// Bites unless [`stop`] comes within this many instructions.
+    /// Ends the program unless [`stop`] is called within this many instructions.
     pub fn start(instructions: u32) {
         // SAFETY: the timer of this board, which nothing else in these programs touches; the handler is below.
         unsafe {

@@ -1,6 +1,6 @@
 //! Instructions per layer and in total, and the stack: a table, and a line of JSON at the end.
 //!
-//! `cargo run --release --bin bench [-- PICTURES]`; without a file on the host, the test images in flash.
+//! `cargo run --release --bin bench [-- IMAGES]`; without a file on the host, the test images in flash.
 
 #![no_std]
 #![no_main]
@@ -13,12 +13,12 @@ use infer_core::{KERNELS, Network, arena_len, input_len};
 
 static MODEL: &[u8] = model!();
 static ARENA: Arena<{ arena_len(MODEL) }> = Arena::new();
-static PICTURE: Arena<{ input_len(MODEL) }> = Arena::new();
+static IMAGE: Arena<{ input_len(MODEL) }> = Arena::new();
 
 program!(main);
 
 fn main() -> Result<(), Failure> {
-    let pixels = PICTURE.take();
+    let pixels = IMAGE.take();
     let arguments = Arguments::from_host()?;
     let arena = ARENA.take();
 
@@ -47,30 +47,30 @@ fn main() -> Result<(), Failure> {
             }
         }
     }
-    if cost.pictures == 0 {
+    if cost.images == 0 {
         return Err(Failure::Empty);
     }
     cost.print(&network, dense, stack);
     Ok(())
 }
 
-/// What many pictures cost.
+/// What many images cost.
 #[derive(Default)]
 struct Cost {
-    pictures: u32,
-    /// Of all pictures together, for each stage and at last for the logits.
+    images: u32,
+    /// Of all images together, for each stage and at last for the logits.
     stages: [u64; MAX_LAYERS],
     total: u64,
     most: u32,
 }
 
 impl Cost {
-    /// Runs a picture twice: as a program would, and traced, for the shares of the stages.
+    /// Runs an image twice: as a program would, and traced, for the shares of the stages.
     fn measure(&mut self, network: &mut Network<'_, '_>, pixels: &[u8]) -> Result<(), Failure> {
         let stopwatch = Stopwatch::start();
         network.classify(pixels)?;
         let total = stopwatch.elapsed();
-        self.pictures += 1;
+        self.images += 1;
         self.total += u64::from(total);
         self.most = self.most.max(total);
 
@@ -89,8 +89,8 @@ impl Cost {
 
     fn print(&self, network: &Network<'_, '_>, dense: u32, stack: usize) {
         let metadata = network.metadata();
-        let mean = |sum: u64| sum / u64::from(self.pictures);
-        println!("{} with {KERNELS} kernels, instructions, mean of {} pictures", metadata.architecture, self.pictures);
+        let mean = |sum: u64| sum / u64::from(self.images);
+        println!("{} with {KERNELS} kernels, instructions, mean of {} images", metadata.architecture, self.images);
         let mut costs = self.stages.iter();
         for (stage, &cost) in network.plan().stages().zip(&mut costs) {
             let name = match stage.stage {
@@ -110,7 +110,7 @@ impl Cost {
             "{{\"model\":\"{}\",\"kernels\":\"{KERNELS}\",\"images\":{},\"instructions_mean\":{},\
              \"instructions_max\":{},\"instructions_dense\":{dense},\"stack_bytes\":{stack},\"arena_bytes\":{}}}",
             metadata.architecture,
-            self.pictures,
+            self.images,
             mean(self.total),
             self.most,
             arena_len(MODEL),

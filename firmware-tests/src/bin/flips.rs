@@ -1,10 +1,10 @@
-//! Flips every single bit of a small model, one after the other, repairs the checksum, and loads and runs what comes of it; writes
+//! Flips every single bit of a small model, one after the other, repairs the checksum, and loads and runs the result; writes
 //! what became of each flip, for `on_chip compare-flips`.
 //!
 //! `cargo run --release --bin flips -- BUNDLE FATES [overrun | hang]`
 //!
-//! Model, arena and picture stand right before a fence: a byte read or written too many is a fault. A flip that takes longer than
-//! [`MOST_INSTRUCTIONS`] ends the program. `overrun` and `hang` do what must not happen, to see both of them bite.
+//! Model, arena and image are right before a fence: a byte read or written too many is a fault. A flip that takes longer than
+//! [`MOST_INSTRUCTIONS`] ends the program. `overrun` and `hang` do what must not happen, to see that both guards work.
 
 #![no_std]
 #![no_main]
@@ -18,12 +18,12 @@ use firmware_tests::{Fenced, program};
 use infer_core::header::{CHECKSUMMED_LEN, HEADER_LEN};
 use infer_core::{Crc32, Error, Header, Network};
 
-/// Instructions that loading and running a flipped model may take; the honest one takes a hundredth of it.
+/// Instructions that loading and running a flipped model may take; the intact one takes a hundredth of it.
 const MOST_INSTRUCTIONS: u32 = 5_000_000;
 
 static MODEL: Fenced<1024> = Fenced::new();
 static ARENA: Fenced<4096> = Fenced::new();
-static PICTURE: Fenced<1024> = Fenced::new();
+static IMAGE: Fenced<1024> = Fenced::new();
 
 program!(main);
 
@@ -43,13 +43,13 @@ fn main() -> Result<(), Failure> {
     }
     let header = Header::parse(model)?;
     let arena = last(ARENA.take(), header.arena_len).ok_or(Failure::TooLarge("the arena"))?;
-    let pixels = last(PICTURE.take(), header.input_len).ok_or(Failure::TooLarge("the picture"))?;
+    let pixels = last(IMAGE.take(), header.input_len).ok_or(Failure::TooLarge("the image"))?;
     if !bundle.read(pixels)? {
         return Err(Failure::Incomplete);
     }
     match arguments.next() {
         None => {}
-        Some("overrun") => MODEL.read_behind(),
+        Some("overrun") => MODEL.read_after(),
         Some("hang") => {
             watchdog::start(MOST_INSTRUCTIONS);
             loop {
@@ -78,7 +78,7 @@ fn main() -> Result<(), Failure> {
         flip(model, bit);
     }
     // What is lent once is not lent again.
-    assert!(MODEL.take().is_empty() && ARENA.take().is_empty() && PICTURE.take().is_empty());
+    assert!(MODEL.take().is_empty() && ARENA.take().is_empty() && IMAGE.take().is_empty());
     let intact = Crc32::new().update(model).finish() == whole;
     println!("{flips} flips, {refused} refused and {} run, {most} instructions for one at most", flips - refused);
     println!("{unrepaired} run where the checksum is not repaired");
@@ -101,8 +101,8 @@ fn flip(model: &mut [u8], bit: usize) {
     }
 }
 
-/// Makes the checksum right, unless it is what was flipped or there are not as many bytes as the header says. Returns the one that stood
-/// there.
+/// Makes the checksum right, unless it is what was flipped or there are not as many bytes as the header says. Returns the one
+/// before it.
 fn repair(model: &mut [u8], flipped: usize) -> Option<[u8; 4]> {
     if (CHECKSUMMED_LEN..HEADER_LEN).contains(&flipped) {
         return None;

@@ -12,13 +12,13 @@ use firmware_tests::{Arena, arch, flash};
 use infer_core::{Crc32, Error, Header, Network};
 
 static ARENA: Arena<4096> = Arena::new();
-static PICTURE: Arena<784> = Arena::new();
+static IMAGE: Arena<784> = Arena::new();
 
 #[arch::entry]
 fn main() -> ! {
     let model = black_box(flash::model_region());
     let arena = black_box(ARENA.take());
-    let pixels = black_box(PICTURE.take());
+    let pixels = black_box(IMAGE.take());
     let _ = black_box(Header::parse(model).map(|header| header.with_checksum_of(model).to_bytes()));
     if let Err(error) = use_everything(model, arena, pixels) {
         let _ = write!(Nowhere, "{error}");

@@ -1,6 +1,6 @@
-//! Reads pictures from a file on the host and writes every logit back, for `on_chip compare` to check.
+//! Reads images from a file on the host and writes every logit back, for `on_chip compare` to check.
 //!
-//! `cargo run --release --bin parity -- PICTURES LOGITS`
+//! `cargo run --release --bin parity -- IMAGES LOGITS`
 
 #![no_std]
 #![no_main]
@@ -12,23 +12,23 @@ use infer_core::{Network, arena_len, input_len};
 
 static MODEL: &[u8] = model!();
 static ARENA: Arena<{ arena_len(MODEL) }> = Arena::new();
-static PICTURE: Arena<{ input_len(MODEL) }> = Arena::new();
+static IMAGE: Arena<{ input_len(MODEL) }> = Arena::new();
 
 program!(main);
 
 fn main() -> Result<(), Failure> {
     let arguments = Arguments::from_host()?;
-    let (Some(pictures), Some(logits)) = (arguments.next(), arguments.next()) else {
-        return Err(Failure::Usage("parity PICTURES LOGITS"));
+    let (Some(images), Some(logits)) = (arguments.next(), arguments.next()) else {
+        return Err(Failure::Usage("parity IMAGES LOGITS"));
     };
     let mut network = Network::new(MODEL, ARENA.take())?;
-    let (mut pictures, mut logits) = (InputFile::open(pictures)?, ResultFile::create(logits)?);
-    let pixels = PICTURE.take();
+    let (mut images, mut logits) = (InputFile::open(images)?, ResultFile::create(logits)?);
+    let pixels = IMAGE.take();
     let mut count = 0;
-    while pictures.read(pixels)? {
+    while images.read(pixels)? {
         logits.write_logits(network.classify(pixels)?.logits())?;
         count += 1;
     }
-    println!("{count} pictures");
+    println!("{count} images");
     if count == 0 { Err(Failure::Empty) } else { Ok(()) }
 }

@@ -2,8 +2,8 @@
 //!
 //! `cargo run --release --bin shapes -- BUNDLE LOGITS`
 //!
-//! Model, arena and picture stand between fences, by turns at the one in front, shifted by 0 to 3 bytes, and right before the one
-//! behind: a kernel that reads or writes a byte too many takes a fault.
+//! Model, arena and image are between fences, by turns after the first one, shifted by 0 to 3 bytes, and right before the
+//! second one: a kernel that reads or writes a byte too many takes a fault.
 
 #![no_std]
 #![no_main]
@@ -13,13 +13,13 @@ use firmware_tests::host::{Arguments, Failure, println};
 use firmware_tests::{Fenced, program};
 use infer_core::{Header, Network};
 
-/// Pictures of each network.
-const PICTURES: usize = 3;
+/// Images of each network.
+const IMAGES: usize = 3;
 
-/// A network, its arena, a picture, at the most.
+/// A network, its arena, an image, at the most.
 static MODEL: Fenced<{ 257 * 1024 }> = Fenced::new();
 static ARENA: Fenced<{ 65 * 1024 }> = Fenced::new();
-static PICTURE: Fenced<{ 16 * 1024 }> = Fenced::new();
+static IMAGE: Fenced<{ 16 * 1024 }> = Fenced::new();
 
 program!(main);
 
@@ -29,7 +29,7 @@ fn main() -> Result<(), Failure> {
         return Err(Failure::Usage("shapes BUNDLE LOGITS"));
     };
     let (mut bundle, mut logits) = (InputFile::open(bundle)?, ResultFile::create(logits)?);
-    let (model, arena, picture) = (MODEL.take(), ARENA.take(), PICTURE.take());
+    let (model, arena, image) = (MODEL.take(), ARENA.take(), IMAGE.take());
     let mut networks = 0;
     let mut len = [0; 4];
     while bundle.read(&mut len)? {
@@ -38,10 +38,10 @@ fn main() -> Result<(), Failure> {
             return Err(Failure::Incomplete);
         }
         let header = Header::parse(file)?;
-        let pixels = place(picture, header.input_len, networks).ok_or(Failure::TooLarge("a picture"))?;
+        let pixels = place(image, header.input_len, networks).ok_or(Failure::TooLarge("an image"))?;
         let arena = place(arena, header.arena_len, networks / 4).ok_or(Failure::TooLarge("an arena"))?;
         let mut network = Network::new(file, arena)?;
-        for _ in 0..PICTURES {
+        for _ in 0..IMAGES {
             if !bundle.read(pixels)? {
                 return Err(Failure::Incomplete);
             }
@@ -53,7 +53,7 @@ fn main() -> Result<(), Failure> {
     if networks == 0 { Err(Failure::Empty) } else { Ok(()) }
 }
 
-/// So many bytes of `memory`, at the front or at the back.
+/// `len` bytes of `memory`, at its start or at its end.
 fn place(memory: &mut [u8], len: u32, turn: usize) -> Option<&mut [u8]> {
     let len = len as usize;
     let start = if turn.is_multiple_of(2) { turn / 2 % 4 } else { memory.len().checked_sub(len)? };
