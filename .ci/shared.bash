@@ -1,4 +1,4 @@
-# Sourced by the scripts here and by ../firmware-example/cores.bash.
+# Sourced by the scripts here and by ../firmware-tests/cores.bash.
 
 # Where cargo puts what it builds in release, of the workspace that holds the current directory.
 release_directory() {

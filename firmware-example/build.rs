@@ -1,4 +1,4 @@
-//! Chooses the memory layout and finds the model and its test images.
+//! Names the linker scripts and finds the model and its test images.
 //!
 //! Link arguments are given here and not in `.cargo/config.toml`, where `RUSTFLAGS` from outside would replace them.
 
@@ -8,15 +8,6 @@ use std::fs;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-/// The layout of each board, by feature.
-const BOARDS: [(&str, &str); 4] = [
-    ("NRF52840DK", "nrf52840dk.x"),
-    ("PICO", "pico.x"),
-    ("STM32F4", "stm32f4.x"),
-    // In QEMU, where the others run on metal.
-    ("MICROBIT", "microbit.x"),
-];
-
 /// Flash that a program takes besides a model and its images, at most.
 const PROGRAM: u64 = 256 << 10;
 
@@ -24,55 +15,30 @@ const PROGRAM: u64 = 256 << 10;
 const ARENA_AT: u64 = 16;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("cargo:rerun-if-changed=build.rs");
-    let layout = link_arguments()?;
+    let layout = "memory.x";
+    println!("cargo:rerun-if-changed={layout}");
+    let directory = env::var("CARGO_MANIFEST_DIR")?;
+    println!("cargo:rustc-link-search={directory}");
+    // Otherwise the linker moves sections to page boundaries, for an operating system that is not there.
+    println!("cargo:rustc-link-arg-bins=--nmagic");
+    println!("cargo:rustc-link-arg-bins=-Tlink.x");
+    link_model(&fs::read_to_string(layout)?)
+}
+
+/// Finds the model and its images, and checks that the board has room for them. `firmware-tests` does the same, with the
+/// layouts of other boards.
+pub fn link_model(layout: &str) -> Result<(), Box<dyn Error>> {
     let model = find_model()?;
     let frames = find_frames(&model)?;
-    let ram = region(&layout, "RAM")?;
+    let ram = region(layout, "RAM")?;
     let arena = header_word(&model, ARENA_AT).unwrap_or(0);
     if arena > ram {
         return Err(format!("{}: its arena takes {arena} bytes, the board's RAM has {ram}", model.display()).into());
     }
-    choose_memory(&layout, file_len(&model) + frames.as_deref().map_or(0, file_len))
+    choose_memory(layout, file_len(&model) + frames.as_deref().map_or(0, file_len))
 }
 
-/// Names the memory layout to the linker, and returns its text.
-fn link_arguments() -> Result<String, Box<dyn Error>> {
-    let target = env::var("TARGET")?;
-    let mut boards = BOARDS.iter().filter(|(feature, _)| env::var_os(format!("CARGO_FEATURE_{feature}")).is_some());
-    let layout = match (boards.next(), boards.next()) {
-        (Some(_), Some(_)) => return Err("more than one board is chosen by feature; choose one".into()),
-        (Some((_, layout)), None) => layout,
-        (None, _) if env::var_os("CARGO_FEATURE_BOARD").is_some() => {
-            return Err("no board is chosen by feature; name one of README's instead of `board`".into());
-        }
-        (None, _) if target.starts_with("thumbv8m") => "mps2-an505.x",
-        (None, _) if target.starts_with("thumb") => "mps2.x",
-        (None, _) if target.starts_with("riscv32") => "virt.x",
-        (None, _) => return Err(format!("no memory layout for {target}: build for one of README's targets").into()),
-    };
-    let layout = Path::new("memory").join(layout);
-    println!("cargo:rerun-if-changed={}", layout.display());
-    let out_dir = PathBuf::from(env::var("OUT_DIR")?);
-    fs::copy(&layout, out_dir.join("memory.x"))?;
-    println!("cargo:rustc-link-search={}", out_dir.display());
-    if layout.ends_with("mps2-an505.x") {
-        println!("cargo:rustc-cfg=mps2_an505");
-    }
-    if target.starts_with("riscv32") {
-        println!("cargo:rustc-link-arg-bins=-Tmemory.x");
-    } else {
-        // Otherwise the linker moves sections to page boundaries, for an operating system that is not there.
-        println!("cargo:rustc-link-arg-bins=--nmagic");
-    }
-    println!("cargo:rustc-link-arg-bins=-Tlink.x");
-    if env::var_os("CARGO_FEATURE_BOARD").is_some() {
-        println!("cargo:rustc-link-arg-bins=-Tdefmt.x");
-    }
-    Ok(fs::read_to_string(&layout)?)
-}
-
-/// Tells the programs where the model is, by `THIMBLE_MODEL_PATH` and `cfg(model)`. Where there is none, those that
+/// Gives the programs the path of the model, by `THIMBLE_MODEL_PATH` and `cfg(model)`. Where there is none, those that
 /// link it stop with a message of their own, and `hot_swap` builds all the same.
 fn find_model() -> Result<PathBuf, Box<dyn Error>> {
     let named = match (variable("THIMBLE_RUN"), variable("THIMBLE_MODEL")) {
@@ -92,8 +58,8 @@ fn find_model() -> Result<PathBuf, Box<dyn Error>> {
     Ok(path)
 }
 
-/// Tells the programs where the test images are, by `THIMBLE_FRAMES_PATH` and `cfg(frames)`: the file that
-/// `THIMBLE_FRAMES` names, or else the one that `fit` leaves beside the model of a run.
+/// Gives the programs the path of the test images, by `THIMBLE_FRAMES_PATH` and `cfg(frames)`: the file that
+/// `THIMBLE_FRAMES` names, or else the one that `fit` leaves next to the model of a run.
 fn find_frames(model: &Path) -> Result<Option<PathBuf>, Box<dyn Error>> {
     let path = match variable("THIMBLE_FRAMES") {
         Some(named) if !named.is_file() => {
@@ -102,7 +68,7 @@ fn find_frames(model: &Path) -> Result<Option<PathBuf>, Box<dyn Error>> {
         Some(named) => named,
         // A file that is not there is not watched: cargo would build everything again each time.
         None => match model.with_file_name("frames.bin") {
-            beside if beside.is_file() => beside,
+            neighbor if neighbor.is_file() => neighbor,
             _ => return Ok(None),
         },
     };

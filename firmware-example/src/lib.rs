@@ -4,49 +4,14 @@
 //! # What the programs share
 //! | module | what it holds |
 //! |---|---|
-//! | [`arena`] | the one mutable static: working memory that is handed out once |
-//! | [`arch`] | the core: entry, faults, counter, stack pointer |
-//! | `fenced` | in QEMU: memory whose bounds the memory protection unit keeps |
-//! | [`stopwatch`] | instructions in QEMU, cycles on boards |
-//! | [`stack`] | how deep a piece of work goes, by paint |
 //! | [`linked`] | what is linked in: the model, and test images for it |
 //! | [`frames`] | the file of those images |
 //! | [`drawing`] | images as lines of characters |
-//! | [`flash`] | what is in it: the program, and a model that is not part of it |
-//! | `host` | in QEMU: a program's arguments and its end |
-//! | `files` | in QEMU: pictures and results on the host |
+//! | [`measure`] | what an inference costs: instructions, stack, flash |
+//! | [`host`] | how a program ends: done, refused, a fault, a panic |
 
-#[cfg(not(any(feature = "emulator", feature = "board", feature = "link-proof")))]
-compile_error!("choose where to run: feature emulator, or one of the boards nrf52840dk, pico, stm32f4");
-#[cfg(any(
-    all(feature = "emulator", feature = "board"),
-    all(feature = "emulator", feature = "link-proof"),
-    all(feature = "board", feature = "link-proof"),
-))]
-compile_error!("emulator, a board and link-proof exclude each other: add --no-default-features");
-
-#[cfg_attr(target_arch = "arm", path = "arch/cortex_m.rs")]
-#[cfg_attr(target_arch = "riscv32", path = "arch/riscv.rs")]
-pub mod arch;
-pub mod arena;
-#[cfg(feature = "board")]
-mod board;
 pub mod drawing;
-#[cfg(feature = "emulator")]
-pub mod fenced;
-#[cfg(feature = "emulator")]
-pub mod files;
-pub mod flash;
 pub mod frames;
-#[cfg(feature = "emulator")]
 pub mod host;
-#[cfg(feature = "link-proof")]
-mod link_proof;
 pub mod linked;
-pub mod stack;
-pub mod stopwatch;
-
-pub use arena::Arena;
-#[cfg(feature = "emulator")]
-pub use fenced::Fenced;
-pub use stopwatch::Stopwatch;
+pub mod measure;

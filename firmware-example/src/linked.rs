@@ -10,7 +10,7 @@ const BUNDLED: [(&str, &[u8]); 2] = [
     ("garments", include_bytes!("../frames/garments.frames")),
 ];
 
-/// The images that `build.rs` found beside the model or was given.
+/// The images that `build.rs` found next to the model or was given.
 #[cfg(frames)]
 const FOUND: Option<&[u8]> = {
     #[cfg_attr(external_memory, allow(unsafe_code, reason = "the section is one of memory/*.x"))]
@@ -41,7 +41,7 @@ pub fn frames(network: &Network<'_, '_>) -> Result<Frames<'static>, FramesError>
 
 /// The model that `THIMBLE_RUN` or `THIMBLE_MODEL` names, `../model.bin` where neither names one: aligned, in flash.
 ///
-/// Where there is no such file, compiling stops with a message that tells how to make one.
+/// Where there is no such file, compiling stops with a message that shows how to make one.
 #[cfg(all(model, not(external_memory)))]
 #[macro_export]
 macro_rules! model {

@@ -1,7 +1,7 @@
 //! A model file with one bit flipped, for every bit of header and payload, and what becomes of it: refused, or run.
 //!
 //! The checksum is repaired, so that the checks behind it are what refuses; a flip inside of the checksum stays as it is.
-//! firmware-example's program `flips` does the same on a chip and writes an [`Fate`] for each bit.
+//! firmware-tests's program `flips` does the same on a chip and writes an [`Fate`] for each bit.
 
 use std::ops::Range;
 

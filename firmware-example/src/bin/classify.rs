@@ -5,22 +5,28 @@
 #![no_std]
 #![no_main]
 
+use cortex_m_rt::entry;
 use firmware_example::drawing::{Drawing, Plain};
-use firmware_example::host::{Failure, println};
-use firmware_example::{Arena, Stopwatch, flash, linked, model, program, stack};
+use firmware_example::host::{Failure, finish};
+use firmware_example::measure::{Stopwatch, flash_besides, stack_of};
+use firmware_example::{linked, model};
 use infer_core::{KERNELS, Network, arena_len};
+use semihosting::println;
 
 static MODEL: &[u8] = model!();
-static ARENA: Arena<{ arena_len(MODEL) }> = Arena::new();
 
-/// Lines beside an image.
+/// Lines next to an image.
 const LINES: usize = 11;
 
-program!(main);
+#[entry]
+fn main() -> ! {
+    // `entry` lends this static to `main`, once.
+    static mut ARENA: [u8; arena_len(MODEL)] = [0; arena_len(MODEL)];
+    finish(classify(ARENA))
+}
 
-fn main() -> Result<(), Failure> {
-    let arena = ARENA.take();
-    let (network, stack) = stack::used_by(|| Network::new(MODEL, arena));
+fn classify(arena: &mut [u8]) -> Result<(), Failure> {
+    let (network, stack) = stack_of(|| Network::new(MODEL, arena));
     let mut network = network?;
     let (mut stack, mut most_instructions) = (stack, 0);
     let (mut right, mut count) = (0, 0);
@@ -39,7 +45,7 @@ fn main() -> Result<(), Failure> {
         let stopwatch = Stopwatch::start();
         network.classify(frame.pixels)?;
         let instructions = stopwatch.elapsed();
-        let (output, depth) = stack::used_by(|| network.classify(frame.pixels));
+        let (output, depth) = stack_of(|| network.classify(frame.pixels));
         let output = output?;
         (stack, most_instructions) = (stack.max(depth), most_instructions.max(instructions));
         (right, count) = (right + usize::from(output.class() == frame.class), count + 1);
@@ -64,6 +70,6 @@ fn main() -> Result<(), Failure> {
     println!("arena                     {:8} bytes", arena_len(MODEL));
     println!("stack                     {stack:8} bytes at most, loading included");
     println!("model                     {:8} bytes", MODEL.len());
-    println!("flash besides             {:8} bytes, printing and test images included", flash::used_besides(MODEL));
+    println!("flash besides             {:8} bytes, printing and test images included", flash_besides(MODEL));
     Ok(())
 }

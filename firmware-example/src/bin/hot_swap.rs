@@ -8,32 +8,42 @@
 #![no_std]
 #![no_main]
 
+use cortex_m_rt::entry;
 use firmware_example::drawing::Plain;
-use firmware_example::host::{Arguments, Failure, println};
-use firmware_example::{Arena, flash, linked, program};
+use firmware_example::host::{Failure, finish};
+use firmware_example::linked;
 use infer_core::Network;
+use semihosting::experimental::env;
+use semihosting::println;
 
 /// As much as this program has to spare for models that it does not know yet.
-static ARENA: Arena<{ 16 * 1024 }> = Arena::new();
+const ARENA: usize = 16 * 1024;
 
 /// The work that this program has time for: about a second of an M4F at 64 MHz.
 const MOST_MACS: u64 = 32_000_000;
 
-program!(main);
+/// Room for the command line.
+const COMMAND_LINE: usize = 1024;
 
-fn main() -> Result<(), Failure> {
-    let arguments = Arguments::from_host()?;
-    let number = |default: u64| match arguments.next() {
-        None => Ok(default),
-        Some(text) => text.parse().map_err(|_| Failure::Usage("hot_swap [OFFSET [ARENA [MACS]]], all of them numbers")),
-    };
-    let arena = ARENA.take();
+const USAGE: Failure = Failure::Usage("hot_swap [OFFSET [ARENA [MACS]]], all of them numbers");
+
+#[entry]
+fn main() -> ! {
+    // `entry` lends this static to `main`, once.
+    static mut MEMORY: [u8; ARENA] = [0; ARENA];
+    finish(hot_swap(MEMORY))
+}
+
+fn hot_swap(arena: &mut [u8]) -> Result<(), Failure> {
+    let arguments = env::args::<COMMAND_LINE>().map_err(|_| USAGE)?;
+    let mut numbers = (&arguments).skip(1).map(|text| text.ok()?.parse().ok());
+    let mut number = |default: u64| numbers.next().unwrap_or(Some(default)).ok_or(USAGE);
     let offset = number(0)? as usize;
-    let arena_len = number(arena.len() as u64)? as usize;
+    let arena_len = number(ARENA as u64)? as usize;
     let most_macs = number(MOST_MACS)?;
     let arena = arena.get_mut(..arena_len).ok_or(Failure::Usage("hot_swap: ARENA is 16384 at most"))?;
 
-    let model = flash::model_region(offset);
+    let model = region(offset);
     let mut network = Network::new(model, arena)?;
     // An inference cannot be stopped half way, so that one that takes too long must not begin.
     if network.macs() > most_macs {
@@ -51,4 +61,19 @@ fn main() -> Result<(), Failure> {
     }
     println!("{right} of {count} right");
     Ok(())
+}
+
+/// The memory that `memory.x` sets apart for a model, from `offset` on to its end; nothing where that is outside.
+#[allow(unsafe_code, reason = "the linker knows where the region begins and ends, Rust does not")]
+fn region(offset: usize) -> &'static [u8] {
+    unsafe extern "C" {
+        static _model_start: u8;
+        static _model_end: u8;
+    }
+    let start = &raw const _model_start;
+    let len = &raw const _model_end as usize - start as usize;
+    // SAFETY: the linker places nothing in this region and the program writes nothing to it: plain bytes, whatever
+    // was put there before it began to run.
+    let region = unsafe { core::slice::from_raw_parts(start, len) };
+    region.get(offset..).unwrap_or_default()
 }

@@ -1,6 +1,6 @@
 //! What a model file holds, from the file alone.
 
-use infer_core::format::{self, Codes, Input, Metadata, Requantize};
+use infer_core::format::{Codes, Input, Metadata, Requantize};
 use infer_core::header::{FORMAT_VERSION, HEADER_LEN};
 use infer_core::operators;
 use infer_core::{Header, Network, Shape};
@@ -267,7 +267,9 @@ impl ScalesListing {
     fn of(record: &operators::Layer<'_>, input: Codes) -> Option<Self> {
         match record {
             operators::Layer::Conv2d(operators::Conv2d { requantize, .. })
-            | operators::Layer::Dense(operators::Dense { requantize, .. }) => Some(requantized_scales(requantize, input)),
+            | operators::Layer::Dense(operators::Dense { requantize, .. }) => {
+                Some(requantized_scales(requantize, input))
+            }
             operators::Layer::MaxPool2d(_) => None,
             operators::Layer::Logits(logits) => {
                 let weight = f64::from(logits.scale) / f64::from(input.scale);

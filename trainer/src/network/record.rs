@@ -3,6 +3,7 @@
 use std::fmt;
 
 use infer_core::format::{self, Blob, Codes, Requantize};
+use infer_core::operators;
 
 /// A layer and the bytes it owns; the fields are those of [`operators::Layer`].
 #[derive(Clone, Debug, PartialEq)]

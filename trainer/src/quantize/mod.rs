@@ -40,7 +40,8 @@ mod source;
 mod straight_through;
 pub mod weights;
 
-use infer_core::format::{self, Input, Metadata};
+use infer_core::format::{Input, Metadata};
+use infer_core::operators;
 
 use self::signal::signals;
 use self::source::Source;

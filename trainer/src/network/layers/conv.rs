@@ -3,7 +3,7 @@
 use std::fmt;
 
 use candle_core::Result as CandleResult;
-use infer_core::{Shape, format};
+use infer_core::{Shape, format, operators};
 use serde::{Deserialize, Serialize};
 
 use super::operator::{Forward, FromFile, Operator, OutputCodes, WeightShape, then_relu};

@@ -10,7 +10,7 @@ mod operator;
 
 use std::fmt;
 
-use infer_core::format;
+use infer_core::operators;
 use serde::{Deserialize, Serialize};
 
 use self::operator::FromFile;

@@ -1,0 +1,58 @@
+# Sourced by the scripts here and by .ci/kernel-costs: the emulated cores, what runs on them, and what it weighs.
+#
+# They are M0+, M3, M4F, M7, M33 and RV32IMC, and microbit, whose memory is smaller. $THIMBLE_MODEL is linked in.
+
+# A command that fails inside of $(...) fails the script, wherever the result goes by an assignment of its own.
+shopt -s inherit_errexit
+
+. "$(dirname "${BASH_SOURCE[0]}")/../.ci/shared.bash"
+
+# Incremental compilation gives other code, and what is measured here must not depend on the environment.
+export CARGO_INCREMENTAL=0
+firmware_tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+# Prints on standard error what takes a while: builds, and programs in the emulator.
+progress() { echo "-- $*" >&2; }
+
+# The host's side, built: all of the trainer, for minutes where nothing is built yet, so that cargo shows how far it is.
+build_on_chip() {
+    progress "the host's side, which draws or loads test images and checks what the cores answer"
+    (cd "$firmware_tests/.." && cargo build --release --workspace --bin on_chip)
+    on_chip=$(cd "$firmware_tests/.." && release_directory)/on_chip
+}
+
+target_of() {
+    case $1 in
+    M0+ | microbit) echo thumbv6m-none-eabi ;;
+    M3) echo thumbv7m-none-eabi ;;
+    M4F | M7) echo thumbv7em-none-eabihf ;;
+    M33) echo thumbv8m.main-none-eabihf ;;
+    RV32IMC) echo riscv32imc-unknown-none-elf ;;
+    *) echo "no core $1; there are M0+, M3, M4F, M7, M33, RV32IMC and microbit" >&2 && exit 2 ;;
+    esac
+}
+
+# on_core CORE PROGRAM [ARGUMENT...]: what the program prints.
+on_core() {
+    local core=$1 program=$2 target
+    shift 2
+    local memory=()
+    [ "$core" != microbit ] || memory=(--features microbit)
+    target=$(target_of "$core")
+    progress "$core: $program, built and run"
+    (cd "$firmware_tests" && THIMBLE_CORE=$core ../.ci/bare-metal-cargo "$target" \
+        run --quiet --release "${memory[@]}" --bin "$program" -- "$@")
+}
+
+# bytes_on CORE WHAT: flash of the program that only loads and classifies, or of the kernels in it, in the same build
+# settings, so that what is counted and what is weighed is the same code.
+bytes_on() {
+    local target
+    target=$(target_of "$1")
+    progress "$1: bytes of $2"
+    (cd "$firmware_tests" && env "CARGO_TARGET_$(tr 'a-z.-' 'A-Z__' <<<"$target")_RUNNER=$on_chip $2" \
+        ../.ci/bare-metal-cargo "$target" run --quiet --release --no-default-features --features link-proof --bin minimal)
+}
+
+# number KEY JSON: fails where there is none.
+number() { sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p" <<<"$2" | grep .; }

@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# on-all-cores.sh MODEL.bin... [IMAGES]: the same model on six emulated cores, every logit compared with the host's.
+#
+# Each core classifies IMAGES test images (500 if not given) of Fashion-MNIST (FASHION_MNIST_DIR, the cache) or of the
+# built-in garments, and writes its logits back; infer-core on the host and the oracle must have the same. The
+# instructions of the first BENCH_IMAGES of them (200) are counted. Prints a table, writes it as cores.json, and fails on
+# a mismatch. cores.json goes into the run's directory where one model is given and it is in one, else where the script was
+# called; RESULTS=FILE puts it elsewhere. CORES="M4F M7" runs these cores only; the micro:bit's memory is smaller, so it runs
+# when it is named: CORES=microbit. DATA=DIRECTORY takes the images from a directory of your own, those held out for the
+# test.
+set -euo pipefail
+
+usage() {
+    sed -n '2s/^# //p' "$0" >&2
+    exit 2
+}
+
+images=500
+if [[ ${*: -1} =~ ^[0-9]+$ ]]; then
+    images=${*: -1}
+    set -- "${@:1:$#-1}"
+fi
+[ $# -gt 0 ] && [ "$images" -gt 0 ] || usage
+models=()
+for model in "$@"; do
+    models+=("$(realpath -e -- "$model")")
+done
+counted=$((images < ${BENCH_IMAGES:-200} ? images : ${BENCH_IMAGES:-200}))
+results=$PWD/cores.json
+if [ ${#models[@]} -eq 1 ] && [ -f "$(dirname "${models[0]}")/run.json" ]; then
+    results=$(dirname "${models[0]}")/cores.json
+fi
+[ -z "${RESULTS:-}" ] || results=$(realpath -m -- "$RESULTS")
+data=()
+[ -z "${DATA:-}" ] || data=("$(realpath -e -- "$DATA")")
+cd "$(dirname "$0")"
+. ./cores.bash
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+build_on_chip
+
+failed=0
+lines=()
+row='%-8s %-12s %7s %10s %12s %12s %12s %6s %6s %6s %8s\n'
+# shellcheck disable=SC2059
+printf "$row" core model images mismatches instructions most "no zeros" stack arena flash kernels
+for model in "${models[@]}"; do
+    export THIMBLE_MODEL=$model
+    "$on_chip" pictures "$model" "$scratch/pictures" "$images" "${data[@]}"
+    "$on_chip" pictures "$model" "$scratch/counted" "$counted" "${data[@]}" 2>/dev/null
+    for core in ${CORES:-M0+ M3 M4F M7 M33 RV32IMC}; do
+        on_core "$core" parity "$scratch/pictures" "$scratch/logits" >/dev/null
+        verdict=$("$on_chip" compare "$model" "$scratch/pictures" "$scratch/logits") || failed=1
+        mismatches=$(sed 's/.*pictures, \([0-9]*\) mismatches.*/\1/' <<<"$verdict")
+        line=$(on_core "$core" bench "$scratch/counted" | grep '^{')
+        code=$(bytes_on "$core" flash)
+        kernels=$(bytes_on "$core" kernels)
+        name=$(sed 's/.*"model":"\([^"]*\)".*/\1/' <<<"$line")
+        mean=$(number instructions_mean "$line")
+        most=$(number instructions_max "$line")
+        dense=$(number instructions_dense "$line")
+        stack=$(number stack_bytes "$line")
+        arena=$(number arena_bytes "$line")
+        # shellcheck disable=SC2059
+        printf "$row" "$core" "$name" "$images" "$mismatches" "$mean" "$most" "$dense" "$stack" "$arena" "$code" "$kernels"
+        lines+=("{\"core\": \"$core\", \"model\": \"$name\", \"images\": $images, \"mismatches\": $mismatches, \
+\"instructions_mean\": $mean, \"instructions_max\": $most, \"instructions_dense\": $dense, \
+\"stack_bytes\": $stack, \"arena_bytes\": $arena, \"code_bytes\": $code, \"kernels_bytes\": $kernels}")
+    done
+done
+{
+    echo "["
+    for ((i = 0; i < ${#lines[@]}; i++)); do
+        echo "  ${lines[i]}$([ $((i + 1)) -lt ${#lines[@]} ] && echo , || true)"
+    done
+    echo "]"
+} >"$results"
+echo "written: $results" >&2
+exit $failed

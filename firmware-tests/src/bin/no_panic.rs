@@ -1,0 +1,58 @@
+//! Everything that infer-core lets a program do with a model, linked to prove that none of it can panic.
+//!
+//! `cargo build --release --no-default-features --features link-proof --bin no_panic`
+
+#![no_std]
+#![no_main]
+
+use core::fmt::{self, Write};
+use core::hint::black_box;
+
+use firmware_tests::{Arena, arch, flash};
+use infer_core::{Crc32, Error, Header, Network};
+
+static ARENA: Arena<4096> = Arena::new();
+static IMAGE: Arena<784> = Arena::new();
+
+#[arch::entry]
+fn main() -> ! {
+    let model = black_box(flash::model_region());
+    let arena = black_box(ARENA.take());
+    let pixels = black_box(IMAGE.take());
+    let _ = black_box(Header::parse(model).map(|header| header.with_checksum_of(model).to_bytes()));
+    if let Err(error) = use_everything(model, arena, pixels) {
+        let _ = write!(Nowhere, "{error}");
+    }
+    loop {
+        core::hint::spin_loop();
+    }
+}
+
+fn use_everything(model: &[u8], arena: &mut [u8], pixels: &[u8]) -> Result<(), Error> {
+    let mut network = Network::new(model, arena)?;
+    black_box((network.input(), network.macs()));
+    for stage in network.plan().stages() {
+        black_box(stage);
+    }
+    black_box(Crc32::new().update(pixels).finish());
+    let metadata = network.metadata();
+    let output = network.classify_traced(pixels, |layer, codes| {
+        black_box((layer, codes));
+    })?;
+    let mut probabilities = [0.0; 10];
+    output.probabilities(&mut probabilities);
+    black_box((probabilities, output.scale(), output.logits(), output.top_k::<3>()));
+    black_box(metadata.class_name(output.class()));
+    black_box(network.classify(pixels)?.class());
+    Ok(())
+}
+
+/// Text needs to go somewhere; here it is only formatted.
+struct Nowhere;
+
+impl Write for Nowhere {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        black_box(text);
+        Ok(())
+    }
+}
