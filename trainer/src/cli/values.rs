@@ -26,7 +26,7 @@ pub fn at_least_one(text: &str) -> Result<usize, String> {
 /// A share under 1, and large enough to fall on an image of some set.
 pub fn fraction(text: &str) -> Result<f64, String> {
     let fraction: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
-    if fraction >= 1e-6 && fraction < 1.0 {
+    if (1e-6..1.0).contains(&fraction) {
         Ok(fraction)
     } else {
         Err("it must be over 0 (0.000001 at least) and under 1".to_owned())
