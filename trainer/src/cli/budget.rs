@@ -27,7 +27,7 @@ pub struct BudgetFlags {
 
 fn size(text: &str) -> Result<usize, String> {
     let bytes = values::bytes(text, "65536, 64K or 1M")?;
-    if bytes > 0 { Ok(bytes) } else { Err("nothing fits in no bytes".to_owned()) }
+    if bytes > 0 { Ok(bytes) } else { Err("it must be a number of bytes over 0".to_owned()) }
 }
 
 impl BudgetFlags {
