@@ -1,5 +1,5 @@
 //! What one file, folder or network may ask of the host: one constant each. Those of one format are where it is read: IDX files
-//! ([`idx`](crate::dataset::idx)), images ([`decode`](crate::image::decode)), networks ([`architecture`](crate::architecture)).
+//! ([`idx`](crate::dataset::idx)), images ([`decode`](crate::image::decode)), networks ([`architecture`](crate::network::architecture)).
 //!
 //! A file is compared with its limit before it is read, and a count before memory is taken for it. `docs/security.md` has the
 //! same table for users.
