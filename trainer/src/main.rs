@@ -111,7 +111,7 @@ impl Usage {
 
 fn main() -> ExitCode {
     let command = arguments().command;
-    if let Err(error) = check_lines(&command) {
+    if let Err(error) = check_line_breaks(&command) {
         cli::output::complain_of(&error);
         return ExitCode::from(2);
     }
@@ -152,7 +152,7 @@ fn arguments() -> Arguments {
 
 /// Names that have what a list in a message has between its lines, and could so pass for one. Of files to classify they are spelled
 /// out one by one.
-fn check_lines(command: &Command) -> Result<(), String> {
+fn check_line_breaks(command: &Command) -> Result<(), String> {
     let mut arguments = std::env::args_os().filter(|_| !matches!(command, Command::Predict(_)));
     let broken = arguments.find(|argument| argument.to_string_lossy().contains("\n  "));
     broken.map_or(Ok(()), |argument| {

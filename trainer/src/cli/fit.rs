@@ -7,7 +7,7 @@ use clap::Arg;
 use trainer::dataset::held_out::SplitRule;
 use trainer::dataset::holds_idx_files;
 use trainer::network::Template;
-use trainer::run::{RunConfig, RunDirectory};
+use trainer::run::{RUNS, RunConfig, RunDirectory};
 use trainer::support::whole_file::directory_of;
 use trainer::train::Unfinished;
 use trainer::train::recipe::{Augment, Recipe};
@@ -123,7 +123,7 @@ impl Fit {
     /// That the run will not stand among the images: there it would be taken for a class, by the next training and by `eval`.
     fn check_out(&self) -> Result<()> {
         let Some(data) = self.data.data.as_deref().filter(|data| !holds_idx_files(data)) else { return Ok(()) };
-        let out = self.out.as_deref().unwrap_or(Path::new("runs"));
+        let out = self.out.as_deref().unwrap_or(Path::new(RUNS));
         let absolute = std::path::absolute(out).context("where --out is")?;
         // As much of it as is there, links followed.
         let there = absolute.ancestors().find_map(|path| path.canonicalize().ok());
@@ -151,7 +151,7 @@ impl Fit {
             rule: SplitRule::ByContent,
         };
         let split = teachers.as_ref().map_or(own_split, Teachers::split);
-        let runs = self.out.as_deref().map_or(Path::new("runs"), directory_of);
+        let runs = self.out.as_deref().map_or(Path::new(RUNS), directory_of);
         let skipped = self.data.unreadable.look(self.data.data.as_deref(), None, !console.is_text())?;
         let (dataset, architecture) = self.data.load(&template, &split, runs, &skipped, &console)?;
         if let Some(teachers) = &teachers {

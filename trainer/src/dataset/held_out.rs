@@ -129,8 +129,9 @@ pub fn draw(contents: &[Content], labels: &[usize], classes: usize, what: Draw) 
         groups.share_out(class, &sides, &mut splits);
     }
     // An image that is in several classes may have been taken from one for another. Test images stay what they are.
+    let not_tested: Vec<Split> = sides.iter().copied().filter(|&side| side != Split::Test).collect();
     for class in groups.short_classes(&sides) {
-        groups.share_out(class, &sides[usize::from(what.test.is_some())..], &mut splits);
+        groups.share_out(class, &not_tested, &mut splits);
         copied.push(CopiedClass { class, different: groups.of_class[class].len() });
     }
     Ok(Drawn { splits, stand_ins, copied })
@@ -141,7 +142,7 @@ pub fn draw(contents: &[Content], labels: &[usize], classes: usize, what: Draw) 
 pub fn may_be_copied(contents: &[Content], labels: &[usize], classes: usize) -> Vec<bool> {
     const MOST_SIDES: usize = 3;
     let groups = Groups::new(contents, labels, classes);
-    (0..classes).map(|class| groups.of_class[class].len() < MOST_SIDES.min(groups.images(class))).collect()
+    (0..classes).map(|class| groups.of_class[class].len() < MOST_SIDES.min(groups.images[class].len())).collect()
 }
 
 impl Draw {
@@ -153,54 +154,47 @@ impl Draw {
 }
 
 /// Equal images, each group of them decided for once.
-struct Groups<'a> {
+struct Groups {
     /// Of each image.
     group_of: Vec<usize>,
     /// What the images of each group are.
     contents: Vec<Content>,
-    /// The first image of each group.
-    first: Vec<usize>,
     /// What each group is for.
     splits: Vec<Split>,
     /// The groups that have images of each class.
     of_class: Vec<Vec<usize>>,
+    /// The images of each class.
+    images: Vec<Vec<usize>>,
     /// Classes of copies, which are shared out image by image.
     is_copied: Vec<bool>,
-    labels: &'a [usize],
 }
 
-impl<'a> Groups<'a> {
-    fn new(contents: &[Content], labels: &'a [usize], classes: usize) -> Self {
+impl Groups {
+    fn new(contents: &[Content], labels: &[usize], classes: usize) -> Self {
         let mut numbers = HashMap::new();
         let mut groups = Self {
             group_of: Vec::with_capacity(contents.len()),
             contents: Vec::new(),
-            first: Vec::new(),
             splits: Vec::new(),
             of_class: vec![Vec::new(); classes],
+            images: vec![Vec::new(); classes],
             is_copied: vec![false; classes],
-            labels,
         };
         for (image, (&content, &class)) in contents.iter().zip(labels).enumerate() {
             let group = *numbers.entry(content).or_insert_with(|| {
                 groups.contents.push(content);
-                groups.first.push(image);
                 groups.splits.push(Split::Train);
                 groups.contents.len() - 1
             });
             groups.group_of.push(group);
             groups.of_class[class].push(group);
+            groups.images[class].push(image);
         }
         for class in &mut groups.of_class {
             class.sort_unstable();
             class.dedup();
         }
         groups
-    }
-
-    /// Images of a class.
-    fn images(&self, class: usize) -> usize {
-        self.labels.iter().filter(|&&label| label == class).count()
     }
 
     /// Classes that have images, and are not shared out image by image.
@@ -214,7 +208,7 @@ impl<'a> Groups<'a> {
         let mut copied = Vec::new();
         for class in few {
             let different = self.of_class[class].len();
-            if self.images(class) < sides {
+            if self.images[class].len() < sides {
                 return Err(ShortClass::Few { class });
             }
             self.is_copied[class] = true;
@@ -225,10 +219,8 @@ impl<'a> Groups<'a> {
 
     /// Gives each of these sides one image of a class of copies, equal ones first, and the last side all others.
     fn share_out(&self, class: usize, sides: &[Split], splits: &mut [Split]) {
-        let is_to_share = |&image: &usize| {
-            self.labels[image] == class && (splits[image] != Split::Test || sides.contains(&Split::Test))
-        };
-        let mut images: Vec<usize> = (0..self.labels.len()).filter(is_to_share).collect();
+        let is_to_share = |&image: &usize| splits[image] != Split::Test || sides.contains(&Split::Test);
+        let mut images: Vec<usize> = self.images[class].iter().copied().filter(is_to_share).collect();
         images.sort_by_key(|&image| (self.contents[self.group_of[image]], image));
         for (rank, image) in images.into_iter().enumerate() {
             splits[image] = sides[rank.min(sides.len() - 1)];
@@ -257,16 +249,11 @@ impl<'a> Groups<'a> {
             if let Some(group) = next {
                 self.splits[group] = Split::Test;
                 let position = self.contents[group].test_position();
-                stand_ins.push(StandIn { class, image: self.first_of(group, class), different, position });
+                let first = self.images[class].iter().find(|&&image| self.group_of[image] == group);
+                stand_ins.extend(first.map(|&image| StandIn { class, image, different, position }));
             }
         }
         stand_ins
-    }
-
-    /// The first image of a group that is of this class.
-    fn first_of(&self, group: usize, class: usize) -> usize {
-        let is_it = |&image: &usize| self.group_of[image] == group && self.labels[image] == class;
-        (self.first[group]..self.group_of.len()).find(is_it).unwrap_or(self.first[group])
     }
 
     /// Whether the test leaves enough images of each class.

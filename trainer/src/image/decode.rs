@@ -107,7 +107,7 @@ fn decode_jpeg(bytes: &[u8], background: Background) -> Result<Decoded, PictureE
     let jpeg = Jpeg::open(bytes)?;
     let header = header_of_jpeg(&jpeg, bytes)?;
     if jpeg.memory() > MOST_MEMORY {
-        return Err(PictureError::MuchMemory);
+        return Err(PictureError::TooMuchMemory);
     }
     // Beside what the decoder takes, the pixels once more where they are turned, and once where they turn out to be gray.
     let _claim = Claim::new(jpeg.memory() + header.memory() / 2)?;
@@ -215,7 +215,7 @@ fn refused(error: ImageError) -> PictureError {
             PictureError::damaged("it ends too soon")
         }
         ImageError::IoError(error) => PictureError::damaged(error),
-        ImageError::Limits(_) => PictureError::MuchMemory,
+        ImageError::Limits(_) => PictureError::TooMuchMemory,
         ImageError::Unsupported(error) => PictureError::unsupported(format!("this kind of image ({error})")),
         error => PictureError::damaged(chunk_names(&error.to_string())),
     }

@@ -51,7 +51,7 @@ pub enum PictureError {
     Memory(#[from] Shortage),
     /// More memory than is taken for one image.
     #[error("too large: it takes more than {} MB to decode", MOST_MEMORY >> 20)]
-    MuchMemory,
+    TooMuchMemory,
     /// The content cannot be decoded.
     #[error("damaged or truncated ({reason})")]
     Damaged {
@@ -79,7 +79,7 @@ pub enum PictureError {
 impl PictureError {
     /// Whether the machine is short of something, which says nothing about the file.
     #[must_use]
-    pub fn is_of_the_machine(&self) -> bool {
+    pub fn is_shortage(&self) -> bool {
         match self {
             Self::Memory(_) => true,
             Self::Io(error) => {
@@ -90,7 +90,7 @@ impl PictureError {
             Self::LongFile
             | Self::UnknownFormat
             | Self::TooLarge { .. }
-            | Self::MuchMemory
+            | Self::TooMuchMemory
             | Self::Damaged { .. }
             | Self::Unsupported { .. }
             | Self::OtherSize { .. } => false,

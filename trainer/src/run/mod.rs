@@ -65,6 +65,9 @@ const WEIGHTS: &str = "weights.safetensors";
 /// Name of the file of the quantized model.
 const MODEL: &str = "model.bin";
 
+/// The directory that runs are made in where none is named.
+pub const RUNS: &str = "runs";
+
 /// A directory that a run writes to or has written to.
 #[derive(Clone, Debug)]
 pub struct RunDirectory {
@@ -90,7 +93,7 @@ impl RunDirectory {
             directory.remove_leftovers()?;
             return Ok(directory);
         }
-        let runs = Path::new("runs");
+        let runs = Path::new(RUNS);
         fs::create_dir_all(runs).map_err(io_error(runs))?;
         let mut number = 1;
         loop {

@@ -204,7 +204,7 @@ pub enum FolderError {
     },
     /// A sound file that cannot be read now.
     #[error("{path} cannot be read now, which is no fault of the file: {reason}")]
-    Machine {
+    Shortage {
         /// The file.
         path: PathBuf,
         /// What is short.

@@ -128,7 +128,7 @@ pub(super) fn own_size(listings: &[&Listing], background: Background) -> Result<
 }
 
 fn all_or_broken<T>(files: &[&PathBuf], outcomes: Vec<Result<T, PictureError>>) -> Result<Vec<T>, FolderError> {
-    not_of_the_machine(files.iter().copied().zip(outcomes.iter().map(|outcome| outcome.as_ref().err())))?;
+    no_shortage(files.iter().copied().zip(outcomes.iter().map(|outcome| outcome.as_ref().err())))?;
     let pictures = outcomes.len();
     let (mut read, mut broken) = (Vec::with_capacity(pictures), Vec::new());
     for (path, outcome) in files.iter().zip(outcomes) {
@@ -143,10 +143,10 @@ fn all_or_broken<T>(files: &[&PathBuf], outcomes: Vec<Result<T, PictureError>>) 
 /// A shortage of the machine ends the reading: it says nothing about the file, which is no reason to go on without it.
 ///
 /// # Errors
-/// [`FolderError::Machine`], of the first.
-pub(super) fn not_of_the_machine<'a>(
+/// [`FolderError::Shortage`], of the first.
+pub(super) fn no_shortage<'a>(
     mut outcomes: impl Iterator<Item = (&'a PathBuf, Option<&'a PictureError>)>,
 ) -> Result<(), FolderError> {
-    let short = outcomes.find_map(|(path, error)| Some((path, error.filter(|error| error.is_of_the_machine())?)));
-    short.map_or(Ok(()), |(path, error)| Err(FolderError::Machine { path: path.clone(), reason: error.to_string() }))
+    let short = outcomes.find_map(|(path, error)| Some((path, error.filter(|error| error.is_shortage())?)));
+    short.map_or(Ok(()), |(path, error)| Err(FolderError::Shortage { path: path.clone(), reason: error.to_string() }))
 }

@@ -32,7 +32,7 @@ pub fn unreadable(directory: &Path, class_names: Option<&[String]>, quiet: bool)
     let train = train.filter(|_| class_names.is_none() || test.is_none());
     let files: Vec<PathBuf> = [train, validation, test].into_iter().flatten().flat_map(|part| part.files).collect();
     let outcomes = read::try_each(&files, quiet);
-    read::not_of_the_machine(files.iter().zip(outcomes.iter().map(|outcome| outcome.as_ref().err())))?;
+    read::no_shortage(files.iter().zip(outcomes.iter().map(|outcome| outcome.as_ref().err())))?;
     let broken = files.into_iter().zip(outcomes).filter_map(|(path, outcome)| Some((path, outcome.err()?)));
     Ok(broken.map(|(path, error)| Unreadable { path, error }).collect())
 }
