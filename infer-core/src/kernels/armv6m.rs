@@ -7,30 +7,14 @@
 
 use core::arch::naked_asm;
 
-use super::contract::Kernels;
-use super::operands::{Conv2dOperands, DenseOperands, LogitsOperands, Rescale};
-use super::shared::one_by_one;
+use super::operands::Rescale;
 use super::shared::one_by_one::assembly::Assembly;
-use super::shared::sparse::{self, Entry};
+use super::shared::sparse::Entry;
 use crate::packing::ROWS_PER_BLOCK;
 
 /// See the [module](self).
 #[derive(Clone, Copy, Debug)]
 pub struct Armv6m;
-
-impl Kernels for Armv6m {
-    fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
-        one_by_one::conv2d::<Self>(input, operands, scratch, output);
-    }
-
-    fn dense(input: &[u8], operands: &DenseOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
-        sparse::dense::<Self>(input, operands, scratch, output);
-    }
-
-    fn logits(input: &[u8], operands: &LogitsOperands<'_>, scratch: &mut [u32], output: &mut [i32]) {
-        sparse::logits::<Self>(input, operands, scratch, output);
-    }
-}
 
 impl Assembly for Armv6m {
     const ADVANCED: u32 = 4;

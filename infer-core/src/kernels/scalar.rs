@@ -1,31 +1,16 @@
 //! RV32IMC, and any core by name: kernels for cores that multiply one code by one weight at a time, in plain Rust.
 
-use super::contract::Kernels;
-use super::operands::{Conv2dOperands, DenseOperands, LogitsOperands, Rescale};
+use super::operands::Rescale;
 use super::portable;
+use super::shared::one_by_one::Loops;
 use super::shared::one_by_one::columns::{self, Window, add};
-use super::shared::one_by_one::{self, Loops};
 use super::shared::parts;
-use super::shared::sparse::{self, List, STRIDE};
+use super::shared::sparse::{List, STRIDE};
 use crate::packing::ROWS_PER_BLOCK;
 
 /// See the [module](self).
 #[derive(Clone, Copy, Debug)]
 pub struct Scalar;
-
-impl Kernels for Scalar {
-    fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
-        one_by_one::conv2d::<Self>(input, operands, scratch, output);
-    }
-
-    fn dense(input: &[u8], operands: &DenseOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
-        sparse::dense::<Self>(input, operands, scratch, output);
-    }
-
-    fn logits(input: &[u8], operands: &LogitsOperands<'_>, scratch: &mut [u32], output: &mut [i32]) {
-        sparse::logits::<Self>(input, operands, scratch, output);
-    }
-}
 
 impl Loops for Scalar {
     const ADVANCED: u32 = 0;

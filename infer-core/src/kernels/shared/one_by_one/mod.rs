@@ -8,9 +8,10 @@
 pub mod assembly;
 pub mod columns;
 
-use super::sparse::{Entry, List, Rows, STRIDE, Sparse, begin, requantize_block, singles};
+use super::sparse::{self, Entry, List, Rows, STRIDE, Sparse, begin, requantize_block, singles};
 use super::{parts, patch, taps_if_lengths_fit, window};
-use crate::kernels::operands::{Conv2dOperands, Rescale};
+use crate::kernels::contract::Kernels;
+use crate::kernels::operands::{Conv2dOperands, DenseOperands, LogitsOperands, Rescale};
 use crate::packing::ROWS_PER_BLOCK;
 use columns::Window;
 
@@ -33,6 +34,21 @@ pub trait Loops {
 
     /// The largest of a window's four sums, for the two rows in a column of a full block.
     fn maxima(window: &Window<'_>, column: &[u8]) -> [i32; 2];
+}
+
+/// Whatever has [`Loops`] has the kernels: only those differ between such cores.
+impl<L: Loops> Kernels for L {
+    fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+        conv2d::<L>(input, operands, scratch, output);
+    }
+
+    fn dense(input: &[u8], operands: &DenseOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+        sparse::dense::<L>(input, operands, scratch, output);
+    }
+
+    fn logits(input: &[u8], operands: &LogitsOperands<'_>, scratch: &mut [u32], output: &mut [i32]) {
+        sparse::logits::<L>(input, operands, scratch, output);
+    }
 }
 
 impl<L: Loops> Sparse for L {
@@ -62,7 +78,7 @@ impl<L: Loops> Sparse for L {
 
 /// Convolution, and the 2x2 maximum after it if the operands ask for one.
 #[inline(never)]
-pub fn conv2d<L: Loops>(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+fn conv2d<L: Loops>(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
     let Some(taps) = taps_if_lengths_fit(operands, output) else { return };
     let scratch = bytemuck::cast_slice_mut(scratch);
     if operands.pool {
