@@ -44,7 +44,10 @@ fn find_model() -> Result<PathBuf, Box<dyn Error>> {
     let named = match (variable("THIMBLE_RUN"), variable("THIMBLE_MODEL")) {
         (Some(_), Some(_)) => return Err("THIMBLE_RUN and THIMBLE_MODEL both name a model; set one of them".into()),
         (Some(run), None) if !run.is_dir() => {
-            return Err(format!("THIMBLE_RUN={}: there is no such directory", run.display()).into());
+            let above = Path::new("..").join(&run);
+            let advice = if above.is_dir() { format!("; did you mean {}?", above.display()) } else { String::new() };
+            let (run, here) = (run.display(), env::current_dir()?);
+            return Err(format!("THIMBLE_RUN={run}: no such directory, seen from {}{advice}", here.display()).into());
         }
         (Some(run), None) => run.join("model.bin"),
         (None, named) => named.unwrap_or_else(|| "../model.bin".into()),

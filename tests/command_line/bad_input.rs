@@ -210,7 +210,12 @@ fn what_is_no_model_is_refused_by_every_command_without_memory_for_what_it_claim
     assert_fails(path, &["inspect", "run"], 1, &["run/model.bin: model damaged: CRC-32 is "]);
     assert_fails(path, &["report", "--refresh", "run"], 1, &["model.bin: model damaged: CRC-32 is "]);
     for arguments in [&["eval", "run"][..], &["predict", "run", "picture.png"]] {
-        assert_fails(path, arguments, 1, &["error: run: Is a directory"]);
+        assert_fails(
+            path,
+            arguments,
+            1,
+            &["error: run: a directory; give a model file, such as the model.bin of a run"],
+        );
     }
     fs::write(path.join("empty.png"), "").unwrap();
     let expected = [

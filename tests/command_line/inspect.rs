@@ -131,7 +131,7 @@ fn a_run_on_other_pictures_than_can_be_found_is_refused() {
     assert!(printed.contains("measured on 2 validation images"), "the run knows where its pictures are: {printed}");
 
     fs::rename(path.join("birds"), path.join("moved")).unwrap();
-    let expected = ["birds-run was trained on birds: ", "birds", "No such file or directory"];
+    let expected = ["birds-run was trained on birds: ", "birds", "there is no directory "];
     assert_fails(path, &inspect, 1, &expected);
     assert_fails(path, &["export", "birds-run", "--calibration", "auto", "--out", "x.bin"], 1, &expected);
     fs::create_dir(path.join("kept")).unwrap();

@@ -310,7 +310,12 @@ fn bad_files_end_with_code_1_and_say_which_and_why() {
         1,
         &["Fashion-MNIST is not to be had", "--dataset garments"],
     );
-    assert_fails(path, &["fit", "--data", "empty"], 1, &["error: empty: No such file or directory (os error 2)\n"]);
+    assert_fails(
+        path,
+        &["fit", "--data", "empty"],
+        1,
+        &["error: there is no directory empty; give the one that holds a folder per class, or IDX files\n"],
+    );
     assert_fails(
         path,
         &["fit", "--dataset", "garments", "--lr", "1e30", "--out", "diverged"],

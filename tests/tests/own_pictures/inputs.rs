@@ -67,3 +67,20 @@ fn preprocessing_of_a_set_without_files_is_what_it_always_was() {
     assert_eq!(converted.test.shape().to_string(), "32x32x3");
     assert_eq!(converted.test.labels(), dataset.test.labels());
 }
+
+#[test]
+fn images_of_another_size_than_a_model_takes_are_not_called_unreadable() {
+    let directory = folder(&BIRDS);
+    let as_they_are = Request {
+        conversion: conversion([8, 6, 1], Resize::AsTheyAre),
+        testing: Some(testing(&["crow", "wren"])),
+        ..request(directory.path())
+    };
+    let expected = "8 of 8 images have another size than the model takes: DIR/crow/1.png is 4 high and 3 wide, but the input is \
+                    8x6x1 and takes pictures as they are; give a directory with images of that size, or a model that was trained \
+                    with --input and --resize";
+    assert_eq!(refused(&as_they_are), expected);
+    // What cannot be read at all comes first.
+    fs::write(directory.path().join("wren/d.png"), "no image").unwrap();
+    assert!(refused(&as_they_are).starts_with("1 of 8 pictures cannot be read"), "{}", refused(&as_they_are));
+}

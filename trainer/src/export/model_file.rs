@@ -72,6 +72,9 @@ pub enum ReadError {
     /// It cannot be read, or is too long.
     #[error(transparent)]
     Io(#[from] io::Error),
+    /// It is a directory, such as that of a run.
+    #[error("a directory; give a model file, such as the model.bin of a run")]
+    Directory,
     /// infer-core refuses it.
     #[error(transparent)]
     Refused(#[from] infer_core::Error),
@@ -112,6 +115,9 @@ pub fn encode(metadata: &Metadata<'_>, input: &Input, layers: &[Layer<'_>]) -> R
 /// # Errors
 /// [`ReadError`].
 pub fn read(path: &Path) -> Result<Vec<u8>, ReadError> {
+    if path.is_dir() {
+        return Err(ReadError::Directory);
+    }
     let bytes = bounded_file::read_named(path, limits::MODEL)?;
     check(&bytes)?;
     Ok(bytes)

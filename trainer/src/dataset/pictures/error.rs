@@ -25,6 +25,12 @@ pub enum FolderError {
         /// What is there, and what helps.
         found: String,
     },
+    /// Nothing at all where a directory is expected.
+    #[error("there is no directory {path}; give the one that holds a folder per class, or IDX files")]
+    NoDirectory {
+        /// The directory.
+        path: PathBuf,
+    },
     /// A file where a directory is expected.
     #[error("{path} is a file, not a directory{advice}")]
     NotADirectory {
@@ -161,7 +167,9 @@ pub enum FolderError {
         advice: String,
     },
     /// Too few different images of a class to have one in each part.
-    #[error("{folder} holds {pictures} pictures, too few to have one in each of the parts {parts}; add some")]
+    #[error(
+        "{folder} holds {pictures} pictures, too few to have one in each of the parts {parts}; add some, at least {needed} are needed"
+    )]
     TooFew {
         /// The folder.
         folder: PathBuf,
@@ -169,6 +177,8 @@ pub enum FolderError {
         pictures: usize,
         /// The parts that they are for.
         parts: &'static str,
+        /// How many parts these are.
+        needed: usize,
     },
     /// The test share falls on so many images of a class that too few are left to train and validate on.
     #[error(
@@ -201,6 +211,21 @@ pub enum FolderError {
         share: f64,
         /// What to do.
         advice: &'static str,
+    },
+    /// Sound images that are not of the size that a model takes as it is.
+    #[error(
+        "{count} of {pictures} images have another size than the model takes: {path} is {reason}; give a directory with images of \
+         that size, or a model that was trained with --input and --resize"
+    )]
+    OtherSizes {
+        /// All images.
+        pictures: usize,
+        /// Those of another size.
+        count: usize,
+        /// The first of these.
+        path: PathBuf,
+        /// Its size, and the model's.
+        reason: String,
     },
     /// A sound file that cannot be read now.
     #[error("{path} cannot be read now, which is no fault of the file: {reason}")]

@@ -4,6 +4,7 @@
 //! pictures of each, come in natural order, whatever order the file system has.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::content::is_image;
@@ -140,8 +141,12 @@ impl Folder {
 
 /// The parts of a directory; one without parts is all to train on.
 fn parts(directory: &Path, left_out: &mut LeftOut) -> Result<Parts, DataError> {
-    if fs::metadata(directory).is_ok_and(|kind| !kind.is_dir()) {
-        return Err(FolderError::not_a_directory(directory).into());
+    match fs::metadata(directory) {
+        Ok(kind) if !kind.is_dir() => return Err(FolderError::not_a_directory(directory).into()),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(FolderError::NoDirectory { path: directory.to_owned() }.into());
+        }
+        Ok(_) | Err(_) => {}
     }
     let Entries { folders, files } = Entries::of(directory, left_out)?;
     if folders.is_empty() {

@@ -197,13 +197,13 @@ fn too_few(short: ShortClass, pool: &Listing, what: Draw) -> DataError {
     let pictures = pool.labels.iter().filter(|&&label| usize::from(label) == class).count();
     match short {
         ShortClass::Few { .. } => {
-            let parts = match (what.validation, what.test) {
-                (Some(_), Some(_)) => "train, validation and test",
-                (Some(_), None) => "train and validation",
-                (None, Some(_)) => "train and test",
-                (None, None) => "train",
+            let (parts, needed) = match (what.validation, what.test) {
+                (Some(_), Some(_)) => ("train, validation and test", 3),
+                (Some(_), None) => ("train and validation", 2),
+                (None, Some(_)) => ("train and test", 2),
+                (None, None) => ("train", 1),
             };
-            FolderError::TooFew { folder, pictures, parts }.into()
+            FolderError::TooFew { folder, pictures, parts, needed }.into()
         }
         ShortClass::TestTakesAll { different, held_out, most, .. } => {
             let share = what.test.unwrap_or_default();

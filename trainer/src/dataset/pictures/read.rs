@@ -137,7 +137,22 @@ fn all_or_broken<T>(files: &[&PathBuf], outcomes: Vec<Result<T, PictureError>>) 
             Err(error) => broken.push((path.to_path_buf(), error)),
         }
     }
-    if broken.is_empty() { Ok(read) } else { Err(FolderError::Broken { pictures, broken }) }
+    if broken.is_empty() {
+        return Ok(read);
+    }
+    // Images of another size are sound: whoever left them out would have none.
+    let is_sound = |(_, error): &(PathBuf, PictureError)| matches!(error, PictureError::OtherSize { .. });
+    match broken.iter().position(is_sound) {
+        Some(first) if broken.iter().all(is_sound) => {
+            let count = broken.len();
+            let (path, error) = broken.swap_remove(first);
+            Err(FolderError::OtherSizes { pictures, count, path, reason: error.to_string() })
+        }
+        _ => {
+            broken.retain(|image| !is_sound(image));
+            Err(FolderError::Broken { pictures, broken })
+        }
+    }
 }
 
 /// A shortage of the machine ends the reading: it says nothing about the file, which is no reason to go on without it.
