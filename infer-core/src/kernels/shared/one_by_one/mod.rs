@@ -36,7 +36,7 @@ pub trait Loops {
     fn maxima(window: &Window<'_>, column: &[u8]) -> [i32; 2];
 }
 
-/// Whatever has [`Loops`] has the kernels: only those differ between such cores.
+/// Whatever has `Loops` has the kernels: only those differ between such cores.
 impl<L: Loops> Kernels for L {
     fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
         conv2d::<L>(input, operands, scratch, output);
