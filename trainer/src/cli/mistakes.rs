@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use trainer::dataset::Loaded;
-use trainer::dataset::source::Origin;
+use trainer::dataset::Origin;
 use trainer::report::answers::{self, Answer};
 use trainer::support::printable::in_one_line;
 use trainer::support::whole_file::write_whole;

@@ -4,9 +4,12 @@ use std::io;
 use std::path::PathBuf;
 
 use super::pictures::FolderError;
-use super::{Shape, idx};
+use super::shape::Shape;
 use crate::image::PictureError;
 use crate::support::memory::{Shortage, Size};
+
+/// Bytes of an IDX file at most, unpacked: over two million images of 28x28. A file that claims more is refused unread.
+pub const MOST_BYTES: u64 = 2 << 30;
 
 /// Why there are no images.
 #[non_exhaustive]
@@ -76,7 +79,7 @@ pub enum DataError {
         directory: PathBuf,
     },
     /// More bytes than are read of any file.
-    #[error("{path}: its header announces {needed} bytes; more than {} million are not read", idx::MOST_BYTES / 1_000_000)]
+    #[error("{path}: its header announces {needed} bytes; more than {} million are not read", MOST_BYTES / 1_000_000)]
     TooLarge {
         /// The file.
         path: PathBuf,

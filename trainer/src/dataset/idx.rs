@@ -9,6 +9,7 @@ use std::path::Path;
 use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
+pub use super::error::MOST_BYTES;
 use super::{DataError, Images, Shape};
 use crate::support::bounded_file::open_regular;
 use crate::support::memory;
@@ -16,9 +17,6 @@ use crate::support::text::hexadecimal;
 
 const IMAGES_MAGIC: u32 = 0x0803;
 const LABELS_MAGIC: u32 = 0x0801;
-
-/// Bytes of a file at most, unpacked: over two million images of 28x28. A file that claims more is refused unread.
-pub const MOST_BYTES: u64 = 2 << 30;
 
 /// Pictures of one channel and their labels.
 ///

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::class_names::{self, is_heading, listed};
+use super::class_list::{self, is_heading};
+use super::class_names::listed;
 use super::first_few::in_a_row;
 use super::idx_files::{self, IdxFiles};
-use super::source::directory_name;
+use super::request::directory_name;
 use super::{DataError, Images, fashion_mnist, idx};
 
 /// The images of four IDX files.
@@ -97,7 +98,7 @@ fn classes(
     let highest = train_counts.iter().rposition(|&count| count > 0).unwrap_or(0);
     let begins_at_1 = train_counts[0] == 0 && test_counts[0] == 0;
     let list = directory.join("classes.txt");
-    let names = if list.is_file() { Some(class_names::read(&list)?) } else { None };
+    let names = if list.is_file() { Some(class_list::read(&list)?) } else { None };
     let from_1 = |from: usize| format!("NOTE: {} begin at {from}, not at 0", labels_of(paths));
     let (names, first_label) = match names {
         None if begins_at_1 => {

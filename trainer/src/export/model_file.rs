@@ -4,12 +4,12 @@ use std::io;
 use std::path::Path;
 
 use infer_core::Network;
-use infer_core::format::{Blob, Input, Metadata};
+use infer_core::format::{Input, Metadata};
 use infer_core::header::{HEADER_LEN, Header};
 use infer_core::operators::Layer;
 use infer_core::plan::Plan;
 
-use crate::network::record::WrongNumbers;
+use crate::network::record::{WrongNumbers, blobs};
 use crate::support::bounded_file;
 use crate::support::limits::{self, LONGEST_NAME, MOST_CLASSES, MOST_MACS};
 use crate::support::text::thousands;
@@ -193,14 +193,4 @@ fn align_blobs(mut layer: Layer<'_>, offset: usize) -> Result<Layer<'_>, postcar
         blobs(&mut layer)[blob].padding = &[0; ALIGNMENT][..position.next_multiple_of(ALIGNMENT) - position];
     }
     Ok(layer)
-}
-
-/// A layer's blobs in the order of the file.
-fn blobs<'l, 'a>(layer: &'l mut Layer<'a>) -> Vec<&'l mut Blob<'a>> {
-    match layer {
-        Layer::Conv2d(conv) => vec![&mut conv.requantize.channels, &mut conv.weights],
-        Layer::MaxPool2d(_) => Vec::new(),
-        Layer::Dense(dense) => vec![&mut dense.requantize.channels, &mut dense.weights],
-        Layer::Logits(logits) => vec![&mut logits.biases, &mut logits.weights],
-    }
 }

@@ -143,3 +143,14 @@ pub fn requantize<'l, 'a>(record: &'l operators::Layer<'a>) -> Option<&'l Requan
         operators::Layer::MaxPool2d(_) | operators::Layer::Logits(_) => None,
     }
 }
+
+/// A layer's blobs in the order of the file.
+#[must_use]
+pub fn blobs<'l, 'a>(layer: &'l mut operators::Layer<'a>) -> Vec<&'l mut Blob<'a>> {
+    match layer {
+        operators::Layer::Conv2d(conv) => vec![&mut conv.requantize.channels, &mut conv.weights],
+        operators::Layer::MaxPool2d(_) => Vec::new(),
+        operators::Layer::Dense(dense) => vec![&mut dense.requantize.channels, &mut dense.weights],
+        operators::Layer::Logits(logits) => vec![&mut logits.biases, &mut logits.weights],
+    }
+}

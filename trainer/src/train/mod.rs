@@ -7,6 +7,7 @@
 //! | [`adam`], [`average`] | the optimizer, and the mean of its weights |
 //! | [`teacher`] | learning from larger networks |
 //! | [`fit`](mod@fit) | the training loop |
+//! | `history`, `observer`, `error` | what it did, who sees it, why it stops |
 //! | `training`, `targets` | its steps, and what a step learns |
 //! | [`checkpoint`] | where a training stands, in a file |
 //! | [`selection`] | whether the validation images tell the epochs apart |
@@ -17,8 +18,11 @@ pub mod adam;
 pub mod augment;
 pub mod average;
 pub mod checkpoint;
+mod error;
 pub mod evaluate;
 pub mod fit;
+mod history;
+mod observer;
 pub mod recipe;
 pub mod schedule;
 pub mod score;
@@ -28,4 +32,7 @@ pub mod teacher;
 mod training;
 
 pub use checkpoint::{Checkpoint, CheckpointError, Unfinished};
-pub use fit::{Epoch, FitError, History, Observer, fit, resume};
+pub use error::FitError;
+pub use fit::{fit, resume};
+pub use history::{Epoch, History};
+pub use observer::Observer;

@@ -2,14 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::folder::Listing;
-use super::{content, level};
+use super::content;
 use crate::dataset::class_names::spelled_out;
 use crate::dataset::first_few::first_few;
-use crate::dataset::held_out::{CopiedClass, StandIn};
 use crate::image::{PictureError, PictureHeader, PreprocessError};
 use crate::support::limits::MOST_CLASSES;
-use crate::support::printable::in_one_line;
 
 /// Why a folder of pictures cannot be trained on or tested with.
 #[non_exhaustive]
@@ -291,15 +288,6 @@ impl FolderError {
         Self::NotADirectory { path: path.to_owned(), advice }
     }
 
-    pub(super) fn nested(folder: PathBuf, class: &Path) -> Self {
-        let advice = match level::data_at_or_below(class) {
-            Some(data) => format!("; if {0} is the data set, give --data {0}", data.display()),
-            None => String::new(),
-        };
-        let folder = PathBuf::from(in_one_line(&folder.display().to_string()).into_owned());
-        Self::Nested { folder, class: class.to_owned(), advice }
-    }
-
     /// `others` are its files.
     pub(super) fn empty_class(folder: &Path, others: &[PathBuf]) -> Self {
         let found = match others {
@@ -312,10 +300,6 @@ impl FolderError {
         Self::EmptyClass { folder: folder.to_owned(), found }
     }
 
-    pub(super) fn empty_part(part: &Path) -> Self {
-        Self::EmptyPart { part: part.to_owned(), found: level::found_in(part) }
-    }
-
     pub(super) fn look_alike(one: PathBuf, other: PathBuf) -> Self {
         let names = [&one, &other].map(|path| spelled_out(&path.file_name().unwrap_or_default().to_string_lossy()));
         Self::LookAlike { one, other, names }
@@ -326,42 +310,4 @@ impl FolderError {
 fn or_smaller_share(most: f64) -> String {
     let rounded = [1e2, 1e3, 1e4].map(|digits| (most * digits).floor() / digits).into_iter().find(|&share| share > 0.0);
     rounded.map_or(String::new(), |share| format!(", or use --test-fraction {share}"))
-}
-
-/// What a message says of classes whose images are copies of too few.
-pub(super) fn copied(listing: &Listing, copied: &[CopiedClass]) -> Option<String> {
-    if copied.is_empty() {
-        return None;
-    }
-    let line = |copied: &CopiedClass| {
-        let images = listing.labels.iter().filter(|&&label| usize::from(label) == copied.class).count();
-        let folder = in_one_line(&listing.folders[copied.class].display().to_string()).into_owned();
-        format!("{folder}, {images} images, {} different", copied.different)
-    };
-    Some(format!(
-        "WARNING: copies of one image are both trained and tested on, as a class has too few different images:{}\n  \
-         The accuracy of such a class says nothing about other images; add different ones.",
-        first_few(copied.iter().map(line)),
-    ))
-}
-
-/// What a message says of classes that the test share misses.
-pub(super) fn stand_ins(listing: &Listing, stand_ins: &[StandIn], share: f64) -> Option<String> {
-    if stand_ins.is_empty() {
-        return None;
-    }
-    let line = |stand_in: &StandIn| {
-        let file = in_one_line(&listing.files[stand_in.image].display().to_string()).into_owned();
-        format!("{file}, of {} different images", stand_in.different)
-    };
-    let positions = stand_ins.iter().map(|stand_in| stand_in.position.share());
-    let enough = (positions.fold(0.0, f64::max) * 100.0).floor() / 100.0 + 0.01;
-    let advice =
-        if enough < 0.5 { format!("--test-fraction {enough:.2}, or more images") } else { "More images".to_owned() };
-    Some(format!(
-        "NOTE: the test share {share} falls on no image of {}, by their content; the next one is tested on instead:{}\n  \
-         {advice} would give each class a test image that no added image replaces.",
-        if stand_ins.len() == 1 { "1 class".to_owned() } else { format!("{} classes", stand_ins.len()) },
-        first_few(stand_ins.iter().map(line)),
-    ))
 }

@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 
 use super::content::is_image;
 use super::entries::Entries;
+use super::error::FolderError;
 use super::left_out::{LeftOut, Reason};
-use super::{FolderError, level};
+use super::level;
+use super::parts::part_of;
 use crate::dataset::DataError;
 use crate::dataset::class_names::{listed, look_alike, look_alikes, shows_something, spelled_out};
 use crate::support::limits::MOST_CLASSES;
@@ -54,11 +56,8 @@ pub struct Folder {
     pub left_out: LeftOut,
 }
 
-/// The parts of a directory, in the order of [`PARTS`].
+/// The parts of a directory, in the order of [`PARTS`](super::parts::PARTS).
 type Parts = [Option<PathBuf>; 3];
-
-/// What folders of parts may be called: to train on, to validate on, to test on.
-const PARTS: [&[&str]; 3] = [&["train", "training"], &["val", "valid", "validation"], &["test", "testing"]];
 
 impl Folder {
     /// Lists a directory to train on: its own folders say which classes there are.
@@ -174,11 +173,6 @@ fn parts(directory: &Path, left_out: &mut LeftOut) -> Result<Parts, DataError> {
         }
     }
     Ok(parts)
-}
-
-/// Which of the [`PARTS`] a folder of this name is.
-pub(super) fn part_of(name: &str) -> Option<usize> {
-    PARTS.iter().position(|names| names.contains(&&*name.to_lowercase()))
 }
 
 /// The folders of a part, by name.

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 
 use super::content;
 use super::entries::Entries;
-use super::folder::part_of;
+use super::error::FolderError;
 use super::left_out::LeftOut;
+use super::parts::part_of;
 use crate::dataset::first_few::counted;
 use crate::dataset::idx_files;
+use crate::support::printable::in_one_line;
 
 /// Levels below a directory that are searched.
 const DEEPEST: usize = 4;
@@ -106,5 +108,20 @@ fn above(directory: &Path) -> PathBuf {
         _ if directory.file_name().is_none() => directory.join(".."),
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         Some(_) | None => PathBuf::from("."),
+    }
+}
+
+impl FolderError {
+    pub(super) fn nested(folder: PathBuf, class: &Path) -> Self {
+        let advice = match data_at_or_below(class) {
+            Some(data) => format!("; if {0} is the data set, give --data {0}", data.display()),
+            None => String::new(),
+        };
+        let folder = PathBuf::from(in_one_line(&folder.display().to_string()).into_owned());
+        Self::Nested { folder, class: class.to_owned(), advice }
+    }
+
+    pub(super) fn empty_part(part: &Path) -> Self {
+        Self::EmptyPart { part: part.to_owned(), found: found_in(part) }
     }
 }

@@ -18,6 +18,8 @@ pub mod folder;
 mod images_of;
 pub mod left_out;
 mod level;
+mod notes;
+mod parts;
 mod read;
 mod remarks;
 mod unreadable;
@@ -27,7 +29,7 @@ use std::path::Path;
 use super::content::{Content, fingerprint};
 use super::duplicates::{self, Part};
 use super::held_out::{self, Draw, Drawn, ShortClass, Split, SplitRule};
-use super::source::{Loaded, Origin, Request, Testing, directory_name};
+use super::request::{Loaded, Origin, Request, Testing, directory_name};
 use super::tested::{Candidates, SEED_OF_NAMES, Selection};
 use super::{DataError, Dataset, Images, split};
 use crate::image::{Conversion, HeldOut, Preprocessing};
@@ -82,9 +84,9 @@ fn load_to_train(directory: &Path, request: &Request) -> Result<Loaded, DataErro
             let images = contents.iter().copied().zip(labels.iter().copied());
             let by_content = request.split_rule == SplitRule::ByContent;
             held_out = Some(HeldOut { share, fingerprint: by_content.then(|| fingerprint(images)) });
-            warnings.extend(error::stand_ins(&pool, &stand_ins, share));
+            warnings.extend(notes::stand_ins(&pool, &stand_ins, share));
         }
-        warnings.extend(error::copied(&pool, &copied));
+        warnings.extend(notes::copied(&pool, &copied));
         let of = |wanted: Split| -> Vec<usize> { (0..splits.len()).filter(|&index| splits[index] == wanted).collect() };
         if what.test.is_some() {
             test = train.subset(&of(Split::Test));

@@ -1,0 +1,19 @@
+//! Who sees a training run as it goes.
+
+use super::checkpoint::Checkpoint;
+use super::history::Epoch;
+use super::score::Score;
+
+/// Sees a training run as it goes.
+pub trait Observer {
+    /// After each step: images seen in this epoch, of how many, and the running score.
+    fn step(&mut self, epoch: usize, seen: usize, images: usize, running: Score);
+    /// After each epoch.
+    fn epoch(&mut self, epoch: &Epoch, is_best: bool);
+    /// Whether training is to stop here; asked after each step.
+    fn is_interrupted(&self) -> bool {
+        false
+    }
+    /// Where training stands: after each epoch, and where it was interrupted.
+    fn checkpoint(&mut self, _: Checkpoint) {}
+}
