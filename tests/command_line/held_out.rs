@@ -13,6 +13,7 @@ use trainer::dataset::held_out::SplitRule;
 use trainer::dataset::{Request, load};
 use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
 
+use super::image_files::{open, save};
 use super::{assert_fails, read_json, succeed};
 
 const CLASSES: [&str; 2] = ["a", "b"];
@@ -24,7 +25,7 @@ fn noise(directory: &Path, seed: u64, per_class: usize) {
         fs::create_dir_all(directory.join(class)).unwrap();
         for index in 0..per_class {
             let image = GrayImage::from_fn(12, 12, |_, _| image::Luma([random.random()]));
-            image.save(directory.join(class).join(format!("{seed}-{index}.png"))).unwrap();
+            save(image, directory.join(class).join(format!("{seed}-{index}.png")));
         }
     }
 }
@@ -125,7 +126,7 @@ fn images_of_the_training_are_known_again_under_any_name_and_only_the_held_out_o
             let file = entry.unwrap().path();
             let renamed = file.with_file_name(format!("z{}", (index * 37) % 101));
             if index == 0 {
-                image::open(&file).unwrap().save(renamed.with_extension("bmp")).unwrap();
+                save(open(&file), renamed.with_extension("bmp"));
                 fs::remove_file(file).unwrap();
             } else {
                 fs::rename(&file, renamed.with_extension("png")).unwrap();

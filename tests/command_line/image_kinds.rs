@@ -7,12 +7,12 @@ use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, Rgb, RgbImage, Rgba, R
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::image_files::{bmp_with_alpha, exif, png_chunk, png_with_chunk_after, png_with_chunk_before};
-use super::{assert_fails, read_json, shapes, succeed, text, trainer};
+use super::image_files::{bmp_with_alpha, encoded, exif, png_chunk, png_with_chunk_after, png_with_chunk_before};
+use super::{assert_fails, image_files, read_json, shapes, succeed, text, trainer};
 
 fn save(image: &DynamicImage, path: &Path) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    image.save(path).unwrap();
+    image_files::save(image.clone(), path);
 }
 
 /// Strokes of black on a transparent ground, as a canvas saves them: a bar of 2 rows or columns in 10 places.
@@ -52,10 +52,9 @@ fn a_png_is_turned_by_exif_before_or_after_its_pixels_in_a_training_too() {
         for (class, shade) in [("a", 0), ("b", 100)] {
             for index in 0..4 {
                 let image = RgbImage::from_fn(12, 8, |x, y| Rgb([(x * 20) as u8, shade + y as u8, index]));
-                let mut png = std::io::Cursor::new(Vec::new());
-                image.write_to(&mut png, ImageFormat::Png).unwrap();
+                let png = encoded(&image.into(), ImageFormat::Png);
                 fs::create_dir_all(path.join(folder).join(class)).unwrap();
-                let turned = insert(png.get_ref(), &png_chunk(b"eXIf", &exif(6, 3)));
+                let turned = insert(&png, &png_chunk(b"eXIf", &exif(6, 3)));
                 fs::write(path.join(folder).join(class).join(format!("{index}.png")), turned).unwrap();
             }
         }

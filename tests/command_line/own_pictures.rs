@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::image_files::save;
 use super::{assert_fails, read_json, shapes, succeed, text, trainer};
 
 /// Height and width of the drawn pictures: not those of the input, nor its aspect ratio.
@@ -167,11 +168,11 @@ fn models_of_byte_images_take_pictures_of_their_size_and_others_only_when_told_h
     // What the desk calls a test image, as a file: trained on white on black.
     let (_, garments) = trainer::dataset::garments::draw(trainer::dataset::garments::SEED);
     let bag = image::GrayImage::from_raw(28, 28, garments.image(8).unwrap().into_owned()).unwrap();
-    bag.save(path.join("bag.png")).unwrap();
-    image::imageops::resize(&bag, 84, 84, image::imageops::FilterType::Nearest).save(path.join("large.png")).unwrap();
+    save(bag.clone(), path.join("bag.png"));
+    save(image::imageops::resize(&bag, 84, 84, image::imageops::FilterType::Nearest), path.join("large.png"));
     let mut on_white = bag.clone();
     image::imageops::invert(&mut on_white);
-    on_white.save(path.join("on-white.png")).unwrap();
+    save(on_white, path.join("on-white.png"));
 
     let (plain, _) = succeed(path, &["predict", "model.bin", "bag.png"]);
     let (inverted, _) = succeed(path, &["predict", "model.bin", "--invert", "on-white.png"]);

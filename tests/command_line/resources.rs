@@ -9,6 +9,7 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
+use super::image_files::save;
 use super::{text, trainer};
 
 /// A model of garments, `model.bin`, and three images of its size, of which the last two are large.
@@ -20,7 +21,7 @@ fn home() -> TempDir {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     for (name, side) in [("one.png", 28), ("two.png", 300), ("large.png", 6000)] {
         let shade = |x: u32, y: u32| image::Rgb([(x % 251) as u8, (y % 241) as u8, 40]);
-        image::RgbImage::from_fn(side, side, shade).save(home.path().join(name)).unwrap();
+        save(image::RgbImage::from_fn(side, side, shade), home.path().join(name));
     }
     home
 }
@@ -88,9 +89,7 @@ fn a_shortage_of_the_machine_is_no_fault_of_an_image_and_leaves_none_out() {
         fs::create_dir_all(home.path().join("set").join(class)).unwrap();
         for index in 0..4 {
             let shade = |x: u32, y: u32| image::Luma([(x * index + y) as u8]);
-            image::GrayImage::from_fn(28, 28, shade)
-                .save(home.path().join(format!("set/{class}/{index}.png")))
-                .unwrap();
+            save(image::GrayImage::from_fn(28, 28, shade), home.path().join(format!("set/{class}/{index}.png")));
         }
     }
     fs::rename(home.path().join("large.png"), home.path().join("set/a/large.png")).unwrap();

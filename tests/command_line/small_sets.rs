@@ -6,6 +6,7 @@ use std::path::Path;
 use image::{GrayImage, Luma};
 use serde_json::Value;
 
+use super::image_files::save;
 use super::{read_json, succeed};
 
 /// Side of a drawn image.
@@ -39,7 +40,7 @@ fn arrows(directory: &Path, count: u32) {
                 let shade = if is_head || is_shaft { ink } else { 20 };
                 Luma([(shade + noise.below(20)).min(255) as u8])
             });
-            image.save(folder.join(format!("{index}.png"))).unwrap();
+            save(image, folder.join(format!("{index}.png")));
         }
     }
 }

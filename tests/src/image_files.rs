@@ -1,6 +1,46 @@
-//! Image files of kinds that no encoder at hand writes: metadata in all places, alpha channels, TIFF by its tags.
+//! Image files: those that the encoders of `image` write, and kinds that none at hand writes: metadata in all places, alpha
+//! channels, TIFF by its tags.
+
+use std::io::Cursor;
+use std::path::Path;
 
 use flate2::Crc;
+use image::{DynamicImage, ImageFormat};
+
+/// An image as a file of this format.
+///
+/// This function and the next two are here, not generic, so that the encoders and decoders are compiled once and not for each
+/// test program anew.
+///
+/// # Panics
+/// Where the format cannot hold such an image.
+#[must_use]
+pub fn encoded(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    image.write_to(&mut bytes, format).unwrap_or_else(|error| panic!("{error}"));
+    bytes.into_inner()
+}
+
+/// Writes an image to a file whose extension says how.
+///
+/// # Panics
+/// Where it cannot be written.
+pub fn save(image: impl Into<DynamicImage>, path: impl AsRef<Path>) {
+    save_dynamic(&image.into(), path.as_ref());
+}
+
+fn save_dynamic(image: &DynamicImage, path: &Path) {
+    image.save(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+}
+
+/// Reads an image file.
+///
+/// # Panics
+/// Where it cannot be read.
+#[must_use]
+pub fn open(path: &Path) -> DynamicImage {
+    image::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
 
 /// The TIFF structure of EXIF data with an orientation, little-endian, stored as `kind`: 1 BYTE, 3 SHORT, 4 LONG.
 #[must_use]

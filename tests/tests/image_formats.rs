@@ -1,26 +1,19 @@
 //! What the formats say beyond pixels: orientation wherever tools store it, alpha, first images of several, kinds that are refused.
 
 use std::fs;
-use std::io::Cursor;
 
 use image::codecs::gif::GifEncoder;
 use image::metadata::Orientation;
 use image::{Delay, DynamicImage, Frame, GrayImage, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage};
 use thimble_tests::image_files::{
-    bmp_with_alpha, bmp_with_header, exif, jpeg_with_app1, png_chunk, png_with_chunk_after, png_with_chunk_before,
-    riff_chunk, tiff, webp_with_chunk, xmp,
+    bmp_with_alpha, bmp_with_header, encoded, exif, jpeg_with_app1, png_chunk, png_with_chunk_after,
+    png_with_chunk_before, riff_chunk, tiff, webp_with_chunk, xmp,
 };
 use trainer::image::{Background, Picture, Transparency, decode};
 
 /// Wider than high, and no two pixels alike.
 fn small() -> GrayImage {
     GrayImage::from_fn(3, 2, |x, y| Luma([(10 + 40 * x + 100 * y) as u8]))
-}
-
-fn encoded(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
-    let mut bytes = Cursor::new(Vec::new());
-    image.write_to(&mut bytes, format).unwrap();
-    bytes.into_inner()
 }
 
 fn zlib(bytes: &[u8]) -> Vec<u8> {

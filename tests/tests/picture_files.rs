@@ -5,6 +5,7 @@ use std::fs;
 use image::metadata::Orientation;
 use image::{DynamicImage, GrayImage, ImageFormat, Luma};
 use infer_core::Shape;
+use thimble_tests::image_files::encoded;
 use trainer::image::{Conversion, Picture, Resize, decode};
 
 /// A picture with something to see: a slope of brightness, and color.
@@ -12,12 +13,6 @@ fn slope() -> DynamicImage {
     DynamicImage::ImageRgb8(image::RgbImage::from_fn(24, 16, |x, y| {
         image::Rgb([(x * 10) as u8, (y * 15) as u8, 128 + (x + y) as u8])
     }))
-}
-
-fn encoded(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    picture.write_to(&mut bytes, format).unwrap();
-    bytes.into_inner()
 }
 
 fn decoded(bytes: &[u8]) -> Picture {

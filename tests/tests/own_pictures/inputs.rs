@@ -39,7 +39,7 @@ fn pictures_that_are_gray_and_stored_as_color_make_a_gray_input() {
         let path = directory.path().join(bird.to_lowercase()).with_extension(["png", "jpg", "bmp"][index % 3]);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         let shade = 20 * index as u8;
-        image::RgbImage::from_fn(16, 16, |x, _| image::Rgb([shade + 6 * x as u8; 3])).save(path).unwrap();
+        image_files::save(image::RgbImage::from_fn(16, 16, |x, _| image::Rgb([shade + 6 * x as u8; 3])), path);
     }
     assert_eq!(without_fingerprint(&loaded(&directory).dataset), "16x16x1 gray, as they are, test 0.15");
 }
@@ -47,7 +47,7 @@ fn pictures_that_are_gray_and_stored_as_color_make_a_gray_input() {
 #[test]
 fn one_picture_with_color_makes_all_of_them_rgb() {
     let directory = folder(&BIRDS);
-    image::RgbImage::from_pixel(3, 4, image::Rgb([9, 8, 7])).save(directory.path().join("crow/1.png")).unwrap();
+    image_files::save(image::RgbImage::from_pixel(3, 4, image::Rgb([9, 8, 7])), directory.path().join("crow/1.png"));
     let dataset = loaded(&directory).dataset;
     assert_eq!(without_fingerprint(&dataset), "4x3x3 rgb, as they are, test 0.15");
     let pictures = [&dataset.train, &dataset.validation, &dataset.test];

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
+use thimble_tests::image_files;
 use trainer::dataset::{Dataset, Images, Loaded, Request, Testing, load};
 use trainer::image::{Conversion, Resize};
 
@@ -28,7 +29,7 @@ pub(crate) fn add(directory: &Path, files: &[&str], first_shade: usize) {
 
 pub(crate) fn save(path: &Path, (height, width): (u32, u32), shade: u8) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    GrayImage::from_pixel(width, height, Luma([shade])).save(path).unwrap();
+    image_files::save(GrayImage::from_pixel(width, height, Luma([shade])), path);
 }
 
 /// Two classes of four.
