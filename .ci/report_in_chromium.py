@@ -3,7 +3,7 @@
     report_in_chromium.py CHROMIUM OUT PAGE...
 
 Each page is opened as on a phone and as on a desk, light and dark, with all its details unfolded. Nothing may be said on the
-console, nothing fetched, no picture missing, and nothing may stand out of the page sideways. Screenshots go to OUT. Speaks the
+console, nothing fetched, no image missing, and nothing may stand out of the page sideways. Screenshots go to OUT. Speaks the
 DevTools protocol through Chromium's pipe: Python's own library is enough.
 """
 
@@ -231,7 +231,7 @@ def main():
                     said, asked = chromium.said()
                     papers[scheme] = seen["paper"]
                     check(f"{name}: figures are drawn", 1 <= seen["figures"] == seen["drawn"], seen)
-                    check(f"{name}: pictures are there", 1 <= seen["images"] == seen["loaded"], seen)
+                    check(f"{name}: images are there", 1 <= seen["images"] == seen["loaded"], seen)
                     check(f"{name}: the console is silent", not said, said)
                     check(f"{name}: nothing is fetched", not asked and not seen["external"], (asked, seen["external"]))
                     check(f"{name}: no script came in", seen["scripts"] == 0, seen["scripts"])
@@ -244,7 +244,7 @@ def main():
             check(f"{page}: light and dark differ", papers["light"] != papers["dark"], papers)
             size = page.stat().st_size
             check(f"{page}: under 1 MB", size < 1_000_000, size)
-            print(f"{page}: \"{seen['title']}\", {seen['figures']} figures, {seen['images']} pictures, {size} bytes")
+            print(f"{page}: \"{seen['title']}\", {seen['figures']} figures, {seen['images']} images, {size} bytes")
     finally:
         chromium.close()
     print(f"report: {passed} passed, {failed} failed")

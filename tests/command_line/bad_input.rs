@@ -202,14 +202,14 @@ fn what_is_no_model_is_refused_by_every_command_without_memory_for_what_it_claim
         ("/dev/zero", "/dev/zero: larger than 256 MB, which no model is"),
     ];
     for (file, expected) in cases {
-        for arguments in [&["eval", file][..], &["inspect", file], &["predict", file, "picture.png"]] {
+        for arguments in [&["eval", file][..], &["inspect", file], &["predict", file, "image.png"]] {
             assert_fails_with_little_memory(path, arguments, expected);
         }
     }
     fs::copy(path.join("damaged.bin"), path.join("run/model.bin")).unwrap();
     assert_fails(path, &["inspect", "run"], 1, &["run/model.bin: model damaged: CRC-32 is "]);
     assert_fails(path, &["report", "--refresh", "run"], 1, &["model.bin: model damaged: CRC-32 is "]);
-    for arguments in [&["eval", "run"][..], &["predict", "run", "picture.png"]] {
+    for arguments in [&["eval", "run"][..], &["predict", "run", "image.png"]] {
         assert_fails(
             path,
             arguments,
@@ -221,8 +221,8 @@ fn what_is_no_model_is_refused_by_every_command_without_memory_for_what_it_claim
     let expected = [
         "error: empty.png: damaged or truncated (the file is empty)\n",
         "error: run holds no images, nor do the folders in it\n",
-        "error: /dev/zero: larger than 256 MB, which no picture is\n",
-        "error: 3 of 3 pictures could not be classified\n",
+        "error: /dev/zero: larger than 256 MB, which no image is\n",
+        "error: 3 of 3 images could not be classified\n",
     ];
     assert_fails(path, &["predict", "model.bin", "empty.png", "run", "/dev/zero"], 1, &expected);
 }
@@ -285,13 +285,13 @@ fn names_that_a_terminal_would_obey_are_spelled_out_or_refused() {
     hostile["class_names"][0] = json!("red\u{1b}[31m\u{9b}2J");
     fs::write(home.path().join("run/run.json"), hostile.to_string()).unwrap();
     assert_eq!(trainer(home.path(), &["export", "run", "--out", "hostile.bin"]).status.code(), Some(0));
-    let picture = "x\nerror: forged.png";
-    fs::copy(home.path().join(data).join("disc/0.png"), home.path().join(picture)).unwrap();
+    let image = "x\nerror: forged.png";
+    fs::copy(home.path().join(data).join("disc/0.png"), home.path().join(image)).unwrap();
     for arguments in [
         &["inspect", "hostile.bin"][..],
         &["inspect", "hostile.bin", "--json"],
-        &["predict", "hostile.bin", picture, "--top", "5"],
-        &["predict", "hostile.bin", picture, "--top", "5", "--json"],
+        &["predict", "hostile.bin", image, "--top", "5"],
+        &["predict", "hostile.bin", image, "--top", "5", "--json"],
     ] {
         let output = trainer(home.path(), arguments);
         let printed = text(&output.stdout);
@@ -340,7 +340,7 @@ fn label(directory: &Path, classes: u8) {
 }
 
 #[test]
-fn pictures_of_other_classes_or_another_size_than_a_models_or_a_runs_are_refused() {
+fn images_of_other_classes_or_another_size_than_a_models_or_a_runs_are_refused() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path();
     super::birds(path, 6);
@@ -362,7 +362,7 @@ fn pictures_of_other_classes_or_another_size_than_a_models_or_a_runs_are_refused
     let export = ["export", "run", "--calibration", "range", "--out", "x.bin"];
     fs::remove_dir_all(path.join("birds")).unwrap();
     super::birds(path, 7);
-    assert_fails(path, &export, 1, &["run takes pictures of 6x6x1, but those of birds are 7x7x1"]);
+    assert_fails(path, &export, 1, &["run takes images of 6x6x1, but those of birds are 7x7x1"]);
     let file = path.join("run/run.json");
     let mut older: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
     older["data_dir"] = Value::Null;

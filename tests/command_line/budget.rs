@@ -36,7 +36,7 @@ fn a_network_that_does_not_fit_is_refused_before_training_with_what_is_missing()
         (&["--max-flash", "64K"], &["cnn does not fit the budget: ", "more than the 65,536 there are: "]),
         (
             &["--max-ram", "7k"],
-            &["bytes of RAM are needed, ", "than the 7,168 there are: 6,343 for the arena, 784 for a picture, "],
+            &["bytes of RAM are needed, ", "than the 7,168 there are: 6,343 for the arena, 784 for an image, "],
         ),
         // What is given goes before what the chip has.
         (
@@ -100,11 +100,11 @@ fn what_was_said_to_be_needed_is_what_the_model_takes_to_the_byte() {
 }
 
 #[test]
-fn pictures_of_ones_own_are_counted_with_their_size_and_classes() {
+fn images_of_ones_own_are_counted_with_their_size_and_classes() {
     let home = tempfile::tempdir().unwrap();
     birds(home.path(), 6);
     let fit = ["fit", "--data", "birds", "--model", "mlp", "--max-ram", "100"];
-    assert_fails(home.path(), &fit, 1, &[" 36 for a picture, "]);
+    assert_fails(home.path(), &fit, 1, &[" 36 for an image, "]);
 }
 
 #[test]

@@ -195,7 +195,7 @@ fn devices_and_links_are_written_to_and_not_replaced() {
 }
 
 #[test]
-fn a_picture_of_an_impossible_length_is_refused_unread() {
+fn an_image_of_an_impossible_length_is_refused_unread() {
     let (home, _) = super::short_run();
     // The header of a gray PNG of one row and sixty million columns.
     let mut header = b"IHDR".to_vec();
@@ -213,7 +213,7 @@ fn a_picture_of_an_impossible_length_is_refused_unread() {
 
 #[cfg(unix)]
 #[test]
-fn a_pipe_among_the_pictures_is_left_out_and_not_waited_for() {
+fn a_pipe_among_the_images_is_left_out_and_not_waited_for() {
     let home = tempfile::tempdir().unwrap();
     super::shapes::write(&home.path().join("shapes"), 0..9, (8, 8), "png").unwrap();
     let made = Command::new("mkfifo").arg(home.path().join("shapes/disc/pipe.png")).status().unwrap();

@@ -109,7 +109,7 @@ fn shape(height: u16, width: u16, channels: u16) -> Shape {
 }
 
 /// An image of 28x28 that `predict` takes.
-fn picture(path: &Path) {
+fn write_image(path: &Path) {
     super::shapes::write(&path.join("shapes"), 0..1, (28, 28), "png").unwrap();
 }
 
@@ -118,7 +118,7 @@ fn picture(path: &Path) {
 fn models_that_ask_for_more_than_the_host_gives_are_refused_by_every_command_with_the_numbers() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path();
-    picture(path);
+    write_image(path);
     let names = |classes: usize| (0..classes).map(|class| class.to_string()).collect::<Vec<_>>().join("\n");
     let lines = [names(65_535), names(4097), format!("{}\nb", "a".repeat(256)), "a\nb".to_owned()];
     let plain = shape(28, 28, 1);
@@ -356,16 +356,16 @@ fn names_as_long_as_a_file_are_refused_where_they_are_read() {
 }
 
 #[test]
-fn a_picture_in_a_report_that_asks_for_memory_is_refused() {
+fn an_image_in_a_report_that_asks_for_memory_is_refused() {
     let (home, _) = short_run();
     let path = home.path();
     let file = path.join("run/report.json");
     let mut report = read_json(&file);
-    report["samples"][0]["picture"]["width"] = json!(60_000);
-    report["samples"][0]["picture"]["height"] = json!(60_000);
+    report["samples"][0]["thumbnail"]["width"] = json!(60_000);
+    report["samples"][0]["thumbnail"]["height"] = json!(60_000);
     fs::write(&file, report.to_string()).unwrap();
     for arguments in [&["report", "run"][..], &["plot", "run", "--figure", "samples", "--format", "png"]] {
-        assert_fails(path, arguments, 1, &["run/report.json: a picture of 60000x60000 is too large for a report; "]);
+        assert_fails(path, arguments, 1, &["run/report.json: an image of 60000x60000 is too large for a report; "]);
     }
 }
 
@@ -388,7 +388,7 @@ fn is_forged(printed: &str) -> bool {
 fn no_text_of_a_model_or_a_run_forges_a_line_or_hides_in_one() {
     let (home, _) = short_run();
     let path = home.path();
-    picture(path);
+    write_image(path);
     let evil = "x\nerror: forged\u{2028}error: forged\u{85}\u{200b}\u{202e}\u{feff}\u{e0041}\u{1b}[31m";
     let model = model(
         &Metadata {
@@ -403,13 +403,13 @@ fn no_text_of_a_model_or_a_run_forges_a_line_or_hides_in_one() {
     fs::write(path.join("evil.bin"), model).unwrap();
     // Of two classes, where garments have ten.
     assert_eq!(trainer(path, &["eval", "evil.bin"]).status.code(), Some(1));
-    let picture = "shapes/disc/0.png";
+    let image = "shapes/disc/0.png";
     let commands: [&[&str]; 5] = [
         &["inspect", "evil.bin"],
         &["inspect", "evil.bin", "--json"],
         &["eval", "evil.bin"],
-        &["predict", "evil.bin", picture],
-        &["predict", "evil.bin", picture, "--json"],
+        &["predict", "evil.bin", image],
+        &["predict", "evil.bin", image, "--json"],
     ];
     let mut seen = 0;
     for arguments in commands {

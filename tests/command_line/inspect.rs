@@ -87,7 +87,7 @@ fn inspect_measures_what_quantization_costs_and_locates_a_collapse() {
         assert!(agreement.is_none_or(|agreement| agreement == reported) && reported > 0.98);
     }
 
-    // The range of the hidden layer as it might come from pictures that were all but black.
+    // The range of the hidden layer as it might come from images that were all but black.
     let config = path.join("run/run.json");
     let mut broken = read_json(&config);
     let high = broken["calibration"][0]["range"]["high"].as_f64().unwrap();
@@ -121,14 +121,14 @@ fn inspect_says_what_it_needs() {
 }
 
 #[test]
-fn a_run_on_other_pictures_than_can_be_found_is_refused() {
+fn a_run_on_other_images_than_can_be_found_is_refused() {
     let (home, _) = short_run();
     let path = home.path();
     birds(path, 28);
     output_of(path, &["fit", "--model", "mlp", "--epochs", "1", "--data", "birds", "--out", "birds-run"]);
     let inspect = ["inspect", "birds-run", "--quantization"];
     let printed = output_of(path, &inspect);
-    assert!(printed.contains("measured on 2 validation images"), "the run knows where its pictures are: {printed}");
+    assert!(printed.contains("measured on 2 validation images"), "the run knows where its images are: {printed}");
 
     fs::rename(path.join("birds"), path.join("moved")).unwrap();
     let expected = ["birds-run was trained on birds: ", "birds", "there is no directory "];
@@ -139,19 +139,19 @@ fn a_run_on_other_pictures_than_can_be_found_is_refused() {
     let printed = output_of(path, &[&inspect[..], &["--data", "kept/birds"]].concat());
     assert!(printed.contains("measured on 2 validation images"), "{printed}");
 
-    let pictures = path.join("kept/birds/train-images-idx3-ubyte");
-    let mut bytes = fs::read(&pictures).unwrap();
+    let images = path.join("kept/birds/train-images-idx3-ubyte");
+    let mut bytes = fs::read(&images).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
-    fs::write(&pictures, bytes).unwrap();
+    fs::write(&images, bytes).unwrap();
     let expected = [
-        "the pictures of birds are not those that birds-run was trained on",
+        "the images of birds are not those that birds-run was trained on",
         "come or gone (as many as then, 80: images have changed); put them back",
     ];
     assert_fails(path, &[&inspect[..], &["--data", "kept/birds"]].concat(), 1, &expected);
     // Another name of the directory is not what is wrong.
     fs::rename(path.join("kept/birds"), path.join("kept/finches")).unwrap();
     let expected =
-        ["the pictures of finches (birds in the run) are not those that birds-run was trained on", expected[1]];
+        ["the images of finches (birds in the run) are not those that birds-run was trained on", expected[1]];
     assert_fails(path, &[&inspect[..], &["--data", "kept/finches"]].concat(), 1, &expected);
 
     birds(path, 28);

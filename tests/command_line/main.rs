@@ -11,7 +11,7 @@ mod image_files;
 mod image_kinds;
 mod inspect;
 mod own_files;
-mod own_pictures;
+mod own_images;
 mod report;
 mod resources;
 mod resume;
@@ -85,7 +85,7 @@ fn short_run() -> (TempDir, Output) {
     (home, output)
 }
 
-/// A data set `birds` of square pictures, two classes of 20 in either part.
+/// A data set `birds` of square images, two classes of 20 in either part.
 fn birds(home: &Path, side: u32) {
     let birds = home.join("birds");
     fs::create_dir(&birds).unwrap();
@@ -325,20 +325,20 @@ fn bad_files_end_with_code_1_and_say_which_and_why() {
 }
 
 #[test]
-fn pictures_of_another_size_than_the_models_are_refused() {
+fn images_of_another_size_than_the_models_are_refused() {
     let (home, _) = short_run();
     birds(home.path(), 6);
     assert_fails(
         home.path(),
         &["eval", "model.bin", "--data", "birds"],
         1,
-        &["model.bin takes pictures of 28x28x1, but those of birds are 6x6x1"],
+        &["model.bin takes images of 28x28x1, but those of birds are 6x6x1"],
     );
     assert_fails(
         home.path(),
         &["fit", "--data", "birds", "--model", "tiny"],
         1,
-        &["model tiny does not take pictures of 6x6x1", "layer 5 (conv 3x3x32 valid + relu): its input is 1x1x32"],
+        &["model tiny does not take images of 6x6x1", "layer 5 (conv 3x3x32 valid + relu): its input is 1x1x32"],
     );
     let fit = ["fit", "--data", "birds", "--model", "cnn", "--epochs", "1", "--export", "birds.bin"];
     let output = trainer(home.path(), &fit);
@@ -387,11 +387,11 @@ fn a_student_holds_out_what_its_teacher_held_out_and_says_who_taught_it() {
     let other = ["fit", "--model", "mlp", "--epochs", "1", "--dataset", "garments", "--seed", "4", "--out", "other"];
     assert_eq!(trainer(home.path(), &other).status.code(), Some(0));
     let both = student(&["--teacher", "run", "--teacher", "other"]);
-    assert_fails(home.path(), &both, 2, &["teachers run and other held out different pictures"]);
+    assert_fails(home.path(), &both, 2, &["teachers run and other held out different images"]);
 
     let config = fs::read_to_string(home.path().join("run/run.json")).unwrap();
     fs::write(home.path().join("run/run.json"), config.replace("\"garments\"", "\"cats\"")).unwrap();
-    let error = ["teacher run learned cats (10 classes, pictures of 28x28x1); this run is about garments"];
+    let error = ["teacher run learned cats (10 classes, images of 28x28x1); this run is about garments"];
     assert_fails(home.path(), &student(&["--teacher", "run"]), 1, &error);
 }
 

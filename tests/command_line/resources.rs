@@ -130,7 +130,7 @@ fn an_image_too_large_for_the_memory_there_is_costs_its_own_answer_only() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert_eq!(printed.matches(".png: ").count(), 3, "{printed}{said}");
     assert!(said.contains("error: large.png: too large to decode here: about 576 MB of memory are needed, "), "{said}");
-    assert!(said.contains("error: 1 of 4 pictures could not be classified"), "{said}");
+    assert!(said.contains("error: 1 of 4 images could not be classified"), "{said}");
 }
 
 #[test]

@@ -212,7 +212,7 @@ fn programs_are_told_of_an_interrupt_and_not_of_an_end() {
 }
 
 #[test]
-fn a_run_goes_on_where_its_pictures_have_moved_to_and_teachers_have_not_changed() {
+fn a_run_goes_on_where_its_images_have_moved_to_and_teachers_have_not_changed() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path();
     super::shapes::write(&path.join("shapes"), 0..12, (8, 8), "png").unwrap();
@@ -255,14 +255,14 @@ fn a_run_goes_on_where_its_pictures_have_moved_to_and_teachers_have_not_changed(
     assert!(warned.contains("NOTE: 1 file or folder of moved left out"), "{warned}");
     assert!(fs::read(path.join("run/model.bin")).unwrap() == expected);
 
-    // Of the same name, and other pictures.
+    // Of the same name, and other images.
     super::shapes::write(&path.join("shapes"), 0..13, (8, 8), "png").unwrap();
     let other = ["fit", "--data", "shapes", "--model", "mlp", "--teacher", "teacher", "--out", "other"];
     assert_fails(
         path,
         &other,
         1,
-        &["teacher teacher learned other pictures of shapes, or split or scaled them in another way"],
+        &["teacher teacher learned other images of shapes, or split or scaled them in another way"],
     );
 }
 

@@ -1,4 +1,4 @@
-//! Draws the first test pictures of each class with what a model says about them, as README shows it:
+//! Draws the first test images of each class with what a model says about them, as README shows it:
 //! `cargo run --release -p thimble-tests --example contact_sheet -- model.bin docs/contact-sheet.svg`
 
 use std::error::Error;
@@ -8,7 +8,7 @@ use thimble_tests::pictures;
 use thimble_tests::sheet::{SIDE, Sheet};
 
 const ROWS: usize = 4;
-/// Pixels of the cell around a picture with its two lines of text.
+/// Pixels of the cell around an image with its two lines of text.
 const CELL: (usize, usize) = (86, 104);
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -39,6 +39,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     std::fs::write(path, sheet.finish())?;
-    println!("{path}: {ROWS} test pictures of each of {} classes of {}", names.len(), dataset.name);
+    println!("{path}: {ROWS} test images of each of {} classes of {}", names.len(), dataset.name);
     Ok(())
 }

@@ -54,7 +54,7 @@ fn train() -> FloatModel {
     model
 }
 
-/// A network on three pixels that tells by the first two which class a picture is of: the darker one. Where the third
+/// A network on three pixels that tells by the first two which class an image is of: the darker one. Where the third
 /// pixel is not black, a hidden value gets a hundred times as large as all others, and says class 0.
 fn outlier_network() -> FloatModel {
     let layers = [Layer::Dense(Dense { outputs: 4, relu: true }), Layer::Dense(Dense { outputs: 2, relu: false })];
@@ -68,11 +68,11 @@ fn outlier_network() -> FloatModel {
     model
 }
 
-/// Pictures with a third pixel that is black, and pictures with nothing but a third pixel.
+/// Images with a third pixel that is black, and images with nothing but a third pixel.
 fn three_pixels(plain: usize, outliers: usize) -> Images {
     let plain = (0..plain).map(|n| if n % 2 == 0 { ([20, 40, 0], 0) } else { ([40, 20, 0], 1) });
-    let pictures = plain.chain((0..outliers).map(|_| ([0, 0, 255], 0)));
-    let (pixels, labels): (Vec<[u8; 3]>, Vec<u16>) = pictures.unzip();
+    let images = plain.chain((0..outliers).map(|_| ([0, 0, 255], 0)));
+    let (pixels, labels): (Vec<[u8; 3]>, Vec<u16>) = images.unzip();
     Images::new(dataset::Shape { height: 1, width: 1, channels: 3 }, pixels.concat(), labels)
 }
 
@@ -183,7 +183,7 @@ fn a_network_that_fakes_its_codes_fakes_those_of_infer_core() {
     let mut network = infer_core::Network::new(&file, &mut arena).unwrap();
     let mut equal = [(0, 0); 3];
     for index in 0..100 {
-        let (picture, _) = batch::gather(&dataset.validation, &[index]).unwrap();
+        let (input, _) = batch::gather(&dataset.validation, &[index]).unwrap();
         let mut told: Vec<Vec<u8>> = Vec::new();
         let fake = |layer: usize, activation: Tensor| {
             let Some(codes) = scales[layer].as_ref().and_then(|scales| scales.output) else { return Ok(activation) };
@@ -193,7 +193,7 @@ fn a_network_that_fakes_its_codes_fakes_those_of_infer_core() {
             told.push(values.iter().map(|value| u8::try_from(code(value)).unwrap()).collect());
             Tensor::from_vec(values, activation.dims(), &Device::Cpu)
         };
-        faked.forward_edited(&picture, fake).unwrap();
+        faked.forward_edited(&input, fake).unwrap();
         let mut told = told.into_iter().zip(&mut equal);
         let compare = |_, codes: &[u8]| {
             let (told, (equal, all)) = told.next().unwrap();

@@ -1,4 +1,4 @@
-//! Where pictures come from, and what is said about files that are no good.
+//! Where images come from, and what is said about files that are no good.
 
 use std::fs;
 use std::io::Write;
@@ -28,7 +28,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn plain_and_gzip_files_hold_the_same_pictures() {
+fn plain_and_gzip_files_hold_the_same_images() {
     let plain = whole_set();
     let packed = tempfile::tempdir().unwrap();
     for name in NAMES {
@@ -44,7 +44,7 @@ fn plain_and_gzip_files_hold_the_same_pictures() {
 }
 
 #[test]
-fn pictures_have_the_hash_of_their_unpacked_files_however_they_were_packed() {
+fn images_have_the_hash_of_their_unpacked_files_however_they_were_packed() {
     let plain = whole_set();
     let [images_path, labels_path] = [NAMES[0], NAMES[1]].map(|name| plain.path().join(name));
     let expected = [&images_path, &labels_path].map(|path| download::sha256(path).unwrap());

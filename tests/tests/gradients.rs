@@ -233,7 +233,7 @@ fn a_models_gradients_are_those_of_candles_own_backward_pass() {
         [[layers]]\ndense = { outputs = 7, relu = true }
         [[layers]]\ndense = { outputs = 4 }";
     let model = FloatModel::new(Architecture::from_toml(layers).unwrap(), 48).unwrap();
-    let pictures = variable(&random(3 * 100, 8), &[3, 10, 10, 1]);
+    let inputs = variable(&random(3 * 100, 8), &[3, 10, 10, 1]);
     let labels = Tensor::new(&[0u32, 3, 1], &Device::Cpu).unwrap();
 
     let parameters: Vec<_> = model.parameters().iter().flatten().collect();
@@ -244,12 +244,12 @@ fn a_models_gradients_are_those_of_candles_own_backward_pass() {
     let dense = |x: &Tensor, index: usize, relu| {
         autograd::dense(x, &parameters[index].weight, &parameters[index].bias, relu, true).unwrap()
     };
-    let features = conv(&conv(&pictures, 0, Padding::Same, true), 1, Padding::Valid, false);
+    let features = conv(&conv(&inputs, 0, Padding::Same, true), 1, Padding::Valid, false);
     let logits = dense(&dense(&features.flatten_from(1).unwrap(), 2, true), 3, false);
     let loss = autograd::softmax_cross_entropy(&logits, Targets::Labels(labels.to_vec1().unwrap())).unwrap();
     let expected = loss.backward().unwrap();
 
-    let pass = model.loss_and_gradients(&pictures, Targets::Labels(labels.to_vec1().unwrap()), None).unwrap();
+    let pass = model.loss_and_gradients(&inputs, Targets::Labels(labels.to_vec1().unwrap()), None).unwrap();
     assert_eq!(pass.loss, loss.to_scalar::<f32>().unwrap());
     for variable in model.variables() {
         assert_eq!(flat(pass.gradients.get(&variable).unwrap()), flat(expected.get(&variable).unwrap()));

@@ -6,20 +6,20 @@ use flate2::read::GzDecoder;
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageFormat};
 use thimble_tests::jpeg::{Color, Drawing, File, LIBJPEG_PIXELS, Layout, SIZE, all_factors, cases, divide_each_other};
-use trainer::image::{Picture, PictureError, decode};
+use trainer::image::{Image, ImageError, decode};
 
 /// Pixels, three channels if it has color in a single one of them.
-fn pixels(jpeg: &[u8]) -> Result<Vec<u8>, PictureError> {
+fn pixels(jpeg: &[u8]) -> Result<Vec<u8>, ImageError> {
     Ok(match decode::decode(jpeg)? {
-        Picture::Gray(image) => image.into_raw(),
-        Picture::Rgb(image) => image.into_raw(),
+        Image::Gray(image) => image.into_raw(),
+        Image::Rgb(image) => image.into_raw(),
     })
 }
 
 /// The message of a file that is damaged.
 fn damage(jpeg: &[u8], what: &str) -> String {
     match decode::decode(jpeg) {
-        Err(error @ PictureError::Damaged { .. }) => error.to_string(),
+        Err(error @ ImageError::Damaged { .. }) => error.to_string(),
         Err(error) => panic!("{what}: {error}"),
         Ok(_) => panic!("{what}: it was decoded"),
     }
@@ -27,7 +27,7 @@ fn damage(jpeg: &[u8], what: &str) -> String {
 
 fn unsupported(jpeg: &[u8], what: &str) -> String {
     match decode::decode(jpeg) {
-        Err(error @ PictureError::Unsupported { .. }) => error.to_string(),
+        Err(error @ ImageError::Unsupported { .. }) => error.to_string(),
         Err(error) => panic!("{what}: {error}"),
         Ok(_) => panic!("{what}: it was decoded"),
     }
@@ -169,7 +169,7 @@ fn a_part_that_is_lost_within_the_data_is_noticed() {
                 for at in (data.start..data.end - len).step_by(5) {
                     let lost = [&bytes[..at], &bytes[at + len..]].concat();
                     files += 1;
-                    noticed += usize::from(matches!(decode::decode(&lost), Err(PictureError::Damaged { .. })));
+                    noticed += usize::from(matches!(decode::decode(&lost), Err(ImageError::Damaged { .. })));
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Both networks, trained on the pictures that there are, from floats to infer-core: same answers on every test image.
+//! Both networks, trained on the images that there are, from floats to infer-core: same answers on every test image.
 
 use std::fs::{self, File};
 use std::io::Write;

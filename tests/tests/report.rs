@@ -94,7 +94,7 @@ fn figures_contain_what_they_are_about() {
     let svg = |kind| figure(kind, &record, &findings).svg();
     let count = |text: &str, part: &str| text.matches(part).count();
 
-    // 20 training pictures, and a line with the class below each.
+    // 20 training images, and a line with the class below each.
     let samples = svg(Kind::Samples);
     assert_eq!(
         (count(&samples, "<image "), count(&samples, ">yes</text>"), count(&samples, ">no</text>")),
@@ -132,7 +132,7 @@ fn without_mistakes_there_is_no_figure_of_them_and_the_page_says_so() {
     findings.answers.iter_mut().for_each(|answer| answer.prediction = answer.truth);
     assert!(figures::draw(Kind::Mistakes, &record, &findings).unwrap().is_none());
     let html = page::html(&[(record, findings)]).unwrap();
-    assert!(html.contains("right on every one of the 16 test pictures") && !html.contains("Most frequent confusions"));
+    assert!(html.contains("right on every one of the 16 test images") && !html.contains("Most frequent confusions"));
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn the_page_says_what_was_trained_on_what_and_what_came_out() {
     let model = home.path().join("smallest/model.bin");
     for part in [
         "<h1>odd on answers</h1>",
-        "trained on 20 pictures of 9x7x1",
+        "trained on 20 images of 9x7x1",
         "1 epoch of 1.5 s, epoch 1 kept",
         &accuracy,
         "<td>dense 2</td>",
@@ -295,7 +295,7 @@ fn broken_and_missing_files_are_named_with_what_to_do() {
         ("answers.csv", None, &["answers.csv is missing", "trainer report --refresh"]),
         ("report.json", None, &["report.json is missing", "trainer report --refresh"]),
         ("answers.csv", Some(&format!("{answers}0,0,2,0.5\n")), &["answers.csv: line 2", "of 2 classes", "--refresh"]),
-        ("answers.csv", Some(answers), &["report.json: a mistake is test picture", "answers.csv has 0"]),
+        ("answers.csv", Some(answers), &["report.json: a mistake is test image", "answers.csv has 0"]),
         ("report.json", Some("[]"), &["report.json: ", "--refresh"]),
         ("weights.safetensors", None, &["weights.safetensors: ", "No such file"]),
     ];
@@ -374,7 +374,7 @@ fn a_run_that_has_not_come_to_its_end_is_answered_with_how_to_go_on() {
 }
 
 #[test]
-fn refreshing_gives_the_same_findings_and_refuses_other_pictures() {
+fn refreshing_gives_the_same_findings_and_refuses_other_images() {
     let run = convolutions();
     let (home, record, findings) = written(&run, "run");
     fs::remove_file(home.path().join("run/answers.csv")).unwrap();
@@ -383,10 +383,7 @@ fn refreshing_gives_the_same_findings_and_refuses_other_pictures() {
     let mut others = run.pictures();
     others.test = others.test.subset(&[0, 1, 2, 4]);
     let message = record.refresh(&others).unwrap_err().to_string();
-    assert!(
-        message.contains("is not what the run was tested on") && message.contains("of 4 test pictures"),
-        "{message}"
-    );
+    assert!(message.contains("is not what the run was tested on") && message.contains("of 4 test images"), "{message}");
     assert_eq!(record.findings().unwrap(), findings, "what was there is left as it was");
 }
 

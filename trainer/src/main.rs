@@ -45,7 +45,7 @@ use trainer::support::tensor_error::one_line;
 #[global_allocator]
 static ALLOCATOR: cli::allocator::OrExit = cli::allocator::OrExit;
 
-/// Takes image classifiers from pictures to microcontrollers.
+/// Takes image classifiers from images to microcontrollers.
 #[derive(Parser)]
 #[command(name = "trainer", version, arg_required_else_help = true, max_term_width = 100)]
 struct Arguments {
@@ -65,7 +65,7 @@ enum Command {
     Frames(cli::frames::Frames),
     /// Show what a model file holds, or what quantization costs a run
     Inspect(cli::inspect::Inspect),
-    /// Say what pictures show, with a model file, as the chip would
+    /// Say what images show, with a model file, as the chip would
     Predict(cli::predict::Predict),
     /// List the built-in networks, print the TOML file of one, or check a file of your own
     Models(cli::models::Models),

@@ -20,7 +20,7 @@ pub struct BudgetFlags {
     /// Flash for the model and the program that runs it, such as 256K or 1M [default: the chip's]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     max_flash: Option<usize>,
-    /// RAM for the arena, a picture and the stack, such as 16K [default: the chip's]
+    /// RAM for the arena, an image and the stack, such as 16K [default: the chip's]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     max_ram: Option<usize>,
 }
@@ -68,7 +68,7 @@ impl BudgetFlags {
         }
         if let Some(chip) = self.chip {
             let [best, worst] = chip.estimate(architecture).map(time);
-            tell!(console, "time       {best} to {worst}, estimated, for a picture without zeros");
+            tell!(console, "time       {best} to {worst}, estimated, for an image without zeros");
         }
         tell!(console, "");
         Ok(())

@@ -1,4 +1,4 @@
-//! Which pictures `fit` and `eval` work on: their flags, and the way from them to a data set.
+//! Which images `fit` and `eval` work on: their flags, and the way from them to a data set.
 
 use std::path::{Path, PathBuf};
 
@@ -36,7 +36,7 @@ impl From<DatasetName> for DatasetChoice {
     }
 }
 
-/// How pictures are brought to the size of the input.
+/// How images are brought to the size of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum ResizeMode {
     /// Scale both sides, each by its own factor
@@ -67,10 +67,10 @@ pub struct TrainingData {
     /// these), or IDX files (plain or gzip)
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Input of the network, such as 28x28x1 (gray) or 32x32x3 (RGB); by default the pictures' own size
+    /// Input of the network, such as 28x28x1 (gray) or 32x32x3 (RGB); by default the images' own size
     #[arg(long, value_name = "HxWxC", value_parser = input)]
     input: Option<Shape>,
-    /// How pictures are brought to that size [default: stretch]
+    /// How images are brought to that size [default: stretch]
     #[arg(long, value_enum, requires = "input")]
     resize: Option<ResizeMode>,
     /// What shows through where images are transparent, and around them with --resize fit: black, white, another name of a
@@ -201,7 +201,7 @@ impl TrainingData {
         let architecture = template.architecture(shape, classes).map_err(|error| match error {
             ArchitectureError::Classes { .. } => anyhow::Error::from(error),
             error => anyhow::Error::from(error).context(format!(
-                "model {} does not take pictures of {shape}; give another --input or --model",
+                "model {} does not take images of {shape}; give another --input or --model",
                 template.name
             )),
         })?;
@@ -210,7 +210,7 @@ impl TrainingData {
 }
 
 impl TestData {
-    /// Loads the pictures that a model is tested on, through the model's own preprocessing.
+    /// Loads the images that a model is tested on, through the model's own preprocessing.
     pub fn load(&self, model: &Path, metadata: &Metadata<'_>, input: Shape) -> Result<TestSet> {
         let path = &*model.display().to_string();
         let choice = match (self.dataset, metadata.dataset) {
@@ -237,7 +237,7 @@ impl TestData {
             trainer::dataset::load(&Request { choice, environment: Environment::from_process(), storage, ..request })?;
         let dataset = &loaded.dataset;
         if dataset.test.shape() != input.into() {
-            bail!("{path} takes pictures of {input}, but those of {} are {}", dataset.name, dataset.test.shape());
+            bail!("{path} takes images of {input}, but those of {} are {}", dataset.name, dataset.test.shape());
         }
         let known = metadata.class_names().count();
         if known < dataset.class_names.len() {
@@ -290,8 +290,8 @@ impl TestData {
 pub fn describe(loaded: &Loaded) -> Vec<String> {
     let Loaded { dataset, origin, .. } = loaded;
     let mut lines = vec![format!("data       {} ({} classes), {origin}", dataset.name, dataset.class_names.len())];
-    if let Preprocessing::Pictures { conversion, .. } = dataset.preprocessing {
-        lines.push(format!("pictures   {conversion}"));
+    if let Preprocessing::Converted { conversion, .. } = dataset.preprocessing {
+        lines.push(format!("images     {conversion}"));
     }
     let parts = [("train", &dataset.train), ("validation", &dataset.validation), ("test", &dataset.test)];
     for (name, images) in parts.into_iter().filter(|(_, images)| !images.is_empty()) {

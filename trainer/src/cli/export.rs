@@ -25,10 +25,10 @@ pub struct Export {
     /// Where to write the model file
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Calibrate again, on the pictures of the run; without this the file is the run's own
+    /// Calibrate again, on the images of the run; without this the file is the run's own
     #[arg(long, value_enum, value_name = "METHOD")]
     calibration: Option<CalibrationName>,
-    /// Directory of the pictures or IDX files that the run was trained on [default: found as fit finds it]
+    /// Directory of the images or IDX files that the run was trained on [default: found as fit finds it]
     #[arg(long, value_name = "DIR", requires = "calibration")]
     data: Option<PathBuf>,
 }

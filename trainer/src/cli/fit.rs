@@ -102,7 +102,7 @@ fn settled(flag: Arg) -> Arg {
 }
 
 impl Fit {
-    /// From pictures to a model file.
+    /// From images to a model file.
     pub fn run(self) -> Result<()> {
         self.check_paths()?;
         self.check_out()?;

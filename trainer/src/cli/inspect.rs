@@ -32,7 +32,7 @@ pub struct Inspect {
     /// Measure on the validation images what the codes of each layer cost; PATH is the directory of a run
     #[arg(long)]
     quantization: bool,
-    /// Directory of the pictures or IDX files that the run was trained on [default: found as fit finds it]
+    /// Directory of the images or IDX files that the run was trained on [default: found as fit finds it]
     #[arg(long, value_name = "DIR", requires = "quantization")]
     data: Option<PathBuf>,
     /// Print JSON
@@ -202,8 +202,8 @@ fn print_chips(chips: &[ChipListing]) -> Result<()> {
         );
     }
     say!(
-        "Flash: the model and a program that runs it. RAM: arena, picture and stack.\n\
-         Times are estimates, from instructions counted of single layers: for a picture\n\
+        "Flash: the model and a program that runs it. RAM: arena, image and stack.\n\
+         Times are estimates, from instructions counted of single layers: for an image\n\
          without zeros, at one and at two cycles an instruction. Others take less."
     );
     Ok(())

@@ -30,10 +30,10 @@ pub struct Report {
     /// The page [default: RUN/report.html; of several runs comparison.html]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Classify the test pictures again, for runs that an older trainer made
+    /// Classify the test images again, for runs that an older trainer made
     #[arg(long)]
     refresh: bool,
-    /// With --refresh: directory of the pictures or IDX files that the runs were trained on
+    /// With --refresh: directory of the images or IDX files that the runs were trained on
     #[arg(long, value_name = "DIR", requires = "refresh")]
     data: Option<PathBuf>,
 }

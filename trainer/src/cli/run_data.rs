@@ -1,4 +1,4 @@
-//! The pictures of an earlier run, split as it split them.
+//! The images of an earlier run, split as it split them.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -30,7 +30,7 @@ pub fn load(path: &Path, config: &RunConfig, data: Option<&Path>, memory: Option
     };
     let defaults = Request::default();
     let conversion = match config.preprocessing {
-        Preprocessing::Pictures { conversion, .. } => Some(conversion),
+        Preprocessing::Converted { conversion, .. } => Some(conversion),
         Preprocessing::Bytes => None,
     };
     let skip = match &data_dir {
@@ -74,13 +74,13 @@ pub fn load(path: &Path, config: &RunConfig, data: Option<&Path>, memory: Option
         );
     }
     if dataset.train.shape() != config.input.into() {
-        bail!("{path} takes pictures of {}, but those of {} are {}", config.input, dataset.name, dataset.train.shape());
+        bail!("{path} takes images of {}, but those of {} are {}", config.input, dataset.name, dataset.train.shape());
     }
     if is_other {
         let name = if found == config.dataset { found } else { format!("{found} ({} in the run)", config.dataset) };
         let now = [dataset.train.len(), dataset.validation.len(), dataset.test.len()];
         bail!(
-            "the pictures of {name} are not those that {path} was trained on: some have changed, come or gone{}; put them \
+            "the images of {name} are not those that {path} was trained on: some have changed, come or gone{}; put them \
              back, or give --data with the directory that has them",
             counts(RunDirectory::open(run), now)
         );

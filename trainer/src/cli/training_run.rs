@@ -27,7 +27,7 @@ pub struct TrainingRun {
     pub directory: RunDirectory,
     /// What was asked for.
     pub config: RunConfig,
-    /// The pictures.
+    /// The images.
     pub dataset: Dataset,
     /// Whom it learns from.
     pub teachers: Option<Teachers>,

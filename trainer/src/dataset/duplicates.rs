@@ -1,4 +1,4 @@
-//! The same picture twice: on both sides of a test, or under two classes.
+//! The same image twice: on both sides of a test, or under two classes.
 
 use std::collections::HashMap;
 use std::io;
@@ -9,9 +9,9 @@ use sha2::{Digest, Sha256};
 use super::Images;
 use super::first_few::{counted, first_few};
 
-/// A part of a data set, and what its pictures are called.
+/// A part of a data set, and what its images are called.
 pub struct Part<'a> {
-    /// The pictures.
+    /// The images.
     pub images: &'a Images,
     /// The file of each, or what else it is known by.
     pub name: &'a dyn Fn(usize) -> String,
@@ -19,7 +19,7 @@ pub struct Part<'a> {
     pub is_drawn: bool,
 }
 
-/// Where a picture was seen first.
+/// Where an image was seen first.
 #[derive(Clone, Copy)]
 struct Seen {
     part: usize,
@@ -27,7 +27,7 @@ struct Seen {
     label: u16,
 }
 
-/// A warning about pictures that are in two parts, and one about pictures of two classes; none where there are none.
+/// A warning about images that are in two parts, and one about images of two classes; none where there are none.
 ///
 /// The same are images with the same bytes as inputs, by their SHA-256: so a hundred thousand of them take a few megabytes here.
 ///
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
     use crate::dataset::Shape;
 
-    /// Pictures of one pixel.
+    /// Images of one pixel.
     fn pixels(pixels: &[u8], labels: &[u16]) -> Images {
         Images::new(Shape { height: 1, width: 1, channels: 1 }, pixels.to_vec(), labels.to_vec())
     }
@@ -113,7 +113,7 @@ WARNING: 6 images in two parts of the data, the same at 1x1x1:
     }
 
     #[test]
-    fn a_picture_under_two_classes_is_named_with_both() {
+    fn an_image_under_two_classes_is_named_with_both() {
         let expected = "\
 WARNING: 1 image in two classes, the same at 1x1x1:
   train 0 = train 2

@@ -3,9 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::pictures::FolderError;
+use super::folder::FolderError;
 use super::shape::Shape;
-use crate::image::PictureError;
+use crate::image::ImageError;
 use crate::support::memory::{Shortage, Size};
 
 /// Bytes of an IDX file at most, unpacked: over two million images of 28x28. A file that claims more is refused unread.
@@ -240,11 +240,11 @@ pub enum DataError {
     Folder(#[from] FolderError),
     /// An image that cannot be converted.
     #[error("{name}: {source}")]
-    Picture {
+    Image {
         /// The data set.
         name: String,
         /// What is wrong.
-        source: PictureError,
+        source: ImageError,
     },
     /// A file could not be fetched.
     #[error("cannot fetch {url}: {reason}")]

@@ -29,7 +29,7 @@ pub(super) fn in_a_row(entries: impl ExactSizeIterator<Item = String>) -> String
     if more > 0 { format!("{named} and {more} more") } else { named }
 }
 
-/// `1 picture`, `2 pictures`.
+/// `1 image`, `2 images`.
 pub(super) fn counted(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }

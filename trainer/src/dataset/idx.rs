@@ -18,7 +18,7 @@ use crate::support::text::hexadecimal;
 const IMAGES_MAGIC: u32 = 0x0803;
 const LABELS_MAGIC: u32 = 0x0801;
 
-/// Pictures of one channel and their labels.
+/// Images of one channel and their labels.
 ///
 /// # Errors
 /// [`DataError`]: whatever is wrong with either file, or that they do not belong together.
@@ -53,7 +53,7 @@ pub fn check_labels(images: &Images, classes: usize, path: &Path) -> Result<(), 
     }
 }
 
-/// SHA-256 of the file that holds these pictures, as it is unpacked, hexadecimal.
+/// SHA-256 of the file that holds these images, as it is unpacked, hexadecimal.
 ///
 /// # Errors
 /// Where the images are in a file that cannot be read.

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use super::error::DataError;
 use super::pixels::{Pixels, Storage, Writer};
 use super::shape::Shape;
-use crate::image::{Conversion, Picture, PictureError, Preprocessing};
+use crate::image::{Conversion, Image, ImageError, Preprocessing};
 use crate::support::text::hexadecimal;
 
 /// Labeled images of one shape. Parts of a set share its pixels, which are in memory or in a file.
@@ -27,13 +27,13 @@ pub struct Images {
 }
 
 impl Images {
-    /// Pictures `[n, height, width, channels]` with `n` labels.
+    /// Images `[n, height, width, channels]` with `n` labels.
     ///
     /// # Panics
-    /// Where there are not as many pixels as `n` pictures of that shape have: a mistake in the caller.
+    /// Where there are not as many pixels as `n` images of that shape have: a mistake in the caller.
     #[must_use]
     pub fn new(shape: Shape, pixels: Vec<u8>, labels: Vec<u16>) -> Self {
-        assert_eq!(pixels.len(), shape.len() * labels.len(), "pixels of {} pictures of {shape}", labels.len());
+        assert_eq!(pixels.len(), shape.len() * labels.len(), "pixels of {} images of {shape}", labels.len());
         Self::of(shape, Pixels::in_memory(shape.len(), pixels), 0, labels)
     }
 
@@ -151,7 +151,7 @@ impl Images {
     /// Gray images, brought to another size or to three channels, and kept as `storage` says.
     ///
     /// # Errors
-    /// [`DataError::Picture`] with `name` where the conversion takes images as they are, and those of the storage.
+    /// [`DataError::Image`] with `name` where the conversion takes images as they are, and those of the storage.
     ///
     /// # Panics
     /// Where they are not gray: a mistake in the caller.
@@ -160,9 +160,9 @@ impl Images {
         let shape: Shape = conversion.shape().into();
         let convert = |index| {
             let gray = self.image(index)?.into_owned();
-            conversion.apply(&Picture::from_gray_bytes(height as u32, width as u32, gray))
+            conversion.apply(&Image::from_gray_bytes(height as u32, width as u32, gray))
         };
-        let refused = |source: PictureError| DataError::Picture { name: name.to_owned(), source };
+        let refused = |source: ImageError| DataError::Image { name: name.to_owned(), source };
         let mut writer = Writer::new(shape.len(), self.len(), storage)?;
         for first in (0..self.len()).step_by(AT_ONCE) {
             let indices = first..self.len().min(first + AT_ONCE);
@@ -212,7 +212,7 @@ pub struct Dataset {
     pub name: String,
     /// The classes in the order of the labels.
     pub class_names: Vec<String>,
-    /// What was done to its pictures.
+    /// What was done to its images.
     pub preprocessing: Preprocessing,
     /// What the weights are fitted to.
     pub train: Images,
@@ -223,7 +223,7 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// SHA-256 of classes, pictures, labels and their split, hexadecimal: whether it is the same data again.
+    /// SHA-256 of classes, images, labels and their split, hexadecimal: whether it is the same data again.
     ///
     /// # Errors
     /// Where images are in a file that cannot be read.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Height, width and channels of a picture.
+/// Height, width and channels of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     /// Rows.
@@ -14,7 +14,7 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// Bytes of one picture.
+    /// Bytes of one image.
     #[must_use]
     pub const fn len(self) -> usize {
         self.height * self.width * self.channels

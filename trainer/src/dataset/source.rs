@@ -1,4 +1,4 @@
-//! Where pictures come from: `--data`, `FASHION_MNIST_DIR`, the cache, a download; or drawn here.
+//! Where images come from: `--data`, `FASHION_MNIST_DIR`, the cache, a download; or drawn here.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use super::held_out::SplitRule;
 use super::idx_set::{self, IdxSet};
 use super::request::{DatasetChoice, Environment, Loaded, Origin, Request, Testing};
 use super::tested::{Candidates, Tested};
-use super::{DataError, Dataset, Images, download, fashion_mnist, garments, idx_files, pictures, split};
+use super::{DataError, Dataset, Images, download, fashion_mnist, folder, garments, idx_files, split};
 use crate::image::Preprocessing;
 
 /// Finds, reads, checks and splits a data set.
@@ -20,7 +20,7 @@ pub fn load(request: &Request) -> Result<Loaded, DataError> {
     if let Some(directory) = &request.data_dir {
         return match holds_idx_files(directory) {
             true => from_directory(directory, Origin::Data(directory.clone()), request),
-            false => pictures::load(directory, request),
+            false => folder::load(directory, request),
         };
     }
     if request.choice == DatasetChoice::Garments {
@@ -146,7 +146,7 @@ fn convert_and_split(
     if let Some(conversion) = request.conversion {
         let convert = |images: &Images| images.converted(&conversion, &request.storage, &name);
         (train, test) = (convert(&train)?, convert(&test)?);
-        preprocessing = Preprocessing::Pictures { conversion, held_out: None };
+        preprocessing = Preprocessing::Converted { conversion, held_out: None };
     } else {
         (train, test) = (train.kept(&request.storage)?, test.kept(&request.storage)?);
     }

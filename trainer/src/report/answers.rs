@@ -1,4 +1,4 @@
-//! What a model file says of each test picture, and the counts that follow.
+//! What a model file says of each test image, and the counts that follow.
 
 use crate::dataset::Images;
 use crate::export::model_file;
@@ -12,7 +12,7 @@ const HEADER: &str = "image,truth,prediction,probability,file";
 /// Its first line in runs that did not name files.
 const OLDER_HEADER: &str = "image,truth,prediction,probability";
 
-/// What the model says of one picture.
+/// What the model says of one image.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Answer {
     /// The class it is of.
@@ -75,7 +75,7 @@ pub fn rates(confusion: &Confusion, class: usize) -> [Option<f64>; 3] {
     [precision, recall, f1]
 }
 
-/// The indices of the wrong answers, the most confident first, of equals the first picture.
+/// The indices of the wrong answers, the most confident first, of equals the first image.
 #[must_use]
 pub fn most_confident_mistakes(answers: &[Answer], most: usize) -> Vec<usize> {
     let mut wrong: Vec<usize> = (0..answers.len()).filter(|&index| !answers[index].is_right()).collect();
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_come_most_confident_first_and_of_equals_in_the_order_of_the_pictures() {
+    fn mistakes_come_most_confident_first_and_of_equals_in_the_order_of_the_images() {
         assert_eq!(most_confident_mistakes(&answers(), 25), [3, 4, 1]);
         assert_eq!(most_confident_mistakes(&answers(), 1), [3]);
     }

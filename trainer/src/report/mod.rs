@@ -2,8 +2,8 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`findings`] | what the run's other files do not say: answers to the test pictures, pictures, quantization errors |
-//! | [`answers`], [`picture`], [`quantization_error`] | the parts of that |
+//! | [`findings`] | what the run's other files do not say: answers to the test images, images, quantization errors |
+//! | [`answers`], [`thumbnail`], [`quantization_error`] | the parts of that |
 //! | [`record`] | a run read back from its directory |
 //! | [`palette`], [`text`], [`drawing`], [`chart`] | colors, widths of words, SVG, axes |
 //! | [`figures`] | one file per figure |
@@ -21,12 +21,12 @@ pub mod figures;
 pub mod findings;
 pub mod page;
 pub mod palette;
-pub mod picture;
 pub mod quantization_error;
 pub mod raster;
 pub mod record;
 pub mod target;
 pub mod text;
+pub mod thumbnail;
 
 pub use figures::{Figure, Kind};
 pub use findings::Findings;
@@ -68,19 +68,19 @@ pub enum ReportError {
         /// The run's directory.
         run: String,
     },
-    /// Pictures that the run was not tested on.
+    /// Images that the run was not tested on.
     #[error(
-        "{dataset} is not what the run was tested on: its model is right on {right:.4} of {given} test pictures, \
+        "{dataset} is not what the run was tested on: its model is right on {right:.4} of {given} test images, \
          metrics.json says {expected_right:.4} of {expected}; name the run's own data set"
     )]
-    OtherPictures {
+    OtherImages {
         /// Name of the data set.
         dataset: String,
-        /// Its test pictures.
+        /// Its test images.
         given: usize,
         /// Share of right answers to them.
         right: f64,
-        /// Test pictures of the run.
+        /// Test images of the run.
         expected: usize,
         /// Share of right answers that the run had.
         expected_right: f64,
@@ -100,9 +100,9 @@ pub enum ReportError {
     /// A tensor operation failed.
     #[error("report: {}", one_line(.0))]
     Candle(#[from] candle_core::Error),
-    /// A picture could not be encoded.
-    #[error("report: a picture cannot be encoded: {0}")]
-    Picture(#[from] png::EncodingError),
+    /// An image could not be encoded.
+    #[error("report: an image cannot be encoded: {0}")]
+    Thumbnail(#[from] png::EncodingError),
     /// A chart could not be drawn.
     #[error("report: a chart cannot be drawn: {reason}")]
     Chart {

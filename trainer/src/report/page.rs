@@ -117,7 +117,7 @@ struct ConfusionRow {
 
 struct ClassRow {
     name: String,
-    pictures: String,
+    images: String,
     rates: [String; 3],
     /// Of precision and recall; empty where there are images enough.
     intervals: [String; 2],
@@ -213,7 +213,7 @@ fn section(index: usize, run: &RunRecord, findings: &Findings) -> Result<Section
         heading: format!("{} on {}", config.model, config.dataset),
         path: in_one_line(&run.directory.path().display().to_string()).into_owned(),
         about: format!(
-            "A network that tells {} classes of {} apart, trained on {} pictures of {} with recipe {} and seed {}, chosen by \
+            "A network that tells {} classes of {} apart, trained on {} images of {} with recipe {} and seed {}, chosen by \
              {} others, tested on {} that chose nothing. Written by trainer {}.",
             config.class_names.len(),
             config.dataset,
@@ -326,7 +326,7 @@ fn confusions(run: &RunRecord, confusion: &Confusion) -> Vec<ConfusionRow> {
 fn rates(run: &RunRecord, confusion: &Confusion) -> Vec<ClassRow> {
     let row = |(class, name): (usize, &String)| ClassRow {
         name: name.clone(),
-        pictures: thousands(confusion.images(class)),
+        images: thousands(confusion.images(class)),
         rates: answers::rates(confusion, class)
             .map(|rate| rate.map_or_else(|| "–".to_owned(), |rate| format!("{rate:.3}"))),
         intervals: [
@@ -382,7 +382,7 @@ fn commands(run: &RunRecord) -> Vec<(&'static str, String)> {
     };
     vec![
         ("Accuracy again, class by class, as the chip would answer", format!("trainer eval {model}{data}")),
-        ("What a picture of your own shows", format!("trainer predict {model} picture.png")),
+        ("What an image of your own shows", format!("trainer predict {model} image.png")),
         ("The model file again, the same bytes", format!("trainer export {run_path} --out model.bin")),
         ("Every figure as a file", format!("trainer plot {run_path} --format png")),
         (

@@ -31,7 +31,7 @@ pub enum Color {
 /// The colors of curves, in the order in which they are given out.
 pub const SERIES: [Color; 6] = [Color::Blue, Color::Vermillion, Color::Ink, Color::Sky, Color::Brown, Color::Violet];
 
-/// The color of a number below zero in pictures of weights.
+/// The color of a number below zero in images of weights.
 pub const NEGATIVE: [u8; 3] = [0x00, 0x72, 0xB2];
 /// The color of zero.
 pub const ZERO: [u8; 3] = [0xF4, 0xF4, 0xF2];

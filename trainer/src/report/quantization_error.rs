@@ -19,10 +19,10 @@ use crate::quantize::signal::{Signal, signals};
 use crate::run::RunError;
 use crate::train::evaluate::EvaluateError;
 
-/// Pictures that are looked at.
-pub const PICTURES: usize = 500;
+/// Images that are looked at.
+pub const IMAGES: usize = 500;
 
-/// Pictures per forward pass of the float model.
+/// Images per forward pass of the float model.
 const BATCH: usize = 50;
 
 /// What one layer's output loses.
@@ -49,11 +49,11 @@ pub fn measure(
     let mut noises = vec![Noise::default(); stages.len()];
     let mut arena = model_file::arena(file)?;
     let mut network = infer_core::Network::new(file, &mut arena)?;
-    let indices: Vec<usize> = (0..images.len().min(PICTURES)).collect();
+    let indices: Vec<usize> = (0..images.len().min(IMAGES)).collect();
     for indices in indices.chunks(BATCH) {
-        let (pictures, _) = batch::gather(images, indices)?;
+        let (inputs, _) = batch::gather(images, indices)?;
         let mut float: Vec<Option<Tensor>> = vec![None; model.architecture().layers.len()];
-        model.forward_traced(&pictures, |layer, activation| {
+        model.forward_traced(&inputs, |layer, activation| {
             float[layer] = Some(activation.clone());
             Ok(())
         })?;
@@ -79,7 +79,7 @@ pub fn measure(
     Ok(errors.map(|(stage, noise)| LayerError { layer: stage.last_index(), decibels: noise.decibels() }).collect())
 }
 
-/// One row of values per picture.
+/// One row of values per image.
 fn rows(activation: Option<Tensor>) -> candle_core::Result<Vec<Vec<f32>>> {
     match activation {
         Some(activation) => activation.flatten(1, D::Minus1)?.to_vec2(),

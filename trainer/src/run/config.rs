@@ -23,7 +23,7 @@ pub struct RunConfig {
     pub trainer: String,
     /// Name of the architecture.
     pub model: String,
-    /// Shape of a picture.
+    /// Shape of an image.
     pub input: Shape,
     /// The layers.
     pub layers: Vec<Layer>,
@@ -33,7 +33,7 @@ pub struct RunConfig {
     pub dataset: String,
     /// Names of the classes in the order of the logits.
     pub class_names: Vec<String>,
-    /// What was done to its pictures; runs of older versions do not say it.
+    /// What was done to its images; runs of older versions do not say it.
     #[serde(default)]
     pub preprocessing: Preprocessing,
     /// The directory that they came from, where one was named.
@@ -113,7 +113,7 @@ pub struct Accuracies {
 }
 
 impl RunConfig {
-    /// Of a run of this trainer that has not begun: pictures without a directory, held out by the run's own seed, no teachers, no
+    /// Of a run of this trainer that has not begun: images without a directory, held out by the run's own seed, no teachers, no
     /// calibration yet.
     ///
     /// # Errors

@@ -9,7 +9,7 @@
 //! | `weights.safetensors` | the float weights |
 //! | `model.bin` | the quantized model |
 //! | `frames.bin` | a few test images for firmware to classify: [`frames`] |
-//! | `answers.csv`, `report.json`, `report.html` | what the model says of the test pictures: [`report`](crate::report) |
+//! | `answers.csv`, `report.json`, `report.html` | what the model says of the test images: [`report`](crate::report) |
 //! | `unfinished` | where the training stands, as long as it is not over |
 //! | `skipped.txt` | the files that `--skip-unreadable` left out |
 

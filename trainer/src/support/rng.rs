@@ -16,15 +16,15 @@ pub enum Purpose {
     Shuffle = 2,
     /// Which images are held out for validation.
     Split = 3,
-    /// The built-in `garments` pictures; index: the picture.
+    /// The built-in `garments` images; index: the image.
     Garments = 4,
     /// Which training images calibrate the activations.
     Calibrate = 5,
-    /// What happens to pictures; index: the step.
+    /// What happens to images; index: the step.
     Augment = 6,
     /// Which values are left out; index: the step.
     Dropout = 7,
-    /// Which pictures are mixed, and how; index: the step.
+    /// Which images are mixed, and how; index: the step.
     Mixup = 8,
     /// The seed that quantization-aware fine-tuning draws from.
     FineTune = 9,

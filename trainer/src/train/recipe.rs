@@ -48,10 +48,10 @@ pub struct Recipe {
     /// Share of a target that is spread over all classes (Szegedy and others 2016).
     #[serde(default)]
     pub label_smoothing: f64,
-    /// Both parameters of the beta distribution that mixes two pictures (Zhang and others 2018); 0: none are mixed.
+    /// Both parameters of the beta distribution that mixes two images (Zhang and others 2018); 0: none are mixed.
     #[serde(default)]
     pub mixup: f64,
-    /// What happens to pictures.
+    /// What happens to images.
     #[serde(default)]
     pub augment: Augment,
     /// How it is learned from a teacher, where there is one.
@@ -82,15 +82,15 @@ pub enum Monitor {
     Accuracy,
 }
 
-/// What may happen to a picture.
+/// What may happen to an image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Augment {
     /// Probability of a mirror image, left for right.
     pub flip: f64,
-    /// Pixels by which a picture moves at most, in each direction; what comes in is black.
+    /// Pixels by which an image moves at most, in each direction; what comes in is black.
     pub shift: usize,
-    /// Probability that a rectangle is painted over with noise (Zhong and others 2017), 2 to 33% of the picture.
+    /// Probability that a rectangle is painted over with noise (Zhong and others 2017), 2 to 33% of the image.
     pub erase: f64,
 }
 
@@ -100,7 +100,7 @@ pub struct Augment {
 pub struct Distillation {
     /// What counts of the loss: the teachers' answers this much, the labels the rest.
     pub weight: f64,
-    /// What logits are divided by before they become probabilities: over 1 it is heard what else a picture resembles.
+    /// What logits are divided by before they become probabilities: over 1 it is heard what else an image resembles.
     pub temperature: f64,
 }
 
@@ -180,7 +180,7 @@ const BUILT_IN: [(&str, &str); 2] =
 /// Epochs at most: more than any training has patience for, few enough that their steps can be counted.
 const MOST_EPOCHS: usize = 1_000_000;
 
-/// Pictures of a step at most.
+/// Images of a step at most.
 const MOST_BATCH: usize = 65_536;
 
 /// Bytes that a step may take.
@@ -218,14 +218,14 @@ pub enum RecipeError {
         /// What it must be.
         range: &'static str,
     },
-    /// Steps of more pictures than there is memory for.
+    /// Steps of more images than there is memory for.
     #[error(
-        "a step of {pictures} pictures takes about {gigabytes} GB with this network, and more than {} are not tried; \
+        "a step of {images} images takes about {gigabytes} GB with this network, and more than {} are not tried; \
          choose a smaller batch size", MOST_MEMORY >> 30
     )]
     Batch {
-        /// Pictures of a step.
-        pictures: usize,
+        /// Images of a step.
+        images: usize,
         /// Memory that they take, about.
         gigabytes: usize,
     },
@@ -292,17 +292,17 @@ impl Recipe {
         }
     }
 
-    /// Refuses steps of so many pictures, of `images` there are, that a desk has no memory for what the layers put out and their
+    /// Refuses steps of so many images, of `images` there are, that a desk has no memory for what the layers put out and their
     /// gradients.
     ///
     /// # Errors
     /// [`RecipeError::Batch`].
     pub fn check_batch(&self, architecture: &Architecture, images: usize) -> Result<(), RecipeError> {
-        let pictures = self.batch_size.min(images);
+        let images = self.batch_size.min(images);
         let values: usize = architecture.layers.iter().map(|shaped| shaped.input.len() + shaped.output.len()).sum();
         // Each once as it is, once as its gradient, and as much again while an operation goes on.
-        let bytes = pictures.saturating_mul(values).saturating_mul(4 * size_of::<f32>());
-        if bytes > MOST_MEMORY { Err(RecipeError::Batch { pictures, gigabytes: bytes >> 30 }) } else { Ok(()) }
+        let bytes = images.saturating_mul(values).saturating_mul(4 * size_of::<f32>());
+        if bytes > MOST_MEMORY { Err(RecipeError::Batch { images, gigabytes: bytes >> 30 }) } else { Ok(()) }
     }
 
     /// Refuses numbers that no training can run with.
@@ -496,13 +496,13 @@ mod tests {
     }
 
     #[test]
-    fn a_step_of_more_pictures_than_there_is_memory_for_is_refused() {
+    fn a_step_of_more_images_than_there_is_memory_for_is_refused() {
         let large = Architecture::built_in("large").unwrap();
         let recipe = |batch_size| Recipe { batch_size, ..Recipe::built_in("tutorial").unwrap() };
         recipe(1000).check_batch(&large, 57_000).unwrap();
         recipe(57_000).check_batch(&large, 1000).unwrap();
         let message = recipe(57_000).check_batch(&large, 57_000).unwrap_err().to_string();
-        assert!(message.starts_with("a step of 57000 pictures takes about "), "{message}");
+        assert!(message.starts_with("a step of 57000 images takes about "), "{message}");
         assert!(message.ends_with("; choose a smaller batch size"), "{message}");
     }
 

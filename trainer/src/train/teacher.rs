@@ -1,7 +1,7 @@
-//! Learning from larger networks: what they make of a picture tells more than its label does (Hinton and others 2015).
+//! Learning from larger networks: what they make of an image tells more than its label does (Hinton and others 2015).
 //!
-//! A teacher sees each training picture as its student does, mirrored and moved, but without noise and unmixed. What it
-//! answers is kept: there are only so many ways to move a picture, and where they are too many it is asked again.
+//! A teacher sees each training image as its student does, mirrored and moved, but without noise and unmixed. What it
+//! answers is kept: there are only so many ways to move an image, and where they are too many it is asked again.
 
 use std::collections::HashMap;
 
@@ -26,10 +26,10 @@ impl Teacher {
     }
 
     /// The mean over all networks of `softmax(logits / temperature)`, `[n, classes]`.
-    fn probabilities(&self, pictures: &Tensor, temperature: f64) -> Result<Vec<f32>> {
+    fn probabilities(&self, inputs: &Tensor, temperature: f64) -> Result<Vec<f32>> {
         let mut mean = Vec::new();
         for model in &self.models {
-            let logits = (model.forward(pictures)? / temperature)?;
+            let logits = (model.forward(inputs)? / temperature)?;
             let probabilities = candle_nn::ops::softmax_last_dim(&logits)?.flatten_all()?.to_vec1::<f32>()?;
             mean.resize(probabilities.len(), 0.0);
             let share = 1.0 / self.models.len() as f32;
@@ -42,13 +42,13 @@ impl Teacher {
 /// Numbers that are kept at most, 256 MB of them.
 const MOST_KEPT: usize = 64 << 20;
 
-/// What a teacher says of the pictures of one training run.
+/// What a teacher says of the images of one training run.
 pub struct Lessons<'a> {
     teacher: &'a Teacher,
     images: &'a Images,
     augment: Augment,
     temperature: f64,
-    /// For each picture and each motion, once it was asked for.
+    /// For each image and each motion, once it was asked for.
     known: HashMap<usize, Box<[f32]>>,
     /// Numbers in it at most.
     most_kept: usize,
@@ -61,7 +61,7 @@ impl<'a> Lessons<'a> {
         Self { teacher, images, augment, temperature, known: HashMap::new(), most_kept: MOST_KEPT }
     }
 
-    /// Probabilities `[n, classes]` for pictures that were moved so.
+    /// Probabilities `[n, classes]` for images that were moved so.
     ///
     /// # Errors
     /// Those of candle.
@@ -83,8 +83,8 @@ impl<'a> Lessons<'a> {
             }
         }
         if !asked.is_empty() {
-            let pictures = batch::pictures(&pixels, shape)?;
-            let answers = self.teacher.probabilities(&pictures, self.temperature)?;
+            let inputs = batch::inputs(&pixels, shape)?;
+            let answers = self.teacher.probabilities(&inputs, self.temperature)?;
             for (place, answer) in asked.iter().zip(answers.chunks_exact(answers.len() / asked.len())) {
                 self.known.insert(*place, answer.into());
             }
@@ -111,7 +111,7 @@ mod tests {
         Images::new(Shape { height: 4, width: 4, channels: 1 }, pixels, vec![0, 1, 2, 0, 1])
     }
 
-    /// Whether a student that moves its pictures so hears the same bits alone, among others, and from memory; and how many
+    /// Whether a student that moves its images so hears the same bits alone, among others, and from memory; and how many
     /// answers are in memory at last.
     fn known_after_40_rounds(augment: Augment, most_kept: usize) -> usize {
         let (teacher, images) = (Teacher::new(vec![network(1)]), images());
@@ -122,7 +122,7 @@ mod tests {
             let shares = lessons.shares(&indices, &batch.motions).unwrap();
             for ((&index, &motion), shares) in indices.iter().zip(&batch.motions).zip(shares.chunks(3)) {
                 let moved = augment.moved(&images.image(index).unwrap(), images.shape(), motion);
-                let alone = teacher.probabilities(&batch::pictures(&moved, images.shape()).unwrap(), 2.0).unwrap();
+                let alone = teacher.probabilities(&batch::inputs(&moved, images.shape()).unwrap(), 2.0).unwrap();
                 assert_eq!(shares, alone);
             }
         }
@@ -130,14 +130,14 @@ mod tests {
     }
 
     #[test]
-    fn a_student_hears_what_the_teacher_says_of_the_moved_picture_however_often_it_asks() {
+    fn a_student_hears_what_the_teacher_says_of_the_moved_image_however_often_it_asks() {
         let augment = Augment { flip: 0.5, shift: 1, erase: 1.0 };
         assert!(known_after_40_rounds(augment, MOST_KEPT) > 30);
     }
 
     #[test]
     fn memory_grows_with_what_was_asked_and_only_so_far() {
-        // In four million ways each of the pictures could be moved; three are asked for at a time.
+        // In four million ways each of the images could be moved; three are asked for at a time.
         let augment = Augment { flip: 0.5, shift: 1024, erase: 0.0 };
         assert!(known_after_40_rounds(augment, MOST_KEPT) > 100);
         assert!((1..=10).contains(&known_after_40_rounds(augment, 3 * 7)));
@@ -146,10 +146,10 @@ mod tests {
     #[test]
     fn of_two_teachers_the_mean_counts_and_a_temperature_softens() {
         let images = images();
-        let pictures = batch::pictures(&images.image(0).unwrap(), images.shape()).unwrap();
+        let inputs = batch::inputs(&images.image(0).unwrap(), images.shape()).unwrap();
         let said = |seeds: &[u64], temperature| {
             let teacher = Teacher::new(seeds.iter().map(|&seed| network(seed)).collect());
-            teacher.probabilities(&pictures, temperature).unwrap()
+            teacher.probabilities(&inputs, temperature).unwrap()
         };
         let (one, other, both) = (said(&[1], 1.0), said(&[2], 1.0), said(&[1, 2], 1.0));
         for class in 0..3 {

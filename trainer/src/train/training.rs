@@ -157,15 +157,15 @@ impl<'a> Training<'a> {
             None => None,
         };
         let mut targets = targets(recipe, batch.labels, heard, self.classes);
-        let pictures = match &mut targets {
+        let inputs = match &mut targets {
             Targets::Shares(voices) if recipe.mixup > 0.0 => {
-                mix(recipe.mixup, batch.pictures, voices, &mut stream(Purpose::Mixup))?
+                mix(recipe.mixup, batch.inputs, voices, &mut stream(Purpose::Mixup))?
             }
-            _ => batch.pictures,
+            _ => batch.inputs,
         };
         let mut generator = stream(Purpose::Dropout);
         let dropout = (recipe.dropout > 0.0).then_some(Dropout { rate: recipe.dropout, generator: &mut generator });
-        self.model.loss_and_gradients(&pictures, targets, dropout)
+        self.model.loss_and_gradients(&inputs, targets, dropout)
     }
 }
 

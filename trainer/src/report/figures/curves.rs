@@ -81,7 +81,7 @@ pub fn draw(runs: &[&RunRecord]) -> Result<Option<Figure>, ReportError> {
     let figure = Figure::new(
         Kind::Curves,
         if several { "Training, run by run" } else { "Training" },
-        "Of training pictures the mean over an epoch's steps, each taken before its update; of validation pictures after \
+        "Of training images the mean over an epoch's steps, each taken before its update; of validation images after \
          the epoch. The ring is the epoch whose weights were kept.",
         drawing,
     );

@@ -43,12 +43,12 @@ fn every_unusable_folder_is_refused_with_what_where_and_what_to_do() {
         ),
         (
             &["crow/1.png", "crow/2.png", "crow/3.png", "wren/1.png", "wren/2.png"],
-            "DIR/wren holds 2 pictures, too few to have one in each of the parts train, validation and test; \
+            "DIR/wren holds 2 images, too few to have one in each of the parts train, validation and test; \
              add some, at least 3 are needed",
         ),
         (
             &["train/crow/1.png", "train/crow/2.png", "train/wren/1.png", "test/crow/1.png", "test/wren/1.png"],
-            "DIR/train/wren holds 1 pictures, too few to have one in each of the parts train and validation; add some, \
+            "DIR/train/wren holds 1 images, too few to have one in each of the parts train and validation; add some, \
              at least 2 are needed",
         ),
         (
@@ -82,7 +82,7 @@ fn every_unusable_folder_is_refused_with_what_where_and_what_to_do() {
         ),
         (
             &["crow/a\nb.png", "wren/1.png"],
-            "\"DIR/crow/a\\nb.png\": the name of a picture must be without a line break or another control character; rename the file",
+            "\"DIR/crow/a\\nb.png\": the name of an image must be without a line break or another control character; rename the file",
         ),
         (&["train/crow/1.png", "train/wren/1.png", "test/crow/a/1.png", "test/wren/1.png"], NESTED),
     ];
@@ -123,13 +123,13 @@ fn links_are_followed_and_those_that_lead_nowhere_or_in_circles_are_named() {
         (
             "crow/nowhere.png",
             "none.png",
-            "1 of 10 pictures cannot be read; replace or remove them, or leave them out with \
+            "1 of 10 images cannot be read; replace or remove them, or leave them out with \
             --skip-unreadable:\n  DIR/crow/nowhere.png: No such file or directory",
         ),
         (
             "crow/circle.png",
             "circle.png",
-            "1 of 10 pictures cannot be read; replace or remove them, or leave them out with \
+            "1 of 10 images cannot be read; replace or remove them, or leave them out with \
             --skip-unreadable:\n  DIR/crow/circle.png: Too many levels of symbolic links",
         ),
         ("owl", "owl", "DIR/owl: Too many levels of symbolic links"),
@@ -144,7 +144,7 @@ fn links_are_followed_and_those_that_lead_nowhere_or_in_circles_are_named() {
 }
 
 #[test]
-fn all_broken_pictures_of_all_parts_are_counted_and_the_first_five_named() {
+fn all_broken_images_of_all_parts_are_counted_and_the_first_five_named() {
     let names = BIRDS.map(|bird| format!("train/{bird}"));
     let directory = folder(&names.each_ref().map(String::as_str));
     add(directory.path(), &["test/crow/1.png", "test/wren/1.png"], 100);
@@ -172,7 +172,7 @@ fn all_broken_pictures_of_all_parts_are_counted_and_the_first_five_named() {
         assert_eq!(
             lines[0],
             format!(
-                "{expected_count} of 10 pictures cannot be read; replace or remove them, or leave them out with --skip-unreadable:"
+                "{expected_count} of 10 images cannot be read; replace or remove them, or leave them out with --skip-unreadable:"
             ),
             "without --input, headers tell the size before pixels are looked at"
         );
@@ -189,7 +189,7 @@ fn all_broken_pictures_of_all_parts_are_counted_and_the_first_five_named() {
 }
 
 #[test]
-fn what_is_no_picture_is_left_out_with_one_note_that_names_the_first_five() {
+fn what_is_no_image_is_left_out_with_one_note_that_names_the_first_five() {
     let directory = folder(&BIRDS);
     for file in ["readme.txt", ".hidden", "crow/.DS_Store", "crow/notes.txt", "wren/bird.psd", "wren/Thumbs.db"] {
         fs::write(directory.path().join(file), "").unwrap();
@@ -319,10 +319,10 @@ fn files_that_cannot_be_read_are_found_all_at_once_and_left_out_where_a_class_ha
     for file in broken {
         fs::write(directory.path().join(file), "none").unwrap();
     }
-    let found = trainer::dataset::pictures::unreadable(directory.path(), None, true).unwrap();
+    let found = trainer::dataset::folder::unreadable(directory.path(), None, true).unwrap();
     let paths: BTreeSet<_> = found.iter().map(|file| file.path.clone()).collect();
     assert_eq!(paths, broken.map(|file| directory.path().join(file)).into_iter().collect());
-    let listing = trainer::dataset::pictures::listing(&found);
+    let listing = trainer::dataset::folder::listing(&found);
     assert!(listing.lines().count() == 2 && listing.lines().all(|line| line.contains(".png\t")), "{listing}");
     let skipping = Request { skip: paths.clone(), ..request(directory.path()) };
     assert_eq!(all_shades(&load(&skipping).unwrap().dataset).len(), BIRDS.len() - 2);
@@ -335,7 +335,7 @@ fn files_that_cannot_be_read_are_found_all_at_once_and_left_out_where_a_class_ha
 fn all_images_of_a_directory_are_those_in_it_and_in_its_folders_in_natural_order() {
     let directory = folder(&["10.png", "9.png", "wren/2.png", "crow/1.png", "crow/deeper/1.png"]);
     fs::write(directory.path().join("notes.txt"), "notes").unwrap();
-    let (images, left_out) = trainer::dataset::pictures::images_of(directory.path()).unwrap();
+    let (images, left_out) = trainer::dataset::folder::images_of(directory.path()).unwrap();
     let names: Vec<String> =
         images.iter().map(|path| path.strip_prefix(directory.path()).unwrap().display().to_string()).collect();
     assert_eq!(names, ["9.png", "10.png", "crow/1.png", "wren/2.png"]);

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use trainer::dataset::{Dataset, Images, Loaded, Request, Testing, load};
 use trainer::image::{Conversion, Resize};
 
-/// Gray pictures of these names, 4 high and 3 wide, each in one shade that no other has.
+/// Gray images of these names, 4 high and 3 wide, each in one shade that no other has.
 pub(crate) fn folder(files: &[&str]) -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     add(directory.path(), files, 1);
@@ -53,7 +53,7 @@ pub(crate) fn refused(request: &Request) -> String {
     load(request).unwrap_err().to_string().replace(&directory, "DIR")
 }
 
-/// Shade and label of each picture.
+/// Shade and label of each image.
 pub(crate) fn shades(images: &Images) -> BTreeSet<(u8, u16)> {
     (0..images.len()).map(|index| (images.image(index).unwrap()[0], images.label(index))).collect()
 }

@@ -1,6 +1,6 @@
 //! What a user is told of a split that has too few images to choose from.
 
-use super::folder::Listing;
+use super::listing::Listing;
 use crate::dataset::first_few::first_few;
 use crate::dataset::held_out::{CopiedClass, StandIn};
 use crate::support::printable::in_one_line;

@@ -50,7 +50,7 @@ fn the_seed_changes_what_is_validated_on_and_never_what_is_tested_on() {
     assert_eq!((one.test.len(), half.test.len()), (11, 30));
     assert!(shades(&half.test).is_superset(&shades(&one.test)), "a larger share holds out more and releases none");
     assert_eq!(half.preprocessing.test_share(), Some(0.5));
-    // A test of the model finds the very same pictures again, and all of them only where it is told to.
+    // A test of the model finds the very same images again, and all of them only where it is told to.
     let test = |all| {
         let held_out = one.preprocessing.held_out();
         let testing = Some(Testing { held_out, all, ..testing(&one.class_names) });
@@ -87,7 +87,7 @@ fn parts_stay_what_they_are_and_only_missing_ones_are_split_off() {
 }
 
 #[test]
-fn the_same_picture_in_two_parts_or_two_classes_is_named_with_both_files() {
+fn the_same_image_in_two_parts_or_two_classes_is_named_with_both_files() {
     let names = ["train", "test"].map(|part| BIRDS.map(|bird| format!("{part}/{bird}"))).concat();
     let directory = folder(&names.iter().map(String::as_str).collect::<Vec<_>>());
     let path = |file: &str| directory.path().join(file);
@@ -125,7 +125,7 @@ fn a_test_takes_the_models_classes_in_its_order_and_refuses_others() {
     let Loaded { dataset, warnings, .. } = load(&test(&["wren", "owl", "crow"])).unwrap();
     assert_eq!(shades(&dataset.test), (1..=8).map(|shade| (shade, if shade > 4 { 0 } else { 2 })).collect());
     assert_eq!(dataset.class_names, ["wren", "owl", "crow"]);
-    assert_eq!(warnings, [format!("NOTE: {} holds no pictures of owl", directory.path().display())]);
+    assert_eq!(warnings, [format!("NOTE: {} holds no images of owl", directory.path().display())]);
     assert_eq!(refused(&test(&["wren", "owl"])), "DIR/crow: the model knows no class \"crow\", only wren, owl");
 }
 
@@ -188,7 +188,7 @@ fn a_class_of_copies_is_on_all_sides_and_named_and_one_of_two_images_is_refused(
     let directory = folder(&["crow/1.png", "crow/2.png", "crow/3.png", "wren/1.png", "wren/2.png"]);
     let message = refusal(&directory);
     let expected =
-        "DIR/wren holds 2 pictures, too few to have one in each of the parts train, validation and test; add some";
+        "DIR/wren holds 2 images, too few to have one in each of the parts train, validation and test; add some";
     assert!(message.starts_with(expected), "{message}");
     for copy in ["wren/3.png", "wren/4.png"] {
         fs::copy(directory.path().join("wren/1.png"), directory.path().join(copy)).unwrap();

@@ -1,8 +1,8 @@
-//! One's own pictures: a folder per class, with or without parts to train, validate and test on.
+//! One's own images: a folder per class, with or without parts to train, validate and test on.
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`folder`] | which images there are, and of which class: by names, and by the first bytes where these do not say |
+//! | [`listing`](mod@listing) | which images there are, and of which class: by names, and by the first bytes where these do not say |
 //! | `entries`, [`content`] | what a directory holds, and what a file is |
 //! | [`left_out`] | what is not used, and why |
 //! | `read` | decoding and converting them, on all cores |
@@ -14,10 +14,10 @@
 pub mod content;
 mod entries;
 pub mod error;
-pub mod folder;
 mod images_of;
 pub mod left_out;
 mod level;
+pub mod listing;
 mod notes;
 mod parts;
 mod read;
@@ -33,13 +33,13 @@ use super::request::{Loaded, Origin, Request, Testing, directory_name};
 use super::tested::{Candidates, SEED_OF_NAMES, Selection};
 use super::{DataError, Dataset, Images, split};
 use crate::image::{Conversion, HeldOut, Preprocessing};
-use folder::{Folder, Listing};
+use listing::{Folder, Listing};
 
 pub use error::FolderError;
 pub use images_of::images_of;
 pub use unreadable::{Unreadable, listing, unreadable};
 
-/// Reads a folder of pictures, to train on or to test with.
+/// Reads a folder of images, to train on or to test with.
 ///
 /// # Errors
 /// [`DataError::Folder`], [`DataError::Io`], [`DataError::Fraction`].
@@ -104,7 +104,7 @@ fn load_to_train(directory: &Path, request: &Request) -> Result<Loaded, DataErro
         Part { images: &test, name: &|index| name(&test, index), is_drawn: what.test.is_some() },
     ]);
     warnings.extend(duplicates.map_err(DataError::Pixels)?);
-    let preprocessing = Preprocessing::Pictures { conversion, held_out };
+    let preprocessing = Preprocessing::Converted { conversion, held_out };
     let dataset = Dataset { name: directory_name(directory), class_names, preprocessing, train, validation, test };
     Ok(Loaded { dataset, origin: Origin::Data(directory.to_owned()), warnings, tested: None })
 }
@@ -140,7 +140,7 @@ fn load_to_test(directory: &Path, request: &Request, testing: &Testing) -> Resul
     };
     let absent = names_without(&labels, &|_| true);
     if !absent.is_empty() {
-        warnings.push(format!("NOTE: {} holds no pictures of {}", directory.display(), absent.join(", ")));
+        warnings.push(format!("NOTE: {} holds no images of {}", directory.display(), absent.join(", ")));
     }
     let tested_labels: Vec<usize> = chosen.iter().map(|&index| labels[index]).collect();
     let left = names_without(&tested_labels, &|class| labels.contains(&class));
@@ -158,7 +158,7 @@ fn load_to_test(directory: &Path, request: &Request, testing: &Testing) -> Resul
     let dataset = Dataset {
         name: directory_name(directory),
         class_names,
-        preprocessing: Preprocessing::Pictures { conversion, held_out },
+        preprocessing: Preprocessing::Converted { conversion, held_out },
         train: none.clone(),
         validation: none,
         test,
@@ -196,7 +196,7 @@ fn by_name(labels: &[usize], classes: usize, what: Draw) -> Result<Drawn, ShortC
 fn too_few(short: ShortClass, pool: &Listing, what: Draw) -> DataError {
     let (ShortClass::Few { class, .. } | ShortClass::TestTakesAll { class, .. }) = short;
     let folder = pool.folders[class].clone();
-    let pictures = pool.labels.iter().filter(|&&label| usize::from(label) == class).count();
+    let images = pool.labels.iter().filter(|&&label| usize::from(label) == class).count();
     match short {
         ShortClass::Few { .. } => {
             let (parts, needed) = match (what.validation, what.test) {
@@ -205,7 +205,7 @@ fn too_few(short: ShortClass, pool: &Listing, what: Draw) -> DataError {
                 (None, Some(_)) => ("train and test", 2),
                 (None, None) => ("train", 1),
             };
-            FolderError::TooFew { folder, pictures, parts, needed }.into()
+            FolderError::TooFew { folder, images, parts, needed }.into()
         }
         ShortClass::TestTakesAll { different, held_out, most, .. } => {
             let share = what.test.unwrap_or_default();
