@@ -188,8 +188,8 @@ class Chromium:
         path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", **height)["data"]))
 
     def said(self):
-        """What the page said on the console, and what it asked for from elsewhere."""
-        said, asked = [], []
+        """What the page wrote to the console, and the addresses elsewhere that it requested."""
+        said, requested = [], []
         for event in self.events:
             method, parameters = event["method"], event.get("params", {})
             if method == "Log.entryAdded":
@@ -201,8 +201,8 @@ class Chromium:
             elif method == "Network.requestWillBeSent":
                 url = parameters["request"]["url"]
                 if not url.startswith("data:") and parameters.get("type") != "Document":
-                    asked.append(url)
-        return said, asked
+                    requested.append(url)
+        return said, requested
 
 
 def main():
@@ -228,12 +228,12 @@ def main():
                 for scheme in SCHEMES:
                     name = f"{page.parent.name}-{page.stem}-{view[0]}-{scheme}"
                     seen = chromium.look(page, view, scheme)
-                    said, asked = chromium.said()
+                    said, requested = chromium.said()
                     papers[scheme] = seen["paper"]
                     check(f"{name}: figures are drawn", 1 <= seen["figures"] == seen["drawn"], seen)
                     check(f"{name}: images are there", 1 <= seen["images"] == seen["loaded"], seen)
                     check(f"{name}: the console is silent", not said, said)
-                    check(f"{name}: nothing is fetched", not asked and not seen["external"], (asked, seen["external"]))
+                    check(f"{name}: nothing is fetched", not requested and not seen["external"], (requested, seen["external"]))
                     check(f"{name}: no script came in", seen["scripts"] == 0, seen["scripts"])
                     check(f"{name}: nothing overflows", seen["overflow"] <= 0 and not seen["wide"], seen)
                     check(f"{name}: words stay in their figure", not seen["cut"], seen["cut"])

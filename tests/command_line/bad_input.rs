@@ -269,7 +269,7 @@ fn names_that_a_terminal_would_obey_are_spelled_out_or_refused() {
     assert_eq!(config["dataset"], "evil\u{fffd}[31m\u{fffd}name");
     assert!(!is_garbled(&fs::read_to_string(home.path().join("run/report.html")).unwrap().replace('\t', "")));
 
-    // Runs of the same name are told apart by their paths.
+    // Runs of the same name are distinguished by their paths.
     let twin = home.path().join("twin\u{1b}[31m/run");
     fs::create_dir_all(&twin).unwrap();
     for entry in fs::read_dir(home.path().join("run")).unwrap() {

@@ -48,19 +48,19 @@ fn a_disk_without_room_for_a_checkpoint_costs_a_warning_and_not_the_training() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn warnings_that_nobody_can_be_told_cost_neither_the_training_nor_the_exit_code() {
+fn warnings_that_cannot_be_written_cost_neither_the_training_nor_the_exit_code() {
     let home = tempfile::tempdir().unwrap();
     let full = || fs::File::create("/dev/full").unwrap();
     // A checkpoint has no room, which is a warning.
-    let told_nothing =
+    let without_output =
         |arguments: &[&str]| limited_to(3000, home.path(), arguments).stderr(full()).status().unwrap().code();
     let fit = ["fit", "--dataset", "garments", "--model", "mlp", "--epochs", "2", "--out", "run", "--quiet"];
-    assert_eq!(told_nothing(&fit), Some(0));
+    assert_eq!(without_output(&fit), Some(0));
     assert_whole(&home.path().join("run"));
     assert!(home.path().join("run/model.bin").is_file());
-    assert_eq!(told_nothing(&["eval", "missing.bin"]), Some(1));
-    assert_eq!(told_nothing(&["predict", "run/model.bin", "missing.png"]), Some(1));
-    assert_eq!(told_nothing(&["fit", "--epochs", "0"]), Some(2));
+    assert_eq!(without_output(&["eval", "missing.bin"]), Some(1));
+    assert_eq!(without_output(&["predict", "run/model.bin", "missing.png"]), Some(1));
+    assert_eq!(without_output(&["fit", "--epochs", "0"]), Some(2));
 }
 
 #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! What a file, a folder or a run from elsewhere may ask of the host, and what it may not: memory, work, other files, lines of a
+//! What a file, a folder or a run from elsewhere may require of the host, and what it may not: memory, work, other files, lines of a
 //! terminal, and a place among the writers of a run.
 
 use std::fs;
@@ -42,7 +42,7 @@ fn assert_refused(directory: &Path, arguments: &[&str], expected: &str) {
     assert_eq!(said.lines().count(), 1, "{said}");
 }
 
-/// A model file of convolutions, of a kernel and channels each or else a max-pool, and of logits that infer-core loads, of zeros, whatever it asks for: [`trainer::export::model_file`] writes
+/// A model file of convolutions, of a kernel and channels each or else a max-pool, and of logits that infer-core loads, of zeros, whatever it needs: [`trainer::export::model_file`] writes
 /// none beyond the limits.
 fn model(metadata: &Metadata<'_>, shape: Shape, convolutions: &[Option<(u8, u16)>], classes: u16) -> Vec<u8> {
     let scale = 1.0 / 255.0;
@@ -126,7 +126,10 @@ fn models_that_ask_for_more_than_the_host_gives_are_refused_by_every_command_wit
     let slow = [vec![Some((7, 8)); 12], vec![None; 10]].concat();
     let cases = [
         (model(&metadata(&lines[0], "garments"), shape(1, 1, 1), &[], 65_535), "65535 classes, and at most 4096 are"),
-        (model(&metadata(&lines[1], "garments"), shape(1, 1, 1), &[], 4097), "4097 classes, and at most 4096 are told"),
+        (
+            model(&metadata(&lines[1], "garments"), shape(1, 1, 1), &[], 4097),
+            "4097 classes, and at most 4096 are supported",
+        ),
         (
             model(&metadata(&lines[2], "garments"), plain, &[], 2),
             "the name of a class is 256 bytes long, and at most 255 are read",
@@ -345,7 +348,7 @@ fn names_as_long_as_a_file_are_refused_where_they_are_read() {
     let mut many = whole.clone();
     many["class_names"] = (0..4097).map(|class| json!(class.to_string())).collect();
     fs::write(&file, many.to_string()).unwrap();
-    assert_fails(path, &["report", "run"], 1, &["run/run.json: 4097 classes, and at most 4096 are told apart here"]);
+    assert_fails(path, &["report", "run"], 1, &["run/run.json: 4097 classes, and at most 4096 are supported"]);
 
     let network = include_str!("../../trainer/architectures/mlp.toml").replace("\"mlp\"", &format!("\"{long}\""));
     fs::write(path.join("long.toml"), network).unwrap();
@@ -356,7 +359,7 @@ fn names_as_long_as_a_file_are_refused_where_they_are_read() {
 }
 
 #[test]
-fn an_image_in_a_report_that_asks_for_memory_is_refused() {
+fn an_image_in_a_report_that_needs_memory_is_refused() {
     let (home, _) = short_run();
     let path = home.path();
     let file = path.join("run/report.json");

@@ -109,7 +109,7 @@ fn inspect_says_what_it_needs() {
         path,
         &["inspect", "model.bin", "--quantization"],
         2,
-        &["model.bin is a file; --quantization asks for the directory of a run"],
+        &["model.bin is a file; --quantization needs the directory of a run"],
     );
     assert_fails(path, &["inspect", "run", "--data", "birds"], 2, &["--quantization"]);
     assert_fails(path, &["inspect", "missing.bin"], 1, &["missing.bin: No such file"]);

@@ -176,7 +176,7 @@ fn export_writes_the_same_bytes_again_and_the_same_seed_the_same_model() {
 fn a_recipe_asks_for_epochs_with_rounded_numbers_and_they_show_everywhere() {
     let home = tempfile::tempdir().unwrap();
     let recipe = include_str!("../../trainer/recipes/tutorial.toml").to_owned()
-        + "\n[for.mlp.quantization_aware]\nepochs = 2\nlearning_rate = 1e-3\n";
+        + "\n[override.mlp.quantization_aware]\nepochs = 2\nlearning_rate = 1e-3\n";
     fs::write(home.path().join("aware.toml"), recipe).unwrap();
     let fit =
         ["fit", "--dataset", "garments", "--model", "mlp", "--recipe", "aware.toml", "--epochs", "1", "--out", "run"];
@@ -254,7 +254,7 @@ fn a_run_never_overwrites_an_older_one() {
         let output = trainer(home.path(), &fit);
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         assert!(text(&output.stdout).contains(&format!("mlp-garments-48-{number}")));
-        assert_eq!(text(&output.stderr), "", "garments that were asked for are no cause for a warning");
+        assert_eq!(text(&output.stderr), "", "garments that were requested are no cause for a warning");
     }
 }
 
@@ -364,7 +364,7 @@ fn every_subcommand_shows_an_example() {
 }
 
 #[test]
-fn a_student_holds_out_what_its_teacher_held_out_and_says_who_taught_it() {
+fn a_student_holds_out_what_its_teacher_held_out_and_names_its_teacher() {
     let (home, _) = short_run();
     let student = |teachers: &[&'static str]| {
         let fit =

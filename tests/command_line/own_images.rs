@@ -157,7 +157,7 @@ fn predict_prints_a_line_an_image_and_goes_on_where_one_cannot_be_read() {
 }
 
 #[test]
-fn models_of_byte_images_take_images_of_their_size_and_others_only_when_told_how() {
+fn models_of_byte_images_take_images_of_their_size_and_others_only_with_resize() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path();
     succeed(
@@ -189,7 +189,7 @@ fn models_of_byte_images_take_images_of_their_size_and_others_only_when_told_how
 }
 
 #[test]
-fn eval_finds_the_held_out_images_again_whatever_the_seed_and_all_of_them_when_told() {
+fn eval_finds_the_held_out_images_again_whatever_the_seed_and_all_of_them_where_requested() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path();
     shapes::write(&path.join("mine"), 0..40, (16, 16), "png").unwrap();
@@ -385,7 +385,7 @@ fn fit_leaves_test_images_for_firmware_and_frames_writes_others() {
     succeed(path, &["frames", "birds.bin", "--data", "shapes", "--count", "3", "--out", "three.frames"]);
     let three = read_frames(&fs::read(path.join("three.frames")).unwrap()).1;
     assert_eq!(three.iter().map(|(class, _)| *class).collect::<Vec<_>>(), [0, 1, 3]);
-    // All that there are, where more are asked for.
+    // All that there are, where more are requested.
     succeed(path, &["frames", "birds.bin", "--data", "shapes", "--count", "100", "--out", "all.frames"]);
     assert!(fs::read(path.join("all.frames")).unwrap() == left);
 

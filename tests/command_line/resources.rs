@@ -51,7 +51,7 @@ fn fewer_threads_than_are_wanted_do_the_same_work() {
         assert_eq!(output.status.code(), Some(0), "{limits}: {said}");
         assert!(output.stdout == expected, "{limits}");
         assert!(said.contains("NOTE: the system does not allow 4 threads ("), "{limits}: {said}");
-        assert!(threads == 0 || said.contains("RAYON_NUM_THREADS=1 asks for no more"), "{limits}: {said}");
+        assert!(threads == 0 || said.contains("RAYON_NUM_THREADS=1 requests no more"), "{limits}: {said}");
     }
     // Training and Ctrl-C too, and to the same bytes: work is cut by shape and not by threads.
     let fit = ["fit", "--dataset", "garments", "--model", "mlp", "--epochs", "1", "--out", "alone", "--quiet"];

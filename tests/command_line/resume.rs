@@ -65,7 +65,7 @@ fn a_run_killed_at_ten_moments_comes_to_the_same_bytes() {
     let run = home.path().join("run");
     let mut random = 0x9E37_79B9_u64;
     let mut kills = 0;
-    // `.ci/long` asks for more.
+    // `.ci/long` sets more.
     let most = std::env::var("THIMBLE_KILLS").map_or(10, |kills| kills.parse().unwrap());
     while kills < most {
         let begun = run.join("run.json").is_file();
@@ -146,7 +146,7 @@ fn a_second_interrupt_ends_at_once_and_leaves_whole_files() {
     fs::write(home.path().join("all.toml"), recipe).unwrap();
     let fit = ["fit", "--dataset", "garments", "--model", "large", "--recipe", "all.toml", "--out", "run"];
     let mut child = start(home.path(), &[&fit[..], &["--export", "model.bin"]].concat());
-    // By then it listens.
+    // By then the handlers are installed.
     wait_for(&home.path().join("run/unfinished"));
     let interrupt = |child: &Child| Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(interrupt(&child).success());
@@ -200,7 +200,7 @@ fn a_signal_that_was_ignored_from_the_start_stays_ignored_and_each_other_one_is_
 
 #[cfg(unix)]
 #[test]
-fn programs_are_told_of_an_interrupt_and_not_of_an_end() {
+fn programs_are_informed_of_an_interrupt_and_not_of_an_end() {
     let home = tempfile::tempdir().unwrap();
     fs::write(home.path().join("all.toml"), RECIPE).unwrap();
     let child = start(home.path(), &[&FIT[..], &["--out", "run", "--json"]].concat());

@@ -138,10 +138,10 @@ fn recipe_strong_says_that_it_mirrors_images_of_ones_own_and_flags_decide() {
     let note = "NOTE: recipe strong mirrors images left for right";
     let cases: [(&str, &[&str], f64, bool); 7] = [
         ("strong", &["--recipe", "strong"], 0.5, true),
-        ("asked", &["--recipe", "strong", "--flip"], 0.5, false),
+        ("given", &["--recipe", "strong", "--flip"], 0.5, false),
         ("refused", &["--recipe", "strong", "--no-flip"], 0.0, false),
         ("tutorial", &[], 0.0, false),
-        ("tutorial-asked", &["--flip"], 0.5, false),
+        ("tutorial-given", &["--flip"], 0.5, false),
         ("mlp", &["--recipe", "strong", "--model", "mlp"], 0.0, false),
         ("own", &["--recipe", "own.toml"], 0.5, false),
     ];

@@ -41,7 +41,7 @@ fn a_quiet_fit_says_nothing_and_leaves_everything() {
 }
 
 #[test]
-fn a_program_is_told_of_each_epoch_and_of_the_results_in_lines_of_json() {
+fn each_epoch_and_the_results_are_reported_to_programs_in_lines_of_json() {
     let home = tempfile::tempdir().unwrap();
     let output = fit(home.path(), &["--json"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
@@ -74,7 +74,7 @@ fn colors_are_for_terminals_and_for_who_forces_them() {
     assert!(!fit_with(&[]).contains('\u{1b}'), "a pipe is no terminal");
     let forced = fit_with(&[("CLICOLOR_FORCE", "1")]);
     assert!(forced.contains("\u{1b}[32m  best\u{1b}[0m"), "{forced}");
-    assert!(!fit_with(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]).contains('\u{1b}'), "NO_COLOR is heard");
+    assert!(!fit_with(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]).contains('\u{1b}'), "NO_COLOR has effect");
 }
 
 #[test]

@@ -184,24 +184,24 @@ fn a_network_that_fakes_its_codes_fakes_those_of_infer_core() {
     let mut equal = [(0, 0); 3];
     for index in 0..100 {
         let (input, _) = batch::gather(&dataset.validation, &[index]).unwrap();
-        let mut told: Vec<Vec<u8>> = Vec::new();
+        let mut expected: Vec<Vec<u8>> = Vec::new();
         let fake = |layer: usize, activation: Tensor| {
             let Some(codes) = scales[layer].as_ref().and_then(|scales| scales.output) else { return Ok(activation) };
             let mut values = activation.flatten_all()?.to_vec1::<f32>()?;
             fake_activations(&mut values, codes);
             let code = |value: &f32| (value / codes.scale).round() as i32 + i32::from(codes.zero_point);
-            told.push(values.iter().map(|value| u8::try_from(code(value)).unwrap()).collect());
+            expected.push(values.iter().map(|value| u8::try_from(code(value)).unwrap()).collect());
             Tensor::from_vec(values, activation.dims(), &Device::Cpu)
         };
         faked.forward_edited(&input, fake).unwrap();
-        let mut told = told.into_iter().zip(&mut equal);
+        let mut expected = expected.into_iter().zip(&mut equal);
         let compare = |_, codes: &[u8]| {
-            let (told, (equal, all)) = told.next().unwrap();
-            assert_eq!(told.len(), codes.len());
-            *equal += told.iter().zip(codes).filter(|(told, code)| told == code).count();
+            let (expected, (equal, all)) = expected.next().unwrap();
+            assert_eq!(expected.len(), codes.len());
+            *equal += expected.iter().zip(codes).filter(|(expected, code)| expected == code).count();
             *all += codes.len();
             // Where a sum is next to half a step, floats and integers may round apart, and what follows with them.
-            assert!(told.iter().zip(codes).all(|(told, &code)| told.abs_diff(code) <= 1));
+            assert!(expected.iter().zip(codes).all(|(expected, &code)| expected.abs_diff(code) <= 1));
         };
         network.classify_traced(&dataset.validation.image(index).unwrap(), compare).unwrap();
     }

@@ -176,7 +176,7 @@ fn a_split_that_leaves_a_class_without_a_side_is_refused_by_class() {
     assert_eq!((dataset.train.len(), dataset.validation.len(), dataset.test.len()), (0, 0, 30));
 }
 
-/// Nobody listens on port 9 of the loopback interface: a network that is down, at once.
+/// There is no server on port 9 of the loopback interface: a network that is down, at once.
 fn offline(cache: &Path) -> Environment {
     Environment {
         fashion_mnist_dir: None,
@@ -188,8 +188,8 @@ fn offline(cache: &Path) -> Environment {
 #[test]
 fn without_fashion_mnist_garments_take_its_place_with_a_warning_unless_it_was_named() {
     let cache = tempfile::tempdir().unwrap();
-    let ask = |choice| load(&Request { choice, environment: offline(cache.path()), ..Request::default() });
-    let Loaded { dataset, origin, warnings, .. } = ask(DatasetChoice::Auto).unwrap();
+    let request = |choice| load(&Request { choice, environment: offline(cache.path()), ..Request::default() });
+    let Loaded { dataset, origin, warnings, .. } = request(DatasetChoice::Auto).unwrap();
     let [warning] = &warnings[..] else { panic!("{warnings:?}") };
     assert_eq!((dataset.name.as_str(), origin), ("garments", Origin::BuiltIn));
     for part in
@@ -197,8 +197,8 @@ fn without_fashion_mnist_garments_take_its_place_with_a_warning_unless_it_was_na
     {
         assert!(warning.contains(part), "{warning}");
     }
-    assert_eq!(ask(DatasetChoice::Garments).unwrap().warnings, [""; 0]);
-    let message = ask(DatasetChoice::FashionMnist).unwrap_err().to_string();
+    assert_eq!(request(DatasetChoice::Garments).unwrap().warnings, [""; 0]);
+    let message = request(DatasetChoice::FashionMnist).unwrap_err().to_string();
     assert!(
         message.starts_with("Fashion-MNIST is not to be had") && message.contains("--dataset garments"),
         "{message}"
@@ -291,7 +291,7 @@ fn images_of_any_height_and_width_and_any_number_of_classes_are_read() {
 }
 
 #[test]
-fn images_of_idx_files_are_brought_to_the_size_that_is_asked_for() {
+fn images_of_idx_files_are_brought_to_the_size_that_is_requested() {
     let directory = whole_set();
     let input = infer_core::Shape { height: 8, width: 10, channels: 1 };
     let conversion = Some(Conversion::new(input, Resize::Fit).unwrap());

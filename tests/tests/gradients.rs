@@ -4,7 +4,7 @@ use candle_core::{Device, Tensor, Var};
 use candle_nn::Optimizer;
 use trainer::network::Architecture;
 use trainer::network::FloatModel;
-use trainer::network::autograd::{self, Conv2dOptions, Padding, Targets, Voice};
+use trainer::network::autograd::{self, Conv2dOptions, Padding, SoftTarget, Targets};
 use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
 use trainer::train::adam::{Adam, AdamConfig};
 
@@ -194,33 +194,33 @@ fn cross_entropy_and_its_gradient_are_those_of_plain_loops() {
         vec![losses.sum::<f64>() / n as f64]
     };
     let operation = |variables: &[Var]| {
-        let targets = Targets::Shares(vec![Voice::alone(shares.clone())]);
+        let targets = Targets::Soft(vec![SoftTarget::alone(shares.clone())]);
         autograd::softmax_cross_entropy(&variables[0], targets).unwrap()
     };
     check("cross-entropy with shares", std::slice::from_ref(&logits), &[&[n, classes]], &operation, &reference);
 
-    // A label's voice, and a teacher's at a temperature.
-    let voices = [(0.25, 1.0), (0.75, 3.0)];
+    // The target of a label, and that of a teacher at a temperature.
+    let targets = [(0.25, 1.0), (0.75, 3.0)];
     let reference = |arguments: &[Values]| {
         let losses = arguments[0].chunks(classes).zip(shares.chunks(classes)).map(|(row, shares)| {
-            let heard = voices.map(|(weight, temperature): (f64, f64)| {
+            let weighted = targets.map(|(weight, temperature): (f64, f64)| {
                 let cold: Values = row.iter().map(|logit| logit / temperature).collect();
                 let hit: f64 = cold.iter().zip(shares).map(|(logit, &share)| f64::from(share) * logit).sum();
                 weight * temperature.powi(2) * (cold.iter().map(|logit| logit.exp()).sum::<f64>().ln() - hit)
             });
-            heard.iter().sum::<f64>()
+            weighted.iter().sum::<f64>()
         });
         vec![losses.sum::<f64>() / n as f64]
     };
     let operation = |variables: &[Var]| {
-        let voice = |(weight, temperature): (f64, f64)| Voice {
+        let soft_target = |(weight, temperature): (f64, f64)| SoftTarget {
             shares: shares.clone(),
             temperature: temperature as f32,
             weight: weight as f32,
         };
-        autograd::softmax_cross_entropy(&variables[0], Targets::Shares(voices.map(voice).to_vec())).unwrap()
+        autograd::softmax_cross_entropy(&variables[0], Targets::Soft(targets.map(soft_target).to_vec())).unwrap()
     };
-    check("cross-entropy with two voices", &[logits], &[&[n, classes]], &operation, &reference);
+    check("cross-entropy with two soft targets", &[logits], &[&[n, classes]], &operation, &reference);
 }
 
 /// The chain of operations outside candle's graph against the same operations inside it.

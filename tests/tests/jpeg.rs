@@ -175,7 +175,7 @@ fn a_part_that_is_lost_within_the_data_is_noticed() {
         }
     }
     println!("{noticed} of {files} noticed");
-    // Bits whose codes happen to make up as many blocks cannot be told from others; intervals of two blocks help them.
+    // Bits whose codes happen to make up as many blocks cannot be detected; intervals of two blocks help them.
     assert!(noticed * 10 >= files * 9, "{noticed} of {files} noticed");
 }
 

@@ -233,11 +233,11 @@ fn gradients_pass_straight_through_weights_and_codes_and_stop_at_what_was_clippe
 fn a_network_that_codes_ruin_recovers_and_training_without_rounding_does_not_do_it() {
     let dataset = first_garments(5700);
     let mut run = Trained::mlp(&dataset);
-    // A unit that is loud whatever the image, and that nobody hears: the same function, but its layer's range leaves all
+    // A unit that is loud whatever the image, and that no later unit reads: the same function, but its layer's range leaves all
     // others two codes or three.
-    let [_, bias, heard, _] = &run.model.variables()[..] else { unreachable!() };
+    let [_, bias, next, _] = &run.model.variables()[..] else { unreachable!() };
     set_column(bias, 350, 7, 2000.0);
-    set_column(heard, 350, 7, 0.0);
+    set_column(next, 350, 7, 0.0);
     run.calibration = calibrate(&run.model, &dataset.train, 48).unwrap();
     let float = evaluate::float(&run.model, &dataset.validation).unwrap().score.accuracy;
     let weights = run.model.snapshot().unwrap();

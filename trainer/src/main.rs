@@ -142,7 +142,7 @@ fn main() -> ExitCode {
     if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }
 
-/// The command line; where it is wrong, or asks for help, clap prints why and ends the program.
+/// The command line; where it is wrong, or requests help, clap prints why and ends the program.
 fn arguments() -> Arguments {
     let Err(error) = Arguments::try_parse() else { return Arguments::parse() };
     // It quotes what it was given, which may be the names of files: once more with what a terminal shows of these.

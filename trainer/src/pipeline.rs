@@ -43,7 +43,7 @@ pub trait Observer {
     /// After each epoch, those of fine-tuning included.
     fn epoch(&mut self, epoch: &Epoch, is_best: bool);
 
-    /// Whether training is to stop here; asked after each step.
+    /// Whether training is to stop here; called after each step.
     fn is_interrupted(&self) -> bool {
         false
     }
@@ -60,7 +60,7 @@ pub trait Observer {
     /// Fine-tuning begins, with this history before it.
     fn tuning(&mut self, _: &History) {}
 
-    /// Fine-tuning is over; `None` where the recipe asks for none.
+    /// Fine-tuning is over; `None` where the recipe has none.
     fn tuned(&mut self, _: &History, _: Option<Gain>) {}
 
     /// The weights are final. What follows may still fail.

@@ -50,7 +50,7 @@ fn the_seed_changes_what_is_validated_on_and_never_what_is_tested_on() {
     assert_eq!((one.test.len(), half.test.len()), (11, 30));
     assert!(shades(&half.test).is_superset(&shades(&one.test)), "a larger share holds out more and releases none");
     assert_eq!(half.preprocessing.test_share(), Some(0.5));
-    // A test of the model finds the very same images again, and all of them only where it is told to.
+    // A test of the model finds the very same images again, and all of them only where that is requested.
     let test = |all| {
         let held_out = one.preprocessing.held_out();
         let testing = Some(Testing { held_out, all, ..testing(&one.class_names) });
@@ -174,7 +174,7 @@ fn equal_images_are_on_one_side_whatever_they_are_called_and_stored_as() {
     let conversion = conversion([4, 3, 1], Resize::Stretch);
     let Loaded { dataset, warnings, .. } = load(&Request { conversion, ..request(directory.path()) }).unwrap();
     let in_two_parts = warnings.iter().any(|warning| warning.contains("in two parts"));
-    assert!(!in_two_parts, "nobody is asked to move what the trainer put on one side: {warnings:?}");
+    assert!(!in_two_parts, "there is no advice to move what the trainer put on one side: {warnings:?}");
     assert_eq!(lens(&dataset), lens(&before).map(|images| 2 * images));
     for (after, before) in
         [(&dataset.train, &before.train), (&dataset.validation, &before.validation), (&dataset.test, &before.test)]

@@ -31,7 +31,7 @@ fn size(text: &str) -> Result<usize, String> {
 }
 
 impl BudgetFlags {
-    /// What was asked for; `None` where nothing was.
+    /// What was requested; `None` where nothing was.
     pub fn target(&self) -> Option<Target> {
         let target = Target {
             chip: self.chip.map(|chip| chip.name.clone()),

@@ -36,7 +36,7 @@ pub struct ConsoleFlags {
 }
 
 impl ConsoleFlags {
-    /// The console that they ask for.
+    /// The console that they request.
     pub fn console(&self) -> Console {
         let audience = match (self.quiet, self.json) {
             (true, _) => Audience::Nobody,
@@ -73,7 +73,7 @@ impl Console {
         }
     }
 
-    /// A reader that has gone away has seen enough; everything else is kept, to be told in the end.
+    /// A reader that has gone away has seen enough; everything else is kept, to be reported in the end.
     fn keep(&self, said: io::Result<()>) {
         if let Err(error) = said
             && error.kind() != io::ErrorKind::BrokenPipe

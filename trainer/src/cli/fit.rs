@@ -117,7 +117,7 @@ impl Fit {
             None => self.begin()?,
         };
         // Before this there is nothing to be kept: an interrupt ends the program as it ends any other.
-        run.train(&Interrupt::listen()?)
+        run.train(&Interrupt::install()?)
     }
 
     /// That the run will not stand among the images: there it would be taken for a class, by the next training and by `eval`.
@@ -215,10 +215,10 @@ impl Fit {
     }
 
     /// Of images that nobody here knows it is the user who has to say whether they may be mirrored: a built-in recipe that does
-    /// so unasked says so.
+    /// so by default prints a note.
     fn note_flips(&self, recipe: &Recipe) {
-        let is_asked = self.flip || self.no_flip || is_path(&self.recipe);
-        if self.data.data.is_some() && recipe.augment.flip > 0.0 && !is_asked {
+        let is_explicit = self.flip || self.no_flip || is_path(&self.recipe);
+        if self.data.data.is_some() && recipe.augment.flip > 0.0 && !is_explicit {
             warn(&format!(
                 "NOTE: recipe {} mirrors images left for right, which harms classes that have a left and a right (letters, digits, \
                  arrows): --no-flip leaves that out, --flip does it without this note",

@@ -45,7 +45,7 @@ impl Inspect {
     pub fn run(self) -> Result<()> {
         match (self.quantization, self.path.is_dir()) {
             (true, false) if self.path.exists() => Err(Usage::error(anyhow!(
-                "{} is a file; --quantization asks for the directory of a run, with the float weights in it",
+                "{} is a file; --quantization needs the directory of a run, with the float weights in it",
                 self.path.display()
             ))),
             (true, _) => self.report(),

@@ -38,7 +38,7 @@ pub struct Mistake<'n> {
 }
 
 impl MistakeFlags {
-    /// Writes the answers where that is asked for, and returns the mistakes, `None` where they are not.
+    /// Writes the answers where that is requested, and returns the mistakes, `None` where they are not.
     pub fn gather<'n>(&self, model: &[u8], loaded: &Loaded, classes: &[&'n str]) -> Result<Option<Vec<Mistake<'n>>>> {
         if !self.mistakes && self.answers.is_none() {
             return Ok(None);

@@ -34,7 +34,7 @@ pub fn colored(text: &str, color: AnsiColor) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// Says a line on standard error. That nobody can be told is no reason for a program to end.
+/// Writes a line to standard error. That it cannot be written is no reason for a program to end.
 pub fn complain(text: &str) {
     let _ = writeln!(anstream::stderr(), "{}", message(text));
 }

@@ -48,7 +48,7 @@ enum Format {
 }
 
 impl Plot {
-    /// Draws what was asked for and says where it is.
+    /// Draws the requested figures and prints where they are.
     pub fn run(self) -> Result<()> {
         let kinds = self.kinds()?;
         let file = self.out.as_deref().filter(|path| extension(path).is_some());
@@ -98,11 +98,11 @@ impl Plot {
     }
 
     fn kinds(&self) -> Result<Vec<Kind>> {
-        let is_asked_for = |kind: &Kind| self.figure.iter().any(|name| name == kind.name());
+        let is_requested = |kind: &Kind| self.figure.iter().any(|name| name == kind.name());
         match (self.runs.len(), self.figure.is_empty()) {
             (1, true) => Ok(Kind::ALL.to_vec()),
             (_, true) => Ok(vec![Kind::Curves]),
-            (1, false) => Ok(Kind::ALL.into_iter().filter(is_asked_for).collect()),
+            (1, false) => Ok(Kind::ALL.into_iter().filter(is_requested).collect()),
             (_, false) if self.figure.iter().all(|name| name == Kind::Curves.name()) => Ok(vec![Kind::Curves]),
             (_, false) => {
                 Err(Usage::error(anyhow!("of several runs there are curves only; name one run for its other figures")))
@@ -113,10 +113,10 @@ impl Plot {
     /// What `--format` says, and the file's name if there is one; they must not disagree.
     fn format(&self, file: Option<&Path>) -> Result<Format> {
         match (file.and_then(extension), self.format) {
-            (Some(named), Some(asked)) if named != asked => Err(Usage::error(anyhow!(
-                "--out ends in .{}, but --format asks for {}",
+            (Some(named), Some(format)) if named != format => Err(Usage::error(anyhow!(
+                "--out ends in .{}, but --format is {}",
                 named.extension(),
-                asked.extension()
+                format.extension()
             ))),
             (Some(format), _) | (None, Some(format)) => Ok(format),
             (None, None) => Ok(Format::Svg),

@@ -139,7 +139,7 @@ impl Progress {
     }
 }
 
-/// What programs are told.
+/// What is reported to programs.
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event<'a> {

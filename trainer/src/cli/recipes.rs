@@ -42,9 +42,9 @@ impl Recipes {
                         recipe.batch_size,
                         recipe.learning_rate
                     );
-                    let exceptions: Vec<&str> = recipe.exceptions.keys().map(String::as_str).collect();
-                    if !exceptions.is_empty() {
-                        say!("{:<10} with other numbers for {}", "", exceptions.join(", "));
+                    let overrides: Vec<&str> = recipe.overrides.keys().map(String::as_str).collect();
+                    if !overrides.is_empty() {
+                        say!("{:<10} with overrides for {}", "", overrides.join(", "));
                     }
                 }
             }

@@ -39,7 +39,7 @@ impl Teachers {
                 if split(&first.1) != split(&other.1) {
                     return Err(Usage::error(anyhow!(
                         "teachers {} and {} held out different images; a student cannot be validated on images that a \
-                         teacher has learned by heart",
+                         teacher was trained on",
                         first.0.display(),
                         other.0.display()
                     )));
@@ -80,7 +80,7 @@ impl Teachers {
             if config.data_sha256.is_some() && config.data_sha256 != Some(dataset.sha256()?) {
                 return Err(anyhow!(
                     "teacher {} learned other images of {}, or split or scaled them in another way; a student cannot be \
-                     validated on images that its teacher knows by heart",
+                     validated on images that its teacher was trained on",
                     path.display(),
                     dataset.name
                 ));

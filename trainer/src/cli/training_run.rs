@@ -25,7 +25,7 @@ use crate::Usage;
 pub struct TrainingRun {
     /// Where it is kept.
     pub directory: RunDirectory,
-    /// What was asked for.
+    /// The settings.
     pub config: RunConfig,
     /// The images.
     pub dataset: Dataset,
@@ -153,7 +153,7 @@ impl Observer for Recorder<'_> {
     }
 
     fn is_interrupted(&self) -> bool {
-        self.interrupt.is_asked()
+        self.interrupt.is_requested()
     }
 
     /// A disk that is full is no reason to lose the training too: it goes on.

@@ -35,7 +35,7 @@ pub struct Skipped {
 }
 
 impl UnreadableFlags {
-    /// The files of `data` that are to be left out; all of them are listed where that is asked for. `class_names` are those of a
+    /// The files of `data` that are to be left out; all of them are listed where that is requested. `class_names` are those of a
     /// model to test.
     pub fn look(&self, data: Option<&Path>, class_names: Option<&[String]>, quiet: bool) -> Result<Skipped> {
         let Some(directory) = data.filter(|_| self.skip_unreadable || self.list_unreadable.is_some()) else {

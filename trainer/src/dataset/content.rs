@@ -1,4 +1,4 @@
-//! What an image shows, whatever its file is called: a hash by which images are told apart and shared out.
+//! What an image shows, whatever its file is called: a hash by which images are distinguished and shared out.
 
 use std::str::FromStr;
 use std::{fmt, io};

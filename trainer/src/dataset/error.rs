@@ -194,7 +194,7 @@ pub enum DataError {
     /// Not a share.
     #[error("no share of {fraction} can be held out: it must be over 0 and under 1")]
     Fraction {
-        /// What was asked for.
+        /// The settings.
         fraction: f64,
     },
     /// The split leaves one side without an image of some class.
@@ -275,7 +275,7 @@ pub enum DataError {
         /// What is wrong there.
         reason: String,
     },
-    /// Fashion-MNIST was asked for and is nowhere.
+    /// Fashion-MNIST was requested and is nowhere.
     #[error(
         "Fashion-MNIST is not to be had: {reason}. \
          Set FASHION_MNIST_DIR or give --data with a directory of its four IDX files, or use --dataset garments"

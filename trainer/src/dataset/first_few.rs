@@ -8,7 +8,7 @@ use crate::support::printable::in_one_line;
 const NAMED: usize = 5;
 
 /// A line for each of the first five, and one that counts the others. Each is indented, as
-/// [`message`](crate::support::printable::message) asks of lines.
+/// [`message`](crate::support::printable::message) requires of lines.
 pub(super) fn first_few(lines: impl ExactSizeIterator<Item = String>) -> String {
     let more = lines.len().saturating_sub(NAMED);
     let mut text = String::new();

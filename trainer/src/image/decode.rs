@@ -1,4 +1,4 @@
-//! Image files: PNG, JPEG, BMP, GIF, WebP and TIFF, told apart by their content, read within bounds. Of several images in a file
+//! Image files: PNG, JPEG, BMP, GIF, WebP and TIFF, distinguished by their content, read within bounds. Of several images in a file
 //! the first is read.
 
 use std::fs::File;

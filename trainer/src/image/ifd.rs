@@ -19,7 +19,7 @@ struct Entry {
     value: Option<u32>,
 }
 
-/// Tags of a TIFF file that this crate asks for.
+/// Tags of a TIFF file that this crate reads.
 pub(super) mod tag {
     pub const NEW_SUBFILE_TYPE: u16 = 254;
     pub const BITS_PER_SAMPLE: u16 = 258;

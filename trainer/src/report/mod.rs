@@ -85,7 +85,7 @@ pub enum ReportError {
         /// Share of right answers that the run had.
         expected_right: f64,
     },
-    /// More runs than can be told apart.
+    /// More runs than can be distinguished.
     #[error("{given} runs are too many to tell apart in one figure; name at most {MOST_RUNS}")]
     TooManyRuns {
         /// How many.

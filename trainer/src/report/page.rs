@@ -424,7 +424,7 @@ mod tests {
     use crate::train::recipe::Recipe;
 
     #[test]
-    fn times_are_told_in_units_that_fit_them() {
+    fn times_are_given_in_units_that_fit_them() {
         let times = [0.34, 9.96, 59.6, 130.0, 7260.0].map(duration);
         assert_eq!(times, ["0.3 s", "10 s", "60 s", "2 min 10 s", "2 h 1 min"]);
     }

@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn curves_can_be_told_apart_by_color_blind_eyes_too() {
+    fn curves_can_be_distinguished_by_color_blind_eyes_too() {
         for paper in [Color::light as fn(Color) -> &'static str, Color::dark] {
             for eyes in EYES {
                 let seen = SERIES.map(|color| oklab(product(eyes, linear(paper(color))).map(|c| c.clamp(0.0, 1.0))));

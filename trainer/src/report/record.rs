@@ -12,13 +12,13 @@ use crate::run::{Metrics, RunConfig, RunDirectory, RunError};
 use crate::support::printable::is_control;
 use crate::train::Epoch;
 
-/// A run: what was asked for, how it went, what came out.
+/// A run: its settings, how it went, what came out.
 pub struct RunRecord {
     /// Where it is.
     pub directory: RunDirectory,
     /// What it is called in tables and legends: the directory's name.
     pub name: String,
-    /// What was asked for.
+    /// The settings.
     pub config: RunConfig,
     /// The network.
     pub architecture: Architecture,

@@ -9,7 +9,7 @@ use skrifa::{FontRef, MetadataProvider};
 /// Inter Regular (SIL Open Font License 1.1, `trainer/assets/README.md`), cut down to Latin, Greek and Cyrillic.
 pub const FONT: &[u8] = include_bytes!("../../assets/Inter-Regular.subset.otf");
 
-/// The families that SVGs ask for.
+/// The families that SVGs name.
 pub const FAMILIES: &str = "Inter, system-ui, sans-serif";
 
 /// Share of the room that a shortened text may take.

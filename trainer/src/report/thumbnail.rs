@@ -149,7 +149,7 @@ mod tests {
             assert_eq!(thumbnail.checked().as_ref(), Ok(&thumbnail));
         }
         let thumbnail = Thumbnail::rgb(&[[1, 2, 3]; 4], 2).unwrap();
-        // The header of the file, with another width and a checksum that is right: its memory is never asked for.
+        // The header of the file, with another width and a checksum that is right: its memory is never requested.
         let mut bomb = BASE64_STANDARD.decode(&thumbnail.png).unwrap();
         bomb[16..20].copy_from_slice(&60_000u32.to_be_bytes());
         let mut crc = flate2::Crc::new();

@@ -1,4 +1,4 @@
-//! What a run was asked for: `run.json`.
+//! The settings of a run: `run.json`.
 
 use std::io;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use crate::network::{Architecture, Layer};
 use crate::quantize::{Calibration, Choice, Method, QuantizedModel};
 use crate::train::recipe::Recipe;
 
-/// What was asked for, and what export needs besides the weights.
+/// The settings of a run, and what export needs besides the weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunConfig {
     /// Version of the trainer.

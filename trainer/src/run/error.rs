@@ -53,12 +53,12 @@ pub enum RunError {
         /// Outputs of the last layer.
         outputs: usize,
     },
-    /// `run.json` asks for more than the host gives.
+    /// `run.json` requires more than the host gives.
     #[error("{path}: {limit}")]
     Limit {
         /// The file.
         path: String,
-        /// What it asks for.
+        /// What it requires.
         limit: LimitError,
     },
     /// `model.bin` cannot be read, or is no model that the host runs.

@@ -2,7 +2,7 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `run.json` | what was asked for and what export needs: architecture, recipe, data, seed, calibration |
+//! | `run.json` | the settings of the run, and what export needs: architecture, recipe, data, seed, calibration |
 //! | `history.csv` | a row per epoch |
 //! | `images.csv` | what each image was for, of a user's own images: [`Manifest`] |
 //! | `metrics.json` | the results |
@@ -47,7 +47,7 @@ pub use metrics::{ExportMetrics, Int8Metrics, Metrics, PerSplit};
 /// Name of the file that says where the training stands.
 const UNFINISHED: &str = "unfinished";
 
-/// Name of the file of what was asked for.
+/// Name of the file of the settings.
 const CONFIG: &str = "run.json";
 
 /// Name of the file of a row per epoch.
@@ -400,7 +400,7 @@ impl RunDirectory {
         lines.enumerate().map(read).collect()
     }
 
-    /// What was asked for, and the float model with the weights that were kept.
+    /// The settings, and the float model with the weights that were kept.
     ///
     /// # Errors
     /// [`RunError::Io`], [`RunError::Json`], [`RunError::Classes`], [`RunError::Architecture`], [`RunError::NoWeights`],

@@ -1,6 +1,6 @@
 //! How much memory the process may still have, so that a shortage is an error with figures, before it is one without.
 //!
-//! The least of what is asked for here counts: the machine's free memory, the limit of each control group that the process is in (a
+//! The least of what is read here counts: the machine's free memory, the limit of each control group that the process is in (a
 //! container's), and the process' own limit of addresses (`ulimit -v`). All of it is an estimate: other processes come and go.
 
 use std::fmt;

@@ -79,7 +79,7 @@ fn linked(path: &Path) -> io::Result<PathBuf> {
 /// # Errors
 /// What the system says.
 pub fn beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
-    // Without the path of the temporary file, which nobody has asked for.
+    // Without the path of the temporary file, which the user did not name.
     tempfile::Builder::new().prefix(BESIDE).tempfile_in(directory_of(path)).map_err(plain)
 }
 

@@ -10,7 +10,7 @@ pub trait Observer {
     fn step(&mut self, epoch: usize, seen: usize, images: usize, running: Score);
     /// After each epoch.
     fn epoch(&mut self, epoch: &Epoch, is_best: bool);
-    /// Whether training is to stop here; asked after each step.
+    /// Whether training is to stop here; called after each step.
     fn is_interrupted(&self) -> bool {
         false
     }

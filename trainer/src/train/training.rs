@@ -15,7 +15,7 @@ use crate::train::average::Average;
 use crate::train::evaluate::argmax;
 use crate::train::recipe::Recipe;
 use crate::train::score::Score;
-use crate::train::teacher::{Lessons, Teacher};
+use crate::train::teacher::{Teacher, TeacherCache};
 
 /// The epoch that did best on the validation images so far.
 pub struct Best {
@@ -34,13 +34,13 @@ pub struct Training<'a> {
     classes: usize,
     recipe: &'a Recipe,
     seed: u64,
-    lessons: Option<Lessons<'a>>,
+    teacher_cache: Option<TeacherCache<'a>>,
     optimizer: Adam,
     average: Option<Average>,
 }
 
 impl<'a> Training<'a> {
-    /// Before its first step: a new optimizer, and an average of the weights where the recipe asks for one.
+    /// Before its first step: a new optimizer, and an average of the weights where the recipe has one.
     ///
     /// # Errors
     /// Those of candle.
@@ -65,7 +65,8 @@ impl<'a> Training<'a> {
             classes: dataset.class_names.len(),
             recipe,
             seed,
-            lessons: teacher.map(|teacher| Lessons::new(teacher, &dataset.train, recipe.augment, temperature)),
+            teacher_cache: teacher
+                .map(|teacher| TeacherCache::new(teacher, &dataset.train, recipe.augment, temperature)),
             optimizer: Adam::new(model.variables(), config)?,
             average: if recipe.average > 0.0 { Some(Average::new(model, recipe.average)?) } else { None },
         })
@@ -152,14 +153,14 @@ impl<'a> Training<'a> {
         let (recipe, seed) = (self.recipe, self.seed);
         let stream = |purpose| rng::stream(seed, purpose, step);
         let batch = recipe.augment.gather(self.images, indices, &mut stream(Purpose::Augment))?;
-        let heard = match &mut self.lessons {
-            Some(lessons) => Some(lessons.shares(indices, &batch.motions)?),
+        let distilled = match &mut self.teacher_cache {
+            Some(teacher_cache) => Some(teacher_cache.shares(indices, &batch.motions)?),
             None => None,
         };
-        let mut targets = targets(recipe, batch.labels, heard, self.classes);
+        let mut targets = targets(recipe, batch.labels, distilled, self.classes);
         let inputs = match &mut targets {
-            Targets::Shares(voices) if recipe.mixup > 0.0 => {
-                mix(recipe.mixup, batch.inputs, voices, &mut stream(Purpose::Mixup))?
+            Targets::Soft(soft) if recipe.mixup > 0.0 => {
+                mix(recipe.mixup, batch.inputs, soft, &mut stream(Purpose::Mixup))?
             }
             _ => batch.inputs,
         };

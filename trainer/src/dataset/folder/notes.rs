@@ -1,4 +1,4 @@
-//! What a user is told of a split that has too few images to choose from.
+//! Notes to a user about a split that has too few images to choose from.
 
 use super::listing::Listing;
 use crate::dataset::first_few::first_few;
