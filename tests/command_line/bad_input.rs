@@ -138,7 +138,7 @@ fn weights_that_are_cut_off_or_claim_what_is_not_there_are_refused_without_memor
         *header.pointer_mut(pointer).unwrap() = value;
         safetensors(&header, numbers)
     };
-    let behind = |len: u64| [&len.to_le_bytes()[..], &whole[8..]].concat();
+    let with_length = |len: u64| [&len.to_le_bytes()[..], &whole[8..]].concat();
     let mut in_half = header.clone();
     for tensor in in_half.as_object_mut().unwrap().values_mut() {
         tensor["dtype"] = json!("F16");
@@ -149,8 +149,8 @@ fn weights_that_are_cut_off_or_claim_what_is_not_there_are_refused_without_memor
     let cases: [(Vec<u8>, &str); 10] = [
         (Vec::new(), "weights.safetensors: header too small"),
         (whole[..5000].to_vec(), "weights.safetensors: incomplete metadata, file not fully covered"),
-        (behind(u64::MAX), "weights.safetensors: header too large"),
-        (behind(90_000_000), "weights.safetensors: invalid header length"),
+        (with_length(u64::MAX), "weights.safetensors: header too large"),
+        (with_length(90_000_000), "weights.safetensors: invalid header length"),
         (with("/layers.0.weight/shape", json!([1u64 << 62, 4])), "weights.safetensors: overflow computing buffer size"),
         (
             with("/layers.0.weight/data_offsets", json!([0, u64::MAX])),
@@ -375,6 +375,6 @@ fn a_cache_that_cannot_be_written_is_named_with_why() {
     let home = tempfile::tempdir().unwrap();
     fs::write(home.path().join("cache"), "a file where a directory should be").unwrap();
     let expected =
-        ["Fashion-MNIST is not to be had: ", "cache/fashion-mnist: Not a directory", "use --dataset garments"];
+        ["Fashion-MNIST is not available: ", "cache/fashion-mnist: Not a directory", "use --dataset garments"];
     assert_fails(home.path(), &["fit", "--dataset", "fashion-mnist"], 1, &expected);
 }

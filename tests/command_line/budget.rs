@@ -9,10 +9,10 @@ use super::{assert_fails, birds, short_run, text, trainer};
 
 const TINY: [&str; 9] = ["fit", "--dataset", "garments", "--model", "tiny", "--epochs", "1", "--out", "run"];
 
-/// Bytes, in the notation of the messages, in front of `behind` in `text`.
-fn bytes_before(text: &str, behind: &str) -> usize {
-    let digits = text.split(behind).next().unwrap().rsplit(' ').next().unwrap();
-    digits.replace(',', "").parse().unwrap_or_else(|_| panic!("{text:?} names no number in front of {behind:?}"))
+/// Bytes, in the notation of the messages, before `after` in `text`.
+fn bytes_before(text: &str, after: &str) -> usize {
+    let digits = text.split(after).next().unwrap().rsplit(' ').next().unwrap();
+    digits.replace(',', "").parse().unwrap_or_else(|_| panic!("{text:?} names no number before {after:?}"))
 }
 
 fn fit_tiny(home: &Path, budget: &[&str]) -> std::process::Output {

@@ -332,7 +332,7 @@ fn a_run_killed_in_the_middle_of_writes_leaves_whole_files_and_goes_on_to_the_sa
         assert_whole(model.parent().unwrap());
         // In the run's own directory the next run does it.
         remove_beginnings(model.parent().unwrap());
-        // Killed behind its last write a run is finished too.
+        // Killed after its last write a run is finished too.
         let is_finished = run.join("metrics.json").is_file() && !run.join("unfinished").exists();
         assert!(is_finished || code != Some(0));
         if is_finished {

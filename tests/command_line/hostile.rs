@@ -115,7 +115,7 @@ fn write_image(path: &Path) {
 
 #[cfg(unix)]
 #[test]
-fn models_that_ask_for_more_than_the_host_gives_are_refused_by_every_command_with_the_numbers() {
+fn models_that_require_more_than_the_host_gives_are_refused_by_every_command_with_the_numbers() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path();
     write_image(path);

@@ -51,7 +51,7 @@ fn inspect_lists_what_a_model_file_holds() {
     let flash: u64 = layers.iter().map(|layer| bytes(&layer["flash_bytes"])).sum();
     assert_eq!(flash + bytes(&listing["preamble_bytes"]), file.len() as u64);
     assert_eq!(listing["crc32"], format!("{crc32:#010x}"));
-    assert_eq!((bytes(&listing["bytes_behind"]), bytes(&listing["arena"]["bytes"])), (0, 2185));
+    assert_eq!((bytes(&listing["bytes_after"]), bytes(&listing["arena"]["bytes"])), (0, 2185));
     assert_eq!(listing["metadata"]["class_names"].as_array().unwrap().len(), 10);
     let metrics = read_json(&path.join("run/metrics.json"));
     let accuracy = |value: &Value| value.as_f64().unwrap() as f32;
@@ -60,11 +60,11 @@ fn inspect_lists_what_a_model_file_holds() {
     assert_eq!(layers[0]["scales"]["zero_point"], 0);
     assert!(layers[1]["scales"]["zero_point"].is_null(), "logits are not codes");
 
-    // A run is its model file; a sector of flash is the file in front of it.
+    // A run is its model file; a sector of flash is the file and the bytes after it.
     assert_eq!(json(path, &["inspect", "run", "--json"]), listing);
     fs::write(path.join("sector.bin"), [&file[..], &[0xFF; 1000]].concat()).unwrap();
     let sector = output_of(path, &["inspect", "sector.bin"]);
-    assert!(sector.contains("behind it       1,000 bytes that are not the model's"), "{sector}");
+    assert!(sector.contains("after it        1,000 bytes that are not the model's"), "{sector}");
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn a_run_on_other_images_than_can_be_found_is_refused() {
     let mut moved = read_json(&config);
     moved["dataset"] = "fashion-mnist".into();
     fs::write(config, moved.to_string()).unwrap();
-    let expected = ["run was trained on fashion-mnist: Fashion-MNIST is not to be had"];
+    let expected = ["run was trained on fashion-mnist: Fashion-MNIST is not available"];
     assert_fails(path, &["inspect", "run", "--quantization"], 1, &expected);
 }
 

@@ -173,7 +173,7 @@ fn export_writes_the_same_bytes_again_and_the_same_seed_the_same_model() {
 }
 
 #[test]
-fn a_recipe_asks_for_epochs_with_rounded_numbers_and_they_show_everywhere() {
+fn a_recipe_sets_epochs_with_rounded_numbers_and_they_show_everywhere() {
     let home = tempfile::tempdir().unwrap();
     let recipe = include_str!("../../trainer/recipes/tutorial.toml").to_owned()
         + "\n[override.mlp.quantization_aware]\nepochs = 2\nlearning_rate = 1e-3\n";
@@ -308,7 +308,7 @@ fn bad_files_end_with_code_1_and_say_which_and_why() {
         path,
         &["fit", "--dataset", "fashion-mnist"],
         1,
-        &["Fashion-MNIST is not to be had", "--dataset garments"],
+        &["Fashion-MNIST is not available", "--dataset garments"],
     );
     assert_fails(
         path,

@@ -164,7 +164,7 @@ fn models_of_byte_images_take_images_of_their_size_and_others_only_with_resize()
         path,
         &["fit", "--dataset", "garments", "--model", "mlp", "--epochs", "1", "--out", "run", "--export", "model.bin"],
     );
-    // What the desk calls a test image, as a file: trained on white on black.
+    // What the host calls a test image, as a file: trained on white on black.
     let (_, garments) = trainer::dataset::garments::draw(trainer::dataset::garments::SEED);
     let bag = image::GrayImage::from_raw(28, 28, garments.image(8).unwrap().into_owned()).unwrap();
     bag.save(path.join("bag.png")).unwrap();

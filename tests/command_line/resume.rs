@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::{assert_fails, read_json, text, trainer, wait_for};
 
-/// Everything that changes from step to step: a schedule, augmentation, an average, and fine-tuning behind it.
+/// Everything that changes from step to step: a schedule, augmentation, an average, and fine-tuning after it.
 const RECIPE: &str = "name = \"all\"\nepochs = 4\nbatch_size = 64\nlearning_rate = 2e-3\npatience = 9\nmin_delta = 0.0
     average = 0.99\nweight_decay = 0.01\n[schedule]\nwarmup = 0.1\ndecay = \"cosine\"\n[augment]\nflip = 0.5
     [quantization_aware]\nepochs = 2\n[adam]\nbeta1 = 0.9\nbeta2 = 0.999\nepsilon = 1e-7\n";
@@ -117,7 +117,7 @@ fn an_interrupt_keeps_what_was_learned_exports_it_and_says_how_to_go_on() {
     let output = child.wait_with_output().unwrap();
     let (printed, said) = (text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(0), "{said}");
-    assert!(said.contains("interrupted: ends behind this step"), "{said}");
+    assert!(said.contains("interrupted: ends after this step"), "{said}");
     assert!(printed.contains("this goes on with it: trainer fit --resume run"), "{printed}");
     let early = fs::read(home.path().join("model.bin")).unwrap();
     assert!(early != expected, "it is the model of an earlier epoch");
@@ -129,7 +129,7 @@ fn an_interrupt_keeps_what_was_learned_exports_it_and_says_how_to_go_on() {
     let output = trainer(home.path(), &["fit", "--resume", "run"]);
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{said}");
-    assert!(text(&output.stdout).contains("goes on    run: behind epoch "));
+    assert!(text(&output.stdout).contains("resumes    run: after epoch "));
     assert!(fs::read(home.path().join("run/model.bin")).unwrap() == expected);
     assert!(fs::read(home.path().join("model.bin")).unwrap() == early, "--export is not repeated");
     assert!(said.contains("NOTE: this run was begun with --export ") && said.contains("name --export again"), "{said}");
@@ -151,7 +151,7 @@ fn a_second_interrupt_ends_at_once_and_leaves_whole_files() {
     let interrupt = |child: &Child| Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(interrupt(&child).success());
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-    let said: Vec<String> = lines.by_ref().take_while(|line| !line.starts_with("interrupted: ends behind")).collect();
+    let said: Vec<String> = lines.by_ref().take_while(|line| !line.starts_with("interrupted: ends after")).collect();
     assert!(interrupt(&child).success());
     assert_eq!(child.wait().unwrap().code(), Some(130), "{said:?}");
     assert_whole(&home.path().join("run"));
@@ -188,7 +188,7 @@ fn a_signal_that_was_ignored_from_the_start_stays_ignored_and_each_other_one_is_
         let (printed, said) = (text(&output.stdout), text(&output.stderr));
         assert_eq!(output.status.code(), Some(0), "{ignored}: {said}");
         let model = fs::read(home.path().join(&run).join("model.bin")).unwrap();
-        (model == expected, printed.contains("trainer fit --resume"), said.contains("interrupted: ends behind"))
+        (model == expected, printed.contains("trainer fit --resume"), said.contains("interrupted: ends after"))
     };
     let (to_its_end, interrupted) = ((true, false, false), (false, true, true));
     assert_eq!(fit("HUP", &["HUP", "HUP"]), to_its_end, "nohup");

@@ -31,7 +31,7 @@ fn file(model: &FloatModel, calibration: &[Calibration]) -> Vec<u8> {
     quantized.encode(&metadata(&classes.join("\n"))).unwrap()
 }
 
-/// Two convolutions in front of pools, the second without ReLU; a dense layer; the logits. A few epochs old.
+/// Two convolutions before pools, the second without ReLU; a dense layer; the logits. A few epochs old.
 fn trained() -> &'static FloatModel {
     static TRAINED: OnceLock<FloatModel> = OnceLock::new();
     TRAINED.get_or_init(train)

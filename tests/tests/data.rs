@@ -200,7 +200,7 @@ fn without_fashion_mnist_garments_take_its_place_with_a_warning_unless_it_was_na
     assert_eq!(request(DatasetChoice::Garments).unwrap().warnings, [""; 0]);
     let message = request(DatasetChoice::FashionMnist).unwrap_err().to_string();
     assert!(
-        message.starts_with("Fashion-MNIST is not to be had") && message.contains("--dataset garments"),
+        message.starts_with("Fashion-MNIST is not available") && message.contains("--dataset garments"),
         "{message}"
     );
     assert_eq!(fs::read_dir(cache.path().join("fashion-mnist")).unwrap().count(), 0, "nothing half-fetched is left");
@@ -323,7 +323,7 @@ fn images_that_idx_files_hold_twice_are_named_by_number() {
 fn a_gzip_file_that_unpacks_to_more_than_its_header_says_is_left_after_the_first_byte_too_many() {
     let directory = whole_set();
     let images = fs::read(directory.path().join(NAMES[0])).unwrap();
-    // A quarter of a gigabyte of zeros in a quarter of a megabyte, and damage behind them that is never met.
+    // A quarter of a gigabyte of zeros in a quarter of a megabyte, and damage after them that is never met.
     let mut bomb = gzip(&[&images[..], &vec![0; 256 << 20]].concat());
     bomb.truncate(bomb.len() - 64);
     fs::write(directory.path().join(NAMES[0]), bomb).unwrap();

@@ -331,7 +331,7 @@ fn adam_takes_the_steps_of_its_paper() {
     assert_eq!((adam.steps(), adam.moments().len()), (10, 1));
 }
 
-/// Loshchilov and Hutter 2019: apart from the gradient, and in proportion to the step size.
+/// Loshchilov and Hutter 2019: apart from the gradient, and in proportion to the learning rate.
 #[test]
 fn weight_decay_shrinks_weights_and_leaves_biases_alone() {
     let config = AdamConfig { learning_rate: 0.1, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weight_decay: 0.5 };

@@ -84,7 +84,7 @@ fn a_photograph_is_turned_the_right_way_up() {
 fn a_jpeg_that_breaks_off_is_refused_wherever_it_does() {
     let jpeg = with_orientation(&encoded(&slope(), ImageFormat::Jpeg), Orientation::NoTransforms);
     decoded(&jpeg);
-    decoded(&[&jpeg[..], b"what a telephone puts behind it"].concat());
+    decoded(&[&jpeg[..], b"what a telephone puts after it"].concat());
     for len in 0..jpeg.len() - 1 {
         assert!(decode::decode(&jpeg[..len]).is_err(), "{len} of {} bytes", jpeg.len());
     }
@@ -94,7 +94,7 @@ fn a_jpeg_that_breaks_off_is_refused_wherever_it_does() {
 fn a_header_that_lies_about_the_size_costs_no_memory() {
     let png = encoded(&slope(), ImageFormat::Png);
     let mut huge = png.clone();
-    // Width and height stand behind the signature, the length and the name of the first chunk; its checksum follows.
+    // Width and height are after the signature, the length and the name of the first chunk; its checksum follows.
     huge[16..24].copy_from_slice(&[0, 0, 0xEA, 0x60, 0, 0, 0xEA, 0x60]);
     let mut checksum = flate2::Crc::new();
     checksum.update(&huge[12..29]);

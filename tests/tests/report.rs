@@ -30,7 +30,7 @@ fn dense(outputs: u16) -> Layer {
     Layer::Dense(Dense { outputs, relu: true })
 }
 
-/// Convolutions with a pool, without one, and a pool behind a pool.
+/// Convolutions with a pool, without one, and a pool after a pool.
 fn convolutions() -> Run<'static> {
     Run {
         input: Shape { height: 20, width: 30, channels: 3 },

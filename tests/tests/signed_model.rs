@@ -1,4 +1,4 @@
-//! A signature behind a model: what was signed loads, and nothing else does, however well its checksum fits.
+//! A signature after a model: what was signed loads, and nothing else does, however well its checksum fits.
 
 use ed25519_compact::{KeyPair, Seed};
 use infer_core::header::HEADER_LEN;

@@ -21,7 +21,7 @@ use crate::Usage;
 /// The data sets that have a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum DatasetName {
-    /// Zalando's Fashion-MNIST; an error where it cannot be had
+    /// Zalando's Fashion-MNIST; an error where it is not available
     FashionMnist,
     /// The built-in set of drawn garments
     Garments,
@@ -60,7 +60,7 @@ impl From<ResizeMode> for Resize {
 /// What to train on.
 #[derive(clap::Args)]
 pub struct TrainingData {
-    /// Data set; by default Fashion-MNIST, or the built-in garments where it cannot be had
+    /// Data set; by default Fashion-MNIST, or the built-in garments where it is not available
     #[arg(long, value_enum, conflicts_with = "data")]
     dataset: Option<DatasetName>,
     /// Directory of your own data: a folder per class of images (in train, val and test, or without

@@ -94,8 +94,8 @@ impl Inspect {
 fn print_file(name: &str, listing: &Listing) -> Result<()> {
     say!("model           {name}");
     say!("format          version {}, CRC-32 {:08x}", listing.format_version, listing.crc32);
-    if listing.bytes_behind > 0 {
-        say!("behind it       {} bytes that are not the model's", thousands(listing.bytes_behind));
+    if listing.bytes_after > 0 {
+        say!("after it        {} bytes that are not the model's", thousands(listing.bytes_after));
     }
     Ok(())
 }
@@ -116,7 +116,7 @@ fn print_metadata(metadata: &MetadataListing) -> Result<()> {
     Ok(())
 }
 
-/// Names behind each other, in lines of at most so many characters where a name is not longer by itself.
+/// Names one after another, in lines of at most so many characters where a name is not longer by itself.
 fn wrapped(names: &[String], columns: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for (index, name) in names.iter().enumerate() {

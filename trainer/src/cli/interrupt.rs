@@ -80,7 +80,7 @@ fn announce(announced: &AtomicBool) {
     if !announced.swap(true, Ordering::Relaxed) {
         // After what a terminal shows of the key.
         complain("");
-        complain("interrupted: ends behind this step, keeps what was learned; again: at once");
+        complain("interrupted: ends after this step, keeps what was learned; again: at once");
     }
 }
 

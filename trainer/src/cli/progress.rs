@@ -51,7 +51,7 @@ impl Progress {
         self.images[1] < ENOUGH
     }
 
-    /// A row, behind the head of the table where it is the first.
+    /// A row, after the head of the table where it is the first.
     fn row(&mut self, row: &str) {
         if !std::mem::replace(&mut self.has_head, true) {
             tell!(self.console, "         train             validation");
@@ -86,7 +86,7 @@ impl Progress {
         self.bar.finish_and_clear();
         let (last, best, patience) = (history.epochs.len(), history.best_epoch, self.patience);
         let end = match (history.interrupted, history.stopped_early) {
-            (true, _) => "interrupted behind",
+            (true, _) => "interrupted after",
             (_, true) => "stopped at",
             _ => "ended at",
         };

@@ -98,7 +98,7 @@ impl TrainingRun {
         let unfinished = std::mem::take(&mut self.unfinished);
         let Self { directory, config, dataset, console, .. } = &self;
         if let Some(checkpoint) = &unfinished.checkpoint {
-            tell!(console, "goes on    {}: behind epoch {}", directory.path().display(), checkpoint.epochs.len());
+            tell!(console, "resumes    {}: after epoch {}", directory.path().display(), checkpoint.epochs.len());
         }
         let teacher = self.teachers.as_ref().map(|teachers| &teachers.teacher);
         let mut recorder = Recorder {

@@ -277,7 +277,7 @@ pub enum DataError {
     },
     /// Fashion-MNIST was requested and is nowhere.
     #[error(
-        "Fashion-MNIST is not to be had: {reason}. \
+        "Fashion-MNIST is not available: {reason}. \
          Set FASHION_MNIST_DIR or give --data with a directory of its four IDX files, or use --dataset garments"
     )]
     Unavailable {

@@ -79,7 +79,7 @@ fn header_sha256(magic: u32, dimensions: &[usize]) -> Sha256 {
     hash
 }
 
-/// The dimensions and the bytes behind them. Memory grows with what is there, not with what the header claims.
+/// The dimensions and the bytes after them. Memory grows with what is there, not with what the header claims.
 fn read_file<const DIMENSIONS: usize>(
     path: &Path,
     expected: &'static str,

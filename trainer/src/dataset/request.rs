@@ -18,7 +18,7 @@ use crate::support::printable::is_control;
 /// Which data set is wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DatasetChoice {
-    /// Fashion-MNIST, or garments with a warning where it cannot be had.
+    /// Fashion-MNIST, or garments with a warning where it is not available.
     #[default]
     Auto,
     /// Fashion-MNIST and nothing else.

@@ -40,7 +40,7 @@ pub fn load(request: &Request) -> Result<Loaded, DataError> {
     }
 }
 
-/// Fashion-MNIST in the cache, fetched where it is not there yet; or why neither is to be had.
+/// Fashion-MNIST in the cache, fetched where it is not there yet; or why neither is available.
 fn cached(request: &Request) -> Result<(PathBuf, Origin), String> {
     let Environment { cache_dir, url, .. } = &request.environment;
     let Some(cache) = cache_dir else {

@@ -6,7 +6,7 @@ use super::palette::Color;
 use super::text::{escape, width};
 use super::thumbnail::Thumbnail;
 
-/// Width of a figure where nothing needs more: readable on a phone, two beside each other on a desk.
+/// Width of a figure where nothing needs more: readable on a phone, two beside each other on a desktop.
 pub const WIDTH: f64 = 460.0;
 
 /// Size of letters.

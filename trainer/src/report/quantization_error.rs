@@ -2,7 +2,7 @@
 //!
 //! The measure is the signal-to-quantization-noise ratio, `10 log10(sum(x^2) / sum((x - y)^2))` in decibels, over the values
 //! `x` of the float model and `y = scale * (code - zero_point)` of infer-core. It counts what the layer itself loses and
-//! what it inherits from the layers in front of it; a bit more is worth 6 dB.
+//! what it inherits from the layers before it; a bit more is worth 6 dB.
 
 use candle_core::{D, Tensor};
 use infer_core::format::Codes;

@@ -92,7 +92,7 @@ pub enum CheckpointError {
 }
 
 impl Unfinished {
-    /// The epochs that are over, those of a fine-tuning behind the others.
+    /// The epochs that are over, those of a fine-tuning after the others.
     #[must_use]
     pub fn epochs(&self) -> Vec<Epoch> {
         let mut epochs = self.trained.as_ref().map_or_else(Vec::new, |(history, _)| history.epochs.clone());

@@ -24,7 +24,7 @@ pub struct Recipe {
     pub epochs: usize,
     /// Images per step; the last step of an epoch takes what is left.
     pub batch_size: usize,
-    /// Adam's step size.
+    /// Adam's learning rate.
     pub learning_rate: f64,
     /// Epochs without an improvement on the validation images after which training stops.
     pub patience: usize,
@@ -37,13 +37,13 @@ pub struct Recipe {
     /// Adam's other numbers.
     #[serde(default)]
     pub adam: AdamNumbers,
-    /// How the step size changes.
+    /// How the learning rate changes.
     #[serde(default)]
     pub schedule: Schedule,
-    /// Share of a weight, times the step size, that it loses at each step.
+    /// Share of a weight, times the learning rate, that it loses at each step.
     #[serde(default)]
     pub weight_decay: f64,
-    /// Share of the values in front of a dense layer that a step leaves out.
+    /// Share of the values before a dense layer that a step leaves out.
     #[serde(default)]
     pub dropout: f64,
     /// Share of a target that is spread over all classes (Szegedy and others 2016).
@@ -154,7 +154,7 @@ fn distilled<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<Ov
 pub struct QuantizationAware {
     /// Passes over the training images; 0: none.
     pub epochs: usize,
-    /// Adam's step size at first; it falls to nothing along half a cosine.
+    /// Adam's learning rate at first; it falls to nothing along half a cosine.
     pub learning_rate: f64,
 }
 
@@ -306,7 +306,7 @@ impl Recipe {
         }
     }
 
-    /// Refuses steps of so many images, of `images` there are, that a desk has no memory for what the layers put out and their
+    /// Refuses steps of so many images, of `images` there are, that a host has no memory for what the layers put out and their
     /// gradients.
     ///
     /// # Errors
@@ -463,7 +463,7 @@ mod tests {
 
     #[test]
     fn numbers_out_of_range_are_named() {
-        /// Lines in front of the first section, a section, and the message.
+        /// Lines before the first section, a section, and the message.
         type Case = (&'static str, &'static str, &'static str);
         let cases: [Case; 26] = [
             ("epochs = 0", "", "epochs is 0; it must be at least 1"),
