@@ -2,7 +2,7 @@
 
     report_in_chromium.py CHROMIUM OUT PAGE...
 
-Each page is opened as on a phone and as on a desktop, light and dark, with all its details unfolded. Nothing may be said on the
+Each page is opened as on a phone and as on a desktop, light and dark, with all its details unfolded. Nothing may be written to the
 console, nothing fetched, no image missing, and nothing may stand out of the page sideways. Screenshots go to OUT. Speaks the
 DevTools protocol through Chromium's pipe: Python's own library is enough.
 """
@@ -187,22 +187,22 @@ class Chromium:
             height = {"captureBeyondViewport": True, "clip": clip}
         path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", **height)["data"]))
 
-    def said(self):
+    def written(self):
         """What the page wrote to the console, and the addresses elsewhere that it requested."""
-        said, requested = [], []
+        written, requested = [], []
         for event in self.events:
             method, parameters = event["method"], event.get("params", {})
             if method == "Log.entryAdded":
-                said.append(parameters["entry"]["text"])
+                written.append(parameters["entry"]["text"])
             elif method == "Runtime.consoleAPICalled":
-                said.append(str(parameters["args"]))
+                written.append(str(parameters["args"]))
             elif method == "Runtime.exceptionThrown":
-                said.append(parameters["exceptionDetails"]["text"])
+                written.append(parameters["exceptionDetails"]["text"])
             elif method == "Network.requestWillBeSent":
                 url = parameters["request"]["url"]
                 if not url.startswith("data:") and parameters.get("type") != "Document":
                     requested.append(url)
-        return said, requested
+        return written, requested
 
 
 def main():
@@ -228,11 +228,11 @@ def main():
                 for scheme in SCHEMES:
                     name = f"{page.parent.name}-{page.stem}-{view[0]}-{scheme}"
                     seen = chromium.look(page, view, scheme)
-                    said, requested = chromium.said()
+                    written, requested = chromium.written()
                     papers[scheme] = seen["paper"]
                     check(f"{name}: figures are drawn", 1 <= seen["figures"] == seen["drawn"], seen)
                     check(f"{name}: images are there", 1 <= seen["images"] == seen["loaded"], seen)
-                    check(f"{name}: the console is silent", not said, said)
+                    check(f"{name}: the console is silent", not written, written)
                     check(f"{name}: nothing is fetched", not requested and not seen["external"], (requested, seen["external"]))
                     check(f"{name}: no script came in", seen["scripts"] == 0, seen["scripts"])
                     check(f"{name}: nothing overflows", seen["overflow"] <= 0 and not seen["wide"], seen)

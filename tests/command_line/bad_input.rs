@@ -36,7 +36,7 @@ fn assert_fails_with_little_memory(directory: &Path, arguments: &[&str], expecte
     let output = with_little_memory(directory, arguments);
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
-    assert!(said.contains(expected), "{arguments:?}: {said:?} does not say {expected:?}");
+    assert!(said.contains(expected), "{arguments:?}: {said:?} does not contain {expected:?}");
 }
 
 #[test]

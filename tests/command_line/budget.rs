@@ -55,7 +55,7 @@ fn a_network_that_does_not_fit_is_refused_before_training_with_what_is_missing()
 }
 
 #[test]
-fn what_was_said_to_be_needed_is_what_the_model_takes_to_the_byte() {
+fn what_was_reported_as_needed_is_what_the_model_takes_to_the_byte() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path();
     let refusal = text(&fit_tiny(path, &["--chip", "stm32f411ce", "--max-flash", "1", "--max-ram", "1"]).stderr);
@@ -135,7 +135,7 @@ fn wrong_budgets_end_with_code_2() {
 }
 
 #[test]
-fn chips_are_listed_and_inspect_says_on_which_a_model_fits() {
+fn chips_are_listed_and_inspect_prints_on_which_a_model_fits() {
     let (home, _) = short_run();
     let path = home.path();
     let listed = text(&trainer(path, &["chips"]).stdout);

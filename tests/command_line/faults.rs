@@ -99,7 +99,7 @@ fn test_images_for_firmware_that_cannot_be_written_cost_a_warning_and_not_the_ru
 
 #[cfg(unix)]
 #[test]
-fn an_export_that_cannot_be_written_any_more_leaves_a_whole_run_and_says_what_to_do() {
+fn an_export_that_cannot_be_written_any_more_leaves_a_whole_run_and_prints_what_to_do() {
     let home = tempfile::tempdir().unwrap();
     let there = home.path().join("there");
     fs::create_dir(&there).unwrap();
@@ -281,7 +281,7 @@ fn a_header_that_claims_an_enormous_file_is_refused_unread() {
 /// SIGKILL while a file is being written: `THIMBLE_KILLS` times, 10 if it is not set. Waits for a file that is not whole yet, lets some
 /// go by, and a little time, so that every file of a run has its turn, the exported model too.
 #[test]
-fn a_run_killed_in_the_middle_of_writes_leaves_whole_files_and_goes_on_to_the_same_bytes() {
+fn a_run_killed_in_the_middle_of_writes_leaves_whole_files_and_is_resumed_to_the_same_bytes() {
     let kills: usize =
         std::env::var("THIMBLE_KILLS").map_or(10, |kills| kills.parse().expect("THIMBLE_KILLS is a number"));
     let home = tempfile::tempdir().unwrap();

@@ -112,7 +112,7 @@ fn images_of_the_training_are_known_again_under_any_name_and_only_the_held_out_o
         format!("tested     {held_out} of 120 images: 15% held out, by their content\n"),
         "           the images are those of the training\n".to_owned(),
     ] {
-        assert!(printed.contains(&line), "{printed}\ndoes not say {line:?}");
+        assert!(printed.contains(&line), "{printed}\ndoes not contain {line:?}");
     }
     assert_eq!(warned, "");
     let tested = &report["tested"];

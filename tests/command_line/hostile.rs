@@ -38,7 +38,7 @@ fn assert_refused(directory: &Path, arguments: &[&str], expected: &str) {
     let output = confined(directory, arguments);
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
-    assert!(said.contains(expected), "{arguments:?}: {said:?} does not say {expected:?}");
+    assert!(said.contains(expected), "{arguments:?}: {said:?} does not contain {expected:?}");
     assert_eq!(said.lines().count(), 1, "{said}");
 }
 
@@ -315,7 +315,7 @@ fn a_second_process_on_a_run_is_refused_and_names_the_first_until_that_is_gone()
     for arguments in [&["fit", "--resume", "run"][..], &["export", "run", "--out", "x.bin"], &fit] {
         assert_fails(path, arguments, 1, &[&expected]);
     }
-    assert!(path.join("run/unfinished").exists() && child.try_wait().unwrap().is_none(), "the first goes on");
+    assert!(path.join("run/unfinished").exists() && child.try_wait().unwrap().is_none(), "the first continues");
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(path.join("run/.thimble-lock").exists(), "it had no time to remove it");

@@ -42,7 +42,7 @@ fn inspect_lists_what_a_model_file_holds() {
         "input                             0.003922          0",
         "arena           2,185 bytes: ",
     ] {
-        assert!(printed.contains(part), "{printed}\ndoes not say {part:?}");
+        assert!(printed.contains(part), "{printed}\ndoes not contain {part:?}");
     }
 
     let listing = json(path, &["inspect", "model.bin", "--json"]);
@@ -74,7 +74,7 @@ fn inspect_measures_what_quantization_costs_and_locates_a_collapse() {
     let printed = output_of(path, &["inspect", "run", "--quantization"]);
     assert_narrow(&printed);
     for part in ["measured on 300 validation images", "1 dense 350 + relu alone", "calibrated by "] {
-        assert!(printed.contains(part), "{printed}\ndoes not say {part:?}");
+        assert!(printed.contains(part), "{printed}\ndoes not contain {part:?}");
     }
     let report = json(path, &["inspect", "run", "--quantization", "--json"]);
     let metrics = read_json(&path.join("run/metrics.json"));
@@ -102,7 +102,7 @@ fn inspect_measures_what_quantization_costs_and_locates_a_collapse() {
 }
 
 #[test]
-fn inspect_says_what_it_needs() {
+fn inspect_prints_what_it_needs() {
     let (home, _) = short_run();
     let path = home.path();
     assert_fails(

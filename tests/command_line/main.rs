@@ -72,7 +72,7 @@ fn assert_fails(directory: &Path, arguments: &[&str], code: i32, expected: &[&st
     let error = text(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{arguments:?}: {error}");
     for part in expected {
-        assert!(error.contains(part), "{arguments:?}: {error:?} does not say {part:?}");
+        assert!(error.contains(part), "{arguments:?}: {error:?} does not contain {part:?}");
     }
 }
 
@@ -113,7 +113,7 @@ fn without_a_network_fit_warns_trains_on_garments_and_exports() {
         "ended at epoch 2, best was ",
         "model.bin: 280,944 bytes of flash",
     ] {
-        assert!(printed.contains(line), "{printed}\ndoes not say {line:?}");
+        assert!(printed.contains(line), "{printed}\ndoes not contain {line:?}");
     }
     assert!(!printed.contains('\u{1b}'), "no control characters where there is no terminal");
     let mut names: Vec<String> = fs::read_dir(home.path().join("run"))
@@ -190,7 +190,7 @@ fn a_recipe_sets_epochs_with_rounded_numbers_and_they_show_everywhere() {
         ("quantization-aware: int8 validation ", "weights of epoch 3"),
     ] {
         let line = printed.lines().find(|line| line.starts_with(beginning));
-        assert!(line.is_some_and(|line| line.ends_with(end)), "{printed}\ndoes not say {beginning:?} ... {end:?}");
+        assert!(line.is_some_and(|line| line.ends_with(end)), "{printed}\ndoes not contain {beginning:?} ... {end:?}");
     }
     let history = fs::read_to_string(home.path().join("run/history.csv")).unwrap();
     let quantized: Vec<&str> = history.lines().map(|line| line.rsplit_once(',').unwrap().1).collect();
@@ -259,7 +259,7 @@ fn a_run_never_overwrites_an_older_one() {
 }
 
 #[test]
-fn wrong_command_lines_end_with_code_2_and_say_what_is_right() {
+fn wrong_command_lines_end_with_code_2_and_a_message_that_names_what_is_right() {
     let home = tempfile::tempdir().unwrap();
     let cases: [(&[&str], &[&str]); 20] = [
         (&[], &["Usage"]),
@@ -293,7 +293,7 @@ fn wrong_command_lines_end_with_code_2_and_say_what_is_right() {
 }
 
 #[test]
-fn bad_files_end_with_code_1_and_say_which_and_why() {
+fn bad_files_end_with_code_1_and_a_message_that_names_which_and_why() {
     let (home, _) = short_run();
     let path = home.path();
     assert_fails(path, &["eval", "missing.bin"], 1, &["missing.bin", "No such file"]);

@@ -60,7 +60,7 @@ fn a_folder_of_images_becomes_a_model_and_predict_agrees_with_eval_on_every_form
         "conv 3x3x16 same + relu          32x32x16          448",
         "dense 5                                 5        1,445",
     ] {
-        assert!(printed.contains(line), "{printed}\ndoes not say {line:?}");
+        assert!(printed.contains(line), "{printed}\ndoes not contain {line:?}");
     }
     let metrics = read_json(&home.path().join("run/metrics.json"));
     let [train, validation] = ["train", "validation"].map(|part| metrics["images"][part].as_u64().unwrap());
@@ -107,7 +107,7 @@ fn a_folder_of_images_becomes_a_model_and_predict_agrees_with_eval_on_every_form
 }
 
 #[test]
-fn predict_prints_a_line_an_image_and_goes_on_where_one_cannot_be_read() {
+fn predict_prints_a_line_an_image_and_continues_where_one_cannot_be_read() {
     let (home, test_files, _) = trained();
     let path = home.path();
     let (first, second) = ("shapes/test/cross/1000.png", "shapes/test/disc/1010.jpg");

@@ -78,7 +78,7 @@ fn more_threads_than_there_is_memory_for_are_not_begun() {
     let output = limited("export RAYON_NUM_THREADS=16400", home.path(), &inspect);
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{said}");
-    assert!(said.contains("does not allow 16400 threads (256 are the most); this goes on with 256"), "{said}");
+    assert!(said.contains("does not allow 16400 threads (256 are the most); this continues with 256"), "{said}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Runs that are killed or interrupted, and go on.
+//! Runs that are killed or interrupted, and resumed.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -107,7 +107,7 @@ fn a_run_killed_at_ten_moments_comes_to_the_same_bytes() {
 
 #[cfg(unix)]
 #[test]
-fn an_interrupt_keeps_what_was_learned_exports_it_and_says_how_to_go_on() {
+fn an_interrupt_keeps_what_was_learned_exports_it_and_prints_how_to_resume() {
     let home = tempfile::tempdir().unwrap();
     let (expected, _) = undisturbed(home.path());
     let child = start(home.path(), &[&FIT[..], &["--out", "run", "--export", "model.bin"]].concat());
@@ -118,7 +118,7 @@ fn an_interrupt_keeps_what_was_learned_exports_it_and_says_how_to_go_on() {
     let (printed, said) = (text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert!(said.contains("interrupted: ends after this step"), "{said}");
-    assert!(printed.contains("this goes on with it: trainer fit --resume run"), "{printed}");
+    assert!(printed.contains("to resume it: trainer fit --resume run"), "{printed}");
     let early = fs::read(home.path().join("model.bin")).unwrap();
     assert!(early != expected, "it is the model of an earlier epoch");
     let (page, notice) =
@@ -212,7 +212,7 @@ fn programs_are_informed_of_an_interrupt_and_not_of_an_end() {
 }
 
 #[test]
-fn a_run_goes_on_where_its_images_have_moved_to_and_teachers_have_not_changed() {
+fn a_run_is_resumed_where_its_images_have_moved_to_and_teachers_have_not_changed() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path();
     super::shapes::write(&path.join("shapes"), 0..12, (8, 8), "png").unwrap();
@@ -234,7 +234,7 @@ fn a_run_goes_on_where_its_images_have_moved_to_and_teachers_have_not_changed() 
         path,
         &["export", "run", "--out", "x.bin"],
         1,
-        &["run has no weights yet; trainer fit --resume run goes on"],
+        &["run has no weights yet; trainer fit --resume run resumes"],
     );
     fs::rename(path.join("shapes"), path.join("moved")).unwrap();
     let resume = ["fit", "--resume", "run", "--data", "moved"];
@@ -244,7 +244,7 @@ fn a_run_goes_on_where_its_images_have_moved_to_and_teachers_have_not_changed() 
     let mut other = learned.clone();
     *other.last_mut().unwrap() ^= 1;
     fs::write(&weights, other).unwrap();
-    assert_fails(path, &resume, 1, &["a teacher of run has learned something else since"]);
+    assert_fails(path, &resume, 1, &["a teacher of run has has other weights since"]);
     fs::write(&weights, learned).unwrap();
 
     // Neither --quiet nor a second time is a reason to keep silent about what was left out.
@@ -267,11 +267,11 @@ fn a_run_goes_on_where_its_images_have_moved_to_and_teachers_have_not_changed() 
 }
 
 #[test]
-fn what_cannot_go_on_says_why() {
+fn what_cannot_be_resumed_is_refused_with_the_reason() {
     let home = tempfile::tempdir().unwrap();
     undisturbed(home.path());
     let resume = ["fit", "--resume", "whole"];
-    assert_fails(home.path(), &resume, 2, &["whole is finished, there is nothing to go on with"]);
+    assert_fails(home.path(), &resume, 2, &["whole is finished, there is nothing to resume"]);
     for flag in [["--seed", "3"], ["--calibration", "error"], ["--input", "8x8x1"], ["--dataset", "garments"]] {
         assert_fails(home.path(), &[&resume[..], &flag].concat(), 2, &["cannot be used with"]);
     }

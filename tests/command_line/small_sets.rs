@@ -121,7 +121,7 @@ fn a_choice_among_epochs_by_few_images_is_warned_of_with_what_to_do() {
         "and 3 of the 3 other",
         "--val-fraction",
     ] {
-        assert!(warned.contains(part), "{warned:?} does not say {part:?}");
+        assert!(warned.contains(part), "{warned:?} does not contain {part:?}");
     }
     assert_eq!(read_json(&path.join("run/metrics.json"))["epochs_like_the_best"], 3);
     assert!(fs::read_to_string(path.join("run/report.html")).unwrap().contains("cannot tell the epochs apart"));
@@ -130,7 +130,7 @@ fn a_choice_among_epochs_by_few_images_is_warned_of_with_what_to_do() {
 }
 
 #[test]
-fn recipe_strong_says_that_it_mirrors_images_of_ones_own_and_flags_decide() {
+fn recipe_strong_notes_that_it_mirrors_images_of_ones_own_and_flags_decide() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path();
     arrows(&path.join("arrows"), 20);

@@ -27,7 +27,7 @@ fn fit_with(variables: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn a_quiet_fit_says_nothing_and_leaves_everything() {
+fn a_quiet_fit_prints_nothing_and_leaves_everything() {
     let home = tempfile::tempdir().unwrap();
     let output = fit(home.path(), &["--quiet", "--export", "model.bin"]);
     assert_eq!(
@@ -99,7 +99,7 @@ fn a_reader_that_goes_away_is_no_error() {
 }
 
 #[test]
-fn a_fit_goes_on_to_its_model_when_nobody_reads_along_any_more() {
+fn a_fit_continues_to_its_model_when_nobody_reads_along_any_more() {
     for flags in [&[][..], &["--json"]] {
         let home = tempfile::tempdir().unwrap();
         let output = without_a_reader(home.path(), &[&FIT[..], &["--export", "model.bin"], flags].concat());

@@ -82,8 +82,8 @@ fn every_broken_file_is_named_with_what_is_wrong_with_it() {
         (2, Some(whole_images[..400].to_vec()), &["t10k-images-idx3-ubyte: truncated", "766 bytes, 400 are there"]),
         (2, Some([&whole_images[..], &[0]].concat()), &["announces 766 bytes, but more follow"]),
         (0, Some(idx_files::images(u32::MAX, u32::MAX, &pixels)), &["more than 2147 million are not read"]),
-        (0, Some(idx_files::images(0, 5, &[])), &["holds no images (its header says 0 of 5x5)"]),
-        (0, Some(idx_files::images(30, 0, &[])), &["holds no images (its header says 30 of 0x0)"]),
+        (0, Some(idx_files::images(0, 5, &[])), &["holds no images (its header states 0 of 5x5)"]),
+        (0, Some(idx_files::images(30, 0, &[])), &["holds no images (its header states 30 of 0x0)"]),
         (
             1,
             Some(idx_files::labels(&labels[1..])),
@@ -110,7 +110,7 @@ fn every_broken_file_is_named_with_what_is_wrong_with_it() {
         }
         let message = load(&request(directory.path())).unwrap_err().to_string();
         for part in expected {
-            assert!(message.contains(part), "{message:?} does not say {part:?}");
+            assert!(message.contains(part), "{message:?} does not contain {part:?}");
         }
         assert!(message.contains(&*directory.path().to_string_lossy()), "{message:?} does not say where");
     }
@@ -320,7 +320,7 @@ fn images_that_idx_files_hold_twice_are_named_by_number() {
 }
 
 #[test]
-fn a_gzip_file_that_unpacks_to_more_than_its_header_says_is_left_after_the_first_byte_too_many() {
+fn a_gzip_file_that_unpacks_to_more_than_its_header_states_is_left_after_the_first_byte_too_many() {
     let directory = whole_set();
     let images = fs::read(directory.path().join(NAMES[0])).unwrap();
     // A quarter of a gigabyte of zeros in a quarter of a megabyte, and damage after them that is never met.

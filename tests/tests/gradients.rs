@@ -345,7 +345,7 @@ fn weight_decay_shrinks_weights_and_leaves_biases_alone() {
 }
 
 #[test]
-fn adam_goes_on_from_a_saved_state_as_if_it_had_not_stopped() {
+fn adam_continues_from_a_saved_state_as_if_it_had_not_stopped() {
     let config = AdamConfig { learning_rate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weight_decay: 0.0 };
     let step = |adam: &mut Adam, value: &Var, seed: u64| {
         let weighting = variable(&random(64, seed), &[64]);

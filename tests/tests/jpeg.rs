@@ -228,7 +228,7 @@ fn a_height_that_comes_after_the_first_scan_is_the_height() {
     let message = damage(&without, "no height");
     assert_eq!(
         message,
-        "damaged or truncated (neither its frame header nor its first scan says how many lines it has)"
+        "damaged or truncated (neither its frame header nor its first scan states how many lines it has)"
     );
 }
 

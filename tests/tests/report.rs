@@ -126,7 +126,7 @@ fn figures_contain_what_they_are_about() {
 }
 
 #[test]
-fn without_mistakes_there_is_no_figure_of_them_and_the_page_says_so() {
+fn without_mistakes_there_is_no_figure_of_them_and_a_note_on_the_page() {
     let (_home, record, mut findings) = written(&smallest(), "smallest");
     findings.shown.mistakes.clear();
     findings.answers.iter_mut().for_each(|answer| answer.prediction = answer.truth);
@@ -212,7 +212,7 @@ fn the_page_needs_nothing_beside_it_and_knows_light_and_dark() {
 }
 
 #[test]
-fn the_page_says_what_was_trained_on_what_and_what_came_out() {
+fn the_page_reports_what_was_trained_on_what_and_what_came_out() {
     let (home, record, findings) = written(&smallest(), "smallest");
     let accuracy = format!("{:.4}", record.metrics.int8.scores.test.accuracy);
     let html = page::html(&[(record, findings)]).unwrap();
@@ -302,7 +302,7 @@ fn broken_and_missing_files_are_named_with_what_to_do() {
     for (file, contents, expected) in cases {
         let message = message(file, contents);
         for part in expected {
-            assert!(message.contains(part), "{file}: {message:?} does not say {part:?}");
+            assert!(message.contains(part), "{file}: {message:?} does not contain {part:?}");
         }
     }
     drop(record);
@@ -356,12 +356,12 @@ fn what_older_trainers_wrote_of_a_clock_that_stood_still_is_read() {
 }
 
 #[test]
-fn a_run_that_has_not_come_to_its_end_is_answered_with_how_to_go_on() {
+fn a_run_that_has_not_come_to_its_end_is_answered_with_how_to_resume() {
     let (home, record, _findings) = written(&smallest(), "run");
     let path = home.path().join("run");
     let says = |error: String, what: &str| {
         let run = path.display();
-        assert_eq!(error, format!("{run} has no {what} yet; trainer fit --resume {run} goes on with it"));
+        assert_eq!(error, format!("{run} has no {what} yet; trainer fit --resume {run} resumes it"));
     };
     // As long as this is there the training is not over.
     fs::write(path.join("unfinished"), "").unwrap();

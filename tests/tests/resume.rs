@@ -1,4 +1,4 @@
-//! An interrupted training goes on to the very bits that it would have come to.
+//! An interrupted training continues to the very bits that it would have come to.
 
 use std::cell::Cell;
 

@@ -49,7 +49,7 @@ fn a_changed_bit_in_any_byte_is_refused_though_the_checksum_is_right() {
 }
 
 #[test]
-fn refusals_say_what_is_missing() {
+fn refusals_name_what_is_missing() {
     let model = tiny::model().file();
     let signed = sign(&model, &keys(1).sk);
     let refuse = |flash: &[u8]| verified(flash, &keys(1).pk).unwrap_err();

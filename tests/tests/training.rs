@@ -64,7 +64,7 @@ fn training_stops_after_patience_epochs_without_improvement_and_restores_the_bes
     assert_eq!(record.best, [true, false, false, false]);
     let restored = evaluate::float(&model, &dataset.validation).unwrap().score;
     assert_eq!(restored, history.epochs[0].validation);
-    assert_ne!(restored, history.epochs[3].validation, "training went on after the best epoch");
+    assert_ne!(restored, history.epochs[3].validation, "training continued after the best epoch");
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn the_strong_recipe_repeats_itself_to_the_bit() {
 }
 
 #[test]
-fn a_student_learns_what_its_teacher_knows_whatever_its_labels_say() {
+fn a_student_learns_the_answers_of_its_teacher_whatever_its_labels_are() {
     let dataset = small();
     let mut mislabeled = dataset.clone();
     let wrong = dataset.train.labels().iter().map(|label| (label + 1) % 10).collect();

@@ -112,7 +112,7 @@ impl Usage {
 fn main() -> ExitCode {
     let command = arguments().command;
     if let Err(error) = check_line_breaks(&command) {
-        cli::output::complain_of(&error);
+        cli::output::print_error(&error);
         return ExitCode::from(2);
     }
     cli::interrupt::outlive_file_limits();
@@ -138,7 +138,7 @@ fn main() -> ExitCode {
         // Whoever read the output has seen enough.
         return ExitCode::SUCCESS;
     }
-    cli::output::complain_of(&message(&error));
+    cli::output::print_error(&message(&error));
     if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }
 
@@ -162,11 +162,11 @@ fn check_line_breaks(command: &Command) -> Result<(), String> {
 
 /// The error and its causes, those left out that it has quoted already.
 fn message(error: &anyhow::Error) -> String {
-    let said =
+    let text =
         |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref().map_or_else(|| cause.to_string(), one_line);
-    error.chain().map(said).fold(String::new(), |message, cause| match message.as_str() {
+    error.chain().map(text).fold(String::new(), |message, cause| match message.as_str() {
         "" => cause,
-        said if said.contains(&cause) => message,
+        quoted if quoted.contains(&cause) => message,
         _ => format!("{message}: {cause}"),
     })
 }

@@ -7,7 +7,7 @@ use trainer::network::Architecture;
 use trainer::run::{RunConfig, Target};
 use trainer::support::text::thousands;
 
-use super::console::{Console, tell};
+use super::console::{Console, console_line};
 use super::named::CHIPS;
 use super::values;
 
@@ -59,18 +59,18 @@ impl BudgetFlags {
         }
         let program = budget.program();
         if let Some(chip) = self.chip {
-            tell!(console, "fits {} ({}, {} MHz)", chip.name, chip.core.name, chip.clock);
+            console_line!(console, "fits {} ({}, {} MHz)", chip.name, chip.core.name, chip.clock);
         }
         let lines = [("flash", footprint.flash(program), budget.flash), ("RAM", footprint.ram(program), budget.ram)];
         for (name, needed, available) in lines {
             let available = available.map_or(String::new(), |bytes| format!(" of {:>9}", thousands(bytes)));
-            tell!(console, "{name:<10} {:>10}{available} bytes", thousands(needed));
+            console_line!(console, "{name:<10} {:>10}{available} bytes", thousands(needed));
         }
         if let Some(chip) = self.chip {
             let [best, worst] = chip.estimate(architecture).map(time);
-            tell!(console, "time       {best} to {worst}, estimated, for an image without zeros");
+            console_line!(console, "time       {best} to {worst}, estimated, for an image without zeros");
         }
-        tell!(console, "");
+        console_line!(console, "");
         Ok(())
     }
 }

@@ -12,7 +12,7 @@ use trainer::network::{Architecture, ArchitectureError, Template};
 use trainer::run::RunDirectory;
 use trainer::support::whole_file;
 
-use super::console::{Console, tell};
+use super::console::{Console, console_line};
 use super::output::warn;
 use super::unreadable::{Skipped, UnreadableFlags};
 use super::values::{self, background, fraction};
@@ -191,7 +191,7 @@ impl TrainingData {
             warn(&format!("NOTE: --background changes nothing: the images of {} are opaque", dataset.name));
         }
         for line in describe(&loaded) {
-            tell!(console, "{line}");
+            console_line!(console, "{line}");
         }
         let shape = dataset.train.shape();
         let side = |side: usize| u16::try_from(side).with_context(|| format!("images of {shape} are too large"));

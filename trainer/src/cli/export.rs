@@ -11,7 +11,7 @@ use trainer::support::whole_file::{is_stream, write_whole};
 use trainer::train::evaluate;
 
 use super::calibration::CalibrationName;
-use super::output::{complain, say};
+use super::output::{print_line, print_message};
 use super::run_data;
 
 /// Export the model of an earlier run, without training again.
@@ -59,9 +59,9 @@ impl Export {
     /// Says a line, but not into the pipe that the model may go into.
     fn tell(&self, line: &str) -> Result<()> {
         if is_stream(&self.out) {
-            complain(line);
+            print_message(line);
         } else {
-            say!("{line}");
+            print_line!("{line}");
         }
         Ok(())
     }

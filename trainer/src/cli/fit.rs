@@ -14,7 +14,7 @@ use trainer::train::recipe::{Augment, Recipe};
 
 use super::budget::BudgetFlags;
 use super::calibration::CalibrationName;
-use super::console::{ConsoleFlags, tell};
+use super::console::{ConsoleFlags, console_line};
 use super::data::{TrainingData, ValidationSplit};
 use super::interrupt::Interrupt;
 use super::named::{MODELS, RECIPES, is_path, named_or_file};
@@ -158,11 +158,11 @@ impl Fit {
             teachers.check(&dataset)?;
         }
         recipe.check_batch(&architecture, dataset.train.len()).map_err(Usage::error)?;
-        tell!(console, "");
+        console_line!(console, "");
         for line in architecture.to_string().lines() {
-            tell!(console, "{line}");
+            console_line!(console, "{line}");
         }
-        tell!(console, "");
+        console_line!(console, "");
 
         let config = RunConfig {
             data_dir: self.data.directory()?,

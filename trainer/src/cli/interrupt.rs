@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 
-use super::output::complain;
+use super::output::print_message;
 
 /// The exit code of a program that was interrupted: 128 and the number of SIGINT.
 const INTERRUPTED: i32 = 130;
@@ -79,8 +79,8 @@ impl Interrupt {
 fn announce(announced: &AtomicBool) {
     if !announced.swap(true, Ordering::Relaxed) {
         // After what a terminal shows of the key.
-        complain("");
-        complain("interrupted: ends after this step, keeps what was learned; again: at once");
+        print_message("");
+        print_message("interrupted: ends after this step, keeps what was learned; again: at once");
     }
 }
 

@@ -11,7 +11,7 @@ use trainer::report::answers::{self, Answer};
 use trainer::support::printable::in_one_line;
 use trainer::support::whole_file::write_whole;
 
-use super::output::say;
+use super::output::print_line;
 
 /// What `eval` tells of single images.
 #[derive(clap::Args)]
@@ -71,10 +71,10 @@ fn file(loaded: &Loaded, index: usize) -> String {
 
 /// Prints a line for each.
 pub fn print(mistakes: &[Mistake<'_>]) -> Result<()> {
-    say!("\nmistakes: {}", mistakes.len());
+    print_line!("\nmistakes: {}", mistakes.len());
     for Mistake { file, truth, prediction, probability } in mistakes {
         let [file, truth, prediction] = [file.as_str(), truth, prediction].map(in_one_line);
-        say!("{file}: is {truth}, taken for {prediction} ({:.1}%)", 100.0 * probability);
+        print_line!("{file}: is {truth}, taken for {prediction} ({:.1}%)", 100.0 * probability);
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use trainer::report::{Figure, Findings, Kind, RunRecord};
 use trainer::run::RunDirectory;
 use trainer::support::whole_file::{replace_whole, write_whole};
 
-use super::output::say;
+use super::output::print_line;
 use crate::Usage;
 
 /// Draw the figures of runs as SVG or PNG.
@@ -78,7 +78,7 @@ impl Plot {
         let mut findings = None;
         for kind in kinds {
             let Some(figure) = draw(kind, &runs, &mut findings)? else {
-                say!("nothing    {}: there is nothing to draw", kind.name());
+                print_line!("nothing    {}: there is nothing to draw", kind.name());
                 continue;
             };
             let path = match file {
@@ -92,7 +92,7 @@ impl Plot {
                 Format::Svg => write(&path, figure.svg().as_bytes())?,
                 Format::Png => write(&path, &figure.png()?)?,
             }
-            say!("wrote      {}", path.display());
+            print_line!("wrote      {}", path.display());
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ use trainer::support::memory;
 use trainer::support::printable::in_one_line;
 
 use super::data::ResizeMode;
-use super::output::{complain, say, warn};
+use super::output::{print_line, print_message, warn};
 use super::values::{at_least_one, background};
 use crate::Usage;
 
@@ -117,30 +117,30 @@ impl Predict {
                     Ok(input) => input,
                     Err(error) => {
                         let advice = if matches!(error, ImageError::OtherSize { .. }) { "; give --resize" } else { "" };
-                        complain(&format!("error: {shown}: {error}{advice}"));
+                        print_message(&format!("error: {shown}: {error}{advice}"));
                         unreadable += 1;
                         continue;
                     }
                 };
                 if let Some(flat) = observed.flat {
                     let why = flat.cause.explain(&conversion, "its");
-                    complain(&format!("NOTE: {shown}: one flat color as input; {why}"));
+                    print_message(&format!("NOTE: {shown}: one flat color as input; {why}"));
                 }
                 observed.sixteen_bit.into_iter().for_each(|range| sixteen_bit.add(range));
                 let output = network.classify(&pixels)?;
                 output.probabilities(&mut probabilities);
                 let prediction = self.prediction(name, &output, &probabilities, &names);
                 match self.json {
-                    true => say!("{}", serde_json::to_string(&prediction)?),
+                    true => print_line!("{}", serde_json::to_string(&prediction)?),
                     false => {
                         for line in prediction.lines() {
-                            say!("{line}");
+                            print_line!("{line}");
                         }
                     }
                 }
             }
         }
-        sixteen_bit.note().into_iter().for_each(|note| complain(&note));
+        sixteen_bit.note().into_iter().for_each(|note| print_message(&note));
         match unreadable {
             0 => Ok(()),
             count => bail!("{count} of {} images could not be classified", named),
@@ -169,7 +169,7 @@ impl Predict {
                 }
                 Err(error) => error.to_string().replace(&shown, &shown_in_one_line),
             };
-            complain(&format!("error: {reason}"));
+            print_message(&format!("error: {reason}"));
             refused += 1;
         }
         (files, refused)

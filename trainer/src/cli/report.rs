@@ -13,7 +13,7 @@ use trainer::run::RunDirectory;
 use trainer::support::text::thousands;
 use trainer::support::whole_file::write_whole;
 
-use super::output::{say, warn};
+use super::output::{print_line, warn};
 use super::run_data;
 use crate::Usage;
 
@@ -68,7 +68,7 @@ impl Report {
             }
         }
         let bytes = page.write(runs)?;
-        say!("wrote      {}, {} bytes", page.path().display(), thousands(bytes));
+        print_line!("wrote      {}, {} bytes", page.path().display(), thousands(bytes));
         Ok(())
     }
 }

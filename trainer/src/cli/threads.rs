@@ -36,7 +36,7 @@ pub fn start() {
     if let Some(reason) = refusal {
         let count = workers.len().max(1);
         warn(&format!(
-            "NOTE: the system does not allow {wanted} threads ({reason}); this goes on with {count}. \
+            "NOTE: the system does not allow {wanted} threads ({reason}); this continues with {count}. \
              RAYON_NUM_THREADS={count} requests no more"
         ));
     }

@@ -87,7 +87,7 @@ pub enum DataError {
         needed: u64,
     },
     /// No images at all.
-    #[error("{path}: holds no images (its header says {count} of {height}x{width})")]
+    #[error("{path}: holds no images (its header states {count} of {height}x{width})")]
     Empty {
         /// The file.
         path: PathBuf,

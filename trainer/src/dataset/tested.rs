@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_is_said_by_what_is_at_hand() {
+    fn what_is_known_is_reported_by_what_is_at_hand() {
         let numbers: Vec<u16> = (0..100).collect();
         let (held_out, manifest) = training(&numbers).unwrap();
         let older = HeldOut { fingerprint: None, ..held_out };

@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn images_keep_their_proportions_and_stand_in_the_middle() {
+    fn images_keep_their_proportions_and_are_in_the_middle() {
         let mut drawing = Drawing::new(100.0, 100.0);
         let thumbnail = Thumbnail::rgb(&[[1, 2, 3]; 8], 4).unwrap();
         drawing.thumbnail(Rectangle(10.0, 20.0, 40.0, 40.0), &thumbnail, "a <b>");

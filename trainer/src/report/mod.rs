@@ -71,7 +71,7 @@ pub enum ReportError {
     /// Images that the run was not tested on.
     #[error(
         "{dataset} is not what the run was tested on: its model is right on {right:.4} of {given} test images, \
-         metrics.json says {expected_right:.4} of {expected}; name the run's own data set"
+         metrics.json has {expected_right:.4} of {expected}; name the run's own data set"
     )]
     OtherImages {
         /// Name of the data set.

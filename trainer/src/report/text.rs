@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_xml_cannot_say_is_replaced_and_markup_is_inert() {
+    fn what_xml_cannot_hold_is_replaced_and_markup_is_inert() {
         assert_eq!(escape("a<b>&\"'\u{1}\n"), "a&lt;b&gt;&amp;&quot;&#39;\u{fffd}\n");
     }
 }

@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_that_is_read_back_is_what_it_says_or_refused() {
+    fn an_image_that_is_read_back_is_as_it_states_or_refused() {
         let shape = |height, width, channels| Shape { height, width, channels };
         for shape in [shape(28, 28, 1), shape(96, 130, 3), shape(1024, 15, 1)] {
             let thumbnail = Thumbnail::of_image(&vec![7; shape.len()], shape).unwrap();

@@ -99,13 +99,13 @@ pub enum RunError {
     #[error(transparent)]
     Architecture(#[from] ArchitectureError),
     /// The run has not come so far.
-    #[error("{run} has no weights yet; trainer fit --resume {run} goes on with it")]
+    #[error("{run} has no weights yet; trainer fit --resume {run} resumes it")]
     NoWeights {
         /// The directory of the run.
         run: String,
     },
     /// The run has not come to its results.
-    #[error("{run} has no results yet; trainer fit --resume {run} goes on with it")]
+    #[error("{run} has no results yet; trainer fit --resume {run} resumes it")]
     NoResults {
         /// The directory of the run.
         run: String,

@@ -158,7 +158,7 @@ impl RunDirectory {
         move |source| RunError::Weights { path, source }
     }
 
-    /// The directory again, should somebody have removed it while the training went on: what was learned has to go somewhere.
+    /// The directory again, should somebody have removed it while the training ran: what was learned has to go somewhere.
     fn make(&self) -> Result<(), RunError> {
         fs::create_dir_all(&self.path).map_err(io_error(&self.path))
     }
@@ -238,7 +238,7 @@ impl RunDirectory {
         }
         let counts = |[train, validation, test]: [usize; 3]| format!("{train}, {validation} and {test}");
         Err(format!(
-            "it lists {} images to train, validate and test on, but {METRICS} says {}: lines are missing, or it is another run's",
+            "it lists {} images to train, validate and test on, but {METRICS} has {}: lines are missing, or it is another run's",
             counts(found),
             counts(expected)
         ))
@@ -443,7 +443,7 @@ impl RunDirectory {
         Ok(config.encode(&QuantizedModel::new(&model, &config.calibration)?)?)
     }
 
-    /// Of a file that is missing where there is a run that can go on: that it has not come so far.
+    /// Of a file that is missing where there is a run that can be resumed: that it has not come so far.
     fn unless_unfinished(&self, error: RunError) -> RunError {
         match error {
             RunError::Io { source, .. }

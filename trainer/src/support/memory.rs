@@ -62,7 +62,7 @@ static CLAIMED: Mutex<u64> = Mutex::new(0);
 /// Wakes who waits for a claim to end.
 static RELEASED: Condvar = Condvar::new();
 
-/// Memory that a piece of work takes while it goes on, among others that do the same at once.
+/// Memory that a piece of work takes while it runs, among others that do the same at once.
 #[derive(Debug)]
 pub struct Claim(u64);
 

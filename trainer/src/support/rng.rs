@@ -1,7 +1,7 @@
 //! Everything random, from one seed.
 //!
 //! Each purpose draws from its own ChaCha8 stream, so that adding a draw in one place changes nothing in another, and a
-//! stream can be rebuilt from `(seed, purpose, index)` alone: an interrupted run needs no generator state to go on.
+//! stream can be rebuilt from `(seed, purpose, index)` alone: an interrupted run needs no generator state to resume.
 
 pub use rand::{Rng, RngExt, SeedableRng};
 pub use rand_chacha::ChaCha8Rng;

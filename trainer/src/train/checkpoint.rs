@@ -1,4 +1,4 @@
-//! Where training stands: so that an interrupted run goes on to the very bits that it would have come to.
+//! The state of a training, so that an interrupted run is resumed to the very bits of one without an interruption.
 //!
 //! Everything random is drawn from seed, purpose and step (see [`rng`](crate::support::rng)), so that no generator has a state to keep.
 

@@ -22,7 +22,7 @@ pub enum FitError {
         /// Adam's learning rate.
         learning_rate: f64,
     },
-    /// The checkpoint to go on from is not one of this network.
+    /// The checkpoint to resume from is not one of this network.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     /// A tensor operation failed.

@@ -64,7 +64,7 @@ pub fn resume(
             interrupted = true;
             break;
         }
-        // With an average it is the average that is validated and kept; training goes on from the weights themselves.
+        // With an average it is the average that is validated and kept; training continues from the weights themselves.
         let weights = training.exchange_for_average()?;
         let record = Epoch {
             epoch,

@@ -148,7 +148,7 @@ fn distilled<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<Ov
     }
 }
 
-/// Training that goes on with weights and activations rounded as in the model file.
+/// Training that continues with weights and activations rounded as in the model file.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct QuantizationAware {
@@ -314,7 +314,7 @@ impl Recipe {
     pub fn check_batch(&self, architecture: &Architecture, images: usize) -> Result<(), RecipeError> {
         let images = self.batch_size.min(images);
         let values: usize = architecture.layers.iter().map(|shaped| shaped.input.len() + shaped.output.len()).sum();
-        // Each once as it is, once as its gradient, and as much again while an operation goes on.
+        // Each once as it is, once as its gradient, and as much again while an operation runs.
         let bytes = images.saturating_mul(values).saturating_mul(4 * size_of::<f32>());
         if bytes > MOST_MEMORY { Err(RecipeError::Batch { images, gigabytes: bytes >> 30 }) } else { Ok(()) }
     }

@@ -1,4 +1,4 @@
-//! How the learning rate changes while training goes on.
+//! How the learning rate changes while training continues.
 
 use serde::{Deserialize, Serialize};
 

@@ -60,7 +60,7 @@ pub(super) fn is_named_as_image(name: &str) -> bool {
 }
 
 /// Whether a file is taken for an image, by its name or by its content; what it is, if not. A file that is named as an image
-/// and is none is complained of when it is read.
+/// and is none is reported when it is read.
 pub(super) fn is_image(name: &str, path: &Path) -> Result<(), Content> {
     if is_named_as_image(name) { Ok(()) } else { look(path).map(drop) }
 }

@@ -8,7 +8,7 @@
 //! | `read` | decoding and converting them, on all cores |
 //! | `remarks` | what they look like as inputs: one flat color, few levels |
 //! | [`images_of`](images_of()) | all images of a directory, whatever they show |
-//! | [`unreadable`](unreadable()) | files that cannot be read, to list them or to go on without them |
+//! | [`unreadable`](unreadable()) | files that cannot be read, to list them or to continue without them |
 //! | `level`, [`error`] | where the data are if not here, and what can be wrong with them |
 
 pub mod content;

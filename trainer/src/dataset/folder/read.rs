@@ -116,7 +116,7 @@ pub(super) fn own_size(listings: &[&Listing], background: Background) -> Result<
     if first.height.max(first.width) > LONGEST_OWN_SIDE {
         return Err(FolderError::LargeImages { path: path.to_path_buf(), size: *first, most: LONGEST_OWN_SIDE });
     }
-    // What is stored with color may be gray; an image that turns out to be broken here is complained of when all are read.
+    // What is stored with color may be gray; an image that turns out to be broken here is reported when all are read.
     let has_color = |(path, header): (&&PathBuf, &ImageHeader)| {
         let may_have_color = header.is_rgb || !background.is_gray();
         let image = |path| decode::read_onto(path, background).map(|decoded| decoded.image);
@@ -155,7 +155,7 @@ fn all_or_broken<T>(files: &[&PathBuf], outcomes: Vec<Result<T, ImageError>>) ->
     }
 }
 
-/// A shortage of the machine ends the reading: it says nothing about the file, which is no reason to go on without it.
+/// A shortage of the machine ends the reading: it says nothing about the file, which is no reason to continue without it.
 ///
 /// # Errors
 /// [`FolderError::Shortage`], of the first.

@@ -1,4 +1,4 @@
-//! Files of a folder that cannot be read, found before anything else: to list them all, and to go on without them.
+//! Files of a folder that cannot be read, found before anything else: to list them all, and to continue without them.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

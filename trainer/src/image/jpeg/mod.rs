@@ -159,7 +159,7 @@ impl<'a> Jpeg<'a> {
                     Segment::End => return Ok(()),
                     Segment::Lines(lines) if lines == self.frame.height => {}
                     Segment::Lines(lines) => {
-                        return Err(damaged(format!("it has {} lines and then says {lines}", self.frame.height)));
+                        return Err(damaged(format!("it has {} lines and then states {lines}", self.frame.height)));
                     }
                 }
             };

@@ -63,7 +63,7 @@ impl<'a> Segments<'a> {
                 Some([0xFF, 0x00 | RESTART..=LAST_RESTART, ..]) => at += 2,
                 Some([0xFF, LINES, 0, 4, high, low, ..]) => return Ok(u32::from(u16::from_be_bytes([*high, *low]))),
                 Some([first, second, ..]) if *first != 0xFF || *second == 0xFF => at += 1,
-                _ => return Err(damaged("neither its frame header nor its first scan says how many lines it has")),
+                _ => return Err(damaged("neither its frame header nor its first scan states how many lines it has")),
             }
         }
     }
