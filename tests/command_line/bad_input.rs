@@ -1,4 +1,4 @@
-//! Files that lie, contradict each other or are something else: each is an error that says which and why, none costs more memory
+//! Files that lie, contradict each other or are something else: each is an error that names which and why, none costs more memory
 //! than a file of its size may, and none reaches the terminal as it is.
 
 use std::fs;
@@ -34,9 +34,9 @@ fn with_little_memory(directory: &Path, arguments: &[&str]) -> Output {
 #[cfg(unix)]
 fn assert_fails_with_little_memory(directory: &Path, arguments: &[&str], expected: &str) {
     let output = with_little_memory(directory, arguments);
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
-    assert!(said.contains(expected), "{arguments:?}: {said:?} does not contain {expected:?}");
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
+    assert!(stderr.contains(expected), "{arguments:?}: {stderr:?} does not contain {expected:?}");
 }
 
 #[test]
@@ -323,9 +323,12 @@ fn paths_that_json_cannot_name_are_refused_before_the_training() {
             .current_dir(home.path())
             .output()
             .unwrap();
-        let said = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{flag}: {said}");
-        assert!(said.contains("\"bad\\xFF\": the files of a run can name only paths in UTF-8; rename it"), "{said}");
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{flag}: {stderr}");
+        assert!(
+            stderr.contains("\"bad\\xFF\": the files of a run can name only paths in UTF-8; rename it"),
+            "{stderr}"
+        );
     }
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
 }
@@ -357,7 +360,7 @@ fn images_of_other_classes_or_another_size_than_a_models_or_a_runs_are_refused()
     let warned = text(&trainer(path, &eval).stderr);
     assert!(warned.contains("NOTE: model.bin was trained on birds, and is tested on other"), "{warned}");
     label(&path.join("other"), 3);
-    assert_fails(path, &eval, 1, &["model.bin tells 2 classes apart, but other has 3"]);
+    assert_fails(path, &eval, 1, &["model.bin distinguishes 2 classes, but other has 3"]);
 
     let export = ["export", "run", "--calibration", "range", "--out", "x.bin"];
     fs::remove_dir_all(path.join("birds")).unwrap();

@@ -1,4 +1,4 @@
-//! A network that does not fit the chip is refused before it is trained; one that does is as large as was said.
+//! A network that does not fit the chip is refused before it is trained; one that does is as large as printed.
 
 use std::fs;
 use std::path::Path;
@@ -88,7 +88,7 @@ fn what_was_reported_as_needed_is_what_the_model_takes_to_the_byte() {
     {
         assert!(printed.contains(&line), "the budget, not the chip: {printed}");
     }
-    // The page of the run says the same.
+    // The page of the run has the same.
     let page = fs::read_to_string(path.join("run/report.html")).unwrap();
     let cells = |bytes: &str| {
         format!("<td class=\"number\">{bytes}</td><td class=\"number\">{bytes}</td><td class=\"number\">100.0%</td>")

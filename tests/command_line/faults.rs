@@ -18,7 +18,7 @@ fn limited_to(blocks: u32, directory: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// What the trainer says and comes to there.
+/// The output of the trainer there, and its exit code.
 fn with_files_up_to(blocks: u32, directory: &Path, arguments: &[&str]) -> Output {
     limited_to(blocks, directory, arguments).output().unwrap()
 }
@@ -38,10 +38,14 @@ fn a_disk_without_room_for_a_checkpoint_costs_a_warning_and_not_the_training() {
     let fit = ["fit", "--dataset", "garments", "--model", "mlp", "--epochs", "2", "--out", "run"];
     // Where an MLP stands in its training takes over three megabytes, its weights over one.
     let output = with_files_up_to(3000, home.path(), &fit);
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{said}");
-    assert_eq!(said.matches("WARNING: this run cannot be resumed if it is interrupted: ").count(), 1, "once: {said}");
-    assert!(said.contains("run/unfinished: File too large"), "{said}");
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    assert_eq!(
+        stderr.matches("WARNING: this run cannot be resumed if it is interrupted: ").count(),
+        1,
+        "once: {stderr}"
+    );
+    assert!(stderr.contains("run/unfinished: File too large"), "{stderr}");
     assert_whole(&home.path().join("run"));
     assert!(!visible(&home.path().join("run")).contains(&"unfinished".to_owned()));
 }
@@ -71,9 +75,9 @@ fn a_disk_without_room_for_the_run_leaves_nothing_half_written_and_exports_all_t
         ["fit", "--dataset", "garments", "--model", "mlp", "--epochs", "1", "--out", "run", "--export", "model.bin"];
     // Room for the model, 281 KB, and not for the weights.
     let output = with_files_up_to(700, home.path(), &fit);
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("File too large"), "{said}");
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("File too large"), "{stderr}");
     assert_whole(home.path());
     assert_eq!(visible(&home.path().join("run")), ["run.json"], "half of the weights is worth nothing");
     assert!(home.path().join("model.bin").is_file(), "what was learned is kept where there is room");
@@ -91,9 +95,9 @@ fn test_images_for_firmware_that_cannot_be_written_cost_a_warning_and_not_the_ru
     wait_for(&home.path().join("run/unfinished"));
     fs::create_dir(home.path().join("run/frames.bin")).unwrap();
     let output = child.wait_with_output().unwrap();
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{said}");
-    assert!(said.contains("there are no test images for firmware: cannot write run/frames.bin: "), "{said}");
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    assert!(stderr.contains("there are no test images for firmware: cannot write run/frames.bin: "), "{stderr}");
     assert!(home.path().join("run/model.bin").is_file() && home.path().join("run/report.html").is_file());
 }
 
@@ -120,10 +124,10 @@ fn an_export_that_cannot_be_written_any_more_leaves_a_whole_run_and_prints_what_
     wait_for(&home.path().join("run/unfinished"));
     fs::remove_dir(&there).unwrap();
     let output = child.wait_with_output().unwrap();
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("there/model.bin: No such file or directory"), "{said}");
-    assert!(said.contains("the model is in run all the same: trainer export run --out FILE"), "{said}");
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("there/model.bin: No such file or directory"), "{stderr}");
+    assert!(stderr.contains("the model is in run all the same: trainer export run --out FILE"), "{stderr}");
     assert!(home.path().join("run/report.html").is_file());
     let again = trainer(home.path(), &["export", "run", "--out", "model.bin"]);
     assert_eq!(again.status.code(), Some(0), "{}", text(&again.stderr));
@@ -256,11 +260,11 @@ fn a_file_that_changes_while_it_is_read_is_whole_or_an_error_that_names_it() {
         for _ in 0..20 {
             let fit = ["fit", "--data", "birds", "--model", "mlp", "--epochs", "1", "--quiet"];
             let output = trainer(home.path(), &fit);
-            let said = text(&output.stderr);
+            let stderr = text(&output.stderr);
             match output.status.code() {
                 Some(0) => {}
-                Some(1) => assert!(said.contains("train-images-idx3-ubyte"), "{said}"),
-                code => panic!("exit code {code:?}: {said}"),
+                Some(1) => assert!(stderr.contains("train-images-idx3-ubyte"), "{stderr}"),
+                code => panic!("exit code {code:?}: {stderr}"),
             }
         }
         stop.store(true, Ordering::Relaxed);

@@ -152,7 +152,7 @@ fn what_came_later_and_what_was_trained_on_is_counted_with_the_run_and_named_as_
     for part in [
         "NOTE: the images of mine are not those that m.bin was trained on: some came, went or changed.",
         &format!("The {tested} of 180 tested on were not trained on, as the test share of 15% falls on them"),
-        "Which of them are new is not known; --run, with the directory of the run, tells",
+        "Which of them are new is not known; --run, with the directory of the run, shows which",
     ] {
         assert!(warned.contains(part), "{warned}");
     }

@@ -36,10 +36,10 @@ fn confined(directory: &Path, arguments: &[&str]) -> Output {
 #[cfg(unix)]
 fn assert_refused(directory: &Path, arguments: &[&str], expected: &str) {
     let output = confined(directory, arguments);
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
-    assert!(said.contains(expected), "{arguments:?}: {said:?} does not contain {expected:?}");
-    assert_eq!(said.lines().count(), 1, "{said}");
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
+    assert!(stderr.contains(expected), "{arguments:?}: {stderr:?} does not contain {expected:?}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
 }
 
 /// A model file of convolutions, of a kernel and channels each or else a max-pool, and of logits that infer-core loads, of zeros, whatever it needs: [`trainer::export::model_file`] writes
@@ -234,9 +234,9 @@ fn recipes_and_networks_may_come_out_of_a_pipe_and_have_an_end() {
     let home = tempfile::tempdir().unwrap();
     for flag in ["--recipe", "--model"] {
         let output = confined(home.path(), &["fit", "--dataset", "garments", flag, "/dev/zero"]);
-        let said = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{said}");
-        assert!(said.contains("/dev/zero: larger than 1 MB, which no "), "{said}");
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains("/dev/zero: larger than 1 MB, which no "), "{stderr}");
     }
     let through_a_pipe = format!(
         "{0} models tiny | sed 's/tiny/piped/' | {0} fit --dataset garments --epochs 1 --model /dev/stdin --out run",
@@ -417,9 +417,9 @@ fn no_text_of_a_model_or_a_run_forges_a_line_or_hides_in_one() {
     let mut seen = 0;
     for arguments in commands {
         let output = trainer(path, arguments);
-        for said in [text(&output.stdout), text(&output.stderr)] {
-            assert!(!is_forged(&said), "{arguments:?}: {said:?}");
-            seen += usize::from(said.contains("\\u200b"));
+        for printed in [text(&output.stdout), text(&output.stderr)] {
+            assert!(!is_forged(&printed), "{arguments:?}: {printed:?}");
+            seen += usize::from(printed.contains("\\u200b"));
         }
     }
     assert!(seen >= 4, "the names are printed, spelled out: {seen}");
@@ -433,8 +433,8 @@ fn no_text_of_a_model_or_a_run_forges_a_line_or_hides_in_one() {
         fs::write(&file, changed.to_string()).unwrap();
         for arguments in [&["report", "run"][..], &["fit", "--resume", "run"], &["inspect", "run", "--quantization"]] {
             let output = trainer(path, arguments);
-            let said = text(&output.stdout) + &text(&output.stderr);
-            assert!(!is_forged(&said), "{pointer} {arguments:?}: {said:?}");
+            let printed = text(&output.stdout) + &text(&output.stderr);
+            assert!(!is_forged(&printed), "{pointer} {arguments:?}: {printed:?}");
         }
         let page = fs::read_to_string(path.join("run/report.html")).unwrap();
         assert!(!is_forged(&page), "{pointer}");
@@ -443,8 +443,8 @@ fn no_text_of_a_model_or_a_run_forges_a_line_or_hides_in_one() {
     // What clap quotes.
     for arguments in [&["fit", "--dataset", evil][..], &["eval", "a.bin", evil], &[evil]] {
         let output = trainer(path, arguments);
-        let said = text(&output.stderr);
+        let stderr = text(&output.stderr);
         assert_eq!(output.status.code(), Some(2));
-        assert!(!is_forged(&said) && said.contains("\\u200b"), "{said:?}");
+        assert!(!is_forged(&stderr) && stderr.contains("\\u200b"), "{stderr:?}");
     }
 }

@@ -139,7 +139,7 @@ fn inputs_of_one_flat_color_are_warned_of_with_the_cause_and_a_background_mends_
     let (inspected, _) = succeed(path, &["inspect", "white.bin"]);
     assert!(inspected.contains(preprocessing), "{inspected}");
 
-    // The model says it: nobody has to repeat it, and nobody can contradict it.
+    // The model holds it: nobody has to repeat it, and nobody can contradict it.
     let (by_model, warned) = succeed(path, &["predict", "white.bin", "--json", one]);
     assert_eq!(warned, "");
     let opaque = RgbImage::from_fn(16, 16, |_, y| if (3..5).contains(&y) { Rgb([0; 3]) } else { Rgb([255; 3]) });

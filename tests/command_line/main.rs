@@ -391,7 +391,7 @@ fn a_student_holds_out_what_its_teacher_held_out_and_names_its_teacher() {
 
     let config = fs::read_to_string(home.path().join("run/run.json")).unwrap();
     fs::write(home.path().join("run/run.json"), config.replace("\"garments\"", "\"cats\"")).unwrap();
-    let error = ["teacher run learned cats (10 classes, images of 28x28x1); this run is about garments"];
+    let error = ["teacher run was trained on cats (10 classes, images of 28x28x1); this run is about garments"];
     assert_fails(home.path(), &student(&["--teacher", "run"]), 1, &error);
 }
 

@@ -1,4 +1,4 @@
-//! From a folder of images to a model that says what other images show.
+//! From a folder of images to a model that classifies other images.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -45,7 +45,7 @@ fn trained() -> (TempDir, Vec<PathBuf>, String) {
     ];
     let (printed, warned) = succeed(path, &fit);
     // Of 45 validation images, nothing else.
-    assert!(warned.is_empty() || warned.contains("WARNING: 45 validation images cannot tell"), "{warned}");
+    assert!(warned.is_empty() || warned.contains("WARNING: 45 validation images cannot distinguish"), "{warned}");
     assert!(warned.matches("WARNING").count() <= 1, "{warned}");
     (home, test_files, printed)
 }
@@ -336,9 +336,9 @@ fn a_disk_without_room_for_the_images_is_an_error_and_not_a_signal() {
         .current_dir(&home)
         .output()
         .unwrap();
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("(cache file of the images): File too large"), "{said}");
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("(cache file of the images): File too large"), "{stderr}");
 }
 
 /// Shape, and class and name of each frame, of a file of frames: `trainer::export::frames` documents it.
@@ -452,7 +452,7 @@ fn a_line_break_in_a_name_forges_no_line() {
         &["report", "no\n  error: forged"],
     ] {
         let output = super::trainer(path, arguments);
-        let said = super::text(&output.stderr);
-        assert!(!output.status.success() && !said.contains("\n  error: forged"), "{arguments:?}: {said}");
+        let stderr = super::text(&output.stderr);
+        assert!(!output.status.success() && !stderr.contains("\n  error: forged"), "{arguments:?}: {stderr}");
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use super::{assert_fails, short_run, text, trainer};
 
-/// The files that a command says it wrote.
+/// The files that a command prints that it wrote.
 fn written(printed: &str) -> Vec<&str> {
     let lines = printed.lines().filter_map(|line| line.strip_prefix("wrote"));
     lines.map(|line| line.trim().split(',').next().unwrap_or_default()).collect()

@@ -115,24 +115,27 @@ fn an_interrupt_keeps_what_was_learned_exports_it_and_prints_how_to_resume() {
     let signal = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(signal.success());
     let output = child.wait_with_output().unwrap();
-    let (printed, said) = (text(&output.stdout), text(&output.stderr));
-    assert_eq!(output.status.code(), Some(0), "{said}");
-    assert!(said.contains("interrupted: ends after this step"), "{said}");
+    let (printed, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    assert!(stderr.contains("interrupted: ends after this step"), "{stderr}");
     assert!(printed.contains("to resume it: trainer fit --resume run"), "{printed}");
     let early = fs::read(home.path().join("model.bin")).unwrap();
     assert!(early != expected, "it is the model of an earlier epoch");
     let (page, notice) =
         (|| fs::read_to_string(home.path().join("run/report.html")).unwrap(), "This run was interrupted after");
-    assert!(page().contains(notice) && page().contains("/run</pre>"), "its page says so");
+    assert!(page().contains(notice) && page().contains("/run</pre>"), "its page states that");
     assert_eq!(read_json(&home.path().join("run/metrics.json"))["interrupted"], true);
 
     let output = trainer(home.path(), &["fit", "--resume", "run"]);
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{said}");
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
     assert!(text(&output.stdout).contains("resumes    run: after epoch "));
     assert!(fs::read(home.path().join("run/model.bin")).unwrap() == expected);
     assert!(fs::read(home.path().join("model.bin")).unwrap() == early, "--export is not repeated");
-    assert!(said.contains("NOTE: this run was begun with --export ") && said.contains("name --export again"), "{said}");
+    assert!(
+        stderr.contains("NOTE: this run was begun with --export ") && stderr.contains("name --export again"),
+        "{stderr}"
+    );
     assert!(!page().contains(notice), "nothing is left of the interruption");
     assert_eq!(read_json(&home.path().join("run/metrics.json"))["interrupted"], false);
 }
@@ -151,9 +154,9 @@ fn a_second_interrupt_ends_at_once_and_leaves_whole_files() {
     let interrupt = |child: &Child| Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(interrupt(&child).success());
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-    let said: Vec<String> = lines.by_ref().take_while(|line| !line.starts_with("interrupted: ends after")).collect();
+    let stderr: Vec<String> = lines.by_ref().take_while(|line| !line.starts_with("interrupted: ends after")).collect();
     assert!(interrupt(&child).success());
-    assert_eq!(child.wait().unwrap().code(), Some(130), "{said:?}");
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{stderr:?}");
     assert_whole(&home.path().join("run"));
     assert!(!home.path().join("model.bin").exists());
 }
@@ -185,10 +188,10 @@ fn a_signal_that_was_ignored_from_the_start_stays_ignored_and_each_other_one_is_
             assert!(sent.success());
         }
         let output = child.wait_with_output().unwrap();
-        let (printed, said) = (text(&output.stdout), text(&output.stderr));
-        assert_eq!(output.status.code(), Some(0), "{ignored}: {said}");
+        let (printed, stderr) = (text(&output.stdout), text(&output.stderr));
+        assert_eq!(output.status.code(), Some(0), "{ignored}: {stderr}");
         let model = fs::read(home.path().join(&run).join("model.bin")).unwrap();
-        (model == expected, printed.contains("trainer fit --resume"), said.contains("interrupted: ends after"))
+        (model == expected, printed.contains("trainer fit --resume"), stderr.contains("interrupted: ends after"))
     };
     let (to_its_end, interrupted) = ((true, false, false), (false, true, true));
     assert_eq!(fit("HUP", &["HUP", "HUP"]), to_its_end, "nohup");
@@ -262,7 +265,7 @@ fn a_run_is_resumed_where_its_images_have_moved_to_and_teachers_have_not_changed
         path,
         &other,
         1,
-        &["teacher teacher learned other images of shapes, or split or scaled them in another way"],
+        &["teacher teacher was trained on other images of shapes, or split or scaled them in another way"],
     );
 }
 

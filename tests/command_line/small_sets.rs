@@ -116,7 +116,7 @@ fn a_choice_among_epochs_by_few_images_is_warned_of_with_what_to_do() {
     // Steps so small that no epoch differs from another.
     let (_, warned) = succeed(path, &fit("run", &["--epochs", "4", "--lr", "1e-9"]));
     for part in [
-        "validation images cannot tell the epochs apart",
+        "validation images cannot distinguish the epochs",
         " 95% interval of ",
         "and 3 of the 3 other",
         "--val-fraction",
@@ -124,7 +124,7 @@ fn a_choice_among_epochs_by_few_images_is_warned_of_with_what_to_do() {
         assert!(warned.contains(part), "{warned:?} does not contain {part:?}");
     }
     assert_eq!(read_json(&path.join("run/metrics.json"))["epochs_like_the_best"], 3);
-    assert!(fs::read_to_string(path.join("run/report.html")).unwrap().contains("cannot tell the epochs apart"));
+    assert!(fs::read_to_string(path.join("run/report.html")).unwrap().contains("cannot distinguish the epochs"));
     let (_, warned) = succeed(path, &fit("one", &["--epochs", "1"]));
     assert_eq!(warned, "", "one epoch leaves no choice");
 }

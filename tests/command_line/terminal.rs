@@ -1,4 +1,4 @@
-//! What a fit says to people, to programs, and not at all; colors; completions.
+//! What a fit prints for people, for programs, and not at all; colors; completions.
 
 use std::path::Path;
 use std::process::{Output, Stdio};
@@ -14,7 +14,7 @@ fn fit(directory: &Path, flags: &[&str]) -> Output {
     trainer(directory, &[&FIT[..], flags].concat())
 }
 
-/// The same with these variables, which say something of colors.
+/// The same with these variables, which concern colors.
 fn fit_with(variables: &[(&str, &str)]) -> String {
     let home = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_trainer"));
@@ -37,7 +37,7 @@ fn a_quiet_fit_prints_nothing_and_leaves_everything() {
     assert!(home.path().join("run/report.html").exists() && home.path().join("model.bin").exists());
     let failed = fit(home.path(), &["--quiet"]);
     assert_eq!(failed.status.code(), Some(1));
-    assert!(text(&failed.stderr).contains("run"), "errors are said all the same: {}", text(&failed.stderr));
+    assert!(text(&failed.stderr).contains("run"), "errors are printed all the same: {}", text(&failed.stderr));
 }
 
 #[test]
@@ -53,11 +53,11 @@ fn each_epoch_and_the_results_are_reported_to_programs_in_lines_of_json() {
     assert!(events[1]["validation"]["accuracy"].as_f64().unwrap() > 0.5);
     let metrics: Value = serde_json::from_slice(&std::fs::read(home.path().join("run/metrics.json")).unwrap()).unwrap();
     for (key, value) in metrics.as_object().unwrap() {
-        assert_eq!(&events[2][key], value, "{key} is what metrics.json says");
+        assert_eq!(&events[2][key], value, "{key} is what metrics.json has");
     }
     assert_eq!(events[2]["run"], "run");
     let both = fit(home.path(), &["--json", "--quiet"]);
-    assert_eq!(both.status.code(), Some(2), "who is quiet tells nobody");
+    assert_eq!(both.status.code(), Some(2), "--quiet and --json exclude each other");
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn a_fit_continues_to_its_model_when_nobody_reads_along_any_more() {
     }
 }
 
-/// With a standard output whose reader is gone before anything is said.
+/// With a standard output whose reader is gone before anything is printed.
 fn without_a_reader(directory: &Path, arguments: &[&str]) -> Output {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);

@@ -1,4 +1,4 @@
-//! Draws the first test images of each class with what a model says about them, as README shows it:
+//! Draws the first test images of each class with the answers of a model, as README shows them:
 //! `cargo run --release -p thimble-tests --example contact_sheet -- model.bin docs/contact-sheet.svg`
 
 use std::error::Error;
@@ -31,8 +31,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             let (x, y) = (class * CELL.0 + (CELL.0 - SIDE) / 2, row * CELL.1 + 4);
             let center = x + SIDE / 2;
             sheet.picture((x, y), &test.image(index)?, test.shape(), color);
-            let said = format!("{} {:.0}%", names[best.class], 100.0 * best.probability);
-            sheet.text((center, y + SIDE + 13), &said, color);
+            let answer = format!("{} {:.0}%", names[best.class], 100.0 * best.probability);
+            sheet.text((center, y + SIDE + 13), &answer, color);
             if !right {
                 sheet.text((center, y + SIDE + 25), &format!("is: {name}"), "#57606a");
             }

@@ -54,8 +54,8 @@ fn train() -> FloatModel {
     model
 }
 
-/// A network on three pixels that tells by the first two which class an image is of: the darker one. Where the third
-/// pixel is not black, a hidden value gets a hundred times as large as all others, and says class 0.
+/// A network on three pixels that finds by the first two which class an image is of: the darker one. Where the third
+/// pixel is not black, a hidden value gets a hundred times as large as all others, and means class 0.
 fn outlier_network() -> FloatModel {
     let layers = [Layer::Dense(Dense { outputs: 4, relu: true }), Layer::Dense(Dense { outputs: 2, relu: false })];
     let input = Shape { height: 1, width: 1, channels: 3 };

@@ -1,4 +1,4 @@
-//! Where images come from, and what is said about files that are no good.
+//! Where images come from, and the messages about files that are no good.
 
 use std::fs;
 use std::io::Write;
@@ -69,7 +69,7 @@ fn every_broken_file_is_named_with_what_is_wrong_with_it() {
     let whole_images = idx_files::images(30, 5, &pixels);
     let truncated_gzip = gzip(&whole_images);
     let truncated_gzip = truncated_gzip[..truncated_gzip.len() - 9].to_vec();
-    /// Which file, what stands in it (nothing: it is removed), and what the message must say.
+    /// Which file, what stands in it (nothing: it is removed), and what the message must contain.
     type Case = (usize, Option<Vec<u8>>, &'static [&'static str]);
     let cases: Vec<Case> = vec![
         (0, None, &["holds no train-images-idx3-ubyte and no train-images-idx3-ubyte.gz"]),
@@ -112,7 +112,7 @@ fn every_broken_file_is_named_with_what_is_wrong_with_it() {
         for part in expected {
             assert!(message.contains(part), "{message:?} does not contain {part:?}");
         }
-        assert!(message.contains(&*directory.path().to_string_lossy()), "{message:?} does not say where");
+        assert!(message.contains(&*directory.path().to_string_lossy()), "{message:?} does not name the place");
     }
 }
 
@@ -256,11 +256,11 @@ fn a_cache_of_something_else_than_was_fetched_is_refused_with_what_to_remove() {
         }
     };
     let remove = ". Remove CACHE/fashion-mnist, and it is fetched again";
-    let said = "the cache does not hold Fashion-MNIST as it was fetched: ";
-    refusals(&format!("{said}it holds other images{remove}"));
+    let beginning = "the cache does not hold Fashion-MNIST as it was fetched: ";
+    refusals(&format!("{beginning}it holds other images{remove}"));
     fs::write(cached.join(format!("{}.gz", NAMES[0])), "half of it").unwrap();
     refusals(&format!(
-        "{said}CACHE/fashion-mnist/{}.gz: no IDX file of images: it begins with 0x68616c66, not 0x00000803{remove}",
+        "{beginning}CACHE/fashion-mnist/{}.gz: no IDX file of images: it begins with 0x68616c66, not 0x00000803{remove}",
         NAMES[0]
     ));
 }

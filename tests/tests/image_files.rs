@@ -55,7 +55,7 @@ fn what_is_transparent_is_blended_onto_black() {
     assert_eq!(decoded(&encoded(&clear.into(), ImageFormat::Png)), Image::from_gray_bytes(1, 1, vec![0]),);
 }
 
-/// A JPEG with an EXIF segment that says how the camera was held.
+/// A JPEG with an EXIF segment with the orientation of the camera.
 fn with_orientation(jpeg: &[u8], orientation: Orientation) -> Vec<u8> {
     let mut exif = b"Exif\0\0MM\0\x2A\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
     exif.extend([orientation.to_exif(), 0, 0, 0, 0, 0, 0]);

@@ -1,4 +1,4 @@
-//! What the formats say beyond pixels: orientation wherever tools store it, alpha, first images of several, kinds that are refused.
+//! What the formats hold beyond pixels: orientation wherever tools store it, alpha, first images of several, kinds that are refused.
 
 use std::fs;
 use std::io::Cursor;
@@ -216,7 +216,7 @@ fn tiff_files_come_out_right_or_are_refused_by_name() {
     let rgba: &[u16] = &[8, 8, 8, 8];
     let deflated = zlib(&[1, 2, 3, 4]);
     let pixel = |pixel: [u8; 3]| Ok(pixel);
-    /// What it is, the file, and its pixel or what its refusal says.
+    /// What it is, the file, and its pixel or a part of its refusal.
     type Case = (&'static str, Vec<u8>, Result<[u8; 3], &'static str>);
     let cases: Vec<Case> = vec![
         ("gray", tiff((2, 2), &[(258, &[8]), (262, &[1])], &[1, 2, 3, 4]), pixel([1; 3])),

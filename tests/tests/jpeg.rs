@@ -124,7 +124,7 @@ fn data_that_end_anywhere_in_a_scan_are_damaged_whatever_follows() {
 }
 
 #[test]
-fn the_message_tells_which_scan_ends_after_how_many_blocks() {
+fn the_message_names_which_scan_ends_after_how_many_blocks() {
     let drawing = Drawing::new((16, 64), vec![(1, 1)], Color::Jfif, 48);
     let layout = Layout { restart_interval: 1, ..Layout::default() };
     let File { bytes, scans } = drawing.file(&layout);

@@ -154,7 +154,7 @@ fn codes(model: &FloatModel, calibration: &[Calibration], input: &Tensor) -> (Ve
     (rounded, flat(&logits.unwrap()))
 }
 
-/// `i8` weights and back as `docs/quantization.md` says it, the gradient that of the weights.
+/// `i8` weights and back as `docs/quantization.md` describes it, the gradient that of the weights.
 fn straight_through(weight: &Var, one_scale: bool) -> Tensor {
     let largest = |row: &[f32]| row.iter().fold(0f32, |largest, value| largest.max(value.abs()));
     let rows = weight.flatten_from(1).unwrap().to_vec2::<f32>().unwrap();

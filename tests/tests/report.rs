@@ -162,7 +162,7 @@ fn curves_of_several_runs_have_a_color_and_a_name_each() {
 
     let seven: Vec<&RunRecord> = runs.iter().cycle().take(7).collect();
     let error = curves::draw(&seven).err().unwrap().to_string();
-    assert_eq!(error, "7 runs are too many to tell apart in one figure; name at most 6");
+    assert_eq!(error, "7 runs are too many to distinguish in one figure; name at most 6");
 }
 
 #[test]
@@ -359,17 +359,17 @@ fn what_older_trainers_wrote_of_a_clock_that_stood_still_is_read() {
 fn a_run_that_has_not_come_to_its_end_is_answered_with_how_to_resume() {
     let (home, record, _findings) = written(&smallest(), "run");
     let path = home.path().join("run");
-    let says = |error: String, what: &str| {
+    let is_refused = |error: String, what: &str| {
         let run = path.display();
         assert_eq!(error, format!("{run} has no {what} yet; trainer fit --resume {run} resumes it"));
     };
     // As long as this is there the training is not over.
     fs::write(path.join("unfinished"), "").unwrap();
     fs::remove_file(path.join("weights.safetensors")).unwrap();
-    says(record.model().err().unwrap().to_string(), "weights");
+    is_refused(record.model().err().unwrap().to_string(), "weights");
     for name in ["metrics.json", "history.csv"] {
         fs::remove_file(path.join(name)).unwrap();
-        says(RunRecord::read(&path).err().unwrap().to_string(), "results");
+        is_refused(RunRecord::read(&path).err().unwrap().to_string(), "results");
     }
 }
 

@@ -187,7 +187,7 @@ impl Outcome {
         Ok(metrics)
     }
 
-    /// Whether the validation images tell the epochs apart.
+    /// Whether the validation images distinguish the epochs.
     #[must_use]
     pub fn selection(&self, dataset: &Dataset) -> Option<Selection> {
         Selection::of(&self.history.epochs, self.history.best_epoch, dataset.validation.len())

@@ -1,4 +1,4 @@
-//! Which files are images of a class, and what is said about directories and files that are no good.
+//! Which files are images of a class, and the messages about directories and files that are no good.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -117,7 +117,7 @@ fn links_are_followed_and_those_that_lead_nowhere_or_in_circles_are_named() {
     symlink("../.elsewhere/9.png", path.join("crow/9.png")).unwrap();
     assert!(all_shades(&loaded(&directory).dataset).contains(&(100, 0)));
 
-    /// Where the link stands, where it leads, and what is said.
+    /// Where the link stands, where it leads, and the message.
     type Case = (&'static str, &'static str, &'static str);
     let cases: [Case; 4] = [
         (
@@ -174,7 +174,7 @@ fn all_broken_images_of_all_parts_are_counted_and_the_first_five_named() {
             format!(
                 "{expected_count} of 10 images cannot be read; replace or remove them, or leave them out with --skip-unreadable:"
             ),
-            "without --input, headers tell the size before pixels are looked at"
+            "without --input, headers give the size before pixels are looked at"
         );
         assert_eq!(lines[1], "  DIR/train/crow/1.png: damaged or truncated (the file is empty)");
         assert_eq!(lines[2], "  DIR/train/crow/2.png: by its content no PNG, JPEG, BMP, GIF, WebP or TIFF image");
@@ -249,7 +249,7 @@ fn images_are_known_by_their_content_where_their_names_do_not_say() {
     let Loaded { dataset, warnings, .. } = loaded(&directory);
     assert_eq!(all_shades(&dataset).len(), BIRDS.len());
     assert!(!warnings.iter().any(|warning| warning.contains("left out")), "{warnings:?}");
-    // Where a class has none, the message says what it has.
+    // Where a class has none, the message names what it has.
     let heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic";
     fs::create_dir(path.join("owl")).unwrap();
     for name in ["1.heic", "2"] {

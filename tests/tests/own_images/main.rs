@@ -1,4 +1,4 @@
-//! Folders of images: which are found, what becomes of them, and what is said about those that are no good.
+//! Folders of images: which are found, what becomes of them, and the messages about those that are no good.
 
 mod folders;
 mod inputs;
@@ -43,7 +43,7 @@ pub(crate) fn loaded(directory: &TempDir) -> Loaded {
     load(&request(directory.path())).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// What is said about a directory that is called `DIR`.
+/// The message about a directory that is called `DIR`.
 pub(crate) fn refusal(directory: &TempDir) -> String {
     refused(&request(directory.path()))
 }

@@ -109,11 +109,11 @@ fn the_same_image_in_two_parts_or_two_classes_is_named_with_both_files() {
 WARNING: 2 images in two parts of the data, the same at 4x3x1:
   DIR/train/crow/1.png = DIR/test/crow/2.png
   DIR/val/wren/1.png = DIR/test/wren/b.bmp
-  What is measured on an image that was trained on says little; keep each on one side.",
+  What is measured on an image that was trained on means little; keep each on one side.",
         "\
 WARNING: 1 image in two classes, the same at 4x3x1:
   DIR/train/crow/2.png = DIR/train/wren/d.png
-  No network can tell these apart; keep each under one class.",
+  No network can distinguish these; keep each under one class.",
     ];
     assert_eq!(warnings, expected);
 }
@@ -152,7 +152,7 @@ fn a_test_of_which_nothing_is_held_out_is_pointed_to_the_run_and_to_all() {
     let Loaded { dataset, warnings, .. } = load(&test(fingerprint, false)).unwrap();
     assert_eq!((lens(&dataset), shades(&dataset.test).into_iter().collect::<Vec<_>>()), ([0, 0, 1], vec![(1, 0)]));
     let expected = "NOTE: no image of wren is tested on: none is known to be held out; --run, with the directory of the model's \
-                    run, tells which were";
+                    run, shows which were";
     assert_eq!(warnings, [expected]);
 }
 
@@ -201,7 +201,7 @@ fn a_class_of_copies_is_on_all_sides_and_named_and_one_of_two_images_is_refused(
     let expected = "\
 WARNING: copies of one image are both trained and tested on, as a class has too few different images:
   DIR/wren, 4 images, 2 different
-  The accuracy of such a class says nothing about other images; add different ones.";
+  The accuracy of such a class is no measure for other images; add different ones.";
     let path = directory.path().display().to_string();
     assert!(warnings.iter().any(|warning| warning.replace(&path, "DIR") == expected), "{warnings:?}");
     assert!(!warnings.iter().any(|warning| warning.contains("keep each on one side")), "nobody can: {warnings:?}");
@@ -221,7 +221,7 @@ fn one_image_in_all_files_of_all_classes_is_trained_on_all_the_same() {
     }
     let Loaded { dataset, warnings, .. } = loaded(&directory);
     assert_eq!(lens(&dataset), [4, 2, 2]);
-    assert!(warnings.iter().any(|warning| warning.contains("No network can tell these apart")), "{warnings:?}");
+    assert!(warnings.iter().any(|warning| warning.contains("No network can distinguish these")), "{warnings:?}");
 }
 
 #[test]

@@ -41,7 +41,7 @@ impl BudgetFlags {
         (target.flash.is_some() || target.ram.is_some()).then_some(target)
     }
 
-    /// Refuses a network that no chip could run, or not this one; says how much of it is taken.
+    /// Refuses a network that no chip could run, or not this one; prints how much of it is taken.
     pub fn check(&self, architecture: &Architecture, config: &RunConfig, console: &Console) -> Result<()> {
         let footprint = config
             .with_metadata(|metadata| Footprint::of(architecture, metadata))

@@ -148,7 +148,7 @@ impl TrainingData {
         self.data.as_ref().map(absolute).transpose()
     }
 
-    /// Loads the images, says which they are, keeps them in `runs` where they are too many for memory, and makes an architecture
+    /// Loads the images, prints which they are, keeps them in `runs` where they are too many for memory, and makes an architecture
     /// for images of their shape and number of classes.
     pub fn load(
         &self,
@@ -241,7 +241,7 @@ impl TestData {
         }
         let known = metadata.class_names().count();
         if known < dataset.class_names.len() {
-            bail!("{path} tells {known} classes apart, but {} has {}", dataset.name, dataset.class_names.len());
+            bail!("{path} distinguishes {known} classes, but {} has {}", dataset.name, dataset.class_names.len());
         }
         loaded.warnings.iter().for_each(|warning| warn(warning));
         Ok(TestSet { loaded, run })

@@ -52,7 +52,7 @@ struct Report<'a> {
     trained_on: &'a str,
     dataset: &'a str,
     images: usize,
-    /// What is known of these images; nothing is said of named sets, whose test images are always the same.
+    /// What is known of these images; nothing is printed about named sets, whose test images are always the same.
     tested: Option<&'a Tested>,
     #[serde(flatten)]
     score: Estimate,

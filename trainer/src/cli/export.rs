@@ -48,7 +48,7 @@ impl Export {
         };
         write_whole(&self.out, &bytes)?;
         let header = infer_core::Header::parse(&bytes)?;
-        self.tell(&format!(
+        self.print(&format!(
             "exported   {}: {} bytes of flash, {} bytes of arena",
             self.out.display(),
             thousands(bytes.len()),
@@ -57,7 +57,7 @@ impl Export {
     }
 
     /// Says a line, but not into the pipe that the model may go into.
-    fn tell(&self, line: &str) -> Result<()> {
+    fn print(&self, line: &str) -> Result<()> {
         if is_stream(&self.out) {
             print_message(line);
         } else {
@@ -72,7 +72,7 @@ impl Export {
         let dataset = run_data::load(&self.run, &config, self.data.as_deref(), None, false)?;
         let Chosen { quantized, choice, .. } =
             choose(&model, &dataset.train, &dataset.validation, config.seed, calibration.methods())?;
-        self.tell(&choice.to_string())?;
+        self.print(&choice.to_string())?;
         // The file states its own accuracy, so it is encoded once to be measured and once to be kept.
         let int8 = evaluate::int8(&config.encode(&quantized)?, &dataset.test)?;
         config.accuracies.int8_test = Some(int8.score.accuracy as f32);

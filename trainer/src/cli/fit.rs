@@ -214,7 +214,7 @@ impl Fit {
         }
     }
 
-    /// Of images that nobody here knows it is the user who has to say whether they may be mirrored: a built-in recipe that does
+    /// Of images that nobody here knows it is the user who has to decide whether they may be mirrored: a built-in recipe that does
     /// so by default prints a note.
     fn note_flips(&self, recipe: &Recipe) {
         let is_explicit = self.flip || self.no_flip || is_path(&self.recipe);
@@ -227,7 +227,7 @@ impl Fit {
         }
     }
 
-    /// What a run's files say of others they say in JSON, which has no way to name some.
+    /// What a run's files hold about others is in JSON, which has no way to name some.
     fn check_paths(&self) -> Result<()> {
         let paths = [&self.out, &self.export, &self.data.data, &self.resume].into_iter().flatten().chain(&self.teacher);
         for path in paths {

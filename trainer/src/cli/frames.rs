@@ -18,7 +18,7 @@ use super::values::at_least_one;
   trainer frames birds.bin --data birds
   trainer frames birds.bin --data new-birds --all --count 20 --out new.frames
 
-firmware-example shows what a model says of them:
+firmware-example shows the answers of a model to them:
   cd firmware-example && THIMBLE_MODEL=../birds.bin THIMBLE_FRAMES=../new.frames cargo run --release")]
 pub struct Frames {
     /// The model file

@@ -13,7 +13,7 @@ use trainer::support::whole_file::write_whole;
 
 use super::output::print_line;
 
-/// What `eval` tells of single images.
+/// What `eval` prints of single images.
 #[derive(clap::Args)]
 pub struct MistakeFlags {
     /// List the images that got a wrong answer, the most confident first: file, class, answer and its probability

@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn long_messages_break_between_words_and_never_within_one() {
-        let text = "WARNING: 14 validation images cannot tell the epochs apart: hold out more\nof them";
+        let text = "WARNING: 14 validation images cannot distinguish the epochs: hold out more\nof them";
         for columns in 1..100 {
             let lines = in_lines(text, columns);
             assert_eq!(lines.split_whitespace().collect::<Vec<_>>(), text.split_whitespace().collect::<Vec<_>>());

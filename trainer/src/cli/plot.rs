@@ -33,7 +33,7 @@ pub struct Plot {
     /// [default: RUN/figures; of several runs the current directory]
     #[arg(long, value_name = "PATH")]
     out: Option<PathBuf>,
-    /// Format of the files [default: svg, or what the file's name says]
+    /// Format of the files [default: svg, or that of the file's name]
     #[arg(long, value_enum)]
     format: Option<Format>,
 }
@@ -110,7 +110,7 @@ impl Plot {
         }
     }
 
-    /// What `--format` says, and the file's name if there is one; they must not disagree.
+    /// The format by `--format` the file's name if there is one; they must not disagree.
     fn format(&self, file: Option<&Path>) -> Result<Format> {
         match (file.and_then(extension), self.format) {
             (Some(named), Some(format)) if named != format => Err(Usage::error(anyhow!(

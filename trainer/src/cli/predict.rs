@@ -68,7 +68,7 @@ fn batch(images: &[PathBuf]) -> usize {
     small.unwrap_or(images.len().min(BATCH)).max(1)
 }
 
-/// What is said about an image; a line of `--json`.
+/// The answer to an image; a line of `--json`.
 #[derive(Serialize)]
 struct Prediction<'a> {
     image: String,

@@ -39,7 +39,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Writes the page and says where it is.
+    /// Writes the page and prints where it is.
     pub fn run(self) -> Result<()> {
         let page = match (&self.out, &self.runs[..]) {
             (Some(out), _) if out.is_dir() => {
@@ -73,7 +73,7 @@ impl Report {
     }
 }
 
-/// Writes a run's findings and its page, and says where it is. What goes wrong here is said and costs nothing else: the model
+/// Writes a run's findings and its page, and prints where it is. What goes wrong here is printed and costs nothing else: the model
 /// is there already.
 pub fn after_fit(
     directory: &RunDirectory,
@@ -117,7 +117,7 @@ impl Place {
         }
     }
 
-    /// Writes the page and says how many bytes it has.
+    /// Writes the page and prints how many bytes it has.
     fn write(&self, runs: Vec<RunRecord>) -> Result<usize, ReportError> {
         let with_findings = |run: RunRecord| run.findings().map(|findings| (run, findings));
         let html = page::html(&runs.into_iter().map(with_findings).collect::<Result<Vec<_>, _>>()?)?;

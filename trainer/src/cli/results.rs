@@ -22,7 +22,7 @@ pub struct Results {
     pub not_exported: Option<anyhow::Error>,
 }
 
-/// Writes the model to where the user wants it and the run's results to its directory, and says what came out. `kept` is
+/// Writes the model to where the user wants it and the run's results to its directory, and prints the results. `kept` is
 /// what came of writing the weights.
 pub fn finish(
     directory: &RunDirectory,
@@ -91,7 +91,7 @@ fn print(metrics: &Metrics, directory: &RunDirectory, console: &Console) {
     console_line!(console, "everything about this run: {}", directory.path().display());
 }
 
-/// A path as short as it can be said in the current directory.
+/// A path as short as it can be written in the current directory.
 fn from_here(path: &Path) -> &Path {
     let here = std::env::current_dir().ok();
     here.and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path)

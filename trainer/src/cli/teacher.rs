@@ -68,7 +68,7 @@ impl Teachers {
                 || shape != dataset.train.shape()
             {
                 return Err(anyhow!(
-                    "teacher {} learned {} ({} classes, images of {shape}); this run is about {} ({} classes, images of {})",
+                    "teacher {} was trained on {} ({} classes, images of {shape}); this run is about {} ({} classes, images of {})",
                     path.display(),
                     config.dataset,
                     config.class_names.len(),
@@ -79,7 +79,7 @@ impl Teachers {
             }
             if config.data_sha256.is_some() && config.data_sha256 != Some(dataset.sha256()?) {
                 return Err(anyhow!(
-                    "teacher {} learned other images of {}, or split or scaled them in another way; a student cannot be \
+                    "teacher {} was trained on other images of {}, or split or scaled them in another way; a student cannot be \
                      validated on images that its teacher was trained on",
                     path.display(),
                     dataset.name

@@ -33,7 +33,7 @@ pub struct TrainingRun {
     pub teachers: Option<Teachers>,
     /// How far it has come.
     pub unfinished: Unfinished,
-    /// Whom it tells.
+    /// The console for its progress.
     pub console: Console,
 }
 

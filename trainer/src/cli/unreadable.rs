@@ -26,7 +26,7 @@ pub struct UnreadableFlags {
     list_unreadable: Option<PathBuf>,
 }
 
-/// Files that are left out of a folder, with what is said of them.
+/// Files that are left out of a folder, with the messages about them.
 #[derive(Default)]
 pub struct Skipped {
     /// The files.

@@ -13,7 +13,7 @@ use crate::image::held_out::Fingerprint;
 ///
 /// It is the *converted input* that is hashed, not the file and not the decoded pixels, because:
 ///
-/// - A network cannot tell two images apart that are the same input. If one is trained on, the other is no test. By this hash
+/// - A network cannot distinguish two images that are the same input. If one is trained on, the other is no test. By this hash
 ///   they are on one side by construction: a PNG and a BMP of the same pixels, a file copied under another name or with other
 ///   metadata, two photographs that differ only in what scaling leaves out.
 /// - The side of an image depends on that image alone. A rule that hashed the decoded pixels and moved groups that are equal

@@ -20,7 +20,7 @@ pub enum DataError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: std::io::Error,
     },
     /// A directory lacks one of the four IDX files.
@@ -36,7 +36,7 @@ pub enum DataError {
     Gzip {
         /// The file.
         path: PathBuf,
-        /// What the decoder says.
+        /// The message of the decoder.
         reason: String,
     },
     /// Not the magic number of the expected kind of IDX file.
@@ -185,7 +185,7 @@ pub enum DataError {
         /// What to do.
         advice: String,
     },
-    /// Only one class: nothing to tell apart.
+    /// Only one class: nothing to distinguish.
     #[error("{path}: all images are of one class; at least two are needed")]
     OneClass {
         /// File of labels.

@@ -1,4 +1,4 @@
-//! Which images of a folder are trained on, validated on and tested on, where its user did not say: each image by itself.
+//! Which images of a folder are trained on, validated on and tested on, where its user did not decide: each image by itself.
 //!
 //! An image is a test image if its [`Content`] has a position under the share of the test. That depends on nothing else: not on
 //! its name, not on other images, not on the seed. So an image that was trained on is never a test image later, whatever

@@ -148,7 +148,7 @@ impl Images {
         Self { shape: self.shape, pixels, places, labels, names }
     }
 
-    /// Gray images, brought to another size or to three channels, and kept as `storage` says.
+    /// Gray images, brought to another size or to three channels, and kept by `storage`.
     ///
     /// # Errors
     /// [`DataError::Image`] with `name` where the conversion takes images as they are, and those of the storage.
@@ -174,7 +174,7 @@ impl Images {
         Ok(Self { names: self.names.clone(), ..converted })
     }
 
-    /// The same, in a file where that is what `storage` says of so many.
+    /// The same, in a file where `storage` keeps so many in one.
     ///
     /// # Errors
     /// Those of the storage.

@@ -36,7 +36,7 @@ pub struct Request {
     pub data_dir: Option<PathBuf>,
     /// What the images become; without it they stay as they are.
     pub conversion: Option<Conversion>,
-    /// What transparent images of a folder are blended onto, where there is no conversion that says it.
+    /// What transparent images of a folder are blended onto, where there is no conversion that holds it.
     pub background: Background,
     /// Share of the training images held out for validation.
     pub validation_fraction: f64,
@@ -50,15 +50,15 @@ pub struct Request {
     pub skip: BTreeSet<PathBuf>,
     /// Whether they are only to test a model with.
     pub testing: Option<Testing>,
-    /// What the process' environment says.
+    /// The process' environment.
     pub environment: Environment,
     /// Where the decoded images are kept.
     pub storage: Storage,
-    /// Whether nothing is said of how far a download or the images are.
+    /// Whether the progress of a download or of reading the images is hidden.
     pub quiet: bool,
 }
 
-/// What a model to be tested says about the images in a folder; nothing else is loaded of it.
+/// What a model to be tested holds about the images in a folder; nothing else is loaded of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Testing {
     /// The classes that it knows, in its order.
@@ -123,7 +123,7 @@ impl Request {
     }
 }
 
-/// What the process' environment says about where to look; empty in tests.
+/// Where to look by the process' environment; empty in tests.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     /// `FASHION_MNIST_DIR`: a directory of the four files.

@@ -90,14 +90,14 @@ pub(super) struct Candidates<'a> {
     pub contents: &'a [Content],
     /// The class of each.
     pub labels: &'a [usize],
-    /// Classes that the model tells apart.
+    /// Classes of the model.
     pub classes: usize,
     /// Whether they are the folder's own test part.
     pub is_test_part: bool,
 }
 
 impl Candidates<'_> {
-    /// Indices of those to test on, and what is known of these. `held_out` is what the model file says; `all` are taken where
+    /// Indices of those to test on, and what is known of these. `held_out` is from the model file; `all` are taken where
     /// the user wants so.
     pub fn select(&self, held_out: Option<HeldOut>, all: bool, manifest: Option<&Manifest>) -> (Vec<usize>, Tested) {
         let pool = held_out.filter(|_| !self.is_test_part);
@@ -200,7 +200,7 @@ mod tests {
         usize::from(number % 2)
     }
 
-    /// A training on images of these numbers: what its model file says, and what its run kept.
+    /// A training on images of these numbers: what its model file holds, and what its run kept.
     fn training(numbers: &[u16]) -> Option<(HeldOut, Manifest)> {
         let contents: Vec<Content> = numbers.iter().map(|&number| Content::of(SHAPE, &pixels(number))).collect();
         let labels: Vec<usize> = numbers.iter().map(|&number| class(number)).collect();

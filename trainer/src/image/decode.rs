@@ -84,7 +84,7 @@ pub fn decode_onto(bytes: &[u8], background: Background) -> Result<Decoded, Imag
     Ok(flatten(image, alpha, background))
 }
 
-/// What a file says of itself, without decoding its pixels.
+/// The header of a file, without decoding its pixels.
 ///
 /// # Errors
 /// As [`read`].
@@ -216,7 +216,7 @@ fn refused(error: image::ImageError) -> ImageError {
     }
 }
 
-/// What the PNG decoder says, with the names of chunks in place of the records about them.
+/// The message of the PNG decoder, with the names of chunks in place of the records about them.
 fn chunk_names(text: &str) -> String {
     const RECORD: &str = "ChunkType { type: ";
     let mut parts = text.split(RECORD);

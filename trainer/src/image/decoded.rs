@@ -12,7 +12,7 @@ pub enum Image {
     Rgb(RgbImage),
 }
 
-/// What a file says of itself before its pixels are decoded.
+/// The header of a file, read before its pixels are decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImageHeader {
     /// Rows, the right way up.

@@ -55,7 +55,7 @@ pub enum ImageError {
     /// The content cannot be decoded.
     #[error("damaged or truncated ({reason})")]
     Damaged {
-        /// What the decoder says.
+        /// The message of the decoder.
         reason: String,
     },
     /// A sound file of a kind that its format allows and this decoder does not read.
@@ -77,7 +77,7 @@ pub enum ImageError {
 }
 
 impl ImageError {
-    /// Whether the machine is short of something, which says nothing about the file.
+    /// Whether the machine is short of something, which is no fault of the file.
     #[must_use]
     pub fn is_shortage(&self) -> bool {
         match self {

@@ -94,7 +94,7 @@ fn sixteen_bit_range(image: &DynamicImage) -> Option<(u16, u16)> {
     }
 }
 
-/// Bytes that are as many as the size says.
+/// Bytes that are as many as the size requires.
 pub(super) fn buffer<P: Pixel<Subpixel = u8>>((width, height): (u32, u32), bytes: Vec<u8>) -> ImageBuffer<P, Vec<u8>> {
     ImageBuffer::from_raw(width, height, bytes).expect("as many bytes as pixels were given")
 }

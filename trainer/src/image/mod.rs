@@ -194,7 +194,7 @@ impl Conversion {
 }
 
 impl Preprocessing {
-    /// What a model file says, by its text and the shape of its input.
+    /// That of a model file, by its text and the shape of its input.
     ///
     /// # Errors
     /// [`PreprocessError::Text`], [`PreprocessError::Contradiction`].

@@ -130,7 +130,7 @@ impl SixteenBit {
         self.images += 1;
     }
 
-    /// What to say where all images together use a quarter of the range or less: little of it is left in 8 bits.
+    /// The message where all images together use a quarter of the range or less: little of it is left in 8 bits.
     #[must_use]
     pub fn note(&self) -> Option<String> {
         let (low, high) = self.range.filter(|(low, high)| high - low < NARROW)?;

@@ -45,7 +45,7 @@ fn alpha(directory: &Directory) -> Alpha {
         Some(1) => Alpha::Associated,
         // Writers that leave the tag out mean opacity by a fourth channel.
         Some(2) | None => Alpha::Straight,
-        // Unspecified: whatever it is, nobody says that it is opacity.
+        // Unspecified: whatever it is, nothing states that it is opacity.
         Some(_) => Alpha::Ignored,
     }
 }

@@ -1,4 +1,4 @@
-//! What a model file says of each test image, and the counts that follow.
+//! The answers of a model file to each test image, and the counts that follow.
 
 use crate::dataset::Images;
 use crate::export::model_file;
@@ -12,7 +12,7 @@ const HEADER: &str = "image,truth,prediction,probability,file";
 /// Its first line in runs that did not name files.
 const OLDER_HEADER: &str = "image,truth,prediction,probability";
 
-/// What the model says of one image.
+/// The answer of the model to one image.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Answer {
     /// The class it is of.
@@ -131,7 +131,7 @@ pub fn from_csv(text: &str, classes: usize) -> Result<Vec<Answer>, String> {
     lines.enumerate().map(|(index, line)| read(line).ok_or_else(|| refuse(index + 2))).collect()
 }
 
-/// What a figure's text says where it shows fewer classes than there are.
+/// The part of a figure's text where it shows fewer classes than there are.
 pub fn of_many(shown: usize, classes: usize) -> String {
     if shown < classes {
         format!(" Of {} classes, the {shown} with the most mistakes.", thousands(classes))

@@ -31,7 +31,7 @@ pub const GRID: usize = 25;
 /// What `answers.csv` and `report.json` hold.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Findings {
-    /// What the model file says of each test image.
+    /// The answers of the model file to each test image.
     pub answers: Vec<Answer>,
     /// The text of `answers.csv`: these answers, and the file of each image.
     pub answers_csv: String,

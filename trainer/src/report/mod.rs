@@ -2,7 +2,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`findings`] | what the run's other files do not say: answers to the test images, images, quantization errors |
+//! | [`findings`] | what the run's other files do not hold: answers to the test images, images, quantization errors |
 //! | [`answers`], [`thumbnail`], [`quantization_error`] | the parts of that |
 //! | [`record`] | a run read back from its directory |
 //! | [`palette`], [`text`], [`drawing`], [`chart`] | colors, widths of words, SVG, axes |
@@ -37,7 +37,7 @@ use crate::support::tensor_error::one_line;
 use crate::support::whole_file::WriteError;
 use crate::train::evaluate::EvaluateError;
 
-/// Runs that one figure can tell apart by color.
+/// Runs that one figure can distinguish by color.
 pub const MOST_RUNS: usize = palette::SERIES.len();
 
 /// Why there is no figure or no page.
@@ -86,7 +86,7 @@ pub enum ReportError {
         expected_right: f64,
     },
     /// More runs than can be distinguished.
-    #[error("{given} runs are too many to tell apart in one figure; name at most {MOST_RUNS}")]
+    #[error("{given} runs are too many to distinguish in one figure; name at most {MOST_RUNS}")]
     TooManyRuns {
         /// How many.
         given: usize,
@@ -106,13 +106,13 @@ pub enum ReportError {
     /// A chart could not be drawn.
     #[error("report: a chart cannot be drawn: {reason}")]
     Chart {
-        /// What plotters says.
+        /// The error of plotters.
         reason: String,
     },
     /// An SVG could not be turned into a PNG.
     #[error("report: a figure cannot be turned into a PNG: {reason}")]
     Raster {
-        /// What resvg says.
+        /// The error of resvg.
         reason: String,
     },
     /// The page could not be put together.

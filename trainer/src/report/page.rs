@@ -213,7 +213,7 @@ fn section(index: usize, run: &RunRecord, findings: &Findings) -> Result<Section
         heading: format!("{} on {}", config.model, config.dataset),
         path: in_one_line(&run.directory.path().display().to_string()).into_owned(),
         about: format!(
-            "A network that tells {} classes of {} apart, trained on {} images of {} with recipe {} and seed {}, chosen by \
+            "A network that distinguishes {} classes of {}, trained on {} images of {} with recipe {} and seed {}, chosen by \
              {} others, tested on {} that chose nothing. Written by trainer {}.",
             config.class_names.len(),
             config.dataset,

@@ -76,7 +76,7 @@ impl Thumbnail {
         Self::encode(colors.as_flattened(), shape, png::ColorType::Rgb)
     }
 
-    /// The image again, if it is one that a report can hold: its file is a PNG of the size that it says, and no larger than
+    /// The image again, if it is one that a report can hold: its file is a PNG of the size that it states, and no larger than
     /// [`of_image`](Self::of_image) makes them. Nothing but its pixels is kept of the file.
     ///
     /// # Errors
@@ -92,10 +92,7 @@ impl Thumbnail {
         let mut reader = decoder.read_info().map_err(unreadable)?;
         let (width, height) = (reader.info().width as usize, reader.info().height as usize);
         if (width, height) != (self.width, self.height) {
-            return Err(format!(
-                "an image is said to be {}x{} and its file is {height}x{width}",
-                self.height, self.width
-            ));
+            return Err(format!("an image states {}x{} and its file is {height}x{width}", self.height, self.width));
         }
         let (color, depth) = reader.output_color_type();
         if depth != png::BitDepth::Eight || !matches!(color, png::ColorType::Grayscale | png::ColorType::Rgb) {
@@ -158,7 +155,7 @@ mod tests {
         let bomb = BASE64_STANDARD.encode(bomb);
         for (hostile, expected) in [
             (Thumbnail { width: 60_000, png: bomb.clone(), ..thumbnail.clone() }, "2x60000 is too large for a report"),
-            (Thumbnail { png: bomb, ..thumbnail.clone() }, "is said to be 2x2 and its file is 2x60000"),
+            (Thumbnail { png: bomb, ..thumbnail.clone() }, "states 2x2 and its file is 2x60000"),
             (Thumbnail { width: usize::MAX, ..thumbnail.clone() }, "is too large for a report"),
             (Thumbnail { png: "?".to_owned(), ..thumbnail.clone() }, "is no base64"),
             (Thumbnail { png: String::new(), ..thumbnail.clone() }, "cannot be decoded"),

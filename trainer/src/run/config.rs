@@ -33,7 +33,7 @@ pub struct RunConfig {
     pub dataset: String,
     /// Names of the classes in the order of the logits.
     pub class_names: Vec<String>,
-    /// What was done to its images; runs of older versions do not say it.
+    /// What was done to its images; runs of older versions do not have it.
     #[serde(default)]
     pub preprocessing: Preprocessing,
     /// The directory that they came from, where one was named.
@@ -60,7 +60,7 @@ pub struct RunConfig {
     /// SHA-256 of the weights of each; not known of runs older than this.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub teachers_sha256: Vec<String>,
-    /// What the network has to fit, where that was given; runs of older versions do not say it.
+    /// What the network has to fit, where that was given; runs of older versions do not have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<Target>,
     /// Where the model is to be written besides.
@@ -103,7 +103,7 @@ impl Target {
     }
 }
 
-/// What the model file says about its own accuracy, 0 to 1.
+/// The accuracy that the model file states, 0 to 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Accuracies {
     /// Of the float model on the test images.
@@ -147,7 +147,7 @@ impl RunConfig {
         })
     }
 
-    /// Whether a model file is one that a run like this exports, by what the file says of itself.
+    /// Whether a model file is one that a run like this exports, by its metadata.
     #[must_use]
     pub fn is_of_model(&self, metadata: &Metadata<'_>) -> bool {
         self.dataset == metadata.dataset
@@ -164,7 +164,7 @@ impl RunConfig {
         self.with_metadata(|metadata| quantized.encode(metadata))
     }
 
-    /// What `read` makes of what the model file says of itself.
+    /// What `read` makes of the metadata of the model file.
     pub fn with_metadata<T>(&self, read: impl FnOnce(&Metadata<'_>) -> T) -> T {
         read(&Metadata {
             trainer: &self.trainer,

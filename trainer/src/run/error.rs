@@ -32,7 +32,7 @@ pub enum RunError {
     Io {
         /// The file or directory.
         path: String,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
     /// `run.json` or `metrics.json` is not what this trainer writes.

@@ -9,7 +9,7 @@
 //! | `weights.safetensors` | the float weights |
 //! | `model.bin` | the quantized model |
 //! | `frames.bin` | a few test images for firmware to classify: [`frames`] |
-//! | `answers.csv`, `report.json`, `report.html` | what the model says of the test images: [`report`](crate::report) |
+//! | `answers.csv`, `report.json`, `report.html` | the answers of the model to the test images: [`report`](crate::report) |
 //! | `unfinished` | where the training stands, as long as it is not over |
 //! | `skipped.txt` | the files that `--skip-unreadable` left out |
 
@@ -44,7 +44,7 @@ pub use error::RunError;
 pub use lock::RunLock;
 pub use metrics::{ExportMetrics, Int8Metrics, Metrics, PerSplit};
 
-/// Name of the file that says where the training stands.
+/// Name of the file with the state of the training.
 const UNFINISHED: &str = "unfinished";
 
 /// Name of the file of the settings.
@@ -290,7 +290,7 @@ impl RunDirectory {
         self.write_history(&unfinished.epochs())
     }
 
-    /// Reads where the training of a network of so many parameters stood; `None` where nothing says so.
+    /// Reads where the training of a network of so many parameters stood; `None` where nothing shows it.
     ///
     /// # Errors
     /// [`RunError::Io`], [`RunError::Checkpoint`].

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::{Condvar, Mutex, PoisonError};
 
-/// What is taken for available where the system says nothing.
+/// What is taken for available where the system reports nothing.
 const UNKNOWN: u64 = 4 << 30;
 
 /// Less than this is not worth a question.

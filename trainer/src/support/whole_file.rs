@@ -13,7 +13,7 @@ pub const BESIDE: &str = ".thimble-";
 pub struct WriteError {
     /// The file.
     pub path: String,
-    /// What the system says.
+    /// The error of the system.
     pub source: io::Error,
 }
 
@@ -54,7 +54,7 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// Whether [`write_whole`] could write to `path` now; nothing is left there. What a device or a pipe takes shows only then.
 ///
 /// # Errors
-/// What the system says.
+/// The error of the system.
 pub fn check(path: &Path) -> io::Result<()> {
     if is_stream(path) { Ok(()) } else { beside(&linked(path)?).map(drop) }
 }
@@ -77,13 +77,13 @@ fn linked(path: &Path) -> io::Result<PathBuf> {
 /// Begins a file in the directory of `path`; one that is dropped leaves nothing.
 ///
 /// # Errors
-/// What the system says.
+/// The error of the system.
 pub fn beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
     // Without the path of the temporary file, which the user did not name.
     tempfile::Builder::new().prefix(BESIDE).tempfile_in(directory_of(path)).map_err(plain)
 }
 
-/// What the system says, without what a library adds to it.
+/// The error of the system, without what a library adds to it.
 fn plain(error: io::Error) -> io::Error {
     let source = error.get_ref().and_then(|added| added.source()?.downcast_ref::<io::Error>()?.raw_os_error());
     source.map_or(error, io::Error::from_raw_os_error)

@@ -79,7 +79,7 @@ pub enum CheckpointError {
          start the training anew, with another --out"
     )]
     Unknown,
-    /// The checksum says that bytes have changed.
+    /// The checksum shows that bytes have changed.
     #[error("the checkpoint is damaged: the run cannot be resumed; start the training anew, with another --out")]
     Damaged,
     /// It is about another network.

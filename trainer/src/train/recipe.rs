@@ -209,7 +209,7 @@ pub enum RecipeError {
         /// The name given.
         name: String,
     },
-    /// The TOML does not say what a recipe says.
+    /// The TOML is not that of a recipe.
     #[error("recipe file: {}", toml_error(.0))]
     Toml(#[from] toml::de::Error),
     /// A name that is too long.
@@ -294,7 +294,7 @@ impl Recipe {
         }
     }
 
-    /// The recipe that a TOML text says.
+    /// The recipe of a TOML text.
     ///
     /// # Errors
     /// [`RecipeError::Toml`], which names the line; [`RecipeError::Name`].

@@ -1,4 +1,4 @@
-//! Whether the validation images tell the epochs of a training apart.
+//! Whether the validation images distinguish the epochs of a training.
 //!
 //! The epoch that is kept is the one that does best on them. Of few images its lead is chance: on 14 of them one image more or
 //! less is 7 points.
@@ -54,7 +54,7 @@ impl fmt::Display for Selection {
         let Self { images, accuracy, interval, others, alike } = self;
         write!(
             f,
-            "{} validation {} cannot tell the epochs apart: the best epoch's accuracy of {accuracy:.4} has a 95% interval of \
+            "{} validation {} cannot distinguish the epochs: the best epoch's accuracy of {accuracy:.4} has a 95% interval of \
              {interval}, {:.0} points wide, and {alike} of the {others} other epochs lie in it; which epoch is kept is mostly \
              chance. Hold out more images for validation (--val-fraction, or more in val/), or add images",
             thousands(*images),
@@ -89,7 +89,7 @@ mod tests {
             (100, &rising, true),
             (250, &rising, false),
             (3000, &rising, false),
-            // Few images, but epochs that they do tell apart.
+            // Few images, but epochs that they do distinguish.
             (14, &[0.0, 0.1, 0.1, 1.0], false),
             // One epoch leaves no choice.
             (14, &[0.5], false),

@@ -1,4 +1,4 @@
-//! Distillation: the probabilities that a larger network gives an image tell more than its label does (Hinton and others 2015).
+//! Distillation: the probabilities that a larger network gives an image hold more than its label does (Hinton and others 2015).
 //!
 //! A teacher sees each training image as its student does, mirrored and moved, but without noise and unmixed. Its
 //! answers are kept: there are only so many ways to move an image, and where they are too many it is evaluated again.

@@ -79,7 +79,7 @@ pub enum FolderError {
         /// What is there, and what helps.
         found: String,
     },
-    /// Two classes that no reader could tell apart, in one part or in two.
+    /// Two classes that no reader could distinguish, in one part or in two.
     #[error(
         "{one} and {other} look the same but differ in their characters ({} and {}); give the class one name",
         .names[0], .names[1]
@@ -103,7 +103,7 @@ pub enum FolderError {
         /// Its name and that of the model's class, what is not ASCII spelled out.
         names: [String; 2],
     },
-    /// Nothing to tell apart.
+    /// Nothing to distinguish.
     #[error("{folder} is the only class; at least two are needed, each a folder of its own{advice}")]
     OneClass {
         /// The folder.
@@ -232,7 +232,7 @@ pub enum FolderError {
         /// What is short.
         reason: String,
     },
-    /// Files that are no images, whatever their names say.
+    /// Files that are no images, whatever their names.
     #[error(
         "{} of {images} images cannot be read; replace or remove them, or leave them out with --skip-unreadable:{}",
         .broken.len(), list(.broken)
@@ -243,7 +243,7 @@ pub enum FolderError {
         /// Those that cannot be read, and why.
         broken: Vec<(PathBuf, ImageError)>,
     },
-    /// Images of several sizes, and nothing said about the size of the input.
+    /// Images of several sizes, and nothing given about the size of the input.
     #[error(
         "{one} is {} high and {} wide, {other} {} high and {} wide; \
          give the input's size, such as --input 32x32x3 --resize crop",
@@ -254,10 +254,10 @@ pub enum FolderError {
         one: PathBuf,
         /// An image of another size.
         other: PathBuf,
-        /// What both say of themselves.
+        /// The headers of both.
         sizes: [ImageHeader; 2],
     },
-    /// Images larger than an input should be, and nothing said about its size.
+    /// Images larger than an input should be, and nothing given about its size.
     #[error(
         "{path} and all others are {} high and {} wide; sides over {most} are scaled down before they go into a network: \
          give the input's size, such as --input 32x32x3 --resize crop", .size.height, .size.width
@@ -265,7 +265,7 @@ pub enum FolderError {
     LargeImages {
         /// The first image.
         path: PathBuf,
-        /// What it says of itself.
+        /// Its header.
         size: ImageHeader,
         /// The longest side that is taken as it is.
         most: u32,

@@ -60,7 +60,7 @@ pub struct Folder {
 type Parts = [Option<PathBuf>; 3];
 
 impl Folder {
-    /// Lists a directory to train on: its own folders say which classes there are.
+    /// Lists a directory to train on: its own folders are the classes there are.
     ///
     /// # Errors
     /// [`DataError::Io`], [`DataError::Folder`].

@@ -2,7 +2,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`listing`](mod@listing) | which images there are, and of which class: by names, and by the first bytes where these do not say |
+//! | [`listing`](mod@listing) | which images there are, and of which class: by names, and by the first bytes where these do not show it |
 //! | `entries`, [`content`] | what a directory holds, and what a file is |
 //! | [`left_out`] | what is not used, and why |
 //! | `read` | decoding and converting them, on all cores |
@@ -147,7 +147,7 @@ fn load_to_test(directory: &Path, request: &Request, testing: &Testing) -> Resul
     if !left.is_empty() {
         let advice = match testing.manifest {
             Some(_) => "",
-            None => "; --run, with the directory of the model's run, tells which were",
+            None => "; --run, with the directory of the model's run, shows which were",
         };
         warnings
             .push(format!("NOTE: no image of {} is tested on: none is known to be held out{advice}", left.join(", ")));

@@ -1,4 +1,4 @@
-//! Many images at once: on all cores, in the order of their files, every broken one found before anything is said.
+//! Many images at once: on all cores, in the order of their files, every broken one found before anything is printed.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::dataset::{DataError, Images, Storage};
 use crate::image::{Background, Conversion, Image, ImageError, ImageHeader, Observed, Resize, decode};
 use crate::support::printable::path_text;
 
-/// Images of longer sides are scaled down, and the user says how.
+/// Images of longer sides are scaled down, and the user decides how.
 const LONGEST_OWN_SIDE: u32 = 256;
 
 /// So many images take long enough for a bar.
@@ -25,7 +25,7 @@ const BATCH_BYTES: usize = 16 << 20;
 
 /// Decodes and converts all images of some listings, and names each by its file below `directory`; with the images comes what
 /// was observed of each, listing by listing.
-/// They are kept as `storage` says, with no second copy at any time.
+/// They are kept by `storage`, with no second copy at any time.
 ///
 /// # Errors
 /// [`FolderError::Broken`], and those of the storage.
@@ -155,7 +155,7 @@ fn all_or_broken<T>(files: &[&PathBuf], outcomes: Vec<Result<T, ImageError>>) ->
     }
 }
 
-/// A shortage of the machine ends the reading: it says nothing about the file, which is no reason to continue without it.
+/// A shortage of the machine ends the reading: it is no fault of the file, which is no reason to continue without it.
 ///
 /// # Errors
 /// [`FolderError::Shortage`], of the first.

@@ -1,4 +1,4 @@
-//! What the frame header of a JPEG says: size, components, and how samples, blocks and MCUs relate.
+//! The frame header of a JPEG: size, components, and how samples, blocks and MCUs relate.
 
 use super::refusal::{damaged, unsupported};
 use crate::image::error::ImageError;

@@ -25,7 +25,7 @@ pub fn draw(run: &RunRecord, findings: &Findings) -> Option<Figure> {
         let mut about = format!("test image {}: taken for {prediction} ({percent}), is {truth}", mistake.image);
         if let Some(file) = &mistake.file {
             let file: String = file.chars().take(LONGEST_FILE).collect();
-            // The folder is the class, which the line above says.
+            // The folder is the class, which the line above has.
             let name = file.rsplit_once('/').map_or(&*file, |(_, name)| name);
             lines.push(shorten(name, grid::SIZE, grid::ROOM));
             about = format!("{file}: {about}");
