@@ -3,7 +3,7 @@
     report_in_chromium.py CHROMIUM OUT PAGE...
 
 Each page is opened as on a phone and as on a desktop, light and dark, with all its details unfolded. Nothing may be written to the
-console, nothing fetched, no image missing, and nothing may stand out of the page sideways. Screenshots go to OUT. Speaks the
+console, nothing fetched, no image missing, and nothing may reach out of the page sideways. Screenshots go to OUT. Speaks the
 DevTools protocol through Chromium's pipe: Python's own library is enough.
 """
 

@@ -36,7 +36,7 @@ fn visible(directory: &Path) -> Vec<String> {
 fn a_disk_without_room_for_a_checkpoint_costs_a_warning_and_not_the_training() {
     let home = tempfile::tempdir().unwrap();
     let fit = ["fit", "--dataset", "garments", "--model", "mlp", "--epochs", "2", "--out", "run"];
-    // Where an MLP stands in its training takes over three megabytes, its weights over one.
+    // The state of an MLP in training takes over three megabytes, its weights over one.
     let output = with_files_up_to(3000, home.path(), &fit);
     let stderr = text(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{stderr}");

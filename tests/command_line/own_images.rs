@@ -132,7 +132,7 @@ fn predict_prints_a_line_an_image_and_continues_where_one_cannot_be_read() {
     let (one, _) = succeed(path, &["predict", "model.bin", first, "--top", "1"]);
     assert_eq!(one.matches('%').count(), 1);
     assert!(lines[0].starts_with(one.trim_end()), "{one} is the beginning of {}", lines[0]);
-    // What does not fit into 80 columns stands below its image.
+    // What does not fit into 80 columns is below its image.
     let (five, _) = succeed(path, &["predict", "model.bin", first, "--top", "9"]);
     let five: Vec<&str> = five.lines().collect();
     assert_eq!((five.len(), five[0]), (6, "shapes/test/cross/1000.png:"));

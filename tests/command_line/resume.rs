@@ -35,7 +35,7 @@ fn undisturbed(home: &Path) -> (Vec<u8>, Duration) {
     (fs::read(home.join("whole/model.bin")).unwrap(), start.elapsed())
 }
 
-/// No file stands under its name half-written.
+/// No file is half-written under its name.
 pub fn assert_whole(run: &Path) {
     for entry in fs::read_dir(run).unwrap() {
         let path = entry.unwrap().path();

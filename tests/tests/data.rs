@@ -69,7 +69,7 @@ fn every_broken_file_is_named_with_what_is_wrong_with_it() {
     let whole_images = idx_files::images(30, 5, &pixels);
     let truncated_gzip = gzip(&whole_images);
     let truncated_gzip = truncated_gzip[..truncated_gzip.len() - 9].to_vec();
-    /// Which file, what stands in it (nothing: it is removed), and what the message must contain.
+    /// Which file, its content (nothing: it is removed), and what the message must contain.
     type Case = (usize, Option<Vec<u8>>, &'static [&'static str]);
     let cases: Vec<Case> = vec![
         (0, None, &["holds no train-images-idx3-ubyte and no train-images-idx3-ubyte.gz"]),

@@ -258,7 +258,7 @@ fn quantization_errors_are_measured_between_the_same_values_of_both_models() {
     let (_home, record, findings) = written(&convolutions(), "convolutions");
     assert!(
         record.config.calibration.iter().any(|layer| layer.channel_order.windows(2).any(|pair| pair[0] > pair[1])),
-        "channels of the file stand in another order, or this proves nothing"
+        "channels of the file are in another order, or this proves nothing"
     );
     let layers: Vec<usize> = findings.shown.quantization_error.iter().map(|error| error.layer).collect();
     // The convolution in front is one operation with the first pool.
@@ -313,7 +313,7 @@ fn figures_that_are_no_numbers_are_read_again_and_the_run_has_its_page() {
     let (home, record, findings) = written(&convolutions(), "run");
     let directory = RunDirectory::open(&home.path().join("run"));
     let (mut metrics, mut history) = (directory.read_metrics().unwrap(), directory.read_history().unwrap());
-    // A clock that stood still, and a network whose loss is no number or has no end on some images.
+    // A stopped clock, and a network whose loss is no number or has no end on some images.
     (metrics.seconds_per_epoch, metrics.images_per_second) = (Some(0.0), None);
     (metrics.float.train.loss, metrics.int8.scores.test.loss) = (f64::INFINITY, f64::NAN);
     for epoch in &mut history {

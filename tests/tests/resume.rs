@@ -11,7 +11,7 @@ use trainer::train::recipe::Recipe;
 use trainer::train::score::Score;
 use trainer::train::{Checkpoint, CheckpointError, Epoch, FitError, History, Observer, Unfinished, fit, resume};
 
-/// Stops training after so many steps, and keeps where it stood.
+/// Stops training after so many steps, and keeps its state.
 struct Impatient {
     steps_left: Cell<usize>,
     last: Option<Checkpoint>,

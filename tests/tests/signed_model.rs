@@ -59,7 +59,7 @@ fn refusals_name_what_is_missing() {
     assert_eq!(refuse(&[0xFF; 256]), Refusal::Model(Error::NotAModel));
     assert_eq!(refuse(&[&model[..], &[0; SIGNATURE_LEN]].concat()), Refusal::Signature);
     assert_eq!(verified(&signed, &keys(2).pk), Err(Refusal::Signature), "another key");
-    // A shorter length in the header: the signature is of other bytes, and stands elsewhere.
+    // A shorter length in the header: the signature is of other bytes, and is elsewhere.
     let mut shorter = signed.clone();
     shorter[12..16].copy_from_slice(&((model.len() - HEADER_LEN - 1) as u32).to_le_bytes());
     assert_eq!(refuse(&shorter), Refusal::Signature);

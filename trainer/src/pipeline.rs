@@ -48,7 +48,7 @@ pub trait Observer {
         false
     }
 
-    /// Where training stands, for [`Pipeline::run`] to resume it: after each epoch, and where it was interrupted.
+    /// The state of a training, for [`Pipeline::run`] to resume it: after each epoch, and where it was interrupted.
     fn unfinished(&mut self, _: &Unfinished) {}
 
     /// The main training is over. Not called where that was resumed after it.
@@ -116,7 +116,7 @@ pub enum PipelineError {
 }
 
 impl Pipeline<'_> {
-    /// Runs to the end, or until it is interrupted, from where it stood; `None` where it was interrupted before there was a
+    /// Runs to the end, or until it is interrupted, from its state; `None` where it was interrupted before there was a
     /// model. An interrupted training is calibrated and exported too, and not tuned.
     ///
     /// # Errors
@@ -231,7 +231,7 @@ impl Outcome {
     }
 }
 
-/// Keeps where training stands, and shows it with everything else.
+/// Keeps the state of the training, and shows it with everything else.
 struct Watched<'o> {
     unfinished: Unfinished,
     observer: &'o mut dyn Observer,

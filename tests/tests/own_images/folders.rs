@@ -66,7 +66,7 @@ fn every_unusable_folder_is_refused_with_what_where_and_what_to_do() {
         ),
         (
             &["train/crow/1.png", "train/wren/1.png", "owl/1.png"],
-            "DIR/owl stands beside DIR/train; a directory holds either parts (train, val, test) or classes",
+            "DIR/owl is next to DIR/train; a directory holds either parts (train, val, test) or classes",
         ),
         (
             &["train/1.png", "test/2.png"],
@@ -117,7 +117,7 @@ fn links_are_followed_and_those_that_lead_nowhere_or_in_circles_are_named() {
     symlink("../.elsewhere/9.png", path.join("crow/9.png")).unwrap();
     assert!(all_shades(&loaded(&directory).dataset).contains(&(100, 0)));
 
-    /// Where the link stands, where it leads, and the message.
+    /// Where the link is, where it leads, and the message.
     type Case = (&'static str, &'static str, &'static str);
     let cases: [Case; 4] = [
         (

@@ -43,7 +43,7 @@ pub enum ResizeMode {
     Stretch,
     /// Scale until the whole image is inside, in the middle of the background
     Fit,
-    /// Scale until the input is full, and cut off what stands out
+    /// Scale until the input is full, and cut off what reaches out
     Crop,
 }
 

@@ -120,7 +120,7 @@ impl Fit {
         run.train(&Interrupt::install()?)
     }
 
-    /// That the run will not stand among the images: there it would be taken for a class, by the next training and by `eval`.
+    /// That the run will not be among the images: there it would be taken for a class, by the next training and by `eval`.
     fn check_out(&self) -> Result<()> {
         let Some(data) = self.data.data.as_deref().filter(|data| !holds_idx_files(data)) else { return Ok(()) };
         let out = self.out.as_deref().unwrap_or(Path::new(RUNS));

@@ -36,7 +36,7 @@ pub struct Predict {
     /// The model file
     model: PathBuf,
     /// PNG, JPEG, BMP, GIF, WebP or TIFF images, of any size if the model was trained with --input;
-    /// a directory stands for the images in it and in the folders in it, - for standard input
+    /// a directory means the images in it and in the folders in it, - for standard input
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
     /// How many classes to name, the most probable first

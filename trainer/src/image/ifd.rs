@@ -31,7 +31,7 @@ pub(super) mod tag {
 }
 
 impl Directory {
-    /// Reads the first directory of a TIFF structure that begins where `source` stands at 0; `None` where there is none. One that
+    /// Reads the first directory of a TIFF structure that begins where `source` is at 0; `None` where there is none. One that
     /// breaks off has the entries up to there.
     ///
     /// # Errors

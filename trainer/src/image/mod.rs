@@ -99,7 +99,7 @@ pub enum Resize {
     Stretch,
     /// Scaled until the whole image is inside, in the middle of the background.
     Fit,
-    /// Scaled until the input is full; what stands out on two sides is cut off.
+    /// Scaled until the input is full; what reaches out on two sides is cut off.
     Crop,
 }
 

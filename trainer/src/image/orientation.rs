@@ -108,7 +108,7 @@ fn jpeg(source: &mut (impl Read + Seek), found: &mut Found) -> io::Result<()> {
     for _ in 0..MOST_CHUNKS {
         let mut marker = [0; 2];
         source.read_exact(&mut marker)?;
-        // Fill bytes may stand before a marker.
+        // Fill bytes may come before a marker.
         while marker == [0xFF, 0xFF] {
             source.read_exact(&mut marker[1..])?;
         }

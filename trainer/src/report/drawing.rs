@@ -11,10 +11,10 @@ pub const WIDTH: f64 = 460.0;
 
 /// Size of letters.
 pub const LETTERS: f64 = 12.0;
-/// Size of letters that stand back.
+/// Size of less prominent letters.
 pub const SMALL: f64 = 10.5;
 
-/// Where a text stands from its point.
+/// Where a text is from its point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Anchor {
     /// To the right of it.
@@ -28,7 +28,7 @@ pub enum Anchor {
 /// How a text looks.
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
-    /// Where it stands.
+    /// Its place.
     pub anchor: Anchor,
     /// Size of its letters.
     pub size: f64,
@@ -83,7 +83,7 @@ impl Drawing {
         self.width
     }
 
-    /// A text whose letters stand around the height of `y`.
+    /// A text whose letters are around the height of `y`.
     pub fn text(&mut self, (x, y): (f64, f64), text: &str, style: Style) {
         let anchor = match style.anchor {
             Anchor::Start => "start",

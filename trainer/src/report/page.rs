@@ -1,6 +1,6 @@
 //! One HTML page about a run, or about several beside each other: everything is in it, and nothing is fetched.
 //!
-//! The text stands in `trainer/templates`; askama escapes whatever a user could have named, and the page's own policy
+//! The text is in `trainer/templates`; askama escapes whatever a user could have named, and the page's own policy
 //! forbids scripts and connections.
 
 use std::path::Path;

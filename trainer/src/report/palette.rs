@@ -12,7 +12,7 @@ pub enum Color {
     Paper,
     /// Text.
     Ink,
-    /// Text that stands back.
+    /// Less prominent text.
     Muted,
     /// Lines behind a chart.
     Grid,
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn curves_stand_out_from_the_paper_and_text_more_so() {
+    fn curves_contrast_with_the_paper_and_text_more_so() {
         for paper in [Color::light as fn(Color) -> &'static str, Color::dark] {
             for color in SERIES {
                 let contrast = contrast(paper(color), paper(Color::Paper));

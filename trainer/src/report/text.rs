@@ -65,7 +65,7 @@ pub fn shorten(text: &str, size: f64, room: f64) -> String {
     shortened
 }
 
-/// `text` as it may stand in XML, attributes included; what XML has no way to hold becomes `U+FFFD`.
+/// `text` as it may be in XML, attributes included; what XML has no way to hold becomes `U+FFFD`.
 #[must_use]
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());

@@ -13,7 +13,7 @@ const LONGEST: usize = 64;
 /// Pixels of an image at most: so long and thin that none would be left of its short side.
 const MOST_PIXELS: usize = LONGEST_SIDE as usize * (LONGEST_SIDE as usize / LONGEST);
 
-/// Memory for what stands around the pixels of an image's file.
+/// Memory for what surrounds the pixels of an image's file.
 const DECODER_BYTES: usize = 1 << 20;
 
 /// A gray or RGB image within a page.

@@ -69,7 +69,7 @@ pub enum RunError {
         /// What is wrong with it.
         source: ReadError,
     },
-    /// Where the training stood cannot be read.
+    /// The state of the training cannot be read.
     #[error("{path}: {source}")]
     Checkpoint {
         /// The file.

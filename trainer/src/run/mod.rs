@@ -10,7 +10,7 @@
 //! | `model.bin` | the quantized model |
 //! | `frames.bin` | a few test images for firmware to classify: [`frames`] |
 //! | `answers.csv`, `report.json`, `report.html` | the answers of the model to the test images: [`report`](crate::report) |
-//! | `unfinished` | where the training stands, as long as it is not over |
+//! | `unfinished` | the state of the training, as long as it is not over |
 //! | `skipped.txt` | the files that `--skip-unreadable` left out |
 
 mod config;
@@ -280,7 +280,7 @@ impl RunDirectory {
         self.path.join(METRICS).is_file() && !self.unfinished().exists()
     }
 
-    /// Writes where the training stands, and the epochs that are over.
+    /// Writes the state of the training, and the epochs that are over.
     ///
     /// # Errors
     /// [`RunError::ModelFile`], [`RunError::Write`], [`RunError::Io`].
@@ -290,7 +290,7 @@ impl RunDirectory {
         self.write_history(&unfinished.epochs())
     }
 
-    /// Reads where the training of a network of so many parameters stood; `None` where nothing shows it.
+    /// Reads the state of the training of a network of so many parameters; `None` where nothing shows it.
     ///
     /// # Errors
     /// [`RunError::Io`], [`RunError::Checkpoint`].

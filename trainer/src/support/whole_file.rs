@@ -22,7 +22,7 @@ pub struct WriteError {
 /// A device or a pipe, such as `/dev/stdout`, is written to and not replaced; of a link, what it points to is replaced.
 ///
 /// # Errors
-/// [`WriteError`]; then what stood at `path` stands there still.
+/// [`WriteError`]; then the file at `path` is unchanged.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     let write = || if is_stream(path) { fs::write(path, bytes) } else { replace(&linked(path)?, bytes) };
     write().map_err(|source| WriteError { path: path.display().to_string(), source })
@@ -32,7 +32,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
 /// others may have filled.
 ///
 /// # Errors
-/// [`WriteError`]; then what stood at `path` stands there still.
+/// [`WriteError`]; then the file at `path` is unchanged.
 pub fn replace_whole(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     replace(path, bytes).map_err(|source| WriteError { path: path.display().to_string(), source })
 }
@@ -59,7 +59,7 @@ pub fn check(path: &Path) -> io::Result<()> {
     if is_stream(path) { Ok(()) } else { beside(&linked(path)?).map(drop) }
 }
 
-/// Whether a device or a pipe stands at `path`.
+/// Whether a device or a pipe is at `path`.
 #[must_use]
 pub fn is_stream(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir())
@@ -89,7 +89,7 @@ fn plain(error: io::Error) -> io::Error {
     source.map_or(error, io::Error::from_raw_os_error)
 }
 
-/// The directory that a file stands in.
+/// The directory of a file.
 #[must_use]
 pub fn directory_of(path: &Path) -> &Path {
     match path.parent() {

@@ -20,11 +20,11 @@ pub type Values = Vec<Vec<f32>>;
 pub struct Unfinished {
     /// What the main training came to, once it is over: its history, and the weights of its best epoch.
     pub trained: Option<(History, Values)>,
-    /// Where the training stands that is under way; none at its beginning.
+    /// The state of the training that is under way; none at its beginning.
     pub checkpoint: Option<Checkpoint>,
 }
 
-/// Where a training stands between two steps.
+/// The state of a training between two steps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Checkpoint {
     /// The epochs that are over.

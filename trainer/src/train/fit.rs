@@ -31,7 +31,7 @@ pub fn fit(
     resume(model, dataset, recipe, seed, teacher, None, observer)
 }
 
-/// As [`fit`], from where an interrupted training stood: the same history and the same bits as without the interruption, wall
+/// As [`fit`], from the state of an interrupted training: the same history and the same bits as without the interruption, wall
 /// times aside.
 ///
 /// # Errors

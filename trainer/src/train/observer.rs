@@ -14,6 +14,6 @@ pub trait Observer {
     fn is_interrupted(&self) -> bool {
         false
     }
-    /// Where training stands: after each epoch, and where it was interrupted.
+    /// The state of a training: after each epoch, and where it was interrupted.
     fn checkpoint(&mut self, _: Checkpoint) {}
 }

@@ -118,7 +118,7 @@ impl<'a> Training<'a> {
         Ok(Some(weights))
     }
 
-    /// Where it stands between two steps.
+    /// Its state between two steps.
     pub fn checkpoint(&self, epochs: &[Epoch], running: Running, best: &Best) -> Result<Checkpoint> {
         Ok(Checkpoint {
             epochs: epochs.to_vec(),
@@ -134,7 +134,7 @@ impl<'a> Training<'a> {
         })
     }
 
-    /// Goes back to where it stood; gives the best epoch until then.
+    /// Goes back to that state; returns the best epoch until then.
     pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<Best> {
         let model = self.model;
         model.restore(&Snapshot::from_values(model, &checkpoint.weights)?)?;

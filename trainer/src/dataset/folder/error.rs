@@ -128,7 +128,7 @@ pub enum FolderError {
         other: PathBuf,
     },
     /// Something that is no part beside the parts.
-    #[error("{folder} stands beside {part}; a directory holds either parts (train, val, test) or classes")]
+    #[error("{folder} is next to {part}; a directory holds either parts (train, val, test) or classes")]
     BesideParts {
         /// What is no part.
         folder: PathBuf,

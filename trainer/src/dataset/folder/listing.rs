@@ -153,7 +153,7 @@ fn parts(directory: &Path, left_out: &mut LeftOut) -> Result<Parts, DataError> {
         return Err(FolderError::NoData { directory: directory.to_owned(), found }.into());
     }
     let part = part_of;
-    // A class may be called "train" too: a part is one that holds folders, or stands among parts alone.
+    // A class may be called "train" too: a part is one that holds folders, or is among parts alone.
     let mut is_parted = folders.iter().all(|(name, _)| part(name).is_some());
     for (name, path) in &folders {
         is_parted |= part(name).is_some() && !Entries::of(path, &mut LeftOut::default())?.folders.is_empty();

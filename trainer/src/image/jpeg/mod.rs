@@ -69,7 +69,7 @@ pub(super) struct Jpeg<'a> {
 }
 
 impl<'a> Jpeg<'a> {
-    /// Reads all that stands before the data of the first scan.
+    /// Reads all that comes before the data of the first scan.
     pub(super) fn open(bytes: &'a [u8]) -> Result<Self, ImageError> {
         let mut segments = Segments::new(bytes);
         let Segment::Scan(scan) = segments.next()? else {

@@ -14,7 +14,7 @@ const END: u8 = 0xD9;
 /// Number of lines, where the frame header leaves it out.
 const LINES: u8 = 0xDC;
 
-/// What stands between scans.
+/// What is between scans.
 pub(super) enum Segment<'a> {
     /// The header of a scan; the data follow.
     Scan(&'a [u8]),
@@ -55,7 +55,7 @@ impl<'a> Segments<'a> {
         }
     }
 
-    /// The number of lines that stands after the data of the first scan, whose header has just been read.
+    /// The number of lines that is after the data of the first scan, whose header has just been read.
     pub(super) fn lines_after_scan(&self) -> Result<u32, ImageError> {
         let mut at = self.at;
         loop {

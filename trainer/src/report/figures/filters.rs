@@ -50,7 +50,7 @@ fn kernel_width(layer: &ShapedLayer) -> Option<usize> {
     }
 }
 
-/// The rows with the largest sums of squares, in the order in which they stand.
+/// The rows with the largest sums of squares, in the order of the units.
 fn strongest(rows: &[Vec<f32>], most: usize) -> Vec<usize> {
     let strength: Vec<f64> = rows.iter().map(|row| row.iter().map(|&w| f64::from(w).powi(2)).sum()).collect();
     let mut chosen: Vec<usize> = (0..rows.len()).collect();

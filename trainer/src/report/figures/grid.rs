@@ -25,7 +25,7 @@ pub const SIZE: f64 = 11.0;
 pub struct Cell<'p> {
     /// The image.
     pub thumbnail: &'p Thumbnail,
-    /// Lines below it; the first stands out.
+    /// Lines below it; the first is emphasized.
     pub lines: Vec<String>,
     /// What it shows, for who cannot see it.
     pub about: String,
