@@ -73,7 +73,7 @@ fn three_pixels(plain: usize, outliers: usize) -> Images {
     let plain = (0..plain).map(|n| if n % 2 == 0 { ([20, 40, 0], 0) } else { ([40, 20, 0], 1) });
     let images = plain.chain((0..outliers).map(|_| ([0, 0, 255], 0)));
     let (pixels, labels): (Vec<[u8; 3]>, Vec<u16>) = images.unzip();
-    Images::new(dataset::Shape { height: 1, width: 1, channels: 3 }, pixels.concat(), labels)
+    Images::new(dataset::ImageShape { height: 1, width: 1, channels: 3 }, pixels.concat(), labels)
 }
 
 #[test]

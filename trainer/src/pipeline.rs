@@ -20,7 +20,7 @@ use crate::support::tensor_error::one_line;
 use crate::support::text::hexadecimal;
 use crate::train::evaluate::{self, Answers, EvaluateError};
 use crate::train::score::{Estimate, Score};
-use crate::train::selection::Selection;
+use crate::train::selection::EpochSelection;
 use crate::train::teacher::Teacher;
 use crate::train::{self, Checkpoint, Epoch, FitError, History, Unfinished};
 
@@ -189,8 +189,8 @@ impl Outcome {
 
     /// Whether the validation images distinguish the epochs.
     #[must_use]
-    pub fn selection(&self, dataset: &Dataset) -> Option<Selection> {
-        Selection::of(&self.history.epochs, self.history.best_epoch, dataset.validation.len())
+    pub fn selection(&self, dataset: &Dataset) -> Option<EpochSelection> {
+        EpochSelection::of(&self.history.epochs, self.history.best_epoch, dataset.validation.len())
     }
 
     fn metrics(&self, dataset: &Dataset, path: PathBuf) -> Result<Metrics, ModelFileError> {

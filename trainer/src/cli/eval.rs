@@ -46,7 +46,7 @@ pub struct Eval {
 
 /// What `--json` prints.
 #[derive(Serialize)]
-struct Report<'a> {
+struct Evaluation<'a> {
     model: String,
     architecture: &'a str,
     trained_on: &'a str,
@@ -132,7 +132,7 @@ impl Eval {
         let images_per_second = rate(test.len(), start.elapsed().as_secs_f64());
         let names: Vec<&str> = metadata.class_names().collect();
         let confusion = answers.confusion(test, names.len());
-        let report = Report {
+        let report = Evaluation {
             model: path.clone(),
             architecture: metadata.architecture,
             trained_on: metadata.dataset,
@@ -163,7 +163,7 @@ impl Eval {
     }
 }
 
-impl Report<'_> {
+impl Evaluation<'_> {
     fn print(&self) -> Result<()> {
         print_line!("model      {} ({}, trained on {})", self.model, self.architecture, self.trained_on);
         let interval = Interval::of_few(self.score.accuracy, self.images)

@@ -9,7 +9,7 @@ use trainer::run::{Metrics, RunDirectory, RunError};
 use trainer::support::interval::Interval;
 use trainer::support::text::thousands;
 use trainer::support::whole_file::write_whole;
-use trainer::train::selection::Selection;
+use trainer::train::selection::EpochSelection;
 
 use super::console::{Console, console_line};
 use super::output::warn;
@@ -41,7 +41,7 @@ pub fn finish(
         warn(&format!("WARNING: the model is written, but there are no test images for firmware: {error}"));
     }
     print(&metrics, directory, console);
-    if let Some(selection) = outcome.selection(dataset).filter(Selection::is_chance) {
+    if let Some(selection) = outcome.selection(dataset).filter(EpochSelection::is_chance) {
         warn(&format!("WARNING: {selection}."));
     }
     if let Some(page) = super::report::after_fit(directory, model, &config.calibration, file, dataset) {

@@ -62,7 +62,7 @@ impl Teachers {
     /// Refuses teachers of other images or other classes.
     pub fn check(&self, dataset: &Dataset) -> Result<()> {
         for (path, config) in &self.runs {
-            let shape: trainer::dataset::Shape = config.input.into();
+            let shape: trainer::dataset::ImageShape = config.input.into();
             if config.dataset != dataset.name
                 || config.class_names != dataset.class_names
                 || shape != dataset.train.shape()

@@ -3,7 +3,7 @@
 use candle_core::{Device, Result, Tensor};
 use infer_core::format::Codes;
 
-use crate::dataset::{Images, Shape};
+use crate::dataset::{ImageShape, Images};
 
 /// Real value of one step of a pixel: 0 to 255 becomes 0 to 1.
 pub const PIXEL_SCALE: f32 = 1.0 / 255.0;
@@ -28,7 +28,7 @@ pub fn gather(images: &Images, indices: &[usize]) -> Result<(Tensor, Tensor)> {
 ///
 /// # Errors
 /// Those of candle.
-pub fn inputs(pixels: &[u8], shape: Shape) -> Result<Tensor> {
+pub fn inputs(pixels: &[u8], shape: ImageShape) -> Result<Tensor> {
     let values: Vec<f32> = pixels.iter().map(|&pixel| f32::from(pixel) * PIXEL_SCALE).collect();
     let dimensions = (pixels.len() / shape.len(), shape.height, shape.width, shape.channels);
     Tensor::from_vec(values, dimensions, &Device::Cpu)

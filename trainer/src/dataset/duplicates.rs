@@ -76,11 +76,11 @@ pub fn warnings(parts: &[Part<'_>]) -> io::Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::Shape;
+    use crate::dataset::ImageShape;
 
     /// Images of one pixel.
     fn pixels(pixels: &[u8], labels: &[u16]) -> Images {
-        Images::new(Shape { height: 1, width: 1, channels: 1 }, pixels.to_vec(), labels.to_vec())
+        Images::new(ImageShape { height: 1, width: 1, channels: 1 }, pixels.to_vec(), labels.to_vec())
     }
 
     fn warn(train: &Images, test: &Images) -> Vec<String> {

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::folder::FolderError;
-use super::shape::Shape;
+use super::shape::ImageShape;
 use crate::image::ImageError;
 use crate::support::memory::{Shortage, Size};
 
@@ -128,9 +128,9 @@ pub enum DataError {
         /// File of test images.
         path: PathBuf,
         /// Their shape.
-        test: Shape,
+        test: ImageShape,
         /// Shape of the training images.
-        train: Shape,
+        train: ImageShape,
     },
     /// Files of several sets.
     #[error(

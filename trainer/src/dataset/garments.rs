@@ -6,7 +6,7 @@
 
 use rayon::prelude::*;
 
-use super::{Images, Shape};
+use super::{ImageShape, Images};
 use crate::support::rng::{self, Purpose, RngExt};
 
 /// Its name, as model files carry it.
@@ -30,7 +30,7 @@ pub fn draw(seed: u64) -> (Images, Images) {
         let drawn: Vec<[u8; SIDE * SIDE]> =
             (first..first + count).into_par_iter().map(|index| draw_one(seed, index)).collect();
         let labels = (first..first + count).map(class).collect();
-        Images::new(Shape { height: SIDE, width: SIDE, channels: 1 }, drawn.concat(), labels)
+        Images::new(ImageShape { height: SIDE, width: SIDE, channels: 1 }, drawn.concat(), labels)
     };
     (part(0, TRAIN_IMAGES), part(TRAIN_IMAGES, TEST_IMAGES))
 }

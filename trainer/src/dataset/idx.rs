@@ -10,7 +10,7 @@ use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
 pub use super::error::MOST_BYTES;
-use super::{DataError, Images, Shape};
+use super::{DataError, ImageShape, Images};
 use crate::support::bounded_file::open_regular;
 use crate::support::memory;
 use crate::support::text::hexadecimal;
@@ -36,7 +36,7 @@ pub fn read(images: &Path, labels: &Path) -> Result<Images, DataError> {
             labels: label_bytes.len(),
         });
     }
-    let shape = Shape { height: height as usize, width: width as usize, channels: 1 };
+    let shape = ImageShape { height: height as usize, width: width as usize, channels: 1 };
     Ok(Images::new(shape, pixels, label_bytes.into_iter().map(u16::from).collect()))
 }
 
@@ -58,7 +58,7 @@ pub fn check_labels(images: &Images, classes: usize, path: &Path) -> Result<(), 
 /// # Errors
 /// Where the images are in a file that cannot be read.
 pub fn images_sha256(images: &Images) -> io::Result<String> {
-    let Shape { height, width, .. } = images.shape();
+    let ImageShape { height, width, .. } = images.shape();
     let mut hash = header_sha256(IMAGES_MAGIC, &[images.len(), height, width]);
     for index in 0..images.len() {
         hash.update(images.image(index)?);

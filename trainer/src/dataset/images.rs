@@ -10,14 +10,14 @@ use rayon::prelude::*;
 
 use super::error::DataError;
 use super::pixels::{Pixels, Storage, Writer};
-use super::shape::Shape;
+use super::shape::ImageShape;
 use crate::image::{Conversion, Image, ImageError, Preprocessing};
 use crate::support::text::hexadecimal;
 
 /// Labeled images of one shape. Parts of a set share its pixels, which are in memory or in a file.
 #[derive(Clone, Debug)]
 pub struct Images {
-    shape: Shape,
+    shape: ImageShape,
     pixels: Arc<Pixels>,
     /// Which of the pixels each image has.
     places: Vec<usize>,
@@ -32,13 +32,13 @@ impl Images {
     /// # Panics
     /// Where there are not as many pixels as `n` images of that shape have: a mistake in the caller.
     #[must_use]
-    pub fn new(shape: Shape, pixels: Vec<u8>, labels: Vec<u16>) -> Self {
+    pub fn new(shape: ImageShape, pixels: Vec<u8>, labels: Vec<u16>) -> Self {
         assert_eq!(pixels.len(), shape.len() * labels.len(), "pixels of {} images of {shape}", labels.len());
         Self::of(shape, Pixels::in_memory(shape.len(), pixels), 0, labels)
     }
 
     /// As many images as labels, of those whose pixels are there, from the one at `first`.
-    pub(super) fn of(shape: Shape, pixels: Arc<Pixels>, first: usize, labels: Vec<u16>) -> Self {
+    pub(super) fn of(shape: ImageShape, pixels: Arc<Pixels>, first: usize, labels: Vec<u16>) -> Self {
         let places = (first..first + labels.len()).collect();
         Self { shape, pixels, places, labels, names: Vec::new() }
     }
@@ -74,7 +74,7 @@ impl Images {
 
     /// The shape of each.
     #[must_use]
-    pub fn shape(&self) -> Shape {
+    pub fn shape(&self) -> ImageShape {
         self.shape
     }
 
@@ -124,7 +124,7 @@ impl Images {
     /// # Errors
     /// As [`image`](Self::image).
     pub fn transposed(&self) -> io::Result<Self> {
-        let Shape { height, width, channels } = self.shape;
+        let ImageShape { height, width, channels } = self.shape;
         let mut pixels = Vec::with_capacity(self.len() * self.shape.len());
         for index in 0..self.len() {
             let image = self.image(index)?;
@@ -132,7 +132,7 @@ impl Images {
                 pixels.extend_from_slice(&image[(row * width + column) * channels..][..channels]);
             }
         }
-        let shape = Shape { height: width, width: height, channels };
+        let shape = ImageShape { height: width, width: height, channels };
         Ok(Self { names: self.names.clone(), ..Self::new(shape, pixels, self.labels.clone()) })
     }
 
@@ -156,8 +156,8 @@ impl Images {
     /// # Panics
     /// Where they are not gray: a mistake in the caller.
     pub fn converted(&self, conversion: &Conversion, storage: &Storage, name: &str) -> Result<Self, DataError> {
-        let Shape { height, width, .. } = self.shape;
-        let shape: Shape = conversion.shape().into();
+        let ImageShape { height, width, .. } = self.shape;
+        let shape: ImageShape = conversion.shape().into();
         let convert = |index| {
             let gray = self.image(index)?.into_owned();
             conversion.apply(&Image::from_gray_bytes(height as u32, width as u32, gray))
@@ -246,7 +246,7 @@ mod tests {
     use super::*;
 
     fn images(pixels: &[u8], labels: &[u16]) -> Images {
-        Images::new(Shape { height: 1, width: 1, channels: 1 }, pixels.to_vec(), labels.to_vec())
+        Images::new(ImageShape { height: 1, width: 1, channels: 1 }, pixels.to_vec(), labels.to_vec())
     }
 
     fn dataset(test_label: u16) -> Dataset {

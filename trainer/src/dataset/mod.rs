@@ -48,5 +48,5 @@ pub use error::DataError;
 pub use images::{Dataset, Images};
 pub use pixels::Storage;
 pub use request::{DatasetChoice, Environment, Loaded, Origin, Request, Testing};
-pub use shape::Shape;
+pub use shape::ImageShape;
 pub use source::{holds_idx_files, load};

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::content::Content;
+use super::content::ContentHash;
 use super::duplicates::{self, Part};
 use super::held_out::SplitRule;
 use super::idx_set::{self, IdxSet};
@@ -115,7 +115,7 @@ fn from_idx(set: IdxSet, origin: Origin, request: &Request) -> Result<Loaded, Da
 
 /// What is known of the test images of IDX files.
 fn known_of_test_files(dataset: &Dataset, testing: &Testing) -> Result<Tested, DataError> {
-    let contents = Content::of_each(&dataset.test).map_err(DataError::Pixels)?;
+    let contents = ContentHash::of_each(&dataset.test).map_err(DataError::Pixels)?;
     let labels: Vec<usize> = dataset.test.labels().iter().map(|&label| label.into()).collect();
     let classes = dataset.class_names.len();
     let candidates = Candidates { contents: &contents, labels: &labels, classes, is_test_part: true };
@@ -155,7 +155,7 @@ fn convert_and_split(
     let (train_indices, validation_indices) = match (&request.testing, request.split_rule) {
         (Some(_), _) => (Vec::new(), Vec::new()),
         (None, SplitRule::ByContent) if is_own => {
-            let contents = Content::of_each(&train).map_err(DataError::Pixels)?;
+            let contents = ContentHash::of_each(&train).map_err(DataError::Pixels)?;
             split::stratified_by_content(&contents, train.labels(), classes, fraction, seed)?
         }
         (None, SplitRule::ByContent | SplitRule::ByName) => split::stratified(train.labels(), classes, fraction, seed)?,

@@ -11,7 +11,7 @@
 
 use serde::Serialize;
 
-use super::content::{Content, fingerprint};
+use super::content::{ContentHash, fingerprint};
 use super::held_out::{Draw, Split, draw, may_be_copied};
 use super::manifest::Manifest;
 use super::split;
@@ -87,7 +87,7 @@ enum Past {
 /// Images that a model can be tested on.
 pub(super) struct Candidates<'a> {
     /// What they show.
-    pub contents: &'a [Content],
+    pub contents: &'a [ContentHash],
     /// The class of each.
     pub labels: &'a [usize],
     /// Classes of the model.
@@ -186,11 +186,11 @@ mod tests {
 
     use super::*;
     use crate::dataset::manifest::Entry;
-    use crate::dataset::{Dataset, Images, Shape};
+    use crate::dataset::{Dataset, ImageShape, Images};
     use crate::image::Preprocessing;
 
     const SHARE: f64 = 0.3;
-    const SHAPE: Shape = Shape { height: 1, width: 2, channels: 1 };
+    const SHAPE: ImageShape = ImageShape { height: 1, width: 2, channels: 1 };
 
     fn pixels(number: u16) -> [u8; 2] {
         number.to_le_bytes()
@@ -202,7 +202,8 @@ mod tests {
 
     /// A training on images of these numbers: what its model file holds, and what its run kept.
     fn training(numbers: &[u16]) -> Option<(HeldOut, Manifest)> {
-        let contents: Vec<Content> = numbers.iter().map(|&number| Content::of(SHAPE, &pixels(number))).collect();
+        let contents: Vec<ContentHash> =
+            numbers.iter().map(|&number| ContentHash::of(SHAPE, &pixels(number))).collect();
         let labels: Vec<usize> = numbers.iter().map(|&number| class(number)).collect();
         let what = Draw { test: Some(SHARE), validation: Some((0.2, 48)) };
         let drawn = draw(&contents, &labels, 2, what).ok()?;
@@ -236,7 +237,8 @@ mod tests {
         all: bool,
         manifest: Option<&Manifest>,
     ) -> (Vec<u16>, Tested) {
-        let contents: Vec<Content> = numbers.iter().map(|&number| Content::of(SHAPE, &pixels(number))).collect();
+        let contents: Vec<ContentHash> =
+            numbers.iter().map(|&number| ContentHash::of(SHAPE, &pixels(number))).collect();
         let labels: Vec<usize> = numbers.iter().map(|&number| class(number)).collect();
         let candidates = Candidates { contents: &contents, labels: &labels, classes: 2, is_test_part };
         let (chosen, tested) = candidates.select(held_out, all, manifest);

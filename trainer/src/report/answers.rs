@@ -158,7 +158,7 @@ mod tests {
 
     /// Images of one pixel with these names.
     fn named(names: &[&str]) -> Images {
-        let shape = crate::dataset::Shape { height: 1, width: 1, channels: 1 };
+        let shape = crate::dataset::ImageShape { height: 1, width: 1, channels: 1 };
         let images = Images::new(shape, vec![0; names.len()], vec![0; names.len()]);
         images.with_names(names.iter().map(|&name| name.to_owned()))
     }
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn answers_of_older_runs_are_read_and_images_without_names_leave_the_column_empty() {
-        let shape = crate::dataset::Shape { height: 1, width: 1, channels: 1 };
+        let shape = crate::dataset::ImageShape { height: 1, width: 1, channels: 1 };
         let csv = to_csv(&answers(), &Images::new(shape, vec![0; 6], vec![0; 6]));
         assert!(csv.starts_with("image,truth,prediction,probability,file\n0,0,0,0.9000,\n"), "{csv}");
         let older = csv.replace(",file\n", "\n").replace(",\n", "\n");

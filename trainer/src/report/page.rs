@@ -19,7 +19,7 @@ use crate::support::printable::in_one_line;
 use crate::support::text::thousands;
 use crate::train::evaluate::{Confused, Confusion};
 use crate::train::score::Estimate;
-use crate::train::selection::Selection;
+use crate::train::selection::EpochSelection;
 
 /// Confusions that are listed.
 const LISTED: usize = 8;
@@ -306,8 +306,8 @@ fn notices(run: &RunRecord) -> Vec<Notice> {
         ),
         command: format!("trainer fit --resume {}", quote_path(run.directory.path())),
     });
-    let selection = Selection::of(&run.history, metrics.best_epoch, metrics.images.validation);
-    let chance = selection.filter(Selection::is_chance);
+    let selection = EpochSelection::of(&run.history, metrics.best_epoch, metrics.images.validation);
+    let chance = selection.filter(EpochSelection::is_chance);
     let chance = chance.map(|selection| Notice { text: format!("{selection}."), command: String::new() });
     interrupted.into_iter().chain(chance).collect()
 }

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::Shape;
+use crate::dataset::ImageShape;
 use crate::image::LONGEST_SIDE;
 
 /// Longest side that is kept; larger images are made smaller by whole factors.
@@ -33,14 +33,14 @@ impl Thumbnail {
     ///
     /// # Errors
     /// Those of the encoder.
-    pub fn of_image(pixels: &[u8], shape: Shape) -> Result<Self, png::EncodingError> {
+    pub fn of_image(pixels: &[u8], shape: ImageShape) -> Result<Self, png::EncodingError> {
         let factor = shape.height.max(shape.width).div_ceil(LONGEST).max(1);
         let (height, width) = (shape.height / factor, shape.width / factor);
         if height == 0 || width == 0 {
             // So long and thin that nothing would be left of its short side.
             return Self::of_channels(pixels, shape);
         }
-        let smaller = Shape { height, width, channels: shape.channels };
+        let smaller = ImageShape { height, width, channels: shape.channels };
         let mut means = Vec::with_capacity(smaller.len());
         for index in 0..smaller.len() {
             let (pixel, channel) = (index / shape.channels, index % shape.channels);
@@ -54,7 +54,7 @@ impl Thumbnail {
         Self::of_channels(&means, smaller)
     }
 
-    fn of_channels(pixels: &[u8], shape: Shape) -> Result<Self, png::EncodingError> {
+    fn of_channels(pixels: &[u8], shape: ImageShape) -> Result<Self, png::EncodingError> {
         match shape.channels {
             1 => Self::encode(pixels, shape, png::ColorType::Grayscale),
             3 => Self::encode(pixels, shape, png::ColorType::Rgb),
@@ -72,7 +72,7 @@ impl Thumbnail {
     /// # Errors
     /// Those of the encoder.
     pub fn rgb(colors: &[[u8; 3]], width: usize) -> Result<Self, png::EncodingError> {
-        let shape = Shape { height: colors.len() / width.max(1), width, channels: 3 };
+        let shape = ImageShape { height: colors.len() / width.max(1), width, channels: 3 };
         Self::encode(colors.as_flattened(), shape, png::ColorType::Rgb)
     }
 
@@ -100,11 +100,11 @@ impl Thumbnail {
         }
         let mut pixels = vec![0; width * height * color.samples()];
         reader.next_frame(&mut pixels).map_err(unreadable)?;
-        Self::encode(&pixels, Shape { height, width, channels: color.samples() }, color)
+        Self::encode(&pixels, ImageShape { height, width, channels: color.samples() }, color)
             .map_err(|error| format!("an image cannot be encoded: {error}"))
     }
 
-    fn encode(pixels: &[u8], shape: Shape, color: png::ColorType) -> Result<Self, png::EncodingError> {
+    fn encode(pixels: &[u8], shape: ImageShape, color: png::ColorType) -> Result<Self, png::EncodingError> {
         let mut file = Vec::new();
         let mut encoder = png::Encoder::new(&mut file, shape.width as u32, shape.height as u32);
         encoder.set_color(color);
@@ -132,15 +132,15 @@ mod tests {
     #[test]
     fn small_images_keep_every_pixel() {
         let pixels: Vec<u8> = (0..3 * 5 * 3).map(|value| value * 5).collect();
-        let rgb = Thumbnail::of_image(&pixels, Shape { height: 3, width: 5, channels: 3 }).unwrap();
+        let rgb = Thumbnail::of_image(&pixels, ImageShape { height: 3, width: 5, channels: 3 }).unwrap();
         assert_eq!(decode(&rgb), (png::ColorType::Rgb, pixels.clone()));
-        let gray = Thumbnail::of_image(&pixels, Shape { height: 5, width: 9, channels: 1 }).unwrap();
+        let gray = Thumbnail::of_image(&pixels, ImageShape { height: 5, width: 9, channels: 1 }).unwrap();
         assert_eq!(decode(&gray), (png::ColorType::Grayscale, pixels));
     }
 
     #[test]
     fn an_image_that_is_read_back_is_as_it_states_or_refused() {
-        let shape = |height, width, channels| Shape { height, width, channels };
+        let shape = |height, width, channels| ImageShape { height, width, channels };
         for shape in [shape(28, 28, 1), shape(96, 130, 3), shape(1024, 15, 1)] {
             let thumbnail = Thumbnail::of_image(&vec![7; shape.len()], shape).unwrap();
             assert_eq!(thumbnail.checked().as_ref(), Ok(&thumbnail));
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn large_images_become_means_of_blocks() {
-        let shape = Shape { height: 96, width: 130, channels: 1 };
+        let shape = ImageShape { height: 96, width: 130, channels: 1 };
         let pixels: Vec<u8> = (0..shape.len()).map(|index| if index / 130 < 48 { 10 } else { 200 }).collect();
         let thumbnail = Thumbnail::of_image(&pixels, shape).unwrap();
         assert_eq!((thumbnail.height, thumbnail.width), (32, 43));
@@ -178,7 +178,8 @@ mod tests {
 
     #[test]
     fn any_other_number_of_channels_is_shown_by_its_mean() {
-        let thumbnail = Thumbnail::of_image(&[0, 10, 100, 200], Shape { height: 1, width: 2, channels: 2 }).unwrap();
+        let thumbnail =
+            Thumbnail::of_image(&[0, 10, 100, 200], ImageShape { height: 1, width: 2, channels: 2 }).unwrap();
         assert_eq!(decode(&thumbnail), (png::ColorType::Grayscale, vec![5, 150]));
     }
 }

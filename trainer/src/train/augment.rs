@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use crate::dataset::batch;
-use crate::dataset::{Images, Shape};
+use crate::dataset::{ImageShape, Images};
 use crate::support::rng::{ChaCha8Rng, RngExt};
 use crate::train::recipe::Augment;
 
@@ -48,11 +48,11 @@ impl Augment {
 
     /// One image `[height, width, channels]`, changed.
     #[must_use]
-    pub fn image(&self, pixels: &[u8], shape: Shape, generator: &mut ChaCha8Rng) -> Vec<u8> {
+    pub fn image(&self, pixels: &[u8], shape: ImageShape, generator: &mut ChaCha8Rng) -> Vec<u8> {
         self.change(pixels, shape, generator).0
     }
 
-    fn change(&self, pixels: &[u8], shape: Shape, generator: &mut ChaCha8Rng) -> (Vec<u8>, Motion) {
+    fn change(&self, pixels: &[u8], shape: ImageShape, generator: &mut ChaCha8Rng) -> (Vec<u8>, Motion) {
         let motion = self.draw(generator);
         let mut changed = self.moved(pixels, shape, motion);
         if self.erase > 0.0 && generator.random_bool(self.erase) {
@@ -69,8 +69,8 @@ impl Augment {
 
     /// One image `[height, width, channels]`, moved; what comes in is black.
     #[must_use]
-    pub fn moved(&self, pixels: &[u8], shape: Shape, motion: Motion) -> Vec<u8> {
-        let Shape { height, width, channels } = shape;
+    pub fn moved(&self, pixels: &[u8], shape: ImageShape, motion: Motion) -> Vec<u8> {
+        let ImageShape { height, width, channels } = shape;
         let shift = self.shift;
         if motion == (Motion { flip: false, down: shift, right: shift }) {
             return pixels.to_vec();
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
     use crate::support::rng::{Purpose, stream};
 
-    const SHAPE: Shape = Shape { height: 2, width: 3, channels: 2 };
+    const SHAPE: ImageShape = ImageShape { height: 2, width: 3, channels: 2 };
     const IMAGE: [u8; 12] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
 
     fn changed(augment: Augment, index: u64) -> Vec<u8> {
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn erasing_paints_over_a_rectangle_and_nothing_else() {
         let erase = Augment { erase: 1.0, ..Augment::default() };
-        let shape = Shape { height: 20, width: 20, channels: 1 };
+        let shape = ImageShape { height: 20, width: 20, channels: 1 };
         for index in 0..50 {
             let image = erase.image(&[0; 400], shape, &mut stream(48, Purpose::Augment, index));
             let painted: Vec<usize> = (0..400).filter(|&at| image[at] != 0).collect();

@@ -40,7 +40,7 @@ pub struct Checkpoint {
     /// The average of the weights and the steps in it, where the recipe has one.
     pub average: Option<(u64, Values)>,
     /// The best epoch so far.
-    pub best: Best,
+    pub best: SavedBest,
 }
 
 /// How far an epoch has come.
@@ -60,7 +60,7 @@ pub struct Running {
 
 /// The epoch that did best on the validation images so far.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Best {
+pub struct SavedBest {
     /// Counted from 1; 0 before the first.
     pub epoch: usize,
     /// What the recipe watches; lower is better.

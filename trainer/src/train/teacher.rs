@@ -96,7 +96,7 @@ impl<'a> TeacherCache<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::Shape;
+    use crate::dataset::ImageShape;
     use crate::network::Architecture;
     use crate::support::rng::{Purpose, RngExt, stream};
 
@@ -108,7 +108,7 @@ mod tests {
     fn images() -> Images {
         let mut generator = stream(48, Purpose::Garments, 0);
         let pixels = (0..5 * 16).map(|_| generator.random()).collect();
-        Images::new(Shape { height: 4, width: 4, channels: 1 }, pixels, vec![0, 1, 2, 0, 1])
+        Images::new(ImageShape { height: 4, width: 4, channels: 1 }, pixels, vec![0, 1, 2, 0, 1])
     }
 
     /// Checks that a student that moves its images so is given the same bits alone, among others, and from memory. Returns how

@@ -130,7 +130,7 @@ impl<'a> Training<'a> {
                 Some(average) => Some((average.steps(), average.snapshot()?.values()?)),
                 None => None,
             },
-            best: checkpoint::Best { epoch: best.epoch, watched: best.watched, weights: best.weights.values()? },
+            best: checkpoint::SavedBest { epoch: best.epoch, watched: best.watched, weights: best.weights.values()? },
         })
     }
 
@@ -144,7 +144,7 @@ impl<'a> Training<'a> {
             (None, None) => {}
             _ => candle_core::bail!("only one of run and checkpoint has an average of the weights"),
         }
-        let checkpoint::Best { epoch, watched, weights } = &checkpoint.best;
+        let checkpoint::SavedBest { epoch, watched, weights } = &checkpoint.best;
         Ok(Best { epoch: *epoch, watched: *watched, weights: Snapshot::from_values(model, weights)? })
     }
 

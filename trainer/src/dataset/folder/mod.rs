@@ -26,7 +26,7 @@ mod unreadable;
 
 use std::path::Path;
 
-use super::content::{Content, fingerprint};
+use super::content::{ContentHash, fingerprint};
 use super::duplicates::{self, Part};
 use super::held_out::{self, Draw, Drawn, ShortClass, Split, SplitRule};
 use super::request::{Loaded, Origin, Request, Testing, directory_name};
@@ -73,7 +73,7 @@ fn load_to_train(directory: &Path, request: &Request) -> Result<Loaded, DataErro
     warnings.extend(remarks::warnings(&read::files(&listings), &observed, &conversion));
     let mut held_out = None;
     if what != Draw::default() {
-        let contents = Content::of_each(&train).map_err(DataError::Pixels)?;
+        let contents = ContentHash::of_each(&train).map_err(DataError::Pixels)?;
         let labels: Vec<usize> = train.labels().iter().map(|&label| label.into()).collect();
         let drawn = match request.split_rule {
             SplitRule::ByContent => held_out::draw(&contents, &labels, class_names.len(), what),
@@ -117,7 +117,7 @@ fn load_to_test(directory: &Path, request: &Request, testing: &Testing) -> Resul
     let conversion = conversion_of(request, &[&listing])?;
     let ([images], observed) = read::read([&listing], directory, &conversion, &request.storage, request.quiet)?;
 
-    let contents = Content::of_each(&images).map_err(DataError::Pixels)?;
+    let contents = ContentHash::of_each(&images).map_err(DataError::Pixels)?;
     let labels: Vec<usize> = images.labels().iter().map(|&label| label.into()).collect();
     let candidates = Candidates { contents: &contents, labels: &labels, classes: class_names.len(), is_test_part };
     let (chosen, tested) = candidates.select(testing.held_out, testing.all, testing.manifest.as_ref());
