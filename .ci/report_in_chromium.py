@@ -2,8 +2,8 @@
 
     report_in_chromium.py CHROMIUM OUT PAGE...
 
-Each page is opened as on a phone and as on a desk, light and dark, with all its details unfolded. Nothing may be said on the
-console, nothing fetched, no picture missing, and nothing may stand out of the page sideways. Screenshots go to OUT. Speaks the
+Each page is opened as on a phone and as on a desktop, light and dark, with all its details unfolded. Nothing may be written to the
+console, nothing fetched, no image missing, and nothing may reach out of the page sideways. Screenshots go to OUT. Speaks the
 DevTools protocol through Chromium's pipe: Python's own library is enough.
 """
 
@@ -187,22 +187,22 @@ class Chromium:
             height = {"captureBeyondViewport": True, "clip": clip}
         path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", **height)["data"]))
 
-    def said(self):
-        """What the page said on the console, and what it asked for from elsewhere."""
-        said, asked = [], []
+    def written(self):
+        """What the page wrote to the console, and the addresses elsewhere that it requested."""
+        written, requested = [], []
         for event in self.events:
             method, parameters = event["method"], event.get("params", {})
             if method == "Log.entryAdded":
-                said.append(parameters["entry"]["text"])
+                written.append(parameters["entry"]["text"])
             elif method == "Runtime.consoleAPICalled":
-                said.append(str(parameters["args"]))
+                written.append(str(parameters["args"]))
             elif method == "Runtime.exceptionThrown":
-                said.append(parameters["exceptionDetails"]["text"])
+                written.append(parameters["exceptionDetails"]["text"])
             elif method == "Network.requestWillBeSent":
                 url = parameters["request"]["url"]
                 if not url.startswith("data:") and parameters.get("type") != "Document":
-                    asked.append(url)
-        return said, asked
+                    requested.append(url)
+        return written, requested
 
 
 def main():
@@ -228,12 +228,12 @@ def main():
                 for scheme in SCHEMES:
                     name = f"{page.parent.name}-{page.stem}-{view[0]}-{scheme}"
                     seen = chromium.look(page, view, scheme)
-                    said, asked = chromium.said()
+                    written, requested = chromium.written()
                     papers[scheme] = seen["paper"]
                     check(f"{name}: figures are drawn", 1 <= seen["figures"] == seen["drawn"], seen)
-                    check(f"{name}: pictures are there", 1 <= seen["images"] == seen["loaded"], seen)
-                    check(f"{name}: the console is silent", not said, said)
-                    check(f"{name}: nothing is fetched", not asked and not seen["external"], (asked, seen["external"]))
+                    check(f"{name}: images are there", 1 <= seen["images"] == seen["loaded"], seen)
+                    check(f"{name}: the console is silent", not written, written)
+                    check(f"{name}: nothing is fetched", not requested and not seen["external"], (requested, seen["external"]))
                     check(f"{name}: no script came in", seen["scripts"] == 0, seen["scripts"])
                     check(f"{name}: nothing overflows", seen["overflow"] <= 0 and not seen["wide"], seen)
                     check(f"{name}: words stay in their figure", not seen["cut"], seen["cut"])
@@ -244,7 +244,7 @@ def main():
             check(f"{page}: light and dark differ", papers["light"] != papers["dark"], papers)
             size = page.stat().st_size
             check(f"{page}: under 1 MB", size < 1_000_000, size)
-            print(f"{page}: \"{seen['title']}\", {seen['figures']} figures, {seen['images']} pictures, {size} bytes")
+            print(f"{page}: \"{seen['title']}\", {seen['figures']} figures, {seen['images']} images, {size} bytes")
     finally:
         chromium.close()
     print(f"report: {passed} passed, {failed} failed")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Microseconds per picture of TFLite's int8 interpreter on one thread, for the tutorial's two networks.
+"""Microseconds per image of TFLite's int8 interpreter on one thread, for the tutorial's two networks.
 
 The weights are random: the interpreter's time does not depend on them. Needs tensorflow; called by compare-inference.
 """
@@ -27,10 +27,10 @@ NETWORKS = {
 
 def converted(name):
     model = keras.Sequential([keras.Input((28, 28, 1)), *NETWORKS[name]])
-    pictures = np.random.default_rng(48).random((100, 1, 28, 28, 1), dtype=np.float32)
+    images = np.random.default_rng(48).random((100, 1, 28, 28, 1), dtype=np.float32)
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: ([picture] for picture in pictures)
+    converter.representative_dataset = lambda: ([image] for image in images)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = converter.inference_output_type = tf.int8
     return converter.convert()

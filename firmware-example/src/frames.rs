@@ -53,7 +53,7 @@ pub enum FramesError {
         /// The version in the file.
         found: u16,
     },
-    /// The bytes end inside a frame, go on after the last one, or a name is not UTF-8.
+    /// The bytes end inside a frame, continue after the last one, or a name is not UTF-8.
     Damaged,
     /// The images have another shape than the model takes.
     OtherShape {

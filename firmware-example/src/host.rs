@@ -14,7 +14,7 @@ pub enum Failure {
     Refused(infer_core::Error),
     /// There are no images that the model takes.
     Frames(FramesError),
-    /// A model asks for more work than the program has time for.
+    /// A model needs more work than the program has time for.
     TooMuchWork {
         /// Multiply-accumulates of an inference.
         macs: u64,

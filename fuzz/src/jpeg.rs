@@ -1,6 +1,6 @@
 //! Any bytes as a JPEG: refused with a message of one line, or an image, the same each time and whatever follows the file.
 
-use trainer::image::PictureError;
+use trainer::image::ImageError;
 use trainer::image::decode::decode;
 
 /// Pixels beyond which a file is not decoded, so that an input takes some milliseconds.
@@ -28,7 +28,7 @@ pub fn check(bytes: &[u8]) {
             let longer = [&jpeg[..], &[0xFF, 0xD8, 0xFF, 0xD9, 1, 2, 3]].concat();
             assert!(decode(&longer).is_ok_and(|again| again == image), "what follows the end changes the image");
         }
-        Err(error @ (PictureError::Damaged { .. } | PictureError::Unsupported { .. })) => {
+        Err(error @ (ImageError::Damaged { .. } | ImageError::Unsupported { .. })) => {
             let message = error.to_string();
             assert!(!message.contains('\n') && message.len() < 200, "{message}");
         }

@@ -1,4 +1,4 @@
-//! Files that lie, contradict each other or are something else: each is an error that says which and why, none costs more memory
+//! Files that lie, contradict each other or are something else: each is an error that names which and why, none costs more memory
 //! than a file of its size may, and none reaches the terminal as it is.
 
 use std::fs;
@@ -34,9 +34,9 @@ fn with_little_memory(directory: &Path, arguments: &[&str]) -> Output {
 #[cfg(unix)]
 fn assert_fails_with_little_memory(directory: &Path, arguments: &[&str], expected: &str) {
     let output = with_little_memory(directory, arguments);
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
-    assert!(said.contains(expected), "{arguments:?}: {said:?} does not say {expected:?}");
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
+    assert!(stderr.contains(expected), "{arguments:?}: {stderr:?} does not contain {expected:?}");
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn weights_that_are_cut_off_or_claim_what_is_not_there_are_refused_without_memor
         *header.pointer_mut(pointer).unwrap() = value;
         safetensors(&header, numbers)
     };
-    let behind = |len: u64| [&len.to_le_bytes()[..], &whole[8..]].concat();
+    let with_length = |len: u64| [&len.to_le_bytes()[..], &whole[8..]].concat();
     let mut in_half = header.clone();
     for tensor in in_half.as_object_mut().unwrap().values_mut() {
         tensor["dtype"] = json!("F16");
@@ -149,8 +149,8 @@ fn weights_that_are_cut_off_or_claim_what_is_not_there_are_refused_without_memor
     let cases: [(Vec<u8>, &str); 10] = [
         (Vec::new(), "weights.safetensors: header too small"),
         (whole[..5000].to_vec(), "weights.safetensors: incomplete metadata, file not fully covered"),
-        (behind(u64::MAX), "weights.safetensors: header too large"),
-        (behind(90_000_000), "weights.safetensors: invalid header length"),
+        (with_length(u64::MAX), "weights.safetensors: header too large"),
+        (with_length(90_000_000), "weights.safetensors: invalid header length"),
         (with("/layers.0.weight/shape", json!([1u64 << 62, 4])), "weights.safetensors: overflow computing buffer size"),
         (
             with("/layers.0.weight/data_offsets", json!([0, u64::MAX])),
@@ -202,14 +202,14 @@ fn what_is_no_model_is_refused_by_every_command_without_memory_for_what_it_claim
         ("/dev/zero", "/dev/zero: larger than 256 MB, which no model is"),
     ];
     for (file, expected) in cases {
-        for arguments in [&["eval", file][..], &["inspect", file], &["predict", file, "picture.png"]] {
+        for arguments in [&["eval", file][..], &["inspect", file], &["predict", file, "image.png"]] {
             assert_fails_with_little_memory(path, arguments, expected);
         }
     }
     fs::copy(path.join("damaged.bin"), path.join("run/model.bin")).unwrap();
     assert_fails(path, &["inspect", "run"], 1, &["run/model.bin: model damaged: CRC-32 is "]);
     assert_fails(path, &["report", "--refresh", "run"], 1, &["model.bin: model damaged: CRC-32 is "]);
-    for arguments in [&["eval", "run"][..], &["predict", "run", "picture.png"]] {
+    for arguments in [&["eval", "run"][..], &["predict", "run", "image.png"]] {
         assert_fails(
             path,
             arguments,
@@ -221,8 +221,8 @@ fn what_is_no_model_is_refused_by_every_command_without_memory_for_what_it_claim
     let expected = [
         "error: empty.png: damaged or truncated (the file is empty)\n",
         "error: run holds no images, nor do the folders in it\n",
-        "error: /dev/zero: larger than 256 MB, which no picture is\n",
-        "error: 3 of 3 pictures could not be classified\n",
+        "error: /dev/zero: larger than 256 MB, which no image is\n",
+        "error: 3 of 3 images could not be classified\n",
     ];
     assert_fails(path, &["predict", "model.bin", "empty.png", "run", "/dev/zero"], 1, &expected);
 }
@@ -269,7 +269,7 @@ fn names_that_a_terminal_would_obey_are_spelled_out_or_refused() {
     assert_eq!(config["dataset"], "evil\u{fffd}[31m\u{fffd}name");
     assert!(!is_garbled(&fs::read_to_string(home.path().join("run/report.html")).unwrap().replace('\t', "")));
 
-    // Runs of the same name are told apart by their paths.
+    // Runs of the same name are distinguished by their paths.
     let twin = home.path().join("twin\u{1b}[31m/run");
     fs::create_dir_all(&twin).unwrap();
     for entry in fs::read_dir(home.path().join("run")).unwrap() {
@@ -285,13 +285,13 @@ fn names_that_a_terminal_would_obey_are_spelled_out_or_refused() {
     hostile["class_names"][0] = json!("red\u{1b}[31m\u{9b}2J");
     fs::write(home.path().join("run/run.json"), hostile.to_string()).unwrap();
     assert_eq!(trainer(home.path(), &["export", "run", "--out", "hostile.bin"]).status.code(), Some(0));
-    let picture = "x\nerror: forged.png";
-    fs::copy(home.path().join(data).join("disc/0.png"), home.path().join(picture)).unwrap();
+    let image = "x\nerror: forged.png";
+    fs::copy(home.path().join(data).join("disc/0.png"), home.path().join(image)).unwrap();
     for arguments in [
         &["inspect", "hostile.bin"][..],
         &["inspect", "hostile.bin", "--json"],
-        &["predict", "hostile.bin", picture, "--top", "5"],
-        &["predict", "hostile.bin", picture, "--top", "5", "--json"],
+        &["predict", "hostile.bin", image, "--top", "5"],
+        &["predict", "hostile.bin", image, "--top", "5", "--json"],
     ] {
         let output = trainer(home.path(), arguments);
         let printed = text(&output.stdout);
@@ -323,9 +323,12 @@ fn paths_that_json_cannot_name_are_refused_before_the_training() {
             .current_dir(home.path())
             .output()
             .unwrap();
-        let said = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{flag}: {said}");
-        assert!(said.contains("\"bad\\xFF\": the files of a run can name only paths in UTF-8; rename it"), "{said}");
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{flag}: {stderr}");
+        assert!(
+            stderr.contains("\"bad\\xFF\": the files of a run can name only paths in UTF-8; rename it"),
+            "{stderr}"
+        );
     }
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
 }
@@ -340,7 +343,7 @@ fn label(directory: &Path, classes: u8) {
 }
 
 #[test]
-fn pictures_of_other_classes_or_another_size_than_a_models_or_a_runs_are_refused() {
+fn images_of_other_classes_or_another_size_than_a_models_or_a_runs_are_refused() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path();
     super::birds(path, 6);
@@ -357,12 +360,12 @@ fn pictures_of_other_classes_or_another_size_than_a_models_or_a_runs_are_refused
     let warned = text(&trainer(path, &eval).stderr);
     assert!(warned.contains("NOTE: model.bin was trained on birds, and is tested on other"), "{warned}");
     label(&path.join("other"), 3);
-    assert_fails(path, &eval, 1, &["model.bin tells 2 classes apart, but other has 3"]);
+    assert_fails(path, &eval, 1, &["model.bin distinguishes 2 classes, but other has 3"]);
 
     let export = ["export", "run", "--calibration", "range", "--out", "x.bin"];
     fs::remove_dir_all(path.join("birds")).unwrap();
     super::birds(path, 7);
-    assert_fails(path, &export, 1, &["run takes pictures of 6x6x1, but those of birds are 7x7x1"]);
+    assert_fails(path, &export, 1, &["run takes images of 6x6x1, but those of birds are 7x7x1"]);
     let file = path.join("run/run.json");
     let mut older: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
     older["data_dir"] = Value::Null;
@@ -375,6 +378,6 @@ fn a_cache_that_cannot_be_written_is_named_with_why() {
     let home = tempfile::tempdir().unwrap();
     fs::write(home.path().join("cache"), "a file where a directory should be").unwrap();
     let expected =
-        ["Fashion-MNIST is not to be had: ", "cache/fashion-mnist: Not a directory", "use --dataset garments"];
+        ["Fashion-MNIST is not available: ", "cache/fashion-mnist: Not a directory", "use --dataset garments"];
     assert_fails(home.path(), &["fit", "--dataset", "fashion-mnist"], 1, &expected);
 }

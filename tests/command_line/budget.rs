@@ -1,4 +1,4 @@
-//! A network that does not fit the chip is refused before it is trained; one that does is as large as was said.
+//! A network that does not fit the chip is refused before it is trained; one that does is as large as printed.
 
 use std::fs;
 use std::path::Path;
@@ -9,10 +9,10 @@ use super::{assert_fails, birds, short_run, text, trainer};
 
 const TINY: [&str; 9] = ["fit", "--dataset", "garments", "--model", "tiny", "--epochs", "1", "--out", "run"];
 
-/// Bytes, in the notation of the messages, in front of `behind` in `text`.
-fn bytes_before(text: &str, behind: &str) -> usize {
-    let digits = text.split(behind).next().unwrap().rsplit(' ').next().unwrap();
-    digits.replace(',', "").parse().unwrap_or_else(|_| panic!("{text:?} names no number in front of {behind:?}"))
+/// Bytes, in the notation of the messages, before `after` in `text`.
+fn bytes_before(text: &str, after: &str) -> usize {
+    let digits = text.split(after).next().unwrap().rsplit(' ').next().unwrap();
+    digits.replace(',', "").parse().unwrap_or_else(|_| panic!("{text:?} names no number before {after:?}"))
 }
 
 fn fit_tiny(home: &Path, budget: &[&str]) -> std::process::Output {
@@ -36,7 +36,7 @@ fn a_network_that_does_not_fit_is_refused_before_training_with_what_is_missing()
         (&["--max-flash", "64K"], &["cnn does not fit the budget: ", "more than the 65,536 there are: "]),
         (
             &["--max-ram", "7k"],
-            &["bytes of RAM are needed, ", "than the 7,168 there are: 6,343 for the arena, 784 for a picture, "],
+            &["bytes of RAM are needed, ", "than the 7,168 there are: 6,343 for the arena, 784 for an image, "],
         ),
         // What is given goes before what the chip has.
         (
@@ -55,7 +55,7 @@ fn a_network_that_does_not_fit_is_refused_before_training_with_what_is_missing()
 }
 
 #[test]
-fn what_was_said_to_be_needed_is_what_the_model_takes_to_the_byte() {
+fn what_was_reported_as_needed_is_what_the_model_takes_to_the_byte() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path();
     let refusal = text(&fit_tiny(path, &["--chip", "stm32f411ce", "--max-flash", "1", "--max-ram", "1"]).stderr);
@@ -88,7 +88,7 @@ fn what_was_said_to_be_needed_is_what_the_model_takes_to_the_byte() {
     {
         assert!(printed.contains(&line), "the budget, not the chip: {printed}");
     }
-    // The page of the run says the same.
+    // The page of the run has the same.
     let page = fs::read_to_string(path.join("run/report.html")).unwrap();
     let cells = |bytes: &str| {
         format!("<td class=\"number\">{bytes}</td><td class=\"number\">{bytes}</td><td class=\"number\">100.0%</td>")
@@ -100,11 +100,11 @@ fn what_was_said_to_be_needed_is_what_the_model_takes_to_the_byte() {
 }
 
 #[test]
-fn pictures_of_ones_own_are_counted_with_their_size_and_classes() {
+fn images_of_ones_own_are_counted_with_their_size_and_classes() {
     let home = tempfile::tempdir().unwrap();
     birds(home.path(), 6);
     let fit = ["fit", "--data", "birds", "--model", "mlp", "--max-ram", "100"];
-    assert_fails(home.path(), &fit, 1, &[" 36 for a picture, "]);
+    assert_fails(home.path(), &fit, 1, &[" 36 for an image, "]);
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn wrong_budgets_end_with_code_2() {
 }
 
 #[test]
-fn chips_are_listed_and_inspect_says_on_which_a_model_fits() {
+fn chips_are_listed_and_inspect_prints_on_which_a_model_fits() {
     let (home, _) = short_run();
     let path = home.path();
     let listed = text(&trainer(path, &["chips"]).stdout);

@@ -18,7 +18,7 @@ fn limited_to(blocks: u32, directory: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// What the trainer says and comes to there.
+/// The output of the trainer there, and its exit code.
 fn with_files_up_to(blocks: u32, directory: &Path, arguments: &[&str]) -> Output {
     limited_to(blocks, directory, arguments).output().unwrap()
 }
@@ -36,31 +36,35 @@ fn visible(directory: &Path) -> Vec<String> {
 fn a_disk_without_room_for_a_checkpoint_costs_a_warning_and_not_the_training() {
     let home = tempfile::tempdir().unwrap();
     let fit = ["fit", "--dataset", "garments", "--model", "mlp", "--epochs", "2", "--out", "run"];
-    // Where an MLP stands in its training takes over three megabytes, its weights over one.
+    // The state of an MLP in training takes over three megabytes, its weights over one.
     let output = with_files_up_to(3000, home.path(), &fit);
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{said}");
-    assert_eq!(said.matches("WARNING: this run cannot be resumed if it is interrupted: ").count(), 1, "once: {said}");
-    assert!(said.contains("run/unfinished: File too large"), "{said}");
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    assert_eq!(
+        stderr.matches("WARNING: this run cannot be resumed if it is interrupted: ").count(),
+        1,
+        "once: {stderr}"
+    );
+    assert!(stderr.contains("run/unfinished: File too large"), "{stderr}");
     assert_whole(&home.path().join("run"));
     assert!(!visible(&home.path().join("run")).contains(&"unfinished".to_owned()));
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn warnings_that_nobody_can_be_told_cost_neither_the_training_nor_the_exit_code() {
+fn warnings_that_cannot_be_written_cost_neither_the_training_nor_the_exit_code() {
     let home = tempfile::tempdir().unwrap();
     let full = || fs::File::create("/dev/full").unwrap();
     // A checkpoint has no room, which is a warning.
-    let told_nothing =
+    let without_output =
         |arguments: &[&str]| limited_to(3000, home.path(), arguments).stderr(full()).status().unwrap().code();
     let fit = ["fit", "--dataset", "garments", "--model", "mlp", "--epochs", "2", "--out", "run", "--quiet"];
-    assert_eq!(told_nothing(&fit), Some(0));
+    assert_eq!(without_output(&fit), Some(0));
     assert_whole(&home.path().join("run"));
     assert!(home.path().join("run/model.bin").is_file());
-    assert_eq!(told_nothing(&["eval", "missing.bin"]), Some(1));
-    assert_eq!(told_nothing(&["predict", "run/model.bin", "missing.png"]), Some(1));
-    assert_eq!(told_nothing(&["fit", "--epochs", "0"]), Some(2));
+    assert_eq!(without_output(&["eval", "missing.bin"]), Some(1));
+    assert_eq!(without_output(&["predict", "run/model.bin", "missing.png"]), Some(1));
+    assert_eq!(without_output(&["fit", "--epochs", "0"]), Some(2));
 }
 
 #[cfg(unix)]
@@ -71,9 +75,9 @@ fn a_disk_without_room_for_the_run_leaves_nothing_half_written_and_exports_all_t
         ["fit", "--dataset", "garments", "--model", "mlp", "--epochs", "1", "--out", "run", "--export", "model.bin"];
     // Room for the model, 281 KB, and not for the weights.
     let output = with_files_up_to(700, home.path(), &fit);
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("File too large"), "{said}");
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("File too large"), "{stderr}");
     assert_whole(home.path());
     assert_eq!(visible(&home.path().join("run")), ["run.json"], "half of the weights is worth nothing");
     assert!(home.path().join("model.bin").is_file(), "what was learned is kept where there is room");
@@ -91,15 +95,15 @@ fn test_images_for_firmware_that_cannot_be_written_cost_a_warning_and_not_the_ru
     wait_for(&home.path().join("run/unfinished"));
     fs::create_dir(home.path().join("run/frames.bin")).unwrap();
     let output = child.wait_with_output().unwrap();
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{said}");
-    assert!(said.contains("there are no test images for firmware: cannot write run/frames.bin: "), "{said}");
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    assert!(stderr.contains("there are no test images for firmware: cannot write run/frames.bin: "), "{stderr}");
     assert!(home.path().join("run/model.bin").is_file() && home.path().join("run/report.html").is_file());
 }
 
 #[cfg(unix)]
 #[test]
-fn an_export_that_cannot_be_written_any_more_leaves_a_whole_run_and_says_what_to_do() {
+fn an_export_that_cannot_be_written_any_more_leaves_a_whole_run_and_prints_what_to_do() {
     let home = tempfile::tempdir().unwrap();
     let there = home.path().join("there");
     fs::create_dir(&there).unwrap();
@@ -120,10 +124,10 @@ fn an_export_that_cannot_be_written_any_more_leaves_a_whole_run_and_says_what_to
     wait_for(&home.path().join("run/unfinished"));
     fs::remove_dir(&there).unwrap();
     let output = child.wait_with_output().unwrap();
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("there/model.bin: No such file or directory"), "{said}");
-    assert!(said.contains("the model is in run all the same: trainer export run --out FILE"), "{said}");
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("there/model.bin: No such file or directory"), "{stderr}");
+    assert!(stderr.contains("the model is in run all the same: trainer export run --out FILE"), "{stderr}");
     assert!(home.path().join("run/report.html").is_file());
     let again = trainer(home.path(), &["export", "run", "--out", "model.bin"]);
     assert_eq!(again.status.code(), Some(0), "{}", text(&again.stderr));
@@ -195,7 +199,7 @@ fn devices_and_links_are_written_to_and_not_replaced() {
 }
 
 #[test]
-fn a_picture_of_an_impossible_length_is_refused_unread() {
+fn an_image_of_an_impossible_length_is_refused_unread() {
     let (home, _) = super::short_run();
     // The header of a gray PNG of one row and sixty million columns.
     let mut header = b"IHDR".to_vec();
@@ -213,7 +217,7 @@ fn a_picture_of_an_impossible_length_is_refused_unread() {
 
 #[cfg(unix)]
 #[test]
-fn a_pipe_among_the_pictures_is_left_out_and_not_waited_for() {
+fn a_pipe_among_the_images_is_left_out_and_not_waited_for() {
     let home = tempfile::tempdir().unwrap();
     super::shapes::write(&home.path().join("shapes"), 0..9, (8, 8), "png").unwrap();
     let made = Command::new("mkfifo").arg(home.path().join("shapes/disc/pipe.png")).status().unwrap();
@@ -256,11 +260,11 @@ fn a_file_that_changes_while_it_is_read_is_whole_or_an_error_that_names_it() {
         for _ in 0..20 {
             let fit = ["fit", "--data", "birds", "--model", "mlp", "--epochs", "1", "--quiet"];
             let output = trainer(home.path(), &fit);
-            let said = text(&output.stderr);
+            let stderr = text(&output.stderr);
             match output.status.code() {
                 Some(0) => {}
-                Some(1) => assert!(said.contains("train-images-idx3-ubyte"), "{said}"),
-                code => panic!("exit code {code:?}: {said}"),
+                Some(1) => assert!(stderr.contains("train-images-idx3-ubyte"), "{stderr}"),
+                code => panic!("exit code {code:?}: {stderr}"),
             }
         }
         stop.store(true, Ordering::Relaxed);
@@ -281,7 +285,7 @@ fn a_header_that_claims_an_enormous_file_is_refused_unread() {
 /// SIGKILL while a file is being written: `THIMBLE_KILLS` times, 10 if it is not set. Waits for a file that is not whole yet, lets some
 /// go by, and a little time, so that every file of a run has its turn, the exported model too.
 #[test]
-fn a_run_killed_in_the_middle_of_writes_leaves_whole_files_and_goes_on_to_the_same_bytes() {
+fn a_run_killed_in_the_middle_of_writes_leaves_whole_files_and_is_resumed_to_the_same_bytes() {
     let kills: usize =
         std::env::var("THIMBLE_KILLS").map_or(10, |kills| kills.parse().expect("THIMBLE_KILLS is a number"));
     let home = tempfile::tempdir().unwrap();
@@ -332,7 +336,7 @@ fn a_run_killed_in_the_middle_of_writes_leaves_whole_files_and_goes_on_to_the_sa
         assert_whole(model.parent().unwrap());
         // In the run's own directory the next run does it.
         remove_beginnings(model.parent().unwrap());
-        // Killed behind its last write a run is finished too.
+        // Killed after its last write a run is finished too.
         let is_finished = run.join("metrics.json").is_file() && !run.join("unfinished").exists();
         assert!(is_finished || code != Some(0));
         if is_finished {

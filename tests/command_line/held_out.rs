@@ -113,7 +113,7 @@ fn images_of_the_training_are_known_again_under_any_name_and_only_the_held_out_o
         format!("tested     {held_out} of 120 images: 15% held out, by their content\n"),
         "           the images are those of the training\n".to_owned(),
     ] {
-        assert!(printed.contains(&line), "{printed}\ndoes not say {line:?}");
+        assert!(printed.contains(&line), "{printed}\ndoes not contain {line:?}");
     }
     assert_eq!(warned, "");
     let tested = &report["tested"];
@@ -153,7 +153,7 @@ fn what_came_later_and_what_was_trained_on_is_counted_with_the_run_and_named_as_
     for part in [
         "NOTE: the images of mine are not those that m.bin was trained on: some came, went or changed.",
         &format!("The {tested} of 180 tested on were not trained on, as the test share of 15% falls on them"),
-        "Which of them are new is not known; --run, with the directory of the run, tells",
+        "Which of them are new is not known; --run, with the directory of the run, shows which",
     ] {
         assert!(warned.contains(part), "{warned}");
     }

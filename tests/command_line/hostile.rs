@@ -1,4 +1,4 @@
-//! What a file, a folder or a run from elsewhere may ask of the host, and what it may not: memory, work, other files, lines of a
+//! What a file, a folder or a run from elsewhere may require of the host, and what it may not: memory, work, other files, lines of a
 //! terminal, and a place among the writers of a run.
 
 use std::fs;
@@ -36,13 +36,13 @@ fn confined(directory: &Path, arguments: &[&str]) -> Output {
 #[cfg(unix)]
 fn assert_refused(directory: &Path, arguments: &[&str], expected: &str) {
     let output = confined(directory, arguments);
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
-    assert!(said.contains(expected), "{arguments:?}: {said:?} does not say {expected:?}");
-    assert_eq!(said.lines().count(), 1, "{said}");
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
+    assert!(stderr.contains(expected), "{arguments:?}: {stderr:?} does not contain {expected:?}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
 }
 
-/// A model file of convolutions, of a kernel and channels each or else a max-pool, and of logits that infer-core loads, of zeros, whatever it asks for: [`trainer::export::model_file`] writes
+/// A model file of convolutions, of a kernel and channels each or else a max-pool, and of logits that infer-core loads, of zeros, whatever it needs: [`trainer::export::model_file`] writes
 /// none beyond the limits.
 fn model(metadata: &Metadata<'_>, shape: Shape, convolutions: &[Option<(u8, u16)>], classes: u16) -> Vec<u8> {
     let scale = 1.0 / 255.0;
@@ -109,16 +109,16 @@ fn shape(height: u16, width: u16, channels: u16) -> Shape {
 }
 
 /// An image of 28x28 that `predict` takes.
-fn picture(path: &Path) {
+fn write_image(path: &Path) {
     super::shapes::write(&path.join("shapes"), 0..1, (28, 28), "png").unwrap();
 }
 
 #[cfg(unix)]
 #[test]
-fn models_that_ask_for_more_than_the_host_gives_are_refused_by_every_command_with_the_numbers() {
+fn models_that_require_more_than_the_host_gives_are_refused_by_every_command_with_the_numbers() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path();
-    picture(path);
+    write_image(path);
     let names = |classes: usize| (0..classes).map(|class| class.to_string()).collect::<Vec<_>>().join("\n");
     let lines = [names(65_535), names(4097), format!("{}\nb", "a".repeat(256)), "a\nb".to_owned()];
     let plain = shape(28, 28, 1);
@@ -126,7 +126,10 @@ fn models_that_ask_for_more_than_the_host_gives_are_refused_by_every_command_wit
     let slow = [vec![Some((7, 8)); 12], vec![None; 10]].concat();
     let cases = [
         (model(&metadata(&lines[0], "garments"), shape(1, 1, 1), &[], 65_535), "65535 classes, and at most 4096 are"),
-        (model(&metadata(&lines[1], "garments"), shape(1, 1, 1), &[], 4097), "4097 classes, and at most 4096 are told"),
+        (
+            model(&metadata(&lines[1], "garments"), shape(1, 1, 1), &[], 4097),
+            "4097 classes, and at most 4096 are supported",
+        ),
         (
             model(&metadata(&lines[2], "garments"), plain, &[], 2),
             "the name of a class is 256 bytes long, and at most 255 are read",
@@ -231,9 +234,9 @@ fn recipes_and_networks_may_come_out_of_a_pipe_and_have_an_end() {
     let home = tempfile::tempdir().unwrap();
     for flag in ["--recipe", "--model"] {
         let output = confined(home.path(), &["fit", "--dataset", "garments", flag, "/dev/zero"]);
-        let said = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{said}");
-        assert!(said.contains("/dev/zero: larger than 1 MB, which no "), "{said}");
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains("/dev/zero: larger than 1 MB, which no "), "{stderr}");
     }
     let through_a_pipe = format!(
         "{0} models tiny | sed 's/tiny/piped/' | {0} fit --dataset garments --epochs 1 --model /dev/stdin --out run",
@@ -312,7 +315,7 @@ fn a_second_process_on_a_run_is_refused_and_names_the_first_until_that_is_gone()
     for arguments in [&["fit", "--resume", "run"][..], &["export", "run", "--out", "x.bin"], &fit] {
         assert_fails(path, arguments, 1, &[&expected]);
     }
-    assert!(path.join("run/unfinished").exists() && child.try_wait().unwrap().is_none(), "the first goes on");
+    assert!(path.join("run/unfinished").exists() && child.try_wait().unwrap().is_none(), "the first continues");
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(path.join("run/.thimble-lock").exists(), "it had no time to remove it");
@@ -345,7 +348,7 @@ fn names_as_long_as_a_file_are_refused_where_they_are_read() {
     let mut many = whole.clone();
     many["class_names"] = (0..4097).map(|class| json!(class.to_string())).collect();
     fs::write(&file, many.to_string()).unwrap();
-    assert_fails(path, &["report", "run"], 1, &["run/run.json: 4097 classes, and at most 4096 are told apart here"]);
+    assert_fails(path, &["report", "run"], 1, &["run/run.json: 4097 classes, and at most 4096 are supported"]);
 
     let network = include_str!("../../trainer/architectures/mlp.toml").replace("\"mlp\"", &format!("\"{long}\""));
     fs::write(path.join("long.toml"), network).unwrap();
@@ -356,16 +359,16 @@ fn names_as_long_as_a_file_are_refused_where_they_are_read() {
 }
 
 #[test]
-fn a_picture_in_a_report_that_asks_for_memory_is_refused() {
+fn an_image_in_a_report_that_needs_memory_is_refused() {
     let (home, _) = short_run();
     let path = home.path();
     let file = path.join("run/report.json");
     let mut report = read_json(&file);
-    report["samples"][0]["picture"]["width"] = json!(60_000);
-    report["samples"][0]["picture"]["height"] = json!(60_000);
+    report["samples"][0]["thumbnail"]["width"] = json!(60_000);
+    report["samples"][0]["thumbnail"]["height"] = json!(60_000);
     fs::write(&file, report.to_string()).unwrap();
     for arguments in [&["report", "run"][..], &["plot", "run", "--figure", "samples", "--format", "png"]] {
-        assert_fails(path, arguments, 1, &["run/report.json: a picture of 60000x60000 is too large for a report; "]);
+        assert_fails(path, arguments, 1, &["run/report.json: an image of 60000x60000 is too large for a report; "]);
     }
 }
 
@@ -388,7 +391,7 @@ fn is_forged(printed: &str) -> bool {
 fn no_text_of_a_model_or_a_run_forges_a_line_or_hides_in_one() {
     let (home, _) = short_run();
     let path = home.path();
-    picture(path);
+    write_image(path);
     let evil = "x\nerror: forged\u{2028}error: forged\u{85}\u{200b}\u{202e}\u{feff}\u{e0041}\u{1b}[31m";
     let model = model(
         &Metadata {
@@ -403,20 +406,20 @@ fn no_text_of_a_model_or_a_run_forges_a_line_or_hides_in_one() {
     fs::write(path.join("evil.bin"), model).unwrap();
     // Of two classes, where garments have ten.
     assert_eq!(trainer(path, &["eval", "evil.bin"]).status.code(), Some(1));
-    let picture = "shapes/disc/0.png";
+    let image = "shapes/disc/0.png";
     let commands: [&[&str]; 5] = [
         &["inspect", "evil.bin"],
         &["inspect", "evil.bin", "--json"],
         &["eval", "evil.bin"],
-        &["predict", "evil.bin", picture],
-        &["predict", "evil.bin", picture, "--json"],
+        &["predict", "evil.bin", image],
+        &["predict", "evil.bin", image, "--json"],
     ];
     let mut seen = 0;
     for arguments in commands {
         let output = trainer(path, arguments);
-        for said in [text(&output.stdout), text(&output.stderr)] {
-            assert!(!is_forged(&said), "{arguments:?}: {said:?}");
-            seen += usize::from(said.contains("\\u200b"));
+        for printed in [text(&output.stdout), text(&output.stderr)] {
+            assert!(!is_forged(&printed), "{arguments:?}: {printed:?}");
+            seen += usize::from(printed.contains("\\u200b"));
         }
     }
     assert!(seen >= 4, "the names are printed, spelled out: {seen}");
@@ -430,8 +433,8 @@ fn no_text_of_a_model_or_a_run_forges_a_line_or_hides_in_one() {
         fs::write(&file, changed.to_string()).unwrap();
         for arguments in [&["report", "run"][..], &["fit", "--resume", "run"], &["inspect", "run", "--quantization"]] {
             let output = trainer(path, arguments);
-            let said = text(&output.stdout) + &text(&output.stderr);
-            assert!(!is_forged(&said), "{pointer} {arguments:?}: {said:?}");
+            let printed = text(&output.stdout) + &text(&output.stderr);
+            assert!(!is_forged(&printed), "{pointer} {arguments:?}: {printed:?}");
         }
         let page = fs::read_to_string(path.join("run/report.html")).unwrap();
         assert!(!is_forged(&page), "{pointer}");
@@ -440,8 +443,8 @@ fn no_text_of_a_model_or_a_run_forges_a_line_or_hides_in_one() {
     // What clap quotes.
     for arguments in [&["fit", "--dataset", evil][..], &["eval", "a.bin", evil], &[evil]] {
         let output = trainer(path, arguments);
-        let said = text(&output.stderr);
+        let stderr = text(&output.stderr);
         assert_eq!(output.status.code(), Some(2));
-        assert!(!is_forged(&said) && said.contains("\\u200b"), "{said:?}");
+        assert!(!is_forged(&stderr) && stderr.contains("\\u200b"), "{stderr:?}");
     }
 }

@@ -38,7 +38,7 @@ fn model() -> TempDir {
 }
 
 /// Lines of standard error with their line breaks, none of them empty.
-fn complaints(home: &Path, arguments: &[&str]) -> Vec<String> {
+fn messages(home: &Path, arguments: &[&str]) -> Vec<String> {
     text(&trainer(home, arguments).stderr).lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
@@ -89,7 +89,7 @@ fn an_image_that_cannot_be_read_takes_one_line_of_standard_error() {
         save(&image, &path.join(name));
         let whole = fs::read(path.join(name)).unwrap();
         fs::write(path.join("cut"), &whole[..whole.len() / 2]).unwrap();
-        let lines = complaints(path, &["predict", "model.bin", "cut"]);
+        let lines = messages(path, &["predict", "model.bin", "cut"]);
         assert_eq!(lines.len(), 2, "{name}: {lines:?}");
         assert!(lines[0].starts_with("error: cut: damaged or truncated (") && lines[0].ends_with(')'), "{lines:?}");
     }
@@ -124,7 +124,7 @@ fn inputs_of_one_flat_color_are_warned_of_with_the_cause_and_a_background_mends_
     succeed(path, &[&fit_opaque[..], &["--out", "opaque-run", "--export", "black.bin"]].concat());
     let one = "strokes/bar/0.png";
     assert_eq!(
-        complaints(path, &["predict", "black.bin", one]),
+        messages(path, &["predict", "black.bin", one]),
         ["NOTE: strokes/bar/0.png: one flat color as input; its transparent ground became black, \
           as what is drawn on it: --background white"]
     );
@@ -138,7 +138,7 @@ fn inputs_of_one_flat_color_are_warned_of_with_the_cause_and_a_background_mends_
     let (inspected, _) = succeed(path, &["inspect", "white.bin"]);
     assert!(inspected.contains(preprocessing), "{inspected}");
 
-    // The model says it: nobody has to repeat it, and nobody can contradict it.
+    // The model holds it: nobody has to repeat it, and nobody can contradict it.
     let (by_model, warned) = succeed(path, &["predict", "white.bin", "--json", one]);
     assert_eq!(warned, "");
     let opaque = RgbImage::from_fn(16, 16, |_, y| if (3..5).contains(&y) { Rgb([0; 3]) } else { Rgb([255; 3]) });
@@ -199,7 +199,7 @@ fn images_of_16_bits_that_use_few_values_get_one_note_with_the_range() {
     let fit = ["fit", "--data", "thermal", "--model", "mlp", "--epochs", "1", "--out", "run", "--export", "model.bin"];
     let (_, warned) = succeed(path, &fit);
     assert!(warned.contains(note) && warned.contains(" of 256 levels are left in 8 bits"), "{warned}");
-    let lines = complaints(path, &["predict", "model.bin", "thermal/hot/0.png", "thermal/cold/0.png"]);
+    let lines = messages(path, &["predict", "model.bin", "thermal/hot/0.png", "thermal/cold/0.png"]);
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(lines[0].starts_with("NOTE: 2 images have 16 bits a channel, and values from 7500 to "), "{lines:?}");
 }

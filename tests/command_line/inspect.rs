@@ -42,7 +42,7 @@ fn inspect_lists_what_a_model_file_holds() {
         "input                             0.003922          0",
         "arena           2,185 bytes: ",
     ] {
-        assert!(printed.contains(part), "{printed}\ndoes not say {part:?}");
+        assert!(printed.contains(part), "{printed}\ndoes not contain {part:?}");
     }
 
     let listing = json(path, &["inspect", "model.bin", "--json"]);
@@ -51,7 +51,7 @@ fn inspect_lists_what_a_model_file_holds() {
     let flash: u64 = layers.iter().map(|layer| bytes(&layer["flash_bytes"])).sum();
     assert_eq!(flash + bytes(&listing["preamble_bytes"]), file.len() as u64);
     assert_eq!(listing["crc32"], format!("{crc32:#010x}"));
-    assert_eq!((bytes(&listing["bytes_behind"]), bytes(&listing["arena"]["bytes"])), (0, 2185));
+    assert_eq!((bytes(&listing["bytes_after"]), bytes(&listing["arena"]["bytes"])), (0, 2185));
     assert_eq!(listing["metadata"]["class_names"].as_array().unwrap().len(), 10);
     let metrics = read_json(&path.join("run/metrics.json"));
     let accuracy = |value: &Value| value.as_f64().unwrap() as f32;
@@ -60,11 +60,11 @@ fn inspect_lists_what_a_model_file_holds() {
     assert_eq!(layers[0]["scales"]["zero_point"], 0);
     assert!(layers[1]["scales"]["zero_point"].is_null(), "logits are not codes");
 
-    // A run is its model file; a sector of flash is the file in front of it.
+    // A run is its model file; a sector of flash is the file and the bytes after it.
     assert_eq!(json(path, &["inspect", "run", "--json"]), listing);
     fs::write(path.join("sector.bin"), [&file[..], &[0xFF; 1000]].concat()).unwrap();
     let sector = output_of(path, &["inspect", "sector.bin"]);
-    assert!(sector.contains("behind it       1,000 bytes that are not the model's"), "{sector}");
+    assert!(sector.contains("after it        1,000 bytes that are not the model's"), "{sector}");
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn inspect_measures_what_quantization_costs_and_locates_a_collapse() {
     let printed = output_of(path, &["inspect", "run", "--quantization"]);
     assert_narrow(&printed);
     for part in ["measured on 300 validation images", "1 dense 350 + relu alone", "calibrated by "] {
-        assert!(printed.contains(part), "{printed}\ndoes not say {part:?}");
+        assert!(printed.contains(part), "{printed}\ndoes not contain {part:?}");
     }
     let report = json(path, &["inspect", "run", "--quantization", "--json"]);
     let metrics = read_json(&path.join("run/metrics.json"));
@@ -87,7 +87,7 @@ fn inspect_measures_what_quantization_costs_and_locates_a_collapse() {
         assert!(agreement.is_none_or(|agreement| agreement == reported) && reported > 0.98);
     }
 
-    // The range of the hidden layer as it might come from pictures that were all but black.
+    // The range of the hidden layer as it might come from images that were all but black.
     let config = path.join("run/run.json");
     let mut broken = read_json(&config);
     let high = broken["calibration"][0]["range"]["high"].as_f64().unwrap();
@@ -102,14 +102,14 @@ fn inspect_measures_what_quantization_costs_and_locates_a_collapse() {
 }
 
 #[test]
-fn inspect_says_what_it_needs() {
+fn inspect_prints_what_it_needs() {
     let (home, _) = short_run();
     let path = home.path();
     assert_fails(
         path,
         &["inspect", "model.bin", "--quantization"],
         2,
-        &["model.bin is a file; --quantization asks for the directory of a run"],
+        &["model.bin is a file; --quantization needs the directory of a run"],
     );
     assert_fails(path, &["inspect", "run", "--data", "birds"], 2, &["--quantization"]);
     assert_fails(path, &["inspect", "missing.bin"], 1, &["missing.bin: No such file"]);
@@ -121,14 +121,14 @@ fn inspect_says_what_it_needs() {
 }
 
 #[test]
-fn a_run_on_other_pictures_than_can_be_found_is_refused() {
+fn a_run_on_other_images_than_can_be_found_is_refused() {
     let (home, _) = short_run();
     let path = home.path();
     birds(path, 28);
     output_of(path, &["fit", "--model", "mlp", "--epochs", "1", "--data", "birds", "--out", "birds-run"]);
     let inspect = ["inspect", "birds-run", "--quantization"];
     let printed = output_of(path, &inspect);
-    assert!(printed.contains("measured on 2 validation images"), "the run knows where its pictures are: {printed}");
+    assert!(printed.contains("measured on 2 validation images"), "the run knows where its images are: {printed}");
 
     fs::rename(path.join("birds"), path.join("moved")).unwrap();
     let expected = ["birds-run was trained on birds: ", "birds", "there is no directory "];
@@ -139,19 +139,19 @@ fn a_run_on_other_pictures_than_can_be_found_is_refused() {
     let printed = output_of(path, &[&inspect[..], &["--data", "kept/birds"]].concat());
     assert!(printed.contains("measured on 2 validation images"), "{printed}");
 
-    let pictures = path.join("kept/birds/train-images-idx3-ubyte");
-    let mut bytes = fs::read(&pictures).unwrap();
+    let images = path.join("kept/birds/train-images-idx3-ubyte");
+    let mut bytes = fs::read(&images).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
-    fs::write(&pictures, bytes).unwrap();
+    fs::write(&images, bytes).unwrap();
     let expected = [
-        "the pictures of birds are not those that birds-run was trained on",
+        "the images of birds are not those that birds-run was trained on",
         "come or gone (as many as then, 80: images have changed); put them back",
     ];
     assert_fails(path, &[&inspect[..], &["--data", "kept/birds"]].concat(), 1, &expected);
     // Another name of the directory is not what is wrong.
     fs::rename(path.join("kept/birds"), path.join("kept/finches")).unwrap();
     let expected =
-        ["the pictures of finches (birds in the run) are not those that birds-run was trained on", expected[1]];
+        ["the images of finches (birds in the run) are not those that birds-run was trained on", expected[1]];
     assert_fails(path, &[&inspect[..], &["--data", "kept/finches"]].concat(), 1, &expected);
 
     birds(path, 28);
@@ -168,7 +168,7 @@ fn a_run_on_other_pictures_than_can_be_found_is_refused() {
     let mut moved = read_json(&config);
     moved["dataset"] = "fashion-mnist".into();
     fs::write(config, moved.to_string()).unwrap();
-    let expected = ["run was trained on fashion-mnist: Fashion-MNIST is not to be had"];
+    let expected = ["run was trained on fashion-mnist: Fashion-MNIST is not available"];
     assert_fails(path, &["inspect", "run", "--quantization"], 1, &expected);
 }
 

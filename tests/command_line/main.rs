@@ -11,7 +11,7 @@ mod image_files;
 mod image_kinds;
 mod inspect;
 mod own_files;
-mod own_pictures;
+mod own_images;
 mod report;
 mod resources;
 mod resume;
@@ -72,7 +72,7 @@ fn assert_fails(directory: &Path, arguments: &[&str], code: i32, expected: &[&st
     let error = text(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{arguments:?}: {error}");
     for part in expected {
-        assert!(error.contains(part), "{arguments:?}: {error:?} does not say {part:?}");
+        assert!(error.contains(part), "{arguments:?}: {error:?} does not contain {part:?}");
     }
 }
 
@@ -85,7 +85,7 @@ fn short_run() -> (TempDir, Output) {
     (home, output)
 }
 
-/// A data set `birds` of square pictures, two classes of 20 in either part.
+/// A data set `birds` of square images, two classes of 20 in either part.
 fn birds(home: &Path, side: u32) {
     let birds = home.join("birds");
     fs::create_dir(&birds).unwrap();
@@ -113,7 +113,7 @@ fn without_a_network_fit_warns_trains_on_garments_and_exports() {
         "ended at epoch 2, best was ",
         "model.bin: 280,944 bytes of flash",
     ] {
-        assert!(printed.contains(line), "{printed}\ndoes not say {line:?}");
+        assert!(printed.contains(line), "{printed}\ndoes not contain {line:?}");
     }
     assert!(!printed.contains('\u{1b}'), "no control characters where there is no terminal");
     let mut names: Vec<String> = fs::read_dir(home.path().join("run"))
@@ -173,10 +173,10 @@ fn export_writes_the_same_bytes_again_and_the_same_seed_the_same_model() {
 }
 
 #[test]
-fn a_recipe_asks_for_epochs_with_rounded_numbers_and_they_show_everywhere() {
+fn a_recipe_sets_epochs_with_rounded_numbers_and_they_show_everywhere() {
     let home = tempfile::tempdir().unwrap();
     let recipe = include_str!("../../trainer/recipes/tutorial.toml").to_owned()
-        + "\n[for.mlp.quantization_aware]\nepochs = 2\nlearning_rate = 1e-3\n";
+        + "\n[override.mlp.quantization_aware]\nepochs = 2\nlearning_rate = 1e-3\n";
     fs::write(home.path().join("aware.toml"), recipe).unwrap();
     let fit =
         ["fit", "--dataset", "garments", "--model", "mlp", "--recipe", "aware.toml", "--epochs", "1", "--out", "run"];
@@ -190,7 +190,7 @@ fn a_recipe_asks_for_epochs_with_rounded_numbers_and_they_show_everywhere() {
         ("quantization-aware: int8 validation ", "weights of epoch 3"),
     ] {
         let line = printed.lines().find(|line| line.starts_with(beginning));
-        assert!(line.is_some_and(|line| line.ends_with(end)), "{printed}\ndoes not say {beginning:?} ... {end:?}");
+        assert!(line.is_some_and(|line| line.ends_with(end)), "{printed}\ndoes not contain {beginning:?} ... {end:?}");
     }
     let history = fs::read_to_string(home.path().join("run/history.csv")).unwrap();
     let quantized: Vec<&str> = history.lines().map(|line| line.rsplit_once(',').unwrap().1).collect();
@@ -254,12 +254,12 @@ fn a_run_never_overwrites_an_older_one() {
         let output = trainer(home.path(), &fit);
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         assert!(text(&output.stdout).contains(&format!("mlp-garments-48-{number}")));
-        assert_eq!(text(&output.stderr), "", "garments that were asked for are no cause for a warning");
+        assert_eq!(text(&output.stderr), "", "garments that were requested are no cause for a warning");
     }
 }
 
 #[test]
-fn wrong_command_lines_end_with_code_2_and_say_what_is_right() {
+fn wrong_command_lines_end_with_code_2_and_a_message_that_names_what_is_right() {
     let home = tempfile::tempdir().unwrap();
     let cases: [(&[&str], &[&str]); 20] = [
         (&[], &["Usage"]),
@@ -293,7 +293,7 @@ fn wrong_command_lines_end_with_code_2_and_say_what_is_right() {
 }
 
 #[test]
-fn bad_files_end_with_code_1_and_say_which_and_why() {
+fn bad_files_end_with_code_1_and_a_message_that_names_which_and_why() {
     let (home, _) = short_run();
     let path = home.path();
     assert_fails(path, &["eval", "missing.bin"], 1, &["missing.bin", "No such file"]);
@@ -308,7 +308,7 @@ fn bad_files_end_with_code_1_and_say_which_and_why() {
         path,
         &["fit", "--dataset", "fashion-mnist"],
         1,
-        &["Fashion-MNIST is not to be had", "--dataset garments"],
+        &["Fashion-MNIST is not available", "--dataset garments"],
     );
     assert_fails(
         path,
@@ -325,20 +325,20 @@ fn bad_files_end_with_code_1_and_say_which_and_why() {
 }
 
 #[test]
-fn pictures_of_another_size_than_the_models_are_refused() {
+fn images_of_another_size_than_the_models_are_refused() {
     let (home, _) = short_run();
     birds(home.path(), 6);
     assert_fails(
         home.path(),
         &["eval", "model.bin", "--data", "birds"],
         1,
-        &["model.bin takes pictures of 28x28x1, but those of birds are 6x6x1"],
+        &["model.bin takes images of 28x28x1, but those of birds are 6x6x1"],
     );
     assert_fails(
         home.path(),
         &["fit", "--data", "birds", "--model", "tiny"],
         1,
-        &["model tiny does not take pictures of 6x6x1", "layer 5 (conv 3x3x32 valid + relu): its input is 1x1x32"],
+        &["model tiny does not take images of 6x6x1", "layer 5 (conv 3x3x32 valid + relu): its input is 1x1x32"],
     );
     let fit = ["fit", "--data", "birds", "--model", "cnn", "--epochs", "1", "--export", "birds.bin"];
     let output = trainer(home.path(), &fit);
@@ -364,7 +364,7 @@ fn every_subcommand_shows_an_example() {
 }
 
 #[test]
-fn a_student_holds_out_what_its_teacher_held_out_and_says_who_taught_it() {
+fn a_student_holds_out_what_its_teacher_held_out_and_names_its_teacher() {
     let (home, _) = short_run();
     let student = |teachers: &[&'static str]| {
         let fit =
@@ -387,11 +387,11 @@ fn a_student_holds_out_what_its_teacher_held_out_and_says_who_taught_it() {
     let other = ["fit", "--model", "mlp", "--epochs", "1", "--dataset", "garments", "--seed", "4", "--out", "other"];
     assert_eq!(trainer(home.path(), &other).status.code(), Some(0));
     let both = student(&["--teacher", "run", "--teacher", "other"]);
-    assert_fails(home.path(), &both, 2, &["teachers run and other held out different pictures"]);
+    assert_fails(home.path(), &both, 2, &["teachers run and other held out different images"]);
 
     let config = fs::read_to_string(home.path().join("run/run.json")).unwrap();
     fs::write(home.path().join("run/run.json"), config.replace("\"garments\"", "\"cats\"")).unwrap();
-    let error = ["teacher run learned cats (10 classes, pictures of 28x28x1); this run is about garments"];
+    let error = ["teacher run was trained on cats (10 classes, images of 28x28x1); this run is about garments"];
     assert_fails(home.path(), &student(&["--teacher", "run"]), 1, &error);
 }
 

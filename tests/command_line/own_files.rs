@@ -17,9 +17,9 @@ fn outputs_of_the_last_layer_are_the_classes_or_an_error_with_both_numbers() {
     birds(path, 12);
     let fit = |out| ["fit", "--data", "birds", "--model", "./mine.toml", "--epochs", "1", "--out", out];
     fs::write(path.join("mine.toml"), network("{ outputs = 10 }")).unwrap();
-    let said = "error: architecture \"mine\": its last layer has 10 outputs, but there are 2 classes; \
+    let message = "error: architecture \"mine\": its last layer has 10 outputs, but there are 2 classes; \
                 set outputs = 2 there, or leave outputs out, which gives one per class";
-    assert_fails(path, &fit("run"), 1, &[said]);
+    assert_fails(path, &fit("run"), 1, &[message]);
     assert!(!path.join("run").exists(), "no run is begun");
     for (out, last) in [("given", "{ outputs = 2 }"), ("left-out", "{}")] {
         fs::write(path.join("mine.toml"), network(last)).unwrap();

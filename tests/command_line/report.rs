@@ -4,7 +4,7 @@ use std::fs;
 
 use super::{assert_fails, short_run, text, trainer};
 
-/// The files that a command says it wrote.
+/// The files that a command prints that it wrote.
 fn written(printed: &str) -> Vec<&str> {
     let lines = printed.lines().filter_map(|line| line.strip_prefix("wrote"));
     lines.map(|line| line.trim().split(',').next().unwrap_or_default()).collect()
@@ -37,7 +37,7 @@ fn a_fit_ends_with_a_page_and_plot_and_report_work_without_the_data() {
 }
 
 #[test]
-fn plot_writes_one_figure_where_it_is_told_and_curves_of_several_runs() {
+fn plot_writes_one_figure_to_a_given_file_and_curves_of_several_runs() {
     let (home, _) = short_run();
     let path = home.path();
     for arguments in [
@@ -66,7 +66,7 @@ fn runs_that_cannot_be_drawn_are_answered_with_what_to_do() {
         (&["plot", "run", "--out", "x.png"], &["there are 7 figures", "--figure"]),
         (
             &["plot", "run", "--figure", "curves", "--out", "x.png", "--format", "svg"],
-            &["ends in .png", "asks for svg"],
+            &["ends in .png", "--format is svg"],
         ),
         (&["plot", "run", "run", "--figure", "samples"], &["of several runs there are curves only"]),
         (&["report", "run", "--out", "."], &["--out . is a directory; name a file"]),

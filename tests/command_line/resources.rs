@@ -48,11 +48,11 @@ fn fewer_threads_than_are_wanted_do_the_same_work() {
         [("export RUST_MIN_STACK=1000000000000000", 1), ("ulimit -v 2000000; export RUST_MIN_STACK=800000000", 0)]
     {
         let output = limited(limits, home.path(), &PREDICT);
-        let said = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(0), "{limits}: {said}");
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{limits}: {stderr}");
         assert!(output.stdout == expected, "{limits}");
-        assert!(said.contains("NOTE: the system does not allow 4 threads ("), "{limits}: {said}");
-        assert!(threads == 0 || said.contains("RAYON_NUM_THREADS=1 asks for no more"), "{limits}: {said}");
+        assert!(stderr.contains("NOTE: the system does not allow 4 threads ("), "{limits}: {stderr}");
+        assert!(threads == 0 || stderr.contains("RAYON_NUM_THREADS=1 requests no more"), "{limits}: {stderr}");
     }
     // Training and Ctrl-C too, and to the same bytes: work is cut by shape and not by threads.
     let fit = ["fit", "--dataset", "garments", "--model", "mlp", "--epochs", "1", "--out", "alone", "--quiet"];
@@ -77,9 +77,9 @@ fn more_threads_than_there_is_memory_for_are_not_begun() {
         }
     }
     let output = limited("export RAYON_NUM_THREADS=16400", home.path(), &inspect);
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{said}");
-    assert!(said.contains("does not allow 16400 threads (256 are the most); this goes on with 256"), "{said}");
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    assert!(stderr.contains("does not allow 16400 threads (256 are the most); this continues with 256"), "{stderr}");
 }
 
 #[test]
@@ -95,11 +95,11 @@ fn a_shortage_of_the_machine_is_no_fault_of_an_image_and_leaves_none_out() {
     fs::rename(home.path().join("large.png"), home.path().join("set/a/large.png")).unwrap();
     let fit = ["fit", "--data", "set", "--input", "28x28x1", "--model", "mlp", "--epochs", "1", "--skip-unreadable"];
     let output = limited("ulimit -v 400000", home.path(), &fit);
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
     let expected =
         "error: set/a/large.png cannot be read now, which is no fault of the file: too large to decode here: ";
-    assert!(said.contains(expected), "{said}");
+    assert!(stderr.contains(expected), "{stderr}");
 }
 
 #[test]
@@ -114,9 +114,9 @@ fn a_download_without_a_thread_for_it_is_an_error_and_no_panic() {
         .env("RUST_MIN_STACK", "1000000000000000")
         .output()
         .unwrap();
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("no thread can be started"), "{said}");
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("no thread can be started"), "{stderr}");
 }
 
 #[test]
@@ -125,11 +125,14 @@ fn an_image_too_large_for_the_memory_there_is_costs_its_own_answer_only() {
     // 36 million pixels take over half a gigabyte to decode.
     let images = ["predict", "model.bin", "one.png", "two.png", "large.png", "one.png", "--resize", "stretch"];
     let output = limited("ulimit -v 400000", home.path(), &images);
-    let (printed, said) = (text(&output.stdout), text(&output.stderr));
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert_eq!(printed.matches(".png: ").count(), 3, "{printed}{said}");
-    assert!(said.contains("error: large.png: too large to decode here: about 576 MB of memory are needed, "), "{said}");
-    assert!(said.contains("error: 1 of 4 pictures could not be classified"), "{said}");
+    let (printed, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert_eq!(printed.matches(".png: ").count(), 3, "{printed}{stderr}");
+    assert!(
+        stderr.contains("error: large.png: too large to decode here: about 576 MB of memory are needed, "),
+        "{stderr}"
+    );
+    assert!(stderr.contains("error: 1 of 4 images could not be classified"), "{stderr}");
 }
 
 #[test]
@@ -144,11 +147,11 @@ fn whatever_the_limit_of_memory_a_command_ends_with_its_answers_or_with_an_error
     for kilobytes in [20_000, 40_000, 60_000, 80_000, 110_000, 150_000, 200_000, 300_000, 500_000] {
         for arguments in commands {
             let output = limited(&format!("ulimit -v {kilobytes}"), home.path(), arguments);
-            let said = text(&output.stderr);
+            let stderr = text(&output.stderr);
             // Under a few megabytes the system cannot even load the program: 127 of the shell.
             let code = output.status.code();
-            assert!(matches!(code, Some(0 | 1 | 127)), "{kilobytes} KB, {arguments:?}: {code:?} {said}");
-            assert!(code != Some(1) || said.contains("error: "), "{kilobytes} KB, {arguments:?}: {said}");
+            assert!(matches!(code, Some(0 | 1 | 127)), "{kilobytes} KB, {arguments:?}: {code:?} {stderr}");
+            assert!(code != Some(1) || stderr.contains("error: "), "{kilobytes} KB, {arguments:?}: {stderr}");
         }
     }
 }
@@ -158,9 +161,9 @@ fn the_largest_file_allowed_is_an_error_of_the_file_and_no_signal() {
     let home = home();
     let export = ["export", "run", "--out", "other.bin"];
     let output = limited("ulimit -f 100", home.path(), &export);
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("other.bin: File too large"), "{said}");
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("other.bin: File too large"), "{stderr}");
     assert!(!home.path().join("other.bin").exists());
 }
 

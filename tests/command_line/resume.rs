@@ -1,4 +1,4 @@
-//! Runs that are killed or interrupted, and go on.
+//! Runs that are killed or interrupted, and resumed.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::{assert_fails, read_json, text, trainer, wait_for};
 
-/// Everything that changes from step to step: a schedule, augmentation, an average, and fine-tuning behind it.
+/// Everything that changes from step to step: a schedule, augmentation, an average, and fine-tuning after it.
 const RECIPE: &str = "name = \"all\"\nepochs = 4\nbatch_size = 64\nlearning_rate = 2e-3\npatience = 9\nmin_delta = 0.0
     average = 0.99\nweight_decay = 0.01\n[schedule]\nwarmup = 0.1\ndecay = \"cosine\"\n[augment]\nflip = 0.5
     [quantization_aware]\nepochs = 2\n[adam]\nbeta1 = 0.9\nbeta2 = 0.999\nepsilon = 1e-7\n";
@@ -35,7 +35,7 @@ fn undisturbed(home: &Path) -> (Vec<u8>, Duration) {
     (fs::read(home.join("whole/model.bin")).unwrap(), start.elapsed())
 }
 
-/// No file stands under its name half-written.
+/// No file is half-written under its name.
 pub fn assert_whole(run: &Path) {
     for entry in fs::read_dir(run).unwrap() {
         let path = entry.unwrap().path();
@@ -65,7 +65,7 @@ fn a_run_killed_at_ten_moments_comes_to_the_same_bytes() {
     let run = home.path().join("run");
     let mut random = 0x9E37_79B9_u64;
     let mut kills = 0;
-    // `.ci/long` asks for more.
+    // `.ci/long` sets more.
     let most = std::env::var("THIMBLE_KILLS").map_or(10, |kills| kills.parse().unwrap());
     while kills < most {
         let begun = run.join("run.json").is_file();
@@ -107,7 +107,7 @@ fn a_run_killed_at_ten_moments_comes_to_the_same_bytes() {
 
 #[cfg(unix)]
 #[test]
-fn an_interrupt_keeps_what_was_learned_exports_it_and_says_how_to_go_on() {
+fn an_interrupt_keeps_what_was_learned_exports_it_and_prints_how_to_resume() {
     let home = tempfile::tempdir().unwrap();
     let (expected, _) = undisturbed(home.path());
     let child = start(home.path(), &[&FIT[..], &["--out", "run", "--export", "model.bin"]].concat());
@@ -115,24 +115,27 @@ fn an_interrupt_keeps_what_was_learned_exports_it_and_says_how_to_go_on() {
     let signal = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(signal.success());
     let output = child.wait_with_output().unwrap();
-    let (printed, said) = (text(&output.stdout), text(&output.stderr));
-    assert_eq!(output.status.code(), Some(0), "{said}");
-    assert!(said.contains("interrupted: ends behind this step"), "{said}");
-    assert!(printed.contains("this goes on with it: trainer fit --resume run"), "{printed}");
+    let (printed, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    assert!(stderr.contains("interrupted: ends after this step"), "{stderr}");
+    assert!(printed.contains("to resume it: trainer fit --resume run"), "{printed}");
     let early = fs::read(home.path().join("model.bin")).unwrap();
     assert!(early != expected, "it is the model of an earlier epoch");
     let (page, notice) =
         (|| fs::read_to_string(home.path().join("run/report.html")).unwrap(), "This run was interrupted after");
-    assert!(page().contains(notice) && page().contains("/run</pre>"), "its page says so");
+    assert!(page().contains(notice) && page().contains("/run</pre>"), "its page states that");
     assert_eq!(read_json(&home.path().join("run/metrics.json"))["interrupted"], true);
 
     let output = trainer(home.path(), &["fit", "--resume", "run"]);
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{said}");
-    assert!(text(&output.stdout).contains("goes on    run: behind epoch "));
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    assert!(text(&output.stdout).contains("resumes    run: after epoch "));
     assert!(fs::read(home.path().join("run/model.bin")).unwrap() == expected);
     assert!(fs::read(home.path().join("model.bin")).unwrap() == early, "--export is not repeated");
-    assert!(said.contains("NOTE: this run was begun with --export ") && said.contains("name --export again"), "{said}");
+    assert!(
+        stderr.contains("NOTE: this run was begun with --export ") && stderr.contains("name --export again"),
+        "{stderr}"
+    );
     assert!(!page().contains(notice), "nothing is left of the interruption");
     assert_eq!(read_json(&home.path().join("run/metrics.json"))["interrupted"], false);
 }
@@ -146,14 +149,14 @@ fn a_second_interrupt_ends_at_once_and_leaves_whole_files() {
     fs::write(home.path().join("all.toml"), recipe).unwrap();
     let fit = ["fit", "--dataset", "garments", "--model", "large", "--recipe", "all.toml", "--out", "run"];
     let mut child = start(home.path(), &[&fit[..], &["--export", "model.bin"]].concat());
-    // By then it listens.
+    // By then the handlers are installed.
     wait_for(&home.path().join("run/unfinished"));
     let interrupt = |child: &Child| Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(interrupt(&child).success());
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-    let said: Vec<String> = lines.by_ref().take_while(|line| !line.starts_with("interrupted: ends behind")).collect();
+    let stderr: Vec<String> = lines.by_ref().take_while(|line| !line.starts_with("interrupted: ends after")).collect();
     assert!(interrupt(&child).success());
-    assert_eq!(child.wait().unwrap().code(), Some(130), "{said:?}");
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{stderr:?}");
     assert_whole(&home.path().join("run"));
     assert!(!home.path().join("model.bin").exists());
 }
@@ -185,10 +188,10 @@ fn a_signal_that_was_ignored_from_the_start_stays_ignored_and_each_other_one_is_
             assert!(sent.success());
         }
         let output = child.wait_with_output().unwrap();
-        let (printed, said) = (text(&output.stdout), text(&output.stderr));
-        assert_eq!(output.status.code(), Some(0), "{ignored}: {said}");
+        let (printed, stderr) = (text(&output.stdout), text(&output.stderr));
+        assert_eq!(output.status.code(), Some(0), "{ignored}: {stderr}");
         let model = fs::read(home.path().join(&run).join("model.bin")).unwrap();
-        (model == expected, printed.contains("trainer fit --resume"), said.contains("interrupted: ends behind"))
+        (model == expected, printed.contains("trainer fit --resume"), stderr.contains("interrupted: ends after"))
     };
     let (to_its_end, interrupted) = ((true, false, false), (false, true, true));
     assert_eq!(fit("HUP", &["HUP", "HUP"]), to_its_end, "nohup");
@@ -200,7 +203,7 @@ fn a_signal_that_was_ignored_from_the_start_stays_ignored_and_each_other_one_is_
 
 #[cfg(unix)]
 #[test]
-fn programs_are_told_of_an_interrupt_and_not_of_an_end() {
+fn programs_are_informed_of_an_interrupt_and_not_of_an_end() {
     let home = tempfile::tempdir().unwrap();
     fs::write(home.path().join("all.toml"), RECIPE).unwrap();
     let child = start(home.path(), &[&FIT[..], &["--out", "run", "--json"]].concat());
@@ -212,7 +215,7 @@ fn programs_are_told_of_an_interrupt_and_not_of_an_end() {
 }
 
 #[test]
-fn a_run_goes_on_where_its_pictures_have_moved_to_and_teachers_have_not_changed() {
+fn a_run_is_resumed_where_its_images_have_moved_to_and_teachers_have_not_changed() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path();
     super::shapes::write(&path.join("shapes"), 0..12, (8, 8), "png").unwrap();
@@ -234,7 +237,7 @@ fn a_run_goes_on_where_its_pictures_have_moved_to_and_teachers_have_not_changed(
         path,
         &["export", "run", "--out", "x.bin"],
         1,
-        &["run has no weights yet; trainer fit --resume run goes on"],
+        &["run has no weights yet; trainer fit --resume run resumes"],
     );
     fs::rename(path.join("shapes"), path.join("moved")).unwrap();
     let resume = ["fit", "--resume", "run", "--data", "moved"];
@@ -244,7 +247,7 @@ fn a_run_goes_on_where_its_pictures_have_moved_to_and_teachers_have_not_changed(
     let mut other = learned.clone();
     *other.last_mut().unwrap() ^= 1;
     fs::write(&weights, other).unwrap();
-    assert_fails(path, &resume, 1, &["a teacher of run has learned something else since"]);
+    assert_fails(path, &resume, 1, &["a teacher of run has has other weights since"]);
     fs::write(&weights, learned).unwrap();
 
     // Neither --quiet nor a second time is a reason to keep silent about what was left out.
@@ -255,23 +258,23 @@ fn a_run_goes_on_where_its_pictures_have_moved_to_and_teachers_have_not_changed(
     assert!(warned.contains("NOTE: 1 file or folder of moved left out"), "{warned}");
     assert!(fs::read(path.join("run/model.bin")).unwrap() == expected);
 
-    // Of the same name, and other pictures.
+    // Of the same name, and other images.
     super::shapes::write(&path.join("shapes"), 0..13, (8, 8), "png").unwrap();
     let other = ["fit", "--data", "shapes", "--model", "mlp", "--teacher", "teacher", "--out", "other"];
     assert_fails(
         path,
         &other,
         1,
-        &["teacher teacher learned other pictures of shapes, or split or scaled them in another way"],
+        &["teacher teacher was trained on other images of shapes, or split or scaled them in another way"],
     );
 }
 
 #[test]
-fn what_cannot_go_on_says_why() {
+fn what_cannot_be_resumed_is_refused_with_the_reason() {
     let home = tempfile::tempdir().unwrap();
     undisturbed(home.path());
     let resume = ["fit", "--resume", "whole"];
-    assert_fails(home.path(), &resume, 2, &["whole is finished, there is nothing to go on with"]);
+    assert_fails(home.path(), &resume, 2, &["whole is finished, there is nothing to resume"]);
     for flag in [["--seed", "3"], ["--calibration", "error"], ["--input", "8x8x1"], ["--dataset", "garments"]] {
         assert_fails(home.path(), &[&resume[..], &flag].concat(), 2, &["cannot be used with"]);
     }

@@ -117,21 +117,21 @@ fn a_choice_among_epochs_by_few_images_is_warned_of_with_what_to_do() {
     // Steps so small that no epoch differs from another.
     let (_, warned) = succeed(path, &fit("run", &["--epochs", "4", "--lr", "1e-9"]));
     for part in [
-        "validation images cannot tell the epochs apart",
+        "validation images cannot distinguish the epochs",
         " 95% interval of ",
         "and 3 of the 3 other",
         "--val-fraction",
     ] {
-        assert!(warned.contains(part), "{warned:?} does not say {part:?}");
+        assert!(warned.contains(part), "{warned:?} does not contain {part:?}");
     }
     assert_eq!(read_json(&path.join("run/metrics.json"))["epochs_like_the_best"], 3);
-    assert!(fs::read_to_string(path.join("run/report.html")).unwrap().contains("cannot tell the epochs apart"));
+    assert!(fs::read_to_string(path.join("run/report.html")).unwrap().contains("cannot distinguish the epochs"));
     let (_, warned) = succeed(path, &fit("one", &["--epochs", "1"]));
     assert_eq!(warned, "", "one epoch leaves no choice");
 }
 
 #[test]
-fn recipe_strong_says_that_it_mirrors_images_of_ones_own_and_flags_decide() {
+fn recipe_strong_notes_that_it_mirrors_images_of_ones_own_and_flags_decide() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path();
     arrows(&path.join("arrows"), 20);
@@ -139,10 +139,10 @@ fn recipe_strong_says_that_it_mirrors_images_of_ones_own_and_flags_decide() {
     let note = "NOTE: recipe strong mirrors images left for right";
     let cases: [(&str, &[&str], f64, bool); 7] = [
         ("strong", &["--recipe", "strong"], 0.5, true),
-        ("asked", &["--recipe", "strong", "--flip"], 0.5, false),
+        ("given", &["--recipe", "strong", "--flip"], 0.5, false),
         ("refused", &["--recipe", "strong", "--no-flip"], 0.0, false),
         ("tutorial", &[], 0.0, false),
-        ("tutorial-asked", &["--flip"], 0.5, false),
+        ("tutorial-given", &["--flip"], 0.5, false),
         ("mlp", &["--recipe", "strong", "--model", "mlp"], 0.0, false),
         ("own", &["--recipe", "own.toml"], 0.5, false),
     ];

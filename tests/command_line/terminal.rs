@@ -1,4 +1,4 @@
-//! What a fit says to people, to programs, and not at all; colors; completions.
+//! What a fit prints for people, for programs, and not at all; colors; completions.
 
 use std::path::Path;
 use std::process::{Output, Stdio};
@@ -14,7 +14,7 @@ fn fit(directory: &Path, flags: &[&str]) -> Output {
     trainer(directory, &[&FIT[..], flags].concat())
 }
 
-/// The same with these variables, which say something of colors.
+/// The same with these variables, which concern colors.
 fn fit_with(variables: &[(&str, &str)]) -> String {
     let home = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_trainer"));
@@ -27,7 +27,7 @@ fn fit_with(variables: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn a_quiet_fit_says_nothing_and_leaves_everything() {
+fn a_quiet_fit_prints_nothing_and_leaves_everything() {
     let home = tempfile::tempdir().unwrap();
     let output = fit(home.path(), &["--quiet", "--export", "model.bin"]);
     assert_eq!(
@@ -37,11 +37,11 @@ fn a_quiet_fit_says_nothing_and_leaves_everything() {
     assert!(home.path().join("run/report.html").exists() && home.path().join("model.bin").exists());
     let failed = fit(home.path(), &["--quiet"]);
     assert_eq!(failed.status.code(), Some(1));
-    assert!(text(&failed.stderr).contains("run"), "errors are said all the same: {}", text(&failed.stderr));
+    assert!(text(&failed.stderr).contains("run"), "errors are printed all the same: {}", text(&failed.stderr));
 }
 
 #[test]
-fn a_program_is_told_of_each_epoch_and_of_the_results_in_lines_of_json() {
+fn each_epoch_and_the_results_are_reported_to_programs_in_lines_of_json() {
     let home = tempfile::tempdir().unwrap();
     let output = fit(home.path(), &["--json"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
@@ -53,11 +53,11 @@ fn a_program_is_told_of_each_epoch_and_of_the_results_in_lines_of_json() {
     assert!(events[1]["validation"]["accuracy"].as_f64().unwrap() > 0.5);
     let metrics: Value = serde_json::from_slice(&std::fs::read(home.path().join("run/metrics.json")).unwrap()).unwrap();
     for (key, value) in metrics.as_object().unwrap() {
-        assert_eq!(&events[2][key], value, "{key} is what metrics.json says");
+        assert_eq!(&events[2][key], value, "{key} is what metrics.json has");
     }
     assert_eq!(events[2]["run"], "run");
     let both = fit(home.path(), &["--json", "--quiet"]);
-    assert_eq!(both.status.code(), Some(2), "who is quiet tells nobody");
+    assert_eq!(both.status.code(), Some(2), "--quiet and --json exclude each other");
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn colors_are_for_terminals_and_for_who_forces_them() {
     assert!(!fit_with(&[]).contains('\u{1b}'), "a pipe is no terminal");
     let forced = fit_with(&[("CLICOLOR_FORCE", "1")]);
     assert!(forced.contains("\u{1b}[32m  best\u{1b}[0m"), "{forced}");
-    assert!(!fit_with(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]).contains('\u{1b}'), "NO_COLOR is heard");
+    assert!(!fit_with(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]).contains('\u{1b}'), "NO_COLOR has effect");
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn a_reader_that_goes_away_is_no_error() {
 }
 
 #[test]
-fn a_fit_goes_on_to_its_model_when_nobody_reads_along_any_more() {
+fn a_fit_continues_to_its_model_when_nobody_reads_along_any_more() {
     for flags in [&[][..], &["--json"]] {
         let home = tempfile::tempdir().unwrap();
         let output = without_a_reader(home.path(), &[&FIT[..], &["--export", "model.bin"], flags].concat());
@@ -108,7 +108,7 @@ fn a_fit_goes_on_to_its_model_when_nobody_reads_along_any_more() {
     }
 }
 
-/// With a standard output whose reader is gone before anything is said.
+/// With a standard output whose reader is gone before anything is printed.
 fn without_a_reader(directory: &Path, arguments: &[&str]) -> Output {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);

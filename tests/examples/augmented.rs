@@ -1,4 +1,4 @@
-//! Draws what a recipe makes of training pictures, the picture itself first in each row:
+//! Draws what a recipe makes of training images, the image itself first in each row:
 //! `cargo run --release -p thimble-tests --example augmented -- docs/augmented.svg`
 
 use std::error::Error;
@@ -29,12 +29,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         for column in 0..COLUMNS {
             let mut generator = stream(48, Purpose::Augment, column as u64);
             let pixels =
-                if column == 0 { nothing } else { augment }.picture(&train.image(row)?, train.shape(), &mut generator);
+                if column == 0 { nothing } else { augment }.image(&train.image(row)?, train.shape(), &mut generator);
             let color = if column == 0 { "#0969da" } else { "#d0d7de" };
             sheet.picture((SIDE + column * CELL, row * CELL + 3), &pixels, train.shape(), color);
         }
     }
     std::fs::write(path, sheet.finish())?;
-    println!("{path}: training pictures of {} and what augmentation makes of them", dataset.name);
+    println!("{path}: training images of {} and what augmentation makes of them", dataset.name);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Draws the first test pictures of each class with what a model says about them, as README shows it:
+//! Draws the first test images of each class with the answers of a model, as README shows them:
 //! `cargo run --release -p thimble-tests --example contact_sheet -- model.bin docs/contact-sheet.svg`
 
 use std::error::Error;
@@ -8,7 +8,7 @@ use thimble_tests::pictures;
 use thimble_tests::sheet::{SIDE, Sheet};
 
 const ROWS: usize = 4;
-/// Pixels of the cell around a picture with its two lines of text.
+/// Pixels of the cell around an image with its two lines of text.
 const CELL: (usize, usize) = (86, 104);
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -31,14 +31,14 @@ fn main() -> Result<(), Box<dyn Error>> {
             let (x, y) = (class * CELL.0 + (CELL.0 - SIDE) / 2, row * CELL.1 + 4);
             let center = x + SIDE / 2;
             sheet.picture((x, y), &test.image(index)?, test.shape(), color);
-            let said = format!("{} {:.0}%", names[best.class], 100.0 * best.probability);
-            sheet.text((center, y + SIDE + 13), &said, color);
+            let answer = format!("{} {:.0}%", names[best.class], 100.0 * best.probability);
+            sheet.text((center, y + SIDE + 13), &answer, color);
             if !right {
                 sheet.text((center, y + SIDE + 25), &format!("is: {name}"), "#57606a");
             }
         }
     }
     std::fs::write(path, sheet.finish())?;
-    println!("{path}: {ROWS} test pictures of each of {} classes of {}", names.len(), dataset.name);
+    println!("{path}: {ROWS} test images of each of {} classes of {}", names.len(), dataset.name);
     Ok(())
 }

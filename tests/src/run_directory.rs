@@ -49,7 +49,7 @@ impl Run<'_> {
     #[must_use]
     pub fn pictures(&self) -> Dataset {
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
-        let shape: trainer::dataset::Shape = self.input.into();
+        let shape: trainer::dataset::ImageShape = self.input.into();
         let classes = self.class_names.len();
         let mut images = |count: usize| {
             let mut pixels = Vec::with_capacity(count * shape.len());

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use trainer::dataset::Shape;
+use trainer::dataset::ImageShape;
 
 /// Pixels of a drawn picture's side.
 pub const SIDE: usize = 64;
@@ -26,7 +26,7 @@ impl Sheet {
     ///
     /// # Panics
     /// Where `pixels` are not those of a gray picture of that shape.
-    pub fn picture(&mut self, (x, y): (usize, usize), pixels: &[u8], shape: Shape, color: &str) {
+    pub fn picture(&mut self, (x, y): (usize, usize), pixels: &[u8], shape: ImageShape, color: &str) {
         let image = BASE64_STANDARD.encode(png(pixels, shape).expect("a picture as large as it says"));
         self.line(&format!(
             "<image x=\"{x}\" y=\"{y}\" width=\"{SIDE}\" height=\"{SIDE}\" \
@@ -55,7 +55,7 @@ impl Sheet {
     }
 }
 
-fn png(pixels: &[u8], shape: Shape) -> Result<Vec<u8>, png::EncodingError> {
+fn png(pixels: &[u8], shape: ImageShape) -> Result<Vec<u8>, png::EncodingError> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, shape.width as u32, shape.height as u32);
     encoder.set_color(png::ColorType::Grayscale);

@@ -31,7 +31,7 @@ fn file(model: &FloatModel, calibration: &[Calibration]) -> Vec<u8> {
     quantized.encode(&metadata(&classes.join("\n"))).unwrap()
 }
 
-/// Two convolutions in front of pools, the second without ReLU; a dense layer; the logits. A few epochs old.
+/// Two convolutions before pools, the second without ReLU; a dense layer; the logits. A few epochs old.
 fn trained() -> &'static FloatModel {
     static TRAINED: OnceLock<FloatModel> = OnceLock::new();
     TRAINED.get_or_init(train)
@@ -54,8 +54,8 @@ fn train() -> FloatModel {
     model
 }
 
-/// A network on three pixels that tells by the first two which class a picture is of: the darker one. Where the third
-/// pixel is not black, a hidden value gets a hundred times as large as all others, and says class 0.
+/// A network on three pixels that finds by the first two which class an image is of: the darker one. Where the third
+/// pixel is not black, a hidden value gets a hundred times as large as all others, and means class 0.
 fn outlier_network() -> FloatModel {
     let layers = [Layer::Dense(Dense { outputs: 4, relu: true }), Layer::Dense(Dense { outputs: 2, relu: false })];
     let input = Shape { height: 1, width: 1, channels: 3 };
@@ -68,12 +68,12 @@ fn outlier_network() -> FloatModel {
     model
 }
 
-/// Pictures with a third pixel that is black, and pictures with nothing but a third pixel.
+/// Images with a third pixel that is black, and images with nothing but a third pixel.
 fn three_pixels(plain: usize, outliers: usize) -> Images {
     let plain = (0..plain).map(|n| if n % 2 == 0 { ([20, 40, 0], 0) } else { ([40, 20, 0], 1) });
-    let pictures = plain.chain((0..outliers).map(|_| ([0, 0, 255], 0)));
-    let (pixels, labels): (Vec<[u8; 3]>, Vec<u16>) = pictures.unzip();
-    Images::new(dataset::Shape { height: 1, width: 1, channels: 3 }, pixels.concat(), labels)
+    let images = plain.chain((0..outliers).map(|_| ([0, 0, 255], 0)));
+    let (pixels, labels): (Vec<[u8; 3]>, Vec<u16>) = images.unzip();
+    Images::new(dataset::ImageShape { height: 1, width: 1, channels: 3 }, pixels.concat(), labels)
 }
 
 #[test]
@@ -183,25 +183,25 @@ fn a_network_that_fakes_its_codes_fakes_those_of_infer_core() {
     let mut network = infer_core::Network::new(&file, &mut arena).unwrap();
     let mut equal = [(0, 0); 3];
     for index in 0..100 {
-        let (picture, _) = batch::gather(&dataset.validation, &[index]).unwrap();
-        let mut told: Vec<Vec<u8>> = Vec::new();
+        let (input, _) = batch::gather(&dataset.validation, &[index]).unwrap();
+        let mut expected: Vec<Vec<u8>> = Vec::new();
         let fake = |layer: usize, activation: Tensor| {
             let Some(codes) = scales[layer].as_ref().and_then(|scales| scales.output) else { return Ok(activation) };
             let mut values = activation.flatten_all()?.to_vec1::<f32>()?;
             fake_activations(&mut values, codes);
             let code = |value: &f32| (value / codes.scale).round() as i32 + i32::from(codes.zero_point);
-            told.push(values.iter().map(|value| u8::try_from(code(value)).unwrap()).collect());
+            expected.push(values.iter().map(|value| u8::try_from(code(value)).unwrap()).collect());
             Tensor::from_vec(values, activation.dims(), &Device::Cpu)
         };
-        faked.forward_edited(&picture, fake).unwrap();
-        let mut told = told.into_iter().zip(&mut equal);
+        faked.forward_edited(&input, fake).unwrap();
+        let mut expected = expected.into_iter().zip(&mut equal);
         let compare = |_, codes: &[u8]| {
-            let (told, (equal, all)) = told.next().unwrap();
-            assert_eq!(told.len(), codes.len());
-            *equal += told.iter().zip(codes).filter(|(told, code)| told == code).count();
+            let (expected, (equal, all)) = expected.next().unwrap();
+            assert_eq!(expected.len(), codes.len());
+            *equal += expected.iter().zip(codes).filter(|(expected, code)| expected == code).count();
             *all += codes.len();
             // Where a sum is next to half a step, floats and integers may round apart, and what follows with them.
-            assert!(told.iter().zip(codes).all(|(told, &code)| told.abs_diff(code) <= 1));
+            assert!(expected.iter().zip(codes).all(|(expected, &code)| expected.abs_diff(code) <= 1));
         };
         network.classify_traced(&dataset.validation.image(index).unwrap(), compare).unwrap();
     }

@@ -1,4 +1,4 @@
-//! Where pictures come from, and what is said about files that are no good.
+//! Where images come from, and the messages about files that are no good.
 
 use std::fs;
 use std::io::Write;
@@ -28,7 +28,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn plain_and_gzip_files_hold_the_same_pictures() {
+fn plain_and_gzip_files_hold_the_same_images() {
     let plain = whole_set();
     let packed = tempfile::tempdir().unwrap();
     for name in NAMES {
@@ -44,7 +44,7 @@ fn plain_and_gzip_files_hold_the_same_pictures() {
 }
 
 #[test]
-fn pictures_have_the_hash_of_their_unpacked_files_however_they_were_packed() {
+fn images_have_the_hash_of_their_unpacked_files_however_they_were_packed() {
     let plain = whole_set();
     let [images_path, labels_path] = [NAMES[0], NAMES[1]].map(|name| plain.path().join(name));
     let expected = [&images_path, &labels_path].map(|path| download::sha256(path).unwrap());
@@ -69,7 +69,7 @@ fn every_broken_file_is_named_with_what_is_wrong_with_it() {
     let whole_images = idx_files::images(30, 5, &pixels);
     let truncated_gzip = gzip(&whole_images);
     let truncated_gzip = truncated_gzip[..truncated_gzip.len() - 9].to_vec();
-    /// Which file, what stands in it (nothing: it is removed), and what the message must say.
+    /// Which file, its content (nothing: it is removed), and what the message must contain.
     type Case = (usize, Option<Vec<u8>>, &'static [&'static str]);
     let cases: Vec<Case> = vec![
         (0, None, &["holds no train-images-idx3-ubyte and no train-images-idx3-ubyte.gz"]),
@@ -82,8 +82,8 @@ fn every_broken_file_is_named_with_what_is_wrong_with_it() {
         (2, Some(whole_images[..400].to_vec()), &["t10k-images-idx3-ubyte: truncated", "766 bytes, 400 are there"]),
         (2, Some([&whole_images[..], &[0]].concat()), &["announces 766 bytes, but more follow"]),
         (0, Some(idx_files::images(u32::MAX, u32::MAX, &pixels)), &["more than 2147 million are not read"]),
-        (0, Some(idx_files::images(0, 5, &[])), &["holds no images (its header says 0 of 5x5)"]),
-        (0, Some(idx_files::images(30, 0, &[])), &["holds no images (its header says 30 of 0x0)"]),
+        (0, Some(idx_files::images(0, 5, &[])), &["holds no images (its header states 0 of 5x5)"]),
+        (0, Some(idx_files::images(30, 0, &[])), &["holds no images (its header states 30 of 0x0)"]),
         (
             1,
             Some(idx_files::labels(&labels[1..])),
@@ -110,9 +110,9 @@ fn every_broken_file_is_named_with_what_is_wrong_with_it() {
         }
         let message = load(&request(directory.path())).unwrap_err().to_string();
         for part in expected {
-            assert!(message.contains(part), "{message:?} does not say {part:?}");
+            assert!(message.contains(part), "{message:?} does not contain {part:?}");
         }
-        assert!(message.contains(&*directory.path().to_string_lossy()), "{message:?} does not say where");
+        assert!(message.contains(&*directory.path().to_string_lossy()), "{message:?} does not name the place");
     }
 }
 
@@ -176,7 +176,7 @@ fn a_split_that_leaves_a_class_without_a_side_is_refused_by_class() {
     assert_eq!((dataset.train.len(), dataset.validation.len(), dataset.test.len()), (0, 0, 30));
 }
 
-/// Nobody listens on port 9 of the loopback interface: a network that is down, at once.
+/// There is no server on port 9 of the loopback interface: a network that is down, at once.
 fn offline(cache: &Path) -> Environment {
     Environment {
         fashion_mnist_dir: None,
@@ -188,8 +188,8 @@ fn offline(cache: &Path) -> Environment {
 #[test]
 fn without_fashion_mnist_garments_take_its_place_with_a_warning_unless_it_was_named() {
     let cache = tempfile::tempdir().unwrap();
-    let ask = |choice| load(&Request { choice, environment: offline(cache.path()), ..Request::default() });
-    let Loaded { dataset, origin, warnings, .. } = ask(DatasetChoice::Auto).unwrap();
+    let request = |choice| load(&Request { choice, environment: offline(cache.path()), ..Request::default() });
+    let Loaded { dataset, origin, warnings, .. } = request(DatasetChoice::Auto).unwrap();
     let [warning] = &warnings[..] else { panic!("{warnings:?}") };
     assert_eq!((dataset.name.as_str(), origin), ("garments", Origin::BuiltIn));
     for part in
@@ -197,10 +197,10 @@ fn without_fashion_mnist_garments_take_its_place_with_a_warning_unless_it_was_na
     {
         assert!(warning.contains(part), "{warning}");
     }
-    assert_eq!(ask(DatasetChoice::Garments).unwrap().warnings, [""; 0]);
-    let message = ask(DatasetChoice::FashionMnist).unwrap_err().to_string();
+    assert_eq!(request(DatasetChoice::Garments).unwrap().warnings, [""; 0]);
+    let message = request(DatasetChoice::FashionMnist).unwrap_err().to_string();
     assert!(
-        message.starts_with("Fashion-MNIST is not to be had") && message.contains("--dataset garments"),
+        message.starts_with("Fashion-MNIST is not available") && message.contains("--dataset garments"),
         "{message}"
     );
     assert_eq!(fs::read_dir(cache.path().join("fashion-mnist")).unwrap().count(), 0, "nothing half-fetched is left");
@@ -256,11 +256,11 @@ fn a_cache_of_something_else_than_was_fetched_is_refused_with_what_to_remove() {
         }
     };
     let remove = ". Remove CACHE/fashion-mnist, and it is fetched again";
-    let said = "the cache does not hold Fashion-MNIST as it was fetched: ";
-    refusals(&format!("{said}it holds other images{remove}"));
+    let beginning = "the cache does not hold Fashion-MNIST as it was fetched: ";
+    refusals(&format!("{beginning}it holds other images{remove}"));
     fs::write(cached.join(format!("{}.gz", NAMES[0])), "half of it").unwrap();
     refusals(&format!(
-        "{said}CACHE/fashion-mnist/{}.gz: no IDX file of images: it begins with 0x68616c66, not 0x00000803{remove}",
+        "{beginning}CACHE/fashion-mnist/{}.gz: no IDX file of images: it begins with 0x68616c66, not 0x00000803{remove}",
         NAMES[0]
     ));
 }
@@ -291,7 +291,7 @@ fn images_of_any_height_and_width_and_any_number_of_classes_are_read() {
 }
 
 #[test]
-fn images_of_idx_files_are_brought_to_the_size_that_is_asked_for() {
+fn images_of_idx_files_are_brought_to_the_size_that_is_requested() {
     let directory = whole_set();
     let input = infer_core::Shape { height: 8, width: 10, channels: 1 };
     let conversion = Some(Conversion::new(input, Resize::Fit).unwrap());
@@ -320,10 +320,10 @@ fn images_that_idx_files_hold_twice_are_named_by_number() {
 }
 
 #[test]
-fn a_gzip_file_that_unpacks_to_more_than_its_header_says_is_left_after_the_first_byte_too_many() {
+fn a_gzip_file_that_unpacks_to_more_than_its_header_states_is_left_after_the_first_byte_too_many() {
     let directory = whole_set();
     let images = fs::read(directory.path().join(NAMES[0])).unwrap();
-    // A quarter of a gigabyte of zeros in a quarter of a megabyte, and damage behind them that is never met.
+    // A quarter of a gigabyte of zeros in a quarter of a megabyte, and damage after them that is never met.
     let mut bomb = gzip(&[&images[..], &vec![0; 256 << 20]].concat());
     bomb.truncate(bomb.len() - 64);
     fs::write(directory.path().join(NAMES[0]), bomb).unwrap();

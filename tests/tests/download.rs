@@ -81,7 +81,7 @@ impl Server {
                 }
                 let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
                 if manner == Manner::Silent {
-                    // Kept open until whoever asked has gone.
+                    // Kept open until the client has gone.
                     let _ = stream.read(&mut [0]);
                     continue;
                 }
@@ -118,7 +118,7 @@ fn files_are_fetched_once_and_whole() {
     assert_eq!(names(&directory), ["a", "b"]);
     assert_eq!(fs::read(directory.join("b")).unwrap(), content("b"));
     server.fetch(&directory).unwrap();
-    assert_eq!(*server.requests.lock().unwrap(), ["/mirror/a", "/mirror/b"], "the second time nothing is asked for");
+    assert_eq!(*server.requests.lock().unwrap(), ["/mirror/a", "/mirror/b"], "the second time nothing is requested");
 }
 
 #[test]

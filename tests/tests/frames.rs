@@ -10,12 +10,12 @@ mod frames;
 use drawing::{Drawing, Plain};
 use frames::{Frame, Frames, FramesError};
 use infer_core::Shape;
-use trainer::dataset::{Images, Shape as HostShape};
+use trainer::dataset::{ImageShape, Images};
 use trainer::export::frames::{choose, encode};
 
 /// Three images of 2x3x3 in two classes.
 fn file() -> Vec<u8> {
-    let shape = HostShape { height: 2, width: 3, channels: 3 };
+    let shape = ImageShape { height: 2, width: 3, channels: 3 };
     let pixels = (0..54).collect();
     let images =
         Images::new(shape, pixels, vec![1, 0, 1]).with_names(["b/1.png", "a/1.png", "b/2.png"].map(str::to_owned));

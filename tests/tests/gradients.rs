@@ -4,7 +4,7 @@ use candle_core::{Device, Tensor, Var};
 use candle_nn::Optimizer;
 use trainer::network::Architecture;
 use trainer::network::FloatModel;
-use trainer::network::autograd::{self, Conv2dOptions, Padding, Targets, Voice};
+use trainer::network::autograd::{self, Conv2dOptions, Padding, SoftTarget, Targets};
 use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
 use trainer::train::adam::{Adam, AdamConfig};
 
@@ -194,33 +194,33 @@ fn cross_entropy_and_its_gradient_are_those_of_plain_loops() {
         vec![losses.sum::<f64>() / n as f64]
     };
     let operation = |variables: &[Var]| {
-        let targets = Targets::Shares(vec![Voice::alone(shares.clone())]);
+        let targets = Targets::Soft(vec![SoftTarget::alone(shares.clone())]);
         autograd::softmax_cross_entropy(&variables[0], targets).unwrap()
     };
     check("cross-entropy with shares", std::slice::from_ref(&logits), &[&[n, classes]], &operation, &reference);
 
-    // A label's voice, and a teacher's at a temperature.
-    let voices = [(0.25, 1.0), (0.75, 3.0)];
+    // The target of a label, and that of a teacher at a temperature.
+    let targets = [(0.25, 1.0), (0.75, 3.0)];
     let reference = |arguments: &[Values]| {
         let losses = arguments[0].chunks(classes).zip(shares.chunks(classes)).map(|(row, shares)| {
-            let heard = voices.map(|(weight, temperature): (f64, f64)| {
+            let weighted = targets.map(|(weight, temperature): (f64, f64)| {
                 let cold: Values = row.iter().map(|logit| logit / temperature).collect();
                 let hit: f64 = cold.iter().zip(shares).map(|(logit, &share)| f64::from(share) * logit).sum();
                 weight * temperature.powi(2) * (cold.iter().map(|logit| logit.exp()).sum::<f64>().ln() - hit)
             });
-            heard.iter().sum::<f64>()
+            weighted.iter().sum::<f64>()
         });
         vec![losses.sum::<f64>() / n as f64]
     };
     let operation = |variables: &[Var]| {
-        let voice = |(weight, temperature): (f64, f64)| Voice {
+        let soft_target = |(weight, temperature): (f64, f64)| SoftTarget {
             shares: shares.clone(),
             temperature: temperature as f32,
             weight: weight as f32,
         };
-        autograd::softmax_cross_entropy(&variables[0], Targets::Shares(voices.map(voice).to_vec())).unwrap()
+        autograd::softmax_cross_entropy(&variables[0], Targets::Soft(targets.map(soft_target).to_vec())).unwrap()
     };
-    check("cross-entropy with two voices", &[logits], &[&[n, classes]], &operation, &reference);
+    check("cross-entropy with two soft targets", &[logits], &[&[n, classes]], &operation, &reference);
 }
 
 /// The chain of operations outside candle's graph against the same operations inside it.
@@ -233,7 +233,7 @@ fn a_models_gradients_are_those_of_candles_own_backward_pass() {
         [[layers]]\ndense = { outputs = 7, relu = true }
         [[layers]]\ndense = { outputs = 4 }";
     let model = FloatModel::new(Architecture::from_toml(layers).unwrap(), 48).unwrap();
-    let pictures = variable(&random(3 * 100, 8), &[3, 10, 10, 1]);
+    let inputs = variable(&random(3 * 100, 8), &[3, 10, 10, 1]);
     let labels = Tensor::new(&[0u32, 3, 1], &Device::Cpu).unwrap();
 
     let parameters: Vec<_> = model.parameters().iter().flatten().collect();
@@ -244,12 +244,12 @@ fn a_models_gradients_are_those_of_candles_own_backward_pass() {
     let dense = |x: &Tensor, index: usize, relu| {
         autograd::dense(x, &parameters[index].weight, &parameters[index].bias, relu, true).unwrap()
     };
-    let features = conv(&conv(&pictures, 0, Padding::Same, true), 1, Padding::Valid, false);
+    let features = conv(&conv(&inputs, 0, Padding::Same, true), 1, Padding::Valid, false);
     let logits = dense(&dense(&features.flatten_from(1).unwrap(), 2, true), 3, false);
     let loss = autograd::softmax_cross_entropy(&logits, Targets::Labels(labels.to_vec1().unwrap())).unwrap();
     let expected = loss.backward().unwrap();
 
-    let pass = model.loss_and_gradients(&pictures, Targets::Labels(labels.to_vec1().unwrap()), None).unwrap();
+    let pass = model.loss_and_gradients(&inputs, Targets::Labels(labels.to_vec1().unwrap()), None).unwrap();
     assert_eq!(pass.loss, loss.to_scalar::<f32>().unwrap());
     for variable in model.variables() {
         assert_eq!(flat(pass.gradients.get(&variable).unwrap()), flat(expected.get(&variable).unwrap()));
@@ -331,7 +331,7 @@ fn adam_takes_the_steps_of_its_paper() {
     assert_eq!((adam.steps(), adam.moments().len()), (10, 1));
 }
 
-/// Loshchilov and Hutter 2019: apart from the gradient, and in proportion to the step size.
+/// Loshchilov and Hutter 2019: apart from the gradient, and in proportion to the learning rate.
 #[test]
 fn weight_decay_shrinks_weights_and_leaves_biases_alone() {
     let config = AdamConfig { learning_rate: 0.1, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weight_decay: 0.5 };
@@ -345,7 +345,7 @@ fn weight_decay_shrinks_weights_and_leaves_biases_alone() {
 }
 
 #[test]
-fn adam_goes_on_from_a_saved_state_as_if_it_had_not_stopped() {
+fn adam_continues_from_a_saved_state_as_if_it_had_not_stopped() {
     let config = AdamConfig { learning_rate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weight_decay: 0.0 };
     let step = |adam: &mut Adam, value: &Var, seed: u64| {
         let weighting = variable(&random(64, seed), &[64]);

@@ -1,4 +1,4 @@
-//! What the formats say beyond pixels: orientation wherever tools store it, alpha, first images of several, kinds that are refused.
+//! What the formats hold beyond pixels: orientation wherever tools store it, alpha, first images of several, kinds that are refused.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use thimble_tests::image_files::{
     bmp_with_alpha, bmp_with_header, encoded, exif, jpeg_with_app1, png_chunk, png_with_chunk_after,
     png_with_chunk_before, riff_chunk, tiff, webp_with_chunk, xmp,
 };
-use trainer::image::{Background, Picture, Transparency, decode};
+use trainer::image::{Background, Image, Transparency, decode};
 
 /// Wider than high, and no two pixels alike.
 fn small() -> GrayImage {
@@ -74,15 +74,15 @@ fn an_image_is_turned_the_right_way_up_wherever_its_orientation_is_stored_and_he
             let mut expected = DynamicImage::from(small());
             expected.apply_orientation(Orientation::from_exif(orientation).unwrap());
             let expected = expected.into_luma8();
-            let picture = decode::decode(&bytes).unwrap_or_else(|error| panic!("{place}: {error}"));
-            let Picture::Gray(found) = &picture else { panic!("{place} has color") };
+            let image = decode::decode(&bytes).unwrap_or_else(|error| panic!("{place}: {error}"));
+            let Image::Gray(found) = &image else { panic!("{place} has color") };
             assert_eq!(found.dimensions(), expected.dimensions(), "{place}, {orientation}");
             let worst = found.iter().zip(expected.iter()).map(|(one, other)| one.abs_diff(*other)).max().unwrap();
             let most = if place.starts_with("JPEG") { 12 } else { 0 };
             assert!(worst <= most, "{place}, {orientation}: {worst} levels apart");
             fs::write(&path, &bytes).unwrap();
             let header = decode::header(&path).unwrap();
-            assert_eq!((header.height, header.width), picture.size(), "{place}, {orientation}");
+            assert_eq!((header.height, header.width), image.size(), "{place}, {orientation}");
         }
     }
 }
@@ -125,8 +125,8 @@ fn no_damage_to_metadata_does_more_than_leave_an_image_as_it_is() {
             for value in [0, 1, 0x7F, 0x80, 0xFF] {
                 let mut damaged = whole.clone();
                 damaged[at] = value;
-                if let Ok(picture) = decode::decode(&damaged) {
-                    assert!(picture.size().0 <= 65_535, "{place}");
+                if let Ok(image) = decode::decode(&damaged) {
+                    assert!(image.size().0 <= 65_535, "{place}");
                 }
             }
             let _ = decode::decode(&whole[..at]);
@@ -142,13 +142,13 @@ fn a_bmp_whose_alpha_is_zero_everywhere_is_opaque() {
         bmp_with_alpha((2, 2), &pixels)
     };
     let decoded = |alpha| decode::decode_onto(&with_alpha(alpha), Background::BLACK).unwrap();
-    let expected = Picture::Rgb(RgbImage::from_raw(2, 2, color.concat()).unwrap());
+    let expected = Image::Rgb(RgbImage::from_raw(2, 2, color.concat()).unwrap());
     for alpha in [[0; 4], [255; 4]] {
-        assert_eq!((decoded(alpha).picture, decoded(alpha).transparency), (expected.clone(), Transparency::Opaque));
+        assert_eq!((decoded(alpha).image, decoded(alpha).transparency), (expected.clone(), Transparency::Opaque));
     }
     let partial = decoded([255, 0, 0, 255]);
     let seen = [color[0], [0; 3], [0; 3], color[3]].concat();
-    assert_eq!(partial.picture, Picture::Rgb(RgbImage::from_raw(2, 2, seen).unwrap()));
+    assert_eq!(partial.image, Image::Rgb(RgbImage::from_raw(2, 2, seen).unwrap()));
     assert_eq!(partial.transparency, Transparency::Partial);
 }
 
@@ -159,11 +159,11 @@ fn what_is_transparent_shows_the_background_in_every_format_that_knows_transpare
     for format in [ImageFormat::Png, ImageFormat::WebP, ImageFormat::Gif, ImageFormat::Tiff] {
         let bytes = encoded(&drawn, format);
         let on = |background: Background| decode::decode_onto(&bytes, background).unwrap();
-        assert_eq!(on(Background::BLACK).picture, Picture::from_gray_bytes(3, 4, vec![0; 12]), "{format:?}");
+        assert_eq!(on(Background::BLACK).image, Image::from_gray_bytes(3, 4, vec![0; 12]), "{format:?}");
         let white = [255, 0, 255, 255].repeat(3);
-        assert_eq!(on(Background::WHITE).picture, Picture::from_gray_bytes(3, 4, white), "{format:?}");
+        assert_eq!(on(Background::WHITE).image, Image::from_gray_bytes(3, 4, white), "{format:?}");
         assert_eq!(on(Background::WHITE).transparency, Transparency::Partial, "{format:?}");
-        let Picture::Rgb(red) = on("red".parse().unwrap()).picture else { panic!("{format:?}") };
+        let Image::Rgb(red) = on("red".parse().unwrap()).image else { panic!("{format:?}") };
         assert_eq!(red.as_raw()[..6], [255, 0, 0, 0, 0, 0], "{format:?}");
     }
 }
@@ -195,7 +195,7 @@ fn of_an_animation_the_first_image_is_read() {
         writer.finish().unwrap();
     }
     for (name, bytes) in [("GIF", gif), ("WebP", riff_chunk(b"RIFF", &body)), ("PNG", apng)] {
-        let Picture::Gray(image) = decode::decode(&bytes).unwrap() else { panic!("{name} has color") };
+        let Image::Gray(image) = decode::decode(&bytes).unwrap() else { panic!("{name} has color") };
         assert_eq!(image.dimensions(), (5, 4), "{name}");
         // The decoder of WebP blends frames onto their canvas with a rounding of its own.
         assert!(image.iter().all(|shade| shade.abs_diff(60) <= 1), "{name}: {image:?}");
@@ -209,7 +209,7 @@ fn tiff_files_come_out_right_or_are_refused_by_name() {
     let rgba: &[u16] = &[8, 8, 8, 8];
     let deflated = zlib(&[1, 2, 3, 4]);
     let pixel = |pixel: [u8; 3]| Ok(pixel);
-    /// What it is, the file, and its pixel or what its refusal says.
+    /// What it is, the file, and its pixel or a part of its refusal.
     type Case = (&'static str, Vec<u8>, Result<[u8; 3], &'static str>);
     let cases: Vec<Case> = vec![
         ("gray", tiff((2, 2), &[(258, &[8]), (262, &[1])], &[1, 2, 3, 4]), pixel([1; 3])),
@@ -275,8 +275,8 @@ fn tiff_files_come_out_right_or_are_refused_by_name() {
     ];
     for (name, bytes, expected) in cases {
         match (decode::decode(&bytes), expected) {
-            (Ok(Picture::Gray(image)), Ok(expected)) => assert_eq!([image.as_raw()[0]; 3], expected, "{name}"),
-            (Ok(Picture::Rgb(image)), Ok(expected)) => assert_eq!(image.get_pixel(0, 0), &Rgb(expected), "{name}"),
+            (Ok(Image::Gray(image)), Ok(expected)) => assert_eq!([image.as_raw()[0]; 3], expected, "{name}"),
+            (Ok(Image::Rgb(image)), Ok(expected)) => assert_eq!(image.get_pixel(0, 0), &Rgb(expected), "{name}"),
             (Err(error), Err(expected)) => {
                 let message = error.to_string();
                 assert!(message.contains(expected), "{name}: {message}");
@@ -289,7 +289,7 @@ fn tiff_files_come_out_right_or_are_refused_by_name() {
 #[test]
 fn sound_files_of_kinds_that_are_not_read_are_not_supported_and_not_damaged() {
     let pixels = [[10, 20, 30], [40, 50, 60]];
-    let expected = Picture::Rgb(RgbImage::from_raw(2, 1, pixels.concat()).unwrap());
+    let expected = Image::Rgb(RgbImage::from_raw(2, 1, pixels.concat()).unwrap());
     for header_len in [12, 40] {
         assert_eq!(decode::decode(&bmp_with_header(header_len, (2, 1), &pixels)).unwrap(), expected, "{header_len}");
     }
@@ -324,8 +324,8 @@ fn a_file_that_is_cut_off_anywhere_in_its_pixels_is_refused() {
         let expected = decode::decode(&whole).unwrap();
         for len in 0..whole.len() {
             // What is missing may be none of the pixels.
-            if let Ok(picture) = decode::decode(&whole[..len]) {
-                assert_eq!(picture, expected, "{format:?}, {len} of {} bytes", whole.len());
+            if let Ok(image) = decode::decode(&whole[..len]) {
+                assert_eq!(image, expected, "{format:?}, {len} of {} bytes", whole.len());
                 assert!(len + 4 > whole.len() || format == ImageFormat::Tiff, "{format:?}, {len} of {}", whole.len());
             }
         }

@@ -6,20 +6,20 @@ use flate2::read::GzDecoder;
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageFormat};
 use thimble_tests::jpeg::{Color, Drawing, File, LIBJPEG_PIXELS, Layout, SIZE, all_factors, cases, divide_each_other};
-use trainer::image::{Picture, PictureError, decode};
+use trainer::image::{Image, ImageError, decode};
 
 /// Pixels, three channels if it has color in a single one of them.
-fn pixels(jpeg: &[u8]) -> Result<Vec<u8>, PictureError> {
+fn pixels(jpeg: &[u8]) -> Result<Vec<u8>, ImageError> {
     Ok(match decode::decode(jpeg)? {
-        Picture::Gray(image) => image.into_raw(),
-        Picture::Rgb(image) => image.into_raw(),
+        Image::Gray(image) => image.into_raw(),
+        Image::Rgb(image) => image.into_raw(),
     })
 }
 
 /// The message of a file that is damaged.
 fn damage(jpeg: &[u8], what: &str) -> String {
     match decode::decode(jpeg) {
-        Err(error @ PictureError::Damaged { .. }) => error.to_string(),
+        Err(error @ ImageError::Damaged { .. }) => error.to_string(),
         Err(error) => panic!("{what}: {error}"),
         Ok(_) => panic!("{what}: it was decoded"),
     }
@@ -27,7 +27,7 @@ fn damage(jpeg: &[u8], what: &str) -> String {
 
 fn unsupported(jpeg: &[u8], what: &str) -> String {
     match decode::decode(jpeg) {
-        Err(error @ PictureError::Unsupported { .. }) => error.to_string(),
+        Err(error @ ImageError::Unsupported { .. }) => error.to_string(),
         Err(error) => panic!("{what}: {error}"),
         Ok(_) => panic!("{what}: it was decoded"),
     }
@@ -124,7 +124,7 @@ fn data_that_end_anywhere_in_a_scan_are_damaged_whatever_follows() {
 }
 
 #[test]
-fn the_message_tells_which_scan_ends_after_how_many_blocks() {
+fn the_message_names_which_scan_ends_after_how_many_blocks() {
     let drawing = Drawing::new((16, 64), vec![(1, 1)], Color::Jfif, 48);
     let layout = Layout { restart_interval: 1, ..Layout::default() };
     let File { bytes, scans } = drawing.file(&layout);
@@ -169,13 +169,13 @@ fn a_part_that_is_lost_within_the_data_is_noticed() {
                 for at in (data.start..data.end - len).step_by(5) {
                     let lost = [&bytes[..at], &bytes[at + len..]].concat();
                     files += 1;
-                    noticed += usize::from(matches!(decode::decode(&lost), Err(PictureError::Damaged { .. })));
+                    noticed += usize::from(matches!(decode::decode(&lost), Err(ImageError::Damaged { .. })));
                 }
             }
         }
     }
     println!("{noticed} of {files} noticed");
-    // Bits whose codes happen to make up as many blocks cannot be told from others; intervals of two blocks help them.
+    // Bits whose codes happen to make up as many blocks cannot be detected; intervals of two blocks help them.
     assert!(noticed * 10 >= files * 9, "{noticed} of {files} noticed");
 }
 
@@ -228,7 +228,7 @@ fn a_height_that_comes_after_the_first_scan_is_the_height() {
     let message = damage(&without, "no height");
     assert_eq!(
         message,
-        "damaged or truncated (neither its frame header nor its first scan says how many lines it has)"
+        "damaged or truncated (neither its frame header nor its first scan states how many lines it has)"
     );
 }
 

@@ -6,7 +6,7 @@ use infer_core::{Network, Shape};
 use thimble_tests::random_model::metadata;
 use trainer::export::model_file::encode;
 
-/// Calls `check` with the output of a network that says these logits whatever the picture.
+/// Calls `check` with the output of a network that gives these logits whatever the image.
 fn with_output(logits: &[i32], scale: f32, check: impl FnOnce(infer_core::Output<'_>)) {
     let biases: Vec<u8> = logits.iter().flat_map(|logit| logit.to_le_bytes()).collect();
     let weights = vec![0; 2 * logits.len().next_multiple_of(2)];

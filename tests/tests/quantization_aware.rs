@@ -117,8 +117,8 @@ fn a_rounded_model_puts_out_the_codes_of_the_file() {
 
         let (mut count, mut different, mut other_classes) = (0, 0, 0);
         for index in 0..dataset.validation.len() {
-            let (picture, _) = batch::gather(&dataset.validation, &[index]).unwrap();
-            let (rounded, logits) = codes(&model, &calibration, &picture);
+            let (input, _) = batch::gather(&dataset.validation, &[index]).unwrap();
+            let (rounded, logits) = codes(&model, &calibration, &input);
             let mut integers = Vec::new();
             let output = network
                 .classify_traced(&dataset.validation.image(index).unwrap(), |_, codes| {
@@ -137,11 +137,11 @@ fn a_rounded_model_puts_out_the_codes_of_the_file() {
 }
 
 /// The codes of all layers one after the other, and the logits.
-fn codes(model: &FloatModel, calibration: &[Calibration], picture: &Tensor) -> (Vec<i32>, Vec<f32>) {
+fn codes(model: &FloatModel, calibration: &[Calibration], input: &Tensor) -> (Vec<i32>, Vec<f32>) {
     let layers = &model.architecture().layers;
     let mut rounded = Vec::new();
     let mut flow = Codes { scale: 1.0, zero_point: 0 };
-    let logits = model.forward_traced(picture, |layer, activation| {
+    let logits = model.forward_traced(input, |layer, activation| {
         if layers[layer].parameters() > 0 {
             flow = calibration[layer].range.codes();
         }
@@ -154,7 +154,7 @@ fn codes(model: &FloatModel, calibration: &[Calibration], picture: &Tensor) -> (
     (rounded, flat(&logits.unwrap()))
 }
 
-/// `i8` weights and back as `docs/quantization.md` says it, the gradient that of the weights.
+/// `i8` weights and back as `docs/quantization.md` describes it, the gradient that of the weights.
 fn straight_through(weight: &Var, one_scale: bool) -> Tensor {
     let largest = |row: &[f32]| row.iter().fold(0f32, |largest, value| largest.max(value.abs()));
     let rows = weight.flatten_from(1).unwrap().to_vec2::<f32>().unwrap();
@@ -186,7 +186,7 @@ fn clipped_straight_through(x: &Tensor, codes: Codes) -> Tensor {
 fn gradients_pass_straight_through_weights_and_codes_and_stop_at_what_was_clipped() {
     let dataset = first_garments(64);
     let mut model = FloatModel::new(Architecture::from_toml(EVERYTHING).unwrap(), 48).unwrap();
-    let (pictures, labels) = batch::gather(&dataset.train, &(0..32).collect::<Vec<_>>()).unwrap();
+    let (inputs, labels) = batch::gather(&dataset.train, &(0..32).collect::<Vec<_>>()).unwrap();
     let targets = Targets::Labels(labels.to_vec1().unwrap());
     // Half of what the values span, so that many are clipped, below and above.
     let calibration: Vec<Calibration> = calibrate(&model, &dataset.train, 48)
@@ -208,15 +208,15 @@ fn gradients_pass_straight_through_weights_and_codes_and_stop_at_what_was_clippe
         let weight = straight_through(&parameters.weight, one_scale);
         autograd::dense(&x.flatten_from(1).unwrap(), &weight, &parameters.bias, relu, true).unwrap()
     };
-    let first = conv(&pictures, 0, Padding::Same, false, true);
+    let first = conv(&inputs, 0, Padding::Same, false, true);
     let second = conv(&autograd::max_pool2d(&first).unwrap(), 3, Padding::Same, true, false);
     let third = clipped_straight_through(&dense(&second, 4, true, false), calibration[4].range.codes());
     let logits = dense(&third, 5, false, true);
     let expected = autograd::softmax_cross_entropy(&logits, targets.clone()).unwrap().backward().unwrap();
 
-    let pass = model.loss_and_gradients(&pictures, targets.clone(), None).unwrap();
+    let pass = model.loss_and_gradients(&inputs, targets.clone(), None).unwrap();
     model.set_rounding(None);
-    let unrounded = model.loss_and_gradients(&pictures, targets, None).unwrap();
+    let unrounded = model.loss_and_gradients(&inputs, targets, None).unwrap();
     for variable in model.variables() {
         let [found, expected, unrounded] =
             [&pass.gradients, &expected, &unrounded.gradients].map(|store| flat(store.get(&variable).unwrap()));
@@ -233,11 +233,11 @@ fn gradients_pass_straight_through_weights_and_codes_and_stop_at_what_was_clippe
 fn a_network_that_codes_ruin_recovers_and_training_without_rounding_does_not_do_it() {
     let dataset = first_garments(5700);
     let mut run = Trained::mlp(&dataset);
-    // A unit that is loud whatever the picture, and that nobody hears: the same function, but its layer's range leaves all
+    // A unit that is loud whatever the image, and that no later unit reads: the same function, but its layer's range leaves all
     // others two codes or three.
-    let [_, bias, heard, _] = &run.model.variables()[..] else { unreachable!() };
+    let [_, bias, next, _] = &run.model.variables()[..] else { unreachable!() };
     set_column(bias, 350, 7, 2000.0);
-    set_column(heard, 350, 7, 0.0);
+    set_column(next, 350, 7, 0.0);
     run.calibration = calibrate(&run.model, &dataset.train, 48).unwrap();
     let float = evaluate::float(&run.model, &dataset.validation).unwrap().score.accuracy;
     let weights = run.model.snapshot().unwrap();

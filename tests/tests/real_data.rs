@@ -1,4 +1,4 @@
-//! Both networks, trained on the pictures that there are, from floats to infer-core: same answers on every test image.
+//! Both networks, trained on the images that there are, from floats to infer-core: same answers on every test image.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -121,7 +121,7 @@ fn int8_accuracy_stays_within_0_2_points_of_float_and_99_percent_of_answers_agre
         assert!(lost.abs() <= 0.002 + 1e-12, "{name}: float {}, int8 {}", float.score.accuracy, int8.score.accuracy);
         let agreement = float.agreement(&int8);
         assert!(agreement >= 0.99, "{name}: {agreement}");
-        // Far above guessing: a network that says nothing would agree with itself too.
+        // Far above guessing: a network that has learned nothing would agree with itself too.
         assert!(int8.score.accuracy > 0.8, "{name}: {}", int8.score.accuracy);
         assert_eq!(evaluate::int8_on_one_core(&trained.file, &dataset.test).unwrap().classes, int8.classes);
     }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where the tables' folders stand in the repository.
+/// Where the tables' folders are in the repository.
 const FOLDERS: [(&str, &str); 3] =
     [("cli/", "tests/command_line/"), ("tests/", "tests/tests/"), ("src/", "trainer/src/")];
 

@@ -30,7 +30,7 @@ fn dense(outputs: u16) -> Layer {
     Layer::Dense(Dense { outputs, relu: true })
 }
 
-/// Convolutions with a pool, without one, and a pool behind a pool.
+/// Convolutions with a pool, without one, and a pool after a pool.
 fn convolutions() -> Run<'static> {
     Run {
         input: Shape { height: 20, width: 30, channels: 3 },
@@ -94,7 +94,7 @@ fn figures_contain_what_they_are_about() {
     let svg = |kind| figure(kind, &record, &findings).svg();
     let count = |text: &str, part: &str| text.matches(part).count();
 
-    // 20 training pictures, and a line with the class below each.
+    // 20 training images, and a line with the class below each.
     let samples = svg(Kind::Samples);
     assert_eq!(
         (count(&samples, "<image "), count(&samples, ">yes</text>"), count(&samples, ">no</text>")),
@@ -126,13 +126,13 @@ fn figures_contain_what_they_are_about() {
 }
 
 #[test]
-fn without_mistakes_there_is_no_figure_of_them_and_the_page_says_so() {
+fn without_mistakes_there_is_no_figure_of_them_and_a_note_on_the_page() {
     let (_home, record, mut findings) = written(&smallest(), "smallest");
     findings.shown.mistakes.clear();
     findings.answers.iter_mut().for_each(|answer| answer.prediction = answer.truth);
     assert!(figures::draw(Kind::Mistakes, &record, &findings).unwrap().is_none());
     let html = page::html(&[(record, findings)]).unwrap();
-    assert!(html.contains("right on every one of the 16 test pictures") && !html.contains("Most frequent confusions"));
+    assert!(html.contains("right on every one of the 16 test images") && !html.contains("Most frequent confusions"));
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn curves_of_several_runs_have_a_color_and_a_name_each() {
 
     let seven: Vec<&RunRecord> = runs.iter().cycle().take(7).collect();
     let error = curves::draw(&seven).err().unwrap().to_string();
-    assert_eq!(error, "7 runs are too many to tell apart in one figure; name at most 6");
+    assert_eq!(error, "7 runs are too many to distinguish in one figure; name at most 6");
 }
 
 #[test]
@@ -212,14 +212,14 @@ fn the_page_needs_nothing_beside_it_and_knows_light_and_dark() {
 }
 
 #[test]
-fn the_page_says_what_was_trained_on_what_and_what_came_out() {
+fn the_page_reports_what_was_trained_on_what_and_what_came_out() {
     let (home, record, findings) = written(&smallest(), "smallest");
     let accuracy = format!("{:.4}", record.metrics.int8.scores.test.accuracy);
     let html = page::html(&[(record, findings)]).unwrap();
     let model = home.path().join("smallest/model.bin");
     for part in [
         "<h1>odd on answers</h1>",
-        "trained on 20 pictures of 9x7x1",
+        "trained on 20 images of 9x7x1",
         "1 epoch of 1.5 s, epoch 1 kept",
         &accuracy,
         "<td>dense 2</td>",
@@ -258,7 +258,7 @@ fn quantization_errors_are_measured_between_the_same_values_of_both_models() {
     let (_home, record, findings) = written(&convolutions(), "convolutions");
     assert!(
         record.config.calibration.iter().any(|layer| layer.channel_order.windows(2).any(|pair| pair[0] > pair[1])),
-        "channels of the file stand in another order, or this proves nothing"
+        "channels of the file are in another order, or this proves nothing"
     );
     let layers: Vec<usize> = findings.shown.quantization_error.iter().map(|error| error.layer).collect();
     // The convolution in front is one operation with the first pool.
@@ -295,14 +295,14 @@ fn broken_and_missing_files_are_named_with_what_to_do() {
         ("answers.csv", None, &["answers.csv is missing", "trainer report --refresh"]),
         ("report.json", None, &["report.json is missing", "trainer report --refresh"]),
         ("answers.csv", Some(&format!("{answers}0,0,2,0.5\n")), &["answers.csv: line 2", "of 2 classes", "--refresh"]),
-        ("answers.csv", Some(answers), &["report.json: a mistake is test picture", "answers.csv has 0"]),
+        ("answers.csv", Some(answers), &["report.json: a mistake is test image", "answers.csv has 0"]),
         ("report.json", Some("[]"), &["report.json: ", "--refresh"]),
         ("weights.safetensors", None, &["weights.safetensors: ", "No such file"]),
     ];
     for (file, contents, expected) in cases {
         let message = message(file, contents);
         for part in expected {
-            assert!(message.contains(part), "{file}: {message:?} does not say {part:?}");
+            assert!(message.contains(part), "{file}: {message:?} does not contain {part:?}");
         }
     }
     drop(record);
@@ -313,7 +313,7 @@ fn figures_that_are_no_numbers_are_read_again_and_the_run_has_its_page() {
     let (home, record, findings) = written(&convolutions(), "run");
     let directory = RunDirectory::open(&home.path().join("run"));
     let (mut metrics, mut history) = (directory.read_metrics().unwrap(), directory.read_history().unwrap());
-    // A clock that stood still, and a network whose loss is no number or has no end on some images.
+    // A stopped clock, and a network whose loss is no number or has no end on some images.
     (metrics.seconds_per_epoch, metrics.images_per_second) = (Some(0.0), None);
     (metrics.float.train.loss, metrics.int8.scores.test.loss) = (f64::INFINITY, f64::NAN);
     for epoch in &mut history {
@@ -356,25 +356,25 @@ fn what_older_trainers_wrote_of_a_clock_that_stood_still_is_read() {
 }
 
 #[test]
-fn a_run_that_has_not_come_to_its_end_is_answered_with_how_to_go_on() {
+fn a_run_that_has_not_come_to_its_end_is_answered_with_how_to_resume() {
     let (home, record, _findings) = written(&smallest(), "run");
     let path = home.path().join("run");
-    let says = |error: String, what: &str| {
+    let is_refused = |error: String, what: &str| {
         let run = path.display();
-        assert_eq!(error, format!("{run} has no {what} yet; trainer fit --resume {run} goes on with it"));
+        assert_eq!(error, format!("{run} has no {what} yet; trainer fit --resume {run} resumes it"));
     };
     // As long as this is there the training is not over.
     fs::write(path.join("unfinished"), "").unwrap();
     fs::remove_file(path.join("weights.safetensors")).unwrap();
-    says(record.model().err().unwrap().to_string(), "weights");
+    is_refused(record.model().err().unwrap().to_string(), "weights");
     for name in ["metrics.json", "history.csv"] {
         fs::remove_file(path.join(name)).unwrap();
-        says(RunRecord::read(&path).err().unwrap().to_string(), "results");
+        is_refused(RunRecord::read(&path).err().unwrap().to_string(), "results");
     }
 }
 
 #[test]
-fn refreshing_gives_the_same_findings_and_refuses_other_pictures() {
+fn refreshing_gives_the_same_findings_and_refuses_other_images() {
     let run = convolutions();
     let (home, record, findings) = written(&run, "run");
     fs::remove_file(home.path().join("run/answers.csv")).unwrap();
@@ -383,10 +383,7 @@ fn refreshing_gives_the_same_findings_and_refuses_other_pictures() {
     let mut others = run.pictures();
     others.test = others.test.subset(&[0, 1, 2, 4]);
     let message = record.refresh(&others).unwrap_err().to_string();
-    assert!(
-        message.contains("is not what the run was tested on") && message.contains("of 4 test pictures"),
-        "{message}"
-    );
+    assert!(message.contains("is not what the run was tested on") && message.contains("of 4 test images"), "{message}");
     assert_eq!(record.findings().unwrap(), findings, "what was there is left as it was");
 }
 

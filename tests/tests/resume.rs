@@ -1,4 +1,4 @@
-//! An interrupted training goes on to the very bits that it would have come to.
+//! An interrupted training continues to the very bits that it would have come to.
 
 use std::cell::Cell;
 
@@ -11,7 +11,7 @@ use trainer::train::recipe::Recipe;
 use trainer::train::score::Score;
 use trainer::train::{Checkpoint, CheckpointError, Epoch, FitError, History, Observer, Unfinished, fit, resume};
 
-/// Stops training after so many steps, and keeps where it stood.
+/// Stops training after so many steps, and keeps its state.
 struct Impatient {
     steps_left: Cell<usize>,
     last: Option<Checkpoint>,

@@ -1,4 +1,4 @@
-//! A signature behind a model: what was signed loads, and nothing else does, however well its checksum fits.
+//! A signature after a model: what was signed loads, and nothing else does, however well its checksum fits.
 
 use ed25519_compact::{KeyPair, Seed};
 use infer_core::header::HEADER_LEN;
@@ -49,7 +49,7 @@ fn a_changed_bit_in_any_byte_is_refused_though_the_checksum_is_right() {
 }
 
 #[test]
-fn refusals_say_what_is_missing() {
+fn refusals_name_what_is_missing() {
     let model = tiny::model().file();
     let signed = sign(&model, &keys(1).sk);
     let refuse = |flash: &[u8]| verified(flash, &keys(1).pk).unwrap_err();
@@ -59,7 +59,7 @@ fn refusals_say_what_is_missing() {
     assert_eq!(refuse(&[0xFF; 256]), Refusal::Model(Error::NotAModel));
     assert_eq!(refuse(&[&model[..], &[0; SIGNATURE_LEN]].concat()), Refusal::Signature);
     assert_eq!(verified(&signed, &keys(2).pk), Err(Refusal::Signature), "another key");
-    // A shorter length in the header: the signature is of other bytes, and stands elsewhere.
+    // A shorter length in the header: the signature is of other bytes, and is elsewhere.
     let mut shorter = signed.clone();
     shorter[12..16].copy_from_slice(&((model.len() - HEADER_LEN - 1) as u32).to_le_bytes());
     assert_eq!(refuse(&shorter), Refusal::Signature);

@@ -64,7 +64,7 @@ fn training_stops_after_patience_epochs_without_improvement_and_restores_the_bes
     assert_eq!(record.best, [true, false, false, false]);
     let restored = evaluate::float(&model, &dataset.validation).unwrap().score;
     assert_eq!(restored, history.epochs[0].validation);
-    assert_ne!(restored, history.epochs[3].validation, "training went on after the best epoch");
+    assert_ne!(restored, history.epochs[3].validation, "training continued after the best epoch");
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn the_strong_recipe_repeats_itself_to_the_bit() {
 }
 
 #[test]
-fn a_student_learns_what_its_teacher_knows_whatever_its_labels_say() {
+fn a_student_learns_the_answers_of_its_teacher_whatever_its_labels_are() {
     let dataset = small();
     let mut mislabeled = dataset.clone();
     let wrong = dataset.train.labels().iter().map(|label| (label + 1) % 10).collect();
@@ -226,12 +226,12 @@ fn the_order_of_channels_in_the_file_changes_no_logit_and_lets_zeros_meet() {
         dense(10, false),
     ];
     let architecture = Architecture::new("stack".to_owned(), mlp().architecture().input, &stack).unwrap();
-    let (pictures, _) = garments::draw(garments::SEED);
+    let (images, _) = garments::draw(garments::SEED);
     for model in [mlp(), FloatModel::new(architecture, 48).unwrap()] {
-        let ordered = calibrate(&model, &pictures, 48).unwrap();
+        let ordered = calibrate(&model, &images, 48).unwrap();
         let unordered: Vec<Calibration> = ordered.iter().map(|calibration| calibration.range.into()).collect();
         assert_ne!(ordered, unordered);
-        let [ordered, unordered] = [ordered, unordered].map(|calibration| run(&model, &calibration, &pictures));
+        let [ordered, unordered] = [ordered, unordered].map(|calibration| run(&model, &calibration, &images));
         assert_eq!(ordered.logits, unordered.logits);
         assert!(ordered.zero_pairs > unordered.zero_pairs, "{} {}", ordered.zero_pairs, unordered.zero_pairs);
     }
@@ -242,8 +242,8 @@ struct Ran {
     zero_pairs: usize,
 }
 
-/// Ten pictures through the quantized model, and how many pairs of codes were zero on the way.
-fn run(model: &FloatModel, calibration: &[Calibration], pictures: &Images) -> Ran {
+/// Ten images through the quantized model, and how many pairs of codes were zero on the way.
+fn run(model: &FloatModel, calibration: &[Calibration], images: &Images) -> Ran {
     let file =
         QuantizedModel::new(model, calibration).unwrap().encode(&metadata("0\n1\n2\n3\n4\n5\n6\n7\n8\n9")).unwrap();
     let mut arena = vec![0; Header::parse(&file).unwrap().arena_len as usize];
@@ -251,7 +251,7 @@ fn run(model: &FloatModel, calibration: &[Calibration], pictures: &Images) -> Ra
     let mut zero_pairs = 0;
     let logits = (0..10).map(|index| {
         let output = network
-            .classify_traced(&pictures.image(index).unwrap(), |_, codes| {
+            .classify_traced(&images.image(index).unwrap(), |_, codes| {
                 zero_pairs += codes.chunks(2).filter(|pair| pair.iter().all(|&code| code == 0)).count();
             })
             .unwrap();

@@ -30,7 +30,7 @@ fn convolution(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("conv2d + relu + max-pool");
     for (side, channels, out) in [(28, 1, 32), (14, 16, 32)] {
         let shapes = format!("{side}x{side}x{channels} to {out}");
-        // Pictures need no gradient, what comes from a layer does.
+        // Images need no gradient, what comes from a layer does.
         let input_gradient = channels > 1;
         let (x, weight, bias) =
             (random(&[BATCH, side, side, channels]), random(&[out, 3, 3, channels]), random(&[out]));
@@ -87,10 +87,10 @@ fn step(criterion: &mut Criterion) {
         let mut adam = Adam::new(model.variables(), config).unwrap();
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
-                let (pictures, labels) = batch::gather(&images, &indices).unwrap();
+                let (inputs, labels) = batch::gather(&images, &indices).unwrap();
                 adam.step(
                     &model
-                        .loss_and_gradients(&pictures, Targets::Labels(labels.to_vec1().unwrap()), None)
+                        .loss_and_gradients(&inputs, Targets::Labels(labels.to_vec1().unwrap()), None)
                         .unwrap()
                         .gradients,
                 )

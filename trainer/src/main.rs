@@ -45,7 +45,7 @@ use trainer::support::tensor_error::one_line;
 #[global_allocator]
 static ALLOCATOR: cli::allocator::OrExit = cli::allocator::OrExit;
 
-/// Takes image classifiers from pictures to microcontrollers.
+/// Takes image classifiers from images to microcontrollers.
 #[derive(Parser)]
 #[command(name = "trainer", version, arg_required_else_help = true, max_term_width = 100)]
 struct Arguments {
@@ -65,7 +65,7 @@ enum Command {
     Frames(cli::frames::Frames),
     /// Show what a model file holds, or what quantization costs a run
     Inspect(cli::inspect::Inspect),
-    /// Say what pictures show, with a model file, as the chip would
+    /// Say what images show, with a model file, as the chip would
     Predict(cli::predict::Predict),
     /// List the built-in networks, print the TOML file of one, or check a file of your own
     Models(cli::models::Models),
@@ -112,7 +112,7 @@ impl Usage {
 fn main() -> ExitCode {
     let command = arguments().command;
     if let Err(error) = check_line_breaks(&command) {
-        cli::output::complain_of(&error);
+        cli::output::print_error(&error);
         return ExitCode::from(2);
     }
     cli::interrupt::outlive_file_limits();
@@ -138,11 +138,11 @@ fn main() -> ExitCode {
         // Whoever read the output has seen enough.
         return ExitCode::SUCCESS;
     }
-    cli::output::complain_of(&message(&error));
+    cli::output::print_error(&message(&error));
     if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }
 
-/// The command line; where it is wrong, or asks for help, clap prints why and ends the program.
+/// The command line; where it is wrong, or requests help, clap prints why and ends the program.
 fn arguments() -> Arguments {
     let Err(error) = Arguments::try_parse() else { return Arguments::parse() };
     // It quotes what it was given, which may be the names of files: once more with what a terminal shows of these.
@@ -162,11 +162,11 @@ fn check_line_breaks(command: &Command) -> Result<(), String> {
 
 /// The error and its causes, those left out that it has quoted already.
 fn message(error: &anyhow::Error) -> String {
-    let said =
+    let text =
         |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref().map_or_else(|| cause.to_string(), one_line);
-    error.chain().map(said).fold(String::new(), |message, cause| match message.as_str() {
+    error.chain().map(text).fold(String::new(), |message, cause| match message.as_str() {
         "" => cause,
-        said if said.contains(&cause) => message,
+        quoted if quoted.contains(&cause) => message,
         _ => format!("{message}: {cause}"),
     })
 }

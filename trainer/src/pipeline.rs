@@ -20,7 +20,7 @@ use crate::support::tensor_error::one_line;
 use crate::support::text::hexadecimal;
 use crate::train::evaluate::{self, Answers, EvaluateError};
 use crate::train::score::{Estimate, Score};
-use crate::train::selection::Selection;
+use crate::train::selection::EpochSelection;
 use crate::train::teacher::Teacher;
 use crate::train::{self, Checkpoint, Epoch, FitError, History, Unfinished};
 
@@ -43,12 +43,12 @@ pub trait Observer {
     /// After each epoch, those of fine-tuning included.
     fn epoch(&mut self, epoch: &Epoch, is_best: bool);
 
-    /// Whether training is to stop here; asked after each step.
+    /// Whether training is to stop here; called after each step.
     fn is_interrupted(&self) -> bool {
         false
     }
 
-    /// Where training stands, for [`Pipeline::run`] to resume it: after each epoch, and where it was interrupted.
+    /// The state of a training, for [`Pipeline::run`] to resume it: after each epoch, and where it was interrupted.
     fn unfinished(&mut self, _: &Unfinished) {}
 
     /// The main training is over. Not called where that was resumed after it.
@@ -60,7 +60,7 @@ pub trait Observer {
     /// Fine-tuning begins, with this history before it.
     fn tuning(&mut self, _: &History) {}
 
-    /// Fine-tuning is over; `None` where the recipe asks for none.
+    /// Fine-tuning is over; `None` where the recipe has none.
     fn tuned(&mut self, _: &History, _: Option<Gain>) {}
 
     /// The weights are final. What follows may still fail.
@@ -116,7 +116,7 @@ pub enum PipelineError {
 }
 
 impl Pipeline<'_> {
-    /// Runs to the end, or until it is interrupted, from where it stood; `None` where it was interrupted before there was a
+    /// Runs to the end, or until it is interrupted, from its state; `None` where it was interrupted before there was a
     /// model. An interrupted training is calibrated and exported too, and not tuned.
     ///
     /// # Errors
@@ -187,10 +187,10 @@ impl Outcome {
         Ok(metrics)
     }
 
-    /// Whether the validation images tell the epochs apart.
+    /// Whether the validation images distinguish the epochs.
     #[must_use]
-    pub fn selection(&self, dataset: &Dataset) -> Option<Selection> {
-        Selection::of(&self.history.epochs, self.history.best_epoch, dataset.validation.len())
+    pub fn selection(&self, dataset: &Dataset) -> Option<EpochSelection> {
+        EpochSelection::of(&self.history.epochs, self.history.best_epoch, dataset.validation.len())
     }
 
     fn metrics(&self, dataset: &Dataset, path: PathBuf) -> Result<Metrics, ModelFileError> {
@@ -231,7 +231,7 @@ impl Outcome {
     }
 }
 
-/// Keeps where training stands, and shows it with everything else.
+/// Keeps the state of the training, and shows it with everything else.
 struct Watched<'o> {
     unfinished: Unfinished,
     observer: &'o mut dyn Observer,

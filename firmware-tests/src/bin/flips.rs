@@ -101,7 +101,7 @@ fn flip(model: &mut [u8], bit: usize) {
     }
 }
 
-/// Makes the checksum right, unless it is what was flipped or there are not as many bytes as the header says. Returns the one
+/// Makes the checksum right, unless it is what was flipped or there are not as many bytes as the header states. Returns the one
 /// before it.
 fn repair(model: &mut [u8], flipped: usize) -> Option<[u8; 4]> {
     if (CHECKSUMMED_LEN..HEADER_LEN).contains(&flipped) {

@@ -7,7 +7,7 @@ use trainer::network::Architecture;
 use trainer::run::{RunConfig, Target};
 use trainer::support::text::thousands;
 
-use super::console::{Console, tell};
+use super::console::{Console, console_line};
 use super::named::CHIPS;
 use super::values;
 
@@ -20,7 +20,7 @@ pub struct BudgetFlags {
     /// Flash for the model and the program that runs it, such as 256K or 1M [default: the chip's]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     max_flash: Option<usize>,
-    /// RAM for the arena, a picture and the stack, such as 16K [default: the chip's]
+    /// RAM for the arena, an image and the stack, such as 16K [default: the chip's]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     max_ram: Option<usize>,
 }
@@ -31,7 +31,7 @@ fn size(text: &str) -> Result<usize, String> {
 }
 
 impl BudgetFlags {
-    /// What was asked for; `None` where nothing was.
+    /// What was requested; `None` where nothing was.
     pub fn target(&self) -> Option<Target> {
         let target = Target {
             chip: self.chip.map(|chip| chip.name.clone()),
@@ -41,7 +41,7 @@ impl BudgetFlags {
         (target.flash.is_some() || target.ram.is_some()).then_some(target)
     }
 
-    /// Refuses a network that no chip could run, or not this one; says how much of it is taken.
+    /// Refuses a network that no chip could run, or not this one; prints how much of it is taken.
     pub fn check(&self, architecture: &Architecture, config: &RunConfig, console: &Console) -> Result<()> {
         let footprint = config
             .with_metadata(|metadata| Footprint::of(architecture, metadata))
@@ -59,18 +59,18 @@ impl BudgetFlags {
         }
         let program = budget.program();
         if let Some(chip) = self.chip {
-            tell!(console, "fits {} ({}, {} MHz)", chip.name, chip.core.name, chip.clock);
+            console_line!(console, "fits {} ({}, {} MHz)", chip.name, chip.core.name, chip.clock);
         }
         let lines = [("flash", footprint.flash(program), budget.flash), ("RAM", footprint.ram(program), budget.ram)];
         for (name, needed, available) in lines {
             let available = available.map_or(String::new(), |bytes| format!(" of {:>9}", thousands(bytes)));
-            tell!(console, "{name:<10} {:>10}{available} bytes", thousands(needed));
+            console_line!(console, "{name:<10} {:>10}{available} bytes", thousands(needed));
         }
         if let Some(chip) = self.chip {
             let [best, worst] = chip.estimate(architecture).map(time);
-            tell!(console, "time       {best} to {worst}, estimated, for a picture without zeros");
+            console_line!(console, "time       {best} to {worst}, estimated, for an image without zeros");
         }
-        tell!(console, "");
+        console_line!(console, "");
         Ok(())
     }
 }

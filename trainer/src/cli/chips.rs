@@ -5,9 +5,9 @@ use std::io::Write;
 use anyhow::Result;
 use trainer::export::hardware::chips;
 
-use super::output::say;
+use super::output::print_line;
 
-/// List the chips that fit --chip and inspect know, and where their numbers stand.
+/// List the chips that fit --chip and inspect know, and where their numbers are.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   trainer chips
@@ -19,7 +19,7 @@ impl Chips {
     pub fn run(self) -> Result<()> {
         for chip in chips() {
             let [flash, ram] = [chip.flash, chip.ram].map(|bytes| bytes / 1024);
-            say!(
+            print_line!(
                 "{:<12} {:<8} {:>3} MHz   {flash:>4} KiB of flash   {ram:>3} KiB of RAM\n             {}",
                 chip.name,
                 chip.core.name,

@@ -1,6 +1,6 @@
-//! What a training says: to people, to programs, or to nobody.
+//! What a training prints: for people, for programs, or nothing.
 //!
-//! What cannot be said is no reason to stop training, so nothing here fails before [`Console::close`].
+//! A line that cannot be written is no reason to stop training, so nothing here fails before [`Console::close`].
 
 use std::fmt;
 use std::io::{self, Write};
@@ -13,7 +13,7 @@ use trainer::support::printable::{formatted, in_one_line};
 #[derive(Clone)]
 pub struct Console {
     audience: Audience,
-    /// The first thing that could not be said.
+    /// The first error of writing.
     failure: Arc<Mutex<Option<io::Error>>>,
 }
 
@@ -24,7 +24,7 @@ enum Audience {
     Nobody,
 }
 
-/// Whom a training talks to.
+/// Who reads the output of a training.
 #[derive(clap::Args)]
 pub struct ConsoleFlags {
     /// Print nothing but warnings and errors
@@ -36,7 +36,7 @@ pub struct ConsoleFlags {
 }
 
 impl ConsoleFlags {
-    /// The console that they ask for.
+    /// The console that they request.
     pub fn console(&self) -> Console {
         let audience = match (self.quiet, self.json) {
             (true, _) => Audience::Nobody,
@@ -73,9 +73,9 @@ impl Console {
         }
     }
 
-    /// A reader that has gone away has seen enough; everything else is kept, to be told in the end.
-    fn keep(&self, said: io::Result<()>) {
-        if let Err(error) = said
+    /// A reader that has gone away has seen enough; everything else is kept, to be reported in the end.
+    fn keep(&self, written: io::Result<()>) {
+        if let Err(error) = written
             && error.kind() != io::ErrorKind::BrokenPipe
             && let Ok(mut failure) = self.failure.lock()
         {
@@ -86,17 +86,17 @@ impl Console {
     /// The first failure.
     ///
     /// # Errors
-    /// What the system said then.
+    /// The error of the system.
     pub fn close(&self) -> io::Result<()> {
         let failure = self.failure.lock().ok().and_then(|mut failure| failure.take());
         failure.map_or(Ok(()), Err)
     }
 }
 
-/// Says a line to people.
-macro_rules! tell {
+/// Prints a line for people.
+macro_rules! console_line {
     ($console:expr, $format:literal $($argument:tt)*) => {
         $console.line($format, format_args!($format $($argument)*))
     };
 }
-pub(crate) use tell;
+pub(crate) use console_line;

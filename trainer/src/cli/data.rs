@@ -1,4 +1,4 @@
-//! Which pictures `fit` and `eval` work on: their flags, and the way from them to a data set.
+//! Which images `fit` and `eval` work on: their flags, and the way from them to a data set.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use trainer::network::{Architecture, ArchitectureError, Template};
 use trainer::run::RunDirectory;
 use trainer::support::whole_file;
 
-use super::console::{Console, tell};
+use super::console::{Console, console_line};
 use super::output::warn;
 use super::unreadable::{Skipped, UnreadableFlags};
 use super::values::{self, background, fraction};
@@ -21,7 +21,7 @@ use crate::Usage;
 /// The data sets that have a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum DatasetName {
-    /// Zalando's Fashion-MNIST; an error where it cannot be had
+    /// Zalando's Fashion-MNIST; an error where it is not available
     FashionMnist,
     /// The built-in set of drawn garments
     Garments,
@@ -36,14 +36,14 @@ impl From<DatasetName> for DatasetChoice {
     }
 }
 
-/// How pictures are brought to the size of the input.
+/// How images are brought to the size of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum ResizeMode {
     /// Scale both sides, each by its own factor
     Stretch,
     /// Scale until the whole image is inside, in the middle of the background
     Fit,
-    /// Scale until the input is full, and cut off what stands out
+    /// Scale until the input is full, and cut off what reaches out
     Crop,
 }
 
@@ -60,17 +60,17 @@ impl From<ResizeMode> for Resize {
 /// What to train on.
 #[derive(clap::Args)]
 pub struct TrainingData {
-    /// Data set; by default Fashion-MNIST, or the built-in garments where it cannot be had
+    /// Data set; by default Fashion-MNIST, or the built-in garments where it is not available
     #[arg(long, value_enum, conflicts_with = "data")]
     dataset: Option<DatasetName>,
     /// Directory of your own data: a folder per class of images (in train, val and test, or without
     /// these), or IDX files (plain or gzip)
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Input of the network, such as 28x28x1 (gray) or 32x32x3 (RGB); by default the pictures' own size
+    /// Input of the network, such as 28x28x1 (gray) or 32x32x3 (RGB); by default the images' own size
     #[arg(long, value_name = "HxWxC", value_parser = input)]
     input: Option<Shape>,
-    /// How pictures are brought to that size [default: stretch]
+    /// How images are brought to that size [default: stretch]
     #[arg(long, value_enum, requires = "input")]
     resize: Option<ResizeMode>,
     /// What shows through where images are transparent, and around them with --resize fit: black, white, another name of a
@@ -148,7 +148,7 @@ impl TrainingData {
         self.data.as_ref().map(absolute).transpose()
     }
 
-    /// Loads the images, says which they are, keeps them in `runs` where they are too many for memory, and makes an architecture
+    /// Loads the images, prints which they are, keeps them in `runs` where they are too many for memory, and makes an architecture
     /// for images of their shape and number of classes.
     pub fn load(
         &self,
@@ -191,7 +191,7 @@ impl TrainingData {
             warn(&format!("NOTE: --background changes nothing: the images of {} are opaque", dataset.name));
         }
         for line in describe(&loaded) {
-            tell!(console, "{line}");
+            console_line!(console, "{line}");
         }
         let shape = dataset.train.shape();
         let side = |side: usize| u16::try_from(side).with_context(|| format!("images of {shape} are too large"));
@@ -201,7 +201,7 @@ impl TrainingData {
         let architecture = template.architecture(shape, classes).map_err(|error| match error {
             ArchitectureError::Classes { .. } => anyhow::Error::from(error),
             error => anyhow::Error::from(error).context(format!(
-                "model {} does not take pictures of {shape}; give another --input or --model",
+                "model {} does not take images of {shape}; give another --input or --model",
                 template.name
             )),
         })?;
@@ -210,7 +210,7 @@ impl TrainingData {
 }
 
 impl TestData {
-    /// Loads the pictures that a model is tested on, through the model's own preprocessing.
+    /// Loads the images that a model is tested on, through the model's own preprocessing.
     pub fn load(&self, model: &Path, metadata: &Metadata<'_>, input: Shape) -> Result<TestSet> {
         let path = &*model.display().to_string();
         let choice = match (self.dataset, metadata.dataset) {
@@ -237,11 +237,11 @@ impl TestData {
             trainer::dataset::load(&Request { choice, environment: Environment::from_process(), storage, ..request })?;
         let dataset = &loaded.dataset;
         if dataset.test.shape() != input.into() {
-            bail!("{path} takes pictures of {input}, but those of {} are {}", dataset.name, dataset.test.shape());
+            bail!("{path} takes images of {input}, but those of {} are {}", dataset.name, dataset.test.shape());
         }
         let known = metadata.class_names().count();
         if known < dataset.class_names.len() {
-            bail!("{path} tells {known} classes apart, but {} has {}", dataset.name, dataset.class_names.len());
+            bail!("{path} distinguishes {known} classes, but {} has {}", dataset.name, dataset.class_names.len());
         }
         loaded.warnings.iter().for_each(|warning| warn(warning));
         Ok(TestSet { loaded, run })
@@ -290,8 +290,8 @@ impl TestData {
 pub fn describe(loaded: &Loaded) -> Vec<String> {
     let Loaded { dataset, origin, .. } = loaded;
     let mut lines = vec![format!("data       {} ({} classes), {origin}", dataset.name, dataset.class_names.len())];
-    if let Preprocessing::Pictures { conversion, .. } = dataset.preprocessing {
-        lines.push(format!("pictures   {conversion}"));
+    if let Preprocessing::Converted { conversion, .. } = dataset.preprocessing {
+        lines.push(format!("images     {conversion}"));
     }
     let parts = [("train", &dataset.train), ("validation", &dataset.validation), ("test", &dataset.test)];
     for (name, images) in parts.into_iter().filter(|(_, images)| !images.is_empty()) {

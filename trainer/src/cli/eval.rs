@@ -18,7 +18,7 @@ use trainer::train::score::Estimate;
 
 use super::data::{TestData, TestSet, describe};
 use super::mistakes::{self, Mistake, MistakeFlags};
-use super::output::{say, say_json, warn};
+use super::output::{print_json, print_line, warn};
 use super::tested::Test;
 
 /// Classify the test images with a model file, as the chip would.
@@ -46,13 +46,13 @@ pub struct Eval {
 
 /// What `--json` prints.
 #[derive(Serialize)]
-struct Report<'a> {
+struct Evaluation<'a> {
     model: String,
     architecture: &'a str,
     trained_on: &'a str,
     dataset: &'a str,
     images: usize,
-    /// What is known of these images; nothing is said of named sets, whose test images are always the same.
+    /// What is known of these images; nothing is printed about named sets, whose test images are always the same.
     tested: Option<&'a Tested>,
     #[serde(flatten)]
     score: Estimate,
@@ -132,7 +132,7 @@ impl Eval {
         let images_per_second = rate(test.len(), start.elapsed().as_secs_f64());
         let names: Vec<&str> = metadata.class_names().collect();
         let confusion = answers.confusion(test, names.len());
-        let report = Report {
+        let report = Evaluation {
             model: path.clone(),
             architecture: metadata.architecture,
             trained_on: metadata.dataset,
@@ -149,30 +149,30 @@ impl Eval {
             mistakes: self.single.gather(&bytes, &loaded, &names)?,
         };
         if self.json {
-            return say_json(&report);
+            return print_json(&report);
         }
         for line in describe(&loaded) {
-            say!("{line}");
+            print_line!("{line}");
         }
         if let Some(claim) = claim {
             for line in claim.lines().lines() {
-                say!("{line}");
+                print_line!("{line}");
             }
         }
         report.print()
     }
 }
 
-impl Report<'_> {
+impl Evaluation<'_> {
     fn print(&self) -> Result<()> {
-        say!("model      {} ({}, trained on {})", self.model, self.architecture, self.trained_on);
+        print_line!("model      {} ({}, trained on {})", self.model, self.architecture, self.trained_on);
         let interval = Interval::of_few(self.score.accuracy, self.images)
             .map_or_else(String::new, |interval| format!(", 95% interval {interval}"));
-        say!("accuracy   {:.4} of {} test images{interval}", self.score.accuracy, self.images);
-        say!("loss       {:.4}", self.score.loss);
+        print_line!("accuracy   {:.4} of {} test images{interval}", self.score.accuracy, self.images);
+        print_line!("loss       {:.4}", self.score.loss);
         let cores = if self.cores == 1 { "one core".to_owned() } else { format!("{} cores", self.cores) };
         let speed = shown(self.images_per_second, 0);
-        say!("speed      {speed} images/s on {cores}, {} kernels\n", self.kernels);
+        print_line!("speed      {speed} images/s on {cores}, {} kernels\n", self.kernels);
         let widest = self.classes.iter().map(|class| class.name.chars().count()).max().unwrap_or(0).max(5);
         let percent = |share: Option<f64>| share.map_or("-".to_owned(), |share| format!("{:.1}%", 100.0 * share));
         let few = self.classes.iter().any(|class| class.given.min(class.images) < ENOUGH);
@@ -182,13 +182,13 @@ impl Report<'_> {
             _ => String::new(),
         };
         let head = if few { format!("  {:<8}", "95%") } else { String::new() };
-        say!("    {:<widest$}  precision{head}  recall{}", "class", head.trim_end());
+        print_line!("    {:<widest$}  precision{head}  recall{}", "class", head.trim_end());
         for (index, class) in self.classes.iter().enumerate() {
             let (precision, recall) = (percent(class.precision), percent(class.recall));
             let of_precision = interval(class.precision_interval, class.given);
             let of_recall = interval(class.recall_interval, class.images);
             let row = format!("{precision:>9}{of_precision}  {recall:>6}{of_recall}");
-            say!("{index:>3} {:<widest$}  {}", class.name, row.trim_end());
+            print_line!("{index:>3} {:<widest$}  {}", class.name, row.trim_end());
         }
         if self.classes.len() > SHOWN_CLASSES {
             self.print_confusions()?
@@ -200,14 +200,14 @@ impl Report<'_> {
 
     /// A row and a column for each class, of few.
     fn print_matrix(&self, widest: usize) -> Result<()> {
-        say!("\nconfusion: a row per true class, a column per predicted one");
+        print_line!("\nconfusion: a row per true class, a column per predicted one");
         let most = self.confusions.iter().map(|entry| entry.count).max().unwrap_or(0);
         let cell = most.to_string().len().max(3) + 1;
         let header: String = (0..self.classes.len()).map(|index| format!("{index:>cell$}")).collect();
-        say!("    {:<widest$}{header}", "");
+        print_line!("    {:<widest$}{header}", "");
         for (index, (class, row)) in self.classes.iter().zip(self.confusion.iter().flatten()).enumerate() {
             let row: String = row.iter().map(|count| format!("{count:>cell$}")).collect();
-            say!("{index:>3} {:<widest$}{row}", class.name);
+            print_line!("{index:>3} {:<widest$}{row}", class.name);
         }
         Ok(())
     }
@@ -219,11 +219,11 @@ impl Report<'_> {
         // Stable: of equals the first class comes first.
         mistakes.sort_by_key(|entry| Reverse(entry.count));
         let listed = mistakes.len().min(SHOWN_CLASSES);
-        say!("\nconfusion: the {listed} most frequent of {} (--json has all)", thousands(mistakes.len()));
-        say!("images  class, taken for");
+        print_line!("\nconfusion: the {listed} most frequent of {} (--json has all)", thousands(mistakes.len()));
+        print_line!("images  class, taken for");
         let name = |class: usize| self.classes.get(class).map_or("?", |class| class.name);
         for Confused { truth, prediction, count } in mistakes.into_iter().take(listed) {
-            say!("{count:>6}  {} {}, taken for {} {}", truth, name(*truth), prediction, name(*prediction));
+            print_line!("{count:>6}  {} {}, taken for {} {}", truth, name(*truth), prediction, name(*prediction));
         }
         Ok(())
     }

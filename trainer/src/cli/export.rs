@@ -11,7 +11,7 @@ use trainer::support::whole_file::{is_stream, write_whole};
 use trainer::train::evaluate;
 
 use super::calibration::CalibrationName;
-use super::output::{complain, say};
+use super::output::{print_line, print_message};
 use super::run_data;
 
 /// Export the model of an earlier run, without training again.
@@ -25,10 +25,10 @@ pub struct Export {
     /// Where to write the model file
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Calibrate again, on the pictures of the run; without this the file is the run's own
+    /// Calibrate again, on the images of the run; without this the file is the run's own
     #[arg(long, value_enum, value_name = "METHOD")]
     calibration: Option<CalibrationName>,
-    /// Directory of the pictures or IDX files that the run was trained on [default: found as fit finds it]
+    /// Directory of the images or IDX files that the run was trained on [default: found as fit finds it]
     #[arg(long, value_name = "DIR", requires = "calibration")]
     data: Option<PathBuf>,
 }
@@ -48,7 +48,7 @@ impl Export {
         };
         write_whole(&self.out, &bytes)?;
         let header = infer_core::Header::parse(&bytes)?;
-        self.tell(&format!(
+        self.print(&format!(
             "exported   {}: {} bytes of flash, {} bytes of arena",
             self.out.display(),
             thousands(bytes.len()),
@@ -57,11 +57,11 @@ impl Export {
     }
 
     /// Says a line, but not into the pipe that the model may go into.
-    fn tell(&self, line: &str) -> Result<()> {
+    fn print(&self, line: &str) -> Result<()> {
         if is_stream(&self.out) {
-            complain(line);
+            print_message(line);
         } else {
-            say!("{line}");
+            print_line!("{line}");
         }
         Ok(())
     }
@@ -72,7 +72,7 @@ impl Export {
         let dataset = run_data::load(&self.run, &config, self.data.as_deref(), None, false)?;
         let Chosen { quantized, choice, .. } =
             choose(&model, &dataset.train, &dataset.validation, config.seed, calibration.methods())?;
-        self.tell(&choice.to_string())?;
+        self.print(&choice.to_string())?;
         // The file states its own accuracy, so it is encoded once to be measured and once to be kept.
         let int8 = evaluate::int8(&config.encode(&quantized)?, &dataset.test)?;
         config.accuracies.int8_test = Some(int8.score.accuracy as f32);

@@ -14,7 +14,7 @@ use trainer::train::recipe::{Augment, Recipe};
 
 use super::budget::BudgetFlags;
 use super::calibration::CalibrationName;
-use super::console::{ConsoleFlags, tell};
+use super::console::{ConsoleFlags, console_line};
 use super::data::{TrainingData, ValidationSplit};
 use super::interrupt::Interrupt;
 use super::named::{MODELS, RECIPES, is_path, named_or_file};
@@ -102,7 +102,7 @@ fn settled(flag: Arg) -> Arg {
 }
 
 impl Fit {
-    /// From pictures to a model file.
+    /// From images to a model file.
     pub fn run(self) -> Result<()> {
         self.check_paths()?;
         self.check_out()?;
@@ -117,10 +117,10 @@ impl Fit {
             None => self.begin()?,
         };
         // Before this there is nothing to be kept: an interrupt ends the program as it ends any other.
-        run.train(&Interrupt::listen()?)
+        run.train(&Interrupt::install()?)
     }
 
-    /// That the run will not stand among the images: there it would be taken for a class, by the next training and by `eval`.
+    /// That the run will not be among the images: there it would be taken for a class, by the next training and by `eval`.
     fn check_out(&self) -> Result<()> {
         let Some(data) = self.data.data.as_deref().filter(|data| !holds_idx_files(data)) else { return Ok(()) };
         let out = self.out.as_deref().unwrap_or(Path::new(RUNS));
@@ -158,11 +158,11 @@ impl Fit {
             teachers.check(&dataset)?;
         }
         recipe.check_batch(&architecture, dataset.train.len()).map_err(Usage::error)?;
-        tell!(console, "");
+        console_line!(console, "");
         for line in architecture.to_string().lines() {
-            tell!(console, "{line}");
+            console_line!(console, "{line}");
         }
-        tell!(console, "");
+        console_line!(console, "");
 
         let config = RunConfig {
             data_dir: self.data.directory()?,
@@ -214,11 +214,11 @@ impl Fit {
         }
     }
 
-    /// Of images that nobody here knows it is the user who has to say whether they may be mirrored: a built-in recipe that does
-    /// so unasked says so.
+    /// Of images that nobody here knows it is the user who has to decide whether they may be mirrored: a built-in recipe that does
+    /// so by default prints a note.
     fn note_flips(&self, recipe: &Recipe) {
-        let is_asked = self.flip || self.no_flip || is_path(&self.recipe);
-        if self.data.data.is_some() && recipe.augment.flip > 0.0 && !is_asked {
+        let is_explicit = self.flip || self.no_flip || is_path(&self.recipe);
+        if self.data.data.is_some() && recipe.augment.flip > 0.0 && !is_explicit {
             warn(&format!(
                 "NOTE: recipe {} mirrors images left for right, which harms classes that have a left and a right (letters, digits, \
                  arrows): --no-flip leaves that out, --flip does it without this note",
@@ -227,7 +227,7 @@ impl Fit {
         }
     }
 
-    /// What a run's files say of others they say in JSON, which has no way to name some.
+    /// What a run's files hold about others is in JSON, which has no way to name some.
     fn check_paths(&self) -> Result<()> {
         let paths = [&self.out, &self.export, &self.data.data, &self.resume].into_iter().flatten().chain(&self.teacher);
         for path in paths {

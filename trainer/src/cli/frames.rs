@@ -9,7 +9,7 @@ use trainer::support::text::thousands;
 use trainer::support::whole_file::{is_stream, replace_whole, write_whole};
 
 use super::data::TestData;
-use super::output::{complain, say, warn};
+use super::output::{print_line, print_message, warn};
 use super::values::at_least_one;
 
 /// Write test images as a model takes them, for firmware to classify.
@@ -18,7 +18,7 @@ use super::values::at_least_one;
   trainer frames birds.bin --data birds
   trainer frames birds.bin --data new-birds --all --count 20 --out new.frames
 
-firmware-example shows what a model says of them:
+firmware-example shows the answers of a model to them:
   cd firmware-example && THIMBLE_MODEL=../birds.bin THIMBLE_FRAMES=../new.frames cargo run --release")]
 pub struct Frames {
     /// The model file
@@ -69,9 +69,9 @@ impl Frames {
         );
         // Not into the pipe that the frames may go into.
         if is_stream(&out) {
-            complain(&line);
+            print_message(&line);
         } else {
-            say!("{line}");
+            print_line!("{line}");
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use trainer::quantize::Report;
 use trainer::run::RunDirectory;
 use trainer::support::text::thousands;
 
-use super::output::{say, say_json, significant};
+use super::output::{print_json, print_line, significant};
 use super::{quantization, run_data};
 use crate::Usage;
 use trainer::export::hardware::time;
@@ -32,7 +32,7 @@ pub struct Inspect {
     /// Measure on the validation images what the codes of each layer cost; PATH is the directory of a run
     #[arg(long)]
     quantization: bool,
-    /// Directory of the pictures or IDX files that the run was trained on [default: found as fit finds it]
+    /// Directory of the images or IDX files that the run was trained on [default: found as fit finds it]
     #[arg(long, value_name = "DIR", requires = "quantization")]
     data: Option<PathBuf>,
     /// Print JSON
@@ -45,7 +45,7 @@ impl Inspect {
     pub fn run(self) -> Result<()> {
         match (self.quantization, self.path.is_dir()) {
             (true, false) if self.path.exists() => Err(Usage::error(anyhow!(
-                "{} is a file; --quantization asks for the directory of a run, with the float weights in it",
+                "{} is a file; --quantization needs the directory of a run, with the float weights in it",
                 self.path.display()
             ))),
             (true, _) => self.report(),
@@ -64,7 +64,7 @@ impl Inspect {
         let name = path.display().to_string();
         let listing = Listing::new(bytes).with_context(|| name.clone())?;
         if self.json {
-            return say_json(&listing);
+            return print_json(&listing);
         }
         print_file(&name, &listing)?;
         print_metadata(&listing.metadata)?;
@@ -81,21 +81,21 @@ impl Inspect {
         let dataset = run_data::load(&self.path, &config, self.data.as_deref(), None, self.json)?;
         let report = Report::new(&model, &config.calibration, &file, &dataset.validation)?;
         if self.json {
-            return say_json(&report);
+            return print_json(&report);
         }
-        say!("run        {} ({}, trained on {})", self.path.display(), config.model, config.dataset);
+        print_line!("run        {} ({}, trained on {})", self.path.display(), config.model, config.dataset);
         if let Some(choice) = &config.calibration_choice {
-            say!("{choice}");
+            print_line!("{choice}");
         }
         quantization::print(&report)
     }
 }
 
 fn print_file(name: &str, listing: &Listing) -> Result<()> {
-    say!("model           {name}");
-    say!("format          version {}, CRC-32 {:08x}", listing.format_version, listing.crc32);
-    if listing.bytes_behind > 0 {
-        say!("behind it       {} bytes that are not the model's", thousands(listing.bytes_behind));
+    print_line!("model           {name}");
+    print_line!("format          version {}, CRC-32 {:08x}", listing.format_version, listing.crc32);
+    if listing.bytes_after > 0 {
+        print_line!("after it        {} bytes that are not the model's", thousands(listing.bytes_after));
     }
     Ok(())
 }
@@ -104,19 +104,19 @@ fn print_metadata(metadata: &MetadataListing) -> Result<()> {
     let accuracy = |accuracy: Option<f32>| {
         accuracy.map_or("not known".to_owned(), |accuracy| format!("{accuracy:.4} of the test images"))
     };
-    say!("trainer         {}", metadata.trainer);
-    say!("architecture    {}", metadata.architecture);
-    say!("trained on      {}", metadata.dataset);
-    say!("preprocessing   {}", metadata.preprocessing);
-    say!("accuracy        {} in float", accuracy(metadata.float_test_accuracy));
-    say!("                {} as it is", accuracy(metadata.int8_test_accuracy));
+    print_line!("trainer         {}", metadata.trainer);
+    print_line!("architecture    {}", metadata.architecture);
+    print_line!("trained on      {}", metadata.dataset);
+    print_line!("preprocessing   {}", metadata.preprocessing);
+    print_line!("accuracy        {} in float", accuracy(metadata.float_test_accuracy));
+    print_line!("                {} as it is", accuracy(metadata.int8_test_accuracy));
     for (index, line) in wrapped(&metadata.class_names, COLUMNS - 16).iter().enumerate() {
-        say!("{:<16}{line}", if index == 0 { "classes" } else { "" });
+        print_line!("{:<16}{line}", if index == 0 { "classes" } else { "" });
     }
     Ok(())
 }
 
-/// Names behind each other, in lines of at most so many characters where a name is not longer by itself.
+/// Names one after another, in lines of at most so many characters where a name is not longer by itself.
 fn wrapped(names: &[String], columns: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for (index, name) in names.iter().enumerate() {
@@ -133,23 +133,23 @@ fn wrapped(names: &[String], columns: usize) -> Vec<String> {
 }
 
 fn print_layers(listing: &Listing) -> Result<()> {
-    say!("\n{:<32}{:>12}{:>12}{:>13}{:>11}", "layer", "output", "parameters", "MACs", "flash");
-    say!("{:<32}{:>12}{:>36}", "header, names, input", listing.input.shape, thousands(listing.preamble_bytes));
+    print_line!("\n{:<32}{:>12}{:>12}{:>13}{:>11}", "layer", "output", "parameters", "MACs", "flash");
+    print_line!("{:<32}{:>12}{:>36}", "header, names, input", listing.input.shape, thousands(listing.preamble_bytes));
     for layer in &listing.layers {
         let LayerListing { layer: number, name, output, parameters, macs, flash_bytes, .. } = layer;
         let output = shown(*output);
         let [parameters, macs, flash] = [*parameters, *macs, *flash_bytes].map(thousands);
-        say!("{:<32}{output:>12}{parameters:>12}{macs:>13}{flash:>11}", format!("{number} {name}"));
+        print_line!("{:<32}{output:>12}{parameters:>12}{macs:>13}{flash:>11}", format!("{number} {name}"));
     }
     let [parameters, macs, flash] = [listing.parameters, listing.macs, listing.flash_bytes].map(thousands);
-    say!("{:<44}{parameters:>12}{macs:>13}{flash:>11}", "total");
+    print_line!("{:<44}{parameters:>12}{macs:>13}{flash:>11}", "total");
     Ok(())
 }
 
 fn print_scales(listing: &Listing) -> Result<()> {
-    say!("\n{:<32}{:>10}{:>11}{:>6}{:>21}", "scales", "output", "zero point", "shift", "weights");
+    print_line!("\n{:<32}{:>10}{:>11}{:>6}{:>21}", "scales", "output", "zero point", "shift", "weights");
     let input = &listing.input;
-    say!("{:<32}{:>10}{:>11}", "input", significant(input.scale.into()), input.zero_point);
+    print_line!("{:<32}{:>10}{:>11}", "input", significant(input.scale.into()), input.zero_point);
     for layer in &listing.layers {
         let Some(scales) = &layer.scales else { continue };
         let ScalesListing { output, zero_point, shift, smallest_weight, largest_weight } = *scales;
@@ -159,7 +159,7 @@ fn print_scales(listing: &Listing) -> Result<()> {
         } else {
             significant(largest_weight)
         };
-        say!(
+        print_line!(
             "{:<32}{:>10}{:>11}{:>6}{weights:>21}",
             format!("{} {}", layer.layer, layer.name),
             significant(output.into()),
@@ -174,7 +174,7 @@ fn print_arena(arena: &Arena) -> Result<()> {
     let Arena { bytes, activations, scratch, logits } = *arena;
     let alignment = bytes - activations - scratch - logits;
     let [bytes, activations, scratch] = [bytes, activations, scratch].map(thousands);
-    say!(
+    print_line!(
         "\narena           {bytes} bytes: {activations} for activations, {scratch} for scratch,\n{:<16}{logits} for logits, \
          {alignment} for their alignment",
         ""
@@ -184,7 +184,7 @@ fn print_arena(arena: &Arena) -> Result<()> {
 
 /// Which chips the model fits on; how much is missing where it does not.
 fn print_chips(chips: &[ChipListing]) -> Result<()> {
-    say!("\n{:<12} {:<7} {:>8} {:>14} {:>14}  {}", "chip", "core", "clock", "flash", "RAM", "estimated time");
+    print_line!("\n{:<12} {:<7} {:>8} {:>14} {:>14}  {}", "chip", "core", "clock", "flash", "RAM", "estimated time");
     for listing in chips {
         let share = |Share { needed, available }: Share| match needed.checked_sub(available) {
             Some(missing) if missing > 0 => format!("{}K too much", missing.div_ceil(1024)),
@@ -192,7 +192,7 @@ fn print_chips(chips: &[ChipListing]) -> Result<()> {
         };
         let [best, worst] = listing.estimated_seconds.map(|seconds| time(Duration::from_secs_f64(seconds)));
         let estimate = if listing.fits() { format!("{best} to {worst}") } else { "does not fit".to_owned() };
-        say!(
+        print_line!(
             "{:<12} {:<7} {:>4} MHz {:>14} {:>14}  {estimate}",
             listing.chip,
             listing.core,
@@ -201,9 +201,9 @@ fn print_chips(chips: &[ChipListing]) -> Result<()> {
             share(listing.ram)
         );
     }
-    say!(
-        "Flash: the model and a program that runs it. RAM: arena, picture and stack.\n\
-         Times are estimates, from instructions counted of single layers: for a picture\n\
+    print_line!(
+        "Flash: the model and a program that runs it. RAM: arena, image and stack.\n\
+         Times are estimates, from instructions counted of single layers: for an image\n\
          without zeros, at one and at two cycles an instruction. Others take less."
     );
     Ok(())

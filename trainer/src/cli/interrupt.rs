@@ -1,4 +1,4 @@
-//! Ctrl-C: the first asks a training to end after its step, the second ends the program.
+//! Ctrl-C: the first requests that a training ends after its step, the second ends the program.
 //!
 //! A signal that the process was started to ignore stays ignored: `nohup` ignores SIGHUP, a shell without job control ignores SIGINT in
 //! what it starts with `&`, and a supervisor may ignore SIGTERM.
@@ -8,32 +8,32 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 
-use super::output::complain;
+use super::output::print_message;
 
 /// The exit code of a program that was interrupted: 128 and the number of SIGINT.
 const INTERRUPTED: i32 = 130;
 
 /// Whether the user wants an end.
 pub struct Interrupt {
-    asked: Arc<AtomicBool>,
+    requested: Arc<AtomicBool>,
     announced: Arc<AtomicBool>,
 }
 
 impl Interrupt {
     /// Begins to watch for SIGINT, SIGTERM and SIGHUP, as far as they were not ignored.
-    pub fn listen() -> Result<Self> {
-        let interrupt = Self { asked: Arc::default(), announced: Arc::default() };
+    pub fn install() -> Result<Self> {
+        let interrupt = Self { requested: Arc::default(), announced: Arc::default() };
         interrupt.watch().context("watching for Ctrl-C")?;
         Ok(interrupt)
     }
 
-    /// Whether it was asked for.
-    pub fn is_asked(&self) -> bool {
-        let asked = self.asked.load(Ordering::Relaxed);
-        if asked {
+    /// Whether it was requested.
+    pub fn is_requested(&self) -> bool {
+        let requested = self.requested.load(Ordering::Relaxed);
+        if requested {
             announce(&self.announced);
         }
-        asked
+        requested
     }
 
     #[cfg(unix)]
@@ -47,8 +47,8 @@ impl Interrupt {
             [SIGHUP, SIGINT, SIGTERM].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0).collect();
         for &signal in &signals {
             // In this order: the second signal finds what the first one set.
-            flag::register_conditional_shutdown(signal, INTERRUPTED, Arc::clone(&self.asked))?;
-            flag::register(signal, Arc::clone(&self.asked))?;
+            flag::register_conditional_shutdown(signal, INTERRUPTED, Arc::clone(&self.requested))?;
+            flag::register(signal, Arc::clone(&self.requested))?;
         }
         let mut arrivals = Signals::new(&signals)?;
         let announced = Arc::clone(&self.announced);
@@ -64,9 +64,9 @@ impl Interrupt {
 
     #[cfg(not(unix))]
     fn watch(&self) -> std::io::Result<()> {
-        let (asked, announced) = (Arc::clone(&self.asked), Arc::clone(&self.announced));
+        let (requested, announced) = (Arc::clone(&self.requested), Arc::clone(&self.announced));
         let handler = move || {
-            if asked.swap(true, Ordering::Relaxed) {
+            if requested.swap(true, Ordering::Relaxed) {
                 std::process::exit(INTERRUPTED);
             }
             announce(&announced);
@@ -79,12 +79,12 @@ impl Interrupt {
 fn announce(announced: &AtomicBool) {
     if !announced.swap(true, Ordering::Relaxed) {
         // After what a terminal shows of the key.
-        complain("");
-        complain("interrupted: ends behind this step, keeps what was learned; again: at once");
+        print_message("");
+        print_message("interrupted: ends after this step, keeps what was learned; again: at once");
     }
 }
 
-/// The signals that the process was started to ignore, bit 0 for signal 1. Only Linux tells without `unsafe`; elsewhere none is.
+/// The signals that the process was started to ignore, bit 0 for signal 1. Only Linux reports them without `unsafe`; elsewhere none is.
 #[cfg(unix)]
 fn ignored_signals() -> u64 {
     if cfg!(target_os = "linux") {

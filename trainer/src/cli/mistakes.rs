@@ -11,9 +11,9 @@ use trainer::report::answers::{self, Answer};
 use trainer::support::printable::in_one_line;
 use trainer::support::whole_file::write_whole;
 
-use super::output::say;
+use super::output::print_line;
 
-/// What `eval` tells of single images.
+/// What `eval` prints of single images.
 #[derive(clap::Args)]
 pub struct MistakeFlags {
     /// List the images that got a wrong answer, the most confident first: file, class, answer and its probability
@@ -38,7 +38,7 @@ pub struct Mistake<'n> {
 }
 
 impl MistakeFlags {
-    /// Writes the answers where that is asked for, and returns the mistakes, `None` where they are not.
+    /// Writes the answers where that is requested, and returns the mistakes, `None` where they are not.
     pub fn gather<'n>(&self, model: &[u8], loaded: &Loaded, classes: &[&'n str]) -> Result<Option<Vec<Mistake<'n>>>> {
         if !self.mistakes && self.answers.is_none() {
             return Ok(None);
@@ -71,10 +71,10 @@ fn file(loaded: &Loaded, index: usize) -> String {
 
 /// Prints a line for each.
 pub fn print(mistakes: &[Mistake<'_>]) -> Result<()> {
-    say!("\nmistakes: {}", mistakes.len());
+    print_line!("\nmistakes: {}", mistakes.len());
     for Mistake { file, truth, prediction, probability } in mistakes {
         let [file, truth, prediction] = [file.as_str(), truth, prediction].map(in_one_line);
-        say!("{file}: is {truth}, taken for {prediction} ({:.1}%)", 100.0 * probability);
+        print_line!("{file}: is {truth}, taken for {prediction} ({:.1}%)", 100.0 * probability);
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use trainer::network::{Architecture, Template};
 use trainer::support::text::thousands;
 
 use super::named::{MODELS, is_path, named_or_file};
-use super::output::say;
+use super::output::print_line;
 use crate::Usage;
 
 /// List the built-in networks, print the TOML file of one, or check a file of your own.
@@ -29,23 +29,23 @@ impl Models {
             Some(path) if is_path(path) => {
                 let template = named_or_file("model", path, Template::built_in, Template::from_toml)?;
                 let architecture = template.example().map_err(|error| Usage::error(anyhow!("{path}: {error}")))?;
-                say!("{architecture}");
-                say!("\n{}; fit takes both from the data", counted(&architecture));
+                print_line!("{architecture}");
+                print_line!("\n{}; fit takes both from the data", counted(&architecture));
             }
             Some(name) => write!(std::io::stdout(), "{}", Template::built_in_file(name).map_err(Usage::error)?)?,
             None => {
                 for (name, _) in Template::built_in_files() {
                     let architecture = Architecture::built_in(name)?;
-                    say!(
+                    print_line!(
                         "{name:<6} {:>9} parameters {:>12} multiply-accumulates",
                         thousands(architecture.parameters()),
                         thousands(architecture.macs())
                     );
                     for shaped in &architecture.layers {
-                        say!("         {}", shaped.layer);
+                        print_line!("         {}", shaped.layer);
                     }
                 }
-                say!("\nCounted for images of 28x28x1 and 10 classes; fit takes both from the data.");
+                print_line!("\nCounted for images of 28x28x1 and 10 classes; fit takes both from the data.");
             }
         }
         Ok(())

@@ -48,7 +48,7 @@ pub fn is_path(name: &str) -> bool {
     name.contains(['.', '/', std::path::MAIN_SEPARATOR])
 }
 
-/// What is built in under a name, or, where it looks like the path of a file, what that file says. `what` says whose value the
+/// What is built in under a name, or, where it looks like the path of a file, the content of that file. `what` names whose value the
 /// name is, such as `--model`.
 pub fn named_or_file<T, E: std::error::Error + Send + Sync + 'static>(
     what: &str,

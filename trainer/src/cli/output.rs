@@ -7,18 +7,18 @@ use trainer::support::printable::{message, printable};
 
 /// Prints a line to standard output; a reader that has gone away is an error that `main` takes for a normal end.
 ///
-/// Everything that is printed goes through here, [`say_json`], [`tell`](super::console::tell), [`complain`] or [`warn`], which spell
+/// Everything that is printed goes through here, [`print_json`], [`console_line`](super::console::console_line), [`print_message`] or [`warn`], which spell
 /// out what a terminal would obey, line breaks too where they are not the format's own: see [`trainer::support::printable`].
-macro_rules! say {
+macro_rules! print_line {
     ($format:literal $($argument:tt)*) => {
         writeln!(std::io::stdout(), "{}", trainer::support::printable::formatted($format, &format!($format $($argument)*)))
             .map_err(crate::cli::output::of_standard_output)?
     };
 }
-pub(crate) use say;
+pub(crate) use print_line;
 
 /// Prints a value as JSON in several lines.
-pub fn say_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+pub fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     writeln!(std::io::stdout(), "{}", printable(&serde_json::to_string_pretty(value)?)).map_err(of_standard_output)
 }
 
@@ -34,13 +34,13 @@ pub fn colored(text: &str, color: AnsiColor) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// Says a line on standard error. That nobody can be told is no reason for a program to end.
-pub fn complain(text: &str) {
+/// Writes a line to standard error. That it cannot be written is no reason for a program to end.
+pub fn print_message(text: &str) {
     let _ = writeln!(anstream::stderr(), "{}", message(text));
 }
 
-/// Says an error, on standard error.
-pub fn complain_of(error: &str) {
+/// Writes an error to standard error.
+pub fn print_error(error: &str) {
     let text = for_terminal(&format!("error: {}", message(error)));
     let _ = writeln!(anstream::stderr(), "{}", text.replacen("error:", &colored("error:", AnsiColor::Red), 1));
 }
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn long_messages_break_between_words_and_never_within_one() {
-        let text = "WARNING: 14 validation images cannot tell the epochs apart: hold out more\nof them";
+        let text = "WARNING: 14 validation images cannot distinguish the epochs: hold out more\nof them";
         for columns in 1..100 {
             let lines = in_lines(text, columns);
             assert_eq!(lines.split_whitespace().collect::<Vec<_>>(), text.split_whitespace().collect::<Vec<_>>());

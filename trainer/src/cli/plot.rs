@@ -11,7 +11,7 @@ use trainer::report::{Figure, Findings, Kind, RunRecord};
 use trainer::run::RunDirectory;
 use trainer::support::whole_file::{replace_whole, write_whole};
 
-use super::output::say;
+use super::output::print_line;
 use crate::Usage;
 
 /// Draw the figures of runs as SVG or PNG.
@@ -33,7 +33,7 @@ pub struct Plot {
     /// [default: RUN/figures; of several runs the current directory]
     #[arg(long, value_name = "PATH")]
     out: Option<PathBuf>,
-    /// Format of the files [default: svg, or what the file's name says]
+    /// Format of the files [default: svg, or that of the file's name]
     #[arg(long, value_enum)]
     format: Option<Format>,
 }
@@ -48,7 +48,7 @@ enum Format {
 }
 
 impl Plot {
-    /// Draws what was asked for and says where it is.
+    /// Draws the requested figures and prints where they are.
     pub fn run(self) -> Result<()> {
         let kinds = self.kinds()?;
         let file = self.out.as_deref().filter(|path| extension(path).is_some());
@@ -78,7 +78,7 @@ impl Plot {
         let mut findings = None;
         for kind in kinds {
             let Some(figure) = draw(kind, &runs, &mut findings)? else {
-                say!("nothing    {}: there is nothing to draw", kind.name());
+                print_line!("nothing    {}: there is nothing to draw", kind.name());
                 continue;
             };
             let path = match file {
@@ -92,17 +92,17 @@ impl Plot {
                 Format::Svg => write(&path, figure.svg().as_bytes())?,
                 Format::Png => write(&path, &figure.png()?)?,
             }
-            say!("wrote      {}", path.display());
+            print_line!("wrote      {}", path.display());
         }
         Ok(())
     }
 
     fn kinds(&self) -> Result<Vec<Kind>> {
-        let is_asked_for = |kind: &Kind| self.figure.iter().any(|name| name == kind.name());
+        let is_requested = |kind: &Kind| self.figure.iter().any(|name| name == kind.name());
         match (self.runs.len(), self.figure.is_empty()) {
             (1, true) => Ok(Kind::ALL.to_vec()),
             (_, true) => Ok(vec![Kind::Curves]),
-            (1, false) => Ok(Kind::ALL.into_iter().filter(is_asked_for).collect()),
+            (1, false) => Ok(Kind::ALL.into_iter().filter(is_requested).collect()),
             (_, false) if self.figure.iter().all(|name| name == Kind::Curves.name()) => Ok(vec![Kind::Curves]),
             (_, false) => {
                 Err(Usage::error(anyhow!("of several runs there are curves only; name one run for its other figures")))
@@ -110,13 +110,13 @@ impl Plot {
         }
     }
 
-    /// What `--format` says, and the file's name if there is one; they must not disagree.
+    /// The format by `--format` the file's name if there is one; they must not disagree.
     fn format(&self, file: Option<&Path>) -> Result<Format> {
         match (file.and_then(extension), self.format) {
-            (Some(named), Some(asked)) if named != asked => Err(Usage::error(anyhow!(
-                "--out ends in .{}, but --format asks for {}",
+            (Some(named), Some(format)) if named != format => Err(Usage::error(anyhow!(
+                "--out ends in .{}, but --format is {}",
                 named.extension(),
-                asked.extension()
+                format.extension()
             ))),
             (Some(format), _) | (None, Some(format)) => Ok(format),
             (None, None) => Ok(Format::Svg),

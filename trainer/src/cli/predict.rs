@@ -8,41 +8,41 @@ use anyhow::{Context, Result, anyhow, bail};
 use infer_core::{Network, Output};
 use rayon::prelude::*;
 use serde::Serialize;
-use trainer::dataset::pictures::images_of;
+use trainer::dataset::folder::images_of;
 use trainer::export::model_file;
-use trainer::image::{Background, Conversion, Observed, PictureError, Preprocessing, Resize, SixteenBit, decode};
+use trainer::image::{Background, Conversion, ImageError, Observed, Preprocessing, Resize, SixteenBit, decode};
 use trainer::support::memory;
 use trainer::support::printable::in_one_line;
 
 use super::data::ResizeMode;
-use super::output::{complain, say, warn};
+use super::output::{print_line, print_message, warn};
 use super::values::{at_least_one, background};
 use crate::Usage;
 
 /// Columns of a terminal.
 const COLUMNS: usize = 80;
 
-/// Pictures that are decoded at once: enough for all cores, few enough that answers come soon.
+/// Images that are decoded at once: enough for all cores, few enough that answers come soon.
 const BATCH: usize = 64;
 
-/// Say what pictures show, with a model file, as the chip would.
+/// Say what images show, with a model file, as the chip would.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   trainer predict model.bin crow.jpg wren.png
-  trainer predict model.bin --json pictures/*.png
-  trainer predict model.bin pictures
+  trainer predict model.bin --json images/*.png
+  trainer predict model.bin images
   camera | trainer predict model.bin -")]
 pub struct Predict {
     /// The model file
     model: PathBuf,
     /// PNG, JPEG, BMP, GIF, WebP or TIFF images, of any size if the model was trained with --input;
-    /// a directory stands for the images in it and in the folders in it, - for standard input
+    /// a directory means the images in it and in the folders in it, - for standard input
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
     /// How many classes to name, the most probable first
     #[arg(long, default_value_t = 3, value_name = "N", value_parser = at_least_one)]
     top: usize,
-    /// How to bring pictures to size, for a model that was trained on images as they are
+    /// How to bring images to size, for a model that was trained on images as they are
     #[arg(long, value_enum)]
     resize: Option<ResizeMode>,
     /// What shows through where images are transparent, for a model that was trained on images as they are: black, white,
@@ -68,10 +68,10 @@ fn batch(images: &[PathBuf]) -> usize {
     small.unwrap_or(images.len().min(BATCH)).max(1)
 }
 
-/// What is said about a picture; a line of `--json`.
+/// The answer to an image; a line of `--json`.
 #[derive(Serialize)]
 struct Prediction<'a> {
-    picture: String,
+    image: String,
     class: &'a str,
     index: usize,
     probability: f32,
@@ -89,7 +89,7 @@ struct Place<'a> {
 }
 
 impl Predict {
-    /// Classifies each picture that can be read; one that cannot is named on standard error and makes the exit code 1.
+    /// Classifies each image that can be read; one that cannot is named on standard error and makes the exit code 1.
     pub fn run(self) -> Result<()> {
         let path = self.model.display().to_string();
         let bytes = model_file::read(&self.model).with_context(|| path.clone())?;
@@ -116,35 +116,34 @@ impl Predict {
                 let (pixels, observed) = match input {
                     Ok(input) => input,
                     Err(error) => {
-                        let advice =
-                            if matches!(error, PictureError::OtherSize { .. }) { "; give --resize" } else { "" };
-                        complain(&format!("error: {shown}: {error}{advice}"));
+                        let advice = if matches!(error, ImageError::OtherSize { .. }) { "; give --resize" } else { "" };
+                        print_message(&format!("error: {shown}: {error}{advice}"));
                         unreadable += 1;
                         continue;
                     }
                 };
                 if let Some(flat) = observed.flat {
                     let why = flat.cause.explain(&conversion, "its");
-                    complain(&format!("NOTE: {shown}: one flat color as input; {why}"));
+                    print_message(&format!("NOTE: {shown}: one flat color as input; {why}"));
                 }
                 observed.sixteen_bit.into_iter().for_each(|range| sixteen_bit.add(range));
                 let output = network.classify(&pixels)?;
                 output.probabilities(&mut probabilities);
                 let prediction = self.prediction(name, &output, &probabilities, &names);
                 match self.json {
-                    true => say!("{}", serde_json::to_string(&prediction)?),
+                    true => print_line!("{}", serde_json::to_string(&prediction)?),
                     false => {
                         for line in prediction.lines() {
-                            say!("{line}");
+                            print_line!("{line}");
                         }
                     }
                 }
             }
         }
-        sixteen_bit.note().into_iter().for_each(|note| complain(&note));
+        sixteen_bit.note().into_iter().for_each(|note| print_message(&note));
         match unreadable {
             0 => Ok(()),
-            count => bail!("{count} of {} pictures could not be classified", named),
+            count => bail!("{count} of {} images could not be classified", named),
         }
     }
 
@@ -170,13 +169,13 @@ impl Predict {
                 }
                 Err(error) => error.to_string().replace(&shown, &shown_in_one_line),
             };
-            complain(&format!("error: {reason}"));
+            print_message(&format!("error: {reason}"));
             refused += 1;
         }
         (files, refused)
     }
 
-    /// The model's own, unless that leaves open what happens to pictures of another size.
+    /// The model's own, unless that leaves open what happens to images of another size.
     fn conversion(&self, own: Conversion) -> Result<Conversion> {
         match (self.resize, own.resize()) {
             (None, _) => Ok(own),
@@ -193,7 +192,7 @@ impl Predict {
         match (self.background, preprocessing) {
             (None, _) => Ok(own),
             (Some(background), Preprocessing::Bytes) => Ok(own.with_background(background)),
-            (Some(_), Preprocessing::Pictures { .. }) => Err(Usage::error(anyhow!(
+            (Some(_), Preprocessing::Converted { .. }) => Err(Usage::error(anyhow!(
                 "{} was trained with background {}, and predicts with the same; leave --background out",
                 self.model.display(),
                 own.background()
@@ -201,21 +200,21 @@ impl Predict {
         }
     }
 
-    fn read(&self, image: &Path, conversion: &Conversion) -> Result<(Vec<u8>, Observed), PictureError> {
+    fn read(&self, image: &Path, conversion: &Conversion) -> Result<(Vec<u8>, Observed), ImageError> {
         let background = conversion.background();
         let mut decoded = match image == Path::new("-") {
             true => decode::read_from(std::io::stdin().lock(), background)?,
             false => decode::read_onto(image, background)?,
         };
         if self.invert {
-            decoded.picture.invert();
+            decoded.image.invert();
         }
         conversion.input(&decoded)
     }
 
     fn prediction<'a>(
         &self,
-        picture: String,
+        image: String,
         output: &Output<'_>,
         probabilities: &'a [f32],
         names: &[&'a str],
@@ -231,7 +230,7 @@ impl Predict {
         };
         let index = output.class();
         Prediction {
-            picture,
+            image,
             class: names[index],
             index,
             probability: probabilities[index],
@@ -242,15 +241,15 @@ impl Predict {
 }
 
 impl Prediction<'_> {
-    /// A line; or a line for the picture and one for each class, where that would be too long.
+    /// A line; or a line for the image and one for each class, where that would be too long.
     fn lines(&self) -> Vec<String> {
         let places: Vec<String> =
             self.top.iter().map(|place| format!("{} {:.1}%", place.class, 100.0 * place.probability)).collect();
-        let line = format!("{}: {}", self.picture, places.join(", "));
+        let line = format!("{}: {}", self.image, places.join(", "));
         if line.chars().count() <= COLUMNS {
             return vec![line];
         }
         let places = places.iter().map(|place| format!("  {place}"));
-        std::iter::once(format!("{}:", self.picture)).chain(places).collect()
+        std::iter::once(format!("{}:", self.image)).chain(places).collect()
     }
 }

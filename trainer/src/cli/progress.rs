@@ -1,4 +1,4 @@
-//! What a training prints while it goes on.
+//! What a training prints while it runs.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use trainer::train::recipe::Recipe;
 use trainer::train::score::{Estimate, Score};
 use trainer::train::{Epoch, History};
 
-use super::console::{Console, tell};
+use super::console::{Console, console_line};
 use super::output::colored;
 
 /// A bar while an epoch runs, a row of a table when it is over.
@@ -51,12 +51,12 @@ impl Progress {
         self.images[1] < ENOUGH
     }
 
-    /// A row, behind the head of the table where it is the first.
+    /// A row, after the head of the table where it is the first.
     fn row(&mut self, row: &str) {
         if !std::mem::replace(&mut self.has_head, true) {
-            tell!(self.console, "         train             validation");
+            console_line!(self.console, "         train             validation");
             let last = if self.has_few() { "95%        seconds" } else { "seconds  images/s" };
-            tell!(self.console, "epoch    loss    accuracy  loss    accuracy  {last}");
+            console_line!(self.console, "epoch    loss    accuracy  loss    accuracy  {last}");
         }
         self.console.colored_line(row);
     }
@@ -67,7 +67,7 @@ impl Progress {
         let Some(Gain { before, after, kept }) = gain else { return };
         let weights =
             if kept { format!("weights of epoch {}", history.best_epoch) } else { "weights as before".to_owned() };
-        tell!(
+        console_line!(
             self.console,
             "quantization-aware: int8 validation {:.4} {:.4}, before {:.4} {:.4}: {weights}",
             after.loss,
@@ -77,7 +77,7 @@ impl Progress {
         );
         let intervals = [after, before].map(|score| Interval::of_few(score.accuracy, self.images[1]));
         if let [Some(after), Some(before)] = intervals {
-            tell!(self.console, "95% of the accuracies: {after}, before {before}");
+            console_line!(self.console, "95% of the accuracies: {after}, before {before}");
         }
     }
 
@@ -86,12 +86,12 @@ impl Progress {
         self.bar.finish_and_clear();
         let (last, best, patience) = (history.epochs.len(), history.best_epoch, self.patience);
         let end = match (history.interrupted, history.stopped_early) {
-            (true, _) => "interrupted behind",
+            (true, _) => "interrupted after",
             (_, true) => "stopped at",
             _ => "ended at",
         };
         let why = if history.stopped_early { format!(" (no improvement in {patience} epochs)") } else { String::new() };
-        tell!(self.console, "{end} epoch {last}, best was {best}, weights restored{why}");
+        console_line!(self.console, "{end} epoch {last}, best was {best}, weights restored{why}");
     }
 }
 
@@ -139,7 +139,7 @@ impl Progress {
     }
 }
 
-/// What programs are told.
+/// What is reported to programs.
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event<'a> {

@@ -7,11 +7,11 @@ use trainer::quantize::report::{Answered, CodesReport, LayerReport, Report};
 use trainer::support::interval::Interval;
 use trainer::support::text::thousands;
 
-use super::output::{say, significant};
+use super::output::{print_line, significant};
 
 /// Prints the report: weights, outputs, answers, and the layer that costs the most of them.
 pub fn print(report: &Report) -> Result<()> {
-    say!("measured on {} validation images", thousands(report.images));
+    print_line!("measured on {} validation images", thousands(report.images));
     print_weights(&report.layers)?;
     print_outputs(&report.layers)?;
     print_answers(report)?;
@@ -27,11 +27,19 @@ fn decibels(ratio: Option<f64>) -> String {
 }
 
 fn print_weights(layers: &[LayerReport]) -> Result<()> {
-    say!("\n{:<31}{:>9}{:>9}{:>10}{:>10}{:>10}", "weights", "lowest", "highest", "smallest", "largest", "signal");
-    say!("{:<31}{:>9}{:>9}{:>10}{:>10}{:>10}", "", "", "", "scale", "scale", "to noise");
+    print_line!(
+        "\n{:<31}{:>9}{:>9}{:>10}{:>10}{:>10}",
+        "weights",
+        "lowest",
+        "highest",
+        "smallest",
+        "largest",
+        "signal"
+    );
+    print_line!("{:<31}{:>9}{:>9}{:>10}{:>10}{:>10}", "", "", "", "scale", "scale", "to noise");
     for layer in layers {
         let weights = &layer.weights;
-        say!(
+        print_line!(
             "{:<31}{:>9}{:>9}{:>10}{:>10}{:>10}",
             name(layer),
             significant(weights.low.into()),
@@ -45,20 +53,20 @@ fn print_weights(layers: &[LayerReport]) -> Result<()> {
 }
 
 fn print_outputs(layers: &[LayerReport]) -> Result<()> {
-    say!("\n{:<31}{:>16}{:>16}{:>8}{:>9}", "outputs", "seen", "codes", "clipped", "signal");
-    say!("{:<31}{:>16}{:>16}{:>8}{:>9}", "", "low to high", "low to high", "", "to noise");
+    print_line!("\n{:<31}{:>16}{:>16}{:>8}{:>9}", "outputs", "seen", "codes", "clipped", "signal");
+    print_line!("{:<31}{:>16}{:>16}{:>8}{:>9}", "", "low to high", "low to high", "", "to noise");
     let span = |low: f32, high: f32| format!("{} to {}", significant(low.into()), significant(high.into()));
     for layer in layers {
         let seen = span(layer.activation.low, layer.activation.high);
         match layer.activation.codes {
-            Some(CodesReport { low, high, saturation, sqnr_db, .. }) => say!(
+            Some(CodesReport { low, high, saturation, sqnr_db, .. }) => print_line!(
                 "{:<31}{seen:>16}{:>16}{:>8}{:>9}",
                 name(layer),
                 span(low, high),
                 share(saturation),
                 decibels(sqnr_db)
             ),
-            None => say!("{:<31}{seen:>16}{:>16}{:>8}{:>9}", name(layer), "logits", "-", "-"),
+            None => print_line!("{:<31}{seen:>16}{:>16}{:>8}{:>9}", name(layer), "logits", "-", "-"),
         }
     }
     Ok(())
@@ -78,28 +86,28 @@ fn print_answers(report: &Report) -> Result<()> {
     let interval = |accuracy| Interval::of_few(accuracy, report.images);
     // Where images are few, there is an interval beside each accuracy, and less room for names.
     let (widest, head) = if interval(0.0).is_some() { (31, "  95%        ") } else { (41, "") };
-    say!("\n{:<widest$}{:>9}{head}{:>9}{:>18}", "quantized", "accuracy", "loss", "agree with float");
+    print_line!("\n{:<widest$}{:>9}{head}{:>9}{:>18}", "quantized", "accuracy", "loss", "agree with float");
     let row = |name: &str, Answered { score, agreement_with_float }: &Answered| {
         let agreement = format!("{:.2}%", 100.0 * agreement_with_float);
         let interval = interval(score.accuracy).map_or_else(String::new, |interval| format!("  {interval:<11}"));
         format!("{name:<widest$}{:>9.4}{interval}{:>9.5}{agreement:>18}", score.accuracy, score.loss)
     };
-    say!("{}", row("nothing: the float network", &report.float));
+    print_line!("{}", row("nothing: the float network", &report.float));
     for layer in &report.layers {
-        say!("{}", row(&format!("{} alone", name(layer)), &layer.alone));
+        print_line!("{}", row(&format!("{} alone", name(layer)), &layer.alone));
     }
-    say!("{}", row("everything: the model file", &report.int8));
+    print_line!("{}", row("everything: the model file", &report.int8));
     Ok(())
 }
 
 fn print_costliest(report: &Report) -> Result<()> {
     match report.costliest() {
-        Some(layer) => say!(
+        Some(layer) => print_line!(
             "\ncostliest alone: {}, {:.2}% of the answers change",
             name(layer),
             100.0 * (1.0 - layer.alone.agreement_with_float)
         ),
-        None => say!("\nno layer alone changes an answer"),
+        None => print_line!("\nno layer alone changes an answer"),
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use trainer::train::recipe::Recipe;
 
 use super::named::{RECIPES, is_path, named_or_file};
-use super::output::say;
+use super::output::print_line;
 use crate::Usage;
 
 /// List the built-in recipes, print the TOML file of one, or check a file of your own.
@@ -34,17 +34,17 @@ impl Recipes {
             None => {
                 for (name, text) in Recipe::built_in_files() {
                     let recipe = Recipe::from_toml(text)?;
-                    say!("{name:<10} {}", recipe.description);
-                    say!(
+                    print_line!("{name:<10} {}", recipe.description);
+                    print_line!(
                         "{:<10} at most {} epochs of batches of {}, learning rate {}",
                         "",
                         recipe.epochs,
                         recipe.batch_size,
                         recipe.learning_rate
                     );
-                    let exceptions: Vec<&str> = recipe.exceptions.keys().map(String::as_str).collect();
-                    if !exceptions.is_empty() {
-                        say!("{:<10} with other numbers for {}", "", exceptions.join(", "));
+                    let overrides: Vec<&str> = recipe.overrides.keys().map(String::as_str).collect();
+                    if !overrides.is_empty() {
+                        print_line!("{:<10} with overrides for {}", "", overrides.join(", "));
                     }
                 }
             }

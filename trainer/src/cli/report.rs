@@ -13,7 +13,7 @@ use trainer::run::RunDirectory;
 use trainer::support::text::thousands;
 use trainer::support::whole_file::write_whole;
 
-use super::output::{say, warn};
+use super::output::{print_line, warn};
 use super::run_data;
 use crate::Usage;
 
@@ -30,16 +30,16 @@ pub struct Report {
     /// The page [default: RUN/report.html; of several runs comparison.html]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Classify the test pictures again, for runs that an older trainer made
+    /// Classify the test images again, for runs that an older trainer made
     #[arg(long)]
     refresh: bool,
-    /// With --refresh: directory of the pictures or IDX files that the runs were trained on
+    /// With --refresh: directory of the images or IDX files that the runs were trained on
     #[arg(long, value_name = "DIR", requires = "refresh")]
     data: Option<PathBuf>,
 }
 
 impl Report {
-    /// Writes the page and says where it is.
+    /// Writes the page and prints where it is.
     pub fn run(self) -> Result<()> {
         let page = match (&self.out, &self.runs[..]) {
             (Some(out), _) if out.is_dir() => {
@@ -68,12 +68,12 @@ impl Report {
             }
         }
         let bytes = page.write(runs)?;
-        say!("wrote      {}, {} bytes", page.path().display(), thousands(bytes));
+        print_line!("wrote      {}, {} bytes", page.path().display(), thousands(bytes));
         Ok(())
     }
 }
 
-/// Writes a run's findings and its page, and says where it is. What goes wrong here is said and costs nothing else: the model
+/// Writes a run's findings and its page, and prints where it is. What goes wrong here is printed and costs nothing else: the model
 /// is there already.
 pub fn after_fit(
     directory: &RunDirectory,
@@ -117,7 +117,7 @@ impl Place {
         }
     }
 
-    /// Writes the page and says how many bytes it has.
+    /// Writes the page and prints how many bytes it has.
     fn write(&self, runs: Vec<RunRecord>) -> Result<usize, ReportError> {
         let with_findings = |run: RunRecord| run.findings().map(|findings| (run, findings));
         let html = page::html(&runs.into_iter().map(with_findings).collect::<Result<Vec<_>, _>>()?)?;

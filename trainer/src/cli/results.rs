@@ -9,9 +9,9 @@ use trainer::run::{Metrics, RunDirectory, RunError};
 use trainer::support::interval::Interval;
 use trainer::support::text::thousands;
 use trainer::support::whole_file::write_whole;
-use trainer::train::selection::Selection;
+use trainer::train::selection::EpochSelection;
 
-use super::console::{Console, tell};
+use super::console::{Console, console_line};
 use super::output::warn;
 
 /// What came out.
@@ -22,7 +22,7 @@ pub struct Results {
     pub not_exported: Option<anyhow::Error>,
 }
 
-/// Writes the model to where the user wants it and the run's results to its directory, and says what came out. `kept` is
+/// Writes the model to where the user wants it and the run's results to its directory, and prints the results. `kept` is
 /// what came of writing the weights.
 pub fn finish(
     directory: &RunDirectory,
@@ -41,11 +41,11 @@ pub fn finish(
         warn(&format!("WARNING: the model is written, but there are no test images for firmware: {error}"));
     }
     print(&metrics, directory, console);
-    if let Some(selection) = outcome.selection(dataset).filter(Selection::is_chance) {
+    if let Some(selection) = outcome.selection(dataset).filter(EpochSelection::is_chance) {
         warn(&format!("WARNING: {selection}."));
     }
     if let Some(page) = super::report::after_fit(directory, model, &config.calibration, file, dataset) {
-        tell!(console, "a page about it, for a browser: {}", page.display());
+        console_line!(console, "a page about it, for a browser: {}", page.display());
     }
     let not_exported = exported.err().map(|error| {
         let run = directory.path().display();
@@ -55,12 +55,12 @@ pub fn finish(
 }
 
 fn print(metrics: &Metrics, directory: &RunDirectory, console: &Console) {
-    tell!(console, "\n            train             validation        test");
-    tell!(console, "            loss    accuracy  loss    accuracy  loss    accuracy");
+    console_line!(console, "\n            train             validation        test");
+    console_line!(console, "            loss    accuracy  loss    accuracy  loss    accuracy");
     for (name, scores) in [("float", &metrics.float), ("int8", &metrics.int8.scores)] {
         let cells = [scores.train, scores.validation, scores.test]
             .map(|score| format!("{:.4}  {:.4}  ", score.loss, score.accuracy));
-        tell!(console, "{name:<10}  {}", cells.join("  ").trim_end());
+        console_line!(console, "{name:<10}  {}", cells.join("  ").trim_end());
         let images = metrics.images;
         let counts = [images.train, images.validation, images.test];
         let intervals = [scores.train, scores.validation, scores.test].into_iter().zip(counts);
@@ -71,12 +71,16 @@ fn print(metrics: &Metrics, directory: &RunDirectory, console: &Console) {
         if intervals.iter().any(|interval| !interval.is_empty()) {
             // Below each accuracy, one column to the left of it.
             let cells: String = intervals.iter().map(|interval| format!("{:7}{interval:<11}", "")).collect();
-            tell!(console, "{:<12}{}", "  95%", cells.trim_end());
+            console_line!(console, "{:<12}{}", "  95%", cells.trim_end());
         }
     }
     let export = &metrics.export;
-    tell!(console, "\nint8 and float agree on {:.2}% of the test images", 100.0 * metrics.int8.agreement_with_float);
-    tell!(
+    console_line!(
+        console,
+        "\nint8 and float agree on {:.2}% of the test images",
+        100.0 * metrics.int8.agreement_with_float
+    );
+    console_line!(
         console,
         "{}: {} bytes of flash,\n{} bytes of arena, {} multiply-accumulates",
         from_here(&export.path).display(),
@@ -84,10 +88,10 @@ fn print(metrics: &Metrics, directory: &RunDirectory, console: &Console) {
         thousands(export.arena_bytes as usize),
         thousands(export.macs)
     );
-    tell!(console, "everything about this run: {}", directory.path().display());
+    console_line!(console, "everything about this run: {}", directory.path().display());
 }
 
-/// A path as short as it can be said in the current directory.
+/// A path as short as it can be written in the current directory.
 fn from_here(path: &Path) -> &Path {
     let here = std::env::current_dir().ok();
     here.and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path)

@@ -1,4 +1,4 @@
-//! The pictures of an earlier run, split as it split them.
+//! The images of an earlier run, split as it split them.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -15,7 +15,7 @@ use super::unreadable::Skipped;
 use crate::Usage;
 
 /// Loads what the run at `path` was trained on, from `data` where that is given; other images are an error. Decoded images take
-/// `memory` bytes at most, or what is there. How far it is is said unless `quiet`.
+/// `memory` bytes at most, or what is there. The progress is shown unless `quiet`.
 pub fn load(path: &Path, config: &RunConfig, data: Option<&Path>, memory: Option<u64>, quiet: bool) -> Result<Dataset> {
     let run = path;
     let path = path.display();
@@ -30,7 +30,7 @@ pub fn load(path: &Path, config: &RunConfig, data: Option<&Path>, memory: Option
     };
     let defaults = Request::default();
     let conversion = match config.preprocessing {
-        Preprocessing::Pictures { conversion, .. } => Some(conversion),
+        Preprocessing::Converted { conversion, .. } => Some(conversion),
         Preprocessing::Bytes => None,
     };
     let skip = match &data_dir {
@@ -59,7 +59,7 @@ pub fn load(path: &Path, config: &RunConfig, data: Option<&Path>, memory: Option
     let is_other = config.data_sha256.as_ref().is_some_and(|expected| *expected != sha256);
     let has_same_classes = dataset.class_names == config.class_names && dataset.train.shape() == config.input.into();
     if config.data_sha256.is_some() && (!is_other || has_same_classes && is_own(&config.dataset)) {
-        // What a directory is called says nothing: whether its images are the run's is known by their SHA-256.
+        // The name of a directory proves nothing: whether its images are the run's is known by their SHA-256.
         dataset.name.clone_from(&config.dataset);
     }
     if dataset.name != config.dataset || dataset.class_names != config.class_names {
@@ -74,13 +74,13 @@ pub fn load(path: &Path, config: &RunConfig, data: Option<&Path>, memory: Option
         );
     }
     if dataset.train.shape() != config.input.into() {
-        bail!("{path} takes pictures of {}, but those of {} are {}", config.input, dataset.name, dataset.train.shape());
+        bail!("{path} takes images of {}, but those of {} are {}", config.input, dataset.name, dataset.train.shape());
     }
     if is_other {
         let name = if found == config.dataset { found } else { format!("{found} ({} in the run)", config.dataset) };
         let now = [dataset.train.len(), dataset.validation.len(), dataset.test.len()];
         bail!(
-            "the pictures of {name} are not those that {path} was trained on: some have changed, come or gone{}; put them \
+            "the images of {name} are not those that {path} was trained on: some have changed, come or gone{}; put them \
              back, or give --data with the directory that has them",
             counts(RunDirectory::open(run), now)
         );
@@ -93,7 +93,7 @@ fn is_own(dataset: &str) -> bool {
     !matches!(dataset, garments::NAME | fashion_mnist::NAME)
 }
 
-/// How many images there are now and were then, where the run knows it; which part has more or fewer says what to look for.
+/// How many images there are now and were then, where the run knows it; which part has more or fewer shows what to look for.
 fn counts(run: RunDirectory, now: [usize; 3]) -> String {
     let Ok(metrics) = run.read_metrics() else { return String::new() };
     let then = [metrics.images.train, metrics.images.validation, metrics.images.test];

@@ -11,7 +11,7 @@ use trainer::train::teacher::Teacher;
 use super::data::ValidationSplit;
 use crate::Usage;
 
-/// Earlier runs, all on the same pictures with the same ones held out.
+/// Earlier runs, all on the same images with the same ones held out.
 pub struct Teachers {
     /// Their networks.
     pub teacher: Teacher,
@@ -38,8 +38,8 @@ impl Teachers {
             for other in others {
                 if split(&first.1) != split(&other.1) {
                     return Err(Usage::error(anyhow!(
-                        "teachers {} and {} held out different pictures; a student cannot be validated on pictures that a \
-                         teacher has learned by heart",
+                        "teachers {} and {} held out different images; a student cannot be validated on images that a \
+                         teacher was trained on",
                         first.0.display(),
                         other.0.display()
                     )));
@@ -59,16 +59,16 @@ impl Teachers {
         Ok(self.runs.iter().map(|(path, _)| std::path::absolute(path)).collect::<std::io::Result<_>>()?)
     }
 
-    /// Refuses teachers of other pictures or other classes.
+    /// Refuses teachers of other images or other classes.
     pub fn check(&self, dataset: &Dataset) -> Result<()> {
         for (path, config) in &self.runs {
-            let shape: trainer::dataset::Shape = config.input.into();
+            let shape: trainer::dataset::ImageShape = config.input.into();
             if config.dataset != dataset.name
                 || config.class_names != dataset.class_names
                 || shape != dataset.train.shape()
             {
                 return Err(anyhow!(
-                    "teacher {} learned {} ({} classes, pictures of {shape}); this run is about {} ({} classes, pictures of {})",
+                    "teacher {} was trained on {} ({} classes, images of {shape}); this run is about {} ({} classes, images of {})",
                     path.display(),
                     config.dataset,
                     config.class_names.len(),
@@ -79,8 +79,8 @@ impl Teachers {
             }
             if config.data_sha256.is_some() && config.data_sha256 != Some(dataset.sha256()?) {
                 return Err(anyhow!(
-                    "teacher {} learned other pictures of {}, or split or scaled them in another way; a student cannot be \
-                     validated on pictures that its teacher knows by heart",
+                    "teacher {} was trained on other images of {}, or split or scaled them in another way; a student cannot be \
+                     validated on images that its teacher was trained on",
                     path.display(),
                     dataset.name
                 ));

@@ -11,7 +11,7 @@ use trainer::support::memory;
 
 use super::output::warn;
 
-/// Threads at most, whatever is asked for: of more than there are cores each only costs.
+/// Threads at most, whatever is requested: of more than there are cores each only costs.
 const MOST: usize = 256;
 
 /// Addresses that a thread takes before it has done anything, under a limit of these (`ulimit -v`): its stack, its allocator's first
@@ -36,8 +36,8 @@ pub fn start() {
     if let Some(reason) = refusal {
         let count = workers.len().max(1);
         warn(&format!(
-            "NOTE: the system does not allow {wanted} threads ({reason}); this goes on with {count}. \
-             RAYON_NUM_THREADS={count} asks for no more"
+            "NOTE: the system does not allow {wanted} threads ({reason}); this continues with {count}. \
+             RAYON_NUM_THREADS={count} requests no more"
         ));
     }
     let built = match workers.len() {
@@ -57,8 +57,8 @@ pub fn start() {
 
 /// As many as rayon would start by itself.
 fn wanted() -> usize {
-    let asked = std::env::var("RAYON_NUM_THREADS").ok().and_then(|count| count.parse().ok());
-    match asked {
+    let requested = std::env::var("RAYON_NUM_THREADS").ok().and_then(|count| count.parse().ok());
+    match requested {
         Some(count) if count > 0 => count,
         _ => thread::available_parallelism().map_or(1, usize::from),
     }

@@ -13,7 +13,7 @@ use trainer::support::whole_file;
 use trainer::train::score::Score;
 use trainer::train::{Epoch, FitError, History, Unfinished};
 
-use super::console::{Console, tell};
+use super::console::{Console, console_line};
 use super::interrupt::Interrupt;
 use super::output::warn;
 use super::progress::{Event, Progress};
@@ -25,15 +25,15 @@ use crate::Usage;
 pub struct TrainingRun {
     /// Where it is kept.
     pub directory: RunDirectory,
-    /// What was asked for.
+    /// The settings.
     pub config: RunConfig,
-    /// The pictures.
+    /// The images.
     pub dataset: Dataset,
     /// Whom it learns from.
     pub teachers: Option<Teachers>,
     /// How far it has come.
     pub unfinished: Unfinished,
-    /// Whom it tells.
+    /// The console for its progress.
     pub console: Console,
 }
 
@@ -60,7 +60,7 @@ impl TrainingRun {
             None if !directory.is_finished() => Unfinished::default(),
             None => {
                 return Err(Usage::error(anyhow!(
-                    "{} is finished, there is nothing to go on with; trainer export writes its model again",
+                    "{} is finished, there is nothing to resume; trainer export writes its model again",
                     path.display()
                 )));
             }
@@ -84,7 +84,7 @@ impl TrainingRun {
             teachers.check(&dataset)?;
             if !config.teachers_sha256.is_empty() && config.teachers_sha256 != teachers.weights_sha256 {
                 bail!(
-                    "a teacher of {} has learned something else since; to the same bytes it cannot go on",
+                    "a teacher of {} has other weights since; the run cannot be resumed to the same bytes",
                     path.display()
                 );
             }
@@ -98,7 +98,12 @@ impl TrainingRun {
         let unfinished = std::mem::take(&mut self.unfinished);
         let Self { directory, config, dataset, console, .. } = &self;
         if let Some(checkpoint) = &unfinished.checkpoint {
-            tell!(console, "goes on    {}: behind epoch {}", directory.path().display(), checkpoint.epochs.len());
+            console_line!(
+                console,
+                "resumes    {}: after epoch {}",
+                directory.path().display(),
+                checkpoint.epochs.len()
+            );
         }
         let teacher = self.teachers.as_ref().map(|teachers| &teachers.teacher);
         let mut recorder = Recorder {
@@ -110,7 +115,7 @@ impl TrainingRun {
         };
         let outcome = Pipeline { config, dataset, teacher }.run(unfinished, &mut recorder);
         let Some(outcome) = outcome.map_err(|error| name_checkpoint(error, directory))? else {
-            tell!(console, "interrupted in the first epoch: there is no model yet");
+            console_line!(console, "interrupted in the first epoch: there is no model yet");
             self.say_how_to_go_on();
             return Ok(());
         };
@@ -127,12 +132,12 @@ impl TrainingRun {
 
     fn say_how_to_go_on(&self) {
         let run = self.directory.path();
-        tell!(self.console, "interrupted; this goes on with it: trainer fit --resume {}", run.display());
+        console_line!(self.console, "interrupted; to resume it: trainer fit --resume {}", run.display());
         self.console.event(&Event::Interrupted { run });
     }
 }
 
-/// Shows how training goes on, keeps where it stands, and passes on that it is to end.
+/// Shows the progress of training, keeps its state, and passes on that it is to end.
 struct Recorder<'r> {
     progress: Progress,
     run: &'r TrainingRun,
@@ -153,10 +158,10 @@ impl Observer for Recorder<'_> {
     }
 
     fn is_interrupted(&self) -> bool {
-        self.interrupt.is_asked()
+        self.interrupt.is_requested()
     }
 
-    /// A disk that is full is no reason to lose the training too: it goes on.
+    /// A disk that is full is no reason to lose the training too: it continues.
     fn unfinished(&mut self, unfinished: &Unfinished) {
         if let Err(error) = self.run.directory.write_unfinished(unfinished)
             && !self.has_warned
@@ -171,7 +176,7 @@ impl Observer for Recorder<'_> {
     }
 
     fn calibrated(&mut self, choice: &Choice) {
-        tell!(self.run.console, "{choice}");
+        console_line!(self.run.console, "{choice}");
     }
 
     fn tuning(&mut self, history: &History) {

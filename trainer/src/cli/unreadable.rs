@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use trainer::dataset::folder::{self, Unreadable};
 use trainer::dataset::holds_idx_files;
-use trainer::dataset::pictures::{self, Unreadable};
 use trainer::run::RunDirectory;
 use trainer::support::printable::in_one_line;
 use trainer::support::whole_file::write_whole;
@@ -26,7 +26,7 @@ pub struct UnreadableFlags {
     list_unreadable: Option<PathBuf>,
 }
 
-/// Files that are left out of a folder, with what is said of them.
+/// Files that are left out of a folder, with the messages about them.
 #[derive(Default)]
 pub struct Skipped {
     /// The files.
@@ -35,7 +35,7 @@ pub struct Skipped {
 }
 
 impl UnreadableFlags {
-    /// The files of `data` that are to be left out; all of them are listed where that is asked for. `class_names` are those of a
+    /// The files of `data` that are to be left out; all of them are listed where that is requested. `class_names` are those of a
     /// model to test.
     pub fn look(&self, data: Option<&Path>, class_names: Option<&[String]>, quiet: bool) -> Result<Skipped> {
         let Some(directory) = data.filter(|_| self.skip_unreadable || self.list_unreadable.is_some()) else {
@@ -43,7 +43,7 @@ impl UnreadableFlags {
         };
         let found = find(directory, class_names, quiet)?;
         if let Some(path) = &self.list_unreadable {
-            write_whole(path, pictures::listing(&found).as_bytes()).context("--list-unreadable")?;
+            write_whole(path, folder::listing(&found).as_bytes()).context("--list-unreadable")?;
             let (directory, path) = (directory.display(), path.display());
             warn(&match found.len() {
                 0 => format!("NOTE: all image files of {directory} can be read; {path} is empty"),
@@ -78,7 +78,7 @@ impl Skipped {
                 count => format!("WARNING: {count} files of {directory} cannot be read and are left out:{names}{more}"),
             });
         }
-        Self { files, listing: pictures::listing(found) }
+        Self { files, listing: folder::listing(found) }
     }
 
     /// Writes `skipped.txt` into a run, where there is anything to list.
@@ -92,5 +92,5 @@ impl Skipped {
 
 /// The files of a folder that cannot be read; IDX files have none.
 fn find(directory: &Path, class_names: Option<&[String]>, quiet: bool) -> Result<Vec<Unreadable>> {
-    if holds_idx_files(directory) { Ok(Vec::new()) } else { Ok(pictures::unreadable(directory, class_names, quiet)?) }
+    if holds_idx_files(directory) { Ok(Vec::new()) } else { Ok(folder::unreadable(directory, class_names, quiet)?) }
 }

@@ -1,4 +1,4 @@
-//! Values of flags: what they are read from, and what is said of those that are wrong.
+//! Values of flags: what they are read from, and the messages about those that are wrong.
 
 use trainer::image::{Background, PreprocessError};
 

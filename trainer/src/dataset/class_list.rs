@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::class_names::{look_alikes, shows_something, spelled_out};
 use super::error::DataError;
-use super::pictures::FolderError;
+use super::folder::FolderError;
 use crate::support::bounded_file;
 use crate::support::limits::{CLASSES_TXT, LONGEST_NAME, MOST_CLASSES};
 use crate::support::printable::is_control;

@@ -1,4 +1,4 @@
-//! Names of classes: which two of them no reader could tell apart.
+//! Names of classes: which two of them no reader could distinguish.
 
 use std::collections::HashMap;
 

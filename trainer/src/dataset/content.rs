@@ -1,4 +1,4 @@
-//! What an image shows, whatever its file is called: a hash by which images are told apart and shared out.
+//! What an image shows, whatever its file is called: a hash by which images are distinguished and shared out.
 
 use std::str::FromStr;
 use std::{fmt, io};
@@ -6,14 +6,14 @@ use std::{fmt, io};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::{Images, Shape};
+use super::{ImageShape, Images};
 use crate::image::held_out::Fingerprint;
 
 /// The first 128 bits of the SHA-256 of an image as the network sees it.
 ///
 /// It is the *converted input* that is hashed, not the file and not the decoded pixels, because:
 ///
-/// - A network cannot tell two images apart that are the same input. If one is trained on, the other is no test. By this hash
+/// - A network cannot distinguish two images that are the same input. If one is trained on, the other is no test. By this hash
 ///   they are on one side by construction: a PNG and a BMP of the same pixels, a file copied under another name or with other
 ///   metadata, two photographs that differ only in what scaling leaves out.
 /// - The side of an image depends on that image alone. A rule that hashed the decoded pixels and moved groups that are equal
@@ -25,15 +25,15 @@ use crate::image::held_out::Fingerprint;
 /// An RGB input whose three channels are equal has the hash of the gray one: the first image with color that is added to a
 /// folder of gray ones changes the input of all, and moves none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Content([u8; 16]);
+pub struct ContentHash([u8; 16]);
 
 /// 2^64, the number of positions.
 const POSITIONS: f64 = 18_446_744_073_709_551_616.0;
 
-impl Content {
+impl ContentHash {
     /// Of one image, `[height, width, channels]`.
     #[must_use]
-    pub fn of(shape: Shape, pixels: &[u8]) -> Self {
+    pub fn of(shape: ImageShape, pixels: &[u8]) -> Self {
         let is_gray = shape.channels == 3 && pixels.chunks_exact(3).all(|pixel| pixel == [pixel[0]; 3]);
         let channels = if is_gray { 1 } else { shape.channels };
         let mut hash = Sha256::new_with_prefix(format!("image {}x{}x{channels}\n", shape.height, shape.width));
@@ -105,11 +105,11 @@ impl Position {
 /// Of images and the class of each: the same in any order of the images, another one where an image comes, goes, changes or
 /// is put into another class.
 #[must_use]
-pub fn fingerprint(images: impl Iterator<Item = (Content, usize)>) -> Fingerprint {
-    let mut sorted: Vec<(Content, u64)> = images.map(|(content, class)| (content, class as u64)).collect();
+pub fn fingerprint(images: impl Iterator<Item = (ContentHash, usize)>) -> Fingerprint {
+    let mut sorted: Vec<(ContentHash, u64)> = images.map(|(content, class)| (content, class as u64)).collect();
     sorted.par_sort_unstable();
     let mut hash = Sha256::new_with_prefix("images\n");
-    for (Content(content), class) in sorted {
+    for (ContentHash(content), class) in sorted {
         hash.update(content);
         hash.update(class.to_le_bytes());
     }
@@ -117,13 +117,13 @@ pub fn fingerprint(images: impl Iterator<Item = (Content, usize)>) -> Fingerprin
 }
 
 /// 32 hexadecimal digits.
-impl fmt::Display for Content {
+impl fmt::Display for ContentHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", u128::from_be_bytes(self.0))
     }
 }
 
-impl FromStr for Content {
+impl FromStr for ContentHash {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
@@ -138,18 +138,18 @@ impl FromStr for Content {
 mod tests {
     use super::*;
 
-    fn shape(height: usize, width: usize, channels: usize) -> Shape {
-        Shape { height, width, channels }
+    fn shape(height: usize, width: usize, channels: usize) -> ImageShape {
+        ImageShape { height, width, channels }
     }
 
     #[test]
     fn an_image_is_its_pixels_and_their_shape() {
-        let content = Content::of(shape(2, 3, 1), &[1, 2, 3, 4, 5, 6]);
-        assert_eq!(content, Content::of(shape(2, 3, 1), &[1, 2, 3, 4, 5, 6]));
+        let content = ContentHash::of(shape(2, 3, 1), &[1, 2, 3, 4, 5, 6]);
+        assert_eq!(content, ContentHash::of(shape(2, 3, 1), &[1, 2, 3, 4, 5, 6]));
         for other in [
-            Content::of(shape(2, 3, 1), &[1, 2, 3, 4, 5, 7]),
-            Content::of(shape(3, 2, 1), &[1, 2, 3, 4, 5, 6]),
-            Content::of(shape(1, 2, 3), &[1, 2, 3, 4, 5, 6]),
+            ContentHash::of(shape(2, 3, 1), &[1, 2, 3, 4, 5, 7]),
+            ContentHash::of(shape(3, 2, 1), &[1, 2, 3, 4, 5, 6]),
+            ContentHash::of(shape(1, 2, 3), &[1, 2, 3, 4, 5, 6]),
         ] {
             assert_ne!(other, content);
         }
@@ -160,25 +160,26 @@ mod tests {
 
     #[test]
     fn gray_is_the_same_in_one_channel_and_in_three() {
-        assert_eq!(Content::of(shape(1, 2, 3), &[7, 7, 7, 9, 9, 9]), Content::of(shape(1, 2, 1), &[7, 9]));
-        assert_ne!(Content::of(shape(1, 2, 3), &[7, 7, 7, 9, 9, 8]), Content::of(shape(1, 2, 1), &[7, 9]));
+        assert_eq!(ContentHash::of(shape(1, 2, 3), &[7, 7, 7, 9, 9, 9]), ContentHash::of(shape(1, 2, 1), &[7, 9]));
+        assert_ne!(ContentHash::of(shape(1, 2, 3), &[7, 7, 7, 9, 9, 8]), ContentHash::of(shape(1, 2, 1), &[7, 9]));
     }
 
     #[test]
     fn other_text_is_no_hash() {
         for text in ["", "0", &"0".repeat(31), &"0".repeat(33), &"g".repeat(32), &"A".repeat(32), &"+".repeat(32)] {
-            assert_eq!(text.parse::<Content>(), Err(()), "{text:?}");
+            assert_eq!(text.parse::<ContentHash>(), Err(()), "{text:?}");
         }
     }
 
     #[test]
     fn positions_are_spread_evenly_and_those_of_two_seeds_have_nothing_to_do_with_each_other() {
-        let contents: Vec<Content> =
-            (0..20_000u32).map(|number| Content::of(shape(1, 4, 1), &number.to_le_bytes())).collect();
-        let share = |is_under: &dyn Fn(&&Content) -> bool| contents.iter().filter(is_under).count() as f64 / 20_000.0;
-        let test = |content: &&Content| content.test_position().is_under(0.15);
-        let one = |content: &&Content| content.validation_position(48).is_under(0.15);
-        let other = |content: &&Content| content.validation_position(49).is_under(0.15);
+        let contents: Vec<ContentHash> =
+            (0..20_000u32).map(|number| ContentHash::of(shape(1, 4, 1), &number.to_le_bytes())).collect();
+        let share =
+            |is_under: &dyn Fn(&&ContentHash) -> bool| contents.iter().filter(is_under).count() as f64 / 20_000.0;
+        let test = |content: &&ContentHash| content.test_position().is_under(0.15);
+        let one = |content: &&ContentHash| content.validation_position(48).is_under(0.15);
+        let other = |content: &&ContentHash| content.validation_position(49).is_under(0.15);
         // Five standard deviations of 20,000 draws.
         for (found, expected) in [
             (share(&test), 0.15),
@@ -201,9 +202,10 @@ mod tests {
 
     #[test]
     fn a_fingerprint_sees_every_image_and_its_class_and_not_their_order() {
-        let contents = [1, 2, 3].map(|shade| Content::of(shape(1, 1, 1), &[shade]));
-        let of =
-            |contents: &[Content], labels: &[usize]| fingerprint(contents.iter().copied().zip(labels.iter().copied()));
+        let contents = [1, 2, 3].map(|shade| ContentHash::of(shape(1, 1, 1), &[shade]));
+        let of = |contents: &[ContentHash], labels: &[usize]| {
+            fingerprint(contents.iter().copied().zip(labels.iter().copied()))
+        };
         let all = of(&contents, &[0, 0, 1]);
         assert_eq!(of(&[contents[2], contents[0], contents[1]], &[1, 0, 0]), all);
         for other in [

@@ -34,7 +34,7 @@ pub struct Patience {
     pub least: u64,
 }
 
-/// 5 KiB a second, over 20 seconds: a tenth of what the whole body's ten minutes ask for.
+/// 5 KiB a second, over 20 seconds: a tenth of what the whole body's ten minutes need.
 impl Default for Patience {
     fn default() -> Self {
         Self { window: Duration::from_secs(20), least: 100 << 10 }

@@ -1,4 +1,4 @@
-//! The same picture twice: on both sides of a test, or under two classes.
+//! The same image twice: on both sides of a test, or under two classes.
 
 use std::collections::HashMap;
 use std::io;
@@ -9,9 +9,9 @@ use sha2::{Digest, Sha256};
 use super::Images;
 use super::first_few::{counted, first_few};
 
-/// A part of a data set, and what its pictures are called.
+/// A part of a data set, and what its images are called.
 pub struct Part<'a> {
-    /// The pictures.
+    /// The images.
     pub images: &'a Images,
     /// The file of each, or what else it is known by.
     pub name: &'a dyn Fn(usize) -> String,
@@ -19,7 +19,7 @@ pub struct Part<'a> {
     pub is_drawn: bool,
 }
 
-/// Where a picture was seen first.
+/// Where an image was seen first.
 #[derive(Clone, Copy)]
 struct Seen {
     part: usize,
@@ -27,7 +27,7 @@ struct Seen {
     label: u16,
 }
 
-/// A warning about pictures that are in two parts, and one about pictures of two classes; none where there are none.
+/// A warning about images that are in two parts, and one about images of two classes; none where there are none.
 ///
 /// The same are images with the same bytes as inputs, by their SHA-256: so a hundred thousand of them take a few megabytes here.
 ///
@@ -58,9 +58,9 @@ pub fn warnings(parts: &[Part<'_>]) -> io::Result<Vec<String>> {
         (
             in_two_parts,
             "in two parts of the data",
-            "What is measured on an image that was trained on says little; keep each on one side.",
+            "What is measured on an image that was trained on means little; keep each on one side.",
         ),
-        (of_two_classes, "in two classes", "No network can tell these apart; keep each under one class."),
+        (of_two_classes, "in two classes", "No network can distinguish these; keep each under one class."),
     ];
     let warnings = kinds
         .into_iter()
@@ -76,11 +76,11 @@ pub fn warnings(parts: &[Part<'_>]) -> io::Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::Shape;
+    use crate::dataset::ImageShape;
 
-    /// Pictures of one pixel.
+    /// Images of one pixel.
     fn pixels(pixels: &[u8], labels: &[u16]) -> Images {
-        Images::new(Shape { height: 1, width: 1, channels: 1 }, pixels.to_vec(), labels.to_vec())
+        Images::new(ImageShape { height: 1, width: 1, channels: 1 }, pixels.to_vec(), labels.to_vec())
     }
 
     fn warn(train: &Images, test: &Images) -> Vec<String> {
@@ -108,16 +108,16 @@ WARNING: 6 images in two parts of the data, the same at 1x1x1:
   train 3 = test 3
   train 2 = test 4
   and 1 more
-  What is measured on an image that was trained on says little; keep each on one side.";
+  What is measured on an image that was trained on means little; keep each on one side.";
         assert_eq!(warn(&train, &test), [expected]);
     }
 
     #[test]
-    fn a_picture_under_two_classes_is_named_with_both() {
+    fn an_image_under_two_classes_is_named_with_both() {
         let expected = "\
 WARNING: 1 image in two classes, the same at 1x1x1:
   train 0 = train 2
-  No network can tell these apart; keep each under one class.";
+  No network can distinguish these; keep each under one class.";
         assert_eq!(warn(&pixels(&[1, 2, 1], &[0, 1, 1]), &pixels(&[3], &[0])), [expected]);
         assert_eq!(warn(&pixels(&[1], &[0]), &pixels(&[1], &[1])).len(), 2, "both at once are two warnings");
     }

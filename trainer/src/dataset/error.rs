@@ -3,9 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::pictures::FolderError;
-use super::shape::Shape;
-use crate::image::PictureError;
+use super::folder::FolderError;
+use super::shape::ImageShape;
+use crate::image::ImageError;
 use crate::support::memory::{Shortage, Size};
 
 /// Bytes of an IDX file at most, unpacked: over two million images of 28x28. A file that claims more is refused unread.
@@ -20,7 +20,7 @@ pub enum DataError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: std::io::Error,
     },
     /// A directory lacks one of the four IDX files.
@@ -36,7 +36,7 @@ pub enum DataError {
     Gzip {
         /// The file.
         path: PathBuf,
-        /// What the decoder says.
+        /// The message of the decoder.
         reason: String,
     },
     /// Not the magic number of the expected kind of IDX file.
@@ -87,7 +87,7 @@ pub enum DataError {
         needed: u64,
     },
     /// No images at all.
-    #[error("{path}: holds no images (its header says {count} of {height}x{width})")]
+    #[error("{path}: holds no images (its header states {count} of {height}x{width})")]
     Empty {
         /// The file.
         path: PathBuf,
@@ -128,9 +128,9 @@ pub enum DataError {
         /// File of test images.
         path: PathBuf,
         /// Their shape.
-        test: Shape,
+        test: ImageShape,
         /// Shape of the training images.
-        train: Shape,
+        train: ImageShape,
     },
     /// Files of several sets.
     #[error(
@@ -185,7 +185,7 @@ pub enum DataError {
         /// What to do.
         advice: String,
     },
-    /// Only one class: nothing to tell apart.
+    /// Only one class: nothing to distinguish.
     #[error("{path}: all images are of one class; at least two are needed")]
     OneClass {
         /// File of labels.
@@ -194,7 +194,7 @@ pub enum DataError {
     /// Not a share.
     #[error("no share of {fraction} can be held out: it must be over 0 and under 1")]
     Fraction {
-        /// What was asked for.
+        /// The settings.
         fraction: f64,
     },
     /// The split leaves one side without an image of some class.
@@ -240,11 +240,11 @@ pub enum DataError {
     Folder(#[from] FolderError),
     /// An image that cannot be converted.
     #[error("{name}: {source}")]
-    Picture {
+    Image {
         /// The data set.
         name: String,
         /// What is wrong.
-        source: PictureError,
+        source: ImageError,
     },
     /// A file could not be fetched.
     #[error("cannot fetch {url}: {reason}")]
@@ -275,9 +275,9 @@ pub enum DataError {
         /// What is wrong there.
         reason: String,
     },
-    /// Fashion-MNIST was asked for and is nowhere.
+    /// Fashion-MNIST was requested and is nowhere.
     #[error(
-        "Fashion-MNIST is not to be had: {reason}. \
+        "Fashion-MNIST is not available: {reason}. \
          Set FASHION_MNIST_DIR or give --data with a directory of its four IDX files, or use --dataset garments"
     )]
     Unavailable {

@@ -8,7 +8,7 @@ use crate::support::printable::in_one_line;
 const NAMED: usize = 5;
 
 /// A line for each of the first five, and one that counts the others. Each is indented, as
-/// [`message`](crate::support::printable::message) asks of lines.
+/// [`message`](crate::support::printable::message) requires of lines.
 pub(super) fn first_few(lines: impl ExactSizeIterator<Item = String>) -> String {
     let more = lines.len().saturating_sub(NAMED);
     let mut text = String::new();
@@ -29,7 +29,7 @@ pub(super) fn in_a_row(entries: impl ExactSizeIterator<Item = String>) -> String
     if more > 0 { format!("{named} and {more} more") } else { named }
 }
 
-/// `1 picture`, `2 pictures`.
+/// `1 image`, `2 images`.
 pub(super) fn counted(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }

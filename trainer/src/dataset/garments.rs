@@ -1,36 +1,36 @@
 //! The built-in data set: silhouettes of ten garments, drawn from a seed, so that everything works without a network.
 //!
-//! Each class is a union of simple shapes in a unit square; each picture turns, scales, shifts and shades it by its own
+//! Each class is a union of simple shapes in a unit square; each image turns, scales, shifts and shades it by its own
 //! stream of random numbers, and adds noise. The classes are those of Fashion-MNIST, so a model of one runs on
-//! pictures of the other.
+//! images of the other.
 
 use rayon::prelude::*;
 
-use super::{Images, Shape};
+use super::{ImageShape, Images};
 use crate::support::rng::{self, Purpose, RngExt};
 
 /// Its name, as model files carry it.
 pub const NAME: &str = "garments";
 
-/// What the pictures are drawn from: always the same ones, whatever the seed of a run.
+/// What the images are drawn from: always the same ones, whatever the seed of a run.
 pub const SEED: u64 = 48;
 
-/// Pictures to train and validate on.
+/// Images to train and validate on.
 pub const TRAIN_IMAGES: usize = 6000;
 
-/// Pictures to test on.
+/// Images to test on.
 pub const TEST_IMAGES: usize = 1000;
 
 const SIDE: usize = 28;
 
-/// Training and test pictures, classes in turn.
+/// Training and test images, classes in turn.
 #[must_use]
 pub fn draw(seed: u64) -> (Images, Images) {
     let part = |first: usize, count: usize| {
         let drawn: Vec<[u8; SIDE * SIDE]> =
             (first..first + count).into_par_iter().map(|index| draw_one(seed, index)).collect();
         let labels = (first..first + count).map(class).collect();
-        Images::new(Shape { height: SIDE, width: SIDE, channels: 1 }, drawn.concat(), labels)
+        Images::new(ImageShape { height: SIDE, width: SIDE, channels: 1 }, drawn.concat(), labels)
     };
     (part(0, TRAIN_IMAGES), part(TRAIN_IMAGES, TEST_IMAGES))
 }
@@ -75,7 +75,7 @@ impl Part {
     }
 }
 
-/// The parts of a garment, and those that are cut out of it. `v` is this picture's own cut, three numbers from -1 to 1.
+/// The parts of a garment, and those that are cut out of it. `v` is this image's own cut, three numbers from -1 to 1.
 fn silhouette(class: u16, v: [f32; 3]) -> (Vec<Part>, Vec<Part>) {
     use Part::{Block, Oval, Stroke, Taper};
     let body = |w: f32| Block((0.0, 0.1), (w, 0.72), 0.1);
@@ -204,11 +204,11 @@ mod tests {
     }
 
     #[test]
-    fn every_picture_shows_something_on_an_empty_background() {
+    fn every_image_shows_something_on_an_empty_background() {
         let (_, test) = draw(SEED);
         for index in 0..test.len() {
             let lit = test.image(index).unwrap().iter().filter(|&&pixel| pixel > 0).count();
-            assert!((60..650).contains(&lit), "picture {index} of class {} has {lit} lit pixels", test.label(index));
+            assert!((60..650).contains(&lit), "image {index} of class {} has {lit} lit pixels", test.label(index));
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Which images of a folder are trained on, validated on and tested on, where its user did not say: each image by itself.
+//! Which images of a folder are trained on, validated on and tested on, where its user did not decide: each image by itself.
 //!
-//! An image is a test image if its [`Content`] has a position under the share of the test. That depends on nothing else: not on
+//! An image is a test image if its [`ContentHash`] has a position under the share of the test. That depends on nothing else: not on
 //! its name, not on other images, not on the seed. So an image that was trained on is never a test image later, whatever
 //! comes and goes around it. Validation images are drawn from the rest in the same way, by another position that the seed
 //! moves. Equal images have equal positions, and are on one side.
@@ -21,7 +21,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::content::{Content, Position};
+use super::content::{ContentHash, Position};
 
 /// What an image is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,7 +112,7 @@ pub enum ShortClass {
 ///
 /// # Errors
 /// [`ShortClass`] where a class has too few images.
-pub fn draw(contents: &[Content], labels: &[usize], classes: usize, what: Draw) -> Result<Drawn, ShortClass> {
+pub fn draw(contents: &[ContentHash], labels: &[usize], classes: usize, what: Draw) -> Result<Drawn, ShortClass> {
     let mut groups = Groups::new(contents, labels, classes);
     let sides = what.sides();
     let mut copied = groups.set_copied_apart(sides.len())?;
@@ -139,7 +139,7 @@ pub fn draw(contents: &[Content], labels: &[usize], classes: usize, what: Draw) 
 
 /// For each class, whether there is a draw in which its test images may have copies on another side.
 #[must_use]
-pub fn may_be_copied(contents: &[Content], labels: &[usize], classes: usize) -> Vec<bool> {
+pub fn may_be_copied(contents: &[ContentHash], labels: &[usize], classes: usize) -> Vec<bool> {
     const MOST_SIDES: usize = 3;
     let groups = Groups::new(contents, labels, classes);
     (0..classes).map(|class| groups.of_class[class].len() < MOST_SIDES.min(groups.images[class].len())).collect()
@@ -158,7 +158,7 @@ struct Groups {
     /// Of each image.
     group_of: Vec<usize>,
     /// What the images of each group are.
-    contents: Vec<Content>,
+    contents: Vec<ContentHash>,
     /// What each group is for.
     splits: Vec<Split>,
     /// The groups that have images of each class.
@@ -170,7 +170,7 @@ struct Groups {
 }
 
 impl Groups {
-    fn new(contents: &[Content], labels: &[usize], classes: usize) -> Self {
+    fn new(contents: &[ContentHash], labels: &[usize], classes: usize) -> Self {
         let mut numbers = HashMap::new();
         let mut groups = Self {
             group_of: Vec::with_capacity(contents.len()),
@@ -314,17 +314,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::dataset::Shape;
+    use crate::dataset::ImageShape;
 
-    fn content(number: u32) -> Content {
-        Content::of(Shape { height: 1, width: 4, channels: 1 }, &number.to_le_bytes())
+    fn content(number: u32) -> ContentHash {
+        ContentHash::of(ImageShape { height: 1, width: 4, channels: 1 }, &number.to_le_bytes())
     }
 
     const DRAW: Draw = Draw { test: Some(0.15), validation: Some((0.2, 48)) };
 
     /// Images of these numbers, of class `number % classes`.
     fn drawn(numbers: &[u32], classes: usize, what: Draw) -> Result<Drawn, ShortClass> {
-        let contents: Vec<Content> = numbers.iter().map(|&number| content(number)).collect();
+        let contents: Vec<ContentHash> = numbers.iter().map(|&number| content(number)).collect();
         let labels: Vec<usize> = numbers.iter().map(|&number| number as usize % classes).collect();
         draw(&contents, &labels, classes, what)
     }
@@ -404,7 +404,7 @@ mod tests {
             labels in prop::collection::vec((0u32..40, 0usize..3), 30..120),
             seed: u64,
         ) {
-            let contents: Vec<Content> = labels.iter().map(|(number, _)| content(*number)).collect();
+            let contents: Vec<ContentHash> = labels.iter().map(|(number, _)| content(*number)).collect();
             let classes: Vec<usize> = labels.iter().map(|(_, class)| *class).collect();
             let what = Draw { validation: Some((0.2, seed)), ..DRAW };
             if let Ok(drawn) = draw(&contents, &classes, 3, what) {
@@ -413,7 +413,7 @@ mod tests {
                     let images = contents.iter().zip(&drawn.splits).zip(&classes);
                     images.filter(|(_, class)| !is_copied(class)).map(|(image, _)| image)
                 };
-                let side: BTreeMap<Content, Split> = of_whole().map(|(content, split)| (*content, *split)).collect();
+                let side: BTreeMap<ContentHash, Split> = of_whole().map(|(content, split)| (*content, *split)).collect();
                 prop_assert!(of_whole().all(|(content, split)| side[content] == *split));
                 for class in 0..3 {
                     let found: BTreeSet<Split> =

@@ -10,7 +10,7 @@ use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
 pub use super::error::MOST_BYTES;
-use super::{DataError, Images, Shape};
+use super::{DataError, ImageShape, Images};
 use crate::support::bounded_file::open_regular;
 use crate::support::memory;
 use crate::support::text::hexadecimal;
@@ -18,7 +18,7 @@ use crate::support::text::hexadecimal;
 const IMAGES_MAGIC: u32 = 0x0803;
 const LABELS_MAGIC: u32 = 0x0801;
 
-/// Pictures of one channel and their labels.
+/// Images of one channel and their labels.
 ///
 /// # Errors
 /// [`DataError`]: whatever is wrong with either file, or that they do not belong together.
@@ -36,7 +36,7 @@ pub fn read(images: &Path, labels: &Path) -> Result<Images, DataError> {
             labels: label_bytes.len(),
         });
     }
-    let shape = Shape { height: height as usize, width: width as usize, channels: 1 };
+    let shape = ImageShape { height: height as usize, width: width as usize, channels: 1 };
     Ok(Images::new(shape, pixels, label_bytes.into_iter().map(u16::from).collect()))
 }
 
@@ -53,12 +53,12 @@ pub fn check_labels(images: &Images, classes: usize, path: &Path) -> Result<(), 
     }
 }
 
-/// SHA-256 of the file that holds these pictures, as it is unpacked, hexadecimal.
+/// SHA-256 of the file that holds these images, as it is unpacked, hexadecimal.
 ///
 /// # Errors
 /// Where the images are in a file that cannot be read.
 pub fn images_sha256(images: &Images) -> io::Result<String> {
-    let Shape { height, width, .. } = images.shape();
+    let ImageShape { height, width, .. } = images.shape();
     let mut hash = header_sha256(IMAGES_MAGIC, &[images.len(), height, width]);
     for index in 0..images.len() {
         hash.update(images.image(index)?);
@@ -79,7 +79,7 @@ fn header_sha256(magic: u32, dimensions: &[usize]) -> Sha256 {
     hash
 }
 
-/// The dimensions and the bytes behind them. Memory grows with what is there, not with what the header claims.
+/// The dimensions and the bytes after them. Memory grows with what is there, not with what the header claims.
 fn read_file<const DIMENSIONS: usize>(
     path: &Path,
     expected: &'static str,

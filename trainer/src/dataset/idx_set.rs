@@ -70,7 +70,7 @@ fn emnist_note(files: &IdxFiles) -> String {
 /// Whether these are the published images, however their files were packed.
 fn is_fashion_mnist(train: &Images, test: &Images) -> bool {
     let [train_images, train_labels, test_images, test_labels] = fashion_mnist::UNPACKED_SHA256;
-    // The labels first: they are small, and tell another set apart as well as the images do.
+    // The labels first: they are small, and distinguish another set as well as the images do.
     idx::labels_sha256(train) == train_labels
         && idx::labels_sha256(test) == test_labels
         && idx::images_sha256(train).is_ok_and(|sha256| sha256 == train_images)

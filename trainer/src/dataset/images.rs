@@ -10,14 +10,14 @@ use rayon::prelude::*;
 
 use super::error::DataError;
 use super::pixels::{Pixels, Storage, Writer};
-use super::shape::Shape;
-use crate::image::{Conversion, Picture, PictureError, Preprocessing};
+use super::shape::ImageShape;
+use crate::image::{Conversion, Image, ImageError, Preprocessing};
 use crate::support::text::hexadecimal;
 
 /// Labeled images of one shape. Parts of a set share its pixels, which are in memory or in a file.
 #[derive(Clone, Debug)]
 pub struct Images {
-    shape: Shape,
+    shape: ImageShape,
     pixels: Arc<Pixels>,
     /// Which of the pixels each image has.
     places: Vec<usize>,
@@ -27,18 +27,18 @@ pub struct Images {
 }
 
 impl Images {
-    /// Pictures `[n, height, width, channels]` with `n` labels.
+    /// Images `[n, height, width, channels]` with `n` labels.
     ///
     /// # Panics
-    /// Where there are not as many pixels as `n` pictures of that shape have: a mistake in the caller.
+    /// Where there are not as many pixels as `n` images of that shape have: a mistake in the caller.
     #[must_use]
-    pub fn new(shape: Shape, pixels: Vec<u8>, labels: Vec<u16>) -> Self {
-        assert_eq!(pixels.len(), shape.len() * labels.len(), "pixels of {} pictures of {shape}", labels.len());
+    pub fn new(shape: ImageShape, pixels: Vec<u8>, labels: Vec<u16>) -> Self {
+        assert_eq!(pixels.len(), shape.len() * labels.len(), "pixels of {} images of {shape}", labels.len());
         Self::of(shape, Pixels::in_memory(shape.len(), pixels), 0, labels)
     }
 
     /// As many images as labels, of those whose pixels are there, from the one at `first`.
-    pub(super) fn of(shape: Shape, pixels: Arc<Pixels>, first: usize, labels: Vec<u16>) -> Self {
+    pub(super) fn of(shape: ImageShape, pixels: Arc<Pixels>, first: usize, labels: Vec<u16>) -> Self {
         let places = (first..first + labels.len()).collect();
         Self { shape, pixels, places, labels, names: Vec::new() }
     }
@@ -74,7 +74,7 @@ impl Images {
 
     /// The shape of each.
     #[must_use]
-    pub fn shape(&self) -> Shape {
+    pub fn shape(&self) -> ImageShape {
         self.shape
     }
 
@@ -124,7 +124,7 @@ impl Images {
     /// # Errors
     /// As [`image`](Self::image).
     pub fn transposed(&self) -> io::Result<Self> {
-        let Shape { height, width, channels } = self.shape;
+        let ImageShape { height, width, channels } = self.shape;
         let mut pixels = Vec::with_capacity(self.len() * self.shape.len());
         for index in 0..self.len() {
             let image = self.image(index)?;
@@ -132,7 +132,7 @@ impl Images {
                 pixels.extend_from_slice(&image[(row * width + column) * channels..][..channels]);
             }
         }
-        let shape = Shape { height: width, width: height, channels };
+        let shape = ImageShape { height: width, width: height, channels };
         Ok(Self { names: self.names.clone(), ..Self::new(shape, pixels, self.labels.clone()) })
     }
 
@@ -148,21 +148,21 @@ impl Images {
         Self { shape: self.shape, pixels, places, labels, names }
     }
 
-    /// Gray images, brought to another size or to three channels, and kept as `storage` says.
+    /// Gray images, brought to another size or to three channels, and kept by `storage`.
     ///
     /// # Errors
-    /// [`DataError::Picture`] with `name` where the conversion takes images as they are, and those of the storage.
+    /// [`DataError::Image`] with `name` where the conversion takes images as they are, and those of the storage.
     ///
     /// # Panics
     /// Where they are not gray: a mistake in the caller.
     pub fn converted(&self, conversion: &Conversion, storage: &Storage, name: &str) -> Result<Self, DataError> {
-        let Shape { height, width, .. } = self.shape;
-        let shape: Shape = conversion.shape().into();
+        let ImageShape { height, width, .. } = self.shape;
+        let shape: ImageShape = conversion.shape().into();
         let convert = |index| {
             let gray = self.image(index)?.into_owned();
-            conversion.apply(&Picture::from_gray_bytes(height as u32, width as u32, gray))
+            conversion.apply(&Image::from_gray_bytes(height as u32, width as u32, gray))
         };
-        let refused = |source: PictureError| DataError::Picture { name: name.to_owned(), source };
+        let refused = |source: ImageError| DataError::Image { name: name.to_owned(), source };
         let mut writer = Writer::new(shape.len(), self.len(), storage)?;
         for first in (0..self.len()).step_by(AT_ONCE) {
             let indices = first..self.len().min(first + AT_ONCE);
@@ -174,7 +174,7 @@ impl Images {
         Ok(Self { names: self.names.clone(), ..converted })
     }
 
-    /// The same, in a file where that is what `storage` says of so many.
+    /// The same, in a file where `storage` keeps so many in one.
     ///
     /// # Errors
     /// Those of the storage.
@@ -212,7 +212,7 @@ pub struct Dataset {
     pub name: String,
     /// The classes in the order of the labels.
     pub class_names: Vec<String>,
-    /// What was done to its pictures.
+    /// What was done to its images.
     pub preprocessing: Preprocessing,
     /// What the weights are fitted to.
     pub train: Images,
@@ -223,7 +223,7 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// SHA-256 of classes, pictures, labels and their split, hexadecimal: whether it is the same data again.
+    /// SHA-256 of classes, images, labels and their split, hexadecimal: whether it is the same data again.
     ///
     /// # Errors
     /// Where images are in a file that cannot be read.
@@ -246,7 +246,7 @@ mod tests {
     use super::*;
 
     fn images(pixels: &[u8], labels: &[u16]) -> Images {
-        Images::new(Shape { height: 1, width: 1, channels: 1 }, pixels.to_vec(), labels.to_vec())
+        Images::new(ImageShape { height: 1, width: 1, channels: 1 }, pixels.to_vec(), labels.to_vec())
     }
 
     fn dataset(test_label: u16) -> Dataset {

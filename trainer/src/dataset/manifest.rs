@@ -5,13 +5,13 @@
 //! 6f1d0cb7e0c94f0e2a44be0a1c1f2d3e,train,0,crow/1.jpg
 //! ```
 //!
-//! `content` is the image's [`Content`], `class` its label. The file is last, so that commas in it need no quotes.
+//! `content` is the image's [`ContentHash`], `class` its label. The file is last, so that commas in it need no quotes.
 
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::io;
 
-use super::content::Content;
+use super::content::ContentHash;
 use super::held_out::Split;
 use super::{Dataset, fashion_mnist};
 use crate::support::printable::no_formula;
@@ -27,7 +27,7 @@ pub struct Manifest(Vec<Entry>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// What it shows.
-    pub content: Content,
+    pub content: ContentHash,
     /// What it was for.
     pub split: Split,
     /// Its label.
@@ -65,7 +65,7 @@ impl Manifest {
         }
         let mut entries = Vec::new();
         for (split, images) in parts {
-            for (index, content) in Content::of_each(images)?.into_iter().enumerate() {
+            for (index, content) in ContentHash::of_each(images)?.into_iter().enumerate() {
                 let (class, file) = (images.label(index).into(), images.name(index).unwrap_or_default().to_owned());
                 entries.push(Entry { content, split, class, file });
             }
@@ -88,7 +88,7 @@ impl Manifest {
 
     /// What each image was for. One that was in several parts counts as trained on, then as validated on.
     #[must_use]
-    pub fn splits(&self) -> HashMap<Content, Split> {
+    pub fn splits(&self) -> HashMap<ContentHash, Split> {
         let mut splits = HashMap::with_capacity(self.0.len());
         for entry in &self.0 {
             splits
@@ -137,12 +137,12 @@ impl Manifest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::{Images, Shape};
+    use crate::dataset::{ImageShape, Images};
     use crate::image::Preprocessing;
 
     fn images(pixels: &[u8], names: &[&str]) -> Images {
         let labels = pixels.iter().map(|pixel| (pixel % 2).into()).collect();
-        Images::new(Shape { height: 1, width: 1, channels: 1 }, pixels.to_vec(), labels)
+        Images::new(ImageShape { height: 1, width: 1, channels: 1 }, pixels.to_vec(), labels)
             .with_names(names.iter().map(|&name| name.to_owned()))
     }
 
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn an_image_in_several_parts_counts_where_it_was_learned_from() {
         let splits = Manifest::of(&dataset()).unwrap().unwrap().splits();
-        let of = |pixel| splits[&Content::of(Shape { height: 1, width: 1, channels: 1 }, &[pixel])];
+        let of = |pixel| splits[&ContentHash::of(ImageShape { height: 1, width: 1, channels: 1 }, &[pixel])];
         assert_eq!([1, 2, 4, 6].map(of), [Split::Train, Split::Train, Split::Validation, Split::Test]);
     }
 

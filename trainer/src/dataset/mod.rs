@@ -1,4 +1,4 @@
-//! Pictures and labels: read from files, fetched, or drawn; split for validation.
+//! Images and labels: read from files, fetched, or drawn; split for validation.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -9,8 +9,8 @@
 //! | [`idx_files`], `idx_set` | which IDX files a directory holds; their classes, named and checked |
 //! | [`fashion_mnist`] | which files the data set is, and their hashes |
 //! | `pixels` | the pixels of all images, in memory or in a file |
-//! | [`pictures`] | one's own pictures: a folder per class |
-//! | [`duplicates`] | the same picture in two parts, or under two classes |
+//! | [`folder`] | one's own images: a folder per class |
+//! | [`duplicates`] | the same image in two parts, or under two classes |
 //! | [`request`] | what is wanted, and what was found |
 //! | [`source`] | where to look, in which order: [`load`] |
 //! | [`download`] | fetching files whole and checked, or not at all |
@@ -29,6 +29,7 @@ pub mod duplicates;
 mod error;
 pub mod fashion_mnist;
 mod first_few;
+pub mod folder;
 pub mod garments;
 pub mod held_out;
 pub mod idx;
@@ -36,7 +37,6 @@ pub mod idx_files;
 mod idx_set;
 mod images;
 pub mod manifest;
-pub mod pictures;
 mod pixels;
 pub mod request;
 mod shape;
@@ -48,5 +48,5 @@ pub use error::DataError;
 pub use images::{Dataset, Images};
 pub use pixels::Storage;
 pub use request::{DatasetChoice, Environment, Loaded, Origin, Request, Testing};
-pub use shape::Shape;
+pub use shape::ImageShape;
 pub use source::{holds_idx_files, load};

@@ -18,7 +18,7 @@ use crate::support::printable::is_control;
 /// Which data set is wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DatasetChoice {
-    /// Fashion-MNIST, or garments with a warning where it cannot be had.
+    /// Fashion-MNIST, or garments with a warning where it is not available.
     #[default]
     Auto,
     /// Fashion-MNIST and nothing else.
@@ -32,33 +32,33 @@ pub enum DatasetChoice {
 pub struct Request {
     /// Which data set.
     pub choice: DatasetChoice,
-    /// A directory of pictures, a folder per class, or of IDX files; goes before everything else.
+    /// A directory of images, a folder per class, or of IDX files; goes before everything else.
     pub data_dir: Option<PathBuf>,
-    /// What the pictures become; without it they stay as they are.
+    /// What the images become; without it they stay as they are.
     pub conversion: Option<Conversion>,
-    /// What transparent images of a folder are blended onto, where there is no conversion that says it.
+    /// What transparent images of a folder are blended onto, where there is no conversion that holds it.
     pub background: Background,
     /// Share of the training images held out for validation.
     pub validation_fraction: f64,
     /// Decides which those are.
     pub seed: u64,
-    /// Share of a folder of pictures held out for the test, where it has no part for that.
+    /// Share of a folder of images held out for the test, where it has no part for that.
     pub test_fraction: f64,
     /// How images of a folder are held out; by name only for runs of earlier trainers.
     pub split_rule: SplitRule,
-    /// Files of a folder of images that are left out, such as those that [cannot be read](super::pictures::unreadable()).
+    /// Files of a folder of images that are left out, such as those that [cannot be read](super::folder::unreadable()).
     pub skip: BTreeSet<PathBuf>,
     /// Whether they are only to test a model with.
     pub testing: Option<Testing>,
-    /// What the process' environment says.
+    /// The process' environment.
     pub environment: Environment,
     /// Where the decoded images are kept.
     pub storage: Storage,
-    /// Whether nothing is said of how far a download or the pictures are.
+    /// Whether the progress of a download or of reading the images is hidden.
     pub quiet: bool,
 }
 
-/// What a model to be tested says about the pictures in a folder; nothing else is loaded of it.
+/// What a model to be tested holds about the images in a folder; nothing else is loaded of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Testing {
     /// The classes that it knows, in its order.
@@ -92,7 +92,7 @@ impl Default for Request {
 }
 
 impl Request {
-    /// Pictures to test a model on, through the preprocessing that its file names: those of a folder that were held out in
+    /// Images to test a model on, through the preprocessing that its file names: those of a folder that were held out in
     /// its training, or `all` of them.
     ///
     /// # Errors
@@ -123,7 +123,7 @@ impl Request {
     }
 }
 
-/// What the process' environment says about where to look; empty in tests.
+/// Where to look by the process' environment; empty in tests.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     /// `FASHION_MNIST_DIR`: a directory of the four files.
@@ -157,7 +157,7 @@ impl Environment {
 /// A data set and where it came from.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// The pictures.
+    /// The images.
     pub dataset: Dataset,
     /// Where they came from.
     pub origin: Origin,
@@ -167,7 +167,7 @@ pub struct Loaded {
     pub tested: Option<Tested>,
 }
 
-/// Where pictures came from.
+/// Where images came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// From the directory that `--data` names.

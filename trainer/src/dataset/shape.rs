@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-/// Height, width and channels of a picture.
+/// Height, width and channels of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shape {
+pub struct ImageShape {
     /// Rows.
     pub height: usize,
     /// Columns.
@@ -13,8 +13,8 @@ pub struct Shape {
     pub channels: usize,
 }
 
-impl Shape {
-    /// Bytes of one picture.
+impl ImageShape {
+    /// Bytes of one image.
     #[must_use]
     pub const fn len(self) -> usize {
         self.height * self.width * self.channels
@@ -27,13 +27,13 @@ impl Shape {
     }
 }
 
-impl fmt::Display for Shape {
+impl fmt::Display for ImageShape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}x{}x{}", self.height, self.width, self.channels)
     }
 }
 
-impl From<infer_core::Shape> for Shape {
+impl From<infer_core::Shape> for ImageShape {
     fn from(shape: infer_core::Shape) -> Self {
         Self { height: shape.height.into(), width: shape.width.into(), channels: shape.channels.into() }
     }

@@ -1,14 +1,14 @@
-//! Where pictures come from: `--data`, `FASHION_MNIST_DIR`, the cache, a download; or drawn here.
+//! Where images come from: `--data`, `FASHION_MNIST_DIR`, the cache, a download; or drawn here.
 
 use std::path::{Path, PathBuf};
 
-use super::content::Content;
+use super::content::ContentHash;
 use super::duplicates::{self, Part};
 use super::held_out::SplitRule;
 use super::idx_set::{self, IdxSet};
 use super::request::{DatasetChoice, Environment, Loaded, Origin, Request, Testing};
 use super::tested::{Candidates, Tested};
-use super::{DataError, Dataset, Images, download, fashion_mnist, garments, idx_files, pictures, split};
+use super::{DataError, Dataset, Images, download, fashion_mnist, folder, garments, idx_files, split};
 use crate::image::Preprocessing;
 
 /// Finds, reads, checks and splits a data set.
@@ -20,7 +20,7 @@ pub fn load(request: &Request) -> Result<Loaded, DataError> {
     if let Some(directory) = &request.data_dir {
         return match holds_idx_files(directory) {
             true => from_directory(directory, Origin::Data(directory.clone()), request),
-            false => pictures::load(directory, request),
+            false => folder::load(directory, request),
         };
     }
     if request.choice == DatasetChoice::Garments {
@@ -40,7 +40,7 @@ pub fn load(request: &Request) -> Result<Loaded, DataError> {
     }
 }
 
-/// Fashion-MNIST in the cache, fetched where it is not there yet; or why neither is to be had.
+/// Fashion-MNIST in the cache, fetched where it is not there yet; or why neither is available.
 fn cached(request: &Request) -> Result<(PathBuf, Origin), String> {
     let Environment { cache_dir, url, .. } = &request.environment;
     let Some(cache) = cache_dir else {
@@ -115,7 +115,7 @@ fn from_idx(set: IdxSet, origin: Origin, request: &Request) -> Result<Loaded, Da
 
 /// What is known of the test images of IDX files.
 fn known_of_test_files(dataset: &Dataset, testing: &Testing) -> Result<Tested, DataError> {
-    let contents = Content::of_each(&dataset.test).map_err(DataError::Pixels)?;
+    let contents = ContentHash::of_each(&dataset.test).map_err(DataError::Pixels)?;
     let labels: Vec<usize> = dataset.test.labels().iter().map(|&label| label.into()).collect();
     let classes = dataset.class_names.len();
     let candidates = Candidates { contents: &contents, labels: &labels, classes, is_test_part: true };
@@ -146,7 +146,7 @@ fn convert_and_split(
     if let Some(conversion) = request.conversion {
         let convert = |images: &Images| images.converted(&conversion, &request.storage, &name);
         (train, test) = (convert(&train)?, convert(&test)?);
-        preprocessing = Preprocessing::Pictures { conversion, held_out: None };
+        preprocessing = Preprocessing::Converted { conversion, held_out: None };
     } else {
         (train, test) = (train.kept(&request.storage)?, test.kept(&request.storage)?);
     }
@@ -155,7 +155,7 @@ fn convert_and_split(
     let (train_indices, validation_indices) = match (&request.testing, request.split_rule) {
         (Some(_), _) => (Vec::new(), Vec::new()),
         (None, SplitRule::ByContent) if is_own => {
-            let contents = Content::of_each(&train).map_err(DataError::Pixels)?;
+            let contents = ContentHash::of_each(&train).map_err(DataError::Pixels)?;
             split::stratified_by_content(&contents, train.labels(), classes, fraction, seed)?
         }
         (None, SplitRule::ByContent | SplitRule::ByName) => split::stratified(train.labels(), classes, fraction, seed)?,

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::DataError;
-use super::content::Content;
+use super::content::ContentHash;
 use crate::support::rng::{self, Purpose};
 
 /// Indices of the training and of the validation images, each in ascending order.
@@ -52,7 +52,7 @@ pub fn stratified(
 /// # Errors
 /// Those of [`stratified`].
 pub fn stratified_by_content(
-    contents: &[Content],
+    contents: &[ContentHash],
     labels: &[u16],
     classes: usize,
     fraction: f64,
@@ -112,9 +112,9 @@ mod tests {
         assert_ne!(stratified(&labels, 10, 0.05, 49).unwrap().1, validation);
     }
 
-    fn contents(numbers: &[u8]) -> Vec<Content> {
-        let shape = crate::dataset::Shape { height: 1, width: 1, channels: 1 };
-        numbers.iter().map(|&number| Content::of(shape, &[number])).collect()
+    fn contents(numbers: &[u8]) -> Vec<ContentHash> {
+        let shape = crate::dataset::ImageShape { height: 1, width: 1, channels: 1 };
+        numbers.iter().map(|&number| ContentHash::of(shape, &[number])).collect()
     }
 
     #[test]

@@ -11,7 +11,7 @@
 
 use serde::Serialize;
 
-use super::content::{Content, fingerprint};
+use super::content::{ContentHash, fingerprint};
 use super::held_out::{Draw, Split, draw, may_be_copied};
 use super::manifest::Manifest;
 use super::split;
@@ -87,17 +87,17 @@ enum Past {
 /// Images that a model can be tested on.
 pub(super) struct Candidates<'a> {
     /// What they show.
-    pub contents: &'a [Content],
+    pub contents: &'a [ContentHash],
     /// The class of each.
     pub labels: &'a [usize],
-    /// Classes that the model tells apart.
+    /// Classes of the model.
     pub classes: usize,
     /// Whether they are the folder's own test part.
     pub is_test_part: bool,
 }
 
 impl Candidates<'_> {
-    /// Indices of those to test on, and what is known of these. `held_out` is what the model file says; `all` are taken where
+    /// Indices of those to test on, and what is known of these. `held_out` is from the model file; `all` are taken where
     /// the user wants so.
     pub fn select(&self, held_out: Option<HeldOut>, all: bool, manifest: Option<&Manifest>) -> (Vec<usize>, Tested) {
         let pool = held_out.filter(|_| !self.is_test_part);
@@ -186,11 +186,11 @@ mod tests {
 
     use super::*;
     use crate::dataset::manifest::Entry;
-    use crate::dataset::{Dataset, Images, Shape};
+    use crate::dataset::{Dataset, ImageShape, Images};
     use crate::image::Preprocessing;
 
     const SHARE: f64 = 0.3;
-    const SHAPE: Shape = Shape { height: 1, width: 2, channels: 1 };
+    const SHAPE: ImageShape = ImageShape { height: 1, width: 2, channels: 1 };
 
     fn pixels(number: u16) -> [u8; 2] {
         number.to_le_bytes()
@@ -200,9 +200,10 @@ mod tests {
         usize::from(number % 2)
     }
 
-    /// A training on images of these numbers: what its model file says, and what its run kept.
+    /// A training on images of these numbers: what its model file holds, and what its run kept.
     fn training(numbers: &[u16]) -> Option<(HeldOut, Manifest)> {
-        let contents: Vec<Content> = numbers.iter().map(|&number| Content::of(SHAPE, &pixels(number))).collect();
+        let contents: Vec<ContentHash> =
+            numbers.iter().map(|&number| ContentHash::of(SHAPE, &pixels(number))).collect();
         let labels: Vec<usize> = numbers.iter().map(|&number| class(number)).collect();
         let what = Draw { test: Some(SHARE), validation: Some((0.2, 48)) };
         let drawn = draw(&contents, &labels, 2, what).ok()?;
@@ -236,7 +237,8 @@ mod tests {
         all: bool,
         manifest: Option<&Manifest>,
     ) -> (Vec<u16>, Tested) {
-        let contents: Vec<Content> = numbers.iter().map(|&number| Content::of(SHAPE, &pixels(number))).collect();
+        let contents: Vec<ContentHash> =
+            numbers.iter().map(|&number| ContentHash::of(SHAPE, &pixels(number))).collect();
         let labels: Vec<usize> = numbers.iter().map(|&number| class(number)).collect();
         let candidates = Candidates { contents: &contents, labels: &labels, classes: 2, is_test_part };
         let (chosen, tested) = candidates.select(held_out, all, manifest);
@@ -306,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_is_said_by_what_is_at_hand() {
+    fn what_is_known_is_reported_by_what_is_at_hand() {
         let numbers: Vec<u16> = (0..100).collect();
         let (held_out, manifest) = training(&numbers).unwrap();
         let older = HeldOut { fingerprint: None, ..held_out };

@@ -15,7 +15,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use crate::dataset::{Images, Shape};
+use crate::dataset::{ImageShape, Images};
 use crate::support::printable::in_one_line;
 
 /// What the file beside a model is called.
@@ -38,7 +38,7 @@ const LONGEST_NAME: usize = 255;
 
 /// The frames that fit in a file: `count`, or fewer where their images would take more than [`MOST_BYTES`]; at least one.
 #[must_use]
-pub fn at_most(count: usize, shape: Shape) -> usize {
+pub fn at_most(count: usize, shape: ImageShape) -> usize {
     count.min(MOST_BYTES / shape.len().max(1)).min(usize::from(u16::MAX)).max(1)
 }
 
@@ -70,7 +70,7 @@ pub fn choose(images: &Images, count: usize) -> Vec<usize> {
 /// # Panics
 /// Where a side or the number of images does not fit in 16 bits, which no network takes: a mistake in the caller.
 pub fn encode(images: &Images, indices: &[usize]) -> io::Result<Vec<u8>> {
-    let Shape { height, width, channels } = images.shape();
+    let ImageShape { height, width, channels } = images.shape();
     let half = |number: usize| u16::try_from(number).expect("sides and counts of 16 bits").to_le_bytes();
     let mut bytes = MAGIC.to_vec();
     bytes.extend(FORMAT_VERSION.to_le_bytes());
@@ -100,7 +100,7 @@ fn end_of(text: &str, bytes: usize) -> &str {
 mod tests {
     use super::*;
 
-    const SHAPE: Shape = Shape { height: 1, width: 2, channels: 1 };
+    const SHAPE: ImageShape = ImageShape { height: 1, width: 2, channels: 1 };
 
     /// Images of these classes; the pixels of each are its index.
     fn images(labels: &[u16]) -> Images {
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn large_images_are_fewer_and_at_least_one() {
-        let square = |side| Shape { height: side, width: side, channels: 3 };
+        let square = |side| ImageShape { height: side, width: side, channels: 3 };
         assert_eq!([28, 96, 256, 1024, 2048].map(|side| at_most(10, square(side))), [10, 10, 10, 1, 1]);
         assert_eq!(at_most(1000, square(256)), 21);
     }

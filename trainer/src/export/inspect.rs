@@ -23,7 +23,7 @@ pub struct Listing {
     /// Header and payload: all of it is flash.
     pub flash_bytes: usize,
     /// Bytes behind the payload, which are not the model's.
-    pub bytes_behind: usize,
+    pub bytes_after: usize,
     /// What is in front of the layers: header, metadata, input.
     pub preamble_bytes: usize,
     /// RAM of an inference.
@@ -204,7 +204,7 @@ impl Listing {
             format_version: FORMAT_VERSION,
             crc32: header.crc32,
             flash_bytes,
-            bytes_behind: file.len() - flash_bytes,
+            bytes_after: file.len() - flash_bytes,
             preamble_bytes,
             arena,
             input: InputListing { shape: input.shape, scale: input.codes.scale, zero_point: input.codes.zero_point },

@@ -40,7 +40,7 @@ pub enum ModelFileError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
     /// Too many classes.
-    #[error("{classes} classes, and at most {MOST_CLASSES} are told apart here")]
+    #[error("{classes} classes, and at most {MOST_CLASSES} are supported")]
     Classes {
         /// Classes of the model.
         classes: usize,

@@ -1,12 +1,12 @@
 //! BMP files: sound ones of kinds that are not read are refused by name, before they pass for damaged.
 
-use super::error::PictureError;
+use super::error::ImageError;
 
 /// Looks at the first bytes of a BMP.
 ///
 /// # Errors
-/// [`PictureError::Unsupported`] for kinds that are not read.
-pub(super) fn check(first: &[u8]) -> Result<(), PictureError> {
+/// [`ImageError::Unsupported`] for kinds that are not read.
+pub(super) fn check(first: &[u8]) -> Result<(), ImageError> {
     let short = |at: usize| first.get(at..at + 2).map(|bytes| u16::from_le_bytes([bytes[0], bytes[1]]));
     let what = match (short(14), short(28), short(30)) {
         (Some(16 | 64), ..) => "an OS/2 2.x bitmap",
@@ -18,5 +18,5 @@ pub(super) fn check(first: &[u8]) -> Result<(), PictureError> {
         (_, Some(64), _) => "a BMP of 64 bits a pixel",
         _ => return Ok(()),
     };
-    Err(PictureError::unsupported(what))
+    Err(ImageError::unsupported(what))
 }

@@ -1,19 +1,19 @@
-//! A picture's way to an input: first to gray where the input is gray, then to size, then to three channels where it is RGB.
+//! An image's way to an input: first to gray where the input is gray, then to size, then to three channels where it is RGB.
 //!
-//! Scaling is `image`'s with a triangle filter, widened by the factor where a picture becomes smaller, so that every
+//! Scaling is `image`'s with a triangle filter, widened by the factor where an image becomes smaller, so that every
 //! pixel of it counts. It adds and multiplies in `f32` and nothing else, in a fixed order: the same bytes everywhere.
 
 use image::imageops::{self, FilterType};
 use image::{GrayImage, ImageBuffer, Pixel, RgbImage};
 use infer_core::Shape;
 
-use super::error::PictureError;
+use super::decoded::Image;
+use super::error::ImageError;
 use super::flatten::buffer;
-use super::picture::Picture;
 use super::{Conversion, Resize};
 
-impl Picture {
-    /// A gray picture of `[height, width]` bytes, such as an IDX file holds.
+impl Image {
+    /// A gray image of `[height, width]` bytes, such as an IDX file holds.
     ///
     /// # Panics
     /// Where there are not `height * width` bytes: a mistake in the caller.
@@ -27,28 +27,28 @@ impl Conversion {
     /// The bytes of the input, `[height, width, channels]`.
     ///
     /// # Errors
-    /// [`PictureError::OtherSize`], and only under [`Resize::AsTheyAre`].
-    pub fn apply(&self, picture: &Picture) -> Result<Vec<u8>, PictureError> {
+    /// [`ImageError::OtherSize`], and only under [`Resize::AsTheyAre`].
+    pub fn apply(&self, image: &Image) -> Result<Vec<u8>, ImageError> {
         let input = self.shape();
-        let (height, width) = picture.size();
+        let (height, width) = image.size();
         let is_same = (height, width) == (input.height.into(), input.width.into());
         if self.resize() == Resize::AsTheyAre && !is_same {
-            return Err(PictureError::OtherSize { height, width, input });
+            return Err(ImageError::OtherSize { height, width, input });
         }
         let color = self.background().rgb();
         let gray = [luma_of(color)];
         let repeated = |gray: Vec<u8>| gray.into_iter().flat_map(|value| [value; 3]).collect();
-        Ok(match (picture, input.channels) {
-            (Picture::Gray(image), 1) => self.resized(image, gray.into()).into_raw(),
-            (Picture::Gray(image), _) if self.background().is_gray() => {
+        Ok(match (image, input.channels) {
+            (Image::Gray(image), 1) => self.resized(image, gray.into()).into_raw(),
+            (Image::Gray(image), _) if self.background().is_gray() => {
                 repeated(self.resized(image, gray.into()).into_raw())
             }
-            (Picture::Gray(image), _) => {
+            (Image::Gray(image), _) => {
                 let rgb: RgbImage = buffer(image.dimensions(), repeated(image.as_raw().clone()));
                 self.resized(&rgb, color.into()).into_raw()
             }
-            (Picture::Rgb(rgb), 1) => self.resized(&luma(rgb), gray.into()).into_raw(),
-            (Picture::Rgb(rgb), _) => self.resized(rgb, color.into()).into_raw(),
+            (Image::Rgb(rgb), 1) => self.resized(&luma(rgb), gray.into()).into_raw(),
+            (Image::Rgb(rgb), _) => self.resized(rgb, color.into()).into_raw(),
         })
     }
 
@@ -108,16 +108,16 @@ mod tests {
     use crate::image::Background;
 
     /// Two columns and four rows: top row 10, bottom row 250, 100 between.
-    fn tall() -> Picture {
-        Picture::from_gray_bytes(4, 2, vec![10, 10, 100, 100, 100, 100, 250, 250])
+    fn tall() -> Image {
+        Image::from_gray_bytes(4, 2, vec![10, 10, 100, 100, 100, 100, 250, 250])
     }
 
-    fn convert(picture: &Picture, [height, width, channels]: [u16; 3], resize: Resize) -> Vec<u8> {
-        Conversion::new(Shape { height, width, channels }, resize).unwrap().apply(picture).unwrap()
+    fn convert(image: &Image, [height, width, channels]: [u16; 3], resize: Resize) -> Vec<u8> {
+        Conversion::new(Shape { height, width, channels }, resize).unwrap().apply(image).unwrap()
     }
 
     #[test]
-    fn a_picture_of_the_inputs_size_stays_as_it_is_in_every_mode() {
+    fn an_image_of_the_inputs_size_stays_as_it_is_in_every_mode() {
         let pixels = vec![10, 10, 100, 100, 100, 100, 250, 250];
         for resize in [Resize::AsTheyAre, Resize::Stretch, Resize::Fit, Resize::Crop] {
             assert_eq!(convert(&tall(), [4, 2, 1], resize), pixels, "{resize}");
@@ -132,8 +132,8 @@ mod tests {
         assert_eq!(convert(&tall(), [2, 2, 1], Resize::Crop), [100; 4]);
         // What is odd goes to the right and to the bottom.
         assert_eq!(convert(&tall(), [4, 3, 1], Resize::Fit)[..3], [10, 10, 0]);
-        // At least one pixel is left of a picture as thin as a line.
-        let line = Picture::from_gray_bytes(1, 100, vec![7; 100]);
+        // At least one pixel is left of an image as thin as a line.
+        let line = Image::from_gray_bytes(1, 100, vec![7; 100]);
         assert_eq!(convert(&line, [3, 3, 1], Resize::Fit), [0, 0, 0, 7, 7, 7, 0, 0, 0]);
         assert_eq!(convert(&line, [3, 3, 1], Resize::Crop), [7; 9]);
     }
@@ -141,23 +141,23 @@ mod tests {
     #[test]
     fn fit_pads_with_the_background_in_the_color_of_the_input() {
         let orange: Background = "#ff8000".parse().unwrap();
-        let fit = |picture: &Picture, channels| {
+        let fit = |image: &Image, channels| {
             let shape = Shape { height: 1, width: 2, channels };
-            Conversion::new(shape, Resize::Fit).unwrap().with_background(orange).apply(picture).unwrap()
+            Conversion::new(shape, Resize::Fit).unwrap().with_background(orange).apply(image).unwrap()
         };
-        let gray = Picture::from_gray_bytes(1, 1, vec![9]);
+        let gray = Image::from_gray_bytes(1, 1, vec![9]);
         assert_eq!(fit(&gray, 1), [9, 151]);
         assert_eq!(fit(&gray, 3), [9, 9, 9, 255, 128, 0]);
-        let rgb = Picture::Rgb(buffer((1, 1), vec![1, 2, 3]));
+        let rgb = Image::Rgb(buffer((1, 1), vec![1, 2, 3]));
         assert_eq!(fit(&rgb, 3), [1, 2, 3, 255, 128, 0]);
         assert_eq!(fit(&rgb, 1), [2, 151]);
     }
 
     #[test]
     fn gray_is_repeated_and_color_becomes_its_luma() {
-        let gray = Picture::from_gray_bytes(1, 2, vec![5, 9]);
+        let gray = Image::from_gray_bytes(1, 2, vec![5, 9]);
         assert_eq!(convert(&gray, [1, 2, 3], Resize::AsTheyAre), [5, 5, 5, 9, 9, 9]);
-        let rgb = Picture::Rgb(buffer((4, 1), vec![255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255]));
+        let rgb = Image::Rgb(buffer((4, 1), vec![255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255]));
         assert_eq!(convert(&rgb, [1, 4, 1], Resize::AsTheyAre), [76, 150, 29, 255]);
         assert_eq!(convert(&rgb, [1, 4, 3], Resize::AsTheyAre)[..3], [255, 0, 0]);
     }
@@ -166,6 +166,6 @@ mod tests {
     fn as_they_are_refuses_another_size_with_both() {
         let conversion = Conversion::new(Shape { height: 2, width: 4, channels: 1 }, Resize::AsTheyAre).unwrap();
         let message = conversion.apply(&tall()).unwrap_err().to_string();
-        assert_eq!(message, "4 high and 2 wide, but the input is 2x4x1 and takes pictures as they are");
+        assert_eq!(message, "4 high and 2 wide, but the input is 2x4x1 and takes images as they are");
     }
 }

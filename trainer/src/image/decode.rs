@@ -1,4 +1,4 @@
-//! Image files: PNG, JPEG, BMP, GIF, WebP and TIFF, told apart by their content, read within bounds. Of several images in a file
+//! Image files: PNG, JPEG, BMP, GIF, WebP and TIFF, distinguished by their content, read within bounds. Of several images in a file
 //! the first is read.
 
 use std::fs::File;
@@ -6,15 +6,15 @@ use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use image::metadata::Orientation;
-use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use super::background::Background;
-use super::error::{LONGEST_SIDE, MOST_FILE_BYTES, MOST_MEMORY, MOST_PIXELS, PictureError};
+use super::decoded::{Decoded, Image, ImageHeader};
+use super::error::{ImageError, LONGEST_SIDE, MOST_FILE_BYTES, MOST_MEMORY, MOST_PIXELS};
 use super::flatten::{Alpha, flatten};
 use super::ifd::Directory;
 use super::jpeg::{Jpeg, is_jpeg};
 use super::kind::{ImageKind, LEADING_BYTES};
-use super::picture::{Decoded, Picture, PictureHeader};
 use super::{bmp, orientation, tiff};
 use crate::support::memory::Claim;
 
@@ -24,16 +24,16 @@ const JPEG_HEADER_BYTES: u64 = 64 << 10;
 /// Decodes a file, what is transparent on black.
 ///
 /// # Errors
-/// [`PictureError`], all variants but `OtherSize`.
-pub fn read(path: &Path) -> Result<Picture, PictureError> {
-    Ok(read_onto(path, Background::BLACK)?.picture)
+/// [`ImageError`], all variants but `OtherSize`.
+pub fn read(path: &Path) -> Result<Image, ImageError> {
+    Ok(read_onto(path, Background::BLACK)?.image)
 }
 
 /// Decodes a file, what is transparent on this background.
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_onto(path: &Path, background: Background) -> Result<Decoded, PictureError> {
+pub fn read_onto(path: &Path, background: Background) -> Result<Decoded, ImageError> {
     decode_onto(&read_bounded(File::open(path)?)?, background)
 }
 
@@ -41,7 +41,7 @@ pub fn read_onto(path: &Path, background: Background) -> Result<Decoded, Picture
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_from(reader: impl Read, background: Background) -> Result<Decoded, PictureError> {
+pub fn read_from(reader: impl Read, background: Background) -> Result<Decoded, ImageError> {
     decode_onto(&read_bounded(reader)?, background)
 }
 
@@ -49,22 +49,22 @@ pub fn read_from(reader: impl Read, background: Background) -> Result<Decoded, P
 ///
 /// # Errors
 /// As [`read`].
-pub fn decode(bytes: &[u8]) -> Result<Picture, PictureError> {
-    Ok(decode_onto(bytes, Background::BLACK)?.picture)
+pub fn decode(bytes: &[u8]) -> Result<Image, ImageError> {
+    Ok(decode_onto(bytes, Background::BLACK)?.image)
 }
 
 /// Decodes the content of a file, what is transparent on this background.
 ///
 /// # Errors
 /// As [`read`].
-pub fn decode_onto(bytes: &[u8], background: Background) -> Result<Decoded, PictureError> {
+pub fn decode_onto(bytes: &[u8], background: Background) -> Result<Decoded, ImageError> {
     if is_jpeg(bytes) {
         return decode_jpeg(bytes, background);
     }
     let Opened { kind, orientation, alpha, mut decoder } = open(Cursor::new(bytes))?;
     let header = header_of(&decoder, orientation)?;
     if kind == ImageKind::WebP && !is_whole_webp(bytes) {
-        return Err(PictureError::damaged("the end of the WebP is missing"));
+        return Err(ImageError::damaged("the end of the WebP is missing"));
     }
     let _claim = Claim::new(header.memory())?;
     let mut limits = limits();
@@ -84,14 +84,14 @@ pub fn decode_onto(bytes: &[u8], background: Background) -> Result<Decoded, Pict
     Ok(flatten(image, alpha, background))
 }
 
-/// What a file says of itself, without decoding its pixels.
+/// The header of a file, without decoding its pixels.
 ///
 /// # Errors
 /// As [`read`].
-pub fn header(path: &Path) -> Result<PictureHeader, PictureError> {
+pub fn header(path: &Path) -> Result<ImageHeader, ImageError> {
     let mut file = File::open(path)?;
     if file.metadata()?.len() > MOST_FILE_BYTES {
-        return Err(PictureError::LongFile);
+        return Err(ImageError::LongFile);
     }
     let mut start = Vec::new();
     file.by_ref().take(JPEG_HEADER_BYTES).read_to_end(&mut start)?;
@@ -103,11 +103,11 @@ pub fn header(path: &Path) -> Result<PictureHeader, PictureError> {
     header_of(&opened.decoder, opened.orientation)
 }
 
-fn decode_jpeg(bytes: &[u8], background: Background) -> Result<Decoded, PictureError> {
+fn decode_jpeg(bytes: &[u8], background: Background) -> Result<Decoded, ImageError> {
     let jpeg = Jpeg::open(bytes)?;
     let header = header_of_jpeg(&jpeg, bytes)?;
     if jpeg.memory() > MOST_MEMORY {
-        return Err(PictureError::TooMuchMemory);
+        return Err(ImageError::TooMuchMemory);
     }
     // Beside what the decoder takes, the pixels once more where they are turned, and once where they turn out to be gray.
     let _claim = Claim::new(jpeg.memory() + header.memory() / 2)?;
@@ -118,7 +118,7 @@ fn decode_jpeg(bytes: &[u8], background: Background) -> Result<Decoded, PictureE
 }
 
 /// Reads the rest of a JPEG file only where its headers are longer than what is there.
-fn header_of_jpeg_file(mut bytes: Vec<u8>, rest: File) -> Result<PictureHeader, PictureError> {
+fn header_of_jpeg_file(mut bytes: Vec<u8>, rest: File) -> Result<ImageHeader, ImageError> {
     if let Ok(jpeg) = Jpeg::open(&bytes) {
         return header_of_jpeg(&jpeg, &bytes);
     }
@@ -126,16 +126,16 @@ fn header_of_jpeg_file(mut bytes: Vec<u8>, rest: File) -> Result<PictureHeader, 
     header_of_jpeg(&Jpeg::open(&bytes)?, &bytes)
 }
 
-fn header_of_jpeg(jpeg: &Jpeg, bytes: &[u8]) -> Result<PictureHeader, PictureError> {
+fn header_of_jpeg(jpeg: &Jpeg, bytes: &[u8]) -> Result<ImageHeader, ImageError> {
     let (height, width) = jpeg.size();
     checked_header(height, width, jpeg.is_rgb(), orientation::of(ImageKind::Jpeg, &mut Cursor::new(bytes))?)
 }
 
-fn read_bounded(reader: impl Read) -> Result<Vec<u8>, PictureError> {
+fn read_bounded(reader: impl Read) -> Result<Vec<u8>, ImageError> {
     let mut bytes = Vec::new();
     reader.take(MOST_FILE_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MOST_FILE_BYTES {
-        return Err(PictureError::LongFile);
+        return Err(ImageError::LongFile);
     }
     Ok(bytes)
 }
@@ -154,7 +154,7 @@ struct Opened<D> {
     decoder: D,
 }
 
-fn open<'a>(mut source: impl BufRead + Seek + 'a) -> Result<Opened<impl ImageDecoder + 'a>, PictureError> {
+fn open<'a>(mut source: impl BufRead + Seek + 'a) -> Result<Opened<impl ImageDecoder + 'a>, ImageError> {
     let mut first = Vec::with_capacity(LEADING_BYTES);
     source.by_ref().take(LEADING_BYTES as u64).read_to_end(&mut first)?;
     let kind = ImageKind::of(&first);
@@ -170,10 +170,10 @@ fn open<'a>(mut source: impl BufRead + Seek + 'a) -> Result<Opened<impl ImageDec
             let directory = Directory::first(&mut source)?.unwrap_or_default();
             (kind, ImageFormat::Tiff, tiff::check(&directory)?)
         }
-        Some(ImageKind::Unsupported(what)) => return Err(PictureError::unsupported(what)),
-        None if first.is_empty() => return Err(PictureError::damaged("the file is empty")),
+        Some(ImageKind::Unsupported(what)) => return Err(ImageError::unsupported(what)),
+        None if first.is_empty() => return Err(ImageError::damaged("the file is empty")),
         // A JPEG has a decoder of its own, and does not come here.
-        Some(ImageKind::Jpeg) | None => return Err(PictureError::UnknownFormat),
+        Some(ImageKind::Jpeg) | None => return Err(ImageError::UnknownFormat),
     };
     let orientation = orientation::of(kind, &mut source)?;
     source.seek(SeekFrom::Start(0))?;
@@ -182,46 +182,41 @@ fn open<'a>(mut source: impl BufRead + Seek + 'a) -> Result<Opened<impl ImageDec
     Ok(Opened { kind, orientation, alpha, decoder: reader.into_decoder().map_err(refused)? })
 }
 
-fn header_of(decoder: &impl ImageDecoder, orientation: Orientation) -> Result<PictureHeader, PictureError> {
+fn header_of(decoder: &impl ImageDecoder, orientation: Orientation) -> Result<ImageHeader, ImageError> {
     let (width, height) = decoder.dimensions();
     let header = checked_header(height, width, decoder.color_type().has_color(), orientation)?;
     // Values that are not bytes have no agreed range: 0 to 1, 0 to 255, degrees or meters.
     if matches!(decoder.color_type(), ColorType::Rgb32F | ColorType::Rgba32F) {
-        return Err(PictureError::unsupported("an image of 32 bits a channel"));
+        return Err(ImageError::unsupported("an image of 32 bits a channel"));
     }
     Ok(header)
 }
 
 /// A header of an image of so many rows and columns as they are stored, if it is not too large.
-fn checked_header(
-    height: u32,
-    width: u32,
-    is_rgb: bool,
-    orientation: Orientation,
-) -> Result<PictureHeader, PictureError> {
+fn checked_header(height: u32, width: u32, is_rgb: bool, orientation: Orientation) -> Result<ImageHeader, ImageError> {
     if u64::from(width) * u64::from(height) > MOST_PIXELS || width.max(height) > LONGEST_SIDE {
-        return Err(PictureError::TooLarge { height, width });
+        return Err(ImageError::TooLarge { height, width });
     }
     if width == 0 || height == 0 {
-        return Err(PictureError::damaged("it has no pixels"));
+        return Err(ImageError::damaged("it has no pixels"));
     }
     let (height, width) = if orientation::is_on_its_side(orientation) { (width, height) } else { (height, width) };
-    Ok(PictureHeader { height, width, is_rgb })
+    Ok(ImageHeader { height, width, is_rgb })
 }
 
-fn refused(error: ImageError) -> PictureError {
+fn refused(error: image::ImageError) -> ImageError {
     match error {
-        ImageError::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            PictureError::damaged("it ends too soon")
+        image::ImageError::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            ImageError::damaged("it ends too soon")
         }
-        ImageError::IoError(error) => PictureError::damaged(error),
-        ImageError::Limits(_) => PictureError::TooMuchMemory,
-        ImageError::Unsupported(error) => PictureError::unsupported(format!("this kind of image ({error})")),
-        error => PictureError::damaged(chunk_names(&error.to_string())),
+        image::ImageError::IoError(error) => ImageError::damaged(error),
+        image::ImageError::Limits(_) => ImageError::TooMuchMemory,
+        image::ImageError::Unsupported(error) => ImageError::unsupported(format!("this kind of image ({error})")),
+        error => ImageError::damaged(chunk_names(&error.to_string())),
     }
 }
 
-/// What the PNG decoder says, with the names of chunks in place of the records about them.
+/// The message of the PNG decoder, with the names of chunks in place of the records about them.
 fn chunk_names(text: &str) -> String {
     const RECORD: &str = "ChunkType { type: ";
     let mut parts = text.split(RECORD);

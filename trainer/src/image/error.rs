@@ -7,10 +7,10 @@ use infer_core::Shape;
 use crate::support::memory::Shortage;
 use crate::support::printable::is_control;
 
-/// Pixels of a picture at most: more than any camera's, few enough that a lying header costs nothing.
+/// Pixels of an image at most: more than any camera's, few enough that a lying header costs nothing.
 pub const MOST_PIXELS: u64 = 64 << 20;
 
-/// Rows or columns of a picture at most, as of a JPEG. Scaling keeps 16 bytes for each column and each row of what comes out.
+/// Rows or columns of an image at most, as of a JPEG. Scaling keeps 16 bytes for each column and each row of what comes out.
 pub const LONGEST_SIDE: u32 = 65_535;
 
 /// Bytes of a file at most.
@@ -22,15 +22,15 @@ pub const MOST_MEMORY: u64 = 512 << 20;
 /// Characters of a decoder's own words in a message at most.
 const LONGEST_REASON: usize = 200;
 
-/// Why a file is not a picture that can be used.
+/// Why a file is not an image that can be used.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
-pub enum PictureError {
+pub enum ImageError {
     /// The file could not be read.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// More bytes than a picture has.
-    #[error("larger than {} MB, which no picture is", MOST_FILE_BYTES >> 20)]
+    /// More bytes than an image has.
+    #[error("larger than {} MB, which no image is", MOST_FILE_BYTES >> 20)]
     LongFile,
     /// The content is none of the formats.
     #[error("by its content no PNG, JPEG, BMP, GIF, WebP or TIFF image")]
@@ -55,7 +55,7 @@ pub enum PictureError {
     /// The content cannot be decoded.
     #[error("damaged or truncated ({reason})")]
     Damaged {
-        /// What the decoder says.
+        /// The message of the decoder.
         reason: String,
     },
     /// A sound file of a kind that its format allows and this decoder does not read.
@@ -65,19 +65,19 @@ pub enum PictureError {
         what: String,
     },
     /// Not the size that is taken as it is.
-    #[error("{height} high and {width} wide, but the input is {input} and takes pictures as they are")]
+    #[error("{height} high and {width} wide, but the input is {input} and takes images as they are")]
     OtherSize {
-        /// Rows of the picture.
+        /// Rows of the image.
         height: u32,
-        /// Columns of the picture.
+        /// Columns of the image.
         width: u32,
         /// Shape of the input.
         input: Shape,
     },
 }
 
-impl PictureError {
-    /// Whether the machine is short of something, which says nothing about the file.
+impl ImageError {
+    /// Whether the machine is short of something, which is no fault of the file.
     #[must_use]
     pub fn is_shortage(&self) -> bool {
         match self {

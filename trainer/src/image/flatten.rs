@@ -5,7 +5,7 @@
 use image::{DynamicImage, ImageBuffer, Luma, LumaA, Pixel, Rgb, RgbImage, Rgba};
 
 use super::background::Background;
-use super::picture::{Decoded, Picture, Transparency};
+use super::decoded::{Decoded, Image, Transparency};
 
 /// What the alpha channel of a file means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,15 +25,15 @@ pub(super) enum Alpha {
 pub(super) fn flatten(image: DynamicImage, alpha: Alpha, background: Background) -> Decoded {
     let sixteen_bit = sixteen_bit_range(&image);
     let color = image.color();
-    let (picture, transparency) = match (color.has_color(), color.has_alpha()) {
-        (false, false) => (Picture::Gray(image.into_luma8()), Transparency::Opaque),
+    let (image, transparency) = match (color.has_color(), color.has_alpha()) {
+        (false, false) => (Image::Gray(image.into_luma8()), Transparency::Opaque),
         (true, false) => (gray_or_rgb(image.into_rgb8()), Transparency::Opaque),
         (_, true) => blended(&image.into_rgba8(), alpha, background),
     };
-    Decoded { picture, transparency, sixteen_bit }
+    Decoded { image, transparency, sixteen_bit }
 }
 
-fn blended(image: &image::RgbaImage, alpha: Alpha, background: Background) -> (Picture, Transparency) {
+fn blended(image: &image::RgbaImage, alpha: Alpha, background: Background) -> (Image, Transparency) {
     let alphas = || image.pixels().map(|pixel| pixel.0[3]);
     let is_all = |value: u8| alphas().all(|alpha| alpha == value);
     let alpha = match alpha {
@@ -63,13 +63,13 @@ fn blended(image: &image::RgbaImage, alpha: Alpha, background: Background) -> (P
 }
 
 /// One whose pixels are all gray is gray.
-fn gray_or_rgb(image: RgbImage) -> Picture {
+fn gray_or_rgb(image: RgbImage) -> Image {
     let is_gray = image.pixels().all(|&Rgb([r, g, b])| r == g && g == b);
     if !is_gray {
-        return Picture::Rgb(image);
+        return Image::Rgb(image);
     }
     let pixels = image.pixels().map(|pixel| pixel.0[0]).collect();
-    Picture::Gray(buffer(image.dimensions(), pixels))
+    Image::Gray(buffer(image.dimensions(), pixels))
 }
 
 /// The lowest and the highest value of an image of 16 bits a channel, where it can be seen.
@@ -94,7 +94,7 @@ fn sixteen_bit_range(image: &DynamicImage) -> Option<(u16, u16)> {
     }
 }
 
-/// Bytes that are as many as the size says.
+/// Bytes that are as many as the size requires.
 pub(super) fn buffer<P: Pixel<Subpixel = u8>>((width, height): (u32, u32), bytes: Vec<u8>) -> ImageBuffer<P, Vec<u8>> {
     ImageBuffer::from_raw(width, height, bytes).expect("as many bytes as pixels were given")
 }
@@ -120,7 +120,7 @@ mod tests {
         ];
         for (alpha, background, expected, transparency) in cases {
             let decoded = flatten(rgba(&pixel), alpha, background);
-            let Picture::Rgb(rgb) = &decoded.picture else { panic!("gray") };
+            let Image::Rgb(rgb) = &decoded.image else { panic!("gray") };
             assert_eq!(
                 (rgb.as_raw()[..].to_vec(), decoded.transparency),
                 (expected.to_vec(), transparency),
@@ -133,30 +133,30 @@ mod tests {
     fn a_channel_that_is_zero_everywhere_is_opaque_where_nobody_fills_it_and_transparent_elsewhere() {
         let pixels = [[9, 8, 7, 0], [1, 2, 3, 0]];
         let opaque = flatten(rgba(&pixels), Alpha::StraightUnlessZero, Background::WHITE);
-        assert_eq!(opaque.picture, Picture::Rgb(buffer((2, 1), vec![9, 8, 7, 1, 2, 3])));
+        assert_eq!(opaque.image, Image::Rgb(buffer((2, 1), vec![9, 8, 7, 1, 2, 3])));
         assert_eq!(opaque.transparency, Transparency::Opaque);
         let whole = flatten(rgba(&pixels), Alpha::Straight, Background::WHITE);
         assert_eq!(
-            (whole.picture, whole.transparency),
-            (Picture::from_gray_bytes(1, 2, vec![255; 2]), Transparency::Whole)
+            (whole.image, whole.transparency),
+            (Image::from_gray_bytes(1, 2, vec![255; 2]), Transparency::Whole)
         );
         // One that is filled anywhere is meant.
         let partial = flatten(rgba(&[[9, 8, 7, 0], [1, 2, 3, 255]]), Alpha::StraightUnlessZero, Background::BLACK);
-        assert_eq!(partial.picture, Picture::Rgb(buffer((2, 1), vec![0, 0, 0, 1, 2, 3])));
+        assert_eq!(partial.image, Image::Rgb(buffer((2, 1), vec![0, 0, 0, 1, 2, 3])));
     }
 
     #[test]
     fn gray_on_a_colored_background_becomes_color() {
         let image = image::GrayAlphaImage::from_raw(2, 1, vec![200, 255, 200, 0]).unwrap();
         let decoded = flatten(image.into(), Alpha::Straight, "red".parse().unwrap());
-        assert_eq!(decoded.picture, Picture::Rgb(buffer((2, 1), vec![200, 200, 200, 255, 0, 0])));
+        assert_eq!(decoded.image, Image::Rgb(buffer((2, 1), vec![200, 200, 200, 255, 0, 0])));
     }
 
     #[test]
     fn sixteen_bits_become_eight_by_rounding_and_their_range_is_that_of_what_is_seen() {
         let gray = ImageBuffer::<Luma<u16>, _>::from_raw(4, 1, vec![0, 128, 129, 65_535]).unwrap();
         let decoded = flatten(gray.into(), Alpha::Straight, Background::BLACK);
-        assert_eq!(decoded.picture, Picture::from_gray_bytes(1, 4, vec![0, 0, 1, 255]));
+        assert_eq!(decoded.image, Image::from_gray_bytes(1, 4, vec![0, 0, 1, 255]));
         assert_eq!(decoded.sixteen_bit, Some((0, 65_535)));
         let seen = ImageBuffer::<LumaA<u16>, _>::from_raw(3, 1, vec![700, 65_535, 900, 1, 60_000, 0]).unwrap();
         assert_eq!(flatten(seen.into(), Alpha::Straight, Background::BLACK).sixteen_bit, Some((700, 900)));

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 /// held out = share [ " of " fingerprint ]      0.15 of Zk3x-Q0aB7_d
 /// ```
 ///
-/// The fingerprint, with the word before it, is 16 bytes of the model file. Its presence says that the images were chosen by
+/// The fingerprint, with the word before it, is 16 bytes of the model file. Its presence shows that the images were chosen by
 /// their content; trainers before that chose them by the order of their names. A change to decoding or conversion that moves
 /// images between the parts is another rule, and needs another word than "of".
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -19,7 +19,7 @@ struct Entry {
     value: Option<u32>,
 }
 
-/// Tags of a TIFF file that this crate asks for.
+/// Tags of a TIFF file that this crate reads.
 pub(super) mod tag {
     pub const NEW_SUBFILE_TYPE: u16 = 254;
     pub const BITS_PER_SAMPLE: u16 = 258;
@@ -31,7 +31,7 @@ pub(super) mod tag {
 }
 
 impl Directory {
-    /// Reads the first directory of a TIFF structure that begins where `source` stands at 0; `None` where there is none. One that
+    /// Reads the first directory of a TIFF structure that begins where `source` is at 0; `None` where there is none. One that
     /// breaks off has the entries up to there.
     ///
     /// # Errors

@@ -1,15 +1,15 @@
-//! From a picture to a network's input: decode, convert, and the text by which a model file remembers how.
+//! From an image to a network's input: decode, convert, and the text by which a model file remembers how.
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | [`held_out`] | which images the training held out for the test |
 //! | [`kind`] | which kind of image a file is, by its first bytes |
-//! | [`decode`] | files to a [`Picture`], within bounds |
-//! | `picture`, `error` | what comes of that, or why nothing does |
+//! | [`decode`] | files to an [`Image`], within bounds |
+//! | `decoded`, `error` | what comes of that, or why nothing does |
 //! | `bmp`, `tiff` | which files of these formats are read |
 //! | `ifd`, `orientation` | metadata: which way up the camera was held |
 //! | [`background`], `flatten` | 8 bits a channel, what is transparent on a background |
-//! | [`convert`] | a [`Picture`] to the bytes of an input: color and size |
+//! | [`convert`] | an [`Image`] to the bytes of an input: color and size |
 //! | [`observe`] | what is worth a word about an input: one flat color, few levels |
 //!
 //! The text in a model file and in `run.json`:
@@ -26,6 +26,7 @@ pub mod background;
 mod bmp;
 pub mod convert;
 pub mod decode;
+mod decoded;
 mod error;
 mod flatten;
 pub mod held_out;
@@ -34,7 +35,6 @@ mod jpeg;
 pub mod kind;
 pub mod observe;
 mod orientation;
-mod picture;
 mod tiff;
 
 use std::fmt;
@@ -44,22 +44,22 @@ use infer_core::Shape;
 use serde::{Deserialize, Serialize};
 
 pub use background::Background;
-pub use error::{MOST_PIXELS, PictureError};
+pub use decoded::{Decoded, Image, ImageHeader, Transparency};
+pub use error::{ImageError, MOST_PIXELS};
 pub use held_out::HeldOut;
 pub use kind::{ImageKind, recognize};
 pub use observe::{Flat, FlatCause, Observed, SixteenBit};
-pub use picture::{Decoded, Picture, PictureHeader, Transparency};
 
 /// Sides of an input beyond this are taken for a mistake: 1024x1024 gray is a megabyte of RAM on the chip.
 pub const LONGEST_SIDE: u16 = 1024;
 
-/// What a model was trained on, and so what must happen to each picture that it sees.
+/// What a model was trained on, and so what must happen to each image that it sees.
 ///
 /// ```
 /// use trainer::image::{Preprocessing, Resize};
 ///
 /// let preprocessing: Preprocessing = "32x32x3 rgb, resize crop, test 0.15 of Zk3x-Q0aB7_d".parse()?;
-/// let Preprocessing::Pictures { conversion, .. } = preprocessing else { unreachable!() };
+/// let Preprocessing::Converted { conversion, .. } = preprocessing else { unreachable!() };
 /// assert_eq!((conversion.shape().channels, conversion.resize()), (3, Resize::Crop));
 /// assert_eq!(preprocessing.test_share(), Some(0.15));
 /// assert_eq!(preprocessing.to_string(), "32x32x3 rgb, resize crop, test 0.15 of Zk3x-Q0aB7_d");
@@ -71,8 +71,8 @@ pub enum Preprocessing {
     /// Bytes in the input's own shape, as IDX files and the built-in set hold them.
     #[default]
     Bytes,
-    /// Pictures that were converted.
-    Pictures {
+    /// Images that were converted.
+    Converted {
         /// How.
         conversion: Conversion,
         /// What was held out for the test, where the images came in one folder without a part for it: by it a later test
@@ -81,7 +81,7 @@ pub enum Preprocessing {
     },
 }
 
-/// The input that pictures become, and how they get there.
+/// The input that images become, and how they get there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conversion {
     shape: Shape,
@@ -89,7 +89,7 @@ pub struct Conversion {
     background: Background,
 }
 
-/// How a picture of another size becomes an input.
+/// How an image of another size becomes an input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Resize {
     /// Not at all: it must have the input's size.
@@ -99,7 +99,7 @@ pub enum Resize {
     Stretch,
     /// Scaled until the whole image is inside, in the middle of the background.
     Fit,
-    /// Scaled until the input is full; what stands out on two sides is cut off.
+    /// Scaled until the input is full; what reaches out on two sides is cut off.
     Crop,
 }
 
@@ -126,7 +126,7 @@ pub enum PreprocessError {
         text: String,
     },
     /// Neither gray nor RGB.
-    #[error("an input of {shape} has {} channels; pictures have 1 (gray) or 3 (RGB)", .shape.channels)]
+    #[error("an input of {shape} has {} channels; images have 1 (gray) or 3 (RGB)", .shape.channels)]
     Channels {
         /// The shape.
         shape: Shape,
@@ -138,7 +138,7 @@ pub enum PreprocessError {
         shape: Shape,
     },
     /// A model file that contradicts itself.
-    #[error("the model's preprocessing makes pictures of {text}, but its input is {input}")]
+    #[error("the model's preprocessing makes images of {text}, but its input is {input}")]
     Contradiction {
         /// Shape in the text.
         text: Shape,
@@ -168,7 +168,7 @@ impl Conversion {
         self.shape
     }
 
-    /// What happens to pictures of another size.
+    /// What happens to images of another size.
     #[must_use]
     pub const fn resize(&self) -> Resize {
         self.resize
@@ -194,28 +194,28 @@ impl Conversion {
 }
 
 impl Preprocessing {
-    /// What a model file says, by its text and the shape of its input.
+    /// That of a model file, by its text and the shape of its input.
     ///
     /// # Errors
     /// [`PreprocessError::Text`], [`PreprocessError::Contradiction`].
     pub fn of_model(text: &str, input: Shape) -> Result<Self, PreprocessError> {
         let preprocessing: Self = text.parse()?;
         match preprocessing {
-            Self::Pictures { conversion: Conversion { shape, .. }, .. } if shape != input => {
+            Self::Converted { conversion: Conversion { shape, .. }, .. } if shape != input => {
                 Err(PreprocessError::Contradiction { text: shape, input })
             }
             _ => Ok(preprocessing),
         }
     }
 
-    /// What happens to a picture on its way into an input of this shape.
+    /// What happens to an image on its way into an input of this shape.
     ///
     /// # Errors
-    /// [`PreprocessError::Channels`], [`PreprocessError::Side`] where no picture can become such an input.
+    /// [`PreprocessError::Channels`], [`PreprocessError::Side`] where no image can become such an input.
     pub fn conversion(&self, input: Shape) -> Result<Conversion, PreprocessError> {
         match self {
             Self::Bytes => Conversion::new(input, Resize::AsTheyAre),
-            Self::Pictures { conversion, .. } => Ok(*conversion),
+            Self::Converted { conversion, .. } => Ok(*conversion),
         }
     }
 
@@ -224,7 +224,7 @@ impl Preprocessing {
     pub const fn held_out(&self) -> Option<HeldOut> {
         match self {
             Self::Bytes => None,
-            Self::Pictures { held_out, .. } => *held_out,
+            Self::Converted { held_out, .. } => *held_out,
         }
     }
 
@@ -241,8 +241,8 @@ impl fmt::Display for Preprocessing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bytes => f.write_str(BYTES),
-            Self::Pictures { conversion, held_out: None } => conversion.fmt(f),
-            Self::Pictures { conversion, held_out: Some(held_out) } => write!(f, "{conversion}, test {held_out}"),
+            Self::Converted { conversion, held_out: None } => conversion.fmt(f),
+            Self::Converted { conversion, held_out: Some(held_out) } => write!(f, "{conversion}, test {held_out}"),
         }
     }
 }
@@ -270,7 +270,7 @@ impl FromStr for Preprocessing {
         if color != color_name(conversion.shape) {
             return Err(unknown());
         }
-        Ok(Self::Pictures { conversion, held_out })
+        Ok(Self::Converted { conversion, held_out })
     }
 }
 
@@ -380,7 +380,7 @@ mod tests {
             assert!(message.contains("is unknown here; another version"), "{text:?}: {message}");
         }
         let message = "28x28x2 rgb, resize crop".parse::<Preprocessing>().unwrap_err().to_string();
-        assert_eq!(message, "an input of 28x28x2 has 2 channels; pictures have 1 (gray) or 3 (RGB)");
+        assert_eq!(message, "an input of 28x28x2 has 2 channels; images have 1 (gray) or 3 (RGB)");
         let message = "0x28x1 gray, resize crop".parse::<Preprocessing>().unwrap_err().to_string();
         assert_eq!(message, "an input of 0x28x1 has a side that is not 1 to 1024");
     }
@@ -390,7 +390,7 @@ mod tests {
         let text = "32x32x3 rgb, resize fit";
         Preprocessing::of_model(text, shape(32, 32, 3)).unwrap();
         let message = Preprocessing::of_model(text, shape(32, 32, 1)).unwrap_err().to_string();
-        assert_eq!(message, "the model's preprocessing makes pictures of 32x32x3, but its input is 32x32x1");
+        assert_eq!(message, "the model's preprocessing makes images of 32x32x3, but its input is 32x32x1");
     }
 
     proptest! {
@@ -408,7 +408,7 @@ mod tests {
             let conversion = conversion.with_background(background.parse().unwrap());
             let fingerprint = hash.map(|hash| held_out::Fingerprint::of_hash(&hash));
             let held_out = share.map(|share| HeldOut { share, fingerprint });
-            let preprocessing = Preprocessing::Pictures { conversion, held_out };
+            let preprocessing = Preprocessing::Converted { conversion, held_out };
             prop_assert_eq!(preprocessing.to_string().parse::<Preprocessing>().unwrap(), preprocessing);
             let json = serde_json::to_string(&preprocessing).unwrap();
             prop_assert_eq!(serde_json::from_str::<Preprocessing>(&json).unwrap(), preprocessing);

@@ -1,8 +1,8 @@
 //! What is worth a word about an image that became an input: that it is one flat color, and why; that 16 bits hold few values.
 
 use super::convert::luma_of;
-use super::error::PictureError;
-use super::picture::{Decoded, Picture, Transparency};
+use super::decoded::{Decoded, Image, Transparency};
+use super::error::ImageError;
 use super::{Background, Conversion};
 
 /// What was found about one image on its way to an input.
@@ -43,17 +43,17 @@ impl Conversion {
     ///
     /// # Errors
     /// As [`apply`](Self::apply).
-    pub fn input(&self, decoded: &Decoded) -> Result<(Vec<u8>, Observed), PictureError> {
-        let input = self.apply(&decoded.picture)?;
+    pub fn input(&self, decoded: &Decoded) -> Result<(Vec<u8>, Observed), ImageError> {
+        let input = self.apply(&decoded.image)?;
         let color = color_of(input.chunks_exact(self.shape().channels.into()));
         let flat = color.map(|color| Flat { color, cause: self.cause(decoded, color) });
         Ok((input, Observed { flat, sixteen_bit: decoded.sixteen_bit }))
     }
 
     fn cause(&self, decoded: &Decoded, color: [u8; 3]) -> FlatCause {
-        let is_flat = match &decoded.picture {
-            Picture::Gray(image) => color_of(image.chunks_exact(1)).is_some(),
-            Picture::Rgb(image) => color_of(image.chunks_exact(3)).is_some(),
+        let is_flat = match &decoded.image {
+            Image::Gray(image) => color_of(image.chunks_exact(1)).is_some(),
+            Image::Rgb(image) => color_of(image.chunks_exact(3)).is_some(),
         };
         let ground = match self.shape().channels {
             1 => [luma_of(self.background().rgb()); 3],
@@ -130,7 +130,7 @@ impl SixteenBit {
         self.images += 1;
     }
 
-    /// What to say where all images together use a quarter of the range or less: little of it is left in 8 bits.
+    /// The message where all images together use a quarter of the range or less: little of it is left in 8 bits.
     #[must_use]
     pub fn note(&self) -> Option<String> {
         let (low, high) = self.range.filter(|(low, high)| high - low < NARROW)?;
@@ -165,8 +165,8 @@ mod tests {
     }
 
     fn gray(width: u32, pixels: &[u8], transparency: Transparency, sixteen_bit: Option<(u16, u16)>) -> Decoded {
-        let picture = Picture::from_gray_bytes(pixels.len() as u32 / width, width, pixels.to_vec());
-        Decoded { picture, transparency, sixteen_bit }
+        let image = Image::from_gray_bytes(pixels.len() as u32 / width, width, pixels.to_vec());
+        Decoded { image, transparency, sixteen_bit }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Which way up the camera was held: the same answer for a header and for a decoded image, wherever the file has it.
 //!
-//! | kind | places, the first that says it counts |
+//! | kind | places, the first that has it counts |
 //! |---|---|
 //! | JPEG | EXIF in an APP1 segment; XMP in an APP1 segment |
 //! | PNG | an `eXIf` chunk, before or after the pixels; a text chunk `Raw profile type exif` or `APP1`, which ImageMagick writes; XMP |
@@ -9,7 +9,7 @@
 //! | BMP, GIF | none |
 //!
 //! EXIF has a tag in the directory of a TIFF structure, stored as BYTE, SHORT or LONG. XMP is text with `tiff:Orientation`.
-//! What is damaged says nothing: the image stays as it is stored. A piece of metadata of more than a megabyte is skipped.
+//! What is damaged is ignored: the image stays as it is stored. A piece of metadata of more than a megabyte is skipped.
 
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
@@ -108,7 +108,7 @@ fn jpeg(source: &mut (impl Read + Seek), found: &mut Found) -> io::Result<()> {
     for _ in 0..MOST_CHUNKS {
         let mut marker = [0; 2];
         source.read_exact(&mut marker)?;
-        // Fill bytes may stand before a marker.
+        // Fill bytes may come before a marker.
         while marker == [0xFF, 0xFF] {
             source.read_exact(&mut marker[1..])?;
         }
@@ -185,7 +185,7 @@ fn png_chunks(source: &mut (impl Read + Seek), found: &mut Found, profile: &mut 
     Ok(())
 }
 
-/// Keyword and text of a text chunk, unpacked; of the keywords that may say an orientation only. `left` bytes are looked at.
+/// Keyword and text of a text chunk, unpacked; of the keywords that may hold an orientation only. `left` bytes are looked at.
 fn text_chunk<'a>(name: &[u8], data: &'a [u8], left: &mut u64) -> Option<(&'a [u8], Vec<u8>)> {
     let (keyword, rest) = split_at_zero(data)?;
     if !(keyword.starts_with(b"Raw profile type ") || keyword == b"XML:com.adobe.xmp") {

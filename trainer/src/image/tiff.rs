@@ -3,15 +3,15 @@
 //! Read are gray, RGB and CMYK of 8 or 16 bits and bilevel images, uncompressed or by LZW, Deflate or `PackBits`, the first image
 //! of a file. Everything else is refused by name, before a pixel is decoded: a decoder that guesses is worse than none.
 
-use super::error::PictureError;
+use super::error::ImageError;
 use super::flatten::Alpha;
 use super::ifd::{Directory, tag};
 
 /// What the alpha channel of such a file means.
 ///
 /// # Errors
-/// [`PictureError::Unsupported`] for kinds that are not read.
-pub(super) fn check(directory: &Directory) -> Result<Alpha, PictureError> {
+/// [`ImageError::Unsupported`] for kinds that are not read.
+pub(super) fn check(directory: &Directory) -> Result<Alpha, ImageError> {
     let compression = directory.value(tag::COMPRESSION).unwrap_or(1);
     let is_preview = directory.value(tag::NEW_SUBFILE_TYPE).is_some_and(|kind| kind & 1 == 1);
     let bits = directory.value(tag::BITS_PER_SAMPLE);
@@ -37,7 +37,7 @@ pub(super) fn check(directory: &Directory) -> Result<Alpha, PictureError> {
         50_001 => "a TIFF with WebP compression",
         _ => "a TIFF of this compression",
     };
-    Err(PictureError::unsupported(what))
+    Err(ImageError::unsupported(what))
 }
 
 fn alpha(directory: &Directory) -> Alpha {
@@ -45,7 +45,7 @@ fn alpha(directory: &Directory) -> Alpha {
         Some(1) => Alpha::Associated,
         // Writers that leave the tag out mean opacity by a fourth channel.
         Some(2) | None => Alpha::Straight,
-        // Unspecified: whatever it is, nobody says that it is opacity.
+        // Unspecified: whatever it is, nothing states that it is opacity.
         Some(_) => Alpha::Ignored,
     }
 }

@@ -1,4 +1,4 @@
-//! What a model file says of each test picture, and the counts that follow.
+//! The answers of a model file to each test image, and the counts that follow.
 
 use crate::dataset::Images;
 use crate::export::model_file;
@@ -12,7 +12,7 @@ const HEADER: &str = "image,truth,prediction,probability,file";
 /// Its first line in runs that did not name files.
 const OLDER_HEADER: &str = "image,truth,prediction,probability";
 
-/// What the model says of one picture.
+/// The answer of the model to one image.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Answer {
     /// The class it is of.
@@ -75,7 +75,7 @@ pub fn rates(confusion: &Confusion, class: usize) -> [Option<f64>; 3] {
     [precision, recall, f1]
 }
 
-/// The indices of the wrong answers, the most confident first, of equals the first picture.
+/// The indices of the wrong answers, the most confident first, of equals the first image.
 #[must_use]
 pub fn most_confident_mistakes(answers: &[Answer], most: usize) -> Vec<usize> {
     let mut wrong: Vec<usize> = (0..answers.len()).filter(|&index| !answers[index].is_right()).collect();
@@ -131,7 +131,7 @@ pub fn from_csv(text: &str, classes: usize) -> Result<Vec<Answer>, String> {
     lines.enumerate().map(|(index, line)| read(line).ok_or_else(|| refuse(index + 2))).collect()
 }
 
-/// What a figure's text says where it shows fewer classes than there are.
+/// The part of a figure's text where it shows fewer classes than there are.
 pub fn of_many(shown: usize, classes: usize) -> String {
     if shown < classes {
         format!(" Of {} classes, the {shown} with the most mistakes.", thousands(classes))
@@ -151,14 +151,14 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_come_most_confident_first_and_of_equals_in_the_order_of_the_pictures() {
+    fn mistakes_come_most_confident_first_and_of_equals_in_the_order_of_the_images() {
         assert_eq!(most_confident_mistakes(&answers(), 25), [3, 4, 1]);
         assert_eq!(most_confident_mistakes(&answers(), 1), [3]);
     }
 
     /// Images of one pixel with these names.
     fn named(names: &[&str]) -> Images {
-        let shape = crate::dataset::Shape { height: 1, width: 1, channels: 1 };
+        let shape = crate::dataset::ImageShape { height: 1, width: 1, channels: 1 };
         let images = Images::new(shape, vec![0; names.len()], vec![0; names.len()]);
         images.with_names(names.iter().map(|&name| name.to_owned()))
     }
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn answers_of_older_runs_are_read_and_images_without_names_leave_the_column_empty() {
-        let shape = crate::dataset::Shape { height: 1, width: 1, channels: 1 };
+        let shape = crate::dataset::ImageShape { height: 1, width: 1, channels: 1 };
         let csv = to_csv(&answers(), &Images::new(shape, vec![0; 6], vec![0; 6]));
         assert!(csv.starts_with("image,truth,prediction,probability,file\n0,0,0,0.9000,\n"), "{csv}");
         let older = csv.replace(",file\n", "\n").replace(",\n", "\n");

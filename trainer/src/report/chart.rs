@@ -47,7 +47,7 @@ pub type BarChart<'a, 'c> = ChartContext<'a, SVGBackend<'c>, Cartesian2d<RangedC
 /// The frame of bars that lie: `most` is at the right end, labels in steps at the bottom, rows from the top down to `height`.
 ///
 /// # Errors
-/// What plotters says.
+/// The error of plotters.
 pub fn lying_bars<'a, 'c>(
     canvas: &'a Canvas<'c>,
     [right, below, height]: [f64; 3],
@@ -104,7 +104,7 @@ pub fn labels() -> TextStyle<'static> {
     ("sans-serif", SMALL * SCALE * 1.24).into_font().color(&Color::Muted.rgb())
 }
 
-/// Decimals that tell the labels of an axis of this span apart.
+/// Decimals that distinguish the labels of an axis of this span.
 #[must_use]
 pub fn decimals(span: f64) -> usize {
     if span > 0.0 { (1.0 - (span / 1.5).log10().floor()).clamp(0.0, 6.0) as usize } else { 2 }
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn labels_have_the_decimals_that_tell_them_apart() {
+    fn labels_have_the_decimals_that_distinguish_them() {
         assert_eq!([20.0, 2.0, 1.0, 0.3, 0.1, 0.01, 0.0].map(decimals), [0, 1, 2, 2, 3, 4, 2]);
     }
 }

@@ -3,18 +3,18 @@
 use std::fmt::Write;
 
 use super::palette::Color;
-use super::picture::Picture;
 use super::text::{escape, width};
+use super::thumbnail::Thumbnail;
 
-/// Width of a figure where nothing asks for more: readable on a phone, two beside each other on a desk.
+/// Width of a figure where nothing needs more: readable on a phone, two beside each other on a desktop.
 pub const WIDTH: f64 = 460.0;
 
 /// Size of letters.
 pub const LETTERS: f64 = 12.0;
-/// Size of letters that stand back.
+/// Size of less prominent letters.
 pub const SMALL: f64 = 10.5;
 
-/// Where a text stands from its point.
+/// Where a text is from its point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Anchor {
     /// To the right of it.
@@ -28,7 +28,7 @@ pub enum Anchor {
 /// How a text looks.
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
-    /// Where it stands.
+    /// Its place.
     pub anchor: Anchor,
     /// Size of its letters.
     pub size: f64,
@@ -83,7 +83,7 @@ impl Drawing {
         self.width
     }
 
-    /// A text whose letters stand around the height of `y`.
+    /// A text whose letters are around the height of `y`.
     pub fn text(&mut self, (x, y): (f64, f64), text: &str, style: Style) {
         let anchor = match style.anchor {
             Anchor::Start => "start",
@@ -141,19 +141,19 @@ impl Drawing {
         ));
     }
 
-    /// A picture as large as fits into `place`, its pixels as squares, with a text for who cannot see it.
-    pub fn picture(&mut self, place: Rectangle, picture: &Picture, about: &str) {
+    /// An image as large as fits into `place`, its pixels as squares, with a text for who cannot see it.
+    pub fn thumbnail(&mut self, place: Rectangle, thumbnail: &Thumbnail, about: &str) {
         let Rectangle(left, top, width, height) = place;
-        let (columns, rows) = (picture.width.max(1) as f64, picture.height.max(1) as f64);
+        let (columns, rows) = (thumbnail.width.max(1) as f64, thumbnail.height.max(1) as f64);
         let side = (width / columns).min(height / rows);
         let (wide, high) = (side * columns, side * rows);
         let place = Rectangle(left + (width - wide) / 2.0, top + (height - high) / 2.0, wide, high);
-        self.stretched(place, picture, about);
+        self.stretched(place, thumbnail, about);
     }
 
-    /// A picture that fills `place`, whatever its proportions.
-    pub fn stretched(&mut self, place: Rectangle, picture: &Picture, about: &str) {
-        let (place, png, about) = (attributes(place), escape(&picture.png), escape(about));
+    /// An image that fills `place`, whatever its proportions.
+    pub fn stretched(&mut self, place: Rectangle, thumbnail: &Thumbnail, about: &str) {
+        let (place, png, about) = (attributes(place), escape(&thumbnail.png), escape(about));
         self.element(format_args!(
             "<image {place} style=\"image-rendering:pixelated\" preserveAspectRatio=\"none\" \
              href=\"data:image/png;base64,{png}\"><title>{about}</title></image>"
@@ -223,10 +223,10 @@ mod tests {
     }
 
     #[test]
-    fn pictures_keep_their_proportions_and_stand_in_the_middle() {
+    fn images_keep_their_proportions_and_are_in_the_middle() {
         let mut drawing = Drawing::new(100.0, 100.0);
-        let picture = Picture::rgb(&[[1, 2, 3]; 8], 4).unwrap();
-        drawing.picture(Rectangle(10.0, 20.0, 40.0, 40.0), &picture, "a <b>");
+        let thumbnail = Thumbnail::rgb(&[[1, 2, 3]; 8], 4).unwrap();
+        drawing.thumbnail(Rectangle(10.0, 20.0, 40.0, 40.0), &thumbnail, "a <b>");
         let svg = drawing.inline("title");
         assert!(svg.contains("<image x=\"10\" y=\"30\" width=\"40\" height=\"20\""), "{svg}");
         assert!(svg.contains("image-rendering:pixelated") && svg.contains("<title>a &lt;b&gt;</title>"), "{svg}");

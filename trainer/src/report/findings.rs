@@ -1,4 +1,4 @@
-//! What a report needs of a run beyond its other files: answers to the test pictures, some pictures, quantization errors.
+//! What a report needs of a run beyond its other files: answers to the test images, some images, quantization errors.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::ReportError;
 use super::answers::{self, Answer};
-use super::picture::Picture;
 use super::quantization_error::{self, LayerError};
+use super::thumbnail::Thumbnail;
 use crate::dataset::{Dataset, Images};
 use crate::network::FloatModel;
 use crate::quantize::Calibration;
@@ -25,13 +25,13 @@ const ANSWERS: &str = "answers.csv";
 /// Name of the file of the rest.
 const SHOWN: &str = "report.json";
 
-/// Pictures of a grid: five rows of five.
+/// Images of a grid: five rows of five.
 pub const GRID: usize = 25;
 
 /// What `answers.csv` and `report.json` hold.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Findings {
-    /// What the model file says of each test picture.
+    /// The answers of the model file to each test image.
     pub answers: Vec<Answer>,
     /// The text of `answers.csv`: these answers, and the file of each image.
     pub answers_csv: String,
@@ -42,7 +42,7 @@ pub struct Findings {
 /// What `report.json` holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Shown {
-    /// Some training pictures.
+    /// Some training images.
     pub samples: Vec<Sample>,
     /// The wrong answers that were given with the most confidence, the most confident first.
     pub mistakes: Vec<Mistake>,
@@ -50,34 +50,34 @@ pub struct Shown {
     pub quantization_error: Vec<LayerError>,
 }
 
-/// A training picture.
+/// A training image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
     /// Its class.
     pub class: usize,
     /// Its pixels.
-    pub picture: Picture,
+    pub thumbnail: Thumbnail,
 }
 
-/// A test picture that got a wrong answer.
+/// A test image that got a wrong answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mistake {
-    /// Its index among the test pictures.
+    /// Its index among the test images.
     pub image: usize,
     /// Its file, below the directory of the data set; not known of images that were drawn, and of older runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
     /// Its pixels.
-    pub picture: Picture,
+    pub thumbnail: Thumbnail,
 }
 
 impl Findings {
-    /// Runs both models over the pictures.
+    /// Runs both models over the images.
     ///
     /// `file` is the model file that was made from `model` and `calibration`; all three have the shapes of `dataset`.
     ///
     /// # Errors
-    /// [`ReportError::Model`], [`ReportError::Candle`], [`ReportError::Picture`].
+    /// [`ReportError::Model`], [`ReportError::Candle`], [`ReportError::Thumbnail`].
     pub fn gather(
         model: &FloatModel,
         calibration: &[Calibration],
@@ -86,18 +86,18 @@ impl Findings {
     ) -> Result<Self, ReportError> {
         let Dataset { train, validation, test, .. } = dataset;
         let answers = answers::classify(file, test)?;
-        let picture = |images: &Images, index| -> Result<Picture, ReportError> {
-            Ok(Picture::thumbnail(&images.image(index).map_err(EvaluateError::Images)?, images.shape())?)
+        let thumbnail = |images: &Images, index| -> Result<Thumbnail, ReportError> {
+            Ok(Thumbnail::of_image(&images.image(index).map_err(EvaluateError::Images)?, images.shape())?)
         };
         let samples = spread(train.len(), GRID)
             .into_iter()
-            .map(|index| Ok(Sample { class: train.label(index).into(), picture: picture(train, index)? }))
+            .map(|index| Ok(Sample { class: train.label(index).into(), thumbnail: thumbnail(train, index)? }))
             .collect::<Result<_, ReportError>>()?;
         let mistakes = answers::most_confident_mistakes(&answers, GRID)
             .into_iter()
             .map(|image| {
                 let file = test.name(image).map(|name| in_one_line(name).into_owned());
-                Ok(Mistake { image, file, picture: picture(test, image)? })
+                Ok(Mistake { image, file, thumbnail: thumbnail(test, image)? })
             })
             .collect::<Result<_, ReportError>>()?;
         let quantization_error = quantization_error::measure(model, calibration, file, validation)?;
@@ -144,25 +144,25 @@ impl Findings {
             let reason = format!("there are more than {GRID} samples or mistakes, or more than {MAX_LAYERS} layers");
             return Err(refuse(path, reason));
         }
-        let samples = shown.samples.iter_mut().map(|sample| &mut sample.picture);
-        for picture in samples.chain(shown.mistakes.iter_mut().map(|mistake| &mut mistake.picture)) {
-            *picture = picture.checked().map_err(|reason| refuse(path.clone(), reason))?;
+        let samples = shown.samples.iter_mut().map(|sample| &mut sample.thumbnail);
+        for thumbnail in samples.chain(shown.mistakes.iter_mut().map(|mistake| &mut mistake.thumbnail)) {
+            *thumbnail = thumbnail.checked().map_err(|reason| refuse(path.clone(), reason))?;
         }
         if let Some(sample) = shown.samples.iter().find(|sample| sample.class >= classes) {
             return Err(refuse(path, format!("a sample is of class {}, but there are {classes}", sample.class)));
         }
         if let Some(mistake) = shown.mistakes.iter().find(|mistake| mistake.image >= answers.len()) {
-            let pictures = answers.len();
+            let images = answers.len();
             return Err(refuse(
                 path,
-                format!("a mistake is test picture {}, but answers.csv has {pictures}", mistake.image),
+                format!("a mistake is test image {}, but answers.csv has {images}", mistake.image),
             ));
         }
         Ok(Self { answers, answers_csv, shown })
     }
 }
 
-/// Indices of `most` things out of `count`, spread evenly: of pictures sorted by class they are of many classes, of
+/// Indices of `most` things out of `count`, spread evenly: of images sorted by class they are of many classes, of
 /// shuffled ones they are as good as any.
 fn spread(count: usize, most: usize) -> Vec<usize> {
     let taken = count.min(most);
@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn samples_are_spread_over_all_pictures() {
+    fn samples_are_spread_over_all_images() {
         assert_eq!(spread(100, 5), [0, 20, 40, 60, 80]);
         assert_eq!(spread(3, 5), [0, 1, 2]);
         assert!(spread(0, 5).is_empty());

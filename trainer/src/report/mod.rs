@@ -2,8 +2,8 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`findings`] | what the run's other files do not say: answers to the test pictures, pictures, quantization errors |
-//! | [`answers`], [`picture`], [`quantization_error`] | the parts of that |
+//! | [`findings`] | what the run's other files do not hold: answers to the test images, images, quantization errors |
+//! | [`answers`], [`thumbnail`], [`quantization_error`] | the parts of that |
 //! | [`record`] | a run read back from its directory |
 //! | [`palette`], [`text`], [`drawing`], [`chart`] | colors, widths of words, SVG, axes |
 //! | [`figures`] | one file per figure |
@@ -21,12 +21,12 @@ pub mod figures;
 pub mod findings;
 pub mod page;
 pub mod palette;
-pub mod picture;
 pub mod quantization_error;
 pub mod raster;
 pub mod record;
 pub mod target;
 pub mod text;
+pub mod thumbnail;
 
 pub use figures::{Figure, Kind};
 pub use findings::Findings;
@@ -37,7 +37,7 @@ use crate::support::tensor_error::one_line;
 use crate::support::whole_file::WriteError;
 use crate::train::evaluate::EvaluateError;
 
-/// Runs that one figure can tell apart by color.
+/// Runs that one figure can distinguish by color.
 pub const MOST_RUNS: usize = palette::SERIES.len();
 
 /// Why there is no figure or no page.
@@ -68,25 +68,25 @@ pub enum ReportError {
         /// The run's directory.
         run: String,
     },
-    /// Pictures that the run was not tested on.
+    /// Images that the run was not tested on.
     #[error(
-        "{dataset} is not what the run was tested on: its model is right on {right:.4} of {given} test pictures, \
-         metrics.json says {expected_right:.4} of {expected}; name the run's own data set"
+        "{dataset} is not what the run was tested on: its model is right on {right:.4} of {given} test images, \
+         metrics.json has {expected_right:.4} of {expected}; name the run's own data set"
     )]
-    OtherPictures {
+    OtherImages {
         /// Name of the data set.
         dataset: String,
-        /// Its test pictures.
+        /// Its test images.
         given: usize,
         /// Share of right answers to them.
         right: f64,
-        /// Test pictures of the run.
+        /// Test images of the run.
         expected: usize,
         /// Share of right answers that the run had.
         expected_right: f64,
     },
-    /// More runs than can be told apart.
-    #[error("{given} runs are too many to tell apart in one figure; name at most {MOST_RUNS}")]
+    /// More runs than can be distinguished.
+    #[error("{given} runs are too many to distinguish in one figure; name at most {MOST_RUNS}")]
     TooManyRuns {
         /// How many.
         given: usize,
@@ -100,19 +100,19 @@ pub enum ReportError {
     /// A tensor operation failed.
     #[error("report: {}", one_line(.0))]
     Candle(#[from] candle_core::Error),
-    /// A picture could not be encoded.
-    #[error("report: a picture cannot be encoded: {0}")]
-    Picture(#[from] png::EncodingError),
+    /// An image could not be encoded.
+    #[error("report: an image cannot be encoded: {0}")]
+    Thumbnail(#[from] png::EncodingError),
     /// A chart could not be drawn.
     #[error("report: a chart cannot be drawn: {reason}")]
     Chart {
-        /// What plotters says.
+        /// The error of plotters.
         reason: String,
     },
     /// An SVG could not be turned into a PNG.
     #[error("report: a figure cannot be turned into a PNG: {reason}")]
     Raster {
-        /// What resvg says.
+        /// The error of resvg.
         reason: String,
     },
     /// The page could not be put together.

@@ -1,6 +1,6 @@
 //! One HTML page about a run, or about several beside each other: everything is in it, and nothing is fetched.
 //!
-//! The text stands in `trainer/templates`; askama escapes whatever a user could have named, and the page's own policy
+//! The text is in `trainer/templates`; askama escapes whatever a user could have named, and the page's own policy
 //! forbids scripts and connections.
 
 use std::path::Path;
@@ -19,7 +19,7 @@ use crate::support::printable::in_one_line;
 use crate::support::text::thousands;
 use crate::train::evaluate::{Confused, Confusion};
 use crate::train::score::Estimate;
-use crate::train::selection::Selection;
+use crate::train::selection::EpochSelection;
 
 /// Confusions that are listed.
 const LISTED: usize = 8;
@@ -117,7 +117,7 @@ struct ConfusionRow {
 
 struct ClassRow {
     name: String,
-    pictures: String,
+    images: String,
     rates: [String; 3],
     /// Of precision and recall; empty where there are images enough.
     intervals: [String; 2],
@@ -213,7 +213,7 @@ fn section(index: usize, run: &RunRecord, findings: &Findings) -> Result<Section
         heading: format!("{} on {}", config.model, config.dataset),
         path: in_one_line(&run.directory.path().display().to_string()).into_owned(),
         about: format!(
-            "A network that tells {} classes of {} apart, trained on {} pictures of {} with recipe {} and seed {}, chosen by \
+            "A network that distinguishes {} classes of {}, trained on {} images of {} with recipe {} and seed {}, chosen by \
              {} others, tested on {} that chose nothing. Written by trainer {}.",
             config.class_names.len(),
             config.dataset,
@@ -306,8 +306,8 @@ fn notices(run: &RunRecord) -> Vec<Notice> {
         ),
         command: format!("trainer fit --resume {}", quote_path(run.directory.path())),
     });
-    let selection = Selection::of(&run.history, metrics.best_epoch, metrics.images.validation);
-    let chance = selection.filter(Selection::is_chance);
+    let selection = EpochSelection::of(&run.history, metrics.best_epoch, metrics.images.validation);
+    let chance = selection.filter(EpochSelection::is_chance);
     let chance = chance.map(|selection| Notice { text: format!("{selection}."), command: String::new() });
     interrupted.into_iter().chain(chance).collect()
 }
@@ -326,7 +326,7 @@ fn confusions(run: &RunRecord, confusion: &Confusion) -> Vec<ConfusionRow> {
 fn rates(run: &RunRecord, confusion: &Confusion) -> Vec<ClassRow> {
     let row = |(class, name): (usize, &String)| ClassRow {
         name: name.clone(),
-        pictures: thousands(confusion.images(class)),
+        images: thousands(confusion.images(class)),
         rates: answers::rates(confusion, class)
             .map(|rate| rate.map_or_else(|| "–".to_owned(), |rate| format!("{rate:.3}"))),
         intervals: [
@@ -382,7 +382,7 @@ fn commands(run: &RunRecord) -> Vec<(&'static str, String)> {
     };
     vec![
         ("Accuracy again, class by class, as the chip would answer", format!("trainer eval {model}{data}")),
-        ("What a picture of your own shows", format!("trainer predict {model} picture.png")),
+        ("What an image of your own shows", format!("trainer predict {model} image.png")),
         ("The model file again, the same bytes", format!("trainer export {run_path} --out model.bin")),
         ("Every figure as a file", format!("trainer plot {run_path} --format png")),
         (
@@ -424,7 +424,7 @@ mod tests {
     use crate::train::recipe::Recipe;
 
     #[test]
-    fn times_are_told_in_units_that_fit_them() {
+    fn times_are_given_in_units_that_fit_them() {
         let times = [0.34, 9.96, 59.6, 130.0, 7260.0].map(duration);
         assert_eq!(times, ["0.3 s", "10 s", "60 s", "2 min 10 s", "2 h 1 min"]);
     }

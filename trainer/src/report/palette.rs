@@ -12,7 +12,7 @@ pub enum Color {
     Paper,
     /// Text.
     Ink,
-    /// Text that stands back.
+    /// Less prominent text.
     Muted,
     /// Lines behind a chart.
     Grid,
@@ -31,7 +31,7 @@ pub enum Color {
 /// The colors of curves, in the order in which they are given out.
 pub const SERIES: [Color; 6] = [Color::Blue, Color::Vermillion, Color::Ink, Color::Sky, Color::Brown, Color::Violet];
 
-/// The color of a number below zero in pictures of weights.
+/// The color of a number below zero in images of weights.
 pub const NEGATIVE: [u8; 3] = [0x00, 0x72, 0xB2];
 /// The color of zero.
 pub const ZERO: [u8; 3] = [0xF4, 0xF4, 0xF2];
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn curves_stand_out_from_the_paper_and_text_more_so() {
+    fn curves_contrast_with_the_paper_and_text_more_so() {
         for paper in [Color::light as fn(Color) -> &'static str, Color::dark] {
             for color in SERIES {
                 let contrast = contrast(paper(color), paper(Color::Paper));
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn curves_can_be_told_apart_by_color_blind_eyes_too() {
+    fn curves_can_be_distinguished_by_color_blind_eyes_too() {
         for paper in [Color::light as fn(Color) -> &'static str, Color::dark] {
             for eyes in EYES {
                 let seen = SERIES.map(|color| oklab(product(eyes, linear(paper(color))).map(|c| c.clamp(0.0, 1.0))));

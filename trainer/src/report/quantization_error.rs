@@ -2,7 +2,7 @@
 //!
 //! The measure is the signal-to-quantization-noise ratio, `10 log10(sum(x^2) / sum((x - y)^2))` in decibels, over the values
 //! `x` of the float model and `y = scale * (code - zero_point)` of infer-core. It counts what the layer itself loses and
-//! what it inherits from the layers in front of it; a bit more is worth 6 dB.
+//! what it inherits from the layers before it; a bit more is worth 6 dB.
 
 use candle_core::{D, Tensor};
 use infer_core::format::Codes;
@@ -19,10 +19,10 @@ use crate::quantize::signal::{Signal, signals};
 use crate::run::RunError;
 use crate::train::evaluate::EvaluateError;
 
-/// Pictures that are looked at.
-pub const PICTURES: usize = 500;
+/// Images that are looked at.
+pub const IMAGES: usize = 500;
 
-/// Pictures per forward pass of the float model.
+/// Images per forward pass of the float model.
 const BATCH: usize = 50;
 
 /// What one layer's output loses.
@@ -49,11 +49,11 @@ pub fn measure(
     let mut noises = vec![Noise::default(); stages.len()];
     let mut arena = model_file::arena(file)?;
     let mut network = infer_core::Network::new(file, &mut arena)?;
-    let indices: Vec<usize> = (0..images.len().min(PICTURES)).collect();
+    let indices: Vec<usize> = (0..images.len().min(IMAGES)).collect();
     for indices in indices.chunks(BATCH) {
-        let (pictures, _) = batch::gather(images, indices)?;
+        let (inputs, _) = batch::gather(images, indices)?;
         let mut float: Vec<Option<Tensor>> = vec![None; model.architecture().layers.len()];
-        model.forward_traced(&pictures, |layer, activation| {
+        model.forward_traced(&inputs, |layer, activation| {
             float[layer] = Some(activation.clone());
             Ok(())
         })?;
@@ -79,7 +79,7 @@ pub fn measure(
     Ok(errors.map(|(stage, noise)| LayerError { layer: stage.last_index(), decibels: noise.decibels() }).collect())
 }
 
-/// One row of values per picture.
+/// One row of values per image.
 fn rows(activation: Option<Tensor>) -> candle_core::Result<Vec<Vec<f32>>> {
     match activation {
         Some(activation) => activation.flatten(1, D::Minus1)?.to_vec2(),

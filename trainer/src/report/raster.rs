@@ -40,7 +40,7 @@ mod tests {
     use super::*;
     use crate::report::drawing::{Drawing, Rectangle, Style};
     use crate::report::palette::Color;
-    use crate::report::picture::Picture;
+    use crate::report::thumbnail::Thumbnail;
 
     /// Red, green and blue of each pixel, row by row.
     fn pixels(png: &[u8]) -> (usize, Vec<[u8; 3]>) {
@@ -50,13 +50,13 @@ mod tests {
     }
 
     #[test]
-    fn small_pictures_are_enlarged_to_squares_and_not_blurred() {
+    fn small_images_are_enlarged_to_squares_and_not_blurred() {
         let mut drawing = Drawing::new(90.0, 60.0);
-        let picture =
-            Picture::rgb(&[[0, 0, 0], [255, 0, 0], [0, 0, 255], [0, 255, 0], [9, 9, 9], [0, 0, 0]], 3).unwrap();
-        drawing.picture(Rectangle(0.0, 0.0, 90.0, 60.0), &picture, "");
+        let thumbnail =
+            Thumbnail::rgb(&[[0, 0, 0], [255, 0, 0], [0, 0, 255], [0, 255, 0], [9, 9, 9], [0, 0, 0]], 3).unwrap();
+        drawing.thumbnail(Rectangle(0.0, 0.0, 90.0, 60.0), &thumbnail, "");
         let (width, pixels) = pixels(&png(&drawing.file("")).unwrap());
-        // The margin and the title's line, then 60 pixels for each of the picture's.
+        // The margin and the title's line, then 60 pixels for each of the image's.
         let at = |row: usize, column: usize| pixels[(2 * 42 + row) * width + 2 * 12 + column];
         for (row, column, color) in [
             (0, 59, [0, 0, 0]),

@@ -12,13 +12,13 @@ use crate::run::{Metrics, RunConfig, RunDirectory, RunError};
 use crate::support::printable::is_control;
 use crate::train::Epoch;
 
-/// A run: what was asked for, how it went, what came out.
+/// A run: its settings, how it went, what came out.
 pub struct RunRecord {
     /// Where it is.
     pub directory: RunDirectory,
     /// What it is called in tables and legends: the directory's name.
     pub name: String,
-    /// What was asked for.
+    /// The settings.
     pub config: RunConfig,
     /// The network.
     pub architecture: Architecture,
@@ -77,7 +77,7 @@ impl RunRecord {
     /// Gathers the run's findings anew, from its model and the data set that it was trained on, and writes them.
     ///
     /// # Errors
-    /// [`ReportError::OtherPictures`] where the model is not as accurate on these pictures as it was in the run, and
+    /// [`ReportError::OtherImages`] where the model is not as accurate on these images as it was in the run, and
     /// those of [`Findings::gather`] and [`Findings::write`].
     pub fn refresh(&self, dataset: &Dataset) -> Result<(), ReportError> {
         let file = self.directory.read_model()?;
@@ -85,7 +85,7 @@ impl RunRecord {
         let right = answers::accuracy(&findings.answers);
         let (expected, expected_right) = (self.metrics.images.test, self.metrics.int8.scores.test.accuracy);
         if findings.answers.len() != expected || (right - expected_right).abs() > 1e-9 {
-            return Err(ReportError::OtherPictures {
+            return Err(ReportError::OtherImages {
                 dataset: dataset.name.clone(),
                 given: findings.answers.len(),
                 right,

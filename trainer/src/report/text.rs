@@ -9,7 +9,7 @@ use skrifa::{FontRef, MetadataProvider};
 /// Inter Regular (SIL Open Font License 1.1, `trainer/assets/README.md`), cut down to Latin, Greek and Cyrillic.
 pub const FONT: &[u8] = include_bytes!("../../assets/Inter-Regular.subset.otf");
 
-/// The families that SVGs ask for.
+/// The families that SVGs name.
 pub const FAMILIES: &str = "Inter, system-ui, sans-serif";
 
 /// Share of the room that a shortened text may take.
@@ -65,7 +65,7 @@ pub fn shorten(text: &str, size: f64, room: f64) -> String {
     shortened
 }
 
-/// `text` as it may stand in XML, attributes included; what XML has no way to say becomes `U+FFFD`.
+/// `text` as it may be in XML, attributes included; what XML has no way to hold becomes `U+FFFD`.
 #[must_use]
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_xml_cannot_say_is_replaced_and_markup_is_inert() {
+    fn what_xml_cannot_hold_is_replaced_and_markup_is_inert() {
         assert_eq!(escape("a<b>&\"'\u{1}\n"), "a&lt;b&gt;&amp;&quot;&#39;\u{fffd}\n");
     }
 }

@@ -1,4 +1,4 @@
-//! What a run was asked for: `run.json`.
+//! The settings of a run: `run.json`.
 
 use std::io;
 use std::path::PathBuf;
@@ -16,14 +16,14 @@ use crate::network::{Architecture, Layer};
 use crate::quantize::{Calibration, Choice, Method, QuantizedModel};
 use crate::train::recipe::Recipe;
 
-/// What was asked for, and what export needs besides the weights.
+/// The settings of a run, and what export needs besides the weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunConfig {
     /// Version of the trainer.
     pub trainer: String,
     /// Name of the architecture.
     pub model: String,
-    /// Shape of a picture.
+    /// Shape of an image.
     pub input: Shape,
     /// The layers.
     pub layers: Vec<Layer>,
@@ -33,7 +33,7 @@ pub struct RunConfig {
     pub dataset: String,
     /// Names of the classes in the order of the logits.
     pub class_names: Vec<String>,
-    /// What was done to its pictures; runs of older versions do not say it.
+    /// What was done to its images; runs of older versions do not have it.
     #[serde(default)]
     pub preprocessing: Preprocessing,
     /// The directory that they came from, where one was named.
@@ -60,7 +60,7 @@ pub struct RunConfig {
     /// SHA-256 of the weights of each; not known of runs older than this.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub teachers_sha256: Vec<String>,
-    /// What the network has to fit, where that was given; runs of older versions do not say it.
+    /// What the network has to fit, where that was given; runs of older versions do not have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<Target>,
     /// Where the model is to be written besides.
@@ -103,7 +103,7 @@ impl Target {
     }
 }
 
-/// What the model file says about its own accuracy, 0 to 1.
+/// The accuracy that the model file states, 0 to 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Accuracies {
     /// Of the float model on the test images.
@@ -113,7 +113,7 @@ pub struct Accuracies {
 }
 
 impl RunConfig {
-    /// Of a run of this trainer that has not begun: pictures without a directory, held out by the run's own seed, no teachers, no
+    /// Of a run of this trainer that has not begun: images without a directory, held out by the run's own seed, no teachers, no
     /// calibration yet.
     ///
     /// # Errors
@@ -147,7 +147,7 @@ impl RunConfig {
         })
     }
 
-    /// Whether a model file is one that a run like this exports, by what the file says of itself.
+    /// Whether a model file is one that a run like this exports, by its metadata.
     #[must_use]
     pub fn is_of_model(&self, metadata: &Metadata<'_>) -> bool {
         self.dataset == metadata.dataset
@@ -164,7 +164,7 @@ impl RunConfig {
         self.with_metadata(|metadata| quantized.encode(metadata))
     }
 
-    /// What `read` makes of what the model file says of itself.
+    /// What `read` makes of the metadata of the model file.
     pub fn with_metadata<T>(&self, read: impl FnOnce(&Metadata<'_>) -> T) -> T {
         read(&Metadata {
             trainer: &self.trainer,

@@ -32,7 +32,7 @@ pub enum RunError {
     Io {
         /// The file or directory.
         path: String,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
     /// `run.json` or `metrics.json` is not what this trainer writes.
@@ -53,12 +53,12 @@ pub enum RunError {
         /// Outputs of the last layer.
         outputs: usize,
     },
-    /// `run.json` asks for more than the host gives.
+    /// `run.json` requires more than the host gives.
     #[error("{path}: {limit}")]
     Limit {
         /// The file.
         path: String,
-        /// What it asks for.
+        /// What it requires.
         limit: LimitError,
     },
     /// `model.bin` cannot be read, or is no model that the host runs.
@@ -69,7 +69,7 @@ pub enum RunError {
         /// What is wrong with it.
         source: ReadError,
     },
-    /// Where the training stood cannot be read.
+    /// The state of the training cannot be read.
     #[error("{path}: {source}")]
     Checkpoint {
         /// The file.
@@ -99,13 +99,13 @@ pub enum RunError {
     #[error(transparent)]
     Architecture(#[from] ArchitectureError),
     /// The run has not come so far.
-    #[error("{run} has no weights yet; trainer fit --resume {run} goes on with it")]
+    #[error("{run} has no weights yet; trainer fit --resume {run} resumes it")]
     NoWeights {
         /// The directory of the run.
         run: String,
     },
     /// The run has not come to its results.
-    #[error("{run} has no results yet; trainer fit --resume {run} goes on with it")]
+    #[error("{run} has no results yet; trainer fit --resume {run} resumes it")]
     NoResults {
         /// The directory of the run.
         run: String,

@@ -2,15 +2,15 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `run.json` | what was asked for and what export needs: architecture, recipe, data, seed, calibration |
+//! | `run.json` | the settings of the run, and what export needs: architecture, recipe, data, seed, calibration |
 //! | `history.csv` | a row per epoch |
 //! | `images.csv` | what each image was for, of a user's own images: [`Manifest`] |
 //! | `metrics.json` | the results |
 //! | `weights.safetensors` | the float weights |
 //! | `model.bin` | the quantized model |
 //! | `frames.bin` | a few test images for firmware to classify: [`frames`] |
-//! | `answers.csv`, `report.json`, `report.html` | what the model says of the test pictures: [`report`](crate::report) |
-//! | `unfinished` | where the training stands, as long as it is not over |
+//! | `answers.csv`, `report.json`, `report.html` | the answers of the model to the test images: [`report`](crate::report) |
+//! | `unfinished` | the state of the training, as long as it is not over |
 //! | `skipped.txt` | the files that `--skip-unreadable` left out |
 
 mod config;
@@ -44,10 +44,10 @@ pub use error::RunError;
 pub use lock::RunLock;
 pub use metrics::{ExportMetrics, Int8Metrics, Metrics, PerSplit};
 
-/// Name of the file that says where the training stands.
+/// Name of the file with the state of the training.
 const UNFINISHED: &str = "unfinished";
 
-/// Name of the file of what was asked for.
+/// Name of the file of the settings.
 const CONFIG: &str = "run.json";
 
 /// Name of the file of a row per epoch.
@@ -158,7 +158,7 @@ impl RunDirectory {
         move |source| RunError::Weights { path, source }
     }
 
-    /// The directory again, should somebody have removed it while the training went on: what was learned has to go somewhere.
+    /// The directory again, should somebody have removed it while the training ran: what was learned has to go somewhere.
     fn make(&self) -> Result<(), RunError> {
         fs::create_dir_all(&self.path).map_err(io_error(&self.path))
     }
@@ -238,7 +238,7 @@ impl RunDirectory {
         }
         let counts = |[train, validation, test]: [usize; 3]| format!("{train}, {validation} and {test}");
         Err(format!(
-            "it lists {} images to train, validate and test on, but {METRICS} says {}: lines are missing, or it is another run's",
+            "it lists {} images to train, validate and test on, but {METRICS} has {}: lines are missing, or it is another run's",
             counts(found),
             counts(expected)
         ))
@@ -280,7 +280,7 @@ impl RunDirectory {
         self.path.join(METRICS).is_file() && !self.unfinished().exists()
     }
 
-    /// Writes where the training stands, and the epochs that are over.
+    /// Writes the state of the training, and the epochs that are over.
     ///
     /// # Errors
     /// [`RunError::ModelFile`], [`RunError::Write`], [`RunError::Io`].
@@ -290,7 +290,7 @@ impl RunDirectory {
         self.write_history(&unfinished.epochs())
     }
 
-    /// Reads where the training of a network of so many parameters stood; `None` where nothing says so.
+    /// Reads the state of the training of a network of so many parameters; `None` where nothing shows it.
     ///
     /// # Errors
     /// [`RunError::Io`], [`RunError::Checkpoint`].
@@ -400,7 +400,7 @@ impl RunDirectory {
         lines.enumerate().map(read).collect()
     }
 
-    /// What was asked for, and the float model with the weights that were kept.
+    /// The settings, and the float model with the weights that were kept.
     ///
     /// # Errors
     /// [`RunError::Io`], [`RunError::Json`], [`RunError::Classes`], [`RunError::Architecture`], [`RunError::NoWeights`],
@@ -443,7 +443,7 @@ impl RunDirectory {
         Ok(config.encode(&QuantizedModel::new(&model, &config.calibration)?)?)
     }
 
-    /// Of a file that is missing where there is a run that can go on: that it has not come so far.
+    /// Of a file that is missing where there is a run that can be resumed: that it has not come so far.
     fn unless_unfinished(&self, error: RunError) -> RunError {
         match error {
             RunError::Io { source, .. }

@@ -33,7 +33,7 @@ impl FileLimit {
 /// Opens a regular file, or a link to one. A pipe or a device is refused without being waited for.
 ///
 /// # Errors
-/// What the system says; [`io::ErrorKind::InvalidInput`] for what is neither a file nor a directory.
+/// The error of the system; [`io::ErrorKind::InvalidInput`] for what is neither a file nor a directory.
 pub fn open_regular(path: &Path) -> io::Result<File> {
     // Opening some devices does something, so they are refused before.
     check_kind(&fs::metadata(path)?)?;
@@ -73,7 +73,7 @@ pub fn read_regular_text(path: &Path, limit: FileLimit) -> io::Result<String> {
 /// The bytes of a file that the user named: of a pipe or a device too, as far as the limit.
 ///
 /// # Errors
-/// What the system says; [`io::ErrorKind::FileTooLarge`].
+/// The error of the system; [`io::ErrorKind::FileTooLarge`].
 pub fn read_named(path: &Path, limit: FileLimit) -> io::Result<Vec<u8>> {
     read_bounded(File::open(path)?, limit)
 }

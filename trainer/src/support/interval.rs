@@ -82,7 +82,7 @@ impl Interval {
     }
 }
 
-/// To a millionth: more than an interval of a few hundred images tells, and few enough digits that a file gives the very number
+/// To a millionth: more than an interval of a few hundred images supports, and few enough digits that a file gives the very number
 /// back.
 fn rounded(share: f64) -> f64 {
     (share * 1e6).round() / 1e6

@@ -1,4 +1,4 @@
-//! What one file, folder or network may ask of the host: one constant each. Those of one format are where it is read: IDX files
+//! What one file, folder or network may require of the host: one constant each. Those of one format are where it is read: IDX files
 //! ([`idx`](crate::dataset::idx)), images ([`decode`](crate::image::decode)), networks ([`architecture`](crate::network::architecture)).
 //!
 //! A file is compared with its limit before it is read, and a count before memory is taken for it. `docs/security.md` has the

@@ -1,12 +1,12 @@
 //! How much memory the process may still have, so that a shortage is an error with figures, before it is one without.
 //!
-//! The least of what is asked for here counts: the machine's free memory, the limit of each control group that the process is in (a
+//! The least of what is read here counts: the machine's free memory, the limit of each control group that the process is in (a
 //! container's), and the process' own limit of addresses (`ulimit -v`). All of it is an estimate: other processes come and go.
 
 use std::fmt;
 use std::sync::{Condvar, Mutex, PoisonError};
 
-/// What is taken for available where the system says nothing.
+/// What is taken for available where the system reports nothing.
 const UNKNOWN: u64 = 4 << 30;
 
 /// Less than this is not worth a question.
@@ -62,7 +62,7 @@ static CLAIMED: Mutex<u64> = Mutex::new(0);
 /// Wakes who waits for a claim to end.
 static RELEASED: Condvar = Condvar::new();
 
-/// Memory that a piece of work takes while it goes on, among others that do the same at once.
+/// Memory that a piece of work takes while it runs, among others that do the same at once.
 #[derive(Debug)]
 pub struct Claim(u64);
 

@@ -80,7 +80,7 @@ mod tests {
     struct Figure(#[serde(with = "super")] f64);
 
     #[test]
-    fn a_clock_that_stands_still_gives_no_rate() {
+    fn a_stopped_clock_gives_no_rate() {
         let cases = [
             (57_000, 1.5, Some(38_000.0)),
             (0, 1.0, Some(0.0)),

@@ -1,4 +1,4 @@
-//! What others named, as a terminal can show it: a character that does something instead of standing there could move the
+//! What others named, as a terminal can show it: a character that does something instead of being shown could move the
 //! cursor, color what follows, hide, turn the direction of writing, or pass a name off as another line or another name.
 //!
 //! One rule for all of these, wherever text is printed: they are spelled out, `\u001b`. What letters and emoji are made of stays:
@@ -71,7 +71,7 @@ pub fn formatted<'t>(format: &str, text: &'t str) -> Cow<'t, str> {
     Cow::Owned(format!("{}{}{}", "\n".repeat(leading), in_one_line(inner), "\n".repeat(trailing)))
 }
 
-/// Whether a character never stands for itself: it does something in a terminal, or has no shape.
+/// Whether a character is never shown as itself: it does something in a terminal, or has no shape.
 #[must_use]
 pub fn is_control(character: char) -> bool {
     character.is_control()

@@ -1,7 +1,7 @@
 //! Everything random, from one seed.
 //!
 //! Each purpose draws from its own ChaCha8 stream, so that adding a draw in one place changes nothing in another, and a
-//! stream can be rebuilt from `(seed, purpose, index)` alone: an interrupted run needs no generator state to go on.
+//! stream can be rebuilt from `(seed, purpose, index)` alone: an interrupted run needs no generator state to resume.
 
 pub use rand::{Rng, RngExt, SeedableRng};
 pub use rand_chacha::ChaCha8Rng;
@@ -16,15 +16,15 @@ pub enum Purpose {
     Shuffle = 2,
     /// Which images are held out for validation.
     Split = 3,
-    /// The built-in `garments` pictures; index: the picture.
+    /// The built-in `garments` images; index: the image.
     Garments = 4,
     /// Which training images calibrate the activations.
     Calibrate = 5,
-    /// What happens to pictures; index: the step.
+    /// What happens to images; index: the step.
     Augment = 6,
     /// Which values are left out; index: the step.
     Dropout = 7,
-    /// Which pictures are mixed, and how; index: the step.
+    /// Which images are mixed, and how; index: the step.
     Mixup = 8,
     /// The seed that quantization-aware fine-tuning draws from.
     FineTune = 9,

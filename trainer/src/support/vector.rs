@@ -1,6 +1,6 @@
 //! One function, compiled for the vector units this machine has: found out at run time, so that a plain
 //! `cargo build --release` is fast everywhere.
-#![allow(unsafe_code, reason = "calls to functions compiled for vector units, each behind a check that they are there")]
+#![allow(unsafe_code, reason = "calls to functions compiled for vector units, each after a check that they are there")]
 
 /// Defines `fn $name($arguments)` that runs its body compiled for AVX2 with FMA where the machine has them, and for the
 /// target's baseline elsewhere (on aarch64 that includes NEON with FMA). Inside, `fma!(a, b, c)` is `a * b + c`, fused

@@ -13,7 +13,7 @@ pub const BESIDE: &str = ".thimble-";
 pub struct WriteError {
     /// The file.
     pub path: String,
-    /// What the system says.
+    /// The error of the system.
     pub source: io::Error,
 }
 
@@ -22,7 +22,7 @@ pub struct WriteError {
 /// A device or a pipe, such as `/dev/stdout`, is written to and not replaced; of a link, what it points to is replaced.
 ///
 /// # Errors
-/// [`WriteError`]; then what stood at `path` stands there still.
+/// [`WriteError`]; then the file at `path` is unchanged.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     let write = || if is_stream(path) { fs::write(path, bytes) } else { replace(&linked(path)?, bytes) };
     write().map_err(|source| WriteError { path: path.display().to_string(), source })
@@ -32,7 +32,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
 /// others may have filled.
 ///
 /// # Errors
-/// [`WriteError`]; then what stood at `path` stands there still.
+/// [`WriteError`]; then the file at `path` is unchanged.
 pub fn replace_whole(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     replace(path, bytes).map_err(|source| WriteError { path: path.display().to_string(), source })
 }
@@ -54,12 +54,12 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// Whether [`write_whole`] could write to `path` now; nothing is left there. What a device or a pipe takes shows only then.
 ///
 /// # Errors
-/// What the system says.
+/// The error of the system.
 pub fn check(path: &Path) -> io::Result<()> {
     if is_stream(path) { Ok(()) } else { beside(&linked(path)?).map(drop) }
 }
 
-/// Whether a device or a pipe stands at `path`.
+/// Whether a device or a pipe is at `path`.
 #[must_use]
 pub fn is_stream(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir())
@@ -77,19 +77,19 @@ fn linked(path: &Path) -> io::Result<PathBuf> {
 /// Begins a file in the directory of `path`; one that is dropped leaves nothing.
 ///
 /// # Errors
-/// What the system says.
+/// The error of the system.
 pub fn beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
-    // Without the path of the temporary file, which nobody has asked for.
+    // Without the path of the temporary file, which the user did not name.
     tempfile::Builder::new().prefix(BESIDE).tempfile_in(directory_of(path)).map_err(plain)
 }
 
-/// What the system says, without what a library adds to it.
+/// The error of the system, without what a library adds to it.
 fn plain(error: io::Error) -> io::Error {
     let source = error.get_ref().and_then(|added| added.source()?.downcast_ref::<io::Error>()?.raw_os_error());
     source.map_or(error, io::Error::from_raw_os_error)
 }
 
-/// The directory that a file stands in.
+/// The directory of a file.
 #[must_use]
 pub fn directory_of(path: &Path) -> &Path {
     match path.parent() {

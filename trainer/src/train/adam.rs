@@ -19,9 +19,9 @@ pub struct AdamConfig {
     pub beta1: f64,
     /// Decay of the mean of their squares.
     pub beta2: f64,
-    /// Added to the root of the latter, behind the bias correction.
+    /// Added to the root of the latter, after the bias correction.
     pub epsilon: f64,
-    /// Share of a weight, times the step size, that it loses at each step whatever its gradient (Loshchilov and Hutter 2019).
+    /// Share of a weight, times the learning rate, that it loses at each step whatever its gradient (Loshchilov and Hutter 2019).
     /// Biases lose nothing.
     pub weight_decay: f64,
 }

@@ -1,13 +1,13 @@
-//! Pictures changed at random on their way into training, so that a network sees no picture twice.
+//! Images changed at random on their way into training, so that a network sees no image twice.
 
 use candle_core::{Result, Tensor};
 
 use crate::dataset::batch;
-use crate::dataset::{Images, Shape};
+use crate::dataset::{ImageShape, Images};
 use crate::support::rng::{ChaCha8Rng, RngExt};
 use crate::train::recipe::Augment;
 
-/// Where a picture's pixels go: all that [`Augment`] does but noise.
+/// Where an image's pixels go: all that [`Augment`] does but noise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Motion {
     /// Whether left and right change places.
@@ -18,10 +18,10 @@ pub struct Motion {
     right: usize,
 }
 
-/// Pictures of a training step.
+/// Images of a training step.
 pub struct Batch {
     /// `[n, height, width, channels]`, 0 to 1.
-    pub pictures: Tensor,
+    pub inputs: Tensor,
     /// The class of each.
     pub labels: Vec<u32>,
     /// How each was moved.
@@ -29,7 +29,7 @@ pub struct Batch {
 }
 
 impl Augment {
-    /// The pictures at these indices, each changed.
+    /// The images at these indices, each changed.
     ///
     /// # Errors
     /// Those of candle.
@@ -38,21 +38,21 @@ impl Augment {
         let mut pixels = Vec::with_capacity(indices.len() * shape.len());
         let mut motions = Vec::with_capacity(indices.len());
         for &index in indices {
-            let (picture, motion) = self.change(&images.image(index)?, shape, generator);
-            pixels.extend(picture);
+            let (image, motion) = self.change(&images.image(index)?, shape, generator);
+            pixels.extend(image);
             motions.push(motion);
         }
         let labels = indices.iter().map(|&index| images.label(index).into()).collect();
-        Ok(Batch { pictures: batch::pictures(&pixels, shape)?, labels, motions })
+        Ok(Batch { inputs: batch::inputs(&pixels, shape)?, labels, motions })
     }
 
-    /// One picture `[height, width, channels]`, changed.
+    /// One image `[height, width, channels]`, changed.
     #[must_use]
-    pub fn picture(&self, pixels: &[u8], shape: Shape, generator: &mut ChaCha8Rng) -> Vec<u8> {
+    pub fn image(&self, pixels: &[u8], shape: ImageShape, generator: &mut ChaCha8Rng) -> Vec<u8> {
         self.change(pixels, shape, generator).0
     }
 
-    fn change(&self, pixels: &[u8], shape: Shape, generator: &mut ChaCha8Rng) -> (Vec<u8>, Motion) {
+    fn change(&self, pixels: &[u8], shape: ImageShape, generator: &mut ChaCha8Rng) -> (Vec<u8>, Motion) {
         let motion = self.draw(generator);
         let mut changed = self.moved(pixels, shape, motion);
         if self.erase > 0.0 && generator.random_bool(self.erase) {
@@ -67,16 +67,16 @@ impl Augment {
         Motion { flip, down: offset(), right: offset() }
     }
 
-    /// One picture `[height, width, channels]`, moved; what comes in is black.
+    /// One image `[height, width, channels]`, moved; what comes in is black.
     #[must_use]
-    pub fn moved(&self, pixels: &[u8], shape: Shape, motion: Motion) -> Vec<u8> {
-        let Shape { height, width, channels } = shape;
+    pub fn moved(&self, pixels: &[u8], shape: ImageShape, motion: Motion) -> Vec<u8> {
+        let ImageShape { height, width, channels } = shape;
         let shift = self.shift;
         if motion == (Motion { flip: false, down: shift, right: shift }) {
             return pixels.to_vec();
         }
         let mut moved = vec![0; pixels.len()];
-        // Columns of the result that lie inside the picture.
+        // Columns of the result that lie inside the image.
         let columns =
             motion.right.saturating_sub(shift).min(width)..(width + motion.right).saturating_sub(shift).min(width);
         for (y, row) in moved.chunks_exact_mut(width * channels).enumerate() {
@@ -91,7 +91,7 @@ impl Augment {
         moved
     }
 
-    /// In how many ways a picture can be moved.
+    /// In how many ways an image can be moved.
     #[must_use]
     pub fn motions(&self) -> usize {
         2 * (2 * self.shift + 1).pow(2)
@@ -123,16 +123,16 @@ mod tests {
     use super::*;
     use crate::support::rng::{Purpose, stream};
 
-    const SHAPE: Shape = Shape { height: 2, width: 3, channels: 2 };
-    const PICTURE: [u8; 12] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+    const SHAPE: ImageShape = ImageShape { height: 2, width: 3, channels: 2 };
+    const IMAGE: [u8; 12] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
 
     fn changed(augment: Augment, index: u64) -> Vec<u8> {
-        augment.picture(&PICTURE, SHAPE, &mut stream(48, Purpose::Augment, index))
+        augment.image(&IMAGE, SHAPE, &mut stream(48, Purpose::Augment, index))
     }
 
     #[test]
-    fn nothing_leaves_a_picture_as_it_is() {
-        assert_eq!(changed(Augment::default(), 0), PICTURE);
+    fn nothing_leaves_an_image_as_it_is() {
+        assert_eq!(changed(Augment::default(), 0), IMAGE);
     }
 
     #[test]
@@ -140,7 +140,7 @@ mod tests {
         let flip = Augment { flip: 1.0, ..Augment::default() };
         assert_eq!(changed(flip, 0), [5, 6, 3, 4, 1, 2, 11, 12, 9, 10, 7, 8]);
         let half = Augment { flip: 0.5, ..Augment::default() };
-        let flipped = (0..1000).filter(|&index| changed(half, index) != PICTURE).count();
+        let flipped = (0..1000).filter(|&index| changed(half, index) != IMAGE).count();
         assert!((420..580).contains(&flipped), "{flipped}");
     }
 
@@ -158,10 +158,10 @@ mod tests {
     #[test]
     fn erasing_paints_over_a_rectangle_and_nothing_else() {
         let erase = Augment { erase: 1.0, ..Augment::default() };
-        let shape = Shape { height: 20, width: 20, channels: 1 };
+        let shape = ImageShape { height: 20, width: 20, channels: 1 };
         for index in 0..50 {
-            let picture = erase.picture(&[0; 400], shape, &mut stream(48, Purpose::Augment, index));
-            let painted: Vec<usize> = (0..400).filter(|&at| picture[at] != 0).collect();
+            let image = erase.image(&[0; 400], shape, &mut stream(48, Purpose::Augment, index));
+            let painted: Vec<usize> = (0..400).filter(|&at| image[at] != 0).collect();
             let (rows, columns): (Vec<usize>, Vec<usize>) = painted.iter().map(|at| (at / 20, at % 20)).unzip();
             let side = |places: &[usize]| places.iter().max().unwrap() - places.iter().min().unwrap() + 1;
             let rectangle = side(&rows) * side(&columns);

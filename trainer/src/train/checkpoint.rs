@@ -1,4 +1,4 @@
-//! Where training stands: so that an interrupted run goes on to the very bits that it would have come to.
+//! The state of a training, so that an interrupted run is resumed to the very bits of one without an interruption.
 //!
 //! Everything random is drawn from seed, purpose and step (see [`rng`](crate::support::rng)), so that no generator has a state to keep.
 
@@ -20,11 +20,11 @@ pub type Values = Vec<Vec<f32>>;
 pub struct Unfinished {
     /// What the main training came to, once it is over: its history, and the weights of its best epoch.
     pub trained: Option<(History, Values)>,
-    /// Where the training stands that is under way; none at its beginning.
+    /// The state of the training that is under way; none at its beginning.
     pub checkpoint: Option<Checkpoint>,
 }
 
-/// Where a training stands between two steps.
+/// The state of a training between two steps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Checkpoint {
     /// The epochs that are over.
@@ -40,7 +40,7 @@ pub struct Checkpoint {
     /// The average of the weights and the steps in it, where the recipe has one.
     pub average: Option<(u64, Values)>,
     /// The best epoch so far.
-    pub best: Best,
+    pub best: SavedBest,
 }
 
 /// How far an epoch has come.
@@ -60,7 +60,7 @@ pub struct Running {
 
 /// The epoch that did best on the validation images so far.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Best {
+pub struct SavedBest {
     /// Counted from 1; 0 before the first.
     pub epoch: usize,
     /// What the recipe watches; lower is better.
@@ -79,7 +79,7 @@ pub enum CheckpointError {
          start the training anew, with another --out"
     )]
     Unknown,
-    /// The checksum says that bytes have changed.
+    /// The checksum shows that bytes have changed.
     #[error("the checkpoint is damaged: the run cannot be resumed; start the training anew, with another --out")]
     Damaged,
     /// It is about another network.
@@ -92,7 +92,7 @@ pub enum CheckpointError {
 }
 
 impl Unfinished {
-    /// The epochs that are over, those of a fine-tuning behind the others.
+    /// The epochs that are over, those of a fine-tuning after the others.
     #[must_use]
     pub fn epochs(&self) -> Vec<Epoch> {
         let mut epochs = self.trained.as_ref().map_or_else(Vec::new, |(history, _)| history.epochs.clone());

@@ -19,10 +19,10 @@ pub enum FitError {
         step: usize,
         /// The loss.
         loss: f32,
-        /// Adam's step size.
+        /// Adam's learning rate.
         learning_rate: f64,
     },
-    /// The checkpoint to go on from is not one of this network.
+    /// The checkpoint to resume from is not one of this network.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     /// A tensor operation failed.

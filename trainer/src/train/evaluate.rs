@@ -14,10 +14,10 @@ use crate::network::FloatModel;
 use crate::support::limits::{MATRIX_CLASSES, SHOWN_CLASSES};
 use crate::train::score::Score;
 
-/// Pictures per forward pass: enough to keep the cores busy, few enough to stay in the cache.
+/// Images per forward pass: enough to keep the cores busy, few enough to stay in the cache.
 const BATCH: usize = 64;
 
-/// Pictures per loaded model file: enough that checking the file is nothing beside them.
+/// Images per loaded model file: enough that checking the file is nothing beside them.
 const INT8_BATCH: usize = 2000;
 
 /// Why a model file does not classify a set of images.
@@ -32,10 +32,10 @@ pub enum EvaluateError {
     Images(#[from] std::io::Error),
 }
 
-/// A model's answers to a set of pictures.
+/// A model's answers to a set of images.
 #[derive(Clone, Debug)]
 pub struct Answers {
-    /// The class it gave each picture.
+    /// The class it gave each image.
     pub classes: Vec<usize>,
     /// Its score.
     pub score: Score,
@@ -46,10 +46,10 @@ pub struct Answers {
 /// # Errors
 /// Those of candle.
 pub fn float(model: &FloatModel, images: &Images) -> Result<Answers> {
-    float_by(images, |pictures| model.forward(pictures))
+    float_by(images, |inputs| model.forward(inputs))
 }
 
-/// The answers of whatever gives logits `[n, classes]` to pictures `[n, height, width, channels]`.
+/// The answers of whatever gives logits `[n, classes]` to images `[n, height, width, channels]`.
 ///
 /// # Errors
 /// Those of candle and of `forward`.
@@ -58,8 +58,8 @@ pub fn float_by(images: &Images, mut forward: impl FnMut(&Tensor) -> Result<Tens
     let mut classes = Vec::with_capacity(images.len());
     let mut loss = 0.0;
     for indices in indices.chunks(BATCH) {
-        let (pictures, labels) = batch::gather(images, indices)?;
-        let logits = forward(&pictures)?.to_vec2::<f32>()?;
+        let (inputs, labels) = batch::gather(images, indices)?;
+        let logits = forward(&inputs)?.to_vec2::<f32>()?;
         for (logits, &label) in logits.iter().zip(&labels.to_vec1::<u32>()?) {
             classes.push(argmax(logits));
             loss += cross_entropy(logits, label as usize);
@@ -88,7 +88,7 @@ pub fn int8_on_one_core(model: &[u8], images: &Images) -> std::result::Result<An
     Ok(Answers::new(classes, loss, images))
 }
 
-/// What `chunk` makes of the indices of pictures, some at a time, on all cores.
+/// What `chunk` makes of the indices of images, some at a time, on all cores.
 pub(crate) fn in_chunks<T: Send>(
     images: &Images,
     chunk: impl Fn(&[usize]) -> std::result::Result<T, EvaluateError> + Send + Sync,
@@ -123,7 +123,7 @@ impl Answers {
         Self { classes, score: Score { loss: total_loss / count, accuracy: right as f64 / count } }
     }
 
-    /// Share of pictures on which both give the same class, 0 to 1.
+    /// Share of images on which both give the same class, 0 to 1.
     #[must_use]
     pub fn agreement(&self, other: &Self) -> f64 {
         let same = self.classes.iter().zip(&other.classes).filter(|(one, other)| one == other).count();
@@ -220,13 +220,13 @@ impl Confusion {
         (0..self.classes()).map(row).collect()
     }
 
-    /// Of the pictures given this class, the share that are of it; `None` where none was given it.
+    /// Of the images given this class, the share that are of it; `None` where none was given it.
     #[must_use]
     pub fn precision(&self, class: usize) -> Option<f64> {
         ratio(self.count(class, class), self.given(class))
     }
 
-    /// Of the pictures of this class, the share that were given it; `None` where there is none.
+    /// Of the images of this class, the share that were given it; `None` where there is none.
     #[must_use]
     pub fn recall(&self, class: usize) -> Option<f64> {
         ratio(self.count(class, class), self.images(class))

@@ -31,7 +31,7 @@ pub fn fit(
     resume(model, dataset, recipe, seed, teacher, None, observer)
 }
 
-/// As [`fit`], from where an interrupted training stood: the same history and the same bits as without the interruption, wall
+/// As [`fit`], from the state of an interrupted training: the same history and the same bits as without the interruption, wall
 /// times aside.
 ///
 /// # Errors
@@ -64,7 +64,7 @@ pub fn resume(
             interrupted = true;
             break;
         }
-        // With an average it is the average that is validated and kept; training goes on from the weights themselves.
+        // With an average it is the average that is validated and kept; training continues from the weights themselves.
         let weights = training.exchange_for_average()?;
         let record = Epoch {
             epoch,

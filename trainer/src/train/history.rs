@@ -22,7 +22,7 @@ pub struct Epoch {
 }
 
 impl Epoch {
-    /// The same with so many epochs in front of it.
+    /// The same with so many epochs before it.
     #[must_use]
     pub fn after(self, epochs: usize) -> Self {
         Self { epoch: epochs + self.epoch, ..self }

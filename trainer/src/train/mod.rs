@@ -9,8 +9,8 @@
 //! | [`fit`](mod@fit) | the training loop |
 //! | `history`, `observer`, `error` | what it did, who sees it, why it stops |
 //! | `training`, `targets` | its steps, and what a step learns |
-//! | [`checkpoint`] | where a training stands, in a file |
-//! | [`selection`] | whether the validation images tell the epochs apart |
+//! | [`checkpoint`] | the state of a training, in a file |
+//! | [`selection`] | whether the validation images distinguish the epochs |
 //! | [`score`] | loss and accuracy, and how certain they are |
 //! | [`evaluate`] | loss, accuracy, confusion; of float models and of model files |
 

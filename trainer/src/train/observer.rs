@@ -10,10 +10,10 @@ pub trait Observer {
     fn step(&mut self, epoch: usize, seen: usize, images: usize, running: Score);
     /// After each epoch.
     fn epoch(&mut self, epoch: &Epoch, is_best: bool);
-    /// Whether training is to stop here; asked after each step.
+    /// Whether training is to stop here; called after each step.
     fn is_interrupted(&self) -> bool {
         false
     }
-    /// Where training stands: after each epoch, and where it was interrupted.
+    /// The state of a training: after each epoch, and where it was interrupted.
     fn checkpoint(&mut self, _: Checkpoint) {}
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::image::LONGEST_SIDE;
 use crate::network::Architecture;
@@ -23,7 +24,7 @@ pub struct Recipe {
     pub epochs: usize,
     /// Images per step; the last step of an epoch takes what is left.
     pub batch_size: usize,
-    /// Adam's step size.
+    /// Adam's learning rate.
     pub learning_rate: f64,
     /// Epochs without an improvement on the validation images after which training stops.
     pub patience: usize,
@@ -36,25 +37,25 @@ pub struct Recipe {
     /// Adam's other numbers.
     #[serde(default)]
     pub adam: AdamNumbers,
-    /// How the step size changes.
+    /// How the learning rate changes.
     #[serde(default)]
     pub schedule: Schedule,
-    /// Share of a weight, times the step size, that it loses at each step.
+    /// Share of a weight, times the learning rate, that it loses at each step.
     #[serde(default)]
     pub weight_decay: f64,
-    /// Share of the values in front of a dense layer that a step leaves out.
+    /// Share of the values before a dense layer that a step leaves out.
     #[serde(default)]
     pub dropout: f64,
     /// Share of a target that is spread over all classes (Szegedy and others 2016).
     #[serde(default)]
     pub label_smoothing: f64,
-    /// Both parameters of the beta distribution that mixes two pictures (Zhang and others 2018); 0: none are mixed.
+    /// Both parameters of the beta distribution that mixes two images (Zhang and others 2018); 0: none are mixed.
     #[serde(default)]
     pub mixup: f64,
-    /// What happens to pictures.
+    /// What happens to images.
     #[serde(default)]
     pub augment: Augment,
-    /// How it is learned from a teacher, where there is one.
+    /// How the network learns from a teacher, where there is one.
     #[serde(default)]
     pub distillation: Distillation,
     /// What an average of the weights keeps at each step; 0: the weights are those of a step.
@@ -64,11 +65,8 @@ pub struct Recipe {
     #[serde(default)]
     pub quantization_aware: QuantizationAware,
     /// What is different for some networks, by name.
-    #[serde(default, rename = "for", skip_serializing_if = "BTreeMap::is_empty")]
-    pub exceptions: BTreeMap<String, Exception>,
-    /// What is different too where they learn from a teacher.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub taught: BTreeMap<String, Exception>,
+    #[serde(default, rename = "override", skip_serializing_if = "BTreeMap::is_empty")]
+    pub overrides: BTreeMap<String, Override>,
 }
 
 /// What is watched on the validation images, to stop and to choose the epoch whose weights are kept.
@@ -82,25 +80,25 @@ pub enum Monitor {
     Accuracy,
 }
 
-/// What may happen to a picture.
+/// What may happen to an image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Augment {
     /// Probability of a mirror image, left for right.
     pub flip: f64,
-    /// Pixels by which a picture moves at most, in each direction; what comes in is black.
+    /// Pixels by which an image moves at most, in each direction; what comes in is black.
     pub shift: usize,
-    /// Probability that a rectangle is painted over with noise (Zhong and others 2017), 2 to 33% of the picture.
+    /// Probability that a rectangle is painted over with noise (Zhong and others 2017), 2 to 33% of the image.
     pub erase: f64,
 }
 
-/// How a student listens to its teachers.
+/// How a student learns from its teachers.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Distillation {
     /// What counts of the loss: the teachers' answers this much, the labels the rest.
     pub weight: f64,
-    /// What logits are divided by before they become probabilities: over 1 it is heard what else a picture resembles.
+    /// What logits are divided by before they become probabilities: over 1 they show what else an image resembles.
     pub temperature: f64,
 }
 
@@ -110,10 +108,10 @@ impl Default for Distillation {
     }
 }
 
-/// Numbers that take the place of the recipe's own.
+/// Numbers that take the place of the recipe's own for one network.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Exception {
+pub struct Override {
     /// In place of [`Recipe::epochs`].
     pub epochs: Option<usize>,
     /// In place of [`Recipe::batch_size`].
@@ -136,15 +134,27 @@ pub struct Exception {
     pub average: Option<f64>,
     /// In place of [`Recipe::quantization_aware`].
     pub quantization_aware: Option<QuantizationAware>,
+    /// What is different too where the network learns from a teacher.
+    #[serde(default, deserialize_with = "distilled", skip_serializing_if = "Option::is_none")]
+    pub distilled: Option<Box<Override>>,
 }
 
-/// Training that goes on with weights and activations rounded as in the model file.
+/// An override for distillation, which holds no other.
+fn distilled<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<Override>>, D::Error> {
+    let numbers = Override::deserialize(deserializer)?;
+    match numbers.distilled {
+        None => Ok(Some(Box::new(numbers))),
+        Some(_) => Err(D::Error::custom("`distilled` cannot be within `distilled`")),
+    }
+}
+
+/// Training that continues with weights and activations rounded as in the model file.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct QuantizationAware {
     /// Passes over the training images; 0: none.
     pub epochs: usize,
-    /// Adam's step size at first; it falls to nothing along half a cosine.
+    /// Adam's learning rate at first; it falls to nothing along half a cosine.
     pub learning_rate: f64,
 }
 
@@ -180,7 +190,7 @@ const BUILT_IN: [(&str, &str); 2] =
 /// Epochs at most: more than any training has patience for, few enough that their steps can be counted.
 const MOST_EPOCHS: usize = 1_000_000;
 
-/// Pictures of a step at most.
+/// Images of a step at most.
 const MOST_BATCH: usize = 65_536;
 
 /// Bytes that a step may take.
@@ -196,10 +206,10 @@ pub enum RecipeError {
              a name with a dot or a slash is a TOML file"
     )]
     Unknown {
-        /// What was asked for.
+        /// The name given.
         name: String,
     },
-    /// The TOML does not say what a recipe says.
+    /// The TOML is not that of a recipe.
     #[error("recipe file: {}", toml_error(.0))]
     Toml(#[from] toml::de::Error),
     /// A name that is too long.
@@ -218,14 +228,14 @@ pub enum RecipeError {
         /// What it must be.
         range: &'static str,
     },
-    /// Steps of more pictures than there is memory for.
+    /// Steps of more images than there is memory for.
     #[error(
-        "a step of {pictures} pictures takes about {gigabytes} GB with this network, and more than {} are not tried; \
+        "a step of {images} images takes about {gigabytes} GB with this network, and more than {} are not tried; \
          choose a smaller batch size", MOST_MEMORY >> 30
     )]
     Batch {
-        /// Pictures of a step.
-        pictures: usize,
+        /// Images of a step.
+        images: usize,
         /// Memory that they take, about.
         gigabytes: usize,
     },
@@ -255,32 +265,36 @@ impl Recipe {
         &BUILT_IN
     }
 
-    /// The recipe as it is for a network of that name, with a teacher or without, its exceptions worked in.
+    /// The recipe as it is for a network of that name, with a teacher or without, its overrides applied.
     #[must_use]
     pub fn for_network(mut self, name: &str, has_teacher: bool) -> Self {
-        let exception = std::mem::take(&mut self.exceptions).remove(name);
-        let taught = std::mem::take(&mut self.taught).remove(name).filter(|_| has_teacher);
-        exception.into_iter().chain(taught).fold(self, Self::except)
+        let Some(mut numbers) = std::mem::take(&mut self.overrides).remove(name) else { return self };
+        let distilled = numbers.distilled.take().filter(|_| has_teacher);
+        let recipe = self.with(numbers);
+        match distilled {
+            Some(numbers) => recipe.with(*numbers),
+            None => recipe,
+        }
     }
 
-    fn except(self, exception: Exception) -> Self {
+    fn with(self, numbers: Override) -> Self {
         Self {
-            epochs: exception.epochs.unwrap_or(self.epochs),
-            batch_size: exception.batch_size.unwrap_or(self.batch_size),
-            learning_rate: exception.learning_rate.unwrap_or(self.learning_rate),
-            weight_decay: exception.weight_decay.unwrap_or(self.weight_decay),
-            dropout: exception.dropout.unwrap_or(self.dropout),
-            label_smoothing: exception.label_smoothing.unwrap_or(self.label_smoothing),
-            mixup: exception.mixup.unwrap_or(self.mixup),
-            augment: exception.augment.unwrap_or(self.augment),
-            distillation: exception.distillation.unwrap_or(self.distillation),
-            average: exception.average.unwrap_or(self.average),
-            quantization_aware: exception.quantization_aware.unwrap_or(self.quantization_aware),
+            epochs: numbers.epochs.unwrap_or(self.epochs),
+            batch_size: numbers.batch_size.unwrap_or(self.batch_size),
+            learning_rate: numbers.learning_rate.unwrap_or(self.learning_rate),
+            weight_decay: numbers.weight_decay.unwrap_or(self.weight_decay),
+            dropout: numbers.dropout.unwrap_or(self.dropout),
+            label_smoothing: numbers.label_smoothing.unwrap_or(self.label_smoothing),
+            mixup: numbers.mixup.unwrap_or(self.mixup),
+            augment: numbers.augment.unwrap_or(self.augment),
+            distillation: numbers.distillation.unwrap_or(self.distillation),
+            average: numbers.average.unwrap_or(self.average),
+            quantization_aware: numbers.quantization_aware.unwrap_or(self.quantization_aware),
             ..self
         }
     }
 
-    /// The recipe that a TOML text says.
+    /// The recipe of a TOML text.
     ///
     /// # Errors
     /// [`RecipeError::Toml`], which names the line; [`RecipeError::Name`].
@@ -292,17 +306,17 @@ impl Recipe {
         }
     }
 
-    /// Refuses steps of so many pictures, of `images` there are, that a desk has no memory for what the layers put out and their
+    /// Refuses steps of so many images, of `images` there are, that a host has no memory for what the layers put out and their
     /// gradients.
     ///
     /// # Errors
     /// [`RecipeError::Batch`].
     pub fn check_batch(&self, architecture: &Architecture, images: usize) -> Result<(), RecipeError> {
-        let pictures = self.batch_size.min(images);
+        let images = self.batch_size.min(images);
         let values: usize = architecture.layers.iter().map(|shaped| shaped.input.len() + shaped.output.len()).sum();
-        // Each once as it is, once as its gradient, and as much again while an operation goes on.
-        let bytes = pictures.saturating_mul(values).saturating_mul(4 * size_of::<f32>());
-        if bytes > MOST_MEMORY { Err(RecipeError::Batch { pictures, gigabytes: bytes >> 30 }) } else { Ok(()) }
+        // Each once as it is, once as its gradient, and as much again while an operation runs.
+        let bytes = images.saturating_mul(values).saturating_mul(4 * size_of::<f32>());
+        if bytes > MOST_MEMORY { Err(RecipeError::Batch { images, gigabytes: bytes >> 30 }) } else { Ok(()) }
     }
 
     /// Refuses numbers that no training can run with.
@@ -375,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn the_strong_recipe_is_checked_for_every_built_in_network_and_exceptions_take_effect() {
+    fn the_strong_recipe_is_checked_for_every_built_in_network_and_overrides_take_effect() {
         let strong = Recipe::built_in("strong").unwrap();
         let built_in = Template::built_in_files().iter().map(|&(name, _)| name);
         for name in built_in.chain(["a network of one's own"]) {
@@ -384,9 +398,13 @@ mod tests {
         }
         let mlp = strong.clone().for_network("mlp", false);
         assert_eq!((mlp.augment.flip, strong.augment.flip), (0.0, 0.5));
-        assert!(mlp.exceptions.is_empty() && mlp.taught.is_empty());
-        let taught = strong.for_network("mlp", true);
-        assert!(taught.augment.flip > 0.0 && taught.epochs > mlp.epochs && taught.learning_rate == mlp.learning_rate);
+        assert!(mlp.overrides.is_empty());
+        let distilled = strong.for_network("mlp", true);
+        assert!(
+            distilled.augment.flip > 0.0
+                && distilled.epochs > mlp.epochs
+                && distilled.learning_rate == mlp.learning_rate
+        );
     }
 
     #[test]
@@ -416,15 +434,25 @@ mod tests {
     }
 
     #[test]
-    fn quantization_aware_training_is_off_unless_asked_for_and_has_its_own_numbers() {
+    fn quantization_aware_training_is_off_unless_requested_and_has_its_own_numbers() {
         let with =
             |section: &str| Recipe::from_toml(&format!("{}\n{section}", include_str!("../../recipes/tutorial.toml")));
-        let asked = |section: &str| with(section).unwrap().for_network("mlp", false).quantization_aware;
+        let given = |section: &str| with(section).unwrap().for_network("mlp", false).quantization_aware;
         let numbers = |epochs, learning_rate| QuantizationAware { epochs, learning_rate };
-        assert_eq!(asked(""), numbers(0, 1e-4));
-        assert_eq!(asked("[quantization_aware]\nepochs = 2"), numbers(2, 1e-4));
-        assert_eq!(asked("[for.mlp]\nquantization_aware = { epochs = 3, learning_rate = 1e-3 }"), numbers(3, 1e-3));
-        assert_eq!(asked("[for.cnn.quantization_aware]\nepochs = 3"), numbers(0, 1e-4));
+        assert_eq!(given(""), numbers(0, 1e-4));
+        assert_eq!(given("[quantization_aware]\nepochs = 2"), numbers(2, 1e-4));
+        assert_eq!(
+            given("[override.mlp]\nquantization_aware = { epochs = 3, learning_rate = 1e-3 }"),
+            numbers(3, 1e-3)
+        );
+        assert_eq!(given("[override.cnn.quantization_aware]\nepochs = 3"), numbers(0, 1e-4));
+        let message = with("[override.mlp.distilled.distilled]\nepochs = 2").unwrap_err().to_string();
+        assert!(message.contains("`distilled` cannot be within `distilled`"), "{message}");
+        let message = with("[for.mlp]\nepochs = 2").unwrap_err().to_string();
+        assert!(
+            message.contains("unknown field `for`, expected one of") && message.contains("`override`"),
+            "{message}"
+        );
         let message = with("[quantization_aware]\nepoch = 2").unwrap_err().to_string();
         assert!(message.contains("unknown field `epoch`, expected `epochs` or `learning_rate`"), "{message}");
         let message = with("[quantization_aware]\nepochs = -1").unwrap_err().to_string();
@@ -435,7 +463,7 @@ mod tests {
 
     #[test]
     fn numbers_out_of_range_are_named() {
-        /// Lines in front of the first section, a section, and the message.
+        /// Lines before the first section, a section, and the message.
         type Case = (&'static str, &'static str, &'static str);
         let cases: [Case; 26] = [
             ("epochs = 0", "", "epochs is 0; it must be at least 1"),
@@ -483,7 +511,7 @@ mod tests {
                 "[quantization_aware]\nlearning_rate = 0.0",
                 "quantization_aware.learning_rate is 0; it must be positive and finite",
             ),
-            ("", "[for.mlp]\ndropout = 2.0", "dropout is 2; it must be 0 or more and under 1"),
+            ("", "[override.mlp]\ndropout = 2.0", "dropout is 2; it must be 0 or more and under 1"),
         ];
         let own: toml::Table = include_str!("../../recipes/tutorial.toml").parse().unwrap();
         for (lines, section, expected) in cases {
@@ -496,13 +524,13 @@ mod tests {
     }
 
     #[test]
-    fn a_step_of_more_pictures_than_there_is_memory_for_is_refused() {
+    fn a_step_of_more_images_than_there_is_memory_for_is_refused() {
         let large = Architecture::built_in("large").unwrap();
         let recipe = |batch_size| Recipe { batch_size, ..Recipe::built_in("tutorial").unwrap() };
         recipe(1000).check_batch(&large, 57_000).unwrap();
         recipe(57_000).check_batch(&large, 1000).unwrap();
         let message = recipe(57_000).check_batch(&large, 57_000).unwrap_err().to_string();
-        assert!(message.starts_with("a step of 57000 pictures takes about "), "{message}");
+        assert!(message.starts_with("a step of 57000 images takes about "), "{message}");
         assert!(message.ends_with("; choose a smaller batch size"), "{message}");
     }
 

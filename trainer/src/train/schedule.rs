@@ -1,4 +1,4 @@
-//! How the step size changes while training goes on.
+//! How the learning rate changes while training continues.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Schedule {
-    /// Share of all steps over which the step size rises from nothing to the whole, 0 to 1.
+    /// Share of all steps over which the learning rate rises from nothing to the whole, 0 to 1.
     pub warmup: f64,
     /// What follows.
     pub decay: Decay,
 }
 
-/// What the step size does behind the warm-up.
+/// What the learning rate does after the warm-up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decay {
@@ -24,7 +24,7 @@ pub enum Decay {
 }
 
 impl Schedule {
-    /// The share of the step size that `step` of `steps` takes, counted from 0: over 0, at most 1.
+    /// The share of the learning rate that `step` of `steps` takes, counted from 0: over 0, at most 1.
     #[must_use]
     pub fn factor(&self, step: usize, steps: usize) -> f64 {
         let warmup = (self.warmup * steps as f64).round() as usize;

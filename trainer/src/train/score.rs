@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::recipe::Monitor;
 use crate::support::interval::Interval;
 
-/// Loss and accuracy over a set of pictures.
+/// Loss and accuracy over a set of images.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     /// Mean cross-entropy in nats; not finite where a network has diverged.

@@ -1,4 +1,4 @@
-//! Whether the validation images tell the epochs of a training apart.
+//! Whether the validation images distinguish the epochs of a training.
 //!
 //! The epoch that is kept is the one that does best on them. Of few images its lead is chance: on 14 of them one image more or
 //! less is 7 points.
@@ -15,7 +15,7 @@ const WIDEST: f64 = 0.1;
 
 /// The best epoch of a training among the others.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Selection {
+pub struct EpochSelection {
     /// Validation images.
     pub images: usize,
     /// The best epoch's accuracy on them, 0 to 1.
@@ -28,7 +28,7 @@ pub struct Selection {
     pub alike: usize,
 }
 
-impl Selection {
+impl EpochSelection {
     /// Of these epochs, of which number `best`, counted from 1, was kept; `None` where there is no such epoch, or nothing that it
     /// was validated on.
     #[must_use]
@@ -49,12 +49,12 @@ impl Selection {
 }
 
 /// What is uncertain, and what to do about it.
-impl fmt::Display for Selection {
+impl fmt::Display for EpochSelection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { images, accuracy, interval, others, alike } = self;
         write!(
             f,
-            "{} validation {} cannot tell the epochs apart: the best epoch's accuracy of {accuracy:.4} has a 95% interval of \
+            "{} validation {} cannot distinguish the epochs: the best epoch's accuracy of {accuracy:.4} has a 95% interval of \
              {interval}, {:.0} points wide, and {alike} of the {others} other epochs lie in it; which epoch is kept is mostly \
              chance. Hold out more images for validation (--val-fraction, or more in val/), or add images",
             thousands(*images),
@@ -89,7 +89,7 @@ mod tests {
             (100, &rising, true),
             (250, &rising, false),
             (3000, &rising, false),
-            // Few images, but epochs that they do tell apart.
+            // Few images, but epochs that they do distinguish.
             (14, &[0.0, 0.1, 0.1, 1.0], false),
             // One epoch leaves no choice.
             (14, &[0.5], false),
@@ -97,14 +97,14 @@ mod tests {
         for (images, accuracies, expected) in cases {
             let most = accuracies.iter().copied().fold(0.0, f64::max);
             let best = accuracies.iter().position(|&accuracy| accuracy == most).unwrap() + 1;
-            let selection = Selection::of(&epochs(accuracies), best, images).unwrap();
+            let selection = EpochSelection::of(&epochs(accuracies), best, images).unwrap();
             assert_eq!(selection.is_chance(), expected, "{images} images, {accuracies:?}: {selection:?}");
         }
     }
 
     #[test]
     fn the_message_has_the_images_the_interval_the_epochs_and_what_to_do() {
-        let selection = Selection::of(&epochs(&[0.0, 0.5, 0.4285714, 0.5]), 2, 14).unwrap();
+        let selection = EpochSelection::of(&epochs(&[0.0, 0.5, 0.4285714, 0.5]), 2, 14).unwrap();
         let message = selection.to_string();
         for part in [
             "14 validation images",
@@ -117,9 +117,9 @@ mod tests {
 
     #[test]
     fn without_an_epoch_or_images_there_is_nothing_to_choose_by() {
-        assert_eq!(Selection::of(&[], 0, 14), None);
-        assert_eq!(Selection::of(&epochs(&[0.5]), 0, 14), None);
-        assert_eq!(Selection::of(&epochs(&[0.5]), 2, 14), None);
-        assert_eq!(Selection::of(&epochs(&[0.5]), 1, 0), None);
+        assert_eq!(EpochSelection::of(&[], 0, 14), None);
+        assert_eq!(EpochSelection::of(&epochs(&[0.5]), 0, 14), None);
+        assert_eq!(EpochSelection::of(&epochs(&[0.5]), 2, 14), None);
+        assert_eq!(EpochSelection::of(&epochs(&[0.5]), 1, 0), None);
     }
 }

@@ -1,14 +1,14 @@
-//! What a training step learns: labels, smoothed, and what a teacher said; pictures mixed two by two.
+//! What a training step learns: labels, smoothed, and the answers of a teacher; images mixed two by two.
 
 use candle_core::Tensor;
 
-use crate::network::autograd::{Targets, Voice};
+use crate::network::autograd::{SoftTarget, Targets};
 use crate::support::rng::{ChaCha8Rng, RngExt};
 use crate::train::recipe::{Distillation, Recipe};
 
-/// What pictures should be taken for: their labels, smoothed where the recipe says so, and what a teacher said.
-pub fn targets(recipe: &Recipe, labels: Vec<u32>, heard: Option<Vec<f32>>, classes: usize) -> Targets {
-    if recipe.label_smoothing == 0.0 && recipe.mixup == 0.0 && heard.is_none() {
+/// What images should be taken for: their labels, smoothed where the recipe does so, and the answers of a teacher, `distilled`.
+pub fn targets(recipe: &Recipe, labels: Vec<u32>, distilled: Option<Vec<f32>>, classes: usize) -> Targets {
+    if recipe.label_smoothing == 0.0 && recipe.mixup == 0.0 && distilled.is_none() {
         return Targets::Labels(labels);
     }
     let spread = recipe.label_smoothing as f32 / classes as f32;
@@ -16,33 +16,33 @@ pub fn targets(recipe: &Recipe, labels: Vec<u32>, heard: Option<Vec<f32>>, class
     for (row, &label) in shares.chunks_exact_mut(classes).zip(&labels) {
         row[label as usize] += 1.0 - recipe.label_smoothing as f32;
     }
-    let Some(heard) = heard else { return Targets::Shares(vec![Voice::alone(shares)]) };
+    let Some(distilled) = distilled else { return Targets::Soft(vec![SoftTarget::alone(shares)]) };
     let Distillation { weight, temperature } = recipe.distillation;
-    Targets::Shares(vec![
-        Voice { shares, temperature: 1.0, weight: 1.0 - weight as f32 },
-        Voice { shares: heard, temperature: temperature as f32, weight: weight as f32 },
+    Targets::Soft(vec![
+        SoftTarget { shares, temperature: 1.0, weight: 1.0 - weight as f32 },
+        SoftTarget { shares: distilled, temperature: temperature as f32, weight: weight as f32 },
     ])
 }
 
-/// Mixes each picture with its neighbor in the batch, whose order is random already, and so what each voice says of them. The
+/// Mixes each image with its neighbor in the batch, whose order is random already, and their soft targets alike. The
 /// larger share is its own, so that its label is still what a right answer is.
 pub fn mix(
     alpha: f64,
-    pictures: Tensor,
-    voices: &mut [Voice],
+    inputs: Tensor,
+    soft: &mut [SoftTarget],
     generator: &mut ChaCha8Rng,
 ) -> candle_core::Result<Tensor> {
     let share = beta(alpha, generator);
     let kept = share.max(1.0 - share);
-    let n = pictures.dim(0)?;
-    for Voice { shares, .. } in voices {
+    let n = inputs.dim(0)?;
+    for SoftTarget { shares, .. } in soft {
         let mut neighbors = shares.clone();
         neighbors.rotate_left(shares.len() / n);
         let (kept, given) = (kept as f32, (1.0 - kept) as f32);
         shares.iter_mut().zip(neighbors).for_each(|(share, other)| *share = *share * kept + other * given);
     }
-    let neighbors = Tensor::cat(&[&pictures.narrow(0, 1, n - 1)?, &pictures.narrow(0, 0, 1)?], 0)?;
-    (pictures * kept)? + (neighbors * (1.0 - kept))?
+    let neighbors = Tensor::cat(&[&inputs.narrow(0, 1, n - 1)?, &inputs.narrow(0, 0, 1)?], 0)?;
+    (inputs * kept)? + (neighbors * (1.0 - kept))?
 }
 
 /// A draw from the beta distribution with both parameters `alpha` (Jöhnk 1964).
@@ -63,33 +63,32 @@ mod tests {
     use crate::support::rng::{self, Purpose};
 
     fn shares(recipe: &Recipe) -> (Vec<f32>, Vec<f32>) {
-        let pictures = Tensor::from_vec(vec![0f32, 1.0, 2.0], (3, 1, 1, 1), &Device::Cpu).unwrap();
-        let Targets::Shares(mut voices) = targets(recipe, vec![0, 2, 1], None, 4) else {
-            panic!("shares were asked for")
+        let inputs = Tensor::from_vec(vec![0f32, 1.0, 2.0], (3, 1, 1, 1), &Device::Cpu).unwrap();
+        let Targets::Soft(mut soft) = targets(recipe, vec![0, 2, 1], None, 4) else {
+            panic!("soft targets were requested")
         };
         let mut generator = rng::stream(48, Purpose::Mixup, 0);
-        let mixed =
-            if recipe.mixup > 0.0 { mix(recipe.mixup, pictures, &mut voices, &mut generator) } else { Ok(pictures) };
-        (mixed.unwrap().flatten_all().unwrap().to_vec1().unwrap(), voices.remove(0).shares)
+        let mixed = if recipe.mixup > 0.0 { mix(recipe.mixup, inputs, &mut soft, &mut generator) } else { Ok(inputs) };
+        (mixed.unwrap().flatten_all().unwrap().to_vec1().unwrap(), soft.remove(0).shares)
     }
 
     #[test]
     fn label_smoothing_spreads_its_share_over_all_classes() {
         let recipe = Recipe { label_smoothing: 0.2, ..Recipe::built_in("tutorial").unwrap() };
-        let (pictures, shares) = shares(&recipe);
-        assert_eq!(pictures, [0.0, 1.0, 2.0]);
+        let (inputs, shares) = shares(&recipe);
+        assert_eq!(inputs, [0.0, 1.0, 2.0]);
         for (share, expected) in shares[..4].iter().zip([0.85, 0.05, 0.05, 0.05]) {
             assert!((share - expected).abs() < 1e-6, "{shares:?}");
         }
     }
 
     #[test]
-    fn mixup_mixes_pictures_and_targets_alike() {
+    fn mixup_mixes_images_and_targets_alike() {
         let recipe = Recipe { mixup: 0.4, ..Recipe::built_in("tutorial").unwrap() };
-        let (pictures, shares) = shares(&recipe);
-        // The first picture is black, its neighbor one: what is left of the first's class is what it is darker by.
-        assert!((shares[0] - (1.0 - pictures[0])).abs() < 1e-6, "{pictures:?} {shares:?}");
-        assert!((shares[2] - pictures[0]).abs() < 1e-6, "{pictures:?} {shares:?}");
+        let (inputs, shares) = shares(&recipe);
+        // The first image is black, its neighbor one: what is left of the first's class is what it is darker by.
+        assert!((shares[0] - (1.0 - inputs[0])).abs() < 1e-6, "{inputs:?} {shares:?}");
+        assert!((shares[2] - inputs[0]).abs() < 1e-6, "{inputs:?} {shares:?}");
         assert!(shares.chunks(4).all(|row| (row.iter().sum::<f32>() - 1.0).abs() < 1e-6));
     }
 
@@ -99,11 +98,11 @@ mod tests {
             distillation: Distillation { weight: 0.75, temperature: 3.0 },
             ..Recipe::built_in("tutorial").unwrap()
         };
-        let Targets::Shares(voices) = targets(&recipe, vec![1], Some(vec![0.2, 0.8]), 2) else {
-            panic!("shares were asked for")
+        let Targets::Soft(soft) = targets(&recipe, vec![1], Some(vec![0.2, 0.8]), 2) else {
+            panic!("soft targets were requested")
         };
-        let said: Vec<_> = voices.iter().map(|voice| (voice.weight, voice.temperature, &voice.shares[..])).collect();
-        assert_eq!(said, [(0.25, 1.0, &[0.0, 1.0][..]), (0.75, 3.0, &[0.2, 0.8][..])]);
+        let found: Vec<_> = soft.iter().map(|target| (target.weight, target.temperature, &target.shares[..])).collect();
+        assert_eq!(found, [(0.25, 1.0, &[0.0, 1.0][..]), (0.75, 3.0, &[0.2, 0.8][..])]);
     }
 
     #[test]

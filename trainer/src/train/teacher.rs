@@ -1,7 +1,7 @@
-//! Learning from larger networks: what they make of a picture tells more than its label does (Hinton and others 2015).
+//! Distillation: the probabilities that a larger network gives an image hold more than its label does (Hinton and others 2015).
 //!
-//! A teacher sees each training picture as its student does, mirrored and moved, but without noise and unmixed. What it
-//! answers is kept: there are only so many ways to move a picture, and where they are too many it is asked again.
+//! A teacher sees each training image as its student does, mirrored and moved, but without noise and unmixed. Its
+//! answers are kept: there are only so many ways to move an image, and where they are too many it is evaluated again.
 
 use std::collections::HashMap;
 
@@ -26,10 +26,10 @@ impl Teacher {
     }
 
     /// The mean over all networks of `softmax(logits / temperature)`, `[n, classes]`.
-    fn probabilities(&self, pictures: &Tensor, temperature: f64) -> Result<Vec<f32>> {
+    fn probabilities(&self, inputs: &Tensor, temperature: f64) -> Result<Vec<f32>> {
         let mut mean = Vec::new();
         for model in &self.models {
-            let logits = (model.forward(pictures)? / temperature)?;
+            let logits = (model.forward(inputs)? / temperature)?;
             let probabilities = candle_nn::ops::softmax_last_dim(&logits)?.flatten_all()?.to_vec1::<f32>()?;
             mean.resize(probabilities.len(), 0.0);
             let share = 1.0 / self.models.len() as f32;
@@ -42,26 +42,26 @@ impl Teacher {
 /// Numbers that are kept at most, 256 MB of them.
 const MOST_KEPT: usize = 64 << 20;
 
-/// What a teacher says of the pictures of one training run.
-pub struct Lessons<'a> {
+/// The answers of a teacher to the images of one training run, kept as they are computed.
+pub struct TeacherCache<'a> {
     teacher: &'a Teacher,
     images: &'a Images,
     augment: Augment,
     temperature: f64,
-    /// For each picture and each motion, once it was asked for.
+    /// For each image and each motion, once it was evaluated.
     known: HashMap<usize, Box<[f32]>>,
     /// Numbers in it at most.
     most_kept: usize,
 }
 
-impl<'a> Lessons<'a> {
+impl<'a> TeacherCache<'a> {
     /// About `images`, moved by `augment`.
     #[must_use]
     pub fn new(teacher: &'a Teacher, images: &'a Images, augment: Augment, temperature: f64) -> Self {
         Self { teacher, images, augment, temperature, known: HashMap::new(), most_kept: MOST_KEPT }
     }
 
-    /// Probabilities `[n, classes]` for pictures that were moved so.
+    /// Probabilities `[n, classes]` for images that were moved so.
     ///
     /// # Errors
     /// Those of candle.
@@ -74,18 +74,18 @@ impl<'a> Lessons<'a> {
             self.known.clear();
         }
         let shape = self.images.shape();
-        let mut asked = Vec::new();
+        let mut missing = Vec::new();
         let mut pixels = Vec::new();
         for ((&index, &motion), &place) in indices.iter().zip(motions).zip(&places) {
             if !self.known.contains_key(&place) {
-                asked.push(place);
+                missing.push(place);
                 pixels.extend(self.augment.moved(&self.images.image(index)?, shape, motion));
             }
         }
-        if !asked.is_empty() {
-            let pictures = batch::pictures(&pixels, shape)?;
-            let answers = self.teacher.probabilities(&pictures, self.temperature)?;
-            for (place, answer) in asked.iter().zip(answers.chunks_exact(answers.len() / asked.len())) {
+        if !missing.is_empty() {
+            let inputs = batch::inputs(&pixels, shape)?;
+            let answers = self.teacher.probabilities(&inputs, self.temperature)?;
+            for (place, answer) in missing.iter().zip(answers.chunks_exact(answers.len() / missing.len())) {
                 self.known.insert(*place, answer.into());
             }
         }
@@ -96,7 +96,7 @@ impl<'a> Lessons<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::Shape;
+    use crate::dataset::ImageShape;
     use crate::network::Architecture;
     use crate::support::rng::{Purpose, RngExt, stream};
 
@@ -108,36 +108,36 @@ mod tests {
     fn images() -> Images {
         let mut generator = stream(48, Purpose::Garments, 0);
         let pixels = (0..5 * 16).map(|_| generator.random()).collect();
-        Images::new(Shape { height: 4, width: 4, channels: 1 }, pixels, vec![0, 1, 2, 0, 1])
+        Images::new(ImageShape { height: 4, width: 4, channels: 1 }, pixels, vec![0, 1, 2, 0, 1])
     }
 
-    /// Whether a student that moves its pictures so hears the same bits alone, among others, and from memory; and how many
-    /// answers are in memory at last.
+    /// Checks that a student that moves its images so is given the same bits alone, among others, and from memory. Returns how
+    /// many answers are in memory in the end.
     fn known_after_40_rounds(augment: Augment, most_kept: usize) -> usize {
         let (teacher, images) = (Teacher::new(vec![network(1)]), images());
-        let mut lessons = Lessons { most_kept, ..Lessons::new(&teacher, &images, augment, 2.0) };
+        let mut cache = TeacherCache { most_kept, ..TeacherCache::new(&teacher, &images, augment, 2.0) };
         for round in 0..40 {
             let indices = [round % 5, 3, 3];
             let batch = augment.gather(&images, &indices, &mut stream(48, Purpose::Augment, round as u64)).unwrap();
-            let shares = lessons.shares(&indices, &batch.motions).unwrap();
+            let shares = cache.shares(&indices, &batch.motions).unwrap();
             for ((&index, &motion), shares) in indices.iter().zip(&batch.motions).zip(shares.chunks(3)) {
                 let moved = augment.moved(&images.image(index).unwrap(), images.shape(), motion);
-                let alone = teacher.probabilities(&batch::pictures(&moved, images.shape()).unwrap(), 2.0).unwrap();
+                let alone = teacher.probabilities(&batch::inputs(&moved, images.shape()).unwrap(), 2.0).unwrap();
                 assert_eq!(shares, alone);
             }
         }
-        lessons.known.len()
+        cache.known.len()
     }
 
     #[test]
-    fn a_student_hears_what_the_teacher_says_of_the_moved_picture_however_often_it_asks() {
+    fn a_student_is_given_the_teachers_answers_to_the_moved_image_however_often_it_requests_them() {
         let augment = Augment { flip: 0.5, shift: 1, erase: 1.0 };
         assert!(known_after_40_rounds(augment, MOST_KEPT) > 30);
     }
 
     #[test]
-    fn memory_grows_with_what_was_asked_and_only_so_far() {
-        // In four million ways each of the pictures could be moved; three are asked for at a time.
+    fn memory_grows_with_what_was_requested_and_only_so_far() {
+        // In four million ways each of the images could be moved; three are requested at a time.
         let augment = Augment { flip: 0.5, shift: 1024, erase: 0.0 };
         assert!(known_after_40_rounds(augment, MOST_KEPT) > 100);
         assert!((1..=10).contains(&known_after_40_rounds(augment, 3 * 7)));
@@ -146,16 +146,16 @@ mod tests {
     #[test]
     fn of_two_teachers_the_mean_counts_and_a_temperature_softens() {
         let images = images();
-        let pictures = batch::pictures(&images.image(0).unwrap(), images.shape()).unwrap();
-        let said = |seeds: &[u64], temperature| {
+        let inputs = batch::inputs(&images.image(0).unwrap(), images.shape()).unwrap();
+        let answers = |seeds: &[u64], temperature| {
             let teacher = Teacher::new(seeds.iter().map(|&seed| network(seed)).collect());
-            teacher.probabilities(&pictures, temperature).unwrap()
+            teacher.probabilities(&inputs, temperature).unwrap()
         };
-        let (one, other, both) = (said(&[1], 1.0), said(&[2], 1.0), said(&[1, 2], 1.0));
+        let (one, other, both) = (answers(&[1], 1.0), answers(&[2], 1.0), answers(&[1, 2], 1.0));
         for class in 0..3 {
             assert!((both[class] - (one[class] + other[class]) / 2.0).abs() < 1e-6);
         }
         let highest = |shares: &[f32]| shares.iter().copied().fold(0.0, f32::max);
-        assert!(highest(&said(&[1], 4.0)) < highest(&one));
+        assert!(highest(&answers(&[1], 4.0)) < highest(&one));
     }
 }

@@ -15,7 +15,7 @@ use crate::train::average::Average;
 use crate::train::evaluate::argmax;
 use crate::train::recipe::Recipe;
 use crate::train::score::Score;
-use crate::train::teacher::{Lessons, Teacher};
+use crate::train::teacher::{Teacher, TeacherCache};
 
 /// The epoch that did best on the validation images so far.
 pub struct Best {
@@ -34,13 +34,13 @@ pub struct Training<'a> {
     classes: usize,
     recipe: &'a Recipe,
     seed: u64,
-    lessons: Option<Lessons<'a>>,
+    teacher_cache: Option<TeacherCache<'a>>,
     optimizer: Adam,
     average: Option<Average>,
 }
 
 impl<'a> Training<'a> {
-    /// Before its first step: a new optimizer, and an average of the weights where the recipe asks for one.
+    /// Before its first step: a new optimizer, and an average of the weights where the recipe has one.
     ///
     /// # Errors
     /// Those of candle.
@@ -65,7 +65,8 @@ impl<'a> Training<'a> {
             classes: dataset.class_names.len(),
             recipe,
             seed,
-            lessons: teacher.map(|teacher| Lessons::new(teacher, &dataset.train, recipe.augment, temperature)),
+            teacher_cache: teacher
+                .map(|teacher| TeacherCache::new(teacher, &dataset.train, recipe.augment, temperature)),
             optimizer: Adam::new(model.variables(), config)?,
             average: if recipe.average > 0.0 { Some(Average::new(model, recipe.average)?) } else { None },
         })
@@ -117,7 +118,7 @@ impl<'a> Training<'a> {
         Ok(Some(weights))
     }
 
-    /// Where it stands between two steps.
+    /// Its state between two steps.
     pub fn checkpoint(&self, epochs: &[Epoch], running: Running, best: &Best) -> Result<Checkpoint> {
         Ok(Checkpoint {
             epochs: epochs.to_vec(),
@@ -129,11 +130,11 @@ impl<'a> Training<'a> {
                 Some(average) => Some((average.steps(), average.snapshot()?.values()?)),
                 None => None,
             },
-            best: checkpoint::Best { epoch: best.epoch, watched: best.watched, weights: best.weights.values()? },
+            best: checkpoint::SavedBest { epoch: best.epoch, watched: best.watched, weights: best.weights.values()? },
         })
     }
 
-    /// Goes back to where it stood; gives the best epoch until then.
+    /// Goes back to that state; returns the best epoch until then.
     pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<Best> {
         let model = self.model;
         model.restore(&Snapshot::from_values(model, &checkpoint.weights)?)?;
@@ -143,7 +144,7 @@ impl<'a> Training<'a> {
             (None, None) => {}
             _ => candle_core::bail!("only one of run and checkpoint has an average of the weights"),
         }
-        let checkpoint::Best { epoch, watched, weights } = &checkpoint.best;
+        let checkpoint::SavedBest { epoch, watched, weights } = &checkpoint.best;
         Ok(Best { epoch: *epoch, watched: *watched, weights: Snapshot::from_values(model, weights)? })
     }
 
@@ -152,20 +153,20 @@ impl<'a> Training<'a> {
         let (recipe, seed) = (self.recipe, self.seed);
         let stream = |purpose| rng::stream(seed, purpose, step);
         let batch = recipe.augment.gather(self.images, indices, &mut stream(Purpose::Augment))?;
-        let heard = match &mut self.lessons {
-            Some(lessons) => Some(lessons.shares(indices, &batch.motions)?),
+        let distilled = match &mut self.teacher_cache {
+            Some(teacher_cache) => Some(teacher_cache.shares(indices, &batch.motions)?),
             None => None,
         };
-        let mut targets = targets(recipe, batch.labels, heard, self.classes);
-        let pictures = match &mut targets {
-            Targets::Shares(voices) if recipe.mixup > 0.0 => {
-                mix(recipe.mixup, batch.pictures, voices, &mut stream(Purpose::Mixup))?
+        let mut targets = targets(recipe, batch.labels, distilled, self.classes);
+        let inputs = match &mut targets {
+            Targets::Soft(soft) if recipe.mixup > 0.0 => {
+                mix(recipe.mixup, batch.inputs, soft, &mut stream(Purpose::Mixup))?
             }
-            _ => batch.pictures,
+            _ => batch.inputs,
         };
         let mut generator = stream(Purpose::Dropout);
         let dropout = (recipe.dropout > 0.0).then_some(Dropout { rate: recipe.dropout, generator: &mut generator });
-        self.model.loss_and_gradients(&pictures, targets, dropout)
+        self.model.loss_and_gradients(&inputs, targets, dropout)
     }
 }
 

@@ -151,7 +151,7 @@ impl<'a> Bits<'a> {
         }
     }
 
-    /// Counts the whole bytes before the next marker, and says whether all of them are zeros.
+    /// Counts the whole bytes before the next marker, and returns whether all of them are zeros.
     fn skip_to_marker(&mut self) -> (usize, bool) {
         let (fill, mut bytes) = (self.count % 8, (self.count / 8) as usize);
         let mut are_zeros = (self.word << fill).checked_shr(64 - 8 * bytes as u32).unwrap_or(0) == 0;

@@ -1,7 +1,7 @@
-//! What the frame header of a JPEG says: size, components, and how samples, blocks and MCUs relate.
+//! The frame header of a JPEG: size, components, and how samples, blocks and MCUs relate.
 
 use super::refusal::{damaged, unsupported};
-use crate::image::error::PictureError;
+use crate::image::error::ImageError;
 
 /// How the coefficients of a frame are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub(super) struct Extent {
 
 impl Frame {
     /// Reads the content of the segment of a start-of-frame marker.
-    pub(super) fn parse(marker: u8, content: &[u8]) -> Result<Self, PictureError> {
+    pub(super) fn parse(marker: u8, content: &[u8]) -> Result<Self, ImageError> {
         let coding = match marker {
             0xC0 | 0xC1 => Coding::Sequential,
             0xC2 => Coding::Progressive,
@@ -170,7 +170,7 @@ mod tests {
         }
         for broken in [&color[..5], &color[..14], &[], &header(8, 8, &[]), &header(8, 8, &[0x51])] {
             let error = Frame::parse(0xC0, broken).unwrap_err();
-            assert!(matches!(error, PictureError::Damaged { .. }), "{error}");
+            assert!(matches!(error, ImageError::Damaged { .. }), "{error}");
         }
     }
 }

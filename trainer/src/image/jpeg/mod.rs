@@ -48,7 +48,7 @@ use self::scan::{Scan, ScanData, decode_blocks};
 use self::segments::{Segment, Segments};
 use self::sequential::{Sequential, Slot};
 use self::upsample::Upsampler;
-use super::error::PictureError;
+use super::error::ImageError;
 use super::flatten::buffer;
 
 /// Blocks that all scans of an image may have together: twenty times those of the largest image.
@@ -69,8 +69,8 @@ pub(super) struct Jpeg<'a> {
 }
 
 impl<'a> Jpeg<'a> {
-    /// Reads all that stands before the data of the first scan.
-    pub(super) fn open(bytes: &'a [u8]) -> Result<Self, PictureError> {
+    /// Reads all that comes before the data of the first scan.
+    pub(super) fn open(bytes: &'a [u8]) -> Result<Self, ImageError> {
         let mut segments = Segments::new(bytes);
         let Segment::Scan(scan) = segments.next()? else {
             return Err(damaged("it ends before the first scan"));
@@ -113,7 +113,7 @@ impl<'a> Jpeg<'a> {
     }
 
     /// Decodes the pixels, as they are stored.
-    pub(super) fn decode(mut self) -> Result<DynamicImage, PictureError> {
+    pub(super) fn decode(mut self) -> Result<DynamicImage, ImageError> {
         let planes = match self.frame.coding {
             Coding::Sequential => self.sequential()?,
             Coding::Progressive => self.progressive()?,
@@ -140,8 +140,8 @@ impl<'a> Jpeg<'a> {
     /// Calls `decode` for each scan; it returns the index of the marker after the data.
     fn scans(
         &mut self,
-        mut decode: impl FnMut(&Segments, &Scan, &ScanData) -> Result<usize, PictureError>,
-    ) -> Result<(), PictureError> {
+        mut decode: impl FnMut(&Segments, &Scan, &ScanData) -> Result<usize, ImageError>,
+    ) -> Result<(), ImageError> {
         let mut blocks = 0;
         let mut header = self.scan;
         for number in 1.. {
@@ -159,7 +159,7 @@ impl<'a> Jpeg<'a> {
                     Segment::End => return Ok(()),
                     Segment::Lines(lines) if lines == self.frame.height => {}
                     Segment::Lines(lines) => {
-                        return Err(damaged(format!("it has {} lines and then says {lines}", self.frame.height)));
+                        return Err(damaged(format!("it has {} lines and then states {lines}", self.frame.height)));
                     }
                 }
             };
@@ -168,7 +168,7 @@ impl<'a> Jpeg<'a> {
     }
 
     /// The samples of each component, each of which comes in one scan.
-    fn sequential(&mut self) -> Result<Vec<Plane>, PictureError> {
+    fn sequential(&mut self) -> Result<Vec<Plane>, ImageError> {
         let frame = self.frame.clone();
         let mut planes: Vec<_> =
             frame.components.iter().map(|component| Plane::new(&frame.extent(component))).collect();
@@ -197,7 +197,7 @@ impl<'a> Jpeg<'a> {
     }
 
     /// The samples of each component from the coefficients of all scans.
-    fn progressive(&mut self) -> Result<Vec<Plane>, PictureError> {
+    fn progressive(&mut self) -> Result<Vec<Plane>, ImageError> {
         let frame = self.frame.clone();
         let extents: Vec<_> = frame.components.iter().map(|component| frame.extent(component)).collect();
         let mut coefficients: Vec<_> =
@@ -261,7 +261,7 @@ impl<'a> Jpeg<'a> {
 }
 
 /// The quantization table of a component.
-fn quantization(segments: &Segments, frame: &Frame, index: usize) -> Result<[u16; 64], PictureError> {
+fn quantization(segments: &Segments, frame: &Frame, index: usize) -> Result<[u16; 64], ImageError> {
     let number = frame.components[index].quantization;
     segments.quantization[number].ok_or_else(|| damaged(format!("it uses quantization table {number}, which it lacks")))
 }

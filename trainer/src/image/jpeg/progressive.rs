@@ -6,7 +6,7 @@ use super::refusal::damaged;
 use super::scan::{BlockDecoder, Scan};
 use super::sequential::{MOST_BITS, difference, first};
 use super::zigzag::ZIGZAG;
-use crate::image::error::PictureError;
+use crate::image::error::ImageError;
 
 /// Coefficients of a component, block by block, row by row.
 pub(super) struct Coefficients {
@@ -29,7 +29,7 @@ impl Coefficients {
     }
 
     /// Notes which bits a scan gives. No bit comes twice and none is left out in between, so that scans come to an end.
-    fn note(&mut self, scan: &Scan, number: usize) -> Result<(), PictureError> {
+    fn note(&mut self, scan: &Scan, number: usize) -> Result<(), ImageError> {
         for (at, lowest) in (0..64).zip(&mut self.lowest_bits).take(scan.last + 1).skip(scan.first) {
             let fits = match *lowest {
                 None => scan.high == 0,
@@ -50,7 +50,7 @@ impl Coefficients {
 }
 
 /// Checks the band and the bits of a scan, and notes what its components get.
-pub(super) fn begin(scan: &Scan, number: usize, coefficients: &mut [Coefficients]) -> Result<(), PictureError> {
+pub(super) fn begin(scan: &Scan, number: usize, coefficients: &mut [Coefficients]) -> Result<(), ImageError> {
     let is_band = match scan.first {
         0 => scan.last == 0,
         first => first <= scan.last && scan.last < 64 && scan.components.len() == 1,

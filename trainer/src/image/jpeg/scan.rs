@@ -3,7 +3,7 @@
 use super::bits::{Bits, Fault};
 use super::frame::Frame;
 use super::refusal::damaged;
-use crate::image::error::PictureError;
+use crate::image::error::ImageError;
 
 /// The header of a scan.
 pub(super) struct Scan {
@@ -30,7 +30,7 @@ pub(super) struct ScanComponent {
 
 impl Scan {
     /// Reads the content of the segment of a start-of-scan marker.
-    pub(super) fn parse(content: &[u8], frame: &Frame) -> Result<Self, PictureError> {
+    pub(super) fn parse(content: &[u8], frame: &Frame) -> Result<Self, ImageError> {
         let broken = || damaged("the header of a scan is broken");
         let (&count, rest) = content.split_first().ok_or_else(broken)?;
         let (of_components, rest) = rest.split_at_checked(2 * usize::from(count)).ok_or_else(broken)?;
@@ -107,7 +107,7 @@ pub(super) fn decode_blocks(
     scan: &Scan,
     data: &ScanData,
     decoder: &mut impl BlockDecoder,
-) -> Result<usize, PictureError> {
+) -> Result<usize, ImageError> {
     let mut bits = Bits::new(data.bytes, data.at);
     let mut done = 0;
     walk(frame, scan, data.restart_interval, &mut bits, decoder, &mut done).map_err(|fault| {

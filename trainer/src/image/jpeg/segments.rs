@@ -5,7 +5,7 @@ use super::frame::Frame;
 use super::huffman::{Huffman, standard};
 use super::refusal::{damaged, unsupported};
 use super::zigzag::ZIGZAG;
-use crate::image::error::PictureError;
+use crate::image::error::ImageError;
 
 /// Start of image.
 const START: u8 = 0xD8;
@@ -14,7 +14,7 @@ const END: u8 = 0xD9;
 /// Number of lines, where the frame header leaves it out.
 const LINES: u8 = 0xDC;
 
-/// What stands between scans.
+/// What is between scans.
 pub(super) enum Segment<'a> {
     /// The header of a scan; the data follow.
     Scan(&'a [u8]),
@@ -55,21 +55,21 @@ impl<'a> Segments<'a> {
         }
     }
 
-    /// The number of lines that stands after the data of the first scan, whose header has just been read.
-    pub(super) fn lines_after_scan(&self) -> Result<u32, PictureError> {
+    /// The number of lines that is after the data of the first scan, whose header has just been read.
+    pub(super) fn lines_after_scan(&self) -> Result<u32, ImageError> {
         let mut at = self.at;
         loop {
             match self.bytes.get(at..) {
                 Some([0xFF, 0x00 | RESTART..=LAST_RESTART, ..]) => at += 2,
                 Some([0xFF, LINES, 0, 4, high, low, ..]) => return Ok(u32::from(u16::from_be_bytes([*high, *low]))),
                 Some([first, second, ..]) if *first != 0xFF || *second == 0xFF => at += 1,
-                _ => return Err(damaged("neither its frame header nor its first scan says how many lines it has")),
+                _ => return Err(damaged("neither its frame header nor its first scan states how many lines it has")),
             }
         }
     }
 
     /// Reads tables and metadata up to what has to be acted on.
-    pub(super) fn next(&mut self) -> Result<Segment<'a>, PictureError> {
+    pub(super) fn next(&mut self) -> Result<Segment<'a>, ImageError> {
         loop {
             // Zeros are what some cameras fill up with; anything else is the rest of a segment that was damaged.
             while self.bytes.get(self.at) == Some(&0) {
@@ -123,7 +123,7 @@ impl<'a> Segments<'a> {
     }
 
     /// What follows the two bytes of a segment's length.
-    fn content(&self, at: usize) -> Result<&'a [u8], PictureError> {
+    fn content(&self, at: usize) -> Result<&'a [u8], ImageError> {
         let rest = self.bytes.get(at..).unwrap_or_default();
         let (&[high, low], _) = rest.split_first_chunk().ok_or_else(|| damaged("it ends within its headers"))?;
         let length = usize::from(u16::from_be_bytes([high, low]));
@@ -133,7 +133,7 @@ impl<'a> Segments<'a> {
         rest.get(2..length).ok_or_else(|| damaged("it ends within its headers"))
     }
 
-    fn read_quantization(&mut self, mut content: &'a [u8]) -> Result<(), PictureError> {
+    fn read_quantization(&mut self, mut content: &'a [u8]) -> Result<(), ImageError> {
         while let Some((&first, rest)) = content.split_first() {
             let (wide, number) = (usize::from(first >> 4), usize::from(first & 15));
             let values = rest.get(..64 * (wide + 1)).filter(|_| wide < 2 && number < 4);
@@ -151,7 +151,7 @@ impl<'a> Segments<'a> {
         Ok(())
     }
 
-    fn read_huffman(&mut self, mut content: &'a [u8]) -> Result<(), PictureError> {
+    fn read_huffman(&mut self, mut content: &'a [u8]) -> Result<(), ImageError> {
         let broken = || damaged("a segment of Huffman tables is broken");
         while let Some((&first, rest)) = content.split_first() {
             let (class, number) = (usize::from(first >> 4), usize::from(first & 15));
@@ -165,7 +165,7 @@ impl<'a> Segments<'a> {
     }
 
     /// The Huffman table of a number for DC or AC coefficients. A file that defines none means those of the standard.
-    pub(super) fn huffman(&self, is_ac: bool, number: usize) -> Result<Huffman, PictureError> {
+    pub(super) fn huffman(&self, is_ac: bool, number: usize) -> Result<Huffman, ImageError> {
         let table = match self.huffman[usize::from(is_ac)].get(number) {
             Some(Some(table)) => Some(table.clone()),
             _ if self.huffman.iter().flatten().all(Option::is_none) => standard(is_ac, number),

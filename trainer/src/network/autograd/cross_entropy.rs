@@ -4,28 +4,28 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use super::{Recorded, values, with_values};
 
-/// What a picture should be taken for.
+/// What an image should be taken for.
 #[derive(Clone, Debug)]
 pub enum Targets {
-    /// A class for each picture.
+    /// A class for each image.
     Labels(Vec<u32>),
-    /// How much of each class, as one or several voices say.
-    Shares(Vec<Voice>),
+    /// How much of each class, by one target or several.
+    Soft(Vec<SoftTarget>),
 }
 
-/// One opinion of how much of each class a picture is, and how much it counts.
+/// How much of each class an image is by one source, such as its label or a teacher, and how much that counts.
 #[derive(Clone, Debug)]
-pub struct Voice {
+pub struct SoftTarget {
     /// `[n, classes]`: how much of each class, one in all.
     pub shares: Vec<f32>,
     /// What the logits are divided by before they are compared with the shares (Hinton and others 2015, section 2).
     pub temperature: f32,
-    /// The share of this voice in the loss. Gradients shrink with the square of the temperature, so a voice is multiplied
-    /// with it.
+    /// Its share in the loss. Gradients shrink with the square of the temperature, so the loss is multiplied
+    /// by that square.
     pub weight: f32,
 }
 
-impl Voice {
+impl SoftTarget {
     /// The only one, at temperature 1.
     #[must_use]
     pub fn alone(shares: Vec<f32>) -> Self {
@@ -34,7 +34,7 @@ impl Voice {
 }
 
 /// The mean over the batch of `log(sum(exp(logits))) - sum(target * logits)`, a label being a target of one: `logits [n, classes]`
-/// give a scalar. Stable for logits of any size, as the maximum is taken out first. With several voices the loss is the sum
+/// give a scalar. Stable for logits of any size, as the maximum is taken out first. With several soft targets the loss is the sum
 /// of `weight * temperature^2` times that of `logits / temperature`.
 ///
 /// # Errors
@@ -60,7 +60,7 @@ impl CrossEntropy {
         let (n, classes) = logits.dims2()?;
         let fits = match &targets {
             Targets::Labels(labels) => labels.len() == n && labels.iter().all(|&label| (label as usize) < classes),
-            Targets::Shares(voices) => voices.iter().all(|voice| voice.shares.len() == n * classes),
+            Targets::Soft(targets) => targets.iter().all(|target| target.shares.len() == n * classes),
         };
         if !fits {
             candle_core::bail!("cross-entropy: the targets are not those of {n} rows of {classes} logits");
@@ -82,22 +82,22 @@ impl CustomOp1 for CrossEntropy {
             Targets::Labels(labels) => {
                 rows().zip(labels).map(|(row, &label)| f64::from(log_sum(row) - row[label as usize])).sum()
             }
-            Targets::Shares(voices) => {
-                let heard = voices.iter().map(|Voice { shares, temperature, weight }| {
+            Targets::Soft(targets) => {
+                let losses = targets.iter().map(|SoftTarget { shares, temperature, weight }| {
                     let cold = rows().map(|row| row.iter().map(|logit| logit / temperature).collect::<Vec<f32>>());
-                    let losses = cold.zip(shares.chunks_exact(classes)).map(|(row, shares)| {
+                    let row_losses = cold.zip(shares.chunks_exact(classes)).map(|(row, shares)| {
                         let hit = row.iter().zip(shares).map(|(logit, share)| logit * share).sum::<f32>();
                         f64::from(log_sum(&row) - hit)
                     });
-                    f64::from(weight * temperature * temperature) * losses.sum::<f64>()
+                    f64::from(weight * temperature * temperature) * row_losses.sum::<f64>()
                 });
-                heard.sum()
+                losses.sum()
             }
         };
         Ok((CpuStorage::F32(vec![(total / n as f64) as f32]), Shape::from(())))
     }
 
-    /// `(softmax(logits) - target) / n`; of a voice `weight * temperature * (softmax(logits / temperature) - shares) / n`.
+    /// `(softmax(logits) - target) / n`; of a soft target `weight * temperature * (softmax(logits / temperature) - shares) / n`.
     fn bwd(&self, logits: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
         let (n, classes) = logits.dims2()?;
         let factor = gradient.to_scalar::<f32>()? / n as f32;
@@ -109,8 +109,8 @@ impl CustomOp1 for CrossEntropy {
                     let rows = output.chunks_exact_mut(classes).zip(labels);
                     rows.for_each(|(row, &label)| row[label as usize] -= factor);
                 }
-                Targets::Shares(voices) => {
-                    for Voice { shares, temperature, weight } in voices {
+                Targets::Soft(targets) => {
+                    for SoftTarget { shares, temperature, weight } in targets {
                         let factor = factor * weight * temperature;
                         add_softmax(logits, classes, *temperature, factor, &mut output);
                         output.iter_mut().zip(shares).for_each(|(value, share)| *value -= factor * share);

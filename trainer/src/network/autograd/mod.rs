@@ -18,7 +18,7 @@ mod recorded;
 use candle_core::{CpuStorage, Layout, Result, Tensor};
 
 pub use conv2d::{Conv2dOptions, Padding, conv2d, conv2d_recorded};
-pub use cross_entropy::{Targets, Voice, softmax_cross_entropy, softmax_cross_entropy_recorded};
+pub use cross_entropy::{SoftTarget, Targets, softmax_cross_entropy, softmax_cross_entropy_recorded};
 pub use dense::{dense, dense_recorded};
 pub use dropout::dropout_recorded;
 pub use max_pool2d::{max_pool2d, max_pool2d_recorded};

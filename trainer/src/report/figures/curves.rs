@@ -81,7 +81,7 @@ pub fn draw(runs: &[&RunRecord]) -> Result<Option<Figure>, ReportError> {
     let figure = Figure::new(
         Kind::Curves,
         if several { "Training, run by run" } else { "Training" },
-        "Of training pictures the mean over an epoch's steps, each taken before its update; of validation pictures after \
+        "Of training images the mean over an epoch's steps, each taken before its update; of validation images after \
          the epoch. The ring is the epoch whose weights were kept.",
         drawing,
     );
@@ -117,7 +117,7 @@ fn panel(canvas: &Canvas<'_>, curves: &[Curves<'_>], value: Number) -> Result<()
     let epochs = || curves.iter().flat_map(|curves| curves.epochs);
     let last = epochs().map(|epoch| epoch.epoch).max().unwrap_or(1) as i32;
     let (low, high) = span(epochs().flat_map(|epoch| [value(&epoch.train), value(&epoch.validation)]));
-    // A single epoch stands in the middle.
+    // A single epoch is in the middle.
     let columns = if last > 1 { 1..last } else { 0..2 };
     let mut chart = ChartBuilder::on(canvas)
         .margin_top(pixels(6.0))

@@ -1,17 +1,17 @@
-//! Weights of the first layer as pictures.
+//! Weights of the first layer as images.
 
 use super::{Figure, Kind};
 use crate::network::ShapedLayer;
 use crate::report::drawing::{Anchor, Drawing, Rectangle, SMALL, Style, WIDTH};
 use crate::report::palette::{Color, diverging};
-use crate::report::picture::Picture;
+use crate::report::thumbnail::Thumbnail;
 use crate::report::{ReportError, RunRecord};
 
-/// Most kernels of a convolution, and pictures of a row.
+/// Most kernels of a convolution, and images of a row.
 const KERNELS: (usize, usize) = (64, 8);
-/// Most units of a dense layer, and pictures of a row.
+/// Most units of a dense layer, and images of a row.
 const UNITS: (usize, usize) = (30, 6);
-/// Between two pictures.
+/// Between two images.
 const GAP: f64 = 8.0;
 /// Height of the legend.
 const LEGEND: f64 = 40.0;
@@ -19,7 +19,7 @@ const LEGEND: f64 = 40.0;
 /// Draws the weights of the first layer that has any.
 ///
 /// # Errors
-/// [`ReportError::Run`], [`ReportError::Candle`], [`ReportError::Picture`].
+/// [`ReportError::Run`], [`ReportError::Candle`], [`ReportError::Thumbnail`].
 pub fn draw(run: &RunRecord) -> Result<Option<Figure>, ReportError> {
     let model = run.model()?;
     let layers = run.architecture.layers.iter().zip(model.parameters());
@@ -31,14 +31,14 @@ pub fn draw(run: &RunRecord) -> Result<Option<Figure>, ReportError> {
     let rows = parameters.weight.reshape((layer.output_channels(), layer.fan_in()))?.to_vec2::<f32>()?;
     let (most, columns) = if kernel_width(layer).is_some() { KERNELS } else { UNITS };
     let chosen = strongest(&rows, most);
-    let pictures = chosen.iter().map(|&unit| Ok((unit, picture(&rows[unit], layer)?)));
-    let pictures: Vec<(usize, Picture)> = pictures.collect::<Result<_, png::EncodingError>>()?;
+    let thumbnails = chosen.iter().map(|&unit| Ok((unit, thumbnail(&rows[unit], layer)?)));
+    let thumbnails: Vec<(usize, Thumbnail)> = thumbnails.collect::<Result<_, png::EncodingError>>()?;
     let colored = layer.input.channels == 3;
     Ok(Some(Figure::new(
         Kind::Filters,
         "What the first layer looks for",
         caption(layer, chosen.len(), rows.len(), colored),
-        grid(&pictures, columns, colored),
+        grid(&thumbnails, columns, colored),
     )))
 }
 
@@ -50,7 +50,7 @@ fn kernel_width(layer: &ShapedLayer) -> Option<usize> {
     }
 }
 
-/// The rows with the largest sums of squares, in the order in which they stand.
+/// The rows with the largest sums of squares, in the order of the units.
 fn strongest(rows: &[Vec<f32>], most: usize) -> Vec<usize> {
     let strength: Vec<f64> = rows.iter().map(|row| row.iter().map(|&w| f64::from(w).powi(2)).sum()).collect();
     let mut chosen: Vec<usize> = (0..rows.len()).collect();
@@ -62,7 +62,7 @@ fn strongest(rows: &[Vec<f32>], most: usize) -> Vec<usize> {
 
 /// Weights `[height, width, channels]`, the largest of them in full color. Three channels are red, green and blue, gray
 /// where the weight is zero; the mean of any other number is shown by sign.
-fn picture(weights: &[f32], layer: &ShapedLayer) -> Result<Picture, png::EncodingError> {
+fn thumbnail(weights: &[f32], layer: &ShapedLayer) -> Result<Thumbnail, png::EncodingError> {
     let width = kernel_width(layer).unwrap_or_else(|| layer.input.width.into());
     let channels = usize::from(layer.input.channels.max(1));
     let largest = |values: &[f32]| values.iter().fold(f32::MIN_POSITIVE, |most, value| most.max(value.abs()));
@@ -70,13 +70,13 @@ fn picture(weights: &[f32], layer: &ShapedLayer) -> Result<Picture, png::Encodin
         let most = largest(weights);
         let byte = |weight: f32| (127.5 + 127.5 * weight / most).round().clamp(0.0, 255.0) as u8;
         let colors: Vec<[u8; 3]> = weights.chunks_exact(3).map(|pixel| [0, 1, 2].map(|c| byte(pixel[c]))).collect();
-        return Picture::rgb(&colors, width);
+        return Thumbnail::rgb(&colors, width);
     }
     let means: Vec<f32> =
         weights.chunks_exact(channels).map(|pixel| pixel.iter().sum::<f32>() / channels as f32).collect();
     let most = largest(&means);
     let colors: Vec<[u8; 3]> = means.iter().map(|&weight| diverging(weight / most)).collect();
-    Picture::rgb(&colors, width)
+    Thumbnail::rgb(&colors, width)
 }
 
 fn caption(layer: &ShapedLayer, shown: usize, all: usize, colored: bool) -> String {
@@ -91,15 +91,15 @@ fn caption(layer: &ShapedLayer, shown: usize, all: usize, colored: bool) -> Stri
     format!("{which} of {}: {reading}. Each is scaled to its own largest weight.", layer.layer)
 }
 
-fn grid(pictures: &[(usize, Picture)], columns: usize, colored: bool) -> Drawing {
+fn grid(thumbnails: &[(usize, Thumbnail)], columns: usize, colored: bool) -> Drawing {
     let side = (WIDTH - (columns - 1) as f64 * GAP) / columns as f64;
-    let rows = pictures.len().div_ceil(columns) as f64;
+    let rows = thumbnails.len().div_ceil(columns) as f64;
     let legend = if colored { 0.0 } else { LEGEND };
     let mut drawing = Drawing::new(WIDTH, rows * (side + GAP) - GAP + legend);
-    for (index, (unit, picture)) in pictures.iter().enumerate() {
+    for (index, (unit, thumbnail)) in thumbnails.iter().enumerate() {
         let (row, column) = ((index / columns) as f64, (index % columns) as f64);
         let place = Rectangle(column * (side + GAP), row * (side + GAP), side, side);
-        drawing.picture(place, picture, &format!("number {}", unit + 1));
+        drawing.thumbnail(place, thumbnail, &format!("number {}", unit + 1));
     }
     if !colored {
         draw_legend(&mut drawing, rows * (side + GAP) + 6.0);
@@ -111,7 +111,7 @@ fn grid(pictures: &[(usize, Picture)], columns: usize, colored: bool) -> Drawing
 fn draw_legend(drawing: &mut Drawing, top: f64) {
     const BAR: f64 = 180.0;
     let colors: Vec<[u8; 3]> = (0..=20).map(|step| diverging(step as f32 / 10.0 - 1.0)).collect();
-    if let Ok(bar) = Picture::rgb(&colors, colors.len()) {
+    if let Ok(bar) = Thumbnail::rgb(&colors, colors.len()) {
         let about = "from the most negative weight to the most positive";
         drawing.stretched(Rectangle(0.0, top, BAR, 10.0), &bar, about);
     }

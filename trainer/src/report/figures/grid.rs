@@ -1,16 +1,16 @@
-//! Pictures in rows of five, with words below each.
+//! Images in rows of five, with words below each.
 
 use crate::report::drawing::{Anchor, Drawing, Rectangle, Style, WIDTH};
 use crate::report::palette::Color;
-use crate::report::picture::Picture;
+use crate::report::thumbnail::Thumbnail;
 
-/// Pictures in a row.
+/// Images in a row.
 const COLUMNS: usize = 5;
-/// Side of a picture: a whole multiple of the 28 pixels that many have.
+/// Side of an image: a whole multiple of the 28 pixels that many have.
 pub const SIDE: f64 = 84.0;
-/// Between two pictures.
+/// Between two images.
 const GAP: f64 = (WIDTH - COLUMNS as f64 * SIDE) / (COLUMNS - 1) as f64;
-/// From the picture to the middle of its first line.
+/// From the image to the middle of its first line.
 const FIRST_LINE: f64 = 11.0;
 /// From line to line.
 const LINE: f64 = 14.0;
@@ -21,11 +21,11 @@ pub const ROOM: f64 = SIDE + GAP - APART;
 /// Size of its letters.
 pub const SIZE: f64 = 11.0;
 
-/// A picture and its words.
+/// An image and its words.
 pub struct Cell<'p> {
-    /// The picture.
-    pub picture: &'p Picture,
-    /// Lines below it; the first stands out.
+    /// The image.
+    pub thumbnail: &'p Thumbnail,
+    /// Lines below it; the first is emphasized.
     pub lines: Vec<String>,
     /// What it shows, for who cannot see it.
     pub about: String,
@@ -41,8 +41,8 @@ pub fn draw(cells: &[Cell<'_>]) -> Drawing {
         let (row, column) = ((index / COLUMNS) as f64, (index % COLUMNS) as f64);
         let (left, top) = (column * (SIDE + GAP), row * row_height);
         let place = Rectangle(left, top, SIDE, SIDE);
-        drawing.picture(place, cell.picture, &cell.about);
-        // Many pictures are black at their edges, and so may the paper be.
+        drawing.thumbnail(place, cell.thumbnail, &cell.about);
+        // Many images are black at their edges, and so may the paper be.
         drawing.frame(place, Color::Grid, 0.75);
         for (line, text) in cell.lines.iter().enumerate() {
             let color = if line == 0 { Color::Ink } else { Color::Muted };

@@ -1,4 +1,4 @@
-//! The wrong answers to test pictures that were given with the most confidence.
+//! The wrong answers to test images that were given with the most confidence.
 
 use super::grid::{self, Cell};
 use super::{Figure, Kind};
@@ -22,26 +22,28 @@ pub fn draw(run: &RunRecord, findings: &Findings) -> Option<Figure> {
             format!("{} {percent}", shorten(prediction, grid::SIZE, room)),
             shorten(&format!("is {truth}"), grid::SIZE, grid::ROOM),
         ];
-        let mut about = format!("test picture {}: taken for {prediction} ({percent}), is {truth}", mistake.image);
+        let mut about = format!("test image {}: taken for {prediction} ({percent}), is {truth}", mistake.image);
         if let Some(file) = &mistake.file {
             let file: String = file.chars().take(LONGEST_FILE).collect();
-            // The folder is the class, which the line above says.
+            // The folder is the class, which the line above has.
             let name = file.rsplit_once('/').map_or(&*file, |(_, name)| name);
             lines.push(shorten(name, grid::SIZE, grid::ROOM));
             about = format!("{file}: {about}");
         }
-        cells.push(Cell { picture: &mistake.picture, lines, about });
+        cells.push(Cell { thumbnail: &mistake.thumbnail, lines, about });
     }
-    (!cells.is_empty()).then(|| Figure::new(
-Kind::Mistakes,
-"Most confident mistakes",
-format!(
-            "What the 8-bit model took each picture for, how sure it was, and what the picture is. {} of {} mistakes.",
-            cells.len(),
-            thousands(wrong)
-        ),
-grid::draw(&cells),
-))
+    (!cells.is_empty()).then(|| {
+        Figure::new(
+            Kind::Mistakes,
+            "Most confident mistakes",
+            format!(
+                "What the 8-bit model took each image for, how sure it was, and what the image is. {} of {} mistakes.",
+                cells.len(),
+                thousands(wrong)
+            ),
+            grid::draw(&cells),
+        )
+    })
 }
 
 /// A probability that never claims to be certain.

@@ -15,7 +15,7 @@ use super::{Findings, ReportError, RunRecord, palette, raster};
 /// Which figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Training pictures with the names of their classes.
+    /// Training images with the names of their classes.
     Samples,
     /// Loss and accuracy by epoch.
     Curves,

@@ -8,7 +8,7 @@ use crate::network::layers::Layer;
 use crate::report::chart::{self, fill};
 use crate::report::drawing::{Drawing, LETTERS, Rectangle as Place, SMALL, Style, WIDTH};
 use crate::report::palette::Color;
-use crate::report::quantization_error::PICTURES;
+use crate::report::quantization_error::IMAGES;
 use crate::report::text::{room, shorten};
 use crate::report::{Findings, ReportError, RunRecord};
 
@@ -65,8 +65,8 @@ pub fn draw(run: &RunRecord, findings: &Findings) -> Result<Option<Figure>, Repo
         "What quantization costs, layer by layer",
         format!(
             "Signal-to-quantization-noise ratio of each layer's output: the float model's values against the chip's codes, \
-             on {} validation pictures. More is better; 6 dB are worth a bit.",
-            run.metrics.images.validation.min(PICTURES)
+             on {} validation images. More is better; 6 dB are worth a bit.",
+            run.metrics.images.validation.min(IMAGES)
         ),
         drawing,
     )))

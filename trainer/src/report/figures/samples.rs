@@ -1,4 +1,4 @@
-//! Training pictures with the names of their classes.
+//! Training images with the names of their classes.
 
 use super::grid::{self, Cell};
 use super::{Figure, Kind};
@@ -12,14 +12,14 @@ pub fn draw(run: &RunRecord, findings: &Findings) -> Option<Figure> {
         .map(|sample| {
             let name = run.class_name(sample.class);
             let lines = vec![shorten(name, grid::SIZE, grid::ROOM)];
-            Cell { picture: &sample.picture, lines, about: name.to_owned() }
+            Cell { thumbnail: &sample.thumbnail, lines, about: name.to_owned() }
         })
         .collect();
     (!cells.is_empty()).then(|| {
         Figure::new(
             Kind::Samples,
-            format!("Pictures of {}", run.config.dataset),
-            format!("{} of the training pictures, taken at even distances.", cells.len()),
+            format!("Images of {}", run.config.dataset),
+            format!("{} of the training images, taken at even distances.", cells.len()),
             grid::draw(&cells),
         )
     })

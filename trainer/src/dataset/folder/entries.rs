@@ -64,7 +64,7 @@ impl Entries {
             }
             // Follows links, as opening does.
             let kind = match fs::metadata(&path) {
-                // What is wrong with a link is said where it is opened, as of any other image that cannot be read.
+                // What is wrong with a link is reported where it is opened, as of any other image that cannot be read.
                 Err(_) if path.is_symlink() && is_named_as_image(&name) => {
                     files.push((name, path));
                     continue;

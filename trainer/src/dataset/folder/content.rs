@@ -1,4 +1,4 @@
-//! What the files of a folder are, by their first bytes where their names do not say.
+//! What the files of a folder are, by their first bytes where their names do not show it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -53,14 +53,14 @@ impl fmt::Display for Content {
     }
 }
 
-/// Whether the name of a file says that it is an image.
+/// Whether the name of a file shows that it is an image.
 pub(super) fn is_named_as_image(name: &str) -> bool {
     let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_lowercase());
     extension.is_some_and(|extension| EXTENSIONS.contains(&&*extension))
 }
 
 /// Whether a file is taken for an image, by its name or by its content; what it is, if not. A file that is named as an image
-/// and is none is complained of when it is read.
+/// and is none is reported when it is read.
 pub(super) fn is_image(name: &str, path: &Path) -> Result<(), Content> {
     if is_named_as_image(name) { Ok(()) } else { look(path).map(drop) }
 }

@@ -1,4 +1,4 @@
-//! Which files are images of a class, and what is said about directories and files that are no good.
+//! Which files are images of a class, and the messages about directories and files that are no good.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -43,12 +43,12 @@ fn every_unusable_folder_is_refused_with_what_where_and_what_to_do() {
         ),
         (
             &["crow/1.png", "crow/2.png", "crow/3.png", "wren/1.png", "wren/2.png"],
-            "DIR/wren holds 2 pictures, too few to have one in each of the parts train, validation and test; \
+            "DIR/wren holds 2 images, too few to have one in each of the parts train, validation and test; \
              add some, at least 3 are needed",
         ),
         (
             &["train/crow/1.png", "train/crow/2.png", "train/wren/1.png", "test/crow/1.png", "test/wren/1.png"],
-            "DIR/train/wren holds 1 pictures, too few to have one in each of the parts train and validation; add some, \
+            "DIR/train/wren holds 1 images, too few to have one in each of the parts train and validation; add some, \
              at least 2 are needed",
         ),
         (
@@ -66,7 +66,7 @@ fn every_unusable_folder_is_refused_with_what_where_and_what_to_do() {
         ),
         (
             &["train/crow/1.png", "train/wren/1.png", "owl/1.png"],
-            "DIR/owl stands beside DIR/train; a directory holds either parts (train, val, test) or classes",
+            "DIR/owl is next to DIR/train; a directory holds either parts (train, val, test) or classes",
         ),
         (
             &["train/1.png", "test/2.png"],
@@ -82,7 +82,7 @@ fn every_unusable_folder_is_refused_with_what_where_and_what_to_do() {
         ),
         (
             &["crow/a\nb.png", "wren/1.png"],
-            "\"DIR/crow/a\\nb.png\": the name of a picture must be without a line break or another control character; rename the file",
+            "\"DIR/crow/a\\nb.png\": the name of an image must be without a line break or another control character; rename the file",
         ),
         (&["train/crow/1.png", "train/wren/1.png", "test/crow/a/1.png", "test/wren/1.png"], NESTED),
     ];
@@ -117,19 +117,19 @@ fn links_are_followed_and_those_that_lead_nowhere_or_in_circles_are_named() {
     symlink("../.elsewhere/9.png", path.join("crow/9.png")).unwrap();
     assert!(all_shades(&loaded(&directory).dataset).contains(&(100, 0)));
 
-    /// Where the link stands, where it leads, and what is said.
+    /// Where the link is, where it leads, and the message.
     type Case = (&'static str, &'static str, &'static str);
     let cases: [Case; 4] = [
         (
             "crow/nowhere.png",
             "none.png",
-            "1 of 10 pictures cannot be read; replace or remove them, or leave them out with \
+            "1 of 10 images cannot be read; replace or remove them, or leave them out with \
             --skip-unreadable:\n  DIR/crow/nowhere.png: No such file or directory",
         ),
         (
             "crow/circle.png",
             "circle.png",
-            "1 of 10 pictures cannot be read; replace or remove them, or leave them out with \
+            "1 of 10 images cannot be read; replace or remove them, or leave them out with \
             --skip-unreadable:\n  DIR/crow/circle.png: Too many levels of symbolic links",
         ),
         ("owl", "owl", "DIR/owl: Too many levels of symbolic links"),
@@ -144,7 +144,7 @@ fn links_are_followed_and_those_that_lead_nowhere_or_in_circles_are_named() {
 }
 
 #[test]
-fn all_broken_pictures_of_all_parts_are_counted_and_the_first_five_named() {
+fn all_broken_images_of_all_parts_are_counted_and_the_first_five_named() {
     let names = BIRDS.map(|bird| format!("train/{bird}"));
     let directory = folder(&names.each_ref().map(String::as_str));
     add(directory.path(), &["test/crow/1.png", "test/wren/1.png"], 100);
@@ -172,9 +172,9 @@ fn all_broken_pictures_of_all_parts_are_counted_and_the_first_five_named() {
         assert_eq!(
             lines[0],
             format!(
-                "{expected_count} of 10 pictures cannot be read; replace or remove them, or leave them out with --skip-unreadable:"
+                "{expected_count} of 10 images cannot be read; replace or remove them, or leave them out with --skip-unreadable:"
             ),
-            "without --input, headers tell the size before pixels are looked at"
+            "without --input, headers give the size before pixels are looked at"
         );
         assert_eq!(lines[1], "  DIR/train/crow/1.png: damaged or truncated (the file is empty)");
         assert_eq!(lines[2], "  DIR/train/crow/2.png: by its content no PNG, JPEG, BMP, GIF, WebP or TIFF image");
@@ -189,7 +189,7 @@ fn all_broken_pictures_of_all_parts_are_counted_and_the_first_five_named() {
 }
 
 #[test]
-fn what_is_no_picture_is_left_out_with_one_note_that_names_the_first_five() {
+fn what_is_no_image_is_left_out_with_one_note_that_names_the_first_five() {
     let directory = folder(&BIRDS);
     for file in ["readme.txt", ".hidden", "crow/.DS_Store", "crow/notes.txt", "wren/bird.psd", "wren/Thumbs.db"] {
         fs::write(directory.path().join(file), "").unwrap();
@@ -249,7 +249,7 @@ fn images_are_known_by_their_content_where_their_names_do_not_say() {
     let Loaded { dataset, warnings, .. } = loaded(&directory);
     assert_eq!(all_shades(&dataset).len(), BIRDS.len());
     assert!(!warnings.iter().any(|warning| warning.contains("left out")), "{warnings:?}");
-    // Where a class has none, the message says what it has.
+    // Where a class has none, the message names what it has.
     let heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic";
     fs::create_dir(path.join("owl")).unwrap();
     for name in ["1.heic", "2"] {
@@ -319,10 +319,10 @@ fn files_that_cannot_be_read_are_found_all_at_once_and_left_out_where_a_class_ha
     for file in broken {
         fs::write(directory.path().join(file), "none").unwrap();
     }
-    let found = trainer::dataset::pictures::unreadable(directory.path(), None, true).unwrap();
+    let found = trainer::dataset::folder::unreadable(directory.path(), None, true).unwrap();
     let paths: BTreeSet<_> = found.iter().map(|file| file.path.clone()).collect();
     assert_eq!(paths, broken.map(|file| directory.path().join(file)).into_iter().collect());
-    let listing = trainer::dataset::pictures::listing(&found);
+    let listing = trainer::dataset::folder::listing(&found);
     assert!(listing.lines().count() == 2 && listing.lines().all(|line| line.contains(".png\t")), "{listing}");
     let skipping = Request { skip: paths.clone(), ..request(directory.path()) };
     assert_eq!(all_shades(&load(&skipping).unwrap().dataset).len(), BIRDS.len() - 2);
@@ -335,7 +335,7 @@ fn files_that_cannot_be_read_are_found_all_at_once_and_left_out_where_a_class_ha
 fn all_images_of_a_directory_are_those_in_it_and_in_its_folders_in_natural_order() {
     let directory = folder(&["10.png", "9.png", "wren/2.png", "crow/1.png", "crow/deeper/1.png"]);
     fs::write(directory.path().join("notes.txt"), "notes").unwrap();
-    let (images, left_out) = trainer::dataset::pictures::images_of(directory.path()).unwrap();
+    let (images, left_out) = trainer::dataset::folder::images_of(directory.path()).unwrap();
     let names: Vec<String> =
         images.iter().map(|path| path.strip_prefix(directory.path()).unwrap().display().to_string()).collect();
     assert_eq!(names, ["9.png", "10.png", "crow/1.png", "wren/2.png"]);

@@ -50,7 +50,7 @@ fn the_seed_changes_what_is_validated_on_and_never_what_is_tested_on() {
     assert_eq!((one.test.len(), half.test.len()), (11, 30));
     assert!(shades(&half.test).is_superset(&shades(&one.test)), "a larger share holds out more and releases none");
     assert_eq!(half.preprocessing.test_share(), Some(0.5));
-    // A test of the model finds the very same pictures again, and all of them only where it is told to.
+    // A test of the model finds the very same images again, and all of them only where that is requested.
     let test = |all| {
         let held_out = one.preprocessing.held_out();
         let testing = Some(Testing { held_out, all, ..testing(&one.class_names) });
@@ -87,7 +87,7 @@ fn parts_stay_what_they_are_and_only_missing_ones_are_split_off() {
 }
 
 #[test]
-fn the_same_picture_in_two_parts_or_two_classes_is_named_with_both_files() {
+fn the_same_image_in_two_parts_or_two_classes_is_named_with_both_files() {
     let names = ["train", "test"].map(|part| BIRDS.map(|bird| format!("{part}/{bird}"))).concat();
     let directory = folder(&names.iter().map(String::as_str).collect::<Vec<_>>());
     let path = |file: &str| directory.path().join(file);
@@ -109,11 +109,11 @@ fn the_same_picture_in_two_parts_or_two_classes_is_named_with_both_files() {
 WARNING: 2 images in two parts of the data, the same at 4x3x1:
   DIR/train/crow/1.png = DIR/test/crow/2.png
   DIR/val/wren/1.png = DIR/test/wren/b.bmp
-  What is measured on an image that was trained on says little; keep each on one side.",
+  What is measured on an image that was trained on means little; keep each on one side.",
         "\
 WARNING: 1 image in two classes, the same at 4x3x1:
   DIR/train/crow/2.png = DIR/train/wren/d.png
-  No network can tell these apart; keep each under one class.",
+  No network can distinguish these; keep each under one class.",
     ];
     assert_eq!(warnings, expected);
 }
@@ -125,7 +125,7 @@ fn a_test_takes_the_models_classes_in_its_order_and_refuses_others() {
     let Loaded { dataset, warnings, .. } = load(&test(&["wren", "owl", "crow"])).unwrap();
     assert_eq!(shades(&dataset.test), (1..=8).map(|shade| (shade, if shade > 4 { 0 } else { 2 })).collect());
     assert_eq!(dataset.class_names, ["wren", "owl", "crow"]);
-    assert_eq!(warnings, [format!("NOTE: {} holds no pictures of owl", directory.path().display())]);
+    assert_eq!(warnings, [format!("NOTE: {} holds no images of owl", directory.path().display())]);
     assert_eq!(refused(&test(&["wren", "owl"])), "DIR/crow: the model knows no class \"crow\", only wren, owl");
 }
 
@@ -152,7 +152,7 @@ fn a_test_of_which_nothing_is_held_out_is_pointed_to_the_run_and_to_all() {
     let Loaded { dataset, warnings, .. } = load(&test(fingerprint, false)).unwrap();
     assert_eq!((lens(&dataset), shades(&dataset.test).into_iter().collect::<Vec<_>>()), ([0, 0, 1], vec![(1, 0)]));
     let expected = "NOTE: no image of wren is tested on: none is known to be held out; --run, with the directory of the model's \
-                    run, tells which were";
+                    run, shows which were";
     assert_eq!(warnings, [expected]);
 }
 
@@ -174,7 +174,7 @@ fn equal_images_are_on_one_side_whatever_they_are_called_and_stored_as() {
     let conversion = conversion([4, 3, 1], Resize::Stretch);
     let Loaded { dataset, warnings, .. } = load(&Request { conversion, ..request(directory.path()) }).unwrap();
     let in_two_parts = warnings.iter().any(|warning| warning.contains("in two parts"));
-    assert!(!in_two_parts, "nobody is asked to move what the trainer put on one side: {warnings:?}");
+    assert!(!in_two_parts, "there is no advice to move what the trainer put on one side: {warnings:?}");
     assert_eq!(lens(&dataset), lens(&before).map(|images| 2 * images));
     for (after, before) in
         [(&dataset.train, &before.train), (&dataset.validation, &before.validation), (&dataset.test, &before.test)]
@@ -188,7 +188,7 @@ fn a_class_of_copies_is_on_all_sides_and_named_and_one_of_two_images_is_refused(
     let directory = folder(&["crow/1.png", "crow/2.png", "crow/3.png", "wren/1.png", "wren/2.png"]);
     let message = refusal(&directory);
     let expected =
-        "DIR/wren holds 2 pictures, too few to have one in each of the parts train, validation and test; add some";
+        "DIR/wren holds 2 images, too few to have one in each of the parts train, validation and test; add some";
     assert!(message.starts_with(expected), "{message}");
     for copy in ["wren/3.png", "wren/4.png"] {
         fs::copy(directory.path().join("wren/1.png"), directory.path().join(copy)).unwrap();
@@ -201,7 +201,7 @@ fn a_class_of_copies_is_on_all_sides_and_named_and_one_of_two_images_is_refused(
     let expected = "\
 WARNING: copies of one image are both trained and tested on, as a class has too few different images:
   DIR/wren, 4 images, 2 different
-  The accuracy of such a class says nothing about other images; add different ones.";
+  The accuracy of such a class is no measure for other images; add different ones.";
     let path = directory.path().display().to_string();
     assert!(warnings.iter().any(|warning| warning.replace(&path, "DIR") == expected), "{warnings:?}");
     assert!(!warnings.iter().any(|warning| warning.contains("keep each on one side")), "nobody can: {warnings:?}");
@@ -221,7 +221,7 @@ fn one_image_in_all_files_of_all_classes_is_trained_on_all_the_same() {
     }
     let Loaded { dataset, warnings, .. } = loaded(&directory);
     assert_eq!(lens(&dataset), [4, 2, 2]);
-    assert!(warnings.iter().any(|warning| warning.contains("No network can tell these apart")), "{warnings:?}");
+    assert!(warnings.iter().any(|warning| warning.contains("No network can distinguish these")), "{warnings:?}");
 }
 
 #[test]

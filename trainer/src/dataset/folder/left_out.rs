@@ -59,7 +59,7 @@ impl LeftOut {
         self.0.extend(files.into_iter().map(|(_, path)| (path, reason.clone())));
     }
 
-    /// What a message says of them; nothing where there are none.
+    /// A message about them; nothing where there are none.
     #[must_use]
     pub fn note(&self, directory: &Path) -> Option<String> {
         if self.0.is_empty() {

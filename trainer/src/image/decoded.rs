@@ -5,16 +5,16 @@ use image::{GrayImage, RgbImage};
 /// A decoded image: gray or RGB, 8 bits a channel, the right way up, what is transparent blended onto a background. One whose
 /// pixels are all gray is gray, however it was stored: BMP knows nothing else, and many a program writes nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Picture {
+pub enum Image {
     /// One channel.
     Gray(GrayImage),
     /// Three channels.
     Rgb(RgbImage),
 }
 
-/// What a file says of itself before its pixels are decoded.
+/// The header of a file, read before its pixels are decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PictureHeader {
+pub struct ImageHeader {
     /// Rows, the right way up.
     pub height: u32,
     /// Columns.
@@ -23,7 +23,7 @@ pub struct PictureHeader {
     pub is_rgb: bool,
 }
 
-impl PictureHeader {
+impl ImageHeader {
     /// Bytes that decoding takes at most beside the file, about: 16 bits a channel and alpha, as they are stored, as 8 bits, turned, and
     /// without alpha.
     #[must_use]
@@ -32,7 +32,7 @@ impl PictureHeader {
     }
 }
 
-impl Picture {
+impl Image {
     /// Rows and columns.
     #[must_use]
     pub fn size(&self) -> (u32, u32) {
@@ -56,7 +56,7 @@ impl Picture {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decoded {
     /// The image, opaque.
-    pub picture: Picture,
+    pub image: Image,
     /// Whether the background shows through.
     pub transparency: Transparency,
     /// The lowest and the highest value of any channel, where the file has 16 bits a channel.

@@ -75,7 +75,7 @@ fn folders(directory: &Path) -> Vec<PathBuf> {
     entries.map_or_else(|_| Vec::new(), |entries| entries.folders.into_iter().map(|(_, path)| path).collect())
 }
 
-/// What a message says of a directory that holds no data as it is: what is there, and which directory to give instead.
+/// A message about a directory that holds no data as it is: what is there, and which directory to give instead.
 pub(super) fn found_in(directory: &Path) -> String {
     let mut left_out = LeftOut::default();
     let Ok(Entries { folders, files }) = Entries::of(directory, &mut left_out) else { return String::new() };

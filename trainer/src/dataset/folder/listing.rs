@@ -1,7 +1,7 @@
-//! Which pictures a directory holds, by the names of its folders and files; none is opened here.
+//! Which images a directory holds, by the names of its folders and files; none is opened here.
 //!
 //! Either `DIR/CLASS/*.png`, or parts: `DIR/train/CLASS/*.png` with or without `DIR/val` and `DIR/test`. Classes, and the
-//! pictures of each, come in natural order, whatever order the file system has.
+//! images of each, come in natural order, whatever order the file system has.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -18,7 +18,7 @@ use crate::dataset::class_names::{listed, look_alike, look_alikes, shows_somethi
 use crate::support::limits::MOST_CLASSES;
 use crate::support::printable::is_control;
 
-/// The files of some pictures, and the class of each.
+/// The files of some images, and the class of each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
     /// The files, class by class.
@@ -60,7 +60,7 @@ pub struct Folder {
 type Parts = [Option<PathBuf>; 3];
 
 impl Folder {
-    /// Lists a directory to train on: its own folders say which classes there are.
+    /// Lists a directory to train on: its own folders are the classes there are.
     ///
     /// # Errors
     /// [`DataError::Io`], [`DataError::Folder`].
@@ -153,7 +153,7 @@ fn parts(directory: &Path, left_out: &mut LeftOut) -> Result<Parts, DataError> {
         return Err(FolderError::NoData { directory: directory.to_owned(), found }.into());
     }
     let part = part_of;
-    // A class may be called "train" too: a part is one that holds folders, or stands among parts alone.
+    // A class may be called "train" too: a part is one that holds folders, or is among parts alone.
     let mut is_parted = folders.iter().all(|(name, _)| part(name).is_some());
     for (name, path) in &folders {
         is_parted |= part(name).is_some() && !Entries::of(path, &mut LeftOut::default())?.folders.is_empty();
@@ -205,7 +205,7 @@ fn looks_like<'n>(found: &'n [String], class_names: &'n [String]) -> Option<(&'n
     unknown.into_iter().find_map(alike)
 }
 
-/// Lists the pictures of each part whose classes pass `check`.
+/// Lists the images of each part whose classes pass `check`.
 fn list_parts(
     parts: &Parts,
     class_names: &[String],
@@ -223,7 +223,7 @@ fn list_parts(
     Ok(listings)
 }
 
-/// The pictures of each folder, labeled by the place of its name among the classes.
+/// The images of each folder, labeled by the place of its name among the classes.
 fn list(folders: &[(String, PathBuf)], class_names: &[String], left_out: &mut LeftOut) -> Result<Listing, DataError> {
     let mut listing = Listing { folders: vec![PathBuf::new(); class_names.len()], ..Listing::default() };
     for (label, name) in class_names.iter().enumerate() {
@@ -232,23 +232,23 @@ fn list(folders: &[(String, PathBuf)], class_names: &[String], left_out: &mut Le
         if let Some((_, folder)) = folders.into_iter().next() {
             return Err(FolderError::nested(folder, class).into());
         }
-        let (mut pictures, mut others) = (Vec::with_capacity(files.len()), Vec::new());
+        let (mut images, mut others) = (Vec::with_capacity(files.len()), Vec::new());
         for (name, path) in files {
             match is_image(&name, &path) {
-                Ok(()) => pictures.push((name, path)),
+                Ok(()) => images.push((name, path)),
                 Err(content) => others.push((path, content)),
             }
         }
-        if let Some((_, path)) = pictures.iter().find(|(name, _)| name.contains(is_control)) {
-            return Err(FolderError::PictureName { path: path.clone() }.into());
+        if let Some((_, path)) = images.iter().find(|(name, _)| name.contains(is_control)) {
+            return Err(FolderError::ImageName { path: path.clone() }.into());
         }
-        if pictures.is_empty() {
+        if images.is_empty() {
             let others: Vec<PathBuf> = others.into_iter().map(|(path, _)| path).collect();
             return Err(FolderError::empty_class(class, &others).into());
         }
         others.into_iter().for_each(|(path, content)| left_out.add(path, Reason::NoImage(content)));
-        listing.labels.extend(std::iter::repeat_n(label as u16, pictures.len()));
-        listing.files.extend(pictures.into_iter().map(|(_, path)| path));
+        listing.labels.extend(std::iter::repeat_n(label as u16, images.len()));
+        listing.files.extend(images.into_iter().map(|(_, path)| path));
         listing.folders[label].clone_from(class);
     }
     Ok(listing)

@@ -1,24 +1,24 @@
-//! Pictures small enough to stand in a page: pixels as PNG.
+//! Images small enough for a page: pixels as PNG.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::Shape;
+use crate::dataset::ImageShape;
 use crate::image::LONGEST_SIDE;
 
-/// Longest side that is kept; larger pictures are made smaller by whole factors.
+/// Longest side that is kept; larger images are made smaller by whole factors.
 const LONGEST: usize = 64;
 
 /// Pixels of an image at most: so long and thin that none would be left of its short side.
 const MOST_PIXELS: usize = LONGEST_SIDE as usize * (LONGEST_SIDE as usize / LONGEST);
 
-/// Memory for what stands around the pixels of an image's file.
+/// Memory for what surrounds the pixels of an image's file.
 const DECODER_BYTES: usize = 1 << 20;
 
-/// A gray or RGB picture.
+/// A gray or RGB image within a page.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Picture {
+pub struct Thumbnail {
     /// Columns.
     pub width: usize,
     /// Rows.
@@ -27,20 +27,20 @@ pub struct Picture {
     pub png: String,
 }
 
-impl Picture {
-    /// A picture of a data set, `[height, width, channels]`. Three channels are red, green and blue; any other number is
+impl Thumbnail {
+    /// An image of a data set, `[height, width, channels]`. Three channels are red, green and blue; any other number is
     /// shown by its mean.
     ///
     /// # Errors
     /// Those of the encoder.
-    pub fn thumbnail(pixels: &[u8], shape: Shape) -> Result<Self, png::EncodingError> {
+    pub fn of_image(pixels: &[u8], shape: ImageShape) -> Result<Self, png::EncodingError> {
         let factor = shape.height.max(shape.width).div_ceil(LONGEST).max(1);
         let (height, width) = (shape.height / factor, shape.width / factor);
         if height == 0 || width == 0 {
             // So long and thin that nothing would be left of its short side.
             return Self::of_channels(pixels, shape);
         }
-        let smaller = Shape { height, width, channels: shape.channels };
+        let smaller = ImageShape { height, width, channels: shape.channels };
         let mut means = Vec::with_capacity(smaller.len());
         for index in 0..smaller.len() {
             let (pixel, channel) = (index / shape.channels, index % shape.channels);
@@ -54,7 +54,7 @@ impl Picture {
         Self::of_channels(&means, smaller)
     }
 
-    fn of_channels(pixels: &[u8], shape: Shape) -> Result<Self, png::EncodingError> {
+    fn of_channels(pixels: &[u8], shape: ImageShape) -> Result<Self, png::EncodingError> {
         match shape.channels {
             1 => Self::encode(pixels, shape, png::ColorType::Grayscale),
             3 => Self::encode(pixels, shape, png::ColorType::Rgb),
@@ -67,47 +67,44 @@ impl Picture {
         }
     }
 
-    /// An RGB picture of colors in rows.
+    /// An RGB image of colors in rows.
     ///
     /// # Errors
     /// Those of the encoder.
     pub fn rgb(colors: &[[u8; 3]], width: usize) -> Result<Self, png::EncodingError> {
-        let shape = Shape { height: colors.len() / width.max(1), width, channels: 3 };
+        let shape = ImageShape { height: colors.len() / width.max(1), width, channels: 3 };
         Self::encode(colors.as_flattened(), shape, png::ColorType::Rgb)
     }
 
-    /// The image again, if it is one that a report can hold: its file is a PNG of the size that it says, and no larger than
-    /// [`thumbnail`](Self::thumbnail) makes them. Nothing but its pixels is kept of the file.
+    /// The image again, if it is one that a report can hold: its file is a PNG of the size that it states, and no larger than
+    /// [`of_image`](Self::of_image) makes them. Nothing but its pixels is kept of the file.
     ///
     /// # Errors
     /// What is wrong with it.
     pub fn checked(&self) -> Result<Self, String> {
         if self.width.saturating_mul(self.height) > MOST_PIXELS {
-            return Err(format!("a picture of {}x{} is too large for a report", self.height, self.width));
+            return Err(format!("an image of {}x{} is too large for a report", self.height, self.width));
         }
-        let file = BASE64_STANDARD.decode(&self.png).map_err(|error| format!("a picture is no base64: {error}"))?;
+        let file = BASE64_STANDARD.decode(&self.png).map_err(|error| format!("an image is no base64: {error}"))?;
         let limits = png::Limits { bytes: DECODER_BYTES };
-        let unreadable = |error: png::DecodingError| format!("a picture cannot be decoded: {error}");
+        let unreadable = |error: png::DecodingError| format!("an image cannot be decoded: {error}");
         let decoder = png::Decoder::new_with_limits(std::io::Cursor::new(file), limits);
         let mut reader = decoder.read_info().map_err(unreadable)?;
         let (width, height) = (reader.info().width as usize, reader.info().height as usize);
         if (width, height) != (self.width, self.height) {
-            return Err(format!(
-                "a picture is said to be {}x{} and its file is {height}x{width}",
-                self.height, self.width
-            ));
+            return Err(format!("an image states {}x{} and its file is {height}x{width}", self.height, self.width));
         }
         let (color, depth) = reader.output_color_type();
         if depth != png::BitDepth::Eight || !matches!(color, png::ColorType::Grayscale | png::ColorType::Rgb) {
-            return Err("a picture is neither gray nor RGB".to_owned());
+            return Err("an image is neither gray nor RGB".to_owned());
         }
         let mut pixels = vec![0; width * height * color.samples()];
         reader.next_frame(&mut pixels).map_err(unreadable)?;
-        Self::encode(&pixels, Shape { height, width, channels: color.samples() }, color)
-            .map_err(|error| format!("a picture cannot be encoded: {error}"))
+        Self::encode(&pixels, ImageShape { height, width, channels: color.samples() }, color)
+            .map_err(|error| format!("an image cannot be encoded: {error}"))
     }
 
-    fn encode(pixels: &[u8], shape: Shape, color: png::ColorType) -> Result<Self, png::EncodingError> {
+    fn encode(pixels: &[u8], shape: ImageShape, color: png::ColorType) -> Result<Self, png::EncodingError> {
         let mut file = Vec::new();
         let mut encoder = png::Encoder::new(&mut file, shape.width as u32, shape.height as u32);
         encoder.set_color(color);
@@ -123,46 +120,46 @@ impl Picture {
 mod tests {
     use super::*;
 
-    fn decode(picture: &Picture) -> (png::ColorType, Vec<u8>) {
-        let file = BASE64_STANDARD.decode(&picture.png).unwrap();
+    fn decode(thumbnail: &Thumbnail) -> (png::ColorType, Vec<u8>) {
+        let file = BASE64_STANDARD.decode(&thumbnail.png).unwrap();
         let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().unwrap();
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         let frame = reader.next_frame(&mut pixels).unwrap();
-        assert_eq!((frame.width as usize, frame.height as usize), (picture.width, picture.height));
+        assert_eq!((frame.width as usize, frame.height as usize), (thumbnail.width, thumbnail.height));
         (frame.color_type, pixels)
     }
 
     #[test]
-    fn small_pictures_keep_every_pixel() {
+    fn small_images_keep_every_pixel() {
         let pixels: Vec<u8> = (0..3 * 5 * 3).map(|value| value * 5).collect();
-        let rgb = Picture::thumbnail(&pixels, Shape { height: 3, width: 5, channels: 3 }).unwrap();
+        let rgb = Thumbnail::of_image(&pixels, ImageShape { height: 3, width: 5, channels: 3 }).unwrap();
         assert_eq!(decode(&rgb), (png::ColorType::Rgb, pixels.clone()));
-        let gray = Picture::thumbnail(&pixels, Shape { height: 5, width: 9, channels: 1 }).unwrap();
+        let gray = Thumbnail::of_image(&pixels, ImageShape { height: 5, width: 9, channels: 1 }).unwrap();
         assert_eq!(decode(&gray), (png::ColorType::Grayscale, pixels));
     }
 
     #[test]
-    fn a_picture_that_is_read_back_is_what_it_says_or_refused() {
-        let shape = |height, width, channels| Shape { height, width, channels };
+    fn an_image_that_is_read_back_is_as_it_states_or_refused() {
+        let shape = |height, width, channels| ImageShape { height, width, channels };
         for shape in [shape(28, 28, 1), shape(96, 130, 3), shape(1024, 15, 1)] {
-            let picture = Picture::thumbnail(&vec![7; shape.len()], shape).unwrap();
-            assert_eq!(picture.checked().as_ref(), Ok(&picture));
+            let thumbnail = Thumbnail::of_image(&vec![7; shape.len()], shape).unwrap();
+            assert_eq!(thumbnail.checked().as_ref(), Ok(&thumbnail));
         }
-        let picture = Picture::rgb(&[[1, 2, 3]; 4], 2).unwrap();
-        // The header of the file, with another width and a checksum that is right: its memory is never asked for.
-        let mut bomb = BASE64_STANDARD.decode(&picture.png).unwrap();
+        let thumbnail = Thumbnail::rgb(&[[1, 2, 3]; 4], 2).unwrap();
+        // The header of the file, with another width and a checksum that is right: its memory is never requested.
+        let mut bomb = BASE64_STANDARD.decode(&thumbnail.png).unwrap();
         bomb[16..20].copy_from_slice(&60_000u32.to_be_bytes());
         let mut crc = flate2::Crc::new();
         crc.update(&bomb[12..29]);
         bomb[29..33].copy_from_slice(&crc.sum().to_be_bytes());
         let bomb = BASE64_STANDARD.encode(bomb);
         for (hostile, expected) in [
-            (Picture { width: 60_000, png: bomb.clone(), ..picture.clone() }, "2x60000 is too large for a report"),
-            (Picture { png: bomb, ..picture.clone() }, "is said to be 2x2 and its file is 2x60000"),
-            (Picture { width: usize::MAX, ..picture.clone() }, "is too large for a report"),
-            (Picture { png: "?".to_owned(), ..picture.clone() }, "is no base64"),
-            (Picture { png: String::new(), ..picture.clone() }, "cannot be decoded"),
-            (Picture { png: BASE64_STANDARD.encode("<svg onload=alert(1)>"), ..picture }, "cannot be decoded"),
+            (Thumbnail { width: 60_000, png: bomb.clone(), ..thumbnail.clone() }, "2x60000 is too large for a report"),
+            (Thumbnail { png: bomb, ..thumbnail.clone() }, "states 2x2 and its file is 2x60000"),
+            (Thumbnail { width: usize::MAX, ..thumbnail.clone() }, "is too large for a report"),
+            (Thumbnail { png: "?".to_owned(), ..thumbnail.clone() }, "is no base64"),
+            (Thumbnail { png: String::new(), ..thumbnail.clone() }, "cannot be decoded"),
+            (Thumbnail { png: BASE64_STANDARD.encode("<svg onload=alert(1)>"), ..thumbnail }, "cannot be decoded"),
         ] {
             let message = hostile.checked().unwrap_err();
             assert!(message.contains(expected), "{message}");
@@ -170,18 +167,19 @@ mod tests {
     }
 
     #[test]
-    fn large_pictures_become_means_of_blocks() {
-        let shape = Shape { height: 96, width: 130, channels: 1 };
+    fn large_images_become_means_of_blocks() {
+        let shape = ImageShape { height: 96, width: 130, channels: 1 };
         let pixels: Vec<u8> = (0..shape.len()).map(|index| if index / 130 < 48 { 10 } else { 200 }).collect();
-        let picture = Picture::thumbnail(&pixels, shape).unwrap();
-        assert_eq!((picture.height, picture.width), (32, 43));
-        let (_, pixels) = decode(&picture);
+        let thumbnail = Thumbnail::of_image(&pixels, shape).unwrap();
+        assert_eq!((thumbnail.height, thumbnail.width), (32, 43));
+        let (_, pixels) = decode(&thumbnail);
         assert_eq!((pixels[0], pixels[15 * 43 + 42], pixels[16 * 43], pixels[32 * 43 - 1]), (10, 10, 200, 200));
     }
 
     #[test]
     fn any_other_number_of_channels_is_shown_by_its_mean() {
-        let picture = Picture::thumbnail(&[0, 10, 100, 200], Shape { height: 1, width: 2, channels: 2 }).unwrap();
-        assert_eq!(decode(&picture), (png::ColorType::Grayscale, vec![5, 150]));
+        let thumbnail =
+            Thumbnail::of_image(&[0, 10, 100, 200], ImageShape { height: 1, width: 2, channels: 2 }).unwrap();
+        assert_eq!(decode(&thumbnail), (png::ColorType::Grayscale, vec![5, 150]));
     }
 }

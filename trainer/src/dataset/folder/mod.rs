@@ -1,23 +1,23 @@
-//! One's own pictures: a folder per class, with or without parts to train, validate and test on.
+//! One's own images: a folder per class, with or without parts to train, validate and test on.
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`folder`] | which images there are, and of which class: by names, and by the first bytes where these do not say |
+//! | [`listing`](mod@listing) | which images there are, and of which class: by names, and by the first bytes where these do not show it |
 //! | `entries`, [`content`] | what a directory holds, and what a file is |
 //! | [`left_out`] | what is not used, and why |
 //! | `read` | decoding and converting them, on all cores |
 //! | `remarks` | what they look like as inputs: one flat color, few levels |
 //! | [`images_of`](images_of()) | all images of a directory, whatever they show |
-//! | [`unreadable`](unreadable()) | files that cannot be read, to list them or to go on without them |
+//! | [`unreadable`](unreadable()) | files that cannot be read, to list them or to continue without them |
 //! | `level`, [`error`] | where the data are if not here, and what can be wrong with them |
 
 pub mod content;
 mod entries;
 pub mod error;
-pub mod folder;
 mod images_of;
 pub mod left_out;
 mod level;
+pub mod listing;
 mod notes;
 mod parts;
 mod read;
@@ -26,20 +26,20 @@ mod unreadable;
 
 use std::path::Path;
 
-use super::content::{Content, fingerprint};
+use super::content::{ContentHash, fingerprint};
 use super::duplicates::{self, Part};
 use super::held_out::{self, Draw, Drawn, ShortClass, Split, SplitRule};
 use super::request::{Loaded, Origin, Request, Testing, directory_name};
 use super::tested::{Candidates, SEED_OF_NAMES, Selection};
 use super::{DataError, Dataset, Images, split};
 use crate::image::{Conversion, HeldOut, Preprocessing};
-use folder::{Folder, Listing};
+use listing::{Folder, Listing};
 
 pub use error::FolderError;
 pub use images_of::images_of;
 pub use unreadable::{Unreadable, listing, unreadable};
 
-/// Reads a folder of pictures, to train on or to test with.
+/// Reads a folder of images, to train on or to test with.
 ///
 /// # Errors
 /// [`DataError::Folder`], [`DataError::Io`], [`DataError::Fraction`].
@@ -73,7 +73,7 @@ fn load_to_train(directory: &Path, request: &Request) -> Result<Loaded, DataErro
     warnings.extend(remarks::warnings(&read::files(&listings), &observed, &conversion));
     let mut held_out = None;
     if what != Draw::default() {
-        let contents = Content::of_each(&train).map_err(DataError::Pixels)?;
+        let contents = ContentHash::of_each(&train).map_err(DataError::Pixels)?;
         let labels: Vec<usize> = train.labels().iter().map(|&label| label.into()).collect();
         let drawn = match request.split_rule {
             SplitRule::ByContent => held_out::draw(&contents, &labels, class_names.len(), what),
@@ -104,7 +104,7 @@ fn load_to_train(directory: &Path, request: &Request) -> Result<Loaded, DataErro
         Part { images: &test, name: &|index| name(&test, index), is_drawn: what.test.is_some() },
     ]);
     warnings.extend(duplicates.map_err(DataError::Pixels)?);
-    let preprocessing = Preprocessing::Pictures { conversion, held_out };
+    let preprocessing = Preprocessing::Converted { conversion, held_out };
     let dataset = Dataset { name: directory_name(directory), class_names, preprocessing, train, validation, test };
     Ok(Loaded { dataset, origin: Origin::Data(directory.to_owned()), warnings, tested: None })
 }
@@ -117,7 +117,7 @@ fn load_to_test(directory: &Path, request: &Request, testing: &Testing) -> Resul
     let conversion = conversion_of(request, &[&listing])?;
     let ([images], observed) = read::read([&listing], directory, &conversion, &request.storage, request.quiet)?;
 
-    let contents = Content::of_each(&images).map_err(DataError::Pixels)?;
+    let contents = ContentHash::of_each(&images).map_err(DataError::Pixels)?;
     let labels: Vec<usize> = images.labels().iter().map(|&label| label.into()).collect();
     let candidates = Candidates { contents: &contents, labels: &labels, classes: class_names.len(), is_test_part };
     let (chosen, tested) = candidates.select(testing.held_out, testing.all, testing.manifest.as_ref());
@@ -140,14 +140,14 @@ fn load_to_test(directory: &Path, request: &Request, testing: &Testing) -> Resul
     };
     let absent = names_without(&labels, &|_| true);
     if !absent.is_empty() {
-        warnings.push(format!("NOTE: {} holds no pictures of {}", directory.display(), absent.join(", ")));
+        warnings.push(format!("NOTE: {} holds no images of {}", directory.display(), absent.join(", ")));
     }
     let tested_labels: Vec<usize> = chosen.iter().map(|&index| labels[index]).collect();
     let left = names_without(&tested_labels, &|class| labels.contains(&class));
     if !left.is_empty() {
         let advice = match testing.manifest {
             Some(_) => "",
-            None => "; --run, with the directory of the model's run, tells which were",
+            None => "; --run, with the directory of the model's run, shows which were",
         };
         warnings
             .push(format!("NOTE: no image of {} is tested on: none is known to be held out{advice}", left.join(", ")));
@@ -158,7 +158,7 @@ fn load_to_test(directory: &Path, request: &Request, testing: &Testing) -> Resul
     let dataset = Dataset {
         name: directory_name(directory),
         class_names,
-        preprocessing: Preprocessing::Pictures { conversion, held_out },
+        preprocessing: Preprocessing::Converted { conversion, held_out },
         train: none.clone(),
         validation: none,
         test,
@@ -196,7 +196,7 @@ fn by_name(labels: &[usize], classes: usize, what: Draw) -> Result<Drawn, ShortC
 fn too_few(short: ShortClass, pool: &Listing, what: Draw) -> DataError {
     let (ShortClass::Few { class, .. } | ShortClass::TestTakesAll { class, .. }) = short;
     let folder = pool.folders[class].clone();
-    let pictures = pool.labels.iter().filter(|&&label| usize::from(label) == class).count();
+    let images = pool.labels.iter().filter(|&&label| usize::from(label) == class).count();
     match short {
         ShortClass::Few { .. } => {
             let (parts, needed) = match (what.validation, what.test) {
@@ -205,7 +205,7 @@ fn too_few(short: ShortClass, pool: &Listing, what: Draw) -> DataError {
                 (None, Some(_)) => ("train and test", 2),
                 (None, None) => ("train", 1),
             };
-            FolderError::TooFew { folder, pictures, parts, needed }.into()
+            FolderError::TooFew { folder, images, parts, needed }.into()
         }
         ShortClass::TestTakesAll { different, held_out, most, .. } => {
             let share = what.test.unwrap_or_default();

@@ -8,7 +8,7 @@ use trainer::image::{Preprocessing, Resize};
 use super::*;
 
 #[test]
-fn pictures_of_several_sizes_or_large_ones_need_a_size_and_with_one_they_fit() {
+fn images_of_several_sizes_or_large_ones_need_a_size_and_with_one_they_fit() {
     let directory = folder(&BIRDS);
     save(&directory.path().join("wren/large.png"), (40, 30), 99);
     assert_eq!(
@@ -33,7 +33,7 @@ fn pictures_of_several_sizes_or_large_ones_need_a_size_and_with_one_they_fit() {
 }
 
 #[test]
-fn pictures_that_are_gray_and_stored_as_color_make_a_gray_input() {
+fn images_that_are_gray_and_stored_as_color_make_a_gray_input() {
     let directory = tempfile::tempdir().unwrap();
     for (index, bird) in BIRDS.iter().enumerate() {
         let path = directory.path().join(bird.to_lowercase()).with_extension(["png", "jpg", "bmp"][index % 3]);
@@ -45,14 +45,14 @@ fn pictures_that_are_gray_and_stored_as_color_make_a_gray_input() {
 }
 
 #[test]
-fn one_picture_with_color_makes_all_of_them_rgb() {
+fn one_image_with_color_makes_all_of_them_rgb() {
     let directory = folder(&BIRDS);
     image_files::save(image::RgbImage::from_pixel(3, 4, image::Rgb([9, 8, 7])), directory.path().join("crow/1.png"));
     let dataset = loaded(&directory).dataset;
     assert_eq!(without_fingerprint(&dataset), "4x3x3 rgb, as they are, test 0.15");
-    let pictures = [&dataset.train, &dataset.validation, &dataset.test];
+    let images = [&dataset.train, &dataset.validation, &dataset.test];
     let colored =
-        pictures.iter().flat_map(|images| (0..images.len()).map(|index| images.image(index).unwrap()[..3].to_vec()));
+        images.iter().flat_map(|images| (0..images.len()).map(|index| images.image(index).unwrap()[..3].to_vec()));
     assert_eq!(colored.filter(|pixel| pixel[..] == [9, 8, 7]).count(), 1);
 }
 
@@ -77,10 +77,10 @@ fn images_of_another_size_than_a_model_takes_are_not_called_unreadable() {
         ..request(directory.path())
     };
     let expected = "8 of 8 images have another size than the model takes: DIR/crow/1.png is 4 high and 3 wide, but the input is \
-                    8x6x1 and takes pictures as they are; give a directory with images of that size, or a model that was trained \
+                    8x6x1 and takes images as they are; give a directory with images of that size, or a model that was trained \
                     with --input and --resize";
     assert_eq!(refused(&as_they_are), expected);
     // What cannot be read at all comes first.
     fs::write(directory.path().join("wren/d.png"), "no image").unwrap();
-    assert!(refused(&as_they_are).starts_with("1 of 8 pictures cannot be read"), "{}", refused(&as_they_are));
+    assert!(refused(&as_they_are).starts_with("1 of 8 images cannot be read"), "{}", refused(&as_they_are));
 }

@@ -1,12 +1,12 @@
-//! Files of a folder that cannot be read, found before anything else: to list them all, and to go on without them.
+//! Files of a folder that cannot be read, found before anything else: to list them all, and to continue without them.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::folder::{Folder, Listing};
+use super::listing::{Folder, Listing};
 use super::{FolderError, read};
 use crate::dataset::DataError;
-use crate::image::PictureError;
+use crate::image::ImageError;
 use crate::support::printable::in_one_line;
 
 /// A file that cannot be read.
@@ -15,7 +15,7 @@ pub struct Unreadable {
     /// The file.
     pub path: PathBuf,
     /// What is wrong with it.
-    pub error: PictureError,
+    pub error: ImageError,
 }
 
 /// Decodes every image of a folder to train on, or of one to test a model on that knows these classes, and returns those that

@@ -1,4 +1,4 @@
-//! From a folder of pictures to a model that says what other pictures show.
+//! From a folder of images to a model that classifies other images.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::image_files::save;
 use super::{assert_fails, read_json, shapes, succeed, text, trainer};
 
-/// Height and width of the drawn pictures: not those of the input, nor its aspect ratio.
+/// Height and width of the drawn images: not those of the input, nor its aspect ratio.
 const SIZE: (u32, u32) = (40, 52);
 
 const FORMATS: [&str; 3] = ["png", "jpg", "bmp"];
@@ -46,22 +46,22 @@ fn trained() -> (TempDir, Vec<PathBuf>, String) {
     ];
     let (printed, warned) = succeed(path, &fit);
     // Of 45 validation images, nothing else.
-    assert!(warned.is_empty() || warned.contains("WARNING: 45 validation images cannot tell"), "{warned}");
+    assert!(warned.is_empty() || warned.contains("WARNING: 45 validation images cannot distinguish"), "{warned}");
     assert!(warned.matches("WARNING").count() <= 1, "{warned}");
     (home, test_files, printed)
 }
 
 #[test]
-fn a_folder_of_pictures_becomes_a_model_and_predict_agrees_with_eval_on_every_format() {
+fn a_folder_of_images_becomes_a_model_and_predict_agrees_with_eval_on_every_format() {
     let (home, test_files, printed) = trained();
     for line in [
         "data       shapes (5 classes), from --data shapes",
-        "pictures   32x32x3 rgb, resize crop",
+        "images     32x32x3 rgb, resize crop",
         "test           150 images of 32x32x3",
         "conv 3x3x16 same + relu          32x32x16          448",
         "dense 5                                 5        1,445",
     ] {
-        assert!(printed.contains(line), "{printed}\ndoes not say {line:?}");
+        assert!(printed.contains(line), "{printed}\ndoes not contain {line:?}");
     }
     let metrics = read_json(&home.path().join("run/metrics.json"));
     let [train, validation] = ["train", "validation"].map(|part| metrics["images"][part].as_u64().unwrap());
@@ -84,7 +84,7 @@ fn a_folder_of_pictures_becomes_a_model_and_predict_agrees_with_eval_on_every_fo
     let mut confusion = vec![vec![0u64; 5]; 5];
     let mut right_of_format = BTreeMap::new();
     for (prediction, file) in predictions.iter().zip(&test_files) {
-        assert_eq!(prediction["picture"], file.to_str().unwrap());
+        assert_eq!(prediction["image"], file.to_str().unwrap());
         let truth = file.parent().unwrap().file_name().unwrap().to_str().unwrap();
         let truth = shapes::CLASS_NAMES.iter().position(|name| *name == truth).unwrap();
         let index = prediction["index"].as_u64().unwrap() as usize;
@@ -108,12 +108,12 @@ fn a_folder_of_pictures_becomes_a_model_and_predict_agrees_with_eval_on_every_fo
 }
 
 #[test]
-fn predict_prints_a_line_a_picture_and_goes_on_where_one_cannot_be_read() {
+fn predict_prints_a_line_an_image_and_continues_where_one_cannot_be_read() {
     let (home, test_files, _) = trained();
     let path = home.path();
     let (first, second) = ("shapes/test/cross/1000.png", "shapes/test/disc/1010.jpg");
     assert!(test_files.contains(&path.join(first)) && test_files.contains(&path.join(second)));
-    fs::write(path.join("notes.png"), "no picture").unwrap();
+    fs::write(path.join("notes.png"), "no image").unwrap();
     let output = trainer(path, &["predict", "model.bin", first, "notes.png", "missing.png", second]);
     assert_eq!(output.status.code(), Some(1));
     let printed = text(&output.stdout);
@@ -127,13 +127,13 @@ fn predict_prints_a_line_a_picture_and_goes_on_where_one_cannot_be_read() {
         text(&output.stderr),
         "error: notes.png: by its content no PNG, JPEG, BMP, GIF, WebP or TIFF image\n\
          error: missing.png: No such file or directory (os error 2)\n\
-         error: 2 of 4 pictures could not be classified\n"
+         error: 2 of 4 images could not be classified\n"
     );
 
     let (one, _) = succeed(path, &["predict", "model.bin", first, "--top", "1"]);
     assert_eq!(one.matches('%').count(), 1);
     assert!(lines[0].starts_with(one.trim_end()), "{one} is the beginning of {}", lines[0]);
-    // What does not fit into 80 columns stands below its picture.
+    // What does not fit into 80 columns is below its image.
     let (five, _) = succeed(path, &["predict", "model.bin", first, "--top", "9"]);
     let five: Vec<&str> = five.lines().collect();
     assert_eq!((five.len(), five[0]), (6, "shapes/test/cross/1000.png:"));
@@ -158,14 +158,14 @@ fn predict_prints_a_line_a_picture_and_goes_on_where_one_cannot_be_read() {
 }
 
 #[test]
-fn models_of_byte_images_take_pictures_of_their_size_and_others_only_when_told_how() {
+fn models_of_byte_images_take_images_of_their_size_and_others_only_with_resize() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path();
     succeed(
         path,
         &["fit", "--dataset", "garments", "--model", "mlp", "--epochs", "1", "--out", "run", "--export", "model.bin"],
     );
-    // What the desk calls a test image, as a file: trained on white on black.
+    // What the host calls a test image, as a file: trained on white on black.
     let (_, garments) = trainer::dataset::garments::draw(trainer::dataset::garments::SEED);
     let bag = image::GrayImage::from_raw(28, 28, garments.image(8).unwrap().into_owned()).unwrap();
     save(bag.clone(), path.join("bag.png"));
@@ -183,14 +183,14 @@ fn models_of_byte_images_take_pictures_of_their_size_and_others_only_when_told_h
         path,
         &["predict", "model.bin", "large.png"],
         1,
-        &["large.png: 84 high and 84 wide, but the input is 28x28x1 and takes pictures as they are; give --resize"],
+        &["large.png: 84 high and 84 wide, but the input is 28x28x1 and takes images as they are; give --resize"],
     );
     let (large, _) = succeed(path, &["predict", "model.bin", "large.png", "--resize", "stretch"]);
     assert!(plain.starts_with("bag.png: Bag ") && large.starts_with("large.png: Bag "), "{plain}{large}");
 }
 
 #[test]
-fn eval_finds_the_held_out_pictures_again_whatever_the_seed_and_all_of_them_when_told() {
+fn eval_finds_the_held_out_images_again_whatever_the_seed_and_all_of_them_where_requested() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path();
     shapes::write(&path.join("mine"), 0..40, (16, 16), "png").unwrap();
@@ -271,7 +271,7 @@ fn warnings_about_a_folder_are_shown_and_mistakes_in_its_flags_end_with_code_2()
         &["fit", "--data", "mine", "--model", "tiny", "--out", "small"],
         1,
         &[
-            "model tiny does not take pictures of 8x8x3; give another --input or --model",
+            "model tiny does not take images of 8x8x3; give another --input or --model",
             "architecture \"tiny\", layer 5 (conv 3x3x32 valid + relu): its input is 2x2x32; a kernel of 3x3 does not fit",
         ],
     );
@@ -282,7 +282,7 @@ fn warnings_about_a_folder_are_shown_and_mistakes_in_its_flags_end_with_code_2()
     assert!(warned.contains("NOTE: --test-fraction changes nothing: garments has test images of its own"), "{warned}");
     let cases: [(&[&str], &str); 7] = [
         (&["--input", "32x32"], "\"32x32\" is no input shape; write HEIGHTxWIDTHxCHANNELS, such as 28x28x1 or 32x32x3"),
-        (&["--input", "32x32x2"], "has 2 channels; pictures have 1 (gray) or 3 (RGB)"),
+        (&["--input", "32x32x2"], "has 2 channels; images have 1 (gray) or 3 (RGB)"),
         (&["--input", "0x32x1"], "has a side that is not 1 to 1024"),
         (&["--input", "8x8x1", "--resize", "zoom"], "[possible values: stretch, fit, crop]"),
         (&["--resize", "crop"], "--input <HxWxC>"),
@@ -337,9 +337,9 @@ fn a_disk_without_room_for_the_images_is_an_error_and_not_a_signal() {
         .current_dir(&home)
         .output()
         .unwrap();
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("(cache file of the images): File too large"), "{said}");
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("(cache file of the images): File too large"), "{stderr}");
 }
 
 /// Shape, and class and name of each frame, of a file of frames: `trainer::export::frames` documents it.
@@ -386,7 +386,7 @@ fn fit_leaves_test_images_for_firmware_and_frames_writes_others() {
     succeed(path, &["frames", "birds.bin", "--data", "shapes", "--count", "3", "--out", "three.frames"]);
     let three = read_frames(&fs::read(path.join("three.frames")).unwrap()).1;
     assert_eq!(three.iter().map(|(class, _)| *class).collect::<Vec<_>>(), [0, 1, 3]);
-    // All that there are, where more are asked for.
+    // All that there are, where more are requested.
     succeed(path, &["frames", "birds.bin", "--data", "shapes", "--count", "100", "--out", "all.frames"]);
     assert!(fs::read(path.join("all.frames")).unwrap() == left);
 
@@ -453,7 +453,7 @@ fn a_line_break_in_a_name_forges_no_line() {
         &["report", "no\n  error: forged"],
     ] {
         let output = super::trainer(path, arguments);
-        let said = super::text(&output.stderr);
-        assert!(!output.status.success() && !said.contains("\n  error: forged"), "{arguments:?}: {said}");
+        let stderr = super::text(&output.stderr);
+        assert!(!output.status.success() && !stderr.contains("\n  error: forged"), "{arguments:?}: {stderr}");
     }
 }

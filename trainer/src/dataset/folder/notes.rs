@@ -1,11 +1,11 @@
-//! What a user is told of a split that has too few images to choose from.
+//! Notes to a user about a split that has too few images to choose from.
 
-use super::folder::Listing;
+use super::listing::Listing;
 use crate::dataset::first_few::first_few;
 use crate::dataset::held_out::{CopiedClass, StandIn};
 use crate::support::printable::in_one_line;
 
-/// What a message says of classes whose images are copies of too few.
+/// A message about classes whose images are copies of too few.
 pub(super) fn copied(listing: &Listing, copied: &[CopiedClass]) -> Option<String> {
     if copied.is_empty() {
         return None;
@@ -17,12 +17,12 @@ pub(super) fn copied(listing: &Listing, copied: &[CopiedClass]) -> Option<String
     };
     Some(format!(
         "WARNING: copies of one image are both trained and tested on, as a class has too few different images:{}\n  \
-         The accuracy of such a class says nothing about other images; add different ones.",
+         The accuracy of such a class is no measure for other images; add different ones.",
         first_few(copied.iter().map(line)),
     ))
 }
 
-/// What a message says of classes that the test share misses.
+/// A message about classes that the test share misses.
 pub(super) fn stand_ins(listing: &Listing, stand_ins: &[StandIn], share: f64) -> Option<String> {
     if stand_ins.is_empty() {
         return None;

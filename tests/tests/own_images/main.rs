@@ -1,4 +1,4 @@
-//! Folders of images: which are found, what becomes of them, and what is said about those that are no good.
+//! Folders of images: which are found, what becomes of them, and the messages about those that are no good.
 
 mod folders;
 mod inputs;
@@ -14,7 +14,7 @@ use thimble_tests::image_files;
 use trainer::dataset::{Dataset, Images, Loaded, Request, Testing, load};
 use trainer::image::{Conversion, Resize};
 
-/// Gray pictures of these names, 4 high and 3 wide, each in one shade that no other has.
+/// Gray images of these names, 4 high and 3 wide, each in one shade that no other has.
 pub(crate) fn folder(files: &[&str]) -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     add(directory.path(), files, 1);
@@ -44,7 +44,7 @@ pub(crate) fn loaded(directory: &TempDir) -> Loaded {
     load(&request(directory.path())).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// What is said about a directory that is called `DIR`.
+/// The message about a directory that is called `DIR`.
 pub(crate) fn refusal(directory: &TempDir) -> String {
     refused(&request(directory.path()))
 }
@@ -54,7 +54,7 @@ pub(crate) fn refused(request: &Request) -> String {
     load(request).unwrap_err().to_string().replace(&directory, "DIR")
 }
 
-/// Shade and label of each picture.
+/// Shade and label of each image.
 pub(crate) fn shades(images: &Images) -> BTreeSet<(u8, u16)> {
     (0..images.len()).map(|index| (images.image(index).unwrap()[0], images.label(index))).collect()
 }

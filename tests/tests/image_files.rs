@@ -1,4 +1,4 @@
-//! Picture files: every kind of pixel, damaged and hostile ones, and the bytes that scaling makes of them.
+//! Image files: every kind of pixel, damaged and hostile ones, and the bytes that scaling makes of them.
 
 use std::fs;
 
@@ -6,22 +6,22 @@ use image::metadata::Orientation;
 use image::{DynamicImage, GrayImage, ImageFormat, Luma};
 use infer_core::Shape;
 use thimble_tests::image_files::encoded;
-use trainer::image::{Conversion, Picture, Resize, decode};
+use trainer::image::{Conversion, Image, Resize, decode};
 
-/// A picture with something to see: a slope of brightness, and color.
+/// An image with something to see: a slope of brightness, and color.
 fn slope() -> DynamicImage {
     DynamicImage::ImageRgb8(image::RgbImage::from_fn(24, 16, |x, y| {
         image::Rgb([(x * 10) as u8, (y * 15) as u8, 128 + (x + y) as u8])
     }))
 }
 
-fn decoded(bytes: &[u8]) -> Picture {
+fn decoded(bytes: &[u8]) -> Image {
     decode::decode(bytes).unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[test]
 fn every_kind_of_pixel_becomes_the_same_8_bits() {
-    let expected = Picture::Rgb(slope().into_rgb8());
+    let expected = Image::Rgb(slope().into_rgb8());
     for format in [ImageFormat::Png, ImageFormat::Bmp, ImageFormat::WebP, ImageFormat::Tiff] {
         assert_eq!(decoded(&encoded(&slope(), format)), expected, "{format:?}");
     }
@@ -29,28 +29,28 @@ fn every_kind_of_pixel_becomes_the_same_8_bits() {
     assert_eq!(decoded(&encoded(&deep, ImageFormat::Png)), expected);
     let opaque = DynamicImage::ImageRgba8(slope().into_rgba8());
     assert_eq!(decoded(&encoded(&opaque, ImageFormat::Png)), expected);
-    let (Picture::Rgb(jpeg), Picture::Rgb(exact)) = (decoded(&encoded(&slope(), ImageFormat::Jpeg)), &expected) else {
+    let (Image::Rgb(jpeg), Image::Rgb(exact)) = (decoded(&encoded(&slope(), ImageFormat::Jpeg)), &expected) else {
         panic!("gray");
     };
     let worst = jpeg.iter().zip(exact.iter()).map(|(one, other)| one.abs_diff(*other)).max();
     assert!(worst <= Some(40), "{worst:?}");
     let gray = GrayImage::from_fn(5, 2, |x, y| Luma([(x * 50 + y) as u8]));
     let deep = DynamicImage::ImageLuma16(DynamicImage::from(gray.clone()).into_luma16());
-    for picture in [DynamicImage::from(gray.clone()), deep] {
-        assert_eq!(decoded(&encoded(&picture, ImageFormat::Png)), Picture::Gray(gray.clone()));
+    for image in [DynamicImage::from(gray.clone()), deep] {
+        assert_eq!(decoded(&encoded(&image, ImageFormat::Png)), Image::Gray(gray.clone()));
     }
 }
 
 #[test]
 fn what_is_transparent_is_blended_onto_black() {
     let half = image::RgbaImage::from_pixel(2, 1, image::Rgba([200, 101, 255, 128]));
-    let Picture::Rgb(rgb) = decoded(&encoded(&half.into(), ImageFormat::Png)) else { panic!("gray") };
+    let Image::Rgb(rgb) = decoded(&encoded(&half.into(), ImageFormat::Png)) else { panic!("gray") };
     assert_eq!(rgb.as_raw()[..3], [100, 51, 128]);
     let clear = image::GrayAlphaImage::from_pixel(1, 1, image::LumaA([255, 0]));
-    assert_eq!(decoded(&encoded(&clear.into(), ImageFormat::Png)), Picture::from_gray_bytes(1, 1, vec![0]),);
+    assert_eq!(decoded(&encoded(&clear.into(), ImageFormat::Png)), Image::from_gray_bytes(1, 1, vec![0]),);
 }
 
-/// A JPEG with an EXIF segment that says how the camera was held.
+/// A JPEG with an EXIF segment with the orientation of the camera.
 fn with_orientation(jpeg: &[u8], orientation: Orientation) -> Vec<u8> {
     let mut exif = b"Exif\0\0MM\0\x2A\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
     exif.extend([orientation.to_exif(), 0, 0, 0, 0, 0, 0]);
@@ -65,9 +65,9 @@ fn with_orientation(jpeg: &[u8], orientation: Orientation) -> Vec<u8> {
 #[test]
 fn a_photograph_is_turned_the_right_way_up() {
     let jpeg = encoded(&slope(), ImageFormat::Jpeg);
-    let Picture::Rgb(upright) = decoded(&jpeg) else { panic!("gray") };
+    let Image::Rgb(upright) = decoded(&jpeg) else { panic!("gray") };
     let turned = with_orientation(&jpeg, Orientation::Rotate90);
-    assert_eq!(decoded(&turned), Picture::Rgb(image::imageops::rotate90(&upright)));
+    assert_eq!(decoded(&turned), Image::Rgb(image::imageops::rotate90(&upright)));
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("turned.jpg");
     fs::write(&path, turned).unwrap();
@@ -79,7 +79,7 @@ fn a_photograph_is_turned_the_right_way_up() {
 fn a_jpeg_that_breaks_off_is_refused_wherever_it_does() {
     let jpeg = with_orientation(&encoded(&slope(), ImageFormat::Jpeg), Orientation::NoTransforms);
     decoded(&jpeg);
-    decoded(&[&jpeg[..], b"what a telephone puts behind it"].concat());
+    decoded(&[&jpeg[..], b"what a telephone puts after it"].concat());
     for len in 0..jpeg.len() - 1 {
         assert!(decode::decode(&jpeg[..len]).is_err(), "{len} of {} bytes", jpeg.len());
     }
@@ -89,7 +89,7 @@ fn a_jpeg_that_breaks_off_is_refused_wherever_it_does() {
 fn a_header_that_lies_about_the_size_costs_no_memory() {
     let png = encoded(&slope(), ImageFormat::Png);
     let mut huge = png.clone();
-    // Width and height stand behind the signature, the length and the name of the first chunk; its checksum follows.
+    // Width and height are after the signature, the length and the name of the first chunk; its checksum follows.
     huge[16..24].copy_from_slice(&[0, 0, 0xEA, 0x60, 0, 0, 0xEA, 0x60]);
     let mut checksum = flate2::Crc::new();
     checksum.update(&huge[12..29]);
@@ -105,15 +105,15 @@ fn a_header_that_lies_about_the_size_costs_no_memory() {
 }
 
 #[test]
-fn no_damage_to_a_file_does_more_than_refuse_it_or_change_the_picture() {
+fn no_damage_to_a_file_does_more_than_refuse_it_or_change_the_image() {
     let small = slope().crop_imm(0, 0, 6, 5);
     let formats =
         [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Bmp, ImageFormat::WebP, ImageFormat::Gif, ImageFormat::Tiff];
     for format in formats {
         let whole = encoded(&small, format);
         let decode_anyway = |bytes: &[u8]| {
-            if let Ok(picture) = decode::decode(bytes) {
-                let (height, width) = picture.size();
+            if let Ok(image) = decode::decode(bytes) {
+                let (height, width) = image.size();
                 assert!(u64::from(height) * u64::from(width) <= trainer::image::MOST_PIXELS);
             }
         };
@@ -130,10 +130,10 @@ fn no_damage_to_a_file_does_more_than_refuse_it_or_change_the_picture() {
 
 #[test]
 fn the_same_bytes_come_out_of_scaling_everywhere() {
-    let picture = Picture::Rgb(slope().into_rgb8());
+    let image = Image::Rgb(slope().into_rgb8());
     let input = Shape { height: 3, width: 3, channels: 3 };
     let found = [Resize::Stretch, Resize::Fit, Resize::Crop]
-        .map(|resize| Conversion::new(input, resize).unwrap().apply(&picture).unwrap());
+        .map(|resize| Conversion::new(input, resize).unwrap().apply(&image).unwrap());
     // Written down once: a version of the filter that changes them changes what models see.
     #[rustfmt::skip]
     let expected = [

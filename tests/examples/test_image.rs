@@ -1,6 +1,6 @@
 //! Writes a test image of Fashion-MNIST as a file, from those that firmware-example keeps in flash: the ankle boot that README
 //! has a model look at.
-//! `cargo run --release -p thimble-tests --example picture -- docs/ankle-boot.png`
+//! `cargo run --release -p thimble-tests --example test_image -- docs/ankle-boot.png`
 
 #[allow(dead_code, reason = "some of it only programs for chips use")]
 #[path = "../../firmware-example/src/frames.rs"]

@@ -1,14 +1,14 @@
-//! What can be wrong with a folder of pictures.
+//! What can be wrong with a folder of images.
 
 use std::path::{Path, PathBuf};
 
 use super::content;
 use crate::dataset::class_names::spelled_out;
 use crate::dataset::first_few::first_few;
-use crate::image::{PictureError, PictureHeader, PreprocessError};
+use crate::image::{ImageError, ImageHeader, PreprocessError};
 use crate::support::limits::MOST_CLASSES;
 
-/// Why a folder of pictures cannot be trained on or tested with.
+/// Why a folder of images cannot be trained on or tested with.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
@@ -47,9 +47,9 @@ pub enum FolderError {
     },
     /// A name that no message can show as it is.
     #[error(
-        "{path:?}: the name of a picture must be without a line break or another control character; rename the file"
+        "{path:?}: the name of an image must be without a line break or another control character; rename the file"
     )]
-    PictureName {
+    ImageName {
         /// The file.
         path: PathBuf,
     },
@@ -79,7 +79,7 @@ pub enum FolderError {
         /// What is there, and what helps.
         found: String,
     },
-    /// Two classes that no reader could tell apart, in one part or in two.
+    /// Two classes that no reader could distinguish, in one part or in two.
     #[error(
         "{one} and {other} look the same but differ in their characters ({} and {}); give the class one name",
         .names[0], .names[1]
@@ -103,7 +103,7 @@ pub enum FolderError {
         /// Its name and that of the model's class, what is not ASCII spelled out.
         names: [String; 2],
     },
-    /// Nothing to tell apart.
+    /// Nothing to distinguish.
     #[error("{folder} is the only class; at least two are needed, each a folder of its own{advice}")]
     OneClass {
         /// The folder.
@@ -128,7 +128,7 @@ pub enum FolderError {
         other: PathBuf,
     },
     /// Something that is no part beside the parts.
-    #[error("{folder} stands beside {part}; a directory holds either parts (train, val, test) or classes")]
+    #[error("{folder} is next to {part}; a directory holds either parts (train, val, test) or classes")]
     BesideParts {
         /// What is no part.
         folder: PathBuf,
@@ -165,13 +165,13 @@ pub enum FolderError {
     },
     /// Too few different images of a class to have one in each part.
     #[error(
-        "{folder} holds {pictures} pictures, too few to have one in each of the parts {parts}; add some, at least {needed} are needed"
+        "{folder} holds {images} images, too few to have one in each of the parts {parts}; add some, at least {needed} are needed"
     )]
     TooFew {
         /// The folder.
         folder: PathBuf,
-        /// Its pictures.
-        pictures: usize,
+        /// Its images.
+        images: usize,
         /// The parts that they are for.
         parts: &'static str,
         /// How many parts these are.
@@ -211,12 +211,12 @@ pub enum FolderError {
     },
     /// Sound images that are not of the size that a model takes as it is.
     #[error(
-        "{count} of {pictures} images have another size than the model takes: {path} is {reason}; give a directory with images of \
+        "{count} of {images} images have another size than the model takes: {path} is {reason}; give a directory with images of \
          that size, or a model that was trained with --input and --resize"
     )]
     OtherSizes {
         /// All images.
-        pictures: usize,
+        images: usize,
         /// Those of another size.
         count: usize,
         /// The first of these.
@@ -232,51 +232,51 @@ pub enum FolderError {
         /// What is short.
         reason: String,
     },
-    /// Files that are no pictures, whatever their names say.
+    /// Files that are no images, whatever their names.
     #[error(
-        "{} of {pictures} pictures cannot be read; replace or remove them, or leave them out with --skip-unreadable:{}",
+        "{} of {images} images cannot be read; replace or remove them, or leave them out with --skip-unreadable:{}",
         .broken.len(), list(.broken)
     )]
     Broken {
-        /// All pictures.
-        pictures: usize,
+        /// All images.
+        images: usize,
         /// Those that cannot be read, and why.
-        broken: Vec<(PathBuf, PictureError)>,
+        broken: Vec<(PathBuf, ImageError)>,
     },
-    /// Pictures of several sizes, and nothing said about the size of the input.
+    /// Images of several sizes, and nothing given about the size of the input.
     #[error(
         "{one} is {} high and {} wide, {other} {} high and {} wide; \
          give the input's size, such as --input 32x32x3 --resize crop",
         .sizes[0].height, .sizes[0].width, .sizes[1].height, .sizes[1].width
     )]
     MixedSizes {
-        /// One picture.
+        /// One image.
         one: PathBuf,
-        /// A picture of another size.
+        /// An image of another size.
         other: PathBuf,
-        /// What both say of themselves.
-        sizes: [PictureHeader; 2],
+        /// The headers of both.
+        sizes: [ImageHeader; 2],
     },
-    /// Pictures larger than an input should be, and nothing said about its size.
+    /// Images larger than an input should be, and nothing given about its size.
     #[error(
         "{path} and all others are {} high and {} wide; sides over {most} are scaled down before they go into a network: \
          give the input's size, such as --input 32x32x3 --resize crop", .size.height, .size.width
     )]
-    LargePictures {
-        /// The first picture.
+    LargeImages {
+        /// The first image.
         path: PathBuf,
-        /// What it says of itself.
-        size: PictureHeader,
+        /// Its header.
+        size: ImageHeader,
         /// The longest side that is taken as it is.
         most: u32,
     },
-    /// An input that pictures cannot become.
+    /// An input that images cannot become.
     #[error(transparent)]
     Input(#[from] PreprocessError),
 }
 
 /// The first few, each with what is wrong with it.
-fn list(broken: &[(PathBuf, PictureError)]) -> String {
+fn list(broken: &[(PathBuf, ImageError)]) -> String {
     let lines = broken.iter().map(|(path, error)| format!("{}: {error}", path.display()));
     first_few(lines)
 }

@@ -1,4 +1,4 @@
-//! Many pictures at once: on all cores, in the order of their files, every broken one found before anything is said.
+//! Many images at once: on all cores, in the order of their files, every broken one found before anything is printed.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,16 +8,16 @@ use infer_core::Shape;
 use rayon::prelude::*;
 
 use super::FolderError;
-use super::folder::Listing;
+use super::listing::Listing;
 use crate::dataset::pixels::Writer;
 use crate::dataset::{DataError, Images, Storage};
-use crate::image::{Background, Conversion, Observed, Picture, PictureError, PictureHeader, Resize, decode};
+use crate::image::{Background, Conversion, Image, ImageError, ImageHeader, Observed, Resize, decode};
 use crate::support::printable::path_text;
 
-/// Pictures of longer sides are scaled down, and the user says how.
+/// Images of longer sides are scaled down, and the user decides how.
 const LONGEST_OWN_SIDE: u32 = 256;
 
-/// So many pictures take long enough for a bar.
+/// So many images take long enough for a bar.
 const MANY: usize = 500;
 
 /// Bytes of images that are decoded before they are written; at least one image.
@@ -25,7 +25,7 @@ const BATCH_BYTES: usize = 16 << 20;
 
 /// Decodes and converts all images of some listings, and names each by its file below `directory`; with the images comes what
 /// was observed of each, listing by listing.
-/// They are kept as `storage` says, with no second copy at any time.
+/// They are kept by `storage`, with no second copy at any time.
 ///
 /// # Errors
 /// [`FolderError::Broken`], and those of the storage.
@@ -45,8 +45,8 @@ pub(super) fn read<const N: usize>(
     let mut outcomes = Vec::with_capacity(files.len());
     for files in files.chunks(at_once) {
         let pixels = &mut pixels[..files.len() * shape.len()];
-        let pictures = files.par_iter().zip(pixels.par_chunks_exact_mut(shape.len()));
-        let read: Vec<Result<Observed, PictureError>> = pictures
+        let images = files.par_iter().zip(pixels.par_chunks_exact_mut(shape.len()));
+        let read: Vec<Result<Observed, ImageError>> = images
             .map(|(path, pixels)| {
                 bar.inc(1);
                 let (input, observed) = conversion.input(&decode::read_onto(path, conversion.background())?)?;
@@ -71,7 +71,7 @@ pub(super) fn read<const N: usize>(
 }
 
 /// Whether each file can be read, in their order.
-pub(super) fn try_each(files: &[PathBuf], quiet: bool) -> Vec<Result<(), PictureError>> {
+pub(super) fn try_each(files: &[PathBuf], quiet: bool) -> Vec<Result<(), ImageError>> {
     let bar = progress_bar(if quiet { 0 } else { files.len() });
     let outcomes = files.par_iter().map(|path| {
         bar.inc(1);
@@ -86,51 +86,51 @@ pub(super) fn files<'a>(listings: &[&'a Listing]) -> Vec<&'a PathBuf> {
     listings.iter().flat_map(|listing| &listing.files).collect()
 }
 
-/// A bar over all pictures of a data set; it shows where there are many and a terminal.
-fn progress_bar(pictures: usize) -> ProgressBar {
-    if pictures < MANY {
+/// A bar over all images of a data set; it shows where there are many and a terminal.
+fn progress_bar(images: usize) -> ProgressBar {
+    if images < MANY {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("pictures [{bar:24}] {pos}/{len}  {eta} left")
+    let style = ProgressStyle::with_template("images [{bar:24}] {pos}/{len}  {eta} left")
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("=> ");
-    ProgressBar::new(pictures as u64).with_style(style)
+    ProgressBar::new(images as u64).with_style(style)
 }
 
 /// The size that all images have, as an input: gray where all are on this background, RGB where one has color.
 ///
 /// # Errors
-/// [`FolderError::Broken`], [`FolderError::MixedSizes`], [`FolderError::LargePictures`].
+/// [`FolderError::Broken`], [`FolderError::MixedSizes`], [`FolderError::LargeImages`].
 pub(super) fn own_size(listings: &[&Listing], background: Background) -> Result<Conversion, FolderError> {
     let files = files(listings);
     let headers = files.par_iter().map(|path| decode::header(path)).collect();
-    let headers: Vec<PictureHeader> = all_or_broken(&files, headers)?;
-    let size = |header: &PictureHeader| (header.height, header.width);
+    let headers: Vec<ImageHeader> = all_or_broken(&files, headers)?;
+    let size = |header: &ImageHeader| (header.height, header.width);
     let Some((first, path)) = headers.first().zip(files.first()) else {
-        return Err(FolderError::Broken { pictures: 0, broken: Vec::new() });
+        return Err(FolderError::Broken { images: 0, broken: Vec::new() });
     };
     if let Some(other) = headers.iter().position(|header| size(header) != size(first)) {
         let sizes = [*first, headers[other]];
         return Err(FolderError::MixedSizes { one: path.to_path_buf(), other: files[other].clone(), sizes });
     }
     if first.height.max(first.width) > LONGEST_OWN_SIDE {
-        return Err(FolderError::LargePictures { path: path.to_path_buf(), size: *first, most: LONGEST_OWN_SIDE });
+        return Err(FolderError::LargeImages { path: path.to_path_buf(), size: *first, most: LONGEST_OWN_SIDE });
     }
-    // What is stored with color may be gray; a picture that turns out to be broken here is complained of when all are read.
-    let has_color = |(path, header): (&&PathBuf, &PictureHeader)| {
+    // What is stored with color may be gray; an image that turns out to be broken here is reported when all are read.
+    let has_color = |(path, header): (&&PathBuf, &ImageHeader)| {
         let may_have_color = header.is_rgb || !background.is_gray();
-        let picture = |path| decode::read_onto(path, background).map(|decoded| decoded.picture);
-        may_have_color && matches!(picture(path), Ok(Picture::Rgb(_)))
+        let image = |path| decode::read_onto(path, background).map(|decoded| decoded.image);
+        may_have_color && matches!(image(path), Ok(Image::Rgb(_)))
     };
     let channels = if files.par_iter().zip(&headers).any(has_color) { 3 } else { 1 };
     let shape = Shape { height: first.height as u16, width: first.width as u16, channels };
     Ok(Conversion::new(shape, Resize::AsTheyAre)?.with_background(background))
 }
 
-fn all_or_broken<T>(files: &[&PathBuf], outcomes: Vec<Result<T, PictureError>>) -> Result<Vec<T>, FolderError> {
+fn all_or_broken<T>(files: &[&PathBuf], outcomes: Vec<Result<T, ImageError>>) -> Result<Vec<T>, FolderError> {
     no_shortage(files.iter().copied().zip(outcomes.iter().map(|outcome| outcome.as_ref().err())))?;
-    let pictures = outcomes.len();
-    let (mut read, mut broken) = (Vec::with_capacity(pictures), Vec::new());
+    let images = outcomes.len();
+    let (mut read, mut broken) = (Vec::with_capacity(images), Vec::new());
     for (path, outcome) in files.iter().zip(outcomes) {
         match outcome {
             Ok(value) => read.push(value),
@@ -141,26 +141,26 @@ fn all_or_broken<T>(files: &[&PathBuf], outcomes: Vec<Result<T, PictureError>>) 
         return Ok(read);
     }
     // Images of another size are sound: whoever left them out would have none.
-    let is_sound = |(_, error): &(PathBuf, PictureError)| matches!(error, PictureError::OtherSize { .. });
+    let is_sound = |(_, error): &(PathBuf, ImageError)| matches!(error, ImageError::OtherSize { .. });
     match broken.iter().position(is_sound) {
         Some(first) if broken.iter().all(is_sound) => {
             let count = broken.len();
             let (path, error) = broken.swap_remove(first);
-            Err(FolderError::OtherSizes { pictures, count, path, reason: error.to_string() })
+            Err(FolderError::OtherSizes { images, count, path, reason: error.to_string() })
         }
         _ => {
             broken.retain(|image| !is_sound(image));
-            Err(FolderError::Broken { pictures, broken })
+            Err(FolderError::Broken { images, broken })
         }
     }
 }
 
-/// A shortage of the machine ends the reading: it says nothing about the file, which is no reason to go on without it.
+/// A shortage of the machine ends the reading: it is no fault of the file, which is no reason to continue without it.
 ///
 /// # Errors
 /// [`FolderError::Shortage`], of the first.
 pub(super) fn no_shortage<'a>(
-    mut outcomes: impl Iterator<Item = (&'a PathBuf, Option<&'a PictureError>)>,
+    mut outcomes: impl Iterator<Item = (&'a PathBuf, Option<&'a ImageError>)>,
 ) -> Result<(), FolderError> {
     let short = outcomes.find_map(|(path, error)| Some((path, error.filter(|error| error.is_shortage())?)));
     short.map_or(Ok(()), |(path, error)| Err(FolderError::Shortage { path: path.clone(), reason: error.to_string() }))
