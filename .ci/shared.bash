@@ -6,4 +6,8 @@ release_directory() {
 }
 
 # median FILE: of numbers, one a line; fails where there is none.
-median() { sort -n "$1" | awk '{ v[NR] = $1 } END { if (!NR) exit 1; print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
+median() {
+    sort -n "$1" | awk '
+        { v[NR] = $1 }
+        END { if (!NR) exit 1; print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
+}
