@@ -10,7 +10,7 @@ use cortex_m::peripheral::syst::SystClkSource;
 
 /// Counts instructions from where it was started, by SysTick: to within 40, and up to 671 million.
 ///
-/// In QEMU an instruction is a nanosecond, and the emulated board's clock of 25 MHz ticks once in 40 of them. On a real board a
+/// In QEMU an instruction is a nanosecond, and the emulated board's clock of 25 MHz ticks once in 40 instructions. On a real board a
 /// tick is a cycle.
 #[derive(Clone, Copy, Debug)]
 pub struct Stopwatch(u32);

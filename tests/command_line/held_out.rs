@@ -232,7 +232,7 @@ fn a_folder_of_another_name_is_tested_on_the_share_and_pointed_to_all() {
         );
         let expected = format!(
             "NOTE: m.bin was trained on mine, and is tested on more: on {tested} of its 80 images, the 15% that a training on \
-             them would hold out. If the model was trained on none of them, --all tests it on all 80"
+             them would hold out. If the model was trained on none of these, --all tests it on all 80"
         );
         assert!(warned.contains(&expected), "{warned}");
     }

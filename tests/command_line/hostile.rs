@@ -298,7 +298,7 @@ fn what_a_run_holds_does_not_choose_another_file_to_be_written() {
     is_left_alone();
     fs::create_dir(path.join("elsewhere")).unwrap();
     std::os::unix::fs::symlink("../elsewhere", path.join("theirs/figures")).unwrap();
-    assert_fails(path, &["plot", "theirs"], 1, &["theirs/figures is a link, and what is in a run is not followed"]);
+    assert_fails(path, &["plot", "theirs"], 1, &["theirs/figures is a link, and a link in a run is not followed"]);
     assert_eq!(fs::read_dir(path.join("elsewhere")).unwrap().count(), 0);
 }
 

@@ -15,7 +15,7 @@ const SIZE: (u32, u32) = (40, 52);
 
 const FORMATS: [&str; 3] = ["png", "jpg", "bmp"];
 
-/// A folder of shapes to train and test on in three formats, and a model of it.
+/// A folder of shapes to train and test on in three formats, and a model trained on it.
 fn trained() -> (TempDir, Vec<PathBuf>, String) {
     let home = tempfile::tempdir().unwrap();
     let path = home.path();

@@ -159,7 +159,7 @@ impl Sources {
 }
 
 /// A circle among the uses, if there is one: files that are used by nobody or use nobody are taken away until none is left or
-/// all that are left are in circles, or between two of them.
+/// all that are left are in circles, or between two circles.
 fn circle(mut uses: BTreeMap<Module, BTreeSet<Module>>) -> Vec<String> {
     loop {
         let used: BTreeSet<Module> = uses.values().flatten().cloned().collect();

@@ -169,7 +169,7 @@ fn a_split_that_leaves_a_class_without_a_side_is_refused_by_class() {
     fs::write(directory.path().join(NAMES[1]), idx_files::labels(&labels)).unwrap();
     let message = load(&request(directory.path())).unwrap_err().to_string();
     assert!(message.starts_with("class 2 has 1 images, too few"), "{message}");
-    // A test needs none of them.
+    // A test needs no training image.
     let class_names = ["0", "1", "2"].map(str::to_owned).to_vec();
     let testing = Some(Testing { class_names, held_out: None, all: false, manifest: None });
     let dataset = load(&Request { testing, ..request(directory.path()) }).unwrap().dataset;

@@ -1,4 +1,4 @@
-//! Image files: every kind of pixel, damaged and hostile ones, and the bytes that scaling makes of them.
+//! Image files: every kind of pixel, damaged and hostile ones, and the bytes that scaling makes of images.
 
 use std::fs;
 

@@ -202,7 +202,7 @@ fn of_an_animation_the_first_image_is_read() {
     }
 }
 
-/// TIFF files by their tags, each with what comes of it: pixels, or the reason of the refusal.
+/// TIFF files by their tags, each with its result: pixels, or the reason of the refusal.
 #[test]
 fn tiff_files_come_out_right_or_are_refused_by_name() {
     let rgb: &[u16] = &[8, 8, 8];

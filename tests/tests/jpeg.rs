@@ -8,7 +8,7 @@ use image::{ExtendedColorType, ImageFormat};
 use thimble_tests::jpeg::{Color, Drawing, File, LIBJPEG_PIXELS, Layout, SIZE, all_factors, cases, divide_each_other};
 use trainer::image::{Image, ImageError, decode};
 
-/// Pixels, three channels if it has color in a single one of them.
+/// Pixels, three channels if it has color in a single pixel.
 fn pixels(jpeg: &[u8]) -> Result<Vec<u8>, ImageError> {
     Ok(match decode::decode(jpeg)? {
         Image::Gray(image) => image.into_raw(),

@@ -28,7 +28,7 @@ pub mod counter {
     pub const MASK: u32 = 0x00FF_FFFF;
 
     /// So many units are so many ticks. On a board a tick is a cycle. In QEMU an instruction is a nanosecond, and the
-    /// board's clock of 25 MHz (the M33's: 20 MHz, the micro:bit's: 16 MHz) ticks once in 40 (50, 62.5) of them.
+    /// board's clock of 25 MHz (the M33's: 20 MHz, the micro:bit's: 16 MHz) ticks once in 40 (50, 62.5) instructions.
     pub const UNITS_IN_TICKS: (u32, u32) = match (cfg!(feature = "board"), cfg!(mps2_an505), cfg!(feature = "microbit"))
     {
         (true, ..) => (1, 1),

@@ -1,4 +1,4 @@
-//! Folders of images: which are found, what becomes of them, and the messages about those that are no good.
+//! Folders of images: which are found, what they become, and the messages about those that are no good.
 
 mod folders;
 mod inputs;

@@ -2,7 +2,7 @@
 
 use trainer::quantize::Method;
 
-/// A calibration method, or all of them.
+/// A calibration method, or all methods.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum CalibrationName {
     /// The one of the lowest loss on the validation images

@@ -74,7 +74,7 @@ struct ClassReport<'a> {
     name: &'a str,
     /// Images that were given it.
     given: usize,
-    /// Images that are of it.
+    /// Images that are of the class.
     images: usize,
     precision: Option<f64>,
     precision_interval: Option<Interval>,

@@ -34,7 +34,7 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// Takes the test images through the model's own preprocessing, and writes some of them.
+    /// Takes the test images through the model's own preprocessing, and writes some as frames.
     pub fn run(self) -> Result<()> {
         let path = self.model.display().to_string();
         let bytes = model_file::read(&self.model).with_context(|| path.clone())?;

@@ -128,7 +128,7 @@ impl Plot {
 fn figures_of(run: &Path) -> Result<PathBuf> {
     let figures = run.join("figures");
     if figures.is_symlink() {
-        bail!("{} is a link, and what is in a run is not followed out of it; give --out", figures.display());
+        bail!("{} is a link, and a link in a run is not followed to the outside; give --out", figures.display());
     }
     Ok(figures)
 }

@@ -9,7 +9,7 @@ use trainer::support::text::thousands;
 
 use super::output::{print_line, significant};
 
-/// Prints the report: weights, outputs, answers, and the layer that costs the most of them.
+/// Prints the report: weights, outputs, answers, and the layer that costs the most answers.
 pub fn print(report: &Report) -> Result<()> {
     print_line!("measured on {} validation images", thousands(report.images));
     print_weights(&report.layers)?;

@@ -69,7 +69,7 @@ fn print(metrics: &Metrics, directory: &RunDirectory, console: &Console) {
             .map(|interval| interval.map_or_else(String::new, |interval| interval.to_string()))
             .collect();
         if intervals.iter().any(|interval| !interval.is_empty()) {
-            // Below each accuracy, one column to the left of it.
+            // Below each accuracy, one column to the left.
             let cells: String = intervals.iter().map(|interval| format!("{:7}{interval:<11}", "")).collect();
             console_line!(console, "{:<12}{}", "  95%", cells.trim_end());
         }

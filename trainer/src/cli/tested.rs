@@ -90,7 +90,7 @@ impl Test<'_> {
         match (self.tested.selection, self.tested.evidence) {
             (Selection::HeldOut, Evidence::Run | Evidence::Rule) if self.is_of_another_name() => Some(format!(
                 "NOTE: {names}: on {images} of its {available} images, the {percent} that a training on them would hold out. \
-                 If the model was trained on none of them, --all tests it on all {available}"
+                 If the model was trained on none of these, --all tests it on all {available}"
             )),
             (Selection::HeldOut, Evidence::Rule) => Some(format!(
                 "NOTE: {names}. The {images} of {available} tested on were not trained on, as the test share of {percent} falls \

@@ -65,7 +65,7 @@ impl TrainingRun {
                 )));
             }
         };
-        // A run may come from elsewhere, and its files do not choose what is overwritten outside of it.
+        // A run may come from elsewhere, and its files do not choose what is overwritten outside the run.
         let export_before = std::mem::replace(&mut config.export, export.map(std::path::absolute).transpose()?);
         if let (Some(before), None) = (export_before, &config.export) {
             warn(&format!(

@@ -61,7 +61,7 @@ impl Skipped {
         Ok(Self::new(directory, &find(directory, None, quiet)?))
     }
 
-    /// Says which they are, the first few of them.
+    /// Names the first few.
     fn new(directory: &Path, found: &[Unreadable]) -> Self {
         let files: BTreeSet<PathBuf> = found.iter().map(|file| file.path.clone()).collect();
         if !files.is_empty() {

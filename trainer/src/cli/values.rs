@@ -7,7 +7,7 @@ pub fn background(text: &str) -> Result<Background, String> {
     text.parse().map_err(|error: PreprocessError| error.to_string())
 }
 
-/// A number of bytes, as it is or in units of 1,024 and powers of it. `examples` are for the message.
+/// A number of bytes, as it is or in units of 1,024 and its powers. `examples` are for the message.
 pub fn bytes<N: TryFrom<u64>>(text: &str, examples: &str) -> Result<N, String> {
     let units = [("K", 10), ("M", 20), ("G", 30), ("T", 40)];
     let upper = text.to_ascii_uppercase();

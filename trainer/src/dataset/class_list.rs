@@ -35,7 +35,7 @@ pub fn is_heading(name: &str) -> bool {
     HEADINGS.contains(&&*name.trim().to_lowercase())
 }
 
-/// Reads `classes.txt`: a name a line, in the order of the labels. Empty lines, and a byte order mark, are no part of it.
+/// Reads `classes.txt`: a name a line, in the order of the labels. Empty lines, and a byte order mark, are not part of the list.
 ///
 /// # Errors
 /// [`DataError::Io`]; [`DataError::ClassList`] for what is no text in UTF-8, or too long; [`DataError::ClassName`] for a name

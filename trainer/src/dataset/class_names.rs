@@ -45,7 +45,7 @@ fn appearance(name: &str) -> String {
 }
 
 /// Characters that show nothing: what is never printed as it is, and joiners and selectors, which have no shape of their own. White
-/// space is left to [`appearance`], which makes one of a run of it.
+/// space is left to [`appearance`], which makes one space of several.
 fn is_invisible(character: char) -> bool {
     (is_control(character) || joins(character)) && !character.is_whitespace()
 }

@@ -75,7 +75,7 @@ impl Part {
     }
 }
 
-/// The parts of a garment, and those that are cut out of it. `v` is this image's own cut, three numbers from -1 to 1.
+/// The parts of a garment, and those that are cut out of the garment. `v` is this image's own cut, three numbers from -1 to 1.
 fn silhouette(class: u16, v: [f32; 3]) -> (Vec<Part>, Vec<Part>) {
     use Part::{Block, Oval, Stroke, Taper};
     let body = |w: f32| Block((0.0, 0.1), (w, 0.72), 0.1);

@@ -1,4 +1,4 @@
-//! Labeled images, and a data set of three parts of them.
+//! Labeled images, and a data set of three parts.
 
 use std::borrow::Cow;
 use std::io;

@@ -1,4 +1,4 @@
-//! The pixels of many images: in memory, or in a file where they would take too much of it.
+//! The pixels of many images: in memory, or in a file where they would take too much memory.
 //!
 //! The file has no name: it is removed from its directory as soon as it is open, so that nothing is left of it when the process ends, however
 //! it ends. It is read by position and not mapped: a file that has lost its end is then an error, where a mapped one is a signal.

@@ -58,7 +58,7 @@ pub struct Request {
     pub quiet: bool,
 }
 
-/// What a model to be tested holds about the images in a folder; nothing else is loaded of it.
+/// What a model to be tested holds about the images in a folder; nothing else of the folder is loaded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Testing {
     /// The classes that it knows, in its order.
@@ -93,7 +93,7 @@ impl Default for Request {
 
 impl Request {
     /// Images to test a model on, through the preprocessing that its file names: those of a folder that were held out in
-    /// its training, or `all` of them.
+    /// its training, or `all` images.
     ///
     /// # Errors
     /// [`PreprocessError`] where the file's preprocessing is none for its input.
@@ -163,7 +163,7 @@ pub struct Loaded {
     pub origin: Origin,
     /// What the user must know: that this is not the data set one would expect, that files were left out, ...
     pub warnings: Vec<String>,
-    /// Of images to test a model on, what is known of them; `None` of a named set, whose test images are always the same.
+    /// Of images to test a model on, what is known of those; `None` of a named set, whose test images are always the same.
     pub tested: Option<Tested>,
 }
 

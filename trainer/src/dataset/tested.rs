@@ -67,7 +67,7 @@ pub enum Evidence {
     Run,
     /// The images are those of the training.
     SameImages,
-    /// Images came, went or changed, or are others altogether; the rule of the split still holds for each of them.
+    /// Images came, went or changed, or are others altogether; the rule of the split still holds for each image.
     Rule,
     /// By nothing.
     Nothing,

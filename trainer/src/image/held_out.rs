@@ -28,7 +28,7 @@ pub struct HeldOut {
 pub struct Fingerprint([u8; Fingerprint::LEN]);
 
 impl Fingerprint {
-    /// Bytes of it. In a model file it is text of four characters for three bytes.
+    /// Its bytes. In a model file it is text of four characters for three bytes.
     pub const LEN: usize = 9;
 
     /// The beginning of a longer hash.

@@ -228,7 +228,7 @@ impl Preprocessing {
         }
     }
 
-    /// The share of it.
+    /// The share that was held out.
     #[must_use]
     pub fn test_share(&self) -> Option<f64> {
         self.held_out().map(|held_out| held_out.share)

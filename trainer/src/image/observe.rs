@@ -119,7 +119,7 @@ pub struct SixteenBit {
     range: Option<(u16, u16)>,
 }
 
-/// Values apart from which 16-bit images count as scaled to their range: those of 14 bits are a quarter of it.
+/// Values apart from which 16-bit images count as scaled to their range: those of 14 bits are a quarter of that.
 const NARROW: u16 = 1 << 14;
 
 impl SixteenBit {

@@ -17,11 +17,11 @@ pub const SMALL: f64 = 10.5;
 /// Where a text is from its point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Anchor {
-    /// To the right of it.
+    /// To the right of the point.
     Start,
     /// Around it.
     Middle,
-    /// To the left of it.
+    /// To the left of the point.
     End,
 }
 

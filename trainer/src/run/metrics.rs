@@ -77,7 +77,7 @@ pub struct ExportMetrics {
     pub bytes: usize,
     /// Its SHA-256, hexadecimal.
     pub sha256: String,
-    /// Bytes of flash that it takes: all of it.
+    /// Bytes of flash that it takes: the whole file.
     pub flash_bytes: usize,
     /// Bytes of RAM that an inference needs.
     pub arena_bytes: u32,

@@ -6,7 +6,7 @@
 
 use crate::support::bounded_file::FileLimit;
 
-/// Classes of a data set, of a model file and of a run, at most. ImageNet's usual 1,000 are a quarter of it.
+/// Classes of a data set, of a model file and of a run, at most. ImageNet's usual 1,000 are a quarter of that.
 pub const MOST_CLASSES: usize = 4096;
 
 /// Bytes of a name at most: of a class, a data set, a network. Folders have the same limit on the usual file systems.
@@ -20,7 +20,7 @@ pub const MATRIX_CLASSES: usize = 100;
 pub const SHOWN_CLASSES: usize = 30;
 
 /// Multiply-accumulates of one inference at most: seconds of one core for an image. A network for a microcontroller has a
-/// thousandth of it.
+/// thousandth of that.
 pub const MOST_MACS: u64 = 10_000_000_000;
 
 /// Bytes of an arena on the host at most: no network that can be trained needs as many.

@@ -220,7 +220,7 @@ impl Confusion {
         (0..self.classes()).map(row).collect()
     }
 
-    /// Of the images given this class, the share that are of it; `None` where none was given it.
+    /// Of the images given this class, the share that are of the class; `None` where none was given it.
     #[must_use]
     pub fn precision(&self, class: usize) -> Option<f64> {
         ratio(self.count(class, class), self.given(class))

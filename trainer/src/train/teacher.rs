@@ -39,7 +39,7 @@ impl Teacher {
     }
 }
 
-/// Numbers that are kept at most, 256 MB of them.
+/// Numbers that are kept at most, 256 MB in all.
 const MOST_KEPT: usize = 64 << 20;
 
 /// The answers of a teacher to the images of one training run, kept as they are computed.

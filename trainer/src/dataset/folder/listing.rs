@@ -197,7 +197,7 @@ fn class_folders(part: &Path, left_out: &mut LeftOut) -> Result<Vec<(String, Pat
     }
 }
 
-/// A name of `found` that is none of `class_names` and looks like one of them.
+/// A name of `found` that is none of `class_names` and looks like one.
 fn looks_like<'n>(found: &'n [String], class_names: &'n [String]) -> Option<(&'n str, &'n str)> {
     let unknown = found.iter().filter(|name| !class_names.contains(name));
     let alike =

@@ -1,4 +1,4 @@
-//! Scans of a few coefficients, or of some bits of them: progressive JPEGs (ITU-T T.81, annex G).
+//! Scans of a few coefficients, or of some of their bits: progressive JPEGs (ITU-T T.81, annex G).
 
 use super::bits::{Bits, Fault};
 use super::huffman::Huffman;
