@@ -2,7 +2,7 @@
 
 use crate::arch::counter;
 
-/// What a [`Stopwatch`] counts: QEMU knows instructions and no cycles, a board knows cycles.
+/// What a [`Stopwatch`] counts: QEMU counts instructions and no cycles, a board counts cycles.
 pub const UNIT: &str = if cfg!(feature = "board") { "cycles" } else { "instructions" };
 
 /// Counts from where it was started.

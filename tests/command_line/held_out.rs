@@ -87,7 +87,7 @@ fn the_accuracy_on_noise_stays_that_of_chance_whatever_is_added() {
                 (&0.into(), &0.into()),
                 "trial {trial}, {added} added"
             );
-            assert_eq!(known["images"], report["images"], "the run only knows more of the same images");
+            assert_eq!(known["images"], report["images"], "the run only has more of the same images");
             figures.push(format!("{accuracy:.4} of {images}"));
         }
         println!(

@@ -128,7 +128,7 @@ fn a_run_on_other_images_than_can_be_found_is_refused() {
     output_of(path, &["fit", "--model", "mlp", "--epochs", "1", "--data", "birds", "--out", "birds-run"]);
     let inspect = ["inspect", "birds-run", "--quantization"];
     let printed = output_of(path, &inspect);
-    assert!(printed.contains("measured on 2 validation images"), "the run knows where its images are: {printed}");
+    assert!(printed.contains("measured on 2 validation images"), "the run has the directory of its images: {printed}");
 
     fs::rename(path.join("birds"), path.join("moved")).unwrap();
     let expected = ["birds-run was trained on birds: ", "birds", "there is no directory "];

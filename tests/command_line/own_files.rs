@@ -93,13 +93,13 @@ fn a_recipe_may_leave_out_min_delta_and_adam() {
 }
 
 #[test]
-fn completions_know_networks_recipes_chips_and_data_sets() {
+fn completions_list_networks_recipes_chips_and_data_sets() {
     let home = tempfile::tempdir().unwrap();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let (script, _) = succeed(home.path(), &["completions", shell]);
         if matches!(shell, "bash" | "zsh" | "fish") {
             for name in ["mlp", "tutorial", "strong", "nrf52840", "fashion-mnist"] {
-                assert!(script.contains(name), "{shell} does not know {name}");
+                assert!(script.contains(name), "{shell} lacks {name}");
             }
         }
     }

@@ -233,7 +233,7 @@ fn eval_finds_the_held_out_images_again_whatever_the_seed_and_all_of_them_where_
         path,
         &["eval", "model.bin", "--data", "mine"],
         1,
-        &["mine/circle: the model knows no class \"circle\", only cross, disc, ring, square, triangle"],
+        &["mine/circle: the model has no class \"circle\", only cross, disc, ring, square, triangle"],
     );
     assert_fails(path, &["eval", "model.bin"], 2, &["model.bin was trained on mine", "give its directory, --data DIR"]);
     assert_fails(path, &["eval", "model.bin", "--dataset", "garments"], 1, &["garments: 28 high and 28 wide"]);

@@ -78,12 +78,12 @@ fn colors_are_for_terminals_and_for_who_forces_them() {
 }
 
 #[test]
-fn every_shell_gets_completions_that_know_the_flags() {
+fn every_shell_gets_completions_with_the_flags() {
     let home = tempfile::tempdir().unwrap();
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let script = text(&trainer(home.path(), &["completions", shell]).stdout);
         for word in ["fit", "max-flash", "quantization", "calibration"] {
-            assert!(script.contains(word), "{shell} does not know {word}");
+            assert!(script.contains(word), "{shell} lacks {word}");
         }
     }
     assert_eq!(trainer(home.path(), &["completions", "cmd"]).status.code(), Some(2));

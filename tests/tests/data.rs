@@ -353,7 +353,7 @@ fn labels_that_begin_at_1_are_numbered_from_0_with_a_note_and_keep_their_names()
         assert_eq!(dataset.class_names, expected);
         assert_eq!((dataset.test.label(0), dataset.test.label(2)), (0, 2));
         assert!(warnings.iter().any(|warning| warning.contains(note)), "{warnings:?}");
-        // A model that knows the names, in an order of its own, is tested by name.
+        // A model that has the names, in an order of its own, is tested by name.
         let class_names: Vec<String> = ["x"].into_iter().chain(expected).map(str::to_owned).collect();
         let testing = Some(Testing { class_names, held_out: None, all: false, manifest: None });
         let test = load(&Request { testing, ..request(directory.path()) }).unwrap().dataset.test;

@@ -153,7 +153,7 @@ fn a_bmp_whose_alpha_is_zero_everywhere_is_opaque() {
 }
 
 #[test]
-fn what_is_transparent_shows_the_background_in_every_format_that_knows_transparency() {
+fn what_is_transparent_shows_the_background_in_every_format_with_transparency() {
     let drawn = RgbaImage::from_fn(4, 3, |x, _| if x == 1 { Rgba([0, 0, 0, 255]) } else { Rgba([9, 9, 9, 0]) });
     let drawn = DynamicImage::from(drawn);
     for format in [ImageFormat::Png, ImageFormat::WebP, ImageFormat::Gif, ImageFormat::Tiff] {

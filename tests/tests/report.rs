@@ -182,7 +182,7 @@ fn what_users_name_is_inert_in_figures_and_on_the_page() {
 }
 
 #[test]
-fn the_page_needs_nothing_beside_it_and_knows_light_and_dark() {
+fn the_page_needs_nothing_beside_it_and_has_light_and_dark() {
     let class_names = vec!["tit".to_owned(), "wren".to_owned(), "crow".to_owned()];
     let run = Run { class_names, dataset: "birds", ..convolutions() };
     let (_home, record, findings) = written(&run, "convolutions");
@@ -323,7 +323,7 @@ fn figures_that_are_no_numbers_are_read_again_and_the_run_has_its_page() {
     directory.write_metrics(&metrics).unwrap();
     directory.write_history(&history).unwrap();
     let text = fs::read_to_string(home.path().join("run/history.csv")).unwrap();
-    assert!(!text.contains("NaN") && !text.contains("inf"), "other programs do not know these: {text}");
+    assert!(!text.contains("NaN") && !text.contains("inf"), "other programs do not read these: {text}");
 
     let (read, again) = (directory.read_metrics().unwrap(), directory.read_history().unwrap());
     assert_eq!((read.seconds_per_epoch, read.images_per_second), (Some(0.0), None));

@@ -138,7 +138,7 @@ fn a_student_learns_the_answers_of_its_teacher_whatever_its_labels_are() {
     let teacher = Teacher::new(vec![learned]);
     let students = [0.0, 1.0].map(|weight| accuracy(&learn(&mislabeled, weight, Some(&teacher))));
     assert!(students[0] < 0.3, "believes its labels: {}", students[0]);
-    assert!(students[1] > known - 0.05, "believes its teacher: {} of {known}", students[1]);
+    assert!(students[1] > known - 0.05, "follows its teacher: {} of {known}", students[1]);
 }
 
 #[test]

@@ -65,7 +65,7 @@ enum Command {
     Frames(cli::frames::Frames),
     /// Show what a model file holds, or what quantization costs a run
     Inspect(cli::inspect::Inspect),
-    /// Say what images show, with a model file, as the chip would
+    /// Classify images with a model file, as the chip would
     Predict(cli::predict::Predict),
     /// List the built-in networks, print the TOML file of one, or check a file of your own
     Models(cli::models::Models),

@@ -16,7 +16,7 @@ use infer_core::Network;
 use semihosting::experimental::env;
 use semihosting::println;
 
-/// As much as this program has to spare for models that it does not know yet.
+/// As much as this program has to spare for models that it does not hold yet.
 const ARENA: usize = 16 * 1024;
 
 /// The work that this program has time for: about a second of an M4F at 64 MHz.

@@ -151,7 +151,7 @@ pub fn fence(address: usize) {
     cortex_m::asm::isb();
 }
 
-/// There are no fences: ARMv8-M knows no region that is closed to privileged code.
+/// There are no fences: ARMv8-M has no region that is closed to privileged code.
 #[cfg(all(feature = "emulator", mps2_an505))]
 pub fn fence(_address: usize) {}
 

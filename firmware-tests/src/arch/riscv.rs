@@ -80,7 +80,7 @@ pub mod watchdog {
 #[cfg(feature = "emulator")]
 pub fn fence(_address: usize) {}
 
-/// Every exception that riscv-rt knows of comes here.
+/// Every exception of riscv-rt comes here.
 #[cfg(feature = "emulator")]
 #[unsafe(no_mangle)]
 extern "C" fn ExceptionHandler() -> ! {

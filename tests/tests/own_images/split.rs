@@ -126,7 +126,7 @@ fn a_test_takes_the_models_classes_in_its_order_and_refuses_others() {
     assert_eq!(shades(&dataset.test), (1..=8).map(|shade| (shade, if shade > 4 { 0 } else { 2 })).collect());
     assert_eq!(dataset.class_names, ["wren", "owl", "crow"]);
     assert_eq!(warnings, [format!("NOTE: {} holds no images of owl", directory.path().display())]);
-    assert_eq!(refused(&test(&["wren", "owl"])), "DIR/crow: the model knows no class \"crow\", only wren, owl");
+    assert_eq!(refused(&test(&["wren", "owl"])), "DIR/crow: the model has no class \"crow\", only wren, owl");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use trainer::export::hardware::chips;
 
 use super::output::print_line;
 
-/// List the chips that fit --chip and inspect know, and where their numbers are.
+/// List the chips that fit --chip and inspect use, and where their numbers are.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   trainer chips

@@ -56,7 +56,7 @@ impl Export {
         ))
     }
 
-    /// Says a line, but not into the pipe that the model may go into.
+    /// Prints a line, but not into the pipe that the model may go into.
     fn print(&self, line: &str) -> Result<()> {
         if is_stream(&self.out) {
             print_message(line);

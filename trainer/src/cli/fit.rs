@@ -51,7 +51,7 @@ pub struct Fit {
     /// Images per training step [recipe tutorial: 32]
     #[arg(long, value_name = "N")]
     batch_size: Option<usize>,
-    /// Step size of the optimizer [recipe tutorial: 0.001]
+    /// Learning rate of the optimizer [recipe tutorial: 0.001]
     #[arg(long, value_name = "RATE")]
     lr: Option<f64>,
     /// Epochs without improvement after which training stops [recipe tutorial: 5]
@@ -214,7 +214,7 @@ impl Fit {
         }
     }
 
-    /// Of images that nobody here knows it is the user who has to decide whether they may be mirrored: a built-in recipe that does
+    /// Of unknown images it is the user who has to decide whether they may be mirrored: a built-in recipe that does
     /// so by default prints a note.
     fn note_flips(&self, recipe: &Recipe) {
         let is_explicit = self.flip || self.no_flip || is_path(&self.recipe);

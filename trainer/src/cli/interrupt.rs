@@ -13,7 +13,7 @@ use super::output::print_message;
 /// The exit code of a program that was interrupted: 128 and the number of SIGINT.
 const INTERRUPTED: i32 = 130;
 
-/// Whether the user wants an end.
+/// Whether the user has requested an end.
 pub struct Interrupt {
     requested: Arc<AtomicBool>,
     announced: Arc<AtomicBool>,

@@ -25,7 +25,7 @@ const COLUMNS: usize = 80;
 /// Images that are decoded at once: enough for all cores, few enough that answers come soon.
 const BATCH: usize = 64;
 
-/// Say what images show, with a model file, as the chip would.
+/// Classify images with a model file, as the chip would.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   trainer predict model.bin crow.jpg wren.png

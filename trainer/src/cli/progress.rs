@@ -61,7 +61,7 @@ impl Progress {
         self.console.colored_line(row);
     }
 
-    /// Says what fine-tuning came to, where there was any.
+    /// Prints the result of fine-tuning, where there was any.
     pub fn finish_tuning(&self, history: &History, gain: Option<Gain>) {
         self.bar.finish_and_clear();
         let Some(Gain { before, after, kept }) = gain else { return };
@@ -81,7 +81,7 @@ impl Progress {
         }
     }
 
-    /// Says how the training ended, and which epoch's weights it came to.
+    /// Prints how the training ended, and which epoch's weights it kept.
     pub fn finish(&self, history: &History) {
         self.bar.finish_and_clear();
         let (last, best, patience) = (history.epochs.len(), history.best_epoch, self.patience);

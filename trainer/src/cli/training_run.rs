@@ -142,7 +142,7 @@ struct Recorder<'r> {
     progress: Progress,
     run: &'r TrainingRun,
     interrupt: &'r Interrupt,
-    /// Whether the user knows that nothing can be kept.
+    /// Whether it was reported that nothing can be kept.
     has_warned: bool,
     /// What came of writing the weights.
     kept: std::result::Result<(), RunError>,
@@ -206,7 +206,7 @@ fn name_checkpoint(error: PipelineError, directory: &RunDirectory) -> anyhow::Er
     }
 }
 
-/// Says so where nothing keeps two processes from writing into one run.
+/// Prints a note where nothing keeps two processes from writing into one run.
 pub fn warn_of_no_lock(directory: &RunDirectory) {
     if directory.is_unprotected() {
         warn(&format!(

@@ -184,7 +184,7 @@ fn count_labels(images: &Images) -> [usize; 256] {
     counts
 }
 
-/// A set to test a model with, its labels as the model numbers its classes: by name, where the model knows all of its names.
+/// A set to test a model with, its labels as the model numbers its classes: by name, where the model has all of its names.
 /// Otherwise they are compared by number, with a note where the names differ.
 pub(super) fn as_numbered_by(known: &[String], mut set: IdxSet) -> IdxSet {
     let place = |name: &String| known.iter().position(|known| known == name);

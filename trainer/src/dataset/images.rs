@@ -43,7 +43,7 @@ impl Images {
         Self { shape, pixels, places, labels, names: Vec::new() }
     }
 
-    /// The same, each with the name that its user knows it by: its file, below the directory of the data set.
+    /// The same, each with the name that its user sees: its file, below the directory of the data set.
     ///
     /// # Panics
     /// Where there is not a name for each image: a mistake in the caller.

@@ -155,7 +155,7 @@ impl Writer {
     }
 }
 
-/// Bytes that a user may still write on the disk of a directory, where the system knows.
+/// Bytes that a user may still write on the disk of a directory, where the system reports it.
 #[cfg(unix)]
 fn room(directory: &Path) -> Option<u64> {
     let disk = nix::sys::statvfs::statvfs(directory).ok()?;

@@ -61,7 +61,7 @@ pub struct Request {
 /// What a model to be tested holds about the images in a folder; nothing else of the folder is loaded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Testing {
-    /// The classes that it knows, in its order.
+    /// Its classes, in its order.
     pub class_names: Vec<String>,
     /// What its training held out of a folder without a part to test on; `None`: nothing is known of that.
     pub held_out: Option<HeldOut>,

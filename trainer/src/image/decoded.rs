@@ -3,7 +3,7 @@
 use image::{GrayImage, RgbImage};
 
 /// A decoded image: gray or RGB, 8 bits a channel, the right way up, what is transparent blended onto a background. One whose
-/// pixels are all gray is gray, however it was stored: BMP knows nothing else, and many a program writes nothing else.
+/// pixels are all gray is gray, however it was stored: BMP has nothing else, and many a program writes nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Image {
     /// One channel.

@@ -1,4 +1,4 @@
-//! From the many kinds of pixels that formats know to two: gray and RGB, 8 bits a channel, opaque.
+//! From the many kinds of pixels of the formats to two: gray and RGB, 8 bits a channel, opaque.
 //!
 //! 16 bits become 8 by `value / 257`, rounded. What is transparent is blended onto a background.
 

@@ -52,7 +52,7 @@ pub fn view(run: &RunRecord) -> Option<TargetView> {
     let chip = target.chip();
     let heading = match (chip, &target.chip) {
         (Some(chip), _) => format!("Chip: {} ({}, {} MHz)", chip.name, chip.core.name, chip.clock),
-        // A chip that another version of the trainer knows.
+        // A chip of another version of the trainer.
         (None, Some(name)) => format!("Chip: {name}"),
         (None, None) => "Budget".to_owned(),
     };

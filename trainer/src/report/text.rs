@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_font_knows_its_widths() {
+    fn the_font_has_its_widths() {
         assert!(width("iiii", 10.0) < width("mmmm", 10.0));
         assert!((width("T-shirt/top", 20.0) - 2.0 * width("T-shirt/top", 10.0)).abs() < 1e-9);
         for text in ["Ankle boot", "Größe", "σκύλος", "собака", "→ 99%…"] {

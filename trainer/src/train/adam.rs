@@ -13,7 +13,7 @@ use crate::support::vector::vectorized;
 /// Adam's numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamConfig {
-    /// Step size.
+    /// The learning rate.
     pub learning_rate: f64,
     /// Decay of the mean of the gradients.
     pub beta1: f64,
@@ -57,7 +57,7 @@ impl Adam {
         self.moments.borrow().clone()
     }
 
-    /// Goes on from the state of an earlier run.
+    /// Continues from the state of an earlier run.
     ///
     /// # Errors
     /// Where the state is not that of the same variables.

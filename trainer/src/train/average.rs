@@ -45,7 +45,7 @@ impl Average {
         self.steps
     }
 
-    /// Goes on from the mean of so many steps.
+    /// Continues from the mean of so many steps.
     ///
     /// # Errors
     /// Where the mean is that of another model.

@@ -78,7 +78,7 @@ pub fn int8(model: &[u8], images: &Images) -> std::result::Result<Answers, Evalu
     Ok(Answers::new(chunks.into_iter().flat_map(|(classes, _)| classes).collect(), loss, images))
 }
 
-/// As [`int8`], on the calling thread alone: what a benchmark of one core wants.
+/// As [`int8`], on the calling thread alone: what a benchmark of one core needs.
 ///
 /// # Errors
 /// As [`int8`].

@@ -7,7 +7,7 @@
 //! | [`adam`], [`average`] | the optimizer, and the mean of its weights |
 //! | [`teacher`] | learning from larger networks |
 //! | [`fit`](mod@fit) | the training loop |
-//! | `history`, `observer`, `error` | what it did, who sees it, why it stops |
+//! | `history`, `observer`, `error` | what it did, its observer, why it stops |
 //! | `training`, `targets` | its steps, and what a step learns |
 //! | [`checkpoint`] | the state of a training, in a file |
 //! | [`selection`] | whether the validation images distinguish the epochs |

@@ -1,4 +1,4 @@
-//! Who sees a training run as it goes.
+//! The observer of a training run.
 
 use super::checkpoint::Checkpoint;
 use super::history::Epoch;

@@ -92,7 +92,7 @@ pub enum FolderError {
         /// Both names, what is not ASCII spelled out.
         names: [String; 2],
     },
-    /// A class that looks like one that the model knows.
+    /// A class that looks like one of the model.
     #[error(
         "{folder} looks like a class of the model but differs in its characters ({}, the model's is {}); rename the folder",
         .names[0], .names[1]
@@ -151,14 +151,14 @@ pub enum FolderError {
         /// The part with it.
         other: PathBuf,
     },
-    /// A class that the model does not know.
-    #[error("{folder}: the model knows no class {class:?}, only {known}{advice}")]
+    /// A class that the model does not have.
+    #[error("{folder}: the model has no class {class:?}, only {known}{advice}")]
     UnknownClass {
         /// The folder.
         folder: PathBuf,
         /// Its name.
         class: String,
-        /// The first of those that it knows, in one line.
+        /// The first of those that it has, in one line.
         known: String,
         /// Which directory to give instead, where the data seem to be deeper.
         advice: String,

@@ -104,7 +104,7 @@ impl Folder {
         Ok(Self { class_names, train, validation, test, left_out })
     }
 
-    /// Lists a directory to test a model on that knows these classes. Not all of them need be there.
+    /// Lists a directory to test a model of these classes on. Not all of them need be there.
     ///
     /// # Errors
     /// [`DataError::Io`], [`DataError::Folder`].

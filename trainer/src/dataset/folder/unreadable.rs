@@ -18,7 +18,7 @@ pub struct Unreadable {
     pub error: ImageError,
 }
 
-/// Decodes every image of a folder to train on, or of one to test a model on that knows these classes, and returns those that
+/// Decodes every image of a folder to train on, or of one to test a model of these classes on, and returns those that
 /// cannot be read. Where there are many, a bar shows how far it is, unless `quiet`.
 ///
 /// # Errors
