@@ -54,7 +54,7 @@ pub enum BudgetError {
     },
     /// More RAM than there is.
     #[error(
-        "{} bytes of RAM are needed, {} more than the {} there are: {} for the arena, {} for a picture, {} of stack",
+        "{} bytes of RAM are needed, {} more than the {} there are: {} for the arena, {} for an image, {} of stack",
         thousands(.arena + .picture + .stack), thousands(.arena + .picture + .stack - .available),
         thousands(*.available), thousands(*.arena), thousands(*.picture), thousands(*.stack)
     )]
@@ -195,7 +195,7 @@ mod tests {
         let ram = BudgetError::Ram { arena: 7_051, picture: 784, stack: 1_160, available: 8_192 };
         assert_eq!(
             ram.to_string(),
-            "8,995 bytes of RAM are needed, 803 more than the 8,192 there are: 7,051 for the arena, 784 for a picture, \
+            "8,995 bytes of RAM are needed, 803 more than the 8,192 there are: 7,051 for the arena, 784 for an image, \
              1,160 of stack"
         );
         let flash = BudgetError::Flash { model: 543_444, code: 21_960, available: 262_144 };
