@@ -36,10 +36,10 @@ pub fn fit(core: &str, code: &str, measured: &str) -> Outcome<()> {
     for (name, kernel) in kernels {
         let of_kernel: Vec<&Measured> = layers.iter().filter(|layer| layer.work.kernel == kernel).collect();
         let cost = least_squares(&of_kernel);
-        let Cost { block, mac, output, input, position } = cost;
+        let Cost { block, mac, output, input, place } = cost;
         let worst = of_kernel.iter().map(|layer| layer.error(&cost).abs()).fold(0.0, f64::max);
         println!(
-            "{name} = {{ block = {block}, mac = {mac:.4}, output = {output:.2}, input = {input:.3}, position = {position:.1} }} \
+            "{name} = {{ block = {block}, mac = {mac:.4}, output = {output:.2}, input = {input:.3}, place = {place:.1} }} \
              # within {:.0}%",
             100.0 * worst
         );
@@ -78,11 +78,11 @@ fn least_squares(layers: &[&Measured]) -> Cost {
     let choices = [8, 4, 2, 1].into_iter().flat_map(|block| (1..16u8).map(move |set| (block, set)));
     let candidates = choices.filter_map(|(block, set)| {
         let used: Vec<usize> = (0..4).filter(|index| set & (1 << index) != 0).collect();
-        let [mac, output, input, position] = solve(layers, block, &used)?;
-        Some(Cost { block, mac, output, input, position })
+        let [mac, output, input, place] = solve(layers, block, &used)?;
+        Some(Cost { block, mac, output, input, place })
     });
     let possible =
-        candidates.filter(|cost| [cost.mac, cost.output, cost.input, cost.position].iter().all(|&cost| cost >= 0.0));
+        candidates.filter(|cost| [cost.mac, cost.output, cost.input, cost.place].iter().all(|&cost| cost >= 0.0));
     possible.min_by(|a, b| error(a).total_cmp(&error(b))).expect("a cost of one count alone is positive")
 }
 

@@ -35,8 +35,8 @@ pub struct Cost {
     pub output: f64,
     /// For each input.
     pub input: f64,
-    /// For each position.
-    pub position: f64,
+    /// For each place.
+    pub place: f64,
 }
 
 /// The kernels that run one after the other, a convolution and the pool after it in one.
@@ -49,8 +49,8 @@ impl Cost {
     /// Instructions for so much.
     #[must_use]
     pub fn of(&self, work: &Work) -> f64 {
-        let Self { block, mac, output, input, position } = *self;
-        [mac, output, input, position].iter().zip(work.counts(block)).map(|(cost, count)| cost * count).sum()
+        let Self { block, mac, output, input, place } = *self;
+        [mac, output, input, place].iter().zip(work.counts(block)).map(|(cost, count)| cost * count).sum()
     }
 }
 
