@@ -95,7 +95,7 @@ impl Test<'_> {
             (Selection::HeldOut, Evidence::Rule) => Some(format!(
                 "NOTE: {names}. The {images} of {available} tested on were not trained on, as the test share of {percent} falls \
                  on them by their content, whatever else comes or goes. Which of them are new is not known; --run, with the \
-                 directory of the run, shows"
+                 directory of the run, shows which"
             )),
             (Selection::HeldOut, Evidence::Nothing) => Some(format!(
                 "NOTE: an earlier trainer made {model}, and chose its test images by the order of their names: those tested on \
@@ -104,12 +104,12 @@ impl Test<'_> {
             (Selection::HeldOut, Evidence::Run | Evidence::SameImages) => None,
             (Selection::All | Selection::TestPart, Evidence::Rule) => Some(format!(
                 "NOTE: {names}. Whether {} of the {images} images tested on were trained on is not known; --run, with the \
-                 directory of the run, shows",
+                 directory of the run, shows which",
                 self.tested.unknown
             )),
             (Selection::All, Evidence::Nothing) => Some(format!(
                 "NOTE: whether {model} was trained on any of the {images} images of {} is not known; --run, with the directory \
-                 of the run, shows",
+                 of the run, shows which",
                 self.dataset
             )),
             (Selection::TestPart, Evidence::Nothing | Evidence::Run | Evidence::SameImages)
