@@ -1,5 +1,8 @@
 //! What an inference costs: instructions, stack, flash.
-#![allow(unsafe_code, reason = "paints free memory below the stack pointer, and uses the linker's symbols for where things end")]
+#![allow(
+    unsafe_code,
+    reason = "paints free memory below the stack pointer, and uses the linker's symbols for where things end"
+)]
 
 use core::arch::asm;
 use core::hint::black_box;

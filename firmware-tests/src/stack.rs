@@ -1,5 +1,8 @@
 //! How deep the stack gets.
-#![allow(unsafe_code, reason = "paints free memory below the stack pointer, and uses the linker's symbols for where it ends")]
+#![allow(
+    unsafe_code,
+    reason = "paints free memory below the stack pointer, and uses the linker's symbols for where it ends"
+)]
 
 use core::hint::black_box;
 
