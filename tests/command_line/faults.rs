@@ -282,12 +282,12 @@ fn a_header_that_claims_an_enormous_file_is_refused_unread() {
     assert_fails(home.path(), &["fit", "--data", "birds"], 1, &expected);
 }
 
-/// SIGKILL while a file is being written: `THIMBLE_KILLS` times, 10 if it is not set. Waits for a file that is not whole yet, lets some
+/// SIGKILL while a file is being written: `THIMBLE_KILLS` times, 4 if it is not set. Waits for a file that is not whole yet, lets some
 /// go by, and a little time, so that every file of a run has its turn, the exported model too.
 #[test]
 fn a_run_killed_in_the_middle_of_writes_leaves_whole_files_and_is_resumed_to_the_same_bytes() {
     let kills: usize =
-        std::env::var("THIMBLE_KILLS").map_or(10, |kills| kills.parse().expect("THIMBLE_KILLS is a number"));
+        std::env::var("THIMBLE_KILLS").map_or(4, |kills| kills.parse().expect("THIMBLE_KILLS is a number"));
     let home = tempfile::tempdir().unwrap();
     let (run, model) = (home.path().join("run"), home.path().join("export/model.bin"));
     fs::create_dir(home.path().join("export")).unwrap();
