@@ -20,3 +20,14 @@ default_signals() {
         SIGNALS_ARE_DEFAULT=yes exec "${defaults[@]}" bash "$@"
     fi
 }
+
+# one_at_a_time COMMAND [ARGUMENT...]: for what installs. rustup and apt-get fail beside another of theirs, and steps run side by side.
+one_at_a_time() {
+    (
+        ! command -v flock >/dev/null || flock 9
+        "$@"
+    ) 9>"${TMPDIR:-/tmp}/thimble-installs"
+}
+
+# apt_install PACKAGE...: without what is recommended beside them, which can clash with packages that are there.
+apt_install() { one_at_a_time bash -c 'apt-get update && apt-get install -y --no-install-recommends "$@"' apt "$@"; }
