@@ -12,8 +12,8 @@ median() {
         END { if (!NR) exit 1; print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
 }
 
-# default_signals SCRIPT [ARGUMENT...]: starts the script once more, with no signal ignored. One that is ignored from the start, as in
-# what runs in the background, stays ignored in the trainer, and tests send it some.
+# default_signals SCRIPT [ARGUMENT...]: starts the script once more, with HUP, INT and TERM as by default. A signal that a
+# script was started to ignore, as one in the background is, stays ignored in the trainer, and tests send it some.
 default_signals() {
     local defaults=(env --default-signal=HUP,INT,TERM)
     if [ -z "${SIGNALS_ARE_DEFAULT:-}" ] && "${defaults[@]}" true 2>/dev/null; then

@@ -22,7 +22,7 @@ layers=(
     echo "# What infer-core takes of each core, measured in an emulator by firmware-tests/measure-cores.sh, which writes this."
     echo "#"
     echo "# code: bytes of flash of a program that loads and classifies; stack: bytes, at most, while it does. costs: instructions"
-    echo "# of each kernel, for what Work in ../src/hardware/instructions.rs counts; how far they are off is printed after them."
+    echo "# of each kernel, for what Work in ../src/hardware/instructions.rs counts; how far they are off is written after them."
     for core in M0+ M3 M4F M7 M33 RV32IMC; do
         for layer in "${layers[@]}"; do
             "$on_chip" synthetic "$layer" "$scratch/model.bin" "$scratch/images"

@@ -98,7 +98,7 @@ const COMMAND_LINE: usize = 1024;
 pub struct Arguments(env::Args<COMMAND_LINE>);
 
 impl Arguments {
-    /// Requests it from the host.
+    /// Requests them from the host.
     ///
     /// # Errors
     /// [`Failure::Host`] where they are longer than 1 KB.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use infer_core::Header;
 
-use super::{assert_fails, birds, short_run, text, trainer};
+use super::{assert_contains, assert_fails, birds, short_run, text, trainer};
 
 const TINY: [&str; 9] = ["fit", "--dataset", "garments", "--model", "tiny", "--epochs", "1", "--out", "run"];
 
@@ -93,9 +93,10 @@ fn what_was_reported_as_needed_is_what_the_model_takes_to_the_byte() {
     let cells = |bytes: &str| {
         format!("<td class=\"number\">{bytes}</td><td class=\"number\">{bytes}</td><td class=\"number\">100.0%</td>")
     };
-    for part in ["Chip: stm32f411ce (M4F, 100 MHz)", &cells(&flash), &cells(&ram), "Estimated time of an inference: "] {
-        assert!(page.contains(part), "{part}");
-    }
+    assert_contains(
+        &page,
+        &["Chip: stm32f411ce (M4F, 100 MHz)", &cells(&flash), &cells(&ram), "Estimated time of an inference: "],
+    );
     assert_eq!(super::read_json(&path.join("run/run.json"))["target"]["chip"], "stm32f411ce");
 }
 

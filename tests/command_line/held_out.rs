@@ -14,7 +14,7 @@ use trainer::dataset::{Request, load};
 use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
 
 use super::image_files::{open, save};
-use super::{assert_fails, read_json, succeed};
+use super::{assert_contains, assert_fails, read_json, succeed};
 
 const CLASSES: [&str; 2] = ["a", "b"];
 
@@ -150,13 +150,14 @@ fn what_came_later_and_what_was_trained_on_is_counted_with_the_run_and_named_as_
     let tested = report["images"].as_u64().unwrap();
     assert!(tested as usize > held_out, "some of 60 more");
     assert_eq!(report["tested"]["evidence"], "rule");
-    for part in [
-        "NOTE: the images of mine are not those that m.bin was trained on: some came, went or changed.",
-        &format!("The {tested} of 180 tested on were not trained on, as the test share of 15% falls on them"),
-        "Which of them are new is not known; --run, with the directory of the run, shows which",
-    ] {
-        assert!(warned.contains(part), "{warned}");
-    }
+    assert_contains(
+        &warned,
+        &[
+            "NOTE: the images of mine are not those that m.bin was trained on: some came, went or changed.",
+            &format!("The {tested} of 180 tested on were not trained on, as the test share of 15% falls on them"),
+            "Which of them are new is not known; --run, with the directory of the run, shows which",
+        ],
+    );
 
     let (report, printed, warned) = eval(path, &["--data", "mine", "--run", "run"]);
     let new = report["tested"]["new"].as_u64().unwrap() as usize;

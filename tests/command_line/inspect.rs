@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{assert_fails, birds, read_json, short_run, succeed};
+use super::{assert_contains, assert_fails, birds, read_json, short_run, succeed};
 
 fn output_of(directory: &Path, arguments: &[&str]) -> String {
     succeed(directory, arguments).0
@@ -30,20 +30,21 @@ fn inspect_lists_what_a_model_file_holds() {
     let crc32 = u32::from_le_bytes(file[28..32].try_into().unwrap());
     let printed = output_of(path, &["inspect", "model.bin"]);
     assert_narrow(&printed);
-    for part in [
-        &format!("version 1, CRC-32 {crc32:08x}"),
-        "architecture    mlp",
-        "trained on      garments",
-        "preprocessing   bytes 0 to 255 as they are",
-        "Ankle boot",
-        "1 dense 350 + relu                       350     274,750      274,400",
-        "2 dense 10                                10       3,510        3,500",
-        "total                                            278,260      277,900    280,944",
-        "input                             0.003922          0",
-        "arena           2,185 bytes: ",
-    ] {
-        assert!(printed.contains(part), "{printed}\ndoes not contain {part:?}");
-    }
+    assert_contains(
+        &printed,
+        &[
+            &format!("version 1, CRC-32 {crc32:08x}"),
+            "architecture    mlp",
+            "trained on      garments",
+            "preprocessing   bytes 0 to 255 as they are",
+            "Ankle boot",
+            "1 dense 350 + relu                       350     274,750      274,400",
+            "2 dense 10                                10       3,510        3,500",
+            "total                                            278,260      277,900    280,944",
+            "input                             0.003922          0",
+            "arena           2,185 bytes: ",
+        ],
+    );
 
     let listing = json(path, &["inspect", "model.bin", "--json"]);
     let layers = listing["layers"].as_array().unwrap();
@@ -73,9 +74,7 @@ fn inspect_measures_what_quantization_costs_and_locates_a_collapse() {
     let path = home.path();
     let printed = output_of(path, &["inspect", "run", "--quantization"]);
     assert_narrow(&printed);
-    for part in ["measured on 300 validation images", "1 dense 350 + relu alone", "calibrated by "] {
-        assert!(printed.contains(part), "{printed}\ndoes not contain {part:?}");
-    }
+    assert_contains(&printed, &["measured on 300 validation images", "1 dense 350 + relu alone", "calibrated by "]);
     let report = json(path, &["inspect", "run", "--quantization", "--json"]);
     let metrics = read_json(&path.join("run/metrics.json"));
     for (kind, agreement) in [("float", Some(1.0)), ("int8", None)] {

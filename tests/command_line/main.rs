@@ -67,6 +67,12 @@ fn wait_for(path: &Path) {
     }
 }
 
+fn assert_contains(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "{text}\ndoes not contain {part:?}");
+    }
+}
+
 fn assert_fails(directory: &Path, arguments: &[&str], code: i32, expected: &[&str]) {
     let output = trainer(directory, arguments);
     let error = text(&output.stderr);
@@ -225,15 +231,16 @@ fn eval_prints_the_accuracy_that_the_model_file_carries() {
         .sum();
     assert_eq!(counted, 1000);
     let printed = text(&trainer(home.path(), &["eval", "model.bin", "--one-core"]).stdout);
-    for part in [
-        "accuracy   0.",
-        " on one core, ",
-        "precision  95%       recall  95%",
-        "9 Ankle boot",
-        "confusion: a row per true class",
-    ] {
-        assert!(printed.contains(part), "{printed}");
-    }
+    assert_contains(
+        &printed,
+        &[
+            "accuracy   0.",
+            " on one core, ",
+            "precision  95%       recall  95%",
+            "9 Ankle boot",
+            "confusion: a row per true class",
+        ],
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{assert_fails, birds, read_json, succeed};
+use super::{assert_contains, assert_fails, birds, read_json, succeed};
 
 /// A network whose last layer is `last`.
 fn network(last: &str) -> String {
@@ -75,9 +75,7 @@ fn models_and_recipes_print_what_is_built_in_and_check_files_of_ones_own() {
     assert!(list.contains("tutorial") && list.contains("strong") && list.contains("at most 25 epochs"), "{list}");
     fs::write(path.join("mine.toml"), network("{}").replace("[4, 4, 1]", "[9, 9, 1]")).unwrap();
     let (table, _) = succeed(path, &["models", "./mine.toml"]);
-    for part in ["conv 5x5x4 valid + relu", "5x5x4", "for images of 9x9x1 and 10 classes"] {
-        assert!(table.contains(part), "{table}");
-    }
+    assert_contains(&table, &["conv 5x5x4 valid + relu", "5x5x4", "for images of 9x9x1 and 10 classes"]);
 }
 
 #[test]

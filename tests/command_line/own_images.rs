@@ -8,7 +8,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::image_files::save;
-use super::{assert_fails, read_json, shapes, succeed, text, trainer};
+use super::{assert_contains, assert_fails, read_json, shapes, succeed, text, trainer};
 
 /// Height and width of the drawn images: not those of the input, nor its aspect ratio.
 const SIZE: (u32, u32) = (40, 52);
@@ -258,14 +258,15 @@ fn warnings_about_a_folder_are_shown_and_mistakes_in_its_flags_end_with_code_2()
     fs::write(path.join("mine/notes.txt"), "").unwrap();
     let fit = ["fit", "--data", "mine", "--model", "mlp", "--epochs", "1", "--out", "run"];
     let (_, warned) = succeed(path, &fit);
-    for part in [
-        "NOTE: 1 file or folder of mine left out",
-        "  mine/notes.txt (in no class)",
-        "image in two classes",
-        "mine/disc/0.png = mine/ring/0.png",
-    ] {
-        assert!(warned.contains(part), "{warned}");
-    }
+    assert_contains(
+        &warned,
+        &[
+            "NOTE: 1 file or folder of mine left out",
+            "  mine/notes.txt (in no class)",
+            "image in two classes",
+            "mine/disc/0.png = mine/ring/0.png",
+        ],
+    );
     assert_fails(
         path,
         &["fit", "--data", "mine", "--model", "tiny", "--out", "small"],

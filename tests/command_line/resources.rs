@@ -1,5 +1,5 @@
-//! What the system does not give: threads, memory, room for files, open files, a standard output. Each is gone on without, or is an error of
-//! one line and exit code 1; none is a panic, an abort or a signal.
+//! What the system does not give: threads, memory, room for files, open files, a standard output. The trainer continues without each,
+//! or ends with an error of one line and exit code 1; none is a panic, an abort or a signal.
 
 #![cfg(unix)]
 

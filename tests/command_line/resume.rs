@@ -247,7 +247,7 @@ fn a_run_is_resumed_where_its_images_have_moved_to_and_teachers_have_not_changed
     let mut other = learned.clone();
     *other.last_mut().unwrap() ^= 1;
     fs::write(&weights, other).unwrap();
-    assert_fails(path, &resume, 1, &["a teacher of run has other weights since"]);
+    assert_fails(path, &resume, 1, &["the weights of a teacher of run have changed since"]);
     fs::write(&weights, learned).unwrap();
 
     // Neither --quiet nor a second time is a reason to keep silent about what was left out.

@@ -7,7 +7,7 @@ use image::{GrayImage, Luma};
 use serde_json::Value;
 
 use super::image_files::save;
-use super::{read_json, succeed};
+use super::{assert_contains, read_json, succeed};
 
 /// Side of a drawn image.
 const SIDE: u32 = 16;
@@ -116,14 +116,15 @@ fn a_choice_among_epochs_by_few_images_is_warned_of_with_what_to_do() {
     arrows(&path.join("arrows"), 40);
     // Steps so small that no epoch differs from another.
     let (_, warned) = succeed(path, &fit("run", &["--epochs", "4", "--lr", "1e-9"]));
-    for part in [
-        "validation images cannot distinguish the epochs",
-        " 95% interval of ",
-        "and 3 of the 3 other",
-        "--val-fraction",
-    ] {
-        assert!(warned.contains(part), "{warned:?} does not contain {part:?}");
-    }
+    assert_contains(
+        &warned,
+        &[
+            "validation images cannot distinguish the epochs",
+            " 95% interval of ",
+            "and 3 of the 3 other",
+            "--val-fraction",
+        ],
+    );
     assert_eq!(read_json(&path.join("run/metrics.json"))["epochs_like_the_best"], 3);
     assert!(fs::read_to_string(path.join("run/report.html")).unwrap().contains("cannot distinguish the epochs"));
     let (_, warned) = succeed(path, &fit("one", &["--epochs", "1"]));

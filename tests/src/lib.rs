@@ -10,7 +10,7 @@
 //! | [`tiny`] | the model file that infer-core's own examples run |
 //! | [`pictures`] | Fashion-MNIST where it is to be had, garments elsewhere |
 //! | [`garments`](mod@garments) | the built-in set, and a training that nobody watches |
-//! | [`image_files`] | image files of kinds that no encoder at hand writes |
+//! | [`image_files`] | image files: as `image` writes them, and kinds that none at hand writes |
 //! | [`shapes`] | folders of pictures, drawn |
 //! | [`sheet`] | pictures side by side, as SVG |
 //! | [`idx_files`] | small IDX files, whole and broken |

@@ -174,7 +174,7 @@ impl Pipeline<'_> {
 }
 
 impl Outcome {
-    /// Writes the results into the directory of a run, and gives its results. `path` is where the model file is for the user.
+    /// Writes the files of a run into its directory, and returns its metrics. `path` is where the model file is for the user.
     ///
     /// # Errors
     /// [`RunError`].

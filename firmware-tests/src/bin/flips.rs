@@ -18,7 +18,7 @@ use firmware_tests::{Fenced, program};
 use infer_core::header::{CHECKSUMMED_LEN, HEADER_LEN};
 use infer_core::{Crc32, Error, Header, Network};
 
-/// Instructions that loading and running a flipped model may take; the intact one takes a hundredth of that time.
+/// Instructions that loading and running a flipped model may take; the intact one takes a hundredth of these.
 const MOST_INSTRUCTIONS: u32 = 5_000_000;
 
 static MODEL: Fenced<1024> = Fenced::new();

@@ -322,7 +322,7 @@ fn files_that_cannot_be_read_are_found_all_at_once_and_left_out_where_a_class_ha
     let found = trainer::dataset::folder::unreadable(directory.path(), None, true).unwrap();
     let paths: BTreeSet<_> = found.iter().map(|file| file.path.clone()).collect();
     assert_eq!(paths, broken.map(|file| directory.path().join(file)).into_iter().collect());
-    let listing = trainer::dataset::folder::listing(&found);
+    let listing = trainer::dataset::folder::unreadable_listing(&found);
     assert!(listing.lines().count() == 2 && listing.lines().all(|line| line.contains(".png\t")), "{listing}");
     let skipping = Request { skip: paths.clone(), ..request(directory.path()) };
     assert_eq!(all_shades(&load(&skipping).unwrap().dataset).len(), BIRDS.len() - 2);

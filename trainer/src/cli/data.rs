@@ -116,14 +116,14 @@ pub struct TestData {
     /// available]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     memory: Option<u64>,
-    /// Directory of the run that the model is of: it holds which images were trained on. Found by itself where the model is in it
+    /// Directory of the run that the model is of: it lists which images were trained on. Found by itself where the model is in it
     #[arg(long, value_name = "RUN", requires = "data")]
     run: Option<PathBuf>,
     #[command(flatten)]
     unreadable: UnreadableFlags,
 }
 
-/// What a model is tested on, and the run that holds its images.
+/// What a model is tested on, and the run that lists its images.
 pub struct TestSet {
     /// The images.
     pub loaded: Loaded,

@@ -84,7 +84,8 @@ fn announce(announced: &AtomicBool) {
     }
 }
 
-/// The signals that the process was started to ignore, bit 0 for signal 1. Only Linux reports them without `unsafe`; elsewhere none is.
+/// The signals that the process was started to ignore, bit 0 for signal 1. Only Linux reports them without `unsafe`;
+/// elsewhere none is taken for ignored.
 #[cfg(unix)]
 fn ignored_signals() -> u64 {
     if cfg!(target_os = "linux") {

@@ -110,7 +110,7 @@ impl Plot {
         }
     }
 
-    /// The format by `--format` the file's name if there is one; they must not disagree.
+    /// The format that `--format` and the file's name give, as far as there are both; they must not disagree.
     fn format(&self, file: Option<&Path>) -> Result<Format> {
         match (file.and_then(extension), self.format) {
             (Some(named), Some(format)) if named != format => Err(Usage::error(anyhow!(

@@ -93,7 +93,7 @@ fn is_own(dataset: &str) -> bool {
     !matches!(dataset, garments::NAME | fashion_mnist::NAME)
 }
 
-/// How many images there are now and were then, where the run has them; which part has more or fewer shows what to look for.
+/// How many images there are now and were then, where the run has these counts; which part has more or fewer shows what to look for.
 fn counts(run: RunDirectory, now: [usize; 3]) -> String {
     let Ok(metrics) = run.read_metrics() else { return String::new() };
     let then = [metrics.images.train, metrics.images.validation, metrics.images.test];

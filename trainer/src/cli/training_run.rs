@@ -84,7 +84,7 @@ impl TrainingRun {
             teachers.check(&dataset)?;
             if !config.teachers_sha256.is_empty() && config.teachers_sha256 != teachers.weights_sha256 {
                 bail!(
-                    "a teacher of {} has other weights since; the run cannot be resumed to the same bytes",
+                    "the weights of a teacher of {} have changed since; the run cannot be resumed to the same bytes",
                     path.display()
                 );
             }
@@ -116,12 +116,12 @@ impl TrainingRun {
         let outcome = Pipeline { config, dataset, teacher }.run(unfinished, &mut recorder);
         let Some(outcome) = outcome.map_err(|error| name_checkpoint(error, directory))? else {
             console_line!(console, "interrupted in the first epoch: there is no model yet");
-            self.say_how_to_go_on();
+            self.print_how_to_resume();
             return Ok(());
         };
         let results = results::finish(directory, &outcome, dataset, recorder.kept, console)?;
         if outcome.history.interrupted {
-            self.say_how_to_go_on();
+            self.print_how_to_resume();
         } else {
             directory.remove_unfinished()?;
             console.event(&Event::Finished { run: directory.path(), metrics: &results.metrics });
@@ -130,7 +130,7 @@ impl TrainingRun {
         console.close().context("standard output")
     }
 
-    fn say_how_to_go_on(&self) {
+    fn print_how_to_resume(&self) {
         let run = self.directory.path();
         console_line!(self.console, "interrupted; to resume it: trainer fit --resume {}", run.display());
         self.console.event(&Event::Interrupted { run });

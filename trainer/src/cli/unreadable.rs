@@ -43,7 +43,7 @@ impl UnreadableFlags {
         };
         let found = find(directory, class_names, quiet)?;
         if let Some(path) = &self.list_unreadable {
-            write_whole(path, folder::listing(&found).as_bytes()).context("--list-unreadable")?;
+            write_whole(path, folder::unreadable_listing(&found).as_bytes()).context("--list-unreadable")?;
             let (directory, path) = (directory.display(), path.display());
             warn(&match found.len() {
                 0 => format!("NOTE: all image files of {directory} can be read; {path} is empty"),
@@ -78,7 +78,7 @@ impl Skipped {
                 count => format!("WARNING: {count} files of {directory} cannot be read and are left out:{names}{more}"),
             });
         }
-        Self { files, listing: folder::listing(found) }
+        Self { files, listing: folder::unreadable_listing(found) }
     }
 
     /// Writes `skipped.txt` into a run, where there is anything to list.

@@ -6,10 +6,8 @@ use std::path::PathBuf;
 use super::folder::FolderError;
 use super::shape::ImageShape;
 use crate::image::ImageError;
+use crate::support::limits::MOST_IDX_BYTES;
 use crate::support::memory::{Shortage, Size};
-
-/// Bytes of an IDX file at most, unpacked: over two million images of 28x28. A file that claims more is refused unread.
-pub const MOST_BYTES: u64 = 2 << 30;
 
 /// Why there are no images.
 #[non_exhaustive]
@@ -79,7 +77,7 @@ pub enum DataError {
         directory: PathBuf,
     },
     /// More bytes than are read of any file.
-    #[error("{path}: its header announces {needed} bytes; more than {} million are not read", MOST_BYTES / 1_000_000)]
+    #[error("{path}: its header announces {needed} bytes; more than {} million are not read", MOST_IDX_BYTES / 1_000_000)]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -194,7 +192,7 @@ pub enum DataError {
     /// Not a share.
     #[error("no share of {fraction} can be held out: it must be over 0 and under 1")]
     Fraction {
-        /// The settings.
+        /// The share that was given.
         fraction: f64,
     },
     /// The split leaves one side without an image of some class.

@@ -9,9 +9,9 @@ use std::path::Path;
 use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
-pub use super::error::MOST_BYTES;
 use super::{DataError, ImageShape, Images};
 use crate::support::bounded_file::open_regular;
+use crate::support::limits::MOST_IDX_BYTES;
 use crate::support::memory;
 use crate::support::text::hexadecimal;
 
@@ -101,7 +101,7 @@ fn read_file<const DIMENSIONS: usize>(
     dimensions.iter_mut().zip(words).for_each(|(dimension, word)| *dimension = word);
     let claimed = dimensions.iter().try_fold(1u64, |product, &dimension| product.checked_mul(dimension.into()));
     let needed = header_len.saturating_add(claimed.unwrap_or(u64::MAX));
-    if needed > MOST_BYTES {
+    if needed > MOST_IDX_BYTES {
         return Err(DataError::TooLarge { path: path.to_owned(), needed });
     }
     memory::check(needed).map_err(|shortage| DataError::FileMemory { path: path.to_owned(), shortage })?;

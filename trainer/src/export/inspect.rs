@@ -22,9 +22,9 @@ pub struct Listing {
     pub crc32: u32,
     /// Header and payload: all of it is flash.
     pub flash_bytes: usize,
-    /// Bytes behind the payload, which are not the model's.
+    /// Bytes after the payload, which are not the model's.
     pub bytes_after: usize,
-    /// What is in front of the layers: header, metadata, input.
+    /// What is before the layers: header, metadata, input.
     pub preamble_bytes: usize,
     /// RAM of an inference.
     pub arena: Arena,
@@ -137,7 +137,7 @@ pub struct ScalesListing {
     pub output: f32,
     /// The code that means 0; `None` of logits.
     pub zero_point: Option<u8>,
-    /// Left shift in front of the multiplication; `None` of logits.
+    /// Left shift before the multiplication; `None` of logits.
     pub shift: Option<u8>,
     /// The smallest scale of a channel's weights.
     pub smallest_weight: f64,

@@ -290,7 +290,7 @@ impl RunDirectory {
         self.write_history(&unfinished.epochs())
     }
 
-    /// Reads the state of the training of a network of so many parameters; `None` where nothing shows it.
+    /// Reads the state of the training of a network of so many parameters; `None` where there is none.
     ///
     /// # Errors
     /// [`RunError::Io`], [`RunError::Checkpoint`].

@@ -1,5 +1,5 @@
-//! What one file, folder or network may require of the host: one constant each. Those of one format are where it is read: IDX files
-//! ([`idx`](crate::dataset::idx)), images ([`decode`](crate::image::decode)), networks ([`architecture`](crate::network::architecture)).
+//! What one file, folder or network may require of the host: one constant each. Those of images and networks alone are where
+//! these are read: [`decode`](crate::image::decode), [`architecture`](crate::network::architecture).
 //!
 //! A file is compared with its limit before it is read, and a count before memory is taken for it. `docs/security.md` has the
 //! same table for users.
@@ -8,6 +8,9 @@ use crate::support::bounded_file::FileLimit;
 
 /// Classes of a data set, of a model file and of a run, at most. ImageNet's usual 1,000 are a quarter of that.
 pub const MOST_CLASSES: usize = 4096;
+
+/// Bytes of an IDX file at most, unpacked: over two million images of 28x28. A file that claims more is refused unread.
+pub const MOST_IDX_BYTES: u64 = 2 << 30;
 
 /// Bytes of a name at most: of a class, a data set, a network. Folders have the same limit on the usual file systems.
 pub const LONGEST_NAME: usize = 255;

@@ -312,11 +312,11 @@ impl Recipe {
     /// # Errors
     /// [`RecipeError::Batch`].
     pub fn check_batch(&self, architecture: &Architecture, images: usize) -> Result<(), RecipeError> {
-        let images = self.batch_size.min(images);
+        let batch = self.batch_size.min(images);
         let values: usize = architecture.layers.iter().map(|shaped| shaped.input.len() + shaped.output.len()).sum();
         // Each once as it is, once as its gradient, and as much again while an operation runs.
-        let bytes = images.saturating_mul(values).saturating_mul(4 * size_of::<f32>());
-        if bytes > MOST_MEMORY { Err(RecipeError::Batch { images, gigabytes: bytes >> 30 }) } else { Ok(()) }
+        let bytes = batch.saturating_mul(values).saturating_mul(4 * size_of::<f32>());
+        if bytes > MOST_MEMORY { Err(RecipeError::Batch { images: batch, gigabytes: bytes >> 30 }) } else { Ok(()) }
     }
 
     /// Refuses numbers that no training can run with.

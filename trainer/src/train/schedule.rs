@@ -1,4 +1,4 @@
-//! How the learning rate changes while training continues.
+//! How the learning rate changes during training.
 
 use serde::{Deserialize, Serialize};
 

@@ -2,8 +2,10 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`listing`](mod@listing) | which images there are, and of which class: by names, and by the first bytes where these do not show it |
+//! | [`listing`] | which images there are, and of which class: by names, and by the first bytes where these do not show it |
 //! | `entries`, [`content`] | what a directory holds, and what a file is |
+//! | `parts` | what folders of parts may be called |
+//! | `notes` | messages about a split with too few images |
 //! | [`left_out`] | what is not used, and why |
 //! | `read` | decoding and converting them, on all cores |
 //! | `remarks` | what they look like as inputs: one flat color, few levels |
@@ -37,7 +39,7 @@ use listing::{Folder, Listing};
 
 pub use error::FolderError;
 pub use images_of::images_of;
-pub use unreadable::{Unreadable, listing, unreadable};
+pub use unreadable::{Unreadable, unreadable, unreadable_listing};
 
 /// Reads a folder of images, to train on or to test with.
 ///

@@ -28,7 +28,7 @@ const BATCH_BYTES: usize = 16 << 20;
 /// They are kept by `storage`, with no second copy at any time.
 ///
 /// # Errors
-/// [`FolderError::Broken`], and those of the storage.
+/// [`FolderError::Broken`], [`FolderError::OtherSizes`], [`FolderError::Shortage`], and those of the storage.
 pub(super) fn read<const N: usize>(
     listings: [&Listing; N],
     directory: &Path,
@@ -142,17 +142,13 @@ fn all_or_broken<T>(files: &[&PathBuf], outcomes: Vec<Result<T, ImageError>>) ->
     }
     // Images of another size are sound: whoever left them out would have none.
     let is_sound = |(_, error): &(PathBuf, ImageError)| matches!(error, ImageError::OtherSize { .. });
-    match broken.iter().position(is_sound) {
-        Some(first) if broken.iter().all(is_sound) => {
-            let count = broken.len();
-            let (path, error) = broken.swap_remove(first);
-            Err(FolderError::OtherSizes { images, count, path, reason: error.to_string() })
-        }
-        _ => {
-            broken.retain(|image| !is_sound(image));
-            Err(FolderError::Broken { images, broken })
-        }
+    if broken.iter().all(is_sound) {
+        let count = broken.len();
+        let (path, error) = broken.swap_remove(0);
+        return Err(FolderError::OtherSizes { images, count, path, reason: error.to_string() });
     }
+    broken.retain(|image| !is_sound(image));
+    Err(FolderError::Broken { images, broken })
 }
 
 /// A shortage of the machine ends the reading: it is no fault of the file, which is no reason to continue without it.

@@ -39,7 +39,7 @@ pub fn unreadable(directory: &Path, class_names: Option<&[String]>, quiet: bool)
 
 /// A line for each: the file, a tab, and what is wrong with it.
 #[must_use]
-pub fn listing(files: &[Unreadable]) -> String {
+pub fn unreadable_listing(files: &[Unreadable]) -> String {
     files
         .iter()
         .map(|Unreadable { path, error }| {

@@ -3,11 +3,7 @@
 //! Everything that is true of one operator alone is in its file: its keys in TOML, its shapes and parameters, its forward
 //! pass, its record in the model file and its work. The list below is the only place that names all of them.
 //!
-//! A new operator is a file here, a line in the list, and an operation with its gradient in
-//! [`autograd`](crate::network::autograd). The compiler then asks for the rest: its record in
-//! [`record`](crate::network::record) and its scales in [`inspect`](crate::export::inspect), and, where it runs in a kernel
-//! of its own, the kernel in [`work`](crate::network::work) and its cost in
-//! [`instructions`](crate::export::hardware::instructions).
+//! How one is added: `docs/adding-operators.md`.
 
 mod conv;
 mod dense;

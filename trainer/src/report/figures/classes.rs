@@ -2,7 +2,7 @@
 
 use plotters::prelude::*;
 
-use super::{Figure, Kind};
+use super::figure::{Figure, Kind};
 use crate::report::chart::{self, fill};
 use crate::report::drawing::{Drawing, LETTERS, Rectangle as Place, Style, WIDTH};
 use crate::report::palette::Color;

@@ -1,6 +1,6 @@
 //! Which classes are taken for which: a row per true class, tinted by its share.
 
-use super::{Figure, Kind};
+use super::figure::{Figure, Kind};
 use crate::report::drawing::{Anchor, Drawing, LETTERS, Rectangle, SMALL, Style, WIDTH};
 use crate::report::palette::Color;
 use crate::report::text::{room, shorten, width};

@@ -1,6 +1,6 @@
 //! Weights of the first layer as images.
 
-use super::{Figure, Kind};
+use super::figure::{Figure, Kind};
 use crate::network::ShapedLayer;
 use crate::report::drawing::{Anchor, Drawing, Rectangle, SMALL, Style, WIDTH};
 use crate::report::palette::{Color, diverging};

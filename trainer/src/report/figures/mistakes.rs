@@ -1,7 +1,7 @@
 //! The wrong answers to test images that were given with the most confidence.
 
+use super::figure::{Figure, Kind};
 use super::grid::{self, Cell};
-use super::{Figure, Kind};
 use crate::report::text::{shorten, width};
 use crate::report::{Findings, RunRecord};
 use crate::support::text::thousands;

@@ -2,7 +2,7 @@
 
 use plotters::prelude::*;
 
-use super::{Figure, Kind};
+use super::figure::{Figure, Kind};
 use crate::network::chain::Stage;
 use crate::network::layers::Layer;
 use crate::report::chart::{self, fill};

@@ -1,7 +1,7 @@
 //! Training images with the names of their classes.
 
+use super::figure::{Figure, Kind};
 use super::grid::{self, Cell};
-use super::{Figure, Kind};
 use crate::report::text::shorten;
 use crate::report::{Findings, RunRecord};
 

@@ -1,0 +1,94 @@
+//! What a figure is, and its files.
+
+use crate::report::drawing::Drawing;
+use crate::report::{ReportError, palette, raster};
+
+/// Which figure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Training images with the names of their classes.
+    Samples,
+    /// Loss and accuracy by epoch.
+    Curves,
+    /// Which classes are taken for which.
+    Confusion,
+    /// Precision, recall and F1 of each class.
+    Classes,
+    /// The wrong answers given with the most confidence.
+    Mistakes,
+    /// Weights of the first layer.
+    Filters,
+    /// What each layer loses in quantization.
+    QuantizationError,
+}
+
+impl Kind {
+    /// All of them, in the order of a report.
+    pub const ALL: [Self; 7] = [
+        Self::Samples,
+        Self::Curves,
+        Self::Confusion,
+        Self::Classes,
+        Self::Mistakes,
+        Self::Filters,
+        Self::QuantizationError,
+    ];
+
+    /// Its name, also that of its file.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Samples => "samples",
+            Self::Curves => "curves",
+            Self::Confusion => "confusion",
+            Self::Classes => "classes",
+            Self::Mistakes => "mistakes",
+            Self::Filters => "filters",
+            Self::QuantizationError => "quantization-error",
+        }
+    }
+}
+
+/// A figure that is drawn.
+#[derive(Clone, Debug)]
+pub struct Figure {
+    /// Which one.
+    pub kind: Kind,
+    /// What it shows.
+    pub title: String,
+    /// The run that it is about; none where it shows several.
+    pub run: Option<String>,
+    /// How to read it.
+    pub caption: String,
+    /// The figure itself.
+    pub drawing: Drawing,
+}
+
+impl Figure {
+    pub(super) fn new(kind: Kind, title: impl Into<String>, caption: impl Into<String>, drawing: Drawing) -> Self {
+        Self { kind, title: title.into(), run: None, caption: caption.into(), drawing }
+    }
+
+    /// An SVG file.
+    #[must_use]
+    pub fn svg(&self) -> String {
+        match &self.run {
+            Some(run) => self.drawing.file(&format!("{} – {run}", self.title)),
+            None => self.drawing.file(&self.title),
+        }
+    }
+
+    /// A PNG file, two pixels for each of the SVG's.
+    ///
+    /// # Errors
+    /// [`ReportError::Raster`].
+    pub fn png(&self) -> Result<Vec<u8>, ReportError> {
+        raster::png(&self.svg())
+    }
+
+    /// For a page that sets the [palette's](palette) variables.
+    #[must_use]
+    pub fn inline(&self) -> String {
+        palette::with_variables(&self.drawing.inline(&self.title))
+    }
+}
