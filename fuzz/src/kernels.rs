@@ -1,13 +1,14 @@
 //! Networks whose lengths all fit each other, and whose shapes and numbers are any: these load, so the kernels are reached.
 
-use infer_core::format::{Blob, Codes, Input, Metadata, Padding, Requantize, Shape};
-use infer_core::operators::{Conv2d, Dense, Layer, Logits, MaxPool2d};
+use infer_core::format::{Blob, Codes, Input, Metadata, Padding, Ports, Requantize, Shape};
+use infer_core::operators::{Add, Conv2d, Dense, Layer, Logits, MaxPool2d, StageRecord};
 use infer_core::packing::packed_len;
+use infer_core::plan::{Places, place};
 
 use super::{payload, running};
 
 /// Layers in front of the logits, at most.
-const MOST_LAYERS: usize = 5;
+const MOST_LAYERS: usize = 7;
 
 /// Builds a network from bytes, and loads and runs it.
 ///
@@ -67,20 +68,31 @@ fn network(choices: &mut Choices<'_>) -> Vec<u8> {
     let zero_point = choices.byte();
     let input = Input { shape, codes: Codes { scale: 1.0, zero_point } };
     let count = usize::from(choices.byte()) % (MOST_LAYERS + 1);
-    let mut layers = Vec::new();
+    let (mut values, mut ports, mut layers) = (vec![shape], Vec::new(), Vec::new());
     for _ in 0..count {
+        // Most read the last value.
+        let source =
+            if choices.byte() % 4 == 0 { usize::from(choices.byte()) % values.len() } else { values.len() - 1 };
+        shape = values[source];
+        let alike: Vec<usize> = (0..values.len()).filter(|&other| other != source && values[other] == shape).collect();
         let kind = choices.byte() % 8;
-        let layer = match kind {
-            0..=3 => conv2d(choices, &mut shape),
-            4 | 5 if shape.height > 1 && shape.width > 1 => {
+        let (layer, second) = match kind {
+            0..=2 => (conv2d(choices, &mut shape), None),
+            3 | 4 if !alike.is_empty() => (add(choices), Some(alike[usize::from(choices.byte()) % alike.len()])),
+            5 if shape.height > 1 && shape.width > 1 => {
                 shape = Shape { height: shape.height / 2, width: shape.width / 2, ..shape };
-                postcard::to_allocvec(&Layer::MaxPool2d(MaxPool2d)).expect("a vector has room")
+                (postcard::to_allocvec(&Layer::MaxPool2d(MaxPool2d)).expect("a vector has room"), None)
             }
-            _ => dense(choices, &mut shape),
+            6 => (dense(choices, &mut shape), None),
+            _ => (conv2d(choices, &mut shape), None),
         };
+        ports.push(second.map_or(Ports::of(source as u8), |second| Ports::of_two(source as u8, second as u8)));
+        values.push(shape);
         layers.push(layer);
     }
     let classes = choices.up_to(21);
+    shape = values[values.len() - 1];
+    ports.push(Ports::of((values.len() - 1) as u8));
     layers.push(logits(choices, classes, shape));
     let metadata = Metadata {
         trainer: "",
@@ -93,8 +105,18 @@ fn network(choices: &mut Choices<'_>) -> Vec<u8> {
     };
     let mut payload = postcard::to_allocvec(&metadata).expect("a vector has room");
     payload = postcard::to_extend(&input, payload).expect("a vector has room");
-    payload = postcard::to_extend(&(layers.len() as u32), payload).expect("a vector has room");
-    payload.extend(layers.concat());
+    let stage = |(&ports, layer): (&Ports, _)| StageRecord {
+        ports,
+        layer: postcard::from_bytes(layer).expect("it was just written"),
+    };
+    let mut stages: Vec<StageRecord<'_>> = ports.iter().zip(layers.iter().map(Vec::as_slice)).map(stage).collect();
+    let places = if choices.byte() & 1 == 0 { Places::Apart } else { Places::Overlapping };
+    let image_place = place(&input, &mut stages, places);
+    payload = postcard::to_extend(&image_place, payload).expect("a vector has room");
+    payload = postcard::to_extend(&(stages.len() as u32), payload).expect("a vector has room");
+    for stage in &stages {
+        payload = postcard::to_extend(stage, payload).expect("a vector has room");
+    }
     payload
 }
 
@@ -102,6 +124,10 @@ fn conv2d(choices: &mut Choices<'_>, shape: &mut Shape) -> Vec<u8> {
     let kernel = choices.up_to(7);
     let fits = kernel <= shape.height && kernel <= shape.width;
     let padding = if fits && choices.byte() & 1 == 0 { Padding::Valid } else { Padding::Same };
+    let shrink = if padding == Padding::Valid { kernel - 1 } else { 0 };
+    let (height, width) = (shape.height - shrink, shape.width - shrink);
+    let pool = height > 1 && width > 1 && choices.byte() & 1 == 0;
+    let by = if pool { 2 } else { 1 };
     let output_channels = choices.up_to(20);
     let taps = u32::from(kernel * kernel) * u32::from(shape.channels);
     let weights = choices.many(packed(output_channels, taps));
@@ -111,12 +137,23 @@ fn conv2d(choices: &mut Choices<'_>, shape: &mut Shape) -> Vec<u8> {
         output_channels,
         kernel: kernel as u8,
         padding,
+        pool,
         requantize: requantize(choices, blob(paddings[0], &table)),
         weights: blob(paddings[1], &weights),
     };
-    let shrink = if padding == Padding::Valid { kernel - 1 } else { 0 };
-    *shape = Shape { height: shape.height - shrink, width: shape.width - shrink, channels: output_channels };
+    *shape = Shape { height: height / by, width: width / by, channels: output_channels };
     postcard::to_allocvec(&Layer::Conv2d(conv)).expect("a vector has room")
+}
+
+/// Any numbers that are in range.
+fn add(choices: &mut Choices<'_>) -> Vec<u8> {
+    let mut multiplier = || u32::from_le_bytes([choices.byte(), choices.byte(), choices.byte() % 64, 0]).max(1);
+    let multipliers = [multiplier(), multiplier()];
+    let relu = choices.byte() & 1 == 1;
+    let zero_point = if relu { 0 } else { choices.byte() };
+    let shift = 1 + choices.byte() % 23;
+    let layer = Layer::Add(Add { codes: Codes { scale: 1.0, zero_point }, relu, multipliers, shift });
+    postcard::to_allocvec(&layer).expect("a vector has room")
 }
 
 fn dense(choices: &mut Choices<'_>, shape: &mut Shape) -> Vec<u8> {

@@ -22,6 +22,7 @@ pub fn check(payload: &[u8]) {
                 Header { arena_len: header.arena_len.wrapping_sub(1), ..header },
                 Header { input_len: header.input_len.wrapping_add(1), ..header },
                 Header { classes: header.classes + 1, ..header },
+                Header { arena_with_image_len: header.arena_with_image_len ^ 1, ..header },
             ] {
                 let refusal = Network::new(&behind(lie, payload), &mut []).expect_err("the header lies");
                 assert!(matches!(refusal, Error::HeaderClaim { .. }), "{refusal}");
@@ -42,13 +43,7 @@ pub fn model(payload: &[u8]) -> Vec<u8> {
 
 /// The truth about a payload, or zeros where there is nothing to be true.
 fn header(payload: &[u8], plan: Option<&Plan<'_>>) -> Header {
-    Header {
-        payload_len: payload.len() as u32,
-        arena_len: plan.map_or(0, |plan| plan.arena_len() as u32),
-        input_len: plan.map_or(0, |plan| plan.input.shape.len() as u32),
-        classes: plan.map_or(0, |plan| plan.classes.into()),
-        crc32: 0,
-    }
+    plan.map_or(Header { payload_len: payload.len() as u32, ..Header::NEUTRAL }, |plan| Header::of(payload, plan))
 }
 
 fn behind(header: Header, payload: &[u8]) -> Vec<u8> {

@@ -1,10 +1,10 @@
 //! What a file that loads does: it runs, with the same codes from the chosen kernels and from the portable ones, and the same again.
 
-use infer_core::format::{Input, Metadata};
+use infer_core::format::{Input, Metadata, Tensor};
 use infer_core::header::HEADER_LEN;
 use infer_core::kernels::operands::LogitsOperands;
 use infer_core::kernels::portable::{self, Portable};
-use infer_core::operators::Layer;
+use infer_core::operators::{Layer, StageRecord};
 use infer_core::plan::Plan;
 use infer_core::{Header, Network};
 
@@ -41,44 +41,53 @@ pub fn check(model: &[u8]) {
         assert!(output.top_k::<4>().is_sorted_by(|a, b| (b.logit, a.class) < (a.logit, b.class)));
         output.probabilities(&mut [0.0; 4]);
         check_codes(&plan, &pixels, &trace);
-        check_logits(&model, trace.last().unwrap_or(&pixels), &logits);
+        check_logits(&model, &pixels, &trace, &logits);
         assert_eq!(network.classify(&pixels).expect("it loaded").logits(), logits, "the second time");
     }
 }
 
 /// Every stage by the portable kernels, from what went into it.
 fn check_codes(plan: &Plan<'_>, pixels: &[u8], trace: &[Vec<u8>]) {
-    let mut input = pixels;
     for (numbered, found) in plan.stages().zip(trace) {
         let mut scratch = vec![0xDEAD_BEEF; numbered.stage.scratch_len()];
         let mut codes = vec![0x5A; numbered.stage.output_len()];
-        numbered.stage.call::<Portable>(input, &mut scratch, &mut codes);
+        let input = read(pixels, trace, &numbered.ports.input);
+        let second = numbered.ports.second.map_or(&[][..], |second| read(pixels, trace, &second));
+        numbered.stage.call::<Portable>(input, second, &mut scratch, &mut codes);
         assert_eq!(*found, codes, "{numbered:?}");
-        input = found;
     }
     assert_eq!(plan.stages().count(), trace.len());
+}
+
+/// What a stage reads: the image, or what an earlier stage put out.
+fn read<'c>(pixels: &'c [u8], trace: &'c [Vec<u8>], tensor: &Tensor) -> &'c [u8] {
+    match usize::from(tensor.source).checked_sub(1) {
+        Some(stage) => &trace[stage],
+        None => pixels,
+    }
 }
 
 /// The logits by the portable kernel, the layer read by way of serde's own records.
 ///
 /// These are stricter: they refuse a number that is written with more bytes than it needs. Then there is nothing to compare.
-fn check_logits(model: &[u8], features: &[u8], found: &[i32]) {
-    let Some(Layer::Logits(last)) = last_layer(&model[HEADER_LEN..]) else { return };
+fn check_logits(model: &[u8], pixels: &[u8], trace: &[Vec<u8>], found: &[i32]) {
+    let Some(StageRecord { ports, layer: Layer::Logits(last) }) = last_stage(&model[HEADER_LEN..]) else { return };
     let (biases, weights) = (last.biases.data, last.weights.data);
     let operands = LogitsOperands { classes: last.classes, scale: last.scale, biases, weights };
     let mut logits = vec![0; found.len()];
-    portable::logits(features, &operands, &mut [], &mut logits);
+    portable::logits(read(pixels, trace, &ports.input), &operands, &mut [], &mut logits);
     assert_eq!(found, logits);
 }
 
-fn last_layer(payload: &[u8]) -> Option<Layer<'_>> {
+fn last_stage(payload: &[u8]) -> Option<StageRecord<'_>> {
     let (_, rest) = postcard::take_from_bytes::<Metadata>(payload).ok()?;
     let (_, rest) = postcard::take_from_bytes::<Input>(rest).ok()?;
+    let (_, rest) = postcard::take_from_bytes::<u32>(rest).ok()?;
     let (count, mut rest) = postcard::take_from_bytes::<u32>(rest).ok()?;
     let mut last = None;
     for _ in 0..count {
-        let (layer, behind) = postcard::take_from_bytes::<Layer>(rest).ok()?;
-        (last, rest) = (Some(layer), behind);
+        let (stage, behind) = postcard::take_from_bytes::<StageRecord<'_>>(rest).ok()?;
+        (last, rest) = (Some(stage), behind);
     }
     assert!(rest.is_empty(), "a file that loads ends with its last layer");
     last

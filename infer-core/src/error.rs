@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::header::HeaderField;
+
 /// Why a model was refused, or an input.
 ///
 /// Flat, `Copy` and small, so that firmware can print it, store it or send it. `layer` counts the layers of the file
@@ -57,9 +59,9 @@ pub enum Error {
         /// How many.
         bytes: usize,
     },
-    /// There are no layers, or more than [`format::MAX_LAYERS`](crate::format::MAX_LAYERS).
-    LayerCount {
-        /// Layers in the file.
+    /// There are no stages, or more than [`format::MAX_STAGES`](crate::format::MAX_STAGES).
+    StageCount {
+        /// Stages in the file.
         found: u32,
     },
     /// A dimension is zero, or a layer's output would be too large to count.
@@ -99,7 +101,7 @@ pub enum Error {
         /// The output channel.
         channel: u16,
     },
-    /// The left shift before the multiplication is over 31.
+    /// A shift is over 31, or that of an addition 0.
     Shift {
         /// The layer.
         layer: u8,
@@ -123,6 +125,32 @@ pub enum Error {
         /// The layer that is out of place.
         layer: u8,
     },
+    /// A layer reads one input where its operator takes two, or two where it takes one, or the same one twice.
+    InputCount {
+        /// The layer.
+        layer: u8,
+    },
+    /// A layer reads what no earlier stage puts out: another shape, zero point or place than that of the stage it names.
+    Input {
+        /// The layer.
+        layer: u8,
+    },
+    /// What a layer reads was overwritten before.
+    Overwritten {
+        /// The layer.
+        layer: u8,
+    },
+    /// A layer's inputs, output and scratch overlap where its operator does not allow it, or one of them is not at a
+    /// word where it has to be, or its place is too large.
+    Place {
+        /// The layer.
+        layer: u8,
+    },
+    /// The two inputs of an addition have not the same shape.
+    InputShapes {
+        /// The layer.
+        layer: u8,
+    },
     /// The metadata does not name each class once.
     ClassNames {
         /// Names in the metadata.
@@ -130,14 +158,19 @@ pub enum Error {
         /// Classes of the logits layer.
         classes: usize,
     },
-    /// The header states another input length, class count or arena size than the layers need.
+    /// The header states another input length, class count or arena size than the stages need.
     HeaderClaim {
-        /// Where it is in the header: 16 for the arena, 20 for the input length, 24 for the classes.
-        offset: u8,
+        /// What it states.
+        field: HeaderField,
         /// The figure in the header.
         stated: u32,
-        /// The figure that the layers need.
+        /// The figure that the stages need.
         actual: u32,
+    },
+    /// The header asks for what this build cannot do.
+    HeaderSetting {
+        /// What for.
+        field: HeaderField,
     },
     /// The arena given to [`Network::new`](crate::Network::new) is too small for this model.
     ArenaTooSmall {
@@ -176,7 +209,7 @@ impl fmt::Display for Error {
                      export the model again"
                 )
             }
-            Self::HeaderLength { found } => write!(f, "model header states a length of {found} bytes, not 32"),
+            Self::HeaderLength { found } => write!(f, "model header states a length of {found} bytes, not 48"),
             Self::Checksum { stored, computed } => {
                 write!(
                     f,
@@ -185,8 +218,8 @@ impl fmt::Display for Error {
             }
             Self::Payload { left } => write!(f, "model payload cannot be decoded, {left} bytes before its end"),
             Self::PayloadLeftOver { bytes } => write!(f, "model payload has {bytes} bytes after its last layer"),
-            Self::LayerCount { found } => {
-                write!(f, "model has {found} layers; 1 to {} can be run", crate::format::MAX_LAYERS)
+            Self::StageCount { found } => {
+                write!(f, "model has {found} stages; 1 to {} can be run", crate::format::MAX_STAGES)
             }
             Self::Dimensions { layer } => write!(f, "layer {layer}: a dimension is zero or too large"),
             Self::Kernel { layer, kernel } => {
@@ -201,7 +234,7 @@ impl fmt::Display for Error {
             Self::Multiplier { layer, channel } => {
                 write!(f, "layer {layer}: the multiplier of channel {channel} is not positive")
             }
-            Self::Shift { layer, shift } => write!(f, "layer {layer}: left shift {shift} is over 31"),
+            Self::Shift { layer, shift } => write!(f, "layer {layer}: a shift of {shift} is out of range"),
             Self::Scale { layer } => write!(f, "layer {layer}: a scale is not a positive finite number"),
             Self::ReluZeroPoint { layer, zero_point } => {
                 write!(f, "layer {layer}: ReLU with zero point {zero_point}; it must be 0")
@@ -209,14 +242,25 @@ impl fmt::Display for Error {
             Self::LogitsLayer { layer } => {
                 write!(f, "layer {layer}: the layer that gives the logits must be there once, as the last")
             }
+            Self::InputCount { layer } => {
+                write!(f, "layer {layer}: it reads another number of inputs than its operator takes, or one twice")
+            }
+            Self::Input { layer } => {
+                write!(f, "layer {layer}: an input is not what the stage that it names puts out")
+            }
+            Self::Overwritten { layer } => {
+                write!(f, "layer {layer}: another layer has overwritten what it reads")
+            }
+            Self::Place { layer } => {
+                write!(f, "layer {layer}: its inputs, output and scratch overlap, or are not where they can be")
+            }
+            Self::InputShapes { layer } => write!(f, "layer {layer}: its two inputs have different shapes"),
             Self::ClassNames { names, classes } => write!(f, "model names {names} classes and tells {classes} apart"),
-            Self::HeaderClaim { offset, stated, actual } => {
-                let what = match offset {
-                    16 => "bytes of arena",
-                    20 => "bytes of input",
-                    _ => "classes",
-                };
-                write!(f, "model header states {stated} {what} where the layers ask for {actual}")
+            Self::HeaderClaim { field, stated, actual } => {
+                write!(f, "model header states {stated} {field} where the layers ask for {actual}")
+            }
+            Self::HeaderSetting { field } => {
+                write!(f, "model header has a {field} that this build does not know; update the reader")
             }
             Self::ArenaTooSmall { needed, given } => {
                 write!(f, "arena too small: the model needs {needed} bytes, {given} given; size it by arena_len")

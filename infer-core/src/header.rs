@@ -1,54 +1,110 @@
-//! The first 32 bytes of every model file, readable at compile time.
+//! The first 48 bytes of every model file, readable at compile time.
 //!
 //! | offset | bytes | field |
 //! |---|---|---|
 //! | 0 | 8 | magic, `THIMBLE` and a zero byte |
 //! | 8 | 2 | format version |
-//! | 10 | 2 | header length, 32 |
+//! | 10 | 2 | header length, 48 |
 //! | 12 | 4 | payload length in bytes |
-//! | 16 | 4 | arena length in bytes |
+//! | 16 | 4 | arena length in bytes, the image being elsewhere |
 //! | 20 | 4 | input length in bytes |
 //! | 24 | 4 | number of classes |
-//! | 28 | 4 | CRC-32 of the 28 bytes above and the payload |
+//! | 28 | 4 | arena length in bytes with the image in the arena |
+//! | 32 | 2 | layout of the weights, 0: that of [`packing`](crate::packing) |
+//! | 34 | 2 | preprocessing, 0: the bytes of the image are the codes |
+//! | 36 | 4 | temperature, an `f32`, 1: logits are divided by it before the softmax |
+//! | 40 | 4 | threshold, an `f32`, 0: the least probability of an answer |
+//! | 44 | 4 | CRC-32 of the 44 bytes above and the payload |
+//!
+//! Layout, preprocessing, temperature and threshold have one value each today; a file with another one is refused.
 //!
 //! All little-endian. The payload follows at once; what comes after it is not looked at, so that a slice of flash
 //! longer than the model can be given as it is.
 
+use crate::plan::Plan;
 use crate::{Crc32, Error};
 
 /// The first eight bytes of every model file.
 pub const MAGIC: [u8; 8] = *b"THIMBLE\0";
 
 /// The format version that this build writes and reads.
-pub const FORMAT_VERSION: u16 = 1;
+pub const FORMAT_VERSION: u16 = 2;
 
 /// Bytes of the header.
-pub const HEADER_LEN: usize = 32;
+pub const HEADER_LEN: usize = 48;
 
 /// Bytes of the header that the checksum is over: those before it.
-pub const CHECKSUMMED_LEN: usize = 28;
+pub const CHECKSUMMED_LEN: usize = 44;
 
-/// What the first 32 bytes hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What the first 48 bytes hold.
+#[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Header {
     /// Bytes of the postcard payload after the header.
     pub payload_len: u32,
-    /// Bytes of working memory that one inference needs.
+    /// Bytes of working memory that one inference needs, the image being elsewhere.
     pub arena_len: u32,
     /// Bytes of one input image, `height * width * channels`.
     pub input_len: u32,
     /// Number of classes, and so of logits.
     pub classes: u32,
-    /// CRC-32 of the 28 bytes before it and of the payload.
+    /// Bytes of working memory that holds the image too.
+    pub arena_with_image_len: u32,
+    /// How the weights are laid out: 0, as [`packing`](crate::packing) has it.
+    pub layout: u16,
+    /// What is done to an image before it is an input: 0, nothing.
+    pub preprocessing: u16,
+    /// What logits are divided by before the softmax: 1.
+    pub temperature: f32,
+    /// The least probability of an answer: 0.
+    pub threshold: f32,
+    /// CRC-32 of the 44 bytes before it and of the payload.
     pub crc32: u32,
+}
+
+/// A field of the header, for messages.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum HeaderField {
+    /// [`Header::arena_len`].
+    ArenaLen,
+    /// [`Header::input_len`].
+    InputLen,
+    /// [`Header::classes`].
+    Classes,
+    /// [`Header::arena_with_image_len`].
+    ArenaWithImageLen,
+    /// [`Header::layout`].
+    Layout,
+    /// [`Header::preprocessing`].
+    Preprocessing,
+    /// [`Header::temperature`].
+    Temperature,
+    /// [`Header::threshold`].
+    Threshold,
+}
+
+impl core::fmt::Display for HeaderField {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::ArenaLen => "bytes of arena",
+            Self::InputLen => "bytes of input",
+            Self::Classes => "classes",
+            Self::ArenaWithImageLen => "bytes of arena with the image",
+            Self::Layout => "layout",
+            Self::Preprocessing => "preprocessing",
+            Self::Temperature => "temperature",
+            Self::Threshold => "threshold",
+        })
+    }
 }
 
 impl Header {
     /// Reads a header. The checksum is compared in [`Network::new`](crate::Network::new), not here.
     ///
     /// # Errors
-    /// [`Error::Truncated`] below 32 bytes, [`Error::NotAModel`], [`Error::NewerVersion`], [`Error::OlderVersion`],
+    /// [`Error::Truncated`] below 48 bytes, [`Error::NotAModel`], [`Error::NewerVersion`], [`Error::OlderVersion`],
     /// [`Error::HeaderLength`].
     pub const fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let Some(b) = bytes.first_chunk::<HEADER_LEN>() else {
@@ -81,8 +137,63 @@ impl Header {
             arena_len: u32::from_le_bytes([b[16], b[17], b[18], b[19]]),
             input_len: u32::from_le_bytes([b[20], b[21], b[22], b[23]]),
             classes: u32::from_le_bytes([b[24], b[25], b[26], b[27]]),
-            crc32: u32::from_le_bytes([b[28], b[29], b[30], b[31]]),
+            arena_with_image_len: u32::from_le_bytes([b[28], b[29], b[30], b[31]]),
+            layout: u16::from_le_bytes([b[32], b[33]]),
+            preprocessing: u16::from_le_bytes([b[34], b[35]]),
+            temperature: f32::from_le_bytes([b[36], b[37], b[38], b[39]]),
+            threshold: f32::from_le_bytes([b[40], b[41], b[42], b[43]]),
+            crc32: u32::from_le_bytes([b[44], b[45], b[46], b[47]]),
         })
+    }
+
+    /// The header of `payload`, given what was checked of it.
+    #[must_use]
+    pub fn of(payload: &[u8], plan: &Plan<'_>) -> Self {
+        let header = Self {
+            payload_len: payload.len() as u32,
+            arena_len: plan.arena_len() as u32,
+            input_len: plan.input.shape.len() as u32,
+            classes: plan.classes.into(),
+            arena_with_image_len: plan.arena_with_image_len() as u32,
+            ..Self::NEUTRAL
+        };
+        header.with_checksum_of(payload)
+    }
+
+    /// Sizes of nothing, and the one value that each of the other fields has today.
+    pub const NEUTRAL: Self = Self {
+        payload_len: 0,
+        arena_len: 0,
+        input_len: 0,
+        classes: 0,
+        arena_with_image_len: 0,
+        layout: 0,
+        preprocessing: 0,
+        temperature: 1.0,
+        threshold: 0.0,
+        crc32: 0,
+    };
+
+    /// Compares a figure that it states with what the stages need.
+    pub(crate) const fn claim(field: HeaderField, stated: u32, actual: usize) -> Result<(), Error> {
+        let actual = actual as u32;
+        if stated == actual { Ok(()) } else { Err(Error::HeaderClaim { field, stated, actual }) }
+    }
+
+    /// Refuses what this build cannot do.
+    pub(crate) const fn check_settings(&self) -> Result<(), Error> {
+        let field = if self.layout != Self::NEUTRAL.layout {
+            HeaderField::Layout
+        } else if self.preprocessing != Self::NEUTRAL.preprocessing {
+            HeaderField::Preprocessing
+        } else if self.temperature.to_bits() != Self::NEUTRAL.temperature.to_bits() {
+            HeaderField::Temperature
+        } else if self.threshold.to_bits() != Self::NEUTRAL.threshold.to_bits() {
+            HeaderField::Threshold
+        } else {
+            return Ok(());
+        };
+        Err(Error::HeaderSetting { field })
     }
 
     /// The header as it is in the file.
@@ -109,6 +220,11 @@ impl Header {
         bytes[16..20].copy_from_slice(&self.arena_len.to_le_bytes());
         bytes[20..24].copy_from_slice(&self.input_len.to_le_bytes());
         bytes[24..28].copy_from_slice(&self.classes.to_le_bytes());
+        bytes[28..32].copy_from_slice(&self.arena_with_image_len.to_le_bytes());
+        bytes[32..34].copy_from_slice(&self.layout.to_le_bytes());
+        bytes[34..36].copy_from_slice(&self.preprocessing.to_le_bytes());
+        bytes[36..40].copy_from_slice(&self.temperature.to_le_bytes());
+        bytes[40..44].copy_from_slice(&self.threshold.to_le_bytes());
         bytes
     }
 
@@ -133,6 +249,18 @@ impl Header {
 pub const fn arena_len(model: &[u8]) -> usize {
     match Header::parse(model) {
         Ok(header) => header.arena_len as usize,
+        Err(_) => not_a_model(),
+    }
+}
+
+/// Bytes of arena that `model` needs where the image is in the arena too.
+///
+/// # Panics
+/// As [`arena_len`].
+#[must_use]
+pub const fn arena_with_image_len(model: &[u8]) -> usize {
+    match Header::parse(model) {
+        Ok(header) => header.arena_with_image_len as usize,
         Err(_) => not_a_model(),
     }
 }

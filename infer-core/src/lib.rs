@@ -7,11 +7,11 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`header`] | the first 32 bytes, readable at compile time: [`arena_len`], [`include_model!`] |
+//! | [`header`] | the first 48 bytes, readable at compile time: [`arena_len`], [`include_model!`] |
 //! | [`format`](mod@format) | the payload: metadata, input, and what the records of layers are made of |
 //! | [`packing`] | the layout of the weights, and the packing that the trainer does |
 //! | [`operators`] | what a layer is: its record, its checks, its kernel; a file an operator |
-//! | [`plan`] | what loading makes of the layers: stages, checked, fused, ready to run |
+//! | [`plan`] | the stages in the order they run, each value in its place of the arena: planned at export, checked at load |
 //! | [`kernels`] | the arithmetic, one file per kind of core, chosen in one place |
 //! | [`network`] | [`Network`]: load, classify, trace |
 //! | [`output`] | [`Output`]: class, logits, probabilities, top k |
@@ -30,7 +30,7 @@ pub mod plan;
 pub use error::Error;
 pub use format::crc32::Crc32;
 pub use format::{Metadata, Shape};
-pub use header::{AlignedBytes, Header, arena_len, classes_len, input_len};
+pub use header::{AlignedBytes, Header, HeaderField, arena_len, arena_with_image_len, classes_len, input_len};
 pub use kernels::KERNELS;
 pub use network::Network;
 pub use output::{Output, Ranked};

@@ -1,9 +1,12 @@
 //! A model that runs.
 
-use crate::format::{Input, Metadata};
-use crate::header::Header;
+use core::ops::Range;
+
+use crate::format::{Input, Metadata, Ports, Tensor};
+use crate::header::{Header, HeaderField};
 use crate::kernels::{ChosenKernels, Kernels};
-use crate::plan::{Next, NumberedStage, Plan};
+use crate::operators::{Overlap, Step};
+use crate::plan::{Decoded, Plan};
 use crate::{Error, Output};
 
 /// A checked model, its weights still in the file, and the memory it works in.
@@ -23,9 +26,8 @@ use crate::{Error, Output};
 #[derive(Debug)]
 pub struct Network<'m, 'a> {
     plan: Plan<'m>,
-    logits: &'a mut [i32],
-    scratch: &'a mut [u32],
-    activations: &'a mut [u8],
+    /// From its first word on, to the end of the last place.
+    arena: &'a mut [u8],
 }
 
 impl<'m, 'a> Network<'m, 'a> {
@@ -41,27 +43,20 @@ impl<'m, 'a> Network<'m, 'a> {
     #[inline(never)]
     pub fn new(model: &'m [u8], arena: &'a mut [u8]) -> Result<Self, Error> {
         let header = Header::parse(model)?;
-        let plan = Plan::from_payload(header.checked_payload(model)?)?;
-        let claims = [
-            (16, header.arena_len, plan.arena_len()),
-            (20, header.input_len, plan.input.shape.len()),
-            (24, header.classes, usize::from(plan.classes)),
-        ];
-        for (offset, stated, actual) in claims {
-            if stated as usize != actual {
-                return Err(Error::HeaderClaim { offset, stated, actual: actual as u32 });
-            }
-        }
+        let payload = header.checked_payload(model)?;
+        header.check_settings()?;
+        let plan = Plan::from_payload(payload)?;
+        Header::claim(HeaderField::ArenaLen, header.arena_len, plan.arena_len())?;
+        Header::claim(HeaderField::InputLen, header.input_len, plan.input.shape.len())?;
+        Header::claim(HeaderField::Classes, header.classes, plan.classes.into())?;
+        Header::claim(HeaderField::ArenaWithImageLen, header.arena_with_image_len, plan.arena_with_image_len())?;
         let too_small = Error::ArenaTooSmall { needed: plan.arena_len(), given: arena.len() };
         if arena.len() < plan.arena_len() {
             return Err(too_small);
         }
         let misaligned = arena.as_ptr().align_offset(align_of::<i32>());
-        let (_, aligned) = arena.split_at_mut_checked(misaligned).ok_or(too_small)?;
-        let (logits, rest) = split_words(aligned, plan.classes.into()).ok_or(too_small)?;
-        let (scratch, rest) = split_words(rest, plan.scratch_len()).ok_or(too_small)?;
-        let activations = rest.get_mut(..plan.activations_len()).ok_or(too_small)?;
-        Ok(Self { plan, logits, scratch, activations })
+        let arena = arena.get_mut(misaligned..misaligned + plan.end()).ok_or(too_small)?;
+        Ok(Self { plan, arena })
     }
 
     /// Classifies one image: `pixels` are codes `[height, width, channels]`, raw camera bytes for a model trained on
@@ -84,41 +79,42 @@ impl<'m, 'a> Network<'m, 'a> {
         if pixels.len() != needed {
             return Err(Error::InputLength { needed, given: pixels.len() });
         }
-        // Neighbors in the chain are at opposite ends of the activations, so that both fit without a copy.
-        let mut previous: Option<(End, usize)> = None;
         let mut stages = self.plan.stages();
-        let last = loop {
-            // No error here: `new` decoded them all before.
-            // By reference, and without `?`: a copy would take as much stack again.
-            let step = stages.decode();
-            let NumberedStage { layer, stage } = match &step {
-                Ok(Next::Stage(stage)) => stage,
-                Ok(Next::Logits(last)) => break *last,
-                Err(error) => return Err(*error),
-            };
-            let (input, output) = match previous {
-                None => (pixels, front(self.activations, stage.output_len())),
-                Some((End::Front, len)) => {
-                    let (input, rest) = self.activations.split_at_mut(len.min(self.activations.len()));
-                    (&*input, back(rest, stage.output_len()))
+        let mut decoded = Decoded::NONE;
+        let scale = 'stages: loop {
+            let mut step = stages.decode(&mut decoded);
+            let mut number = 0;
+            // One call of each kernel, as much of some of them is inlined here.
+            loop {
+                // No error here: `new` decoded them all before.
+                // By reference, and without `?`: a copy would take as much stack again.
+                let step = match &mut step {
+                    Ok(step) => step,
+                    Err(error) => return Err(*error),
+                };
+                let Some(regions) = Regions::of_call(number, step, pixels, self.arena, &decoded) else { break };
+                let Regions { input, second, output, scratch } = regions;
+                match step {
+                    Step::Stage(stage) => stage.call::<ChosenKernels>(input, second, scratch, output),
+                    Step::Logits(last) => {
+                        let Ok(logits) = bytemuck::try_cast_slice_mut(output) else { break };
+                        ChosenKernels::logits(input, last, scratch, logits);
+                        break 'stages last.scale;
+                    }
                 }
-                Some((End::Back, len)) => {
-                    let (rest, input) = self.activations.split_at_mut(self.activations.len().saturating_sub(len));
-                    (&*input, front(rest, stage.output_len()))
-                }
-            };
-            stage.call::<ChosenKernels>(input, self.scratch, output);
-            trace(*layer, output);
-            let end = if matches!(previous, Some((End::Front, _))) { End::Back } else { End::Front };
-            previous = Some((end, stage.output_len()));
+                number += 1;
+            }
+            // Nor here: `new` checked all places.
+            let codes = self.arena.get(at(decoded.ports.output, decoded.output_len)).filter(|_| number > 0);
+            let Some(codes) = codes else { return Err(Error::Place { layer: decoded.layer }) };
+            trace(decoded.layer, codes);
         };
-        let features = match previous {
-            None => pixels,
-            Some((End::Front, len)) => front(self.activations, len),
-            Some((End::Back, len)) => back(self.activations, len),
-        };
-        ChosenKernels::logits(features, &last, self.scratch, self.logits);
-        Ok(Output::new(self.logits, last.scale))
+        // Borrowed once more: what is borrowed in a loop and returned would be borrowed in all of it.
+        let logits = self.arena.get(at(decoded.ports.output, decoded.output_len));
+        match logits.map(bytemuck::try_cast_slice) {
+            Some(Ok(logits)) => Ok(Output::new(logits, scale)),
+            Some(Err(_)) | None => Err(Error::Place { layer: decoded.layer }),
+        }
     }
 
     /// Where the model comes from and what its answers mean. It borrows the model's bytes and not the network, so that it
@@ -148,30 +144,92 @@ impl<'m, 'a> Network<'m, 'a> {
     }
 }
 
-/// The first `count` words of bytes that begin at a word, and the bytes after them.
-fn split_words<W: bytemuck::AnyBitPattern + bytemuck::NoUninit>(
-    bytes: &mut [u8],
-    count: usize,
-) -> Option<(&mut [W], &mut [u8])> {
-    let (words, rest) = bytes.split_at_mut_checked(count * size_of::<W>())?;
-    Some((bytemuck::try_cast_slice_mut(words).ok()?, rest))
+/// What a stage works on, no byte of which is in two of them.
+struct Regions<'i, 'r> {
+    input: &'i [u8],
+    /// Empty where there is none.
+    second: &'i [u8],
+    output: &'r mut [u8],
+    scratch: &'r mut [u32],
 }
 
-/// Where in the activations the last output is.
-#[derive(Clone, Copy)]
-enum End {
-    Front,
-    Back,
+impl<'i, 'r: 'i> Regions<'i, 'r> {
+    /// At places of two inputs, output and scratch; `None` where a byte is in two of them.
+    #[inline(never)]
+    fn of(pixels: &'i [u8], arena: &'r mut [u8], ports: &Ports, places: [Range<usize>; 4]) -> Option<Self> {
+        let [input, second, output, scratch] = arena.get_disjoint_mut(places).ok()?;
+        let mut regions = Self { input, second, output, scratch: bytemuck::try_cast_slice_mut(scratch).ok()? };
+        // An image is elsewhere.
+        if ports.input.source == 0 {
+            regions.input = pixels;
+        }
+        if ports.second.as_ref().is_some_and(|second| second.source == 0) {
+            regions.second = pixels;
+        }
+        Some(regions)
+    }
+
+    /// Of a kernel call of a stage, counted from 0, for which the stage is made ready; `None` after the last one. A stage
+    /// whose output overlaps an input, in a way that `new` found to be allowed, is run in such parts that what is borrowed
+    /// at a time does not overlap.
+    #[inline(never)]
+    fn of_call(
+        number: usize,
+        step: &mut Step<'_>,
+        pixels: &'i [u8],
+        arena: &'r mut [u8],
+        decoded: &Decoded,
+    ) -> Option<Self> {
+        let Decoded { ports, output, output_len, .. } = decoded;
+        let written = at(ports.output, *output_len);
+        let first = in_arena(&ports.input);
+        let second = ports.second.as_ref().map_or(0..0, in_arena);
+        let is_over = |read: &Range<usize>| read.start < written.end && written.start < read.end;
+        let mut places = [first, second, written.clone(), at(ports.scratch, step.scratch_bytes())];
+        let [first, second, ..] = &mut places;
+        if !is_over(first) && !is_over(second) {
+            return if number == 0 { Self::of(pixels, arena, ports, places) } else { None };
+        }
+        let Step::Stage(stage) = step else { return None };
+        match stage.overlap() {
+            Overlap::Apart => None,
+            Overlap::InPlace if number > 0 => None,
+            Overlap::InPlace => {
+                // The one that is there is not read from anywhere else; what remains is the first one for the kernel.
+                let first_is_there = is_over(first);
+                if !first_is_there {
+                    stage.swap_inputs();
+                    core::mem::swap(first, second);
+                }
+                *first = 0..0;
+                let Regions { input, second, output, scratch } = Self::of(pixels, arena, ports, places)?;
+                let other = if first_is_there {
+                    second
+                } else if ports.input.source == 0 {
+                    input
+                } else {
+                    second
+                };
+                Some(Self { input: other, second: &[], output, scratch })
+            }
+            Overlap::Rows(window) => {
+                let band = window.band(number, ports.input.shape, output.shape)?;
+                stage.set_rows(&band);
+                let [input, _, output, _] = &mut places;
+                *input = input.start.wrapping_add(band.input.start)..input.start.wrapping_add(band.input.end);
+                *output = output.start.wrapping_add(band.output.start)..output.start.wrapping_add(band.output.end);
+                Self::of(pixels, arena, ports, places)
+            }
+        }
+    }
 }
 
-/// The first `len` bytes. The plan sized the activations, so the `min` never bites; it spares a panic path.
-fn front(bytes: &mut [u8], len: usize) -> &mut [u8] {
-    let end = len.min(bytes.len());
-    bytes.split_at_mut(end).0
+/// The bytes at a place.
+fn at(place: u32, len: usize) -> Range<usize> {
+    place as usize..(place as usize).wrapping_add(len)
 }
 
-/// The last `len` bytes; as [`front`].
-fn back(bytes: &mut [u8], len: usize) -> &mut [u8] {
-    let start = bytes.len().saturating_sub(len);
-    bytes.split_at_mut(start).1
+/// The bytes of an input, none for an image, which is elsewhere.
+fn in_arena(tensor: &Tensor) -> Range<usize> {
+    if tensor.source == 0 { 0..0 } else { at(tensor.place, tensor.shape.len()) }
 }

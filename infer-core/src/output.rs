@@ -14,6 +14,7 @@ pub struct Output<'n> {
 }
 
 /// A class and how much speaks for it.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Ranked {

@@ -189,15 +189,15 @@ fn what_is_no_model_is_refused_by_every_command_without_memory_for_what_it_claim
     let path = home.path();
     let model = fs::read(path.join("model.bin")).unwrap();
     let header = infer_core::Header { arena_len: u32::MAX, ..infer_core::Header::parse(&model).unwrap() };
-    let payload = &model[32..];
+    let payload = &model[48..];
     fs::write(path.join("arena.bin"), [&header.with_checksum_of(payload).to_bytes()[..], payload].concat()).unwrap();
     fs::write(path.join("empty.bin"), "").unwrap();
     let mut damaged = model.clone();
     damaged[5000] ^= 1;
     fs::write(path.join("damaged.bin"), damaged).unwrap();
     let cases = [
-        ("arena.bin", "arena.bin: model header states 4294967295 bytes of arena where the layers ask for 2185"),
-        ("empty.bin", "empty.bin: model truncated: 32 bytes expected, 0 given; copy the whole file"),
+        ("arena.bin", "arena.bin: model header states 4294967295 bytes of arena where the layers ask for 2145"),
+        ("empty.bin", "empty.bin: model truncated: 48 bytes expected, 0 given; copy the whole file"),
         ("damaged.bin", "damaged.bin: model damaged: CRC-32 is "),
         ("/dev/zero", "/dev/zero: larger than 256 MB, which no model is"),
     ];

@@ -10,9 +10,9 @@ use assert_cmd::Command;
 use infer_core::Shape;
 use infer_core::format::{Blob, Codes, Input, Metadata, Padding, Requantize};
 use infer_core::header::Header;
-use infer_core::operators::{Conv2d, Layer, Logits, MaxPool2d};
+use infer_core::operators::{Conv2d, Layer, Logits, MaxPool2d, StageRecord};
 use infer_core::packing::packed_len;
-use infer_core::plan::Plan;
+use infer_core::plan::{Places, Plan, chain, place};
 use serde_json::{Value, json};
 
 use super::{assert_fails, read_json, short_run, succeed, text, trainer};
@@ -47,16 +47,15 @@ fn assert_refused(directory: &Path, arguments: &[&str], expected: &str) {
 fn model(metadata: &Metadata<'_>, shape: Shape, convolutions: &[Option<(u8, u16)>], classes: u16) -> Vec<u8> {
     let scale = 1.0 / 255.0;
     let codes = Codes { scale, zero_point: 0 };
-    let mut payload = postcard::to_allocvec(metadata).unwrap();
-    payload = postcard::to_extend(&Input { shape, codes }, payload).unwrap();
-    payload = postcard::to_extend(&(convolutions.len() as u32 + 1), payload).unwrap();
+    let input = Input { shape, codes };
+    let mut layers: Vec<Vec<u8>> = Vec::new();
     let Shape { mut height, mut width, mut channels } = shape;
     let packed = |rows: usize, columns: usize| {
         vec![0; packed_len(u32::try_from(rows).unwrap(), u32::try_from(columns).unwrap()).unwrap() as usize]
     };
     for convolution in convolutions {
         let &Some((kernel, outputs)) = convolution else {
-            payload = postcard::to_extend(&Layer::MaxPool2d(MaxPool2d), payload).unwrap();
+            layers.push(postcard::to_allocvec(&Layer::MaxPool2d(MaxPool2d)).unwrap());
             (height, width) = (height / 2, width / 2);
             continue;
         };
@@ -66,10 +65,11 @@ fn model(metadata: &Metadata<'_>, shape: Shape, convolutions: &[Option<(u8, u16)
             output_channels: outputs,
             kernel,
             padding: Padding::Same,
+            pool: false,
             requantize: Requantize { codes, shift: 0, relu: true, channels: Blob { padding: &[], data: &table } },
             weights: Blob { padding: &[], data: &weights },
         });
-        payload = postcard::to_extend(&conv, payload).unwrap();
+        layers.push(postcard::to_allocvec(&conv).unwrap());
         channels = outputs;
     }
     let inputs = usize::from(height) * usize::from(width) * usize::from(channels);
@@ -80,16 +80,19 @@ fn model(metadata: &Metadata<'_>, shape: Shape, convolutions: &[Option<(u8, u16)
         biases: Blob { padding: &[], data: &biases },
         weights: Blob { padding: &[], data: &weights },
     });
-    payload = postcard::to_extend(&logits, payload).unwrap();
-    let plan = Plan::from_payload(&payload).unwrap();
-    let header = Header {
-        payload_len: payload.len() as u32,
-        arena_len: plan.arena_len() as u32,
-        input_len: plan.input.shape.len() as u32,
-        classes: plan.classes.into(),
-        crc32: 0,
-    };
-    [&header.with_checksum_of(&payload).to_bytes()[..], &payload].concat()
+    layers.push(postcard::to_allocvec(&logits).unwrap());
+    let mut stages: Vec<StageRecord<'_>> =
+        chain(layers.iter().map(|layer| postcard::from_bytes(layer).unwrap())).collect();
+    let image_place = place(&input, &mut stages, Places::Apart);
+    let mut payload = postcard::to_allocvec(metadata).unwrap();
+    payload = postcard::to_extend(&input, payload).unwrap();
+    payload = postcard::to_extend(&image_place, payload).unwrap();
+    payload = postcard::to_extend(&(stages.len() as u32), payload).unwrap();
+    for stage in &stages {
+        payload = postcard::to_extend(stage, payload).unwrap();
+    }
+    let header = Header::of(&payload, &Plan::from_payload(&payload).unwrap());
+    [&header.to_bytes()[..], &payload].concat()
 }
 
 fn metadata<'a>(class_lines: &'a str, dataset: &'a str) -> Metadata<'a> {

@@ -9,8 +9,10 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use infer_core::Shape;
 use infer_core::header::HEADER_LEN;
+use infer_core::plan::Places;
 use thimble_tests::idx_files::{images_of, labels};
 use thimble_tests::jpeg::{Color, Drawing, Layout};
+use thimble_tests::random_graph::{Node, RandomGraph};
 use thimble_tests::random_model::{Kind, RandomModel};
 use thimble_tests::tiny;
 use trainer::network::Template;
@@ -22,8 +24,8 @@ fn main() -> io::Result<()> {
         fs::create_dir_all(&directory)?;
         fs::write(directory.join(name), bytes)
     };
-    for (name, model) in models() {
-        let file = model.file();
+    let chains = models().map(|(name, model)| (name, model.file()));
+    for (name, file) in chains.into_iter().chain([("residual", residual().file(Places::Overlapping))]) {
         write("model", name, &file)?;
         write("payload", name, &file[HEADER_LEN..])?;
         write("header", name, &file[..HEADER_LEN])?;
@@ -64,6 +66,13 @@ fn main() -> io::Result<()> {
 }
 
 /// One network of each kind of layer, and of the shapes that loops have tails for.
+/// Two branches, a sum in place, and rows that run over those of their input.
+fn residual() -> RandomGraph {
+    let conv = |from, kernel| Node::Conv { from, channels: 3, kernel, same: true, pool: false };
+    let nodes = vec![conv(0, 3), conv(0, 3), Node::Add { from: 0, also: 0 }, conv(1, 2), Node::MaxPool { from: 0 }];
+    RandomGraph { input: Shape { height: 9, width: 5, channels: 1 }, zero_point: 7, nodes, classes: 3, seed: 9 }
+}
+
 fn models() -> [(&'static str, RandomModel); 7] {
     let model = |side: u16, channels: u16, zero_point: u8, layers: &[Kind], classes: u16| RandomModel {
         input: Shape { height: side, width: side, channels },

@@ -11,8 +11,8 @@ fn main() -> std::io::Result<()> {
     fs::write(fixtures.join("tiny.bin"), tiny::model().file())?;
     let small = fixtures.join("small");
     fs::create_dir_all(&small)?;
-    for (name, model) in miri_models::models() {
-        fs::write(small.join(format!("{name}.bin")), miri_models::fixture(&model))?;
+    for (name, fixture) in miri_models::fixtures() {
+        fs::write(small.join(format!("{name}.bin")), fixture)?;
     }
     Ok(())
 }

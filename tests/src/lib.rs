@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`oracle`] | the second, slow, obvious implementation of the arithmetic |
 //! | [`random_model`] | networks of random shapes and weights, as files |
+//! | [`random_graph`] | the same with branches |
 //! | [`bit_flips`] | a model file with one bit flipped, for every bit, and what becomes of it |
 //! | [`signed`] | model files with a signature behind them |
 //! | [`miri_models`] | model files small enough for an interpreter |
@@ -25,6 +26,7 @@ pub mod jpeg;
 pub mod miri_models;
 pub mod oracle;
 pub mod pictures;
+pub mod random_graph;
 pub mod random_model;
 pub mod run_directory;
 pub mod shapes;

@@ -1,17 +1,34 @@
-//! Models small enough for an interpreter: five of at most 400 bytes that reach every kernel, its tails and its blocks, and what the oracle
+//! Models small enough for an interpreter: six of at most 500 bytes that reach every kernel, its tails and its blocks, and what the oracle
 //! says of two images each. `infer-core/tests/small_models.rs` runs them, under Miri too.
 
 use infer_core::Shape;
+use infer_core::plan::Places;
 
 use crate::oracle::Oracle;
+use crate::random_graph::{Node, RandomGraph};
 use crate::random_model::{Kind, RandomModel};
 
 /// Images of each model.
 const IMAGES: u64 = 2;
 
-/// Names, and models.
+/// Names, and fixtures: a model file; what comes after it only the test reads, image after image with its logits, 4 bytes
+/// each.
 #[must_use]
-pub fn models() -> [(&'static str, RandomModel); 5] {
+pub fn fixtures() -> Vec<(&'static str, Vec<u8>)> {
+    let chains = chains().map(|(name, model)| (name, fixture(&model.file(), |index| model.picture(index))));
+    let graph = residual();
+    let residual = fixture(&graph.file(Places::Overlapping), |index| graph.image(index));
+    chains.into_iter().chain([("residual", residual)]).collect()
+}
+
+/// A convolution whose rows run over those of its input, and a sum in place.
+fn residual() -> RandomGraph {
+    let conv = |from, kernel| Node::Conv { from, channels: 2, kernel, same: true, pool: false };
+    let nodes = vec![conv(0, 1), conv(0, 1), Node::Add { from: 0, also: 0 }, conv(0, 2)];
+    RandomGraph { input: Shape { height: 6, width: 2, channels: 1 }, zero_point: 0, nodes, classes: 2, seed: 6 }
+}
+
+fn chains() -> [(&'static str, RandomModel); 5] {
     let model = |[height, width, channels]: [u16; 3], zero_point, layers, classes, seed| RandomModel {
         input: Shape { height, width, channels },
         zero_point,
@@ -28,15 +45,12 @@ pub fn models() -> [(&'static str, RandomModel); 5] {
     ]
 }
 
-/// A fixture: the model file; what is behind it nobody reads but the test, image after image with its logits, 4 bytes each.
-#[must_use]
-pub fn fixture(model: &RandomModel) -> Vec<u8> {
-    let file = model.file();
-    let oracle = Oracle::new(&file);
-    let mut fixture = file.clone();
+fn fixture(file: &[u8], image: impl Fn(u64) -> Vec<u8>) -> Vec<u8> {
+    let oracle = Oracle::new(file);
+    let mut fixture = file.to_vec();
     for index in 0..IMAGES {
         // The second of three is sparse, the third has no zeros.
-        let image = model.picture(index + 1);
+        let image = image(index + 1);
         let answer = oracle.run(&image);
         fixture.extend(&image);
         fixture.extend(answer.logits.iter().flat_map(|&logit| i32::try_from(logit).unwrap_or(0).to_le_bytes()));

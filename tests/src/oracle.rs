@@ -1,10 +1,10 @@
-//! The arithmetic contract once more: in `i64`, layer by layer, nothing fused, no line shared with infer-core's kernels.
+//! The arithmetic contract once more: in `i64`, layer by layer, nothing fused, every value kept, no line shared with infer-core's kernels.
 //!
 //! It trusts the file: hostile ones are infer-core's business. Where numbers of a file make an accumulator leave 32 bits, it says
 //! so instead of wrapping.
 
 use infer_core::format::{Blob, Input, Metadata, Padding, Requantize};
-use infer_core::operators::Layer;
+use infer_core::operators::{Layer, StageRecord};
 use serde::Deserialize;
 
 /// What a network computes for one picture.
@@ -22,13 +22,21 @@ pub struct Answer {
 pub struct Oracle {
     shape: [usize; 3],
     input_zero_point: i64,
-    layers: Vec<Step>,
+    stages: Vec<Stage>,
+}
+
+/// A stage as the file has it, without places: every value is kept.
+struct Stage {
+    /// What it reads: 0 is the image, `n` what stage `n - 1` puts out.
+    sources: Vec<usize>,
+    step: Step,
 }
 
 enum Step {
-    Conv { kernel: usize, pad: Option<usize>, rows: Vec<Vec<i64>>, rescale: Rescale },
+    Conv { kernel: usize, pad: Option<usize>, rows: Vec<Vec<i64>>, rescale: Rescale, pool: bool },
     MaxPool,
     Dense { rows: Vec<Vec<i64>>, rescale: Rescale },
+    Add { multipliers: [i64; 2], shift: u32, zero_point: i64 },
     Logits { rows: Vec<Vec<i64>>, biases: Vec<i64> },
 }
 
@@ -37,6 +45,13 @@ struct Rescale {
     shift: u32,
     /// Bias and multiplier of each channel.
     channels: Vec<(i64, i64)>,
+}
+
+/// Codes `[height, width, channels]`.
+struct Value {
+    shape: [usize; 3],
+    zero_point: i64,
+    codes: Vec<i64>,
 }
 
 /// The logits of one picture.
@@ -52,45 +67,55 @@ impl Oracle {
     /// Where it is none.
     #[must_use]
     pub fn new(model: &[u8]) -> Self {
+        let header = usize::from(u16::from_le_bytes(model[10..12].try_into().unwrap()));
         let length = u32::from_le_bytes(model[12..16].try_into().unwrap()) as usize;
-        let mut rest = &model[32..32 + length];
+        let mut rest = &model[header..header + length];
         let _: Metadata = take(&mut rest);
         let input: Input = take(&mut rest);
+        let _image_place: u32 = take(&mut rest);
         let count: u32 = take(&mut rest);
         let shape = [input.shape.height, input.shape.width, input.shape.channels].map(usize::from);
-        let [mut height, mut width, mut channels] = shape;
-        let mut layers = Vec::new();
+        let mut shapes = vec![shape];
+        let mut stages = Vec::new();
         for _ in 0..count {
-            layers.push(match take::<Layer>(&mut rest) {
+            let StageRecord { ports, layer } = take(&mut rest);
+            let read = [Some(ports.input), ports.second];
+            let sources: Vec<usize> = read.iter().flatten().map(|read| usize::from(read.source)).collect();
+            let [height, width, channels] = shapes[sources[0]];
+            let (step, shape) = match layer {
                 Layer::Conv2d(conv) => {
                     let kernel = usize::from(conv.kernel);
                     let rows = unpack(conv.weights, conv.output_channels.into(), kernel * kernel * channels);
-                    channels = conv.output_channels.into();
                     let pad = (conv.padding == Padding::Same).then_some((kernel - 1) / 2);
-                    if pad.is_none() {
-                        (height, width) = (height - kernel + 1, width - kernel + 1);
-                    }
-                    Step::Conv { kernel, pad, rows, rescale: Rescale::read(conv.requantize) }
+                    let lost = if pad.is_some() { 0 } else { kernel - 1 };
+                    let by = if conv.pool { 2 } else { 1 };
+                    let shape = [(height - lost) / by, (width - lost) / by, conv.output_channels.into()];
+                    let rescale = Rescale::read(conv.requantize);
+                    (Step::Conv { kernel, pad, rows, rescale, pool: conv.pool }, shape)
                 }
-                Layer::MaxPool2d(_) => {
-                    (height, width) = (height / 2, width / 2);
-                    Step::MaxPool
-                }
+                Layer::MaxPool2d(_) => (Step::MaxPool, [height / 2, width / 2, channels]),
                 Layer::Dense(dense) => {
                     let rows = unpack(dense.weights, dense.outputs.into(), height * width * channels);
-                    (height, width, channels) = (1, 1, dense.outputs.into());
-                    Step::Dense { rows, rescale: Rescale::read(dense.requantize) }
+                    let rescale = Rescale::read(dense.requantize);
+                    (Step::Dense { rows, rescale }, [1, 1, dense.outputs.into()])
+                }
+                Layer::Add(add) => {
+                    let (multipliers, shift) = (add.multipliers.map(i64::from), add.shift.into());
+                    let zero_point = add.codes.zero_point.into();
+                    (Step::Add { multipliers, shift, zero_point }, [height, width, channels])
                 }
                 Layer::Logits(last) => {
                     let rows = unpack(last.weights, last.classes.into(), height * width * channels);
                     let words = last.biases.data.chunks(4);
                     let biases = words.map(|word| i32::from_le_bytes(word.try_into().unwrap()).into()).collect();
-                    Step::Logits { rows, biases }
+                    (Step::Logits { rows, biases }, [1, 1, last.classes.into()])
                 }
-            });
+            };
+            shapes.push(shape);
+            stages.push(Stage { sources, step });
         }
         assert!(rest.is_empty(), "{} bytes behind the last layer", rest.len());
-        Self { shape, input_zero_point: input.codes.zero_point.into(), layers }
+        Self { shape, input_zero_point: input.codes.zero_point.into(), stages }
     }
 
     /// Computes every layer.
@@ -99,71 +124,110 @@ impl Oracle {
     /// Where `pixels` has not the length of the input.
     #[must_use]
     pub fn run(&self, pixels: &[u8]) -> Answer {
-        let [mut height, mut width, mut channels] = self.shape;
-        assert_eq!(pixels.len(), height * width * channels);
-        let mut zero_point = self.input_zero_point;
-        let mut codes: Vec<i64> = pixels.iter().map(|&pixel| i64::from(pixel)).collect();
+        assert_eq!(pixels.len(), self.shape.iter().product::<usize>());
+        let codes = pixels.iter().map(|&pixel| i64::from(pixel)).collect();
+        let mut values = vec![Value { shape: self.shape, zero_point: self.input_zero_point, codes }];
         let mut answer = Answer { layers: Vec::new(), logits: Vec::new(), overflows: false };
-        for layer in &self.layers {
-            match layer {
-                Step::Conv { kernel, pad, rows, rescale } => {
-                    let code = |y: i64, x: i64, c: usize| {
-                        let inside = (0..height as i64).contains(&y) && (0..width as i64).contains(&x);
-                        if inside { codes[(y as usize * width + x as usize) * channels + c] } else { zero_point }
-                    };
-                    let before = pad.unwrap_or(0) as i64;
-                    let (rows_out, columns_out) =
-                        if pad.is_some() { (height, width) } else { (height - kernel + 1, width - kernel + 1) };
-                    let mut output = Vec::new();
-                    for y in 0..rows_out as i64 {
-                        for x in 0..columns_out as i64 {
-                            for (channel, row) in rows.iter().enumerate() {
-                                let mut sum = 0;
-                                for (tap, weight) in row.iter().enumerate() {
-                                    let (dy, dx, c) =
-                                        (tap / channels / kernel, tap / channels % kernel, tap % channels);
-                                    sum += weight * code(y + dy as i64 - before, x + dx as i64 - before, c);
-                                }
-                                answer.overflows |= rescale.overflows(channel, sum);
-                                output.push(rescale.code(channel, sum));
-                            }
-                        }
+        for Stage { sources, step } in &self.stages {
+            let input = &values[sources[0]];
+            let [height, width, channels] = input.shape;
+            let value = match step {
+                Step::Conv { kernel, pad, rows, rescale, pool } => {
+                    let map = input.convolved(*kernel, *pad, rows, rescale, &mut answer.overflows);
+                    if *pool {
+                        answer.layers.push(map.bytes());
+                        map.pooled()
+                    } else {
+                        map
                     }
-                    codes = output;
-                    (height, width, channels) = (rows_out, columns_out, rows.len());
-                    zero_point = rescale.zero_point;
                 }
-                Step::MaxPool => {
-                    let mut output = Vec::new();
-                    for y in 0..height / 2 {
-                        for x in 0..width / 2 {
-                            for c in 0..channels {
-                                let at = |dy, dx| codes[((2 * y + dy) * width + 2 * x + dx) * channels + c];
-                                output.push(at(0, 0).max(at(0, 1)).max(at(1, 0)).max(at(1, 1)));
-                            }
-                        }
-                    }
-                    codes = output;
-                    (height, width) = (height / 2, width / 2);
-                }
+                Step::MaxPool => input.pooled(),
                 Step::Dense { rows, rescale } => {
-                    let sums = rows.iter().map(|row| row.iter().zip(&codes).map(|(weight, code)| weight * code).sum());
-                    let sums: Vec<i64> = sums.collect();
+                    let sums = input.sums(rows);
                     answer.overflows |= sums.iter().enumerate().any(|(channel, &sum)| rescale.overflows(channel, sum));
-                    codes = sums.iter().enumerate().map(|(channel, &sum)| rescale.code(channel, sum)).collect();
-                    (height, width, channels) = (1, 1, rows.len());
-                    zero_point = rescale.zero_point;
+                    let codes = sums.iter().enumerate().map(|(channel, &sum)| rescale.code(channel, sum)).collect();
+                    Value { shape: [1, 1, rows.len()], zero_point: rescale.zero_point, codes }
+                }
+                Step::Add { multipliers, shift, zero_point } => {
+                    let inputs = [input, &values[sources[1]]];
+                    let codes = (0..height * width * channels).map(|at| {
+                        let products = inputs.iter().zip(multipliers).map(|(value, &multiplier)| {
+                            i128::from(value.codes[at] - value.zero_point) * i128::from(multiplier)
+                        });
+                        // A half is rounded up: floor(x / 2^k + 1/2).
+                        let doubled = 2 * products.sum::<i128>() + (1 << shift);
+                        let rounded = doubled.div_euclid(2 << shift);
+                        (rounded + i128::from(*zero_point)).clamp(0, 255) as i64
+                    });
+                    Value { shape: input.shape, zero_point: *zero_point, codes: codes.collect() }
                 }
                 Step::Logits { rows, biases } => {
-                    let sums = rows.iter().map(|row| row.iter().zip(&codes).map(|(weight, code)| weight * code).sum());
-                    answer.logits = sums.zip(biases).map(|(sum, bias): (i64, _)| sum + bias).collect();
+                    answer.logits = input.sums(rows).iter().zip(biases).map(|(sum, bias)| sum + bias).collect();
                     answer.overflows |= answer.logits.iter().any(|&logit| i32::try_from(logit).is_err());
                     continue;
                 }
-            }
-            answer.layers.push(codes.iter().map(|&code| u8::try_from(code).unwrap()).collect());
+            };
+            answer.layers.push(value.bytes());
+            values.push(value);
         }
         answer
+    }
+}
+
+impl Value {
+    fn bytes(&self) -> Vec<u8> {
+        self.codes.iter().map(|&code| u8::try_from(code).unwrap()).collect()
+    }
+
+    fn sums(&self, rows: &[Vec<i64>]) -> Vec<i64> {
+        rows.iter().map(|row| row.iter().zip(&self.codes).map(|(weight, code)| weight * code).sum()).collect()
+    }
+
+    fn convolved(
+        &self,
+        kernel: usize,
+        pad: Option<usize>,
+        rows: &[Vec<i64>],
+        rescale: &Rescale,
+        overflows: &mut bool,
+    ) -> Self {
+        let [height, width, channels] = self.shape;
+        let code = |y: i64, x: i64, c: usize| {
+            let inside = (0..height as i64).contains(&y) && (0..width as i64).contains(&x);
+            if inside { self.codes[(y as usize * width + x as usize) * channels + c] } else { self.zero_point }
+        };
+        let before = pad.unwrap_or(0) as i64;
+        let lost = if pad.is_some() { 0 } else { kernel - 1 };
+        let shape = [height - lost, width - lost, rows.len()];
+        let mut codes = Vec::new();
+        for y in 0..shape[0] as i64 {
+            for x in 0..shape[1] as i64 {
+                for (channel, row) in rows.iter().enumerate() {
+                    let mut sum = 0;
+                    for (tap, weight) in row.iter().enumerate() {
+                        let (dy, dx, c) = (tap / channels / kernel, tap / channels % kernel, tap % channels);
+                        sum += weight * code(y + dy as i64 - before, x + dx as i64 - before, c);
+                    }
+                    *overflows |= rescale.overflows(channel, sum);
+                    codes.push(rescale.code(channel, sum));
+                }
+            }
+        }
+        Self { shape, zero_point: rescale.zero_point, codes }
+    }
+
+    fn pooled(&self) -> Self {
+        let [height, width, channels] = self.shape;
+        let mut codes = Vec::new();
+        for y in 0..height / 2 {
+            for x in 0..width / 2 {
+                for c in 0..channels {
+                    let at = |dy, dx| self.codes[((2 * y + dy) * width + 2 * x + dx) * channels + c];
+                    codes.push(at(0, 0).max(at(0, 1)).max(at(1, 0)).max(at(1, 1)));
+                }
+            }
+        }
+        Self { shape: [height / 2, width / 2, channels], zero_point: self.zero_point, codes }
     }
 }
 

@@ -77,6 +77,7 @@ impl RandomModel {
                         output_channels: channels,
                         kernel,
                         padding,
+                        pool: false,
                         relu,
                         rescale,
                         weights,
@@ -86,7 +87,14 @@ impl RandomModel {
                 }
                 Kind::MaxPool if shape.height < 2 || shape.width < 2 => {}
                 Kind::MaxPool => {
-                    layers.push(QuantizedLayer::MaxPool2d);
+                    // As the trainer has it: a pool runs with the convolution before it.
+                    match layers.pop() {
+                        Some(conv @ QuantizedLayer::Conv2d { pool: false, .. }) => layers.push(conv.with_pool()),
+                        before => {
+                            layers.extend(before);
+                            layers.push(QuantizedLayer::MaxPool2d);
+                        }
+                    }
                     shape = Shape { height: shape.height / 2, width: shape.width / 2, ..shape };
                 }
                 Kind::Dense(outputs) => {
@@ -129,7 +137,7 @@ pub fn metadata(class_lines: &str) -> Metadata<'_> {
 }
 
 /// Requantization and packed weights of a layer whose accumulators no input overflows, shifted or not.
-fn rows(random: &mut ChaCha8Rng, outputs: u16, inputs: usize) -> (QuantizedRescale, bool, Vec<u8>) {
+pub(crate) fn rows(random: &mut ChaCha8Rng, outputs: u16, inputs: usize) -> (QuantizedRescale, bool, Vec<u8>) {
     let mut weights: Vec<i8> = (0..usize::from(outputs) * inputs).map(|_| random.random_range(-127..=127)).collect();
     if random.random_bool(0.1) {
         weights.iter_mut().for_each(|weight| *weight = if *weight < 0 { -128 } else { 127 });

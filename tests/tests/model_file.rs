@@ -1,10 +1,10 @@
 //! The file: what is written is read, and what is broken is refused by name or runs, but never panics.
 
-use infer_core::format::{Blob, Codes, Input, Metadata, Padding, Requantize};
+use infer_core::format::{Blob, Codes, Input, Metadata, Padding, Ports, Requantize, Tensor};
 use infer_core::header::{FORMAT_VERSION, HEADER_LEN};
-use infer_core::operators::{Conv2d, Dense, Layer, Logits, MaxPool2d};
-use infer_core::plan::Plan;
-use infer_core::{Crc32, Error, Header, Network, Shape, arena_len, classes_len, input_len};
+use infer_core::operators::{Add, Conv2d, Dense, Layer, Logits, MaxPool2d, StageRecord};
+use infer_core::plan::{Places, Plan, chain, place};
+use infer_core::{Crc32, Error, Header, HeaderField, Network, Shape, arena_len, classes_len, input_len};
 use proptest::prelude::*;
 use thimble_tests::bit_flips::repair;
 use thimble_tests::random_model::{Kind, RandomModel, metadata, random_models};
@@ -30,9 +30,9 @@ fn load_and_run(model: &[u8]) -> Result<(), Error> {
 fn the_fixture_is_what_its_command_makes() {
     let fixture = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../infer-core/tests/fixtures/tiny.bin")).unwrap();
     assert!(fixture == tiny::model().file(), "run: cargo run --release -p thimble-tests --example tiny_model");
-    for (name, model) in miri_models::models() {
+    for (name, fixture) in miri_models::fixtures() {
         let path = format!("{}/../infer-core/tests/fixtures/small/{name}.bin", env!("CARGO_MANIFEST_DIR"));
-        assert!(std::fs::read(path).unwrap() == miri_models::fixture(&model), "{name}: run the same");
+        assert!(std::fs::read(path).unwrap() == fixture, "{name}: run the same");
     }
 }
 
@@ -86,7 +86,7 @@ proptest! {
         // Names and an input that can be, and behind them what claims to be layers.
         let parts = Parts::new();
         let file = parts.file(&parts.layers());
-        let beginning_len = file.len() - HEADER_LEN - layers_len(&parts);
+        let beginning_len = file.len() - HEADER_LEN - parts.stage_lens().iter().sum::<usize>();
         let mut payload = file[HEADER_LEN..][..beginning_len - 1].to_vec();
         payload.push(count);
         payload.append(&mut layers);
@@ -96,15 +96,41 @@ proptest! {
 }
 
 #[test]
-fn each_claim_of_the_header_is_held_against_the_layers() {
+fn each_claim_of_the_header_is_compared_with_the_stages() {
     let file = tiny::model().file();
-    for offset in [16, 20, 24u8] {
+    let fields = [
+        (16, HeaderField::ArenaLen),
+        (20, HeaderField::InputLen),
+        (24, HeaderField::Classes),
+        (28, HeaderField::ArenaWithImageLen),
+    ];
+    for (offset, field) in fields {
         let mut file = file.clone();
-        let claim = &mut file[usize::from(offset)..][..4];
+        let claim = &mut file[offset..][..4];
         let actual = u32::from_le_bytes(claim.try_into().unwrap());
         claim.copy_from_slice(&(actual + 1).to_le_bytes());
         repair(&mut file);
-        assert_eq!(load_and_run(&file), Err(Error::HeaderClaim { offset, stated: actual + 1, actual }));
+        assert_eq!(load_and_run(&file), Err(Error::HeaderClaim { field, stated: actual + 1, actual }));
+    }
+}
+
+#[test]
+fn what_is_reserved_in_the_header_has_one_value_each() {
+    let file = tiny::model().file();
+    let header = Header::parse(&file).unwrap();
+    assert_eq!((header.layout, header.preprocessing), (0, 0));
+    assert_eq!([header.temperature, header.threshold].map(f32::to_bits), [1.0, 0.0].map(f32::to_bits));
+    let refused = [
+        (HeaderField::Layout, Header { layout: 1, ..header }),
+        (HeaderField::Preprocessing, Header { preprocessing: 0x100, ..header }),
+        (HeaderField::Temperature, Header { temperature: 0.5, ..header }),
+        (HeaderField::Temperature, Header { temperature: f32::NAN, ..header }),
+        (HeaderField::Threshold, Header { threshold: -0.0, ..header }),
+    ];
+    for (field, header) in refused {
+        let payload = &file[HEADER_LEN..];
+        let file = [&header.with_checksum_of(payload).to_bytes()[..], payload].concat();
+        assert_eq!(load_and_run(&file), Err(Error::HeaderSetting { field }));
     }
 }
 
@@ -126,7 +152,7 @@ fn padding_is_shorter_than_a_word_and_carries_nothing() {
 
 #[test]
 fn newer_and_older_versions_are_refused_by_name() {
-    for version in [0, FORMAT_VERSION + 1, u16::MAX] {
+    for version in [0, 1, FORMAT_VERSION + 1, u16::MAX] {
         let mut file = tiny::model().file();
         file[8..10].copy_from_slice(&version.to_le_bytes());
         repair(&mut file);
@@ -209,6 +235,7 @@ impl Parts {
                 output_channels: 2,
                 kernel: 3,
                 padding: Padding::Valid,
+                pool: false,
                 requantize: requantize(2),
                 weights: Blob::unpadded(&ZEROS[..20]),
             },
@@ -229,31 +256,37 @@ impl Parts {
 
     /// Written without asking infer-core first.
     fn file(&self, layers: &[Layer<'_>]) -> Vec<u8> {
+        let (image_place, stages) = self.stages(layers, Places::Apart);
+        self.file_of(image_place, &stages)
+    }
+
+    fn stages<'m>(&self, layers: &[Layer<'m>], places: Places) -> (u32, Vec<StageRecord<'m>>) {
+        let mut stages: Vec<_> = chain(layers.iter().copied()).collect();
+        (place(&self.input, &mut stages, places), stages)
+    }
+
+    fn file_of(&self, image_place: u32, stages: &[StageRecord<'_>]) -> Vec<u8> {
         let mut payload = postcard::to_allocvec(&metadata(self.classes)).unwrap();
         payload = postcard::to_extend(&self.input, payload).unwrap();
-        payload = postcard::to_extend(&(layers.len() as u32), payload).unwrap();
-        for layer in layers {
-            payload = postcard::to_extend(layer, payload).unwrap();
+        payload = postcard::to_extend(&image_place, payload).unwrap();
+        payload = postcard::to_extend(&(stages.len() as u32), payload).unwrap();
+        for stage in stages {
+            payload = postcard::to_extend(stage, payload).unwrap();
         }
         with_payload(&payload)
     }
-}
 
-/// Bytes of the layers in the payload.
-fn layers_len(parts: &Parts) -> usize {
-    parts.layers().iter().map(|layer| postcard::to_allocvec(layer).unwrap().len()).sum()
+    /// The bytes of each stage in the payload.
+    fn stage_lens(&self) -> Vec<usize> {
+        let (_, stages) = self.stages(&self.layers(), Places::Apart);
+        stages.iter().map(|stage| postcard::to_allocvec(stage).unwrap().len()).collect()
+    }
 }
 
 /// Behind a header that is true of it, as far as there is a truth.
 fn with_payload(payload: &[u8]) -> Vec<u8> {
-    let plan = Plan::from_payload(payload).ok();
-    let claims = Header {
-        payload_len: payload.len() as u32,
-        arena_len: plan.as_ref().map_or(0, |plan| plan.arena_len() as u32),
-        input_len: plan.as_ref().map_or(0, |plan| plan.input.shape.len() as u32),
-        classes: plan.as_ref().map_or(0, |plan| plan.classes.into()),
-        crc32: 0,
-    };
+    let claims = Header { payload_len: payload.len() as u32, ..Header::NEUTRAL };
+    let claims = Plan::from_payload(payload).map_or(claims, |plan| Header::of(payload, &plan));
     [&claims.with_checksum_of(payload).to_bytes()[..], payload].concat()
 }
 
@@ -326,8 +359,8 @@ fn layers_out_of_place_are_refused() {
     let parts = Parts::new();
     let refuse = |layers: &[Layer<'_>]| load_and_run(&parts.file(layers)).unwrap_err();
     let [conv, dense, logits] = parts.layers().try_into().unwrap();
-    assert_eq!(refuse(&[]), Error::LayerCount { found: 0 });
-    assert_eq!(refuse(&[Layer::MaxPool2d(MaxPool2d); 25]), Error::LayerCount { found: 25 });
+    assert_eq!(refuse(&[]), Error::StageCount { found: 0 });
+    assert_eq!(refuse(&[Layer::MaxPool2d(MaxPool2d); 129]), Error::StageCount { found: 129 });
     assert_eq!(refuse(&[conv, dense]), Error::LogitsLayer { layer: 1 });
     assert_eq!(refuse(&[conv, dense, logits, logits]), Error::LogitsLayer { layer: 3 });
     assert_eq!(
@@ -344,13 +377,227 @@ fn layers_out_of_place_are_refused() {
     let deep = |count| -> Vec<Layer<'_>> {
         [Layer::Conv2d(parts.conv), dense]
             .into_iter()
-            .chain([Layer::Dense(quarter); 22])
+            .chain([Layer::Dense(quarter); 126])
             .take(count)
             .chain([logits])
             .collect()
     };
-    assert_eq!(load_and_run(&parts.file(&deep(23))), Ok(()));
-    assert_eq!(refuse(&deep(24)), Error::LayerCount { found: 25 });
+    assert_eq!(load_and_run(&parts.file(&deep(127))), Ok(()));
+    assert_eq!(refuse(&deep(128)), Error::StageCount { found: 129 });
+}
+
+#[test]
+fn inputs_and_places_that_do_not_fit_are_refused() {
+    let parts = Parts::new();
+    let (image_place, honest) = parts.stages(&parts.layers(), Places::Apart);
+    assert_eq!(load_and_run(&parts.file_of(image_place, &honest)), Ok(()));
+    // By what is changed in which stage.
+    type Case = (Error, usize, fn(&mut Ports));
+    let cases: [Case; 24] = [
+        (Error::Input { layer: 0 }, 0, |ports| ports.input.source = 1),
+        (Error::Input { layer: 0 }, 0, |ports| ports.input.zero_point ^= 1),
+        (Error::Input { layer: 0 }, 0, |ports| ports.input.place += 4),
+        (Error::Input { layer: 0 }, 0, |ports| ports.input.shape.height += 1),
+        (Error::Input { layer: 1 }, 1, |ports| ports.input.source = 2),
+        (Error::Input { layer: 1 }, 1, |ports| ports.input.source = 255),
+        (Error::Input { layer: 1 }, 1, |ports| ports.input.shape = Shape { height: 2, width: 1, channels: 4 }),
+        (Error::Input { layer: 1 }, 1, |ports| ports.input.zero_point = 3),
+        (Error::Input { layer: 1 }, 1, |ports| ports.input.place += 1),
+        (Error::InputCount { layer: 0 }, 0, |ports| ports.second = Some(ports.input)),
+        (Error::InputCount { layer: 1 }, 1, |ports| ports.second = Some(Tensor { source: 0, ..ports.input })),
+        (Error::InputCount { layer: 2 }, 2, |ports| ports.second = Some(Tensor { source: 0, ..ports.input })),
+        (Error::Place { layer: 1 }, 1, |ports| ports.output = ports.input.place),
+        (Error::Place { layer: 1 }, 1, |ports| ports.output = ports.input.place + 7),
+        (Error::Place { layer: 1 }, 1, |ports| ports.scratch = ports.input.place / 4 * 4),
+        (Error::Place { layer: 1 }, 1, |ports| ports.scratch = ports.output / 4 * 4),
+        (Error::Place { layer: 1 }, 1, |ports| ports.scratch += 1),
+        (Error::Place { layer: 1 }, 1, |ports| ports.output = u32::MAX),
+        (Error::Place { layer: 1 }, 1, |ports| ports.output = 1 << 31),
+        (Error::Place { layer: 1 }, 1, |ports| ports.scratch = 1 << 31),
+        (Error::Place { layer: 2 }, 2, |ports| ports.output = 1002),
+        (Error::Place { layer: 2 }, 2, |ports| ports.output = ports.scratch),
+        (Error::Place { layer: 2 }, 2, |ports| ports.output = ports.input.place / 4 * 4),
+        (Error::Place { layer: 0 }, 0, |ports| ports.scratch = ports.input.place / 4 * 4),
+    ];
+    for (number, (expected, stage, change)) in cases.into_iter().enumerate() {
+        let mut stages = honest.clone();
+        change(&mut stages[stage].ports);
+        let found = load_and_run(&parts.file_of(image_place, &stages));
+        assert_eq!(found, Err(expected), "case {number}");
+        assert!(!expected.to_string().is_empty());
+    }
+    let mut far = honest;
+    far[0].ports.input.place = u32::MAX;
+    assert_eq!(load_and_run(&parts.file_of(u32::MAX, &far)), Err(Error::Place { layer: 0 }));
+}
+
+#[test]
+fn scratch_that_is_not_needed_has_no_place() {
+    let parts = Parts::new();
+    let pool = Layer::MaxPool2d(MaxPool2d);
+    let logits = Layer::Logits(Logits { weights: Blob::unpadded(&ZEROS[..8]), ..parts.logits });
+    let (image_place, mut stages) = parts.stages(&[pool, logits], Places::Apart);
+    assert_eq!(load_and_run(&parts.file_of(image_place, &stages)), Ok(()));
+    stages[0].ports.scratch = 400;
+    assert_eq!(load_and_run(&parts.file_of(image_place, &stages)), Err(Error::Place { layer: 0 }));
+}
+
+/// Two dense layers of four outputs that both read the image, their sum, and logits.
+fn two_branches(parts: &Parts) -> Vec<StageRecord<'static>> {
+    let dense = Layer::Dense(Dense { weights: Blob::unpadded(&ZEROS[..64]), ..parts.dense });
+    let sum = Layer::Add(Add { codes: CODES, relu: false, multipliers: [1 << 10, 3 << 9], shift: 11 });
+    vec![
+        StageRecord { ports: Ports::of(0), layer: dense },
+        StageRecord { ports: Ports::of(0), layer: dense },
+        StageRecord { ports: Ports::of_two(1, 2), layer: sum },
+        StageRecord { ports: Ports::of(3), layer: Layer::Logits(parts.logits) },
+    ]
+}
+
+#[test]
+fn a_stage_reads_any_earlier_one_whose_output_was_not_overwritten() {
+    let parts = Parts::new();
+    for places in [Places::Apart, Places::Overlapping] {
+        let mut stages = two_branches(&parts);
+        let image_place = place(&parts.input, &mut stages, places);
+        assert_eq!(load_and_run(&parts.file_of(image_place, &stages)), Ok(()));
+
+        // The second layer writes where the first one's output is, or the image.
+        let mut overwritten = stages.clone();
+        overwritten[1].ports.output = stages[0].ports.output;
+        overwritten[2].ports.second.as_mut().unwrap().place = stages[0].ports.output;
+        assert_eq!(load_and_run(&parts.file_of(image_place, &overwritten)), Err(Error::Overwritten { layer: 2 }));
+        let mut overwritten = stages.clone();
+        overwritten[1].ports.scratch = stages[0].ports.output / 4 * 4;
+        overwritten[1].ports.output = 2000;
+        overwritten[2].ports.second.as_mut().unwrap().place = 2000;
+        (overwritten[0].ports.input.place, overwritten[1].ports.input.place) = (3000, 3000);
+        assert_eq!(load_and_run(&parts.file_of(3000, &overwritten)), Err(Error::Overwritten { layer: 2 }));
+        let mut overwritten = stages.clone();
+        let far = 3000;
+        overwritten[0].ports.scratch = far;
+        overwritten[0].ports.input.place = far - 1000;
+        overwritten[1].ports.input.place = far - 1000;
+        assert_eq!(load_and_run(&parts.file_of(far - 1000, &overwritten)), Ok(()));
+        overwritten[0].ports.input.place = far + 5;
+        overwritten[1].ports.input.place = far + 5;
+        assert_eq!(load_and_run(&parts.file_of(far + 5, &overwritten)), Err(Error::Place { layer: 0 }));
+    }
+}
+
+#[test]
+fn an_image_that_is_read_again_may_not_be_overwritten() {
+    let parts = Parts::new();
+    let mut stages = two_branches(&parts);
+    // The sum is of four values: the image is as many for the second layer alone.
+    stages.swap(1, 2);
+    let dense = stages[2].layer;
+    let inner = Layer::Dense(Dense { weights: Blob::unpadded(&ZEROS[..16]), ..parts.dense });
+    let mut stages = vec![
+        stages[0],
+        StageRecord { ports: Ports::of(1), layer: inner },
+        StageRecord { ports: Ports::of(0), layer: dense },
+        StageRecord { ports: Ports::of(3), layer: Layer::Logits(parts.logits) },
+    ];
+    let image_place = place(&parts.input, &mut stages, Places::Apart);
+    assert_eq!(load_and_run(&parts.file_of(image_place, &stages)), Ok(()));
+    stages[1].ports.output = image_place + 15;
+    assert_eq!(load_and_run(&parts.file_of(image_place, &stages)), Err(Error::Overwritten { layer: 2 }));
+}
+
+#[test]
+fn an_addition_takes_two_inputs_of_one_shape_and_numbers_in_range() {
+    let parts = Parts::new();
+    let refuse = |change: fn(&mut Vec<StageRecord<'static>>)| {
+        let mut stages = two_branches(&parts);
+        change(&mut stages);
+        let image_place = place(&parts.input, &mut stages, Places::Apart);
+        load_and_run(&parts.file_of(image_place, &stages)).unwrap_err()
+    };
+    let add = |stage: &mut StageRecord<'static>, change: fn(&mut Add)| match &mut stage.layer {
+        Layer::Add(add) => change(add),
+        other => panic!("{other:?}"),
+    };
+    type Change = fn(&mut Add);
+    let cases: [(Error, Change); 8] = [
+        (Error::Multiplier { layer: 2, channel: 0 }, |add| add.multipliers[0] = 0),
+        (Error::Multiplier { layer: 2, channel: 1 }, |add| add.multipliers[1] = 0),
+        (Error::Multiplier { layer: 2, channel: 1 }, |add| add.multipliers[1] = 1 << 22),
+        (Error::Shift { layer: 2, shift: 0 }, |add| add.shift = 0),
+        (Error::Shift { layer: 2, shift: 24 }, |add| add.shift = 24),
+        (Error::Scale { layer: 2 }, |add| add.codes.scale = -1.0),
+        (Error::ReluZeroPoint { layer: 2, zero_point: 1 }, |add| (add.relu, add.codes.zero_point) = (true, 1)),
+        (Error::Scale { layer: 2 }, |add| add.codes.scale = 0.0),
+    ];
+    for (expected, change) in cases {
+        let mut stages = two_branches(&parts);
+        add(&mut stages[2], change);
+        let image_place = place(&parts.input, &mut stages, Places::Apart);
+        assert_eq!(load_and_run(&parts.file_of(image_place, &stages)), Err(expected));
+    }
+    assert_eq!(refuse(|stages| stages[2].ports = Ports::of(1)), Error::InputCount { layer: 2 });
+    assert_eq!(refuse(|stages| stages[2].ports = Ports::of_two(1, 1)), Error::InputCount { layer: 2 });
+    assert_eq!(refuse(|stages| stages[2].ports = Ports::of_two(1, 0)), Error::InputShapes { layer: 2 });
+    assert_eq!(refuse(|stages| stages[3].ports = Ports::of_two(3, 1)), Error::InputCount { layer: 3 });
+    // Each of the two inputs is compared with what it names.
+    type Break = fn(&mut Tensor);
+    let breaks: [Break; 4] = [
+        |tensor| tensor.source = 3,
+        |tensor| tensor.source = 0,
+        |tensor| tensor.zero_point += 1,
+        |tensor| tensor.place += 1,
+    ];
+    for change in breaks {
+        let mut stages = two_branches(&parts);
+        let image_place = place(&parts.input, &mut stages, Places::Apart);
+        let mut broken = stages.clone();
+        change(broken[2].ports.second.as_mut().unwrap());
+        assert_eq!(load_and_run(&parts.file_of(image_place, &broken)), Err(Error::Input { layer: 2 }));
+        change(&mut stages[2].ports.input);
+        assert_eq!(load_and_run(&parts.file_of(image_place, &stages)), Err(Error::Input { layer: 2 }));
+    }
+}
+
+#[test]
+fn an_output_overlaps_an_input_as_far_as_its_operator_allows() {
+    let parts = Parts::new();
+    // In place of either input, but not of a part of one.
+    let mut stages = two_branches(&parts);
+    let image_place = place(&parts.input, &mut stages, Places::Apart);
+    let [first, second] = [2000, 2008];
+    (stages[0].ports.output, stages[1].ports.output) = (first, second);
+    stages[2].ports.input.place = first;
+    stages[2].ports.second.as_mut().unwrap().place = second;
+    for (output, expected) in [
+        (first, Ok(())),
+        (second, Ok(())),
+        (first + 1, Err(Error::Place { layer: 2 })),
+        (second + 1, Err(Error::Place { layer: 2 })),
+    ] {
+        stages[2].ports.output = output;
+        stages[3].ports.input.place = output;
+        assert_eq!(load_and_run(&parts.file_of(image_place, &stages)), expected, "{output}, {first}, {second}");
+    }
+
+    // A convolution of eight rows reads rows 0 to 5 when it writes rows 0 to 3, so that these have to be before row 0; rows
+    // 4 to 7 of the output need rows 3 to 7 of the input.
+    let input = Input { shape: Shape { height: 8, width: 4, channels: 1 }, codes: CODES };
+    let same = |kernel: u8, weights: usize| {
+        let weights = Blob::unpadded(&ZEROS[..weights]);
+        Layer::Conv2d(Conv2d { kernel, padding: Padding::Same, weights, ..parts.conv })
+    };
+    let logits = Layer::Logits(Logits { weights: Blob::unpadded(&ZEROS[..2 * 64]), ..parts.logits });
+    let parts = Parts { input, ..Parts::new() };
+    let (image_place, mut stages) = parts.stages(&[same(1, 4), same(3, 36), logits], Places::Apart);
+    // Rows of 8 bytes: rows 4 to 7 end at 64, 40 bytes after row 3 begins; rows 0 to 3 end at 32, where row 0 begins.
+    let needed = 40;
+    for (before, expected) in [(needed, Ok(())), (needed - 1, Err(Error::Place { layer: 1 })), (64, Ok(()))] {
+        stages[0].ports.output = 2000;
+        stages[1].ports.input.place = 2000;
+        stages[1].ports.output = 2000 - before;
+        stages[2].ports.input.place = 2000 - before;
+        assert_eq!(load_and_run(&parts.file_of(image_place, &stages)), expected, "{before}");
+    }
 }
 
 #[test]
@@ -358,7 +605,9 @@ fn payloads_that_are_none_are_refused() {
     let parts = Parts::new();
     let file = parts.file(&parts.layers());
     let payload = &file[HEADER_LEN..];
-    let logits_len = postcard::to_allocvec(&parts.layers()[2]).unwrap().len();
+    // The ports of the logits come before what cannot be read.
+    let (_, stages) = parts.stages(&parts.layers(), Places::Apart);
+    let logits_len = parts.stage_lens()[2] - postcard::to_allocvec(&stages[2].ports).unwrap().len();
     assert_eq!(
         load_and_run(&with_payload(&payload[..payload.len() - 1])),
         Err(Error::Payload { left: logits_len - 1 })
@@ -372,10 +621,10 @@ fn payloads_that_are_none_are_refused() {
 #[test]
 fn headers_arenas_and_inputs_that_are_none_are_refused() {
     let file = tiny::model().file();
-    assert_eq!(load_and_run(b"PK\x03\x04, and thirty-two more bytes of a zip file"), Err(Error::NotAModel));
+    assert_eq!(load_and_run(b"PK\x03\x04, and more than forty-eight bytes of a zip file"), Err(Error::NotAModel));
     let mut long_header = file.clone();
-    long_header[10] = 40;
-    assert_eq!(load_and_run(&long_header), Err(Error::HeaderLength { found: 40 }));
+    long_header[10] = 32;
+    assert_eq!(load_and_run(&long_header), Err(Error::HeaderLength { found: 32 }));
     let mut damaged = file.clone();
     *damaged.last_mut().unwrap() ^= 1;
     assert!(matches!(load_and_run(&damaged), Err(Error::Checksum { stored, computed }) if stored != computed));

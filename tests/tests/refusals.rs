@@ -2,7 +2,7 @@
 
 use infer_core::operators::Stage;
 use infer_core::packing::packed_len;
-use infer_core::{Crc32, Error, Header, Network, Shape, arena_len, classes_len, input_len};
+use infer_core::{Crc32, Error, Header, HeaderField, Network, Shape, arena_len, classes_len, input_len};
 use thimble_tests::tiny;
 
 #[test]
@@ -22,14 +22,22 @@ fn every_refusal_says_what_is_wrong_where_and_with_which_numbers() {
             Error::OlderVersion { found: 0, supported: 1 },
             "model format version 0 is older than version 1, which this build reads; export the model again",
         ),
-        (Error::HeaderLength { found: 40 }, "model header states a length of 40 bytes, not 32"),
+        (Error::HeaderLength { found: 40 }, "model header states a length of 40 bytes, not 48"),
         (
             Error::Checksum { stored: 0xAB, computed: 0x1234_5678 },
             "model damaged: CRC-32 is 12345678, the file says 000000ab; copy or export it again",
         ),
         (Error::Payload { left: 12 }, "model payload cannot be decoded, 12 bytes before its end"),
         (Error::PayloadLeftOver { bytes: 3 }, "model payload has 3 bytes after its last layer"),
-        (Error::LayerCount { found: 25 }, "model has 25 layers; 1 to 24 can be run"),
+        (Error::StageCount { found: 129 }, "model has 129 stages; 1 to 128 can be run"),
+        (
+            Error::InputCount { layer: 2 },
+            "layer 2: it reads another number of inputs than its operator takes, or one twice",
+        ),
+        (Error::Input { layer: 2 }, "layer 2: an input is not what the stage that it names puts out"),
+        (Error::InputShapes { layer: 2 }, "layer 2: its two inputs have different shapes"),
+        (Error::Overwritten { layer: 2 }, "layer 2: another layer has overwritten what it reads"),
+        (Error::Place { layer: 2 }, "layer 2: its inputs, output and scratch overlap, or are not where they can be"),
         (Error::Dimensions { layer: 2 }, "layer 2: a dimension is zero or too large"),
         (
             Error::Kernel { layer: 1, kernel: 8 },
@@ -44,22 +52,42 @@ fn every_refusal_says_what_is_wrong_where_and_with_which_numbers() {
             "layer 0: channel table of 8 bytes where its channels ask for 16",
         ),
         (Error::Multiplier { layer: 1, channel: 3 }, "layer 1: the multiplier of channel 3 is not positive"),
-        (Error::Shift { layer: 0, shift: 32 }, "layer 0: left shift 32 is over 31"),
+        (Error::Shift { layer: 0, shift: 32 }, "layer 0: a shift of 32 is out of range"),
         (Error::Scale { layer: 2 }, "layer 2: a scale is not a positive finite number"),
         (Error::ReluZeroPoint { layer: 1, zero_point: 7 }, "layer 1: ReLU with zero point 7; it must be 0"),
         (Error::LogitsLayer { layer: 3 }, "layer 3: the layer that gives the logits must be there once, as the last"),
         (Error::ClassNames { names: 3, classes: 2 }, "model names 3 classes and tells 2 apart"),
         (
-            Error::HeaderClaim { offset: 16, stated: 0, actual: 431 },
+            Error::HeaderClaim { field: HeaderField::ArenaLen, stated: 0, actual: 431 },
             "model header states 0 bytes of arena where the layers ask for 431",
         ),
         (
-            Error::HeaderClaim { offset: 20, stated: 83, actual: 84 },
+            Error::HeaderClaim { field: HeaderField::InputLen, stated: 83, actual: 84 },
             "model header states 83 bytes of input where the layers ask for 84",
         ),
         (
-            Error::HeaderClaim { offset: 24, stated: 9, actual: 10 },
+            Error::HeaderClaim { field: HeaderField::Classes, stated: 9, actual: 10 },
             "model header states 9 classes where the layers ask for 10",
+        ),
+        (
+            Error::HeaderClaim { field: HeaderField::ArenaWithImageLen, stated: 1, actual: 431 },
+            "model header states 1 bytes of arena with the image where the layers ask for 431",
+        ),
+        (
+            Error::HeaderSetting { field: HeaderField::Layout },
+            "model header has a layout that this build does not know; update the reader",
+        ),
+        (
+            Error::HeaderSetting { field: HeaderField::Preprocessing },
+            "model header has a preprocessing that this build does not know; update the reader",
+        ),
+        (
+            Error::HeaderSetting { field: HeaderField::Temperature },
+            "model header has a temperature that this build does not know; update the reader",
+        ),
+        (
+            Error::HeaderSetting { field: HeaderField::Threshold },
+            "model header has a threshold that this build does not know; update the reader",
         ),
         (
             Error::ArenaTooSmall { needed: 431, given: 430 },

@@ -8,7 +8,6 @@
 use firmware_tests::files::InputFile;
 use firmware_tests::host::{Arguments, Failure, println};
 use firmware_tests::{Arena, Stopwatch, linked, model, program, stack};
-use infer_core::format::MAX_LAYERS;
 use infer_core::{KERNELS, Network, arena_len, input_len};
 
 static MODEL: &[u8] = model!();
@@ -54,12 +53,15 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
+/// Stages whose costs are printed, at most.
+const MOST_SHOWN: usize = 32;
+
 /// What many images cost.
 #[derive(Default)]
 struct Cost {
     images: u32,
     /// Of all images together, for each stage and at last for the logits.
-    stages: [u64; MAX_LAYERS],
+    stages: [u64; MOST_SHOWN],
     total: u64,
     most: u32,
 }

@@ -1,16 +1,18 @@
 //! The payload of a model file: what postcard writes and reads, weights borrowed from the file.
 //!
-//! In this order: [`Metadata`], [`Input`], the number of layers as a varint, the [layers](crate::operators::Layer). A
-//! layer's own dimensions are in the file; the shapes between the layers follow from them, and the
-//! [operators](crate::operators) compute and check them.
+//! In this order: [`Metadata`], [`Input`], the place of the image, the number of stages, the
+//! [stages](crate::operators::StageRecord) in the order they run; place and number are varints. A stage begins with its
+//! [`Ports`]: what it reads and where in the arena everything is. It repeats shape, zero point and place of its inputs, so
+//! that nothing has to be looked up while it runs. That they agree with the stages that it names, and that what it reads
+//! was not overwritten, is checked when the file is loaded.
 
 pub(crate) mod crc32;
 pub(crate) mod reader;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-/// Layers that a file may hold.
-pub const MAX_LAYERS: usize = 24;
+/// Stages that a file may hold.
+pub const MAX_STAGES: usize = 128;
 
 /// Height, width and channels of an activation, stored `[height, width, channels]`, channels innermost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,6 +127,67 @@ pub struct Input {
     pub shape: Shape,
     /// What its bytes mean.
     pub codes: Codes,
+}
+
+/// An input of a stage, as that stage describes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Tensor {
+    /// Where it comes from: 0 is the image, `n` the output of stage `n - 1`.
+    pub source: u8,
+    /// How many codes.
+    pub shape: Shape,
+    /// The code that means 0.
+    pub zero_point: u8,
+    /// Where it begins in the arena, in bytes.
+    pub place: u32,
+}
+
+/// What a stage reads, and where it works. Places are in bytes from the first word of the arena.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Ports {
+    /// What it reads.
+    pub input: Tensor,
+    /// What it reads besides; another source.
+    pub second: Option<Tensor>,
+    /// Where its output begins; logits, at a multiple of four.
+    pub output: u32,
+    /// Where its scratch begins, at a multiple of four; 0 where it needs none.
+    pub scratch: u32,
+}
+
+impl Ports {
+    /// Of a stage that reads the output of stage `source - 1`, or the image. [`plan::place`](crate::plan::place) fills
+    /// in the rest.
+    #[must_use]
+    pub const fn of(source: u8) -> Self {
+        Self { input: Tensor::of(source), second: None, output: 0, scratch: 0 }
+    }
+
+    /// Of a stage that reads two of them.
+    #[must_use]
+    pub const fn of_two(source: u8, second: u8) -> Self {
+        Self { second: Some(Tensor::of(second)), ..Self::of(source) }
+    }
+
+    /// Its one or two inputs.
+    pub fn inputs(&self) -> impl Iterator<Item = &Tensor> {
+        // Not `chain`, which is larger on a chip.
+        let mut next = Some(&self.input);
+        let mut second = self.second.as_ref();
+        core::iter::from_fn(move || core::mem::replace(&mut next, second.take()))
+    }
+
+    pub(crate) fn inputs_mut(&mut self) -> impl Iterator<Item = &mut Tensor> {
+        core::iter::once(&mut self.input).chain(&mut self.second)
+    }
+}
+
+impl Tensor {
+    const fn of(source: u8) -> Self {
+        Self { source, shape: Shape::flat(0), zero_point: 0, place: 0 }
+    }
 }
 
 /// What surrounds a convolution's input.

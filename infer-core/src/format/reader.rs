@@ -6,7 +6,7 @@
 
 use serde::Deserialize;
 
-use super::{Blob, Codes, Input, Metadata, Padding, Requantize, Shape};
+use super::{Blob, Codes, Input, Metadata, Padding, Ports, Requantize, Shape, Tensor};
 
 /// The part of a payload that is not decoded yet. Where it is no such record, each method gives `None`.
 #[derive(Clone, Copy, Debug)]
@@ -37,8 +37,38 @@ impl<'m> Reader<'m> {
     }
 
     pub fn input(&mut self) -> Option<Input> {
-        let shape = Shape { height: self.half()?, width: self.half()?, channels: self.half()? };
-        Some(Input { shape, codes: self.codes()? })
+        Some(Input { shape: self.shape()?, codes: self.codes()? })
+    }
+
+    /// Whether there are any.
+    #[inline(never)]
+    pub fn ports(&mut self, ports: &mut Ports) -> bool {
+        self.read_ports(ports).is_some()
+    }
+
+    fn read_ports(&mut self, ports: &mut Ports) -> Option<()> {
+        ports.second = None;
+        self.tensor(&mut ports.input)?;
+        if self.flag()? {
+            self.tensor(ports.second.insert(ports.input))?;
+        }
+        ports.output = self.word()?;
+        ports.scratch = self.word()?;
+        Some(())
+    }
+
+    #[inline(never)]
+    fn tensor(&mut self, tensor: &mut Tensor) -> Option<()> {
+        tensor.source = self.byte()?;
+        tensor.shape = self.shape()?;
+        tensor.zero_point = self.byte()?;
+        tensor.place = self.word()?;
+        Some(())
+    }
+
+    #[inline(never)]
+    fn shape(&mut self) -> Option<Shape> {
+        Some(Shape { height: self.half()?, width: self.half()?, channels: self.half()? })
     }
 
     pub fn padding(&mut self) -> Option<Padding> {
@@ -49,19 +79,12 @@ impl<'m> Reader<'m> {
         }
     }
 
-    /// Takes the next byte if it is this one; whether it was.
-    pub fn take_byte(&mut self, byte: u8) -> bool {
-        let Some((_, rest)) = self.rest.split_first().filter(|&(&first, _)| first == byte) else { return false };
-        self.rest = rest;
-        true
-    }
-
     #[inline(never)]
     pub fn requantize(&mut self) -> Option<Requantize<'m>> {
         Some(Requantize { codes: self.codes()?, relu: self.flag()?, shift: self.byte()?, channels: self.blob()? })
     }
 
-    fn codes(&mut self) -> Option<Codes> {
+    pub fn codes(&mut self) -> Option<Codes> {
         Some(Codes { scale: self.float()?, zero_point: self.byte()? })
     }
 
@@ -92,7 +115,7 @@ impl<'m> Reader<'m> {
         self.value()
     }
 
-    fn flag(&mut self) -> Option<bool> {
+    pub fn flag(&mut self) -> Option<bool> {
         self.value()
     }
 

@@ -1,6 +1,6 @@
 //! What a set of kernels is.
 
-use super::operands::{Conv2dOperands, DenseOperands, LogitsOperands, MaxPool2dOperands};
+use super::operands::{AddOperands, Conv2dOperands, DenseOperands, LogitsOperands, MaxPool2dOperands};
 use super::portable::{self, Portable};
 
 /// The arithmetic of the operators for one kind of core. What a core has no version of its own of is
@@ -20,6 +20,11 @@ pub trait Kernels {
     /// The maximum of each 2x2 window, channel by channel.
     fn max_pool2d(input: &[u8], operands: &MaxPool2dOperands, output: &mut [u8]) {
         portable::max_pool2d(input, operands, output);
+    }
+
+    /// Adds `other`, the second input, to the first one, which is in `sums`.
+    fn add(other: &[u8], operands: &AddOperands, sums: &mut [u8]) {
+        portable::add(other, operands, sums);
     }
 
     /// Fully connected layer.

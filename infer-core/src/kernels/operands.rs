@@ -16,8 +16,10 @@ pub struct Conv2dOperands<'m> {
     pub output: Shape,
     /// Height and width of the kernel, 1 to 7.
     pub kernel: u8,
-    /// Rows and columns of padding before the input.
-    pub pad_before: u8,
+    /// Rows of padding above the input.
+    pub pad_above: u8,
+    /// Columns of padding left of the input.
+    pub pad_left: u8,
     /// The code that surrounds the input: its zero point.
     pub pad_code: u8,
     /// Whether a 2x2 max-pool follows.
@@ -57,6 +59,21 @@ pub struct MaxPool2dOperands {
     pub input: Shape,
     /// Shape that comes out.
     pub output: Shape,
+}
+
+/// The sum of two inputs, value by value.
+#[derive(Clone, Copy, Debug)]
+pub struct AddOperands {
+    /// Values of each input, and of the output.
+    pub len: usize,
+    /// What the values of each input are multiplied by, 1 to `2^22 - 1`.
+    pub multipliers: [i32; 2],
+    /// The code of each input that means 0.
+    pub zero_points: [u8; 2],
+    /// The code of the output that means 0.
+    pub zero_point: u8,
+    /// Bits that the sum is shifted right by, 1 to 23.
+    pub shift: u8,
 }
 
 /// A fully connected layer that puts out codes.

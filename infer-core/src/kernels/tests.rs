@@ -1,6 +1,6 @@
 //! The chosen kernels, and all others that this processor runs, against the portable ones.
 
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may panic")]
 
 extern crate std;
 
@@ -8,11 +8,13 @@ use std::vec;
 use std::vec::Vec;
 
 use super::operands::{
-    ChannelTable, Conv2dOperands, DenseOperands, LogitsOperands, MaxPool2dOperands, Rescale, conv2d_scratch,
-    fully_connected_scratch,
+    AddOperands, ChannelTable, Conv2dOperands, DenseOperands, LogitsOperands, MaxPool2dOperands, Rescale,
+    conv2d_scratch, fully_connected_scratch,
 };
+use super::portable::Portable;
 use super::{Chosen, Kernels, Narrow, portable, scalar::Scalar};
 use crate::Shape;
+use crate::operators::{Overlap, Stage};
 use crate::packing::packed_len;
 
 /// Numbers without a pattern (Marsaglia's xorshift), as bytes.
@@ -148,7 +150,8 @@ fn convolutions_of_every_tail_give_the_codes_of_the_portable_kernel() {
                 input,
                 output,
                 kernel,
-                pad_before: if same { (kernel - 1) / 2 } else { 0 },
+                pad_above: if same { (kernel - 1) / 2 } else { 0 },
+                pad_left: if same { (kernel - 1) / 2 } else { 0 },
                 pad_code: 5,
                 pool,
                 rescale: numbers.rescale,
@@ -164,6 +167,118 @@ fn convolutions_of_every_tail_give_the_codes_of_the_portable_kernel() {
                 conv2d(&numbers.codes, &operands, &mut scratch, &mut found);
                 assert_eq!(found, expected, "{name}, {operands:?}");
             }
+        }
+    }
+}
+
+/// What the operators state of which rows an output is computed from is true of every kernel: the output is the same where it
+/// is computed in bands, in one arena, where it overwrites the input, and where all rows before those of a band are gone.
+#[test]
+fn bands_read_no_row_that_is_not_theirs_and_put_out_what_the_whole_does() {
+    for (height, kernel, pool, same) in (1..=13).flat_map(|height| {
+        (1..=7).flat_map(move |kernel| {
+            [(false, false), (false, true), (true, false), (true, true)]
+                .map(|(pool, same)| (height, kernel, pool, same))
+        })
+    }) {
+        let (kernel_rows, by) = (u16::from(kernel), if pool { 2 } else { 1 });
+        let input = Shape { height, width: 8, channels: 2 };
+        let lost = if same { 0 } else { kernel_rows - 1 };
+        if lost >= height || (height - lost) / by == 0 || (8 - lost) / by == 0 {
+            continue;
+        }
+        let output = Shape { height: (height - lost) / by, width: (8 - lost) / by, channels: 5 };
+        let taps = usize::from(kernel) * usize::from(kernel) * 2;
+        let numbers = Numbers::new(input.len(), 5, taps);
+        let pad = if same { (kernel - 1) / 2 } else { 0 };
+        let stage = Stage::Conv2d(Conv2dOperands {
+            input,
+            output,
+            kernel,
+            pad_above: pad,
+            pad_left: pad,
+            pad_code: 5,
+            pool,
+            rescale: numbers.rescale,
+            channels: ChannelTable::new(&numbers.channels),
+            weights: &numbers.weights,
+        });
+        in_bands(stage, input, output, &numbers.codes);
+    }
+    for height in 2..=23 {
+        let input = Shape { height, width: 7, channels: 3 };
+        let output = Shape { height: height / 2, width: 3, channels: 3 };
+        let codes = bytes(height.into(), input.len());
+        in_bands(Stage::MaxPool2d(MaxPool2dOperands { input, output }), input, output, &codes);
+    }
+}
+
+fn in_bands(stage: Stage<'_>, input: Shape, output: Shape, codes: &[u8]) {
+    let Overlap::Rows(window) = stage.overlap() else { panic!("{stage:?} overlaps in rows") };
+    let bands = (0..).map_while(|number| window.band(number, input, output));
+    let most = bands.map(|band| band.output.end.saturating_sub(band.input.start)).max();
+    assert_eq!(Some(window.lead(input, output)), most, "{stage:?}");
+    let mut scratch = vec![0xDEAD_BEEF; stage.scratch_len()];
+    let mut expected = vec![1; output.len()];
+    stage.call::<Portable>(codes, &[], &mut scratch, &mut expected);
+    // Each byte of input that is not in a band is poison when the band is computed.
+    for poison in [0, 0xFF] {
+        let kernels: [fn(&Stage<'_>, &[u8], &mut [u32], &mut [u8]); 4] = [
+            |stage, input, scratch, output| stage.call::<Chosen>(input, &[], scratch, output),
+            |stage, input, scratch, output| stage.call::<Narrow>(input, &[], scratch, output),
+            |stage, input, scratch, output| stage.call::<Scalar>(input, &[], scratch, output),
+            |stage, input, scratch, output| stage.call::<Portable>(input, &[], scratch, output),
+        ];
+        for (number, call) in kernels.into_iter().enumerate() {
+            let lead = window.lead(input, output);
+            let mut arena = vec![poison; lead.max(output.len()) + input.len()];
+            arena[lead..][..input.len()].copy_from_slice(codes);
+            for band in (0..).map_while(|number| window.band(number, input, output)) {
+                let mut part = stage;
+                part.set_rows(&band);
+                // What is before the band's rows was read for the last time, and what it writes ends before them.
+                arena[band.output.end..lead + band.input.start].fill(poison);
+                assert!(band.output.end <= lead + band.input.start, "{stage:?}");
+                let (written, read) = arena.split_at_mut(lead + band.input.start);
+                let codes = &read[..band.input.len()];
+                call(&part, codes, &mut scratch, &mut written[band.output.clone()]);
+            }
+            assert_eq!(arena[..output.len()], expected, "kernels {number}, {stage:?}");
+        }
+    }
+}
+
+#[test]
+fn sums_are_rounded_once_and_clamped_in_and_out_of_place() {
+    let (first, second) = (bytes(1, 700), bytes(2, 700));
+    for (multipliers, shift) in
+        [([1, 1], 1), ([3, 5], 2), ([8000, 12000], 14), ([(1 << 22) - 1; 2], 23), ([1, 4_000_000], 1)]
+    {
+        for zero_points in [[0, 0], [255, 255], [0, 255], [128, 7]] {
+            let zero_point = zero_points[1] / 2;
+            let operands = AddOperands { len: 700, multipliers, zero_points, zero_point, shift };
+            let expected: Vec<u8> = (0..700)
+                .map(|at| {
+                    let product = |code: u8, which: usize| {
+                        i128::from(i64::from(code) - i64::from(zero_points[which])) * i128::from(multipliers[which])
+                    };
+                    let exact = product(first[at], 0) + product(second[at], 1);
+                    let rounded = (2 * exact + (1 << shift)).div_euclid(2 << shift);
+                    (rounded + i128::from(zero_point)).clamp(0, 255) as u8
+                })
+                .collect();
+            let stage = Stage::Add(operands);
+            let mut found = vec![9; 700];
+            stage.call::<Chosen>(&first, &second, &mut [], &mut found);
+            assert_eq!(found, expected, "{operands:?}");
+            found.copy_from_slice(&first);
+            stage.call::<Chosen>(&second, &[], &mut [], &mut found);
+            assert_eq!(found, expected, "in place of the first, {operands:?}");
+            let mut swapped = stage;
+            swapped.swap_inputs();
+            found.copy_from_slice(&second);
+            swapped.call::<Chosen>(&first, &[], &mut [], &mut found);
+            assert_eq!(found, expected, "in place of the second, {operands:?}");
         }
     }
 }
@@ -219,12 +334,13 @@ fn convolutions_of_lengths_that_do_not_fit_each_other_are_no_panic() {
             let [codes, weights, table, scratch, outputs] = lens;
             let (codes, weights) = (numbers.codes[..codes].to_vec(), numbers.weights[..weights].to_vec());
             let table = bytes(1, table);
-            for (kernel, pad_before) in [(3, 0), (3, 1), (0, 0), (255, 7)] {
+            for (kernel, pad) in [(3, 0), (3, 1), (0, 0), (255, 7)] {
                 let operands = Conv2dOperands {
                     input,
                     output,
                     kernel,
-                    pad_before,
+                    pad_above: pad,
+                    pad_left: pad,
                     pad_code: 5,
                     pool,
                     rescale: numbers.rescale,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::operator::{Call, Flow, Record, fully_connected, requantize};
 use crate::Error;
 use crate::format::reader::Reader;
-use crate::format::{Blob, Requantize, Shape};
+use crate::format::{Blob, Ports, Requantize, Shape};
 use crate::kernels::Kernels;
 use crate::kernels::operands::DenseOperands;
 
@@ -29,15 +29,15 @@ impl<'m> Record<'m> for Dense<'m> {
         Some(Self { outputs: reader.half()?, requantize: reader.requantize()?, weights: reader.blob()? })
     }
 
-    fn operands(&self, layer: u8, flow: &mut Flow, checked: bool) -> Result<DenseOperands<'m>, Error> {
-        let weights = fully_connected(layer, flow.shape, self.outputs, self.weights.data)?;
+    fn operands(&self, layer: u8, ports: &Ports, output: &mut Flow, checked: bool) -> Result<DenseOperands<'m>, Error> {
+        let weights = fully_connected(layer, ports.input.shape, self.outputs, self.weights.data)?;
         let (rescale, channels) = requantize(layer, self.outputs, &self.requantize, checked)?;
-        *flow = Flow { shape: Shape::flat(self.outputs), codes: self.requantize.codes };
+        *output = Flow { shape: Shape::flat(self.outputs), zero_point: rescale.zero_point };
         Ok(DenseOperands { outputs: self.outputs, rescale, channels, weights })
     }
 
-    fn weights_per_output(&self, input: Shape) -> u64 {
-        input.values()
+    fn macs(&self, input: Shape) -> u64 {
+        u64::from(self.outputs) * input.values()
     }
 }
 
@@ -55,7 +55,7 @@ impl Call for DenseOperands<'_> {
     }
 
     #[inline]
-    fn call<K: Kernels>(&self, input: &[u8], scratch: &mut [u32], output: &mut [u8]) {
+    fn call<K: Kernels>(&self, input: &[u8], _second: &[u8], scratch: &mut [u32], output: &mut [u8]) {
         K::dense(input, self, scratch, output);
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::operator::{Flow, Record, fully_connected, positive};
 use crate::Error;
 use crate::format::reader::Reader;
-use crate::format::{Blob, Shape};
+use crate::format::{Blob, Ports, Shape};
 use crate::kernels::operands::LogitsOperands;
 
 /// The record of the last layer.
@@ -31,19 +31,19 @@ impl<'m> Record<'m> for Logits<'m> {
         Some(Self { classes: reader.half()?, scale: reader.float()?, biases: reader.blob()?, weights: reader.blob()? })
     }
 
-    fn operands(&self, layer: u8, flow: &mut Flow, _checked: bool) -> Result<LogitsOperands<'m>, Error> {
-        let weights = fully_connected(layer, flow.shape, self.classes, self.weights.data)?;
+    fn operands(&self, layer: u8, ports: &Ports, output: &mut Flow, _: bool) -> Result<LogitsOperands<'m>, Error> {
+        let weights = fully_connected(layer, ports.input.shape, self.classes, self.weights.data)?;
         let needed = usize::from(self.classes) * size_of::<i32>();
         let biases = self.biases.data;
         if biases.len() != needed {
             return Err(Error::ChannelTableLength { layer, needed, given: biases.len() });
         }
         positive(layer, self.scale)?;
-        flow.shape = Shape::flat(self.classes);
+        *output = Flow { shape: Shape::flat(self.classes), zero_point: 0 };
         Ok(LogitsOperands { classes: self.classes, scale: self.scale, biases, weights })
     }
 
-    fn weights_per_output(&self, input: Shape) -> u64 {
-        input.values()
+    fn macs(&self, input: Shape) -> u64 {
+        u64::from(self.classes) * input.values()
     }
 }

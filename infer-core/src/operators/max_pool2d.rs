@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::operator::{Call, Flow, Record, countable};
+use super::operator::{Band, Call, Flow, Overlap, Record, Window, countable};
 use crate::Error;
-use crate::format::Shape;
 use crate::format::reader::Reader;
+use crate::format::{Ports, Shape};
 use crate::kernels::Kernels;
 use crate::kernels::operands::MaxPool2dOperands;
 
@@ -21,15 +21,15 @@ impl<'m> Record<'m> for MaxPool2d {
         Some(Self)
     }
 
-    fn operands(&self, layer: u8, flow: &mut Flow, _checked: bool) -> Result<MaxPool2dOperands, Error> {
-        let input = flow.shape;
+    fn operands(&self, layer: u8, ports: &Ports, flow: &mut Flow, _: bool) -> Result<MaxPool2dOperands, Error> {
+        let input = ports.input.shape;
         let output = Shape { height: input.height / 2, width: input.width / 2, channels: input.channels };
         countable(layer, output)?;
-        flow.shape = output;
+        *flow = Flow { shape: output, zero_point: ports.input.zero_point };
         Ok(MaxPool2dOperands { input, output })
     }
 
-    fn weights_per_output(&self, _input: Shape) -> u64 {
+    fn macs(&self, _input: Shape) -> u64 {
         0
     }
 }
@@ -47,8 +47,16 @@ impl Call for MaxPool2dOperands {
         0
     }
 
+    fn overlap(&self) -> Overlap {
+        Overlap::Rows(Window { stride: 2, above: 0, size: 2 })
+    }
+
+    fn set_rows(&mut self, band: &Band) {
+        (self.input.height, self.output.height) = (band.input_rows, band.output_rows);
+    }
+
     #[inline]
-    fn call<K: Kernels>(&self, input: &[u8], _scratch: &mut [u32], output: &mut [u8]) {
+    fn call<K: Kernels>(&self, input: &[u8], _second: &[u8], _scratch: &mut [u32], output: &mut [u8]) {
         K::max_pool2d(input, self, output);
     }
 }

@@ -3,6 +3,7 @@
 //! Each has a file with all of that, and a line in the registry below. From the registry follow [`Layer`], the records of
 //! a file, and [`Stage`], what runs.
 
+mod add;
 mod conv2d;
 mod dense;
 mod logits;
@@ -11,24 +12,27 @@ mod operator;
 
 use serde::{Deserialize, Serialize};
 
+pub use add::Add;
 pub use conv2d::Conv2d;
 pub use dense::Dense;
 pub use logits::Logits;
 pub use max_pool2d::MaxPool2d;
 pub(crate) use operator::Flow;
+pub use operator::{BAND_ROWS, Band, Overlap, Window};
 
 use crate::Error;
 use crate::format::reader::Reader;
+use crate::format::{Ports, Shape};
 use crate::kernels::Kernels;
-use crate::kernels::operands::{Conv2dOperands, DenseOperands, LogitsOperands, MaxPool2dOperands};
+use crate::kernels::operands::{AddOperands, Conv2dOperands, DenseOperands, LogitsOperands, MaxPool2dOperands};
 use operator::{Call, Record};
 
 /// From a line for each operator, with its number in the file, its record and its kernel's operands: all that asks which
-/// operator it is. The last one gives the logits and is no stage.
+/// operator it is. The first one gives the logits and is no stage.
 macro_rules! registry {
     (
-        $($(#[$doc:meta])* $number:literal $name:ident($record:ty) -> $operands:ty,)*
         last $(#[$last_doc:meta])* $last_number:literal $last:ident($last_record:ty) -> $last_operands:ty,
+        $($(#[$doc:meta])* $number:literal $name:ident($record:ty) -> $operands:ty,)*
     ) => {
         /// A layer as it is in the file.
         ///
@@ -38,10 +42,21 @@ macro_rules! registry {
         #[serde(bound(deserialize = "'de: 'a"))]
         #[cfg_attr(feature = "defmt", derive(defmt::Format))]
         pub enum Layer<'a> {
-            $($(#[$doc])* $name($record),)*
             $(#[$last_doc])*
             $last($last_record),
+            $($(#[$doc])* $name($record),)*
         }
+
+        // In the file a record begins with its number, and serde's number of it is its position in `Layer`.
+        const _: () = {
+            let mut numbers: &[u32] = &[$last_number, $($number,)*];
+            let mut position = 0;
+            while let [number, rest @ ..] = numbers {
+                assert!(*number == position, "operators are numbered from 0 in the order of the registry");
+                numbers = rest;
+                position += 1;
+            }
+        };
 
         /// One kernel call that puts out codes.
         #[derive(Clone, Copy, Debug)]
@@ -55,6 +70,14 @@ macro_rules! registry {
             pub fn name(&self) -> &'static str {
                 match self {
                     $(Self::$name(operands) => operands.name(),)*
+                }
+            }
+
+            /// Layers that it computes at once.
+            #[must_use]
+            pub fn layers(&self) -> u8 {
+                match self {
+                    $(Self::$name(operands) => operands.layers(),)*
                 }
             }
 
@@ -74,73 +97,115 @@ macro_rules! registry {
                 }
             }
 
-            /// Calls the kernel, of [`ChosenKernels`](crate::kernels::ChosenKernels) or of others that are to be compared.
-            #[inline]
-            pub fn call<K: Kernels>(&self, input: &[u8], scratch: &mut [u32], output: &mut [u8]) {
+            /// How its output may overlap an input.
+            #[must_use]
+            pub fn overlap(&self) -> Overlap {
                 match self {
-                    $(Self::$name(operands) => operands.call::<K>(input, scratch, output),)*
+                    $(Self::$name(operands) => operands.overlap(),)*
+                }
+            }
+
+            /// Makes it compute a [band](Window::band) of its output alone.
+            pub fn set_rows(&mut self, band: &Band) {
+                match self {
+                    $(Self::$name(operands) => operands.set_rows(band),)*
+                }
+            }
+
+            /// Makes the second input the first one, where the output may be [in place](Overlap::InPlace).
+            pub fn swap_inputs(&mut self) {
+                match self {
+                    $(Self::$name(operands) => operands.swap_inputs(),)*
+                }
+            }
+
+            /// Calls the kernel, of [`ChosenKernels`](crate::kernels::ChosenKernels) or of others that are to be compared.
+            /// `second` is empty where there is no second input, and where the first of two inputs is in `output` and
+            /// `input` is the second.
+            #[inline]
+            pub fn call<K: Kernels>(&self, input: &[u8], second: &[u8], scratch: &mut [u32], output: &mut [u8]) {
+                match self {
+                    $(Self::$name(operands) => operands.call::<K>(input, second, scratch, output),)*
+                }
+            }
+        }
+
+        impl<'a> Layer<'a> {
+            /// What the layer becomes if its lengths fit its inputs, for the exporter. Loops over channels are left to
+            /// loading.
+            pub(crate) fn step(&self, layer: u8, ports: &Ports, output: &mut Flow) -> Result<Step<'a>, Error> {
+                match self {
+                    Self::$last(record) => record.operands(layer, ports, output, true).map(Step::Logits),
+                    $(Self::$name(record) => {
+                        record.operands(layer, ports, output, true).map(|operands| Step::Stage(Stage::$name(operands)))
+                    })*
                 }
             }
         }
 
         impl<'a> Step<'a> {
-            /// Reads a layer's record and checks it.
+            /// Reads a record and checks it.
             #[inline]
             pub(crate) fn read(
                 reader: &mut Reader<'a>,
                 layer: u8,
-                flow: &mut Flow,
+                ports: &Ports,
+                output: &mut Flow,
                 checked: bool,
             ) -> Result<Self, Error> {
                 let unread = Error::Payload { left: reader.left() };
                 match reader.word() {
-                    $(Some($number) => {
-                        let record = <$record>::read(reader).ok_or(unread)?;
-                        record.operands(layer, flow, checked).map(|operands| Self::Stage(Stage::$name(operands)))
-                    })*
                     Some($last_number) => {
                         let record = <$last_record>::read(reader).ok_or(unread)?;
-                        record.operands(layer, flow, checked).map(Self::Logits)
+                        inputs(layer, ports, <$last_record>::TWO_INPUTS)?;
+                        record.operands(layer, ports, output, checked).map(Self::Logits)
                     }
+                    $(Some($number) => {
+                        let record = <$record>::read(reader).ok_or(unread)?;
+                        inputs(layer, ports, <$record>::TWO_INPUTS)?;
+                        let operands = record.operands(layer, ports, output, checked);
+                        operands.map(|operands| Self::Stage(Stage::$name(operands)))
+                    })*
                     _ => Err(unread),
                 }
             }
         }
 
-        /// Multiply-accumulates of a layer, across which it takes `flow`; `None` where it cannot be read or is refused.
-        pub(crate) fn macs<'a>(reader: &mut Reader<'a>, layer: u8, flow: &mut Flow) -> Option<u64> {
-            let input = flow.shape;
-            let weights_per_output = match reader.word()? {
-                $($number => {
-                    let record = <$record>::read(reader)?;
-                    record.operands(layer, flow, true).ok()?;
-                    record.weights_per_output(input)
-                })*
-                $last_number => {
-                    let record = <$last_record>::read(reader)?;
-                    record.operands(layer, flow, true).ok()?;
-                    record.weights_per_output(input)
-                }
-                _ => return None,
-            };
-            Some(flow.shape.values() * weights_per_output)
+        /// Multiply-accumulates of a record that was checked before; `None` where it cannot be read.
+        pub(crate) fn macs<'a>(reader: &mut Reader<'a>, input: Shape) -> Option<u64> {
+            match reader.word()? {
+                $last_number => Some(<$last_record>::read(reader)?.macs(input)),
+                $($number => Some(<$record>::read(reader)?.macs(input)),)*
+                _ => None,
+            }
         }
     };
 }
 
 registry! {
-    /// Two-dimensional convolution, stride 1, with its activation.
-    0 Conv2d(Conv2d<'a>) -> Conv2dOperands<'a>,
-    /// Maximum of each 2x2 window, stride 2; an odd last row or column is left out.
-    1 MaxPool2d(MaxPool2d) -> MaxPool2dOperands,
-    /// Fully connected layer with its activation.
-    2 Dense(Dense<'a>) -> DenseOperands<'a>,
     last
     /// The last fully connected layer: its accumulators are the logits.
-    3 Logits(Logits<'a>) -> LogitsOperands<'a>,
+    0 Logits(Logits<'a>) -> LogitsOperands<'a>,
+    /// Two-dimensional convolution, stride 1, with its activation and the 2x2 max-pool after it.
+    1 Conv2d(Conv2d<'a>) -> Conv2dOperands<'a>,
+    /// Maximum of each 2x2 window, stride 2; an odd last row or column is left out.
+    2 MaxPool2d(MaxPool2d) -> MaxPool2dOperands,
+    /// Fully connected layer with its activation.
+    3 Dense(Dense<'a>) -> DenseOperands<'a>,
+    /// Sum of two inputs, with its activation.
+    4 Add(Add) -> AddOperands,
 }
 
-/// What a layer becomes.
+/// Refuses another number of inputs than the operator takes, and the same input twice.
+fn inputs(layer: u8, ports: &Ports, two: bool) -> Result<(), Error> {
+    let fits = match ports.second {
+        Some(second) => two && second.source != ports.input.source,
+        None => !two,
+    };
+    if fits { Ok(()) } else { Err(Error::InputCount { layer }) }
+}
+
+/// What a record becomes.
 pub(crate) enum Step<'a> {
     /// A kernel call that puts out codes.
     Stage(Stage<'a>),
@@ -148,22 +213,48 @@ pub(crate) enum Step<'a> {
     Logits(LogitsOperands<'a>),
 }
 
-impl<'a> Step<'a> {
-    /// Takes the next layer too, if it is a max-pool that the stage's kernel runs along; whether it was.
-    ///
-    /// The maximum of the accumulators is taken first and requantized once, and the large map between the two never exists.
-    /// As every multiplier is positive, that gives the same bits as running the layers apart.
-    #[inline]
-    pub(crate) fn fuse(&mut self, reader: &mut Reader<'a>, layer: u8, flow: &mut Flow) -> Result<bool, Error> {
-        let Self::Stage(Stage::Conv2d(conv)) = self else { return Ok(false) };
-        if !reader.take_byte(MAX_POOL_2D) {
-            return Ok(false);
+impl Step<'_> {
+    /// Layers that it computes at once.
+    pub(crate) fn layers(&self) -> u8 {
+        match self {
+            Self::Stage(stage) => stage.layers(),
+            Self::Logits(_) => 1,
         }
-        conv.output = MaxPool2d.operands(layer, flow, true)?.output;
-        conv.pool = true;
-        Ok(true)
+    }
+
+    /// Bytes that come out.
+    pub(crate) fn output_len(&self) -> usize {
+        match self {
+            Self::Stage(stage) => stage.output_len(),
+            Self::Logits(logits) => usize::from(logits.classes) * size_of::<i32>(),
+        }
+    }
+
+    /// Bytes of working memory.
+    pub(crate) fn scratch_bytes(&self) -> usize {
+        let words = match self {
+            Self::Stage(stage) => stage.scratch_len(),
+            Self::Logits(logits) => logits.scratch_len(),
+        };
+        words * size_of::<u32>()
+    }
+
+    /// How its output may overlap an input.
+    pub(crate) fn overlap(&self) -> Overlap {
+        match self {
+            Self::Stage(stage) => stage.overlap(),
+            Self::Logits(_) => Overlap::Apart,
+        }
     }
 }
 
-/// The whole record of a max-pool: its number, which fits in one byte of a varint.
-const MAX_POOL_2D: u8 = 1;
+/// A stage as it is in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct StageRecord<'a> {
+    /// What it reads and where it works.
+    pub ports: Ports,
+    /// What it computes.
+    #[serde(borrow)]
+    pub layer: Layer<'a>,
+}

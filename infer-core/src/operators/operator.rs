@@ -1,8 +1,10 @@
 //! What an operator is, and the checks that operators share.
 
+use core::ops::Range;
+
 use crate::Error;
 use crate::format::reader::Reader;
-use crate::format::{Codes, Requantize, Shape};
+use crate::format::{Codes, Ports, Requantize, Shape};
 use crate::kernels::Kernels;
 use crate::kernels::operands::{ChannelTable, Rescale};
 use crate::packing::packed_len;
@@ -12,16 +14,20 @@ pub trait Record<'m>: Sized {
     /// What it becomes.
     type Operands;
 
+    /// Whether it reads two inputs.
+    const TWO_INPUTS: bool = false;
+
     /// Reads what follows the record's number; `None` where that is no such record.
     fn read(reader: &mut Reader<'m>) -> Option<Self>;
 
-    /// Checks every dimension, length and number, and takes `flow` across the layer.
+    /// Checks every dimension, length and number against the inputs that the `ports` describe, and sets `output`.
     ///
     /// A `layer` that was `checked` came here before: checks that cost no time are made again, loops over channels are not.
-    fn operands(&self, layer: u8, flow: &mut Flow, checked: bool) -> Result<Self::Operands, Error>;
+    fn operands(&self, layer: u8, ports: &Ports, output: &mut Flow, checked: bool) -> Result<Self::Operands, Error>;
 
-    /// Weights that one output sums up, the record's layer having this `input`.
-    fn weights_per_output(&self, input: Shape) -> u64;
+    /// Multiply-accumulates, given the `input`: outputs times the weights that each sums up. No overflow where the record
+    /// was checked.
+    fn macs(&self, input: Shape) -> u64;
 }
 
 /// The operands of a kernel that puts out codes.
@@ -29,23 +35,125 @@ pub trait Call {
     /// The operator's name, for people.
     fn name(&self) -> &'static str;
 
+    /// Layers that it computes at once.
+    fn layers(&self) -> u8 {
+        1
+    }
+
     /// Bytes that come out.
     fn output_len(&self) -> usize;
 
     /// Words of working memory.
     fn scratch_len(&self) -> usize;
 
-    /// Calls the kernel.
-    fn call<K: Kernels>(&self, input: &[u8], scratch: &mut [u32], output: &mut [u8]);
+    /// How the output may overlap an input.
+    fn overlap(&self) -> Overlap {
+        Overlap::Apart
+    }
+
+    /// Of an operator whose output may overlap in [rows](Overlap::Rows): takes these rows of output alone.
+    fn set_rows(&mut self, _band: &Band) {}
+
+    /// Of an operator whose output may be [in place](Overlap::InPlace) of an input: makes the second input the first one.
+    fn swap_inputs(&mut self) {}
+
+    /// Calls the kernel. `second` is empty where there is no second input, and where the first of two inputs is in `output`
+    /// and `input` is the second.
+    fn call<K: Kernels>(&self, input: &[u8], second: &[u8], scratch: &mut [u32], output: &mut [u8]);
 }
 
-/// What flows between two layers.
+/// How the output of a stage may overlap an input of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overlap {
+    /// Not at all.
+    Apart,
+    /// It may be exactly where one of two inputs is.
+    InPlace,
+    /// It may begin [`Window::lead`] bytes before the input or more, and run on into rows of the input that are not read
+    /// any more.
+    Rows(Window),
+}
+
+/// Which rows of input a row of output is computed from: `size` rows from row `row * stride - above` on, as far as there
+/// are such.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Rows of input from one row of output to the next.
+    pub stride: u8,
+    /// Rows before the input that the first row of output begins with.
+    pub above: u8,
+    /// Rows that a row of output is computed from.
+    pub size: u8,
+}
+
+/// Rows of output that are computed at a time where the output overlaps the input: as many as the largest block of rows
+/// that the kernels of any core compute at once.
+pub const BAND_ROWS: usize = 4;
+
+/// Rows of output that are computed at once where the output overlaps the input, from the first row on.
+///
+/// While a band is written, the rows of input that it needs are read and no others, so that no earlier one has to be there.
+#[derive(Clone, Debug)]
+pub struct Band {
+    /// Rows of padding above its input.
+    pub above: u8,
+    /// Its rows of input.
+    pub input_rows: u16,
+    /// Its rows of output.
+    pub output_rows: u16,
+    /// The bytes of the input that are read.
+    pub input: Range<usize>,
+    /// The bytes of the output that are written.
+    pub output: Range<usize>,
+}
+
+impl Window {
+    /// A band, counted from 0; `None` after the last one.
+    // Not inlined, for size: most models have no use for it.
+    #[inline(never)]
+    #[must_use]
+    pub fn band(self, number: usize, input: Shape, output: Shape) -> Option<Band> {
+        let (stride, above, height) = (usize::from(self.stride), usize::from(self.above), usize::from(output.height));
+        let first = number.checked_mul(BAND_ROWS).filter(|&first| first < height)?;
+        let end = height.min(first + BAND_ROWS);
+        let from = (first * stride).saturating_sub(above);
+        let to = ((end - 1) * stride + usize::from(self.size)).saturating_sub(above).min(input.height.into());
+        let row = |shape: Shape| usize::from(shape.width) * usize::from(shape.channels);
+        Some(Band {
+            above: above.saturating_sub(first * stride) as u8,
+            input_rows: to.saturating_sub(from) as u16,
+            output_rows: (end - first) as u16,
+            input: from * row(input)..to * row(input),
+            output: first * row(output)..end * row(output),
+        })
+    }
+
+    /// The most that the end of a band of output is past the first byte of input which that band reads, were output and
+    /// input to begin at the same byte.
+    #[inline(never)]
+    #[must_use]
+    pub fn lead(self, input: Shape, output: Shape) -> usize {
+        // From band to band the difference grows or shrinks by the same, but for the first bands, whose rows of input begin
+        // at row 0, and for the last one, which may be shorter: so the bands at both ends of either are enough.
+        let padded = usize::from(self.above) / (BAND_ROWS * usize::from(self.stride).max(1));
+        let last = usize::from(output.height).div_ceil(BAND_ROWS).saturating_sub(1);
+        let mut lead = 0;
+        for number in [0, padded, padded + 1, last.saturating_sub(1), last] {
+            if let Some(band) = self.band(number, input, output) {
+                lead = lead.max(band.output.end.saturating_sub(band.input.start));
+            }
+        }
+        lead
+    }
+}
+
+/// What a stage puts out.
 #[derive(Clone, Copy, Debug)]
 pub struct Flow {
     /// How many values.
     pub shape: Shape,
-    /// What they mean.
-    pub codes: Codes,
+    /// The code that means 0.
+    pub zero_point: u8,
 }
 
 /// Refuses an empty shape, and one too large for its bytes to be counted together with others'.
@@ -76,6 +184,12 @@ pub fn positive(layer: u8, scale: f32) -> Result<(), Error> {
     if scale > 0.0 && scale.is_finite() { Ok(()) } else { Err(Error::Scale { layer }) }
 }
 
+/// Refuses a zero point that would make the clamp another function than ReLU.
+pub fn zero_point_under_relu(layer: u8, relu: bool, codes: Codes) -> Result<(), Error> {
+    let zero_point = codes.zero_point;
+    if relu && zero_point != 0 { Err(Error::ReluZeroPoint { layer, zero_point }) } else { Ok(()) }
+}
+
 /// How the accumulators of `outputs` channels become codes.
 pub fn requantize<'m>(
     layer: u8,
@@ -85,9 +199,7 @@ pub fn requantize<'m>(
 ) -> Result<(Rescale, ChannelTable<'m>), Error> {
     let Requantize { codes, relu, shift, channels } = *requantize;
     positive(layer, codes.scale)?;
-    if relu && codes.zero_point != 0 {
-        return Err(Error::ReluZeroPoint { layer, zero_point: codes.zero_point });
-    }
+    zero_point_under_relu(layer, relu, codes)?;
     if shift > 31 {
         return Err(Error::Shift { layer, shift });
     }

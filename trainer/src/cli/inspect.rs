@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use trainer::export::inspect::{Arena, ChipListing, LayerListing, Listing, MetadataListing, ScalesListing, Share};
+use trainer::export::inspect::{
+    Arena, ChipListing, LayerListing, Listing, MetadataListing, ScalesListing, Share, StageListing,
+};
 use trainer::export::model_file;
 use trainer::network::architecture::shown;
 use trainer::quantize::Report;
@@ -70,7 +72,7 @@ impl Inspect {
         print_metadata(&listing.metadata)?;
         print_layers(&listing)?;
         print_scales(&listing)?;
-        print_arena(&listing.arena)?;
+        print_arena(&listing)?;
         print_chips(&listing.chips)
     }
 
@@ -170,15 +172,27 @@ fn print_scales(listing: &Listing) -> Result<()> {
     Ok(())
 }
 
-fn print_arena(arena: &Arena) -> Result<()> {
-    let Arena { bytes, activations, scratch, logits } = *arena;
-    let alignment = bytes - activations - scratch - logits;
-    let [bytes, activations, scratch] = [bytes, activations, scratch].map(thousands);
-    print_line!(
-        "\narena           {bytes} bytes: {activations} for activations, {scratch} for scratch,\n{:<16}{logits} for logits, \
-         {alignment} for their alignment",
-        ""
-    );
+/// What the arena is for, and where in it each stage works.
+fn print_arena(listing: &Listing) -> Result<()> {
+    let Arena { bytes, bytes_with_image, activations, scratch, logits } = listing.arena;
+    let [bytes, with_image, activations, scratch] = [bytes, bytes_with_image, activations, scratch].map(thousands);
+    print_line!("\narena           {bytes} bytes, {with_image} with the image in it: for a stage at most");
+    print_line!("{:<16}{activations} of activations and {scratch} of scratch; {logits} of logits", "");
+    print_line!("\n{:<32}{:>16}{:>16}{:>16}", "places in the arena", "input", "output", "scratch");
+    let range = |[first, end]: [usize; 2]| format!("{first}..{end}");
+    for StageListing { last_layer, sources, inputs, output, scratch } in &listing.stages {
+        let name = &listing.layers[*last_layer].name;
+        for (index, (source, input)) in sources.iter().zip(inputs).enumerate() {
+            let input = if *source == 0 { "image".to_owned() } else { range(*input) };
+            if index > 0 {
+                print_line!("{:<32}{input:>16}", "");
+                continue;
+            }
+            let scratch = scratch.map_or("-".to_owned(), range);
+            let name = format!("{} {name}", last_layer + 1);
+            print_line!("{name:<32}{input:>16}{:>16}{scratch:>16}", range(*output));
+        }
+    }
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use infer_core::format::{Codes, Input, Metadata, Requantize};
 use infer_core::header::{FORMAT_VERSION, HEADER_LEN};
 use infer_core::operators;
+use infer_core::plan::StagePlaces;
 use infer_core::{Header, Network, Shape};
 use serde::Serialize;
 
@@ -34,6 +35,8 @@ pub struct Listing {
     pub input: InputListing,
     /// The layers in order.
     pub layers: Vec<LayerListing>,
+    /// The stages in the order they run.
+    pub stages: Vec<StageListing>,
     /// Weights and biases.
     pub parameters: usize,
     /// Multiply-accumulates of one inference.
@@ -73,9 +76,11 @@ pub struct Share {
 pub struct Arena {
     /// All of it.
     pub bytes: usize,
-    /// The activations between the layers.
+    /// All of it, where the image is in it too.
+    pub bytes_with_image: usize,
+    /// Inputs and output of the stage with the most of them.
     pub activations: usize,
-    /// What the hungriest layer needs besides.
+    /// Working memory of the stage that needs the most.
     pub scratch: usize,
     /// The logits.
     pub logits: usize,
@@ -130,6 +135,21 @@ pub struct LayerListing {
     pub scales: Option<ScalesListing>,
 }
 
+/// Where a stage works. Ranges of bytes from the first word of the arena: the first, and the one after the last.
+#[derive(Clone, Debug, Serialize)]
+pub struct StageListing {
+    /// Its last layer, counted from 0.
+    pub last_layer: usize,
+    /// What it reads: 0 is the image, `n` the output of stage `n - 1`.
+    pub sources: Vec<u8>,
+    /// Where what it reads is; of the image, where it is if it is in the arena.
+    pub inputs: Vec<[usize; 2]>,
+    /// Where its output is.
+    pub output: [usize; 2],
+    /// Where its scratch is; `None` where it needs none.
+    pub scratch: Option<[usize; 2]>,
+}
+
 /// The scales of a layer.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct ScalesListing {
@@ -155,6 +175,9 @@ pub enum InspectError {
     /// The records of a payload that infer-core reads cannot be read by way of serde.
     #[error("the payload cannot be decoded: {0}")]
     Payload(#[from] postcard::Error),
+    /// A stage reads another one than the one before it, or two.
+    #[error("the stages are no chain, and only chains are listed")]
+    NotAChain,
     /// The layers cannot stand behind each other.
     #[error(transparent)]
     Architecture(#[from] ArchitectureError),
@@ -173,19 +196,23 @@ impl Listing {
         let plan = network.plan();
         let arena = Arena {
             bytes: header.arena_len as usize,
+            bytes_with_image: header.arena_with_image_len as usize,
             activations: plan.activations_len(),
-            scratch: plan.scratch_len() * size_of::<u32>(),
+            scratch: plan.scratch_bytes(),
             logits: usize::from(plan.classes) * size_of::<i32>(),
         };
 
         let flash_bytes = HEADER_LEN + header.payload_len as usize;
         let (metadata, rest) = postcard::take_from_bytes::<Metadata>(&file[HEADER_LEN..flash_bytes])?;
         let (input, rest) = postcard::take_from_bytes::<Input>(rest)?;
+        let (_image_place, rest) = postcard::take_from_bytes::<u32>(rest)?;
         let (count, rest) = postcard::take_from_bytes::<u32>(rest)?;
         let preamble_bytes = flash_bytes - rest.len();
         let records = read_layers(rest, count)?;
 
-        let kinds: Vec<network::Layer> = records.iter().map(|(record, _)| record.into()).collect();
+        let kinds: Option<Vec<network::Layer>> =
+            records.iter().map(|(record, _)| network::Layer::of_record(record)).collect();
+        let kinds = kinds.ok_or(InspectError::NotAChain)?;
         let architecture = Architecture::new(metadata.architecture.to_owned(), input.shape, &kinds)?;
         let stages = architecture.stages();
         let own = |index: usize| requantize(&records[index].0).map_or(input.codes, |requantize| requantize.codes);
@@ -209,6 +236,7 @@ impl Listing {
             arena,
             input: InputListing { shape: input.shape, scale: input.codes.scale, zero_point: input.codes.zero_point },
             layers,
+            stages: plan.places().map(StageListing::from).collect(),
             parameters: architecture.parameters(),
             macs: architecture.macs(),
             chips,
@@ -237,12 +265,19 @@ impl ChipListing {
     }
 }
 
-/// The layers as they stand in the file, each with its bytes.
-fn read_layers(mut rest: &[u8], count: u32) -> Result<Vec<(operators::Layer<'_>, usize)>, postcard::Error> {
+/// The layers of a file's stages, each with its bytes.
+fn read_layers(mut rest: &[u8], count: u32) -> Result<Vec<(operators::Layer<'_>, usize)>, InspectError> {
     let mut layers = Vec::new();
-    for _ in 0..count {
-        let (layer, behind) = postcard::take_from_bytes(rest)?;
-        layers.push((layer, rest.len() - behind.len()));
+    for number in 0..count {
+        let (stage, behind) = postcard::take_from_bytes::<operators::StageRecord<'_>>(rest)?;
+        if u32::from(stage.ports.input.source) != number || stage.ports.second.is_some() {
+            return Err(InspectError::NotAChain);
+        }
+        layers.push((stage.layer, rest.len() - behind.len()));
+        // A pool that runs with a convolution takes no bytes of its own.
+        if let operators::Layer::Conv2d(operators::Conv2d { pool: true, .. }) = stage.layer {
+            layers.push((operators::Layer::MaxPool2d(operators::MaxPool2d), 0));
+        }
         rest = behind;
     }
     Ok(layers)
@@ -262,6 +297,20 @@ impl LayerListing {
     }
 }
 
+impl From<StagePlaces> for StageListing {
+    fn from(places: StagePlaces) -> Self {
+        let StagePlaces { layer, ports, output_len, scratch_len, .. } = places;
+        let range = |place: u32, len: usize| [place as usize, place as usize + len];
+        Self {
+            last_layer: layer.into(),
+            sources: ports.inputs().map(|read| read.source).collect(),
+            inputs: ports.inputs().map(|read| range(read.place, read.shape.len())).collect(),
+            output: range(ports.output, output_len),
+            scratch: (scratch_len > 0).then(|| range(ports.scratch, scratch_len)),
+        }
+    }
+}
+
 impl ScalesListing {
     /// The scales of a layer, given what the codes mean that go in.
     fn of(record: &operators::Layer<'_>, input: Codes) -> Option<Self> {
@@ -270,7 +319,7 @@ impl ScalesListing {
             | operators::Layer::Dense(operators::Dense { requantize, .. }) => {
                 Some(requantized_scales(requantize, input))
             }
-            operators::Layer::MaxPool2d(_) => None,
+            operators::Layer::MaxPool2d(_) | operators::Layer::Add(_) => None,
             operators::Layer::Logits(logits) => {
                 let weight = f64::from(logits.scale) / f64::from(input.scale);
                 Some(Self {

@@ -6,8 +6,8 @@ use std::path::Path;
 use infer_core::Network;
 use infer_core::format::{Input, Metadata};
 use infer_core::header::{HEADER_LEN, Header};
-use infer_core::operators::Layer;
-use infer_core::plan::Plan;
+use infer_core::operators::{Layer, StageRecord};
+use infer_core::plan::{self, Places, Plan};
 
 use crate::network::record::{WrongNumbers, blobs};
 use crate::support::bounded_file;
@@ -83,28 +83,38 @@ pub enum ReadError {
     Limit(#[from] LimitError),
 }
 
-/// The bytes of a model file.
+/// The bytes of a model file, of layers each of which reads what the one before it puts out.
 ///
 /// # Errors
 /// [`ModelFileError::Refused`] where infer-core could not run it, such as a network of too many layers.
 pub fn encode(metadata: &Metadata<'_>, input: &Input, layers: &[Layer<'_>]) -> Result<Vec<u8>, ModelFileError> {
+    encode_graph(metadata, input, plan::chain(layers.iter().copied()).collect(), Places::Apart)
+}
+
+/// The bytes of a model file, of stages in the order they run, each with the sources that it reads. Everything else of their
+/// ports is [planned](plan::place) here.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_graph(
+    metadata: &Metadata<'_>,
+    input: &Input,
+    mut stages: Vec<StageRecord<'_>>,
+    places: Places,
+) -> Result<Vec<u8>, ModelFileError> {
+    let image_place = plan::place(input, &mut stages, places);
     let mut payload = postcard::to_allocvec(metadata)?;
     payload = postcard::to_extend(input, payload)?;
-    payload = postcard::to_extend(&(layers.len() as u32), payload)?;
-    for &layer in layers {
+    payload = postcard::to_extend(&image_place, payload)?;
+    payload = postcard::to_extend(&(stages.len() as u32), payload)?;
+    for StageRecord { ports, layer } in stages {
+        payload = postcard::to_extend(&ports, payload)?;
         let aligned = align_blobs(layer, HEADER_LEN + payload.len())?;
         payload = postcard::to_extend(&aligned, payload)?;
     }
     let plan = Plan::from_payload(&payload).map_err(ModelFileError::Refused)?;
     check_limits(&plan)?;
-    let header = Header {
-        payload_len: payload.len() as u32,
-        arena_len: plan.arena_len() as u32,
-        input_len: plan.input.shape.len() as u32,
-        classes: plan.classes.into(),
-        crc32: 0,
-    };
-    let mut file = header.with_checksum_of(&payload).to_bytes().to_vec();
+    let mut file = Header::of(&payload, &plan).to_bytes().to_vec();
     file.extend_from_slice(&payload);
     Ok(file)
 }

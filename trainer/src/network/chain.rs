@@ -93,7 +93,7 @@ pub fn flow<S: Copy, E>(
     stages.iter().map(through).collect()
 }
 
-/// The layers of a model file, given the numbers of each stage. A layer that is computed in the stage of another has none.
+/// The layers of a model file, one for each stage, given its numbers.
 ///
 /// # Errors
 /// Those of `numbers`; [`WrongNumbers`].
@@ -103,10 +103,8 @@ pub fn quantized_layers<E: From<WrongNumbers>>(
 ) -> Result<Vec<QuantizedLayer>, E> {
     let mut layers = Vec::with_capacity(stages.len());
     for stage in stages {
-        layers.push(stage.layer.layer.operator().quantized(numbers(stage)?)?);
-        if let Some(fused) = stage.fused {
-            layers.push(fused.layer.operator().quantized(Numbers::None)?);
-        }
+        let layer = stage.layer.layer.operator().quantized(numbers(stage)?)?;
+        layers.push(if stage.fused.is_some() { layer.with_pool() } else { layer });
     }
     Ok(layers)
 }

@@ -16,6 +16,8 @@ pub enum QuantizedLayer {
         kernel: u8,
         /// What surrounds the input.
         padding: format::Padding,
+        /// Whether a 2x2 max-pool runs with it.
+        pool: bool,
         /// Whether ReLU follows.
         relu: bool,
         /// How accumulators become codes.
@@ -99,15 +101,25 @@ impl WrongNumbers {
 }
 
 impl QuantizedLayer {
+    /// The same layer with the max-pool after it in its stage; itself where it runs none.
+    #[must_use]
+    pub fn with_pool(mut self) -> Self {
+        if let Self::Conv2d { pool, .. } = &mut self {
+            *pool = true;
+        }
+        self
+    }
+
     /// The layer as it is written.
     #[must_use]
     pub fn borrow(&self) -> operators::Layer<'_> {
         match self {
-            Self::Conv2d { output_channels, kernel, padding, relu, rescale, weights } => {
+            Self::Conv2d { output_channels, kernel, padding, pool, relu, rescale, weights } => {
                 operators::Layer::Conv2d(operators::Conv2d {
                     output_channels: *output_channels,
                     kernel: *kernel,
                     padding: *padding,
+                    pool: *pool,
                     requantize: rescale.borrow(*relu),
                     weights: Blob::unpadded(weights),
                 })
@@ -140,7 +152,7 @@ pub fn requantize<'l, 'a>(record: &'l operators::Layer<'a>) -> Option<&'l Requan
     match record {
         operators::Layer::Conv2d(conv) => Some(&conv.requantize),
         operators::Layer::Dense(dense) => Some(&dense.requantize),
-        operators::Layer::MaxPool2d(_) | operators::Layer::Logits(_) => None,
+        operators::Layer::MaxPool2d(_) | operators::Layer::Add(_) | operators::Layer::Logits(_) => None,
     }
 }
 
@@ -149,7 +161,7 @@ pub fn requantize<'l, 'a>(record: &'l operators::Layer<'a>) -> Option<&'l Requan
 pub fn blobs<'l, 'a>(layer: &'l mut operators::Layer<'a>) -> Vec<&'l mut Blob<'a>> {
     match layer {
         operators::Layer::Conv2d(conv) => vec![&mut conv.requantize.channels, &mut conv.weights],
-        operators::Layer::MaxPool2d(_) => Vec::new(),
+        operators::Layer::MaxPool2d(_) | operators::Layer::Add(_) => Vec::new(),
         operators::Layer::Dense(dense) => vec![&mut dense.requantize.channels, &mut dense.weights],
         operators::Layer::Logits(logits) => vec![&mut logits.biases, &mut logits.weights],
     }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use infer_core::format::MAX_LAYERS;
+use infer_core::format::MAX_STAGES;
 use serde::{Deserialize, Serialize};
 
 use super::ReportError;
@@ -140,8 +140,8 @@ impl Findings {
         let answers_csv = text;
         let (path, text) = read(shown_path(directory), limits::REPORT_JSON)?;
         let mut shown: Shown = serde_json::from_str(&text).map_err(|error| refuse(path.clone(), error.to_string()))?;
-        if shown.samples.len().max(shown.mistakes.len()) > GRID || shown.quantization_error.len() > MAX_LAYERS {
-            let reason = format!("there are more than {GRID} samples or mistakes, or more than {MAX_LAYERS} layers");
+        if shown.samples.len().max(shown.mistakes.len()) > GRID || shown.quantization_error.len() > MAX_STAGES {
+            let reason = format!("there are more than {GRID} samples or mistakes, or more than {MAX_STAGES} layers");
             return Err(refuse(path, reason));
         }
         let samples = shown.samples.iter_mut().map(|sample| &mut sample.thumbnail);

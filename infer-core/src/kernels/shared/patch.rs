@@ -12,13 +12,14 @@ use crate::kernels::operands::Conv2dOperands;
 pub fn gather<T: Copy + From<u8>>(input: &[u8], operands: &Conv2dOperands<'_>, y: usize, x: usize, patch: &mut [T]) {
     let channels = usize::from(operands.input.channels);
     let (height, width) = (usize::from(operands.input.height), usize::from(operands.input.width));
-    let (kernel, pad) = (usize::from(operands.kernel), usize::from(operands.pad_before));
+    let kernel = usize::from(operands.kernel);
+    let (above, left) = (usize::from(operands.pad_above), usize::from(operands.pad_left));
     // Taps that hang over on the left, and the first column that is hit.
-    let overhang = pad.saturating_sub(x);
-    let column = x.saturating_sub(pad);
+    let overhang = left.saturating_sub(x);
+    let column = x.saturating_sub(left);
     let hit = kernel.saturating_sub(overhang).min(width.saturating_sub(column));
     for (tap_row, taps) in patch.chunks_exact_mut((kernel * channels).max(1)).enumerate() {
-        let row = (y + tap_row).checked_sub(pad).filter(|&row| row < height);
+        let row = (y + tap_row).checked_sub(above).filter(|&row| row < height);
         let codes = row.and_then(|row| {
             let start = (row * width + column) * channels;
             input.get(start..start + hit * channels)

@@ -41,8 +41,8 @@ pub fn each_pooled<W: ?Sized, S: Copy + Default + PartialEq>(
 /// over an edge.
 pub fn inside<'i>(input: &'i [u8], operands: &Conv2dOperands<'_>, y: usize, x: usize) -> Option<&'i [u8]> {
     let (height, width) = (usize::from(operands.input.height), usize::from(operands.input.width));
-    let (kernel, pad) = (usize::from(operands.kernel), usize::from(operands.pad_before));
-    let (y, x) = (y.checked_sub(pad)?, x.checked_sub(pad)?);
+    let kernel = usize::from(operands.kernel);
+    let (y, x) = (y.checked_sub(operands.pad_above.into())?, x.checked_sub(operands.pad_left.into())?);
     if y + kernel >= height || x + kernel >= width {
         return None;
     }
@@ -101,8 +101,9 @@ fn pixels_at<'i>(
     pixels: &mut [&'i [u8]; 4],
 ) {
     let (height, width) = (usize::from(operands.input.height), usize::from(operands.input.width));
-    let (pad, channels) = (usize::from(operands.pad_before), usize::from(operands.input.channels));
-    let (mut row, column) = (row.wrapping_sub(pad), column.wrapping_sub(pad));
+    let channels = usize::from(operands.input.channels);
+    let mut row = row.wrapping_sub(operands.pad_above.into());
+    let column = column.wrapping_sub(operands.pad_left.into());
     for pixels in pixels.chunks_mut(2) {
         for (right, pixel) in pixels.iter_mut().enumerate() {
             let column = column.wrapping_add(right);

@@ -13,7 +13,7 @@ use crate::{Outcome, shapes};
 /// Writes the model and its picture.
 pub fn write(bundle: &str) -> Outcome<()> {
     let model = tiny::model();
-    fs::write(bundle, shapes::bundled(&model, 2..3)?)?;
+    fs::write(bundle, shapes::bundled(&model.file(), 2..3, |index| model.picture(index))?)?;
     Ok(())
 }
 

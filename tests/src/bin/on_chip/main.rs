@@ -52,7 +52,7 @@ fn main() -> ExitCode {
         _ => {
             Err("usage: on_chip pictures MODEL PICTURES COUNT [DATA] | compare MODEL PICTURES LOGITS | shapes BUNDLE COUNT | \
                   compare-shapes BUNDLE LOGITS | flips BUNDLE | compare-flips FATES | \
-                  synthetic mlp|cnn|conv|conv-pool|LAYER MODEL PICTURES | fit-costs CORE CODE MEASURED | flash ELF | \
+                  synthetic mlp|cnn|conv|conv-pool|sums|LAYER MODEL PICTURES | fit-costs CORE CODE MEASURED | flash ELF | \
                   kernels ELF | starts ELF | samples DIRECTORY"
                 .into())
         }

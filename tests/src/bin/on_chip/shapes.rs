@@ -6,9 +6,12 @@
 use std::fs;
 use std::ops::Range;
 
+use infer_core::format::MAX_STAGES;
+use infer_core::plan::Places;
 use infer_core::{Header, Shape};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
+use thimble_tests::random_graph::{Node, RandomGraph, random_graphs};
 use thimble_tests::random_model::{Kind, RandomModel, random_models};
 use trainer::image::parse_shape;
 
@@ -17,24 +20,28 @@ use crate::{Outcome, parity};
 /// Pictures of each network: black, sparse, and without zeros.
 const PICTURES: u64 = 3;
 
-/// Writes `count` random networks, the same each time.
+/// Writes `count` random networks, the same each time: chains, and every third one with branches and overlapping places.
 pub fn write(bundle: &str, count: &str) -> Outcome<()> {
     let mut runner = TestRunner::deterministic();
     let mut bytes = Vec::new();
-    for _ in 0..count.parse()? {
-        let model = random_models().new_tree(&mut runner).map_err(|reason| reason.to_string())?.current();
-        bytes.extend(bundled(&model, 0..PICTURES)?);
+    for number in 0..count.parse::<usize>()? {
+        if number % 3 == 2 {
+            let graph = random_graphs().new_tree(&mut runner).map_err(|reason| reason.to_string())?.current();
+            bytes.extend(bundled(&graph.file(Places::Overlapping), 0..PICTURES, |index| graph.image(index))?);
+        } else {
+            let model = random_models().new_tree(&mut runner).map_err(|reason| reason.to_string())?.current();
+            bytes.extend(bundled(&model.file(), 0..PICTURES, |index| model.picture(index))?);
+        }
     }
     fs::write(bundle, bytes)?;
     Ok(())
 }
 
-/// A model and some of its pictures, as they stand in a bundle.
-pub fn bundled(model: &RandomModel, pictures: Range<u64>) -> Outcome<Vec<u8>> {
-    let file = model.file();
+/// A model and some of its pictures, as they are in a bundle.
+pub fn bundled(file: &[u8], pictures: Range<u64>, picture: impl Fn(u64) -> Vec<u8>) -> Outcome<Vec<u8>> {
     let mut bytes = u32::try_from(file.len())?.to_le_bytes().to_vec();
     bytes.extend(file);
-    bytes.extend(pictures.flat_map(|index| model.picture(index)));
+    bytes.extend(pictures.flat_map(picture));
     Ok(bytes)
 }
 
@@ -67,6 +74,9 @@ pub fn compare(bundle: &str, logits: &str) -> Outcome<()> {
 
 /// Writes a network of known shape and random weights, and pictures: 60% black, or, of a single layer, without zeros.
 pub fn synthetic(name: &str, model: &str, pictures: &str) -> Outcome<()> {
+    if name == "sums" {
+        return sums(model, pictures);
+    }
     let picture = Shape { height: 28, width: 28, channels: 1 };
     let (input, layers) = match name {
         "mlp" => (picture, vec![Kind::Dense(350)]),
@@ -80,6 +90,19 @@ pub fn synthetic(name: &str, model: &str, pictures: &str) -> Outcome<()> {
     // Of the pictures of a random network one in three is black, one sparse, one without zeros but by chance.
     let kind = if name.contains(':') { 2 } else { 1 };
     fs::write(pictures, (0..12).flat_map(|index| network.picture(3 * index + kind)).collect::<Vec<_>>())?;
+    Ok(())
+}
+
+/// A network of as many stages as there may be: two dense layers, sums that each read the one before it and the first layer,
+/// and logits. No stage but the first two reads only what was put out right before it, so that loading is at its slowest.
+fn sums(model: &str, pictures: &str) -> Outcome<()> {
+    let dense = Node::Dense { from: 0, outputs: 8 };
+    let sums = (0..MAX_STAGES - 3).map(|sum| Node::Add { from: 0, also: sum });
+    let input = Shape { height: 1, width: 8, channels: 1 };
+    let nodes = [dense, dense].into_iter().chain(sums).collect();
+    let graph = RandomGraph { input, zero_point: 0, nodes, classes: 10, seed: 48 };
+    fs::write(model, graph.file(Places::Apart))?;
+    fs::write(pictures, (0..12).flat_map(|index| graph.image(index)).collect::<Vec<_>>())?;
     Ok(())
 }
 

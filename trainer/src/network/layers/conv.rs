@@ -109,6 +109,7 @@ impl Operator for Conv {
                     Padding::Valid => format::Padding::Valid,
                     Padding::Same => format::Padding::Same,
                 },
+                pool: false,
                 relu: self.relu,
                 rescale,
                 weights,

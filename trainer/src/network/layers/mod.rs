@@ -70,15 +70,17 @@ operators! {
     Dense,
 }
 
-/// What a layer of a model file does.
-impl From<&operators::Layer<'_>> for Layer {
-    fn from(record: &operators::Layer<'_>) -> Self {
-        match record {
+impl Layer {
+    /// What a layer of a model file does; `None` where no network of the trainer has such a layer.
+    #[must_use]
+    pub fn of_record(record: &operators::Layer<'_>) -> Option<Self> {
+        Some(match record {
             operators::Layer::Conv2d(conv) => Self::Conv(conv.into()),
             operators::Layer::MaxPool2d(_) => Self::MaxPool(MaxPool {}),
             operators::Layer::Dense(dense) => Self::Dense(dense.into()),
             operators::Layer::Logits(logits) => Self::Dense(logits.into()),
-        }
+            operators::Layer::Add(_) => return None,
+        })
     }
 }
 

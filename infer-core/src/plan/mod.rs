@@ -1,0 +1,373 @@
+//! The stages of a model in the order they run: every dimension, length, number and place is checked here, once.
+//!
+//! [`chain`] and [`place`] are the exporter's side: they write what is checked.
+
+mod placement;
+
+pub use placement::{Places, chain, place};
+
+use crate::Error;
+use crate::format::reader::Reader;
+use crate::format::{Input, MAX_STAGES, Metadata, Ports, Shape, Tensor};
+use crate::operators::{self, Flow, Overlap, Stage, Step};
+
+/// A stage, where it works, and the layer whose output it puts out.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug)]
+pub struct NumberedStage<'m> {
+    /// Index of the layer, counted from 0; of the pool, where a convolution and a pool are one stage.
+    pub layer: u8,
+    /// What it reads and where it works.
+    pub ports: Ports,
+    /// What to compute.
+    pub stage: Stage<'m>,
+}
+
+/// Where a stage works.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug)]
+pub struct StagePlaces {
+    /// Index of its last layer, counted from 0.
+    pub layer: u8,
+    /// What it reads and where it works.
+    pub ports: Ports,
+    /// Bytes of its output; of logits, four times their number.
+    pub output_len: usize,
+    /// Bytes of its scratch.
+    pub scratch_len: usize,
+}
+
+/// A payload that was checked whole: whatever is in here can run.
+///
+/// It keeps no table of stages, which would be kilobytes of stack: [`stages`](Self::stages) decodes them from the file
+/// again whenever they are needed, a few hundred instructions each.
+#[derive(Clone, Debug)]
+pub struct Plan<'m> {
+    /// Where the model comes from and what its answers mean.
+    pub metadata: Metadata<'m>,
+    /// What goes in.
+    pub input: Input,
+    /// Number of classes.
+    pub classes: u16,
+    records: Reader<'m>,
+    stage_count: u8,
+    end: u32,
+    image_end: u32,
+    activations_len: u32,
+    scratch_bytes: u32,
+}
+
+impl<'m> Plan<'m> {
+    /// Decodes and checks a payload.
+    ///
+    /// # Errors
+    /// Every variant of [`Error`] that is about payload, layers, metadata.
+    // Inlined, as a plan that is returned is two more plans on the stack.
+    #[inline(always)]
+    pub fn from_payload(payload: &'m [u8]) -> Result<Self, Error> {
+        let mut reader = Reader::new(payload);
+        let metadata = reader.metadata().ok_or(Error::Payload { left: payload.len() })?;
+        let left = reader.left();
+        let input = reader.input().ok_or(Error::Payload { left })?;
+        let left = reader.left();
+        let place = reader.word().ok_or(Error::Payload { left })?;
+        let left = reader.left();
+        let count = reader.word().ok_or(Error::Payload { left })?;
+        if count == 0 || count > MAX_STAGES as u32 {
+            return Err(Error::StageCount { found: count });
+        }
+        let length = input.shape.checked_len().filter(|&length| length > 0);
+        let (Some(_), true) = (length, input.codes.scale > 0.0 && input.codes.scale.is_finite()) else {
+            return Err(if length.is_none() { Error::Dimensions { layer: 0 } } else { Error::Scale { layer: 0 } });
+        };
+        let image = Tensor { source: 0, shape: input.shape, zero_point: input.codes.zero_point, place };
+        let (_, image_end) = bytes_of(&image).ok_or(Error::Place { layer: 0 })?;
+        let (records, stage_count) = (reader, count as u8);
+        let mut stages = Stages::new(records, stage_count, false);
+        let mut decoded = Decoded::NONE;
+        let mut previous = image;
+        let (mut end, mut activations_len, mut scratch_bytes) = (0, 0, 0);
+        let classes = loop {
+            let step = stages.decode(&mut decoded);
+            let step = match &step {
+                Ok(step) => step,
+                Err(error) => return Err(*error),
+            };
+            check_inputs(records, &image, &previous, &decoded, stages.number)?;
+            previous = decoded.output(stages.number);
+            end = decoded.check_places(step)?.max(end);
+            activations_len = decoded.activations_len(step).max(activations_len);
+            scratch_bytes = step.scratch_bytes().max(scratch_bytes);
+            if let Step::Logits(logits) = step {
+                break logits.classes;
+            }
+        };
+        if stages.number < stages.count {
+            return Err(Error::LogitsLayer { layer: stages.layer });
+        }
+        if stages.reader.left() > 0 {
+            return Err(Error::PayloadLeftOver { bytes: stages.reader.left() });
+        }
+        let names = metadata.class_names().count();
+        if names != usize::from(classes) {
+            return Err(Error::ClassNames { names, classes: classes.into() });
+        }
+        let (activations_len, scratch_bytes) = (activations_len as u32, scratch_bytes as u32);
+        Ok(Self { metadata, input, classes, records, stage_count, end, image_end, activations_len, scratch_bytes })
+    }
+
+    /// What runs, in order, before the logits.
+    #[must_use]
+    pub fn stages(&self) -> Stages<'m> {
+        Stages::new(self.records, self.stage_count, true)
+    }
+
+    /// Where each stage works, the logits too.
+    pub fn places(&self) -> impl Iterator<Item = StagePlaces> + use<'m> {
+        let mut stages = self.stages();
+        core::iter::from_fn(move || {
+            let mut decoded = Decoded::NONE;
+            // Past the last one there is no stage: an error, and the end.
+            let scratch_len = stages.decode(&mut decoded).ok()?.scratch_bytes();
+            let Decoded { layer, ports, output_len, .. } = decoded;
+            Some(StagePlaces { layer, ports, output_len, scratch_len })
+        })
+    }
+
+    /// Bytes that the inputs and the output of the stage with the most of them take. Logits and an image do not count.
+    #[must_use]
+    pub const fn activations_len(&self) -> usize {
+        self.activations_len as usize
+    }
+
+    /// Bytes of working memory that the hungriest stage needs.
+    #[must_use]
+    pub const fn scratch_bytes(&self) -> usize {
+        self.scratch_bytes as usize
+    }
+
+    /// Bytes of arena from its first word on: the end of the last place.
+    pub(crate) const fn end(&self) -> usize {
+        self.end as usize
+    }
+
+    /// Bytes of arena that an inference needs, at any address. The image stays where it is.
+    #[must_use]
+    pub const fn arena_len(&self) -> usize {
+        WORST_MISALIGNMENT + self.end as usize
+    }
+
+    /// Bytes of arena that an inference needs, at any address, where the image is in its place in the arena.
+    #[must_use]
+    pub const fn arena_with_image_len(&self) -> usize {
+        WORST_MISALIGNMENT + if self.image_end > self.end { self.image_end } else { self.end } as usize
+    }
+
+    /// Multiply-accumulates of one inference: of each layer its outputs times the weights that one output sums up. Padding
+    /// counts, zeros that a kernel skips count too, pools and sums of two inputs do not. The trainer prints the same
+    /// figure.
+    ///
+    /// It is computed from the file again with each call, in the time that a few hundred instructions a layer take.
+    #[must_use]
+    pub fn macs(&self) -> u64 {
+        let mut reader = self.records;
+        let mut macs = 0;
+        for _ in 0..self.stage_count {
+            // There is one: `from_payload` decoded them all before.
+            let mut ports = Ports::of(0);
+            if reader.ports(&mut ports) {
+                macs += operators::macs(&mut reader, ports.input.shape).unwrap_or_default();
+            }
+        }
+        macs
+    }
+}
+
+const WORST_MISALIGNMENT: usize = align_of::<i32>() - 1;
+
+/// The stages of a model, decoded from its file one after the other.
+#[derive(Clone, Debug)]
+pub struct Stages<'m> {
+    /// The records that are not decoded yet.
+    reader: Reader<'m>,
+    /// The index of the first of them.
+    number: u8,
+    /// The index of its first layer.
+    layer: u8,
+    /// Stages to decode.
+    count: u8,
+    /// Whether all of them were decoded once before.
+    checked: bool,
+}
+
+/// Where a stage works, and what it puts out.
+pub(crate) struct Decoded {
+    /// Index of its last layer.
+    pub layer: u8,
+    pub ports: Ports,
+    pub output: Flow,
+    /// Bytes of the output; of logits, four times their number.
+    pub output_len: usize,
+}
+
+/// The first byte of a place, and the byte after its last one.
+type Bytes = (u32, u32);
+
+impl Decoded {
+    /// Before the first stage.
+    pub(crate) const NONE: Self =
+        Self { layer: 0, ports: Ports::of(0), output: Flow { shape: Shape::flat(0), zero_point: 0 }, output_len: 0 };
+
+    /// What it puts out, for the stages that read it as `source`.
+    fn output(&self, source: u8) -> Tensor {
+        let Flow { shape, zero_point } = self.output;
+        Tensor { source, shape, zero_point, place: self.ports.output }
+    }
+
+    /// Where its output and its scratch are.
+    fn written(&self, step: &Step<'_>) -> Option<[Bytes; 2]> {
+        let Ports { output, scratch, .. } = self.ports;
+        Some([bytes_at(output, self.output_len)?, bytes_at(scratch, step.scratch_bytes())?])
+    }
+
+    /// Refuses places that overlap and may not, or are not at a word where they have to be; the end of the last one.
+    #[inline(never)]
+    fn check_places(&self, step: &Step<'_>) -> Result<u32, Error> {
+        let refusal = Error::Place { layer: self.layer };
+        let [output, scratch] = self.written(step).ok_or(refusal)?;
+        let mut fine = scratch.0.is_multiple_of(4)
+            && (output.0.is_multiple_of(4) || !matches!(step, Step::Logits(_)))
+            // One place for what is not there: at other ones, inside of others, it would seem to overlap.
+            && (scratch.0 == 0 || scratch.0 < scratch.1)
+            && !overlap(output, scratch);
+        let mut overlapped = 0;
+        for read in self.ports.inputs() {
+            let input = bytes_of(read).ok_or(refusal)?;
+            fine &= !overlap(scratch, input);
+            if overlap(output, input) {
+                overlapped += 1;
+                fine &= match step.overlap() {
+                    Overlap::Apart => false,
+                    Overlap::InPlace => output == input,
+                    Overlap::Rows(window) => {
+                        output.0 as usize + window.lead(read.shape, self.output.shape) <= input.0 as usize
+                    }
+                };
+            }
+        }
+        if fine && overlapped < 2 { Ok(output.1.max(scratch.1)) } else { Err(refusal) }
+    }
+
+    /// Bytes of inputs and output that are in the arena, but for logits and the image.
+    fn activations_len(&self, step: &Step<'_>) -> usize {
+        let output = if matches!(step, Step::Logits(_)) { 0 } else { self.output_len };
+        self.ports.inputs().filter(|read| read.source > 0).fold(output, |sum, read| sum + read.shape.len())
+    }
+}
+
+/// `None` of a place that is too large.
+fn bytes_at(place: u32, len: usize) -> Option<Bytes> {
+    const MOST: u32 = 1 << 31;
+    let end = place.checked_add(u32::try_from(len).ok()?).filter(|&end| end <= MOST)?;
+    Some((place, end))
+}
+
+/// As [`bytes_at`].
+fn bytes_of(tensor: &Tensor) -> Option<Bytes> {
+    bytes_at(tensor.place, tensor.shape.checked_len()? as usize)
+}
+
+/// Whether two places have a byte in common.
+const fn overlap(a: Bytes, b: Bytes) -> bool {
+    a.0 < b.1 && b.0 < a.1
+}
+
+/// Refuses inputs of stage `number`, counted from 1, that are not what the stages that they name put out, or that were
+/// overwritten.
+///
+/// What the stage right before it put out is at hand. For any other input all stages before it are decoded once more.
+#[inline(never)]
+fn check_inputs(
+    records: Reader<'_>,
+    image: &Tensor,
+    previous: &Tensor,
+    decoded: &Decoded,
+    number: u8,
+) -> Result<(), Error> {
+    let layer = decoded.layer;
+    for read in decoded.ports.inputs() {
+        let mut written = if read.source == 0 { Some(*image) } else { None };
+        if read.source == previous.source {
+            written = Some(*previous);
+        } else {
+            let mut stages = Stages::new(records, number - 1, true);
+            let mut earlier = Decoded::NONE;
+            while stages.number + 1 < number {
+                let step = stages.decode(&mut earlier);
+                let step = match &step {
+                    Ok(step) => step,
+                    Err(error) => return Err(*error),
+                };
+                if let Some(place) = written.as_ref().and_then(bytes_of)
+                    && earlier.written(step).is_none_or(|places| places.iter().any(|&there| overlap(there, place)))
+                {
+                    return Err(Error::Overwritten { layer });
+                }
+                if stages.number == read.source {
+                    written = Some(earlier.output(read.source));
+                }
+            }
+        }
+        if written.as_ref() != Some(read) {
+            return Err(Error::Input { layer });
+        }
+    }
+    Ok(())
+}
+
+impl<'m> Stages<'m> {
+    const fn new(reader: Reader<'m>, count: u8, checked: bool) -> Self {
+        Self { reader, number: 0, layer: 0, count, checked }
+    }
+
+    /// The next stage, the logits at last; or whatever is wrong with their layers, if they were not checked before.
+    #[inline(always)]
+    pub(crate) fn decode(&mut self, decoded: &mut Decoded) -> Result<Step<'m>, Error> {
+        let step = self.read(decoded);
+        if let Ok(step) = &step {
+            decoded.output_len = step.output_len();
+            decoded.layer = self.layer.wrapping_add(step.layers() - 1);
+            // At most two for each of 128 stages, the last of which is one.
+            self.layer = decoded.layer.wrapping_add(1);
+        }
+        step
+    }
+
+    // Not inlined: all operators' decoding and checking is in it, for loading and for running.
+    #[inline(never)]
+    fn read(&mut self, decoded: &mut Decoded) -> Result<Step<'m>, Error> {
+        if self.number >= self.count {
+            return Err(Error::LogitsLayer { layer: self.layer.saturating_sub(1) });
+        }
+        self.number += 1;
+        let left = self.reader.left();
+        if !self.reader.ports(&mut decoded.ports) {
+            return Err(Error::Payload { left });
+        }
+        decoded.layer = self.layer;
+        Step::read(&mut self.reader, self.layer, &decoded.ports, &mut decoded.output, self.checked)
+    }
+}
+
+/// Ends before the logits. A plan's stages decode without an error: each of them did before.
+impl<'m> Iterator for Stages<'m> {
+    type Item = NumberedStage<'m>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut decoded = Decoded::NONE;
+        match self.decode(&mut decoded) {
+            Ok(Step::Stage(stage)) => Some(NumberedStage { layer: decoded.layer, ports: decoded.ports, stage }),
+            Ok(Step::Logits(_)) | Err(_) => None,
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Networks of random shapes, weights and branches, planned and as files.
+
+use infer_core::format::{Codes, Input, Padding, Ports, Shape};
+use infer_core::operators::{Add, Layer, StageRecord};
+use infer_core::plan::Places;
+use proptest::prelude::*;
+use trainer::export::model_file::encode_graph;
+use trainer::quantize::QuantizedLayer;
+use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
+
+use crate::random_model::{metadata, rows};
+
+/// A network to be filled with random numbers.
+#[derive(Clone, Debug)]
+pub struct RandomGraph {
+    /// Shape of an image.
+    pub input: Shape,
+    /// Zero point of its pixels.
+    pub zero_point: u8,
+    /// What each stage before the logits is, a sum by [`Node::Add`] where two values have the same shape.
+    pub nodes: Vec<Node>,
+    /// Number of classes.
+    pub classes: u16,
+    /// What weights and images are drawn from.
+    pub seed: u64,
+}
+
+/// A stage. `from` and `also` say what it reads: of the values that it may read, the one so many before the last one.
+#[derive(Clone, Copy, Debug)]
+pub enum Node {
+    /// Output channels, kernel, same padding, pool.
+    Conv {
+        /// What it reads.
+        from: usize,
+        /// Channels that it puts out.
+        channels: u16,
+        /// Height and width of its kernel.
+        kernel: u8,
+        /// Whether its output is as large as its input.
+        same: bool,
+        /// Whether a max-pool runs with it.
+        pool: bool,
+    },
+    /// 2x2.
+    MaxPool {
+        /// What it reads.
+        from: usize,
+    },
+    /// Fully connected.
+    Dense {
+        /// What it reads.
+        from: usize,
+        /// Values that it puts out.
+        outputs: u16,
+    },
+    /// A sum; where no two values have the same shape, nothing.
+    Add {
+        /// What it reads.
+        from: usize,
+        /// What it reads besides.
+        also: usize,
+    },
+}
+
+/// Networks of up to twelve stages; those that do not fit are left out.
+pub fn random_graphs() -> impl Strategy<Value = RandomGraph> {
+    let from = || prop_oneof![5 => Just(0usize), 2 => Just(1), 1 => 0usize..6];
+    let conv = (from(), prop_oneof![3 => Just(3u16), 1 => 1u16..=9], 1u8..=5, prop::bool::weighted(0.8), any::<bool>())
+        .prop_map(|(from, channels, kernel, same, pool)| Node::Conv {
+            from,
+            channels,
+            kernel,
+            same,
+            pool: pool && kernel < 3,
+        });
+    let node = prop_oneof![
+        6 => conv,
+        1 => from().prop_map(|from| Node::MaxPool { from }),
+        1 => (from(), 1u16..=9).prop_map(|(from, outputs)| Node::Dense { from, outputs }),
+        5 => (from(), 0usize..6).prop_map(|(from, also)| Node::Add { from, also }),
+    ];
+    let input = (1u16..=14, 1u16..=9, prop_oneof![Just(1u16), Just(3u16)]);
+    (input, any::<u8>(), prop::collection::vec(node, 0..=12), 1u16..=9, any::<u64>()).prop_map(
+        |((height, width, channels), zero_point, nodes, classes, seed)| RandomGraph {
+            input: Shape { height, width, channels },
+            zero_point,
+            nodes,
+            classes,
+            seed,
+        },
+    )
+}
+
+/// What stages put out, and the stages.
+struct Built {
+    shapes: Vec<Shape>,
+    stages: Vec<(Ports, Kind)>,
+}
+
+enum Kind {
+    Owned(QuantizedLayer),
+    Add(Add),
+}
+
+impl Built {
+    /// The value so many before the last one.
+    fn value(&self, before_last: usize) -> usize {
+        self.shapes.len() - 1 - before_last % self.shapes.len()
+    }
+
+    fn push(&mut self, ports: Ports, kind: Kind, shape: Shape) {
+        self.stages.push((ports, kind));
+        self.shapes.push(shape);
+    }
+
+    fn add_node(&mut self, node: Node, random: &mut ChaCha8Rng) {
+        match node {
+            Node::Conv { from, channels, kernel, same, pool } => {
+                let source = self.value(from);
+                let shape = self.shapes[source];
+                let side = u16::from(kernel);
+                if !same && (side > shape.height || side > shape.width) {
+                    return;
+                }
+                let lost = if same { 0 } else { side - 1 };
+                let (height, width) = (shape.height - lost, shape.width - lost);
+                let by = if pool && height > 1 && width > 1 { 2 } else { 1 };
+                let taps = usize::from(kernel) * usize::from(kernel) * usize::from(shape.channels);
+                let (rescale, relu, weights) = rows(random, channels, taps);
+                let padding = if same { Padding::Same } else { Padding::Valid };
+                let conv = QuantizedLayer::Conv2d {
+                    output_channels: channels,
+                    kernel,
+                    padding,
+                    pool: by == 2,
+                    relu,
+                    rescale,
+                    weights,
+                };
+                let shape = Shape { height: height / by, width: width / by, channels };
+                self.push(Ports::of(source as u8), Kind::Owned(conv), shape);
+            }
+            Node::MaxPool { from } => {
+                let source = self.value(from);
+                let shape = self.shapes[source];
+                if shape.height > 1 && shape.width > 1 {
+                    let shape = Shape { height: shape.height / 2, width: shape.width / 2, ..shape };
+                    self.push(Ports::of(source as u8), Kind::Owned(QuantizedLayer::MaxPool2d), shape);
+                }
+            }
+            Node::Dense { from, outputs } => {
+                let source = self.value(from);
+                let (rescale, relu, weights) = rows(random, outputs, self.shapes[source].len());
+                let dense = QuantizedLayer::Dense { outputs, relu, rescale, weights };
+                self.push(Ports::of(source as u8), Kind::Owned(dense), Shape::flat(outputs));
+            }
+            Node::Add { from, also } => {
+                let source = self.value(from);
+                let shape = self.shapes[source];
+                let alike: Vec<usize> =
+                    (0..self.shapes.len()).filter(|&other| other != source && self.shapes[other] == shape).collect();
+                if alike.is_empty() {
+                    return;
+                }
+                let second = alike[alike.len() - 1 - also % alike.len()];
+                let relu = random.random_bool(0.5);
+                let shift = random.random_range(1u8..=23);
+                // From nothing to what saturates, and at times as large as can be.
+                let multiplier = |random: &mut ChaCha8Rng| {
+                    if random.random_bool(0.1) {
+                        return random.random_range(1..1u32 << 22);
+                    }
+                    (f64::from(random.random_range(0.05f32..2.0)) * f64::from(shift).exp2()).clamp(1.0, 4_194_303.0)
+                        as u32
+                };
+                let multipliers = [multiplier(random), multiplier(random)];
+                let codes = Codes { scale: 0.1, zero_point: if relu { 0 } else { random.random() } };
+                let add = Add { codes, relu, multipliers, shift };
+                self.push(Ports::of_two(source as u8, second as u8), Kind::Add(add), shape);
+            }
+        }
+    }
+}
+
+impl RandomGraph {
+    /// The model file.
+    ///
+    /// # Panics
+    /// Where infer-core refuses it: then this builder, the planner or infer-core is wrong.
+    #[must_use]
+    pub fn file(&self, places: Places) -> Vec<u8> {
+        let mut random = ChaCha8Rng::seed_from_u64(self.seed);
+        let mut built = Built { shapes: vec![self.input], stages: Vec::new() };
+        for &node in &self.nodes {
+            built.add_node(node, &mut random);
+        }
+        let features = built.shapes[built.shapes.len() - 1];
+        let biases = (0..self.classes).flat_map(|_| random.random_range(-100_000i32..100_000).to_le_bytes()).collect();
+        let (_, _, weights) = rows(&mut random, self.classes, features.len());
+        let logits = QuantizedLayer::Logits { classes: self.classes, scale: 0.001, biases, weights };
+        let last = (built.shapes.len() - 1) as u8;
+        built.stages.push((Ports::of(last), Kind::Owned(logits)));
+        let stages = built.stages.iter().map(|(ports, kind)| {
+            let layer = match kind {
+                Kind::Owned(layer) => layer.borrow(),
+                Kind::Add(add) => Layer::Add(*add),
+            };
+            StageRecord { ports: *ports, layer }
+        });
+        let input = Input { shape: self.input, codes: Codes { scale: 1.0 / 255.0, zero_point: self.zero_point } };
+        let names: Vec<String> = (0..self.classes).map(|class| class.to_string()).collect();
+        encode_graph(&metadata(&names.join("\n")), &input, stages.collect(), places).unwrap()
+    }
+
+    /// A random image: all zeros, sparse, or dense.
+    #[must_use]
+    pub fn image(&self, index: u64) -> Vec<u8> {
+        let mut random = ChaCha8Rng::seed_from_u64(self.seed ^ (index + 1));
+        let zeros = [1.0, 0.6, 0.0][index as usize % 3];
+        (0..self.input.len()).map(|_| if random.random_bool(zeros) { 0 } else { random.random() }).collect()
+    }
+}
