@@ -54,18 +54,18 @@ fn a_run_json_that_contradicts_itself_or_its_weights_is_refused() {
         ("/recipe/epochs", json!(-1), export, "run/run.json: invalid value: integer `-1`, expected usize"),
         ("/validation_fraction", json!(7), resume, "no share of 7 can be held out: it must be over 0 and under 1"),
         ("/calibration_methods", json!([]), resume, "there is no calibration method to choose from"),
-        ("/calibration", json!([]), export, "layer 1: the calibration is not about this network's 350 output channels"),
+        ("/calibration", json!([]), export, "layer 0: the calibration is not about this network's 350 output channels"),
         (
             "/calibration/0/channel_order",
             vec![u64::MAX; 350].into(),
             export,
-            "layer 1: the calibration is not about this",
+            "layer 0: the calibration is not about this",
         ),
         (
             "/calibration/0/range/high",
             json!(3e38),
             export,
-            "layer 1: its weights and activations differ so much in size (ratio ",
+            "layer 0: its weights and activations differ so much in size (ratio ",
         ),
         ("/calibration/0/range/high", json!(1e308), export, "run/run.json: 0 to inf is no range of activations"),
         ("/calibration/0/range/low", json!(0.5), export, "is no range of activations: zero must be inside"),
@@ -178,7 +178,7 @@ fn weights_that_are_cut_off_or_claim_what_is_not_there_are_refused_without_memor
         home.path(),
         &["export", "run", "--out", "x.bin"],
         1,
-        &["layer 1: a weight or bias is not finite; the model has not learned anything that can be exported"],
+        &["layer 0: a weight or bias is not finite; the model has not learned anything that can be exported"],
     );
 }
 

@@ -345,7 +345,7 @@ fn images_of_another_size_than_the_models_are_refused() {
         home.path(),
         &["fit", "--data", "birds", "--model", "tiny"],
         1,
-        &["model tiny does not take images of 6x6x1", "layer 5 (conv 3x3x32 valid + relu): its input is 1x1x32"],
+        &["model tiny does not take images of 6x6x1", "layer 4 (conv 3x3x32 valid + relu): its input is 1x1x32"],
     );
     let fit = ["fit", "--data", "birds", "--model", "cnn", "--epochs", "1", "--export", "birds.bin"];
     let output = trainer(home.path(), &fit);
@@ -423,6 +423,6 @@ fn a_network_of_ones_own_is_a_file_and_a_layer_that_does_not_fit_is_named_with_b
         mine.replace("kernel = 3, padding = \"valid\"", "kernel = 99, padding = \"valid\""),
     )
     .unwrap();
-    let expected = ["wide.toml: architecture \"mine\", layer 5 (conv 99x99x6 valid + relu): kernel 99 is not 1 to 7"];
+    let expected = ["wide.toml: architecture \"mine\", layer 4 (conv 99x99x6 valid + relu): kernel 99 is not 1 to 7"];
     assert_fails(home.path(), &fit("wide.toml"), 2, &expected);
 }

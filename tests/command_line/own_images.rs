@@ -273,7 +273,7 @@ fn warnings_about_a_folder_are_shown_and_mistakes_in_its_flags_end_with_code_2()
         1,
         &[
             "model tiny does not take images of 8x8x3; give another --input or --model",
-            "architecture \"tiny\", layer 5 (conv 3x3x32 valid + relu): its input is 2x2x32; a kernel of 3x3 does not fit",
+            "architecture \"tiny\", layer 4 (conv 3x3x32 valid + relu): its input is 2x2x32; a kernel of 3x3 does not fit",
         ],
     );
     let (_, warned) = succeed(

@@ -140,7 +140,7 @@ fn the_report_locates_the_layer_whose_codes_were_destroyed() {
         Report::new(model, calibration, &file(model, calibration), &dataset.validation).unwrap()
     };
     let whole = report(&sound);
-    assert_eq!(whole.layers.iter().map(|layer| layer.layer).collect::<Vec<_>>(), [1, 3, 5, 6]);
+    assert_eq!(whole.layers.iter().map(|layer| layer.layer).collect::<Vec<_>>(), [0, 2, 4, 5]);
     for layer in &whole.layers {
         assert!(layer.alone.agreement_with_float > 0.98, "{layer:?}");
         assert!(layer.weights.sqnr_db.unwrap() > 35.0, "{layer:?}");
@@ -151,7 +151,7 @@ fn the_report_locates_the_layer_whose_codes_were_destroyed() {
         calibration[destroyed].range = Range { low: low / 300.0, high: high / 300.0 };
         let report = report(&calibration);
         let costliest = report.costliest().unwrap();
-        assert_eq!(costliest.layer, destroyed + 1);
+        assert_eq!(costliest.layer, destroyed);
         assert!(costliest.alone.score.accuracy < report.float.score.accuracy - 0.05, "{costliest:?}");
         let codes = costliest.activation.codes.unwrap();
         assert!(codes.saturation > 0.2 && codes.sqnr_db.unwrap() < 3.0, "{codes:?}");
@@ -228,7 +228,7 @@ fn a_report_shows_the_scales_of_the_file_and_what_the_file_answers() {
     );
     let listing = trainer::export::inspect::Listing::new(&file).unwrap();
     for layer in &report.layers {
-        let scales = listing.layers[layer.layer - 1].scales.unwrap();
+        let scales = listing.layers[layer.layer].scales.unwrap();
         for (reported, listed) in [
             (layer.weights.smallest_scale, scales.smallest_weight),
             (layer.weights.largest_scale, scales.largest_weight),

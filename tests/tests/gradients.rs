@@ -2,9 +2,9 @@
 
 use candle_core::{Device, Tensor, Var};
 use candle_nn::Optimizer;
-use trainer::network::Architecture;
-use trainer::network::FloatModel;
 use trainer::network::autograd::{self, Conv2dOptions, Padding, SoftTarget, Targets};
+use trainer::network::layers::{Add, Forward};
+use trainer::network::{Architecture, FloatModel, Layer};
 use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
 use trainer::train::adam::{Adam, AdamConfig};
 
@@ -68,6 +68,45 @@ fn check(
     for (argument, variable) in variables.iter().enumerate() {
         let found = flat(gradients.get(variable).unwrap());
         assert_close(&found, &numeric(arguments, argument, &reference_loss), &format!("{what}: gradient {argument}"));
+    }
+}
+
+/// Checks a layer without weights, as [`check`] does, given the shapes of its input and of its residual.
+fn check_layer(layer: Layer, shapes: &[&[usize]], reference: &dyn Fn(&[Values]) -> Values) {
+    let what = format!("{layer} of {shapes:?}");
+    let arguments: Vec<Values> =
+        shapes.iter().zip(1..).map(|(shape, seed)| random(shape.iter().product(), seed)).collect();
+    let tensors: Vec<Var> = arguments.iter().zip(shapes).map(|(values, shape)| variable(values, shape)).collect();
+    let forward = Forward {
+        input: &tensors[0],
+        residual: tensors.get(1).map(|residual| residual.as_tensor()),
+        parameters: None,
+        fused: false,
+        input_gradient: true,
+    };
+    let recorded = layer.operator().forward(forward).unwrap();
+    assert_close(&flat(&recorded.output), &reference(&arguments), &format!("{what}: output"));
+    let weighting = random(recorded.output.elem_count(), 99);
+    let gradients = recorded.backward(&variable(&weighting, recorded.output.dims())).unwrap();
+    assert!(gradients.parameters.is_none(), "{what}");
+    let loss =
+        |arguments: &[Values]| reference(arguments).iter().zip(&weighting).map(|(value, weight)| value * weight).sum();
+    let gradients = [gradients.input, gradients.residual].into_iter().flatten();
+    assert_eq!(gradients.clone().count(), shapes.len(), "{what}");
+    for (argument, gradient) in gradients.enumerate() {
+        assert_close(&flat(&gradient), &numeric(&arguments, argument, &loss), &format!("{what}: gradient {argument}"));
+    }
+}
+
+#[test]
+fn an_add_gives_both_of_its_inputs_the_gradient_of_the_sum() {
+    for relu in [false, true] {
+        let reference = |arguments: &[Values]| {
+            let sums = arguments[0].iter().zip(&arguments[1]).map(|(one, other)| one + other);
+            sums.map(|sum| if relu { sum.max(0.0) } else { sum }).collect()
+        };
+        let shape: &[usize] = &[2, 3, 4, 5];
+        check_layer(Layer::Add(Add { relu }), &[shape, shape], &reference);
     }
 }
 

@@ -328,7 +328,7 @@ fn training_that_diverges_stops_with_its_epoch_and_names_the_number_to_change() 
     let dataset = first_garments(500);
     for (learning_rate, expected) in [
         (1e38, "at epoch 2, step 2: quantization-aware training has diverged; "),
-        (1e30, "quantization-aware training has diverged by epoch 2: layer 1: its weights and activations differ "),
+        (1e30, "quantization-aware training has diverged by epoch 2: layer 0: its weights and activations differ "),
     ] {
         let error = Trained::mlp(&dataset).tune(&dataset, &recipe(1, aware(1, learning_rate)), 48).0.unwrap_err();
         let message = error.to_string();

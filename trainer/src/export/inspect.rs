@@ -216,10 +216,10 @@ impl Listing {
         let architecture = Architecture::new(metadata.architecture.to_owned(), input.shape, &kinds)?;
         let stages = architecture.stages();
         let own = |index: usize| requantize(&records[index].0).map_or(input.codes, |requantize| requantize.codes);
-        let flows = flow(&stages, input.codes, |stage| Ok::<_, InspectError>(own(stage.index)))?;
+        let flows = flow(&stages, input.codes, |stage, _| Ok::<_, InspectError>(own(stage.index)))?;
         let mut scales = vec![None; records.len()];
         for (stage, flow) in stages.iter().zip(flows) {
-            scales[stage.index] = ScalesListing::of(&records[stage.index].0, flow.input);
+            scales[stage.index] = ScalesListing::of(&records[stage.index].0, flow.inputs.input);
         }
         let layers = records.iter().zip(&architecture.layers).zip(scales).enumerate();
         let layers = layers

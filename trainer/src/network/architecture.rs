@@ -1,10 +1,11 @@
-//! Architectures as data: a list of layers, read from TOML, with the shapes between them.
+//! Architectures as data: layers, what each of them reads, and the shapes between them.
 
 use std::fmt;
 
 use infer_core::Shape;
 
 use super::error::{ArchitectureError, MOST_PARAMETERS, MOST_VALUES};
+use super::graph::{ConnectionError, IMAGE, Inputs, Node, Source, connect};
 use super::layers::{Dense, Layer, WeightShape};
 use crate::support::limits::MOST_MACS;
 use crate::support::printable::in_one_line;
@@ -15,70 +16,112 @@ use crate::support::text::thousands;
 pub struct Architecture {
     /// What it is called.
     pub name: String,
-    /// Shape of one picture.
+    /// Shape of one image.
     pub input: Shape,
-    /// The layers in order, with what goes in and what comes out.
+    /// The layers in the order they run, with their inputs and outputs.
     pub layers: Vec<ShapedLayer>,
 }
 
-/// A layer and the shapes around it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// A layer, what it reads, and the shapes around it.
+#[derive(Clone, Debug, PartialEq)]
 pub struct ShapedLayer {
+    /// The name by which later layers read it.
+    pub name: Option<String>,
     /// What it does.
     pub layer: Layer,
-    /// Shape that goes in.
+    /// What it reads, by the index of a layer.
+    pub reads: Inputs<Source>,
+    /// Shape of its input, and of its residual.
     pub input: Shape,
-    /// Shape that comes out.
+    /// Shape of its output.
     pub output: Shape,
 }
 
 impl Architecture {
-    /// Puts layers behind each other and computes the shapes between them.
+    /// Connects layers and computes the shapes between them. A layer without names reads the one before it.
     ///
     /// # Errors
-    /// [`ArchitectureError::Input`], [`ArchitectureError::Layer`], [`ArchitectureError::TooLarge`], [`ArchitectureError::LastLayer`],
-    /// [`ArchitectureError::TooSlow`].
-    pub fn new(name: String, input: Shape, layers: &[Layer]) -> Result<Self, ArchitectureError> {
+    /// [`ArchitectureError::Input`], [`ArchitectureError::Connection`], [`ArchitectureError::Layer`],
+    /// [`ArchitectureError::TooLarge`], [`ArchitectureError::LastLayer`], [`ArchitectureError::TooSlow`].
+    pub fn new<'l, L>(name: String, input: Shape, layers: &'l [L]) -> Result<Self, ArchitectureError>
+    where
+        Node: From<&'l L>,
+    {
         if input.is_empty() || input.len() > MOST_VALUES {
             return Err(ArchitectureError::Input { name, input });
         }
-        let mut shaped = Vec::with_capacity(layers.len());
-        let mut shape = input;
+        let nodes: Vec<Node> = layers.iter().map(Node::from).collect();
+        let connections =
+            connect(&nodes).map_err(|(layer, error)| ArchitectureError::connection(&name, &nodes, layer, error))?;
+        let mut architecture = Self { name, input, layers: Vec::with_capacity(nodes.len()) };
         let mut parameters = 0;
-        for (index, &layer) in layers.iter().enumerate() {
-            let operator = layer.operator();
-            let output = operator.check().and_then(|()| operator.output(shape));
+        for (index, (node, &reads)) in nodes.iter().zip(&connections).enumerate() {
+            let shapes = reads.map(|source| architecture.shape(source));
+            let input = shapes.input;
+            if let Some(residual) = shapes.residual.filter(|&residual| residual != input) {
+                let name = node.residual.clone().unwrap_or_default();
+                let error = ConnectionError::Shapes { name, input, residual };
+                return Err(ArchitectureError::connection(&architecture.name, &nodes, index, error));
+            }
+            let operator = node.layer.operator();
+            let output = operator.check().and_then(|()| operator.output(input));
             let output = output.map_err(|reason| ArchitectureError::Layer {
-                name: name.clone(),
-                layer: index + 1,
-                kind: layer.to_string(),
-                input: shape,
+                name: architecture.name.clone(),
+                layer: index,
+                kind: node.layer.to_string(),
+                input,
                 reason,
             })?;
-            let next = ShapedLayer { layer, input: shape, output };
+            let next = ShapedLayer { name: node.name.clone(), layer: node.layer, reads, input, output };
             parameters += next.parameters();
             let values = output.len();
             if parameters > MOST_PARAMETERS || values > MOST_VALUES {
                 return Err(ArchitectureError::TooLarge {
-                    name,
-                    layer: index + 1,
-                    kind: layer.to_string(),
+                    name: architecture.name,
+                    layer: index,
+                    kind: node.layer.to_string(),
                     parameters,
                     values,
                 });
             }
-            shaped.push(next);
-            shape = output;
+            architecture.layers.push(next);
         }
-        let architecture = match layers.last() {
-            Some(Layer::Dense(Dense { relu: false, .. })) => Self { name, input, layers: shaped },
-            Some(_) | None => return Err(ArchitectureError::LastLayer { name }),
+        let Some(Layer::Dense(Dense { relu: false, .. })) = nodes.last().map(|last| last.layer) else {
+            return Err(ArchitectureError::LastLayer { name: architecture.name });
         };
         let macs = architecture.macs();
         if macs as u64 > MOST_MACS {
             return Err(ArchitectureError::TooSlow { name: architecture.name, macs });
         }
         Ok(architecture)
+    }
+
+    /// The shape of what a layer reads.
+    fn shape(&self, source: Source) -> Shape {
+        match source {
+            Source::Image => self.input,
+            Source::Output(layer) => self.layers[layer].output,
+        }
+    }
+
+    /// The layers as they are in a file: what [`Architecture::new`] made this of.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<Node> {
+        let name = |source: Source| match source {
+            Source::Image => Some(IMAGE.to_owned()),
+            Source::Output(layer) => self.layers[layer].name.clone(),
+        };
+        let node = |(index, layer): (usize, &ShapedLayer)| {
+            let before = index.checked_sub(1).map_or(Source::Image, Source::Output);
+            let Inputs { input, residual } = layer.reads;
+            Node {
+                name: layer.name.clone(),
+                input: if input == before { None } else { name(input) },
+                residual: residual.and_then(name),
+                layer: layer.layer,
+            }
+        };
+        self.layers.iter().enumerate().map(node).collect()
     }
 
     /// Number of classes: outputs of the last layer.
@@ -133,14 +176,20 @@ impl ShapedLayer {
     }
 }
 
-/// The summary table: layer, output shape, parameters.
+/// The summary table: layer, output shape, parameters, and names where there are any.
 impl fmt::Display for Architecture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:<28} {:>12} {:>12}", in_one_line(&self.name), "output", "parameters")?;
         writeln!(f, "{:<28} {:>12} {:>12}", "input", self.input.to_string(), 0)?;
-        for layer in &self.layers {
-            let (name, output) = (layer.layer.to_string(), shown(layer.output));
-            writeln!(f, "{name:<28} {output:>12} {:>12}", thousands(layer.parameters()))?;
+        for (layer, Node { name, input, residual, .. }) in self.layers.iter().zip(self.nodes()) {
+            let (kind, output) = (layer.layer.to_string(), shown(layer.output));
+            write!(f, "{kind:<28} {output:>12} {:>12}", thousands(layer.parameters()))?;
+            for (key, name) in [("name", name), ("input", input), ("residual", residual)] {
+                if let Some(name) = name {
+                    write!(f, "  {key} {}", in_one_line(&name))?;
+                }
+            }
+            writeln!(f)?;
         }
         write!(f, "{:<28} {:>12} {:>12}", "total", "", thousands(self.parameters()))
     }
@@ -203,10 +252,10 @@ total                                          542,230";
         let conv = "[[layers]]\nconv = { channels = 8, kernel = 5, padding = \"valid\" }\n";
         assert_eq!(
             refuse(&format!("{conv}[[layers]]\ndense = {{}}\n")),
-            "architecture \"mine\", layer 1 (conv 5x5x8 valid): its input is 4x4x1; a kernel of 5x5 does not fit into it"
+            "architecture \"mine\", layer 0 (conv 5x5x8 valid): its input is 4x4x1; a kernel of 5x5 does not fit into it"
         );
         let pools = "[[layers]]\nmax_pool = {}\n".repeat(3) + "[[layers]]\ndense = {}\n";
-        assert!(refuse(&pools).contains("layer 3 (max-pool 2x2): its input is 1x1x1; a 2x2 window does not fit"));
+        assert!(refuse(&pools).contains("layer 2 (max-pool 2x2): its input is 1x1x1; a 2x2 window does not fit"));
         assert!(
             refuse("[[layers]]\ndense = { outputs = 3, relu = true }").contains("must end in a dense layer without")
         );
@@ -239,19 +288,19 @@ total                                          542,230";
         let wide = refuse("[28, 28, 1]", &(conv(5000) + &conv(65_535)));
         assert_eq!(
             wide,
-            "architecture \"mine\", layer 2 (conv 7x7x65535 same): with it there are 16,056,390,535 weights and biases, \
+            "architecture \"mine\", layer 1 (conv 7x7x65535 same): with it there are 16,056,390,535 weights and biases, \
              and it puts out 51,379,440 values; at most 67,108,864 and 4,194,304 can be trained"
         );
-        assert!(refuse("[1000, 1000, 1]", &conv(5)).contains("layer 1 (conv 7x7x5 same)"));
+        assert!(refuse("[1000, 1000, 1]", &conv(5)).contains("layer 0 (conv 7x7x5 same)"));
         let wide = "{ dense = { outputs = 8000 } },".repeat(1000);
-        assert!(refuse("[28, 28, 1]", &wide).contains("layer 2 (dense 8000): with it there are 70,288,000 weights"));
+        assert!(refuse("[28, 28, 1]", &wide).contains("layer 1 (dense 8000): with it there are 70,288,000 weights"));
         let input = refuse("[65535, 65535, 3]", "");
         assert_eq!(input, "architecture \"mine\": input 65535x65535x3 has no values, or more than 4,194,304");
     }
 
     #[test]
     fn what_the_largest_network_counts_up_to_is_far_below_what_64_bits_hold() {
-        // As wide as a picture may be, as many weights as there may be, on all of its pixels.
+        // As wide as an image may be, as many weights as there may be, on all of its pixels.
         let conv = |channels| Layer::Conv(Conv { channels, kernel: 7, padding: Padding::Same, relu: true });
         let layers = [conv(65), conv(64), conv(63), Layer::Dense(Dense { outputs: 15, relu: false })];
         let input = Shape { height: 254, width: 254, channels: 65 };

@@ -6,7 +6,7 @@
 use infer_core::Shape;
 
 use super::architecture::{Architecture, ShapedLayer};
-use super::layers::OutputCodes;
+use super::graph::{Inputs, Source};
 use super::record::{Numbers, QuantizedLayer, WrongNumbers};
 use super::work::Work;
 
@@ -19,6 +19,13 @@ pub struct Stage<'a> {
     pub layer: &'a ShapedLayer,
     /// The layer after it that it computes too.
     pub fused: Option<&'a ShapedLayer>,
+    /// What it reads, by the index of a stage.
+    pub reads: Inputs<Source>,
+    /// How often later stages read its output.
+    pub readers: usize,
+    /// Whether the channels of its output may be put into another order: they meet the channels of no other stage, and come from
+    /// weights.
+    pub has_free_order: bool,
     /// Whether it puts out the logits.
     pub is_last: bool,
 }
@@ -27,7 +34,7 @@ pub struct Stage<'a> {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Flow<S> {
     /// What comes in.
-    pub input: S,
+    pub inputs: Inputs<S>,
     /// What goes out; `None` of the last stage, whose accumulators are the logits.
     pub output: Option<S>,
 }
@@ -54,18 +61,68 @@ impl<'a> Stage<'a> {
 
 impl Architecture {
     /// The stages in the order they run.
+    ///
+    /// A pool runs with the convolution before it, if it is the only layer that reads that convolution.
     #[must_use]
     pub fn stages(&self) -> Vec<Stage<'_>> {
         let count = self.layers.len();
+        let readers = self.readers();
         let mut stages = Vec::with_capacity(count);
+        // The stage that puts out what a layer does.
+        let mut stage_of = vec![0; count];
         let mut layers = self.layers.iter().enumerate().peekable();
         while let Some((index, layer)) = layers.next() {
-            let absorbs_pool = layer.layer.operator().absorbs_pool();
-            let fused = layers.next_if(|(_, next)| absorbs_pool && next.layer.operator().is_pool());
-            let fused = fused.map(|(_, pool)| pool);
-            stages.push(Stage { index, layer, fused, is_last: layers.peek().is_none() });
+            let absorbs_pool = layer.layer.operator().absorbs_pool() && readers[index] == 1;
+            let fused = layers.next_if(|(_, next)| {
+                absorbs_pool && next.layer.operator().is_pool() && next.reads.input == Source::Output(index)
+            });
+            let last = fused.map_or(index, |(pool, _)| pool);
+            stage_of[last] = stages.len();
+            let reads = layer.reads.map(|source| match source {
+                Source::Image => Source::Image,
+                Source::Output(layer) => Source::Output(stage_of[layer]),
+            });
+            stages.push(Stage {
+                index,
+                layer,
+                fused: fused.map(|(_, pool)| pool),
+                reads,
+                readers: readers[last],
+                has_free_order: false,
+                is_last: layers.peek().is_none(),
+            });
         }
+        find_free_orders(&mut stages);
         stages
+    }
+
+    /// How often each layer's output is read.
+    fn readers(&self) -> Vec<usize> {
+        let mut readers = vec![0; self.layers.len()];
+        for source in self.layers.iter().flat_map(|layer| layer.reads.iter()) {
+            if let Source::Output(layer) = *source {
+                readers[layer] += 1;
+            }
+        }
+        readers
+    }
+}
+
+/// The order of channels is free where they come from weights and where no add takes them, as they are or by way of stages that
+/// keep them: what is added has one order.
+fn find_free_orders(stages: &mut [Stage<'_>]) {
+    let mut is_bound = vec![false; stages.len()];
+    for index in (0..stages.len()).rev() {
+        let stage = &mut stages[index];
+        let keeps_channels = stage.layer.layer.operator().arithmetic().keeps_channels();
+        stage.has_free_order = !keeps_channels && !is_bound[index];
+        if keeps_channels && (is_bound[index] || stage.reads.residual.is_some()) {
+            for source in stage.reads.iter() {
+                if let Source::Output(read) = *source {
+                    is_bound[read] = true;
+                }
+            }
+        }
     }
 }
 
@@ -77,20 +134,23 @@ impl Architecture {
 pub fn flow<S: Copy, E>(
     stages: &[Stage<'_>],
     image: S,
-    mut own: impl FnMut(&Stage<'_>) -> Result<S, E>,
+    mut own: impl FnMut(&Stage<'_>, Inputs<S>) -> Result<S, E>,
 ) -> Result<Vec<Flow<S>>, E> {
-    let mut input = image;
-    let through = |stage: &Stage<'_>| {
-        let output = match stage.layer.layer.operator().output_codes() {
-            OutputCodes::Own | OutputCodes::OfInput if stage.is_last => None,
-            OutputCodes::Own => Some(own(stage)?),
-            OutputCodes::OfInput => Some(input),
+    let mut flows: Vec<Flow<S>> = Vec::with_capacity(stages.len());
+    for stage in stages {
+        let inputs = stage.reads.map(|source| match source {
+            Source::Image => image,
+            // What the last stage puts out has no codes, and no stage reads it.
+            Source::Output(read) => flows.get(read).and_then(|flow| flow.output).unwrap_or(image),
+        });
+        let output = match stage.layer.layer.operator().arithmetic().has_own_codes() {
+            _ if stage.is_last => None,
+            true => Some(own(stage, inputs)?),
+            false => Some(inputs.input),
         };
-        let flow = Flow { input, output };
-        input = output.unwrap_or(input);
-        Ok(flow)
-    };
-    stages.iter().map(through).collect()
+        flows.push(Flow { inputs, output });
+    }
+    Ok(flows)
 }
 
 /// The layers of a model file, one for each stage, given its numbers.
@@ -139,19 +199,78 @@ mod tests {
     fn a_pool_passes_on_the_codes_that_it_gets_and_the_last_layer_has_none() {
         let network = network(&[POOL, CONV, POOL, POOL, DENSE, "{ dense = {} }"].concat());
         let mut asked = Vec::new();
-        let flows = flow(&network.stages(), 100, |stage| {
+        let flows = flow(&network.stages(), 100, |stage, _| {
             asked.push(stage.index);
             Ok::<_, Infallible>(stage.index)
         });
         let flows: Vec<(usize, Option<usize>)> =
-            flows.unwrap().into_iter().map(|Flow { input, output }| (input, output)).collect();
+            flows.unwrap().into_iter().map(|Flow { inputs, output }| (inputs.input, output)).collect();
         assert_eq!(flows, [(100, Some(100)), (100, Some(1)), (1, Some(1)), (1, Some(4)), (4, None)]);
         assert_eq!(asked, [1, 4]);
+    }
+
+    const RESIDUAL: [&str; 7] = [
+        "{ name = \"a\", conv = { channels = 4, kernel = 3, padding = \"same\", relu = true } },",
+        "{ max_pool = {} },",
+        "{ name = \"b\", conv = { channels = 4, kernel = 3, padding = \"same\" } },",
+        "{ name = \"c\", input = \"a\", max_pool = {} },",
+        "{ add = { relu = true }, residual = \"b\" },",
+        "{ conv = { channels = 4, kernel = 3, padding = \"same\" } },",
+        "{ dense = {} }",
+    ];
+
+    #[test]
+    fn a_convolution_that_two_layers_read_is_a_stage_of_its_own() {
+        let network = network(&RESIDUAL.concat());
+        let stages = network.stages();
+        assert!(stages.iter().all(|stage| stage.fused.is_none()));
+        let reads: Vec<Inputs<Source>> = stages.iter().map(|stage| stage.reads).collect();
+        let one = |stage| Inputs::one(Source::Output(stage));
+        let sum = Inputs { input: Source::Output(3), residual: Some(Source::Output(2)) };
+        assert_eq!(reads, [Inputs::one(Source::Image), one(0), one(1), one(0), sum, one(4), one(5)]);
+        assert_eq!(stages.iter().map(|stage| stage.readers).collect::<Vec<_>>(), [2, 1, 1, 1, 1, 1, 0]);
+    }
+
+    #[test]
+    fn stages_are_read_by_their_own_index_and_not_by_that_of_a_layer() {
+        let network = network(
+            &[
+                CONV,
+                POOL,
+                "{ name = \"a\", conv = { channels = 4, kernel = 1, padding = \"same\" } },",
+                CONV,
+                "{ add = {}, residual = \"a\" }, { dense = {} }",
+            ]
+            .concat(),
+        );
+        let stages = network.stages();
+        assert_eq!(stages[3].reads, Inputs { input: Source::Output(2), residual: Some(Source::Output(1)) });
+        assert_eq!(stages[3].index, 4);
+    }
+
+    #[test]
+    fn channels_that_are_added_keep_their_order_and_others_are_free() {
+        let network = network(&RESIDUAL.concat());
+        let free: Vec<bool> = network.stages().iter().map(|stage| stage.has_free_order).collect();
+        // Layer 0 reaches the add through a pool, and layer 2 directly.
+        assert_eq!(free, [false, false, false, false, false, true, true]);
+    }
+
+    #[test]
+    fn an_add_has_codes_of_its_own_that_may_depend_on_both_inputs() {
+        let network = network(&RESIDUAL.concat());
+        let flows = flow(&network.stages(), 1, |_, inputs| {
+            Ok::<_, Infallible>(10 * inputs.input + inputs.residual.unwrap_or(0))
+        });
+        let flows: Vec<(i32, Option<i32>, Option<i32>)> =
+            flows.unwrap().iter().map(|flow| (flow.inputs.input, flow.inputs.residual, flow.output)).collect();
+        assert_eq!(flows[4], (10, Some(100), Some(200)), "the pool passes on what layer 0 puts out");
+        assert_eq!(flows[6], (2000, None, None));
     }
 
     #[test]
     fn the_first_stage_without_codes_ends_the_flow() {
         let network = network(&[DENSE, DENSE, "{ dense = {} }"].concat());
-        assert_eq!(flow(&network.stages(), 0, |stage| Err::<usize, usize>(stage.index)), Err(0));
+        assert_eq!(flow(&network.stages(), 0, |stage, _| Err::<usize, usize>(stage.index)), Err(0));
     }
 }

@@ -3,6 +3,7 @@
 use infer_core::Shape;
 
 use super::built_in::BUILT_IN;
+use super::graph::{ConnectionError, Node};
 use crate::support::limits::{LONGEST_NAME, MOST_MACS};
 use crate::support::printable::toml_error;
 use crate::support::text::thousands;
@@ -10,7 +11,7 @@ use crate::support::text::thousands;
 /// Weights and biases at most: a hundred times what the largest microcontroller holds.
 pub const MOST_PARAMETERS: usize = 64 << 20;
 
-/// Values of a picture, or that leave a layer, at most; a training holds some dozens of pictures' at once.
+/// Values of an image, or of the output of a layer, at most; a training holds those of some dozens of images at once.
 pub const MOST_VALUES: usize = 4 << 20;
 
 /// Why an architecture was refused.
@@ -39,12 +40,24 @@ pub enum ArchitectureError {
         /// The name in the file.
         name: String,
     },
-    /// A layer cannot follow the one before it.
+    /// A layer is not connected to others.
+    #[error("architecture {name:?}, layer {layer} ({kind}): {source}")]
+    Connection {
+        /// Name of the architecture.
+        name: String,
+        /// The layer, counted from 0.
+        layer: usize,
+        /// What it is.
+        kind: String,
+        /// What is wrong with its name or with what it reads.
+        source: ConnectionError,
+    },
+    /// A layer cannot have its input.
     #[error("architecture {name:?}, layer {layer} ({kind}): its input is {input}; {reason}")]
     Layer {
         /// Name of the architecture.
         name: String,
-        /// The layer, counted from 1.
+        /// The layer, counted from 0.
         layer: usize,
         /// What it is.
         kind: String,
@@ -58,7 +71,7 @@ pub enum ArchitectureError {
     Numbers {
         /// Name of the architecture.
         name: String,
-        /// The layer, counted from 1.
+        /// The layer, counted from 0.
         layer: usize,
         /// What it is.
         kind: String,
@@ -70,7 +83,7 @@ pub enum ArchitectureError {
     NoOutputs {
         /// Name of the architecture.
         name: String,
-        /// The layer, counted from 1.
+        /// The layer, counted from 0.
         layer: usize,
     },
     /// The last layer has another number of outputs than there are classes.
@@ -101,11 +114,11 @@ pub enum ArchitectureError {
     TooLarge {
         /// Name of the architecture.
         name: String,
-        /// The layer, counted from 1.
+        /// The layer, counted from 0.
         layer: usize,
         /// What it is.
         kind: String,
-        /// Weights and biases of it and all layers in front of it.
+        /// Weights and biases of it and all layers before it.
         parameters: usize,
         /// Values that leave it.
         values: usize,
@@ -129,6 +142,14 @@ pub enum ArchitectureError {
         /// The shape in the file.
         input: Shape,
     },
+}
+
+impl ArchitectureError {
+    /// That the layer with this index is not connected to others.
+    pub(super) fn connection(name: &str, nodes: &[Node], layer: usize, source: ConnectionError) -> Self {
+        let kind = nodes.get(layer).map_or_else(String::new, |node| node.layer.to_string());
+        Self::Connection { name: name.to_owned(), layer, kind, source }
+    }
 }
 
 /// The names of the built-in architectures, separated by commas.

@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`layers`] | one file for each operator |
+//! | [`graph`] | the names of layers, and what each of them reads |
 //! | [`architecture`], [`template`] | layers with the shapes between them, and the TOML files that they are read from |
 //! | [`chain`] | which layers run as one, and what the codes between them mean |
 //! | [`work`] | what a stage computes, counted |
@@ -15,6 +16,7 @@ pub mod autograd;
 mod built_in;
 pub mod chain;
 mod error;
+pub mod graph;
 pub mod layers;
 pub mod model;
 pub mod record;
@@ -23,6 +25,7 @@ pub mod work;
 
 pub use architecture::{Architecture, ShapedLayer};
 pub use error::{ArchitectureError, MOST_PARAMETERS, MOST_VALUES};
+pub use graph::Node;
 pub use layers::{Conv, Dense, Layer, MaxPool, Padding};
 pub use model::FloatModel;
 pub use template::{EXAMPLE_CLASSES, Template};

@@ -6,6 +6,8 @@ use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Result, Tensor, Var};
 
 use super::architecture::{Architecture, ShapedLayer};
+use super::chain::Stage;
+use super::graph::Source;
 use super::layers::Forward;
 use crate::network::autograd::{self, Recorded, Targets};
 use crate::support::rng::{self, ChaCha8Rng, Purpose, RngExt};
@@ -46,7 +48,7 @@ pub struct Parameters {
 pub struct Pass {
     /// `[n, classes]`.
     pub logits: Tensor,
-    /// Mean cross-entropy over the pictures.
+    /// Mean cross-entropy over the images.
     pub loss: f32,
     /// Its gradient by each variable of the model.
     pub gradients: GradStore,
@@ -87,7 +89,7 @@ impl Snapshot {
     }
 }
 
-/// Values that a training step leaves out in front of dense layers.
+/// Values that a training step leaves out before dense layers.
 pub struct Dropout<'g> {
     /// The probability of each.
     pub rate: f64,
@@ -213,25 +215,25 @@ impl FloatModel {
         self.variables().iter().zip(&snapshot.0).try_for_each(|(variable, value)| variable.set(value))
     }
 
-    /// Logits `[n, classes]` of pictures `[n, height, width, channels]`.
+    /// Logits `[n, classes]` of images `[n, height, width, channels]`.
     ///
     /// # Errors
     /// Those of candle.
-    pub fn forward(&self, pictures: &Tensor) -> Result<Tensor> {
-        self.forward_traced(pictures, |_, _| Ok(()))
+    pub fn forward(&self, images: &Tensor) -> Result<Tensor> {
+        self.forward_traced(images, |_, _| Ok(()))
     }
 
     /// As [`forward`](Self::forward), and shows `trace` what each layer put out: its index and the activation. A
-    /// convolution that is fused with the pool behind it is shown with what the pool put out.
+    /// convolution that is fused with the pool after it is shown with what the pool put out.
     ///
     /// # Errors
     /// Those of candle and of `trace`.
     pub fn forward_traced(
         &self,
-        pictures: &Tensor,
+        images: &Tensor,
         mut trace: impl FnMut(usize, &Tensor) -> Result<()>,
     ) -> Result<Tensor> {
-        self.forward_edited(pictures, |index, activation| {
+        self.forward_edited(images, |index, activation| {
             trace(index, &activation)?;
             Ok(activation)
         })
@@ -243,65 +245,75 @@ impl FloatModel {
     /// Those of candle and of `edit`.
     pub fn forward_edited(
         &self,
-        pictures: &Tensor,
+        images: &Tensor,
         mut edit: impl FnMut(usize, Tensor) -> Result<Tensor>,
     ) -> Result<Tensor> {
-        self.run(pictures, None, |index, recorded| edit(index, recorded.output))
+        self.run(&self.architecture.stages(), images, None, |index, recorded| edit(index, recorded.output))
     }
 
     /// One forward and one backward pass: logits, mean cross-entropy, and its gradient by each variable.
     ///
     /// # Errors
     /// Those of candle.
-    pub fn loss_and_gradients(
-        &self,
-        pictures: &Tensor,
-        targets: Targets,
-        dropout: Option<Dropout<'_>>,
-    ) -> Result<Pass> {
-        let mut records = Vec::with_capacity(self.parameters.len());
-        let logits = self.run(pictures, dropout, |index, recorded| {
+    pub fn loss_and_gradients(&self, images: &Tensor, targets: Targets, dropout: Option<Dropout<'_>>) -> Result<Pass> {
+        let stages = self.architecture.stages();
+        let mut records = Vec::with_capacity(stages.len());
+        let logits = self.run(&stages, images, dropout, |_, recorded| {
             let output = recorded.output.clone();
-            records.push((index, recorded));
+            records.push(recorded);
             Ok(output)
         })?;
         let loss = autograd::softmax_cross_entropy_recorded(&logits, targets)?;
         // candle makes a store of gradients nowhere else than in a backward pass; that of a constant is one without work.
         let mut gradients = loss.output.backward()?;
-        let mut flowing = loss.backward(&loss.output.ones_like()?)?.input;
-        for (index, recorded) in records.iter().rev() {
-            let Some(gradient) = flowing.take() else { break };
-            let autograd::Gradients { input, parameters } = recorded.backward(&gradient)?;
-            if let (Some(Parameters { weight, bias }), Some(gradient)) = (&self.parameters[*index], parameters) {
+        let mut of_outputs: Vec<Option<Tensor>> = vec![None; stages.len()];
+        if let Some(last) = of_outputs.last_mut() {
+            *last = loss.backward(&loss.output.ones_like()?)?.input;
+        }
+        for (position, (stage, recorded)) in stages.iter().zip(&records).enumerate().rev() {
+            let Some(gradient) = of_outputs[position].take() else { continue };
+            let autograd::Gradients { input, residual, parameters } = recorded.backward(&gradient)?;
+            if let (Some(Parameters { weight, bias }), Some(gradient)) = (&self.parameters[stage.index], parameters) {
                 gradients.insert(weight, gradient.0);
                 gradients.insert(bias, gradient.1);
             }
-            flowing = input;
+            for (source, gradient) in [(Some(stage.reads.input), input), (stage.reads.residual, residual)] {
+                let (Some(Source::Output(read)), Some(gradient)) = (source, gradient) else { continue };
+                of_outputs[read] = Some(match of_outputs[read].take() {
+                    Some(others) => (&others + gradient.reshape(others.shape())?)?,
+                    None => gradient,
+                });
+            }
         }
         Ok(Pass { logits, loss: loss.output.to_scalar()?, gradients })
     }
 
     /// Runs the stages in order and gives each to `take`, with the index of its layer; what `take` gives back is what
-    /// the next one runs on.
+    /// later ones run on.
     fn run(
         &self,
-        pictures: &Tensor,
+        stages: &[Stage<'_>],
+        images: &Tensor,
         mut dropout: Option<Dropout<'_>>,
         mut take: impl FnMut(usize, Recorded) -> Result<Tensor>,
     ) -> Result<Tensor> {
-        let mut activation = pictures.clone();
-        for stage in self.architecture.stages() {
+        let mut activations = Activations::new(images, stages);
+        for stage in stages {
             let (index, operator) = (stage.index, stage.layer.layer.operator());
-            // Pictures need no gradient: skipping it saves the first layer half of its backward pass.
-            let input_gradient = index > 0;
-            if let (true, Some(Dropout { rate, generator }), true) =
-                (operator.takes_dropout(), &mut dropout, input_gradient)
-            {
-                activation = take(index, autograd::dropout_recorded(&activation, *rate, generator)?)?;
-            }
+            let input = activations.read(stage.reads.input)?;
+            let residual = stage.reads.residual.map(|source| activations.read(source)).transpose()?;
+            // Images need no gradient: skipping it saves the first layer half of its backward pass.
+            let input_gradient = stage.reads.input != Source::Image;
+            let dropped = match &mut dropout {
+                Some(Dropout { rate, generator }) if operator.takes_dropout() && input_gradient => {
+                    Some(autograd::dropout_recorded(&input, *rate, generator)?)
+                }
+                Some(_) | None => None,
+            };
             let parameters = self.parameters[index].as_ref().map(|own| self.rounded(index, own)).transpose()?;
             let recorded = operator.forward(Forward {
-                input: &activation,
+                input: dropped.as_ref().map_or(&input, |dropped| &dropped.output),
+                residual: residual.as_ref(),
                 parameters: parameters.as_ref(),
                 fused: stage.fused.is_some(),
                 input_gradient,
@@ -311,9 +323,13 @@ impl FloatModel {
                 Some(rounded) => recorded.then(rounded),
                 None => recorded,
             };
-            activation = take(index, recorded)?;
+            let recorded = match dropped {
+                Some(dropped) => dropped.then(recorded),
+                None => recorded,
+            };
+            activations.put(take(index, recorded)?);
         }
-        Ok(activation)
+        activations.last()
     }
 
     /// What a layer computes with: its parameters, or what stands in for them.
@@ -321,6 +337,48 @@ impl FloatModel {
         match &self.rounding {
             Some(rounding) => rounding.parameters(index, own),
             None => Ok((own.weight.as_tensor().clone(), own.bias.as_tensor().clone())),
+        }
+    }
+}
+
+/// The outputs of the stages that ran, each until its last reader has run.
+struct Activations<'a> {
+    images: &'a Tensor,
+    /// The output of each stage, and how many of its readers have not run.
+    outputs: Vec<(Option<Tensor>, usize)>,
+    /// Readers of each stage.
+    readers: Vec<usize>,
+}
+
+impl<'a> Activations<'a> {
+    fn new(images: &'a Tensor, stages: &[Stage<'_>]) -> Self {
+        let readers = stages.iter().map(|stage| stage.readers).collect();
+        Self { images, outputs: Vec::with_capacity(stages.len()), readers }
+    }
+
+    fn read(&mut self, source: Source) -> Result<Tensor> {
+        let Source::Output(stage) = source else { return Ok(self.images.clone()) };
+        let output = self.outputs.get_mut(stage).and_then(|(output, readers)| {
+            *readers = readers.saturating_sub(1);
+            if *readers == 0 { output.take() } else { output.clone() }
+        });
+        match output {
+            Some(output) => Ok(output),
+            None => candle_core::bail!("a stage reads stage {stage}, which has not run"),
+        }
+    }
+
+    /// Keeps the output of the next stage.
+    fn put(&mut self, output: Tensor) {
+        let readers = self.readers.get(self.outputs.len()).copied().unwrap_or(0);
+        self.outputs.push((Some(output), readers));
+    }
+
+    /// The output of the last stage.
+    fn last(mut self) -> Result<Tensor> {
+        match self.outputs.pop() {
+            Some((Some(logits), _)) => Ok(logits),
+            Some((None, _)) | None => candle_core::bail!("a network without layers"),
         }
     }
 }

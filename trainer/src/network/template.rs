@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::architecture::Architecture;
 use super::built_in::BUILT_IN;
 use super::error::ArchitectureError;
+use super::graph::{Node, connect};
 use super::layers::{Dense, FileDense, FileLayer, Layer};
 use crate::support::limits::LONGEST_NAME;
 use crate::support::printable::is_control;
@@ -21,9 +22,9 @@ pub struct Template {
     /// Shape of an image, as the file has it; data of another shape take its place.
     pub input: Shape,
     /// All layers but the last one.
-    layers: Vec<Layer>,
-    /// Outputs of the last layer, where the file gives them; else as many as there are classes.
-    outputs: Option<u16>,
+    layers: Vec<Node>,
+    /// The last layer: its outputs, where the file gives them; else as many as there are classes.
+    last: Node<Option<u16>>,
 }
 
 /// The file.
@@ -34,7 +35,7 @@ struct File {
     #[serde(default, rename = "description")]
     _description: String,
     input: [u16; 3],
-    layers: Vec<FileLayer>,
+    layers: Vec<Node<FileLayer>>,
 }
 
 impl Template {
@@ -65,7 +66,7 @@ impl Template {
     ///
     /// # Errors
     /// [`ArchitectureError::Toml`], [`ArchitectureError::Name`], [`ArchitectureError::NoOutputs`],
-    /// [`ArchitectureError::Numbers`], [`ArchitectureError::LastLayer`].
+    /// [`ArchitectureError::Numbers`], [`ArchitectureError::Connection`], [`ArchitectureError::LastLayer`].
     pub fn from_toml(text: &str) -> Result<Self, ArchitectureError> {
         let File { name, input: [height, width, channels], mut layers, .. } = toml::from_str(text)?;
         let is_unusable =
@@ -73,20 +74,30 @@ impl Template {
         if name.is_empty() || name.starts_with('.') || is_unusable(&name) {
             return Err(ArchitectureError::Name { name });
         }
-        let Some(FileLayer::Dense(FileDense { outputs, relu: false })) = layers.pop() else {
-            return Err(ArchitectureError::LastLayer { name });
+        let last = match layers.last() {
+            Some(node @ Node { layer: FileLayer::Dense(FileDense { outputs, relu: false }), .. }) => {
+                node.with(*outputs)
+            }
+            Some(_) | None => return Err(ArchitectureError::LastLayer { name }),
         };
-        let read = |(index, layer): (usize, FileLayer)| {
-            let missing = || ArchitectureError::NoOutputs { name: name.clone(), layer: index + 1 };
-            let layer = layer.layer().ok_or_else(missing)?;
+        layers.pop();
+        let read = |(index, node): (usize, Node<FileLayer>)| {
+            let names = node.with(());
+            let missing = || ArchitectureError::NoOutputs { name: name.clone(), layer: index };
+            let layer = node.layer.layer().ok_or_else(missing)?;
             check(&name, index, layer)?;
-            Ok::<Layer, ArchitectureError>(layer)
+            Ok::<Node, ArchitectureError>(names.with(layer))
         };
         let layers = layers.into_iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
-        if let Some(outputs) = outputs {
+        if let Some(outputs) = last.layer {
             check(&name, layers.len(), Layer::Dense(Dense { outputs, relu: false }))?;
         }
-        Ok(Self { name, input: Shape { height, width, channels }, layers, outputs })
+        let template = Self { name, input: Shape { height, width, channels }, layers, last };
+        let nodes = template.nodes(template.last.layer.unwrap_or(EXAMPLE_CLASSES));
+        match connect(&nodes) {
+            Ok(_) => Ok(template),
+            Err((layer, error)) => Err(ArchitectureError::connection(&template.name, &nodes, layer, error)),
+        }
     }
 
     /// The architecture for images of this shape and so many classes.
@@ -95,16 +106,18 @@ impl Template {
     /// [`ArchitectureError::Classes`] where the file gives another number of outputs, and those of [`Architecture::new`], which
     /// name the input that a layer would get.
     pub fn architecture(&self, input: Shape, classes: u16) -> Result<Architecture, ArchitectureError> {
-        match self.outputs {
+        match self.last.layer {
             Some(outputs) if outputs != classes => {
                 Err(ArchitectureError::Classes { name: self.name.clone(), outputs, classes })
             }
-            Some(_) | None => {
-                let last = Layer::Dense(Dense { outputs: classes, relu: false });
-                let layers: Vec<Layer> = self.layers.iter().copied().chain([last]).collect();
-                Architecture::new(self.name.clone(), input, &layers)
-            }
+            Some(_) | None => Architecture::new(self.name.clone(), input, &self.nodes(classes)),
         }
+    }
+
+    /// All layers, the last one with so many outputs.
+    fn nodes(&self, outputs: u16) -> Vec<Node> {
+        let last = self.last.with(Layer::Dense(Dense { outputs, relu: false }));
+        self.layers.iter().cloned().chain([last]).collect()
     }
 
     /// The architecture for the file's own input, and as many classes as the file has outputs, or else
@@ -113,7 +126,7 @@ impl Template {
     /// # Errors
     /// Those of [`Architecture::new`].
     pub fn example(&self) -> Result<Architecture, ArchitectureError> {
-        self.architecture(self.input, self.outputs.unwrap_or(EXAMPLE_CLASSES))
+        self.architecture(self.input, self.last.layer.unwrap_or(EXAMPLE_CLASSES))
     }
 }
 
@@ -139,7 +152,7 @@ impl Architecture {
 fn check(name: &str, index: usize, layer: Layer) -> Result<(), ArchitectureError> {
     layer.operator().check().map_err(|reason| ArchitectureError::Numbers {
         name: name.to_owned(),
-        layer: index + 1,
+        layer: index,
         kind: layer.to_string(),
         reason,
     })
@@ -181,7 +194,7 @@ mod tests {
     fn every_built_in_network_leaves_its_classes_to_the_data() {
         for (name, _) in Template::built_in_files() {
             let template = Template::built_in(name).unwrap();
-            assert_eq!(template.outputs, None, "{name}");
+            assert_eq!(template.last.layer, None, "{name}");
             assert_eq!(template.architecture(LARGE_IMAGES, 3).unwrap().classes(), 3, "{name}");
         }
     }
@@ -202,12 +215,12 @@ mod tests {
         let refuse = |layers: &str| template(layers).unwrap_err().to_string();
         assert_eq!(
             refuse("{ dense = { relu = true } }, { dense = {} }"),
-            "architecture \"mine\", layer 1 (dense): outputs is missing; only the last layer may leave it out"
+            "architecture \"mine\", layer 0 (dense): outputs is missing; only the last layer may leave it out"
         );
         assert!(refuse("{ dense = { relu = true } }").contains("must end in a dense layer without relu"));
         assert!(refuse("").contains("must end in a dense layer without relu"));
-        assert!(refuse("{ dense = { outputs = 0 } }").contains("layer 1 (dense 0): it has no outputs"));
+        assert!(refuse("{ dense = { outputs = 0 } }").contains("layer 0 (dense 0): it has no outputs"));
         let kernel = "{ conv = { channels = 1, kernel = 8, padding = \"same\" } }, { dense = {} }";
-        assert!(refuse(kernel).contains("layer 1 (conv 8x8x1 same): kernel 8 is not 1 to 7"), "{}", refuse(kernel));
+        assert!(refuse(kernel).contains("layer 0 (conv 8x8x1 same): kernel 8 is not 1 to 7"), "{}", refuse(kernel));
     }
 }

@@ -1,31 +1,74 @@
 //! What a stage computes, counted: what an estimate of its instructions is made of.
 
+use serde::Deserialize;
+
 /// What a kernel does, counted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Work {
     /// Which kernel.
     pub kernel: Kernel,
-    /// Rows of weights; none of a max-pool.
+    /// Rows of weights, of a kernel with weights.
     pub rows: usize,
     /// Values that are put out: each is requantized.
     pub outputs: usize,
-    /// Values that are read, and multiplied with each row: of a convolution as often as a window covers them.
+    /// Values that are read, and multiplied with each row: as often as a window covers them.
     pub inputs: usize,
-    /// Places that outputs stand at, all channels of a place together: those that a window is laid on.
+    /// Positions of the output, all channels of a position together.
     pub places: usize,
 }
 
-/// What is computed in one call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kernel {
+/// From a list of kernels, each with its key in a table of costs: the kernels, and what there is one of for each.
+macro_rules! kernels {
+    ($($(#[$doc:meta])* $Name:ident $key:ident,)*) => {
+        /// What is computed in one call.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Kernel {
+            $($(#[$doc])* $Name,)*
+        }
+
+        impl Kernel {
+            /// All kernels.
+            pub const ALL: &[Self] = &[$(Self::$Name,)*];
+
+            /// Its key in a table of costs.
+            #[must_use]
+            pub fn key(self) -> &'static str {
+                match self {
+                    $(Self::$Name => stringify!($key),)*
+                }
+            }
+        }
+
+        /// Something of each kernel.
+        #[derive(Clone, Debug, PartialEq, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct PerKernel<T> {
+            $($(#[$doc])* pub $key: T,)*
+        }
+
+        impl<T> PerKernel<T> {
+            /// That of a kernel.
+            #[must_use]
+            pub fn of(&self, kernel: Kernel) -> &T {
+                match kernel {
+                    $(Kernel::$Name => &self.$key,)*
+                }
+            }
+        }
+    };
+}
+
+kernels! {
     /// Convolution.
-    Conv,
+    Conv conv,
     /// Convolution with the max-pool after it.
-    ConvPool,
+    ConvPool conv_pool,
     /// Max-pool by itself.
-    MaxPool,
+    MaxPool max_pool,
     /// Fully connected layer.
-    Dense,
+    Dense dense,
+    /// Sum of two inputs.
+    Add add,
 }
 
 impl Work {

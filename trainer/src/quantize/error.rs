@@ -12,7 +12,7 @@ pub enum QuantizeError {
     /// A weight or bias is infinite or no number.
     #[error("layer {layer}: a weight or bias is not finite; the model has not learned anything that can be exported")]
     NotFinite {
-        /// Counted from 1.
+        /// Counted from 0.
         layer: usize,
     },
     /// Some input could overflow the accumulator.
@@ -21,7 +21,7 @@ pub enum QuantizeError {
          the layer has too many inputs"
     )]
     Overflow {
-        /// Counted from 1.
+        /// Counted from 0.
         layer: usize,
         /// Counted from 0.
         channel: usize,
@@ -34,7 +34,7 @@ pub enum QuantizeError {
          multiplier stands for it"
     )]
     Multiplier {
-        /// Counted from 1.
+        /// Counted from 0.
         layer: usize,
         /// Scale of the accumulator over scale of the output.
         ratio: f64,
@@ -42,7 +42,7 @@ pub enum QuantizeError {
     /// What calibration found out is about another network.
     #[error("layer {layer}: the calibration is not about this network's {channels} output channels")]
     Calibration {
-        /// Counted from 1.
+        /// Counted from 0.
         layer: usize,
         /// Output channels.
         channels: usize,

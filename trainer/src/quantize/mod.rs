@@ -77,8 +77,8 @@ impl QuantizedModel {
         let stages = architecture.stages();
         let mut flows = signals(&stages, calibration)?.into_iter();
         let layers = quantized_layers(&stages, |stage| match (&model.parameters()[stage.index], flows.next()) {
-            (Some(parameters), Some(Flow { input, output })) => {
-                Source::read(stage.index + 1, stage.layer, parameters, input)?.numbers(output)
+            (Some(parameters), Some(Flow { inputs, output })) => {
+                Source::read(stage.index, stage.layer, parameters, inputs.input)?.numbers(output)
             }
             (None, _) | (_, None) => Ok(Numbers::None),
         })?;

@@ -48,7 +48,7 @@ pub struct Answered {
 /// One layer: its weights, what it puts out, and the network in which nothing else is quantized.
 #[derive(Clone, Debug, Serialize)]
 pub struct LayerReport {
-    /// Counted from 1.
+    /// Counted from 0.
     pub layer: usize,
     /// What it does.
     pub name: String,
@@ -135,7 +135,7 @@ impl Report {
                 })
             })?;
             layers.push(LayerReport {
-                layer: index + 1,
+                layer: index,
                 name: model.architecture().layers[index].layer.to_string(),
                 weights,
                 activation: seen.report(scales.output),

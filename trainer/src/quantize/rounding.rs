@@ -10,7 +10,6 @@ use super::straight_through::fake_quantize_recorded;
 use super::{QuantizeError, weights};
 use crate::network::Architecture;
 use crate::network::autograd::Recorded;
-use crate::network::layers::OutputCodes;
 use crate::network::model::{Parameters, Rounding};
 
 /// Rounds a network's parameters and activations where [`QuantizedModel`](super::QuantizedModel) does, to the same codes.
@@ -39,13 +38,10 @@ impl FakeQuantizer {
         let stages = architecture.stages();
         let mut layers = vec![None; architecture.layers.len()];
         for (stage, flow) in stages.iter().zip(signals(&stages, calibration)?) {
-            layers[stage.index] = match stage.layer.layer.operator().output_codes() {
-                OutputCodes::Own => {
-                    let output = flow.output.map(|output| output.codes);
-                    Some(FakeLayer { input: flow.input.codes, output })
-                }
-                OutputCodes::OfInput => None,
-            };
+            if stage.layer.layer.operator().arithmetic().has_own_codes() {
+                let output = flow.output.map(|output| output.codes);
+                layers[stage.index] = Some(FakeLayer { input: flow.inputs.input.codes, output });
+            }
         }
         Ok(Self { layers })
     }
@@ -94,6 +90,6 @@ mod tests {
         assert!(FakeQuantizer::new(&architecture, &calibration).is_ok());
         calibration[0].channel_order = vec![1, 0];
         let message = FakeQuantizer::new(&architecture, &calibration).unwrap_err().to_string();
-        assert_eq!(message, "layer 1: the calibration is not about this network's 350 output channels");
+        assert_eq!(message, "layer 0: the calibration is not about this network's 350 output channels");
     }
 }

@@ -29,7 +29,7 @@ pub fn layer_scales(
     let mut scales = vec![None; model.parameters().len()];
     for (stage, flow) in stages.iter().zip(signals(&stages, calibration)?) {
         let Some(parameters) = &model.parameters()[stage.index] else { continue };
-        let source = Source::read(stage.index + 1, stage.layer, parameters, flow.input)?;
+        let source = Source::read(stage.index, stage.layer, parameters, flow.inputs.input)?;
         let weights = match flow.output {
             Some(_) => source.scales(),
             None => vec![source.shared_scale(); stage.layer.output_channels()],

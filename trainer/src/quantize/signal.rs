@@ -27,11 +27,16 @@ pub fn signals<'c>(
     stages: &[Stage<'_>],
     calibration: &'c [Calibration],
 ) -> Result<Vec<Flow<Signal<'c>>>, QuantizeError> {
-    flow(stages, IMAGE, |stage| {
+    flow(stages, IMAGE, |stage, inputs| {
         let channels = stage.layer.output_channels();
         let found = calibration.get(stage.index).filter(|calibration| calibration.is_about(channels));
         let Calibration { range, channel_order } =
-            found.ok_or(QuantizeError::Calibration { layer: stage.index + 1, channels })?;
-        Ok(Signal { codes: range.codes(), order: channel_order })
+            found.ok_or(QuantizeError::Calibration { layer: stage.index, channels })?;
+        let order = match stage.layer.layer.operator().arithmetic().keeps_channels() {
+            true => inputs.input.order,
+            false if stage.has_free_order => channel_order,
+            false => &[],
+        };
+        Ok(Signal { codes: range.codes(), order })
     })
 }

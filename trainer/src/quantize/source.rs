@@ -12,7 +12,7 @@ use crate::network::record::{Numbers, QuantizedRescale};
 
 /// A layer's float parameters and what flows into it.
 pub struct Source<'s> {
-    /// Counted from 1.
+    /// Counted from 0.
     layer: usize,
     input: Signal<'s>,
     /// One row of weights per output channel.
@@ -21,7 +21,7 @@ pub struct Source<'s> {
 }
 
 impl<'s> Source<'s> {
-    /// The parameters of the layer `shaped`, which is number `layer` counted from 1, with its weights where the channels of
+    /// The parameters of the layer `shaped`, which has the index `layer`, with its weights where the channels of
     /// `input` are.
     ///
     /// # Errors

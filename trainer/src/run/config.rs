@@ -12,7 +12,7 @@ use crate::dataset::held_out::SplitRule;
 use crate::export::hardware::{Budget, Chip};
 use crate::export::model_file::ModelFileError;
 use crate::image::Preprocessing;
-use crate::network::{Architecture, Layer};
+use crate::network::{Architecture, Node};
 use crate::quantize::{Calibration, Choice, Method, QuantizedModel};
 use crate::train::recipe::Recipe;
 
@@ -26,7 +26,7 @@ pub struct RunConfig {
     /// Shape of an image.
     pub input: Shape,
     /// The layers.
-    pub layers: Vec<Layer>,
+    pub layers: Vec<Node>,
     /// How it was trained.
     pub recipe: Recipe,
     /// Name of the data set.
@@ -124,7 +124,7 @@ impl RunConfig {
             trainer: env!("CARGO_PKG_VERSION").to_owned(),
             model: architecture.name.clone(),
             input: architecture.input,
-            layers: architecture.layers.iter().map(|shaped| shaped.layer).collect(),
+            layers: architecture.nodes(),
             recipe,
             dataset: dataset.name.clone(),
             class_names: dataset.class_names.clone(),

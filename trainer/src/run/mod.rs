@@ -354,8 +354,8 @@ impl RunDirectory {
                 return Err(refuse(LimitError::Name { what, bytes: name.len() }));
             }
         }
-        match config.layers.last() {
-            Some(&Layer::Dense(Dense { outputs, .. })) if usize::from(outputs) != names => {
+        match config.layers.last().map(|last| last.layer) {
+            Some(Layer::Dense(Dense { outputs, .. })) if usize::from(outputs) != names => {
                 let path = self.path.join(CONFIG).display().to_string();
                 Err(RunError::Classes { path, names, outputs: outputs.into() })
             }

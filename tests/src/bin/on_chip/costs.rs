@@ -27,20 +27,15 @@ pub fn fit(core: &str, code: &str, measured: &str) -> Outcome<()> {
         stack = stack.max(bytes.parse::<usize>()?);
     }
     println!("\n[[cores]]\nname = \"{core}\"\ncode = {code}\nstack = {stack}\n\n[cores.costs]");
-    let kernels = [
-        ("conv", Kernel::Conv),
-        ("conv_pool", Kernel::ConvPool),
-        ("max_pool", Kernel::MaxPool),
-        ("dense", Kernel::Dense),
-    ];
-    for (name, kernel) in kernels {
+    for &kernel in Kernel::ALL {
         let of_kernel: Vec<&Measured> = layers.iter().filter(|layer| layer.work.kernel == kernel).collect();
         let cost = least_squares(&of_kernel);
         let Cost { block, mac, output, input, place } = cost;
         let worst = of_kernel.iter().map(|layer| layer.error(&cost).abs()).fold(0.0, f64::max);
         println!(
-            "{name} = {{ block = {block}, mac = {mac:.4}, output = {output:.2}, input = {input:.3}, place = {place:.1} }} \
+            "{} = {{ block = {block}, mac = {mac:.4}, output = {output:.2}, input = {input:.3}, place = {place:.1} }} \
              # within {:.0}%",
+            kernel.key(),
             100.0 * worst
         );
     }

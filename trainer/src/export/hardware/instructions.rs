@@ -7,21 +7,10 @@ use serde::Deserialize;
 
 use crate::network::Architecture;
 use crate::network::chain::Stage;
-pub use crate::network::work::{Kernel, Work};
+pub use crate::network::work::{Kernel, PerKernel, Work};
 
 /// Instructions of each kernel on a core.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Costs {
-    /// [`Kernel::Conv`].
-    pub conv: Cost,
-    /// [`Kernel::ConvPool`].
-    pub conv_pool: Cost,
-    /// [`Kernel::MaxPool`].
-    pub max_pool: Cost,
-    /// [`Kernel::Dense`].
-    pub dense: Cost,
-}
+pub type Costs = PerKernel<Cost>;
 
 /// Instructions of a kernel, by what it does.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
@@ -58,13 +47,7 @@ impl Costs {
     /// Instructions of one inference.
     #[must_use]
     pub fn estimate(&self, architecture: &Architecture) -> f64 {
-        let cost = |work: &Work| match work.kernel {
-            Kernel::Conv => self.conv.of(work),
-            Kernel::ConvPool => self.conv_pool.of(work),
-            Kernel::MaxPool => self.max_pool.of(work),
-            Kernel::Dense => self.dense.of(work),
-        };
-        work(architecture).iter().map(cost).sum()
+        work(architecture).iter().map(|work| self.of(work.kernel).of(work)).sum()
     }
 }
 

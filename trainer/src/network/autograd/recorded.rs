@@ -1,10 +1,10 @@
 //! Operations that remember what they need for their gradients, outside candle's graph.
 //!
 //! candle's own backward pass adds each gradient to a fresh tensor of zeros, on threads that spin while they wait: at
-//! batch 32 that took longer than all the arithmetic of the step. A network is a chain, so its gradients can be handed
-//! from operation to operation instead.
+//! batch 32 that took longer than all the arithmetic of the step. Here gradients go from operation to operation, and are
+//! added only where an output has more than one reader.
 
-use candle_core::{CustomOp1, CustomOp3, Result, Tensor};
+use candle_core::{CustomOp1, CustomOp2, CustomOp3, Result, Tensor};
 
 /// An operation that ran, with what went in and what came out.
 pub struct Recorded {
@@ -17,12 +17,15 @@ pub struct Recorded {
 pub struct Gradients {
     /// Of the activation that went in.
     pub input: Option<Tensor>,
+    /// Of the second one, of an operation with two.
+    pub residual: Option<Tensor>,
     /// Of weight and bias, where there are any.
     pub parameters: Option<(Tensor, Tensor)>,
 }
 
 enum Operation {
     One { input: Tensor, operation: Box<dyn CustomOp1> },
+    Two { input: Tensor, residual: Tensor, operation: Box<dyn CustomOp2> },
     Three { input: Tensor, weight: Tensor, bias: Tensor, operation: Box<dyn CustomOp3> },
     Both { first: Box<Recorded>, second: Box<Recorded> },
 }
@@ -37,6 +40,16 @@ impl Recorded {
         Ok(Self { output, operation: Operation::One { input: input.clone(), operation: Box::new(operation) } })
     }
 
+    /// Runs an operation of two arguments.
+    ///
+    /// # Errors
+    /// Those of candle.
+    pub(crate) fn two(input: &Tensor, residual: &Tensor, operation: impl CustomOp2 + 'static) -> Result<Self> {
+        let output = input.apply_op2_no_bwd(residual, &operation)?;
+        let (input, residual) = (input.clone(), residual.clone());
+        Ok(Self { output, operation: Operation::Two { input, residual, operation: Box::new(operation) } })
+    }
+
     pub(super) fn three(
         input: &Tensor,
         weight: &Tensor,
@@ -48,7 +61,7 @@ impl Recorded {
         Ok(Self { output, operation: Operation::Three { input, weight, bias, operation: Box::new(operation) } })
     }
 
-    /// This operation and `next`, which took what it put out, as one.
+    /// This operation and `next`, an operation on its output, as one. At most one of them has parameters.
     #[must_use]
     pub fn then(self, next: Self) -> Self {
         let output = next.output.clone();
@@ -63,16 +76,23 @@ impl Recorded {
         let gradient = gradient.reshape(self.output.shape())?;
         match &self.operation {
             Operation::One { input, operation } => {
-                Ok(Gradients { input: operation.bwd(input, &self.output, &gradient)?, parameters: None })
+                let input = operation.bwd(input, &self.output, &gradient)?;
+                Ok(Gradients { input, residual: None, parameters: None })
+            }
+            Operation::Two { input, residual, operation } => {
+                let (input, residual) = operation.bwd(input, residual, &self.output, &gradient)?;
+                Ok(Gradients { input, residual, parameters: None })
             }
             Operation::Three { input, weight, bias, operation } => {
                 let (input, weight, bias) = operation.bwd(input, weight, bias, &self.output, &gradient)?;
-                Ok(Gradients { input, parameters: weight.zip(bias) })
+                Ok(Gradients { input, residual: None, parameters: weight.zip(bias) })
             }
-            Operation::Both { first, second } => match second.backward(&gradient)?.input {
-                Some(gradient) => first.backward(&gradient),
-                None => Ok(Gradients { input: None, parameters: None }),
-            },
+            Operation::Both { first, second } => {
+                let Gradients { input, parameters, .. } = second.backward(&gradient)?;
+                let Some(gradient) = input else { return Ok(Gradients { input, residual: None, parameters }) };
+                let first = first.backward(&gradient)?;
+                Ok(Gradients { parameters: first.parameters.or(parameters), ..first })
+            }
         }
     }
 }

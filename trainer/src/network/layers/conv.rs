@@ -6,7 +6,7 @@ use candle_core::Result as CandleResult;
 use infer_core::{Shape, format, operators};
 use serde::{Deserialize, Serialize};
 
-use super::operator::{Forward, FromFile, Operator, OutputCodes, WeightShape, then_relu};
+use super::operator::{Arithmetic, Forward, FromFile, Operator, WeightShape, then_relu};
 use crate::network::autograd::{self, Conv2dOptions, Recorded};
 use crate::network::record::{Numbers, QuantizedLayer, WrongNumbers};
 use crate::network::work::{Kernel, Work};
@@ -81,8 +81,12 @@ impl Operator for Conv {
         true
     }
 
-    fn output_codes(&self) -> OutputCodes {
-        OutputCodes::Own
+    fn takes_residual(&self) -> bool {
+        false
+    }
+
+    fn arithmetic(&self) -> Arithmetic {
+        Arithmetic::Weighted
     }
 
     fn takes_dropout(&self) -> bool {

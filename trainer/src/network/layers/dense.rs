@@ -6,7 +6,7 @@ use candle_core::Result as CandleResult;
 use infer_core::{Shape, operators};
 use serde::{Deserialize, Serialize};
 
-use super::operator::{Forward, FromFile, Operator, OutputCodes, WeightShape, then_relu};
+use super::operator::{Arithmetic, Forward, FromFile, Operator, WeightShape, then_relu};
 use crate::network::autograd::{self, Recorded};
 use crate::network::record::{Numbers, QuantizedLayer, WrongNumbers};
 use crate::network::work::{Kernel, Work};
@@ -61,8 +61,12 @@ impl Operator for Dense {
         false
     }
 
-    fn output_codes(&self) -> OutputCodes {
-        OutputCodes::Own
+    fn takes_residual(&self) -> bool {
+        false
+    }
+
+    fn arithmetic(&self) -> Arithmetic {
+        Arithmetic::Weighted
     }
 
     fn takes_dropout(&self) -> bool {

@@ -6,7 +6,7 @@ use candle_core::Result as CandleResult;
 use infer_core::Shape;
 use serde::{Deserialize, Serialize};
 
-use super::operator::{Forward, FromFile, Operator, OutputCodes, WeightShape};
+use super::operator::{Arithmetic, Forward, FromFile, Operator, WeightShape};
 use crate::network::autograd::{self, Recorded};
 use crate::network::record::{Numbers, QuantizedLayer, WrongNumbers};
 use crate::network::work::{Kernel, Work};
@@ -48,8 +48,12 @@ impl Operator for MaxPool {
         false
     }
 
-    fn output_codes(&self) -> OutputCodes {
-        OutputCodes::OfInput
+    fn takes_residual(&self) -> bool {
+        false
+    }
+
+    fn arithmetic(&self) -> Arithmetic {
+        Arithmetic::Choice
     }
 
     fn takes_dropout(&self) -> bool {

@@ -5,6 +5,7 @@
 //!
 //! How one is added: `docs/adding-operators.md`.
 
+mod add;
 mod conv;
 mod dense;
 mod max_pool;
@@ -17,11 +18,12 @@ use serde::{Deserialize, Serialize};
 
 use self::operator::FromFile;
 
+pub use add::Add;
 pub use conv::{Conv, Padding};
 pub use dense::Dense;
 pub(super) use dense::FileDense;
 pub use max_pool::MaxPool;
-pub use operator::{Forward, Operator, OutputCodes, WeightShape};
+pub use operator::{Arithmetic, Forward, Operator, WeightShape};
 
 /// Makes [`Layer`], its form in TOML, and the way from a layer to its [`Operator`], of a list of operators.
 macro_rules! operators {
@@ -68,6 +70,8 @@ operators! {
     MaxPool,
     /// Fully connected layer.
     Dense,
+    /// Sum of two inputs of one shape.
+    Add,
 }
 
 impl Layer {

@@ -34,8 +34,11 @@ pub trait Operator: fmt::Display {
     /// Whether it computes such a pool after it in the same pass.
     fn absorbs_pool(&self) -> bool;
 
-    /// What the codes mean that it puts out.
-    fn output_codes(&self) -> OutputCodes;
+    /// Whether it adds a residual, of the shape of its input.
+    fn takes_residual(&self) -> bool;
+
+    /// What its codes are computed from.
+    fn arithmetic(&self) -> Arithmetic;
 
     /// Whether training may leave out some of its inputs.
     fn takes_dropout(&self) -> bool;
@@ -79,13 +82,35 @@ impl WeightShape {
     }
 }
 
-/// What the codes mean that a layer puts out.
+/// What the codes of an output are computed from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OutputCodes {
-    /// What calibration finds for it.
-    Own,
-    /// What those mean that come in: it chooses among them.
-    OfInput,
+pub enum Arithmetic {
+    /// It chooses among the codes of its input.
+    Choice,
+    /// A sum of all channels of the input, each code times a weight.
+    Weighted,
+    /// A sum of input and residual, code by code.
+    Sum,
+}
+
+impl Arithmetic {
+    /// Whether calibration finds codes for the output. Else they mean what those of the input mean.
+    #[must_use]
+    pub fn has_own_codes(self) -> bool {
+        match self {
+            Self::Choice => false,
+            Self::Weighted | Self::Sum => true,
+        }
+    }
+
+    /// Whether each channel of the output comes from the same channel of the input, so that both have one order.
+    #[must_use]
+    pub fn keeps_channels(self) -> bool {
+        match self {
+            Self::Choice | Self::Sum => true,
+            Self::Weighted => false,
+        }
+    }
 }
 
 /// What a layer runs on.
@@ -93,11 +118,13 @@ pub enum OutputCodes {
 pub struct Forward<'a> {
     /// `[n, ...]`.
     pub input: &'a Tensor,
+    /// What is added to the input, of a layer that [takes one](Operator::takes_residual).
+    pub residual: Option<&'a Tensor>,
     /// Weight and bias, of a layer that has them.
     pub parameters: Option<&'a (Tensor, Tensor)>,
     /// Whether the layer after it, which it [absorbs](Operator::absorbs_pool), is computed too.
     pub fused: bool,
-    /// Whether the input needs a gradient.
+    /// Whether the input needs a gradient. A residual always gets one.
     pub input_gradient: bool,
 }
 
@@ -110,6 +137,17 @@ impl<'a> Forward<'a> {
         match self.parameters {
             Some(parameters) => Ok(parameters),
             None => candle_core::bail!("{layer}: it has no parameters"),
+        }
+    }
+
+    /// What is added to the input.
+    ///
+    /// # Errors
+    /// Where there is nothing.
+    pub fn residual(&self, layer: &dyn Operator) -> Result<&'a Tensor> {
+        match self.residual {
+            Some(residual) => Ok(residual),
+            None => candle_core::bail!("{layer}: it has no residual"),
         }
     }
 

@@ -1,0 +1,113 @@
+//! Networks in which an output has more than one reader: their gradients and activations.
+
+use candle_core::{Device, Tensor, Var};
+use trainer::network::autograd::{self, Conv2dOptions, Padding, Targets};
+use trainer::network::{Architecture, FloatModel};
+use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
+
+const LABELS: [u32; 3] = [0, 3, 1];
+
+/// A residual block whose shortcut has a convolution of its own, around one whose shortcut has none. Every named layer is read
+/// twice.
+fn residual(relu: bool) -> Architecture {
+    let text = format!(
+        "name = \"residual\"
+        input = [6, 5, 2]
+        layers = [
+            {{ conv = {{ channels = 4, kernel = 3, padding = \"same\", relu = {relu} }}, name = \"stem\" }},
+            {{ conv = {{ channels = 4, kernel = 3, padding = \"same\", relu = {relu} }} }},
+            {{ conv = {{ channels = 4, kernel = 3, padding = \"same\" }} }},
+            {{ add = {{ relu = {relu} }}, residual = \"stem\", name = \"sum\" }},
+            {{ conv = {{ channels = 6, kernel = 3, padding = \"same\" }}, name = \"long\" }},
+            {{ conv = {{ channels = 6, kernel = 1, padding = \"same\" }}, input = \"sum\" }},
+            {{ add = {{ relu = {relu} }}, residual = \"long\" }},
+            {{ dense = {{ outputs = 4 }} }},
+        ]"
+    );
+    Architecture::from_toml(&text).unwrap()
+}
+
+fn images() -> Tensor {
+    let mut random = ChaCha8Rng::seed_from_u64(8);
+    let values: Vec<f32> = (0..3 * 60).map(|_| random.random_range(-1.0..1.0)).collect();
+    Tensor::from_vec(values, (3, 6, 5, 2), &Device::Cpu).unwrap()
+}
+
+fn flat(tensor: &Tensor) -> Vec<f32> {
+    tensor.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+/// Without ReLU, so that the loss is smooth and `f32` is exact enough.
+#[test]
+fn gradients_through_a_graph_are_those_of_finite_differences() {
+    const STEP: f32 = 1e-2;
+    let model = FloatModel::new(residual(false), 48).unwrap();
+    let pass = || model.loss_and_gradients(&images(), Targets::Labels(LABELS.to_vec()), None).unwrap();
+    let gradients = pass().gradients;
+    for (at, variable) in model.variables().iter().enumerate() {
+        let (start, shape) = (flat(variable), variable.dims());
+        let found = flat(gradients.get(variable).unwrap());
+        for index in (0..start.len()).step_by(7) {
+            let loss_at = |offset: f32| {
+                let mut values = start.clone();
+                values[index] += offset;
+                variable.set(&Tensor::from_slice(&values, shape, &Device::Cpu).unwrap()).unwrap();
+                f64::from(pass().loss)
+            };
+            let expected = (loss_at(STEP) - loss_at(-STEP)) / f64::from(2.0 * STEP);
+            loss_at(0.0);
+            let difference = (f64::from(found[index]) - expected).abs();
+            assert!(
+                difference < 2e-4 * (1.0 + expected.abs()),
+                "variable {at}[{index}]: {} and {expected}",
+                found[index]
+            );
+        }
+    }
+}
+
+/// The same network in candle's own graph, ReLU included.
+#[test]
+fn gradients_through_a_graph_are_those_of_candles_own_backward_pass() {
+    let model = FloatModel::new(residual(true), 48).unwrap();
+    let parameters: Vec<_> = model.parameters().iter().map(Option::as_ref).collect();
+    let conv = |x: &Tensor, index: usize, relu| {
+        let options = Conv2dOptions { padding: Padding::Same, relu, pool: false, input_gradient: true };
+        let own = parameters[index].unwrap();
+        autograd::conv2d(x, &own.weight, &own.bias, options).unwrap()
+    };
+    let add = |one: &Tensor, other: &Tensor| (one + other).unwrap().relu().unwrap();
+    let images = Var::from_tensor(&images()).unwrap();
+    let stem = conv(&images, 0, true);
+    let sum = add(&conv(&conv(&stem, 1, true), 2, false), &stem);
+    let joined = add(&conv(&sum, 5, false), &conv(&sum, 4, false));
+    let own = parameters[7].unwrap();
+    let logits = autograd::dense(&joined.flatten_from(1).unwrap(), &own.weight, &own.bias, false, true).unwrap();
+    let expected = autograd::softmax_cross_entropy(&logits, Targets::Labels(LABELS.to_vec())).unwrap();
+    let gradients = expected.backward().unwrap();
+
+    let pass = model.loss_and_gradients(&images, Targets::Labels(LABELS.to_vec()), None).unwrap();
+    assert_eq!(pass.loss, expected.to_scalar::<f32>().unwrap());
+    for (at, variable) in model.variables().iter().enumerate() {
+        let (found, expected) = (pass.gradients.get(variable).unwrap(), gradients.get(variable).unwrap());
+        for (found, expected) in flat(found).into_iter().zip(flat(expected)) {
+            // Sums of two gradients are taken in another order.
+            assert!((found - expected).abs() < 1e-6 * (1.0 + expected.abs()), "variable {at}: {found} and {expected}");
+        }
+    }
+}
+
+#[test]
+fn a_trace_shows_every_layer_of_a_graph_once_and_in_order() {
+    let model = FloatModel::new(residual(true), 48).unwrap();
+    let mut seen = Vec::new();
+    let logits = model
+        .forward_traced(&images(), |index, activation| {
+            seen.push((index, activation.dims().to_vec()));
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(seen.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5, 6, 7]);
+    assert_eq!((&seen[3].1[..], &seen[6].1[..]), (&[3, 6, 5, 4][..], &[3, 6, 5, 6][..]));
+    assert_eq!(logits.dims(), [3, 4]);
+}
