@@ -10,14 +10,7 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 build_on_chip
 
-layers=(
-    conv:12x12x16:32:3:same conv:28x28x1:32:3:valid conv:14x14x8:16:5:valid conv:16x16x3:16:3:same conv:8x8x32:64:3:same
-    conv:8x8x16:32:1:same conv:7x7x32:10:3:valid
-    conv-pool:12x12x16:32:3:same conv-pool:28x28x1:32:3:valid conv-pool:14x14x8:16:5:valid conv-pool:32x32x3:16:3:same
-    conv-pool:8x8x32:64:3:same conv-pool:8x8x16:32:1:same conv-pool:14x14x32:10:3:same
-    max-pool:24x24x8 max-pool:12x12x32 max-pool:28x28x1
-    dense:28x28x1:350 dense:28x28x1:100 dense:13x13x32:100 dense:1x1x256:10 dense:7x7x64:10 dense:1x1x100:37
-)
+mapfile -t layers < <("$on_chip" layers)
 {
     echo "# What infer-core takes of each core, measured in an emulator by firmware-tests/measure-cores.sh, which writes this."
     echo "#"

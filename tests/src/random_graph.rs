@@ -1,14 +1,14 @@
 //! Networks of random shapes, weights and branches, planned and as files.
 
 use infer_core::format::{Codes, Input, Padding, Ports, Shape};
-use infer_core::operators::{Add, Layer, StageRecord};
+use infer_core::operators::{Add, Layer, MaxPool2d, StageRecord};
 use infer_core::plan::Places;
 use proptest::prelude::*;
 use trainer::export::model_file::encode_graph;
 use trainer::quantize::QuantizedLayer;
 use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
 
-use crate::random_model::{metadata, rows};
+use crate::random_model::{self, metadata, other_kinds, rows};
 
 /// A network to be filled with random numbers.
 #[derive(Clone, Debug)]
@@ -53,6 +53,13 @@ pub enum Node {
         /// Values that it puts out.
         outputs: u16,
     },
+    /// What else there is in [`random_model`](crate::random_model).
+    Other {
+        /// What it reads.
+        from: usize,
+        /// What it does.
+        kind: random_model::Kind,
+    },
     /// A sum; where no two values have the same shape, nothing.
     Add {
         /// What it reads.
@@ -77,6 +84,7 @@ pub fn random_graphs() -> impl Strategy<Value = RandomGraph> {
         6 => conv,
         1 => from().prop_map(|from| Node::MaxPool { from }),
         1 => (from(), 1u16..=9).prop_map(|(from, outputs)| Node::Dense { from, outputs }),
+        1 => (from(), other_kinds()).prop_map(|(from, kind)| Node::Other { from, kind }),
         5 => (from(), 0usize..6).prop_map(|(from, also)| Node::Add { from, also }),
     ];
     let input = (1u16..=14, 1u16..=9, prop_oneof![Just(1u16), Just(3u16)]);
@@ -145,7 +153,8 @@ impl Built {
                 let shape = self.shapes[source];
                 if shape.height > 1 && shape.width > 1 {
                     let shape = Shape { height: shape.height / 2, width: shape.width / 2, ..shape };
-                    self.push(Ports::of(source as u8), Kind::Owned(QuantizedLayer::MaxPool2d), shape);
+                    let pool = QuantizedLayer::Bare(Layer::MaxPool2d(MaxPool2d));
+                    self.push(Ports::of(source as u8), Kind::Owned(pool), shape);
                 }
             }
             Node::Dense { from, outputs } => {
@@ -153,6 +162,13 @@ impl Built {
                 let (rescale, relu, weights) = rows(random, outputs, self.shapes[source].len());
                 let dense = QuantizedLayer::Dense { outputs, relu, rescale, weights };
                 self.push(Ports::of(source as u8), Kind::Owned(dense), Shape::flat(outputs));
+            }
+            Node::Other { from, kind } => {
+                let source = self.value(from);
+                let mut shape = self.shapes[source];
+                if let Some(layer) = kind.layer(random, &mut shape) {
+                    self.push(Ports::of(source as u8), Kind::Owned(layer), shape);
+                }
             }
             Node::Add { from, also } => {
                 let source = self.value(from);

@@ -2,8 +2,11 @@
 
 use infer_core::Shape;
 use infer_core::format::{Codes, Input, Metadata, Padding};
+use infer_core::operators::{Layer, MaxPool2d};
 use infer_core::packing;
 use proptest::prelude::*;
+use trainer::image::parse_shape;
+use trainer::network;
 use trainer::quantize::{QuantizedLayer, QuantizedModel, QuantizedRescale};
 use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
 
@@ -16,6 +19,111 @@ pub enum Kind {
     MaxPool,
     /// Outputs.
     Dense(u16),
+}
+
+/// Layers other than convolutions.
+pub fn other_kinds() -> impl Strategy<Value = Kind> {
+    prop_oneof![
+        1 => Just(Kind::MaxPool),
+        1 => (1u16..=37).prop_map(Kind::Dense),
+    ]
+}
+
+impl Kind {
+    /// The layer with random numbers, which takes `shape` from that of its input to that of its output; `None` where it does not
+    /// fit.
+    pub(crate) fn layer(self, random: &mut ChaCha8Rng, shape: &mut Shape) -> Option<QuantizedLayer> {
+        match self {
+            Self::Conv(channels, kernel, same) => {
+                let side = u16::from(kernel);
+                if !same && (side > shape.height || side > shape.width) {
+                    return None;
+                }
+                let taps = usize::from(kernel) * usize::from(kernel) * usize::from(shape.channels);
+                let (rescale, relu, weights) = rows(random, channels, taps);
+                let padding = if same { Padding::Same } else { Padding::Valid };
+                let shrink = if same { 0 } else { side - 1 };
+                *shape = Shape { height: shape.height - shrink, width: shape.width - shrink, channels };
+                let conv = QuantizedLayer::Conv2d {
+                    output_channels: channels,
+                    kernel,
+                    padding,
+                    pool: false,
+                    relu,
+                    rescale,
+                    weights,
+                };
+                Some(conv)
+            }
+            Self::MaxPool if shape.height < 2 || shape.width < 2 => None,
+            Self::MaxPool => {
+                *shape = Shape { height: shape.height / 2, width: shape.width / 2, ..*shape };
+                Some(QuantizedLayer::Bare(Layer::MaxPool2d(MaxPool2d)))
+            }
+            Self::Dense(outputs) => {
+                let (rescale, relu, weights) = rows(random, outputs, shape.len());
+                *shape = Shape::flat(outputs);
+                Some(QuantizedLayer::Dense { outputs, relu, rescale, weights })
+            }
+        }
+    }
+
+    /// The layer of an architecture that does this.
+    #[must_use]
+    pub fn described(self) -> network::Layer {
+        match self {
+            Self::Conv(channels, kernel, same) => {
+                let padding = if same { network::Padding::Same } else { network::Padding::Valid };
+                network::Layer::Conv(network::Conv { channels, kernel, padding, relu: false })
+            }
+            Self::MaxPool => network::Layer::MaxPool(network::MaxPool {}),
+            Self::Dense(outputs) => network::Layer::Dense(network::Dense { outputs, relu: true }),
+        }
+    }
+}
+
+/// The [layers](single_layer) that each core's costs are measured with.
+pub const MEASURED: &[&str] = &[
+    "conv:12x12x16:32:3:same",
+    "conv:28x28x1:32:3:valid",
+    "conv:14x14x8:16:5:valid",
+    "conv:16x16x3:16:3:same",
+    "conv:8x8x32:64:3:same",
+    "conv:8x8x16:32:1:same",
+    "conv:7x7x32:10:3:valid",
+    "conv-pool:12x12x16:32:3:same",
+    "conv-pool:28x28x1:32:3:valid",
+    "conv-pool:14x14x8:16:5:valid",
+    "conv-pool:32x32x3:16:3:same",
+    "conv-pool:8x8x32:64:3:same",
+    "conv-pool:8x8x16:32:1:same",
+    "conv-pool:14x14x32:10:3:same",
+    "max-pool:24x24x8",
+    "max-pool:12x12x32",
+    "max-pool:28x28x1",
+    "dense:28x28x1:350",
+    "dense:28x28x1:100",
+    "dense:13x13x32:100",
+    "dense:1x1x256:10",
+    "dense:7x7x64:10",
+    "dense:1x1x100:37",
+];
+
+/// `conv:HxWxC:CHANNELS:KERNEL:PADDING`, `conv-pool:…`, `max-pool:HxWxC`, `dense:HxWxC:OUTPUTS`: the input, and the layers that the kernels run as one.
+#[must_use]
+pub fn single_layer(name: &str) -> Option<(Shape, Vec<Kind>)> {
+    let parts: Vec<&str> = name.split(':').collect();
+    let conv = |channels: &str, kernel: &str, padding: &str| {
+        Some(Kind::Conv(channels.parse().ok()?, kernel.parse().ok()?, padding == "same"))
+    };
+    let layers = match parts[..] {
+        ["conv", _, channels, kernel, padding] => vec![conv(channels, kernel, padding)?],
+        ["conv-pool", _, channels, kernel, padding] => vec![conv(channels, kernel, padding)?, Kind::MaxPool],
+        ["max-pool", _] => vec![Kind::MaxPool],
+        ["dense", _, outputs] => vec![Kind::Dense(outputs.parse().ok()?)],
+        _ => return None,
+    };
+    Some((parse_shape(parts[1]).ok()?, layers))
 }
 
 /// A network to be filled with random numbers.
@@ -37,8 +145,7 @@ pub struct RandomModel {
 pub fn random_models() -> impl Strategy<Value = RandomModel> {
     let kind = prop_oneof![
         4 => (1u16..=19, 1u8..=7, any::<bool>()).prop_map(|(channels, kernel, same)| Kind::Conv(channels, kernel, same)),
-        2 => Just(Kind::MaxPool),
-        2 => (1u16..=37).prop_map(Kind::Dense),
+        5 => other_kinds(),
     ];
     let input = (1u16..=13, 1u16..=13, prop_oneof![2 => Just(1u16), 1 => 2u16..=9]);
     let layers = prop::collection::vec(kind, 0..=5);
@@ -64,43 +171,15 @@ impl RandomModel {
         let mut shape = self.input;
         let mut layers = Vec::new();
         for &kind in &self.layers {
-            match kind {
-                Kind::Conv(channels, kernel, same) => {
-                    let side = u16::from(kernel);
-                    if !same && (side > shape.height || side > shape.width) {
-                        continue;
-                    }
-                    let taps = usize::from(kernel) * usize::from(kernel) * usize::from(shape.channels);
-                    let (rescale, relu, weights) = rows(&mut random, channels, taps);
-                    let padding = if same { Padding::Same } else { Padding::Valid };
-                    layers.push(QuantizedLayer::Conv2d {
-                        output_channels: channels,
-                        kernel,
-                        padding,
-                        pool: false,
-                        relu,
-                        rescale,
-                        weights,
-                    });
-                    let shrink = if same { 0 } else { side - 1 };
-                    shape = Shape { height: shape.height - shrink, width: shape.width - shrink, channels };
+            let Some(layer) = kind.layer(&mut random, &mut shape) else { continue };
+            // As the trainer has it: a pool runs with the convolution before it.
+            match (kind, layers.pop()) {
+                (Kind::MaxPool, Some(conv @ QuantizedLayer::Conv2d { pool: false, .. })) => {
+                    layers.push(conv.with_pool())
                 }
-                Kind::MaxPool if shape.height < 2 || shape.width < 2 => {}
-                Kind::MaxPool => {
-                    // As the trainer has it: a pool runs with the convolution before it.
-                    match layers.pop() {
-                        Some(conv @ QuantizedLayer::Conv2d { pool: false, .. }) => layers.push(conv.with_pool()),
-                        before => {
-                            layers.extend(before);
-                            layers.push(QuantizedLayer::MaxPool2d);
-                        }
-                    }
-                    shape = Shape { height: shape.height / 2, width: shape.width / 2, ..shape };
-                }
-                Kind::Dense(outputs) => {
-                    let (rescale, relu, weights) = rows(&mut random, outputs, shape.len());
-                    layers.push(QuantizedLayer::Dense { outputs, relu, rescale, weights });
-                    shape = Shape::flat(outputs);
+                (_, before) => {
+                    layers.extend(before);
+                    layers.push(layer);
                 }
             }
         }
@@ -110,7 +189,7 @@ impl RandomModel {
         layers.push(QuantizedLayer::Logits { classes: self.classes, scale: 0.001, biases, weights });
         let input = Input { shape: self.input, codes: Codes { scale: 1.0 / 255.0, zero_point: self.zero_point } };
         let names: Vec<String> = (0..self.classes).map(|class| format!("class {class}")).collect();
-        QuantizedModel { input, layers }.encode(&metadata(&names.join("\n"))).unwrap()
+        QuantizedModel::chain(input, layers).encode(&metadata(&names.join("\n"))).unwrap()
     }
 
     /// A random picture: all zeros, sparse, or dense.

@@ -143,7 +143,7 @@ fn the_report_locates_the_layer_whose_codes_were_destroyed() {
     assert_eq!(whole.layers.iter().map(|layer| layer.layer).collect::<Vec<_>>(), [0, 2, 4, 5]);
     for layer in &whole.layers {
         assert!(layer.alone.agreement_with_float > 0.98, "{layer:?}");
-        assert!(layer.weights.sqnr_db.unwrap() > 35.0, "{layer:?}");
+        assert!(layer.weights.unwrap().sqnr_db.unwrap() > 35.0, "{layer:?}");
     }
     for destroyed in [0, 2, 4] {
         let mut calibration = sound.clone();
@@ -230,8 +230,8 @@ fn a_report_shows_the_scales_of_the_file_and_what_the_file_answers() {
     for layer in &report.layers {
         let scales = listing.layers[layer.layer].scales.unwrap();
         for (reported, listed) in [
-            (layer.weights.smallest_scale, scales.smallest_weight),
-            (layer.weights.largest_scale, scales.largest_weight),
+            (layer.weights.unwrap().smallest_scale, scales.smallest_weight.unwrap()),
+            (layer.weights.unwrap().largest_scale, scales.largest_weight.unwrap()),
         ] {
             assert!((reported / listed - 1.0).abs() < 1e-5, "layer {}: {reported} {listed}", layer.layer);
         }

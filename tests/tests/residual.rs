@@ -1,9 +1,18 @@
-//! Networks in which an output has more than one reader: their gradients and activations.
+//! Networks in which an output has more than one reader: gradients, training, and what flows to the chip.
 
 use candle_core::{Device, Tensor, Var};
+use infer_core::{Header, Network};
+use thimble_tests::garments::{self, Silent};
+use thimble_tests::oracle::Oracle;
+use thimble_tests::random_model::metadata;
+use trainer::export::hardware::Footprint;
+use trainer::export::inspect::Listing;
 use trainer::network::autograd::{self, Conv2dOptions, Padding, Targets};
 use trainer::network::{Architecture, FloatModel};
+use trainer::quantize::{QuantizedModel, calibrate};
 use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
+use trainer::train::recipe::Recipe;
+use trainer::train::{evaluate, fit};
 
 const LABELS: [u32; 3] = [0, 3, 1];
 
@@ -110,4 +119,73 @@ fn a_trace_shows_every_layer_of_a_graph_once_and_in_order() {
     assert_eq!(seen.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5, 6, 7]);
     assert_eq!((&seen[3].1[..], &seen[6].1[..]), (&[3, 6, 5, 4][..], &[3, 6, 5, 6][..]));
     assert_eq!(logits.dims(), [3, 4]);
+}
+
+const CLASSES: &str = "0\n1\n2\n3\n4\n5\n6\n7\n8\n9";
+
+/// Two residual blocks after a pool.
+const BLOCKS: &str = "
+    { conv = { channels = 8, kernel = 3, padding = \"same\", relu = true } },
+    { max_pool = {} },
+    { max_pool = {}, name = \"stem\" },
+    { conv = { channels = 8, kernel = 3, padding = \"same\", relu = true } },
+    { conv = { channels = 8, kernel = 3, padding = \"same\" } },
+    { add = { relu = true }, residual = \"stem\", name = \"sum\" },
+    { conv = { channels = 12, kernel = 3, padding = \"same\" }, name = \"long\" },
+    { conv = { channels = 12, kernel = 1, padding = \"same\" }, input = \"sum\" },
+    { add = { relu = true }, residual = \"long\" },";
+
+fn classifier(layers: &str) -> Architecture {
+    let text = format!("name = \"residual\"\ninput = [28, 28, 1]\nlayers = [{layers} {{ dense = {{}} }}]");
+    Architecture::from_toml(&text).unwrap()
+}
+
+/// Trains a network and compares its file with the oracle and with the float network.
+fn from_training_to_logits(layers: &str) {
+    let dataset = garments::garments();
+    let model = FloatModel::new(classifier(layers), 48).unwrap();
+    let recipe = Recipe { epochs: 2, ..Recipe::built_in("tutorial").unwrap() };
+    fit(&model, &dataset, &recipe, 48, None, &mut Silent).unwrap();
+    let calibration = calibrate(&model, &dataset.train, 48).unwrap();
+    let file = QuantizedModel::new(&model, &calibration).unwrap().encode(&metadata(CLASSES)).unwrap();
+
+    let mut arena = vec![0; Header::parse(&file).unwrap().arena_len as usize];
+    let mut network = Network::new(&file, &mut arena).unwrap();
+    let oracle = Oracle::new(&file);
+    for index in 0..50 {
+        let image = dataset.test.image(index).unwrap();
+        let expected = oracle.run(&image);
+        let logits: Vec<i64> = network.classify(&image).unwrap().logits().iter().map(|&logit| logit.into()).collect();
+        assert_eq!(logits, expected.logits, "image {index}");
+        assert!(!expected.overflows);
+    }
+    let images = &dataset.validation;
+    let float = evaluate::float(&model, images).unwrap();
+    let int8 = evaluate::int8(&file, images).unwrap();
+    let [float_accuracy, int8_accuracy] = [&float, &int8].map(|answers| answers.score.over(images.len()).accuracy);
+    assert!(float_accuracy > 0.4, "{float_accuracy}: it has learned");
+    assert!((float_accuracy - int8_accuracy).abs() < 0.02, "{float_accuracy} and {int8_accuracy}");
+    assert!(int8.agreement(&float) > 0.97, "{}", int8.agreement(&float));
+}
+
+#[test]
+fn a_residual_network_is_trained_and_gives_the_oracles_logits() {
+    from_training_to_logits(BLOCKS);
+}
+
+#[test]
+fn a_file_of_a_graph_is_listed_and_its_size_known_before() {
+    let model = FloatModel::new(classifier(BLOCKS), 48).unwrap();
+    let calibration = calibrate(&model, &garments::garments().validation, 48).unwrap();
+    let file = QuantizedModel::new(&model, &calibration).unwrap().encode(&metadata(CLASSES)).unwrap();
+    let listing = Listing::new(&file).unwrap();
+    let names: Vec<&str> = listing.layers.iter().map(|layer| layer.name.as_str()).collect();
+    let expected: Vec<String> = model.architecture().layers.iter().map(|layer| layer.layer.to_string()).collect();
+    assert_eq!(names, expected);
+    assert_eq!(listing.macs, model.architecture().macs());
+    assert!(listing.layers[8].scales.unwrap().smallest_weight.is_none(), "an add has codes and no weights");
+    let footprint = Footprint::of(model.architecture(), &metadata(CLASSES)).unwrap();
+    assert_eq!(footprint.arena, listing.arena.bytes);
+    // The multipliers of an add take 2 to 5 bytes each.
+    assert!((file.len()..file.len() + 16).contains(&footprint.model), "{} and {}", footprint.model, file.len());
 }

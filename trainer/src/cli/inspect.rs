@@ -156,10 +156,11 @@ fn print_scales(listing: &Listing) -> Result<()> {
         let Some(scales) = &layer.scales else { continue };
         let ScalesListing { output, zero_point, shift, smallest_weight, largest_weight } = *scales;
         let or_none = |number: Option<u8>| number.map_or("-".to_owned(), |number| number.to_string());
-        let weights = if smallest_weight < largest_weight {
-            format!("{} to {}", significant(smallest_weight), significant(largest_weight))
-        } else {
-            significant(largest_weight)
+        let weights = match (smallest_weight, largest_weight) {
+            (Some(smallest), Some(largest)) if smallest < largest => {
+                format!("{} to {}", significant(smallest), significant(largest))
+            }
+            (_, largest) => largest.map_or("-".to_owned(), significant),
         };
         print_line!(
             "{:<32}{:>10}{:>11}{:>6}{weights:>21}",

@@ -38,7 +38,7 @@ fn print_weights(layers: &[LayerReport]) -> Result<()> {
     );
     print_line!("{:<31}{:>9}{:>9}{:>10}{:>10}{:>10}", "", "", "", "scale", "scale", "to noise");
     for layer in layers {
-        let weights = &layer.weights;
+        let Some(weights) = &layer.weights else { continue };
         print_line!(
             "{:<31}{:>9}{:>9}{:>10}{:>10}{:>10}",
             name(layer),

@@ -10,8 +10,10 @@ use serde::Serialize;
 use crate::export::hardware::{self, Chip, Footprint};
 use crate::export::model_file;
 use crate::network::chain::flow;
-use crate::network::record::requantize;
-use crate::network::{self, Architecture, ArchitectureError, ShapedLayer};
+use crate::network::graph::IMAGE;
+use crate::network::layers::record;
+use crate::network::record::Scaling;
+use crate::network::{Architecture, ArchitectureError, Node, ShapedLayer};
 
 /// A model file, told.
 #[derive(Clone, Debug, Serialize)]
@@ -119,7 +121,7 @@ pub struct InputListing {
 /// A layer of a file.
 #[derive(Clone, Debug, Serialize)]
 pub struct LayerListing {
-    /// Counted from 1.
+    /// Counted from 0.
     pub layer: usize,
     /// What it does.
     pub name: String,
@@ -131,7 +133,7 @@ pub struct LayerListing {
     pub macs: usize,
     /// Bytes of the file.
     pub flash_bytes: usize,
-    /// Its scales; `None` for a layer without weights.
+    /// Its scales; `None` for a layer that puts out the codes that it gets.
     pub scales: Option<ScalesListing>,
 }
 
@@ -159,10 +161,10 @@ pub struct ScalesListing {
     pub zero_point: Option<u8>,
     /// Left shift before the multiplication; `None` of logits.
     pub shift: Option<u8>,
-    /// The smallest scale of a channel's weights.
-    pub smallest_weight: f64,
+    /// The smallest scale of a channel's weights; `None` of a layer without weights.
+    pub smallest_weight: Option<f64>,
     /// The largest.
-    pub largest_weight: f64,
+    pub largest_weight: Option<f64>,
 }
 
 /// Why a file cannot be listed.
@@ -175,9 +177,6 @@ pub enum InspectError {
     /// The records of a payload that infer-core reads cannot be read by way of serde.
     #[error("the payload cannot be decoded: {0}")]
     Payload(#[from] postcard::Error),
-    /// A stage reads another one than the one before it, or two.
-    #[error("the stages are no chain, and only chains are listed")]
-    NotAChain,
     /// The layers cannot stand behind each other.
     #[error(transparent)]
     Architecture(#[from] ArchitectureError),
@@ -210,20 +209,19 @@ impl Listing {
         let preamble_bytes = flash_bytes - rest.len();
         let records = read_layers(rest, count)?;
 
-        let kinds: Option<Vec<network::Layer>> =
-            records.iter().map(|(record, _)| network::Layer::of_record(record)).collect();
-        let kinds = kinds.ok_or(InspectError::NotAChain)?;
-        let architecture = Architecture::new(metadata.architecture.to_owned(), input.shape, &kinds)?;
+        let nodes: Vec<Node> = records.iter().map(|read| read.node.clone()).collect();
+        let architecture = Architecture::new(metadata.architecture.to_owned(), input.shape, &nodes)?;
         let stages = architecture.stages();
-        let own = |index: usize| requantize(&records[index].0).map_or(input.codes, |requantize| requantize.codes);
+        let scaling = |index: usize| record(&records[index].record).scaling();
+        let own = |index: usize| scaling(index).codes().unwrap_or(input.codes);
         let flows = flow(&stages, input.codes, |stage, _| Ok::<_, InspectError>(own(stage.index)))?;
         let mut scales = vec![None; records.len()];
         for (stage, flow) in stages.iter().zip(flows) {
-            scales[stage.index] = ScalesListing::of(&records[stage.index].0, flow.inputs.input);
+            scales[stage.index] = ScalesListing::of(scaling(stage.index), flow.inputs.input);
         }
         let layers = records.iter().zip(&architecture.layers).zip(scales).enumerate();
         let layers = layers
-            .map(|(index, (((_, bytes), shaped), scales))| LayerListing::new(index, shaped, *bytes, scales))
+            .map(|(index, ((read, shaped), scales))| LayerListing::new(index, shaped, read.bytes, scales))
             .collect();
         let footprint = Footprint { model: flash_bytes, arena: arena.bytes, picture: header.input_len as usize };
         let chips = hardware::chips().iter().map(|chip| ChipListing::new(chip, &footprint, &architecture)).collect();
@@ -265,20 +263,37 @@ impl ChipListing {
     }
 }
 
-/// The layers of a file's stages, each with its bytes.
-fn read_layers(mut rest: &[u8], count: u32) -> Result<Vec<(operators::Layer<'_>, usize)>, InspectError> {
+/// A layer of a file.
+struct ReadLayer<'a> {
+    node: Node,
+    record: operators::Layer<'a>,
+    bytes: usize,
+}
+
+/// The layers of a file's stages.
+fn read_layers(mut rest: &[u8], count: u32) -> Result<Vec<ReadLayer<'_>>, InspectError> {
     let mut layers = Vec::new();
-    for number in 0..count {
-        let (stage, behind) = postcard::take_from_bytes::<operators::StageRecord<'_>>(rest)?;
-        if u32::from(stage.ports.input.source) != number || stage.ports.second.is_some() {
-            return Err(InspectError::NotAChain);
-        }
-        layers.push((stage.layer, rest.len() - behind.len()));
+    // The names of what stages read, by the number of a source: those of layers are their indices, as a file has none.
+    let mut sources = vec![IMAGE.to_owned()];
+    for number in 0..count as usize {
+        let (stage, after) = postcard::take_from_bytes::<operators::StageRecord<'_>>(rest)?;
+        let name = |read: u8| sources.get(usize::from(read)).cloned();
+        let input = usize::from(stage.ports.input.source);
+        let node = Node {
+            name: Some(layers.len().to_string()),
+            input: if input == number { None } else { name(stage.ports.input.source) },
+            residual: stage.ports.second.and_then(|second| name(second.source)),
+            layer: (&stage.layer).into(),
+        };
+        layers.push(ReadLayer { node, record: stage.layer, bytes: rest.len() - after.len() });
         // A pool that runs with a convolution takes no bytes of its own.
         if let operators::Layer::Conv2d(operators::Conv2d { pool: true, .. }) = stage.layer {
-            layers.push((operators::Layer::MaxPool2d(operators::MaxPool2d), 0));
+            let pool = operators::Layer::MaxPool2d(operators::MaxPool2d);
+            let node = Node { name: Some(layers.len().to_string()), ..Node::new((&pool).into()) };
+            layers.push(ReadLayer { node, record: pool, bytes: 0 });
         }
-        rest = behind;
+        sources.push((layers.len() - 1).to_string());
+        rest = after;
     }
     Ok(layers)
 }
@@ -286,7 +301,7 @@ fn read_layers(mut rest: &[u8], count: u32) -> Result<Vec<(operators::Layer<'_>,
 impl LayerListing {
     fn new(index: usize, shaped: &ShapedLayer, flash_bytes: usize, scales: Option<ScalesListing>) -> Self {
         Self {
-            layer: index + 1,
+            layer: index,
             name: shaped.layer.to_string(),
             output: shaped.output,
             parameters: shaped.parameters(),
@@ -312,18 +327,22 @@ impl From<StagePlaces> for StageListing {
 }
 
 impl ScalesListing {
-    /// The scales of a layer, given what the codes mean that go in.
-    fn of(record: &operators::Layer<'_>, input: Codes) -> Option<Self> {
-        match record {
-            operators::Layer::Conv2d(operators::Conv2d { requantize, .. })
-            | operators::Layer::Dense(operators::Dense { requantize, .. }) => {
-                Some(requantized_scales(requantize, input))
-            }
-            operators::Layer::MaxPool2d(_) | operators::Layer::Add(_) => None,
-            operators::Layer::Logits(logits) => {
-                let weight = f64::from(logits.scale) / f64::from(input.scale);
+    /// The scales of a layer, given what its output and its input mean.
+    fn of(scaling: Scaling<'_>, input: Codes) -> Option<Self> {
+        match scaling {
+            Scaling::OfInput => None,
+            Scaling::Requantized(requantize) => Some(requantized_scales(&requantize, input)),
+            Scaling::Codes(codes) => Some(Self {
+                output: codes.scale,
+                zero_point: Some(codes.zero_point),
+                shift: None,
+                smallest_weight: None,
+                largest_weight: None,
+            }),
+            Scaling::Logits(scale) => {
+                let weight = Some(f64::from(scale) / f64::from(input.scale));
                 Some(Self {
-                    output: logits.scale,
+                    output: scale,
                     zero_point: None,
                     shift: None,
                     smallest_weight: weight,
@@ -344,8 +363,8 @@ fn requantized_scales(requantize: &Requantize<'_>, input: Codes) -> ScalesListin
         output: codes.scale,
         zero_point: Some(codes.zero_point),
         shift: Some(shift),
-        smallest_weight: multipliers().min().map_or(0.0, f64::from) * step,
-        largest_weight: multipliers().max().map_or(0.0, f64::from) * step,
+        smallest_weight: multipliers().min().map(|multiplier| f64::from(multiplier) * step),
+        largest_weight: multipliers().max().map(|multiplier| f64::from(multiplier) * step),
     }
 }
 

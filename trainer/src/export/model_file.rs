@@ -4,12 +4,15 @@ use std::io;
 use std::path::Path;
 
 use infer_core::Network;
-use infer_core::format::{Input, Metadata};
+use infer_core::format::{Input, Metadata, Ports};
 use infer_core::header::{HEADER_LEN, Header};
 use infer_core::operators::{Layer, StageRecord};
 use infer_core::plan::{self, Places, Plan};
 
-use crate::network::record::{WrongNumbers, blobs};
+use crate::network::chain::QuantizedStage;
+use crate::network::inputs::{Inputs, Source};
+use crate::network::layers::record_mut;
+use crate::network::record::WrongNumbers;
 use crate::support::bounded_file;
 use crate::support::limits::{self, LONGEST_NAME, MOST_CLASSES, MOST_MACS};
 use crate::support::text::thousands;
@@ -89,6 +92,29 @@ pub enum ReadError {
 /// [`ModelFileError::Refused`] where infer-core could not run it, such as a network of too many layers.
 pub fn encode(metadata: &Metadata<'_>, input: &Input, layers: &[Layer<'_>]) -> Result<Vec<u8>, ModelFileError> {
     encode_graph(metadata, input, plan::chain(layers.iter().copied()).collect(), Places::Apart)
+}
+
+/// The bytes of a model file, of stages in the order they run. Places are chosen so that none overlap.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_stages(
+    metadata: &Metadata<'_>,
+    input: &Input,
+    stages: &[QuantizedStage],
+) -> Result<Vec<u8>, ModelFileError> {
+    encode_graph(metadata, input, stages.iter().map(stage_record).collect(), Places::Apart)
+}
+
+fn stage_record(stage: &QuantizedStage) -> StageRecord<'_> {
+    // A source that a byte does not hold is one of more stages than infer-core takes.
+    let source = |source| match source {
+        Source::Image => 0,
+        Source::Output(stage) => u8::try_from(stage + 1).unwrap_or(u8::MAX),
+    };
+    let Inputs { input, residual } = stage.reads.map(source);
+    let ports = residual.map_or(Ports::of(input), |residual| Ports::of_two(input, residual));
+    StageRecord { ports, layer: stage.layer.borrow() }
 }
 
 /// The bytes of a model file, of stages in the order they run, each with the sources that it reads. Everything else of their
@@ -195,12 +221,13 @@ pub fn arena(model: &[u8]) -> Result<Vec<u8>, infer_core::Error> {
 /// The same layer, each of its blobs padded so that its data stands aligned when the layer is written at `offset`.
 fn align_blobs(mut layer: Layer<'_>, offset: usize) -> Result<Layer<'_>, postcard::Error> {
     // A padding moves only what comes behind it, so settling the blobs in the order of the file settles them all.
-    for blob in 0..blobs(&mut layer).len() {
+    for blob in 0..record_mut(&mut layer).blobs().len() {
         let bytes = postcard::to_allocvec(&layer)?;
         let mut written: Layer = postcard::from_bytes(&bytes)?;
-        let data = blobs(&mut written)[blob].data;
+        let data = record_mut(&mut written).blobs()[blob].data;
         let position = offset + (data.as_ptr() as usize - bytes.as_ptr() as usize);
-        blobs(&mut layer)[blob].padding = &[0; ALIGNMENT][..position.next_multiple_of(ALIGNMENT) - position];
+        record_mut(&mut layer).blobs()[blob].padding =
+            &[0; ALIGNMENT][..position.next_multiple_of(ALIGNMENT) - position];
     }
     Ok(layer)
 }

@@ -5,8 +5,9 @@ use std::fmt;
 use infer_core::Shape;
 
 use super::error::{ArchitectureError, MOST_PARAMETERS, MOST_VALUES};
-use super::graph::{ConnectionError, IMAGE, Inputs, Node, Source, connect};
-use super::layers::{Dense, Layer, WeightShape};
+use super::graph::{ConnectionError, IMAGE, Node, connect};
+use super::inputs::{Inputs, Source};
+use super::layers::{Arithmetic, Dense, Layer, WeightShape};
 use crate::support::limits::MOST_MACS;
 use crate::support::printable::in_one_line;
 use crate::support::text::thousands;
@@ -149,6 +150,12 @@ impl ShapedLayer {
     #[must_use]
     pub fn weights(&self) -> Option<WeightShape> {
         self.layer.operator().weights(self.input)
+    }
+
+    /// What its codes are computed from.
+    #[must_use]
+    pub fn arithmetic(&self) -> Arithmetic {
+        self.layer.operator().arithmetic()
     }
 
     /// Weights that one output value is computed from.

@@ -6,7 +6,7 @@
 use infer_core::Shape;
 
 use super::architecture::{Architecture, ShapedLayer};
-use super::graph::{Inputs, Source};
+use super::inputs::{Inputs, Source};
 use super::record::{Numbers, QuantizedLayer, WrongNumbers};
 use super::work::Work;
 
@@ -114,7 +114,7 @@ fn find_free_orders(stages: &mut [Stage<'_>]) {
     let mut is_bound = vec![false; stages.len()];
     for index in (0..stages.len()).rev() {
         let stage = &mut stages[index];
-        let keeps_channels = stage.layer.layer.operator().arithmetic().keeps_channels();
+        let keeps_channels = stage.layer.arithmetic().keeps_channels();
         stage.has_free_order = !keeps_channels && !is_bound[index];
         if keeps_channels && (is_bound[index] || stage.reads.residual.is_some()) {
             for source in stage.reads.iter() {
@@ -143,7 +143,7 @@ pub fn flow<S: Copy, E>(
             // What the last stage puts out has no codes, and no stage reads it.
             Source::Output(read) => flows.get(read).and_then(|flow| flow.output).unwrap_or(image),
         });
-        let output = match stage.layer.layer.operator().arithmetic().has_own_codes() {
+        let output = match stage.layer.arithmetic().has_own_codes() {
             _ if stage.is_last => None,
             true => Some(own(stage, inputs)?),
             false => Some(inputs.input),
@@ -153,20 +153,31 @@ pub fn flow<S: Copy, E>(
     Ok(flows)
 }
 
-/// The layers of a model file, one for each stage, given its numbers.
+/// A stage of a model file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QuantizedStage {
+    /// What it reads, by the index of a stage.
+    pub reads: Inputs<Source>,
+    /// What it computes.
+    pub layer: QuantizedLayer,
+}
+
+/// The stages of a model file, given the numbers of each.
 ///
 /// # Errors
 /// Those of `numbers`; [`WrongNumbers`].
-pub fn quantized_layers<E: From<WrongNumbers>>(
+pub fn quantized_stages<E: From<WrongNumbers>>(
     stages: &[Stage<'_>],
     mut numbers: impl FnMut(&Stage<'_>) -> Result<Numbers, E>,
-) -> Result<Vec<QuantizedLayer>, E> {
-    let mut layers = Vec::with_capacity(stages.len());
+) -> Result<Vec<QuantizedStage>, E> {
+    let mut quantized = Vec::with_capacity(stages.len());
     for stage in stages {
-        let layer = stage.layer.layer.operator().quantized(numbers(stage)?)?;
-        layers.push(if stage.fused.is_some() { layer.with_pool() } else { layer });
+        let ShapedLayer { layer, input, .. } = stage.layer;
+        let record = layer.operator().quantized(*input, numbers(stage)?, stage.fused.is_some());
+        let wrong = |source| WrongNumbers { layer: stage.index, kind: layer.to_string(), source };
+        quantized.push(QuantizedStage { reads: stage.reads, layer: record.map_err(wrong)? });
     }
-    Ok(layers)
+    Ok(quantized)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use serde::de::value::StringDeserializer;
 use serde::de::{self, DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, VariantAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::inputs::{Inputs, Source};
 use super::layers::Layer;
 use crate::support::limits::LONGEST_NAME;
 use crate::support::printable::is_control;
@@ -34,24 +35,6 @@ pub struct Node<L = Layer> {
     /// What it does.
     #[serde(flatten)]
     pub layer: L,
-}
-
-/// What a layer or a stage reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Inputs<T> {
-    /// What all of them read.
-    pub input: T,
-    /// What an add adds to it.
-    pub residual: Option<T>,
-}
-
-/// Where an input comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// The image.
-    Image,
-    /// What an earlier one puts out: a layer's is the index of a layer, a stage's that of a stage, both counted from 0.
-    Output(usize),
 }
 
 /// Why layers are not connected.
@@ -103,6 +86,9 @@ pub enum ConnectionError {
         /// The name of the residual.
         name: String,
     },
+    /// An add of a layer to itself.
+    #[error("its input and its residual are the same; an add has two different inputs")]
+    Itself,
     /// An add of two shapes.
     #[error("its input is {input} and its residual {name:?} is {residual}; they must have the same shape")]
     Shapes {
@@ -156,23 +142,6 @@ impl From<&Self> for Node {
     }
 }
 
-impl<T> Inputs<T> {
-    /// One input.
-    pub fn one(input: T) -> Self {
-        Self { input, residual: None }
-    }
-
-    /// The same of what `convert` makes of each.
-    pub fn map<U>(self, mut convert: impl FnMut(T) -> U) -> Inputs<U> {
-        Inputs { input: convert(self.input), residual: self.residual.map(convert) }
-    }
-
-    /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = &T> {
-        std::iter::once(&self.input).chain(&self.residual)
-    }
-}
-
 /// What each layer reads.
 ///
 /// # Errors
@@ -199,6 +168,9 @@ pub(super) fn connect(nodes: &[Node]) -> Result<Vec<Inputs<Source>>, (usize, Con
             (true, None) => return Err((index, ConnectionError::NoResidual)),
             (false, Some(name)) => return Err((index, ConnectionError::Residual { name: name.clone() })),
         };
+        if residual == Some(input) {
+            return Err((index, ConnectionError::Itself));
+        }
         let inputs = Inputs { input, residual };
         for source in inputs.iter() {
             if let Source::Output(layer) = *source {
@@ -371,7 +343,11 @@ mod tests {
     #[test]
     fn what_is_not_connected_is_refused_with_the_index_and_the_kind_of_the_layer() {
         let named = |name: &str| format!("name = \"{name}\", {CONV}");
-        let cases: [(&[&str], &str); 11] = [
+        let cases: [(&[&str], &str); 12] = [
+            (
+                &[&named("a"), "add = {}, residual = \"a\""],
+                "layer 1 (add): its input and its residual are the same; an add has two different inputs",
+            ),
             (
                 &[CONV, "input = \"a\", max_pool = {}"],
                 "layer 1 (max-pool 2x2): it reads \"a\", but no layer has this name; none has a name yet",

@@ -3,10 +3,12 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`layers`] | one file for each operator |
-//! | [`graph`] | the names of layers, and what each of them reads |
+//! | [`inputs`] | what layers and stages read |
+//! | [`graph`] | the names of layers, and which layer each name is |
 //! | [`architecture`], [`template`] | layers with the shapes between them, and the TOML files that they are read from |
 //! | [`chain`] | which layers run as one, and what the codes between them mean |
 //! | [`work`] | what a stage computes, counted |
+//! | [`rescale`] | the integer multipliers and shifts that take sums to codes |
 //! | [`record`] | layers in the numbers of the model file |
 //! | [`autograd`] | the operations of a training step with their gradients |
 //! | [`model`] | parameters, the forward and the backward pass |
@@ -17,9 +19,11 @@ mod built_in;
 pub mod chain;
 mod error;
 pub mod graph;
+pub mod inputs;
 pub mod layers;
 pub mod model;
 pub mod record;
+pub mod rescale;
 pub mod template;
 pub mod work;
 

@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 
 use super::architecture::{Architecture, ShapedLayer};
 use super::chain::Stage;
-use super::graph::Source;
+use super::inputs::Source;
 use super::layers::Forward;
 use crate::network::autograd::{self, Recorded, Targets};
 use crate::support::rng::{self, ChaCha8Rng, Purpose, RngExt};

@@ -1,9 +1,9 @@
 //! Layers in the numbers that infer-core computes with, as the model file has them.
 
-use std::fmt;
-
 use infer_core::format::{self, Blob, Codes, Requantize};
 use infer_core::operators;
+
+use super::inputs::Inputs;
 
 /// A layer and the bytes it owns; the fields are those of [`operators::Layer`].
 #[derive(Clone, Debug, PartialEq)]
@@ -25,8 +25,8 @@ pub enum QuantizedLayer {
         /// Packed weights.
         weights: Vec<u8>,
     },
-    /// Maximum of each 2x2 window.
-    MaxPool2d,
+    /// A layer whose record owns no bytes.
+    Bare(operators::Layer<'static>),
     /// Fully connected layer.
     Dense {
         /// Values it puts out.
@@ -65,8 +65,13 @@ pub struct QuantizedRescale {
 /// The numbers of a layer, of which its operator makes its record.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Numbers {
-    /// It has none, and puts out the codes that it gets.
-    None,
+    /// It has no weights: all that it has is what the codes around it mean.
+    Codes {
+        /// What the codes of its inputs mean.
+        inputs: Inputs<Codes>,
+        /// What those of its output mean.
+        output: Codes,
+    },
     /// Weights, and what takes their accumulators to codes.
     Requantized {
         /// How accumulators become codes.
@@ -85,19 +90,39 @@ pub enum Numbers {
     },
 }
 
-/// Numbers that a layer cannot be made of.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{layer}: these are not the numbers of such a layer")]
-pub struct WrongNumbers {
-    /// What the layer does.
-    pub layer: String,
+/// Why no record can be made of numbers.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub enum NumbersError {
+    /// They are those of another operator.
+    #[error("these are not the numbers of such a layer")]
+    Wrong,
+    /// No multiplier of 31 bits stands for the ratio of the scales.
+    #[error(
+        "its input and its output differ so much in size (ratio {ratio:e}) that no integer multiplier stands for it"
+    )]
+    Ratio {
+        /// Scale of what is summed up over scale of the output.
+        ratio: f64,
+    },
+    /// Some input could overflow the sum.
+    #[error("sums can reach {bound}, more than 32 bits hold")]
+    Overflow {
+        /// Largest magnitude that an input can lead to.
+        bound: i64,
+    },
 }
 
-impl WrongNumbers {
-    /// For this layer.
-    pub(super) fn of(layer: &dyn fmt::Display) -> Self {
-        Self { layer: layer.to_string() }
-    }
+/// A layer that cannot be made of its numbers.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("layer {layer} ({kind}): {source}")]
+pub struct WrongNumbers {
+    /// The layer, counted from 0.
+    pub layer: usize,
+    /// What it does.
+    pub kind: String,
+    /// What is wrong.
+    pub source: NumbersError,
 }
 
 impl QuantizedLayer {
@@ -124,7 +149,7 @@ impl QuantizedLayer {
                     weights: Blob::unpadded(weights),
                 })
             }
-            Self::MaxPool2d => operators::Layer::MaxPool2d(operators::MaxPool2d),
+            Self::Bare(layer) => *layer,
             Self::Dense { outputs, relu, rescale, weights } => operators::Layer::Dense(operators::Dense {
                 outputs: *outputs,
                 requantize: rescale.borrow(*relu),
@@ -146,23 +171,36 @@ impl QuantizedRescale {
     }
 }
 
-/// How the accumulators of a layer of the file become codes; `None` of a layer that has no codes of its own.
-#[must_use]
-pub fn requantize<'l, 'a>(record: &'l operators::Layer<'a>) -> Option<&'l Requantize<'a>> {
-    match record {
-        operators::Layer::Conv2d(conv) => Some(&conv.requantize),
-        operators::Layer::Dense(dense) => Some(&dense.requantize),
-        operators::Layer::MaxPool2d(_) | operators::Layer::Add(_) | operators::Layer::Logits(_) => None,
-    }
+/// What the trainer reads of a layer in a file, whichever operator it is: each record has this in the file of its operator.
+pub trait LayerRecord<'a> {
+    /// What its output means.
+    fn scaling(&self) -> Scaling<'a>;
+
+    /// Its blobs in the order of the file.
+    fn blobs(&mut self) -> Vec<&mut Blob<'a>>;
 }
 
-/// A layer's blobs in the order of the file.
-#[must_use]
-pub fn blobs<'l, 'a>(layer: &'l mut operators::Layer<'a>) -> Vec<&'l mut Blob<'a>> {
-    match layer {
-        operators::Layer::Conv2d(conv) => vec![&mut conv.requantize.channels, &mut conv.weights],
-        operators::Layer::MaxPool2d(_) | operators::Layer::Add(_) => Vec::new(),
-        operators::Layer::Dense(dense) => vec![&mut dense.requantize.channels, &mut dense.weights],
-        operators::Layer::Logits(logits) => vec![&mut logits.biases, &mut logits.weights],
+/// What the output of a layer in a file means, and where that comes from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Scaling<'a> {
+    /// What the input means.
+    OfInput,
+    /// Codes, of accumulators of weights.
+    Requantized(Requantize<'a>),
+    /// Codes, of something without weights.
+    Codes(Codes),
+    /// Logits, and the real value of one step.
+    Logits(f32),
+}
+
+impl Scaling<'_> {
+    /// The codes of the output, if there are any of its own.
+    #[must_use]
+    pub fn codes(&self) -> Option<Codes> {
+        match self {
+            Self::Requantized(requantize) => Some(requantize.codes),
+            Self::Codes(codes) => Some(*codes),
+            Self::OfInput | Self::Logits(_) => None,
+        }
     }
 }

@@ -8,9 +8,8 @@
 //! | [`choose`](mod@choose) | which calibration is the best on the validation images |
 //! | [`channel_order`] | in which order a layer's output channels stand in the file |
 //! | [`weights`] | `i8` weights and one scale per output channel |
-//! | [`rescale`] | the integer multiplier and shift that take accumulators to codes |
 //! | [`signal`] | what the codes mean that flow through a network |
-//! | `source` | the numbers of a layer's record |
+//! | `source` | the numbers of a record with weights |
 //! | [`scales`] | all scales of a file, by layer |
 //! | [`fake`] | what rounding to codes leaves of float numbers |
 //! | [`noise`] | how much of a signal that is |
@@ -32,7 +31,6 @@ pub mod fake;
 pub mod noise;
 pub mod range;
 pub mod report;
-pub mod rescale;
 pub mod rounding;
 pub mod scales;
 pub mod signal;
@@ -41,14 +39,14 @@ mod straight_through;
 pub mod weights;
 
 use infer_core::format::{Input, Metadata};
-use infer_core::operators;
 
 use self::signal::signals;
 use self::source::Source;
 use crate::dataset::batch::PIXEL_CODES;
 use crate::export::model_file::{self, ModelFileError};
 use crate::network::FloatModel;
-use crate::network::chain::{Flow, quantized_layers};
+use crate::network::chain::{Flow, QuantizedStage, quantized_stages};
+use crate::network::inputs::{self, Inputs};
 use crate::network::record::Numbers;
 pub use crate::network::record::{QuantizedLayer, QuantizedRescale};
 
@@ -63,8 +61,8 @@ pub use report::Report;
 pub struct QuantizedModel {
     /// What goes in.
     pub input: Input,
-    /// The layers in order.
-    pub layers: Vec<QuantizedLayer>,
+    /// The stages in the order they run.
+    pub stages: Vec<QuantizedStage>,
 }
 
 impl QuantizedModel {
@@ -76,13 +74,25 @@ impl QuantizedModel {
         let architecture = model.architecture();
         let stages = architecture.stages();
         let mut flows = signals(&stages, calibration)?.into_iter();
-        let layers = quantized_layers(&stages, |stage| match (&model.parameters()[stage.index], flows.next()) {
+        let stages = quantized_stages(&stages, |stage| match (&model.parameters()[stage.index], flows.next()) {
             (Some(parameters), Some(Flow { inputs, output })) => {
                 Source::read(stage.index, stage.layer, parameters, inputs.input)?.numbers(output)
             }
-            (None, _) | (_, None) => Ok(Numbers::None),
+            (None, Some(Flow { inputs, output })) => {
+                let inputs = inputs.map(|signal| signal.codes);
+                Ok(Numbers::Codes { output: output.map_or(inputs.input, |signal| signal.codes), inputs })
+            }
+            (_, None) => Ok(Numbers::Codes { inputs: Inputs::one(PIXEL_CODES), output: PIXEL_CODES }),
         })?;
-        Ok(Self { input: Input { shape: architecture.input, codes: PIXEL_CODES }, layers })
+        Ok(Self { input: Input { shape: architecture.input, codes: PIXEL_CODES }, stages })
+    }
+
+    /// A chain: each layer reads the one before it.
+    #[must_use]
+    pub fn chain(input: Input, layers: Vec<QuantizedLayer>) -> Self {
+        let source = |index: usize| index.checked_sub(1).map_or(inputs::Source::Image, inputs::Source::Output);
+        let stage = |(index, layer)| QuantizedStage { reads: Inputs::one(source(index)), layer };
+        Self { input, stages: layers.into_iter().enumerate().map(stage).collect() }
     }
 
     /// The bytes of the model file.
@@ -90,7 +100,6 @@ impl QuantizedModel {
     /// # Errors
     /// [`ModelFileError`].
     pub fn encode(&self, metadata: &Metadata<'_>) -> Result<Vec<u8>, ModelFileError> {
-        let layers: Vec<operators::Layer<'_>> = self.layers.iter().map(QuantizedLayer::borrow).collect();
-        model_file::encode(metadata, &self.input, &layers)
+        model_file::encode_stages(metadata, &self.input, &self.stages)
     }
 }

@@ -29,7 +29,7 @@ pub struct Report {
     pub images: usize,
     /// The float network's answers.
     pub float: Answered,
-    /// The layers that have weights.
+    /// The layers that have weights, or codes of their own.
     pub layers: Vec<LayerReport>,
     /// The answers of the model file, by infer-core.
     pub int8: Answered,
@@ -52,8 +52,8 @@ pub struct LayerReport {
     pub layer: usize,
     /// What it does.
     pub name: String,
-    /// Its weights.
-    pub weights: WeightReport,
+    /// Its weights; `None` of a layer without.
+    pub weights: Option<WeightReport>,
     /// What it puts out; of a convolution in front of a pool, what the pool puts out.
     pub activation: ActivationReport,
     /// The answers of the network in which this layer's weights and output are quantized, and all others are float.
@@ -127,7 +127,10 @@ impl Report {
         for (index, (scales, seen)) in scales.iter().zip(seen).enumerate() {
             let Some(scales) = scales else { continue };
             copy.restore(&model.snapshot()?)?;
-            let weights = quantize_weights(&copy, index, &scales.weights)?;
+            let weights = match scales.weights[..] {
+                [] => None,
+                ref scales => Some(quantize_weights(&copy, index, scales)?),
+            };
             let answers = evaluate::float_by(images, |pictures| {
                 copy.forward_edited(pictures, |at, activation| match scales.output {
                     Some(codes) if at == index => quantize_activation(&activation, codes),

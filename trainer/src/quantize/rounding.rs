@@ -38,7 +38,7 @@ impl FakeQuantizer {
         let stages = architecture.stages();
         let mut layers = vec![None; architecture.layers.len()];
         for (stage, flow) in stages.iter().zip(signals(&stages, calibration)?) {
-            if stage.layer.layer.operator().arithmetic().has_own_codes() {
+            if stage.layer.arithmetic().has_own_codes() {
                 let output = flow.output.map(|output| output.codes);
                 layers[stage.index] = Some(FakeLayer { input: flow.inputs.input.codes, output });
             }

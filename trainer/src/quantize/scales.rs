@@ -11,13 +11,13 @@ use crate::network::FloatModel;
 /// The scales of one layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerScales {
-    /// Real value of one step of a weight, for each output channel.
+    /// Real value of one step of a weight, for each output channel; none of a layer without weights.
     pub weights: Vec<f64>,
     /// What the codes that it puts out mean; `None` of the last layer, whose accumulators are the logits.
     pub output: Option<Codes>,
 }
 
-/// The scales of each layer's weights and output; `None` for a layer without weights.
+/// The scales of each layer's weights and output; `None` for a layer that puts out the codes that it gets.
 ///
 /// # Errors
 /// [`QuantizeError::NotFinite`], [`QuantizeError::Calibration`], [`QuantizeError::Candle`].
@@ -28,13 +28,19 @@ pub fn layer_scales(
     let stages = model.architecture().stages();
     let mut scales = vec![None; model.parameters().len()];
     for (stage, flow) in stages.iter().zip(signals(&stages, calibration)?) {
-        let Some(parameters) = &model.parameters()[stage.index] else { continue };
+        let output = flow.output.map(|output| output.codes);
+        let Some(parameters) = &model.parameters()[stage.index] else {
+            if stage.layer.arithmetic().has_own_codes() {
+                scales[stage.index] = Some(LayerScales { weights: Vec::new(), output });
+            }
+            continue;
+        };
         let source = Source::read(stage.index, stage.layer, parameters, flow.inputs.input)?;
         let weights = match flow.output {
             Some(_) => source.scales(),
             None => vec![source.shared_scale(); stage.layer.output_channels()],
         };
-        scales[stage.index] = Some(LayerScales { weights, output: flow.output.map(|output| output.codes) });
+        scales[stage.index] = Some(LayerScales { weights, output });
     }
     Ok(scales)
 }

@@ -32,7 +32,7 @@ pub fn signals<'c>(
         let found = calibration.get(stage.index).filter(|calibration| calibration.is_about(channels));
         let Calibration { range, channel_order } =
             found.ok_or(QuantizeError::Calibration { layer: stage.index, channels })?;
-        let order = match stage.layer.layer.operator().arithmetic().keeps_channels() {
+        let order = match stage.layer.arithmetic().keeps_channels() {
             true => inputs.input.order,
             false if stage.has_free_order => channel_order,
             false => &[],

@@ -3,12 +3,12 @@
 use infer_core::format::Codes;
 use infer_core::packing;
 
-use super::rescale::{Multipliers, fold_bias, multipliers, prove_no_overflow};
 use super::signal::Signal;
 use super::{QuantizeError, weights};
 use crate::network::ShapedLayer;
 use crate::network::model::Parameters;
 use crate::network::record::{Numbers, QuantizedRescale};
+use crate::network::rescale::{Multipliers, fold_bias, multipliers, prove_no_overflow};
 
 /// A layer's float parameters and what flows into it.
 pub struct Source<'s> {

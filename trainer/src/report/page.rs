@@ -343,7 +343,7 @@ fn layers(run: &RunRecord, findings: &Findings) -> Vec<LayerRow> {
         .map(|(index, shaped)| {
             let error = findings.shown.quantization_error.iter().find(|error| error.layer == index);
             LayerRow {
-                number: index + 1,
+                number: index,
                 name: shaped.layer.to_string(),
                 output: shown(shaped.output),
                 parameters: thousands(shaped.parameters()),

@@ -2,11 +2,11 @@
 
 use std::fs;
 
-use thimble_tests::random_model::Kind as Layer;
+use thimble_tests::random_model::{Kind, MEASURED, single_layer};
 use trainer::export::hardware::instructions::{Cost, Kernel, Work, work};
-use trainer::network::{Architecture, Conv, Dense, Layer as Described, MaxPool, Padding};
+use trainer::network::{Architecture, Dense, Layer};
 
-use crate::{Outcome, shapes};
+use crate::Outcome;
 
 /// A measured layer.
 struct Measured {
@@ -42,6 +42,12 @@ pub fn fit(core: &str, code: &str, measured: &str) -> Outcome<()> {
     Ok(())
 }
 
+/// Prints the names of the layers to measure, one in each line.
+pub fn print_layers() -> Outcome<()> {
+    MEASURED.iter().for_each(|name| println!("{name}"));
+    Ok(())
+}
+
 impl Measured {
     /// How far off an estimate is, relative to what was measured.
     fn error(&self, cost: &Cost) -> f64 {
@@ -51,19 +57,9 @@ impl Measured {
 
 /// What the kernel of a layer does, the first of a network in front of the logits.
 fn first_kernel(name: &str) -> Outcome<Work> {
-    let (input, layers) = shapes::single_layer(name).ok_or_else(|| format!("{name} is no layer"))?;
-    let padding = |same| if same { Padding::Same } else { Padding::Valid };
-    let mut described: Vec<Described> = layers
-        .into_iter()
-        .map(|layer| match layer {
-            Layer::Conv(channels, kernel, same) => {
-                Described::Conv(Conv { channels, kernel, padding: padding(same), relu: false })
-            }
-            Layer::MaxPool => Described::MaxPool(MaxPool {}),
-            Layer::Dense(outputs) => Described::Dense(Dense { outputs, relu: true }),
-        })
-        .collect();
-    described.push(Described::Dense(Dense { outputs: 10, relu: false }));
+    let (input, layers) = single_layer(name).ok_or_else(|| format!("{name} is no layer"))?;
+    let mut described: Vec<Layer> = layers.into_iter().map(Kind::described).collect();
+    described.push(Layer::Dense(Dense { outputs: 10, relu: false }));
     Ok(work(&Architecture::new(name.to_owned(), input, &described)?)[0])
 }
 

@@ -9,6 +9,7 @@
 //! on_chip flips BUNDLE                      writes a small model, of which every bit is to be flipped, and a picture
 //! on_chip compare-flips FATES               checks what became of each flip
 //! on_chip synthetic NAME MODEL PICTURES     writes a network of known shape and random weights, and pictures
+//! on_chip layers                            prints the layers that costs are measured with
 //! on_chip fit-costs CORE CODE MEASURED      prints what single layers were measured to take as an entry of cores.toml
 //! on_chip flash ELF                         prints the bytes of flash that a program takes
 //! on_chip kernels ELF                       prints those of infer-core's kernels in it
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         ["flips", bundle] => flips::write(bundle),
         ["compare-flips", fates] => flips::compare(fates),
         ["synthetic", name, model, pictures] => shapes::synthetic(name, model, pictures),
+        ["layers"] => costs::print_layers(),
         ["fit-costs", core, code, measured] => costs::fit(core, code, measured),
         ["flash", elf] => elf::flash(elf).map(|bytes| println!("{bytes}")),
         ["kernels", elf] => elf::kernels(elf).map(|bytes| println!("{bytes}")),
@@ -52,7 +54,7 @@ fn main() -> ExitCode {
         _ => {
             Err("usage: on_chip pictures MODEL PICTURES COUNT [DATA] | compare MODEL PICTURES LOGITS | shapes BUNDLE COUNT | \
                   compare-shapes BUNDLE LOGITS | flips BUNDLE | compare-flips FATES | \
-                  synthetic mlp|cnn|conv|conv-pool|sums|LAYER MODEL PICTURES | fit-costs CORE CODE MEASURED | flash ELF | \
+                  synthetic mlp|cnn|conv|conv-pool|sums|LAYER MODEL PICTURES | layers | fit-costs CORE CODE MEASURED | flash ELF | \
                   kernels ELF | starts ELF | samples DIRECTORY"
                 .into())
         }

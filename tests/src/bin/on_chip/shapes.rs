@@ -12,8 +12,7 @@ use infer_core::{Header, Shape};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use thimble_tests::random_graph::{Node, RandomGraph, random_graphs};
-use thimble_tests::random_model::{Kind, RandomModel, random_models};
-use trainer::image::parse_shape;
+use thimble_tests::random_model::{Kind, RandomModel, random_models, single_layer};
 
 use crate::{Outcome, parity};
 
@@ -104,21 +103,4 @@ fn sums(model: &str, pictures: &str) -> Outcome<()> {
     fs::write(model, graph.file(Places::Apart))?;
     fs::write(pictures, (0..12).flat_map(|index| graph.image(index)).collect::<Vec<_>>())?;
     Ok(())
-}
-
-/// `conv:HxWxC:CHANNELS:KERNEL:PADDING`, `conv-pool:…`, `max-pool:HxWxC`, `dense:HxWxC:OUTPUTS`: the input, and the layers that
-/// the kernels run as one.
-pub fn single_layer(name: &str) -> Option<(Shape, Vec<Kind>)> {
-    let parts: Vec<&str> = name.split(':').collect();
-    let conv = |channels: &str, kernel: &str, padding: &str| {
-        Some(Kind::Conv(channels.parse().ok()?, kernel.parse().ok()?, padding == "same"))
-    };
-    let layers = match parts[..] {
-        ["conv", _, channels, kernel, padding] => vec![conv(channels, kernel, padding)?],
-        ["conv-pool", _, channels, kernel, padding] => vec![conv(channels, kernel, padding)?, Kind::MaxPool],
-        ["max-pool", _] => vec![Kind::MaxPool],
-        ["dense", _, outputs] => vec![Kind::Dense(outputs.parse().ok()?)],
-        _ => return None,
-    };
-    Some((parse_shape(parts[1]).ok()?, layers))
 }

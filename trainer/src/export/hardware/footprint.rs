@@ -8,8 +8,8 @@ use super::chip::{Core, Program, cores};
 use crate::dataset::batch::PIXEL_CODES;
 use crate::export::model_file::{self, ModelFileError};
 use crate::network::Architecture;
-use crate::network::chain::{Stage, quantized_layers};
-use crate::network::record::{Numbers, QuantizedLayer, QuantizedRescale, WrongNumbers};
+use crate::network::chain::{Stage, quantized_stages};
+use crate::network::record::{Numbers, QuantizedRescale, WrongNumbers};
 use crate::support::text::thousands;
 
 /// Bytes of a network.
@@ -87,9 +87,8 @@ impl Footprint {
     pub fn of(architecture: &Architecture, metadata: &Metadata<'_>) -> Result<Self, ModelFileError> {
         let metadata = Metadata { float_test_accuracy: Some(0.0), int8_test_accuracy: Some(0.0), ..*metadata };
         let input = Input { shape: architecture.input, codes: PIXEL_CODES };
-        let layers = quantized_layers(&architecture.stages(), |stage| Ok::<_, WrongNumbers>(no_numbers(stage)))?;
-        let layers: Vec<_> = layers.iter().map(QuantizedLayer::borrow).collect();
-        let bytes = model_file::encode(&metadata, &input, &layers)?;
+        let stages = quantized_stages(&architecture.stages(), |stage| Ok::<_, WrongNumbers>(no_numbers(stage)))?;
+        let bytes = model_file::encode_stages(&metadata, &input, &stages)?;
         let header = Header::parse(&bytes).map_err(ModelFileError::Refused)?;
         Ok(Self { model: bytes.len(), arena: header.arena_len as usize, picture: header.input_len as usize })
     }
@@ -147,7 +146,10 @@ impl Budget {
 
 /// As many zeros as a stage has numbers: the network with nothing learned in it.
 fn no_numbers(stage: &Stage<'_>) -> Numbers {
-    let Some(shape) = stage.layer.weights() else { return Numbers::None };
+    let codes = PIXEL_CODES;
+    let Some(shape) = stage.layer.weights() else {
+        return Numbers::Codes { inputs: stage.reads.map(|_| codes), output: codes };
+    };
     let rows = shape.rows();
     let weights = vec![0; packing::packed_len(rows as u32, shape.fan_in() as u32).unwrap_or(0) as usize];
     if stage.is_last {
@@ -155,7 +157,7 @@ fn no_numbers(stage: &Stage<'_>) -> Numbers {
     }
     // The least multiplier that is one.
     let channel = [0i32, 1].map(i32::to_le_bytes).concat();
-    let rescale = QuantizedRescale { codes: PIXEL_CODES, shift: 0, channels: channel.repeat(rows) };
+    let rescale = QuantizedRescale { codes, shift: 0, channels: channel.repeat(rows) };
     Numbers::Requantized { rescale, weights }
 }
 

@@ -3,12 +3,14 @@
 use std::fmt;
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result as CandleResult, Shape as Dimensions, Tensor};
-use infer_core::Shape;
+use infer_core::format::Blob;
+use infer_core::{Shape, operators};
 use serde::{Deserialize, Serialize};
 
 use super::operator::{Arithmetic, Forward, FromFile, Operator, WeightShape, then_relu};
 use crate::network::autograd::{Recorded, values, with_values};
-use crate::network::record::{Numbers, QuantizedLayer, WrongNumbers};
+use crate::network::inputs::Inputs;
+use crate::network::record::{LayerRecord, Numbers, NumbersError, QuantizedLayer, Scaling};
 use crate::network::work::{Kernel, Work};
 
 /// Sum of input and residual.
@@ -54,7 +56,7 @@ impl Operator for Add {
     }
 
     fn arithmetic(&self) -> Arithmetic {
-        Arithmetic::Sum
+        Arithmetic::ByChannel
     }
 
     fn takes_dropout(&self) -> bool {
@@ -67,8 +69,14 @@ impl Operator for Add {
         Recorded::two(&forward.input.contiguous()?, &forward.residual(self)?.contiguous()?, sum)
     }
 
-    fn quantized(&self, _: Numbers) -> Result<QuantizedLayer, WrongNumbers> {
-        Err(WrongNumbers::of(self))
+    fn quantized(&self, _: Shape, numbers: Numbers, _: bool) -> Result<QuantizedLayer, NumbersError> {
+        let Numbers::Codes { inputs: Inputs { input, residual: Some(residual) }, output: codes } = numbers else {
+            return Err(NumbersError::Wrong);
+        };
+        let ratios = [input, residual].map(|input| f64::from(input.scale) / f64::from(codes.scale));
+        let (multipliers, shift) = multipliers(ratios)?;
+        let record = operators::Add { codes, relu: self.relu, multipliers, shift };
+        Ok(QuantizedLayer::Bare(operators::Layer::Add(record)))
     }
 
     fn work(&self, _: Shape, output: Shape, _: bool) -> Work {
@@ -77,10 +85,51 @@ impl Operator for Add {
     }
 }
 
+impl From<&operators::Add> for Add {
+    fn from(record: &operators::Add) -> Self {
+        Self { relu: record.relu }
+    }
+}
+
+impl<'a> LayerRecord<'a> for operators::Add {
+    fn scaling(&self) -> Scaling<'a> {
+        Scaling::Codes(self.codes)
+    }
+
+    fn blobs(&mut self) -> Vec<&mut Blob<'a>> {
+        Vec::new()
+    }
+}
+
 impl fmt::Display for Add {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "add{}", then_relu(self.relu))
     }
+}
+
+/// The largest multiplier with which one instruction of a Cortex-M4 multiplies both codes: 16 signed bits.
+const SHORT: f64 = i16::MAX as f64;
+
+/// The largest multiplier that a file may have: 22 bits.
+const LONG: f64 = ((1 << 22) - 1) as f64;
+
+/// What rounding the multipliers may change a sum by, in steps of the output, for the short ones to be taken.
+const MOST_ERROR: f64 = 0.05;
+
+/// The multipliers of input and residual for these ratios to the output's scale, and the right shift of the sum: short multipliers
+/// if they are precise enough, else those of 22 bits.
+fn multipliers(ratios: [f64; 2]) -> Result<([u32; 2], u8), NumbersError> {
+    let largest = ratios[0].max(ratios[1]);
+    let fixed = |ratio: f64, shift: u8| (ratio * f64::from(shift).exp2()).round();
+    let fits = |most: f64| (1..=23u8).rev().find(|&shift| fixed(largest, shift) <= most);
+    let error = |shift: u8| -> f64 {
+        ratios.iter().map(|&ratio| 255.0 * (fixed(ratio, shift) / f64::from(shift).exp2() - ratio).abs()).sum()
+    };
+    let short = fits(SHORT).filter(|&shift| error(shift) <= MOST_ERROR);
+    let shift = short.or_else(|| fits(LONG));
+    let shift = shift.filter(|&shift| ratios.iter().all(|&ratio| fixed(ratio, shift) >= 1.0));
+    let shift = shift.ok_or(NumbersError::Ratio { ratio: largest })?;
+    Ok((ratios.map(|ratio| fixed(ratio, shift) as u32), shift))
 }
 
 /// The sum of two tensors of one shape. Both have the same gradient: that of the sum, where ReLU lets it pass.
@@ -127,5 +176,35 @@ impl CustomOp2 for Sum {
         })?;
         let passing = Tensor::from_vec(passing, output.shape(), output.device())?;
         Ok((Some(passing.clone()), Some(passing)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ratios_near_each_other_have_short_multipliers_and_an_error_under_a_twentieth() {
+        for ratios in [[0.5, 0.7], [0.99, 0.01], [1.5, 0.3], [3.0, 3.9]] {
+            let (multipliers, shift) = multipliers(ratios).unwrap();
+            assert!(multipliers.iter().all(|&multiplier| (1..=32_767).contains(&multiplier)), "{multipliers:?}");
+            let errors = ratios
+                .iter()
+                .zip(multipliers)
+                .map(|(ratio, multiplier)| 255.0 * (f64::from(multiplier) / f64::from(shift).exp2() - ratio).abs());
+            assert!(errors.sum::<f64>() <= MOST_ERROR, "{ratios:?}");
+        }
+    }
+
+    #[test]
+    fn ratios_far_from_each_other_have_long_multipliers() {
+        let ratios = [100.3, 0.017];
+        let (multipliers, shift) = multipliers(ratios).unwrap();
+        assert!(multipliers[0] > 1 << 21, "{multipliers:?} >> {shift}");
+        for (ratio, multiplier) in ratios.iter().zip(multipliers) {
+            let found = f64::from(multiplier) / f64::from(shift).exp2();
+            assert!(255.0 * (found - ratio).abs() < MOST_ERROR / 2.0, "{found} for {ratio}");
+        }
+        assert_eq!(super::multipliers([1e12, 1.0]), Err(NumbersError::Ratio { ratio: 1e12 }));
     }
 }

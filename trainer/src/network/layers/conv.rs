@@ -3,12 +3,13 @@
 use std::fmt;
 
 use candle_core::Result as CandleResult;
-use infer_core::{Shape, format, operators};
+use infer_core::format::{self, Blob};
+use infer_core::{Shape, operators};
 use serde::{Deserialize, Serialize};
 
 use super::operator::{Arithmetic, Forward, FromFile, Operator, WeightShape, then_relu};
 use crate::network::autograd::{self, Conv2dOptions, Recorded};
-use crate::network::record::{Numbers, QuantizedLayer, WrongNumbers};
+use crate::network::record::{LayerRecord, Numbers, NumbersError, QuantizedLayer, Scaling};
 use crate::network::work::{Kernel, Work};
 
 /// Two-dimensional convolution, stride 1.
@@ -104,7 +105,7 @@ impl Operator for Conv {
         autograd::conv2d_recorded(forward.input, weight, bias, options)
     }
 
-    fn quantized(&self, numbers: Numbers) -> Result<QuantizedLayer, WrongNumbers> {
+    fn quantized(&self, _: Shape, numbers: Numbers, fused: bool) -> Result<QuantizedLayer, NumbersError> {
         match numbers {
             Numbers::Requantized { rescale, weights } => Ok(QuantizedLayer::Conv2d {
                 output_channels: self.channels,
@@ -113,12 +114,12 @@ impl Operator for Conv {
                     Padding::Valid => format::Padding::Valid,
                     Padding::Same => format::Padding::Same,
                 },
-                pool: false,
+                pool: fused,
                 relu: self.relu,
                 rescale,
                 weights,
             }),
-            Numbers::Logits { .. } | Numbers::None => Err(WrongNumbers::of(self)),
+            Numbers::Codes { .. } | Numbers::Logits { .. } => Err(NumbersError::Wrong),
         }
     }
 
@@ -141,6 +142,16 @@ impl From<&operators::Conv2d<'_>> for Conv {
             },
             relu: record.requantize.relu,
         }
+    }
+}
+
+impl<'a> LayerRecord<'a> for operators::Conv2d<'a> {
+    fn scaling(&self) -> Scaling<'a> {
+        Scaling::Requantized(self.requantize)
+    }
+
+    fn blobs(&mut self) -> Vec<&mut Blob<'a>> {
+        vec![&mut self.requantize.channels, &mut self.weights]
     }
 }
 

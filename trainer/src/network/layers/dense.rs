@@ -3,12 +3,13 @@
 use std::fmt;
 
 use candle_core::Result as CandleResult;
+use infer_core::format::Blob;
 use infer_core::{Shape, operators};
 use serde::{Deserialize, Serialize};
 
 use super::operator::{Arithmetic, Forward, FromFile, Operator, WeightShape, then_relu};
 use crate::network::autograd::{self, Recorded};
-use crate::network::record::{Numbers, QuantizedLayer, WrongNumbers};
+use crate::network::record::{LayerRecord, Numbers, NumbersError, QuantizedLayer, Scaling};
 use crate::network::work::{Kernel, Work};
 
 /// Fully connected layer.
@@ -78,7 +79,7 @@ impl Operator for Dense {
         autograd::dense_recorded(&forward.input.flatten_from(1)?, weight, bias, self.relu, forward.input_gradient)
     }
 
-    fn quantized(&self, numbers: Numbers) -> Result<QuantizedLayer, WrongNumbers> {
+    fn quantized(&self, _: Shape, numbers: Numbers, _: bool) -> Result<QuantizedLayer, NumbersError> {
         match numbers {
             Numbers::Requantized { rescale, weights } => {
                 Ok(QuantizedLayer::Dense { outputs: self.outputs, relu: self.relu, rescale, weights })
@@ -86,7 +87,7 @@ impl Operator for Dense {
             Numbers::Logits { scale, biases, weights } => {
                 Ok(QuantizedLayer::Logits { classes: self.outputs, scale, biases, weights })
             }
-            Numbers::None => Err(WrongNumbers::of(self)),
+            Numbers::Codes { .. } => Err(NumbersError::Wrong),
         }
     }
 
@@ -102,9 +103,29 @@ impl From<&operators::Dense<'_>> for Dense {
     }
 }
 
+impl<'a> LayerRecord<'a> for operators::Dense<'a> {
+    fn scaling(&self) -> Scaling<'a> {
+        Scaling::Requantized(self.requantize)
+    }
+
+    fn blobs(&mut self) -> Vec<&mut Blob<'a>> {
+        vec![&mut self.requantize.channels, &mut self.weights]
+    }
+}
+
 impl From<&operators::Logits<'_>> for Dense {
     fn from(record: &operators::Logits<'_>) -> Self {
         Self { outputs: record.classes, relu: false }
+    }
+}
+
+impl<'a> LayerRecord<'a> for operators::Logits<'a> {
+    fn scaling(&self) -> Scaling<'a> {
+        Scaling::Logits(self.scale)
+    }
+
+    fn blobs(&mut self) -> Vec<&mut Blob<'a>> {
+        vec![&mut self.biases, &mut self.weights]
     }
 }
 

@@ -3,12 +3,13 @@
 use std::fmt;
 
 use candle_core::Result as CandleResult;
-use infer_core::Shape;
+use infer_core::format::Blob;
+use infer_core::{Shape, operators};
 use serde::{Deserialize, Serialize};
 
 use super::operator::{Arithmetic, Forward, FromFile, Operator, WeightShape};
 use crate::network::autograd::{self, Recorded};
-use crate::network::record::{Numbers, QuantizedLayer, WrongNumbers};
+use crate::network::record::{LayerRecord, Numbers, NumbersError, QuantizedLayer, Scaling};
 use crate::network::work::{Kernel, Work};
 
 /// Maximum of each 2x2 window, stride 2.
@@ -65,16 +66,32 @@ impl Operator for MaxPool {
         autograd::max_pool2d_recorded(forward.input)
     }
 
-    fn quantized(&self, numbers: Numbers) -> Result<QuantizedLayer, WrongNumbers> {
+    fn quantized(&self, _: Shape, numbers: Numbers, _: bool) -> Result<QuantizedLayer, NumbersError> {
         match numbers {
-            Numbers::None => Ok(QuantizedLayer::MaxPool2d),
-            Numbers::Requantized { .. } | Numbers::Logits { .. } => Err(WrongNumbers::of(self)),
+            Numbers::Codes { .. } => Ok(QuantizedLayer::Bare(operators::Layer::MaxPool2d(operators::MaxPool2d))),
+            Numbers::Requantized { .. } | Numbers::Logits { .. } => Err(NumbersError::Wrong),
         }
     }
 
     fn work(&self, _: Shape, output: Shape, _: bool) -> Work {
         let places = usize::from(output.height) * usize::from(output.width);
         Work { kernel: Kernel::MaxPool, rows: 0, outputs: output.len(), inputs: 4 * output.len(), places }
+    }
+}
+
+impl From<&operators::MaxPool2d> for MaxPool {
+    fn from(_: &operators::MaxPool2d) -> Self {
+        Self {}
+    }
+}
+
+impl<'a> LayerRecord<'a> for operators::MaxPool2d {
+    fn scaling(&self) -> Scaling<'a> {
+        Scaling::OfInput
+    }
+
+    fn blobs(&mut self) -> Vec<&mut Blob<'a>> {
+        Vec::new()
     }
 }
 

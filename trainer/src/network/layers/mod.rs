@@ -17,6 +17,7 @@ use infer_core::operators;
 use serde::{Deserialize, Serialize};
 
 use self::operator::FromFile;
+use super::record::LayerRecord;
 
 pub use add::Add;
 pub use conv::{Conv, Padding};
@@ -25,9 +26,10 @@ pub(super) use dense::FileDense;
 pub use max_pool::MaxPool;
 pub use operator::{Arithmetic, Forward, Operator, WeightShape};
 
-/// Makes [`Layer`], its form in TOML, and the way from a layer to its [`Operator`], of a list of operators.
+/// Makes, of a list of operators and of the records that each becomes in a model file: [`Layer`], its form in TOML, the way from a
+/// layer to its [`Operator`], and the way from a record to its [`LayerRecord`].
 macro_rules! operators {
-    ($($(#[$doc:meta])* $Name:ident,)*) => {
+    ($($(#[$doc:meta])* $Name:ident => $($Record:ident)|+,)*) => {
         /// What a layer does.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
@@ -60,32 +62,42 @@ macro_rules! operators {
                 }
             }
         }
+
+        /// The layer of an architecture that becomes such a layer of a model file.
+        impl From<&operators::Layer<'_>> for Layer {
+            fn from(layer: &operators::Layer<'_>) -> Self {
+                match layer {
+                    $($(operators::Layer::$Record(record) => Self::$Name(record.into()),)+)*
+                }
+            }
+        }
+
+        /// What a layer of a model file is to the trainer.
+        #[must_use]
+        pub fn record<'l, 'a>(layer: &'l operators::Layer<'a>) -> &'l dyn LayerRecord<'a> {
+            match layer {
+                $($(operators::Layer::$Record(record) => record,)+)*
+            }
+        }
+
+        /// As [`record`], to change it.
+        pub fn record_mut<'l, 'a>(layer: &'l mut operators::Layer<'a>) -> &'l mut dyn LayerRecord<'a> {
+            match layer {
+                $($(operators::Layer::$Record(record) => record,)+)*
+            }
+        }
     };
 }
 
 operators! {
     /// Two-dimensional convolution, stride 1.
-    Conv,
+    Conv => Conv2d,
     /// Maximum of each 2x2 window, stride 2.
-    MaxPool,
+    MaxPool => MaxPool2d,
     /// Fully connected layer.
-    Dense,
+    Dense => Dense | Logits,
     /// Sum of two inputs of one shape.
-    Add,
-}
-
-impl Layer {
-    /// What a layer of a model file does; `None` where no network of the trainer has such a layer.
-    #[must_use]
-    pub fn of_record(record: &operators::Layer<'_>) -> Option<Self> {
-        Some(match record {
-            operators::Layer::Conv2d(conv) => Self::Conv(conv.into()),
-            operators::Layer::MaxPool2d(_) => Self::MaxPool(MaxPool {}),
-            operators::Layer::Dense(dense) => Self::Dense(dense.into()),
-            operators::Layer::Logits(logits) => Self::Dense(logits.into()),
-            operators::Layer::Add(_) => return None,
-        })
-    }
+    Add => Add,
 }
 
 impl fmt::Display for Layer {

@@ -7,7 +7,7 @@ use infer_core::Shape;
 use serde::de::DeserializeOwned;
 
 use crate::network::autograd::Recorded;
-use crate::network::record::{Numbers, QuantizedLayer, WrongNumbers};
+use crate::network::record::{Numbers, NumbersError, QuantizedLayer};
 use crate::network::work::Work;
 
 /// What each operator decides for itself. No method has a default: a new operator does not compile until it has decided
@@ -49,11 +49,16 @@ pub trait Operator: fmt::Display {
     /// Those of candle; parameters that it does not have, or the lack of those that it has.
     fn forward(&self, forward: Forward<'_>) -> Result<Recorded>;
 
-    /// The layer as it is in the model file.
+    /// The stage that begins with it as it is in the model file.
     ///
     /// # Errors
     /// Where these are not the numbers of such a layer.
-    fn quantized(&self, numbers: Numbers) -> std::result::Result<QuantizedLayer, WrongNumbers>;
+    fn quantized(
+        &self,
+        input: Shape,
+        numbers: Numbers,
+        fused: bool,
+    ) -> std::result::Result<QuantizedLayer, NumbersError>;
 
     /// What a stage computes that begins with it, given the shape that comes in and the one that leaves the stage.
     fn work(&self, input: Shape, output: Shape, fused: bool) -> Work;
@@ -85,12 +90,13 @@ impl WeightShape {
 /// What the codes of an output are computed from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arithmetic {
-    /// It chooses among the codes of its input.
+    /// It chooses among the codes of its input, in each channel for itself. They mean the same in its output.
     Choice,
-    /// A sum of all channels of the input, each code times a weight.
+    /// It computes with codes of the same channel, without weights. Calibration finds what its own codes mean.
+    ByChannel,
+    /// It sums up all channels, each code times a weight. Calibration finds what its codes mean, and the order of its channels is
+    /// free.
     Weighted,
-    /// A sum of input and residual, code by code.
-    Sum,
 }
 
 impl Arithmetic {
@@ -99,7 +105,7 @@ impl Arithmetic {
     pub fn has_own_codes(self) -> bool {
         match self {
             Self::Choice => false,
-            Self::Weighted | Self::Sum => true,
+            Self::ByChannel | Self::Weighted => true,
         }
     }
 
@@ -107,7 +113,7 @@ impl Arithmetic {
     #[must_use]
     pub fn keeps_channels(self) -> bool {
         match self {
-            Self::Choice | Self::Sum => true,
+            Self::Choice | Self::ByChannel => true,
             Self::Weighted => false,
         }
     }

@@ -79,9 +79,9 @@ fn layer_name(run: &RunRecord, layer: usize) -> String {
     let stages = run.architecture.stages();
     match stages.iter().find(|stage| stage.last_index() == layer) {
         Some(&Stage { index, layer: first, fused: Some(_), .. }) => {
-            format!("{}–{} {}, pool", index + 1, layer + 1, name(first.layer))
+            format!("{index}–{layer} {}, pool", name(first.layer))
         }
-        Some(stage) => format!("{} {}", layer + 1, name(stage.layer.layer)),
-        None => format!("{} ?", layer + 1),
+        Some(stage) => format!("{layer} {}", name(stage.layer.layer)),
+        None => format!("{layer} ?"),
     }
 }
