@@ -1,7 +1,7 @@
 //! Networks whose lengths all fit each other, and whose shapes and numbers are any: these load, so the kernels are reached.
 
 use infer_core::format::{Blob, Codes, Input, Metadata, Padding, Ports, Requantize, Shape};
-use infer_core::operators::{Add, Conv2d, Dense, Layer, Logits, MaxPool2d, StageRecord};
+use infer_core::operators::{Add, AveragePool2d, Conv2d, Dense, Layer, Logits, MaxPool2d, StageRecord};
 use infer_core::packing::packed_len;
 use infer_core::plan::{Places, place};
 
@@ -83,7 +83,8 @@ fn network(choices: &mut Choices<'_>) -> Vec<u8> {
                 shape = Shape { height: shape.height / 2, width: shape.width / 2, ..shape };
                 (postcard::to_allocvec(&Layer::MaxPool2d(MaxPool2d)).expect("a vector has room"), None)
             }
-            6 => (dense(choices, &mut shape), None),
+            6 => (average_pool2d(choices, &mut shape), None),
+            7 => (dense(choices, &mut shape), None),
             _ => (conv2d(choices, &mut shape), None),
         };
         ports.push(second.map_or(Ports::of(source as u8), |second| Ports::of_two(source as u8, second as u8)));
@@ -154,6 +155,22 @@ fn add(choices: &mut Choices<'_>) -> Vec<u8> {
     let shift = 1 + choices.byte() % 23;
     let layer = Layer::Add(Add { codes: Codes { scale: 1.0, zero_point }, relu, multipliers, shift });
     postcard::to_allocvec(&layer).expect("a vector has room")
+}
+
+fn average_pool2d(choices: &mut Choices<'_>, shape: &mut Shape) -> Vec<u8> {
+    let window = choices.up_to(shape.height.min(shape.width).min(7) + 1) - 1;
+    let stride = if window == 0 { 1 } else { choices.up_to(4) };
+    let sides = if window == 0 { [shape.height, shape.width] } else { [window; 2] };
+    let pool = AveragePool2d {
+        window: window as u8,
+        stride: stride as u8,
+        codes: Codes { scale: 1.0, zero_point: choices.byte() },
+        shift: choices.byte() % 32,
+        multiplier: [choices.byte() | 1, choices.byte(), choices.byte(), choices.byte() & 0x7F],
+    };
+    shape.height = (shape.height - sides[0]) / stride + 1;
+    shape.width = (shape.width - sides[1]) / stride + 1;
+    postcard::to_allocvec(&Layer::AveragePool2d(pool)).expect("a vector has room")
 }
 
 fn dense(choices: &mut Choices<'_>, shape: &mut Shape) -> Vec<u8> {

@@ -37,6 +37,7 @@ enum Step {
     MaxPool,
     Dense { rows: Vec<Vec<i64>>, rescale: Rescale },
     Add { multipliers: [i64; 2], shift: u32, zero_point: i64 },
+    AveragePool { window: [usize; 2], stride: usize, rescale: Rescale },
     Logits { rows: Vec<Vec<i64>>, biases: Vec<i64> },
 }
 
@@ -104,6 +105,15 @@ impl Oracle {
                     let zero_point = add.codes.zero_point.into();
                     (Step::Add { multipliers, shift, zero_point }, [height, width, channels])
                 }
+                Layer::AveragePool2d(pool) => {
+                    let stride = usize::from(pool.stride);
+                    let window = if pool.window == 0 { [height, width] } else { [usize::from(pool.window); 2] };
+                    let shape = [(height - window[0]) / stride + 1, (width - window[1]) / stride + 1, channels];
+                    let multiplier = i32::from_le_bytes(pool.multiplier).into();
+                    let (shift, zero_point) = (pool.shift.into(), pool.codes.zero_point.into());
+                    let rescale = Rescale { zero_point, shift, channels: vec![(0, multiplier)] };
+                    (Step::AveragePool { window, stride, rescale }, shape)
+                }
                 Layer::Logits(last) => {
                     let rows = unpack(last.weights, last.classes.into(), height * width * channels);
                     let words = last.biases.data.chunks(4);
@@ -161,6 +171,9 @@ impl Oracle {
                     });
                     Value { shape: input.shape, zero_point: *zero_point, codes: codes.collect() }
                 }
+                Step::AveragePool { window, stride, rescale } => {
+                    input.averaged(*window, *stride, rescale, &mut answer.overflows)
+                }
                 Step::Logits { rows, biases } => {
                     answer.logits = input.sums(rows).iter().zip(biases).map(|(sum, bias)| sum + bias).collect();
                     answer.overflows |= answer.logits.iter().any(|&logit| i32::try_from(logit).is_err());
@@ -213,6 +226,23 @@ impl Value {
                 }
             }
         }
+        Self { shape, zero_point: rescale.zero_point, codes }
+    }
+
+    fn averaged(&self, window: [usize; 2], stride: usize, rescale: &Rescale, overflows: &mut bool) -> Self {
+        let [height, width, channels] = self.shape;
+        let mut codes = Vec::new();
+        for y in (0..=height - window[0]).step_by(stride) {
+            for x in (0..=width - window[1]).step_by(stride) {
+                for c in 0..channels {
+                    let rows = (y..y + window[0]).flat_map(|y| (x..x + window[1]).map(move |x| y * width + x));
+                    let sum = rows.map(|at| self.codes[at * channels + c] - self.zero_point).sum();
+                    *overflows |= rescale.overflows(0, sum);
+                    codes.push(rescale.code(0, sum));
+                }
+            }
+        }
+        let shape = [(height - window[0]) / stride + 1, (width - window[1]) / stride + 1, channels];
         Self { shape, zero_point: rescale.zero_point, codes }
     }
 

@@ -2,11 +2,12 @@
 
 use infer_core::Shape;
 use infer_core::format::{Codes, Input, Metadata, Padding};
-use infer_core::operators::{Layer, MaxPool2d};
+use infer_core::operators::{AveragePool2d, Layer, MaxPool2d};
 use infer_core::packing;
 use proptest::prelude::*;
 use trainer::image::parse_shape;
 use trainer::network;
+use trainer::network::layers::AveragePool;
 use trainer::quantize::{QuantizedLayer, QuantizedModel, QuantizedRescale};
 use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
 
@@ -19,6 +20,8 @@ pub enum Kind {
     MaxPool,
     /// Outputs.
     Dense(u16),
+    /// Window, 0 for the whole input; stride.
+    AveragePool(u8, u8),
 }
 
 /// Layers other than convolutions.
@@ -26,6 +29,7 @@ pub fn other_kinds() -> impl Strategy<Value = Kind> {
     prop_oneof![
         1 => Just(Kind::MaxPool),
         1 => (1u16..=37).prop_map(Kind::Dense),
+        1 => (0u8..=7, 1u8..=4).prop_map(|(window, stride)| Kind::AveragePool(window, stride)),
     ]
 }
 
@@ -65,6 +69,7 @@ impl Kind {
                 *shape = Shape::flat(outputs);
                 Some(QuantizedLayer::Dense { outputs, relu, rescale, weights })
             }
+            Self::AveragePool(window, stride) => average_pool(random, window, stride, shape),
         }
     }
 
@@ -78,6 +83,12 @@ impl Kind {
             }
             Self::MaxPool => network::Layer::MaxPool(network::MaxPool {}),
             Self::Dense(outputs) => network::Layer::Dense(network::Dense { outputs, relu: true }),
+            Self::AveragePool(0, _) => {
+                network::Layer::AveragePool(AveragePool { window: None, stride: None, global: true })
+            }
+            Self::AveragePool(window, stride) => {
+                network::Layer::AveragePool(AveragePool { window: Some(window), stride: Some(stride), global: false })
+            }
         }
     }
 }
@@ -101,6 +112,10 @@ pub const MEASURED: &[&str] = &[
     "max-pool:24x24x8",
     "max-pool:12x12x32",
     "max-pool:28x28x1",
+    "average-pool:24x24x8:2:2",
+    "average-pool:12x12x32:3:1",
+    "average-pool:8x8x64:0:1",
+    "average-pool:28x28x1:2:2",
     "dense:28x28x1:350",
     "dense:28x28x1:100",
     "dense:13x13x32:100",
@@ -109,7 +124,8 @@ pub const MEASURED: &[&str] = &[
     "dense:1x1x100:37",
 ];
 
-/// `conv:HxWxC:CHANNELS:KERNEL:PADDING`, `conv-pool:…`, `max-pool:HxWxC`, `dense:HxWxC:OUTPUTS`: the input, and the layers that the kernels run as one.
+/// `conv:HxWxC:CHANNELS:KERNEL:PADDING`, `conv-pool:…`, `max-pool:HxWxC`, `average-pool:HxWxC:WINDOW:STRIDE`,
+/// `dense:HxWxC:OUTPUTS`: the input, and the layers that the kernels run as one.
 #[must_use]
 pub fn single_layer(name: &str) -> Option<(Shape, Vec<Kind>)> {
     let parts: Vec<&str> = name.split(':').collect();
@@ -120,6 +136,7 @@ pub fn single_layer(name: &str) -> Option<(Shape, Vec<Kind>)> {
         ["conv", _, channels, kernel, padding] => vec![conv(channels, kernel, padding)?],
         ["conv-pool", _, channels, kernel, padding] => vec![conv(channels, kernel, padding)?, Kind::MaxPool],
         ["max-pool", _] => vec![Kind::MaxPool],
+        ["average-pool", _, window, stride] => vec![Kind::AveragePool(window.parse().ok()?, stride.parse().ok()?)],
         ["dense", _, outputs] => vec![Kind::Dense(outputs.parse().ok()?)],
         _ => return None,
     };
@@ -199,6 +216,21 @@ impl RandomModel {
         let zeros = [1.0, 0.6, 0.0][index as usize % 3];
         (0..self.input.len()).map(|_| if random.random_bool(zeros) { 0 } else { random.random() }).collect()
     }
+}
+
+/// An average pool whose sums no input overflows, shifted or not; none where its window does not fit.
+fn average_pool(random: &mut ChaCha8Rng, window: u8, stride: u8, shape: &mut Shape) -> Option<QuantizedLayer> {
+    let sides = if window == 0 { [shape.height, shape.width] } else { [u16::from(window); 2] };
+    let stride = if window == 0 { 1 } else { stride };
+    let positions = |side: u16, window: u16| Some(side.checked_sub(window)? / u16::from(stride) + 1);
+    (shape.height, shape.width) = (positions(shape.height, sides[0])?, positions(shape.width, sides[1])?);
+    let values = i32::from(sides[0]) * i32::from(sides[1]);
+    let shift = random.random_range(0..=(i32::MAX / (255 * values)).ilog2()) as u8;
+    let scale = random.random_range(0.3..3.0) * (32.0 - f64::from(shift)).exp2() / f64::from(values);
+    let multiplier = (scale.clamp(1.0, f64::from(i32::MAX)) as i32).to_le_bytes();
+    let codes = Codes { scale: 0.1, zero_point: random.random() };
+    let record = AveragePool2d { window, stride, codes, shift, multiplier };
+    Some(QuantizedLayer::Bare(Layer::AveragePool2d(record)))
 }
 
 /// Metadata with these classes.

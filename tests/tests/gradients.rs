@@ -3,7 +3,7 @@
 use candle_core::{Device, Tensor, Var};
 use candle_nn::Optimizer;
 use trainer::network::autograd::{self, Conv2dOptions, Padding, SoftTarget, Targets};
-use trainer::network::layers::{Add, Forward};
+use trainer::network::layers::{Add, AveragePool, Forward};
 use trainer::network::{Architecture, FloatModel, Layer};
 use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
 use trainer::train::adam::{Adam, AdamConfig};
@@ -107,6 +107,34 @@ fn an_add_gives_both_of_its_inputs_the_gradient_of_the_sum() {
         };
         let shape: &[usize] = &[2, 3, 4, 5];
         check_layer(Layer::Add(Add { relu }), &[shape, shape], &reference);
+    }
+}
+
+#[test]
+fn an_average_pool_shares_the_gradient_of_a_mean_among_its_window() {
+    let [n, height, width, channels] = [2, 5, 7, 3];
+    let windows = [(Some(2), None), (Some(3), Some(1)), (Some(2), Some(3)), (None, None)];
+    for (window, stride) in windows {
+        let pool = AveragePool { window, stride, global: window.is_none() };
+        let side = window.map(usize::from);
+        let [rows, columns] = side.map_or([height, width], |side| [side; 2]);
+        let stride = stride.map(usize::from).or(side).unwrap_or(1);
+        let reference = |arguments: &[Values]| {
+            let mut output = Vec::new();
+            for image in 0..n {
+                for y in (0..=height - rows).step_by(stride) {
+                    for x in (0..=width - columns).step_by(stride) {
+                        for c in 0..channels {
+                            let at = |dy, dx| arguments[0][((image * height + y + dy) * width + x + dx) * channels + c];
+                            let sum: f64 = (0..rows * columns).map(|tap| at(tap / columns, tap % columns)).sum();
+                            output.push(sum / (rows * columns) as f64);
+                        }
+                    }
+                }
+            }
+            output
+        };
+        check_layer(Layer::AveragePool(pool), &[&[n, height, width, channels]], &reference);
     }
 }
 

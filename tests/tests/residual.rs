@@ -174,6 +174,15 @@ fn a_residual_network_is_trained_and_gives_the_oracles_logits() {
 }
 
 #[test]
+fn a_network_with_average_pools_is_trained_and_gives_the_oracles_logits() {
+    from_training_to_logits(
+        "{ conv = { channels = 12, kernel = 3, padding = \"same\" } }, { average_pool = { window = 3, stride = 2 } },
+        { conv = { channels = 12, kernel = 3, padding = \"same\", relu = true } }, { average_pool = { window = 2 } },
+        { conv = { channels = 16, kernel = 3, padding = \"same\", relu = true } }, { average_pool = { global = true } },",
+    );
+}
+
+#[test]
 fn a_file_of_a_graph_is_listed_and_its_size_known_before() {
     let model = FloatModel::new(classifier(BLOCKS), 48).unwrap();
     let calibration = calibrate(&model, &garments::garments().validation, 48).unwrap();

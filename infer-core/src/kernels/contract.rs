@@ -1,6 +1,8 @@
 //! What a set of kernels is.
 
-use super::operands::{AddOperands, Conv2dOperands, DenseOperands, LogitsOperands, MaxPool2dOperands};
+use super::operands::{
+    AddOperands, AveragePool2dOperands, Conv2dOperands, DenseOperands, LogitsOperands, MaxPool2dOperands,
+};
 use super::portable::{self, Portable};
 
 /// The arithmetic of the operators for one kind of core. What a core has no version of its own of is
@@ -20,6 +22,11 @@ pub trait Kernels {
     /// The maximum of each 2x2 window, channel by channel.
     fn max_pool2d(input: &[u8], operands: &MaxPool2dOperands, output: &mut [u8]) {
         portable::max_pool2d(input, operands, output);
+    }
+
+    /// The mean of each window, channel by channel.
+    fn average_pool2d(input: &[u8], operands: &AveragePool2dOperands, output: &mut [u8]) {
+        portable::average_pool2d(input, operands, output);
     }
 
     /// Adds `other`, the second input, to the first one, which is in `sums`.

@@ -61,6 +61,25 @@ pub struct MaxPool2dOperands {
     pub output: Shape,
 }
 
+/// The mean of each window.
+#[derive(Clone, Copy, Debug)]
+pub struct AveragePool2dOperands {
+    /// Shape that goes in.
+    pub input: Shape,
+    /// Shape that comes out.
+    pub output: Shape,
+    /// Rows and columns of a window.
+    pub window: [u16; 2],
+    /// Rows and columns from one window to the next.
+    pub stride: u16,
+    /// Added to each sum: what takes the input's zero point out of it.
+    pub bias: i32,
+    /// What the sum with its bias is multiplied by, positive.
+    pub multiplier: i32,
+    /// Zero point and left shift.
+    pub rescale: Rescale,
+}
+
 /// The sum of two inputs, value by value.
 #[derive(Clone, Copy, Debug)]
 pub struct AddOperands {

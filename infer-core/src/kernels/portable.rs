@@ -3,7 +3,9 @@
 //! Accumulators wrap, so that a hostile file gives wrong numbers and nothing worse; the exporter proves that those of
 //! an honest one never come near an overflow.
 
-use super::operands::{AddOperands, Conv2dOperands, DenseOperands, LogitsOperands, MaxPool2dOperands, Rescale};
+use super::operands::{
+    AddOperands, AveragePool2dOperands, Conv2dOperands, DenseOperands, LogitsOperands, MaxPool2dOperands, Rescale,
+};
 use super::shared::patch;
 use crate::packing::ROWS_PER_BLOCK;
 
@@ -59,6 +61,27 @@ pub fn max_pool2d(input: &[u8], operands: &MaxPool2dOperands, output: &mut [u8])
             for ((((code, a), b), c), d) in position.iter_mut().zip(a).zip(b).zip(c).zip(d) {
                 *code = *a.max(b).max(c).max(d);
             }
+        }
+    }
+}
+
+/// The mean of each window, channel by channel: its sum and the bias, requantized.
+#[inline(never)]
+pub fn average_pool2d(input: &[u8], operands: &AveragePool2dOperands, output: &mut [u8]) {
+    let &AveragePool2dOperands { input: shape, output: means, window, stride, bias, multiplier, rescale } = operands;
+    let [window_rows, window_columns] = window.map(usize::from);
+    let (channels, width, stride) =
+        (usize::from(shape.channels).max(1), usize::from(means.width).max(1), usize::from(stride));
+    let row_len = usize::from(shape.width) * channels;
+    for (position, codes) in output.chunks_exact_mut(channels).enumerate() {
+        let first = position / width * stride * row_len + position % width * stride * channels;
+        for (code, first) in codes.iter_mut().zip(first..) {
+            let mut sum = bias;
+            for row in 0..window_rows {
+                let values = input.get(first + row * row_len..).unwrap_or_default().iter().step_by(channels);
+                sum = values.take(window_columns).fold(sum, |sum, &value| sum.wrapping_add(value.into()));
+            }
+            *code = requantize(sum, multiplier, rescale);
         }
     }
 }

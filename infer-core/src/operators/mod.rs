@@ -4,6 +4,7 @@
 //! a file, and [`Stage`], what runs.
 
 mod add;
+mod average_pool2d;
 mod conv2d;
 mod dense;
 mod logits;
@@ -13,6 +14,7 @@ mod operator;
 use serde::{Deserialize, Serialize};
 
 pub use add::Add;
+pub use average_pool2d::AveragePool2d;
 pub use conv2d::Conv2d;
 pub use dense::Dense;
 pub use logits::Logits;
@@ -24,7 +26,9 @@ use crate::Error;
 use crate::format::reader::Reader;
 use crate::format::{Ports, Shape};
 use crate::kernels::Kernels;
-use crate::kernels::operands::{AddOperands, Conv2dOperands, DenseOperands, LogitsOperands, MaxPool2dOperands};
+use crate::kernels::operands::{
+    AddOperands, AveragePool2dOperands, Conv2dOperands, DenseOperands, LogitsOperands, MaxPool2dOperands,
+};
 use operator::{Call, Record};
 
 /// From a line for each operator, with its number in the file, its record and its kernel's operands: all that asks which
@@ -194,6 +198,8 @@ registry! {
     3 Dense(Dense<'a>) -> DenseOperands<'a>,
     /// Sum of two inputs, with its activation.
     4 Add(Add) -> AddOperands,
+    /// Mean of each window, or of the whole input.
+    5 AveragePool2d(AveragePool2d) -> AveragePool2dOperands,
 }
 
 /// Refuses another number of inputs than the operator takes, and the same input twice.

@@ -69,6 +69,8 @@ kernels! {
     Dense dense,
     /// Sum of two inputs.
     Add add,
+    /// Mean of each window.
+    AveragePool average_pool,
 }
 
 impl Work {

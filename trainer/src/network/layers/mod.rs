@@ -6,6 +6,7 @@
 //! How one is added: `docs/adding-operators.md`.
 
 mod add;
+mod average_pool;
 mod conv;
 mod dense;
 mod max_pool;
@@ -20,6 +21,7 @@ use self::operator::FromFile;
 use super::record::LayerRecord;
 
 pub use add::Add;
+pub use average_pool::AveragePool;
 pub use conv::{Conv, Padding};
 pub use dense::Dense;
 pub(super) use dense::FileDense;
@@ -98,6 +100,8 @@ operators! {
     Dense => Dense | Logits,
     /// Sum of two inputs of one shape.
     Add => Add,
+    /// Mean of each window, or of the whole input.
+    AveragePool => AveragePool2d,
 }
 
 impl fmt::Display for Layer {
