@@ -38,8 +38,8 @@ fn inspect_lists_what_a_model_file_holds() {
             "trained on      garments",
             "preprocessing   bytes 0 to 255 as they are",
             "Ankle boot",
-            "1 dense 350 + relu                       350     274,750      274,400",
-            "2 dense 10                                10       3,510        3,500",
+            "0 dense 350 + relu                       350     274,750      274,400",
+            "1 dense 10                                10       3,510        3,500",
             "total                                            278,260      277,900    280,984",
             "input                             0.003922          0",
             "arena           2,145 bytes, ",
@@ -75,7 +75,7 @@ fn inspect_measures_what_quantization_costs_and_locates_a_collapse() {
     let path = home.path();
     let printed = output_of(path, &["inspect", "run", "--quantization"]);
     assert_narrow(&printed);
-    assert_contains(&printed, &["measured on 300 validation images", "1 dense 350 + relu alone", "calibrated by "]);
+    assert_contains(&printed, &["measured on 300 validation images", "0 dense 350 + relu alone", "calibrated by "]);
     let report = json(path, &["inspect", "run", "--quantization", "--json"]);
     let metrics = read_json(&path.join("run/metrics.json"));
     for (kind, agreement) in [("float", Some(1.0)), ("int8", None)] {
@@ -94,7 +94,7 @@ fn inspect_measures_what_quantization_costs_and_locates_a_collapse() {
     broken["calibration"][0]["range"]["high"] = (high / 500.0).into();
     fs::write(&config, broken.to_string()).unwrap();
     let printed = output_of(path, &["inspect", "run", "--quantization"]);
-    assert!(printed.contains("costliest alone: 1 dense 350 + relu, "), "{printed}");
+    assert!(printed.contains("costliest alone: 0 dense 350 + relu, "), "{printed}");
     let report = json(path, &["inspect", "run", "--quantization", "--json"]);
     let alone = |layer: usize| report["layers"][layer]["alone"]["agreement_with_float"].as_f64().unwrap();
     assert!(alone(0) < 0.9 && alone(1) > 0.98, "{report}");
