@@ -96,7 +96,7 @@ pub fn add(other: &[u8], operands: &AddOperands, sums: &mut [u8]) {
     let constant = half.wrapping_sub(product(zp1, m1)).wrapping_sub(product(zp2, m2));
     for (sum, &other) in sums.iter_mut().zip(other) {
         let total = product(*sum, m1).wrapping_add(product(other, m2)).wrapping_add(constant);
-        *sum = total.wrapping_shr(shift.into()).saturating_add(zero_point.into()).clamp(0, 255) as u8;
+        *sum = total.wrapping_shr(shift.into()).wrapping_add(zero_point.into()).clamp(0, 255) as u8;
     }
 }
 
