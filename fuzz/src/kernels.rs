@@ -72,7 +72,7 @@ fn network(choices: &mut Choices<'_>) -> Vec<u8> {
     for _ in 0..count {
         // Most read the last value.
         let source =
-            if choices.byte() % 4 == 0 { usize::from(choices.byte()) % values.len() } else { values.len() - 1 };
+            if choices.byte().is_multiple_of(4) { usize::from(choices.byte()) % values.len() } else { values.len() - 1 };
         shape = values[source];
         let alike: Vec<usize> = (0..values.len()).filter(|&other| other != source && values[other] == shape).collect();
         let kind = choices.byte() % 8;

@@ -36,7 +36,7 @@ pub fn place(input: &Input, stages: &mut [StageRecord<'_>], places: Places) -> u
         if overlapping && places == Places::Apart {
             break;
         }
-        let orders: [fn(&Value) -> (u32, u32); 3] = [
+        let orders: [Order; 3] = [
             |value| (u32::MAX - value.len, value.born.into()),
             |value| (value.born.into(), u32::MAX - value.len),
             |value| (u32::MAX - u32::from(value.born), u32::MAX - value.len),
@@ -56,6 +56,9 @@ pub fn place(input: &Input, stages: &mut [StageRecord<'_>], places: Places) -> u
     values.write_to(stages);
     values.all.first().map_or(0, |image| image.place)
 }
+
+/// What decides which of two values is placed first: the one with less.
+type Order = fn(&Value) -> (u32, u32);
 
 /// The image, and an output and a scratch for each stage.
 const MOST: usize = 1 + 2 * MAX_STAGES;
@@ -136,7 +139,7 @@ impl Values {
     }
 
     /// Places all values but the image one after the other, each as low as those before it leave room.
-    fn first_fit(&mut self, order: fn(&Value) -> (u32, u32), overlapping: bool) {
+    fn first_fit(&mut self, order: Order, overlapping: bool) {
         self.all.iter_mut().for_each(|value| value.placed = false);
         while let Some(next) = (1..self.all.len())
             .filter(|&index| self.all.get(index).is_some_and(|value| !value.placed))
@@ -209,7 +212,7 @@ impl Values {
         if !(0..).zip(stages).all(is_chain) {
             return false;
         }
-        let is_at_end = |stage: usize| (stages.len() - stage) % 2 == 0;
+        let is_at_end = |stage: usize| (stages.len() - stage).is_multiple_of(2);
         let len = |index: usize| self.all.get(index).map_or(0, |value| value.len);
         let mut scratch_places = Vec::<u32, MAX_STAGES>::new();
         let mut end = 0;
