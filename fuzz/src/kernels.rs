@@ -71,8 +71,11 @@ fn network(choices: &mut Choices<'_>) -> Vec<u8> {
     let (mut values, mut ports, mut layers) = (vec![shape], Vec::new(), Vec::new());
     for _ in 0..count {
         // Most read the last value.
-        let source =
-            if choices.byte().is_multiple_of(4) { usize::from(choices.byte()) % values.len() } else { values.len() - 1 };
+        let source = if choices.byte().is_multiple_of(4) {
+            usize::from(choices.byte()) % values.len()
+        } else {
+            values.len() - 1
+        };
         shape = values[source];
         let alike: Vec<usize> = (0..values.len()).filter(|&other| other != source && values[other] == shape).collect();
         let kind = choices.byte() % 8;

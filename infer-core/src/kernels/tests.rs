@@ -171,6 +171,9 @@ fn convolutions_of_every_tail_give_the_codes_of_the_portable_kernel() {
     }
 }
 
+/// Calls a stage with one set of kernels: input, scratch, output.
+type Run = fn(&Stage<'_>, &[u8], &mut [u32], &mut [u8]);
+
 /// What the operators state of which rows an output is computed from is true of every kernel: the output is the same where it
 /// is computed in bands, in one arena, where it overwrites the input, and where all rows before those of a band are gone.
 #[test]
@@ -223,7 +226,7 @@ fn in_bands(stage: Stage<'_>, input: Shape, output: Shape, codes: &[u8]) {
     stage.call::<Portable>(codes, &[], &mut scratch, &mut expected);
     // Each byte of input that is not in a band is poison when the band is computed.
     for poison in [0, 0xFF] {
-        let kernels: [fn(&Stage<'_>, &[u8], &mut [u32], &mut [u8]); 4] = [
+        let kernels: [Run; 4] = [
             |stage, input, scratch, output| stage.call::<Chosen>(input, &[], scratch, output),
             |stage, input, scratch, output| stage.call::<Narrow>(input, &[], scratch, output),
             |stage, input, scratch, output| stage.call::<Scalar>(input, &[], scratch, output),
