@@ -28,7 +28,7 @@ const FOUND: Option<&[u8]> = None;
 ///
 /// # Errors
 /// [`FramesError`], where there are none that this model takes.
-pub fn frames(network: &Network<'_, '_>) -> Result<Frames<'static>, FramesError> {
+pub fn frames<const OPERATORS: u32>(network: &Network<'_, '_, OPERATORS>) -> Result<Frames<'static>, FramesError> {
     let model = network.input().shape;
     let bundled = || BUNDLED.iter().find(|(dataset, _)| *dataset == network.metadata().dataset).map(|&(_, file)| file);
     match (FOUND, bundled()) {

@@ -23,6 +23,7 @@ pub fn check(payload: &[u8]) {
                 Header { input_len: header.input_len.wrapping_add(1), ..header },
                 Header { classes: header.classes + 1, ..header },
                 Header { arena_with_image_len: header.arena_with_image_len ^ 1, ..header },
+                Header { operators: header.operators ^ 1 << 20, ..header },
             ] {
                 let refusal = Network::new(&behind(lie, payload), &mut []).expect_err("the header lies");
                 assert!(matches!(refusal, Error::HeaderClaim { .. }), "{refusal}");

@@ -172,6 +172,12 @@ pub enum Error {
         /// What for.
         field: HeaderField,
     },
+    /// The program was built without operators that the model has:
+    /// [`Network::with_operators`](crate::Network::with_operators).
+    OperatorsLeftOut {
+        /// Which, a bit each: bit `n` is operator `n` of the [registry](crate::operators).
+        operators: u32,
+    },
     /// The arena given to [`Network::new`](crate::Network::new) is too small for this model.
     ArenaTooSmall {
         /// Bytes that the model needs: [`arena_len`](crate::arena_len).
@@ -209,7 +215,9 @@ impl fmt::Display for Error {
                      export the model again"
                 )
             }
-            Self::HeaderLength { found } => write!(f, "model header states a length of {found} bytes, not 48"),
+            Self::HeaderLength { found } => {
+                write!(f, "model header states a length of {found} bytes, not {}", crate::header::HEADER_LEN)
+            }
             Self::Checksum { stored, computed } => {
                 write!(
                     f,
@@ -261,6 +269,12 @@ impl fmt::Display for Error {
             }
             Self::HeaderSetting { field } => {
                 write!(f, "model header has a {field} that this build does not know; update the reader")
+            }
+            Self::OperatorsLeftOut { operators } => {
+                write!(
+                    f,
+                    "this program was built without operators of the model (bits {operators:#b}); build it anew for it"
+                )
             }
             Self::ArenaTooSmall { needed, given } => {
                 write!(f, "arena too small: the model needs {needed} bytes, {given} given; size it by arena_len")

@@ -1,10 +1,10 @@
-//! The first 48 bytes of every model file, readable at compile time.
+//! The first 52 bytes of every model file, readable at compile time.
 //!
 //! | offset | bytes | field |
 //! |---|---|---|
 //! | 0 | 8 | magic, `THIMBLE` and a zero byte |
 //! | 8 | 2 | format version |
-//! | 10 | 2 | header length, 48 |
+//! | 10 | 2 | header length, 52 |
 //! | 12 | 4 | payload length in bytes |
 //! | 16 | 4 | arena length in bytes, the image being elsewhere |
 //! | 20 | 4 | input length in bytes |
@@ -14,7 +14,8 @@
 //! | 34 | 2 | preprocessing, 0: the bytes of the image are the codes |
 //! | 36 | 4 | temperature, an `f32`, 1: logits are divided by it before the softmax |
 //! | 40 | 4 | threshold, an `f32`, 0: the least probability of an answer |
-//! | 44 | 4 | CRC-32 of the 44 bytes above and the payload |
+//! | 44 | 4 | operators, a bit each: bit `n` is set if a layer is operator `n` of the [registry](crate::operators), the highest two where there are [branches](crate::operators::BRANCHES) and [overlaps](crate::operators::OVERLAPS) |
+//! | 48 | 4 | CRC-32 of the 48 bytes above and the payload |
 //!
 //! Layout, preprocessing, temperature and threshold have one value each today; a file with another one is refused.
 //!
@@ -31,12 +32,12 @@ pub const MAGIC: [u8; 8] = *b"THIMBLE\0";
 pub const FORMAT_VERSION: u16 = 2;
 
 /// Bytes of the header.
-pub const HEADER_LEN: usize = 48;
+pub const HEADER_LEN: usize = 52;
 
 /// Bytes of the header that the checksum is over: those before it.
-pub const CHECKSUMMED_LEN: usize = 44;
+pub const CHECKSUMMED_LEN: usize = 48;
 
-/// What the first 48 bytes hold.
+/// What the first 52 bytes hold.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Header {
@@ -58,7 +59,9 @@ pub struct Header {
     pub temperature: f32,
     /// The least probability of an answer: 0.
     pub threshold: f32,
-    /// CRC-32 of the 44 bytes before it and of the payload.
+    /// Which operators there are, a bit each: [`operators_of`].
+    pub operators: u32,
+    /// CRC-32 of the 48 bytes before it and of the payload.
     pub crc32: u32,
 }
 
@@ -83,6 +86,8 @@ pub enum HeaderField {
     Temperature,
     /// [`Header::threshold`].
     Threshold,
+    /// [`Header::operators`].
+    Operators,
 }
 
 impl core::fmt::Display for HeaderField {
@@ -96,6 +101,7 @@ impl core::fmt::Display for HeaderField {
             Self::Preprocessing => "preprocessing",
             Self::Temperature => "temperature",
             Self::Threshold => "threshold",
+            Self::Operators => "as bits of operators",
         })
     }
 }
@@ -104,45 +110,57 @@ impl Header {
     /// Reads a header. The checksum is compared in [`Network::new`](crate::Network::new), not here.
     ///
     /// # Errors
-    /// [`Error::Truncated`] below 48 bytes, [`Error::NotAModel`], [`Error::NewerVersion`], [`Error::OlderVersion`],
+    /// [`Error::Truncated`] below 52 bytes, [`Error::NotAModel`], [`Error::NewerVersion`], [`Error::OlderVersion`],
     /// [`Error::HeaderLength`].
+    #[inline(never)]
     pub const fn parse(bytes: &[u8]) -> Result<Self, Error> {
-        let Some(b) = bytes.first_chunk::<HEADER_LEN>() else {
+        // Word by word: on cores that load words at even addresses only, a word of the file takes fourteen instructions.
+        let (words, _) = bytes.as_chunks();
+        let Some(words) = words.first_chunk() else {
             return Err(Error::Truncated { needed: HEADER_LEN, given: bytes.len() });
         };
-        let mut at = 0;
-        while at < MAGIC.len() {
-            #[expect(
-                clippy::indexing_slicing,
-                reason = "a const fn has no iterators; the loop stays inside both arrays"
-            )]
-            if b[at] != MAGIC[at] {
-                return Err(Error::NotAModel);
-            }
-            at += 1;
+        let [
+            magic,
+            magic_end,
+            format,
+            payload_len,
+            arena_len,
+            input_len,
+            classes,
+            arena_with_image_len,
+            settings,
+            temperature,
+            threshold,
+            operators,
+            crc32,
+        ] = words;
+        let [m0, m1, m2, m3, m4, m5, m6, m7] = &MAGIC;
+        if word(magic) != word(&[*m0, *m1, *m2, *m3]) || word(magic_end) != word(&[*m4, *m5, *m6, *m7]) {
+            return Err(Error::NotAModel);
         }
-        let version = u16::from_le_bytes([b[8], b[9]]);
+        let (version, header_len) = halves(format);
         if version > FORMAT_VERSION {
             return Err(Error::NewerVersion { found: version, supported: FORMAT_VERSION });
         }
         if version < FORMAT_VERSION {
             return Err(Error::OlderVersion { found: version, supported: FORMAT_VERSION });
         }
-        let header_len = u16::from_le_bytes([b[10], b[11]]);
         if header_len as usize != HEADER_LEN {
             return Err(Error::HeaderLength { found: header_len });
         }
+        let (layout, preprocessing) = halves(settings);
         Ok(Self {
-            payload_len: u32::from_le_bytes([b[12], b[13], b[14], b[15]]),
-            arena_len: u32::from_le_bytes([b[16], b[17], b[18], b[19]]),
-            input_len: u32::from_le_bytes([b[20], b[21], b[22], b[23]]),
-            classes: u32::from_le_bytes([b[24], b[25], b[26], b[27]]),
-            arena_with_image_len: u32::from_le_bytes([b[28], b[29], b[30], b[31]]),
-            layout: u16::from_le_bytes([b[32], b[33]]),
-            preprocessing: u16::from_le_bytes([b[34], b[35]]),
-            temperature: f32::from_le_bytes([b[36], b[37], b[38], b[39]]),
-            threshold: f32::from_le_bytes([b[40], b[41], b[42], b[43]]),
-            crc32: u32::from_le_bytes([b[44], b[45], b[46], b[47]]),
+            payload_len: word(payload_len),
+            arena_len: word(arena_len),
+            input_len: word(input_len),
+            classes: word(classes),
+            arena_with_image_len: word(arena_with_image_len),
+            layout,
+            preprocessing,
+            temperature: f32::from_bits(word(temperature)),
+            threshold: f32::from_bits(word(threshold)),
+            operators: word(operators),
+            crc32: word(crc32),
         })
     }
 
@@ -155,6 +173,7 @@ impl Header {
             input_len: plan.input.shape.len() as u32,
             classes: plan.classes.into(),
             arena_with_image_len: plan.arena_with_image_len() as u32,
+            operators: plan.operators(),
             ..Self::NEUTRAL
         };
         header.with_checksum_of(payload)
@@ -171,6 +190,7 @@ impl Header {
         preprocessing: 0,
         temperature: 1.0,
         threshold: 0.0,
+        operators: 0,
         crc32: 0,
     };
 
@@ -225,6 +245,7 @@ impl Header {
         bytes[34..36].copy_from_slice(&self.preprocessing.to_le_bytes());
         bytes[36..40].copy_from_slice(&self.temperature.to_le_bytes());
         bytes[40..44].copy_from_slice(&self.threshold.to_le_bytes());
+        bytes[44..48].copy_from_slice(&self.operators.to_le_bytes());
         bytes
     }
 
@@ -238,6 +259,17 @@ impl Header {
         let computed = Crc32::new().update(header).update(payload).finish();
         if computed == self.crc32 { Ok(payload) } else { Err(Error::Checksum { stored: self.crc32, computed }) }
     }
+}
+
+#[inline(never)]
+const fn word(bytes: &[u8; 4]) -> u32 {
+    u32::from_le_bytes(*bytes)
+}
+
+/// The two halves of a word, the one at the lower address first.
+const fn halves(bytes: &[u8; 4]) -> (u16, u16) {
+    let word = word(bytes);
+    (word as u16, (word >> 16) as u16)
 }
 
 /// Bytes of arena that `model` needs, for sizing a static buffer at compile time.
@@ -285,6 +317,19 @@ pub const fn input_len(model: &[u8]) -> usize {
 pub const fn classes_len(model: &[u8]) -> usize {
     match Header::parse(model) {
         Ok(header) => header.classes as usize,
+        Err(_) => not_a_model(),
+    }
+}
+
+/// The operators of `model`, a bit each, for a program that links no others: the parameter of
+/// [`Network::with_operators`](crate::Network::with_operators).
+///
+/// # Panics
+/// As [`arena_len`].
+#[must_use]
+pub const fn operators_of(model: &[u8]) -> u32 {
+    match Header::parse(model) {
+        Ok(header) => header.operators,
         Err(_) => not_a_model(),
     }
 }

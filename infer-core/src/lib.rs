@@ -7,7 +7,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`header`] | the first 48 bytes, readable at compile time: [`arena_len`], [`include_model!`] |
+//! | [`header`] | the first 52 bytes, readable at compile time: [`arena_len`], [`include_model!`] |
 //! | [`format`](mod@format) | the payload: metadata, input, and what the records of layers are made of |
 //! | [`packing`] | the layout of the weights, and the packing that the trainer does |
 //! | [`operators`] | what a layer is: its record, its checks, its kernel; a file an operator |
@@ -30,7 +30,9 @@ pub mod plan;
 pub use error::Error;
 pub use format::crc32::Crc32;
 pub use format::{Metadata, Shape};
-pub use header::{AlignedBytes, Header, HeaderField, arena_len, arena_with_image_len, classes_len, input_len};
+pub use header::{
+    AlignedBytes, Header, HeaderField, arena_len, arena_with_image_len, classes_len, input_len, operators_of,
+};
 pub use kernels::KERNELS;
 pub use network::Network;
 pub use output::{Output, Ranked};

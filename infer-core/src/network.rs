@@ -5,7 +5,7 @@ use core::ops::Range;
 use crate::format::{Input, Metadata, Ports, Tensor};
 use crate::header::{Header, HeaderField};
 use crate::kernels::{ChosenKernels, Kernels};
-use crate::operators::{Overlap, Step};
+use crate::operators::{self, BRANCHES, OVERLAPS, Overlap, Step};
 use crate::plan::{Decoded, Plan};
 use crate::{Error, Output};
 
@@ -23,33 +23,63 @@ use crate::{Error, Output};
 /// assert!(output.class() < output.logits().len());
 /// # Ok::<(), infer_core::Error>(())
 /// ```
+///
+/// A program that runs one model, known when it is compiled, has no use for the operators of others and links none of them
+/// this way:
+///
+/// ```
+/// # use infer_core::{arena_len, operators_of};
+/// # macro_rules! include_model { ($path:literal) => { infer_core::include_model!("../tests/fixtures/tiny.bin") } }
+/// type Network<'m, 'a> = infer_core::Network<'m, 'a, { operators_of(MODEL) }>;
+///
+/// static MODEL: &[u8] = include_model!("model.bin");
+/// let mut arena = [0; arena_len(MODEL)];
+/// let network = Network::with_operators(MODEL, &mut arena)?;
+/// # Ok::<(), infer_core::Error>(())
+/// ```
 #[derive(Debug)]
-pub struct Network<'m, 'a> {
+pub struct Network<'m, 'a, const OPERATORS: u32 = { operators::ALL }> {
     plan: Plan<'m>,
     /// From its first word on, to the end of the last place.
     arena: &'a mut [u8],
 }
 
 impl<'m, 'a> Network<'m, 'a> {
+    /// As [`with_operators`](Network::with_operators), for a model of any of them.
+    ///
+    /// # Errors
+    /// As [`with_operators`](Network::with_operators), but for [`Error::OperatorsLeftOut`].
+    pub fn new(model: &'m [u8], arena: &'a mut [u8]) -> Result<Self, Error> {
+        Self::with_operators(model, arena)
+    }
+}
+
+impl<'m, 'a, const OPERATORS: u32> Network<'m, 'a, OPERATORS> {
     /// Checks `model` whole and lays out `arena`. Nothing is copied.
     ///
     /// `model` may be at any address and be followed by other bytes. `arena` needs
-    /// [`arena_len`](crate::arena_len) bytes, at any address.
+    /// [`arena_len`](crate::arena_len) bytes, at any address. Of `OPERATORS`, of which
+    /// [`operators_of`](crate::operators_of) gives those of a model, no others are linked.
     ///
     /// # Errors
     /// Every variant of [`Error`] but [`Error::InputLength`]. What loads here can run: after this nothing about the
     /// model can fail.
     // Not inlined, nor is `classify_traced`: or else what loading needs would stay on the stack while classifying.
     #[inline(never)]
-    pub fn new(model: &'m [u8], arena: &'a mut [u8]) -> Result<Self, Error> {
+    pub fn with_operators(model: &'m [u8], arena: &'a mut [u8]) -> Result<Self, Error> {
         let header = Header::parse(model)?;
         let payload = header.checked_payload(model)?;
         header.check_settings()?;
-        let plan = Plan::from_payload(payload)?;
+        let left_out = header.operators & operators::ALL & !OPERATORS;
+        if left_out != 0 {
+            return Err(Error::OperatorsLeftOut { operators: left_out });
+        }
+        let plan = Plan::of_operators::<OPERATORS>(payload)?;
         Header::claim(HeaderField::ArenaLen, header.arena_len, plan.arena_len())?;
         Header::claim(HeaderField::InputLen, header.input_len, plan.input.shape.len())?;
         Header::claim(HeaderField::Classes, header.classes, plan.classes.into())?;
         Header::claim(HeaderField::ArenaWithImageLen, header.arena_with_image_len, plan.arena_with_image_len())?;
+        Header::claim(HeaderField::Operators, header.operators, plan.operators() as usize)?;
         let too_small = Error::ArenaTooSmall { needed: plan.arena_len(), given: arena.len() };
         if arena.len() < plan.arena_len() {
             return Err(too_small);
@@ -82,7 +112,7 @@ impl<'m, 'a> Network<'m, 'a> {
         let mut stages = self.plan.stages();
         let mut decoded = Decoded::NONE;
         let scale = 'stages: loop {
-            let mut step = stages.decode(&mut decoded);
+            let mut step = stages.decode::<OPERATORS>(&mut decoded);
             let mut number = 0;
             // One call of each kernel, as much of some of them is inlined here.
             loop {
@@ -92,10 +122,14 @@ impl<'m, 'a> Network<'m, 'a> {
                     Ok(step) => step,
                     Err(error) => return Err(*error),
                 };
-                let Some(regions) = Regions::of_call(number, step, pixels, self.arena, &decoded) else { break };
+                let Some(regions) = Regions::of_call::<OPERATORS>(number, step, pixels, self.arena, &decoded) else {
+                    break;
+                };
                 let Regions { input, second, output, scratch } = regions;
                 match step {
-                    Step::Stage(stage) => stage.call::<ChosenKernels>(input, second, scratch, output),
+                    Step::Stage(stage) => {
+                        stage.call_of::<ChosenKernels, OPERATORS>(input, second, scratch, output);
+                    }
                     Step::Logits(last) => {
                         let Ok(logits) = bytemuck::try_cast_slice_mut(output) else { break };
                         ChosenKernels::logits(input, last, scratch, logits);
@@ -134,7 +168,7 @@ impl<'m, 'a> Network<'m, 'a> {
     /// be refused before [`classify`](Self::classify). As [`Plan::macs`].
     #[must_use]
     pub fn macs(&self) -> u64 {
-        self.plan.macs()
+        self.plan.macs_of::<OPERATORS>()
     }
 
     /// What was made of the model's layers.
@@ -173,7 +207,7 @@ impl<'i, 'r: 'i> Regions<'i, 'r> {
     /// whose output overlaps an input, in a way that `new` found to be allowed, is run in such parts that what is borrowed
     /// at a time does not overlap.
     #[inline(never)]
-    fn of_call(
+    fn of_call<const OPERATORS: u32>(
         number: usize,
         step: &mut Step<'_>,
         pixels: &'i [u8],
@@ -183,17 +217,18 @@ impl<'i, 'r: 'i> Regions<'i, 'r> {
         let Decoded { ports, output, output_len, .. } = decoded;
         let written = at(ports.output, *output_len);
         let first = in_arena(&ports.input);
-        let second = ports.second.as_ref().map_or(0..0, in_arena);
+        let is_chain = const { OPERATORS & BRANCHES == 0 };
+        let second = ports.second.as_ref().filter(|_| !is_chain).map_or(0..0, in_arena);
         let is_over = |read: &Range<usize>| read.start < written.end && written.start < read.end;
         let mut places = [first, second, written.clone(), at(ports.scratch, step.scratch_bytes())];
         let [first, second, ..] = &mut places;
-        if !is_over(first) && !is_over(second) {
+        if const { OPERATORS & OVERLAPS == 0 } || (!is_over(first) && !is_over(second)) {
             return if number == 0 { Self::of(pixels, arena, ports, places) } else { None };
         }
         let Step::Stage(stage) = step else { return None };
         match stage.overlap() {
             Overlap::Apart => None,
-            Overlap::InPlace if number > 0 => None,
+            Overlap::InPlace if number > 0 || is_chain => None,
             Overlap::InPlace => {
                 // The one that is there is not read from anywhere else; what remains is the first one for the kernel.
                 let first_is_there = is_over(first);

@@ -27,7 +27,7 @@ fn inspect_lists_what_a_model_file_holds() {
     let (home, _) = short_run();
     let path = home.path();
     let file = fs::read(path.join("model.bin")).unwrap();
-    let crc32 = u32::from_le_bytes(file[44..48].try_into().unwrap());
+    let crc32 = u32::from_le_bytes(file[48..52].try_into().unwrap());
     let printed = output_of(path, &["inspect", "model.bin"]);
     assert_narrow(&printed);
     assert_contains(
@@ -40,7 +40,7 @@ fn inspect_lists_what_a_model_file_holds() {
             "Ankle boot",
             "0 dense 350 + relu                       350     274,750      274,400",
             "1 dense 10                                10       3,510        3,500",
-            "total                                            278,260      277,900    280,984",
+            "total                                            278,260      277,900    280,988",
             "input                             0.003922          0",
             "arena           2,145 bytes, ",
             "places in the arena",

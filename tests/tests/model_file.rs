@@ -2,9 +2,9 @@
 
 use infer_core::format::{Blob, Codes, Input, Metadata, Padding, Ports, Requantize, Tensor};
 use infer_core::header::{FORMAT_VERSION, HEADER_LEN};
-use infer_core::operators::{Add, Conv2d, Dense, Layer, Logits, MaxPool2d, StageRecord};
+use infer_core::operators::{ALL, Add, BRANCHES, Conv2d, Dense, Layer, Logits, MaxPool2d, StageRecord};
 use infer_core::plan::{Places, Plan, chain, place};
-use infer_core::{Crc32, Error, Header, HeaderField, Network, Shape, arena_len, classes_len, input_len};
+use infer_core::{Crc32, Error, Header, HeaderField, Network, Shape, arena_len, classes_len, input_len, operators_of};
 use proptest::prelude::*;
 use thimble_tests::bit_flips::repair;
 use thimble_tests::random_model::{Kind, RandomModel, metadata, random_models};
@@ -103,6 +103,7 @@ fn each_claim_of_the_header_is_compared_with_the_stages() {
         (20, HeaderField::InputLen),
         (24, HeaderField::Classes),
         (28, HeaderField::ArenaWithImageLen),
+        (44, HeaderField::Operators),
     ];
     for (offset, field) in fields {
         let mut file = file.clone();
@@ -112,6 +113,58 @@ fn each_claim_of_the_header_is_compared_with_the_stages() {
         repair(&mut file);
         assert_eq!(load_and_run(&file), Err(Error::HeaderClaim { field, stated: actual + 1, actual }));
     }
+}
+
+/// With all operators, and in a program that has those of `OPERATORS` alone.
+fn load_with<const OPERATORS: u32>(file: &[u8]) -> [Result<Vec<i32>, Error>; 2] {
+    let (mut arena, mut other) = ([0; 4096], [0; 4096]);
+    let pixels = vec![0x5A; input_len(file)];
+    [
+        Network::new(file, &mut arena).and_then(|mut network| Ok(network.classify(&pixels)?.logits().to_vec())),
+        Network::<OPERATORS>::with_operators(file, &mut other)
+            .and_then(|mut network| Ok(network.classify(&pixels)?.logits().to_vec())),
+    ]
+}
+
+#[test]
+fn a_program_of_some_operators_runs_models_of_those_and_refuses_others() {
+    const CONV: &[u8] = include_bytes!("../../infer-core/tests/fixtures/small/conv.bin");
+    const CHAIN: u32 = operators_of(CONV);
+    let [conv, dense, residual] = ["conv", "dense", "residual"].map(|name| {
+        let fixtures = miri_models::fixtures();
+        fixtures.into_iter().find(|(other, _)| *other == name).unwrap().1
+    });
+    assert_eq!([CHAIN, operators_of(&dense)], [0b11, 0b1001]);
+    assert_eq!(operators_of(&residual), BRANCHES | 0b10011);
+
+    let [all, chain] = load_with::<CHAIN>(&conv);
+    assert!(all.is_ok());
+    assert_eq!(all, chain);
+    let [all, branches] = load_with::<{ BRANCHES | 0b10011 }>(&residual);
+    assert!(all.is_ok());
+    assert_eq!(all, branches);
+    let left_out = |operators| Err(Error::OperatorsLeftOut { operators });
+    assert_eq!(load_with::<CHAIN>(&dense)[1], left_out(0b1000));
+    assert_eq!(load_with::<CHAIN>(&residual)[1], left_out(BRANCHES | 0b10000));
+    assert_eq!(load_with::<{ ALL ^ BRANCHES }>(&residual)[1], left_out(BRANCHES));
+
+    // Files that do not say what they have.
+    let claiming = |file: &[u8], operators| {
+        let header = Header { operators, ..Header::parse(file).unwrap() };
+        let payload = &file[HEADER_LEN..][..header.payload_len as usize];
+        [&header.with_checksum_of(payload).to_bytes()[..], payload].concat()
+    };
+    let claim = |stated, actual| Err(Error::HeaderClaim { field: HeaderField::Operators, stated, actual });
+    let [all, chain] = load_with::<CHAIN>(&claiming(&dense, CHAIN));
+    assert_eq!(all, claim(CHAIN, 0b1001));
+    assert!(matches!(chain, Err(Error::Payload { .. })), "{chain:?}");
+    let [all, chain] = load_with::<{ CHAIN | 0b10000 }>(&claiming(&residual, CHAIN));
+    assert_eq!(all, claim(CHAIN, BRANCHES | 0b10011));
+    assert_eq!(chain, Err(Error::Input { layer: 1 }));
+    // Bits of no operator.
+    let [all, chain] = load_with::<CHAIN>(&claiming(&conv, CHAIN | 1 << 30));
+    assert_eq!(all, claim(CHAIN | 1 << 30, CHAIN));
+    assert_eq!(chain, all);
 }
 
 #[test]

@@ -10,10 +10,13 @@ use firmware_example::drawing::{Drawing, Plain};
 use firmware_example::host::{Failure, finish};
 use firmware_example::measure::{Stopwatch, flash_besides, stack_of};
 use firmware_example::{linked, model};
-use infer_core::{KERNELS, Network, arena_len};
+use infer_core::{KERNELS, arena_len, operators_of};
 use semihosting::println;
 
 static MODEL: &[u8] = model!();
+
+/// Of this model's operators, so that no others are linked.
+type Network<'m, 'a> = infer_core::Network<'m, 'a, { operators_of(MODEL) }>;
 
 /// Lines next to an image.
 const LINES: usize = 11;
@@ -26,7 +29,7 @@ fn main() -> ! {
 }
 
 fn classify(arena: &mut [u8]) -> Result<(), Failure> {
-    let (network, stack) = stack_of(|| Network::new(MODEL, arena));
+    let (network, stack) = stack_of(|| Network::with_operators(MODEL, arena));
     let mut network = network?;
     let (mut stack, mut most_instructions) = (stack, 0);
     let (mut right, mut count) = (0, 0);

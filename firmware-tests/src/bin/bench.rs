@@ -8,9 +8,11 @@
 use firmware_tests::files::InputFile;
 use firmware_tests::host::{Arguments, Failure, println};
 use firmware_tests::{Arena, Stopwatch, linked, model, program, stack};
-use infer_core::{KERNELS, Network, arena_len, input_len};
+use infer_core::{KERNELS, arena_len, input_len, operators_of};
 
 static MODEL: &[u8] = model!();
+type Network<'m, 'a> = infer_core::Network<'m, 'a, { operators_of(MODEL) }>;
+
 static ARENA: Arena<{ arena_len(MODEL) }> = Arena::new();
 static IMAGE: Arena<{ input_len(MODEL) }> = Arena::new();
 
@@ -24,13 +26,13 @@ fn main() -> Result<(), Failure> {
     // No pixel is zero here, so that no kernel can skip one.
     pixels.iter_mut().zip((1..=u8::MAX).cycle()).for_each(|(pixel, value)| *pixel = value);
     let (dense, stack) = stack::used_by(|| {
-        let mut network = Network::new(MODEL, &mut *arena)?;
+        let mut network = Network::with_operators(MODEL, &mut *arena)?;
         let stopwatch = Stopwatch::start();
         network.classify(pixels)?;
         Ok::<_, infer_core::Error>(stopwatch.elapsed())
     });
     let dense = dense?;
-    let mut network = Network::new(MODEL, arena)?;
+    let mut network = Network::with_operators(MODEL, arena)?;
 
     let mut cost = Cost::default();
     match arguments.next() {

@@ -1,4 +1,4 @@
-//! Instructions and stack that loading takes: `Network::new`, which checks the whole file. A line of JSON.
+//! Instructions and stack that loading takes: `Network::with_operators`, which checks the whole file. A line of JSON.
 //!
 //! `cargo run --release --bin loading`
 
@@ -9,7 +9,7 @@ use core::hint::black_box;
 
 use firmware_tests::host::{Failure, println};
 use firmware_tests::{Arena, Stopwatch, model, program, stack};
-use infer_core::{Network, arena_len};
+use infer_core::{Network, arena_len, operators_of};
 
 static MODEL: &[u8] = model!();
 static ARENA: Arena<{ arena_len(MODEL) }> = Arena::new();
@@ -21,7 +21,7 @@ fn main() -> Result<(), Failure> {
     // The compiler must not know the file, or it would leave out checks that this one passes.
     let (loaded, stack) = stack::used_by(|| {
         let stopwatch = Stopwatch::start();
-        Network::new(black_box(MODEL), &mut *arena)?;
+        Network::<{ operators_of(MODEL) }>::with_operators(black_box(MODEL), &mut *arena)?;
         Ok::<_, infer_core::Error>(stopwatch.elapsed())
     });
     println!(

@@ -9,9 +9,9 @@
 use core::hint::black_box;
 
 use firmware_tests::{Arena, arch};
-use infer_core::{Network, arena_len, input_len};
+use infer_core::{Network, arena_len, input_len, operators_of};
 
-/// Only its first 32 bytes are needed, for the sizes: the model itself is elsewhere in flash.
+/// Only its header is needed, for sizes and operators: the model itself is elsewhere in flash.
 const HEADER: &[u8] = firmware_tests::model!();
 static ARENA: Arena<{ arena_len(HEADER) }> = Arena::new();
 static IMAGE: Arena<{ input_len(HEADER) }> = Arena::new();
@@ -21,7 +21,7 @@ fn main() -> ! {
     // The compiler must not know the model, or it would leave out the checks that this one passes.
     let model = black_box(firmware_tests::flash::model_region());
     let pixels = black_box(IMAGE.take());
-    if let Ok(mut network) = Network::new(model, ARENA.take())
+    if let Ok(mut network) = Network::<{ operators_of(HEADER) }>::with_operators(model, ARENA.take())
         && let Ok(output) = network.classify(pixels)
     {
         let class = black_box(output.class());

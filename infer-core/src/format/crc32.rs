@@ -38,6 +38,8 @@ impl Crc32 {
     }
 
     /// The CRC of all bytes so far and `bytes`.
+    // Not inlined: it is unrolled, once.
+    #[inline(never)]
     #[must_use]
     pub fn update(mut self, bytes: &[u8]) -> Self {
         for &byte in bytes {

@@ -19,8 +19,8 @@ pub use conv2d::Conv2d;
 pub use dense::Dense;
 pub use logits::Logits;
 pub use max_pool2d::MaxPool2d;
-pub(crate) use operator::Flow;
 pub use operator::{BAND_ROWS, Band, Overlap, Window};
+pub(crate) use operator::{Flow, countable, positive};
 
 use crate::Error;
 use crate::format::reader::Reader;
@@ -30,6 +30,12 @@ use crate::kernels::operands::{
     AddOperands, AveragePool2dOperands, Conv2dOperands, DenseOperands, LogitsOperands, MaxPool2dOperands,
 };
 use operator::{Call, Record};
+
+/// The bit beside those of operators that is set where a stage reads more or other than what the stage before it puts out.
+pub const BRANCHES: u32 = 1 << 31;
+
+/// The bit beside those of operators that is set where the output of a stage [overlaps](Overlap) an input.
+pub const OVERLAPS: u32 = 1 << 30;
 
 /// From a line for each operator, with its number in the file, its record and its kernel's operands: all that asks which
 /// operator it is. The first one gives the logits and is no stage.
@@ -61,6 +67,12 @@ macro_rules! registry {
                 position += 1;
             }
         };
+
+        /// All operators, a bit each: bit `n` is operator `n`; with [`BRANCHES`] and [`OVERLAPS`].
+        pub const ALL: u32 = BRANCHES | OVERLAPS | (1 << $last_number) $(| 1 << $number)*;
+
+        /// The bit of the operator that gives the logits.
+        const LOGITS: u32 = 1 << $last_number;
 
         /// One kernel call that puts out codes.
         #[derive(Clone, Copy, Debug)]
@@ -123,13 +135,28 @@ macro_rules! registry {
                 }
             }
 
-            /// Calls the kernel, of [`ChosenKernels`](crate::kernels::ChosenKernels) or of others that are to be compared.
-            /// `second` is empty where there is no second input, and where the first of two inputs is in `output` and
-            /// `input` is the second.
+            /// As [`call`](Self::call), and links no kernels but those of `OPERATORS`. There are no stages of others.
             #[inline]
-            pub fn call<K: Kernels>(&self, input: &[u8], second: &[u8], scratch: &mut [u32], output: &mut [u8]) {
+            pub(crate) fn call_of<K: Kernels, const OPERATORS: u32>(
+                &self,
+                input: &[u8],
+                second: &[u8],
+                scratch: &mut [u32],
+                output: &mut [u8],
+            ) {
                 match self {
-                    $(Self::$name(operands) => operands.call::<K>(input, second, scratch, output),)*
+                    $(Self::$name(operands) => {
+                        if const { holds(OPERATORS, $number) } {
+                            operands.call::<K>(input, second, scratch, output);
+                        }
+                    })*
+                }
+            }
+
+            /// The operator's bit.
+            const fn operator(&self) -> u32 {
+                match self {
+                    $(Self::$name(_) => 1 << $number,)*
                 }
             }
         }
@@ -148,9 +175,9 @@ macro_rules! registry {
         }
 
         impl<'a> Step<'a> {
-            /// Reads a record and checks it.
+            /// Reads a record and checks it. Records of others than `OPERATORS` cannot be read.
             #[inline]
-            pub(crate) fn read(
+            pub(crate) fn read<const OPERATORS: u32>(
                 reader: &mut Reader<'a>,
                 layer: u8,
                 ports: &Ports,
@@ -159,12 +186,13 @@ macro_rules! registry {
             ) -> Result<Self, Error> {
                 let unread = Error::Payload { left: reader.left() };
                 match reader.word() {
+                    // No model is without.
                     Some($last_number) => {
                         let record = <$last_record>::read(reader).ok_or(unread)?;
                         inputs(layer, ports, <$last_record>::TWO_INPUTS)?;
                         record.operands(layer, ports, output, checked).map(Self::Logits)
                     }
-                    $(Some($number) => {
+                    $(Some($number) if const { holds(OPERATORS, $number) } => {
                         let record = <$record>::read(reader).ok_or(unread)?;
                         inputs(layer, ports, <$record>::TWO_INPUTS)?;
                         let operands = record.operands(layer, ports, output, checked);
@@ -176,10 +204,10 @@ macro_rules! registry {
         }
 
         /// Multiply-accumulates of a record that was checked before; `None` where it cannot be read.
-        pub(crate) fn macs<'a>(reader: &mut Reader<'a>, input: Shape) -> Option<u64> {
+        pub(crate) fn macs<'a, const OPERATORS: u32>(reader: &mut Reader<'a>, input: Shape) -> Option<u64> {
             match reader.word()? {
                 $last_number => Some(<$last_record>::read(reader)?.macs(input)),
-                $($number => Some(<$record>::read(reader)?.macs(input)),)*
+                $($number if const { holds(OPERATORS, $number) } => Some(<$record>::read(reader)?.macs(input)),)*
                 _ => None,
             }
         }
@@ -202,6 +230,21 @@ registry! {
     5 AveragePool2d(AveragePool2d) -> AveragePool2dOperands,
 }
 
+/// Whether `operators` has the bit of an operator.
+const fn holds(operators: u32, number: u32) -> bool {
+    operators >> number & 1 == 1
+}
+
+impl Stage<'_> {
+    /// Calls the kernel, of [`ChosenKernels`](crate::kernels::ChosenKernels) or of others that are to be compared.
+    /// `second` is empty where there is no second input, and where the first of two inputs is in `output` and `input` is
+    /// the second.
+    #[inline]
+    pub fn call<K: Kernels>(&self, input: &[u8], second: &[u8], scratch: &mut [u32], output: &mut [u8]) {
+        self.call_of::<K, ALL>(input, second, scratch, output);
+    }
+}
+
 /// Refuses another number of inputs than the operator takes, and the same input twice.
 fn inputs(layer: u8, ports: &Ports, two: bool) -> Result<(), Error> {
     let fits = match ports.second {
@@ -220,6 +263,14 @@ pub(crate) enum Step<'a> {
 }
 
 impl Step<'_> {
+    /// The operator's bit.
+    pub(crate) const fn operator(&self) -> u32 {
+        match self {
+            Self::Stage(stage) => stage.operator(),
+            Self::Logits(_) => LOGITS,
+        }
+    }
+
     /// Layers that it computes at once.
     pub(crate) fn layers(&self) -> u8 {
         match self {

@@ -158,11 +158,14 @@ pub struct Flow {
 
 /// Refuses an empty shape, and one too large for its bytes to be counted together with others'.
 pub fn countable(layer: u8, shape: Shape) -> Result<(), Error> {
+    if is_countable(shape) { Ok(()) } else { Err(Error::Dimensions { layer }) }
+}
+
+// Not inlined, for size, nor is `is_scale`.
+#[inline(never)]
+const fn is_countable(shape: Shape) -> bool {
     const MOST: u32 = 1 << 28;
-    match shape.checked_len() {
-        Some(1..=MOST) => Ok(()),
-        _ => Err(Error::Dimensions { layer }),
-    }
+    matches!(shape.checked_len(), Some(1..=MOST))
 }
 
 /// The weights, if there are as many bytes as needed.
@@ -181,7 +184,15 @@ pub fn fully_connected(layer: u8, input: Shape, outputs: u16, weights: &[u8]) ->
 
 /// Refuses what is no scale.
 pub fn positive(layer: u8, scale: f32) -> Result<(), Error> {
-    if scale > 0.0 && scale.is_finite() { Ok(()) } else { Err(Error::Scale { layer }) }
+    if is_scale(scale) { Ok(()) } else { Err(Error::Scale { layer }) }
+}
+
+/// By its bits, as a comparison of floats is a call on most chips: positive numbers have those from 1 on, infinity has the
+/// first ones after them.
+#[inline(never)]
+const fn is_scale(scale: f32) -> bool {
+    const INFINITY: u32 = f32::INFINITY.to_bits();
+    matches!(scale.to_bits(), 1..INFINITY)
 }
 
 /// Refuses a zero point that would make the clamp another function than ReLU.

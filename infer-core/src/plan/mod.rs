@@ -9,7 +9,7 @@ pub use placement::{Places, chain, place};
 use crate::Error;
 use crate::format::reader::Reader;
 use crate::format::{Input, MAX_STAGES, Metadata, Ports, Shape, Tensor};
-use crate::operators::{self, Flow, Overlap, Stage, Step};
+use crate::operators::{self, BRANCHES, Flow, OVERLAPS, Overlap, Stage, Step, countable, positive};
 
 /// A stage, where it works, and the layer whose output it puts out.
 #[non_exhaustive]
@@ -27,6 +27,8 @@ pub struct NumberedStage<'m> {
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug)]
 pub struct StagePlaces {
+    /// Index of the stage, counted from 0.
+    pub number: u8,
     /// Index of its last layer, counted from 0.
     pub layer: u8,
     /// What it reads and where it works.
@@ -53,8 +55,7 @@ pub struct Plan<'m> {
     stage_count: u8,
     end: u32,
     image_end: u32,
-    activations_len: u32,
-    scratch_bytes: u32,
+    operators: u32,
 }
 
 impl<'m> Plan<'m> {
@@ -62,9 +63,15 @@ impl<'m> Plan<'m> {
     ///
     /// # Errors
     /// Every variant of [`Error`] that is about payload, layers, metadata.
-    // Inlined, as a plan that is returned is two more plans on the stack.
     #[inline(always)]
     pub fn from_payload(payload: &'m [u8]) -> Result<Self, Error> {
+        Self::of_operators::<{ operators::ALL }>(payload)
+    }
+
+    /// The same, of a payload that has no other `OPERATORS`.
+    // Inlined, as a plan that is returned is two more plans on the stack.
+    #[inline(always)]
+    pub(crate) fn of_operators<const OPERATORS: u32>(payload: &'m [u8]) -> Result<Self, Error> {
         let mut reader = Reader::new(payload);
         let metadata = reader.metadata().ok_or(Error::Payload { left: payload.len() })?;
         let left = reader.left();
@@ -76,28 +83,36 @@ impl<'m> Plan<'m> {
         if count == 0 || count > MAX_STAGES as u32 {
             return Err(Error::StageCount { found: count });
         }
-        let length = input.shape.checked_len().filter(|&length| length > 0);
-        let (Some(_), true) = (length, input.codes.scale > 0.0 && input.codes.scale.is_finite()) else {
-            return Err(if length.is_none() { Error::Dimensions { layer: 0 } } else { Error::Scale { layer: 0 } });
-        };
+        countable(0, input.shape)?;
+        positive(0, input.codes.scale)?;
         let image = Tensor { source: 0, shape: input.shape, zero_point: input.codes.zero_point, place };
-        let (_, image_end) = bytes_of(&image).ok_or(Error::Place { layer: 0 })?;
+        if place > MOST_PLACE {
+            return Err(Error::Place { layer: 0 });
+        }
+        let (_, image_end) = bytes_of(&image);
         let (records, stage_count) = (reader, count as u8);
         let mut stages = Stages::new(records, stage_count, false);
         let mut decoded = Decoded::NONE;
         let mut previous = image;
-        let (mut end, mut activations_len, mut scratch_bytes) = (0, 0, 0);
+        let (mut end, mut operators) = (0, 0);
         let classes = loop {
-            let step = stages.decode(&mut decoded);
+            let step = stages.decode::<OPERATORS>(&mut decoded);
             let step = match &step {
                 Ok(step) => step,
                 Err(error) => return Err(*error),
             };
-            check_inputs(records, &image, &previous, &decoded, stages.number)?;
+            if decoded.ports.second.is_some() || decoded.ports.input != previous {
+                if const { OPERATORS & BRANCHES == 0 } {
+                    return Err(Error::Input { layer: decoded.layer });
+                }
+                if decoded.ports.second.is_some() || decoded.ports.input.source != previous.source {
+                    operators |= BRANCHES;
+                }
+                check_inputs::<OPERATORS>(records, &image, &previous, &decoded, stages.number)?;
+            }
+            operators |= step.operator();
             previous = decoded.output(stages.number);
-            end = decoded.check_places(step)?.max(end);
-            activations_len = decoded.activations_len(step).max(activations_len);
-            scratch_bytes = step.scratch_bytes().max(scratch_bytes);
+            end = decoded.check_places::<OPERATORS>(step, &mut operators)?.max(end);
             if let Step::Logits(logits) = step {
                 break logits.classes;
             }
@@ -112,8 +127,7 @@ impl<'m> Plan<'m> {
         if names != usize::from(classes) {
             return Err(Error::ClassNames { names, classes: classes.into() });
         }
-        let (activations_len, scratch_bytes) = (activations_len as u32, scratch_bytes as u32);
-        Ok(Self { metadata, input, classes, records, stage_count, end, image_end, activations_len, scratch_bytes })
+        Ok(Self { metadata, input, classes, records, stage_count, end, image_end, operators })
     }
 
     /// What runs, in order, before the logits.
@@ -128,22 +142,35 @@ impl<'m> Plan<'m> {
         core::iter::from_fn(move || {
             let mut decoded = Decoded::NONE;
             // Past the last one there is no stage: an error, and the end.
-            let scratch_len = stages.decode(&mut decoded).ok()?.scratch_bytes();
+            let scratch_len = stages.decode::<{ operators::ALL }>(&mut decoded).ok()?.scratch_bytes();
             let Decoded { layer, ports, output_len, .. } = decoded;
-            Some(StagePlaces { layer, ports, output_len, scratch_len })
+            Some(StagePlaces { number: stages.number - 1, layer, ports, output_len, scratch_len })
         })
     }
 
     /// Bytes that the inputs and the output of the stage with the most of them take. Logits and an image do not count.
     #[must_use]
-    pub const fn activations_len(&self) -> usize {
-        self.activations_len as usize
+    pub fn activations_len(&self) -> usize {
+        let len = |stage: StagePlaces| {
+            // The logits come last.
+            let output = if stage.number + 1 == self.stage_count { 0 } else { stage.output_len };
+            let in_arena = stage.ports.inputs().filter(|read| read.source > 0);
+            in_arena.fold(output, |sum, read| sum + read.shape.len())
+        };
+        self.places().map(len).max().unwrap_or_default()
     }
 
     /// Bytes of working memory that the hungriest stage needs.
     #[must_use]
-    pub const fn scratch_bytes(&self) -> usize {
-        self.scratch_bytes as usize
+    pub fn scratch_bytes(&self) -> usize {
+        self.places().map(|stage| stage.scratch_len).max().unwrap_or_default()
+    }
+
+    /// The operators of the stages, a bit each: bit `n` is operator `n` of the [registry](crate::operators); with
+    /// [`BRANCHES`] and [`OVERLAPS`].
+    #[must_use]
+    pub const fn operators(&self) -> u32 {
+        self.operators
     }
 
     /// Bytes of arena from its first word on: the end of the last place.
@@ -170,13 +197,18 @@ impl<'m> Plan<'m> {
     /// It is computed from the file again with each call, in the time that a few hundred instructions a layer take.
     #[must_use]
     pub fn macs(&self) -> u64 {
+        self.macs_of::<{ operators::ALL }>()
+    }
+
+    /// The same, of a plan that has no other `OPERATORS`.
+    pub(crate) fn macs_of<const OPERATORS: u32>(&self) -> u64 {
         let mut reader = self.records;
         let mut macs = 0;
         for _ in 0..self.stage_count {
             // There is one: `from_payload` decoded them all before.
             let mut ports = Ports::of(0);
             if reader.ports(&mut ports) {
-                macs += operators::macs(&mut reader, ports.input.shape).unwrap_or_default();
+                macs += operators::macs::<OPERATORS>(&mut reader, ports.input.shape).unwrap_or_default();
             }
         }
         macs
@@ -225,56 +257,55 @@ impl Decoded {
     }
 
     /// Where its output and its scratch are.
-    fn written(&self, step: &Step<'_>) -> Option<[Bytes; 2]> {
+    fn written(&self, step: &Step<'_>) -> [Bytes; 2] {
         let Ports { output, scratch, .. } = self.ports;
-        Some([bytes_at(output, self.output_len)?, bytes_at(scratch, step.scratch_bytes())?])
+        [bytes_at(output, self.output_len), bytes_at(scratch, step.scratch_bytes())]
     }
 
-    /// Refuses places that overlap and may not, or are not at a word where they have to be; the end of the last one.
+    /// Refuses places that overlap and may not, or are not at a word where they have to be; the end of the last one. Sets
+    /// the bit for [`OVERLAPS`] where the output overlaps an input as it may.
     #[inline(never)]
-    fn check_places(&self, step: &Step<'_>) -> Result<u32, Error> {
-        let refusal = Error::Place { layer: self.layer };
-        let [output, scratch] = self.written(step).ok_or(refusal)?;
-        let mut fine = scratch.0.is_multiple_of(4)
+    fn check_places<const OPERATORS: u32>(&self, step: &Step<'_>, operators: &mut u32) -> Result<u32, Error> {
+        let [output, scratch] = self.written(step);
+        let mut fine = output.0 <= MOST_PLACE
+            && scratch.0 <= MOST_PLACE
+            && scratch.0.is_multiple_of(4)
             && (output.0.is_multiple_of(4) || !matches!(step, Step::Logits(_)))
             // One place for what is not there: at other ones, inside of others, it would seem to overlap.
             && (scratch.0 == 0 || scratch.0 < scratch.1)
             && !overlap(output, scratch);
         let mut overlapped = 0;
         for read in self.ports.inputs() {
-            let input = bytes_of(read).ok_or(refusal)?;
+            let input = bytes_of(read);
             fine &= !overlap(scratch, input);
             if overlap(output, input) {
                 overlapped += 1;
-                fine &= match step.overlap() {
-                    Overlap::Apart => false,
-                    Overlap::InPlace => output == input,
-                    Overlap::Rows(window) => {
-                        output.0 as usize + window.lead(read.shape, self.output.shape) <= input.0 as usize
-                    }
-                };
+                *operators |= OVERLAPS;
+                fine &= const { OPERATORS & OVERLAPS > 0 }
+                    && match step.overlap() {
+                        Overlap::Apart => false,
+                        Overlap::InPlace => output == input,
+                        Overlap::Rows(window) => {
+                            output.0 as usize + window.lead(read.shape, self.output.shape) <= input.0 as usize
+                        }
+                    };
             }
         }
-        if fine && overlapped < 2 { Ok(output.1.max(scratch.1)) } else { Err(refusal) }
-    }
-
-    /// Bytes of inputs and output that are in the arena, but for logits and the image.
-    fn activations_len(&self, step: &Step<'_>) -> usize {
-        let output = if matches!(step, Step::Logits(_)) { 0 } else { self.output_len };
-        self.ports.inputs().filter(|read| read.source > 0).fold(output, |sum, read| sum + read.shape.len())
+        if fine && overlapped < 2 { Ok(output.1.max(scratch.1)) } else { Err(Error::Place { layer: self.layer }) }
     }
 }
 
-/// `None` of a place that is too large.
-fn bytes_at(place: u32, len: usize) -> Option<Bytes> {
-    const MOST: u32 = 1 << 31;
-    let end = place.checked_add(u32::try_from(len).ok()?).filter(|&end| end <= MOST)?;
-    Some((place, end))
+/// The largest place. What begins there ends within 32 bits: nothing that was [counted](countable) is longer.
+const MOST_PLACE: u32 = 1 << 30;
+
+/// What `len` bytes at a place take.
+const fn bytes_at(place: u32, len: usize) -> Bytes {
+    (place, place.wrapping_add(len as u32))
 }
 
 /// As [`bytes_at`].
-fn bytes_of(tensor: &Tensor) -> Option<Bytes> {
-    bytes_at(tensor.place, tensor.shape.checked_len()? as usize)
+const fn bytes_of(tensor: &Tensor) -> Bytes {
+    bytes_at(tensor.place, tensor.shape.len())
 }
 
 /// Whether two places have a byte in common.
@@ -287,7 +318,7 @@ const fn overlap(a: Bytes, b: Bytes) -> bool {
 ///
 /// What the stage right before it put out is at hand. For any other input all stages before it are decoded once more.
 #[inline(never)]
-fn check_inputs(
+fn check_inputs<const OPERATORS: u32>(
     records: Reader<'_>,
     image: &Tensor,
     previous: &Tensor,
@@ -303,13 +334,13 @@ fn check_inputs(
             let mut stages = Stages::new(records, number - 1, true);
             let mut earlier = Decoded::NONE;
             while stages.number + 1 < number {
-                let step = stages.decode(&mut earlier);
+                let step = stages.decode::<OPERATORS>(&mut earlier);
                 let step = match &step {
                     Ok(step) => step,
                     Err(error) => return Err(*error),
                 };
-                if let Some(place) = written.as_ref().and_then(bytes_of)
-                    && earlier.written(step).is_none_or(|places| places.iter().any(|&there| overlap(there, place)))
+                if let Some(place) = written.as_ref().map(bytes_of)
+                    && earlier.written(step).iter().any(|&there| overlap(there, place))
                 {
                     return Err(Error::Overwritten { layer });
                 }
@@ -332,8 +363,8 @@ impl<'m> Stages<'m> {
 
     /// The next stage, the logits at last; or whatever is wrong with their layers, if they were not checked before.
     #[inline(always)]
-    pub(crate) fn decode(&mut self, decoded: &mut Decoded) -> Result<Step<'m>, Error> {
-        let step = self.read(decoded);
+    pub(crate) fn decode<const OPERATORS: u32>(&mut self, decoded: &mut Decoded) -> Result<Step<'m>, Error> {
+        let step = self.read::<OPERATORS>(decoded);
         if let Ok(step) = &step {
             decoded.output_len = step.output_len();
             decoded.layer = self.layer.wrapping_add(step.layers() - 1);
@@ -345,7 +376,7 @@ impl<'m> Stages<'m> {
 
     // Not inlined: all operators' decoding and checking is in it, for loading and for running.
     #[inline(never)]
-    fn read(&mut self, decoded: &mut Decoded) -> Result<Step<'m>, Error> {
+    fn read<const OPERATORS: u32>(&mut self, decoded: &mut Decoded) -> Result<Step<'m>, Error> {
         if self.number >= self.count {
             return Err(Error::LogitsLayer { layer: self.layer.saturating_sub(1) });
         }
@@ -355,7 +386,7 @@ impl<'m> Stages<'m> {
             return Err(Error::Payload { left });
         }
         decoded.layer = self.layer;
-        Step::read(&mut self.reader, self.layer, &decoded.ports, &mut decoded.output, self.checked)
+        Step::read::<OPERATORS>(&mut self.reader, self.layer, &decoded.ports, &mut decoded.output, self.checked)
     }
 }
 
@@ -365,7 +396,7 @@ impl<'m> Iterator for Stages<'m> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut decoded = Decoded::NONE;
-        match self.decode(&mut decoded) {
+        match self.decode::<{ operators::ALL }>(&mut decoded) {
             Ok(Step::Stage(stage)) => Some(NumberedStage { layer: decoded.layer, ports: decoded.ports, stage }),
             Ok(Step::Logits(_)) | Err(_) => None,
         }

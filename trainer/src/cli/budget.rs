@@ -57,7 +57,7 @@ impl BudgetFlags {
         if budget.is_empty() {
             return Ok(());
         }
-        let program = budget.program();
+        let program = budget.program(footprint.operators);
         if let Some(chip) = self.chip {
             console_line!(console, "fits {} ({}, {} MHz)", chip.name, chip.core.name, chip.clock);
         }

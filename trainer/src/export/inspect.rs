@@ -223,7 +223,12 @@ impl Listing {
         let layers = layers
             .map(|(index, ((read, shaped), scales))| LayerListing::new(index, shaped, read.bytes, scales))
             .collect();
-        let footprint = Footprint { model: flash_bytes, arena: arena.bytes, picture: header.input_len as usize };
+        let footprint = Footprint {
+            model: flash_bytes,
+            arena: arena.bytes,
+            picture: header.input_len as usize,
+            operators: header.operators,
+        };
         let chips = hardware::chips().iter().map(|chip| ChipListing::new(chip, &footprint, &architecture)).collect();
         Ok(Self {
             format_version: FORMAT_VERSION,
@@ -245,7 +250,7 @@ impl Listing {
 
 impl ChipListing {
     fn new(chip: &Chip, footprint: &Footprint, architecture: &Architecture) -> Self {
-        let program = chip.core.program();
+        let program = chip.core.program(footprint.operators);
         Self {
             chip: chip.name.clone(),
             core: chip.core.name.clone(),

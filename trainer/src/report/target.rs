@@ -1,5 +1,7 @@
 //! What a network takes of the chip, or of the budget, that its run was given.
 
+use infer_core::operators::ALL;
+
 use super::RunRecord;
 use crate::export::hardware::{Footprint, time};
 use crate::support::text::thousands;
@@ -35,12 +37,14 @@ pub struct TargetRow {
 pub fn view(run: &RunRecord) -> Option<TargetView> {
     let target = run.config.target.as_ref()?;
     let (budget, export) = (target.budget(), &run.metrics.export);
-    let program = budget.program();
+    let planned = run.config.with_metadata(|metadata| Footprint::of(&run.architecture, metadata));
     let footprint = Footprint {
         model: export.flash_bytes,
         arena: export.arena_bytes as usize,
         picture: run.architecture.input.len(),
+        operators: planned.map_or(ALL, |planned| planned.operators),
     };
+    let program = budget.program(footprint.operators);
     let row = |memory, parts: String, needed: usize, available: Option<usize>| TargetRow {
         memory,
         parts,

@@ -27,14 +27,19 @@ pub fn each_pooled<W: ?Sized, S: Copy + Default + PartialEq>(
         let sums = gather(2 * (position / width), 2 * (position % width), window);
         if sums == S::default() {
             if let Some(row) = zeros.and_then(|start: usize| before.get(start..start + channels)) {
-                // Not `copy_from_slice`, which in the eyes of the linker can panic.
-                codes.iter_mut().zip(row).for_each(|(code, &zeros)| *code = zeros);
+                copy(row, codes);
                 continue;
             }
             zeros = Some(start);
         }
         put_out(window, sums, codes);
     }
+}
+
+/// As `copy_from_slice`, which in the eyes of the linker can panic.
+#[inline(never)]
+fn copy(from: &[u8], to: &mut [u8]) {
+    to.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
 }
 
 /// The window at row `y` and column `x` of the output, not pooled yet, from its first code on; `None` where it hangs

@@ -2,8 +2,10 @@
 
 use std::fs;
 
+use infer_core::Header;
 use thimble_tests::random_model::{Kind, MEASURED, single_layer};
 use trainer::export::hardware::instructions::{Cost, Kernel, Work, work};
+use trainer::image::parse_shape;
 use trainer::network::{Architecture, Dense, Layer};
 
 use crate::Outcome;
@@ -14,19 +16,27 @@ struct Measured {
     instructions: f64,
 }
 
-/// Prints the entry of `core` in `cores.toml`. Each line of the file `measured` is a layer, its instructions, and the stack.
+/// Prints the entry of `core` in `cores.toml`. Each line of the file `code` is a model file and the flash of a program that
+/// was built for it; each line of the file `measured` is a layer, its instructions, and the stack.
 pub fn fit(core: &str, code: &str, measured: &str) -> Outcome<()> {
-    let code: u32 = code.parse()?;
+    let mut programs = Vec::new();
+    for line in fs::read_to_string(code)?.lines() {
+        let [model, bytes] = line.split(' ').collect::<Vec<_>>()[..] else {
+            return Err(format!("{code}: {line:?} is no model and bytes").into());
+        };
+        let operators = Header::parse(&fs::read(model)?)?.operators;
+        programs.push(format!("{{ operators = {operators:#010X}, bytes = {bytes} }}"));
+    }
     let mut layers = Vec::new();
     let mut stack = 0;
     for line in fs::read_to_string(measured)?.lines() {
         let [name, instructions, bytes] = line.split(' ').collect::<Vec<_>>()[..] else {
             return Err(format!("{measured}: {line:?} is no layer, instructions, stack").into());
         };
-        layers.push(Measured { work: first_kernel(name)?, instructions: instructions.parse()? });
+        layers.push(Measured { work: kernel(name)?, instructions: instructions.parse()? });
         stack = stack.max(bytes.parse::<usize>()?);
     }
-    println!("\n[[cores]]\nname = \"{core}\"\ncode = {code}\nstack = {stack}\n\n[cores.costs]");
+    println!("\n[[cores]]\nname = \"{core}\"\ncode = [{}]\nstack = {stack}\n\n[cores.costs]", programs.join(", "));
     for &kernel in Kernel::ALL {
         let of_kernel: Vec<&Measured> = layers.iter().filter(|layer| layer.work.kernel == kernel).collect();
         let cost = least_squares(&of_kernel);
@@ -55,8 +65,13 @@ impl Measured {
     }
 }
 
-/// What the kernel of a layer does, the first of a network in front of the logits.
-fn first_kernel(name: &str) -> Outcome<Work> {
+/// What the kernel of a layer does.
+fn kernel(name: &str) -> Outcome<Work> {
+    if let Some(shape) = name.strip_prefix("add:") {
+        let shape = parse_shape(shape)?;
+        let places = usize::from(shape.height) * usize::from(shape.width);
+        return Ok(Work { kernel: Kernel::Add, rows: 0, outputs: shape.len(), inputs: 2 * shape.len(), places });
+    }
     let (input, layers) = single_layer(name).ok_or_else(|| format!("{name} is no layer"))?;
     let mut described: Vec<Layer> = layers.into_iter().map(Kind::described).collect();
     described.push(Layer::Dense(Dense { outputs: 10, relu: false }));

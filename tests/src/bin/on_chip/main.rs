@@ -10,7 +10,7 @@
 //! on_chip compare-flips FATES               checks what became of each flip
 //! on_chip synthetic NAME MODEL PICTURES     writes a network of known shape and random weights, and pictures
 //! on_chip layers                            prints the layers that costs are measured with
-//! on_chip fit-costs CORE CODE MEASURED      prints what single layers were measured to take as an entry of cores.toml
+//! on_chip fit-costs CORE CODE MEASURED      prints what programs and single layers were measured to take as an entry of cores.toml
 //! on_chip flash ELF                         prints the bytes of flash that a program takes
 //! on_chip kernels ELF                       prints those of infer-core's kernels in it
 //! on_chip starts ELF                        checks that a program has a vector table and code that it starts with
@@ -54,7 +54,7 @@ fn main() -> ExitCode {
         _ => {
             Err("usage: on_chip pictures MODEL PICTURES COUNT [DATA] | compare MODEL PICTURES LOGITS | shapes BUNDLE COUNT | \
                   compare-shapes BUNDLE LOGITS | flips BUNDLE | compare-flips FATES | \
-                  synthetic mlp|cnn|conv|conv-pool|sums|LAYER MODEL PICTURES | layers | fit-costs CORE CODE MEASURED | flash ELF | \
+                  synthetic mlp|cnn|conv|conv-pool|chain|sums|all|LAYER MODEL PICTURES | layers | fit-costs CORE CODE MEASURED | flash ELF | \
                   kernels ELF | starts ELF | samples DIRECTORY"
                 .into())
         }

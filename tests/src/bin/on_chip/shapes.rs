@@ -7,12 +7,14 @@ use std::fs;
 use std::ops::Range;
 
 use infer_core::format::MAX_STAGES;
+use infer_core::operators::ALL;
 use infer_core::plan::Places;
 use infer_core::{Header, Shape};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use thimble_tests::random_graph::{Node, RandomGraph, random_graphs};
 use thimble_tests::random_model::{Kind, RandomModel, random_models, single_layer};
+use trainer::image::parse_shape;
 
 use crate::{Outcome, parity};
 
@@ -73,13 +75,21 @@ pub fn compare(bundle: &str, logits: &str) -> Outcome<()> {
 
 /// Writes a network of known shape and random weights, and pictures: 60% black, or, of a single layer, without zeros.
 pub fn synthetic(name: &str, model: &str, pictures: &str) -> Outcome<()> {
-    if name == "sums" {
-        return sums(model, pictures);
+    if let Some((graph, places)) = graph(name)? {
+        let file = graph.file(places);
+        // What is measured with it is counted for every network.
+        if name == "all" && Header::parse(&file)?.operators != ALL {
+            return Err("the network named all has not every operator".into());
+        }
+        fs::write(model, file)?;
+        fs::write(pictures, (0..12).flat_map(|index| graph.image(3 * index + 2)).collect::<Vec<_>>())?;
+        return Ok(());
     }
     let picture = Shape { height: 28, width: 28, channels: 1 };
     let (input, layers) = match name {
         "mlp" => (picture, vec![Kind::Dense(350)]),
         "cnn" => (picture, vec![Kind::Conv(32, 3, false), Kind::MaxPool, Kind::Dense(100)]),
+        "chain" => (picture, vec![Kind::Conv(8, 3, true), Kind::MaxPool, Kind::MaxPool, Kind::Dense(16)]),
         "conv" => (Shape { height: 12, width: 12, channels: 16 }, vec![Kind::Conv(32, 3, true)]),
         "conv-pool" => (Shape { height: 12, width: 12, channels: 16 }, vec![Kind::Conv(32, 3, true), Kind::MaxPool]),
         layer => single_layer(layer).ok_or_else(|| format!("no network {name}"))?,
@@ -92,15 +102,35 @@ pub fn synthetic(name: &str, model: &str, pictures: &str) -> Outcome<()> {
     Ok(())
 }
 
-/// A network of as many stages as there may be: two dense layers, sums that each read the one before it and the first layer,
-/// and logits. No stage but the first two reads only what was put out right before it, so that loading is at its slowest.
-fn sums(model: &str, pictures: &str) -> Outcome<()> {
+/// Those of them that are no chains.
+fn graph(name: &str) -> Outcome<Option<(RandomGraph, Places)>> {
+    let conv = |from, channels, kernel| Node::Conv { from, channels, kernel, same: true, pool: false };
+    let sum = Node::Add { from: 0, also: 0 };
+    let (input, nodes, places) = match name {
+        "sums" => (Shape { height: 1, width: 8, channels: 1 }, sums(), Places::Apart),
+        "all" => {
+            let average = Node::Other { from: 0, kind: Kind::AveragePool(2, 2) };
+            let pool = Node::MaxPool { from: 0 };
+            let dense = Node::Dense { from: 0, outputs: 16 };
+            let nodes = vec![conv(0, 4, 3), conv(0, 4, 3), sum, pool, average, dense];
+            (Shape { height: 12, width: 12, channels: 3 }, nodes, Places::Overlapping)
+        }
+        // The sum of the image and of what a convolution makes of it.
+        _ => match name.strip_prefix("add:") {
+            Some(shape) => {
+                let input = parse_shape(shape)?;
+                (input, vec![conv(0, input.channels, 1), sum], Places::Apart)
+            }
+            None => return Ok(None),
+        },
+    };
+    Ok(Some((RandomGraph { input, zero_point: 0, nodes, classes: 10, seed: 48 }, places)))
+}
+
+/// As many stages as there may be: two dense layers, sums that each read the one before it and the first layer, and logits.
+/// No stage but the first two reads only what was put out right before it, so that loading is at its slowest.
+fn sums() -> Vec<Node> {
     let dense = Node::Dense { from: 0, outputs: 8 };
     let sums = (0..MAX_STAGES - 3).map(|sum| Node::Add { from: 0, also: sum });
-    let input = Shape { height: 1, width: 8, channels: 1 };
-    let nodes = [dense, dense].into_iter().chain(sums).collect();
-    let graph = RandomGraph { input, zero_point: 0, nodes, classes: 10, seed: 48 };
-    fs::write(model, graph.file(Places::Apart))?;
-    fs::write(pictures, (0..12).flat_map(|index| graph.image(index)).collect::<Vec<_>>())?;
-    Ok(())
+    [dense, dense].into_iter().chain(sums).collect()
 }

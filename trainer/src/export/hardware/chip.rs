@@ -32,12 +32,22 @@ pub struct Chip {
 pub struct Core {
     /// What it is called here: `M4F` is a Cortex-M4F.
     pub name: String,
-    /// Bytes of flash of a program that loads a model and classifies, the model left out.
-    pub code: usize,
+    /// Programs that load a model and classify.
+    pub code: Vec<Code>,
     /// Bytes of stack that this takes, at most.
     pub stack: usize,
     /// Instructions.
     pub costs: Costs,
+}
+
+/// The flash of a program that was built for a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Code {
+    /// The operators that it holds, as in the header of a model file.
+    pub operators: u32,
+    /// Bytes of flash, the model left out.
+    pub bytes: usize,
 }
 
 /// What a program takes that loads a model and classifies.
@@ -119,10 +129,14 @@ pub fn cores() -> &'static [Core] {
 }
 
 impl Core {
-    /// What the program around a network takes on this core.
+    /// What the program around a network of these operators takes on this core, at most: as much as the smallest one that
+    /// was measured and holds them all.
     #[must_use]
-    pub fn program(&self) -> Program {
-        Program { code: self.code, stack: self.stack }
+    pub fn program(&self, operators: u32) -> Program {
+        let holding = self.code.iter().filter(|code| operators & !code.operators == 0);
+        // One holds all that there are, which a test sees to.
+        let code = holding.map(|code| code.bytes).min().unwrap_or_default();
+        Program { code, stack: self.stack }
     }
 }
 
@@ -158,6 +172,8 @@ pub fn time(time: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use infer_core::operators::{ALL, BRANCHES};
+
     use super::*;
 
     #[test]
@@ -176,6 +192,16 @@ mod tests {
         for chip in chips() {
             assert!(chip.flash >= chip.ram && chip.ram >= 16 * 1024 && chip.clock >= 16, "{chip:?}");
             assert!(chip.source.len() > 20, "{chip:?}");
+        }
+    }
+
+    #[test]
+    fn a_program_of_all_operators_and_smaller_ones_of_fewer_were_measured() {
+        for core in cores() {
+            let bytes = |operators| core.program(operators).code;
+            assert!(bytes(0b1001) < bytes(0b1011), "{core:?}");
+            assert!(bytes(0b1111) < bytes(ALL) && bytes(0b1111) > 0, "{core:?}");
+            assert_eq!(bytes(BRANCHES), bytes(ALL), "{core:?}");
         }
     }
 

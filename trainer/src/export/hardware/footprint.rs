@@ -21,6 +21,8 @@ pub struct Footprint {
     pub arena: usize,
     /// A picture: RAM.
     pub picture: usize,
+    /// Operators of the network, as in the header of its model file.
+    pub operators: u32,
 }
 
 /// What a network may take; nothing is said of what is `None`.
@@ -90,7 +92,12 @@ impl Footprint {
         let stages = quantized_stages(&architecture.stages(), |stage| Ok::<_, WrongNumbers>(no_numbers(stage)))?;
         let bytes = model_file::encode_stages(&metadata, &input, &stages)?;
         let header = Header::parse(&bytes).map_err(ModelFileError::Refused)?;
-        Ok(Self { model: bytes.len(), arena: header.arena_len as usize, picture: header.input_len as usize })
+        Ok(Self {
+            model: bytes.len(),
+            arena: header.arena_len as usize,
+            picture: header.input_len as usize,
+            operators: header.operators,
+        })
     }
 
     /// Flash with the program that runs it.
@@ -113,12 +120,12 @@ impl Budget {
         self.flash.is_none() && self.ram.is_none()
     }
 
-    /// What the program around the network takes, at most.
+    /// What the program around a network of these operators takes, at most.
     #[must_use]
-    pub fn program(&self) -> Program {
+    pub fn program(&self, operators: u32) -> Program {
         match self.core {
-            Some(core) => core.program(),
-            None => cores().iter().map(Core::program).fold(Program::default(), |most, program| Program {
+            Some(core) => core.program(operators),
+            None => cores().iter().map(|core| core.program(operators)).fold(Program::default(), |most, program| Program {
                 code: most.code.max(program.code),
                 stack: most.stack.max(program.stack),
             }),
@@ -130,8 +137,8 @@ impl Budget {
     /// # Errors
     /// [`BudgetError`], with what is missing.
     pub fn check(&self, footprint: &Footprint) -> Result<(), BudgetError> {
-        let program @ Program { code, stack } = self.program();
-        let Footprint { model, arena, picture } = *footprint;
+        let program @ Program { code, stack } = self.program(footprint.operators);
+        let Footprint { model, arena, picture, .. } = *footprint;
         let flash = self.flash.filter(|&available| footprint.flash(program) > available);
         let flash = flash.map(|available| BudgetError::Flash { model, code, available });
         let ram = self.ram.filter(|&available| footprint.ram(program) > available);
@@ -165,7 +172,7 @@ fn no_numbers(stage: &Stage<'_>) -> Numbers {
 mod tests {
     use super::*;
 
-    const NEEDED: Footprint = Footprint { model: 16_200, arena: 7_051, picture: 784 };
+    const NEEDED: Footprint = Footprint { model: 16_200, arena: 7_051, picture: 784, operators: 0b1111 };
 
     fn m4f() -> &'static Core {
         cores().iter().find(|core| core.name == "M4F").unwrap()
@@ -174,7 +181,7 @@ mod tests {
     #[test]
     fn a_budget_is_kept_to_the_byte() {
         let core = m4f();
-        let (flash, ram) = (NEEDED.flash(core.program()), NEEDED.ram(core.program()));
+        let (flash, ram) = (NEEDED.flash(core.program(NEEDED.operators)), NEEDED.ram(core.program(NEEDED.operators)));
         assert_eq!(ram, 7_051 + 784 + core.stack);
         let check = |flash, ram| Budget { flash, ram, core: Some(core) }.check(&NEEDED);
         assert!(check(Some(flash), Some(ram)).is_ok());
@@ -186,7 +193,7 @@ mod tests {
 
     #[test]
     fn without_a_core_the_largest_program_is_counted() {
-        let most = cores().iter().map(|core| NEEDED.flash(core.program())).max().unwrap();
+        let most = cores().iter().map(|core| NEEDED.flash(core.program(NEEDED.operators))).max().unwrap();
         let check = |flash| Budget { flash: Some(flash), ..Budget::default() }.check(&NEEDED);
         assert!(check(most).is_ok());
         assert!(check(most - 1).is_err());

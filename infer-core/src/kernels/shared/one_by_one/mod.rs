@@ -142,6 +142,13 @@ fn position_codes<L: Loops>(window: &Window<'_>, operands: &Conv2dOperands<'_>, 
     }
 }
 
+/// The sum of `codes`.
+// Not inlined, for size: it would be unrolled in each place, twice.
+#[inline(never)]
+fn total(codes: &[u8]) -> u32 {
+    codes.iter().fold(0, |total, &code| total.wrapping_add(code.into()))
+}
+
 /// Without a pool: for each position eight rows at a time.
 #[inline(never)]
 fn single<L: Loops>(input: &[u8], operands: &Conv2dOperands<'_>, patch: &mut [u8], output: &mut [u8]) {
@@ -149,7 +156,7 @@ fn single<L: Loops>(input: &[u8], operands: &Conv2dOperands<'_>, patch: &mut [u8
     let channels = usize::from(operands.output.channels).max(1);
     for (position, codes) in output.chunks_exact_mut(channels).enumerate() {
         patch::gather(input, operands, position / width, position % width, patch);
-        let total = patch.iter().fold(0u32, |total, &code| total.wrapping_add(code.into()));
+        let total = total(patch);
         let blocks = parts(operands.weights, ROWS_PER_BLOCK * patch.len().next_multiple_of(2));
         let tables = parts(operands.channels.bytes(), 8 * ROWS_PER_BLOCK);
         for ((codes, block), table) in codes.chunks_mut(ROWS_PER_BLOCK).zip(blocks).zip(tables) {
