@@ -47,12 +47,12 @@ row='%-8s %-12s %7s %10s %12s %12s %12s %6s %6s %6s %8s\n'
 printf "$row" core model images mismatches instructions most "no zeros" stack arena flash kernels
 for model in "${models[@]}"; do
     export THIMBLE_MODEL=$model
-    "$on_chip" pictures "$model" "$scratch/images" "$images" "${data[@]}"
-    "$on_chip" pictures "$model" "$scratch/counted" "$counted" "${data[@]}" 2>/dev/null
+    "$on_chip" images "$model" "$scratch/images" "$images" "${data[@]}"
+    "$on_chip" images "$model" "$scratch/counted" "$counted" "${data[@]}" 2>/dev/null
     for core in ${CORES:-M0+ M3 M4F M7 M33 RV32IMC}; do
         on_core "$core" parity "$scratch/images" "$scratch/logits" >/dev/null
         verdict=$("$on_chip" compare "$model" "$scratch/images" "$scratch/logits") || failed=1
-        mismatches=$(sed 's/.*pictures, \([0-9]*\) mismatches.*/\1/' <<<"$verdict")
+        mismatches=$(sed 's/.*images, \([0-9]*\) mismatches.*/\1/' <<<"$verdict")
         line=$(on_core "$core" bench "$scratch/counted" | grep '^{')
         code=$(bytes_on "$core" flash)
         kernels=$(bytes_on "$core" kernels)

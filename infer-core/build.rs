@@ -1,5 +1,5 @@
-//! Tells the kernels which core they are built for: the compiler's `cfg` knows the DSP extension on nightly only, so the
-//! name of the target has to say it.
+//! Names the core that the kernels are built for: the compiler's `cfg` has the DSP extension on nightly only, so the
+//! name of the target has to hold it.
 
 use std::env;
 

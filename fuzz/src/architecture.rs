@@ -5,7 +5,7 @@ use trainer::network::Template;
 /// Reads an architecture, computes what there is to compute, and writes its table.
 ///
 /// # Panics
-/// Where the trainer does, or says what is not so.
+/// Where the trainer does, or returns what is not so.
 pub fn check(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     match Template::from_toml(text).and_then(|template| Ok((template.example()?, template))) {

@@ -1,4 +1,4 @@
-//! Any bytes as a header: what it says is what is read, and a claim that is not true of the payload is refused.
+//! Any bytes as a header: what it states is what is read, and a claim that is not true of the payload is refused.
 
 use infer_core::header::HEADER_LEN;
 use infer_core::{Error, Header, Network};
@@ -6,10 +6,10 @@ use infer_core::{Error, Header, Network};
 /// infer-core's own example, 512 bytes.
 const HONEST: &[u8] = include_bytes!("../../infer-core/tests/fixtures/tiny.bin");
 
-/// Reads a header, and puts it in front of an honest payload with the checksum repaired.
+/// Reads a header, and puts it before an honest payload with the checksum repaired.
 ///
 /// # Panics
-/// Where infer-core does, or says what is not so.
+/// Where infer-core does, or returns what is not so.
 pub fn check(bytes: &[u8]) {
     let header = match Header::parse(bytes) {
         Ok(header) => header,

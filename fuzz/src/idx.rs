@@ -12,10 +12,10 @@ static DIRECTORY: LazyLock<TempDir> = LazyLock::new(|| {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("there is room for two small files")
 });
 
-/// Reads two files; the first two bytes say where one ends and the other begins.
+/// Reads two files; the first two bytes state where one ends and the other begins.
 ///
 /// # Panics
-/// Where the reader does, or says what is not so.
+/// Where the reader does, or returns what is not so.
 pub fn check(bytes: &[u8]) {
     let Some((&[low, high], rest)) = bytes.split_first_chunk() else { return };
     let (images, labels) = rest.split_at(usize::from(u16::from_le_bytes([low, high])).min(rest.len()));

@@ -7,13 +7,13 @@ use infer_core::plan::{Places, place};
 
 use super::{payload, running};
 
-/// Layers in front of the logits, at most.
+/// Layers before the logits, at most.
 const MOST_LAYERS: usize = 7;
 
 /// Builds a network from bytes, and loads and runs it.
 ///
 /// # Panics
-/// Where infer-core does, or refuses it, or says what is not so.
+/// Where infer-core does, or refuses it, or returns what is not so.
 pub fn check(bytes: &[u8]) {
     let mut choices = Choices { bytes, state: 0x9E37_79B9 };
     running::check(&payload::model(&network(&mut choices)));

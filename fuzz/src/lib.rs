@@ -6,8 +6,8 @@
 //! | module | its bytes are |
 //! |---|---|
 //! | [`model`] | a model file |
-//! | [`header`] | a header, in front of an honest payload |
-//! | [`payload`] | a payload, behind a header that is true of it |
+//! | [`header`] | a header, before an honest payload |
+//! | [`payload`] | a payload, after a header that is true of it |
 //! | [`kernels`] | shapes and numbers of a network |
 //! | [`running`] | what all but [`header`] do with a file that loads |
 

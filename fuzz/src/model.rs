@@ -10,9 +10,9 @@ const ARENA: usize = 4096;
 /// Loads and, where that works, classifies.
 ///
 /// # Panics
-/// Where infer-core does, or says what is not so.
+/// Where infer-core does, or returns what is not so.
 pub fn check(bytes: &[u8]) {
-    // Behind every byte of the model, the arena and the picture is memory that a sanitizer watches.
+    // After every byte of the model, the arena and the image is memory that a sanitizer watches.
     let model = bytes.to_vec();
     let mut arena = vec![0xA5; ARENA];
     match Network::new(&model, &mut arena) {

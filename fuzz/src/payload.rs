@@ -1,18 +1,18 @@
-//! Any bytes as a payload: the header in front of them is made true of them, so that every check behind the checksum is reached.
+//! Any bytes as a payload: the header before them is made true, so that every check after the checksum is reached.
 
 use infer_core::plan::Plan;
 use infer_core::{Error, Header, Network};
 
 use super::running;
 
-/// Loads a payload behind a header that tells the truth about it, and behind one that does not.
+/// Loads a payload after a header that is true, and after one that is not.
 ///
 /// # Panics
-/// Where infer-core does, or says what is not so.
+/// Where infer-core does, or returns what is not so.
 pub fn check(payload: &[u8]) {
     let plan = Plan::from_payload(payload);
     let header = header(payload, plan.as_ref().ok());
-    let model = behind(header, payload);
+    let model = after(header, payload);
     let found = Network::new(&model, &mut []).expect_err("no network runs without an arena");
     match plan {
         Err(refusal) => assert_eq!(found, refusal),
@@ -25,7 +25,7 @@ pub fn check(payload: &[u8]) {
                 Header { arena_with_image_len: header.arena_with_image_len ^ 1, ..header },
                 Header { operators: header.operators ^ 1 << 20, ..header },
             ] {
-                let refusal = Network::new(&behind(lie, payload), &mut []).expect_err("the header lies");
+                let refusal = Network::new(&after(lie, payload), &mut []).expect_err("the header lies");
                 assert!(matches!(refusal, Error::HeaderClaim { .. }), "{refusal}");
             }
             running::check(&model);
@@ -39,7 +39,7 @@ pub fn check(payload: &[u8]) {
 /// Where it does not.
 pub fn model(payload: &[u8]) -> Vec<u8> {
     let plan = Plan::from_payload(payload).expect("all lengths fit each other");
-    behind(header(payload, Some(&plan)), payload)
+    after(header(payload, Some(&plan)), payload)
 }
 
 /// The truth about a payload, or zeros where there is nothing to be true.
@@ -47,6 +47,6 @@ fn header(payload: &[u8], plan: Option<&Plan<'_>>) -> Header {
     plan.map_or(Header { payload_len: payload.len() as u32, ..Header::NEUTRAL }, |plan| Header::of(payload, plan))
 }
 
-fn behind(header: Header, payload: &[u8]) -> Vec<u8> {
+fn after(header: Header, payload: &[u8]) -> Vec<u8> {
     [&header.with_checksum_of(payload).to_bytes()[..], payload].concat()
 }

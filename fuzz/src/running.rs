@@ -17,7 +17,7 @@ const MOST_MEMORY: usize = 1 << 18;
 /// Runs a model file that loads.
 ///
 /// # Panics
-/// Where it does not run, or the portable kernels say otherwise.
+/// Where it does not run, or the portable kernels compute otherwise.
 pub fn check(model: &[u8]) {
     let header = Header::parse(model).expect("it loaded before");
     let end = HEADER_LEN + header.payload_len as usize;
@@ -29,7 +29,7 @@ pub fn check(model: &[u8]) {
     // Exactly as long as they have to be: a sanitizer sees the first byte outside.
     let model = model[..end].to_vec();
     let mut arena = vec![0xA5; plan.arena_len()];
-    let mut network = Network::new(&model, &mut arena).expect("the arena is as long as the file says");
+    let mut network = Network::new(&model, &mut arena).expect("the arena is as long as the file states");
     assert!(network.classify(&vec![0; input_len + 1]).is_err());
     for step in [0, 77] {
         let pixels: Vec<u8> = (0..input_len).map(|index| (index * step) as u8).collect();

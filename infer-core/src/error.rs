@@ -221,7 +221,7 @@ impl fmt::Display for Error {
             Self::Checksum { stored, computed } => {
                 write!(
                     f,
-                    "model damaged: CRC-32 is {computed:08x}, the file says {stored:08x}; copy or export it again"
+                    "model damaged: CRC-32 is {computed:08x}, the file states {stored:08x}; copy or export it again"
                 )
             }
             Self::Payload { left } => write!(f, "model payload cannot be decoded, {left} bytes before its end"),
@@ -234,10 +234,10 @@ impl fmt::Display for Error {
                 write!(f, "layer {layer}: kernel size {kernel} is not 1 to 7, or larger than the layer's input")
             }
             Self::WeightLength { layer, needed, given } => {
-                write!(f, "layer {layer}: {given} bytes of weights where its dimensions ask for {needed}")
+                write!(f, "layer {layer}: {given} bytes of weights where its dimensions need {needed}")
             }
             Self::ChannelTableLength { layer, needed, given } => {
-                write!(f, "layer {layer}: channel table of {given} bytes where its channels ask for {needed}")
+                write!(f, "layer {layer}: channel table of {given} bytes where its channels need {needed}")
             }
             Self::Multiplier { layer, channel } => {
                 write!(f, "layer {layer}: the multiplier of channel {channel} is not positive")
@@ -263,9 +263,9 @@ impl fmt::Display for Error {
                 write!(f, "layer {layer}: its inputs, output and scratch overlap, or are not where they can be")
             }
             Self::InputShapes { layer } => write!(f, "layer {layer}: its two inputs have different shapes"),
-            Self::ClassNames { names, classes } => write!(f, "model names {names} classes and tells {classes} apart"),
+            Self::ClassNames { names, classes } => write!(f, "model names {names} classes and distinguishes {classes}"),
             Self::HeaderClaim { field, stated, actual } => {
-                write!(f, "model header states {stated} {field} where the layers ask for {actual}")
+                write!(f, "model header states {stated} {field} where the layers need {actual}")
             }
             Self::HeaderSetting { field } => {
                 write!(f, "model header has a {field} that this build does not know; update the reader")
@@ -280,7 +280,7 @@ impl fmt::Display for Error {
                 write!(f, "arena too small: the model needs {needed} bytes, {given} given; size it by arena_len")
             }
             Self::InputLength { needed, given } => {
-                write!(f, "input of {given} bytes where the model's input shape asks for {needed}")
+                write!(f, "input of {given} bytes where the model's input shape needs {needed}")
             }
         }
     }

@@ -275,7 +275,7 @@ const fn halves(bytes: &[u8; 4]) -> (u16, u16) {
 /// Bytes of arena that `model` needs, for sizing a static buffer at compile time.
 ///
 /// # Panics
-/// Where `model` is no model: in a constant, where this function belongs, that is a compile error. At run time ask
+/// Where `model` is no model: in a constant, where this function belongs, that is a compile error. At run time use
 /// [`Header::parse`].
 #[must_use]
 pub const fn arena_len(model: &[u8]) -> usize {

@@ -1,7 +1,7 @@
 //! Six models of at most 500 bytes, at odd addresses, with flipped bits and cut off: the oracle's logits or an error, and under Miri
 //! (`.ci/miri`) no undefined behavior on the way.
 //!
-//! `THIMBLE_FLIP_EVERY` says how many bits lie between two that are flipped: by default 1, under Miri 149.
+//! `THIMBLE_FLIP_EVERY` sets how many bits lie between two that are flipped: by default 1, under Miri 149.
 //! `cargo run --release -p thimble-tests --example tiny_model` writes the fixtures.
 
 use infer_core::header::{CHECKSUMMED_LEN, HEADER_LEN};
@@ -133,7 +133,7 @@ fn flipped_bits_under_a_repaired_checksum_are_refused_or_run() {
     assert!(refused > 0 && ran > refused, "{refused} refused, {ran} run");
 }
 
-/// Makes the checksum right, where there are as many bytes as the header says.
+/// Makes the checksum right, where there are as many bytes as the header states.
 fn repair(file: &mut [u8]) {
     let payload_len = u32::from_le_bytes([file[12], file[13], file[14], file[15]]) as usize;
     let payload = HEADER_LEN.checked_add(payload_len).and_then(|end| file.get(HEADER_LEN..end));

@@ -74,11 +74,11 @@ fn a_run_json_that_contradicts_itself_or_its_weights_is_refused() {
             "/layers/0/dense/outputs",
             json!(351),
             export,
-            "tensor layers.0.weight has shape [350, 784], the architecture asks for [351, 784]",
+            "tensor layers.0.weight has shape [350, 784], the architecture needs [351, 784]",
         ),
         ("/layers/1/dense/outputs", json!(5), resume, "names 10 classes, but its last layer has 5 outputs"),
         ("/class_names", json!([]), export, "run/run.json: names 0 classes, but its last layer has 10 outputs"),
-        ("/class_names/3", json!("a\nb"), export, "model names 11 classes and tells 10 apart"),
+        ("/class_names/3", json!("a\nb"), export, "model names 11 classes and distinguishes 10"),
         ("/input/height", json!(0), export, "architecture \"mlp\": input 0x28x1 has no values, or more than 4,194,304"),
     ];
     for (pointer, value, arguments, expected) in cases {
@@ -196,7 +196,7 @@ fn what_is_no_model_is_refused_by_every_command_without_memory_for_what_it_claim
     damaged[5000] ^= 1;
     fs::write(path.join("damaged.bin"), damaged).unwrap();
     let cases = [
-        ("arena.bin", "arena.bin: model header states 4294967295 bytes of arena where the layers ask for 2145"),
+        ("arena.bin", "arena.bin: model header states 4294967295 bytes of arena where the layers need 2145"),
         ("empty.bin", "empty.bin: model truncated: 52 bytes expected, 0 given; copy the whole file"),
         ("damaged.bin", "damaged.bin: model damaged: CRC-32 is "),
         ("/dev/zero", "/dev/zero: larger than 256 MB, which no model is"),

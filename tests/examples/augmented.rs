@@ -3,7 +3,7 @@
 
 use std::error::Error;
 
-use thimble_tests::pictures;
+use thimble_tests::images;
 use thimble_tests::sheet::{SIDE, Sheet};
 use trainer::support::rng::{Purpose, stream};
 use trainer::train::recipe::Augment;
@@ -14,7 +14,7 @@ const CELL: usize = SIDE + 6;
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [path] = &arguments[..] else { return Err("give OUT.svg".into()) };
-    let dataset = pictures::dataset();
+    let dataset = images::dataset();
     let train = &dataset.train;
     let nothing = Augment::default();
     let rows = [
@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let pixels =
                 if column == 0 { nothing } else { augment }.image(&train.image(row)?, train.shape(), &mut generator);
             let color = if column == 0 { "#0969da" } else { "#d0d7de" };
-            sheet.picture((SIDE + column * CELL, row * CELL + 3), &pixels, train.shape(), color);
+            sheet.image((SIDE + column * CELL, row * CELL + 3), &pixels, train.shape(), color);
         }
     }
     std::fs::write(path, sheet.finish())?;

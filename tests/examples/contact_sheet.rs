@@ -4,7 +4,7 @@
 use std::error::Error;
 
 use infer_core::Network;
-use thimble_tests::pictures;
+use thimble_tests::images;
 use thimble_tests::sheet::{SIDE, Sheet};
 
 const ROWS: usize = 4;
@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arena = vec![0; infer_core::Header::parse(&model)?.arena_len as usize];
     let mut network = Network::new(&model, &mut arena)?;
     let names: Vec<&str> = network.metadata().class_names().collect();
-    let dataset = pictures::dataset();
+    let dataset = images::dataset();
     let test = &dataset.test;
 
     let mut sheet = Sheet::new(names.len() * CELL.0, ROWS * CELL.1);
@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let color = if right { "#1a7f37" } else { "#cf222e" };
             let (x, y) = (class * CELL.0 + (CELL.0 - SIDE) / 2, row * CELL.1 + 4);
             let center = x + SIDE / 2;
-            sheet.picture((x, y), &test.image(index)?, test.shape(), color);
+            sheet.image((x, y), &test.image(index)?, test.shape(), color);
             let answer = format!("{} {:.0}%", names[best.class], 100.0 * best.probability);
             sheet.text((center, y + SIDE + 13), &answer, color);
             if !right {

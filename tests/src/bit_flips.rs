@@ -1,6 +1,6 @@
 //! A model file with one bit flipped, for every bit of header and payload, and what becomes of it: refused, or run.
 //!
-//! The checksum is repaired, so that the checks behind it are what refuses; a flip inside of the checksum stays as it is.
+//! The checksum is repaired, so that the checks after it are what refuses; a flip inside of the checksum stays as it is.
 //! firmware-tests's program `flips` does the same on a chip and writes an [`Fate`] for each bit.
 
 use std::ops::Range;
@@ -8,10 +8,10 @@ use std::ops::Range;
 use infer_core::header::{CHECKSUMMED_LEN, HEADER_LEN};
 use infer_core::{Crc32, Error, Header, Network};
 
-/// Where the checksum stands in the header.
+/// Where the checksum is in the header.
 pub const CHECKSUM: Range<usize> = CHECKSUMMED_LEN..HEADER_LEN;
 
-/// What became of one flip, in two words, so that a chip can say it.
+/// What became of one flip, in two words, so that a chip can report it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fate {
     /// Whether it was refused.
@@ -43,7 +43,7 @@ pub fn flipped(file: &[u8], bit: usize) -> Vec<u8> {
     flipped
 }
 
-/// Makes the checksum right, if there are as many bytes as the header says.
+/// Makes the checksum right, if there are as many bytes as the header states.
 pub fn repair(file: &mut [u8]) {
     let payload_len = u32::from_le_bytes([file[12], file[13], file[14], file[15]]) as usize;
     let payload = HEADER_LEN.checked_add(payload_len).and_then(|end| file.get(HEADER_LEN..end));
@@ -53,7 +53,7 @@ pub fn repair(file: &mut [u8]) {
     }
 }
 
-/// Loads a model, in an arena as long as the honest file's, and runs a picture.
+/// Loads a model, in an arena as long as the honest file's, and runs an image.
 ///
 /// # Errors
 /// Whatever infer-core refuses.

@@ -21,7 +21,7 @@ pub fn encoded(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// Writes an image to a file whose extension says how.
+/// Writes an image to a file whose extension decides how.
 ///
 /// # Panics
 /// Where it cannot be written.

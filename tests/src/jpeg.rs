@@ -1,6 +1,6 @@
 //! JPEG files of every geometry, written from drawn coefficients: what a decoder is to be tried on.
 //!
-//! The files hold nothing but what [`Layout`] says, so a test can cut them at a known block. Sequential and progressive
+//! The files hold nothing but what [`Layout`] describes, so a test can cut them at a known block. Sequential and progressive
 //! files of the same [`Drawing`] hold the same coefficients, and so the same pixels.
 
 use std::ops::Range;
@@ -12,7 +12,7 @@ pub const SIZE: (u32, u32) = (19, 17);
 /// Written by `cargo run --release -p thimble-tests --example jpeg_pixels`, which needs `djpeg`.
 pub const LIBJPEG_PIXELS: &[u8] = include_bytes!("jpeg_pixels.gz");
 
-/// The segments that say what the components are.
+/// The segments that state what the components are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Color {
     /// Neither JFIF nor Adobe: gray, YCbCr or CMYK by the number of components.

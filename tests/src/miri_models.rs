@@ -1,5 +1,5 @@
 //! Models small enough for an interpreter: six of at most 500 bytes that reach every kernel, its tails and its blocks, and what the oracle
-//! says of two images each. `infer-core/tests/small_models.rs` runs them, under Miri too.
+//! computes for two images each. `infer-core/tests/small_models.rs` runs them, under Miri too.
 
 use infer_core::Shape;
 use infer_core::plan::Places;
@@ -15,7 +15,7 @@ const IMAGES: u64 = 2;
 /// each.
 #[must_use]
 pub fn fixtures() -> Vec<(&'static str, Vec<u8>)> {
-    let chains = chains().map(|(name, model)| (name, fixture(&model.file(), |index| model.picture(index))));
+    let chains = chains().map(|(name, model)| (name, fixture(&model.file(), |index| model.image(index))));
     let graph = residual();
     let residual = fixture(&graph.file(Places::Overlapping), |index| graph.image(index));
     chains.into_iter().chain([("residual", residual)]).collect()

@@ -1,16 +1,16 @@
 //! The arithmetic contract once more: in `i64`, layer by layer, nothing fused, every value kept, no line shared with infer-core's kernels.
 //!
-//! It trusts the file: hostile ones are infer-core's business. Where numbers of a file make an accumulator leave 32 bits, it says
+//! It trusts the file: hostile ones are infer-core's business. Where numbers of a file make an accumulator leave 32 bits, it reports
 //! so instead of wrapping.
 
 use infer_core::format::{Blob, Input, Metadata, Padding, Requantize};
 use infer_core::operators::{Layer, StageRecord};
 use serde::Deserialize;
 
-/// What a network computes for one picture.
+/// What a network computes for one image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// The codes that each layer in front of the logits puts out.
+    /// The codes that each layer before the logits puts out.
     pub layers: Vec<Vec<u8>>,
     /// One per class.
     pub logits: Vec<i64>,
@@ -55,7 +55,7 @@ struct Value {
     codes: Vec<i64>,
 }
 
-/// The logits of one picture.
+/// The logits of one image.
 #[must_use]
 pub fn logits(model: &[u8], pixels: &[u8]) -> Vec<i64> {
     Oracle::new(model).run(pixels).logits
@@ -124,7 +124,7 @@ impl Oracle {
             shapes.push(shape);
             stages.push(Stage { sources, step });
         }
-        assert!(rest.is_empty(), "{} bytes behind the last layer", rest.len());
+        assert!(rest.is_empty(), "{} bytes after the last layer", rest.len());
         Self { shape, input_zero_point: input.codes.zero_point.into(), stages }
     }
 
@@ -288,8 +288,8 @@ impl Rescale {
 }
 
 fn take<'a, T: Deserialize<'a>>(rest: &mut &'a [u8]) -> T {
-    let (value, behind) = postcard::take_from_bytes(rest).unwrap();
-    *rest = behind;
+    let (value, after) = postcard::take_from_bytes(rest).unwrap();
+    *rest = after;
     value
 }
 

@@ -11,7 +11,7 @@ use trainer::network::layers::AveragePool;
 use trainer::quantize::{QuantizedLayer, QuantizedModel, QuantizedRescale};
 use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
 
-/// A layer in front of the logits.
+/// A layer before the logits.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
     /// Output channels, kernel, same padding.
@@ -149,19 +149,19 @@ pub fn single_layer(name: &str) -> Option<(Shape, Vec<Kind>)> {
 /// A network to be filled with random numbers.
 #[derive(Clone, Debug)]
 pub struct RandomModel {
-    /// Shape of a picture.
+    /// Shape of an image.
     pub input: Shape,
     /// Zero point of its pixels.
     pub zero_point: u8,
-    /// The layers in front of the logits.
+    /// The layers before the logits.
     pub layers: Vec<Kind>,
     /// Number of classes.
     pub classes: u16,
-    /// What weights and pictures are drawn from.
+    /// What weights and images are drawn from.
     pub seed: u64,
 }
 
-/// Networks of up to five layers; layers that do not fit behind each other are left out.
+/// Networks of up to five layers; layers that do not fit after each other are left out.
 pub fn random_models() -> impl Strategy<Value = RandomModel> {
     let kind = prop_oneof![
         4 => (1u16..=19, 1u8..=7, any::<bool>()).prop_map(|(channels, kernel, same)| Kind::Conv(channels, kernel, same)),
@@ -212,9 +212,9 @@ impl RandomModel {
         QuantizedModel::chain(input, layers).encode(&metadata(&names.join("\n"))).unwrap()
     }
 
-    /// A random picture: all zeros, sparse, or dense.
+    /// A random image: all zeros, sparse, or dense.
     #[must_use]
-    pub fn picture(&self, index: u64) -> Vec<u8> {
+    pub fn image(&self, index: u64) -> Vec<u8> {
         let mut random = ChaCha8Rng::seed_from_u64(self.seed ^ (index + 1));
         let zeros = [1.0, 0.6, 0.0][index as usize % 3];
         (0..self.input.len()).map(|_| if random.random_bool(zeros) { 0 } else { random.random() }).collect()

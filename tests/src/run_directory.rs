@@ -1,4 +1,4 @@
-//! Run directories without a training run: random weights on random pictures, of any shape and with any names.
+//! Run directories without a training run: random weights on random images, of any shape and with any names.
 
 use std::fs;
 use std::path::Path;
@@ -19,9 +19,9 @@ use trainer::train::score::Score;
 
 /// What the run is about.
 pub struct Run<'r> {
-    /// Shape of a picture.
+    /// Shape of an image.
     pub input: Shape,
-    /// The layers in front of the last one.
+    /// The layers before the last one.
     pub layers: Vec<Layer>,
     /// Names of the classes.
     pub class_names: Vec<String>,
@@ -29,7 +29,7 @@ pub struct Run<'r> {
     pub dataset: &'r str,
     /// How many epochs there are in the history.
     pub epochs: usize,
-    /// What weights and pictures are drawn from.
+    /// What weights and images are drawn from.
     pub seed: u64,
 }
 
@@ -37,7 +37,7 @@ impl Run<'_> {
     /// The network.
     ///
     /// # Panics
-    /// Where the layers do not fit behind each other.
+    /// Where the layers do not fit after each other.
     #[must_use]
     pub fn architecture(&self) -> Architecture {
         let last = trainer::network::Dense { outputs: self.class_names.len() as u16, relu: false };
@@ -45,9 +45,9 @@ impl Run<'_> {
         Architecture::new("odd".to_owned(), self.input, &layers).unwrap()
     }
 
-    /// Pictures, each class with a brightness and a stripe of its own.
+    /// Images, each class with a brightness and a stripe of its own.
     #[must_use]
-    pub fn pictures(&self) -> Dataset {
+    pub fn images(&self) -> Dataset {
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
         let shape: trainer::dataset::ImageShape = self.input.into();
         let classes = self.class_names.len();
@@ -81,7 +81,7 @@ impl Run<'_> {
     /// Where a file cannot be written.
     pub fn write(&self, path: &Path) {
         fs::create_dir_all(path).unwrap();
-        let (directory, dataset) = (RunDirectory::open(path), self.pictures());
+        let (directory, dataset) = (RunDirectory::open(path), self.images());
         let architecture = self.architecture();
         let model = FloatModel::new(architecture.clone(), self.seed).unwrap();
         let calibration = calibrate(&model, &dataset.train, self.seed).unwrap();

@@ -1,6 +1,6 @@
-//! Pictures to have a folder of one's own: five shapes in any two colors, at any place, size and angle, with noise.
+//! Images to have a folder of one's own: five shapes in any two colors, at any place, size and angle, with noise.
 //!
-//! Color, place and size say nothing about the class, so that a network has to learn the shape.
+//! Color, place and size do not depend on the class, so that a network has to learn the shape.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
 /// The classes in natural order.
 pub const CLASS_NAMES: [&str; 5] = ["cross", "disc", "ring", "square", "triangle"];
 
-/// What pictures are drawn from.
+/// What images are drawn from.
 pub const SEED: u64 = 48;
 
-/// Draws picture `index` of a class, an index of [`CLASS_NAMES`], `height` by `width` pixels.
+/// Draws image `index` of a class, an index of [`CLASS_NAMES`], `height` by `width` pixels.
 ///
 /// The shape is within the middle square, so that cropping leaves it whole.
 #[must_use]
@@ -45,7 +45,7 @@ pub fn draw(class: usize, index: usize, (height, width): (u32, u32)) -> RgbImage
     })
 }
 
-/// Two colors that are far enough apart in luma for a gray picture to show the shape.
+/// Two colors that are far enough apart in luma for a gray image to show the shape.
 fn colors(random: &mut ChaCha8Rng) -> ([f32; 3], [f32; 3]) {
     loop {
         let [ground, figure]: [[f32; 3]; 2] =
@@ -79,10 +79,10 @@ fn distance(class: usize, (x, y): (f32, f32), thickness: f32) -> f32 {
     }
 }
 
-/// Writes these pictures of each class, as `DIR/CLASS/INDEX.EXTENSION`, and says which files they are.
+/// Writes these images of each class, as `DIR/CLASS/INDEX.EXTENSION`, and returns their paths.
 ///
 /// # Errors
-/// Where a folder or picture cannot be written.
+/// Where a folder or image cannot be written.
 pub fn write(directory: &Path, indices: Range<usize>, size: (u32, u32), extension: &str) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for (class, name) in CLASS_NAMES.iter().enumerate() {

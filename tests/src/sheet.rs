@@ -1,4 +1,4 @@
-//! Pictures side by side in an SVG file.
+//! Images side by side in an SVG file.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use trainer::dataset::ImageShape;
 
-/// Pixels of a drawn picture's side.
+/// Pixels of a drawn image's side.
 pub const SIDE: usize = 64;
 
 /// A sheet that fills up.
@@ -22,12 +22,12 @@ impl Sheet {
         ))
     }
 
-    /// A gray picture in a frame of a color, its upper left corner at `(x, y)`.
+    /// A gray image in a frame of a color, its upper left corner at `(x, y)`.
     ///
     /// # Panics
-    /// Where `pixels` are not those of a gray picture of that shape.
-    pub fn picture(&mut self, (x, y): (usize, usize), pixels: &[u8], shape: ImageShape, color: &str) {
-        let image = BASE64_STANDARD.encode(png(pixels, shape).expect("a picture as large as it says"));
+    /// Where `pixels` are not those of a gray image of that shape.
+    pub fn image(&mut self, (x, y): (usize, usize), pixels: &[u8], shape: ImageShape, color: &str) {
+        let image = BASE64_STANDARD.encode(png(pixels, shape).expect("an image as large as it states"));
         self.line(&format!(
             "<image x=\"{x}\" y=\"{y}\" width=\"{SIDE}\" height=\"{SIDE}\" \
              style=\"image-rendering:pixelated\" href=\"data:image/png;base64,{image}\"/>"

@@ -4,7 +4,7 @@ use infer_core::Shape;
 
 use crate::random_model::{Kind, RandomModel};
 
-/// Conv 3x3x3 same, max-pool, conv 2x2x4 valid, dense 6, three classes, on pictures of 6x7x2.
+/// Conv 3x3x3 same, max-pool, conv 2x2x4 valid, dense 6, three classes, on images of 6x7x2.
 #[must_use]
 pub fn model() -> RandomModel {
     RandomModel {

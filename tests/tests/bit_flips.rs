@@ -8,7 +8,7 @@ use thimble_tests::tiny;
 #[test]
 fn every_flipped_bit_under_a_repaired_checksum_is_refused_or_gives_the_oracles_logits() {
     let model = tiny::model();
-    let (file, pixels) = (model.file(), model.picture(2));
+    let (file, pixels) = (model.file(), model.image(2));
     let honest = Header::parse(&file).unwrap();
     let (mut refused, mut equal, mut wrapped) = (0, 0, 0);
     for bit in 0..8 * file.len() {
@@ -35,7 +35,7 @@ fn every_flipped_bit_under_a_repaired_checksum_is_refused_or_gives_the_oracles_l
         }
     }
     println!("{} flips: {refused} refused, {equal} run as the oracle does, {wrapped} run and wrap", 8 * file.len());
-    // docs/security.md says so, and chips have to come to the same.
+    // docs/security.md states that, and chips have to come to the same.
     assert_eq!((refused, equal + wrapped), (1325, 3283));
     // Most bits are weights, biases and multipliers, and any of those is one.
     assert!(equal > 3000, "only {equal} could be compared");
@@ -53,11 +53,11 @@ fn every_flipped_bit_is_refused_where_the_checksum_is_not_repaired() {
 }
 
 #[test]
-fn nothing_is_read_behind_a_model_or_a_picture_and_nothing_written_around_an_arena() {
-    // What stands beside them must not matter, and must stay; that nothing is read there at all is for the sanitizer and the
+fn nothing_is_read_after_a_model_or_an_image_and_nothing_written_around_an_arena() {
+    // What is next to them must not matter, and must stay; that nothing is read there at all is for the sanitizer and the
     // fences of the chip to find.
     let model = tiny::model();
-    let (file, pixels) = (model.file(), model.picture(2));
+    let (file, pixels) = (model.file(), model.image(2));
     let arena_len = Header::parse(&file).unwrap().arena_len as usize;
     let mut expected = None;
     for noise in [0x00, 0x5A, 0xFF] {

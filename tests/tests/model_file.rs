@@ -79,11 +79,11 @@ proptest! {
     }
 
     #[test]
-    fn any_layers_behind_a_true_beginning_are_refused_or_run(
+    fn any_layers_after_a_true_beginning_are_refused_or_run(
         count in 0u8..=3,
         mut layers in prop::collection::vec(prop_oneof![3 => 0u8..=4, 1 => any::<u8>()], 0..400),
     ) {
-        // Names and an input that can be, and behind them what claims to be layers.
+        // Names and an input that can be, and after them what claims to be layers.
         let parts = Parts::new();
         let file = parts.file(&parts.layers());
         let beginning_len = file.len() - HEADER_LEN - parts.stage_lens().iter().sum::<usize>();
@@ -336,7 +336,7 @@ impl Parts {
     }
 }
 
-/// Behind a header that is true of it, as far as there is a truth.
+/// After a header that is true of it, as far as that can be.
 fn with_payload(payload: &[u8]) -> Vec<u8> {
     let claims = Header { payload_len: payload.len() as u32, ..Header::NEUTRAL };
     let claims = Plan::from_payload(payload).map_or(claims, |plan| Header::of(payload, &plan));
@@ -695,7 +695,7 @@ fn headers_arenas_and_inputs_that_are_none_are_refused() {
 fn a_desk_gives_no_model_more_memory_than_a_network_that_can_be_trained_needs() {
     let tiny = tiny::model().file();
     assert_eq!(arena(&tiny).unwrap().len(), Header::parse(&tiny).unwrap().arena_len as usize);
-    // Pools need no weights, so that a small file can ask for a third of a gigabyte.
+    // Pools need no weights, so that a small file can require a third of a gigabyte.
     let parts = Parts::new();
     let input = Input { shape: Shape { height: 1 << 15, width: 1 << 15, channels: 1 }, codes: CODES };
     let layers = [&[Layer::MaxPool2d(MaxPool2d); 14][..], &[Layer::Logits(parts.logits)]].concat();

@@ -8,7 +8,7 @@ use thimble_tests::oracle::{Answer, Oracle};
 use thimble_tests::random_model::{Kind, RandomModel, random_models};
 use thimble_tests::tiny;
 
-/// Runs a picture through infer-core; layers that are fused away are missing from the trace.
+/// Runs an image through infer-core; layers that are fused away are missing from the trace.
 fn run(model: &[u8], pixels: &[u8], arena: &mut [u8]) -> (Vec<(usize, Vec<u8>)>, Vec<i64>) {
     let mut network = Network::new(model, arena).unwrap();
     let mut trace = Vec::new();
@@ -24,14 +24,14 @@ fn assert_equal(model: &RandomModel) {
     // Garbage in the arena: nothing may depend on what was there.
     let mut arena = vec![0xA5; Header::parse(&file).unwrap().arena_len as usize];
     for index in 0..6 {
-        let pixels = model.picture(index);
+        let pixels = model.image(index);
         let Answer { layers, logits, overflows } = oracle.run(&pixels);
         assert!(!overflows, "{model:?} has numbers that wrap");
         let (trace, found) = run(&file, &pixels, &mut arena);
         for (layer, codes) in trace {
-            assert_eq!(codes, layers[layer], "layer {layer} of {model:?}, picture {index}");
+            assert_eq!(codes, layers[layer], "layer {layer} of {model:?}, image {index}");
         }
-        assert_eq!(found, logits, "logits of {model:?}, picture {index}");
+        assert_eq!(found, logits, "logits of {model:?}, image {index}");
     }
 }
 
@@ -82,14 +82,14 @@ fn a_filter_longer_than_any_chunk_gives_the_oracles_codes() {
 }
 
 #[test]
-fn model_and_arena_may_stand_at_any_address() {
+fn model_and_arena_may_be_at_any_address() {
     let model = tiny::model();
     let file = model.file();
-    let pixels = model.picture(2);
+    let pixels = model.image(2);
     let expected = Oracle::new(&file).run(&pixels).logits;
     let arena_len = Header::parse(&file).unwrap().arena_len as usize;
     for offset in 0..16 {
-        // Bytes behind the model are not looked at: a slice of flash may be longer.
+        // Bytes after the model are not looked at: a slice of flash may be longer.
         let shifted = [vec![0xFF; offset], file.clone(), vec![0xFF; 5]].concat();
         let mut arena = vec![0; offset + arena_len];
         let (_, logits) = run(&shifted[offset..], &pixels, &mut arena[offset..]);

@@ -9,8 +9,8 @@ use flate2::write::GzEncoder;
 use rayon::prelude::*;
 use thimble_tests::garments::Silent;
 use thimble_tests::idx_files::{self, NAMES};
+use thimble_tests::images;
 use thimble_tests::oracle::Oracle;
-use thimble_tests::pictures;
 use trainer::dataset::{Environment, Request, fashion_mnist, garments, idx, load};
 use trainer::network::Architecture;
 use trainer::network::FloatModel;
@@ -29,7 +29,7 @@ struct Trained {
 
 /// Two epochs of Fashion-MNIST, or ten of garments, which are a tenth as many.
 fn train(name: &str) -> Trained {
-    let dataset = pictures::dataset();
+    let dataset = images::dataset();
     let epochs = if dataset.name == fashion_mnist::NAME { 2 } else { 10 };
     let recipe = Recipe { epochs, ..Recipe::built_in("tutorial").unwrap() };
     let float = FloatModel::new(Architecture::built_in(name).unwrap(), SEED).unwrap();
@@ -52,7 +52,7 @@ fn cnn() -> &'static Trained {
 }
 
 fn assert_oracle_equality(file: &[u8]) {
-    let test = &pictures::dataset().test;
+    let test = &images::dataset().test;
     let oracle = Oracle::new(file);
     let chunks: Vec<usize> = (0..test.len()).collect();
     chunks.par_chunks(250).for_each(|indices| {
@@ -113,7 +113,7 @@ fn cnn_logits_equal_the_oracles_on_every_test_image() {
 
 #[test]
 fn int8_accuracy_stays_within_0_2_points_of_float_and_99_percent_of_answers_agree() {
-    let dataset = pictures::dataset();
+    let dataset = images::dataset();
     for (name, trained) in [("mlp", mlp()), ("cnn", cnn())] {
         let float = evaluate::float(&trained.float, &dataset.test).unwrap();
         let int8 = evaluate::int8(&trained.file, &dataset.test).unwrap();
@@ -138,7 +138,7 @@ fn files_and_arenas_fit_a_microcontroller() {
 fn the_restored_weights_are_those_of_the_best_epoch() {
     let Trained { float, history, .. } = mlp();
     let best = &history.epochs[history.best_epoch - 1];
-    let validation = evaluate::float(float, &pictures::dataset().validation).unwrap().score;
+    let validation = evaluate::float(float, &images::dataset().validation).unwrap().score;
     assert_eq!(validation, best.validation);
     assert!(history.epochs.iter().all(|epoch| epoch.validation.loss >= best.validation.loss));
 }

@@ -1,4 +1,4 @@
-//! What infer-core says when it refuses, word for word, and what its smaller functions do at their edges.
+//! The messages of infer-core when it refuses, word for word, and what its smaller functions do at their edges.
 
 use infer_core::operators::Stage;
 use infer_core::packing::packed_len;
@@ -25,7 +25,7 @@ fn every_refusal_says_what_is_wrong_where_and_with_which_numbers() {
         (Error::HeaderLength { found: 40 }, "model header states a length of 40 bytes, not 48"),
         (
             Error::Checksum { stored: 0xAB, computed: 0x1234_5678 },
-            "model damaged: CRC-32 is 12345678, the file says 000000ab; copy or export it again",
+            "model damaged: CRC-32 is 12345678, the file states 000000ab; copy or export it again",
         ),
         (Error::Payload { left: 12 }, "model payload cannot be decoded, 12 bytes before its end"),
         (Error::PayloadLeftOver { bytes: 3 }, "model payload has 3 bytes after its last layer"),
@@ -45,33 +45,33 @@ fn every_refusal_says_what_is_wrong_where_and_with_which_numbers() {
         ),
         (
             Error::WeightLength { layer: 0, needed: 20, given: 18 },
-            "layer 0: 18 bytes of weights where its dimensions ask for 20",
+            "layer 0: 18 bytes of weights where its dimensions need 20",
         ),
         (
             Error::ChannelTableLength { layer: 0, needed: 16, given: 8 },
-            "layer 0: channel table of 8 bytes where its channels ask for 16",
+            "layer 0: channel table of 8 bytes where its channels need 16",
         ),
         (Error::Multiplier { layer: 1, channel: 3 }, "layer 1: the multiplier of channel 3 is not positive"),
         (Error::Shift { layer: 0, shift: 32 }, "layer 0: a shift of 32 is out of range"),
         (Error::Scale { layer: 2 }, "layer 2: a scale is not a positive finite number"),
         (Error::ReluZeroPoint { layer: 1, zero_point: 7 }, "layer 1: ReLU with zero point 7; it must be 0"),
         (Error::LogitsLayer { layer: 3 }, "layer 3: the layer that gives the logits must be there once, as the last"),
-        (Error::ClassNames { names: 3, classes: 2 }, "model names 3 classes and tells 2 apart"),
+        (Error::ClassNames { names: 3, classes: 2 }, "model names 3 classes and distinguishes 2"),
         (
             Error::HeaderClaim { field: HeaderField::ArenaLen, stated: 0, actual: 431 },
-            "model header states 0 bytes of arena where the layers ask for 431",
+            "model header states 0 bytes of arena where the layers need 431",
         ),
         (
             Error::HeaderClaim { field: HeaderField::InputLen, stated: 83, actual: 84 },
-            "model header states 83 bytes of input where the layers ask for 84",
+            "model header states 83 bytes of input where the layers need 84",
         ),
         (
             Error::HeaderClaim { field: HeaderField::Classes, stated: 9, actual: 10 },
-            "model header states 9 classes where the layers ask for 10",
+            "model header states 9 classes where the layers need 10",
         ),
         (
             Error::HeaderClaim { field: HeaderField::ArenaWithImageLen, stated: 1, actual: 431 },
-            "model header states 1 bytes of arena with the image where the layers ask for 431",
+            "model header states 1 bytes of arena with the image where the layers need 431",
         ),
         (
             Error::HeaderSetting { field: HeaderField::Layout },
@@ -93,7 +93,7 @@ fn every_refusal_says_what_is_wrong_where_and_with_which_numbers() {
             Error::ArenaTooSmall { needed: 431, given: 430 },
             "arena too small: the model needs 431 bytes, 430 given; size it by arena_len",
         ),
-        (Error::InputLength { needed: 84, given: 83 }, "input of 83 bytes where the model's input shape asks for 84"),
+        (Error::InputLength { needed: 84, given: 83 }, "input of 83 bytes where the model's input shape needs 84"),
     ];
     for (error, message) in messages {
         assert_eq!(error.to_string(), message);

@@ -378,9 +378,9 @@ fn refreshing_gives_the_same_findings_and_refuses_other_images() {
     let run = convolutions();
     let (home, record, findings) = written(&run, "run");
     fs::remove_file(home.path().join("run/answers.csv")).unwrap();
-    record.refresh(&run.pictures()).unwrap();
+    record.refresh(&run.images()).unwrap();
     assert_eq!(record.findings().unwrap(), findings);
-    let mut others = run.pictures();
+    let mut others = run.images();
     others.test = others.test.subset(&[0, 1, 2, 4]);
     let message = record.refresh(&others).unwrap_err().to_string();
     assert!(message.contains("is not what the run was tested on") && message.contains("of 4 test images"), "{message}");

@@ -194,7 +194,7 @@ fn weights_that_are_no_numbers_are_not_exported() {
 }
 
 #[test]
-fn scales_that_no_multiplier_stands_for_are_refused_by_layer() {
+fn scales_that_no_multiplier_expresses_are_refused_by_layer() {
     let tiny_range = vec![Range { low: 0.0, high: 1e-30 }.into(); 2];
     let error = QuantizedModel::new(&mlp(), &tiny_range).unwrap_err();
     assert!(

@@ -96,8 +96,8 @@ impl<'a> Metadata<'a> {
         let mut rest = self.class_lines;
         core::iter::from_fn(move || {
             let end = rest.bytes().position(|byte| byte == b'\n');
-            let (name, behind) = rest.split_at_checked(end.unwrap_or(rest.len()))?;
-            rest = behind.get(1..).unwrap_or_default();
+            let (name, after) = rest.split_at_checked(end.unwrap_or(rest.len()))?;
+            rest = after.get(1..).unwrap_or_default();
             (end.is_some() || !name.is_empty()).then_some(name)
         })
     }

@@ -1,6 +1,6 @@
 //! Vectors of 128 bits on aarch64: NEON, which every aarch64 has.
 
-#![allow(unsafe_code, reason = "the compiler wants to be told that every aarch64 has NEON")]
+#![allow(unsafe_code, reason = "the compiler needs to see that every aarch64 has NEON")]
 
 use core::arch::aarch64::{
     int16x8_t, uint8x16_t, vaddq_s32, vandq_s16, vdupq_n_s16, vdupq_n_u32, vget_low_s16, vmaxq_s32, vmull_high_s16,

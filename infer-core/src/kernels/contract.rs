@@ -12,7 +12,7 @@ use super::portable::{self, Portable};
 /// neither panics nor leaves its slices. `scratch` is working memory that no kernel expects anything in. How much of it
 /// a kernel gets is part of the file's arena claim and so the same on every target, whether its kernels need it or not.
 pub trait Kernels {
-    /// Convolution, and the 2x2 maximum after it if the operands ask for one.
+    /// Convolution, and the 2x2 maximum after it if the operands have one.
     ///
     /// `input` and `output` are `[height, width, channels]`.
     fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {

@@ -1,7 +1,7 @@
 //! The arithmetic of the operators: one file or folder per kind of core, named as the value of `cfg(kernels)` that
 //! chooses it.
 //!
-//! [`Kernels`] says what a set of kernels is and `portable` what each kernel computes: the kernels of hosts are tested
+//! [`Kernels`] is what a set of kernels has and `portable` what each kernel computes: the kernels of hosts are tested
 //! against it, those of chips and itself against the oracle. [`operands`] is all that they know of a model. `shared`
 //! holds what several cores have in common. This file is the one place where a core is chosen.
 

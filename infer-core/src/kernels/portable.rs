@@ -13,7 +13,7 @@ use crate::packing::ROWS_PER_BLOCK;
 #[derive(Clone, Copy, Debug)]
 pub struct Portable;
 
-/// Convolution, and the 2x2 maximum after it if the operands ask for one.
+/// Convolution, and the 2x2 maximum after it if the operands have one.
 ///
 /// `input` is `[height, width, channels]`, `output` likewise.
 #[inline(never)]

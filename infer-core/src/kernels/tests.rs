@@ -61,22 +61,22 @@ impl Numbers {
 
 /// How many codes were compared, and how many of them the sum decides.
 #[derive(Default)]
-struct Told {
+struct Coverage {
     codes: usize,
     between: usize,
 }
 
-impl Told {
+impl Coverage {
     fn count(&mut self, codes: &[u8]) {
         self.codes += codes.len();
         self.between += codes.iter().filter(|&&code| code > 0 && code < 255).count();
     }
 }
 
-impl Drop for Told {
+impl Drop for Coverage {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            assert!(3 * self.between > self.codes, "only {} of {} codes tell anything", self.between, self.codes);
+            assert!(3 * self.between > self.codes, "only {} of {} codes prove anything", self.between, self.codes);
         }
     }
 }
@@ -98,7 +98,7 @@ macro_rules! versions {
 
 #[test]
 fn dense_layers_of_every_tail_give_the_codes_of_the_portable_kernel() {
-    let mut told = Told::default();
+    let mut coverage = Coverage::default();
     for (rows, inputs) in (1..=40).flat_map(|rows| [1, 2, 3, 31, 4999].map(|inputs| (rows, inputs))) {
         let Numbers { codes, weights, channels, rescale } = Numbers::new(inputs, rows, inputs);
         let channels = ChannelTable::new(&channels);
@@ -106,7 +106,7 @@ fn dense_layers_of_every_tail_give_the_codes_of_the_portable_kernel() {
         let mut scratch = vec![0xDEAD_BEEF; operands.scratch_len()];
         let mut expected = vec![1; rows];
         portable::dense(&codes, &operands, &mut scratch, &mut expected);
-        told.count(&expected);
+        coverage.count(&expected);
         for (name, dense) in versions!(dense as Dense) {
             let mut found = vec![2; rows];
             dense(&codes, &operands, &mut scratch, &mut found);
@@ -134,7 +134,7 @@ fn logits_of_every_tail_are_those_of_the_portable_kernel() {
 
 #[test]
 fn convolutions_of_every_tail_give_the_codes_of_the_portable_kernel() {
-    let mut told = Told::default();
+    let mut coverage = Coverage::default();
     for (output_channels, pool, same) in (1..=40).flat_map(|channels| {
         [(false, false), (false, true), (true, false), (true, true)].map(|(pool, same)| (channels, pool, same))
     }) {
@@ -161,7 +161,7 @@ fn convolutions_of_every_tail_give_the_codes_of_the_portable_kernel() {
             let mut scratch = vec![0xDEAD_BEEF; operands.scratch_len()];
             let mut expected = vec![1; output.len()];
             portable::conv2d(&numbers.codes, &operands, &mut scratch, &mut expected);
-            told.count(&expected);
+            coverage.count(&expected);
             for (name, conv2d) in versions!(conv2d as Convolution) {
                 let mut found = vec![2; output.len()];
                 conv2d(&numbers.codes, &operands, &mut scratch, &mut found);
@@ -291,7 +291,7 @@ fn lengths(fits: usize) -> [usize; 6] {
     [0, 1, fits / 2, fits.saturating_sub(1), fits, fits + 9]
 }
 
-// Stages have public fields, so anyone can put together one that no file would give. What a kernel then computes is not said; that it
+// Stages have public fields, so anyone can put together one that no file would give. What a kernel then computes is not defined; that it
 // stays inside of its slices is, and a sanitizer sees whether it does.
 #[test]
 fn lengths_that_do_not_fit_each_other_are_no_panic() {

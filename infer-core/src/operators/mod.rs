@@ -37,7 +37,7 @@ pub const BRANCHES: u32 = 1 << 31;
 /// The bit beside those of operators that is set where the output of a stage [overlaps](Overlap) an input.
 pub const OVERLAPS: u32 = 1 << 30;
 
-/// From a line for each operator, with its number in the file, its record and its kernel's operands: all that asks which
+/// From a line for each operator, with its number in the file, its record and its kernel's operands: all that depends on which
 /// operator it is. The first one gives the logits and is no stage.
 macro_rules! registry {
     (

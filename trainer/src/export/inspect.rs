@@ -15,7 +15,7 @@ use crate::network::layers::record;
 use crate::network::record::Scaling;
 use crate::network::{Architecture, ArchitectureError, Node, ShapedLayer};
 
-/// A model file, told.
+/// What a model file holds.
 #[derive(Clone, Debug, Serialize)]
 pub struct Listing {
     /// Version of the format.
@@ -58,9 +58,9 @@ pub struct ChipListing {
     pub clock: u32,
     /// Flash for the model and the program that runs it.
     pub flash: Share,
-    /// RAM for the arena, a picture and the stack.
+    /// RAM for the arena, an image and the stack.
     pub ram: Share,
-    /// Seconds for a picture without zeros, at best and at worst: an estimate.
+    /// Seconds for an image without zeros, at best and at worst: an estimate.
     pub estimated_seconds: [f64; 2],
 }
 
@@ -99,7 +99,7 @@ pub struct MetadataListing {
     pub architecture: String,
     /// The classes in the order of the logits.
     pub class_names: Vec<String>,
-    /// How a picture becomes an input.
+    /// How an image becomes an input.
     pub preprocessing: String,
     /// Accuracy of the float model on the test images, 0 to 1.
     pub float_test_accuracy: Option<f32>,
@@ -110,7 +110,7 @@ pub struct MetadataListing {
 /// The input of a model.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct InputListing {
-    /// Shape of a picture.
+    /// Shape of an image.
     pub shape: Shape,
     /// Real value of one step of a pixel.
     pub scale: f32,
@@ -177,7 +177,7 @@ pub enum InspectError {
     /// The records of a payload that infer-core reads cannot be read by way of serde.
     #[error("the payload cannot be decoded: {0}")]
     Payload(#[from] postcard::Error),
-    /// The layers cannot stand behind each other.
+    /// The layers cannot follow each other.
     #[error(transparent)]
     Architecture(#[from] ArchitectureError),
 }
@@ -226,7 +226,7 @@ impl Listing {
         let footprint = Footprint {
             model: flash_bytes,
             arena: arena.bytes,
-            picture: header.input_len as usize,
+            image: header.input_len as usize,
             operators: header.operators,
         };
         let chips = hardware::chips().iter().map(|chip| ChipListing::new(chip, &footprint, &architecture)).collect();

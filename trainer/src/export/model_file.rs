@@ -17,7 +17,7 @@ use crate::support::bounded_file;
 use crate::support::limits::{self, LONGEST_NAME, MOST_CLASSES, MOST_MACS};
 use crate::support::text::thousands;
 
-/// Blobs stand at multiples of this many bytes from the beginning of the file, so that kernels can read words.
+/// Blobs are at multiples of this many bytes from the beginning of the file, so that kernels can read words.
 const ALIGNMENT: usize = 4;
 
 /// Why no model file came about.
@@ -38,7 +38,7 @@ pub enum ModelFileError {
     Limit(#[from] LimitError),
 }
 
-/// What a model asks for beyond what the host gives to any.
+/// What a model requires beyond what the host gives to any.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
@@ -81,7 +81,7 @@ pub enum ReadError {
     /// infer-core refuses it.
     #[error(transparent)]
     Refused(#[from] infer_core::Error),
-    /// It asks for more than the host gives.
+    /// It requires more than the host gives.
     #[error(transparent)]
     Limit(#[from] LimitError),
 }
@@ -169,7 +169,7 @@ pub fn read_regular(path: &Path) -> Result<Vec<u8>, ReadError> {
     Ok(bytes)
 }
 
-/// Refuses bytes that infer-core refuses, and a model that asks for more than the host gives: every model that the host runs comes
+/// Refuses bytes that infer-core refuses, and a model that requires more than the host gives: every model that the host runs comes
 /// through here or through [`encode`].
 ///
 /// # Errors
@@ -181,7 +181,7 @@ pub fn check(model: &[u8]) -> Result<(), ReadError> {
         Err(error) => return Err(error.into()),
     }
     let header = Header::parse(model)?;
-    let payload = model.get(HEADER_LEN..).and_then(|behind| behind.get(..header.payload_len as usize));
+    let payload = model.get(HEADER_LEN..).and_then(|after| after.get(..header.payload_len as usize));
     Ok(check_limits(&Plan::from_payload(payload.unwrap_or_default())?)?)
 }
 
@@ -218,9 +218,9 @@ pub fn arena(model: &[u8]) -> Result<Vec<u8>, infer_core::Error> {
     }
 }
 
-/// The same layer, each of its blobs padded so that its data stands aligned when the layer is written at `offset`.
+/// The same layer, each of its blobs padded so that its data is aligned when the layer is written at `offset`.
 fn align_blobs(mut layer: Layer<'_>, offset: usize) -> Result<Layer<'_>, postcard::Error> {
-    // A padding moves only what comes behind it, so settling the blobs in the order of the file settles them all.
+    // A padding moves only what comes after it, so settling the blobs in the order of the file settles them all.
     for blob in 0..record_mut(&mut layer).blobs().len() {
         let bytes = postcard::to_allocvec(&layer)?;
         let mut written: Layer = postcard::from_bytes(&bytes)?;

@@ -286,7 +286,7 @@ total                                          542,230";
     }
 
     #[test]
-    fn what_no_memory_holds_is_refused_before_any_is_asked_for() {
+    fn what_no_memory_holds_is_refused_before_any_is_requested() {
         let refuse = |input: &str, layers: &str| {
             let text = format!("name = \"mine\"\ninput = {input}\nlayers = [{layers} {{ dense = {{ outputs = 2 }} }}]");
             Architecture::from_toml(&text).unwrap_err().to_string()

@@ -209,15 +209,15 @@ mod tests {
     #[test]
     fn a_pool_passes_on_the_codes_that_it_gets_and_the_last_layer_has_none() {
         let network = network(&[POOL, CONV, POOL, POOL, DENSE, "{ dense = {} }"].concat());
-        let mut asked = Vec::new();
+        let mut requested = Vec::new();
         let flows = flow(&network.stages(), 100, |stage, _| {
-            asked.push(stage.index);
+            requested.push(stage.index);
             Ok::<_, Infallible>(stage.index)
         });
         let flows: Vec<(usize, Option<usize>)> =
             flows.unwrap().into_iter().map(|Flow { inputs, output }| (inputs.input, output)).collect();
         assert_eq!(flows, [(100, Some(100)), (100, Some(1)), (1, Some(1)), (1, Some(4)), (4, None)]);
-        assert_eq!(asked, [1, 4]);
+        assert_eq!(requested, [1, 4]);
     }
 
     const RESIDUAL: [&str; 7] = [

@@ -24,10 +24,10 @@ pub enum ArchitectureError {
         names()
     )]
     Unknown {
-        /// What was asked for.
+        /// What was requested.
         name: String,
     },
-    /// The TOML does not say what an architecture says.
+    /// The TOML is not that of an architecture.
     #[error("architecture file: {}", toml_error(.0))]
     Toml(#[from] toml::de::Error),
     /// A name that no directory can have.
@@ -78,7 +78,7 @@ pub enum ArchitectureError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A dense layer that is not the last one does not say how many outputs it has.
+    /// A dense layer that is not the last one does not state how many outputs it has.
     #[error("architecture {name:?}, layer {layer} (dense): outputs is missing; only the last layer may leave it out")]
     NoOutputs {
         /// Name of the architecture.

@@ -314,7 +314,7 @@ mod tests {
         architecture.layers.iter().map(|layer| layer.reads).collect()
     }
 
-    /// What is wrong with layers, which a template says before there are data.
+    /// What is wrong with layers, which a template reports before there are data.
     fn refuse(layers: &[&str]) -> String {
         let message = Template::from_toml(&text(layers)).unwrap_err().to_string();
         message.strip_prefix("architecture \"mine\", ").unwrap_or(&message).to_owned()

@@ -20,7 +20,7 @@ pub struct FloatModel {
 }
 
 /// What a model computes with in place of its own numbers, while it learns to do with less of them. Gradients by what
-/// stands in for a parameter are taken for the parameter's own.
+/// replaces a parameter are taken for the parameter's own.
 pub trait Rounding: Send + Sync {
     /// Weight and bias in place of those of layer `index`.
     ///
@@ -133,10 +133,9 @@ impl FloatModel {
         let tensors = candle_core::safetensors::load_buffer(bytes, &Device::Cpu)?;
         let read = |name: String, dimensions: &[usize]| match tensors.get(&name) {
             None => candle_core::bail!("there is no tensor {name}"),
-            Some(tensor) if tensor.dims() != dimensions => candle_core::bail!(
-                "tensor {name} has shape {:?}, the architecture asks for {dimensions:?}",
-                tensor.dims()
-            ),
+            Some(tensor) if tensor.dims() != dimensions => {
+                candle_core::bail!("tensor {name} has shape {:?}, the architecture needs {dimensions:?}", tensor.dims())
+            }
             Some(tensor) if tensor.dtype() != DType::F32 => {
                 candle_core::bail!("tensor {name} holds {:?}, not F32", tensor.dtype())
             }
@@ -239,7 +238,7 @@ impl FloatModel {
         })
     }
 
-    /// As [`forward_traced`](Self::forward_traced), and the network goes on with what `edit` makes of each activation.
+    /// As [`forward_traced`](Self::forward_traced), and the network continues with what `edit` makes of each activation.
     ///
     /// # Errors
     /// Those of candle and of `edit`.
@@ -332,7 +331,7 @@ impl FloatModel {
         activations.last()
     }
 
-    /// What a layer computes with: its parameters, or what stands in for them.
+    /// What a layer computes with: its parameters, or what replaces them.
     fn rounded(&self, index: usize, own: &Parameters) -> Result<(Tensor, Tensor)> {
         match &self.rounding {
             Some(rounding) => rounding.parameters(index, own),

@@ -56,7 +56,7 @@ pub enum QuantizedLayer {
 pub struct QuantizedRescale {
     /// What the codes mean.
     pub codes: Codes,
-    /// Left shift in front of the multiplication.
+    /// Left shift before the multiplication.
     pub shift: u8,
     /// Bias and multiplier of each channel, two little-endian `i32` each.
     pub channels: Vec<u8>,
@@ -97,9 +97,9 @@ pub enum NumbersError {
     /// They are those of another operator.
     #[error("these are not the numbers of such a layer")]
     Wrong,
-    /// No multiplier of 31 bits stands for the ratio of the scales.
+    /// No multiplier of 31 bits expresses the ratio of the scales.
     #[error(
-        "its input and its output differ so much in size (ratio {ratio:e}) that no integer multiplier stands for it"
+        "its input and its output differ so much in size (ratio {ratio:e}) that no integer multiplier expresses it"
     )]
     Ratio {
         /// Scale of what is summed up over scale of the output.

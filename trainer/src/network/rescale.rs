@@ -6,7 +6,7 @@
 /// The multipliers of a layer's channels and the shift they share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Multipliers {
-    /// Left shift in front of the multiplication.
+    /// Left shift before the multiplication.
     pub shift: u8,
     /// One per channel, positive.
     pub multipliers: Vec<i32>,
@@ -15,7 +15,7 @@ pub struct Multipliers {
 /// The most precise multipliers for these ratios of accumulator scale to output scale.
 ///
 /// # Errors
-/// The ratio that no multiplier of 31 bits stands for: not positive, under `2^-33`, or so large that even the largest
+/// The ratio that no multiplier of 31 bits expresses: not positive, under `2^-33`, or so large that even the largest
 /// shift leaves it over 31 bits.
 pub fn multipliers(ratios: &[f64]) -> Result<Multipliers, f64> {
     let largest = ratios.iter().copied().fold(0.0, f64::max);

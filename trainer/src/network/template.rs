@@ -204,9 +204,9 @@ mod tests {
         let conv = "{ conv = { channels = 8, kernel = 5, padding = \"valid\" } }, { dense = {} }";
         let template = template(conv).unwrap();
         assert!(template.architecture(LARGE_IMAGES, 2).is_ok());
-        for (input, said) in [(SMALL_IMAGES, "4x4x1"), (Shape { height: 3, width: 9, channels: 2 }, "3x9x2")] {
+        for (input, shape) in [(SMALL_IMAGES, "4x4x1"), (Shape { height: 3, width: 9, channels: 2 }, "3x9x2")] {
             let message = template.architecture(input, 2).unwrap_err().to_string();
-            assert!(message.contains(&format!("its input is {said}; a kernel of 5x5 does not fit")), "{message}");
+            assert!(message.contains(&format!("its input is {shape}; a kernel of 5x5 does not fit")), "{message}");
         }
     }
 

@@ -1,7 +1,7 @@
-//! Quantization-aware fine-tuning: training goes on while weights and activations are rounded as in the model file
+//! Quantization-aware fine-tuning: training continues while weights and activations are rounded as in the model file
 //! (Jacob and others 2018).
 //!
-//! Gradients pass the rounding straight through and move the float weights behind it, from which the file is made. The ranges
+//! Gradients pass the rounding straight through and move the float weights that belong to it, from which the file is made. The ranges
 //! of activations stay what calibration found before: the exporter takes the same, so what was trained is what runs.
 
 use super::choose::score;
@@ -19,14 +19,14 @@ use crate::train::{Checkpoint, Epoch, FitError, History, Observer, resume};
 
 /// Everything that fine-tuning needs besides the model.
 pub struct FineTuning<'a> {
-    /// The pictures.
+    /// The images.
     pub dataset: &'a Dataset,
-    /// How the model was trained. Fine-tuning differs in its number of epochs, in its step size, and in that it ends by
+    /// How the model was trained. Fine-tuning differs in its number of epochs, in its learning rate, and in that it ends by
     /// no patience.
     pub recipe: &'a Recipe,
     /// The run's seed.
     pub seed: u64,
-    /// Whom the model learned from and goes on to.
+    /// The teacher of the model, in training and in fine-tuning.
     pub teacher: Option<&'a Teacher>,
     /// What the exporter will know of each layer's output.
     pub calibration: &'a [Calibration],
@@ -70,7 +70,7 @@ pub enum TuneError {
         step: usize,
         /// The loss.
         loss: f32,
-        /// Adam's step size.
+        /// Adam's learning rate.
         learning_rate: f64,
     },
     /// The weights have become so large, or so different, that no file holds them.
@@ -83,7 +83,7 @@ pub enum TuneError {
         epoch: usize,
         /// What is wrong with its weights.
         source: QuantizeError,
-        /// Adam's step size.
+        /// Adam's learning rate.
         learning_rate: f64,
     },
     /// Training failed otherwise.
@@ -98,11 +98,11 @@ pub enum TuneError {
 }
 
 impl FineTuning<'_> {
-    /// Trains a trained `model` for as many epochs more as `recipe.quantization_aware` says, and appends them to `history`.
+    /// Trains a trained `model` for as many epochs more as `recipe.quantization_aware` has, and appends them to `history`.
     ///
     /// The model ends with the weights of the epoch that did best on the validation images while rounded, provided that the
     /// file made of them does better than the file made of the weights before; else with those. `None` where the recipe
-    /// asks for no epochs. `from` is where it stood when it was interrupted.
+    /// has no epochs. `from` is its state when it was interrupted.
     ///
     /// # Errors
     /// [`TuneError`].

@@ -1,4 +1,4 @@
-//! What training images tell of each activation: how its values are distributed, and which channels are zero together.
+//! What training images show of each activation: how its values are distributed, and which channels are zero together.
 
 use std::fmt;
 
@@ -95,7 +95,7 @@ impl Observations {
 
 /// The values and the zeros of each layer's output over [`CALIBRATION_IMAGES`] of `images`, drawn by `seed`.
 ///
-/// A convolution in front of a pool is observed by what leaves the pool: what the pool drops needs no code.
+/// A convolution before a pool is observed by what leaves the pool: what the pool drops needs no code.
 ///
 /// # Errors
 /// Those of candle.
@@ -105,8 +105,8 @@ pub fn observe(model: &FloatModel, images: &Images, seed: u64) -> Result<Observa
     indices.truncate(CALIBRATION_IMAGES);
     let mut layers = vec![(Distribution::default(), ZeroPairs::default()); model.architecture().layers.len()];
     for indices in indices.chunks(250) {
-        let (pictures, _) = batch::gather(images, indices)?;
-        model.forward_traced(&pictures, |layer, activation| {
+        let (inputs, _) = batch::gather(images, indices)?;
+        model.forward_traced(&inputs, |layer, activation| {
             let values = activation.flatten_all()?.to_vec1::<f32>()?;
             let (distribution, zeros) = &mut layers[layer];
             distribution.count(&values);

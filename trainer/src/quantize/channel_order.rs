@@ -1,4 +1,4 @@
-//! In which order a layer's output channels stand in the file: those that are zero at the same places become neighbors.
+//! In which order a layer's output channels are in the file: those that are zero at the same places become neighbors.
 //!
 //! Kernels visit inputs two by two and skip a pair where both are zero. The order of channels means nothing to a network,
 //! as long as the next layer's weights follow it: the same sums, the same logits, in another order. So the trainer counts,
@@ -29,7 +29,7 @@ impl ZeroPairs {
         }
     }
 
-    /// The channels in the order of the file; `order[0]` stands first. As they are where an odd number of them makes
+    /// The channels in the order of the file; `order[0]` is first. As they are where an odd number of them makes
     /// neighbors a matter of position.
     #[must_use]
     pub fn order(&self) -> Vec<usize> {

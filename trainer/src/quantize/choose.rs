@@ -1,7 +1,7 @@
 //! Which calibration a model gets: the one that does best on the validation images, in the chip's own arithmetic.
 //!
-//! Best is the lowest loss. Calibrations of one network give all but a few pictures the same class, so that its
-//! accuracies on a few thousand pictures differ by chance if at all, while every picture has its share in the loss.
+//! Best is the lowest loss. Calibrations of one network give all but a few images the same class, so that its
+//! accuracies on a few thousand images differ by chance if at all, while every image has its share in the loss.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ use crate::train::score::{Estimate, Score};
 /// A calibration and how it came to be the one.
 #[derive(Clone, Debug)]
 pub struct Chosen {
-    /// What it says of each layer's output.
+    /// What it shows of each layer's output.
     pub calibration: Vec<Calibration>,
     /// The model quantized by it.
     pub quantized: QuantizedModel,

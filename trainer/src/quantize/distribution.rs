@@ -63,7 +63,7 @@ impl Distribution {
 
     /// All values but one in ten thousand at each end.
     ///
-    /// A side with no more values than that keeps all of them: they are all that it tells.
+    /// A side with no more values than that keeps all of them: they are all that it holds.
     #[must_use]
     pub fn percentile(&self) -> Range {
         let clipped = self.values / VALUES_PER_CLIPPED;
@@ -77,7 +77,7 @@ impl Distribution {
         let bins: Vec<(f32, f64)> = self.bins().collect();
         let error = |range: &Range| squared_error(&bins, *range);
         let mut best = self.range;
-        // Behind ReLU one side is all there is. Where there are two, each is searched with the other as it was found.
+        // After ReLU one side is all there is. Where there are two, each is searched with the other as it was found.
         let rounds = if best.low < 0.0 && best.high > 0.0 { 2 } else { 1 };
         for _ in 0..rounds {
             let highs = shrinking(self.range.high).map(|high| Range { high, ..best });
@@ -88,7 +88,7 @@ impl Distribution {
         best
     }
 
-    /// The middle of each bin that holds values, and how many those are. Zeros are in none: their code tells them as
+    /// The middle of each bin that holds values, and how many those are. Zeros are in none: their code gives them as
     /// they are, whatever the range.
     fn bins(&self) -> impl Iterator<Item = (f32, f64)> {
         let below = self.below.bins().map(|(middle, count)| (-middle, count));

@@ -28,10 +28,10 @@ pub enum QuantizeError {
         /// Largest magnitude that an input can lead to.
         bound: i64,
     },
-    /// No multiplier of 31 bits stands for the ratio of the scales.
+    /// No multiplier of 31 bits expresses the ratio of the scales.
     #[error(
         "layer {layer}: its weights and activations differ so much in size (ratio {ratio:e}) that no integer \
-         multiplier stands for it"
+         multiplier expresses it"
     )]
     Multiplier {
         /// Counted from 0.

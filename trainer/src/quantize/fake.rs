@@ -51,7 +51,7 @@ vectorized! {
     }
 }
 
-/// The value that the nearest code stands for.
+/// The value that the nearest code means.
 #[inline(always)]
 #[must_use]
 pub fn fake_activation(value: f32, codes: Codes) -> f32 {
@@ -59,7 +59,7 @@ pub fn fake_activation(value: f32, codes: Codes) -> f32 {
     steps(value, codes).clamp(lowest, highest) * codes.scale
 }
 
-/// Whether a value lies outside of what codes stand for; what rounds to the first or the last one does not.
+/// Whether a value lies outside of what codes mean; what rounds to the first or the last one does not.
 #[inline(always)]
 #[must_use]
 pub fn clips(value: f32, codes: Codes) -> bool {

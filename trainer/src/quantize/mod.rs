@@ -4,9 +4,9 @@
 //! |---|---|
 //! | [`range`] | which real values the codes of an activation span |
 //! | [`distribution`] | what range follows from the values that were seen |
-//! | [`calibrate`](mod@calibrate) | what training images tell of each activation |
+//! | [`calibrate`](mod@calibrate) | what training images show of each activation |
 //! | [`choose`](mod@choose) | which calibration is the best on the validation images |
-//! | [`channel_order`] | in which order a layer's output channels stand in the file |
+//! | [`channel_order`] | in which order a layer's output channels are in the file |
 //! | [`weights`] | `i8` weights and one scale per output channel |
 //! | [`signal`] | what the codes mean that flow through a network |
 //! | `source` | the numbers of a record with weights |
@@ -16,7 +16,7 @@
 //! | [`report`] | what each layer's codes cost the network |
 //! | `straight_through` | that rounding as an operation with a gradient |
 //! | [`rounding`] | a float model that computes with rounded numbers |
-//! | [`aware`] | training that goes on with them |
+//! | [`aware`] | training that continues with them |
 //!
 //! [`QuantizedModel::new`] puts them together, folds the input's zero point into the biases, and proves for every
 //! channel that no input can overflow the 32-bit accumulator.

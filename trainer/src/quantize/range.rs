@@ -40,7 +40,7 @@ impl Range {
         Codes { scale, zero_point: (-self.low / scale).round().clamp(0.0, 255.0) as u8 }
     }
 
-    /// What all of these codes can tell, which rounding the zero point moves by up to half a step.
+    /// What all of these codes can express, which rounding the zero point moves by up to half a step.
     #[must_use]
     pub fn of(codes: Codes) -> Self {
         let Codes { scale, zero_point } = codes;
@@ -72,9 +72,9 @@ mod tests {
     fn codes_tell_what_they_were_made_for_to_half_a_step() {
         for range in [Range { low: -1.0, high: 3.0 }, Range { low: 0.0, high: 7.0 }, Range { low: -2.0, high: 0.0 }] {
             let codes = range.codes();
-            let told = Range::of(codes);
-            assert!((told.low - range.low).abs() <= codes.scale * 0.501, "{told:?}");
-            assert!((told.high - range.high).abs() <= codes.scale * 0.501, "{told:?}");
+            let rounded = Range::of(codes);
+            assert!((rounded.low - range.low).abs() <= codes.scale * 0.501, "{rounded:?}");
+            assert!((rounded.high - range.high).abs() <= codes.scale * 0.501, "{rounded:?}");
         }
     }
 

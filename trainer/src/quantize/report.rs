@@ -54,7 +54,7 @@ pub struct LayerReport {
     pub name: String,
     /// Its weights; `None` of a layer without.
     pub weights: Option<WeightReport>,
-    /// What it puts out; of a convolution in front of a pool, what the pool puts out.
+    /// What it puts out; of a convolution before a pool, what the pool puts out.
     pub activation: ActivationReport,
     /// The answers of the network in which this layer's weights and output are quantized, and all others are float.
     pub alone: Answered,
@@ -131,8 +131,8 @@ impl Report {
                 [] => None,
                 ref scales => Some(quantize_weights(&copy, index, scales)?),
             };
-            let answers = evaluate::float_by(images, |pictures| {
-                copy.forward_edited(pictures, |at, activation| match scales.output {
+            let answers = evaluate::float_by(images, |inputs| {
+                copy.forward_edited(inputs, |at, activation| match scales.output {
                     Some(codes) if at == index => quantize_activation(&activation, codes),
                     _ => Ok(activation),
                 })
@@ -160,15 +160,15 @@ impl Report {
     }
 }
 
-/// Quantizes the weights of one layer of `model` in place, and says what they were and what that changed.
+/// Quantizes the weights of one layer of `model` in place, and returns what they were and what that changed.
 fn quantize_weights(model: &FloatModel, index: usize, scales: &[f64]) -> CandleResult<WeightReport> {
     let Some(parameters) = &model.parameters()[index] else { candle_core::bail!("layer {index} has no weights") };
     let weights = parameters.weight.flatten_all()?.to_vec1::<f32>()?;
-    let mut told = weights.clone();
-    fake_weights(&mut told, scales);
+    let mut rounded = weights.clone();
+    fake_weights(&mut rounded, scales);
     let mut noise = Noise::default();
-    weights.iter().zip(&told).for_each(|(&value, &told)| noise.add(value, f64::from(value) - f64::from(told)));
-    let tensor = Tensor::from_vec(told, parameters.weight.dims(), parameters.weight.device())?;
+    weights.iter().zip(&rounded).for_each(|(&value, &rounded)| noise.add(value, f64::from(value) - f64::from(rounded)));
+    let tensor = Tensor::from_vec(rounded, parameters.weight.dims(), parameters.weight.device())?;
     parameters.weight.set(&tensor)?;
     Ok(WeightReport {
         low: weights.iter().copied().fold(f32::INFINITY, f32::min),
@@ -190,8 +190,8 @@ fn see(model: &FloatModel, scales: &[Option<LayerScales>], images: &Images) -> C
     let mut seen = vec![Seen::default(); scales.len()];
     let indices: Vec<usize> = (0..images.len()).collect();
     for indices in indices.chunks(BATCH) {
-        let (pictures, _) = batch::gather(images, indices)?;
-        model.forward_traced(&pictures, |layer, activation| {
+        let (inputs, _) = batch::gather(images, indices)?;
+        model.forward_traced(&inputs, |layer, activation| {
             let codes = scales[layer].as_ref().and_then(|scales| scales.output);
             seen[layer].add(&activation.flatten_all()?.to_vec1()?, codes);
             Ok(())

@@ -136,7 +136,7 @@ impl<'s> Source<'s> {
     }
 }
 
-/// The rows as they stand in the file.
+/// The rows as they are in the file.
 fn pack(rows: &[Vec<i8>]) -> Vec<u8> {
     let inputs = rows.first().map_or(0, Vec::len);
     let mut packed = vec![0; packing::packed_len(rows.len() as u32, inputs as u32).unwrap_or(0) as usize];

@@ -41,7 +41,7 @@ pub fn view(run: &RunRecord) -> Option<TargetView> {
     let footprint = Footprint {
         model: export.flash_bytes,
         arena: export.arena_bytes as usize,
-        picture: run.architecture.input.len(),
+        image: run.architecture.input.len(),
         operators: planned.map_or(ALL, |planned| planned.operators),
     };
     let program = budget.program(footprint.operators);
@@ -74,7 +74,7 @@ pub fn view(run: &RunRecord) -> Option<TargetView> {
                 format!(
                     "{} for the arena, {} for an image, {} of stack",
                     thousands(footprint.arena),
-                    thousands(footprint.picture),
+                    thousands(footprint.image),
                     thousands(program.stack)
                 ),
                 footprint.ram(program),

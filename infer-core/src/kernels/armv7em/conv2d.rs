@@ -60,7 +60,7 @@ pub struct Pooled {
 /// | 96, 100 | where to requantize, bytes of weights for a pair of taps |
 ///
 /// # Safety
-/// What `window` points to is as its fields say: for each block, or for the words of one, codes, channels and weights; for
+/// What `window` points to is as its fields describe: for each block, or for the words of one, codes, channels and weights; for
 /// each pair four words of lanes. Channels are at a multiple of a word. There is one pair and one block at least.
 #[unsafe(naked)]
 pub unsafe extern "C" fn pooled_blocks<const GROUP: usize>(window: *const Pooled) {
@@ -292,7 +292,7 @@ pub struct Single {
 /// sums of odd rows and, at 16, what `single` points to; fields of that are updated in place.
 ///
 /// # Safety
-/// What `single` points to is as its fields say: for each block eight codes, channels and rows of weights, one word of
+/// What `single` points to is as its fields describe: for each block eight codes, channels and rows of weights, one word of
 /// lanes at least, and weights at a multiple of a word.
 #[unsafe(naked)]
 pub unsafe extern "C" fn single_blocks(single: *mut Single) {

@@ -72,7 +72,7 @@ impl Sparse for Armv7em {
     }
 }
 
-/// Convolution, and the 2x2 maximum after it if the operands ask for one.
+/// Convolution, and the 2x2 maximum after it if the operands have one.
 #[inline(never)]
 fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
     let Some(taps) = taps_if_lengths_fit(operands, output) else { return };

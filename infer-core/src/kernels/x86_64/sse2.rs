@@ -1,6 +1,6 @@
 //! Vectors of 128 bits on x86-64: SSE2, which every x86-64 has.
 
-#![allow(unsafe_code, reason = "the compiler wants to be told that every x86-64 has SSE2")]
+#![allow(unsafe_code, reason = "the compiler needs to see that every x86-64 has SSE2")]
 
 use core::arch::x86_64::{
     __m128i, _mm_add_epi32, _mm_and_si128, _mm_andnot_si128, _mm_cmpgt_epi32, _mm_madd_epi16, _mm_or_si128,

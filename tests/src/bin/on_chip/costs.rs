@@ -40,10 +40,10 @@ pub fn fit(core: &str, code: &str, measured: &str) -> Outcome<()> {
     for &kernel in Kernel::ALL {
         let of_kernel: Vec<&Measured> = layers.iter().filter(|layer| layer.work.kernel == kernel).collect();
         let cost = least_squares(&of_kernel);
-        let Cost { block, mac, output, input, place } = cost;
+        let Cost { block, mac, output, input, position } = cost;
         let worst = of_kernel.iter().map(|layer| layer.error(&cost).abs()).fold(0.0, f64::max);
         println!(
-            "{} = {{ block = {block}, mac = {mac:.4}, output = {output:.2}, input = {input:.3}, place = {place:.1} }} \
+            "{} = {{ block = {block}, mac = {mac:.4}, output = {output:.2}, input = {input:.3}, position = {position:.1} }} \
              # within {:.0}%",
             kernel.key(),
             100.0 * worst
@@ -84,18 +84,18 @@ fn least_squares(layers: &[&Measured]) -> Cost {
     let choices = [8, 4, 2, 1].into_iter().flat_map(|block| (1..16u8).map(move |set| (block, set)));
     let candidates = choices.filter_map(|(block, set)| {
         let used: Vec<usize> = (0..4).filter(|index| set & (1 << index) != 0).collect();
-        let [mac, output, input, place] = solve(layers, block, &used)?;
-        Some(Cost { block, mac, output, input, place })
+        let [mac, output, input, position] = solve(layers, block, &used)?;
+        Some(Cost { block, mac, output, input, position })
     });
     let possible =
-        candidates.filter(|cost| [cost.mac, cost.output, cost.input, cost.place].iter().all(|&cost| cost >= 0.0));
+        candidates.filter(|cost| [cost.mac, cost.output, cost.input, cost.position].iter().all(|&cost| cost >= 0.0));
     possible.min_by(|a, b| error(a).total_cmp(&error(b))).expect("a cost of one count alone is positive")
 }
 
-/// The normal equations of the costs `used`, by elimination; `None` where the layers do not tell them apart.
+/// The normal equations of the costs `used`, by elimination; `None` where the layers do not distinguish them.
 fn solve(layers: &[&Measured], block: usize, used: &[usize]) -> Option<[f64; 4]> {
     let size = used.len();
-    // A row for each cost, the right side behind it.
+    // A row for each cost, the right side after it.
     let mut rows = vec![vec![0.0; size + 1]; size];
     for layer in layers {
         let counts = layer.work.counts(block).map(|count| count / layer.instructions);

@@ -1,6 +1,6 @@
 //! A small model, of which a chip flips every bit, and what became of each flip there and here.
 //!
-//! A bundle is as in [`shapes`], with one picture.
+//! A bundle is as in [`shapes`], with one image.
 
 use std::fs;
 
@@ -10,23 +10,23 @@ use thimble_tests::tiny;
 
 use crate::{Outcome, shapes};
 
-/// Writes the model and its picture.
+/// Writes the model and its image.
 pub fn write(bundle: &str) -> Outcome<()> {
     let model = tiny::model();
-    fs::write(bundle, shapes::bundled(&model.file(), 2..3, |index| model.picture(index))?)?;
+    fs::write(bundle, shapes::bundled(&model.file(), 2..3, |index| model.image(index))?)?;
     Ok(())
 }
 
 /// Checks the fate of every flip.
 pub fn compare(fates: &str) -> Outcome<()> {
     let model = tiny::model();
-    let (file, pixels) = (model.file(), model.picture(2));
+    let (file, pixels) = (model.file(), model.image(2));
     let honest = Header::parse(&file)?;
     let fates = fs::read(fates)?;
     let words: Vec<u32> = fates.as_chunks().0.iter().map(|&bytes| u32::from_le_bytes(bytes)).collect();
     let flips = 8 * file.len();
     if words.len() != 2 * flips || fates.len() != 4 * words.len() {
-        return Err(format!("{} bytes of fates where {flips} flips ask for {}", fates.len(), 8 * flips).into());
+        return Err(format!("{} bytes of fates where {flips} flips need {}", fates.len(), 8 * flips).into());
     }
     let (mut refused, mut different) = (0, 0);
     for (bit, words) in words.chunks(2).enumerate() {

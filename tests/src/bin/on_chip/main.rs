@@ -1,14 +1,14 @@
-//! The host's side of what runs on the chip: models and pictures for it to read, and checks of what it wrote.
+//! The host's side of what runs on the chip: models and images for it to read, and checks of what it wrote.
 //!
 //! ```text
-//! on_chip pictures MODEL PICTURES COUNT [DATA]  writes COUNT test pictures for this model, of the directory DATA or of a named
-//!                                           set, one behind the other
-//! on_chip compare MODEL PICTURES LOGITS     checks logits against infer-core on the host and against the oracle
-//! on_chip shapes BUNDLE COUNT               writes COUNT random networks, each with three pictures
+//! on_chip images MODEL IMAGES COUNT [DATA]      writes COUNT test images for this model, of the directory DATA or of a named
+//!                                           set, one after the other
+//! on_chip compare MODEL IMAGES LOGITS       checks logits against infer-core on the host and against the oracle
+//! on_chip shapes BUNDLE COUNT               writes COUNT random networks, each with three images
 //! on_chip compare-shapes BUNDLE LOGITS      checks their logits
-//! on_chip flips BUNDLE                      writes a small model, of which every bit is to be flipped, and a picture
+//! on_chip flips BUNDLE                      writes a small model, of which every bit is to be flipped, and an image
 //! on_chip compare-flips FATES               checks what became of each flip
-//! on_chip synthetic NAME MODEL PICTURES     writes a network of known shape and random weights, and pictures
+//! on_chip synthetic NAME MODEL IMAGES       writes a network of known shape and random weights, and images
 //! on_chip layers                            prints the layers that costs are measured with
 //! on_chip fit-costs CORE CODE MEASURED      prints what programs and single layers were measured to take as an entry of cores.toml
 //! on_chip flash ELF                         prints the bytes of flash that a program takes
@@ -37,14 +37,14 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments[..] {
-        ["pictures", model, pictures, count] => parity::write_pictures(model, pictures, count, None),
-        ["pictures", model, pictures, count, data] => parity::write_pictures(model, pictures, count, Some(data)),
-        ["compare", model, pictures, logits] => parity::compare(model, pictures, logits),
+        ["images", model, images, count] => parity::write_images(model, images, count, None),
+        ["images", model, images, count, data] => parity::write_images(model, images, count, Some(data)),
+        ["compare", model, images, logits] => parity::compare(model, images, logits),
         ["shapes", bundle, count] => shapes::write(bundle, count),
         ["compare-shapes", bundle, logits] => shapes::compare(bundle, logits),
         ["flips", bundle] => flips::write(bundle),
         ["compare-flips", fates] => flips::compare(fates),
-        ["synthetic", name, model, pictures] => shapes::synthetic(name, model, pictures),
+        ["synthetic", name, model, images] => shapes::synthetic(name, model, images),
         ["layers"] => costs::print_layers(),
         ["fit-costs", core, code, measured] => costs::fit(core, code, measured),
         ["flash", elf] => elf::flash(elf).map(|bytes| println!("{bytes}")),
@@ -52,9 +52,9 @@ fn main() -> ExitCode {
         ["starts", elf] => elf::starts(elf),
         ["samples", directory] => write_samples(Path::new(directory)),
         _ => {
-            Err("usage: on_chip pictures MODEL PICTURES COUNT [DATA] | compare MODEL PICTURES LOGITS | shapes BUNDLE COUNT | \
+            Err("usage: on_chip images MODEL IMAGES COUNT [DATA] | compare MODEL IMAGES LOGITS | shapes BUNDLE COUNT | \
                   compare-shapes BUNDLE LOGITS | flips BUNDLE | compare-flips FATES | \
-                  synthetic mlp|cnn|conv|conv-pool|chain|sums|all|LAYER MODEL PICTURES | layers | fit-costs CORE CODE MEASURED | flash ELF | \
+                  synthetic mlp|cnn|conv|conv-pool|chain|sums|all|LAYER MODEL IMAGES | layers | fit-costs CORE CODE MEASURED | flash ELF | \
                   kernels ELF | starts ELF | samples DIRECTORY"
                 .into())
         }

@@ -1,17 +1,17 @@
-//! Test pictures for a model, and the logits that a chip computed for them.
+//! Test images for a model, and the logits that a chip computed for them.
 
 use std::{fs, thread};
 
 use infer_core::{Header, Network};
+use thimble_tests::images;
 use thimble_tests::oracle::Oracle;
-use thimble_tests::pictures;
 use trainer::dataset::{Request, load};
 
 use crate::Outcome;
 
-/// Writes the first `count` test pictures, one behind the other: of a named data set, or of the directory `data` as the model
+/// Writes the first `count` test images, one after the other: of a named data set, or of the directory `data` as the model
 /// would see them.
-pub fn write_pictures(model: &str, pictures: &str, count: &str, data: Option<&str>) -> Outcome<()> {
+pub fn write_images(model: &str, images: &str, count: &str, data: Option<&str>) -> Outcome<()> {
     let count: usize = count.parse()?;
     let file = fs::read(model)?;
     let header = Header::parse(&file)?;
@@ -23,41 +23,39 @@ pub fn write_pictures(model: &str, pictures: &str, count: &str, data: Option<&st
                 Request::to_test(&network.metadata(), network.input().shape, Some(directory.as_ref()), false)?;
             &load(&request)?.dataset.test
         }
-        None => &pictures::dataset().test,
+        None => &images::dataset().test,
     };
     if test.shape().len() != header.input_len as usize {
-        return Err(format!("{model} takes {} bytes, the test pictures are {}", header.input_len, test.shape()).into());
+        return Err(format!("{model} takes {} bytes, the test images are {}", header.input_len, test.shape()).into());
     }
     if count > test.len() {
-        return Err(format!("{count} pictures asked for, there are {}", test.len()).into());
+        return Err(format!("{count} images requested, there are {}", test.len()).into());
     }
     let mut bytes = Vec::new();
     for index in 0..count {
         bytes.extend_from_slice(&test.image(index)?);
     }
-    fs::write(pictures, bytes)?;
+    fs::write(images, bytes)?;
     Ok(())
 }
 
-/// Checks every logit of every picture, the chip's against infer-core's here and against the oracle's.
-pub fn compare(model: &str, pictures: &str, logits: &str) -> Outcome<()> {
-    let (model, pictures, logits) = (fs::read(model)?, fs::read(pictures)?, fs::read(logits)?);
+/// Checks every logit of every image, the chip's against infer-core's here and against the oracle's.
+pub fn compare(model: &str, images: &str, logits: &str) -> Outcome<()> {
+    let (model, images, logits) = (fs::read(model)?, fs::read(images)?, fs::read(logits)?);
     let header = Header::parse(&model)?;
-    let (picture_len, answer_len) = (header.input_len as usize, header.classes as usize * size_of::<i32>());
-    let count = pictures.len() / picture_len;
+    let (image_len, answer_len) = (header.input_len as usize, header.classes as usize * size_of::<i32>());
+    let count = images.len() / image_len;
     if count == 0 || logits.len() != count * answer_len {
-        return Err(
-            format!("{} bytes of logits where {count} pictures ask for {}", logits.len(), count * answer_len).into()
-        );
+        return Err(format!("{} bytes of logits where {count} images need {}", logits.len(), count * answer_len).into());
     }
     let threads = thread::available_parallelism()?.get();
     let share = count.div_ceil(threads);
     let found: Vec<Result<Vec<String>, infer_core::Error>> = thread::scope(|scope| {
-        let parts = pictures.chunks(share * picture_len).zip(logits.chunks(share * answer_len)).enumerate();
+        let parts = images.chunks(share * image_len).zip(logits.chunks(share * answer_len)).enumerate();
         let workers: Vec<_> = parts
-            .map(|(part, (pictures, logits))| {
+            .map(|(part, (images, logits))| {
                 let model = &model;
-                scope.spawn(move || differences(model, part * share, pictures, logits))
+                scope.spawn(move || differences(model, part * share, images, logits))
             })
             .collect();
         workers.into_iter().map(|worker| worker.join().expect("a worker panicked")).collect()
@@ -67,29 +65,24 @@ pub fn compare(model: &str, pictures: &str, logits: &str) -> Outcome<()> {
         different.extend(part?);
     }
     different.iter().take(10).for_each(|line| eprintln!("{line}"));
-    println!("{count} pictures, {} mismatches", different.len());
+    println!("{count} images, {} mismatches", different.len());
     if different.is_empty() { Ok(()) } else { Err("the chip computes something else than the host".into()) }
 }
 
-/// One line for each picture whose logits are not the same three times.
-pub fn differences(
-    model: &[u8],
-    first: usize,
-    pictures: &[u8],
-    logits: &[u8],
-) -> Result<Vec<String>, infer_core::Error> {
+/// One line for each image whose logits are not the same three times.
+pub fn differences(model: &[u8], first: usize, images: &[u8], logits: &[u8]) -> Result<Vec<String>, infer_core::Error> {
     let header = Header::parse(model)?;
     let mut arena = vec![0; header.arena_len as usize];
     let mut network = Network::new(model, &mut arena)?;
     let oracle = Oracle::new(model);
     let mut lines = Vec::new();
     let answers = logits.chunks_exact(header.classes as usize * size_of::<i32>());
-    for (index, (pixels, chip)) in pictures.chunks_exact(header.input_len as usize).zip(answers).enumerate() {
+    for (index, (pixels, chip)) in images.chunks_exact(header.input_len as usize).zip(answers).enumerate() {
         let chip: Vec<i32> = chip.as_chunks().0.iter().map(|&bytes| i32::from_le_bytes(bytes)).collect();
         let host = network.classify(pixels)?.logits();
         let oracle = oracle.run(pixels).logits;
         if chip != host || oracle != chip.iter().copied().map(i64::from).collect::<Vec<_>>() {
-            lines.push(format!("picture {}: chip {chip:?}, host {host:?}, oracle {oracle:?}", first + index));
+            lines.push(format!("image {}: chip {chip:?}, host {host:?}, oracle {oracle:?}", first + index));
         }
     }
     Ok(lines)

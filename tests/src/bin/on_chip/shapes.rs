@@ -1,7 +1,7 @@
 //! Networks of random shapes in one file, for a chip to run one after the other, and networks of known shape whose numbers
 //! are the same on every machine.
 //!
-//! A bundle is, for each network: the length of the model in four bytes, the model, [`PICTURES`] pictures.
+//! A bundle is, for each network: the length of the model in four bytes, the model, [`IMAGES`] images.
 
 use std::fs;
 use std::ops::Range;
@@ -18,8 +18,8 @@ use trainer::image::parse_shape;
 
 use crate::{Outcome, parity};
 
-/// Pictures of each network: black, sparse, and without zeros.
-const PICTURES: u64 = 3;
+/// Images of each network: black, sparse, and without zeros.
+const IMAGES: u64 = 3;
 
 /// Writes `count` random networks, the same each time: chains, and every third one with branches and overlapping places.
 pub fn write(bundle: &str, count: &str) -> Outcome<()> {
@@ -28,25 +28,25 @@ pub fn write(bundle: &str, count: &str) -> Outcome<()> {
     for number in 0..count.parse::<usize>()? {
         if number % 3 == 2 {
             let graph = random_graphs().new_tree(&mut runner).map_err(|reason| reason.to_string())?.current();
-            bytes.extend(bundled(&graph.file(Places::Overlapping), 0..PICTURES, |index| graph.image(index))?);
+            bytes.extend(bundled(&graph.file(Places::Overlapping), 0..IMAGES, |index| graph.image(index))?);
         } else {
             let model = random_models().new_tree(&mut runner).map_err(|reason| reason.to_string())?.current();
-            bytes.extend(bundled(&model.file(), 0..PICTURES, |index| model.picture(index))?);
+            bytes.extend(bundled(&model.file(), 0..IMAGES, |index| model.image(index))?);
         }
     }
     fs::write(bundle, bytes)?;
     Ok(())
 }
 
-/// A model and some of its pictures, as they are in a bundle.
-pub fn bundled(file: &[u8], pictures: Range<u64>, picture: impl Fn(u64) -> Vec<u8>) -> Outcome<Vec<u8>> {
+/// A model and some of its images, as they are in a bundle.
+pub fn bundled(file: &[u8], images: Range<u64>, image: impl Fn(u64) -> Vec<u8>) -> Outcome<Vec<u8>> {
     let mut bytes = u32::try_from(file.len())?.to_le_bytes().to_vec();
     bytes.extend(file);
-    bytes.extend(pictures.flat_map(picture));
+    bytes.extend(images.flat_map(image));
     Ok(bytes)
 }
 
-/// Checks the logits of every picture of every network.
+/// Checks the logits of every image of every network.
 pub fn compare(bundle: &str, logits: &str) -> Outcome<()> {
     let (bundle, logits) = (fs::read(bundle)?, fs::read(logits)?);
     let (mut unread, mut unchecked) = (&*bundle, &*logits);
@@ -56,11 +56,11 @@ pub fn compare(bundle: &str, logits: &str) -> Outcome<()> {
         let (model, rest) =
             rest.split_at_checked(u32::from_le_bytes(*len) as usize).ok_or("the bundle is truncated")?;
         let header = Header::parse(model)?;
-        let pictures_len = header.input_len as usize * PICTURES as usize;
-        let (pictures, rest) = rest.split_at_checked(pictures_len).ok_or("the bundle is truncated")?;
-        let answers_len = header.classes as usize * size_of::<i32>() * PICTURES as usize;
+        let images_len = header.input_len as usize * IMAGES as usize;
+        let (images, rest) = rest.split_at_checked(images_len).ok_or("the bundle is truncated")?;
+        let answers_len = header.classes as usize * size_of::<i32>() * IMAGES as usize;
         let (answers, more) = unchecked.split_at_checked(answers_len).ok_or_else(missing)?;
-        let lines = parity::differences(model, 0, pictures, answers)?;
+        let lines = parity::differences(model, 0, images, answers)?;
         lines.iter().for_each(|line| eprintln!("network {networks}, {line}"));
         different += lines.len();
         networks += 1;
@@ -73,8 +73,8 @@ pub fn compare(bundle: &str, logits: &str) -> Outcome<()> {
     if different == 0 && networks > 0 { Ok(()) } else { Err("the chip computes something else than the host".into()) }
 }
 
-/// Writes a network of known shape and random weights, and pictures: 60% black, or, of a single layer, without zeros.
-pub fn synthetic(name: &str, model: &str, pictures: &str) -> Outcome<()> {
+/// Writes a network of known shape and random weights, and images: 60% black, or, of a single layer, without zeros.
+pub fn synthetic(name: &str, model: &str, images: &str) -> Outcome<()> {
     if let Some((graph, places)) = graph(name)? {
         let file = graph.file(places);
         // What is measured with it is counted for every network.
@@ -82,23 +82,23 @@ pub fn synthetic(name: &str, model: &str, pictures: &str) -> Outcome<()> {
             return Err("the network named all has not every operator".into());
         }
         fs::write(model, file)?;
-        fs::write(pictures, (0..12).flat_map(|index| graph.image(3 * index + 2)).collect::<Vec<_>>())?;
+        fs::write(images, (0..12).flat_map(|index| graph.image(3 * index + 2)).collect::<Vec<_>>())?;
         return Ok(());
     }
-    let picture = Shape { height: 28, width: 28, channels: 1 };
+    let image = Shape { height: 28, width: 28, channels: 1 };
     let (input, layers) = match name {
-        "mlp" => (picture, vec![Kind::Dense(350)]),
-        "cnn" => (picture, vec![Kind::Conv(32, 3, false), Kind::MaxPool, Kind::Dense(100)]),
-        "chain" => (picture, vec![Kind::Conv(8, 3, true), Kind::MaxPool, Kind::MaxPool, Kind::Dense(16)]),
+        "mlp" => (image, vec![Kind::Dense(350)]),
+        "cnn" => (image, vec![Kind::Conv(32, 3, false), Kind::MaxPool, Kind::Dense(100)]),
+        "chain" => (image, vec![Kind::Conv(8, 3, true), Kind::MaxPool, Kind::MaxPool, Kind::Dense(16)]),
         "conv" => (Shape { height: 12, width: 12, channels: 16 }, vec![Kind::Conv(32, 3, true)]),
         "conv-pool" => (Shape { height: 12, width: 12, channels: 16 }, vec![Kind::Conv(32, 3, true), Kind::MaxPool]),
         layer => single_layer(layer).ok_or_else(|| format!("no network {name}"))?,
     };
     let network = RandomModel { input, zero_point: 0, layers, classes: 10, seed: 48 };
     fs::write(model, network.file())?;
-    // Of the pictures of a random network one in three is black, one sparse, one without zeros but by chance.
+    // Of the images of a random network one in three is black, one sparse, one without zeros but by chance.
     let kind = if name.contains(':') { 2 } else { 1 };
-    fs::write(pictures, (0..12).flat_map(|index| network.picture(3 * index + kind)).collect::<Vec<_>>())?;
+    fs::write(images, (0..12).flat_map(|index| network.image(3 * index + kind)).collect::<Vec<_>>())?;
     Ok(())
 }
 

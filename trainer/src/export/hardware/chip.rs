@@ -22,7 +22,7 @@ pub struct Chip {
     pub flash: usize,
     /// Bytes of RAM in one piece.
     pub ram: usize,
-    /// Where these numbers stand.
+    /// Where these numbers are.
     pub source: String,
 }
 
@@ -69,7 +69,7 @@ pub enum ChipError {
         chips().iter().map(|chip| &*chip.name).collect::<Vec<_>>().join(", ")
     )]
     Unknown {
-        /// What was asked for.
+        /// What was requested.
         name: String,
     },
 }
@@ -84,7 +84,7 @@ const CORES: &str = include_str!("../../../hardware/cores.toml");
 /// Every chip that is known by name.
 #[must_use]
 pub fn chips() -> &'static [Chip] {
-    /// The file as it stands.
+    /// The file as it is.
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct File {
@@ -115,7 +115,7 @@ pub fn chips() -> &'static [Chip] {
 /// Every core that infer-core was measured on.
 #[must_use]
 pub fn cores() -> &'static [Core] {
-    /// The file as it stands.
+    /// The file as it is.
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct File {
@@ -159,7 +159,7 @@ impl Chip {
     }
 }
 
-/// A time in two or three digits, which is as much as an estimate says.
+/// A time in two or three digits, which is as much as an estimate supports.
 #[must_use]
 pub fn time(time: Duration) -> String {
     let milliseconds = 1e3 * time.as_secs_f64();

@@ -19,13 +19,13 @@ pub struct Footprint {
     pub model: usize,
     /// The arena: RAM.
     pub arena: usize,
-    /// A picture: RAM.
-    pub picture: usize,
+    /// An image: RAM.
+    pub image: usize,
     /// Operators of the network, as in the header of its model file.
     pub operators: u32,
 }
 
-/// What a network may take; nothing is said of what is `None`.
+/// What a network may take; what is `None` is not limited.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Budget {
     /// Bytes of flash.
@@ -57,14 +57,14 @@ pub enum BudgetError {
     /// More RAM than there is.
     #[error(
         "{} bytes of RAM are needed, {} more than the {} there are: {} for the arena, {} for an image, {} of stack",
-        thousands(.arena + .picture + .stack), thousands(.arena + .picture + .stack - .available),
-        thousands(*.available), thousands(*.arena), thousands(*.picture), thousands(*.stack)
+        thousands(.arena + .image + .stack), thousands(.arena + .image + .stack - .available),
+        thousands(*.available), thousands(*.arena), thousands(*.image), thousands(*.stack)
     )]
     Ram {
         /// Bytes of the arena.
         arena: usize,
-        /// Bytes of a picture.
-        picture: usize,
+        /// Bytes of an image.
+        image: usize,
         /// Bytes of stack.
         stack: usize,
         /// Bytes allowed.
@@ -81,7 +81,7 @@ pub enum BudgetError {
 }
 
 impl Footprint {
-    /// What the model file of a network will take, to the byte, before it is trained, given what it will say of itself. Its
+    /// What the model file of a network will take, to the byte, before it is trained, given its metadata. Its
     /// accuracies are not known, and take as many bytes whatever they are.
     ///
     /// # Errors
@@ -95,7 +95,7 @@ impl Footprint {
         Ok(Self {
             model: bytes.len(),
             arena: header.arena_len as usize,
-            picture: header.input_len as usize,
+            image: header.input_len as usize,
             operators: header.operators,
         })
     }
@@ -106,10 +106,10 @@ impl Footprint {
         self.model + program.code
     }
 
-    /// RAM with a picture and the stack.
+    /// RAM with an image and the stack.
     #[must_use]
     pub fn ram(&self, program: Program) -> usize {
-        self.arena + self.picture + program.stack
+        self.arena + self.image + program.stack
     }
 }
 
@@ -125,9 +125,8 @@ impl Budget {
     pub fn program(&self, operators: u32) -> Program {
         match self.core {
             Some(core) => core.program(operators),
-            None => cores().iter().map(|core| core.program(operators)).fold(Program::default(), |most, program| Program {
-                code: most.code.max(program.code),
-                stack: most.stack.max(program.stack),
+            None => cores().iter().map(|core| core.program(operators)).fold(Program::default(), |most, program| {
+                Program { code: most.code.max(program.code), stack: most.stack.max(program.stack) }
             }),
         }
     }
@@ -138,11 +137,11 @@ impl Budget {
     /// [`BudgetError`], with what is missing.
     pub fn check(&self, footprint: &Footprint) -> Result<(), BudgetError> {
         let program @ Program { code, stack } = self.program(footprint.operators);
-        let Footprint { model, arena, picture, .. } = *footprint;
+        let Footprint { model, arena, image, .. } = *footprint;
         let flash = self.flash.filter(|&available| footprint.flash(program) > available);
         let flash = flash.map(|available| BudgetError::Flash { model, code, available });
         let ram = self.ram.filter(|&available| footprint.ram(program) > available);
-        let ram = ram.map(|available| BudgetError::Ram { arena, picture, stack, available });
+        let ram = ram.map(|available| BudgetError::Ram { arena, image, stack, available });
         match (flash, ram) {
             (Some(flash), Some(ram)) => Err(BudgetError::Both { flash: Box::new(flash), ram: Box::new(ram) }),
             (Some(error), None) | (None, Some(error)) => Err(error),
@@ -172,7 +171,7 @@ fn no_numbers(stage: &Stage<'_>) -> Numbers {
 mod tests {
     use super::*;
 
-    const NEEDED: Footprint = Footprint { model: 16_200, arena: 7_051, picture: 784, operators: 0b1111 };
+    const NEEDED: Footprint = Footprint { model: 16_200, arena: 7_051, image: 784, operators: 0b1111 };
 
     fn m4f() -> &'static Core {
         cores().iter().find(|core| core.name == "M4F").unwrap()
@@ -201,7 +200,7 @@ mod tests {
 
     #[test]
     fn the_message_says_what_is_needed_and_what_is_missing() {
-        let ram = BudgetError::Ram { arena: 7_051, picture: 784, stack: 1_160, available: 8_192 };
+        let ram = BudgetError::Ram { arena: 7_051, image: 784, stack: 1_160, available: 8_192 };
         assert_eq!(
             ram.to_string(),
             "8,995 bytes of RAM are needed, 803 more than the 8,192 there are: 7,051 for the arena, 784 for an image, \

@@ -1,7 +1,7 @@
 //! About how many instructions an inference takes, from what single layers were seen to take.
 //!
-//! Kernels skip what is zero, and how much that is only pictures tell; so this is for an input, and activations, without a
-//! zero. Real pictures take less: the table in README gives both for four networks.
+//! Kernels skip what is zero, and how much that is only images show; so this is for an input, and activations, without a
+//! zero. Real images take less: the table in README gives both for four networks.
 
 use serde::Deserialize;
 
@@ -24,8 +24,8 @@ pub struct Cost {
     pub output: f64,
     /// For each input.
     pub input: f64,
-    /// For each place.
-    pub place: f64,
+    /// For each position.
+    pub position: f64,
 }
 
 /// The kernels that run one after the other, a convolution and the pool after it in one.
@@ -38,8 +38,8 @@ impl Cost {
     /// Instructions for so much.
     #[must_use]
     pub fn of(&self, work: &Work) -> f64 {
-        let Self { block, mac, output, input, place } = *self;
-        [mac, output, input, place].iter().zip(work.counts(block)).map(|(cost, count)| cost * count).sum()
+        let Self { block, mac, output, input, position } = *self;
+        [mac, output, input, position].iter().zip(work.counts(block)).map(|(cost, count)| cost * count).sum()
     }
 }
 
@@ -75,7 +75,7 @@ mod tests {
         assert_eq!(kernels[0].inputs, 36);
     }
 
-    /// README's counts of trained networks, which the costs were not made from, on M4F and M0+ and a picture without zeros.
+    /// README's counts of trained networks, which the costs were not made from, on M4F and M0+ and an image without zeros.
     /// Only activations can be skipped there, and of the CNN's two thirds are zero.
     #[test]
     fn estimates_are_near_what_whole_networks_take_and_never_much_too_low() {

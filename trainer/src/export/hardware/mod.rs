@@ -1,6 +1,6 @@
 //! Chips: what they have, what a network takes of it, and about how long it runs on them.
 //!
-//! | module | what it knows |
+//! | module | what it holds |
 //! |---|---|
 //! | [`chip`] | the chips of `hardware/chips.toml` and the cores of `hardware/cores.toml` |
 //! | [`footprint`] | flash and RAM that a network takes, before it is trained; budgets |

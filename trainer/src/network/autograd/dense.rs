@@ -6,10 +6,10 @@ use super::matrix::{Strides, rows_by_columns, rows_by_rows};
 use super::{Recorded, values, with_values};
 use crate::support::vector::vectorized;
 
-/// `y = x w^T + b`, then ReLU where asked for: `x [n, inputs]`, `weight [outputs, inputs]`, `bias [outputs]` give
+/// `y = x w^T + b`, then ReLU where requested: `x [n, inputs]`, `weight [outputs, inputs]`, `bias [outputs]` give
 /// `[n, outputs]`.
 ///
-/// `input_gradient` is false for the first layer: pictures need none.
+/// `input_gradient` is false for the first layer: images need none.
 ///
 /// # Errors
 /// Those of candle; shapes that do not fit together.

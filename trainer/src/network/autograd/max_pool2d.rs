@@ -1,4 +1,4 @@
-//! Max-pool by itself; behind a convolution it is part of that.
+//! Max-pool by itself; after a convolution it is part of that.
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 

@@ -1,6 +1,6 @@
 //! The operations of a training step, each with its own gradient, as candle `CustomOp`s.
 //!
-//! candle's own convolution computes the gradient of raw pictures and uses one core for one input channel; its
+//! candle's own convolution computes the gradient of raw images and uses one core for one input channel; its
 //! max-pool gives the maximum a quarter of its gradient. These do neither. Activations are `f32`, `[n, height, width,
 //! channels]`, channels innermost, as on the chip.
 //!

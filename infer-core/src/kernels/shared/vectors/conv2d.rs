@@ -7,7 +7,7 @@ use crate::kernels::operands::{Conv2dOperands, Rescale};
 use crate::kernels::shared::{parts, patch, taps_if_lengths_fit, window};
 use crate::packing::ROWS_PER_BLOCK;
 
-/// Convolution, and the 2x2 maximum after it if the operands ask for one.
+/// Convolution, and the 2x2 maximum after it if the operands have one.
 #[inline(always)]
 pub fn conv2d<V: Vector<BLOCKS>, const BLOCKS: usize>(
     input: &[u8],

@@ -1,4 +1,4 @@
-//! The sizes of a convolution, and where its filters stand.
+//! The sizes of a convolution, and where its filters are.
 
 /// All the sizes. An image is laid out with its padding, so that every filter position is inside.
 #[derive(Clone, Copy)]
@@ -42,7 +42,7 @@ impl Geometry {
         self.n.div_ceil(16).max(1)
     }
 
-    /// Where the filter's first tap stands for a position of the window.
+    /// Where the filter's first tap is for a position of the window.
     pub fn corner(&self, row: usize, column: usize, position: usize) -> usize {
         let (y, x) = (row * self.window + position / 2, column * self.window + position % 2);
         (y * self.padded_width + x) * self.channels

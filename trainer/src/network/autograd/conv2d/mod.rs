@@ -23,7 +23,7 @@ use super::{Recorded, values, with_values};
 pub enum Padding {
     /// Nothing.
     Valid,
-    /// Zeros: `(kernel - 1) / 2` before and the rest behind, so that the output is as large as the input.
+    /// Zeros: `(kernel - 1) / 2` before and the rest after, so that the output is as large as the input.
     Same,
 }
 
@@ -36,7 +36,7 @@ pub struct Conv2dOptions {
     pub relu: bool,
     /// Whether a 2x2 max-pool follows.
     pub pool: bool,
-    /// False for the first layer: pictures need no gradient.
+    /// False for the first layer: images need no gradient.
     pub input_gradient: bool,
 }
 

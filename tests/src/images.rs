@@ -1,11 +1,11 @@
-//! Fashion-MNIST where it is to be had without a network, garments elsewhere.
+//! Fashion-MNIST where it is available without a network, garments elsewhere.
 
 use std::io::Write;
 use std::sync::OnceLock;
 
 use trainer::dataset::{Dataset, DatasetChoice, Environment, Request, load};
 
-/// What `FASHION_MNIST_DIR` or the cache holds, or else the built-in set; says which, past the test runner's capture.
+/// What `FASHION_MNIST_DIR` or the cache holds, or else the built-in set; prints which, past the test runner's capture.
 ///
 /// # Panics
 /// Where `FASHION_MNIST_DIR` names a directory that is no good: the proof must not shrink in silence.
