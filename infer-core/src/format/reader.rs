@@ -128,6 +128,13 @@ impl<'m> Reader<'m> {
         self.value()
     }
 
+    /// Four bytes.
+    pub fn fixed(&mut self) -> Option<[u8; 4]> {
+        let (bytes, rest) = self.rest.split_first_chunk()?;
+        self.rest = rest;
+        Some(*bytes)
+    }
+
     #[inline(never)]
     pub fn byte(&mut self) -> Option<u8> {
         self.value()

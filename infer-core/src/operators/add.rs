@@ -25,10 +25,24 @@ pub struct Add {
     pub codes: Codes,
     /// Whether ReLU follows. The clamp does it, as the zero point is then 0.
     pub relu: bool,
-    /// `m1` and `m2`, positive and less than `2^22`.
+    /// `m1` and `m2`, positive and less than `2^22`; four bytes each in the file, so that its length does not depend on them.
+    #[serde(with = "fixed")]
     pub multipliers: [u32; 2],
     /// `k`, 1 to 23.
     pub shift: u8,
+}
+
+/// Numbers of four bytes each, little-endian.
+mod fixed {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(numbers: &[u32; 2], serializer: S) -> Result<S::Ok, S::Error> {
+        numbers.map(u32::to_le_bytes).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u32; 2], D::Error> {
+        Ok(<[[u8; 4]; 2]>::deserialize(deserializer)?.map(u32::from_le_bytes))
+    }
 }
 
 impl<'m> Record<'m> for Add {
@@ -40,7 +54,7 @@ impl<'m> Record<'m> for Add {
         Some(Self {
             codes: reader.codes()?,
             relu: reader.flag()?,
-            multipliers: [reader.word()?, reader.word()?],
+            multipliers: [reader.fixed()?, reader.fixed()?].map(u32::from_le_bytes),
             shift: reader.byte()?,
         })
     }

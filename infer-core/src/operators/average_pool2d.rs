@@ -47,7 +47,7 @@ impl<'m> Record<'m> for AveragePool2d {
             stride: reader.byte()?,
             codes: reader.codes()?,
             shift: reader.byte()?,
-            multiplier: [reader.byte()?, reader.byte()?, reader.byte()?, reader.byte()?],
+            multiplier: reader.fixed()?,
         })
     }
 

@@ -190,7 +190,7 @@ fn print_arena(listing: &Listing) -> Result<()> {
                 continue;
             }
             let scratch = scratch.map_or("-".to_owned(), range);
-            let name = format!("{} {name}", last_layer + 1);
+            let name = format!("{last_layer} {name}");
             print_line!("{name:<32}{input:>16}{:>16}{scratch:>16}", range(*output));
         }
     }
