@@ -222,6 +222,13 @@ impl<'i, 'r: 'i> Regions<'i, 'r> {
         let is_over = |read: &Range<usize>| read.start < written.end && written.start < read.end;
         let mut places = [first, second, written.clone(), at(ports.scratch, step.scratch_bytes())];
         let [first, second, ..] = &mut places;
+        if const { OPERATORS & (OVERLAPS | BRANCHES) == 0 } {
+            let [input, _, output, scratch] = places;
+            let [input, output, scratch] = arena.get_disjoint_mut([input, output, scratch]).ok()?;
+            let scratch = bytemuck::try_cast_slice_mut(scratch).ok()?;
+            let input = if ports.input.source == 0 { pixels } else { input };
+            return if number == 0 { Some(Self { input, second: &[], output, scratch }) } else { None };
+        }
         if const { OPERATORS & OVERLAPS == 0 } || (!is_over(first) && !is_over(second)) {
             return if number == 0 { Self::of(pixels, arena, ports, places) } else { None };
         }

@@ -97,6 +97,7 @@ impl<'m> Reader<'m> {
         Some(Blob { padding, data: self.bytes()? })
     }
 
+    #[inline(never)]
     fn text(&mut self) -> Option<&'m str> {
         core::str::from_utf8(self.bytes()?).ok()
     }
