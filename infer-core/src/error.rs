@@ -2,8 +2,6 @@
 
 use core::fmt;
 
-use crate::header::HeaderField;
-
 /// Why a model was refused, or an input.
 ///
 /// Flat, `Copy` and small, so that firmware can print it, store it or send it. `layer` counts the layers of the file
@@ -41,6 +39,8 @@ pub enum Error {
     HeaderLength {
         /// Length stated in the file.
         found: u16,
+        /// Length of this format's header.
+        needed: u16,
     },
     /// The CRC-32 over header and payload is not the stored one: the file was damaged.
     Checksum {
@@ -215,8 +215,8 @@ impl fmt::Display for Error {
                      export the model again"
                 )
             }
-            Self::HeaderLength { found } => {
-                write!(f, "model header states a length of {found} bytes, not {}", crate::header::HEADER_LEN)
+            Self::HeaderLength { found, needed } => {
+                write!(f, "model header states a length of {found} bytes, not {needed}")
             }
             Self::Checksum { stored, computed } => {
                 write!(
@@ -287,3 +287,44 @@ impl fmt::Display for Error {
 }
 
 impl core::error::Error for Error {}
+
+/// A field of the header, for messages.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum HeaderField {
+    /// [`Header::arena_len`](crate::Header::arena_len).
+    ArenaLen,
+    /// [`Header::input_len`](crate::Header::input_len).
+    InputLen,
+    /// [`Header::classes`](crate::Header::classes).
+    Classes,
+    /// [`Header::arena_with_image_len`](crate::Header::arena_with_image_len).
+    ArenaWithImageLen,
+    /// [`Header::layout`](crate::Header::layout).
+    Layout,
+    /// [`Header::preprocessing`](crate::Header::preprocessing).
+    Preprocessing,
+    /// [`Header::temperature`](crate::Header::temperature).
+    Temperature,
+    /// [`Header::threshold`](crate::Header::threshold).
+    Threshold,
+    /// [`Header::operators`](crate::Header::operators).
+    Operators,
+}
+
+impl fmt::Display for HeaderField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ArenaLen => "bytes of arena",
+            Self::InputLen => "bytes of input",
+            Self::Classes => "classes",
+            Self::ArenaWithImageLen => "bytes of arena with the image",
+            Self::Layout => "layout",
+            Self::Preprocessing => "preprocessing",
+            Self::Temperature => "temperature",
+            Self::Threshold => "threshold",
+            Self::Operators => "as bits of operators",
+        })
+    }
+}

@@ -22,8 +22,9 @@
 //! All little-endian. The payload follows at once; what comes after it is not looked at, so that a slice of flash
 //! longer than the model can be given as it is.
 
+use crate::Crc32;
+use crate::error::{Error, HeaderField};
 use crate::plan::Plan;
-use crate::{Crc32, Error};
 
 /// The first eight bytes of every model file.
 pub const MAGIC: [u8; 8] = *b"THIMBLE\0";
@@ -63,47 +64,6 @@ pub struct Header {
     pub operators: u32,
     /// CRC-32 of the 48 bytes before it and of the payload.
     pub crc32: u32,
-}
-
-/// A field of the header, for messages.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum HeaderField {
-    /// [`Header::arena_len`].
-    ArenaLen,
-    /// [`Header::input_len`].
-    InputLen,
-    /// [`Header::classes`].
-    Classes,
-    /// [`Header::arena_with_image_len`].
-    ArenaWithImageLen,
-    /// [`Header::layout`].
-    Layout,
-    /// [`Header::preprocessing`].
-    Preprocessing,
-    /// [`Header::temperature`].
-    Temperature,
-    /// [`Header::threshold`].
-    Threshold,
-    /// [`Header::operators`].
-    Operators,
-}
-
-impl core::fmt::Display for HeaderField {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(match self {
-            Self::ArenaLen => "bytes of arena",
-            Self::InputLen => "bytes of input",
-            Self::Classes => "classes",
-            Self::ArenaWithImageLen => "bytes of arena with the image",
-            Self::Layout => "layout",
-            Self::Preprocessing => "preprocessing",
-            Self::Temperature => "temperature",
-            Self::Threshold => "threshold",
-            Self::Operators => "as bits of operators",
-        })
-    }
 }
 
 impl Header {
@@ -146,7 +106,7 @@ impl Header {
             return Err(Error::OlderVersion { found: version, supported: FORMAT_VERSION });
         }
         if header_len as usize != HEADER_LEN {
-            return Err(Error::HeaderLength { found: header_len });
+            return Err(Error::HeaderLength { found: header_len, needed: HEADER_LEN as u16 });
         }
         let (layout, preprocessing) = halves(settings);
         Ok(Self {

@@ -27,12 +27,10 @@ pub mod output;
 pub mod packing;
 pub mod plan;
 
-pub use error::Error;
+pub use error::{Error, HeaderField};
 pub use format::crc32::Crc32;
 pub use format::{Metadata, Shape};
-pub use header::{
-    AlignedBytes, Header, HeaderField, arena_len, arena_with_image_len, classes_len, input_len, operators_of,
-};
+pub use header::{AlignedBytes, Header, arena_len, arena_with_image_len, classes_len, input_len, operators_of};
 pub use kernels::KERNELS;
 pub use network::Network;
 pub use output::{Output, Ranked};

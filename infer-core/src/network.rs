@@ -2,8 +2,9 @@
 
 use core::ops::Range;
 
+use crate::error::HeaderField;
 use crate::format::{Input, Metadata, Ports, Tensor};
-use crate::header::{Header, HeaderField};
+use crate::header::Header;
 use crate::kernels::{ChosenKernels, Kernels};
 use crate::operators::{self, BRANCHES, OVERLAPS, Overlap, Step};
 use crate::plan::{Decoded, Plan};
