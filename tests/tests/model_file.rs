@@ -677,7 +677,7 @@ fn headers_arenas_and_inputs_that_are_none_are_refused() {
     assert_eq!(load_and_run(b"PK\x03\x04, and more than forty-eight bytes of a zip file"), Err(Error::NotAModel));
     let mut long_header = file.clone();
     long_header[10] = 32;
-    assert_eq!(load_and_run(&long_header), Err(Error::HeaderLength { found: 32 }));
+    assert_eq!(load_and_run(&long_header), Err(Error::HeaderLength { found: 32, needed: 52 }));
     let mut damaged = file.clone();
     *damaged.last_mut().unwrap() ^= 1;
     assert!(matches!(load_and_run(&damaged), Err(Error::Checksum { stored, computed }) if stored != computed));

@@ -22,7 +22,7 @@ fn every_refusal_says_what_is_wrong_where_and_with_which_numbers() {
             Error::OlderVersion { found: 0, supported: 1 },
             "model format version 0 is older than version 1, which this build reads; export the model again",
         ),
-        (Error::HeaderLength { found: 40 }, "model header states a length of 40 bytes, not 48"),
+        (Error::HeaderLength { found: 40, needed: 52 }, "model header states a length of 40 bytes, not 52"),
         (
             Error::Checksum { stored: 0xAB, computed: 0x1234_5678 },
             "model damaged: CRC-32 is 12345678, the file states 000000ab; copy or export it again",
