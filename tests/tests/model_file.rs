@@ -160,7 +160,7 @@ fn a_program_of_some_operators_runs_models_of_those_and_refuses_others() {
     assert!(matches!(chain, Err(Error::Payload { .. })), "{chain:?}");
     let [all, chain] = load_with::<{ CHAIN | 0b10000 }>(&claiming(&residual, CHAIN));
     assert_eq!(all, claim(CHAIN, BRANCHES | 0b10011));
-    assert_eq!(chain, Err(Error::Input { layer: 1 }));
+    assert_eq!(chain, Err(Error::Input { layer: 2 }));
     // Bits of no operator.
     let [all, chain] = load_with::<CHAIN>(&claiming(&conv, CHAIN | 1 << 30));
     assert_eq!(all, claim(CHAIN | 1 << 30, CHAIN));
@@ -674,7 +674,10 @@ fn payloads_that_are_none_are_refused() {
 #[test]
 fn headers_arenas_and_inputs_that_are_none_are_refused() {
     let file = tiny::model().file();
-    assert_eq!(load_and_run(b"PK\x03\x04, and more than forty-eight bytes of a zip file"), Err(Error::NotAModel));
+    assert_eq!(
+        load_and_run(b"PK\x03\x04, and more than the fifty-two bytes of a header, of a zip file"),
+        Err(Error::NotAModel)
+    );
     let mut long_header = file.clone();
     long_header[10] = 32;
     assert_eq!(load_and_run(&long_header), Err(Error::HeaderLength { found: 32, needed: 52 }));
@@ -692,7 +695,7 @@ fn headers_arenas_and_inputs_that_are_none_are_refused() {
 }
 
 #[test]
-fn a_desk_gives_no_model_more_memory_than_a_network_that_can_be_trained_needs() {
+fn a_host_gives_no_model_more_memory_than_a_network_that_can_be_trained_needs() {
     let tiny = tiny::model().file();
     assert_eq!(arena(&tiny).unwrap().len(), Header::parse(&tiny).unwrap().arena_len as usize);
     // Pools need no weights, so that a small file can require a third of a gigabyte.

@@ -341,5 +341,5 @@ fn training_that_diverges_stops_with_its_epoch_and_names_the_number_to_change() 
 #[test]
 fn a_calibration_of_another_network_is_refused_by_layer() {
     let error = FakeQuantizer::new(&Architecture::built_in("mlp").unwrap(), &[]).unwrap_err();
-    assert!(matches!(error, QuantizeError::Calibration { layer: 1, channels: 350 }), "{error}");
+    assert!(matches!(error, QuantizeError::Calibration { layer: 0, channels: 350 }), "{error}");
 }

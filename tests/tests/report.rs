@@ -122,7 +122,7 @@ fn figures_contain_what_they_are_about() {
     }
     // Two units of 9x7 weights, and the bar of the legend.
     assert_eq!(count(&svg(Kind::Filters), "<image "), 3);
-    assert!(svg(Kind::QuantizationError).contains(">1 dense 2</text>"));
+    assert!(svg(Kind::QuantizationError).contains(">0 dense 2</text>"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Networks in which an output has more than one reader: gradients, training, and what flows to the chip.
 
 use candle_core::{Device, Tensor, Var};
-use infer_core::{Header, Network};
+use infer_core::{Header, Metadata, Network};
 use thimble_tests::garments::{self, Silent};
 use thimble_tests::oracle::Oracle;
 use thimble_tests::random_model::metadata;
@@ -186,13 +186,14 @@ fn a_network_with_average_pools_is_trained_and_gives_the_oracles_logits() {
 fn a_file_of_a_graph_is_listed_and_its_size_known_before() {
     let model = FloatModel::new(classifier(BLOCKS), 48).unwrap();
     let calibration = calibrate(&model, &garments::garments().validation, 48).unwrap();
-    let file = QuantizedModel::new(&model, &calibration).unwrap().encode(&metadata(CLASSES)).unwrap();
+    let metadata = Metadata { float_test_accuracy: Some(0.5), ..metadata(CLASSES) };
+    let file = QuantizedModel::new(&model, &calibration).unwrap().encode(&metadata).unwrap();
     let listing = Listing::new(&file).unwrap();
     let names: Vec<&str> = listing.layers.iter().map(|layer| layer.name.as_str()).collect();
     let expected: Vec<String> = model.architecture().layers.iter().map(|layer| layer.layer.to_string()).collect();
     assert_eq!(names, expected);
     assert_eq!(listing.macs, model.architecture().macs());
     assert!(listing.layers[8].scales.unwrap().smallest_weight.is_none(), "an add has codes and no weights");
-    let footprint = Footprint::of(model.architecture(), &metadata(CLASSES)).unwrap();
+    let footprint = Footprint::of(model.architecture(), &metadata).unwrap();
     assert_eq!((footprint.arena, footprint.model), (listing.arena.bytes, file.len()));
 }

@@ -20,7 +20,7 @@ pub use dense::Dense;
 pub use logits::Logits;
 pub use max_pool2d::MaxPool2d;
 pub use operator::{BAND_ROWS, Band, Overlap, Window};
-pub(crate) use operator::{Flow, countable, positive};
+pub(crate) use operator::{Flow, positive};
 
 use crate::Error;
 use crate::format::reader::Reader;

@@ -9,7 +9,7 @@ pub use placement::{Places, chain, place};
 use crate::Error;
 use crate::format::reader::Reader;
 use crate::format::{Input, MAX_STAGES, Metadata, Ports, Shape, Tensor};
-use crate::operators::{self, BRANCHES, Flow, OVERLAPS, Overlap, Stage, Step, countable, positive};
+use crate::operators::{self, BRANCHES, Flow, OVERLAPS, Overlap, Stage, Step, positive};
 
 /// A stage, where it works, and the layer whose output it puts out.
 #[non_exhaustive]
@@ -83,7 +83,9 @@ impl<'m> Plan<'m> {
         if count == 0 || count > MAX_STAGES as u32 {
             return Err(Error::StageCount { found: count });
         }
-        countable(0, input.shape)?;
+        if !matches!(input.shape.checked_len(), Some(1..=MOST_IMAGE)) {
+            return Err(Error::Dimensions { layer: 0 });
+        }
         positive(0, input.codes.scale)?;
         let image = Tensor { source: 0, shape: input.shape, zero_point: input.codes.zero_point, place };
         if place > MOST_PLACE {
@@ -295,8 +297,11 @@ impl Decoded {
     }
 }
 
-/// The largest place. What begins there ends within 32 bits: nothing that was [counted](countable) is longer.
+/// The largest place. What begins there ends within 32 bits: nothing is longer.
 const MOST_PLACE: u32 = 1 << 30;
+
+/// The longest image. Outputs are shorter: `countable` of the operators.
+const MOST_IMAGE: u32 = 1 << 30;
 
 /// What `len` bytes at a place take.
 const fn bytes_at(place: u32, len: usize) -> Bytes {
