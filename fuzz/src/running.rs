@@ -36,7 +36,7 @@ pub fn check(model: &[u8]) {
         let mut trace = Vec::new();
         let output = network.classify_traced(&pixels, |_, codes| trace.push(codes.to_vec())).expect("it loaded");
         let logits = output.logits().to_vec();
-        assert_eq!(logits.len(), usize::from(plan.classes));
+        assert_eq!(logits.len(), usize::from(plan.classes()));
         assert_eq!(output.class(), output.top_k::<1>()[0].class);
         assert!(output.top_k::<4>().is_sorted_by(|a, b| (b.logit, a.class) < (a.logit, b.class)));
         output.probabilities(&mut [0.0; 4]);

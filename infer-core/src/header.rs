@@ -24,7 +24,8 @@
 
 use crate::Crc32;
 use crate::error::{Error, HeaderField};
-use crate::plan::Plan;
+use crate::operators::ALL;
+use crate::plan::{Checked, Plan};
 
 /// The first eight bytes of every model file.
 pub const MAGIC: [u8; 8] = *b"THIMBLE\0";
@@ -131,7 +132,7 @@ impl Header {
             payload_len: payload.len() as u32,
             arena_len: plan.arena_len() as u32,
             input_len: plan.input.shape.len() as u32,
-            classes: plan.classes.into(),
+            classes: plan.classes().into(),
             arena_with_image_len: plan.arena_with_image_len() as u32,
             operators: plan.operators(),
             ..Self::NEUTRAL
@@ -154,14 +155,26 @@ impl Header {
         crc32: 0,
     };
 
-    /// Compares a figure that it states with what the stages need.
-    pub(crate) const fn claim(field: HeaderField, stated: u32, actual: usize) -> Result<(), Error> {
-        let actual = actual as u32;
-        if stated == actual { Ok(()) } else { Err(Error::HeaderClaim { field, stated, actual }) }
+    /// Compares the figures that `model` states with what its stages need.
+    #[inline(never)]
+    pub(crate) fn check_claims(model: &[u8], checked: &Checked) -> Result<(), Error> {
+        let header = Self::parse(model)?;
+        for (field, stated, actual) in [
+            (HeaderField::ArenaLen, header.arena_len, checked.arena_len() as u32),
+            (HeaderField::InputLen, header.input_len, checked.input_len),
+            (HeaderField::Classes, header.classes, checked.classes.into()),
+            (HeaderField::ArenaWithImageLen, header.arena_with_image_len, checked.arena_with_image_len() as u32),
+            (HeaderField::Operators, header.operators, checked.operators),
+        ] {
+            if stated != actual {
+                return Err(Error::HeaderClaim { field, stated, actual });
+            }
+        }
+        Ok(())
     }
 
     /// Refuses what this build cannot do.
-    pub(crate) const fn check_settings(&self) -> Result<(), Error> {
+    const fn check_settings(&self) -> Result<(), Error> {
         let field = if self.layout != Self::NEUTRAL.layout {
             HeaderField::Layout
         } else if self.preprocessing != Self::NEUTRAL.preprocessing {
@@ -209,15 +222,22 @@ impl Header {
         bytes
     }
 
-    /// The payload after this header, with its checksum compared.
-    pub(crate) fn checked_payload<'m>(&self, model: &'m [u8]) -> Result<&'m [u8], Error> {
-        let needed = HEADER_LEN.saturating_add(self.payload_len as usize);
-        let (Some(header), Some(payload)) = (model.first_chunk::<CHECKSUMMED_LEN>(), model.get(HEADER_LEN..needed))
+    /// The payload of `model`, its checksum compared, if a program with these operators can run it.
+    #[inline(never)]
+    pub(crate) fn checked_payload(model: &[u8], operators: u32) -> Result<&[u8], Error> {
+        let header = Self::parse(model)?;
+        let needed = HEADER_LEN.saturating_add(header.payload_len as usize);
+        let (Some(beginning), Some(payload)) = (model.first_chunk::<CHECKSUMMED_LEN>(), model.get(HEADER_LEN..needed))
         else {
             return Err(Error::Truncated { needed, given: model.len() });
         };
-        let computed = Crc32::new().update(header).update(payload).finish();
-        if computed == self.crc32 { Ok(payload) } else { Err(Error::Checksum { stored: self.crc32, computed }) }
+        let computed = Crc32::new().update(beginning).update(payload).finish();
+        if computed != header.crc32 {
+            return Err(Error::Checksum { stored: header.crc32, computed });
+        }
+        header.check_settings()?;
+        let left_out = header.operators & ALL & !operators;
+        if left_out == 0 { Ok(payload) } else { Err(Error::OperatorsLeftOut { operators: left_out }) }
     }
 }
 

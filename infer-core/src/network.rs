@@ -2,12 +2,11 @@
 
 use core::ops::Range;
 
-use crate::error::HeaderField;
 use crate::format::{Input, Metadata, Ports, Tensor};
 use crate::header::Header;
 use crate::kernels::{ChosenKernels, Kernels};
 use crate::operators::{self, BRANCHES, OVERLAPS, Overlap, Step};
-use crate::plan::{Decoded, Plan};
+use crate::plan::{Checked, Decoded, Plan};
 use crate::{Error, Output};
 
 /// A checked model, its weights still in the file, and the memory it works in.
@@ -68,26 +67,22 @@ impl<'m, 'a, const OPERATORS: u32> Network<'m, 'a, OPERATORS> {
     // Not inlined, nor is `classify_traced`: or else what loading needs would stay on the stack while classifying.
     #[inline(never)]
     pub fn with_operators(model: &'m [u8], arena: &'a mut [u8]) -> Result<Self, Error> {
-        let header = Header::parse(model)?;
-        let payload = header.checked_payload(model)?;
-        header.check_settings()?;
-        let left_out = header.operators & operators::ALL & !OPERATORS;
-        if left_out != 0 {
-            return Err(Error::OperatorsLeftOut { operators: left_out });
-        }
-        let plan = Plan::of_operators::<OPERATORS>(payload)?;
-        Header::claim(HeaderField::ArenaLen, header.arena_len, plan.arena_len())?;
-        Header::claim(HeaderField::InputLen, header.input_len, plan.input.shape.len())?;
-        Header::claim(HeaderField::Classes, header.classes, plan.classes.into())?;
-        Header::claim(HeaderField::ArenaWithImageLen, header.arena_with_image_len, plan.arena_with_image_len())?;
-        Header::claim(HeaderField::Operators, header.operators, plan.operators() as usize)?;
-        let too_small = Error::ArenaTooSmall { needed: plan.arena_len(), given: arena.len() };
-        if arena.len() < plan.arena_len() {
+        // One after the other, so that what one takes of the stack is free again for the next.
+        let payload = Header::checked_payload(model, OPERATORS)?;
+        let checked = Checked::new::<OPERATORS>(payload)?;
+        Header::check_claims(model, &checked)?;
+        Self::of_checked(payload, &checked, arena)
+    }
+
+    #[inline(never)]
+    fn of_checked(payload: &'m [u8], checked: &Checked, arena: &'a mut [u8]) -> Result<Self, Error> {
+        let too_small = Error::ArenaTooSmall { needed: checked.arena_len(), given: arena.len() };
+        if arena.len() < checked.arena_len() {
             return Err(too_small);
         }
         let misaligned = arena.as_ptr().align_offset(align_of::<i32>());
-        let arena = arena.get_mut(misaligned..misaligned + plan.end()).ok_or(too_small)?;
-        Ok(Self { plan, arena })
+        let arena = arena.get_mut(misaligned..misaligned + checked.end()).ok_or(too_small)?;
+        Ok(Self { plan: Plan::of_checked(payload, checked)?, arena })
     }
 
     /// Classifies one image: `pixels` are codes `[height, width, channels]`, raw camera bytes for a model trained on

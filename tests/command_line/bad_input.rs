@@ -189,7 +189,7 @@ fn what_is_no_model_is_refused_by_every_command_without_memory_for_what_it_claim
     let path = home.path();
     let model = fs::read(path.join("model.bin")).unwrap();
     let header = infer_core::Header { arena_len: u32::MAX, ..infer_core::Header::parse(&model).unwrap() };
-    let payload = &model[48..];
+    let payload = &model[infer_core::header::HEADER_LEN..];
     fs::write(path.join("arena.bin"), [&header.with_checksum_of(payload).to_bytes()[..], payload].concat()).unwrap();
     fs::write(path.join("empty.bin"), "").unwrap();
     let mut damaged = model.clone();

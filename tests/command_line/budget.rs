@@ -45,7 +45,7 @@ fn a_network_that_does_not_fit_is_refused_before_training_with_what_is_missing()
         ),
         (
             &["--max-flash", "1", "--max-ram", "1"],
-            &[" more than the 1 there are: 543,440 for", "; and ", "bytes of RAM"],
+            &[" more than the 1 there are: 543,496 for", "; and ", "bytes of RAM"],
         ),
     ];
     for (budget, expected) in cases {

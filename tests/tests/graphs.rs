@@ -68,7 +68,7 @@ fn least(file: &[u8]) -> u32 {
     let plan = Plan::from_payload(&file[HEADER_LEN..]).unwrap();
     let mut lens: Vec<usize> = plan.stages().map(|numbered| numbered.stage.output_len()).collect();
     let scratch: Vec<usize> = plan.stages().map(|numbered| 4 * numbered.stage.scratch_len()).chain([0]).collect();
-    lens.push(4 * usize::from(plan.classes));
+    lens.push(4 * usize::from(plan.classes()));
     let last_reader = |stage: usize| {
         let reads = |reader: &StageRecord<'_>| reader.ports.inputs().any(|read| usize::from(read.source) == stage + 1);
         stages.iter().rposition(reads).unwrap_or(stage)

@@ -51,6 +51,7 @@ impl<'m> Record<'m> for AveragePool2d {
         })
     }
 
+    #[inline(always)]
     fn operands(&self, layer: u8, ports: &Ports, output: &mut Flow, _: bool) -> Result<AveragePool2dOperands, Error> {
         let (input, stride) = (ports.input.shape, u16::from(self.stride));
         countable(layer, input)?;

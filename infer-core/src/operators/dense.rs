@@ -29,6 +29,7 @@ impl<'m> Record<'m> for Dense<'m> {
         Some(Self { outputs: reader.half()?, requantize: reader.requantize()?, weights: reader.blob()? })
     }
 
+    #[inline(always)]
     fn operands(&self, layer: u8, ports: &Ports, output: &mut Flow, checked: bool) -> Result<DenseOperands<'m>, Error> {
         let weights = fully_connected(layer, ports.input.shape, self.outputs, self.weights.data)?;
         let (rescale, channels) = requantize(layer, self.outputs, &self.requantize, checked)?;

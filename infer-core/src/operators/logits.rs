@@ -31,6 +31,7 @@ impl<'m> Record<'m> for Logits<'m> {
         Some(Self { classes: reader.half()?, scale: reader.float()?, biases: reader.blob()?, weights: reader.blob()? })
     }
 
+    #[inline(always)]
     fn operands(&self, layer: u8, ports: &Ports, output: &mut Flow, _: bool) -> Result<LogitsOperands<'m>, Error> {
         let weights = fully_connected(layer, ports.input.shape, self.classes, self.weights.data)?;
         let needed = usize::from(self.classes) * size_of::<i32>();

@@ -21,6 +21,7 @@ impl<'m> Record<'m> for MaxPool2d {
         Some(Self)
     }
 
+    #[inline(always)]
     fn operands(&self, layer: u8, ports: &Ports, flow: &mut Flow, _: bool) -> Result<MaxPool2dOperands, Error> {
         let input = ports.input.shape;
         let output = Shape { height: input.height / 2, width: input.width / 2, channels: input.channels };

@@ -175,6 +175,7 @@ pub fn exactly(layer: u8, needed: u32, weights: &[u8]) -> Result<&[u8], Error> {
 }
 
 /// The weights of a layer that connects each of its inputs with each of its outputs.
+#[inline(always)]
 pub fn fully_connected(layer: u8, input: Shape, outputs: u16, weights: &[u8]) -> Result<&[u8], Error> {
     countable(layer, Shape::flat(outputs))?;
     let inputs = input.checked_len().ok_or(Error::Dimensions { layer })?;
@@ -202,6 +203,7 @@ pub fn zero_point_under_relu(layer: u8, relu: bool, codes: Codes) -> Result<(), 
 }
 
 /// How the accumulators of `outputs` channels become codes.
+#[inline(always)]
 pub fn requantize<'m>(
     layer: u8,
     outputs: u16,

@@ -49,31 +49,31 @@ pub struct Plan<'m> {
     pub metadata: Metadata<'m>,
     /// What goes in.
     pub input: Input,
-    /// Number of classes.
-    pub classes: u16,
     records: Reader<'m>,
-    stage_count: u8,
-    end: u32,
-    image_end: u32,
-    operators: u32,
+    checked: Checked,
 }
 
-impl<'m> Plan<'m> {
-    /// Decodes and checks a payload.
-    ///
-    /// # Errors
-    /// Every variant of [`Error`] that is about payload, layers, metadata.
-    #[inline(always)]
-    pub fn from_payload(payload: &'m [u8]) -> Result<Self, Error> {
-        Self::of_operators::<{ operators::ALL }>(payload)
-    }
+/// What the checks of a payload find.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Checked {
+    pub input_len: u32,
+    pub classes: u16,
+    stage_count: u8,
+    /// Where the last place ends, in bytes from the first word of the arena; the image does not count.
+    end: u32,
+    /// Where the image ends.
+    image_end: u32,
+    pub operators: u32,
+}
 
-    /// The same, of a payload that has no other `OPERATORS`.
-    // Inlined, as a plan that is returned is two more plans on the stack.
-    #[inline(always)]
-    pub(crate) fn of_operators<const OPERATORS: u32>(payload: &'m [u8]) -> Result<Self, Error> {
+impl Checked {
+    /// Checks a payload that has no other `OPERATORS`.
+    // Not inlined: what it needs of the stack is free again when a plan is made.
+    #[inline(never)]
+    pub(crate) fn new<const OPERATORS: u32>(payload: &[u8]) -> Result<Self, Error> {
         let mut reader = Reader::new(payload);
         let metadata = reader.metadata().ok_or(Error::Payload { left: payload.len() })?;
+        let names = metadata.class_names().count();
         let left = reader.left();
         let input = reader.input().ok_or(Error::Payload { left })?;
         let left = reader.left();
@@ -125,17 +125,56 @@ impl<'m> Plan<'m> {
         if stages.reader.left() > 0 {
             return Err(Error::PayloadLeftOver { bytes: stages.reader.left() });
         }
-        let names = metadata.class_names().count();
         if names != usize::from(classes) {
             return Err(Error::ClassNames { names, classes: classes.into() });
         }
-        Ok(Self { metadata, input, classes, records, stage_count, end, image_end, operators })
+        let input_len = input.shape.len() as u32;
+        Ok(Self { input_len, classes, stage_count, end, image_end, operators })
+    }
+
+    /// Bytes of arena from its first word on: the end of the last place.
+    pub(crate) const fn end(&self) -> usize {
+        self.end as usize
+    }
+
+    /// As [`Plan::arena_len`].
+    pub(crate) const fn arena_len(&self) -> usize {
+        WORST_MISALIGNMENT + self.end as usize
+    }
+
+    /// As [`Plan::arena_with_image_len`].
+    pub(crate) const fn arena_with_image_len(&self) -> usize {
+        WORST_MISALIGNMENT + if self.image_end > self.end { self.image_end } else { self.end } as usize
+    }
+}
+
+impl<'m> Plan<'m> {
+    /// Decodes and checks a payload.
+    ///
+    /// # Errors
+    /// Every variant of [`Error`] that is about payload, layers, metadata.
+    pub fn from_payload(payload: &'m [u8]) -> Result<Self, Error> {
+        let checked = Checked::new::<{ operators::ALL }>(payload)?;
+        Self::of_checked(payload, &checked)
+    }
+
+    /// Decodes a payload that was checked.
+    // Inlined, as a plan that is returned is two more plans on the stack.
+    #[inline(always)]
+    pub(crate) fn of_checked(payload: &'m [u8], checked: &Checked) -> Result<Self, Error> {
+        // No error here: it was decoded before.
+        let undecodable = Error::Payload { left: payload.len() };
+        let mut reader = Reader::new(payload);
+        let metadata = reader.metadata().ok_or(undecodable)?;
+        let input = reader.input().ok_or(undecodable)?;
+        let (Some(_place), Some(_count)) = (reader.word(), reader.word()) else { return Err(undecodable) };
+        Ok(Self { metadata, input, records: reader, checked: *checked })
     }
 
     /// What runs, in order, before the logits.
     #[must_use]
     pub fn stages(&self) -> Stages<'m> {
-        Stages::new(self.records, self.stage_count, true)
+        Stages::new(self.records, self.checked.stage_count, true)
     }
 
     /// Where each stage works, the logits too.
@@ -155,7 +194,7 @@ impl<'m> Plan<'m> {
     pub fn activations_len(&self) -> usize {
         let len = |stage: StagePlaces| {
             // The logits come last.
-            let output = if stage.number + 1 == self.stage_count { 0 } else { stage.output_len };
+            let output = if stage.number + 1 == self.checked.stage_count { 0 } else { stage.output_len };
             let in_arena = stage.ports.inputs().filter(|read| read.source > 0);
             in_arena.fold(output, |sum, read| sum + read.shape.len())
         };
@@ -172,24 +211,25 @@ impl<'m> Plan<'m> {
     /// [`BRANCHES`] and [`OVERLAPS`].
     #[must_use]
     pub const fn operators(&self) -> u32 {
-        self.operators
+        self.checked.operators
     }
 
-    /// Bytes of arena from its first word on: the end of the last place.
-    pub(crate) const fn end(&self) -> usize {
-        self.end as usize
+    /// Number of classes.
+    #[must_use]
+    pub const fn classes(&self) -> u16 {
+        self.checked.classes
     }
 
     /// Bytes of arena that an inference needs, at any address. The image stays where it is.
     #[must_use]
     pub const fn arena_len(&self) -> usize {
-        WORST_MISALIGNMENT + self.end as usize
+        self.checked.arena_len()
     }
 
     /// Bytes of arena that an inference needs, at any address, where the image is in its place in the arena.
     #[must_use]
     pub const fn arena_with_image_len(&self) -> usize {
-        WORST_MISALIGNMENT + if self.image_end > self.end { self.image_end } else { self.end } as usize
+        self.checked.arena_with_image_len()
     }
 
     /// Multiply-accumulates of one inference: of each layer its outputs times the weights that one output sums up. Padding
@@ -206,7 +246,7 @@ impl<'m> Plan<'m> {
     pub(crate) fn macs_of<const OPERATORS: u32>(&self) -> u64 {
         let mut reader = self.records;
         let mut macs = 0;
-        for _ in 0..self.stage_count {
+        for _ in 0..self.checked.stage_count {
             // There is one: `from_payload` decoded them all before.
             let mut ports = Ports::of(0);
             if reader.ports(&mut ports) {

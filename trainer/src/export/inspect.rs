@@ -198,7 +198,7 @@ impl Listing {
             bytes_with_image: header.arena_with_image_len as usize,
             activations: plan.activations_len(),
             scratch: plan.scratch_bytes(),
-            logits: usize::from(plan.classes) * size_of::<i32>(),
+            logits: usize::from(plan.classes()) * size_of::<i32>(),
         };
 
         let flash_bytes = HEADER_LEN + header.payload_len as usize;

@@ -186,7 +186,7 @@ pub fn check(model: &[u8]) -> Result<(), ReadError> {
 }
 
 fn check_limits(plan: &Plan<'_>) -> Result<(), LimitError> {
-    let classes = usize::from(plan.classes);
+    let classes = usize::from(plan.classes());
     if classes > MOST_CLASSES {
         return Err(LimitError::Classes { classes });
     }
