@@ -76,6 +76,7 @@ fn models_and_recipes_print_what_is_built_in_and_check_files_of_ones_own() {
     fs::write(path.join("mine.toml"), network("{}").replace("[4, 4, 1]", "[9, 9, 1]")).unwrap();
     let (table, _) = succeed(path, &["models", "./mine.toml"]);
     assert_contains(&table, &["conv 5x5x4 valid + relu", "5x5x4", "for images of 9x9x1 and 10 classes"]);
+    assert!(table.lines().count() > 5 && !table.contains("\\u"), "a line for each layer: {table}");
 }
 
 #[test]
@@ -88,6 +89,14 @@ fn a_recipe_may_leave_out_min_delta_and_adam() {
     let config = read_json(&path.join("run/run.json"));
     assert_eq!((&config["recipe"]["min_delta"], &config["recipe"]["adam"]["beta1"]), (&0.0.into(), &0.9.into()));
     assert!(succeed(path, &["recipes", "./mine.toml"]).0.contains("beta2 = 0.999"));
+
+    // What fit would refuse is refused here too, and what a terminal would obey is escaped as TOML has it.
+    let with = |more: &str| fs::write(path.join("mine.toml"), format!("{recipe}{more}")).unwrap();
+    with("[override.cnn]\ndropout = 2.0\n");
+    assert_fails(path, &["recipes", "./mine.toml"], 2, &["[override.cnn]: ", "dropout is 2"]);
+    with("description = \"a\\u009b31mb\"\n");
+    let (printed, _) = succeed(path, &["recipes", "./mine.toml"]);
+    assert!(!printed.contains('\u{9b}') && printed.contains("009b31mb"), "{printed}");
 }
 
 #[test]

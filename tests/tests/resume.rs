@@ -57,6 +57,22 @@ fn result(model: &FloatModel, history: &History) -> Outcome {
 }
 
 #[test]
+fn an_interrupt_ends_a_training_whose_epochs_are_single_steps() {
+    let (dataset, recipe) = (small(), Recipe { batch_size: 512, ..strong() });
+    let (whole, model) = (tiny(), tiny());
+    let expected = result(&whole, &fit(&whole, &dataset, &recipe, 7, None, &mut impatient(usize::MAX)).unwrap());
+    let mut interrupted = impatient(2);
+    let history = fit(&model, &dataset, &recipe, 7, None, &mut interrupted).unwrap();
+    assert_eq!((history.epochs.len(), history.interrupted), (2, true));
+    let from = interrupted.last.unwrap();
+    let resumed = tiny();
+    let history = resume(&resumed, &dataset, &recipe, 7, None, Some(&from), &mut impatient(usize::MAX)).unwrap();
+    assert!(result(&resumed, &history) == expected);
+    // After the last epoch there is nothing to interrupt.
+    assert!(!fit(&tiny(), &dataset, &recipe, 7, None, &mut impatient(4)).unwrap().interrupted);
+}
+
+#[test]
 fn a_training_that_was_interrupted_anywhere_comes_to_the_same_bits() {
     let (dataset, recipe) = (small(), strong());
     let whole = tiny();

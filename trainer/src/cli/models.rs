@@ -29,7 +29,9 @@ impl Models {
             Some(path) if is_path(path) => {
                 let template = named_or_file("model", path, Template::built_in, Template::from_toml)?;
                 let architecture = template.example().map_err(|error| Usage::error(anyhow!("{path}: {error}")))?;
-                print_line!("{architecture}");
+                for line in architecture.to_string().lines() {
+                    print_line!("{line}");
+                }
                 print_line!("\n{}; fit takes both from the data", counted(&architecture));
             }
             Some(name) => write!(std::io::stdout(), "{}", Template::built_in_file(name).map_err(Usage::error)?)?,

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use trainer::train::recipe::Recipe;
 
 use super::named::{RECIPES, is_path, named_or_file};
@@ -28,7 +28,15 @@ impl Recipes {
             Some(path) if is_path(path) => {
                 let recipe = named_or_file("recipe", path, Recipe::built_in, Recipe::from_toml)?;
                 recipe.check().map_err(Usage::error)?;
-                write!(std::io::stdout(), "{}", toml::to_string(&recipe)?)?;
+                for name in recipe.overrides.keys() {
+                    for has_teacher in [false, true] {
+                        let overridden = recipe.clone().for_network(name, has_teacher);
+                        overridden.check().map_err(|error| Usage::error(anyhow!("[override.{name}]: {error}")))?;
+                    }
+                }
+                for line in toml::to_string(&recipe)?.lines() {
+                    print_line!("{line}");
+                }
             }
             Some(name) => write!(std::io::stdout(), "{}", Recipe::built_in_file(name).map_err(Usage::error)?)?,
             None => {

@@ -18,7 +18,7 @@ pub enum QuantizeError {
     /// Some input could overflow the accumulator.
     #[error(
         "layer {layer}, channel {channel}: accumulators can reach {bound}, more than 32 bits hold; \
-         the layer has too many inputs"
+         the layer has too many inputs: a smaller --input, or a pool before it"
     )]
     Overflow {
         /// Counted from 0.

@@ -98,7 +98,19 @@ fn open(path: &Path) -> io::Result<File> {
         use nix::fcntl::OFlag;
         options.custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits());
     }
-    options.open(path)
+    let file = options.open(path)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        // Another name of it may be a file that is somebody's.
+        if file.metadata()?.nlink() > 1 {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "this is where the lock of the run must be, and it is a file with another name too; remove it",
+            ));
+        }
+    }
+    Ok(file)
 }
 
 /// Whether the file that is open is the one at `path`.
@@ -127,6 +139,18 @@ fn process_in(file: &mut File) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_of_another_name_is_not_written_into() {
+        let home = tempfile::tempdir().unwrap();
+        let thesis = home.path().join("thesis.txt");
+        fs::write(&thesis, "my thesis").unwrap();
+        fs::hard_link(&thesis, path(home.path())).unwrap();
+        let message = RunLock::acquire(home.path()).unwrap_err().to_string();
+        assert!(message.contains("a file with another name too; remove it"), "{message}");
+        assert_eq!(fs::read_to_string(thesis).unwrap(), "my thesis");
+    }
 
     #[test]
     fn one_at_a_time_has_the_lock_and_the_other_is_named_its_process() {

@@ -54,7 +54,8 @@ pub fn resume(
     }
     let has_patience = |epochs: &[Epoch], best: &Best| epochs.len() - best.epoch < recipe.patience;
     let mut interrupted = false;
-    while epochs.len() < recipe.epochs && has_patience(&epochs, &best) {
+    let is_unfinished = |epochs: &[Epoch], best: &Best| epochs.len() < recipe.epochs && has_patience(epochs, best);
+    while is_unfinished(&epochs, &best) {
         let epoch = epochs.len() + 1;
         let (start, before) = (Instant::now(), running.seconds);
         let is_over = training.epoch(epoch, &mut running, observer)?;
@@ -86,6 +87,11 @@ pub fn resume(
         }
         running = Running::default();
         observer.checkpoint(training.checkpoint(&epochs, running, &best)?);
+        // Where an epoch is a single step, this is the only place between two of them.
+        if is_unfinished(&epochs, &best) && observer.is_interrupted() {
+            interrupted = true;
+            break;
+        }
     }
     model.restore(&best.weights)?;
     let stopped_early = !interrupted && !has_patience(&epochs, &best);

@@ -142,7 +142,7 @@ fn panel(canvas: &Canvas<'_>, curves: &[Curves<'_>], value: Number) -> Result<()
     for Curves { epochs, train, validation, .. } in curves {
         let points = |value: &dyn Fn(&Epoch) -> f64| -> Vec<(i32, f64)> {
             let points = epochs.iter().map(|epoch| (epoch.epoch as i32, value(epoch)));
-            points.filter(|(_, value)| value.is_finite()).collect()
+            points.filter(|&(_, value)| is_drawn(value)).collect()
         };
         let size = if epochs.len() <= FEW { pixels(2.4) } else { 0 };
         let dots = |points: &[(i32, f64)], color: Color| -> Vec<Circle<(i32, f64), i32>> {
@@ -159,7 +159,7 @@ fn panel(canvas: &Canvas<'_>, curves: &[Curves<'_>], value: Number) -> Result<()
     for Curves { epochs, best_epoch, validation, .. } in curves {
         let best = epochs.iter().filter(|epoch| epoch.epoch == *best_epoch);
         let points: Vec<(i32, f64)> = best.map(|epoch| (epoch.epoch as i32, value(&epoch.validation))).collect();
-        for point in points.into_iter().filter(|(_, value)| value.is_finite()) {
+        for point in points.into_iter().filter(|&(_, value)| is_drawn(value)) {
             let ring = [(5.5, *validation), (3.5, Color::Paper)];
             chart.draw_series(ring.map(|(radius, color)| Circle::new(point, pixels(radius), fill(color))))?;
         }
@@ -167,11 +167,18 @@ fn panel(canvas: &Canvas<'_>, curves: &[Curves<'_>], value: Number) -> Result<()
     Ok(())
 }
 
-/// The lowest and the highest of finite values, with some room around them.
+/// Whether a value has a place in the figure: a loss of a training that diverged has none, and an axis that is long enough for it
+/// would show nothing else.
+fn is_drawn(value: f64) -> bool {
+    const MOST: f64 = 1e9;
+    value.abs() <= MOST
+}
+
+/// The lowest and the highest of values that are drawn, with some room around them.
 fn span(values: impl Iterator<Item = f64>) -> (f64, f64) {
-    let finite = values.filter(|value| value.is_finite());
-    let (low, high) =
-        finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+    let (low, high) = values
+        .filter(|&value| is_drawn(value))
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
     if low > high {
         return (0.0, 1.0);
     }
@@ -190,5 +197,7 @@ mod tests {
         let (low, high) = span([0.0].into_iter());
         assert!(low < 0.0 && high > 0.0);
         assert_eq!(span([f64::NAN].into_iter()), (0.0, 1.0));
+        let (low, high) = span([1.0, 1.7e308, 2.0, -1e308].into_iter());
+        assert!(low > 0.9 && high < 2.1, "what diverged is left out: {low} to {high}");
     }
 }
