@@ -25,7 +25,7 @@ pub fn fixtures() -> Vec<(&'static str, Vec<u8>)> {
 fn residual() -> RandomGraph {
     let conv = |from, kernel| Node::Conv { from, channels: 2, kernel, same: true, pool: false };
     let nodes = vec![conv(0, 1), conv(0, 1), Node::Add { from: 0, also: 0 }, conv(0, 2)];
-    RandomGraph { input: Shape { height: 6, width: 2, channels: 1 }, zero_point: 0, nodes, classes: 2, seed: 6 }
+    RandomGraph { input: Shape { height: 24, width: 2, channels: 1 }, zero_point: 0, nodes, classes: 2, seed: 6 }
 }
 
 fn chains() -> [(&'static str, RandomModel); 5] {
