@@ -134,8 +134,9 @@ impl Core {
     #[must_use]
     pub fn program(&self, operators: u32) -> Program {
         let holding = self.code.iter().filter(|code| operators & !code.operators == 0);
+        let most = || self.code.iter().map(|code| code.bytes).max();
         // One holds all that there are, which a test sees to.
-        let code = holding.map(|code| code.bytes).min().unwrap_or_default();
+        let code = holding.map(|code| code.bytes).min().or_else(most).unwrap_or_default();
         Program { code, stack: self.stack }
     }
 }
