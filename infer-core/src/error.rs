@@ -66,7 +66,7 @@ pub enum Error {
     },
     /// A dimension is zero, or a layer's output would be too large to count.
     Dimensions {
-        /// The layer.
+        /// The layer; the image's are reported as layer 0 too.
         layer: u8,
     },
     /// The kernel size is not 1 to 7, or the kernel is larger than its input.
@@ -94,14 +94,14 @@ pub enum Error {
         /// Bytes in the file.
         given: usize,
     },
-    /// A multiplier is zero or negative.
+    /// A multiplier is zero or negative; or, of an addition, not less than `2^22`.
     Multiplier {
         /// The layer.
         layer: u8,
-        /// The output channel.
+        /// The output channel; of an addition, the input, 0 or 1.
         channel: u16,
     },
-    /// A shift is over 31, or that of an addition 0.
+    /// A shift is over 31; or, of an addition, not 1 to 23.
     Shift {
         /// The layer.
         layer: u8,
@@ -141,9 +141,9 @@ pub enum Error {
         layer: u8,
     },
     /// A layer's inputs, output and scratch overlap where its operator does not allow it, or one of them is not at a
-    /// word where it has to be, or its place is too large.
+    /// word where it has to be, or its place is past 2^30.
     Place {
-        /// The layer.
+        /// The layer; the image's place is reported as layer 0 too.
         layer: u8,
     },
     /// The two inputs of an addition have not the same shape.
@@ -151,14 +151,14 @@ pub enum Error {
         /// The layer.
         layer: u8,
     },
-    /// The metadata does not name each class once.
+    /// The metadata has another number of class names than the logits have classes.
     ClassNames {
         /// Names in the metadata.
         names: usize,
         /// Classes of the logits layer.
         classes: usize,
     },
-    /// The header states another input length, class count or arena size than the stages need.
+    /// The header states other lengths of arena or input, another number of classes or other operators than the stages need.
     HeaderClaim {
         /// What it states.
         field: HeaderField,
@@ -175,7 +175,8 @@ pub enum Error {
     /// The program was built without operators that the model has:
     /// [`Network::with_operators`](crate::Network::with_operators).
     OperatorsLeftOut {
-        /// Which, a bit each: bit `n` is operator `n` of the [registry](crate::operators).
+        /// Which, a bit each: bit `n` is operator `n` of the [registry](crate::operators); with
+        /// [`BRANCHES`](crate::operators::BRANCHES) and [`OVERLAPS`](crate::operators::OVERLAPS).
         operators: u32,
     },
     /// The arena given to [`Network::new`](crate::Network::new) is too small for this model.
@@ -240,7 +241,7 @@ impl fmt::Display for Error {
                 write!(f, "layer {layer}: channel table of {given} bytes where its channels need {needed}")
             }
             Self::Multiplier { layer, channel } => {
-                write!(f, "layer {layer}: the multiplier of channel {channel} is not positive")
+                write!(f, "layer {layer}: the multiplier of channel {channel} is out of range")
             }
             Self::Shift { layer, shift } => write!(f, "layer {layer}: a shift of {shift} is out of range"),
             Self::Scale { layer } => write!(f, "layer {layer}: a scale is not a positive finite number"),
@@ -260,7 +261,7 @@ impl fmt::Display for Error {
                 write!(f, "layer {layer}: another layer has overwritten what it reads")
             }
             Self::Place { layer } => {
-                write!(f, "layer {layer}: its inputs, output and scratch overlap, or are not where they can be")
+                write!(f, "layer {layer}: a place is misaligned, past 2^30, or overlaps another one")
             }
             Self::InputShapes { layer } => write!(f, "layer {layer}: its two inputs have different shapes"),
             Self::ClassNames { names, classes } => write!(f, "model names {names} classes and distinguishes {classes}"),
@@ -270,12 +271,11 @@ impl fmt::Display for Error {
             Self::HeaderSetting { field } => {
                 write!(f, "model header has a {field} that this build does not know; update the reader")
             }
-            Self::OperatorsLeftOut { operators } => {
-                write!(
-                    f,
-                    "this program was built without operators of the model (bits {operators:#b}); build it anew for it"
-                )
-            }
+            Self::OperatorsLeftOut { operators } => write!(
+                f,
+                "this program lacks operators of the model (bits {operators:#x}); \
+                 build it with `operators_of` this model, or use `Network::new`"
+            ),
             Self::ArenaTooSmall { needed, given } => {
                 write!(f, "arena too small: the model needs {needed} bytes, {given} given; size it by arena_len")
             }

@@ -9,7 +9,7 @@
 //! | 16 | 4 | arena length in bytes, the image being elsewhere |
 //! | 20 | 4 | input length in bytes |
 //! | 24 | 4 | number of classes |
-//! | 28 | 4 | arena length in bytes with the image in the arena |
+//! | 28 | 4 | arena length in bytes with the image in the arena; no call takes it from there yet |
 //! | 32 | 2 | layout of the weights, 0: that of [`packing`](crate::packing) |
 //! | 34 | 2 | preprocessing, 0: the bytes of the image are the codes |
 //! | 36 | 4 | temperature, an `f32`, 1: logits are divided by it before the softmax |
@@ -75,7 +75,6 @@ impl Header {
     /// [`Error::HeaderLength`].
     #[inline(never)]
     pub const fn parse(bytes: &[u8]) -> Result<Self, Error> {
-        // Word by word: on cores that load words at even addresses only, a word of the file takes fourteen instructions.
         let (words, _) = bytes.as_chunks();
         let Some(words) = words.first_chunk() else {
             return Err(Error::Truncated { needed: HEADER_LEN, given: bytes.len() });
@@ -241,6 +240,7 @@ impl Header {
     }
 }
 
+// A core that loads words from multiples of four only takes fourteen instructions for one of the file.
 #[inline(never)]
 const fn word(bytes: &[u8; 4]) -> u32 {
     u32::from_le_bytes(*bytes)
@@ -259,10 +259,7 @@ const fn halves(bytes: &[u8; 4]) -> (u16, u16) {
 /// [`Header::parse`].
 #[must_use]
 pub const fn arena_len(model: &[u8]) -> usize {
-    match Header::parse(model) {
-        Ok(header) => header.arena_len as usize,
-        Err(_) => not_a_model(),
-    }
+    header_of(model).arena_len as usize
 }
 
 /// Bytes of arena that `model` needs where the image is in the arena too.
@@ -271,10 +268,7 @@ pub const fn arena_len(model: &[u8]) -> usize {
 /// As [`arena_len`].
 #[must_use]
 pub const fn arena_with_image_len(model: &[u8]) -> usize {
-    match Header::parse(model) {
-        Ok(header) => header.arena_with_image_len as usize,
-        Err(_) => not_a_model(),
-    }
+    header_of(model).arena_with_image_len as usize
 }
 
 /// Bytes of one input image of `model`, for sizing a static buffer at compile time.
@@ -283,10 +277,7 @@ pub const fn arena_with_image_len(model: &[u8]) -> usize {
 /// As [`arena_len`].
 #[must_use]
 pub const fn input_len(model: &[u8]) -> usize {
-    match Header::parse(model) {
-        Ok(header) => header.input_len as usize,
-        Err(_) => not_a_model(),
-    }
+    header_of(model).input_len as usize
 }
 
 /// Number of classes of `model`, for sizing a static buffer at compile time.
@@ -295,10 +286,7 @@ pub const fn input_len(model: &[u8]) -> usize {
 /// As [`arena_len`].
 #[must_use]
 pub const fn classes_len(model: &[u8]) -> usize {
-    match Header::parse(model) {
-        Ok(header) => header.classes as usize,
-        Err(_) => not_a_model(),
-    }
+    header_of(model).classes as usize
 }
 
 /// The operators of `model`, a bit each, for a program that links no others: the parameter of
@@ -308,15 +296,15 @@ pub const fn classes_len(model: &[u8]) -> usize {
 /// As [`arena_len`].
 #[must_use]
 pub const fn operators_of(model: &[u8]) -> u32 {
-    match Header::parse(model) {
-        Ok(header) => header.operators,
-        Err(_) => not_a_model(),
-    }
+    header_of(model).operators
 }
 
 #[expect(clippy::panic, reason = "a compile error is what these functions are for")]
-const fn not_a_model() -> ! {
-    panic!("these bytes are not a model file that this version of infer-core reads")
+const fn header_of(model: &[u8]) -> Header {
+    match Header::parse(model) {
+        Ok(header) => header,
+        Err(_) => panic!("these bytes are not a model file that this version of infer-core reads"),
+    }
 }
 
 /// Bytes at an address that is a multiple of 16; what [`include_model!`](crate::include_model) makes.

@@ -58,8 +58,8 @@ impl<'m, 'a, const OPERATORS: u32> Network<'m, 'a, OPERATORS> {
     /// Checks `model` whole and lays out `arena`. Nothing is copied.
     ///
     /// `model` may be at any address and be followed by other bytes. `arena` needs
-    /// [`arena_len`](crate::arena_len) bytes, at any address. Of `OPERATORS`, of which
-    /// [`operators_of`](crate::operators_of) gives those of a model, no others are linked.
+    /// [`arena_len`](crate::arena_len) bytes, at any address. Only the operators whose bits are in `OPERATORS` are linked;
+    /// [`operators_of`](crate::operators_of) gives the bits of a model.
     ///
     /// # Errors
     /// Every variant of [`Error`] but [`Error::InputLength`]. What loads here can run: after this nothing about the
@@ -95,7 +95,7 @@ impl<'m, 'a, const OPERATORS: u32> Network<'m, 'a, OPERATORS> {
     }
 
     /// As [`classify`](Self::classify), and shows `trace` what each layer put out: the index of the layer in the file
-    /// and its codes. A convolution that is fused with the pool after it is shown as that pool.
+    /// and its codes. A convolution that is fused with the pool after it is shown as that pool. The logits are not shown.
     ///
     /// # Errors
     /// [`Error::InputLength`] where `pixels` has another length than the input shape needs.
@@ -110,7 +110,7 @@ impl<'m, 'a, const OPERATORS: u32> Network<'m, 'a, OPERATORS> {
         let scale = 'stages: loop {
             let mut step = stages.decode::<OPERATORS>(&mut decoded);
             let mut number = 0;
-            // One call of each kernel, as much of some of them is inlined here.
+            // The kernels are called in one place, because parts of them are inlined here.
             loop {
                 // No error here: `new` decoded them all before.
                 // By reference, and without `?`: a copy would take as much stack again.
@@ -174,7 +174,7 @@ impl<'m, 'a, const OPERATORS: u32> Network<'m, 'a, OPERATORS> {
     }
 }
 
-/// What a stage works on, no byte of which is in two of them.
+/// The slices of a kernel call. They do not overlap.
 struct Regions<'i, 'r> {
     input: &'i [u8],
     /// Empty where there is none.
@@ -199,9 +199,8 @@ impl<'i, 'r: 'i> Regions<'i, 'r> {
         Some(regions)
     }
 
-    /// Of a kernel call of a stage, counted from 0, for which the stage is made ready; `None` after the last one. A stage
-    /// whose output overlaps an input, in a way that `new` found to be allowed, is run in such parts that what is borrowed
-    /// at a time does not overlap.
+    /// The slices of the kernel call `number` of a stage, counted from 0; `None` after the last one. A stage whose output overlaps
+    /// an input, in a way that loading found to be allowed, has several calls, and is set to compute the part of this one.
     #[inline(never)]
     fn of_call<const OPERATORS: u32>(
         number: usize,
@@ -210,6 +209,9 @@ impl<'i, 'r: 'i> Regions<'i, 'r> {
         arena: &'r mut [u8],
         decoded: &Decoded,
     ) -> Option<Self> {
+        if const { OPERATORS & OVERLAPS == 0 } && number > 0 {
+            return None;
+        }
         let Decoded { ports, output, output_len, .. } = decoded;
         let written = at(ports.output, *output_len);
         let first = in_arena(&ports.input);
@@ -223,7 +225,7 @@ impl<'i, 'r: 'i> Regions<'i, 'r> {
             let [input, output, scratch] = arena.get_disjoint_mut([input, output, scratch]).ok()?;
             let scratch = bytemuck::try_cast_slice_mut(scratch).ok()?;
             let input = if ports.input.source == 0 { pixels } else { input };
-            return if number == 0 { Some(Self { input, second: &[], output, scratch }) } else { None };
+            return Some(Self { input, second: &[], output, scratch });
         }
         if const { OPERATORS & OVERLAPS == 0 } || (!is_over(first) && !is_over(second)) {
             return if number == 0 { Self::of(pixels, arena, ports, places) } else { None };
@@ -233,7 +235,7 @@ impl<'i, 'r: 'i> Regions<'i, 'r> {
             Overlap::Apart => None,
             Overlap::InPlace if number > 0 || is_chain => None,
             Overlap::InPlace => {
-                // The one that is there is not read from anywhere else; what remains is the first one for the kernel.
+                // The input under the output is not passed on; the kernel gets the other one as its input.
                 let first_is_there = is_over(first);
                 if !first_is_there {
                     stage.swap_inputs();

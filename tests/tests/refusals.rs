@@ -37,7 +37,7 @@ fn every_refusal_says_what_is_wrong_where_and_with_which_numbers() {
         (Error::Input { layer: 2 }, "layer 2: an input is not what the stage that it names puts out"),
         (Error::InputShapes { layer: 2 }, "layer 2: its two inputs have different shapes"),
         (Error::Overwritten { layer: 2 }, "layer 2: another layer has overwritten what it reads"),
-        (Error::Place { layer: 2 }, "layer 2: its inputs, output and scratch overlap, or are not where they can be"),
+        (Error::Place { layer: 2 }, "layer 2: a place is misaligned, past 2^30, or overlaps another one"),
         (Error::Dimensions { layer: 2 }, "layer 2: a dimension is zero or too large"),
         (
             Error::Kernel { layer: 1, kernel: 8 },
@@ -51,7 +51,7 @@ fn every_refusal_says_what_is_wrong_where_and_with_which_numbers() {
             Error::ChannelTableLength { layer: 0, needed: 16, given: 8 },
             "layer 0: channel table of 8 bytes where its channels need 16",
         ),
-        (Error::Multiplier { layer: 1, channel: 3 }, "layer 1: the multiplier of channel 3 is not positive"),
+        (Error::Multiplier { layer: 1, channel: 3 }, "layer 1: the multiplier of channel 3 is out of range"),
         (Error::Shift { layer: 0, shift: 32 }, "layer 0: a shift of 32 is out of range"),
         (Error::Scale { layer: 2 }, "layer 2: a scale is not a positive finite number"),
         (Error::ReluZeroPoint { layer: 1, zero_point: 7 }, "layer 1: ReLU with zero point 7; it must be 0"),
@@ -88,6 +88,11 @@ fn every_refusal_says_what_is_wrong_where_and_with_which_numbers() {
         (
             Error::HeaderSetting { field: HeaderField::Threshold },
             "model header has a threshold that this build does not know; update the reader",
+        ),
+        (
+            Error::OperatorsLeftOut { operators: 0x4000_0008 },
+            "this program lacks operators of the model (bits 0x40000008); build it with `operators_of` this model, or use \
+             `Network::new`",
         ),
         (
             Error::ArenaTooSmall { needed: 431, given: 430 },

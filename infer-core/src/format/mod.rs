@@ -216,7 +216,8 @@ pub struct Requantize<'a> {
     pub channels: Blob<'a>,
 }
 
-/// Bytes that are at a multiple of four from the beginning of the file, thanks to the padding before them.
+/// Bytes that the exporter puts at a multiple of four from the beginning of the file, by the padding before them. Loading does not
+/// check that; kernels take any address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Blob<'a> {

@@ -2,7 +2,7 @@
 //!
 //! What serde derives for whole records is larger on a Cortex-M by a tenth of all that a program needs to load and
 //! classify. The two cannot drift apart unseen: the trainer writes every file by way of serde's records, and the oracle
-//! of the tests reads it so.
+//! of the tests reads it so. A number that is written with more bytes than it needs is read here, and refused by serde.
 
 use serde::Deserialize;
 
@@ -40,7 +40,7 @@ impl<'m> Reader<'m> {
         Some(Input { shape: self.shape()?, codes: self.codes()? })
     }
 
-    /// Whether there are any.
+    /// Whether they can be decoded.
     #[inline(never)]
     pub fn ports(&mut self, ports: &mut Ports) -> bool {
         self.read_ports(ports).is_some()
@@ -104,7 +104,11 @@ impl<'m> Reader<'m> {
 
     #[inline(never)]
     fn bytes(&mut self) -> Option<&'m [u8]> {
-        self.value()
+        // Not a length of `usize`, which has more bytes on a host than on a chip.
+        let len = self.word()? as usize;
+        let (bytes, rest) = self.rest.split_at_checked(len)?;
+        self.rest = rest;
+        Some(bytes)
     }
 
     fn optional_float(&mut self) -> Option<Option<f32>> {

@@ -116,7 +116,7 @@ impl Call for AddOperands {
         if second.is_empty() {
             K::add(input, self, output);
         } else {
-            // A copy takes about an instruction a byte, and spares a kernel that does the same from three places.
+            // The copy takes about an instruction a byte, and saves a second kernel with three slices.
             output.iter_mut().zip(input).for_each(|(output, &input)| *output = input);
             K::add(second, self, output);
         }

@@ -9,7 +9,7 @@ use crate::format::{Codes, Ports, Shape};
 use crate::kernels::Kernels;
 use crate::kernels::operands::{AveragePool2dOperands, Rescale};
 
-/// The largest window that is no whole input.
+/// The largest window that is not the whole input.
 const MOST_WINDOW: u8 = 7;
 
 /// The record of an average pool.
@@ -73,7 +73,7 @@ impl<'m> Record<'m> for AveragePool2d {
         }
         let zero_point = self.codes.zero_point;
         *output = Flow { shape, zero_point };
-        // At most 2^28 values come in, so that only the product with a zero point can leave 32 bits, of a file that wraps anyway.
+        // The product with the zero point may wrap, and so may the sum: their difference is right modulo 2^32.
         let values = i32::from(window[0]).wrapping_mul(window[1].into());
         let bias = values.wrapping_mul(ports.input.zero_point.into()).wrapping_neg();
         let rescale = Rescale { zero_point, shift: self.shift };

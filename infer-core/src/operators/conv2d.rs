@@ -124,7 +124,8 @@ impl Call for Conv2dOperands<'_> {
     }
 
     fn overlap(&self) -> Overlap {
-        // The second row of a pool's window is one row further down. Above all of the input is as much padding as left of it.
+        // The second row of a pool's window is one row further down. `pad_above` changes with the band; above the whole input
+        // is as much padding as left of it.
         let stride = if self.pool { 2 } else { 1 };
         Overlap::Rows(Window { stride, above: self.pad_left, size: self.kernel + stride - 1 })
     }

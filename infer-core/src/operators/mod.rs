@@ -31,10 +31,10 @@ use crate::kernels::operands::{
 };
 use operator::{Call, Record};
 
-/// The bit beside those of operators that is set where a stage reads more or other than what the stage before it puts out.
+/// Bit 31, beside those of operators: set where a stage reads more or other than what the stage before it puts out.
 pub const BRANCHES: u32 = 1 << 31;
 
-/// The bit beside those of operators that is set where the output of a stage [overlaps](Overlap) an input.
+/// Bit 30, beside those of operators: set where the output of a stage [overlaps](Overlap) an input.
 pub const OVERLAPS: u32 = 1 << 30;
 
 /// From a line for each operator, with its number in the file, its record and its kernel's operands: all that depends on which
@@ -74,7 +74,7 @@ macro_rules! registry {
         /// The bit of the operator that gives the logits.
         const LOGITS: u32 = 1 << $last_number;
 
-        /// One kernel call that puts out codes.
+        /// A stage that puts out codes: every one but the logits.
         #[derive(Clone, Copy, Debug)]
         pub enum Stage<'a> {
             $($(#[$doc])* $name($operands),)*
@@ -186,7 +186,7 @@ macro_rules! registry {
             ) -> Result<Self, Error> {
                 let unread = Error::Payload { left: reader.left() };
                 match reader.word() {
-                    // No model is without.
+                    // Every model has logits, so that they are always linked.
                     Some($last_number) => {
                         let record = <$last_record>::read(reader).ok_or(unread)?;
                         inputs(layer, ports, <$last_record>::TWO_INPUTS)?;

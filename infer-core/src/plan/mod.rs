@@ -11,7 +11,7 @@ use crate::format::reader::Reader;
 use crate::format::{Input, MAX_STAGES, Metadata, Ports, Shape, Tensor};
 use crate::operators::{self, BRANCHES, Flow, OVERLAPS, Overlap, Stage, Step, positive};
 
-/// A stage, where it works, and the layer whose output it puts out.
+/// A stage with its ports and the index of its last layer.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug)]
 pub struct NumberedStage<'m> {
@@ -67,7 +67,7 @@ pub(crate) struct Checked {
 }
 
 impl Checked {
-    /// Checks a payload that has no other `OPERATORS`.
+    /// Checks a payload, and refuses operators that are not in `OPERATORS`.
     // Not inlined: what it needs of the stack is free again when a plan is made.
     #[inline(never)]
     pub(crate) fn new<const OPERATORS: u32>(payload: &[u8]) -> Result<Self, Error> {
@@ -201,7 +201,7 @@ impl<'m> Plan<'m> {
         self.places().map(len).max().unwrap_or_default()
     }
 
-    /// Bytes of working memory that the hungriest stage needs.
+    /// Bytes of working memory of the stage that needs most.
     #[must_use]
     pub fn scratch_bytes(&self) -> usize {
         self.places().map(|stage| stage.scratch_len).max().unwrap_or_default()
@@ -337,7 +337,7 @@ impl Decoded {
     }
 }
 
-/// The largest place. What begins there ends within 32 bits: nothing is longer.
+/// The largest place that is accepted. Lengths are at most 2^30, so that every end fits 32 bits.
 const MOST_PLACE: u32 = 1 << 30;
 
 /// The longest image. Outputs are shorter: `countable` of the operators.
@@ -413,7 +413,7 @@ impl<'m> Stages<'m> {
         if let Ok(step) = &step {
             decoded.output_len = step.output_len();
             decoded.layer = self.layer.wrapping_add(step.layers() - 1);
-            // At most two for each of 128 stages, the last of which is one.
+            // At most 255 layers: two in each of 127 stages, and the logits.
             self.layer = decoded.layer.wrapping_add(1);
         }
         step

@@ -22,7 +22,7 @@ pub enum Places {
 }
 
 /// Fills in shape, zero point and place of everything that `stages` read and write, in as small an arena as it finds, given
-/// the sources that they read; the place of the image.
+/// the sources that they read. Returns the place of the image.
 ///
 /// A value keeps its place until the last stage that reads it has run, scratch while its stage runs. Several orders of
 /// placing are tried, and for a chain neighbors at opposite ends, which is the least that the stage with the most to hold
@@ -161,14 +161,14 @@ impl Values {
             // After it, over it, and as far before or after it as an overlap in rows allows.
             let lead = |overlap| if let Over::Lead(lead) = overlap { lead } else { 0 };
             [
-                other.place + other.len,
+                other.place.saturating_add(other.len),
                 other.place,
                 other.place.saturating_sub(lead(value.overlap)),
-                other.place + lead(other.overlap),
+                other.place.saturating_add(lead(other.overlap)),
             ]
         });
         for candidate in core::iter::once(0).chain(candidates) {
-            let place = candidate.next_multiple_of(value.alignment);
+            let Some(place) = candidate.checked_next_multiple_of(value.alignment) else { continue };
             let bytes = (place, place.saturating_add(value.len));
             if best.is_none_or(|best| place < best)
                 && others().all(|(other, _)| self.may_be(index, bytes, other, overlapping))
@@ -176,8 +176,9 @@ impl Values {
                 best = Some(place);
             }
         }
-        if let (Some(place), Some(value)) = (best, self.all.get_mut(index)) {
-            (value.place, value.placed) = (place, true);
+        if let Some(value) = self.all.get_mut(index) {
+            // Where 32 bits have no place for it, one that loading refuses.
+            (value.place, value.placed) = (best.unwrap_or(u32::MAX), true);
         }
     }
 
@@ -203,8 +204,8 @@ impl Values {
     }
 
     /// Of a chain, the places that take no more than its largest stage does: outputs in turn at the end of the arena and at
-    /// its beginning, the last one before the logits at the end, and scratch after what is at the beginning. Whether it
-    /// is one.
+    /// its beginning, the last one before the logits at the end, and scratch after what is at the beginning. Returns whether
+    /// the stages are a chain.
     fn at_opposite_ends(&mut self, stages: &[StageRecord<'_>]) -> bool {
         let is_chain = |(number, stage): (u8, &StageRecord<'_>)| {
             stage.ports.input.source == number && stage.ports.second.is_none()
@@ -220,9 +221,9 @@ impl Values {
             let input = if stage == 0 { 0 } else { len(2 * stage - 1) };
             let (output, scratch) = (len(2 * stage + 1), len(2 * stage + 2));
             let (first, last) = if is_at_end(stage) { (input, output) } else { (output, input) };
-            let place = if scratch == 0 { 0 } else { first.next_multiple_of(4) };
+            let place = if scratch == 0 { 0 } else { first.checked_next_multiple_of(4).unwrap_or(u32::MAX) };
             let _ = scratch_places.push(place);
-            end = end.max((place + scratch).max(first).saturating_add(last));
+            end = end.max(place.saturating_add(scratch).max(first).saturating_add(last));
         }
         for (stage, &scratch) in scratch_places.iter().enumerate() {
             if let Some([output, working]) = self.all.get_mut(2 * stage + 1..2 * stage + 3) {
