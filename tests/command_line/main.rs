@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod budget;
+mod destinations;
 mod faults;
 mod held_out;
 mod hostile;

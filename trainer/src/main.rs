@@ -10,6 +10,7 @@ mod cli {
     pub mod completions;
     pub mod console;
     pub mod data;
+    pub mod destination;
     pub mod eval;
     pub mod export;
     pub mod fit;

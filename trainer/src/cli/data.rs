@@ -108,7 +108,7 @@ pub struct TestData {
     dataset: Option<DatasetName>,
     /// Directory to take the test images from: a folder per class of images, or IDX files (plain or gzip)
     #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    pub data: Option<PathBuf>,
     /// Take all images of the directory, not only those held out: for images that the model was not trained on
     #[arg(long, requires = "data")]
     all: bool,

@@ -11,6 +11,7 @@ use trainer::support::whole_file::{is_stream, write_whole};
 use trainer::train::evaluate;
 
 use super::calibration::CalibrationName;
+use super::destination::{self, Content};
 use super::output::{print_line, print_message};
 use super::run_data;
 
@@ -36,6 +37,7 @@ pub struct Export {
 impl Export {
     /// Quantizes the run's weights, with its own ranges: the same bytes that the run itself wrote; or with others.
     pub fn run(self) -> Result<()> {
+        destination::check("--out", &self.out, Content::Model, self.data.as_deref())?;
         // A training that ends in between would give this the weights of one moment and the calibration of another. Where
         // nothing can be written nobody writes.
         let _lock = match RunDirectory::open_to_write(&self.run) {

@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use clap::Arg;
 use trainer::dataset::held_out::SplitRule;
-use trainer::dataset::holds_idx_files;
 use trainer::network::Template;
 use trainer::run::{RUNS, RunConfig, RunDirectory};
 use trainer::support::whole_file::directory_of;
@@ -16,11 +15,12 @@ use super::budget::BudgetFlags;
 use super::calibration::CalibrationName;
 use super::console::{ConsoleFlags, console_line};
 use super::data::{TrainingData, ValidationSplit};
+use super::destination::{self, Content};
 use super::interrupt::Interrupt;
 use super::named::{MODELS, RECIPES, is_path, named_or_file};
 use super::output::warn;
 use super::teacher::Teachers;
-use super::training_run::{TrainingRun, check_export, warn_of_no_lock};
+use super::training_run::{TrainingRun, warn_of_no_lock};
 use super::values::fraction;
 use crate::Usage;
 
@@ -107,7 +107,7 @@ impl Fit {
         self.check_paths()?;
         self.check_out()?;
         if let Some(export) = &self.export {
-            check_export(export)?;
+            destination::check("--export", export, Content::Model, self.data.data.as_deref())?;
         }
         let run = match &self.resume {
             Some(path) => {
@@ -122,13 +122,9 @@ impl Fit {
 
     /// That the run will not be among the images: there it would be taken for a class, by the next training and by `eval`.
     fn check_out(&self) -> Result<()> {
-        let Some(data) = self.data.data.as_deref().filter(|data| !holds_idx_files(data)) else { return Ok(()) };
         let out = self.out.as_deref().unwrap_or(Path::new(RUNS));
-        let absolute = std::path::absolute(out).context("where --out is")?;
-        // As much of it as is there, links followed.
-        let there = absolute.ancestors().find_map(|path| path.canonicalize().ok());
-        match (there, data.canonicalize()) {
-            (Some(there), Ok(inside)) if self.resume.is_none() && there.starts_with(&inside) => {
+        match &self.data.data {
+            Some(data) if self.resume.is_none() && destination::is_among_images(out, data) => {
                 let (data, out) = (data.display(), out.display());
                 Err(Usage::error(anyhow!(
                     "the run would be written to {out}, inside --data {data}, and be taken for images; give --out elsewhere"

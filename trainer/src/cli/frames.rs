@@ -9,6 +9,7 @@ use trainer::support::text::thousands;
 use trainer::support::whole_file::{is_stream, replace_whole, write_whole};
 
 use super::data::TestData;
+use super::destination::{self, Content};
 use super::output::{print_line, print_message, warn};
 use super::values::at_least_one;
 
@@ -36,6 +37,13 @@ pub struct Frames {
 impl Frames {
     /// Takes the test images through the model's own preprocessing, and writes some as frames.
     pub fn run(self) -> Result<()> {
+        let out = self.out.clone().unwrap_or_else(|| self.model.with_file_name(frames::FILE));
+        match self.out {
+            Some(_) => destination::check("--out", &out, Content::Frames, self.data.data.as_deref())?,
+            // It is replaced, and not what it points to.
+            None if out.is_symlink() => {}
+            None => destination::check("", &out, Content::Frames, None)?,
+        }
         let path = self.model.display().to_string();
         let bytes = model_file::read(&self.model).with_context(|| path.clone())?;
         let mut arena = model_file::arena(&bytes).with_context(|| path.clone())?;
@@ -56,7 +64,6 @@ impl Frames {
             ));
         }
         let file = frames::encode(&dataset.test, &chosen)?;
-        let out = self.out.clone().unwrap_or_else(|| self.model.with_file_name(frames::FILE));
         // Beside a model may be a run, and what a run holds does not choose another file to be written.
         let write = if self.out.is_some() { write_whole } else { replace_whole };
         write(&out, &file)?;

@@ -11,6 +11,7 @@ use trainer::report::{Figure, Findings, Kind, RunRecord};
 use trainer::run::RunDirectory;
 use trainer::support::whole_file::{replace_whole, write_whole};
 
+use super::destination::{self, Content};
 use super::output::print_line;
 use crate::Usage;
 
@@ -73,6 +74,16 @@ impl Plot {
             (None, [run]) => (figures_of(run)?, Some(RunDirectory::open_to_write(run)?)),
             (None, _) => (PathBuf::from("."), None),
         };
+        let path_of = |kind: Kind| match file {
+            Some(path) => path.to_owned(),
+            None => directory.join(format!("{}.{}", kind.name(), format.extension())),
+        };
+        // What is in a run is the run's own, and is replaced.
+        if self.out.is_some() || self.runs.len() > 1 {
+            for &kind in &kinds {
+                self.check(&path_of(kind), format, &runs)?;
+            }
+        }
         // What a run holds does not choose another file to be written.
         let write = if self.out.is_some() { write_whole } else { replace_whole };
         let mut findings = None;
@@ -81,13 +92,10 @@ impl Plot {
                 print_line!("nothing    {}: there is nothing to draw", kind.name());
                 continue;
             };
-            let path = match file {
-                Some(path) => path.to_owned(),
-                None => {
-                    fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
-                    directory.join(format!("{}.{}", kind.name(), format.extension()))
-                }
-            };
+            if file.is_none() {
+                fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
+            }
+            let path = path_of(kind);
             match format {
                 Format::Svg => write(&path, figure.svg().as_bytes())?,
                 Format::Png => write(&path, &figure.png()?)?,
@@ -95,6 +103,23 @@ impl Plot {
             print_line!("wrote      {}", path.display());
         }
         Ok(())
+    }
+
+    /// That a figure overwrites nothing but a figure, and is not among the images of a run.
+    fn check(&self, path: &Path, format: Format, runs: &[RunRecord]) -> Result<()> {
+        let flag = if self.out.is_some() { "--out" } else { "" };
+        let content = match format {
+            Format::Svg => Content::Svg,
+            Format::Png => Content::Png,
+        };
+        for data in runs.iter().filter_map(|run| run.config.data_dir.as_deref()) {
+            if destination::is_among_images(path, data) {
+                return Err(destination::among_images(flag, path, data));
+            }
+        }
+        // A directory that is made for the figures holds nothing yet.
+        let is_new = self.out.as_deref().is_some_and(|out| extension(out).is_none() && !out.exists());
+        if is_new { Ok(()) } else { destination::check(flag, path, content, None) }
     }
 
     fn kinds(&self) -> Result<Vec<Kind>> {

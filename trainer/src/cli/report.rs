@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use trainer::dataset::Dataset;
 use trainer::network::FloatModel;
 use trainer::quantize::Calibration;
@@ -13,9 +13,9 @@ use trainer::run::RunDirectory;
 use trainer::support::text::thousands;
 use trainer::support::whole_file::write_whole;
 
+use super::destination::{self, Content};
 use super::output::{print_line, warn};
 use super::run_data;
-use crate::Usage;
 
 /// Write a page about runs, to be read in a browser.
 #[derive(clap::Args)]
@@ -42,13 +42,14 @@ impl Report {
     /// Writes the page and prints where it is.
     pub fn run(self) -> Result<()> {
         let page = match (&self.out, &self.runs[..]) {
-            (Some(out), _) if out.is_dir() => {
-                return Err(Usage::error(anyhow!("--out {} is a directory; name a file", out.display())));
-            }
             (Some(out), _) => Place::Named(out.clone()),
             (None, [run]) => Place::In(RunDirectory::open(run)),
             (None, _) => Place::Named(PathBuf::from("comparison.html")),
         };
+        if let Place::Named(path) = &page {
+            let flag = if self.out.is_some() { "--out" } else { "" };
+            destination::check(flag, path, Content::Page, self.data.as_deref())?;
+        }
         let runs = RunRecord::read_all(&self.runs)?;
         // What is no run has no lock, so they are read before.
         let is_written = self.refresh || matches!(page, Place::In(_));

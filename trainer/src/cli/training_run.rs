@@ -9,7 +9,6 @@ use trainer::pipeline::{Observer, Pipeline, PipelineError};
 use trainer::quantize::Choice;
 use trainer::quantize::aware::Gain;
 use trainer::run::{RunConfig, RunDirectory, RunError};
-use trainer::support::whole_file;
 use trainer::train::score::Score;
 use trainer::train::{Epoch, FitError, History, Unfinished};
 
@@ -214,18 +213,4 @@ pub fn warn_of_no_lock(directory: &RunDirectory) {
             directory.path().display()
         ));
     }
-}
-
-/// Finds out before the training, not after it, that the model has nowhere to go.
-pub fn check_export(path: &Path) -> Result<()> {
-    let usage = |reason: String| Err(Usage::error(anyhow!("--export {}{reason}", path.display())));
-    let parent = whole_file::directory_of(path);
-    if !parent.is_dir() {
-        return usage(format!(": there is no directory {}", parent.display()));
-    }
-    if path.is_dir() {
-        return usage(" is a directory; name a file".to_owned());
-    }
-    whole_file::check(path)
-        .map_err(|error| anyhow!("--export {}: nothing can be written there: {error}", path.display()))
 }

@@ -10,6 +10,7 @@ use trainer::run::RunDirectory;
 use trainer::support::printable::in_one_line;
 use trainer::support::whole_file::write_whole;
 
+use super::destination::{self, Content};
 use super::output::warn;
 
 /// Files that a note names.
@@ -41,6 +42,9 @@ impl UnreadableFlags {
         let Some(directory) = data.filter(|_| self.skip_unreadable || self.list_unreadable.is_some()) else {
             return Ok(Skipped::default());
         };
+        if let Some(path) = &self.list_unreadable {
+            destination::check("--list-unreadable", path, Content::Listing, Some(directory))?;
+        }
         let found = find(directory, class_names, quiet)?;
         if let Some(path) = &self.list_unreadable {
             write_whole(path, folder::unreadable_listing(&found).as_bytes()).context("--list-unreadable")?;

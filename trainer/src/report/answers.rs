@@ -9,8 +9,8 @@ use crate::train::evaluate::{self, Confusion, EvaluateError};
 /// The first line of `answers.csv`.
 const HEADER: &str = "image,truth,prediction,probability,file";
 
-/// Its first line in runs that did not name files.
-const OLDER_HEADER: &str = "image,truth,prediction,probability";
+/// The columns that every file of answers has: its first line in runs that did not name files.
+pub const COLUMNS: &str = "image,truth,prediction,probability";
 
 /// The answer of the model to one image.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -112,7 +112,7 @@ pub fn from_csv(text: &str, classes: usize) -> Result<Vec<Answer>, String> {
     let mut lines = text.lines();
     let has_files = match lines.next() {
         Some(HEADER) => true,
-        Some(OLDER_HEADER) => false,
+        Some(COLUMNS) => false,
         Some(_) | None => return Err(format!("its first line is not {HEADER:?}")),
     };
     let read = |line: &str| {

@@ -21,6 +21,9 @@ use crate::train::evaluate::{Confused, Confusion};
 use crate::train::score::Estimate;
 use crate::train::selection::EpochSelection;
 
+/// What every page begins with.
+pub const BEGINNING: &str = "<!doctype html>";
+
 /// Confusions that are listed.
 const LISTED: usize = 8;
 

@@ -83,10 +83,12 @@ pub fn beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
     tempfile::Builder::new().prefix(BESIDE).tempfile_in(directory_of(path)).map_err(plain)
 }
 
-/// The error of the system, without what a library adds to it.
+/// The error of the system, without the path of the temporary file that a library adds to its text.
 fn plain(error: io::Error) -> io::Error {
-    let source = error.get_ref().and_then(|added| added.source()?.downcast_ref::<io::Error>()?.raw_os_error());
-    source.map_or(error, io::Error::from_raw_os_error)
+    match error.to_string().split_once(" at path \"") {
+        Some((text, _)) => io::Error::new(error.kind(), text),
+        None => error,
+    }
 }
 
 /// The directory of a file.
@@ -95,5 +97,18 @@ pub fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_no_temporary_file() {
+        let home = tempfile::tempdir().unwrap();
+        let error = check(&home.path().join("none/file")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert_eq!(error.to_string(), fs::read(home.path().join("none")).unwrap_err().to_string());
     }
 }

@@ -1,0 +1,106 @@
+//! Files that a command writes where its user says: another file that is there is not lost.
+
+use std::fs;
+
+use super::{assert_fails, shapes, short_run, succeed, text, trainer};
+
+const FIT: [&str; 8] = ["fit", "--dataset", "garments", "--model", "mlp", "--epochs", "1", "--export"];
+
+#[test]
+fn a_file_of_another_kind_is_never_overwritten() {
+    let (home, _) = short_run();
+    let path = home.path();
+    fs::write(path.join("img.png"), "precious").unwrap();
+    for (arguments, kind) in [
+        (&FIT[..], "a model file"),
+        (&["export", "run", "--out"], "a model file"),
+        (&["frames", "model.bin", "--out"], "a file of frames"),
+        (&["report", "run", "--out"], "a page of trainer report"),
+        (&["eval", "model.bin", "--answers"], "a file of answers"),
+        (&["plot", "run", "--figure", "curves", "--out"], "a PNG image"),
+        (&["eval", "model.bin", "--data", "run", "--list-unreadable"], "a list of unreadable files"),
+    ] {
+        let expected = format!("img.png exists and is not {kind}; name another");
+        assert_fails(path, &[arguments, &["img.png"]].concat(), 2, &[&expected]);
+    }
+    assert!(!path.join("runs").exists(), "found out before the training");
+    assert_eq!(fs::read_to_string(path.join("img.png")).unwrap(), "precious");
+
+    // Names that nobody gave are no reason to overwrite either.
+    for (name, arguments) in [
+        ("comparison.html", &["report", "run", "run"][..]),
+        ("curves.svg", &["plot", "run", "run"]),
+        ("frames.bin", &["frames", "model.bin"]),
+    ] {
+        fs::write(path.join(name), "precious").unwrap();
+        assert_fails(path, arguments, 2, &[&format!("{name} exists and is not ")]);
+        assert_eq!(fs::read_to_string(path.join(name)).unwrap(), "precious");
+    }
+}
+
+#[test]
+fn an_empty_file_and_one_of_the_same_kind_are_replaced() {
+    let (home, _) = short_run();
+    let path = home.path();
+    for (arguments, out) in [
+        (&["export", "run", "--out"][..], "again.bin"),
+        (&["frames", "model.bin", "--out"], "garments.frames"),
+        (&["report", "run", "--out"], "page.html"),
+        (&["eval", "model.bin", "--answers"], "answers.csv"),
+        (&["plot", "run", "--figure", "curves", "--out"], "curves.svg"),
+        (&["plot", "run", "--figure", "curves", "--out"], "curves.png"),
+    ] {
+        fs::write(path.join(out), "").unwrap();
+        let arguments = [arguments, &[out]].concat();
+        succeed(path, &arguments);
+        let first = fs::read(path.join(out)).unwrap();
+        succeed(path, &arguments);
+        assert!(!first.is_empty() && fs::read(path.join(out)).unwrap() == first, "{out}");
+    }
+}
+
+#[test]
+fn nothing_is_written_among_the_images() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path();
+    shapes::write(&path.join("shapes"), 0..9, (8, 8), "png").unwrap();
+    let fit = ["fit", "--data", "shapes", "--model", "mlp", "--epochs", "1", "--val-fraction", "0.2"];
+    succeed(path, &[&fit[..], &["--out", "run"]].concat());
+    let fit = [&fit[..], &["--out", "other"]].concat();
+    let cases: [(&[&str], &str, &str); 7] = [
+        (&fit, "--export", "shapes/disc/m.bin"),
+        (&fit, "--list-unreadable", "shapes/disc/list.txt"),
+        (&["export", "run", "--calibration", "range", "--data", "shapes"], "--out", "shapes/disc/m.bin"),
+        (&["eval", "run/model.bin", "--data", "shapes"], "--answers", "shapes/disc/a.csv"),
+        (&["frames", "run/model.bin", "--data", "shapes"], "--out", "shapes/some.frames"),
+        (&["plot", "run", "--figure", "curves"], "--out", "shapes/disc/curves.png"),
+        (&["plot", "run"], "--out", "shapes/figures"),
+    ];
+    for (arguments, flag, out) in cases {
+        let arguments = [arguments, &[flag, out]].concat();
+        assert_fails(
+            path,
+            &arguments,
+            2,
+            &[&format!("{flag} {out}"), "shapes, among the images; name a file elsewhere"],
+        );
+    }
+    assert!(!path.join("other").exists() && !path.join("shapes/figures").exists());
+    assert_eq!(fs::read_dir(path.join("shapes/disc")).unwrap().count(), 9);
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_named_and_no_temporary_file() {
+    let (home, _) = short_run();
+    for (arguments, flag) in [
+        (&["export", "run"][..], "--out"),
+        (&["frames", "model.bin"], "--out"),
+        (&["report", "run"], "--out"),
+        (&["eval", "model.bin"], "--answers"),
+        (&["plot", "run", "--figure", "curves"], "--out"),
+    ] {
+        let output = trainer(home.path(), &[arguments, &[flag, "nope/x.svg"]].concat());
+        let expected = format!("error: {flag} nope/x.svg: there is no directory nope\n");
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(2), expected), "{arguments:?}");
+    }
+}
