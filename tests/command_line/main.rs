@@ -3,6 +3,7 @@
 mod bad_input;
 mod budget;
 mod destinations;
+mod diverged;
 mod faults;
 mod held_out;
 mod hostile;

@@ -3,6 +3,7 @@
 //! A [`Pipeline`] writes and prints nothing. An [`Observer`] sees what happens and may stop it, and gets all that is needed
 //! to resume it; what comes out is an [`Outcome`].
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
@@ -95,6 +96,19 @@ pub enum PipelineError {
     /// Every epoch diverged.
     #[error("no epoch came to a validation loss that is a number; try a smaller --lr")]
     NoEpoch,
+    /// The loss is a number, but one of weights that no integers hold.
+    #[error(
+        "training has diverged: the loss is {loss:.1e} after the last epoch, where guessing gives {guessing:.2}, and no model file \
+         holds weights of such sizes; try a smaller --lr (it is {learning_rate})"
+    )]
+    Diverged {
+        /// Training loss of the last epoch.
+        loss: f64,
+        /// The loss of equal probabilities for all classes.
+        guessing: f64,
+        /// The optimizer's learning rate.
+        learning_rate: f64,
+    },
     /// Training failed.
     #[error(transparent)]
     Fit(#[from] FitError),
@@ -144,7 +158,8 @@ impl Pipeline<'_> {
         }
         let (train, validation) = (&dataset.train, &dataset.validation);
         let methods = &config.calibration_methods;
-        let Chosen { calibration, mut quantized, score, choice } = choose(&model, train, validation, seed, methods)?;
+        let Chosen { calibration, mut quantized, score, choice } = choose(&model, train, validation, seed, methods)
+            .map_err(|error| self.unless_diverged(error, model.architecture().classes(), &history))?;
         watched.observer.calibrated(&choice);
         let mut gain = None;
         if !history.interrupted {
@@ -171,6 +186,22 @@ impl Pipeline<'_> {
         let file = config.encode(&quantized)?;
         Ok(Some(Outcome { model, history, gain, config, float, int8, file }))
     }
+
+    /// The cause of weights that cannot be quantized, where the loss shows it.
+    fn unless_diverged(&self, error: QuantizeError, classes: usize, history: &History) -> PipelineError {
+        /// No network that learns has a loss of so many times that of guessing.
+        const TIMES: f64 = 10.0;
+        let guessing = guessing_loss(classes);
+        match (&error, history.epochs.last()) {
+            (QuantizeError::Overflow { .. } | QuantizeError::Multiplier { .. }, Some(last))
+                if last.train.loss > TIMES * guessing =>
+            {
+                let learning_rate = self.config.recipe.learning_rate;
+                PipelineError::Diverged { loss: last.train.loss, guessing, learning_rate }
+            }
+            _ => error.into(),
+        }
+    }
 }
 
 impl Outcome {
@@ -191,6 +222,20 @@ impl Outcome {
     #[must_use]
     pub fn selection(&self, dataset: &Dataset) -> Option<EpochSelection> {
         EpochSelection::of(&self.history.epochs, self.history.best_epoch, dataset.validation.len())
+    }
+
+    /// Whether the float model is no better than a guess, after a training on images enough to learn something: it gives all of them
+    /// the same answer, or no epoch had a validation loss near that of a guess.
+    #[must_use]
+    pub fn is_a_guess(&self) -> bool {
+        const ENOUGH_IMAGES: usize = 1000;
+        const NEAR: f64 = 1.2;
+        let (train, validation) = (&self.float.train.classes, &self.float.validation.classes);
+        let answers: BTreeSet<usize> = train.iter().chain(validation).copied().collect();
+        let epochs = &self.history.epochs;
+        let lowest = epochs.iter().map(|epoch| epoch.validation.loss).fold(f64::INFINITY, f64::min);
+        let is_far = lowest > NEAR * guessing_loss(self.model.architecture().classes());
+        epochs.len() * train.len() >= ENOUGH_IMAGES && (answers.len() == 1 || is_far)
     }
 
     fn metrics(&self, dataset: &Dataset, path: PathBuf) -> Result<Metrics, ModelFileError> {
@@ -229,6 +274,12 @@ impl Outcome {
             },
         })
     }
+}
+
+/// The loss of equal probabilities for so many classes.
+#[must_use]
+pub fn guessing_loss(classes: usize) -> f64 {
+    (classes as f64).ln()
 }
 
 /// Keeps the state of the training, and shows it with everything else.

@@ -95,9 +95,34 @@ pub fn significant(number: f64) -> String {
     format!("{number:.decimals$}")
 }
 
+/// A loss for a column of six characters: with four decimals, fewer, or as `3.2e9` where a training diverges.
+pub fn loss(loss: f64) -> String {
+    match loss {
+        ..9.99995 => format!("{loss:.4}"),
+        9.99995..999.995 => format!("{loss:>6.2}"),
+        _ => format!("{:>6}", format!("{loss:.1e}")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{in_lines, significant};
+    use super::{in_lines, loss, significant};
+
+    #[test]
+    fn a_loss_has_six_characters_whatever_a_training_comes_to() {
+        for (number, expected) in [
+            (0.0, "0.0000"),
+            (2.345_678, "2.3457"),
+            (9.999_96, " 10.00"),
+            (123.456, "123.46"),
+            (3.21e9, " 3.2e9"),
+            (4.4e37, "4.4e37"),
+            (f64::NAN, "   NaN"),
+            (f64::INFINITY, "   inf"),
+        ] {
+            assert_eq!(loss(number), expected);
+        }
+    }
 
     #[test]
     fn long_messages_break_between_words_and_never_within_one() {

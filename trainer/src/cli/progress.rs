@@ -15,7 +15,7 @@ use trainer::train::score::{Estimate, Score};
 use trainer::train::{Epoch, History};
 
 use super::console::{Console, console_line};
-use super::output::colored;
+use super::output::{colored, loss};
 
 /// A bar while an epoch runs, a row of a table when it is over.
 pub struct Progress {
@@ -69,10 +69,10 @@ impl Progress {
             if kept { format!("weights of epoch {}", history.best_epoch) } else { "weights as before".to_owned() };
         console_line!(
             self.console,
-            "quantization-aware: int8 validation {:.4} {:.4}, before {:.4} {:.4}: {weights}",
-            after.loss,
+            "quantization-aware: int8 validation {} {:.4}, before {} {:.4}: {weights}",
+            loss(after.loss),
             after.accuracy,
-            before.loss,
+            loss(before.loss),
             before.accuracy
         );
         let intervals = [after, before].map(|score| Interval::of_few(score.accuracy, self.images[1]));
@@ -108,7 +108,11 @@ impl Progress {
             return;
         }
         let speed = shown(Some(self.bar.per_sec()), 0);
-        self.bar.set_message(format!("loss {:.4}  accuracy {:.4}  {speed} images/s", running.loss, running.accuracy));
+        self.bar.set_message(format!(
+            "loss {}  accuracy {:.4}  {speed} images/s",
+            loss(running.loss),
+            running.accuracy
+        ));
     }
 
     /// Shows an epoch that is over.
@@ -123,8 +127,11 @@ impl Progress {
             None => format!("{seconds:>7.1}  {speed:>8}"),
         };
         let row = format!(
-            "{number:>5}    {:.4}  {:.4}    {:.4}  {:.4}    {last}{quantized}{best}",
-            train.loss, train.accuracy, validation.loss, validation.accuracy
+            "{number:>5}    {}  {:.4}    {}  {:.4}    {last}{quantized}{best}",
+            loss(train.loss),
+            train.accuracy,
+            loss(validation.loss),
+            validation.accuracy
         );
         self.bar.clone().suspend(|| self.row(&row));
         self.console.event(&Event::Epoch {

@@ -4,15 +4,16 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow};
 use trainer::dataset::Dataset;
-use trainer::pipeline::Outcome;
+use trainer::pipeline::{Outcome, guessing_loss};
 use trainer::run::{Metrics, RunDirectory, RunError};
 use trainer::support::interval::Interval;
 use trainer::support::text::thousands;
 use trainer::support::whole_file::write_whole;
+use trainer::train::score::Score;
 use trainer::train::selection::EpochSelection;
 
 use super::console::{Console, console_line};
-use super::output::warn;
+use super::output::{loss, warn};
 
 /// What came out.
 pub struct Results {
@@ -41,6 +42,9 @@ pub fn finish(
         warn(&format!("WARNING: the model is written, but there are no test images for firmware: {error}"));
     }
     print(&metrics, directory, console);
+    if outcome.is_a_guess() {
+        warn(&no_better_than_a_guess(outcome, dataset));
+    }
     if let Some(selection) = outcome.selection(dataset).filter(EpochSelection::is_chance) {
         warn(&format!("WARNING: {selection}."));
     }
@@ -54,12 +58,29 @@ pub fn finish(
     Ok(Results { metrics, not_exported })
 }
 
+/// What the model comes to, what a guess comes to, and what to do.
+fn no_better_than_a_guess(outcome: &Outcome, dataset: &Dataset) -> String {
+    let classes = dataset.class_names.len();
+    let labels = dataset.validation.labels();
+    let images_of = |class: usize| labels.iter().filter(|&&label| usize::from(label) == class).count();
+    let most = (0..classes).map(images_of).max().unwrap_or(0) as f64 / labels.len().max(1) as f64;
+    let Score { loss: of_model, accuracy } = outcome.float.validation.score;
+    format!(
+        "WARNING: the model is no better than a guess: its validation loss is {}, where equal probabilities give {}; its accuracy is \
+         {accuracy:.4}, where the most frequent class as the answer to all gives {most:.4}. Training has diverged, or has hardly begun: \
+         try a smaller --lr (it is {}), or more epochs",
+        loss(of_model).trim_start(),
+        loss(guessing_loss(classes)),
+        outcome.config.recipe.learning_rate
+    )
+}
+
 fn print(metrics: &Metrics, directory: &RunDirectory, console: &Console) {
     console_line!(console, "\n            train             validation        test");
     console_line!(console, "            loss    accuracy  loss    accuracy  loss    accuracy");
     for (name, scores) in [("float", &metrics.float), ("int8", &metrics.int8.scores)] {
         let cells = [scores.train, scores.validation, scores.test]
-            .map(|score| format!("{:.4}  {:.4}  ", score.loss, score.accuracy));
+            .map(|score| format!("{}  {:.4}  ", loss(score.loss), score.accuracy));
         console_line!(console, "{name:<10}  {}", cells.join("  ").trim_end());
         let images = metrics.images;
         let counts = [images.train, images.validation, images.test];
