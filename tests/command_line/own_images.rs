@@ -388,7 +388,9 @@ fn fit_leaves_test_images_for_firmware_and_frames_writes_others() {
     let three = read_frames(&fs::read(path.join("three.frames")).unwrap()).1;
     assert_eq!(three.iter().map(|(class, _)| *class).collect::<Vec<_>>(), [0, 1, 3]);
     // All that there are, where more are requested.
-    succeed(path, &["frames", "birds.bin", "--data", "shapes", "--count", "100", "--out", "all.frames"]);
+    let all = ["frames", "birds.bin", "--data", "shapes", "--count", "100", "--out", "all.frames"];
+    let (_, warned) = succeed(path, &all);
+    assert_eq!(warned.trim(), "NOTE: 10 frames instead of 100: there are no more test images of shapes");
     assert!(fs::read(path.join("all.frames")).unwrap() == left);
 
     // What cannot be: no data set, a file that is no model, no place to write.

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
+use trainer::dataset::tested::{Selection, Tested};
 use trainer::export::{frames, model_file};
 use trainer::support::text::thousands;
 use trainer::support::whole_file::{is_stream, replace_whole, write_whole};
@@ -54,7 +55,18 @@ impl Frames {
             bail!("{} has no test images; add some, or give --all", dataset.name);
         }
         let chosen = frames::choose(&dataset.test, frames::at_most(self.count, dataset.test.shape()));
-        if chosen.len() < self.count.min(dataset.test.len()) {
+        if chosen.len() == dataset.test.len() && chosen.len() < self.count {
+            let advice = match &loaded.tested {
+                Some(Tested { selection: Selection::HeldOut, .. }) => " that were held out; --all takes the others too",
+                _ => "",
+            };
+            warn(&format!(
+                "NOTE: {} frames instead of {}: there are no more test images of {}{advice}",
+                chosen.len(),
+                self.count,
+                dataset.name
+            ));
+        } else if chosen.len() < self.count {
             warn(&format!(
                 "NOTE: {} frames instead of {}: with more of {} the file would be over {} MB",
                 chosen.len(),
