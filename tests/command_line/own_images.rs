@@ -416,6 +416,23 @@ fn a_report_names_the_run_in_full_so_that_its_commands_are_right_from_any_direct
 }
 
 #[test]
+fn broken_headers_and_broken_pixels_are_counted_together_with_and_without_a_size() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path();
+    shapes::write(&path.join("shapes"), 0..8, (12, 12), "png").unwrap();
+    let whole = fs::read(path.join("shapes/disc/3.png")).unwrap();
+    for (file, content) in [("disc/3.png", &whole[..whole.len() - 40]), ("disc/5.png", b""), ("ring/1.png", b"hello")] {
+        fs::write(path.join("shapes").join(file), content).unwrap();
+    }
+    let fit = ["fit", "--data", "shapes", "--model", "mlp", "--epochs", "1"];
+    for flags in [&[][..], &["--input", "12x12x3"], &["--list-unreadable", "broken.txt"]] {
+        let arguments = [&fit[..], flags].concat();
+        assert_fails(path, &arguments, 1, &["3 of 40 images cannot be read; ", "disc/3.png: damaged or truncated"]);
+    }
+    assert_eq!(fs::read_to_string(path.join("broken.txt")).unwrap().lines().count(), 3);
+}
+
+#[test]
 fn a_run_among_the_images_is_refused_before_the_training() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path();

@@ -167,14 +167,9 @@ fn all_broken_images_of_all_parts_are_counted_and_the_first_five_named() {
     ] {
         let message = refused(&request);
         let lines: Vec<&str> = message.lines().collect();
-        let truncated_inside = request.conversion.is_some();
-        let expected_count = if truncated_inside { 6 } else { 5 };
         assert_eq!(
             lines[0],
-            format!(
-                "{expected_count} of 10 images cannot be read; replace or remove them, or leave them out with --skip-unreadable:"
-            ),
-            "without --input, headers give the size before pixels are looked at"
+            "6 of 10 images cannot be read; replace or remove them, or leave them out with --skip-unreadable:"
         );
         assert_eq!(lines[1], "  DIR/train/crow/1.png: damaged or truncated (the file is empty)");
         assert_eq!(lines[2], "  DIR/train/crow/2.png: by its content no PNG, JPEG, BMP, GIF, WebP or TIFF image");
@@ -182,9 +177,8 @@ fn all_broken_images_of_all_parts_are_counted_and_the_first_five_named() {
         let named = |name: &str, why: &str| rest.iter().any(|line| line.contains(name) && line.contains(why));
         assert!(named("train/wren/a.png", "not supported: a HEIC image; convert it to JPEG or PNG"), "{message}");
         assert!(named("train/wren/b.bmp", "by its content no PNG, JPEG, BMP"), "{message}");
-        assert_eq!(named("train/crow/10.png", "damaged or truncated ("), truncated_inside, "{message}");
-        assert_eq!(message.ends_with("\n  and 1 more"), truncated_inside, "{message}");
-        assert_eq!(named("test/wren/1.png", "damaged or truncated ("), !truncated_inside, "{message}");
+        assert!(named("train/crow/10.png", "damaged or truncated ("), "{message}");
+        assert!(message.ends_with("\n  and 1 more"), "{message}");
     }
 }
 

@@ -171,7 +171,7 @@ fn load_to_test(directory: &Path, request: &Request, testing: &Testing) -> Resul
 fn conversion_of(request: &Request, listings: &[&Listing]) -> Result<Conversion, FolderError> {
     match request.conversion {
         Some(conversion) => Ok(conversion),
-        None => read::own_size(listings, request.background),
+        None => read::own_size(listings, request.background, request.quiet),
     }
 }
 

@@ -71,11 +71,11 @@ pub(super) fn read<const N: usize>(
 }
 
 /// Whether each file can be read, in their order.
-pub(super) fn try_each(files: &[PathBuf], quiet: bool) -> Vec<Result<(), ImageError>> {
+pub(super) fn try_each(files: &[impl AsRef<Path> + Sync], quiet: bool) -> Vec<Result<(), ImageError>> {
     let bar = progress_bar(if quiet { 0 } else { files.len() });
     let outcomes = files.par_iter().map(|path| {
         bar.inc(1);
-        decode::read(path).map(drop)
+        decode::read(path.as_ref()).map(drop)
     });
     let outcomes = outcomes.collect();
     bar.finish_and_clear();
@@ -101,10 +101,15 @@ fn progress_bar(images: usize) -> ProgressBar {
 ///
 /// # Errors
 /// [`FolderError::Broken`], [`FolderError::MixedSizes`], [`FolderError::LargeImages`].
-pub(super) fn own_size(listings: &[&Listing], background: Background) -> Result<Conversion, FolderError> {
+pub(super) fn own_size(listings: &[&Listing], background: Background, quiet: bool) -> Result<Conversion, FolderError> {
     let files = files(listings);
-    let headers = files.par_iter().map(|path| decode::header(path)).collect();
-    let headers: Vec<ImageHeader> = all_or_broken(&files, headers)?;
+    let mut headers: Vec<Result<ImageHeader, ImageError>> = files.par_iter().map(|path| decode::header(path)).collect();
+    if headers.iter().any(Result::is_err) {
+        // There may be broken pixels after sound headers: all that is broken is counted at once.
+        let pixels = try_each(&files, quiet);
+        headers = headers.into_iter().zip(pixels).map(|(header, pixels)| pixels.and(header)).collect();
+    }
+    let headers = all_or_broken(&files, headers)?;
     let size = |header: &ImageHeader| (header.height, header.width);
     let Some((first, path)) = headers.first().zip(files.first()) else {
         return Err(FolderError::Broken { images: 0, broken: Vec::new() });
