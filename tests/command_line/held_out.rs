@@ -275,7 +275,12 @@ fn runs_of_other_models_broken_ones_and_those_of_earlier_trainers_are_named() {
     assert_fails(path, &with_run, 1, &["run has no images.csv: it is of an earlier trainer", "leave --run out"]);
     succeed(path, &["eval", "run/model.bin", "--data", "mine"]);
     fs::write(&list, whole).unwrap();
-    assert_fails(path, &["eval", "m.bin", "--data", "mine", "--run", "nowhere"], 1, &["nowhere/run.json"]);
+    assert_fails(
+        path,
+        &["eval", "m.bin", "--data", "mine", "--run", "nowhere"],
+        1,
+        &["nowhere is not the directory of a run: there is no such directory"],
+    );
     assert_fails(path, &["eval", "m.bin", "--run", "run"], 2, &["--data <DIR>"]);
 
     let config = path.join("run/run.json");

@@ -315,7 +315,8 @@ fn a_second_process_on_a_run_is_refused_and_names_the_first_until_that_is_gone()
     let mut child = super::resume::start(path, &fit);
     super::wait_for(&path.join("run/unfinished"));
     let expected = format!("error: run is in use by process {}; wait until that ends, or stop it\n", child.id());
-    for arguments in [&["fit", "--resume", "run"][..], &["export", "run", "--out", "x.bin"], &fit] {
+    let [export, resume] = [&["export", "run", "--out", "x.bin"][..], &["fit", "--resume", "run"]];
+    for arguments in [export, resume, &["report", "run"], &["plot", "run"], &["inspect", "run"], &fit] {
         assert_fails(path, arguments, 1, &[&expected]);
     }
     assert!(path.join("run/unfinished").exists() && child.try_wait().unwrap().is_none(), "the first continues");

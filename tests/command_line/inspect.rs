@@ -113,11 +113,16 @@ fn inspect_prints_what_it_needs() {
     );
     assert_fails(path, &["inspect", "run", "--data", "birds"], 2, &["--quantization"]);
     assert_fails(path, &["inspect", "missing.bin"], 1, &["missing.bin: No such file"]);
-    assert_fails(path, &["inspect", "missing", "--quantization"], 1, &["missing/run.json", "No such file"]);
+    assert_fails(
+        path,
+        &["inspect", "missing", "--quantization"],
+        1,
+        &["missing is not the directory of a run: there is no such directory"],
+    );
     fs::write(path.join("zip.bin"), [b'P'; 64]).unwrap();
     assert_fails(path, &["inspect", "zip.bin"], 1, &["zip.bin: not a model file"]);
     fs::create_dir(path.join("empty")).unwrap();
-    assert_fails(path, &["inspect", "empty"], 1, &["empty/model.bin: No such file"]);
+    assert_fails(path, &["inspect", "empty"], 1, &["empty is not the directory of a run: it has no run.json"]);
 }
 
 #[test]

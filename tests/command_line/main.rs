@@ -388,7 +388,8 @@ fn a_student_holds_out_what_its_teacher_held_out_and_names_its_teacher() {
     let teacher = serde_json::Value::from(teacher.to_str().unwrap());
     assert_eq!((&run["seed"], &run["split_seed"], &run["teachers"][0]), (&3.into(), &48.into(), &teacher));
 
-    let error = "error: nowhere/run.json: No such file or directory (os error 2)\n";
+    let error =
+        "error: nowhere is not the directory of a run: there is no such directory; give one such as runs/NAME\n";
     assert_fails(home.path(), &student(&["--teacher", "nowhere"]), 1, &[error]);
     let fraction = student(&["--teacher", "run", "--val-fraction", "0.1"]);
     assert_fails(home.path(), &fraction, 2, &["--val-fraction", "cannot be used with", "--teacher"]);

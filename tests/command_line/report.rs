@@ -76,7 +76,12 @@ fn runs_that_cannot_be_drawn_are_answered_with_what_to_do() {
         assert_fails(path, arguments, 2, expected);
     }
     for subcommand in ["plot", "report"] {
-        assert_fails(path, &[subcommand, "nowhere"], 1, &["nowhere/run.json", "No such file"]);
+        assert_fails(
+            path,
+            &[subcommand, "nowhere"],
+            1,
+            &["nowhere is not the directory of a run: there is no such directory"],
+        );
         assert_fails(path, &[&[subcommand][..], &["run"; 7]].concat(), 1, &["7 runs are too many", "at most 6"]);
     }
     fs::remove_file(path.join("run/answers.csv")).unwrap();

@@ -273,12 +273,34 @@ fn a_run_is_resumed_where_its_images_have_moved_to_and_teachers_have_not_changed
 fn what_cannot_be_resumed_is_refused_with_the_reason() {
     let home = tempfile::tempdir().unwrap();
     undisturbed(home.path());
+    fs::create_dir_all(home.path().join("cache")).unwrap();
     let resume = ["fit", "--resume", "whole"];
     assert_fails(home.path(), &resume, 2, &["whole is finished, there is nothing to resume"]);
     for flag in [["--seed", "3"], ["--calibration", "error"], ["--input", "8x8x1"], ["--dataset", "garments"]] {
         assert_fails(home.path(), &[&resume[..], &flag].concat(), 2, &["cannot be used with"]);
     }
-    assert_fails(home.path(), &["fit", "--resume", "nowhere"], 1, &["nowhere/run.json: No such file"]);
+    for arguments in [
+        &["fit", "--resume"][..],
+        &["export", "--out", "x.bin"],
+        &["report"],
+        &["plot"],
+        &["inspect", "--quantization"],
+        &["inspect"],
+    ] {
+        for (given, reason) in [
+            ("nowhere", "there is no such directory; give one such as runs/NAME"),
+            ("cache", "it has no run.json; give one such as runs/NAME"),
+            ("whole/model.bin", "it is a file of one; give whole"),
+            ("all.toml", "it is a file; give one such as runs/NAME"),
+        ] {
+            // What takes files too has its own words for them.
+            if arguments[0] == "inspect" && given != "cache" && (given != "nowhere" || arguments.len() == 1) {
+                continue;
+            }
+            let expected = format!("error: {given} is not the directory of a run: {reason}\n");
+            assert_fails(home.path(), &[arguments, &[given]].concat(), 1, &[&expected]);
+        }
+    }
     fs::write(home.path().join("whole/unfinished"), "nonsense").unwrap();
     assert_fails(home.path(), &resume, 1, &["whole/unfinished: this is not the checkpoint of a training"]);
 }

@@ -288,7 +288,7 @@ fn broken_and_missing_files_are_named_with_what_to_do() {
     };
     let answers = "image,truth,prediction,probability\n";
     let cases: [(&str, Option<&str>, &[&str]); 10] = [
-        ("run.json", None, &["run.json", "No such file"]),
+        ("run.json", None, &["is not the directory of a run: it has no run.json"]),
         ("history.csv", None, &["history.csv", "No such file"]),
         ("history.csv", Some("epoch,train_loss\n1,much\n"), &["history.csv, line 2", "no number under train_loss"]),
         ("metrics.json", Some("{}"), &["metrics.json", "missing field", "is this the directory of a run?"]),

@@ -27,6 +27,14 @@ pub enum RunError {
         /// Which process, as far as it is known.
         process: Option<u32>,
     },
+    /// There is no run.
+    #[error("{path} is not the directory of a run: {reason}")]
+    NoRun {
+        /// What was given.
+        path: String,
+        /// What is there, and what to give.
+        reason: String,
+    },
     /// A file or directory could not be read or written.
     #[error("{path}: {source}")]
     Io {

@@ -79,6 +79,24 @@ impl Drop for RunLock {
     }
 }
 
+/// That no other process writes into the run in `directory`, for whoever only reads it. Where there is no lock, nobody does.
+///
+/// # Errors
+/// [`RunError::InUse`].
+pub(super) fn check(directory: &Path) -> Result<(), RunError> {
+    let path = path(directory);
+    let is_file = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file());
+    // A pipe is not opened: that would wait for whoever writes into it.
+    let Some(mut file) = is_file.then(|| File::open(&path).ok()).flatten() else { return Ok(()) };
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => match process_in(&mut file) {
+            Some(process) if process == std::process::id() => Ok(()),
+            process => Err(RunError::InUse { run: directory.display().to_string(), process }),
+        },
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
+    }
+}
+
 /// Opens or makes the file. A link or a pipe in its place is refused.
 fn open(path: &Path) -> io::Result<File> {
     if let Ok(metadata) = fs::symlink_metadata(path)
@@ -159,6 +177,7 @@ mod tests {
         assert!(first.is_held());
         let message = RunLock::acquire(home.path()).unwrap_err().to_string();
         assert!(message.contains(&format!("is in use by process {};", std::process::id())), "{message}");
+        check(home.path()).expect("a process is not in its own way");
         drop(first);
         assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0, "nothing is left of it");
         drop(RunLock::acquire(home.path()).unwrap());

@@ -28,14 +28,14 @@ use serde::de::DeserializeOwned;
 use crate::dataset::manifest::Manifest;
 use crate::dataset::{Dataset, Images};
 use crate::export::frames;
-use crate::export::model_file::{self, LimitError, ModelFileError};
+use crate::export::model_file::{self, LimitError, ModelFileError, ReadError};
 use crate::network::FloatModel;
 use crate::network::{Architecture, Dense, Layer};
 use crate::quantize::QuantizedModel;
 use crate::support::bounded_file::{self, FileLimit};
 use crate::support::limits::{self, LONGEST_NAME, MOST_CLASSES};
 use crate::support::number::{cell, parse_cell};
-use crate::support::whole_file::{BESIDE, replace_whole};
+use crate::support::whole_file::{BESIDE, directory_of, replace_whole};
 use crate::train::score::Score;
 use crate::train::{Epoch, Unfinished};
 
@@ -338,9 +338,9 @@ impl RunDirectory {
     /// Reads `run.json`.
     ///
     /// # Errors
-    /// [`RunError::Io`], [`RunError::Json`], [`RunError::Classes`], [`RunError::Limit`].
+    /// [`RunError::NoRun`], [`RunError::Io`], [`RunError::Json`], [`RunError::Classes`], [`RunError::Limit`].
     pub fn read_config(&self) -> Result<RunConfig, RunError> {
-        let config: RunConfig = self.read_json(CONFIG, limits::RUN_JSON)?;
+        let config: RunConfig = self.read_json(CONFIG, limits::RUN_JSON).map_err(|error| self.unless_no_run(error))?;
         let names = config.class_names.len();
         let refuse = |limit| RunError::Limit { path: self.path.join(CONFIG).display().to_string(), limit };
         if names > MOST_CLASSES {
@@ -366,7 +366,7 @@ impl RunDirectory {
     /// Reads `metrics.json`.
     ///
     /// # Errors
-    /// [`RunError::NoResults`], [`RunError::Io`], [`RunError::Json`].
+    /// [`RunError::InUse`], [`RunError::NoResults`], [`RunError::Io`], [`RunError::Json`].
     pub fn read_metrics(&self) -> Result<Metrics, RunError> {
         self.read_json(METRICS, limits::METRICS).map_err(|error| self.unless_unfinished(error))
     }
@@ -374,7 +374,7 @@ impl RunDirectory {
     /// Reads `history.csv`.
     ///
     /// # Errors
-    /// [`RunError::NoResults`], [`RunError::Io`], [`RunError::History`].
+    /// [`RunError::InUse`], [`RunError::NoResults`], [`RunError::Io`], [`RunError::History`].
     pub fn read_history(&self) -> Result<Vec<Epoch>, RunError> {
         let path = self.path.join(HISTORY);
         let text = self.read(HISTORY, limits::HISTORY).map_err(|error| self.unless_unfinished(error))?;
@@ -414,10 +414,11 @@ impl RunDirectory {
     /// The float model of this architecture, with the weights that were kept.
     ///
     /// # Errors
-    /// [`RunError::NoWeights`], [`RunError::Weights`].
+    /// [`RunError::InUse`], [`RunError::NoWeights`], [`RunError::Weights`].
     pub fn load_weights(&self, architecture: Architecture) -> Result<FloatModel, RunError> {
         let weights = self.weights();
         if !weights.exists() && !self.is_finished() {
+            lock::check(&self.path)?;
             return Err(RunError::NoWeights { run: self.path.display().to_string() });
         }
         let limit = limits::weights_file(architecture.parameters());
@@ -428,10 +429,13 @@ impl RunDirectory {
     /// The bytes of `model.bin`.
     ///
     /// # Errors
-    /// [`RunError::Model`].
+    /// [`RunError::NoRun`], [`RunError::NoResults`], [`RunError::Model`], [`RunError::Io`].
     pub fn read_model(&self) -> Result<Vec<u8>, RunError> {
         let path = self.model();
-        model_file::read_regular(&path).map_err(|source| RunError::Model { path: path.display().to_string(), source })
+        model_file::read_regular(&path).map_err(|error| match error {
+            ReadError::Io(source) => self.unless_unfinished(self.unless_no_run(io_error(&path)(source))),
+            source => RunError::Model { path: path.display().to_string(), source },
+        })
     }
 
     /// The model file of this run, made again from its weights and calibration: the same bytes as the first time.
@@ -443,7 +447,25 @@ impl RunDirectory {
         Ok(config.encode(&QuantizedModel::new(&model, &config.calibration)?)?)
     }
 
-    /// Of a file that is missing where there is a run that can be resumed: that it has not come so far.
+    /// Of a file that is missing where there is no run: that, and what to give instead.
+    fn unless_no_run(&self, error: RunError) -> RunError {
+        let is_missing = matches!(&error, RunError::Io { source, .. }
+            if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory));
+        if !is_missing || self.path.join(CONFIG).exists() {
+            return error;
+        }
+        let parent = Some(directory_of(&self.path)).filter(|parent| parent.join(CONFIG).is_file());
+        let such_as = format!("give one such as {RUNS}/NAME");
+        let reason = match (self.path.is_dir(), self.path.exists(), parent) {
+            (true, ..) => format!("it has no {CONFIG}; {such_as}"),
+            (false, true, Some(parent)) => format!("it is a file of one; give {}", parent.display()),
+            (false, true, None) => format!("it is a file; {such_as}"),
+            (false, false, _) => format!("there is no such directory; {such_as}"),
+        };
+        RunError::NoRun { path: self.path.display().to_string(), reason }
+    }
+
+    /// Of a file that is missing where there is a run that is under way or can be resumed: that it has not come so far.
     fn unless_unfinished(&self, error: RunError) -> RunError {
         match error {
             RunError::Io { source, .. }
@@ -451,7 +473,8 @@ impl RunDirectory {
                     && self.path.join(CONFIG).is_file()
                     && !self.is_finished() =>
             {
-                RunError::NoResults { run: self.path.display().to_string() }
+                let run = self.path.display().to_string();
+                lock::check(&self.path).err().unwrap_or(RunError::NoResults { run })
             }
             error => error,
         }
