@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 /// Flash that a program takes besides a model and its images, at most.
 const PROGRAM: u64 = 256 << 10;
 
+/// What every model file begins with.
+const MAGIC: [u8; 8] = *b"THIMBLE\0";
+
 /// Where the header of a model file states the length of the arena.
 const ARENA_AT: u64 = 16;
 
@@ -29,6 +32,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// layouts of other boards.
 pub fn link_model(layout: &str) -> Result<(), Box<dyn Error>> {
     let model = find_model()?;
+    if model.is_file() && first_bytes(&model) != Some(MAGIC) {
+        let model = model.display();
+        return Err(format!("{model}: not a model file: it does not begin with THIMBLE; trainer fit writes one").into());
+    }
     let frames = find_frames(&model)?;
     let ram = region(layout, "RAM")?;
     let arena = header_word(&model, ARENA_AT).unwrap_or(0);
@@ -120,6 +127,12 @@ fn header_word(model: &Path, offset: u64) -> Option<u64> {
     file.seek(SeekFrom::Start(offset)).ok()?;
     file.read_exact(&mut bytes).ok()?;
     Some(u32::from_le_bytes(bytes).into())
+}
+
+fn first_bytes(path: &Path) -> Option<[u8; 8]> {
+    let mut bytes = [0; 8];
+    fs::File::open(path).ok()?.read_exact(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 fn file_len(path: &Path) -> u64 {
