@@ -381,3 +381,17 @@ fn a_cache_that_cannot_be_written_is_named_with_why() {
         ["Fashion-MNIST is not available: ", "cache/fashion-mnist: Not a directory", "use --dataset garments"];
     assert_fails(home.path(), &["fit", "--dataset", "fashion-mnist"], 1, &expected);
 }
+
+#[test]
+fn a_variable_that_names_no_directory_is_named() {
+    let home = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_trainer"))
+        .args(["fit", "--epochs", "1"])
+        .current_dir(home.path())
+        .env("FASHION_MNIST_DIR", "/nope")
+        .output()
+        .unwrap();
+    let expected = "error: FASHION_MNIST_DIR /nope: there is no such directory; name a directory with the four files of \
+                    Fashion-MNIST, or unset the variable\n";
+    assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(1), expected));
+}

@@ -210,9 +210,19 @@ fn without_fashion_mnist_garments_take_its_place_with_a_warning_unless_it_was_na
 #[test]
 fn a_broken_fashion_mnist_dir_is_an_error_and_never_replaced() {
     let empty = tempfile::tempdir().unwrap();
-    let environment = Environment { fashion_mnist_dir: Some(empty.path().to_owned()), ..offline(empty.path()) };
-    let error = load(&Request { environment, ..Request::default() }).unwrap_err();
-    assert!(matches!(error, DataError::MissingFile { .. }), "{error}");
+    for (directory, expected) in [
+        (
+            empty.path().to_owned(),
+            "it holds no train-images-idx3-ubyte and no train-images-idx3-ubyte.gz; name a directory",
+        ),
+        (empty.path().join("nowhere"), "there is no such directory; name a directory with the four files"),
+    ] {
+        let environment = Environment { fashion_mnist_dir: Some(directory.clone()), ..offline(empty.path()) };
+        let error = load(&Request { environment, ..Request::default() }).unwrap_err();
+        let message = error.to_string();
+        assert!(matches!(error, DataError::FashionMnistDir { .. }), "{message}");
+        assert!(message.starts_with(&format!("FASHION_MNIST_DIR {}: {expected}", directory.display())), "{message}");
+    }
 }
 
 #[test]

@@ -67,6 +67,16 @@ pub enum DataError {
         /// Bytes that the header announces, itself included.
         needed: u64,
     },
+    /// `FASHION_MNIST_DIR` is no directory, or lacks a file.
+    #[error(
+        "FASHION_MNIST_DIR {directory}: {reason}; name a directory with the four files of Fashion-MNIST, or unset the variable"
+    )]
+    FashionMnistDir {
+        /// The directory.
+        directory: PathBuf,
+        /// What is missing.
+        reason: String,
+    },
     /// `FASHION_MNIST_DIR` holds other IDX files.
     #[error(
         "FASHION_MNIST_DIR {directory} holds other images than Fashion-MNIST; name a directory with its four files, or \

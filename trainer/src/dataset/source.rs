@@ -27,7 +27,15 @@ pub fn load(request: &Request) -> Result<Loaded, DataError> {
         return built_in(request, None);
     }
     if let Some(directory) = &request.environment.fashion_mnist_dir {
-        let loaded = from_directory(directory, Origin::Environment(directory.clone()), request)?;
+        let refuse = |reason| DataError::FashionMnistDir { directory: directory.clone(), reason };
+        if !directory.is_dir() {
+            return Err(refuse("there is no such directory".to_owned()));
+        }
+        let loaded = from_directory(directory, Origin::Environment(directory.clone()), request);
+        let loaded = loaded.map_err(|error| match error {
+            DataError::MissingFile { name, .. } => refuse(format!("it holds no {name} and no {name}.gz")),
+            error => error,
+        })?;
         if request.choice == DatasetChoice::FashionMnist && loaded.dataset.name != fashion_mnist::NAME {
             return Err(DataError::NotFashionMnist { directory: directory.clone() });
         }
