@@ -52,10 +52,14 @@ impl EpochSelection {
 impl fmt::Display for EpochSelection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { images, accuracy, interval, others, alike } = self;
+        let lie = match (alike, others) {
+            (1, 1) => "the other epoch lies".to_owned(),
+            (alike, others) => format!("{alike} of the {others} other epochs lie"),
+        };
         write!(
             f,
             "{} validation {} cannot distinguish the epochs: the best epoch's accuracy of {accuracy:.4} has a 95% interval of \
-             {interval}, {:.0} points wide, and {alike} of the {others} other epochs lie in it; which epoch is kept is mostly \
+             {interval}, {:.0} points wide, and {lie} in it; which epoch is kept is mostly \
              chance. Hold out more images for validation (--val-fraction, or more in val/), or add images",
             thousands(*images),
             if *images == 1 { "image" } else { "images" },
@@ -113,6 +117,12 @@ mod tests {
         ] {
             assert!(message.contains(part), "{message}");
         }
+    }
+
+    #[test]
+    fn one_other_epoch_is_no_number_of_epochs() {
+        let message = EpochSelection::of(&epochs(&[0.5, 0.5]), 1, 14).unwrap().to_string();
+        assert!(message.contains("points wide, and the other epoch lies in it; which epoch is kept"), "{message}");
     }
 
     #[test]
