@@ -53,6 +53,11 @@ impl Console {
         self.audience == Audience::People
     }
 
+    /// Whether nothing is printed but warnings and errors.
+    pub fn is_quiet(&self) -> bool {
+        self.audience == Audience::Nobody
+    }
+
     /// A line for people, of this format.
     pub fn line(&self, format: &str, text: fmt::Arguments<'_>) {
         self.colored_line(&formatted(format, &text.to_string()));

@@ -14,7 +14,7 @@ use trainer::train::{Epoch, FitError, History, Unfinished};
 
 use super::console::{Console, console_line};
 use super::interrupt::Interrupt;
-use super::output::warn;
+use super::output::{print_message, warn};
 use super::progress::{Event, Progress};
 use super::teacher::Teachers;
 use super::{results, run_data};
@@ -131,7 +131,12 @@ impl TrainingRun {
 
     fn print_how_to_resume(&self) {
         let run = self.directory.path();
-        console_line!(self.console, "interrupted; to resume it: trainer fit --resume {}", run.display());
+        let how = format!("interrupted; to resume it: trainer fit --resume {}", run.display());
+        if self.console.is_quiet() {
+            print_message(&how);
+        } else {
+            console_line!(self.console, "{how}");
+        }
         self.console.event(&Event::Interrupted { run });
     }
 }
