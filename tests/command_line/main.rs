@@ -270,7 +270,13 @@ fn a_run_never_overwrites_an_older_one() {
 #[test]
 fn wrong_command_lines_end_with_code_2_and_a_message_that_names_what_is_right() {
     let home = tempfile::tempdir().unwrap();
-    let cases: [(&[&str], &[&str]); 20] = [
+    fs::create_dir(home.path().join("gray48")).unwrap();
+    let cases: [(&[&str], &[&str]); 25] = [
+        (&["fit", "gray48"], &["unexpected argument 'gray48'", "use '--data gray48'"]),
+        (&["fit", "--epochs", "ten"], &["invalid value 'ten'", "it must be a whole number, such as 48"]),
+        (&["fit", "--seed", "-1"], &["unexpected argument '-1'"]),
+        (&["fit", "--lr", "fast"], &["invalid value 'fast'", "it must be a number, such as 0.001"]),
+        (&["fit", "--val-fraction", "some"], &["it must be a number, such as 0.001"]),
         (&[], &["Usage"]),
         (&["fly"], &["unrecognized subcommand 'fly'"]),
         (&["fit", "--model", "resnet"], &["there is no architecture \"resnet\"", "mlp, cnn, small, tiny"]),
@@ -298,7 +304,7 @@ fn wrong_command_lines_end_with_code_2_and_a_message_that_names_what_is_right() 
     for (arguments, expected) in cases {
         assert_fails(home.path(), arguments, 2, expected);
     }
-    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0, "nothing is left behind");
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1, "nothing is left behind");
 }
 
 #[test]

@@ -269,6 +269,20 @@ fn a_run_is_resumed_where_its_images_have_moved_to_and_teachers_have_not_changed
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn a_quiet_run_that_is_interrupted_prints_how_to_resume_all_the_same() {
+    let home = tempfile::tempdir().unwrap();
+    let fit = ["fit", "--dataset", "garments", "--model", "mlp", "--epochs", "1000", "--patience", "1000"];
+    let child = start(home.path(), &[&fit[..], &["--out", "run", "--quiet"]].concat());
+    wait_for(&home.path().join("run/unfinished"));
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let (printed, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!((output.status.code(), printed.as_str()), (Some(0), ""), "{stderr}");
+    assert!(stderr.ends_with("interrupted; to resume it: trainer fit --resume run\n"), "{stderr}");
+}
+
 #[test]
 fn what_cannot_be_resumed_is_refused_with_the_reason() {
     let home = tempfile::tempdir().unwrap();
@@ -277,7 +291,12 @@ fn what_cannot_be_resumed_is_refused_with_the_reason() {
     let resume = ["fit", "--resume", "whole"];
     assert_fails(home.path(), &resume, 2, &["whole is finished, there is nothing to resume"]);
     for flag in [["--seed", "3"], ["--calibration", "error"], ["--input", "8x8x1"], ["--dataset", "garments"]] {
-        assert_fails(home.path(), &[&resume[..], &flag].concat(), 2, &["cannot be used with"]);
+        assert_fails(
+            home.path(),
+            &[&resume[..], &flag].concat(),
+            2,
+            &["cannot be used with", "a resumed run keeps the settings"],
+        );
     }
     for arguments in [
         &["fit", "--resume"][..],

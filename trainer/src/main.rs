@@ -39,6 +39,7 @@ mod cli {
 
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
 use trainer::support::printable::in_one_line;
 use trainer::support::tensor_error::one_line;
@@ -148,7 +149,30 @@ fn arguments() -> Arguments {
     let Err(error) = Arguments::try_parse() else { return Arguments::parse() };
     // It quotes what it was given, which may be the names of files: once more with what a terminal shows of these.
     let shown = std::env::args_os().map(|argument| in_one_line(&argument.to_string_lossy()).into_owned());
-    Arguments::try_parse_from(shown).err().unwrap_or(error).exit()
+    let mut error = Arguments::try_parse_from(shown).err().unwrap_or(error);
+    if let Some(tip) = tip(&error) {
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    error.exit()
+}
+
+/// What to do about a mistake that clap has no tip for.
+fn tip(error: &clap::Error) -> Option<String> {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        Some(ContextValue::Strings(texts)) => texts.first().map(String::as_str),
+        _ => None,
+    };
+    let (argument, other) = (text(ContextKind::InvalidArg)?, text(ContextKind::PriorArg).unwrap_or_default());
+    match error.kind() {
+        ErrorKind::UnknownArgument if std::path::Path::new(argument).is_dir() => {
+            Some(format!("to read the images of a directory, use '--data {argument}'"))
+        }
+        ErrorKind::ArgumentConflict if [argument, other].iter().any(|name| name.starts_with("--resume")) => {
+            Some("a resumed run keeps the settings that it was begun with; for others begin a new run".to_owned())
+        }
+        _ => None,
+    }
 }
 
 /// Names that have what a list in a message has between its lines, and could so pass for one. Of files to classify they are spelled

@@ -21,7 +21,7 @@ use super::named::{MODELS, RECIPES, is_path, named_or_file};
 use super::output::warn;
 use super::teacher::Teachers;
 use super::training_run::{TrainingRun, warn_of_no_lock};
-use super::values::fraction;
+use super::values::{fraction, number, whole};
 use crate::Usage;
 
 /// Train a network, quantize it and export it.
@@ -46,19 +46,19 @@ pub struct Fit {
     #[arg(long, default_value = "tutorial", value_name = "NAME", value_parser = RECIPES, hide_possible_values = true)]
     recipe: String,
     /// Most passes over the training images [recipe tutorial: 100]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>)]
     epochs: Option<usize>,
     /// Images per training step [recipe tutorial: 32]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>)]
     batch_size: Option<usize>,
     /// Learning rate of the optimizer [recipe tutorial: 0.001]
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", value_parser = number)]
     lr: Option<f64>,
     /// Epochs without improvement after which training stops [recipe tutorial: 5]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>)]
     patience: Option<usize>,
     /// How much lower the validation loss must be to count as improvement [recipe tutorial: 0]
-    #[arg(long, value_name = "LOSS")]
+    #[arg(long, value_name = "LOSS", value_parser = number)]
     min_delta: Option<f64>,
     /// Mirror half of the training images, left for right, in each epoch; right where a mirrored image is of the same class
     #[arg(long, conflicts_with = "no_flip")]
@@ -71,7 +71,7 @@ pub struct Fit {
     #[arg(long, value_name = "SHARE", value_parser = fraction, conflicts_with = "teacher")]
     val_fraction: Option<f64>,
     /// What everything random comes from
-    #[arg(long, default_value_t = 48, value_name = "N")]
+    #[arg(long, default_value_t = 48, value_name = "N", value_parser = whole::<u64>)]
     seed: u64,
     /// Learn from the network of an earlier run too, a larger one; its validation images are this run's. May be repeated:
     /// the mean of all teachers counts

@@ -1,5 +1,7 @@
 //! Values of flags: what they are read from, and the messages about those that are wrong.
 
+use std::str::FromStr;
+
 use trainer::image::{Background, PreprocessError};
 
 /// The color that what is transparent is blended onto.
@@ -23,9 +25,19 @@ pub fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|&count| count > 0).ok_or_else(|| "it must be a number, at least 1".to_owned())
 }
 
+/// A whole number; whether it is in range is for whoever uses it.
+pub fn whole<N: FromStr>(text: &str) -> Result<N, String> {
+    text.parse().map_err(|_| "it must be a whole number, such as 48".to_owned())
+}
+
+/// Any number; whether it is in range is for whoever uses it.
+pub fn number(text: &str) -> Result<f64, String> {
+    text.parse().map_err(|_| "it must be a number, such as 0.001".to_owned())
+}
+
 /// A share under 1, and large enough to fall on an image of some set.
 pub fn fraction(text: &str) -> Result<f64, String> {
-    let fraction: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    let fraction = number(text)?;
     if (1e-6..1.0).contains(&fraction) {
         Ok(fraction)
     } else {
