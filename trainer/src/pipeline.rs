@@ -228,7 +228,7 @@ impl Outcome {
     /// the same answer, or no epoch had a validation loss near that of a guess.
     #[must_use]
     pub fn is_a_guess(&self) -> bool {
-        const ENOUGH_IMAGES: usize = 1000;
+        const ENOUGH_IMAGES: usize = 300;
         const NEAR: f64 = 1.2;
         let (train, validation) = (&self.float.train.classes, &self.float.validation.classes);
         let answers: BTreeSet<usize> = train.iter().chain(validation).copied().collect();
