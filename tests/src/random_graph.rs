@@ -53,7 +53,7 @@ pub enum Node {
         /// Values that it puts out.
         outputs: u16,
     },
-    /// What else there is in [`random_model`](crate::random_model).
+    /// What else there is in [`random_model`].
     Other {
         /// What it reads.
         from: usize,
