@@ -74,10 +74,16 @@ fn run(model: &[u8], arena: &mut [u8], image: &[u8]) -> Result<Vec<i32>, Error> 
     Ok(Network::new(model, arena)?.classify(image)?.logits().to_vec())
 }
 
+/// One of how many runs is made of a model: an interpreter takes longer for the largest image than for all others.
+fn share(header: &Header) -> usize {
+    if cfg!(miri) && header.input_len > 64 { 4 } else { 1 }
+}
+
 #[test]
 fn models_images_and_arenas_at_odd_addresses_give_the_oracles_logits() {
     for Fixture { name, model, header, answers } in fixtures() {
-        for (offset, (image, logits)) in [0, 1, 6, 15].into_iter().zip(answers.iter().cycle()) {
+        let offsets = [0, 1, 6, 15].into_iter().skip(share(&header) - 1);
+        for (offset, (image, logits)) in offsets.zip(answers.iter().cycle()) {
             let model = Placed::of(model, offset);
             let image = Placed::of(image, 15 - offset);
             let mut arena = Placed::new(header.arena_len as usize, (offset + 3) % 16);
@@ -116,7 +122,7 @@ fn flipped_bits_under_a_repaired_checksum_are_refused_or_run() {
     let every = every.unwrap_or(if cfg!(miri) { 149 } else { 1 });
     let (mut refused, mut ran) = (0, 0);
     for Fixture { model, header, answers, .. } in fixtures() {
-        for bit in (0..8 * model.len()).step_by(every) {
+        for bit in (0..8 * model.len()).step_by(every * share(&header)) {
             let mut flipped = model.to_vec();
             flipped[bit / 8] ^= 1 << (bit % 8);
             repair(&mut flipped);
