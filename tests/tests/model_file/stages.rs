@@ -1,0 +1,321 @@
+//! Stages that are broken: each record, input and place that cannot be is refused by name.
+
+use infer_core::format::{Blob, Input, Padding, Ports, Tensor};
+use infer_core::operators::{Add, Conv2d, Dense, Layer, Logits, MaxPool2d, StageRecord};
+use infer_core::plan::{Places, place};
+use infer_core::{Error, Shape};
+use thimble_tests::random_model::metadata;
+use trainer::export::model_file::encode;
+
+use crate::load_and_run;
+use crate::parts::{CHANNELS, CODES, Parts, ZEROS};
+
+#[test]
+fn the_parts_are_a_model_until_one_is_broken() {
+    let parts = Parts::new();
+    let file = encode(&metadata(parts.classes), &parts.input, &parts.layers()).unwrap();
+    load_and_run(&file).unwrap();
+}
+
+#[test]
+fn every_refusal_is_reached_and_carries_its_numbers() {
+    let refuse = |change: fn(&mut Parts)| {
+        let mut parts = Parts::new();
+        change(&mut parts);
+        load_and_run(&parts.file(&parts.layers())).unwrap_err()
+    };
+    type Case = (Error, fn(&mut Parts));
+    let cases: [Case; 19] = [
+        (Error::Dimensions { layer: 0 }, |parts| parts.input.shape.height = 0),
+        (Error::Scale { layer: 0 }, |parts| parts.input.codes.scale = 0.0),
+        (Error::Kernel { layer: 0, kernel: 0 }, |parts| parts.conv.kernel = 0),
+        (Error::Kernel { layer: 0, kernel: 8 }, |parts| parts.conv.kernel = 8),
+        (Error::Kernel { layer: 0, kernel: 5 }, |parts| parts.conv.kernel = 5),
+        (Error::Dimensions { layer: 0 }, |parts| parts.conv.output_channels = 0),
+        (Error::WeightLength { layer: 0, needed: 20, given: 18 }, |parts| {
+            parts.conv.weights = Blob::unpadded(&ZEROS[..18])
+        }),
+        (Error::ChannelTableLength { layer: 0, needed: 16, given: 8 }, |parts| {
+            parts.conv.requantize.channels = Blob::unpadded(&CHANNELS[..8]);
+        }),
+        (Error::Multiplier { layer: 0, channel: 0 }, |parts| {
+            parts.conv.requantize.channels = Blob::unpadded(&ZEROS[..16])
+        }),
+        (Error::Multiplier { layer: 1, channel: 3 }, |parts| {
+            static LAST_NEGATIVE: [u8; 32] = {
+                let mut channels = [0; 32];
+                let mut at = 0;
+                while at < 32 {
+                    channels[at] = CHANNELS[at];
+                    at += 1;
+                }
+                channels[31] = 0x80;
+                channels
+            };
+            parts.dense.requantize.channels = Blob::unpadded(&LAST_NEGATIVE);
+        }),
+        (Error::Shift { layer: 0, shift: 32 }, |parts| parts.conv.requantize.shift = 32),
+        (Error::Scale { layer: 1 }, |parts| parts.dense.requantize.codes.scale = f32::NAN),
+        (Error::ReluZeroPoint { layer: 1, zero_point: 7 }, |parts| parts.dense.requantize.codes.zero_point = 7),
+        (Error::Dimensions { layer: 1 }, |parts| parts.dense.outputs = 0),
+        (Error::WeightLength { layer: 1, needed: 32, given: 0 }, |parts| parts.dense.weights = Blob::unpadded(&[])),
+        (Error::Scale { layer: 2 }, |parts| parts.logits.scale = f32::INFINITY),
+        (Error::ChannelTableLength { layer: 2, needed: 8, given: 4 }, |parts| {
+            parts.logits.biases = Blob::unpadded(&ZEROS[..4])
+        }),
+        (Error::WeightLength { layer: 2, needed: 8, given: 9 }, |parts| {
+            parts.logits.weights = Blob::unpadded(&ZEROS[..9])
+        }),
+        (Error::ClassNames { names: 3, classes: 2 }, |parts| parts.classes = "a\nb\nc"),
+    ];
+    for (number, (expected, change)) in cases.into_iter().enumerate() {
+        assert_eq!(refuse(change), expected, "case {number}");
+        assert!(!expected.to_string().is_empty());
+    }
+}
+
+#[test]
+fn layers_out_of_place_are_refused() {
+    let parts = Parts::new();
+    let refuse = |layers: &[Layer<'_>]| load_and_run(&parts.file(layers)).unwrap_err();
+    let [conv, dense, logits] = parts.layers().try_into().unwrap();
+    assert_eq!(refuse(&[]), Error::StageCount { found: 0 });
+    assert_eq!(refuse(&[Layer::MaxPool2d(MaxPool2d); 129]), Error::StageCount { found: 129 });
+    assert_eq!(refuse(&[conv, dense]), Error::LogitsLayer { layer: 1 });
+    assert_eq!(refuse(&[conv, dense, logits, logits]), Error::LogitsLayer { layer: 3 });
+    assert_eq!(
+        refuse(&[Layer::MaxPool2d(MaxPool2d), Layer::MaxPool2d(MaxPool2d), Layer::MaxPool2d(MaxPool2d), logits]),
+        Error::Dimensions { layer: 2 }
+    );
+    let big = Dense { outputs: u16::MAX, ..parts.dense };
+    assert!(matches!(
+        refuse(&[Layer::Dense(big), logits]),
+        Error::WeightLength { layer: 0, needed: 1_048_576, given: 32 }
+    ));
+    // Each dense layer takes the four values of the one before; as many layers as there may be, and one more.
+    let quarter = Dense { weights: Blob::unpadded(&ZEROS[..16]), ..parts.dense };
+    let deep = |count| -> Vec<Layer<'_>> {
+        [Layer::Conv2d(parts.conv), dense]
+            .into_iter()
+            .chain([Layer::Dense(quarter); 126])
+            .take(count)
+            .chain([logits])
+            .collect()
+    };
+    assert_eq!(load_and_run(&parts.file(&deep(127))), Ok(()));
+    assert_eq!(refuse(&deep(128)), Error::StageCount { found: 129 });
+}
+
+#[test]
+fn inputs_and_places_that_do_not_fit_are_refused() {
+    let parts = Parts::new();
+    let (image_place, honest) = parts.stages(&parts.layers(), Places::Apart);
+    assert_eq!(load_and_run(&parts.file_of(image_place, &honest)), Ok(()));
+    // By what is changed in which stage.
+    type Case = (Error, usize, fn(&mut Ports));
+    let cases: [Case; 24] = [
+        (Error::Input { layer: 0 }, 0, |ports| ports.input.source = 1),
+        (Error::Input { layer: 0 }, 0, |ports| ports.input.zero_point ^= 1),
+        (Error::Input { layer: 0 }, 0, |ports| ports.input.place += 4),
+        (Error::Input { layer: 0 }, 0, |ports| ports.input.shape.height += 1),
+        (Error::Input { layer: 1 }, 1, |ports| ports.input.source = 2),
+        (Error::Input { layer: 1 }, 1, |ports| ports.input.source = 255),
+        (Error::Input { layer: 1 }, 1, |ports| ports.input.shape = Shape { height: 2, width: 1, channels: 4 }),
+        (Error::Input { layer: 1 }, 1, |ports| ports.input.zero_point = 3),
+        (Error::Input { layer: 1 }, 1, |ports| ports.input.place += 1),
+        (Error::InputCount { layer: 0 }, 0, |ports| ports.second = Some(ports.input)),
+        (Error::InputCount { layer: 1 }, 1, |ports| ports.second = Some(Tensor { source: 0, ..ports.input })),
+        (Error::InputCount { layer: 2 }, 2, |ports| ports.second = Some(Tensor { source: 0, ..ports.input })),
+        (Error::Place { layer: 1 }, 1, |ports| ports.output = ports.input.place),
+        (Error::Place { layer: 1 }, 1, |ports| ports.output = ports.input.place + 7),
+        (Error::Place { layer: 1 }, 1, |ports| ports.scratch = ports.input.place / 4 * 4),
+        (Error::Place { layer: 1 }, 1, |ports| ports.scratch = ports.output / 4 * 4),
+        (Error::Place { layer: 1 }, 1, |ports| ports.scratch += 1),
+        (Error::Place { layer: 1 }, 1, |ports| ports.output = u32::MAX),
+        (Error::Place { layer: 1 }, 1, |ports| ports.output = 1 << 31),
+        (Error::Place { layer: 1 }, 1, |ports| ports.scratch = 1 << 31),
+        (Error::Place { layer: 2 }, 2, |ports| ports.output = 1002),
+        (Error::Place { layer: 2 }, 2, |ports| ports.output = ports.scratch),
+        (Error::Place { layer: 2 }, 2, |ports| ports.output = ports.input.place / 4 * 4),
+        (Error::Place { layer: 0 }, 0, |ports| ports.scratch = ports.input.place / 4 * 4),
+    ];
+    for (number, (expected, stage, change)) in cases.into_iter().enumerate() {
+        let mut stages = honest.clone();
+        change(&mut stages[stage].ports);
+        let found = load_and_run(&parts.file_of(image_place, &stages));
+        assert_eq!(found, Err(expected), "case {number}");
+        assert!(!expected.to_string().is_empty());
+    }
+    let mut far = honest;
+    far[0].ports.input.place = u32::MAX;
+    assert_eq!(load_and_run(&parts.file_of(u32::MAX, &far)), Err(Error::Place { layer: 0 }));
+}
+
+#[test]
+fn scratch_that_is_not_needed_has_no_place() {
+    let parts = Parts::new();
+    let pool = Layer::MaxPool2d(MaxPool2d);
+    let logits = Layer::Logits(Logits { weights: Blob::unpadded(&ZEROS[..8]), ..parts.logits });
+    let (image_place, mut stages) = parts.stages(&[pool, logits], Places::Apart);
+    assert_eq!(load_and_run(&parts.file_of(image_place, &stages)), Ok(()));
+    stages[0].ports.scratch = 400;
+    assert_eq!(load_and_run(&parts.file_of(image_place, &stages)), Err(Error::Place { layer: 0 }));
+}
+
+/// Two dense layers of four outputs that both read the image, their sum, and logits.
+fn two_branches(parts: &Parts) -> Vec<StageRecord<'static>> {
+    let dense = Layer::Dense(Dense { weights: Blob::unpadded(&ZEROS[..64]), ..parts.dense });
+    let sum = Layer::Add(Add { codes: CODES, relu: false, multipliers: [1 << 10, 3 << 9], shift: 11 });
+    vec![
+        StageRecord { ports: Ports::of(0), layer: dense },
+        StageRecord { ports: Ports::of(0), layer: dense },
+        StageRecord { ports: Ports::of_two(1, 2), layer: sum },
+        StageRecord { ports: Ports::of(3), layer: Layer::Logits(parts.logits) },
+    ]
+}
+
+#[test]
+fn a_stage_reads_any_earlier_one_whose_output_was_not_overwritten() {
+    let parts = Parts::new();
+    for places in [Places::Apart, Places::Overlapping] {
+        let mut stages = two_branches(&parts);
+        let image_place = place(&parts.input, &mut stages, places);
+        assert_eq!(load_and_run(&parts.file_of(image_place, &stages)), Ok(()));
+
+        // The second layer writes where the first one's output is, or the image.
+        let mut overwritten = stages.clone();
+        overwritten[1].ports.output = stages[0].ports.output;
+        overwritten[2].ports.second.as_mut().unwrap().place = stages[0].ports.output;
+        assert_eq!(load_and_run(&parts.file_of(image_place, &overwritten)), Err(Error::Overwritten { layer: 2 }));
+        let mut overwritten = stages.clone();
+        overwritten[1].ports.scratch = stages[0].ports.output / 4 * 4;
+        overwritten[1].ports.output = 2000;
+        overwritten[2].ports.second.as_mut().unwrap().place = 2000;
+        (overwritten[0].ports.input.place, overwritten[1].ports.input.place) = (3000, 3000);
+        assert_eq!(load_and_run(&parts.file_of(3000, &overwritten)), Err(Error::Overwritten { layer: 2 }));
+        let mut overwritten = stages.clone();
+        let far = 3000;
+        overwritten[0].ports.scratch = far;
+        overwritten[0].ports.input.place = far - 1000;
+        overwritten[1].ports.input.place = far - 1000;
+        assert_eq!(load_and_run(&parts.file_of(far - 1000, &overwritten)), Ok(()));
+        overwritten[0].ports.input.place = far + 5;
+        overwritten[1].ports.input.place = far + 5;
+        assert_eq!(load_and_run(&parts.file_of(far + 5, &overwritten)), Err(Error::Place { layer: 0 }));
+    }
+}
+
+#[test]
+fn an_image_that_is_read_again_may_not_be_overwritten() {
+    let parts = Parts::new();
+    let mut stages = two_branches(&parts);
+    // The sum is of four values: the image is as many for the second layer alone.
+    stages.swap(1, 2);
+    let dense = stages[2].layer;
+    let inner = Layer::Dense(Dense { weights: Blob::unpadded(&ZEROS[..16]), ..parts.dense });
+    let mut stages = vec![
+        stages[0],
+        StageRecord { ports: Ports::of(1), layer: inner },
+        StageRecord { ports: Ports::of(0), layer: dense },
+        StageRecord { ports: Ports::of(3), layer: Layer::Logits(parts.logits) },
+    ];
+    let image_place = place(&parts.input, &mut stages, Places::Apart);
+    assert_eq!(load_and_run(&parts.file_of(image_place, &stages)), Ok(()));
+    stages[1].ports.output = image_place + 15;
+    assert_eq!(load_and_run(&parts.file_of(image_place, &stages)), Err(Error::Overwritten { layer: 2 }));
+}
+
+#[test]
+fn an_addition_takes_two_inputs_of_one_shape_and_numbers_in_range() {
+    let parts = Parts::new();
+    let refuse = |change: fn(&mut Vec<StageRecord<'static>>)| {
+        let mut stages = two_branches(&parts);
+        change(&mut stages);
+        let image_place = place(&parts.input, &mut stages, Places::Apart);
+        load_and_run(&parts.file_of(image_place, &stages)).unwrap_err()
+    };
+    let add = |stage: &mut StageRecord<'static>, change: fn(&mut Add)| match &mut stage.layer {
+        Layer::Add(add) => change(add),
+        other => panic!("{other:?}"),
+    };
+    type Change = fn(&mut Add);
+    let cases: [(Error, Change); 8] = [
+        (Error::Multiplier { layer: 2, channel: 0 }, |add| add.multipliers[0] = 0),
+        (Error::Multiplier { layer: 2, channel: 1 }, |add| add.multipliers[1] = 0),
+        (Error::Multiplier { layer: 2, channel: 1 }, |add| add.multipliers[1] = 1 << 22),
+        (Error::Shift { layer: 2, shift: 0 }, |add| add.shift = 0),
+        (Error::Shift { layer: 2, shift: 24 }, |add| add.shift = 24),
+        (Error::Scale { layer: 2 }, |add| add.codes.scale = -1.0),
+        (Error::ReluZeroPoint { layer: 2, zero_point: 1 }, |add| (add.relu, add.codes.zero_point) = (true, 1)),
+        (Error::Scale { layer: 2 }, |add| add.codes.scale = 0.0),
+    ];
+    for (expected, change) in cases {
+        let mut stages = two_branches(&parts);
+        add(&mut stages[2], change);
+        let image_place = place(&parts.input, &mut stages, Places::Apart);
+        assert_eq!(load_and_run(&parts.file_of(image_place, &stages)), Err(expected));
+    }
+    assert_eq!(refuse(|stages| stages[2].ports = Ports::of(1)), Error::InputCount { layer: 2 });
+    assert_eq!(refuse(|stages| stages[2].ports = Ports::of_two(1, 1)), Error::InputCount { layer: 2 });
+    assert_eq!(refuse(|stages| stages[2].ports = Ports::of_two(1, 0)), Error::InputShapes { layer: 2 });
+    assert_eq!(refuse(|stages| stages[3].ports = Ports::of_two(3, 1)), Error::InputCount { layer: 3 });
+    // Each of the two inputs is compared with what it names.
+    type Break = fn(&mut Tensor);
+    let breaks: [Break; 4] = [
+        |tensor| tensor.source = 3,
+        |tensor| tensor.source = 0,
+        |tensor| tensor.zero_point += 1,
+        |tensor| tensor.place += 1,
+    ];
+    for change in breaks {
+        let mut stages = two_branches(&parts);
+        let image_place = place(&parts.input, &mut stages, Places::Apart);
+        let mut broken = stages.clone();
+        change(broken[2].ports.second.as_mut().unwrap());
+        assert_eq!(load_and_run(&parts.file_of(image_place, &broken)), Err(Error::Input { layer: 2 }));
+        change(&mut stages[2].ports.input);
+        assert_eq!(load_and_run(&parts.file_of(image_place, &stages)), Err(Error::Input { layer: 2 }));
+    }
+}
+
+#[test]
+fn an_output_overlaps_an_input_as_far_as_its_operator_allows() {
+    let parts = Parts::new();
+    // In place of either input, but not of a part of one.
+    let mut stages = two_branches(&parts);
+    let image_place = place(&parts.input, &mut stages, Places::Apart);
+    let [first, second] = [2000, 2008];
+    (stages[0].ports.output, stages[1].ports.output) = (first, second);
+    stages[2].ports.input.place = first;
+    stages[2].ports.second.as_mut().unwrap().place = second;
+    for (output, expected) in [
+        (first, Ok(())),
+        (second, Ok(())),
+        (first + 1, Err(Error::Place { layer: 2 })),
+        (second + 1, Err(Error::Place { layer: 2 })),
+    ] {
+        stages[2].ports.output = output;
+        stages[3].ports.input.place = output;
+        assert_eq!(load_and_run(&parts.file_of(image_place, &stages)), expected, "{output}, {first}, {second}");
+    }
+
+    // A convolution of eight rows reads rows 0 to 5 when it writes rows 0 to 3, so that these have to be before row 0; rows
+    // 4 to 7 of the output need rows 3 to 7 of the input.
+    let input = Input { shape: Shape { height: 8, width: 4, channels: 1 }, codes: CODES };
+    let same = |kernel: u8, weights: usize| {
+        let weights = Blob::unpadded(&ZEROS[..weights]);
+        Layer::Conv2d(Conv2d { kernel, padding: Padding::Same, weights, ..parts.conv })
+    };
+    let logits = Layer::Logits(Logits { weights: Blob::unpadded(&ZEROS[..2 * 64]), ..parts.logits });
+    let parts = Parts { input, ..Parts::new() };
+    let (image_place, mut stages) = parts.stages(&[same(1, 4), same(3, 36), logits], Places::Apart);
+    // Rows of 8 bytes: rows 4 to 7 end at 64, 40 bytes after row 3 begins; rows 0 to 3 end at 32, where row 0 begins.
+    let needed = 40;
+    for (before, expected) in [(needed, Ok(())), (needed - 1, Err(Error::Place { layer: 1 })), (64, Ok(()))] {
+        stages[0].ports.output = 2000;
+        stages[1].ports.input.place = 2000;
+        stages[1].ports.output = 2000 - before;
+        stages[2].ports.input.place = 2000 - before;
+        assert_eq!(load_and_run(&parts.file_of(image_place, &stages)), expected, "{before}");
+    }
+}
