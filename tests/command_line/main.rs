@@ -12,6 +12,7 @@ mod hostile;
 mod image_files;
 mod image_kinds;
 mod inspect;
+mod outputs;
 mod own_files;
 mod own_images;
 mod report;
@@ -254,7 +255,7 @@ fn a_run_never_overwrites_an_older_one() {
     assert_fails(
         home.path(),
         &["fit", "--epochs", "1", "--out", "mine"],
-        1,
+        2,
         &["mine exists already", "name another --out"],
     );
     assert_eq!(fs::read_dir(&run).unwrap().count(), 1);

@@ -140,7 +140,11 @@ fn main() -> ExitCode {
         // Whoever read the output has seen enough.
         return ExitCode::SUCCESS;
     }
-    cli::output::print_error(&message(&error));
+    let mut message = message(&error);
+    if std::env::current_dir().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+        message = format!("the current directory is not there any more, change into another: {message}");
+    }
+    cli::output::print_error(&message);
     if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }
 

@@ -13,6 +13,7 @@ use trainer::run::RunDirectory;
 use trainer::support::whole_file;
 
 use super::console::{Console, console_line};
+use super::destination::{self, Output};
 use super::output::warn;
 use super::unreadable::{Skipped, UnreadableFlags};
 use super::values::{self, background, fraction};
@@ -210,6 +211,22 @@ impl TrainingData {
 }
 
 impl TestData {
+    /// That the list of unreadable files, and what else is written, have places of their own; also not among the images of the run that
+    /// is named.
+    pub fn check_outputs(&self, written: Option<Output<'_>>) -> Result<()> {
+        let outputs: Vec<Output<'_>> = written.into_iter().chain(self.unreadable.output()).collect();
+        let run = self.run.as_ref().and_then(|run| RunDirectory::open(run).read_config().ok());
+        for &output in &outputs {
+            // What nobody named is beside the model.
+            let data = self.data.as_deref().filter(|_| !output.flag.is_empty());
+            destination::check(output, data)?;
+            if let Some(data) = run.as_ref().and_then(|run| run.data_dir.as_deref()) {
+                destination::check_data(output.flag, output.path, data)?;
+            }
+        }
+        destination::check_apart(&outputs)
+    }
+
     /// Loads the images that a model is tested on, through the model's own preprocessing.
     pub fn load(&self, model: &Path, metadata: &Metadata<'_>, input: Shape) -> Result<TestSet> {
         let path = &*model.display().to_string();

@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 use trainer::dataset::holds_idx_files;
 use trainer::export::frames;
 use trainer::report::{answers, page};
+use trainer::run::{MODEL, PAGE, RunDirectory};
 use trainer::support::whole_file;
 
 use crate::Usage;
@@ -66,13 +67,35 @@ fn is_listing(bytes: &[u8]) -> bool {
     columns.next().is_some_and(|message| message.contains(&b' ')) && columns.next().is_none()
 }
 
+/// A file that a command is to write.
+#[derive(Clone, Copy, Debug)]
+pub struct Output<'a> {
+    /// The flag that it was named with; empty where nobody named it.
+    pub flag: &'a str,
+    /// Where it goes.
+    pub path: &'a Path,
+    /// What it is.
+    pub content: Content,
+    /// The run of which this is, where it has the name that the run's own has.
+    pub run: Option<&'a Path>,
+}
+
+impl Output<'_> {
+    fn named(&self) -> String {
+        named(self.flag, self.path)
+    }
+}
+
 /// Finds out before the work, not after it, that a file has nowhere to go: there is no such directory, it would be among the images of
-/// `data`, or another file is there that would be lost. `flag` is what the user named it with. A device or a pipe takes everything.
-pub fn check(flag: &str, path: &Path, content: Content, data: Option<&Path>) -> Result<()> {
+/// `data`, it would be one of a run, or another file is there that would be lost. A device or a pipe takes everything.
+pub fn check(output: Output<'_>, data: Option<&Path>) -> Result<()> {
+    let Output { flag, path, content, .. } = output;
+    let named = output.named();
+    check_dash(flag, path, "file")?;
+    check_runs(output)?;
     if whole_file::is_stream(path) {
         return Ok(());
     }
-    let named = named(flag, path);
     let directory = whole_file::directory_of(path);
     if !directory.is_dir() {
         return Err(Usage::error(anyhow!("{named}: there is no directory {}", directory.display())));
@@ -80,8 +103,11 @@ pub fn check(flag: &str, path: &Path, content: Content, data: Option<&Path>) -> 
     if path.is_dir() {
         return Err(Usage::error(anyhow!("{named} is a directory; name a file")));
     }
-    if let Some(data) = data.filter(|data| is_among_images(path, data)) {
-        return Err(among_images(flag, path, data));
+    if is_of_directory(path) {
+        return Err(Usage::error(anyhow!("{named} ends in a slash, as the name of a directory; name a file")));
+    }
+    if let Some(data) = data {
+        check_data(flag, path, data)?;
     }
     let beginning = beginning(path).with_context(|| format!("{named}: what is there cannot be read"))?;
     if !beginning.is_empty() && !content.begins(&beginning) {
@@ -90,24 +116,132 @@ pub fn check(flag: &str, path: &Path, content: Content, data: Option<&Path>) -> 
     whole_file::check(path).map_err(|error| anyhow!("{named}: nothing can be written there: {error}"))
 }
 
-/// Whether what is written to `path` would be among the images of the folder `data`, where it would be taken for a class or an image.
-pub fn is_among_images(path: &Path, data: &Path) -> bool {
-    let absolute = std::path::absolute(path).ok();
-    // As much of it as is there, links followed.
-    let there = absolute.and_then(|path| path.ancestors().find_map(|path| path.canonicalize().ok()));
-    let is_below = there.zip(data.canonicalize().ok()).is_some_and(|(there, data)| there.starts_with(data));
-    is_below && !holds_idx_files(data)
+/// That no two of these are the same file, under whatever names: the one would be lost.
+pub fn check_apart(outputs: &[Output<'_>]) -> Result<()> {
+    for (index, second) in outputs.iter().enumerate() {
+        for first in &outputs[..index] {
+            let place = resolved(second)?;
+            if place == resolved(first)? && place != Path::new("/dev/null") {
+                let (first, second) = (first.named(), second.named());
+                return Err(Usage::error(anyhow!("{second} is the same file as {first}; name another")));
+            }
+        }
+    }
+    Ok(())
 }
 
-/// The error where [`is_among_images`].
-pub fn among_images(flag: &str, path: &Path, data: &Path) -> anyhow::Error {
+/// That a file is not where the directory `out` of a new run is to be, or one that it is in. `named` is how messages name the
+/// directory.
+pub fn check_not_above(output: Output<'_>, out: &Path, named: &str) -> Result<()> {
+    let out = whole_file::resolved(out).with_context(|| named.to_owned())?;
+    if !out.starts_with(resolved(&output)?) {
+        return Ok(());
+    }
+    let file = output.named();
+    Err(Usage::error(anyhow!("{file} cannot be a file, as the run goes there, to {named}; name another")))
+}
+
+/// The same, and that it is none of the files in the directory that the run writes.
+pub fn check_beside_new_run(output: Output<'_>, out: &Path, named: &str) -> Result<()> {
+    check_not_above(output, out, named)?;
+    let (place, out) = (resolved(&output)?, whole_file::resolved(out).with_context(|| named.to_owned())?);
+    if place.parent() == Some(&out) && writes(&place) {
+        return Err(of_run(output));
+    }
+    if output.content == Content::Listing && place.starts_with(&out) {
+        return Err(Usage::error(anyhow!(
+            "{} is in {named}, which has to be empty when the run begins; name a file elsewhere",
+            output.named()
+        )));
+    }
+    Ok(())
+}
+
+/// That a directory is there that can be written into, or can be made. `named` is how messages name it.
+pub fn check_directory(named: &str, path: &Path) -> Result<()> {
+    check_dash(named.split(' ').next().unwrap_or_default(), path, "directory")?;
+    let nearest = path.ancestors().map(|ancestor| if ancestor == Path::new("") { Path::new(".") } else { ancestor });
+    let Some(nearest) = nearest.into_iter().find(|ancestor| ancestor.symlink_metadata().is_ok()) else { return Ok(()) };
+    let what = if nearest == path { named.to_owned() } else { format!("{named}: {}", nearest.display()) };
+    match nearest.metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let target = nearest.read_link().unwrap_or_default();
+            Err(Usage::error(anyhow!(
+                "{what} is a link to {}, and nothing is there; make that directory, or name another",
+                target.display()
+            )))
+        }
+        Err(error) => Err(Usage::error(anyhow!("{what}: {error}"))),
+        Ok(there) if !there.is_dir() => Err(Usage::error(anyhow!("{what} is a file; name a directory"))),
+        Ok(_) => whole_file::check(&nearest.join("new"))
+            .map_err(|error| Usage::error(anyhow!("{what}: nothing can be written there: {error}"))),
+    }
+}
+
+/// That `-` is not taken for standard output, as `predict` takes it for standard input: it would be a file of that name.
+fn check_dash(flag: &str, path: &Path, what: &str) -> Result<()> {
+    if path != Path::new("-") {
+        return Ok(());
+    }
+    Err(Usage::error(anyhow!("{flag} -: name a {what}; - means nothing here, and ./- is the {what} of that name")))
+}
+
+/// That what is written is none of the files that a run writes, but the one that it is.
+fn check_runs(output: Output<'_>) -> Result<()> {
+    let place = resolved(&output)?;
+    let Some(directory) = place.parent().filter(|directory| RunDirectory::is_at(directory) && writes(&place)) else {
+        return Ok(());
+    };
+    let own = match output.content {
+        Content::Model => Some(MODEL),
+        Content::Frames => Some(frames::FILE),
+        Content::Page => Some(PAGE),
+        Content::Answers | Content::Listing | Content::Svg | Content::Png => None,
+    };
+    let is_own = own.is_some_and(|own| place.ends_with(own))
+        && output.run.is_some_and(|run| run.canonicalize().is_ok_and(|run| run == directory));
+    if is_own { Ok(()) } else { Err(of_run(output)) }
+}
+
+/// Whether a run that were in the directory of this file would write it.
+fn writes(place: &Path) -> bool {
+    place.file_name().is_some_and(|name| RunDirectory::writes(&name.to_string_lossy()))
+}
+
+/// The error where a run would write the same file.
+fn of_run(output: Output<'_>) -> anyhow::Error {
+    Usage::error(anyhow!("{} is a file that the run there writes itself; name another", output.named()))
+}
+
+/// That what is written to `path` is not among the images of the folder `data`.
+pub fn check_data(flag: &str, path: &Path, data: &Path) -> Result<()> {
+    if whole_file::is_stream(path) || !is_among_images(path, data) {
+        return Ok(());
+    }
     let (named, data) = (named(flag, path), data.display());
-    Usage::error(anyhow!("{named} is inside {data}, among the images; name a file elsewhere"))
+    Err(Usage::error(anyhow!("{named} is inside {data}, among the images; name a file elsewhere")))
+}
+
+/// Whether what is written to `path` would be among the images of the folder `data`, where it would be taken for a class or an image.
+pub fn is_among_images(path: &Path, data: &Path) -> bool {
+    let there = whole_file::resolved(path).ok().zip(data.canonicalize().ok());
+    there.is_some_and(|(there, data)| there.starts_with(data)) && !holds_idx_files(data)
+}
+
+fn resolved(output: &Output<'_>) -> Result<PathBuf> {
+    whole_file::resolved(output.path).map_err(|error| Usage::error(anyhow!("{}: {error}", output.named())))
 }
 
 /// A path with the flag that named it, if one did.
 fn named(flag: &str, path: &Path) -> String {
     format!("{flag} {}", path.display()).trim_start().to_owned()
+}
+
+/// Whether a path is written as that of a directory.
+fn is_of_directory(path: &Path) -> bool {
+    let text = path.as_os_str().to_string_lossy();
+    let text = text.strip_suffix('.').unwrap_or(&text);
+    text.ends_with(std::path::is_separator)
 }
 
 /// The first bytes of a file, none where there is no file.

@@ -17,7 +17,7 @@ use trainer::train::evaluate::{self, Confused, Confusion};
 use trainer::train::score::Estimate;
 
 use super::data::{TestData, TestSet, describe};
-use super::destination::{self, Content};
+use super::destination::{Content, Output};
 use super::mistakes::{self, Mistake, MistakeFlags};
 use super::output::{print_json, print_line, warn};
 use super::tested::Test;
@@ -102,9 +102,9 @@ impl<'a> ClassReport<'a> {
 impl Eval {
     /// Runs infer-core over the test images.
     pub fn run(self) -> Result<()> {
-        if let Some(answers) = &self.single.answers {
-            destination::check("--answers", answers, Content::Answers, self.data.data.as_deref())?;
-        }
+        let answers = self.single.answers.as_deref();
+        let answers = answers.map(|path| Output { flag: "--answers", path, content: Content::Answers, run: None });
+        self.data.check_outputs(answers)?;
         let path = self.model.display().to_string();
         let bytes = model_file::read(&self.model).with_context(|| path.clone())?;
         let mut arena = model_file::arena(&bytes).with_context(|| path.clone())?;

@@ -11,7 +11,7 @@ use trainer::support::whole_file::{is_stream, write_whole};
 use trainer::train::evaluate;
 
 use super::calibration::CalibrationName;
-use super::destination::{self, Content};
+use super::destination::{self, Content, Output};
 use super::output::{print_line, print_message};
 use super::run_data;
 
@@ -37,13 +37,21 @@ pub struct Export {
 impl Export {
     /// Quantizes the run's weights, with its own ranges: the same bytes that the run itself wrote; or with others.
     pub fn run(self) -> Result<()> {
-        destination::check("--out", &self.out, Content::Model, self.data.as_deref())?;
+        // Without another calibration it is the run's own model, which may have been lost.
+        let run = self.calibration.is_none().then_some(&*self.run);
+        destination::check(
+            Output { flag: "--out", path: &self.out, content: Content::Model, run },
+            self.data.as_deref(),
+        )?;
         // A training that ends in between would give this the weights of one moment and the calibration of another. Where
         // nothing can be written nobody writes.
         let _lock = match RunDirectory::open_to_write(&self.run) {
             Err(error @ RunError::InUse { .. }) => return Err(error.into()),
             locked => locked.ok(),
         };
+        if let Some(data) = RunDirectory::open(&self.run).read_config()?.data_dir {
+            destination::check_data("--out", &self.out, &data)?;
+        }
         let bytes = match self.calibration {
             None => RunDirectory::open(&self.run).export()?,
             Some(calibration) => self.calibrated(calibration)?,

@@ -7,7 +7,7 @@ use clap::Arg;
 use trainer::dataset::held_out::SplitRule;
 use trainer::network::Template;
 use trainer::run::{RUNS, RunConfig, RunDirectory};
-use trainer::support::whole_file::directory_of;
+use trainer::support::whole_file::{self, directory_of};
 use trainer::train::Unfinished;
 use trainer::train::recipe::{Augment, Recipe};
 
@@ -15,7 +15,7 @@ use super::budget::BudgetFlags;
 use super::calibration::CalibrationName;
 use super::console::{ConsoleFlags, console_line};
 use super::data::{TrainingData, ValidationSplit};
-use super::destination::{self, Content};
+use super::destination::{self, Content, Output};
 use super::interrupt::Interrupt;
 use super::named::{MODELS, RECIPES, is_path, named_or_file};
 use super::output::warn;
@@ -105,10 +105,7 @@ impl Fit {
     /// From images to a model file.
     pub fn run(self) -> Result<()> {
         self.check_paths()?;
-        self.check_out()?;
-        if let Some(export) = &self.export {
-            destination::check("--export", export, Content::Model, self.data.data.as_deref())?;
-        }
+        self.check_outputs()?;
         let run = match &self.resume {
             Some(path) => {
                 let (data, export) = (self.data.data.as_deref(), self.export.clone());
@@ -120,18 +117,57 @@ impl Fit {
         run.train(&Interrupt::install()?)
     }
 
-    /// That the run will not be among the images: there it would be taken for a class, by the next training and by `eval`.
-    fn check_out(&self) -> Result<()> {
+    /// That all that will be written has a place of its own.
+    fn check_outputs(&self) -> Result<()> {
+        let export =
+            self.export.as_deref().map(|path| Output { flag: "--export", path, content: Content::Model, run: None });
+        let outputs: Vec<Output<'_>> = export.into_iter().chain(self.data.unreadable.output()).collect();
+        for &output in &outputs {
+            destination::check(output, self.data.data.as_deref())?;
+        }
+        destination::check_apart(&outputs)?;
+        if self.resume.is_none() { self.check_out(&outputs) } else { Ok(()) }
+    }
+
+    /// That the new run has a directory of its own, which is not among the images: there it would be taken for a class, by the next
+    /// training and by `eval`.
+    fn check_out(&self, outputs: &[Output<'_>]) -> Result<()> {
         let out = self.out.as_deref().unwrap_or(Path::new(RUNS));
-        match &self.data.data {
-            Some(data) if self.resume.is_none() && destination::is_among_images(out, data) => {
-                let (data, out) = (data.display(), out.display());
-                Err(Usage::error(anyhow!(
-                    "the run would be written to {out}, inside --data {data}, and be taken for images; give --out elsewhere"
-                )))
+        if let Some(data) = self.data.data.as_deref().filter(|data| destination::is_among_images(out, data)) {
+            let (data, out) = (data.display(), out.display());
+            return Err(Usage::error(anyhow!(
+                "the run would be written to {out}, inside --data {data}, and be taken for images; give --out elsewhere"
+            )));
+        }
+        let default = if self.out.is_none() { " (the default)" } else { "" };
+        let named = format!("--out {}{default}", out.display());
+        destination::check_directory(&named, out)?;
+        for &output in outputs {
+            match &self.out {
+                Some(out) => destination::check_beside_new_run(output, out, &named)?,
+                None => self.check_beside_numbered_runs(output, &named)?,
             }
+        }
+        match &self.out {
+            Some(out) if out.exists() && !RunDirectory::is_free(out)? => Err(Usage::error(anyhow!(
+                "{named} exists already and is not empty, and a run never overwrites an older one; name another --out"
+            ))),
             _ => Ok(()),
         }
+    }
+
+    /// The same where the run will have the first free number.
+    fn check_beside_numbered_runs(&self, output: Output<'_>, named: &str) -> Result<()> {
+        let (path, seed) = (output.path, self.seed);
+        let is_numbered = path.file_name().is_some_and(|name| {
+            let name = name.to_string_lossy();
+            let rest = name.rsplit_once('-').filter(|(_, number)| number.bytes().all(|digit| digit.is_ascii_digit()));
+            rest.is_some_and(|(name, _)| name.ends_with(&format!("-{seed}")))
+        });
+        let is_in_runs = whole_file::resolved(path)?.parent() == Some(&whole_file::resolved(Path::new(RUNS))?);
+        let run = Path::new(RUNS).join(path.file_name().unwrap_or_default());
+        let out = if is_numbered && is_in_runs { &run } else { Path::new(RUNS) };
+        destination::check_not_above(output, out, named)
     }
 
     /// A run that has not taken a step.

@@ -7,10 +7,10 @@ use anyhow::{Context, Result, bail};
 use trainer::dataset::tested::{Selection, Tested};
 use trainer::export::{frames, model_file};
 use trainer::support::text::thousands;
-use trainer::support::whole_file::{is_stream, replace_whole, write_whole};
+use trainer::support::whole_file::{directory_of, is_stream, replace_whole, write_whole};
 
 use super::data::TestData;
-use super::destination::{self, Content};
+use super::destination::{Content, Output};
 use super::output::{print_line, print_message, warn};
 use super::values::at_least_one;
 
@@ -39,11 +39,13 @@ impl Frames {
     /// Takes the test images through the model's own preprocessing, and writes some as frames.
     pub fn run(self) -> Result<()> {
         let out = self.out.clone().unwrap_or_else(|| self.model.with_file_name(frames::FILE));
+        let run = directory_of(&self.model);
+        let output = |flag| Some(Output { flag, path: &out, content: Content::Frames, run: Some(run) });
         match self.out {
-            Some(_) => destination::check("--out", &out, Content::Frames, self.data.data.as_deref())?,
+            Some(_) => self.data.check_outputs(output("--out"))?,
             // It is replaced, and not what it points to.
-            None if out.is_symlink() => {}
-            None => destination::check("", &out, Content::Frames, None)?,
+            None if out.is_symlink() => self.data.check_outputs(None)?,
+            None => self.data.check_outputs(output(""))?,
         }
         let path = self.model.display().to_string();
         let bytes = model_file::read(&self.model).with_context(|| path.clone())?;

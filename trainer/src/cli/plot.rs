@@ -8,10 +8,10 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::builder::PossibleValuesParser;
 use trainer::report::figures::{self, curves};
 use trainer::report::{Figure, Findings, Kind, RunRecord};
-use trainer::run::RunDirectory;
+use trainer::run::{FIGURES, RunDirectory};
 use trainer::support::whole_file::{replace_whole, write_whole};
 
-use super::destination::{self, Content};
+use super::destination::{self, Content, Output};
 use super::output::print_line;
 use crate::Usage;
 
@@ -113,13 +113,16 @@ impl Plot {
             Format::Png => Content::Png,
         };
         for data in runs.iter().filter_map(|run| run.config.data_dir.as_deref()) {
-            if destination::is_among_images(path, data) {
-                return Err(destination::among_images(flag, path, data));
+            destination::check_data(flag, path, data)?;
+        }
+        if let Some(out) = self.out.as_deref().filter(|out| extension(out).is_none()) {
+            destination::check_directory(&format!("--out {}", out.display()), out)?;
+            if !out.exists() {
+                // It is made for the figures and holds nothing yet.
+                return Ok(());
             }
         }
-        // A directory that is made for the figures holds nothing yet.
-        let is_new = self.out.as_deref().is_some_and(|out| extension(out).is_none() && !out.exists());
-        if is_new { Ok(()) } else { destination::check(flag, path, content, None) }
+        destination::check(Output { flag, path, content, run: None }, None)
     }
 
     fn kinds(&self) -> Result<Vec<Kind>> {
@@ -151,7 +154,7 @@ impl Plot {
 
 /// The directory of a run's figures. A link there would lead out of the run.
 fn figures_of(run: &Path) -> Result<PathBuf> {
-    let figures = run.join("figures");
+    let figures = run.join(FIGURES);
     if figures.is_symlink() {
         bail!("{} is a link, and a link in a run is not followed to the outside; give --out", figures.display());
     }

@@ -9,11 +9,11 @@ use trainer::dataset::Dataset;
 use trainer::network::FloatModel;
 use trainer::quantize::Calibration;
 use trainer::report::{Findings, ReportError, RunRecord, page};
-use trainer::run::RunDirectory;
+use trainer::run::{PAGE, RunDirectory};
 use trainer::support::text::thousands;
 use trainer::support::whole_file::write_whole;
 
-use super::destination::{self, Content};
+use super::destination::{self, Content, Output};
 use super::output::{print_line, warn};
 use super::run_data;
 
@@ -48,9 +48,19 @@ impl Report {
         };
         if let Place::Named(path) = &page {
             let flag = if self.out.is_some() { "--out" } else { "" };
-            destination::check(flag, path, Content::Page, self.data.as_deref())?;
+            let run = match &self.runs[..] {
+                [run] => Some(run.as_path()),
+                _ => None,
+            };
+            destination::check(Output { flag, path, content: Content::Page, run }, self.data.as_deref())?;
         }
         let runs = RunRecord::read_all(&self.runs)?;
+        if let Place::Named(path) = &page {
+            let flag = if self.out.is_some() { "--out" } else { "" };
+            for data in runs.iter().filter_map(|run| run.config.data_dir.as_deref()) {
+                destination::check_data(flag, path, data)?;
+            }
+        }
         // What is no run has no lock, so they are read before.
         let is_written = self.refresh || matches!(page, Place::In(_));
         // Each once: a run that is named twice is not in use by another.
@@ -98,9 +108,6 @@ pub fn after_fit(
     }
     Some(page.path())
 }
-
-/// Name of the page in a run.
-const PAGE: &str = "report.html";
 
 /// Where the page goes.
 enum Place {

@@ -17,7 +17,7 @@ use super::interrupt::Interrupt;
 use super::output::{print_message, warn};
 use super::progress::{Event, Progress};
 use super::teacher::Teachers;
-use super::{results, run_data};
+use super::{destination, results, run_data};
 use crate::Usage;
 
 /// Everything that a training works with.
@@ -64,6 +64,9 @@ impl TrainingRun {
                 )));
             }
         };
+        if let (Some(export), Some(data)) = (&export, &config.data_dir) {
+            destination::check_data("--export", export, data)?;
+        }
         // A run may come from elsewhere, and its files do not choose what is overwritten outside the run.
         let export_before = std::mem::replace(&mut config.export, export.map(std::path::absolute).transpose()?);
         if let (Some(before), None) = (export_before, &config.export) {

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use trainer::dataset::folder::{self, Unreadable};
 use trainer::dataset::holds_idx_files;
-use trainer::run::RunDirectory;
+use trainer::run::{RunDirectory, SKIPPED};
 use trainer::support::printable::in_one_line;
 use trainer::support::whole_file::write_whole;
 
-use super::destination::{self, Content};
+use super::destination::{Content, Output};
 use super::output::warn;
 
 /// Files that a note names.
@@ -36,15 +36,18 @@ pub struct Skipped {
 }
 
 impl UnreadableFlags {
+    /// The list, where one is requested.
+    pub fn output(&self) -> Option<Output<'_>> {
+        let path = self.list_unreadable.as_deref()?;
+        Some(Output { flag: "--list-unreadable", path, content: Content::Listing, run: None })
+    }
+
     /// The files of `data` that are to be left out; all of them are listed where that is requested. `class_names` are those of a
     /// model to test.
     pub fn look(&self, data: Option<&Path>, class_names: Option<&[String]>, quiet: bool) -> Result<Skipped> {
         let Some(directory) = data.filter(|_| self.skip_unreadable || self.list_unreadable.is_some()) else {
             return Ok(Skipped::default());
         };
-        if let Some(path) = &self.list_unreadable {
-            destination::check("--list-unreadable", path, Content::Listing, Some(directory))?;
-        }
         let found = find(directory, class_names, quiet)?;
         if let Some(path) = &self.list_unreadable {
             write_whole(path, folder::unreadable_listing(&found).as_bytes()).context("--list-unreadable")?;
@@ -88,7 +91,7 @@ impl Skipped {
     /// Writes `skipped.txt` into a run, where there is anything to list.
     pub fn write(&self, run: &RunDirectory) -> Result<()> {
         if !self.files.is_empty() {
-            run.write("skipped.txt", self.listing.as_bytes())?;
+            run.write(SKIPPED, self.listing.as_bytes())?;
         }
         Ok(())
     }

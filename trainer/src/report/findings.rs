@@ -13,17 +13,11 @@ use super::thumbnail::Thumbnail;
 use crate::dataset::{Dataset, Images};
 use crate::network::FloatModel;
 use crate::quantize::Calibration;
-use crate::run::{RunDirectory, RunError};
+use crate::run::{ANSWERS, FINDINGS, RunDirectory, RunError};
 use crate::support::bounded_file;
 use crate::support::limits;
 use crate::support::printable::in_one_line;
 use crate::train::evaluate::EvaluateError;
-
-/// Name of the file of the answers.
-const ANSWERS: &str = "answers.csv";
-
-/// Name of the file of the rest.
-const SHOWN: &str = "report.json";
 
 /// Images of a grid: five rows of five.
 pub const GRID: usize = 25;
@@ -114,7 +108,7 @@ impl Findings {
         let path = shown_path(directory);
         let json = serde_json::to_string(&self.shown)
             .map_err(|source| RunError::Json { path: path.display().to_string(), source })?;
-        Ok(directory.write(SHOWN, json.as_bytes())?)
+        Ok(directory.write(FINDINGS, json.as_bytes())?)
     }
 
     /// Reads what [`write`](Self::write) wrote for a model of so many classes.
@@ -174,7 +168,7 @@ fn answers_path(directory: &RunDirectory) -> PathBuf {
 }
 
 fn shown_path(directory: &RunDirectory) -> PathBuf {
-    directory.path().join(SHOWN)
+    directory.path().join(FINDINGS)
 }
 
 #[cfg(test)]

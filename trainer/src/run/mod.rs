@@ -63,7 +63,26 @@ const IMAGES: &str = "images.csv";
 const WEIGHTS: &str = "weights.safetensors";
 
 /// Name of the file of the quantized model.
-const MODEL: &str = "model.bin";
+pub const MODEL: &str = "model.bin";
+
+/// Name of the file of the answers to the test images.
+pub const ANSWERS: &str = "answers.csv";
+
+/// Name of the file of what else the report shows.
+pub const FINDINGS: &str = "report.json";
+
+/// Name of the page about the run.
+pub const PAGE: &str = "report.html";
+
+/// Name of the file of the files that were left out.
+pub const SKIPPED: &str = "skipped.txt";
+
+/// Name of the directory of the figures that `plot` draws.
+pub const FIGURES: &str = "figures";
+
+/// All that a run has a use for in its directory, [what is not whole yet](BESIDE) left out.
+const OWN: [&str; 12] =
+    [UNFINISHED, CONFIG, HISTORY, METRICS, IMAGES, WEIGHTS, MODEL, frames::FILE, ANSWERS, FINDINGS, PAGE, SKIPPED];
 
 /// The directory that runs are made in where none is named.
 pub const RUNS: &str = "runs";
@@ -77,6 +96,34 @@ pub struct RunDirectory {
 }
 
 impl RunDirectory {
+    /// Whether a run writes something of this name into its directory, or removes it there.
+    #[must_use]
+    pub fn writes(name: &str) -> bool {
+        // Some file systems take large letters for small ones.
+        let name = name.to_ascii_lowercase();
+        OWN.contains(&&*name) || name == FIGURES || name.starts_with(BESIDE)
+    }
+
+    /// Whether there is a run in this directory, of whatever state.
+    #[must_use]
+    pub fn is_at(path: &Path) -> bool {
+        path.join(CONFIG).is_file()
+    }
+
+    /// Whether a directory that is there can become that of a new run: it is empty, but for what a process that was killed had
+    /// begun to write.
+    ///
+    /// # Errors
+    /// [`RunError::Io`].
+    pub fn is_free(path: &Path) -> Result<bool, RunError> {
+        for entry in fs::read_dir(path).map_err(io_error(path))? {
+            if !is_leftover(&entry.map_err(io_error(path))?) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Makes a new directory and locks it: `path`, or else the first free of `runs/NAME-1`, `runs/NAME-2`, ...
     ///
     /// # Errors
@@ -85,10 +132,8 @@ impl RunDirectory {
         if let Some(path) = path {
             fs::create_dir_all(path).map_err(io_error(path))?;
             let directory = Self::open_to_write(path)?;
-            for entry in fs::read_dir(path).map_err(io_error(path))? {
-                if !is_leftover(&entry.map_err(io_error(path))?) {
-                    return Err(RunError::Exists { path: path.display().to_string() });
-                }
+            if !Self::is_free(path)? {
+                return Err(RunError::Exists { path: path.display().to_string() });
             }
             directory.remove_leftovers()?;
             return Ok(directory);

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// What the names of files begin with that are not whole yet.
 pub const BESIDE: &str = ".thimble-";
@@ -74,6 +74,24 @@ fn linked(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
+/// The file or directory that `path` leads to, in full, be it there or not: the same for all names of one place.
+///
+/// # Errors
+/// The error of the system, of links that lead in a circle and of a current directory that is not there.
+pub fn resolved(path: &Path) -> io::Result<PathBuf> {
+    let absolute = std::path::absolute(linked(path)?)?;
+    // As much of it as is there, links followed; after that names alone count.
+    let there = absolute.ancestors().find_map(|ancestor| Some((ancestor, ancestor.canonicalize().ok()?)));
+    let Some((ancestor, mut resolved)) = there else { return Ok(absolute) };
+    for component in absolute.strip_prefix(ancestor).unwrap_or(Path::new("")).components() {
+        match component {
+            Component::ParentDir => _ = resolved.pop(),
+            component => resolved.push(component),
+        }
+    }
+    Ok(resolved)
+}
+
 /// Begins a file in the directory of `path`; one that is dropped leaves nothing.
 ///
 /// # Errors
@@ -103,6 +121,22 @@ pub fn directory_of(path: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn all_names_of_one_place_resolve_to_the_same() {
+        let home = tempfile::tempdir().unwrap();
+        let home = home.path().canonicalize().unwrap();
+        fs::create_dir(home.join("there")).unwrap();
+        std::os::unix::fs::symlink("there", home.join("link")).unwrap();
+        std::os::unix::fs::symlink("link/new", home.join("dangling")).unwrap();
+        for name in ["there/new", "link/new", "./there/../there/new", "dangling", "none/../there/new", "there/new/"] {
+            assert_eq!(resolved(&home.join(name)).unwrap(), home.join("there/new"), "{name}");
+        }
+        assert_eq!(resolved(&home.join("none/new")).unwrap(), home.join("none/new"));
+        std::os::unix::fs::symlink("circle", home.join("circle")).unwrap();
+        assert!(resolved(&home.join("circle")).is_err());
+    }
 
     #[test]
     fn an_error_names_no_temporary_file() {
