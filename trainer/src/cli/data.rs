@@ -212,15 +212,19 @@ impl TrainingData {
 
 impl TestData {
     /// That the list of unreadable files, and what else is written, have places of their own; also not among the images of the run that
-    /// is named.
-    pub fn check_outputs(&self, written: Option<Output<'_>>) -> Result<()> {
+    /// is named, or in whose directory `model` is.
+    pub fn check_outputs(&self, model: &Path, written: Option<Output<'_>>) -> Result<()> {
         let outputs: Vec<Output<'_>> = written.into_iter().chain(self.unreadable.output()).collect();
-        let run = self.run.as_ref().and_then(|run| RunDirectory::open(run).read_config().ok());
+        let run = self.run.as_deref().unwrap_or_else(|| whole_file::directory_of(model));
+        let config = RunDirectory::open(run).read_config().ok();
         for &output in &outputs {
-            // What nobody named is beside the model.
-            let data = self.data.as_deref().filter(|_| !output.flag.is_empty());
-            destination::check(output, data)?;
-            if let Some(data) = run.as_ref().and_then(|run| run.data_dir.as_deref()) {
+            if output.flag.is_empty() {
+                // What nobody named is beside the model, wherever that is.
+                destination::check(output, None)?;
+                continue;
+            }
+            destination::check(output, self.data.as_deref())?;
+            if let Some(data) = config.as_ref().and_then(|config| config.data_dir.as_deref()) {
                 destination::check_data(output.flag, output.path, data)?;
             }
         }

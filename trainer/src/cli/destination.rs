@@ -174,7 +174,7 @@ pub fn check_directory(named: &str, path: &Path) -> Result<()> {
         Err(error) => Err(Usage::error(anyhow!("{what}: {error}"))),
         Ok(there) if !there.is_dir() => Err(Usage::error(anyhow!("{what} is a file; name a directory"))),
         Ok(_) => whole_file::check(&nearest.join("new"))
-            .map_err(|error| Usage::error(anyhow!("{what}: nothing can be written there: {error}"))),
+            .map_err(|error| anyhow!("{what}: nothing can be written there: {error}")),
     }
 }
 

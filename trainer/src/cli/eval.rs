@@ -104,7 +104,7 @@ impl Eval {
     pub fn run(self) -> Result<()> {
         let answers = self.single.answers.as_deref();
         let answers = answers.map(|path| Output { flag: "--answers", path, content: Content::Answers, run: None });
-        self.data.check_outputs(answers)?;
+        self.data.check_outputs(&self.model, answers)?;
         let path = self.model.display().to_string();
         let bytes = model_file::read(&self.model).with_context(|| path.clone())?;
         let mut arena = model_file::arena(&bytes).with_context(|| path.clone())?;

@@ -42,10 +42,10 @@ impl Frames {
         let run = directory_of(&self.model);
         let output = |flag| Some(Output { flag, path: &out, content: Content::Frames, run: Some(run) });
         match self.out {
-            Some(_) => self.data.check_outputs(output("--out"))?,
+            Some(_) => self.data.check_outputs(&self.model, output("--out"))?,
             // It is replaced, and not what it points to.
-            None if out.is_symlink() => self.data.check_outputs(None)?,
-            None => self.data.check_outputs(output(""))?,
+            None if out.is_symlink() => self.data.check_outputs(&self.model, None)?,
+            None => self.data.check_outputs(&self.model, output(""))?,
         }
         let path = self.model.display().to_string();
         let bytes = model_file::read(&self.model).with_context(|| path.clone())?;
