@@ -10,7 +10,7 @@ use assert_cmd::Command;
 use infer_core::Shape;
 use infer_core::format::{Blob, Codes, Input, Metadata, Padding, Requantize};
 use infer_core::header::Header;
-use infer_core::operators::{Conv2d, Layer, Logits, MaxPool2d, StageRecord};
+use infer_core::operators::{AveragePool2d, Conv2d, Layer, Logits, MaxPool2d, StageRecord};
 use infer_core::packing::packed_len;
 use infer_core::plan::{Places, Plan, chain, place};
 use serde_json::{Value, json};
@@ -42,9 +42,19 @@ fn assert_refused(directory: &Path, arguments: &[&str], expected: &str) {
     assert_eq!(stderr.lines().count(), 1, "{stderr}");
 }
 
-/// A model file of convolutions, of a kernel and channels each or else a max-pool, and of logits that infer-core loads, of zeros, whatever it needs: [`trainer::export::model_file`] writes
-/// none beyond the limits.
-fn model(metadata: &Metadata<'_>, shape: Shape, convolutions: &[Option<(u8, u16)>], classes: u16) -> Vec<u8> {
+/// A layer of a hostile file.
+#[derive(Clone, Copy)]
+enum Part {
+    /// Of this kernel and so many channels, `same`.
+    Conv(u8, u16),
+    MaxPool,
+    /// Of this window, its stride 1; 0: of the whole map.
+    AveragePool(u8),
+}
+
+/// A model file of these layers and of logits that infer-core loads, of zeros, whatever it needs: [`trainer::export::model_file`]
+/// writes none beyond the limits.
+fn model(metadata: &Metadata<'_>, shape: Shape, parts: &[Part], classes: u16) -> Vec<u8> {
     let scale = 1.0 / 255.0;
     let codes = Codes { scale, zero_point: 0 };
     let input = Input { shape, codes };
@@ -53,11 +63,22 @@ fn model(metadata: &Metadata<'_>, shape: Shape, convolutions: &[Option<(u8, u16)
     let packed = |rows: usize, columns: usize| {
         vec![0; packed_len(u32::try_from(rows).unwrap(), u32::try_from(columns).unwrap()).unwrap() as usize]
     };
-    for convolution in convolutions {
-        let &Some((kernel, outputs)) = convolution else {
-            layers.push(postcard::to_allocvec(&Layer::MaxPool2d(MaxPool2d)).unwrap());
-            (height, width) = (height / 2, width / 2);
-            continue;
+    for &part in parts {
+        let (kernel, outputs) = match part {
+            Part::Conv(kernel, outputs) => (kernel, outputs),
+            Part::MaxPool => {
+                layers.push(postcard::to_allocvec(&Layer::MaxPool2d(MaxPool2d)).unwrap());
+                (height, width) = (height / 2, width / 2);
+                continue;
+            }
+            Part::AveragePool(window) => {
+                let multiplier = 1i32.to_le_bytes();
+                let pool = AveragePool2d { window, stride: 1, codes, shift: 0, multiplier };
+                layers.push(postcard::to_allocvec(&Layer::AveragePool2d(pool)).unwrap());
+                let left = |side: u16| if window == 0 { 1 } else { side + 1 - u16::from(window) };
+                (height, width) = (left(height), left(width));
+                continue;
+            }
         };
         let weights = packed(outputs.into(), usize::from(kernel).pow(2) * usize::from(channels));
         let table = [[0, 0, 0, 0], 1i32.to_le_bytes()].concat().repeat(outputs.into());
@@ -126,7 +147,8 @@ fn models_that_require_more_than_the_host_gives_are_refused_by_every_command_wit
     let lines = [names(65_535), names(4097), format!("{}\nb", "a".repeat(256)), "a\nb".to_owned()];
     let plain = shape(28, 28, 1);
     let long = "d".repeat(256);
-    let slow = [vec![Some((7, 8)); 12], vec![None; 10]].concat();
+    let slow = [vec![Part::Conv(7, 8); 12], vec![Part::MaxPool; 10]].concat();
+    let pools = [vec![Part::AveragePool(7); 120], vec![Part::AveragePool(0)]].concat();
     let cases = [
         (model(&metadata(&lines[0], "garments"), shape(1, 1, 1), &[], 65_535), "65535 classes, and at most 4096 are"),
         (
@@ -144,6 +166,10 @@ fn models_that_require_more_than_the_host_gives_are_refused_by_every_command_wit
         (
             model(&metadata(&lines[3], "garments"), shape(1024, 1024, 1), &slow, 2),
             "multiply-accumulates, and at most 10,000,000,000 are done here",
+        ),
+        (
+            model(&metadata(&lines[3], "garments"), shape(1024, 1024, 3), &pools, 2),
+            "an inference takes 6 multiply-accumulates and reads 8,",
         ),
     ];
     for (file, expected) in cases {

@@ -6,7 +6,8 @@ use std::path::Path;
 use infer_core::Network;
 use infer_core::format::{Input, Metadata, Ports};
 use infer_core::header::{HEADER_LEN, Header};
-use infer_core::operators::{Layer, StageRecord};
+use infer_core::kernels::operands::{AddOperands, AveragePool2dOperands, MaxPool2dOperands};
+use infer_core::operators::{Layer, Stage, StageRecord};
 use infer_core::plan::{self, Places, Plan};
 
 use crate::network::chain::QuantizedStage;
@@ -14,7 +15,7 @@ use crate::network::inputs::{Inputs, Source};
 use crate::network::layers::record_mut;
 use crate::network::record::WrongNumbers;
 use crate::support::bounded_file;
-use crate::support::limits::{self, LONGEST_NAME, MOST_CLASSES, MOST_MACS};
+use crate::support::limits::{self, LONGEST_NAME, MACS_A_VALUE, MOST_CLASSES, MOST_MACS};
 use crate::support::text::thousands;
 
 /// Blobs are at multiples of this many bytes from the beginning of the file, so that kernels can read words.
@@ -59,13 +60,31 @@ pub enum LimitError {
     /// Too much work.
     #[error(
         "an inference takes {} multiply-accumulates, and at most {} are done here",
-        thousands(usize::try_from(*.macs).unwrap_or(usize::MAX)),
+        count(*.macs),
         thousands(MOST_MACS as usize)
     )]
     Macs {
         /// Multiply-accumulates of an inference.
         macs: u64,
     },
+    /// Too much work, of which no multiply-accumulates are counted.
+    #[error(
+        "an inference takes {} multiply-accumulates and reads {} values in pools and additions, which count as {MACS_A_VALUE} each, and \
+         at most {} are done here",
+        count(*.macs),
+        count(*.values),
+        thousands(MOST_MACS as usize)
+    )]
+    Values {
+        /// Multiply-accumulates of an inference.
+        macs: u64,
+        /// Values that are read, each as often as a window covers it.
+        values: u64,
+    },
+}
+
+fn count(number: u64) -> String {
+    thousands(usize::try_from(number).unwrap_or(usize::MAX))
 }
 
 /// Why a file is not a model that the host runs.
@@ -198,8 +217,28 @@ fn check_limits(plan: &Plan<'_>) -> Result<(), LimitError> {
             return Err(LimitError::Name { what, bytes: name.len() });
         }
     }
-    let macs = plan.macs();
-    if macs > MOST_MACS { Err(LimitError::Macs { macs }) } else { Ok(()) }
+    let (macs, values) = (plan.macs(), values_read(plan));
+    match macs.saturating_add(values.saturating_mul(MACS_A_VALUE)) {
+        _ if macs > MOST_MACS => Err(LimitError::Macs { macs }),
+        work if work > MOST_MACS => Err(LimitError::Values { macs, values }),
+        _ => Ok(()),
+    }
+}
+
+/// Values that the pools and additions of an inference read, each as often as a window covers it: work that [`Plan::macs`] does not
+/// count.
+fn values_read(plan: &Plan<'_>) -> u64 {
+    let of_stage = |stage: Stage<'_>| match stage {
+        Stage::MaxPool2d(MaxPool2dOperands { input, .. }) => input.len() as u64,
+        Stage::AveragePool2d(AveragePool2dOperands { output, window: [height, width], .. }) => {
+            output.len() as u64 * u64::from(height) * u64::from(width)
+        }
+        Stage::Add(AddOperands { len, .. }) => 2 * len as u64,
+        // Their multiply-accumulates are counted.
+        Stage::Conv2d(_) | Stage::Dense(_) => 0,
+    };
+    // A product is below 2^22 * 2^16 * 2^16 where infer-core took the shapes, and there are 128 stages.
+    plan.stages().map(|numbered| of_stage(numbered.stage)).fold(0, u64::saturating_add)
 }
 
 /// As much memory as `model` needs to run, and none where it is no model: what its header claims is checked first.

@@ -22,9 +22,13 @@ pub const MATRIX_CLASSES: usize = 100;
 /// which a table of each against each is printed, and the confusions that are listed instead.
 pub const SHOWN_CLASSES: usize = 30;
 
-/// Multiply-accumulates of one inference at most: seconds of one core for an image. A network for a microcontroller has a
-/// thousandth of that.
+/// Multiply-accumulates of one inference at most, with those that its pools and additions [count as](MACS_A_VALUE): seconds of one
+/// core for an image. A network for a microcontroller has a thousandth of that.
 pub const MOST_MACS: u64 = 10_000_000_000;
+
+/// Multiply-accumulates that take about as long as one value that a pool or an addition reads: those are vectors of the processor,
+/// this is not.
+pub const MACS_A_VALUE: u64 = 10;
 
 /// Bytes of an arena on the host at most: no network that can be trained needs as many.
 pub const ARENA_BYTES: usize = 256 << 20;
@@ -49,6 +53,9 @@ pub const IMAGES: FileLimit = FileLimit { bytes: 512 << 20, what: "images.csv" }
 
 /// `report.json`.
 pub const REPORT_JSON: FileLimit = FileLimit { bytes: 16 << 20, what: "report.json" };
+
+/// `failed.txt`: a message.
+pub const FAILED: FileLimit = FileLimit { bytes: 64 << 10, what: "failed.txt" };
 
 /// A network or a recipe in TOML.
 pub const TOML: FileLimit = FileLimit { bytes: 1 << 20, what: "network or recipe" };
