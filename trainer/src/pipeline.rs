@@ -129,6 +129,24 @@ pub enum PipelineError {
     Candle(#[from] candle_core::Error),
 }
 
+impl PipelineError {
+    /// Whether the training came to numbers that are none, or that no file holds: as it is the same to the byte each time, it would
+    /// again.
+    #[must_use]
+    pub fn is_of_the_numbers(&self) -> bool {
+        match self {
+            Self::NoEpoch | Self::Diverged { .. } | Self::Quantize(_) => true,
+            Self::Fit(error) | Self::Tune(TuneError::Fit(error)) => matches!(error, FitError::NotFinite { .. }),
+            Self::Tune(TuneError::NotFinite { .. } | TuneError::Diverged { .. } | TuneError::Quantize(_)) => true,
+            Self::Tune(TuneError::Candle(_))
+            | Self::Architecture(_)
+            | Self::ModelFile(_)
+            | Self::Evaluate(_)
+            | Self::Candle(_) => false,
+        }
+    }
+}
+
 impl Pipeline<'_> {
     /// Runs to the end, or until it is interrupted, from its state; `None` where it was interrupted before there was a
     /// model. An interrupted training is calibrated and exported too, and not tuned.

@@ -13,6 +13,7 @@ use trainer::support::whole_file::{replace_whole, write_whole};
 
 use super::destination::{self, Content, Output};
 use super::output::print_line;
+use super::report::read_runs;
 use crate::Usage;
 
 /// Draw the figures of runs as SVG or PNG.
@@ -24,7 +25,7 @@ use crate::Usage;
 
 Of several runs the curves of training are drawn, laid over each other.")]
 pub struct Plot {
-    /// The directories of the runs
+    /// The directories of the runs; of several, those without results are left out with a warning
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
     /// Which figure, more than once for several; by default all
@@ -68,7 +69,7 @@ impl Plot {
             )));
         }
         let format = self.format(file)?;
-        let runs = RunRecord::read_all(&self.runs)?;
+        let runs = read_runs(&self.runs)?;
         let (directory, _lock) = match (&self.out, &self.runs[..]) {
             (Some(out), _) => (out.clone(), None),
             (None, [run]) => (figures_of(run)?, Some(RunDirectory::open_to_write(run)?)),

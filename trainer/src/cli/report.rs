@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use trainer::dataset::Dataset;
@@ -24,7 +24,7 @@ use super::run_data;
   trainer report runs/mlp-fashion-mnist-48-1 runs/cnn-fashion-mnist-48-1 --out comparison.html
   trainer report --refresh runs/birds-1 --data path/to/idx-files")]
 pub struct Report {
-    /// The directories of the runs
+    /// The directories of the runs; of several, those without results are left out with a warning
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
     /// The page [default: RUN/report.html; of several runs comparison.html]
@@ -54,7 +54,7 @@ impl Report {
             };
             destination::check(Output { flag, path, content: Content::Page, run }, self.data.as_deref())?;
         }
-        let runs = RunRecord::read_all(&self.runs)?;
+        let runs = read_runs(&self.runs)?;
         if let Place::Named(path) = &page {
             let flag = if self.out.is_some() { "--out" } else { "" };
             for data in runs.iter().filter_map(|run| run.config.data_dir.as_deref()) {
@@ -64,7 +64,7 @@ impl Report {
         // What is no run has no lock, so they are read before.
         let is_written = self.refresh || matches!(page, Place::In(_));
         // Each once: a run that is named twice is not in use by another.
-        let written: BTreeSet<&PathBuf> = self.runs.iter().filter(|_| is_written).collect();
+        let written: BTreeSet<&Path> = runs.iter().filter(|_| is_written).map(|run| run.directory.path()).collect();
         let _locks = written.into_iter().map(|run| RunDirectory::open_to_write(run)).collect::<Result<Vec<_>, _>>()?;
         if self.refresh {
             for run in &runs {
@@ -82,6 +82,15 @@ impl Report {
         print_line!("wrote      {}, {} bytes", page.path().display(), thousands(bytes));
         Ok(())
     }
+}
+
+/// Reads runs. Of several, as `runs/*` names them, those that have not come to results are left out with a warning each.
+pub fn read_runs(paths: &[PathBuf]) -> Result<Vec<RunRecord>> {
+    let (runs, left_out) = RunRecord::read_those_with_results(paths)?;
+    for error in left_out {
+        warn(&format!("WARNING: this run is left out: {error}"));
+    }
+    Ok(runs)
 }
 
 /// Writes a run's findings and its page, and prints where it is. What goes wrong here is printed and costs nothing else: the model

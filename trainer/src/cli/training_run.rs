@@ -115,7 +115,14 @@ impl TrainingRun {
             has_warned: false,
             kept: Ok(()),
         };
+        directory.remove_failure()?;
         let outcome = Pipeline { config, dataset, teacher }.run(unfinished, &mut recorder);
+        if let Err(error) = &outcome
+            && error.is_of_the_numbers()
+        {
+            // For whoever asks for the results of this run; that it cannot be written is not what went wrong.
+            let _ = directory.write_failure(&error.to_string());
+        }
         let Some(outcome) = outcome.map_err(|error| name_checkpoint(error, directory))? else {
             console_line!(console, "interrupted in the first epoch: there is no model yet");
             self.print_how_to_resume();

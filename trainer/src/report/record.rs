@@ -53,17 +53,38 @@ impl RunRecord {
     /// # Errors
     /// [`ReportError::Run`], [`ReportError::TooManyRuns`].
     pub fn read_all(paths: &[impl AsRef<Path>]) -> Result<Vec<Self>, ReportError> {
-        if paths.len() > super::MOST_RUNS {
-            return Err(ReportError::TooManyRuns { given: paths.len() });
+        match Self::read_those_with_results(paths)? {
+            (runs, left_out) if left_out.is_empty() => Ok(runs),
+            (_, mut left_out) => Err(left_out.remove(0).into()),
         }
-        let mut runs = paths.iter().map(|path| Self::read(path.as_ref())).collect::<Result<Vec<_>, _>>()?;
-        let names: Vec<String> = runs.iter().map(|run| run.name.clone()).collect();
+    }
+
+    /// The same, without the runs that have not come to results, and why each of these has none.
+    ///
+    /// # Errors
+    /// [`ReportError::Run`], where something is wrong with a run, or none has results; [`ReportError::TooManyRuns`].
+    pub fn read_those_with_results(paths: &[impl AsRef<Path>]) -> Result<(Vec<Self>, Vec<RunError>), ReportError> {
+        let (mut runs, mut left_out) = (Vec::new(), Vec::new());
+        for path in paths {
+            match Self::read(path.as_ref()) {
+                Err(ReportError::Run(error)) if error.is_without_results() => left_out.push(error),
+                // No more are read than are refused.
+                Ok(_) if runs.len() == super::MOST_RUNS => {
+                    return Err(ReportError::TooManyRuns { given: paths.len() - left_out.len() });
+                }
+                run => runs.push(run?),
+            }
+        }
+        if runs.is_empty() && !left_out.is_empty() {
+            return Err(left_out.remove(0).into());
+        }
+        let names: Vec<String> = runs.iter().map(|run: &Self| run.name.clone()).collect();
         for run in &mut runs {
             if names.iter().filter(|name| **name == run.name).count() > 1 {
                 run.name = shown(&run.directory.path().display().to_string());
             }
         }
-        Ok(runs)
+        Ok((runs, left_out))
     }
 
     /// Reads the run's findings.

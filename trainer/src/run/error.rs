@@ -118,6 +118,14 @@ pub enum RunError {
         /// The directory of the run.
         run: String,
     },
+    /// The training failed, and would again.
+    #[error("{run} has no results, as its training failed, and would fail again: {reason}")]
+    Failed {
+        /// The directory of the run.
+        run: String,
+        /// Why it failed.
+        reason: String,
+    },
     /// The weights cannot be read or are not the architecture's.
     #[error("{path}: {}", one_line(.source))]
     Weights {
@@ -135,6 +143,14 @@ pub enum RunError {
     /// A file cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+}
+
+impl RunError {
+    /// Whether there is a run and nothing is wrong with its files, but it has not come to results.
+    #[must_use]
+    pub fn is_without_results(&self) -> bool {
+        matches!(self, Self::NoResults { .. } | Self::NoWeights { .. } | Self::Failed { .. } | Self::InUse { .. })
+    }
 }
 
 /// A process in a message.

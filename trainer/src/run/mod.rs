@@ -11,6 +11,7 @@
 //! | `frames.bin` | a few test images for firmware to classify: [`frames`] |
 //! | `answers.csv`, `report.json`, `report.html` | the answers of the model to the test images: [`report`](crate::report) |
 //! | `unfinished` | the state of the training, as long as it is not over |
+//! | `failed.txt` | why the training failed, where it would fail again |
 //! | `skipped.txt` | the files that `--skip-unreadable` left out |
 
 mod config;
@@ -35,6 +36,7 @@ use crate::quantize::QuantizedModel;
 use crate::support::bounded_file::{self, FileLimit};
 use crate::support::limits::{self, LONGEST_NAME, MOST_CLASSES};
 use crate::support::number::{cell, parse_cell};
+use crate::support::printable::in_one_line;
 use crate::support::whole_file::{BESIDE, directory_of, replace_whole};
 use crate::train::score::Score;
 use crate::train::{Epoch, Unfinished};
@@ -77,12 +79,28 @@ pub const PAGE: &str = "report.html";
 /// Name of the file of the files that were left out.
 pub const SKIPPED: &str = "skipped.txt";
 
+/// Name of the file of why the training failed.
+const FAILED: &str = "failed.txt";
+
 /// Name of the directory of the figures that `plot` draws.
 pub const FIGURES: &str = "figures";
 
 /// All that a run has a use for in its directory, [what is not whole yet](BESIDE) left out.
-const OWN: [&str; 12] =
-    [UNFINISHED, CONFIG, HISTORY, METRICS, IMAGES, WEIGHTS, MODEL, frames::FILE, ANSWERS, FINDINGS, PAGE, SKIPPED];
+const OWN: [&str; 13] = [
+    UNFINISHED,
+    CONFIG,
+    HISTORY,
+    METRICS,
+    IMAGES,
+    WEIGHTS,
+    MODEL,
+    frames::FILE,
+    ANSWERS,
+    FINDINGS,
+    PAGE,
+    SKIPPED,
+    FAILED,
+];
 
 /// The directory that runs are made in where none is named.
 pub const RUNS: &str = "runs";
@@ -360,6 +378,33 @@ impl RunDirectory {
         remove(&self.unfinished())
     }
 
+    /// Writes why the training failed, where it would fail again.
+    ///
+    /// # Errors
+    /// [`RunError::Write`], [`RunError::Io`].
+    pub fn write_failure(&self, reason: &str) -> Result<(), RunError> {
+        self.write(FAILED, format!("{reason}\n").as_bytes())
+    }
+
+    /// The training is tried again.
+    ///
+    /// # Errors
+    /// [`RunError::Io`].
+    pub fn remove_failure(&self) -> Result<(), RunError> {
+        remove(&self.path.join(FAILED))
+    }
+
+    /// Of a training that is not over: why it failed, or else what there is not `yet`.
+    fn failed_or(&self, yet: RunError) -> RunError {
+        match self.read(FAILED, limits::FAILED) {
+            Ok(reason) => RunError::Failed {
+                run: self.path.display().to_string(),
+                reason: in_one_line(reason.trim_end()).into_owned(),
+            },
+            Err(_) => yet,
+        }
+    }
+
     /// Removes what a process that was killed had begun to write.
     ///
     /// # Errors
@@ -411,7 +456,7 @@ impl RunDirectory {
     /// Reads `metrics.json`.
     ///
     /// # Errors
-    /// [`RunError::InUse`], [`RunError::NoResults`], [`RunError::Io`], [`RunError::Json`].
+    /// [`RunError::InUse`], [`RunError::NoResults`], [`RunError::Failed`], [`RunError::Io`], [`RunError::Json`].
     pub fn read_metrics(&self) -> Result<Metrics, RunError> {
         self.read_json(METRICS, limits::METRICS).map_err(|error| self.unless_unfinished(error))
     }
@@ -419,7 +464,7 @@ impl RunDirectory {
     /// Reads `history.csv`.
     ///
     /// # Errors
-    /// [`RunError::InUse`], [`RunError::NoResults`], [`RunError::Io`], [`RunError::History`].
+    /// [`RunError::InUse`], [`RunError::NoResults`], [`RunError::Failed`], [`RunError::Io`], [`RunError::History`].
     pub fn read_history(&self) -> Result<Vec<Epoch>, RunError> {
         let path = self.path.join(HISTORY);
         let text = self.read(HISTORY, limits::HISTORY).map_err(|error| self.unless_unfinished(error))?;
@@ -459,12 +504,12 @@ impl RunDirectory {
     /// The float model of this architecture, with the weights that were kept.
     ///
     /// # Errors
-    /// [`RunError::InUse`], [`RunError::NoWeights`], [`RunError::Weights`].
+    /// [`RunError::InUse`], [`RunError::NoWeights`], [`RunError::Failed`], [`RunError::Weights`].
     pub fn load_weights(&self, architecture: Architecture) -> Result<FloatModel, RunError> {
         let weights = self.weights();
         if !weights.exists() && !self.is_finished() {
             lock::check(&self.path)?;
-            return Err(RunError::NoWeights { run: self.path.display().to_string() });
+            return Err(self.failed_or(RunError::NoWeights { run: self.path.display().to_string() }));
         }
         let limit = limits::weights_file(architecture.parameters());
         let bytes = bounded_file::read_regular(&weights, limit).map_err(io_error(&weights))?;
@@ -519,7 +564,7 @@ impl RunDirectory {
                     && !self.is_finished() =>
             {
                 let run = self.path.display().to_string();
-                lock::check(&self.path).err().unwrap_or(RunError::NoResults { run })
+                lock::check(&self.path).err().unwrap_or_else(|| self.failed_or(RunError::NoResults { run }))
             }
             error => error,
         }
