@@ -323,3 +323,32 @@ fn what_cannot_be_resumed_is_refused_with_the_reason() {
     fs::write(home.path().join("whole/unfinished"), "nonsense").unwrap();
     assert_fails(home.path(), &resume, 1, &["whole/unfinished: this is not the checkpoint of a training"]);
 }
+
+#[test]
+fn classes_that_have_other_names_now_are_named() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path();
+    super::shapes::write(&path.join("shapes"), 0..9, (8, 8), "png").unwrap();
+    let fit = ["fit", "--data", "shapes", "--model", "mlp", "--epochs", "1", "--val-fraction", "0.2", "--out", "run"];
+    super::succeed(path, &fit);
+    fs::remove_file(path.join("run/metrics.json")).unwrap();
+    let mut classes: Vec<String> = fs::read_dir(path.join("shapes"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    classes.sort();
+    let resume = ["fit", "--resume", "run", "--data", "shapes"];
+    let rename =
+        |from: &str, to: &str| fs::rename(path.join("shapes").join(from), path.join("shapes").join(to)).unwrap();
+    rename("disc", "circle");
+    let expected =
+        format!("({} classes): the run's disc is not there, and circle is not the run's; give", classes.len());
+    assert_fails(path, &resume, 1, &[&expected]);
+    rename("circle", "disc");
+    fs::create_dir(path.join("shapes/more")).unwrap();
+    for image in fs::read_dir(path.join("shapes/disc")).unwrap() {
+        let image = image.unwrap();
+        fs::copy(image.path(), path.join("shapes/more").join(image.file_name())).unwrap();
+    }
+    assert_fails(path, &resume, 1, &[" classes): more is not the run's; give --data"]);
+}

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use trainer::dataset::{Dataset, DatasetChoice, Environment, Request, Storage, fashion_mnist, garments};
 use trainer::image::Preprocessing;
 use trainer::run::{RunConfig, RunDirectory};
+use trainer::support::printable::in_one_line;
 use trainer::support::text::thousands;
 use trainer::support::whole_file::directory_of;
 
@@ -64,13 +65,14 @@ pub fn load(path: &Path, config: &RunConfig, data: Option<&Path>, memory: Option
     }
     if dataset.name != config.dataset || dataset.class_names != config.class_names {
         bail!(
-            "{path} was trained on {} ({} classes), but what is {} is {} ({} classes); \
+            "{path} was trained on {} ({} classes), but what is {} is {} ({} classes){}; \
              give --data with the directory that the run was given",
             config.dataset,
             config.class_names.len(),
             loaded.origin,
             dataset.name,
-            dataset.class_names.len()
+            dataset.class_names.len(),
+            difference(&config.class_names, &dataset.class_names)
         );
     }
     if dataset.train.shape() != config.input.into() {
@@ -86,6 +88,27 @@ pub fn load(path: &Path, config: &RunConfig, data: Option<&Path>, memory: Option
         );
     }
     Ok(loaded.dataset)
+}
+
+/// What distinguishes the classes of the run from those that are there, for the end of a message.
+fn difference(of_run: &[String], there: &[String]) -> String {
+    /// Names that are listed.
+    const NAMED: usize = 5;
+    let only_in = |one: &[String], other: &[String]| {
+        let known: BTreeSet<&String> = other.iter().collect();
+        let names: Vec<&String> = one.iter().filter(|name| !known.contains(name)).collect();
+        let more = names.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let listed: Vec<_> = names.iter().take(NAMED).map(|name| in_one_line(name)).collect();
+        (!names.is_empty()).then(|| format!("{}{more}", listed.join(", ")))
+    };
+    match (only_in(of_run, there), only_in(there, of_run)) {
+        (Some(missing), Some(new)) => format!(": the run's {missing} is not there, and {new} is not the run's"),
+        (Some(missing), None) => format!(": the run's {missing} is not there"),
+        (None, Some(new)) => format!(": {new} is not the run's"),
+        (None, None) if of_run == there => String::new(),
+        (None, None) => ": the classes are in another order".to_owned(),
+    }
 }
 
 /// Whether a data set is one of the user's own, and not one that has a name here.
