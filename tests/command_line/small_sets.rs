@@ -126,6 +126,24 @@ fn a_choice_among_epochs_by_few_images_is_warned_of_with_what_to_do() {
         ],
     );
     assert_eq!(read_json(&path.join("run/metrics.json"))["epochs_like_the_best"], 3);
+    #[cfg(unix)]
+    {
+        // Where both are seen in turn, it comes before the lines about where everything is.
+        let arguments = fit("other", &["--epochs", "4", "--lr", "1e-9"]);
+        let output = assert_cmd::Command::new("sh")
+            .args(["-c", "exec \"$0\" \"$@\" 2>&1", env!("CARGO_BIN_EXE_trainer")])
+            .args(arguments)
+            .current_dir(path)
+            .output()
+            .unwrap();
+        let printed = super::text(&output.stdout);
+        let (_, end) = printed.split_once("WARNING: ").unwrap();
+        let end: Vec<&str> = end.lines().rev().take(2).collect();
+        assert!(
+            end[1].starts_with("everything about this run: ") && end[0].starts_with("a page about it"),
+            "{printed}"
+        );
+    }
     assert!(fs::read_to_string(path.join("run/report.html")).unwrap().contains("cannot distinguish the epochs"));
     let (_, warned) = succeed(path, &fit("one", &["--epochs", "1"]));
     assert_eq!(warned, "", "one epoch leaves no choice");

@@ -41,13 +41,14 @@ pub fn finish(
     if let Err(error) = directory.write_frames(&dataset.test) {
         warn(&format!("WARNING: the model is written, but there are no test images for firmware: {error}"));
     }
-    print(&metrics, directory, console);
+    print(&metrics, console);
     if outcome.is_a_guess() {
         warn(&no_better_than_a_guess(outcome, dataset));
     }
     if let Some(selection) = outcome.selection(dataset).filter(EpochSelection::is_chance) {
         warn(&format!("WARNING: {selection}."));
     }
+    console_line!(console, "everything about this run: {}", directory.path().display());
     if let Some(page) = super::report::after_fit(directory, model, &config.calibration, file, dataset) {
         console_line!(console, "a page about it, for a browser: {}", page.display());
     }
@@ -75,7 +76,7 @@ fn no_better_than_a_guess(outcome: &Outcome, dataset: &Dataset) -> String {
     )
 }
 
-fn print(metrics: &Metrics, directory: &RunDirectory, console: &Console) {
+fn print(metrics: &Metrics, console: &Console) {
     console_line!(console, "\n            train             validation        test");
     console_line!(console, "            loss    accuracy  loss    accuracy  loss    accuracy");
     for (name, scores) in [("float", &metrics.float), ("int8", &metrics.int8.scores)] {
@@ -109,7 +110,6 @@ fn print(metrics: &Metrics, directory: &RunDirectory, console: &Console) {
         thousands(export.arena_bytes as usize),
         thousands(export.macs)
     );
-    console_line!(console, "everything about this run: {}", directory.path().display());
 }
 
 /// A path as short as it can be written in the current directory.
