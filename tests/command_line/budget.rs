@@ -126,7 +126,7 @@ fn wrong_budgets_end_with_code_2() {
             &["--chip", "z80"],
             &["there is no chip \"z80\" here; there are nrf51822, ", "give --max-flash and --max-ram"],
         ),
-        (&["--max-flash", "64KB"], &["'64KB'", "it must be a number of bytes, such as 65536, 64K or 1M"]),
+        (&["--max-flash", "64KBB"], &["'64KBB'", "it must be a number of bytes, such as 65536, 64K or 1M"]),
         (&["--max-ram", "0"], &["it must be a number of bytes"]),
         (&["--resume", "run", "--chip", "rp2040"], &["cannot be used with"]),
     ];

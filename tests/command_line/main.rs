@@ -5,6 +5,7 @@ mod budget;
 mod destinations;
 mod diverged;
 mod faults;
+mod habits;
 mod held_out;
 mod hostile;
 #[path = "../src/image_files.rs"]
@@ -275,7 +276,7 @@ fn wrong_command_lines_end_with_code_2_and_a_message_that_names_what_is_right() 
     let cases: [(&[&str], &[&str]); 25] = [
         (&["fit", "gray48"], &["unexpected argument 'gray48'", "use '--data gray48'"]),
         (&["fit", "--epochs", "ten"], &["invalid value 'ten'", "it must be a whole number, such as 48"]),
-        (&["fit", "--seed", "-1"], &["unexpected argument '-1'"]),
+        (&["fit", "--seed", "-1"], &["invalid value '-1' for '--seed <N>': it must be 0 or more"]),
         (&["fit", "--lr", "fast"], &["invalid value 'fast'", "it must be a number, such as 0.001"]),
         (&["fit", "--val-fraction", "some"], &["it must be a number, such as 0.001"]),
         (&[], &["Usage"]),
@@ -296,7 +297,7 @@ fn wrong_command_lines_end_with_code_2_and_a_message_that_names_what_is_right() 
         ),
         (&["fit", "--epochs", "1000000000000000000"], &["epochs is 1000000000000000000; it must be at most 1000000"]),
         (&["fit", "--batch-size", "1000000000000000000"], &["it must be at most 65536"]),
-        (&["fit", "--batch-size", "-1"], &["unexpected argument '-1'"]),
+        (&["fit", "--batch-size", "-1"], &["invalid value '-1' for '--batch-size <N>': it must be at least 1"]),
         (&["fit", "--patience", "0"], &["patience is 0; it must be at least 1"]),
         (&["fit", "--min-delta=-1"], &["min-delta is -1; it must be 0 or more"]),
         (&["fit", "--export", "nowhere/model.bin"], &["there is no directory nowhere"]),

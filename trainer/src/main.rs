@@ -32,14 +32,16 @@ mod cli {
     pub mod teacher;
     pub mod tested;
     pub mod threads;
+    pub mod tips;
     pub mod training_run;
     pub mod unreadable;
     pub mod values;
 }
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, Parser, Subcommand};
 use trainer::support::printable::in_one_line;
 use trainer::support::tensor_error::one_line;
@@ -150,33 +152,48 @@ fn main() -> ExitCode {
 
 /// The command line; where it is wrong, or requests help, clap prints why and ends the program.
 fn arguments() -> Arguments {
-    let Err(error) = Arguments::try_parse() else { return Arguments::parse() };
+    let words = joined(std::env::args_os());
+    let error = match Arguments::try_parse_from(&words) {
+        Ok(arguments) => return arguments,
+        Err(error) => error,
+    };
     // It quotes what it was given, which may be the names of files: once more with what a terminal shows of these.
-    let shown = std::env::args_os().map(|argument| in_one_line(&argument.to_string_lossy()).into_owned());
+    let shown = words.iter().map(|word| in_one_line(&word.to_string_lossy()).into_owned());
     let mut error = Arguments::try_parse_from(shown).err().unwrap_or(error);
-    if let Some(tip) = tip(&error) {
+    let commands = Arguments::command();
+    let subcommand = words.get(1).and_then(|name| commands.find_subcommand(name));
+    if let Some(tip) = cli::tips::tip(&error, subcommand) {
+        for guess in [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand] {
+            error.remove(guess);
+        }
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }
     error.exit()
 }
 
-/// What to do about a mistake that clap has no tip for.
-fn tip(error: &clap::Error) -> Option<String> {
-    let text = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => Some(text.as_str()),
-        Some(ContextValue::Strings(texts)) => texts.first().map(String::as_str),
-        _ => None,
-    };
-    let (argument, other) = (text(ContextKind::InvalidArg)?, text(ContextKind::PriorArg).unwrap_or_default());
-    match error.kind() {
-        ErrorKind::UnknownArgument if std::path::Path::new(argument).is_dir() => {
-            Some(format!("to read the images of a directory, use '--data {argument}'"))
+/// The words of the command line, a negative number joined to the flag before it: `--lr -1` as `--lr=-1`. Alone it would be taken for
+/// a flag, and the message would be about that instead of the number.
+fn joined(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut joined: Vec<OsString> = Vec::new();
+    let mut is_after_flags = false;
+    for word in words {
+        let text = word.to_string_lossy();
+        is_after_flags |= text == "--";
+        let is_negative =
+            text.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || c == '.'));
+        let flag = joined.last_mut().filter(|last| {
+            let last = last.to_string_lossy();
+            last.starts_with("--") && last.len() > 2 && !last.contains('=')
+        });
+        match flag {
+            Some(flag) if is_negative && !is_after_flags => {
+                flag.push("=");
+                flag.push(&word);
+            }
+            _ => joined.push(word),
         }
-        ErrorKind::ArgumentConflict if [argument, other].iter().any(|name| name.starts_with("--resume")) => {
-            Some("a resumed run keeps the settings that it was begun with; for others begin a new run".to_owned())
-        }
-        _ => None,
     }
+    joined
 }
 
 /// Names that have what a list in a message has between its lines, and could so pass for one. Of files to classify they are spelled

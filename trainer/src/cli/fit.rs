@@ -21,7 +21,7 @@ use super::named::{MODELS, RECIPES, is_path, named_or_file};
 use super::output::warn;
 use super::teacher::Teachers;
 use super::training_run::{TrainingRun, warn_of_no_lock};
-use super::values::{fraction, number, whole};
+use super::values::{count, fraction, number, whole};
 use crate::Usage;
 
 /// Train a network, quantize it and export it.
@@ -46,16 +46,16 @@ pub struct Fit {
     #[arg(long, default_value = "tutorial", value_name = "NAME", value_parser = RECIPES, hide_possible_values = true)]
     recipe: String,
     /// Most passes over the training images [recipe tutorial: 100]
-    #[arg(long, value_name = "N", value_parser = whole::<usize>)]
+    #[arg(long, value_name = "N", value_parser = count)]
     epochs: Option<usize>,
     /// Images per training step [recipe tutorial: 32]
-    #[arg(long, value_name = "N", value_parser = whole::<usize>)]
+    #[arg(long, value_name = "N", value_parser = count)]
     batch_size: Option<usize>,
     /// Learning rate of the optimizer [recipe tutorial: 0.001]
     #[arg(long, value_name = "RATE", value_parser = number)]
     lr: Option<f64>,
     /// Epochs without improvement after which training stops [recipe tutorial: 5]
-    #[arg(long, value_name = "N", value_parser = whole::<usize>)]
+    #[arg(long, value_name = "N", value_parser = count)]
     patience: Option<usize>,
     /// How much lower the validation loss must be to count as improvement [recipe tutorial: 0]
     #[arg(long, value_name = "LOSS", value_parser = number)]

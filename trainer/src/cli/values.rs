@@ -9,12 +9,16 @@ pub fn background(text: &str) -> Result<Background, String> {
     text.parse().map_err(|error: PreprocessError| error.to_string())
 }
 
-/// A number of bytes, as it is or in units of 1,024 and its powers. `examples` are for the message.
+/// A number of bytes, as it is or in units of 1,024 and its powers: `16K`, which may be written `16KB` or `16KiB`. `examples` are for
+/// the message.
 pub fn bytes<N: TryFrom<u64>>(text: &str, examples: &str) -> Result<N, String> {
     let units = [("K", 10), ("M", 20), ("G", 30), ("T", 40)];
     let upper = text.to_ascii_uppercase();
+    let in_unit = |unit: &str| {
+        ["", "B", "IB"].iter().find_map(|end| upper.strip_suffix(end).and_then(|text| text.strip_suffix(unit)))
+    };
     let (digits, shift) =
-        units.iter().find_map(|&(unit, shift)| Some((upper.strip_suffix(unit)?, shift))).unwrap_or((upper.as_str(), 0));
+        units.iter().find_map(|&(unit, shift)| Some((in_unit(unit)?, shift))).unwrap_or((upper.as_str(), 0));
     let number = digits.parse::<u64>().ok();
     let bytes = number.and_then(|number| number.checked_mul(1 << shift)).and_then(|bytes| bytes.try_into().ok());
     bytes.ok_or_else(|| format!("it must be a number of bytes, such as {examples}"))
@@ -27,7 +31,19 @@ pub fn at_least_one(text: &str) -> Result<usize, String> {
 
 /// A whole number; whether it is in range is for whoever uses it.
 pub fn whole<N: FromStr>(text: &str) -> Result<N, String> {
-    text.parse().map_err(|_| "it must be a whole number, such as 48".to_owned())
+    text.parse().map_err(|_| match is_negative(text) {
+        true => "it must be 0 or more".to_owned(),
+        false => "it must be a whole number, such as 48".to_owned(),
+    })
+}
+
+/// A number of what there is one of at least; that it is not 0 is for whoever uses it.
+pub fn count(text: &str) -> Result<usize, String> {
+    if is_negative(text) { Err("it must be at least 1".to_owned()) } else { whole(text) }
+}
+
+fn is_negative(text: &str) -> bool {
+    text.parse::<f64>().is_ok_and(|number| number < 0.0)
 }
 
 /// Any number; whether it is in range is for whoever uses it.
@@ -59,11 +75,27 @@ mod tests {
             ("1M", 1 << 20),
             ("4g", 4 << 30),
             ("1T", 1 << 40),
+            ("16KB", 16 << 10),
+            ("16KiB", 16 << 10),
+            ("1mib", 1 << 20),
         ];
         for (text, expected) in cases {
             assert_eq!(bytes::<u64>(text, ""), Ok(expected));
         }
-        for wrong in ["", "K", "-1K", "64KB", "1.5M", "5G", "99999999999999999999", "99999999999999999M", "17000000T"] {
+        for wrong in [
+            "",
+            "K",
+            "-1K",
+            "KB",
+            "64B",
+            "64iB",
+            "64KBB",
+            "1.5M",
+            "5G",
+            "99999999999999999999",
+            "99999999999999999M",
+            "17000000T",
+        ] {
             let expected = Err("it must be a number of bytes, such as 64K".to_owned());
             assert_eq!(bytes::<u32>(wrong, "64K"), expected, "{wrong}");
         }

@@ -64,14 +64,26 @@ pub struct Program {
 #[derive(Debug, thiserror::Error)]
 pub enum ChipError {
     /// None of that name.
-    #[error(
-        "there is no chip {name:?} here; there are {}; for others give --max-flash and --max-ram",
-        chips().iter().map(|chip| &*chip.name).collect::<Vec<_>>().join(", ")
-    )]
+    #[error("there is no chip {name:?} here; {}; for others give --max-flash and --max-ram", names_near(name))]
     Unknown {
         /// What was requested.
         name: String,
     },
+}
+
+/// The chips whose names begin most like `name`, where any does; else all.
+fn names_near(name: &str) -> String {
+    /// Letters and digits alike that are more than chance: `nrf5`, `stm3`, `rp20`.
+    const ALIKE: usize = 4;
+    let letters = |name: &str| -> Vec<char> {
+        name.chars().filter(|letter| letter.is_alphanumeric()).map(|letter| letter.to_ascii_lowercase()).collect()
+    };
+    let wanted = letters(name);
+    let alike = |chip: &Chip| letters(&chip.name).iter().zip(&wanted).take_while(|(one, other)| one == other).count();
+    let most = chips().iter().map(alike).max().unwrap_or_default();
+    let is_named = |chip: &&Chip| most < ALIKE || alike(chip) == most;
+    let names = chips().iter().filter(is_named).map(|chip| &*chip.name).collect::<Vec<_>>().join(", ");
+    if most < ALIKE { format!("there are {names}") } else { format!("near it are {names} (trainer chips lists all)") }
 }
 
 /// Cycles that an instruction takes, from the best case to one that waits for flash at every other: how many it is on a chip
@@ -212,5 +224,15 @@ mod tests {
         let message = Chip::named("z80").unwrap_err().to_string();
         assert!(message.starts_with("there is no chip \"z80\" here; there are nrf51822, nrf52832,"), "{message}");
         assert!(message.ends_with("gd32vf103cb; for others give --max-flash and --max-ram"), "{message}");
+        for (name, near) in [
+            ("nrf52", "nrf52832, nrf52833, nrf52840"),
+            ("nRF52840-DK", "nrf52840"),
+            ("esp32c3", "esp32-c3"),
+            ("stm32f4", "stm32f411ce, stm32f407vg"),
+        ] {
+            let message = Chip::named(name).unwrap_err().to_string();
+            let expected = format!("there is no chip {name:?} here; near it are {near} (trainer chips lists all);");
+            assert!(message.starts_with(&expected), "{message}");
+        }
     }
 }

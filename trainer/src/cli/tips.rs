@@ -1,0 +1,112 @@
+//! What to do about a mistake on the command line that clap has no tip for; among them what users of other tools are used to.
+
+use std::path::Path;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+/// Flags of other tools, and those here that do the same, of which a subcommand has one or none.
+const FLAGS: &[(&[&str], &[&str])] = &[
+    (&["--validation-split", "--val-split", "--validation-fraction"], &["val-fraction"]),
+    (&["--test-split", "--test-size"], &["test-fraction"]),
+    (&["--image-size", "--img-size", "--imgsz", "--input-size", "--input-shape", "--size", "--resolution"], &["input"]),
+    (&["--output", "-o", "--output-file", "--output-dir", "--save"], &["export", "out", "answers"]),
+    (&["--data-dir", "--dataset-dir", "--train-dir", "--folder", "--images", "-d"], &["data"]),
+    (&["--learning-rate"], &["lr"]),
+    (&["--batch", "-b"], &["batch-size"]),
+    (&["--epoch", "--num-epochs", "-e"], &["epochs"]),
+    (&["--arch", "--architecture", "--network", "-m"], &["model"]),
+    (&["--random-seed", "--random-state"], &["seed"]),
+    (&["--early-stopping"], &["patience"]),
+    (&["--target", "--board", "--mcu"], &["chip"]),
+    (&["--ram"], &["max-ram"]),
+    (&["--flash"], &["max-flash"]),
+    (&["--checkpoint", "--continue"], &["resume"]),
+    (&["--top-k", "--topk", "-k"], &["top"]),
+];
+
+/// Subcommands of other tools, and what does the same here.
+const SUBCOMMANDS: &[(&[&str], &str)] = &[
+    (&["train"], "'trainer fit' trains, quantizes and exports"),
+    (&["list", "ls"], "'trainer models', 'trainer recipes' and 'trainer chips' list what is built in"),
+    (&["info", "summary", "show", "describe"], "'trainer inspect' shows what a model file holds"),
+    (&["classify", "infer", "inference"], "'trainer predict' classifies images"),
+    (&["test", "evaluate", "validate", "score"], "'trainer eval' tests a model file on images"),
+    (&["quantize"], "'trainer fit' quantizes what it trains; 'trainer export RUN --calibration METHOD' does so anew"),
+    (&["convert", "save", "compile"], "'trainer export' writes the model file of a run"),
+    (&["resume", "continue"], "'trainer fit --resume RUN' resumes a run"),
+    (&["draw", "visualize", "graph"], "'trainer plot' draws the figures of a run"),
+];
+
+/// What to do about `error`, of a command line whose subcommand is `subcommand`.
+pub fn tip(error: &clap::Error, subcommand: Option<&clap::Command>) -> Option<String> {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        Some(ContextValue::Strings(texts)) => texts.first().map(String::as_str),
+        _ => None,
+    };
+    let directory = |path: &str| format!("to read the images of a directory, use '--data {path}'");
+    let argument = text(ContextKind::InvalidArg).unwrap_or_default();
+    match error.kind() {
+        ErrorKind::InvalidSubcommand => of_subcommand(text(ContextKind::InvalidSubcommand)?),
+        ErrorKind::UnknownArgument if Path::new(argument).is_dir() => Some(directory(argument)),
+        ErrorKind::UnknownArgument => of_flag(argument, subcommand?),
+        ErrorKind::InvalidValue if argument.starts_with("--dataset") => {
+            let value = text(ContextKind::InvalidValue)?;
+            let is_path = Path::new(value).exists() || value.contains(std::path::is_separator);
+            is_path.then(|| directory(value))
+        }
+        ErrorKind::ArgumentConflict => {
+            let other = text(ContextKind::PriorArg).unwrap_or_default();
+            [argument, other].iter().any(|name| name.starts_with("--resume")).then(|| {
+                "a resumed run keeps the settings that it was begun with; for others begin a new run".to_owned()
+            })
+        }
+        _ => None,
+    }
+}
+
+fn of_subcommand(name: &str) -> Option<String> {
+    let (_, tip) = SUBCOMMANDS.iter().find(|(names, _)| names.contains(&name))?;
+    Some((*tip).to_owned())
+}
+
+/// The flags of `subcommand` that do what `name` does elsewhere, with their help.
+fn of_flag(name: &str, subcommand: &clap::Command) -> Option<String> {
+    let (_, here) = FLAGS.iter().find(|(names, _)| names.contains(&name))?;
+    let has = |flag: &&&str| subcommand.get_arguments().any(|argument| argument.get_long() == Some(flag));
+    let flags: Vec<String> = here.iter().filter(has).map(|flag| described(flag, subcommand)).collect();
+    (!flags.is_empty()).then(|| format!("here this is {}", flags.join(", or ")))
+}
+
+/// A flag with the first sentence of its help.
+fn described(flag: &str, subcommand: &clap::Command) -> String {
+    let argument = subcommand.get_arguments().find(|argument| argument.get_long() == Some(flag));
+    let help = argument.and_then(clap::Arg::get_help).map(ToString::to_string).unwrap_or_default();
+    let first = help.split([';', '[', ':']).next().unwrap_or_default().trim();
+    format!("'--{flag}' ({first})")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::Arguments;
+
+    #[test]
+    fn what_a_tip_names_is_there_and_what_it_is_for_is_not() {
+        let commands = Arguments::command();
+        let subcommands: Vec<&clap::Command> = commands.get_subcommands().collect();
+        for (names, tip) in SUBCOMMANDS {
+            assert!(!subcommands.iter().any(|command| names.contains(&command.get_name())), "{names:?}");
+            let named = tip.split("'trainer ").nth(1).and_then(|rest| rest.split([' ', '\'']).next()).unwrap();
+            assert!(subcommands.iter().any(|command| command.get_name() == named), "{tip}");
+        }
+        let flags: Vec<&str> =
+            subcommands.iter().flat_map(|command| command.get_arguments()).filter_map(clap::Arg::get_long).collect();
+        for (names, here) in FLAGS {
+            assert!(here.iter().all(|flag| flags.contains(flag)), "{here:?}");
+            assert!(!names.iter().any(|name| flags.contains(&name.trim_start_matches('-'))), "{names:?}");
+        }
+    }
+}
