@@ -18,6 +18,12 @@ import sys
 import tempfile
 import time
 
+if {"-h", "--help"} & set(sys.argv[1:]):
+    sys.exit(print(__doc__))
+if len(sys.argv) < 4 or any(argument.startswith("-") for argument in sys.argv[1:]):
+    print("error: give CHROMIUM OUT PAGE..., and no options; --help describes them", file=sys.stderr)
+    sys.exit(2)
+
 VIEWS = [("phone", 390, 844, 2, True), ("desktop", 1280, 900, 1, False)]
 SCHEMES = ["light", "dark"]
 # Seconds that an answer may take on a busy machine.

@@ -12,6 +12,31 @@ median() {
         END { if (!NR) exit 1; print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
 }
 
+# options SCRIPT MOST OPTIONS [ARGUMENT...]: answers --help among the arguments with the comment that SCRIPT begins with, and refuses those
+# that are none of the OPTIONS (a list between spaces), and more than MOST that are no options.
+options() {
+    local script=$1 most=$2 known=$3 argument others=0
+    shift 3
+    for argument in "$@"; do
+        case $argument in
+        -h | --help)
+            sed -n '2,/^[^#]/ { /^#/!d; s/^# \{0,1\}//; p; }' "$script"
+            exit 0
+            ;;
+        -*)
+            [[ " $known " == *" $argument "* ]] && continue
+            echo "error: there is no option $argument; $(basename "$script") --help describes what there is" >&2
+            exit 2
+            ;;
+        *) others=$((others + 1)) ;;
+        esac
+    done
+    if [ "$others" -gt "$most" ]; then
+        echo "error: $others arguments, and at most $most are taken; $(basename "$script") --help describes them" >&2
+        exit 2
+    fi
+}
+
 # default_signals SCRIPT [ARGUMENT...]: starts the script once more, with HUP, INT and TERM as by default. A signal that a
 # script was started to ignore, as one in the background is, stays ignored in the trainer, and tests send it some.
 default_signals() {

@@ -7,6 +7,12 @@ import os
 import sys
 import time
 
+if {"-h", "--help"} & set(sys.argv[1:]):
+    sys.exit(print(__doc__))
+if not set(sys.argv[1:]) <= {"mlp", "cnn"}:
+    print("error: the networks are mlp and cnn, by default both; there are no options but --help", file=sys.stderr)
+    sys.exit(2)
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np

@@ -7,6 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 . ./cores.bash
+options ./measure-cores.sh 0 "" "$@"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 build_on_chip

@@ -10,6 +10,9 @@
 # test.
 set -euo pipefail
 
+. "$(dirname "$0")/../.ci/shared.bash"
+options "$0" 999 "" "$@"
+
 usage() {
     sed -n '2s/^# //p' "$0" >&2
     exit 2

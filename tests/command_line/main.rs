@@ -19,6 +19,7 @@ mod own_images;
 mod report;
 mod resources;
 mod resume;
+mod scripts;
 #[path = "../src/shapes.rs"]
 mod shapes;
 mod small_sets;
