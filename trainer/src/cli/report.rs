@@ -65,7 +65,7 @@ impl Report {
         let is_written = self.refresh || matches!(page, Place::In(_));
         // Each once: a run that is named twice is not in use by another.
         let written: BTreeSet<&Path> = runs.iter().filter(|_| is_written).map(|run| run.directory.path()).collect();
-        let _locks = written.into_iter().map(|run| RunDirectory::open_to_write(run)).collect::<Result<Vec<_>, _>>()?;
+        let _locks = written.into_iter().map(RunDirectory::open_to_write).collect::<Result<Vec<_>, _>>()?;
         if self.refresh {
             for run in &runs {
                 let dataset = run_data::load(
