@@ -166,7 +166,7 @@ fn what_cannot_be_written_is_found_out_before_the_training() {
     fs::remove_file(home.path().join("link")).unwrap();
     assert_fails(home.path(), &fit("--out", "/proc/run"), 1, &["/proc/run: "]);
     fs::write(home.path().join("file"), "").unwrap();
-    assert_fails(home.path(), &fit("--out", "file"), 1, &["file: "]);
+    assert_fails(home.path(), &fit("--out", "file"), 2, &["--out file is a file; name a directory"]);
     assert_eq!(visible(home.path()), ["file"], "no run is begun");
 }
 
