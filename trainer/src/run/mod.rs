@@ -132,8 +132,9 @@ impl RunDirectory {
     /// begun to write.
     ///
     /// # Errors
-    /// [`RunError::Io`].
+    /// [`RunError::InUse`], [`RunError::Io`].
     pub fn is_free(path: &Path) -> Result<bool, RunError> {
+        lock::check(path)?;
         for entry in fs::read_dir(path).map_err(io_error(path))? {
             if !is_leftover(&entry.map_err(io_error(path))?) {
                 return Ok(false);
