@@ -1,7 +1,9 @@
 //! Networks whose lengths all fit each other, and whose shapes and numbers are any: these load, so the kernels are reached.
 
-use infer_core::format::{Blob, Codes, Input, Metadata, Padding, Ports, Requantize, Shape};
-use infer_core::operators::{Add, AveragePool2d, Conv2d, Dense, Layer, Logits, MaxPool2d, StageRecord};
+use infer_core::format::{Blob, Codes, Input, Metadata, Ports, Requantize, Shape, Window};
+use infer_core::operators::{
+    Add, AveragePool2d, Conv2d, Dense, DepthwiseConv2d, Layer, Logits, MaxPool2d, StageRecord,
+};
 use infer_core::packing::packed_len;
 use infer_core::plan::{Places, place};
 
@@ -78,16 +80,14 @@ fn network(choices: &mut Choices<'_>) -> Vec<u8> {
         };
         shape = values[source];
         let alike: Vec<usize> = (0..values.len()).filter(|&other| other != source && values[other] == shape).collect();
-        let kind = choices.byte() % 8;
+        let kind = choices.byte() % 10;
         let (layer, second) = match kind {
             0..=2 => (conv2d(choices, &mut shape), None),
             3 | 4 if !alike.is_empty() => (add(choices), Some(alike[usize::from(choices.byte()) % alike.len()])),
-            5 if shape.height > 1 && shape.width > 1 => {
-                shape = Shape { height: shape.height / 2, width: shape.width / 2, ..shape };
-                (postcard::to_allocvec(&Layer::MaxPool2d(MaxPool2d)).expect("a vector has room"), None)
-            }
+            5 => (max_pool2d(choices, &mut shape), None),
             6 => (average_pool2d(choices, &mut shape), None),
             7 => (dense(choices, &mut shape), None),
+            8 | 9 => (depthwise_conv2d(choices, &mut shape), None),
             _ => (conv2d(choices, &mut shape), None),
         };
         ports.push(second.map_or(Ports::of(source as u8), |second| Ports::of_two(source as u8, second as u8)));
@@ -124,29 +124,94 @@ fn network(choices: &mut Choices<'_>) -> Vec<u8> {
     payload
 }
 
+/// The most values of an activation, and the most rows or columns: layers that enlarge their input may follow each other.
+const MOST_VALUES: usize = 4000;
+
+/// A window of at most so many rows and columns, with a stride of at most `stride`, and `shape` as it makes it; nothing around
+/// the input, and a window of 1, where another one would not fit or the output would be large.
+fn window(choices: &mut Choices<'_>, shape: &mut Shape, most: u16, stride: u16) -> Window {
+    let [rows, columns] = match choices.byte() % 4 {
+        0 => [choices.up_to(most), choices.up_to(most)],
+        1 => [choices.up_to(most); 2],
+        _ => [choices.up_to(most.min(3)); 2],
+    };
+    let [down, along] = if choices.byte() & 1 == 0 { [1; 2] } else { [choices.up_to(stride), choices.up_to(stride)] };
+    let [above, left, below, right] = match choices.byte() % 4 {
+        0 => [0; 4],
+        1 => [choices.up_to(rows) - 1, choices.up_to(columns) - 1, choices.up_to(rows) - 1, choices.up_to(columns) - 1],
+        _ => [(rows - 1) / 2, (columns - 1) / 2, rows / 2, columns / 2],
+    };
+    let positions = |side: u16, padding: u16, window: u16, stride: u16| {
+        (side + padding).checked_sub(window).map(|steps| steps / stride + 1)
+    };
+    let height = positions(shape.height, above + below, rows, down);
+    let width = positions(shape.width, left + right, columns, along);
+    if let (Some(height), Some(width)) = (height, width) {
+        let output = Shape { height, width, ..*shape };
+        if output.len() <= shape.len().max(MOST_VALUES) {
+            *shape = output;
+            return Window {
+                size: [rows, columns].map(|side| side as u8),
+                stride: [down, along].map(|stride| stride as u8),
+                padding: [above, left, below, right].map(|side| side as u8),
+            };
+        }
+    }
+    Window::square(1, 1)
+}
+
 fn conv2d(choices: &mut Choices<'_>, shape: &mut Shape) -> Vec<u8> {
-    let kernel = choices.up_to(7);
-    let fits = kernel <= shape.height && kernel <= shape.width;
-    let padding = if fits && choices.byte() & 1 == 0 { Padding::Valid } else { Padding::Same };
-    let shrink = if padding == Padding::Valid { kernel - 1 } else { 0 };
-    let (height, width) = (shape.height - shrink, shape.width - shrink);
-    let pool = height > 1 && width > 1 && choices.byte() & 1 == 0;
+    let channels = shape.channels;
+    let window = window(choices, shape, 15, 4);
+    let [rows, columns] = window.size.map(u32::from);
+    let takes_pool = rows == columns && window.stride == [1; 2] && shape.height > 1 && shape.width > 1;
+    let pool = takes_pool && choices.byte() & 1 == 0;
     let by = if pool { 2 } else { 1 };
     let output_channels = choices.up_to(20);
-    let taps = u32::from(kernel * kernel) * u32::from(shape.channels);
+    let taps = rows * columns * u32::from(channels);
     let weights = choices.many(packed(output_channels, taps));
     let table = choices.channels(output_channels);
     let paddings = [choices.byte(), choices.byte()];
     let conv = Conv2d {
         output_channels,
-        kernel: kernel as u8,
-        padding,
+        window,
         pool,
         requantize: requantize(choices, blob(paddings[0], &table)),
         weights: blob(paddings[1], &weights),
     };
-    *shape = Shape { height: height / by, width: width / by, channels: output_channels };
+    *shape = Shape { height: shape.height / by, width: shape.width / by, channels: output_channels };
     postcard::to_allocvec(&Layer::Conv2d(conv)).expect("a vector has room")
+}
+
+fn depthwise_conv2d(choices: &mut Choices<'_>, shape: &mut Shape) -> Vec<u8> {
+    let multiplier = if shape.channels > 64 { 1 } else { choices.up_to(3) };
+    let window = window(choices, shape, 15, 4);
+    shape.channels *= multiplier;
+    let taps = window.size.map(usize::from).iter().product::<usize>();
+    let weights = choices.many(usize::from(shape.channels) * taps);
+    let table = choices.channels(shape.channels);
+    let paddings = [choices.byte(), choices.byte()];
+    let conv = DepthwiseConv2d {
+        multiplier: multiplier as u8,
+        window,
+        requantize: requantize(choices, blob(paddings[0], &table)),
+        weights: blob(paddings[1], &weights),
+    };
+    postcard::to_allocvec(&Layer::DepthwiseConv2d(conv)).expect("a vector has room")
+}
+
+/// The window of a pool: the whole input, or any.
+fn pool_window(choices: &mut Choices<'_>, shape: &mut Shape) -> Window {
+    if choices.byte().is_multiple_of(4) {
+        *shape = Shape::flat(shape.channels);
+        return Window::WHOLE;
+    }
+    window(choices, shape, 18, 20)
+}
+
+fn max_pool2d(choices: &mut Choices<'_>, shape: &mut Shape) -> Vec<u8> {
+    let layer = Layer::MaxPool2d(MaxPool2d { window: pool_window(choices, shape) });
+    postcard::to_allocvec(&layer).expect("a vector has room")
 }
 
 /// Any numbers that are in range.
@@ -161,18 +226,12 @@ fn add(choices: &mut Choices<'_>) -> Vec<u8> {
 }
 
 fn average_pool2d(choices: &mut Choices<'_>, shape: &mut Shape) -> Vec<u8> {
-    let window = choices.up_to(shape.height.min(shape.width).min(7) + 1) - 1;
-    let stride = if window == 0 { 1 } else { choices.up_to(4) };
-    let sides = if window == 0 { [shape.height, shape.width] } else { [window; 2] };
     let pool = AveragePool2d {
-        window: window as u8,
-        stride: stride as u8,
+        window: pool_window(choices, shape),
         codes: Codes { scale: 1.0, zero_point: choices.byte() },
         shift: choices.byte() % 32,
         multiplier: [choices.byte() | 1, choices.byte(), choices.byte(), choices.byte() & 0x7F],
     };
-    shape.height = (shape.height - sides[0]) / stride + 1;
-    shape.width = (shape.width - sides[1]) / stride + 1;
     postcard::to_allocvec(&Layer::AveragePool2d(pool)).expect("a vector has room")
 }
 

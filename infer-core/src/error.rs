@@ -69,12 +69,22 @@ pub enum Error {
         /// The layer; the image's are reported as layer 0 too.
         layer: u8,
     },
-    /// The kernel size is not 1 to 7, or the kernel is larger than its input.
-    Kernel {
+    /// A window is empty, has no stride, or is beyond what its operator takes; as much padding as a window, or a window larger than
+    /// its input with padding.
+    Window {
         /// The layer.
         layer: u8,
-        /// Kernel size in the file.
-        kernel: u8,
+        /// Rows of the window in the file; columns, where those are what is wrong.
+        size: u8,
+        /// Rows or columns from one position to the next.
+        stride: u8,
+        /// Padding before the input and after it.
+        padding: [u8; 2],
+    },
+    /// A max-pool is part of a convolution whose stride is not 1, or whose kernel is not square.
+    FusedPool {
+        /// The layer of the convolution.
+        layer: u8,
     },
     /// The weights are not as many bytes as the layer's dimensions need.
     WeightLength {
@@ -231,8 +241,16 @@ impl fmt::Display for Error {
                 write!(f, "model has {found} stages; 1 to {} can be run", crate::format::MAX_STAGES)
             }
             Self::Dimensions { layer } => write!(f, "layer {layer}: a dimension is zero or too large"),
-            Self::Kernel { layer, kernel } => {
-                write!(f, "layer {layer}: kernel size {kernel} is not 1 to 7, or larger than the layer's input")
+            Self::Window { layer, size, stride, padding: [before, after] } => write!(
+                f,
+                "layer {layer}: a window of {size} with stride {stride} and padding of {before} and {after} is not \
+                 supported, or does not fit its input"
+            ),
+            Self::FusedPool { layer } => {
+                write!(
+                    f,
+                    "layer {layer}: a max-pool is fused with a convolution of another stride than 1, or not square"
+                )
             }
             Self::WeightLength { layer, needed, given } => {
                 write!(f, "layer {layer}: {given} bytes of weights where its dimensions need {needed}")

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use assert_cmd::Command;
 use infer_core::Shape;
-use infer_core::format::{Blob, Codes, Input, Metadata, Padding, Requantize};
+use infer_core::format::{Blob, Codes, Input, Metadata, Requantize, Window};
 use infer_core::header::Header;
 use infer_core::operators::{AveragePool2d, Conv2d, Layer, Logits, MaxPool2d, StageRecord};
 use infer_core::packing::packed_len;
@@ -67,13 +67,15 @@ fn model(metadata: &Metadata<'_>, shape: Shape, parts: &[Part], classes: u16) ->
         let (kernel, outputs) = match part {
             Part::Conv(kernel, outputs) => (kernel, outputs),
             Part::MaxPool => {
-                layers.push(postcard::to_allocvec(&Layer::MaxPool2d(MaxPool2d)).unwrap());
+                layers.push(
+                    postcard::to_allocvec(&Layer::MaxPool2d(MaxPool2d { window: Window::square(2, 2) })).unwrap(),
+                );
                 (height, width) = (height / 2, width / 2);
                 continue;
             }
             Part::AveragePool(window) => {
                 let multiplier = 1i32.to_le_bytes();
-                let pool = AveragePool2d { window, stride: 1, codes, shift: 0, multiplier };
+                let pool = AveragePool2d { window: Window::square(window, 1), codes, shift: 0, multiplier };
                 layers.push(postcard::to_allocvec(&Layer::AveragePool2d(pool)).unwrap());
                 let left = |side: u16| if window == 0 { 1 } else { side + 1 - u16::from(window) };
                 (height, width) = (left(height), left(width));
@@ -84,8 +86,10 @@ fn model(metadata: &Metadata<'_>, shape: Shape, parts: &[Part], classes: u16) ->
         let table = [[0, 0, 0, 0], 1i32.to_le_bytes()].concat().repeat(outputs.into());
         let conv = Layer::Conv2d(Conv2d {
             output_channels: outputs,
-            kernel,
-            padding: Padding::Same,
+            window: Window {
+                padding: [(kernel - 1) / 2, (kernel - 1) / 2, kernel / 2, kernel / 2],
+                ..Window::square(kernel, 1)
+            },
             pool: false,
             requantize: Requantize { codes, shift: 0, relu: true, channels: Blob { padding: &[], data: &table } },
             weights: Blob { padding: &[], data: &weights },

@@ -13,7 +13,7 @@ use infer_core::plan::Places;
 use thimble_tests::idx_files::{images_of, labels};
 use thimble_tests::jpeg::{Color, Drawing, Layout};
 use thimble_tests::random_graph::{Node, RandomGraph};
-use thimble_tests::random_model::{Kind, RandomModel};
+use thimble_tests::random_model::{Kind, RandomModel, square};
 use thimble_tests::tiny;
 use trainer::network::Template;
 
@@ -68,7 +68,7 @@ fn main() -> io::Result<()> {
 /// One network of each kind of layer, and of the shapes that loops have tails for.
 /// Two branches, a sum in place, and rows that run over those of their input.
 fn residual() -> RandomGraph {
-    let conv = |from, kernel| Node::Conv { from, channels: 3, kernel, same: true, pool: false };
+    let conv = |from, kernel| Node::Conv { from, channels: 3, window: square(kernel, true), pool: false };
     let nodes = vec![conv(0, 3), conv(0, 3), Node::Add { from: 0, also: 0 }, conv(1, 2), Node::MaxPool { from: 0 }];
     RandomGraph { input: Shape { height: 9, width: 5, channels: 1 }, zero_point: 7, nodes, classes: 3, seed: 9 }
 }
@@ -85,12 +85,12 @@ fn models() -> [(&'static str, RandomModel); 7] {
         ("tiny", tiny::model()),
         ("logits-only", model(3, 1, 0, &[], 2)),
         ("dense", model(4, 1, 9, &[Kind::Dense(9)], 3)),
-        ("conv-valid", model(6, 2, 200, &[Kind::Conv(9, 3, false)], 2)),
-        ("conv-same-pool", model(7, 1, 5, &[Kind::Conv(17, 2, true), Kind::MaxPool], 2)),
-        ("pool-first", model(8, 3, 0, &[Kind::MaxPool, Kind::Conv(3, 4, true), Kind::MaxPool, Kind::Dense(5)], 4)),
+        ("conv-valid", model(6, 2, 200, &[Kind::square(9, 3, false)], 2)),
+        ("conv-same-pool", model(7, 1, 5, &[Kind::square(17, 2, true), Kind::HALVES], 2)),
+        ("pool-first", model(8, 3, 0, &[Kind::HALVES, Kind::square(3, 4, true), Kind::HALVES, Kind::Dense(5)], 4)),
         (
             "deep",
-            model(8, 1, 0, &[Kind::Conv(2, 7, true), Kind::Conv(3, 1, false), Kind::Dense(8), Kind::Dense(7)], 21),
+            model(8, 1, 0, &[Kind::square(2, 7, true), Kind::square(3, 1, false), Kind::Dense(8), Kind::Dense(7)], 21),
         ),
     ]
 }

@@ -6,7 +6,7 @@ use infer_core::plan::Places;
 
 use crate::oracle::Oracle;
 use crate::random_graph::{Node, RandomGraph};
-use crate::random_model::{Kind, RandomModel};
+use crate::random_model::{Kind, RandomModel, square};
 
 /// Images of each model.
 const IMAGES: u64 = 2;
@@ -23,7 +23,7 @@ pub fn fixtures() -> Vec<(&'static str, Vec<u8>)> {
 
 /// A sum in place, and a convolution whose rows run over those of its input. The pool keeps what the logits need below what these do.
 fn residual() -> RandomGraph {
-    let conv = |kernel, pool| Node::Conv { from: 0, channels: 2, kernel, same: true, pool };
+    let conv = |kernel, pool| Node::Conv { from: 0, channels: 2, window: square(kernel, true), pool };
     let nodes = vec![conv(1, false), conv(1, false), Node::Add { from: 0, also: 0 }, conv(2, false), conv(1, true)];
     RandomGraph { input: Shape { height: 28, width: 4, channels: 1 }, zero_point: 0, nodes, classes: 2, seed: 6 }
 }
@@ -39,9 +39,9 @@ fn chains() -> [(&'static str, RandomModel); 5] {
     [
         ("logits", model([1, 3, 1], 0, vec![], 10, 1)),
         ("dense", model([2, 1, 3], 7, vec![Kind::Dense(9)], 2, 2)),
-        ("conv", model([3, 2, 1], 3, vec![Kind::Conv(9, 2, false)], 2, 3)),
-        ("conv-pool", model([4, 5, 1], 0, vec![Kind::Conv(3, 3, true), Kind::MaxPool], 2, 4)),
-        ("pool", model([2, 5, 2], 200, vec![Kind::MaxPool, Kind::Conv(1, 1, true), Kind::MaxPool], 3, 5)),
+        ("conv", model([3, 2, 1], 3, vec![Kind::square(9, 2, false)], 2, 3)),
+        ("conv-pool", model([4, 5, 1], 0, vec![Kind::square(3, 3, true), Kind::HALVES], 2, 4)),
+        ("pool", model([2, 5, 2], 200, vec![Kind::HALVES, Kind::square(1, 1, true), Kind::HALVES], 3, 5)),
     ]
 }
 

@@ -3,7 +3,7 @@
 //! It trusts the file: hostile ones are infer-core's business. Where numbers of a file make an accumulator leave 32 bits, it reports
 //! so instead of wrapping.
 
-use infer_core::format::{Blob, Input, Metadata, Padding, Requantize};
+use infer_core::format::{self, Blob, Input, Metadata, Requantize};
 use infer_core::operators::{Layer, StageRecord};
 use serde::Deserialize;
 
@@ -33,12 +33,24 @@ struct Stage {
 }
 
 enum Step {
-    Conv { kernel: usize, pad: Option<usize>, rows: Vec<Vec<i64>>, rescale: Rescale, pool: bool },
-    MaxPool,
+    Conv { window: Window, rows: Vec<Vec<i64>>, rescale: Rescale, pool: bool },
+    DepthwiseConv { window: Window, multiplier: usize, rows: Vec<Vec<i64>>, rescale: Rescale },
+    MaxPool { window: Window },
     Dense { rows: Vec<Vec<i64>>, rescale: Rescale },
     Add { multipliers: [i64; 2], shift: u32, zero_point: i64 },
-    AveragePool { window: [usize; 2], stride: usize, rescale: Rescale },
+    AveragePool { window: Window, rescale: Rescale },
     Logits { rows: Vec<Vec<i64>>, biases: Vec<i64> },
+}
+
+/// A window that moves over an input.
+#[derive(Clone, Copy)]
+struct Window {
+    size: [usize; 2],
+    stride: [usize; 2],
+    /// Above and to the left.
+    before: [usize; 2],
+    /// Rows and columns of positions.
+    positions: [usize; 2],
 }
 
 struct Rescale {
@@ -85,16 +97,30 @@ impl Oracle {
             let [height, width, channels] = shapes[sources[0]];
             let (step, shape) = match layer {
                 Layer::Conv2d(conv) => {
-                    let kernel = usize::from(conv.kernel);
-                    let rows = unpack(conv.weights, conv.output_channels.into(), kernel * kernel * channels);
-                    let pad = (conv.padding == Padding::Same).then_some((kernel - 1) / 2);
-                    let lost = if pad.is_some() { 0 } else { kernel - 1 };
+                    let window = Window::new(conv.window, [height, width]);
+                    let taps = window.size[0] * window.size[1] * channels;
+                    let rows = unpack(conv.weights, conv.output_channels.into(), taps);
                     let by = if conv.pool { 2 } else { 1 };
-                    let shape = [(height - lost) / by, (width - lost) / by, conv.output_channels.into()];
+                    let [height, width] = window.positions;
+                    let shape = [height / by, width / by, conv.output_channels.into()];
                     let rescale = Rescale::read(conv.requantize);
-                    (Step::Conv { kernel, pad, rows, rescale, pool: conv.pool }, shape)
+                    (Step::Conv { window, rows, rescale, pool: conv.pool }, shape)
                 }
-                Layer::MaxPool2d(_) => (Step::MaxPool, [height / 2, width / 2, channels]),
+                Layer::DepthwiseConv2d(conv) => {
+                    let window = Window::new(conv.window, [height, width]);
+                    let weights: Vec<i64> =
+                        conv.weights.data.iter().map(|&byte| i64::from(byte.cast_signed())).collect();
+                    let rows: Vec<_> = weights.chunks(window.size[0] * window.size[1]).map(<[i64]>::to_vec).collect();
+                    let multiplier = usize::from(conv.multiplier);
+                    assert_eq!(rows.len(), multiplier * channels);
+                    let shape = [window.positions[0], window.positions[1], rows.len()];
+                    let rescale = Rescale::read(conv.requantize);
+                    (Step::DepthwiseConv { window, multiplier, rows, rescale }, shape)
+                }
+                Layer::MaxPool2d(pool) => {
+                    let window = Window::new(pool.window, [height, width]);
+                    (Step::MaxPool { window }, [window.positions[0], window.positions[1], channels])
+                }
                 Layer::Dense(dense) => {
                     let rows = unpack(dense.weights, dense.outputs.into(), height * width * channels);
                     let rescale = Rescale::read(dense.requantize);
@@ -106,13 +132,12 @@ impl Oracle {
                     (Step::Add { multipliers, shift, zero_point }, [height, width, channels])
                 }
                 Layer::AveragePool2d(pool) => {
-                    let stride = usize::from(pool.stride);
-                    let window = if pool.window == 0 { [height, width] } else { [usize::from(pool.window); 2] };
-                    let shape = [(height - window[0]) / stride + 1, (width - window[1]) / stride + 1, channels];
+                    let window = Window::new(pool.window, [height, width]);
+                    let shape = [window.positions[0], window.positions[1], channels];
                     let multiplier = i32::from_le_bytes(pool.multiplier).into();
                     let (shift, zero_point) = (pool.shift.into(), pool.codes.zero_point.into());
                     let rescale = Rescale { zero_point, shift, channels: vec![(0, multiplier)] };
-                    (Step::AveragePool { window, stride, rescale }, shape)
+                    (Step::AveragePool { window, rescale }, shape)
                 }
                 Layer::Logits(last) => {
                     let rows = unpack(last.weights, last.classes.into(), height * width * channels);
@@ -142,16 +167,20 @@ impl Oracle {
             let input = &values[sources[0]];
             let [height, width, channels] = input.shape;
             let value = match step {
-                Step::Conv { kernel, pad, rows, rescale, pool } => {
-                    let map = input.convolved(*kernel, *pad, rows, rescale, &mut answer.overflows);
+                Step::Conv { window, rows, rescale, pool } => {
+                    let map = input.convolved(window, rows, rescale, &mut answer.overflows);
                     if *pool {
                         answer.layers.push(map.bytes());
-                        map.pooled()
+                        let [height, width, _] = map.shape;
+                        map.maxima(&Window::new(format::Window::square(2, 2), [height, width]))
                     } else {
                         map
                     }
                 }
-                Step::MaxPool => input.pooled(),
+                Step::DepthwiseConv { window, multiplier, rows, rescale } => {
+                    input.convolved_by_channel(window, *multiplier, rows, rescale, &mut answer.overflows)
+                }
+                Step::MaxPool { window } => input.maxima(window),
                 Step::Dense { rows, rescale } => {
                     let sums = input.sums(rows);
                     answer.overflows |= sums.iter().enumerate().any(|(channel, &sum)| rescale.overflows(channel, sum));
@@ -171,9 +200,7 @@ impl Oracle {
                     });
                     Value { shape: input.shape, zero_point: *zero_point, codes: codes.collect() }
                 }
-                Step::AveragePool { window, stride, rescale } => {
-                    input.averaged(*window, *stride, rescale, &mut answer.overflows)
-                }
+                Step::AveragePool { window, rescale } => input.averaged(window, rescale, &mut answer.overflows),
                 Step::Logits { rows, biases } => {
                     answer.logits = input.sums(rows).iter().zip(biases).map(|(sum, bias)| sum + bias).collect();
                     answer.overflows |= answer.logits.iter().any(|&logit| i32::try_from(logit).is_err());
@@ -196,68 +223,83 @@ impl Value {
         rows.iter().map(|row| row.iter().zip(&self.codes).map(|(weight, code)| weight * code).sum()).collect()
     }
 
-    fn convolved(
+    /// The code of a channel at a row and a column; `None` outside.
+    fn code(&self, [y, x]: [i64; 2], channel: usize) -> Option<i64> {
+        let [height, width, channels] = self.shape;
+        let (y, x) = (usize::try_from(y).ok()?, usize::try_from(x).ok()?);
+        (y < height && x < width).then(|| self.codes[(y * width + x) * channels + channel])
+    }
+
+    fn convolved(&self, window: &Window, rows: &[Vec<i64>], rescale: &Rescale, overflows: &mut bool) -> Self {
+        let channels = self.shape[2];
+        window.each(rows.len(), rescale.zero_point, |taps, channel| {
+            let mut sum = 0;
+            for (tap, weight) in rows[channel].iter().enumerate() {
+                sum += weight * self.code(taps[tap / channels], tap % channels).unwrap_or(self.zero_point);
+            }
+            *overflows |= rescale.overflows(channel, sum);
+            rescale.code(channel, sum)
+        })
+    }
+
+    fn convolved_by_channel(
         &self,
-        kernel: usize,
-        pad: Option<usize>,
+        window: &Window,
+        multiplier: usize,
         rows: &[Vec<i64>],
         rescale: &Rescale,
         overflows: &mut bool,
     ) -> Self {
-        let [height, width, channels] = self.shape;
-        let code = |y: i64, x: i64, c: usize| {
-            let inside = (0..height as i64).contains(&y) && (0..width as i64).contains(&x);
-            if inside { self.codes[(y as usize * width + x as usize) * channels + c] } else { self.zero_point }
-        };
-        let before = pad.unwrap_or(0) as i64;
-        let lost = if pad.is_some() { 0 } else { kernel - 1 };
-        let shape = [height - lost, width - lost, rows.len()];
-        let mut codes = Vec::new();
-        for y in 0..shape[0] as i64 {
-            for x in 0..shape[1] as i64 {
-                for (channel, row) in rows.iter().enumerate() {
-                    let mut sum = 0;
-                    for (tap, weight) in row.iter().enumerate() {
-                        let (dy, dx, c) = (tap / channels / kernel, tap / channels % kernel, tap % channels);
-                        sum += weight * code(y + dy as i64 - before, x + dx as i64 - before, c);
-                    }
-                    *overflows |= rescale.overflows(channel, sum);
-                    codes.push(rescale.code(channel, sum));
-                }
-            }
-        }
-        Self { shape, zero_point: rescale.zero_point, codes }
+        window.each(rows.len(), rescale.zero_point, |taps, channel| {
+            let code = |tap| self.code(tap, channel / multiplier).unwrap_or(self.zero_point);
+            let sum = taps.iter().zip(&rows[channel]).map(|(&tap, weight)| weight * code(tap)).sum();
+            *overflows |= rescale.overflows(channel, sum);
+            rescale.code(channel, sum)
+        })
     }
 
-    fn averaged(&self, window: [usize; 2], stride: usize, rescale: &Rescale, overflows: &mut bool) -> Self {
-        let [height, width, channels] = self.shape;
-        let mut codes = Vec::new();
-        for y in (0..=height - window[0]).step_by(stride) {
-            for x in (0..=width - window[1]).step_by(stride) {
-                for c in 0..channels {
-                    let rows = (y..y + window[0]).flat_map(|y| (x..x + window[1]).map(move |x| y * width + x));
-                    let sum = rows.map(|at| self.codes[at * channels + c] - self.zero_point).sum();
-                    *overflows |= rescale.overflows(0, sum);
-                    codes.push(rescale.code(0, sum));
-                }
-            }
-        }
-        let shape = [(height - window[0]) / stride + 1, (width - window[1]) / stride + 1, channels];
-        Self { shape, zero_point: rescale.zero_point, codes }
+    fn averaged(&self, window: &Window, rescale: &Rescale, overflows: &mut bool) -> Self {
+        window.each(self.shape[2], rescale.zero_point, |taps, channel| {
+            let codes: Vec<i64> = taps.iter().filter_map(|&tap| self.code(tap, channel)).collect();
+            let sum = codes.iter().map(|code| code - self.zero_point).sum();
+            // The share of one value, to the nearest integer, a half rounded up.
+            let values = codes.len() as i64;
+            let multiplier = (rescale.channels[0].1 + values / 2) / values;
+            let rescale = Rescale { channels: vec![(0, multiplier)], ..*rescale };
+            *overflows |= rescale.overflows(0, sum);
+            rescale.code(0, sum)
+        })
     }
 
-    fn pooled(&self) -> Self {
-        let [height, width, channels] = self.shape;
+    fn maxima(&self, window: &Window) -> Self {
+        window.each(self.shape[2], self.zero_point, |taps, channel| {
+            taps.iter().filter_map(|&tap| self.code(tap, channel)).max().unwrap()
+        })
+    }
+}
+
+impl Window {
+    fn new(window: format::Window, input: [usize; 2]) -> Self {
+        let size = if window.size == [0, 0] { input } else { window.size.map(usize::from) };
+        let (stride, padding) = (window.stride.map(usize::from), window.padding.map(usize::from));
+        let positions =
+            [0, 1].map(|axis| (input[axis] + padding[axis] + padding[axis + 2] - size[axis]) / stride[axis] + 1);
+        Self { size, stride, before: [padding[0], padding[1]], positions }
+    }
+
+    /// A value of so many channels: `code` gives that of a channel, given the rows and columns of the input in the window.
+    fn each(&self, channels: usize, zero_point: i64, mut code: impl FnMut(&[[i64; 2]], usize) -> i64) -> Value {
+        let [height, width] = self.positions;
         let mut codes = Vec::new();
-        for y in 0..height / 2 {
-            for x in 0..width / 2 {
-                for c in 0..channels {
-                    let at = |dy, dx| self.codes[((2 * y + dy) * width + 2 * x + dx) * channels + c];
-                    codes.push(at(0, 0).max(at(0, 1)).max(at(1, 0)).max(at(1, 1)));
-                }
+        for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
+            let mut taps = Vec::new();
+            for (row, column) in (0..self.size[0]).flat_map(|row| (0..self.size[1]).map(move |column| (row, column))) {
+                let from = [y * self.stride[0] + row, x * self.stride[1] + column];
+                taps.push([0, 1].map(|axis| from[axis] as i64 - self.before[axis] as i64));
             }
+            codes.extend((0..channels).map(|channel| code(&taps, channel)));
         }
-        Self { shape: [height / 2, width / 2, channels], zero_point: self.zero_point, codes }
+        Value { shape: [height, width, channels], zero_point, codes }
     }
 }
 

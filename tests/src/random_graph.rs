@@ -1,14 +1,14 @@
 //! Networks of random shapes, weights and branches, planned and as files.
 
-use infer_core::format::{Codes, Input, Padding, Ports, Shape};
-use infer_core::operators::{Add, Layer, MaxPool2d, StageRecord};
+use infer_core::format::{Codes, Input, Ports, Shape, Window};
+use infer_core::operators::{Add, Layer, StageRecord};
 use infer_core::plan::Places;
 use proptest::prelude::*;
 use trainer::export::model_file::encode_graph;
 use trainer::quantize::QuantizedLayer;
 use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
 
-use crate::random_model::{self, metadata, other_kinds, rows};
+use crate::random_model::{self, HALVES, kernels, metadata, other_kinds, rows, square, takes_pool};
 
 /// A network to be filled with random numbers.
 #[derive(Clone, Debug)]
@@ -28,17 +28,15 @@ pub struct RandomGraph {
 /// A stage. `from` and `also` say what it reads: of the values that it may read, the one so many before the last one.
 #[derive(Clone, Copy, Debug)]
 pub enum Node {
-    /// Output channels, kernel, same padding, pool.
+    /// Output channels, kernel, pool.
     Conv {
         /// What it reads.
         from: usize,
         /// Channels that it puts out.
         channels: u16,
-        /// Height and width of its kernel.
-        kernel: u8,
-        /// Whether its output is as large as its input.
-        same: bool,
-        /// Whether a max-pool runs with it.
+        /// Its kernel.
+        window: Window,
+        /// Whether a max-pool runs with it, where it can.
         pool: bool,
     },
     /// 2x2.
@@ -72,14 +70,14 @@ pub enum Node {
 /// Networks of up to twelve stages; those that do not fit are left out.
 pub fn random_graphs() -> impl Strategy<Value = RandomGraph> {
     let from = || prop_oneof![5 => Just(0usize), 2 => Just(1), 1 => 0usize..6];
-    let conv = (from(), prop_oneof![3 => Just(3u16), 1 => 1u16..=9], 1u8..=5, prop::bool::weighted(0.8), any::<bool>())
-        .prop_map(|(from, channels, kernel, same, pool)| Node::Conv {
-            from,
-            channels,
-            kernel,
-            same,
-            pool: pool && kernel < 3,
-        });
+    // Most are like those that residuals are made of: as large as their input.
+    let window = prop_oneof![
+        4 => (1u8..=5, prop::bool::weighted(0.8)).prop_map(|(side, is_same)| square(side, is_same)),
+        1 => kernels(),
+    ];
+    let conv = (from(), prop_oneof![3 => Just(3u16), 1 => 1u16..=9], window, any::<bool>()).prop_map(
+        |(from, channels, window, pool)| Node::Conv { from, channels, window, pool: pool && window.size[0] < 3 },
+    );
     let node = prop_oneof![
         6 => conv,
         1 => from().prop_map(|from| Node::MaxPool { from }),
@@ -123,39 +121,20 @@ impl Built {
 
     fn add_node(&mut self, node: Node, random: &mut ChaCha8Rng) {
         match node {
-            Node::Conv { from, channels, kernel, same, pool } => {
+            Node::Conv { from, channels, window, pool } => {
                 let source = self.value(from);
-                let shape = self.shapes[source];
-                let side = u16::from(kernel);
-                if !same && (side > shape.height || side > shape.width) {
+                let mut shape = self.shapes[source];
+                let Some(mut conv) = random_model::Kind::Conv(channels, window).layer(random, &mut shape) else {
                     return;
-                }
-                let lost = if same { 0 } else { side - 1 };
-                let (height, width) = (shape.height - lost, shape.width - lost);
-                let by = if pool && height > 1 && width > 1 { 2 } else { 1 };
-                let taps = usize::from(kernel) * usize::from(kernel) * usize::from(shape.channels);
-                let (rescale, relu, weights) = rows(random, channels, taps);
-                let padding = if same { Padding::Same } else { Padding::Valid };
-                let conv = QuantizedLayer::Conv2d {
-                    output_channels: channels,
-                    kernel,
-                    padding,
-                    pool: by == 2,
-                    relu,
-                    rescale,
-                    weights,
                 };
-                let shape = Shape { height: height / by, width: width / by, channels };
+                if pool && takes_pool(&window) && shape.height > 1 && shape.width > 1 {
+                    shape = Shape { height: shape.height / 2, width: shape.width / 2, ..shape };
+                    conv = conv.with_pool();
+                }
                 self.push(Ports::of(source as u8), Kind::Owned(conv), shape);
             }
             Node::MaxPool { from } => {
-                let source = self.value(from);
-                let shape = self.shapes[source];
-                if shape.height > 1 && shape.width > 1 {
-                    let shape = Shape { height: shape.height / 2, width: shape.width / 2, ..shape };
-                    let pool = QuantizedLayer::Bare(Layer::MaxPool2d(MaxPool2d));
-                    self.push(Ports::of(source as u8), Kind::Owned(pool), shape);
-                }
+                self.add_node(Node::Other { from, kind: random_model::Kind::MaxPool(HALVES) }, random);
             }
             Node::Dense { from, outputs } => {
                 let source = self.value(from);

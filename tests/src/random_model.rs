@@ -1,7 +1,7 @@
 //! Networks of random shapes and weights: what no training would bring about, and every tail of every loop.
 
 use infer_core::Shape;
-use infer_core::format::{Codes, Input, Metadata, Padding};
+use infer_core::format::{Codes, Input, Metadata, Window};
 use infer_core::operators::{AveragePool2d, Layer, MaxPool2d};
 use infer_core::packing;
 use proptest::prelude::*;
@@ -14,62 +14,144 @@ use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
 /// A layer before the logits.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
-    /// Output channels, kernel, same padding.
-    Conv(u16, u8, bool),
-    /// 2x2.
-    MaxPool,
+    /// Output channels, kernel.
+    Conv(u16, Window),
+    /// Output channels for each input channel, kernel.
+    Depthwise(u8, Window),
+    /// Window.
+    MaxPool(Window),
     /// Outputs.
     Dense(u16),
-    /// Window, 0 for the whole input; stride.
-    AveragePool(u8, u8),
+    /// Window.
+    AveragePool(Window),
 }
 
-/// Layers other than convolutions.
+/// The window of a pool that is fused with the convolution before it, where it can be.
+pub const HALVES: Window = Window::square(2, 2);
+
+/// The most multiply-accumulates of a layer, or values in the windows of a pool: the oracle is slow.
+const MOST_WORK: usize = 1 << 20;
+
+/// Layers other than convolutions over all channels.
 pub fn other_kinds() -> impl Strategy<Value = Kind> {
+    let pools = || prop_oneof![4 => windows(1..=4), 1 => windows(1..=9), 1 => Just(Window::WHOLE)];
     prop_oneof![
-        1 => Just(Kind::MaxPool),
+        1 => Just(Kind::MaxPool(HALVES)),
+        1 => pools().prop_map(Kind::MaxPool),
         1 => (1u16..=37).prop_map(Kind::Dense),
-        1 => (0u8..=7, 1u8..=4).prop_map(|(window, stride)| Kind::AveragePool(window, stride)),
+        1 => pools().prop_map(Kind::AveragePool),
+        3 => depthwise(),
     ]
 }
 
+/// Depthwise convolutions.
+fn depthwise() -> impl Strategy<Value = Kind> {
+    (prop_oneof![2 => Just(1u8), 1 => 1u8..=3], kernels())
+        .prop_map(|(multiplier, window)| Kind::Depthwise(multiplier, window))
+}
+
+/// Windows of convolutions.
+pub fn kernels() -> impl Strategy<Value = Window> {
+    windows(1..=4)
+}
+
+/// Windows of up to 15 rows and columns, most of them small, with these strides or with a stride of 1.
+fn windows(strides: std::ops::RangeInclusive<u8>) -> impl Strategy<Value = Window> {
+    let size = || prop_oneof![4 => 1u8..=3, 2 => 1u8..=7, 1 => 1u8..=15];
+    let stride = (strides.clone(), strides);
+    let strides = prop_oneof![3 => Just([1; 2]), 2 => stride.prop_map(|(down, along)| [down, along])];
+    let sizes = prop_oneof![
+        1 => size().prop_map(|side| [side; 2]),
+        1 => (size(), size()).prop_map(|(rows, columns)| [rows, columns]),
+    ];
+    (sizes, strides, 0u8..=3, any::<[u8; 4]>()).prop_map(|(size, stride, padding, any)| {
+        let [rows, columns] = size;
+        let padding = match padding {
+            0 => [0; 4],
+            // As large as the input at a stride of 1, the smaller half before.
+            1 | 2 => [(rows - 1) / 2, (columns - 1) / 2, rows / 2, columns / 2],
+            _ => [any[0] % rows, any[1] % columns, any[2] % rows, any[3] % columns],
+        };
+        Window { size, stride, padding }
+    })
+}
+
+/// A square kernel of stride 1: with an output as large as the input, or without padding.
+#[must_use]
+pub const fn square(side: u8, is_same: bool) -> Window {
+    let window = Window::square(side, 1);
+    if is_same { Window { padding: [(side - 1) / 2, (side - 1) / 2, side / 2, side / 2], ..window } } else { window }
+}
+
+/// A kernel under which the output has the sides of the input over the stride, rounded up, as TensorFlow pads.
+#[must_use]
+pub fn same(input: Shape, side: u8, stride: u8) -> Window {
+    let total = |input: u16| {
+        let stride = u16::from(stride);
+        ((input.div_ceil(stride) - 1) * stride + u16::from(side)).saturating_sub(input) as u8
+    };
+    let [down, along] = [total(input.height), total(input.width)];
+    let padding = [down / 2, along / 2, down - down / 2, along - along / 2];
+    Window { padding, ..Window::square(side, stride) }
+}
+
+/// The shape of `channels` that a window puts out; `None` where it does not fit.
+fn output(window: &Window, input: Shape, channels: u16) -> Option<Shape> {
+    if *window == Window::WHOLE {
+        return Some(Shape::flat(channels));
+    }
+    let [above, left, below, right] = window.padding.map(u16::from);
+    let [rows, columns] = window.size.map(u16::from);
+    let [down, along] = window.stride.map(u16::from);
+    let height = (input.height + above + below).checked_sub(rows)? / down + 1;
+    let width = (input.width + left + right).checked_sub(columns)? / along + 1;
+    let shape = Shape { height, width, channels };
+    (shape.len() * usize::from(rows * columns) <= MOST_WORK).then_some(shape)
+}
+
 impl Kind {
+    /// A [`square`] convolution.
+    #[must_use]
+    pub const fn square(channels: u16, side: u8, is_same: bool) -> Self {
+        Self::Conv(channels, square(side, is_same))
+    }
+
+    /// A max-pool that is fused with the convolution before it, where it can be.
+    pub const HALVES: Self = Self::MaxPool(HALVES);
+
     /// The layer with random numbers, which takes `shape` from that of its input to that of its output; `None` where it does not
-    /// fit.
+    /// fit, or is too much work.
     pub(crate) fn layer(self, random: &mut ChaCha8Rng, shape: &mut Shape) -> Option<QuantizedLayer> {
+        let input = *shape;
         match self {
-            Self::Conv(channels, kernel, same) => {
-                let side = u16::from(kernel);
-                if !same && (side > shape.height || side > shape.width) {
+            Self::Conv(channels, window) => {
+                let taps = window.size.map(usize::from).iter().product::<usize>() * usize::from(input.channels);
+                let output = output(&window, input, channels)?;
+                if output.len() * taps > MOST_WORK {
                     return None;
                 }
-                let taps = usize::from(kernel) * usize::from(kernel) * usize::from(shape.channels);
                 let (rescale, relu, weights) = rows(random, channels, taps);
-                let padding = if same { Padding::Same } else { Padding::Valid };
-                let shrink = if same { 0 } else { side - 1 };
-                *shape = Shape { height: shape.height - shrink, width: shape.width - shrink, channels };
-                let conv = QuantizedLayer::Conv2d {
-                    output_channels: channels,
-                    kernel,
-                    padding,
-                    pool: false,
-                    relu,
-                    rescale,
-                    weights,
-                };
-                Some(conv)
+                *shape = output;
+                Some(QuantizedLayer::Conv2d { output_channels: channels, window, pool: false, relu, rescale, weights })
             }
-            Self::MaxPool if shape.height < 2 || shape.width < 2 => None,
-            Self::MaxPool => {
-                *shape = Shape { height: shape.height / 2, width: shape.width / 2, ..*shape };
-                Some(QuantizedLayer::Bare(Layer::MaxPool2d(MaxPool2d)))
+            Self::Depthwise(multiplier, window) => {
+                let channels = input.channels.checked_mul(multiplier.into())?;
+                *shape = output(&window, input, channels)?;
+                let taps = window.size.map(usize::from).iter().product();
+                let (rescale, relu, weights) = plain_rows(random, channels, taps);
+                let weights = weights.into_iter().map(i8::cast_unsigned).collect();
+                Some(QuantizedLayer::DepthwiseConv2d { multiplier, window, relu, rescale, weights })
+            }
+            Self::MaxPool(window) => {
+                *shape = output(&window, input, input.channels)?;
+                Some(QuantizedLayer::Bare(Layer::MaxPool2d(MaxPool2d { window })))
             }
             Self::Dense(outputs) => {
                 let (rescale, relu, weights) = rows(random, outputs, shape.len());
                 *shape = Shape::flat(outputs);
                 Some(QuantizedLayer::Dense { outputs, relu, rescale, weights })
             }
-            Self::AveragePool(window, stride) => average_pool(random, window, stride, shape),
+            Self::AveragePool(window) => average_pool(random, window, shape),
         }
     }
 
@@ -77,17 +159,19 @@ impl Kind {
     #[must_use]
     pub fn described(self) -> network::Layer {
         match self {
-            Self::Conv(channels, kernel, same) => {
-                let padding = if same { network::Padding::Same } else { network::Padding::Valid };
-                network::Layer::Conv(network::Conv { channels, kernel, padding, relu: false })
+            Self::Conv(channels, window) => {
+                let padding = if window.padding == [0; 4] { network::Padding::Valid } else { network::Padding::Same };
+                network::Layer::Conv(network::Conv { channels, kernel: window.size[0], padding, relu: false })
             }
-            Self::MaxPool => network::Layer::MaxPool(network::MaxPool {}),
+            // Until networks with such layers are trained.
+            Self::Depthwise(multiplier, window) => Self::Conv(multiplier.into(), window).described(),
+            Self::MaxPool(_) => network::Layer::MaxPool(network::MaxPool {}),
             Self::Dense(outputs) => network::Layer::Dense(network::Dense { outputs, relu: true }),
-            Self::AveragePool(0, _) => {
+            Self::AveragePool(Window::WHOLE) => {
                 network::Layer::AveragePool(AveragePool { window: None, stride: None, global: true })
             }
-            Self::AveragePool(window, stride) => {
-                network::Layer::AveragePool(AveragePool { window: Some(window), stride: Some(stride), global: false })
+            Self::AveragePool(Window { size: [side, _], stride: [stride, _], .. }) => {
+                network::Layer::AveragePool(AveragePool { window: Some(side), stride: Some(stride), global: false })
             }
         }
     }
@@ -127,23 +211,31 @@ pub const MEASURED: &[&str] = &[
     "dense:1x1x100:37",
 ];
 
-/// `conv:HxWxC:CHANNELS:KERNEL:PADDING`, `conv-pool:…`, `max-pool:HxWxC`, `average-pool:HxWxC:WINDOW:STRIDE`,
-/// `dense:HxWxC:OUTPUTS`: the input, and the layers that the kernels run as one.
+/// `conv:HxWxC:CHANNELS:KERNEL:PADDING[:STRIDE]`, `conv-pool:…`, `depthwise:HxWxC:KERNEL:PADDING:STRIDE`, `max-pool:HxWxC`,
+/// `average-pool:HxWxC:WINDOW:STRIDE`, `dense:HxWxC:OUTPUTS`: the input, and the layers that the kernels run as one.
 #[must_use]
 pub fn single_layer(name: &str) -> Option<(Shape, Vec<Kind>)> {
     let parts: Vec<&str> = name.split(':').collect();
-    let conv = |channels: &str, kernel: &str, padding: &str| {
-        Some(Kind::Conv(channels.parse().ok()?, kernel.parse().ok()?, padding == "same"))
+    let input = parse_shape(parts.get(1)?).ok()?;
+    let kernel = |side: &str, padding: &str, stride: &str| {
+        let (side, stride) = (side.parse().ok()?, stride.parse().ok()?);
+        Some(if padding == "same" { same(input, side, stride) } else { Window::square(side, stride) })
+    };
+    let conv = |channels: &str, side: &str, padding: &str, stride: &str| {
+        Some(Kind::Conv(channels.parse().ok()?, kernel(side, padding, stride)?))
     };
     let layers = match parts[..] {
-        ["conv", _, channels, kernel, padding] => vec![conv(channels, kernel, padding)?],
-        ["conv-pool", _, channels, kernel, padding] => vec![conv(channels, kernel, padding)?, Kind::MaxPool],
-        ["max-pool", _] => vec![Kind::MaxPool],
-        ["average-pool", _, window, stride] => vec![Kind::AveragePool(window.parse().ok()?, stride.parse().ok()?)],
+        ["conv", _, channels, side, padding] => vec![conv(channels, side, padding, "1")?],
+        ["conv", _, channels, side, padding, stride] => vec![conv(channels, side, padding, stride)?],
+        ["conv-pool", _, channels, side, padding] => vec![conv(channels, side, padding, "1")?, Kind::MaxPool(HALVES)],
+        ["depthwise", _, side, padding, stride] => vec![Kind::Depthwise(1, kernel(side, padding, stride)?)],
+        ["max-pool", _] => vec![Kind::MaxPool(HALVES)],
+        ["average-pool", _, "0", _] => vec![Kind::AveragePool(Window::WHOLE)],
+        ["average-pool", _, window, stride] => vec![Kind::AveragePool(kernel(window, "valid", stride)?)],
         ["dense", _, outputs] => vec![Kind::Dense(outputs.parse().ok()?)],
         _ => return None,
     };
-    Some((parse_shape(parts[1]).ok()?, layers))
+    Some((input, layers))
 }
 
 /// A network to be filled with random numbers.
@@ -164,7 +256,7 @@ pub struct RandomModel {
 /// Networks of up to five layers; layers that do not fit after each other are left out.
 pub fn random_models() -> impl Strategy<Value = RandomModel> {
     let kind = prop_oneof![
-        4 => (1u16..=19, 1u8..=7, any::<bool>()).prop_map(|(channels, kernel, same)| Kind::Conv(channels, kernel, same)),
+        4 => (1u16..=19, kernels()).prop_map(|(channels, window)| Kind::Conv(channels, window)),
         5 => other_kinds(),
     ];
     let input = (1u16..=13, 1u16..=13, prop_oneof![2 => Just(1u16), 1 => 2u16..=9]);
@@ -194,7 +286,9 @@ impl RandomModel {
             let Some(layer) = kind.layer(&mut random, &mut shape) else { continue };
             // As the trainer has it: a pool runs with the convolution before it.
             match (kind, layers.pop()) {
-                (Kind::MaxPool, Some(conv @ QuantizedLayer::Conv2d { pool: false, .. })) => {
+                (Kind::MaxPool(HALVES), Some(conv @ QuantizedLayer::Conv2d { window, pool: false, .. }))
+                    if takes_pool(&window) =>
+                {
                     layers.push(conv.with_pool())
                 }
                 (_, before) => {
@@ -221,18 +315,21 @@ impl RandomModel {
     }
 }
 
+/// Whether a max-pool may be fused with such a convolution.
+pub(crate) fn takes_pool(window: &Window) -> bool {
+    window.stride == [1; 2] && window.size[0] == window.size[1]
+}
+
 /// An average pool whose sums no input overflows, shifted or not; none where its window does not fit.
-fn average_pool(random: &mut ChaCha8Rng, window: u8, stride: u8, shape: &mut Shape) -> Option<QuantizedLayer> {
-    let sides = if window == 0 { [shape.height, shape.width] } else { [u16::from(window); 2] };
-    let stride = if window == 0 { 1 } else { stride };
-    let positions = |side: u16, window: u16| Some(side.checked_sub(window)? / u16::from(stride) + 1);
-    (shape.height, shape.width) = (positions(shape.height, sides[0])?, positions(shape.width, sides[1])?);
+fn average_pool(random: &mut ChaCha8Rng, window: Window, shape: &mut Shape) -> Option<QuantizedLayer> {
+    let sides = if window == Window::WHOLE { [shape.height, shape.width] } else { window.size.map(u16::from) };
+    *shape = output(&window, *shape, shape.channels)?;
     let values = i32::from(sides[0]) * i32::from(sides[1]);
     let shift = random.random_range(0..=(i32::MAX / (255 * values)).ilog2()) as u8;
-    let scale = random.random_range(0.3..3.0) * (32.0 - f64::from(shift)).exp2() / f64::from(values);
+    let scale = random.random_range(0.3..3.0) * (32.0 - f64::from(shift)).exp2();
     let multiplier = (scale.clamp(1.0, f64::from(i32::MAX)) as i32).to_le_bytes();
     let codes = Codes { scale: 0.1, zero_point: random.random() };
-    let record = AveragePool2d { window, stride, codes, shift, multiplier };
+    let record = AveragePool2d { window, codes, shift, multiplier };
     Some(QuantizedLayer::Bare(Layer::AveragePool2d(record)))
 }
 
@@ -252,6 +349,14 @@ pub fn metadata(class_lines: &str) -> Metadata<'_> {
 
 /// Requantization and packed weights of a layer whose accumulators no input overflows, shifted or not.
 pub(crate) fn rows(random: &mut ChaCha8Rng, outputs: u16, inputs: usize) -> (QuantizedRescale, bool, Vec<u8>) {
+    let (rescale, relu, weights) = plain_rows(random, outputs, inputs);
+    let mut packed = vec![0; packing::packed_len(outputs.into(), inputs as u32).unwrap() as usize];
+    packing::pack(&weights, inputs, &mut packed);
+    (rescale, relu, packed)
+}
+
+/// The same with the weights as they are.
+fn plain_rows(random: &mut ChaCha8Rng, outputs: u16, inputs: usize) -> (QuantizedRescale, bool, Vec<i8>) {
     let mut weights: Vec<i8> = (0..usize::from(outputs) * inputs).map(|_| random.random_range(-127..=127)).collect();
     if random.random_bool(0.1) {
         weights.iter_mut().for_each(|weight| *weight = if *weight < 0 { -128 } else { 127 });
@@ -271,7 +376,5 @@ pub(crate) fn rows(random: &mut ChaCha8Rng, outputs: u16, inputs: usize) -> (Qua
         channels.extend_from_slice(&(bias as i32 / if relu { 8 } else { 1 }).to_le_bytes());
         channels.extend_from_slice(&multiplier.to_le_bytes());
     }
-    let mut packed = vec![0; packing::packed_len(outputs.into(), inputs as u32).unwrap() as usize];
-    packing::pack(&weights, inputs, &mut packed);
-    (QuantizedRescale { codes: Codes { scale: 0.1, zero_point }, shift, channels }, relu, packed)
+    (QuantizedRescale { codes: Codes { scale: 0.1, zero_point }, shift, channels }, relu, weights)
 }

@@ -10,7 +10,7 @@ pub fn model() -> RandomModel {
     RandomModel {
         input: Shape { height: 6, width: 7, channels: 2 },
         zero_point: 3,
-        layers: vec![Kind::Conv(3, 3, true), Kind::MaxPool, Kind::Conv(4, 2, false), Kind::Dense(6)],
+        layers: vec![Kind::square(3, 3, true), Kind::HALVES, Kind::square(4, 2, false), Kind::Dense(6)],
         classes: 3,
         seed: 48,
     }

@@ -9,6 +9,7 @@ use infer_core::{Header, Network, arena_len};
 use proptest::prelude::*;
 use thimble_tests::oracle::{Answer, Oracle};
 use thimble_tests::random_graph::{Node, RandomGraph, random_graphs};
+use thimble_tests::random_model::square;
 
 /// Runs a file in an arena of exactly its size.
 fn assert_equal(graph: &RandomGraph, places: Places) -> Vec<u8> {
@@ -94,7 +95,7 @@ proptest! {
 
 /// A residual block: a convolution, and a way around it.
 fn residual() -> RandomGraph {
-    let conv = |from| Node::Conv { from, channels: 4, kernel: 3, same: true, pool: false };
+    let conv = |from| Node::Conv { from, channels: 4, window: square(3, true), pool: false };
     let nodes = vec![conv(0), conv(0), Node::Add { from: 0, also: 0 }];
     RandomGraph { input: Shape { height: 12, width: 8, channels: 1 }, zero_point: 0, nodes, classes: 3, seed: 5 }
 }
@@ -116,7 +117,8 @@ fn a_residual_lives_until_it_is_read_and_a_sum_takes_its_place() {
 #[test]
 fn a_chain_takes_no_more_than_the_stage_that_holds_most() {
     for seed in 0..30 {
-        let conv = |kernel, channels| Node::Conv { from: 0, channels, kernel, same: true, pool: seed % 2 == 1 };
+        let conv =
+            |kernel, channels| Node::Conv { from: 0, channels, window: square(kernel, true), pool: seed % 2 == 1 };
         let nodes = vec![
             conv(3, 1 + seed as u16 % 5),
             conv(2, 7),

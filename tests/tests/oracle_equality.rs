@@ -66,8 +66,8 @@ fn every_kernel_size_and_padding_gives_the_oracles_codes_with_and_without_a_pool
         for same in [false, true] {
             for (side, channels, output) in [(8, 1, 9), (9, 3, 2), (7, 16, 32), (10, 2, 5)] {
                 let input = Shape { height: side, width: side + 1, channels };
-                let conv = Kind::Conv(output, kernel, same);
-                for layers in [vec![conv], vec![conv, Kind::MaxPool]] {
+                let conv = Kind::square(output, kernel, same);
+                for layers in [vec![conv], vec![conv, Kind::HALVES]] {
                     assert_equal(&RandomModel { input, zero_point: 200, layers, classes: 3, seed: kernel.into() });
                 }
             }
@@ -78,7 +78,7 @@ fn every_kernel_size_and_padding_gives_the_oracles_codes_with_and_without_a_pool
 #[test]
 fn a_filter_longer_than_any_chunk_gives_the_oracles_codes() {
     let input = Shape { height: 7, width: 8, channels: 40 };
-    assert_equal(&RandomModel { input, zero_point: 9, layers: vec![Kind::Conv(10, 7, true)], classes: 2, seed: 1 });
+    assert_equal(&RandomModel { input, zero_point: 9, layers: vec![Kind::square(10, 7, true)], classes: 2, seed: 1 });
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn model_and_arena_may_be_at_any_address() {
 #[test]
 fn a_pool_behind_a_convolution_is_fused_and_another_pool_is_not() {
     let input = Shape { height: 12, width: 12, channels: 1 };
-    let layers = vec![Kind::Conv(4, 3, true), Kind::MaxPool, Kind::MaxPool];
+    let layers = vec![Kind::square(4, 3, true), Kind::HALVES, Kind::HALVES];
     let model = RandomModel { input, zero_point: 0, layers, classes: 2, seed: 3 };
     let file = model.file();
     let mut arena = vec![0; Header::parse(&file).unwrap().arena_len as usize];

@@ -40,8 +40,12 @@ fn every_refusal_says_what_is_wrong_where_and_with_which_numbers() {
         (Error::Place { layer: 2 }, "layer 2: a place is misaligned, past 2^30, or overlaps another one"),
         (Error::Dimensions { layer: 2 }, "layer 2: a dimension is zero or too large"),
         (
-            Error::Kernel { layer: 1, kernel: 8 },
-            "layer 1: kernel size 8 is not 1 to 7, or larger than the layer's input",
+            Error::Window { layer: 1, size: 16, stride: 2, padding: [0, 3] },
+            "layer 1: a window of 16 with stride 2 and padding of 0 and 3 is not supported, or does not fit its input",
+        ),
+        (
+            Error::FusedPool { layer: 1 },
+            "layer 1: a max-pool is fused with a convolution of another stride than 1, or not square",
         ),
         (
             Error::WeightLength { layer: 0, needed: 20, given: 18 },

@@ -190,14 +190,44 @@ impl Tensor {
     }
 }
 
-/// What surrounds a convolution's input.
+/// A window that moves over an input: of a convolution, of a pool.
+///
+/// All positions at which it is inside of the padded input, from the upper left on; rows and columns that are left over
+/// below and to the right are not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Padding {
-    /// Nothing: the output is `kernel - 1` smaller than the input.
-    Valid,
-    /// The input's zero point, `(kernel - 1) / 2` before and the rest after: the output is as large as the input.
-    Same,
+pub struct Window {
+    /// Rows and columns.
+    pub size: [u8; 2],
+    /// Rows and columns from one position to the next.
+    pub stride: [u8; 2],
+    /// Rows or columns of padding above, to the left, below and to the right; less than the window has.
+    pub padding: [u8; 4],
+}
+
+impl Window {
+    /// Of a pool: the whole input.
+    pub const WHOLE: Self = Self { size: [0; 2], stride: [1; 2], padding: [0; 4] };
+
+    /// A square window without padding.
+    #[must_use]
+    pub const fn square(size: u8, stride: u8) -> Self {
+        Self { size: [size; 2], stride: [stride; 2], padding: [0; 4] }
+    }
+
+    /// Rows of padding above.
+    #[must_use]
+    pub const fn above(&self) -> u8 {
+        let [above, ..] = self.padding;
+        above
+    }
+
+    /// Columns of padding to the left.
+    #[must_use]
+    pub const fn left(&self) -> u8 {
+        let [_, left, ..] = self.padding;
+        left
+    }
 }
 
 /// How a layer's `i32` accumulators become `u8` codes:

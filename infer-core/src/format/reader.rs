@@ -6,7 +6,7 @@
 
 use serde::Deserialize;
 
-use super::{Blob, Codes, Input, Metadata, Padding, Ports, Requantize, Shape, Tensor};
+use super::{Blob, Codes, Input, Metadata, Ports, Requantize, Shape, Tensor, Window};
 
 /// The part of a payload that is not decoded yet. Where it is no such record, each method gives `None`.
 #[derive(Clone, Copy, Debug)]
@@ -71,12 +71,10 @@ impl<'m> Reader<'m> {
         Some(Shape { height: self.half()?, width: self.half()?, channels: self.half()? })
     }
 
-    pub fn padding(&mut self) -> Option<Padding> {
-        match self.word()? {
-            0 => Some(Padding::Valid),
-            1 => Some(Padding::Same),
-            _ => None,
-        }
+    #[inline(never)]
+    pub fn window(&mut self) -> Option<Window> {
+        let [rows, columns, down, along] = self.fixed()?;
+        Some(Window { size: [rows, columns], stride: [down, along], padding: self.fixed()? })
     }
 
     #[inline(never)]

@@ -1,7 +1,8 @@
 //! What a set of kernels is.
 
 use super::operands::{
-    AddOperands, AveragePool2dOperands, Conv2dOperands, DenseOperands, LogitsOperands, MaxPool2dOperands,
+    AddOperands, AveragePool2dOperands, Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands,
+    MaxPool2dOperands,
 };
 use super::portable::{self, Portable};
 
@@ -19,12 +20,19 @@ pub trait Kernels {
         portable::conv2d(input, operands, scratch, output);
     }
 
-    /// The maximum of each 2x2 window, channel by channel.
+    /// Convolution of each channel by itself.
+    ///
+    /// `input` and `output` are `[height, width, channels]`.
+    fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) {
+        portable::depthwise_conv2d(input, operands, output);
+    }
+
+    /// The maximum of what each window has of the input, channel by channel.
     fn max_pool2d(input: &[u8], operands: &MaxPool2dOperands, output: &mut [u8]) {
         portable::max_pool2d(input, operands, output);
     }
 
-    /// The mean of each window, channel by channel.
+    /// The mean of what each window has of the input, channel by channel.
     fn average_pool2d(input: &[u8], operands: &AveragePool2dOperands, output: &mut [u8]) {
         portable::average_pool2d(input, operands, output);
     }

@@ -2,7 +2,7 @@
 //!
 //! Operators make these once everything in the file was checked; kernels know nothing else of a model.
 
-use crate::format::Shape;
+use crate::format::{Shape, Window};
 
 /// Nonzero inputs, or pairs of inputs, that a fully connected kernel collects at a time.
 pub(super) const SPARSE_ENTRIES: usize = 48;
@@ -14,21 +14,19 @@ pub struct Conv2dOperands<'m> {
     pub input: Shape,
     /// Shape that comes out, after the pool.
     pub output: Shape,
-    /// Height and width of the kernel, 1 to 7.
-    pub kernel: u8,
-    /// Rows of padding above the input.
+    /// The kernel, its stride and its padding.
+    pub window: Window,
+    /// Rows of padding above these rows of the input.
     pub pad_above: u8,
-    /// Columns of padding left of the input.
-    pub pad_left: u8,
     /// The code that surrounds the input: its zero point.
     pub pad_code: u8,
-    /// Whether a 2x2 max-pool follows.
+    /// Whether a 2x2 max-pool follows; only after a square kernel of stride 1.
     pub pool: bool,
     /// Zero point and left shift.
     pub rescale: Rescale,
     /// Bias and multiplier of each output channel.
     pub channels: ChannelTable<'m>,
-    /// Weights `[output channels, kernel * kernel * input channels]`, [packed](crate::packing).
+    /// Weights `[output channels, rows * columns * input channels]`, [packed](crate::packing).
     pub weights: &'m [u8],
 }
 
@@ -36,7 +34,14 @@ impl Conv2dOperands<'_> {
     /// Weights of an output channel: products that an output sums up.
     #[must_use]
     pub const fn taps(&self) -> usize {
-        self.kernel as usize * self.kernel as usize * self.input.channels as usize
+        let [rows, columns] = self.window.size;
+        rows as usize * columns as usize * self.input.channels as usize
+    }
+
+    /// Height and width of a kernel before a pool.
+    pub(super) const fn pooled_kernel(&self) -> usize {
+        let [_, columns] = self.window.size;
+        columns as usize
     }
 
     /// Words of scratch.
@@ -52,6 +57,29 @@ pub(super) const fn conv2d_scratch(taps: usize, pool: bool) -> usize {
     positions * taps.next_multiple_of(2) / 2
 }
 
+/// A convolution of each channel by itself.
+#[derive(Clone, Copy, Debug)]
+pub struct DepthwiseConv2dOperands<'m> {
+    /// Shape that goes in.
+    pub input: Shape,
+    /// Shape that comes out.
+    pub output: Shape,
+    /// Output channels for each input channel.
+    pub multiplier: u8,
+    /// The kernel, its stride and its padding.
+    pub window: Window,
+    /// Rows of padding above these rows of the input.
+    pub pad_above: u8,
+    /// The code that surrounds the input: its zero point.
+    pub pad_code: u8,
+    /// Zero point and left shift.
+    pub rescale: Rescale,
+    /// Bias and multiplier of each output channel.
+    pub channels: ChannelTable<'m>,
+    /// Weights `[output channels, rows, columns]`, an `i8` each.
+    pub weights: &'m [u8],
+}
+
 /// A max-pool that no convolution comes before.
 #[derive(Clone, Copy, Debug)]
 pub struct MaxPool2dOperands {
@@ -59,6 +87,12 @@ pub struct MaxPool2dOperands {
     pub input: Shape,
     /// Shape that comes out.
     pub output: Shape,
+    /// Rows and columns of a window: those of `window`, or of the whole input.
+    pub size: [u16; 2],
+    /// Its stride and its padding.
+    pub window: Window,
+    /// Rows of padding above these rows of the input.
+    pub pad_above: u8,
 }
 
 /// The mean of each window.
@@ -68,13 +102,15 @@ pub struct AveragePool2dOperands {
     pub input: Shape,
     /// Shape that comes out.
     pub output: Shape,
-    /// Rows and columns of a window.
-    pub window: [u16; 2],
-    /// Rows and columns from one window to the next.
-    pub stride: u16,
-    /// Added to each sum: what takes the input's zero point out of it.
-    pub bias: i32,
-    /// What the sum with its bias is multiplied by, positive.
+    /// Rows and columns of a window: those of `window`, or of the whole input.
+    pub size: [u16; 2],
+    /// Its stride and its padding.
+    pub window: Window,
+    /// Rows of padding above these rows of the input.
+    pub pad_above: u8,
+    /// The code of the input that means 0.
+    pub input_zero_point: u8,
+    /// What the sum of a window with one value is multiplied by, positive.
     pub multiplier: i32,
     /// Zero point and left shift.
     pub rescale: Rescale,

@@ -3,10 +3,14 @@
 //! Accumulators wrap, so that a hostile file gives wrong numbers and nothing worse; the exporter proves that those of
 //! an honest one never come near an overflow.
 
+use core::ops::Range;
+
 use super::operands::{
-    AddOperands, AveragePool2dOperands, Conv2dOperands, DenseOperands, LogitsOperands, MaxPool2dOperands, Rescale,
+    AddOperands, AveragePool2dOperands, Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands,
+    MaxPool2dOperands, Rescale,
 };
 use super::shared::patch;
+use crate::format::Window;
 use crate::packing::ROWS_PER_BLOCK;
 
 /// See the [module](self).
@@ -18,7 +22,7 @@ pub struct Portable;
 /// `input` is `[height, width, channels]`, `output` likewise.
 #[inline(never)]
 pub fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
-    let taps = usize::from(operands.kernel) * usize::from(operands.kernel) * usize::from(operands.input.channels);
+    let taps = operands.taps();
     let window = if operands.pool { 2 } else { 1 };
     let Some(patches) = bytemuck::cast_slice_mut(scratch).get_mut(..taps * window * window) else { return };
     let width = usize::from(operands.output.width).max(1);
@@ -47,8 +51,123 @@ fn maxima(patches: &[u8], taps: usize, operands: &Conv2dOperands<'_>, codes: &mu
     }
 }
 
-/// The maximum of each 2x2 window, channel by channel.
+/// Convolution of each channel by itself.
+#[inline(never)]
+pub fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) {
+    let &DepthwiseConv2dOperands { input: shape, output: codes_shape, window, .. } = operands;
+    let Window { size: [kernel_rows, kernel_columns], stride: [down, along], .. } = window;
+    let taps = (usize::from(kernel_rows) * usize::from(kernel_columns)).max(1);
+    let (width, channels) = (usize::from(shape.width), usize::from(shape.channels));
+    let (pixel_len, multiplier) = (usize::from(codes_shape.channels).max(1), usize::from(operands.multiplier).max(1));
+    let output_rows = output.chunks_exact_mut((usize::from(codes_shape.width) * pixel_len).max(1));
+    for (y, codes) in output_rows.enumerate() {
+        let rows = covered(y, down, operands.pad_above, kernel_rows.into(), shape.height);
+        for (x, codes) in codes.chunks_exact_mut(pixel_len).enumerate() {
+            let columns = covered(x, along, window.left(), kernel_columns.into(), shape.width);
+            let start = (rows.start * width + columns.start) * channels;
+            let is_inside = rows.len() == kernel_rows.into() && columns.len() == kernel_columns.into();
+            let pixels = input.get(start..).filter(|_| is_inside);
+            let (mut weights, mut table) = (operands.weights.chunks_exact(taps), operands.channels.iter());
+            for (channel, codes) in codes.chunks_mut(multiplier).enumerate() {
+                for ((code, (bias, multiplier)), weights) in codes.iter_mut().zip(&mut table).zip(&mut weights) {
+                    let sum = match pixels {
+                        Some(pixels) => products(pixels, operands, channel, weights),
+                        None => products_at_an_edge(input, operands, [y, x], channel, weights),
+                    };
+                    *code = requantize(sum.wrapping_add(bias), multiplier, operands.rescale);
+                }
+            }
+        }
+    }
+}
+
+/// The sum of products of a channel's kernel and the codes under it, which are `pixels` from the first one on.
+fn products(pixels: &[u8], operands: &DepthwiseConv2dOperands<'_>, channel: usize, weights: &[u8]) -> i32 {
+    let channels = usize::from(operands.input.channels).max(1);
+    let row_len = (usize::from(operands.input.width) * channels).max(1);
+    let [_, columns] = operands.window.size;
+    let mut sum = 0i32;
+    for (codes, weights) in pixels.chunks(row_len).zip(weights.chunks_exact(usize::from(columns).max(1))) {
+        let codes = codes.get(channel..).unwrap_or_default().iter().step_by(channels);
+        for (&code, weight) in codes.zip(weights) {
+            sum = sum.wrapping_add(i32::from(code) * i32::from(weight.cast_signed()));
+        }
+    }
+    sum
+}
+
+/// The same at row `y` and column `x` of the output, where the kernel hangs over an edge and meets the padding code.
+#[inline(never)]
+fn products_at_an_edge(
+    input: &[u8],
+    operands: &DepthwiseConv2dOperands<'_>,
+    [y, x]: [usize; 2],
+    channel: usize,
+    weights: &[u8],
+) -> i32 {
+    let Window { size: [_, columns], stride: [down, along], .. } = operands.window;
+    let (height, width) = (usize::from(operands.input.height), usize::from(operands.input.width));
+    let mut sum = 0i32;
+    let mut row = (y * usize::from(down)).wrapping_sub(operands.pad_above.into());
+    for weights in weights.chunks_exact(usize::from(columns).max(1)) {
+        let mut column = (x * usize::from(along)).wrapping_sub(operands.window.left().into());
+        for weight in weights {
+            let code = if row < height && column < width {
+                input.get((row * width + column) * usize::from(operands.input.channels) + channel)
+            } else {
+                None
+            };
+            let code = *code.unwrap_or(&operands.pad_code);
+            sum = sum.wrapping_add(i32::from(code) * i32::from(weight.cast_signed()));
+            column = column.wrapping_add(1);
+        }
+        row = row.wrapping_add(1);
+    }
+    sum
+}
+
+/// The rows of an input that the window of a row of output covers, or the columns of one of a column.
+fn covered(position: usize, stride: u8, padding: u8, size: usize, side: u16) -> Range<usize> {
+    let start = position * usize::from(stride);
+    start.saturating_sub(padding.into())..(start + size).saturating_sub(padding.into()).min(side.into())
+}
+
+/// The maximum of what each window has of the input, channel by channel.
 pub fn max_pool2d(input: &[u8], operands: &MaxPool2dOperands, output: &mut [u8]) {
+    let &MaxPool2dOperands { input: shape, output: maxima, size, window, pad_above } = operands;
+    let halves = |side: u16, positions: u16| u32::from(positions) * 2 <= u32::from(side);
+    if size == [2; 2]
+        && window.stride == [2; 2]
+        && pad_above | window.left() == 0
+        && halves(shape.height, maxima.height)
+        && halves(shape.width, maxima.width)
+    {
+        max_pool2x2(input, operands, output);
+        return;
+    }
+    let ([down, along], [window_rows, window_columns]) = (window.stride, size.map(usize::from));
+    let (width, channels) = (usize::from(shape.width), usize::from(shape.channels).max(1));
+    let output_rows = output.chunks_exact_mut((usize::from(maxima.width) * channels).max(1));
+    for (y, maxima) in output_rows.enumerate() {
+        let rows = covered(y, down, pad_above, window_rows, shape.height);
+        for (x, maxima) in maxima.chunks_exact_mut(channels).enumerate() {
+            let columns = covered(x, along, window.left(), window_columns, shape.width);
+            // No code is less.
+            maxima.fill(0);
+            for row in rows.clone() {
+                let at = |column: usize| (row * width + column) * channels;
+                let pixels = input.get(at(columns.start)..at(columns.end)).unwrap_or_default();
+                for pixel in pixels.chunks_exact(channels) {
+                    maxima.iter_mut().zip(pixel).for_each(|(maximum, code)| *maximum = *code.max(maximum));
+                }
+            }
+        }
+    }
+}
+
+/// Of windows of 2x2 with a stride of 2 and no padding.
+#[inline(never)]
+fn max_pool2x2(input: &[u8], operands: &MaxPool2dOperands, output: &mut [u8]) {
     let channels = usize::from(operands.input.channels).max(1);
     let row_len = usize::from(operands.input.width) * channels;
     let output_rows = output.chunks_exact_mut((usize::from(operands.output.width) * channels).max(1));
@@ -65,25 +184,43 @@ pub fn max_pool2d(input: &[u8], operands: &MaxPool2dOperands, output: &mut [u8])
     }
 }
 
-/// The mean of each window, channel by channel: its sum and the bias, requantized.
+/// The mean of what each window has of the input, channel by channel: its sum without the zero points, requantized.
 #[inline(never)]
 pub fn average_pool2d(input: &[u8], operands: &AveragePool2dOperands, output: &mut [u8]) {
-    let &AveragePool2dOperands { input: shape, output: means, window, stride, bias, multiplier, rescale } = operands;
-    let [window_rows, window_columns] = window.map(usize::from);
-    let (channels, width, stride) =
-        (usize::from(shape.channels).max(1), usize::from(means.width).max(1), usize::from(stride));
-    let row_len = usize::from(shape.width) * channels;
-    for (position, codes) in output.chunks_exact_mut(channels).enumerate() {
-        let first = position / width * stride * row_len + position % width * stride * channels;
-        for (code, first) in codes.iter_mut().zip(first..) {
-            let mut sum = bias;
-            for row in 0..window_rows {
-                let values = input.get(first + row * row_len..).unwrap_or_default().iter().step_by(channels);
-                sum = values.take(window_columns).fold(sum, |sum, &value| sum.wrapping_add(value.into()));
+    let &AveragePool2dOperands { input: shape, output: means, size, window, rescale, .. } = operands;
+    let ([down, along], [window_rows, window_columns]) = (window.stride, size.map(usize::from));
+    let (width, channels) = (usize::from(shape.width), usize::from(shape.channels).max(1));
+    let output_rows = output.chunks_exact_mut((usize::from(means.width) * channels).max(1));
+    // Computed where the number of values changes, which it does at edges with padding alone.
+    let (mut values, mut bias, mut multiplier) = (0, 0i32, 0);
+    for (y, means) in output_rows.enumerate() {
+        let rows = covered(y, down, operands.pad_above, window_rows, shape.height);
+        for (x, means) in means.chunks_exact_mut(channels).enumerate() {
+            let columns = covered(x, along, window.left(), window_columns, shape.width);
+            let inside = rows.len() * columns.len();
+            if inside != values {
+                // The product may wrap, and so may a sum: their difference is right modulo 2^32.
+                bias = (inside as i32).wrapping_mul(operands.input_zero_point.into()).wrapping_neg();
+                multiplier = share(operands.multiplier, inside as u32);
+                values = inside;
             }
-            *code = requantize(sum, multiplier, rescale);
+            for (channel, code) in means.iter_mut().enumerate() {
+                let mut sum = bias;
+                for row in rows.clone() {
+                    let at = |column: usize| (row * width + column) * channels;
+                    let pixels = input.get(at(columns.start) + channel..at(columns.end)).unwrap_or_default();
+                    sum = pixels.iter().step_by(channels).fold(sum, |sum, &code| sum.wrapping_add(code.into()));
+                }
+                *code = requantize(sum, multiplier, rescale);
+            }
         }
     }
+}
+
+/// What the sum of so many values is multiplied by, given the multiplier of one.
+fn share(multiplier: i32, values: u32) -> i32 {
+    let values = values.max(1);
+    (multiplier.cast_unsigned().wrapping_add(values / 2) / values).cast_signed()
 }
 
 /// `q = clamp(zp + (((q1 - zp1) * m1 + (q2 - zp2) * m2 + 2^(k - 1)) >> k), 0, 255)`, `q1` being what `sums` holds.

@@ -8,12 +8,13 @@ use std::vec;
 use std::vec::Vec;
 
 use super::operands::{
-    AddOperands, ChannelTable, Conv2dOperands, DenseOperands, LogitsOperands, MaxPool2dOperands, Rescale,
-    conv2d_scratch, fully_connected_scratch,
+    AddOperands, AveragePool2dOperands, ChannelTable, Conv2dOperands, DenseOperands, DepthwiseConv2dOperands,
+    LogitsOperands, MaxPool2dOperands, Rescale, conv2d_scratch, fully_connected_scratch,
 };
 use super::portable::Portable;
 use super::{Chosen, Kernels, Narrow, portable, scalar::Scalar};
 use crate::Shape;
+use crate::format::Window;
 use crate::operators::{Overlap, Stage};
 use crate::packing::packed_len;
 
@@ -132,41 +133,72 @@ fn logits_of_every_tail_are_those_of_the_portable_kernel() {
     }
 }
 
+/// The output of a window on an input, before a pool; `None` where it does not fit.
+fn output(input: Shape, window: Window, channels: u16) -> Option<Shape> {
+    let [above, left, below, right] = window.padding.map(u16::from);
+    let [rows, columns] = window.size.map(u16::from);
+    let [down, along] = window.stride.map(u16::from);
+    let height = (input.height + above + below).checked_sub(rows)? / down + 1;
+    let width = (input.width + left + right).checked_sub(columns)? / along + 1;
+    Some(Shape { height, width, channels })
+}
+
+/// A window of a convolution that a pool may follow: `same` or no padding.
+fn square(kernel: u8, same: bool) -> Window {
+    let (before, after) = if same { ((kernel - 1) / 2, kernel / 2) } else { (0, 0) };
+    Window { padding: [before, before, after, after], ..Window::square(kernel, 1) }
+}
+
+/// Windows that are not square, with strides and paddings.
+const WINDOWS: [Window; 8] = [
+    Window::square(1, 2),
+    Window { size: [1, 5], stride: [1, 2], padding: [0, 4, 0, 1] },
+    Window { size: [4, 3], stride: [3, 1], padding: [2, 0, 3, 2] },
+    Window { size: [3, 3], stride: [2, 2], padding: [0, 0, 1, 1] },
+    Window { size: [3, 3], stride: [2, 2], padding: [1, 1, 1, 1] },
+    Window { size: [5, 2], stride: [4, 4], padding: [1, 1, 4, 0] },
+    Window { size: [15, 15], stride: [1, 3], padding: [14, 7, 14, 7] },
+    Window { size: [2, 7], stride: [2, 1], padding: [1, 3, 0, 6] },
+];
+
 #[test]
 fn convolutions_of_every_tail_give_the_codes_of_the_portable_kernel() {
     let mut coverage = Coverage::default();
-    for (output_channels, pool, same) in (1..=40).flat_map(|channels| {
-        [(false, false), (false, true), (true, false), (true, true)].map(|(pool, same)| (channels, pool, same))
-    }) {
-        for (kernel, channels) in [(1, 1), (3, 1), (2, 3), (3, 4)] {
-            let input = Shape { height: 6, width: 7, channels };
-            let taps = usize::from(kernel) * usize::from(kernel) * usize::from(channels);
-            let shrink = if same { 0 } else { u16::from(kernel) - 1 };
-            let halve = if pool { 2 } else { 1 };
-            let [height, width] = [6, 7].map(|side: u16| (side - shrink) / halve);
-            let output = Shape { height, width, channels: output_channels };
-            let numbers = Numbers::new(input.len(), output_channels.into(), taps);
-            let operands = Conv2dOperands {
-                input,
-                output,
-                kernel,
-                pad_above: if same { (kernel - 1) / 2 } else { 0 },
-                pad_left: if same { (kernel - 1) / 2 } else { 0 },
-                pad_code: 5,
-                pool,
-                rescale: numbers.rescale,
-                channels: ChannelTable::new(&numbers.channels),
-                weights: &numbers.weights,
-            };
-            let mut scratch = vec![0xDEAD_BEEF; operands.scratch_len()];
-            let mut expected = vec![1; output.len()];
-            portable::conv2d(&numbers.codes, &operands, &mut scratch, &mut expected);
-            coverage.count(&expected);
-            for (name, conv2d) in versions!(conv2d as Convolution) {
-                let mut found = vec![2; output.len()];
-                conv2d(&numbers.codes, &operands, &mut scratch, &mut found);
-                assert_eq!(found, expected, "{name}, {operands:?}");
-            }
+    let pooled = (1..=40u16).flat_map(|output_channels| {
+        [(1, 1), (3, 1), (2, 3), (3, 4)].into_iter().flat_map(move |(kernel, channels)| {
+            [(false, false), (false, true), (true, false), (true, true)]
+                .map(|(pool, same)| (output_channels, channels, square(kernel, same), pool))
+        })
+    });
+    let strided = (1..=40u16)
+        .flat_map(|output_channels| WINDOWS.map(|window| (output_channels, 1 + output_channels % 4, window, false)));
+    for (output_channels, channels, window, pool) in pooled.chain(strided) {
+        let input = Shape { height: 6, width: 7, channels };
+        let Some(mut output) = output(input, window, output_channels) else { continue };
+        if pool {
+            output = Shape { height: output.height / 2, width: output.width / 2, ..output };
+        }
+        let taps = window.size.map(usize::from).iter().product::<usize>() * usize::from(channels);
+        let numbers = Numbers::new(input.len(), output_channels.into(), taps);
+        let operands = Conv2dOperands {
+            input,
+            output,
+            window,
+            pad_above: window.above(),
+            pad_code: 5,
+            pool,
+            rescale: numbers.rescale,
+            channels: ChannelTable::new(&numbers.channels),
+            weights: &numbers.weights,
+        };
+        let mut scratch = vec![0xDEAD_BEEF; operands.scratch_len()];
+        let mut expected = vec![1; output.len()];
+        portable::conv2d(&numbers.codes, &operands, &mut scratch, &mut expected);
+        coverage.count(&expected);
+        for (name, conv2d) in versions!(conv2d as Convolution) {
+            let mut found = vec![2; output.len()];
+            conv2d(&numbers.codes, &operands, &mut scratch, &mut found);
+            assert_eq!(found, expected, "{name}, {operands:?}");
         }
     }
 }
@@ -178,41 +210,73 @@ type Run = fn(&Stage<'_>, &[u8], &mut [u32], &mut [u8]);
 /// is computed in bands, in one arena, where it overwrites the input, and where all rows before those of a band are gone.
 #[test]
 fn bands_read_no_row_that_is_not_theirs_and_put_out_what_the_whole_does() {
-    for (height, kernel, pool, same) in (1..=13).flat_map(|height| {
-        (1..=7).flat_map(move |kernel| {
-            [(false, false), (false, true), (true, false), (true, true)]
-                .map(|(pool, same)| (height, kernel, pool, same))
-        })
-    }) {
-        let (kernel_rows, by) = (u16::from(kernel), if pool { 2 } else { 1 });
+    let squares = (1..=15).flat_map(|kernel| {
+        [(false, false), (false, true), (true, false), (true, true)].map(|(pool, same)| (square(kernel, same), pool))
+    });
+    let windows: Vec<(Window, bool)> = squares.chain(WINDOWS.map(|window| (window, false))).collect();
+    for ((window, pool), height) in windows.iter().flat_map(|&window| (1..=23).map(move |height| (window, height))) {
         let input = Shape { height, width: 8, channels: 2 };
-        let lost = if same { 0 } else { kernel_rows - 1 };
-        if lost >= height || (height - lost) / by == 0 || (8 - lost) / by == 0 {
+        let Some(mut shape) = output(input, window, 5) else { continue };
+        if pool {
+            shape = Shape { height: shape.height / 2, width: shape.width / 2, ..shape };
+        }
+        if shape.is_empty() {
             continue;
         }
-        let output = Shape { height: (height - lost) / by, width: (8 - lost) / by, channels: 5 };
-        let taps = usize::from(kernel) * usize::from(kernel) * 2;
-        let numbers = Numbers::new(input.len(), 5, taps);
-        let pad = if same { (kernel - 1) / 2 } else { 0 };
+        let taps = window.size.map(usize::from).iter().product::<usize>();
+        let numbers = Numbers::new(input.len(), 6, taps * 2);
+        let pad_above = window.above();
         let stage = Stage::Conv2d(Conv2dOperands {
             input,
-            output,
-            kernel,
-            pad_above: pad,
-            pad_left: pad,
+            output: shape,
+            window,
+            pad_above,
             pad_code: 5,
             pool,
             rescale: numbers.rescale,
-            channels: ChannelTable::new(&numbers.channels),
+            channels: ChannelTable::new(&numbers.channels[..40]),
             weights: &numbers.weights,
         });
-        in_bands(stage, input, output, &numbers.codes);
-    }
-    for height in 2..=23 {
-        let input = Shape { height, width: 7, channels: 3 };
-        let output = Shape { height: height / 2, width: 3, channels: 3 };
-        let codes = bytes(height.into(), input.len());
-        in_bands(Stage::MaxPool2d(MaxPool2dOperands { input, output }), input, output, &codes);
+        in_bands(stage, input, shape, &numbers.codes);
+        if pool {
+            continue;
+        }
+        let each = Shape { channels: 6, ..shape };
+        let stage = Stage::DepthwiseConv2d(DepthwiseConv2dOperands {
+            input,
+            output: each,
+            multiplier: 3,
+            window,
+            pad_above,
+            pad_code: 5,
+            rescale: numbers.rescale,
+            channels: ChannelTable::new(&numbers.channels),
+            weights: &numbers.weights[..6 * taps],
+        });
+        in_bands(stage, input, each, &numbers.codes);
+        let wide = Window { stride: [window.stride[0], 9], ..window };
+        let size = window.size.map(u16::from);
+        for (window, size) in [(window, size), (wide, size), (Window::WHOLE, [input.height, input.width])] {
+            let output = if window == Window::WHOLE {
+                Shape { height: 1, width: 1, channels: 2 }
+            } else {
+                output(input, window, 2).unwrap()
+            };
+            let pad_above = window.above();
+            let pool = MaxPool2dOperands { input, output, size, window, pad_above };
+            in_bands(Stage::MaxPool2d(pool), input, output, &numbers.codes);
+            let pool = AveragePool2dOperands {
+                input,
+                output,
+                size,
+                window,
+                pad_above,
+                input_zero_point: 7,
+                multiplier: 1 << 30,
+                rescale: Rescale { zero_point: 9, shift: 2 },
+            };
+            in_bands(Stage::AveragePool2d(pool), input, output, &numbers.codes);
+        }
     }
 }
 
@@ -337,13 +401,13 @@ fn convolutions_of_lengths_that_do_not_fit_each_other_are_no_panic() {
             let [codes, weights, table, scratch, outputs] = lens;
             let (codes, weights) = (numbers.codes[..codes].to_vec(), numbers.weights[..weights].to_vec());
             let table = bytes(1, table);
-            for (kernel, pad) in [(3, 0), (3, 1), (0, 0), (255, 7)] {
+            for (size, stride, pad) in [([3; 2], 1, 0), ([3; 2], 1, 1), ([0; 2], 0, 0), ([255, 7], 9, 7)] {
+                let window = Window { size, stride: [stride; 2], padding: [pad; 4] };
                 let operands = Conv2dOperands {
                     input,
                     output,
-                    kernel,
+                    window,
                     pad_above: pad,
-                    pad_left: pad,
                     pad_code: 5,
                     pool,
                     rescale: numbers.rescale,
@@ -356,8 +420,36 @@ fn convolutions_of_lengths_that_do_not_fit_each_other_are_no_panic() {
                     conv2d(&codes, &operands, &mut vec![1; scratch], &mut vec![2; outputs]);
                 }
             }
-            let operands = MaxPool2dOperands { input, output: Shape { channels: 2, ..output } };
-            portable::max_pool2d(&codes, &operands, &mut vec![2; outputs]);
+            for (size, stride, pad) in [([2; 2], 2, 0), ([0; 2], 0, 0), ([3, 500], 1, 1), ([255, 7], 9, 7)] {
+                let bytes = size.map(|side: u16| side as u8);
+                let window = Window { size: bytes, stride: [stride; 2], padding: [pad; 4] };
+                let output = Shape { channels: 2, ..output };
+                let operands = MaxPool2dOperands { input, output, size, window, pad_above: pad };
+                portable::max_pool2d(&codes, &operands, &mut vec![2; outputs]);
+                let operands = AveragePool2dOperands {
+                    input,
+                    output,
+                    size,
+                    window,
+                    pad_above: pad,
+                    input_zero_point: 3,
+                    multiplier: -1,
+                    rescale: numbers.rescale,
+                };
+                portable::average_pool2d(&codes, &operands, &mut vec![2; outputs]);
+                let operands = DepthwiseConv2dOperands {
+                    input,
+                    output,
+                    multiplier: stride,
+                    window,
+                    pad_above: pad,
+                    pad_code: 5,
+                    rescale: numbers.rescale,
+                    channels: ChannelTable::new(&table),
+                    weights: &weights,
+                };
+                portable::depthwise_conv2d(&codes, &operands, &mut vec![2; outputs]);
+            }
         }
     }
 }

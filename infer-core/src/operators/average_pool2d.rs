@@ -1,41 +1,31 @@
-//! The mean of each window, channel by channel; rows and columns that no whole window covers are left out.
+//! The mean of what each window has of the input, channel by channel.
 
 use serde::{Deserialize, Serialize};
 
-use super::operator::{Band, Call, Flow, Overlap, Record, Window, countable, positive};
+use super::operator::{Band, Call, Flow, Overlap, Record, countable, positive};
+use super::window::{overlap, pool_positions};
 use crate::Error;
 use crate::format::reader::Reader;
-use crate::format::{Codes, Ports, Shape};
+use crate::format::{Codes, Ports, Shape, Window};
 use crate::kernels::Kernels;
 use crate::kernels::operands::{AveragePool2dOperands, Rescale};
 
-/// The largest window that is not the whole input.
-const MOST_WINDOW: u8 = 7;
-
 /// The record of an average pool.
 ///
-/// `q = clamp(zp + ((((sum - n * zp_in) << shift) * multiplier + 2^31) >> 32), 0, 255)`: `sum` is that of the `n` codes of a window,
-/// and `multiplier` is `2^(32 - shift)` times the input's scale over `n` times the output's, rounded. One rounding, half up.
+/// `q = clamp(zp + ((((sum - n * zp_in) << shift) * m + 2^31) >> 32), 0, 255)`: `sum` is that of the `n` codes of the input that are
+/// in a window, and `m` is `(multiplier + n / 2) / n`, both divisions rounded down. One rounding of what comes out, half up.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct AveragePool2d {
-    /// Height and width of the window, 1 to 7; 0: the whole input.
-    pub window: u8,
-    /// Rows and columns from one window to the next; 1 where the window is the whole input.
-    pub stride: u8,
+    /// The window; [`Window::WHOLE`], the whole input.
+    pub window: Window,
     /// What the means mean.
     pub codes: Codes,
     /// Left shift of the sum, 0 to 31.
     pub shift: u8,
-    /// What the shifted sum is multiplied by: a positive `i32`, little-endian.
+    /// What the shifted sum of a window with one value is multiplied by, `2^(32 - shift)` times the scale of the input over that of
+    /// the output, rounded: a positive `i32`, little-endian.
     pub multiplier: [u8; 4],
-}
-
-impl AveragePool2d {
-    /// Rows and columns of a window on this input.
-    fn window(&self, input: Shape) -> [u16; 2] {
-        if self.window == 0 { [input.height, input.width] } else { [self.window.into(); 2] }
-    }
 }
 
 impl<'m> Record<'m> for AveragePool2d {
@@ -43,8 +33,7 @@ impl<'m> Record<'m> for AveragePool2d {
 
     fn read(reader: &mut Reader<'m>) -> Option<Self> {
         Some(Self {
-            window: reader.byte()?,
-            stride: reader.byte()?,
+            window: reader.window()?,
             codes: reader.codes()?,
             shift: reader.byte()?,
             multiplier: reader.fixed()?,
@@ -53,14 +42,9 @@ impl<'m> Record<'m> for AveragePool2d {
 
     #[inline(always)]
     fn operands(&self, layer: u8, ports: &Ports, output: &mut Flow, _: bool) -> Result<AveragePool2dOperands, Error> {
-        let (input, stride) = (ports.input.shape, u16::from(self.stride));
+        let (input, window) = (ports.input.shape, self.window);
         countable(layer, input)?;
-        if self.window > MOST_WINDOW || stride == 0 || (self.window == 0 && stride != 1) {
-            return Err(Error::Dimensions { layer });
-        }
-        let window = self.window(input);
-        let positions = |side: u16, window: u16| side.checked_sub(window).map_or(0, |left| left / stride + 1);
-        let [height, width] = [positions(input.height, window[0]), positions(input.width, window[1])];
+        let [size, [height, width]] = pool_positions(layer, &window, input)?;
         let shape = Shape { height, width, channels: input.channels };
         countable(layer, shape)?;
         positive(layer, self.codes.scale)?;
@@ -73,11 +57,16 @@ impl<'m> Record<'m> for AveragePool2d {
         }
         let zero_point = self.codes.zero_point;
         *output = Flow { shape, zero_point };
-        // The product with the zero point may wrap, and so may the sum: their difference is right modulo 2^32.
-        let values = i32::from(window[0]).wrapping_mul(window[1].into());
-        let bias = values.wrapping_mul(ports.input.zero_point.into()).wrapping_neg();
-        let rescale = Rescale { zero_point, shift: self.shift };
-        Ok(AveragePool2dOperands { input, output: shape, window, stride, bias, multiplier, rescale })
+        Ok(AveragePool2dOperands {
+            input,
+            output: shape,
+            size,
+            window,
+            pad_above: window.above(),
+            input_zero_point: ports.input.zero_point,
+            multiplier,
+            rescale: Rescale { zero_point, shift: self.shift },
+        })
     }
 
     fn macs(&self, _input: Shape) -> u64 {
@@ -99,13 +88,12 @@ impl Call for AveragePool2dOperands {
     }
 
     fn overlap(&self) -> Overlap {
-        match [self.stride, self.window[0]].map(u8::try_from) {
-            [Ok(stride), Ok(size)] => Overlap::Rows(Window { stride, above: 0, size }),
-            [Err(_), _] | [_, Err(_)] => Overlap::Apart,
-        }
+        let [rows, _] = self.size;
+        overlap(&self.window, rows)
     }
 
     fn set_rows(&mut self, band: &Band) {
+        self.pad_above = band.above;
         (self.input.height, self.output.height) = (band.input_rows, band.output_rows);
     }
 

@@ -1,14 +1,15 @@
-//! Two-dimensional convolution, stride 1, with its activation, and the 2x2 max-pool after it if there is one.
+//! Two-dimensional convolution with its activation, and the 2x2 max-pool after it if there is one.
 //!
 //! With a pool the maximum of the accumulators is taken first and requantized once, and the large map between the two
 //! never exists. As every multiplier is positive, that gives the same bits as running the layers apart.
 
 use serde::{Deserialize, Serialize};
 
-use super::operator::{Band, Call, Flow, Overlap, Record, Window, countable, exactly, requantize};
+use super::operator::{Band, Call, Flow, Overlap, Record, Rows, countable, exactly, requantize};
+use super::window::{MOST_OF_CONVOLUTIONS, overlap, positions};
 use crate::Error;
 use crate::format::reader::Reader;
-use crate::format::{Blob, Padding, Ports, Requantize, Shape};
+use crate::format::{Blob, Ports, Requantize, Shape, Window};
 use crate::kernels::Kernels;
 use crate::kernels::operands::Conv2dOperands;
 use crate::packing::packed_len;
@@ -19,28 +20,29 @@ use crate::packing::packed_len;
 pub struct Conv2d<'a> {
     /// Channels it puts out.
     pub output_channels: u16,
-    /// Height and width of the kernel, 1 to 7.
-    pub kernel: u8,
-    /// What surrounds the input.
-    pub padding: Padding,
-    /// Whether a 2x2 max-pool, stride 2, follows; it leaves out an odd last row or column.
+    /// The kernel, 1 to 15 rows and columns, strides of 1 to 4; padding has the input's zero point.
+    pub window: Window,
+    /// Whether a 2x2 max-pool, stride 2, follows; it leaves out an odd last row or column. Only for a square kernel of
+    /// stride 1.
     pub pool: bool,
     /// How accumulators become codes.
     pub requantize: Requantize<'a>,
-    /// Weights `[output_channels, kernel * kernel * input_channels]`, [packed](crate::packing).
+    /// Weights `[output_channels, rows * columns * input_channels]`, [packed](crate::packing).
     #[serde(borrow)]
     pub weights: Blob<'a>,
 }
 
 impl Conv2d<'_> {
-    /// The shape before the pool.
-    fn unpooled(&self, input: Shape) -> Shape {
-        let lost = match self.padding {
-            Padding::Same => 0,
-            Padding::Valid => u16::from(self.kernel).saturating_sub(1),
-        };
-        let [height, width] = [input.height, input.width].map(|side| side.saturating_sub(lost));
-        Shape { height, width, channels: self.output_channels }
+    /// Weights of an output channel; `None` where 32 bits do not count them.
+    fn taps(&self, input: Shape) -> Option<u32> {
+        let [rows, columns] = self.window.size.map(u32::from);
+        (rows * columns).checked_mul(input.channels.into())
+    }
+
+    /// Whether a pool may follow.
+    fn takes_pool(&self) -> bool {
+        let Window { size: [rows, columns], stride, .. } = self.window;
+        rows == columns && stride == [1; 2]
     }
 }
 
@@ -50,8 +52,7 @@ impl<'m> Record<'m> for Conv2d<'m> {
     fn read(reader: &mut Reader<'m>) -> Option<Self> {
         Some(Self {
             output_channels: reader.half()?,
-            kernel: reader.byte()?,
-            padding: reader.padding()?,
+            window: reader.window()?,
             pool: reader.flag()?,
             requantize: reader.requantize()?,
             weights: reader.blob()?,
@@ -60,40 +61,31 @@ impl<'m> Record<'m> for Conv2d<'m> {
 
     #[inline(always)]
     fn operands(&self, layer: u8, ports: &Ports, flow: &mut Flow, checked: bool) -> Result<Conv2dOperands<'m>, Error> {
-        let kernel = u16::from(self.kernel);
-        let input = ports.input.shape;
-        let too_small = self.padding == Padding::Valid && (kernel > input.height || kernel > input.width);
-        if !(1..=7).contains(&kernel) || too_small {
-            return Err(Error::Kernel { layer, kernel: self.kernel });
-        }
-        let pad = match self.padding {
-            Padding::Same => (self.kernel - 1) / 2,
-            Padding::Valid => 0,
-        };
-        let mut output = self.unpooled(input);
+        let (input, window) = (ports.input.shape, self.window);
+        let [height, width] = positions(layer, &window, input, MOST_OF_CONVOLUTIONS)?;
+        let mut output = Shape { height, width, channels: self.output_channels };
         countable(layer, output)?;
         if self.pool {
+            if !self.takes_pool() {
+                return Err(Error::FusedPool { layer });
+            }
             output = Shape { height: output.height / 2, width: output.width / 2, ..output };
             countable(layer.saturating_add(1), output)?;
         }
-        let taps = u32::from(kernel * kernel);
-        let needed = taps
-            .checked_mul(input.channels.into())
+        let needed = self
+            .taps(input)
             .and_then(|taps| packed_len(output.channels.into(), taps))
             .ok_or(Error::Dimensions { layer })?;
         let weights = exactly(layer, needed, self.weights.data)?;
         let (rescale, channels) = requantize(layer, output.channels, &self.requantize, checked)?;
         *flow = Flow { shape: output, zero_point: rescale.zero_point };
-        let Self { kernel, pool, .. } = *self;
-        let pad_code = ports.input.zero_point;
         Ok(Conv2dOperands {
             input,
             output,
-            kernel,
-            pad_above: pad,
-            pad_left: pad,
-            pad_code,
-            pool,
+            window,
+            pad_above: window.above(),
+            pad_code: ports.input.zero_point,
+            pool: self.pool,
             rescale,
             channels,
             weights,
@@ -101,8 +93,9 @@ impl<'m> Record<'m> for Conv2d<'m> {
     }
 
     fn macs(&self, input: Shape) -> u64 {
-        let taps = u64::from(self.kernel) * u64::from(self.kernel) * u64::from(input.channels);
-        self.unpooled(input).values() * taps
+        let [height, width] = positions(0, &self.window, input, MOST_OF_CONVOLUTIONS).unwrap_or_default();
+        let output = Shape { height, width, channels: self.output_channels };
+        output.values() * u64::from(self.taps(input).unwrap_or_default())
     }
 }
 
@@ -124,10 +117,12 @@ impl Call for Conv2dOperands<'_> {
     }
 
     fn overlap(&self) -> Overlap {
-        // The second row of a pool's window is one row further down. `pad_above` changes with the band; above the whole input
-        // is as much padding as left of it.
-        let stride = if self.pool { 2 } else { 1 };
-        Overlap::Rows(Window { stride, above: self.pad_left, size: self.kernel + stride - 1 })
+        let [rows, _] = self.window.size.map(u16::from);
+        // Of a stride of 1, with a pool every second row; the second row of its window is one row further down.
+        match (self.pool, overlap(&self.window, rows)) {
+            (true, Overlap::Rows(rows)) => Overlap::Rows(Rows { stride: 2, size: rows.size + 1, ..rows }),
+            (_, overlap) => overlap,
+        }
     }
 
     fn set_rows(&mut self, band: &Band) {

@@ -1,33 +1,38 @@
-//! The maximum of each 2x2 window, stride 2; an odd last row or column is left out.
+//! The maximum of what each window has of the input, channel by channel.
 
 use serde::{Deserialize, Serialize};
 
-use super::operator::{Band, Call, Flow, Overlap, Record, Window, countable};
+use super::operator::{Band, Call, Flow, Overlap, Record, countable};
+use super::window::{overlap, pool_positions};
 use crate::Error;
 use crate::format::reader::Reader;
-use crate::format::{Ports, Shape};
+use crate::format::{Ports, Shape, Window};
 use crate::kernels::Kernels;
 use crate::kernels::operands::MaxPool2dOperands;
 
-/// The record of a max-pool: nothing but its number.
+/// The record of a max-pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct MaxPool2d;
+pub struct MaxPool2d {
+    /// The window; [`Window::WHOLE`], the whole input. Padding never is the maximum.
+    pub window: Window,
+}
 
 impl<'m> Record<'m> for MaxPool2d {
     type Operands = MaxPool2dOperands;
 
-    fn read(_reader: &mut Reader<'m>) -> Option<Self> {
-        Some(Self)
+    fn read(reader: &mut Reader<'m>) -> Option<Self> {
+        Some(Self { window: reader.window()? })
     }
 
     #[inline(always)]
     fn operands(&self, layer: u8, ports: &Ports, flow: &mut Flow, _: bool) -> Result<MaxPool2dOperands, Error> {
-        let input = ports.input.shape;
-        let output = Shape { height: input.height / 2, width: input.width / 2, channels: input.channels };
+        let (input, window) = (ports.input.shape, self.window);
+        let [size, [height, width]] = pool_positions(layer, &window, input)?;
+        let output = Shape { height, width, channels: input.channels };
         countable(layer, output)?;
         *flow = Flow { shape: output, zero_point: ports.input.zero_point };
-        Ok(MaxPool2dOperands { input, output })
+        Ok(MaxPool2dOperands { input, output, size, window, pad_above: window.above() })
     }
 
     fn macs(&self, _input: Shape) -> u64 {
@@ -49,10 +54,12 @@ impl Call for MaxPool2dOperands {
     }
 
     fn overlap(&self) -> Overlap {
-        Overlap::Rows(Window { stride: 2, above: 0, size: 2 })
+        let [rows, _] = self.size;
+        overlap(&self.window, rows)
     }
 
     fn set_rows(&mut self, band: &Band) {
+        self.pad_above = band.above;
         (self.input.height, self.output.height) = (band.input_rows, band.output_rows);
     }
 

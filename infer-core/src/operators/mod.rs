@@ -7,9 +7,11 @@ mod add;
 mod average_pool2d;
 mod conv2d;
 mod dense;
+mod depthwise_conv2d;
 mod logits;
 mod max_pool2d;
 mod operator;
+mod window;
 
 use serde::{Deserialize, Serialize};
 
@@ -17,9 +19,10 @@ pub use add::Add;
 pub use average_pool2d::AveragePool2d;
 pub use conv2d::Conv2d;
 pub use dense::Dense;
+pub use depthwise_conv2d::DepthwiseConv2d;
 pub use logits::Logits;
 pub use max_pool2d::MaxPool2d;
-pub use operator::{BAND_ROWS, Band, Overlap, Window};
+pub use operator::{BAND_ROWS, Band, Overlap, Rows};
 pub(crate) use operator::{Flow, positive};
 
 use crate::Error;
@@ -27,7 +30,8 @@ use crate::format::reader::Reader;
 use crate::format::{Ports, Shape};
 use crate::kernels::Kernels;
 use crate::kernels::operands::{
-    AddOperands, AveragePool2dOperands, Conv2dOperands, DenseOperands, LogitsOperands, MaxPool2dOperands,
+    AddOperands, AveragePool2dOperands, Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands,
+    MaxPool2dOperands,
 };
 use operator::{Call, Record};
 
@@ -121,7 +125,7 @@ macro_rules! registry {
                 }
             }
 
-            /// Makes it compute a [band](Window::band) of its output alone.
+            /// Makes it compute a [band](Rows::band) of its output alone.
             pub fn set_rows(&mut self, band: &Band) {
                 match self {
                     $(Self::$name(operands) => operands.set_rows(band),)*
@@ -218,9 +222,9 @@ registry! {
     last
     /// The last fully connected layer: its accumulators are the logits.
     0 Logits(Logits<'a>) -> LogitsOperands<'a>,
-    /// Two-dimensional convolution, stride 1, with its activation and the 2x2 max-pool after it.
+    /// Two-dimensional convolution with its activation, and the 2x2 max-pool after it.
     1 Conv2d(Conv2d<'a>) -> Conv2dOperands<'a>,
-    /// Maximum of each 2x2 window, stride 2; an odd last row or column is left out.
+    /// Maximum of each window, or of the whole input.
     2 MaxPool2d(MaxPool2d) -> MaxPool2dOperands,
     /// Fully connected layer with its activation.
     3 Dense(Dense<'a>) -> DenseOperands<'a>,
@@ -228,6 +232,8 @@ registry! {
     4 Add(Add) -> AddOperands,
     /// Mean of each window, or of the whole input.
     5 AveragePool2d(AveragePool2d) -> AveragePool2dOperands,
+    /// Two-dimensional convolution of each channel by itself, with its activation.
+    6 DepthwiseConv2d(DepthwiseConv2d<'a>) -> DepthwiseConv2dOperands<'a>,
 }
 
 /// Whether `operators` has the bit of an operator.

@@ -69,21 +69,21 @@ pub enum Overlap {
     Apart,
     /// It may be exactly where one of two inputs is.
     InPlace,
-    /// It may begin [`Window::lead`] bytes before the input or more, and run on into rows of the input that are not read
+    /// It may begin [`Rows::lead`] bytes before the input or more, and run on into rows of the input that are not read
     /// any more.
-    Rows(Window),
+    Rows(Rows),
 }
 
 /// Which rows of input a row of output is computed from: `size` rows from row `row * stride - above` on, as far as there
 /// are such.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
+pub struct Rows {
     /// Rows of input from one row of output to the next.
     pub stride: u8,
     /// Rows before the input that the first row of output begins with.
     pub above: u8,
     /// Rows that a row of output is computed from.
-    pub size: u8,
+    pub size: u16,
 }
 
 /// Rows of output that are computed at a time where the output overlaps the input: as many as the largest block of rows
@@ -107,7 +107,7 @@ pub struct Band {
     pub output: Range<usize>,
 }
 
-impl Window {
+impl Rows {
     /// A band, counted from 0; `None` after the last one.
     // Not inlined, for size: most models have no use for it.
     #[inline(never)]

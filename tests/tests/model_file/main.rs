@@ -3,7 +3,7 @@
 mod parts;
 mod stages;
 
-use infer_core::format::{Blob, Input, Metadata};
+use infer_core::format::{Blob, Input, Metadata, Window};
 use infer_core::header::{FORMAT_VERSION, HEADER_LEN};
 use infer_core::operators::{ALL, BRANCHES, Layer, Logits, MaxPool2d, OVERLAPS};
 use infer_core::plan::Places;
@@ -53,7 +53,7 @@ fn the_header_is_read_as_it_was_written_and_at_compile_time_too() {
 #[test]
 fn multiply_accumulates_are_counted_before_the_first_inference() {
     // By hand: a convolution with and without padding, a pool that leaves out an odd row, two dense layers.
-    let layers = vec![Kind::Conv(3, 3, true), Kind::MaxPool, Kind::Conv(4, 2, false), Kind::Dense(5)];
+    let layers = vec![Kind::square(3, 3, true), Kind::HALVES, Kind::square(4, 2, false), Kind::Dense(5)];
     let input = Shape { height: 7, width: 6, channels: 2 };
     let file = RandomModel { input, zero_point: 0, layers, classes: 6, seed: 0 }.file();
     let mut arena = arena(&file).unwrap();
@@ -312,7 +312,9 @@ fn a_host_gives_no_model_more_memory_than_a_network_that_can_be_trained_needs() 
     // Pools need no weights, so that a small file can require a third of a gigabyte.
     let parts = Parts::new();
     let input = Input { shape: Shape { height: 1 << 15, width: 1 << 15, channels: 1 }, codes: CODES };
-    let layers = [&[Layer::MaxPool2d(MaxPool2d); 14][..], &[Layer::Logits(parts.logits)]].concat();
+    let layers =
+        [&[Layer::MaxPool2d(MaxPool2d { window: Window::square(2, 2) }); 14][..], &[Layer::Logits(parts.logits)]]
+            .concat();
     let file = encode(&metadata(parts.classes), &input, &layers).unwrap();
     let error = arena(&file).unwrap_err();
     assert!(matches!(error, Error::ArenaTooSmall { needed, given } if needed > given && given == 256 << 20), "{error}");

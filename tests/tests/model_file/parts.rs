@@ -1,7 +1,7 @@
 //! A small model in parts, to be broken in one place, and written without asking infer-core first.
 
 use infer_core::Shape;
-use infer_core::format::{Blob, Codes, Input, Padding, Requantize};
+use infer_core::format::{Blob, Codes, Input, Requantize, Window};
 use infer_core::header::Header;
 use infer_core::operators::{Conv2d, Dense, Layer, Logits, StageRecord};
 use infer_core::plan::{Places, Plan, chain, place};
@@ -34,8 +34,7 @@ impl Parts {
             input: Input { shape: Shape { height: 4, width: 4, channels: 1 }, codes: CODES },
             conv: Conv2d {
                 output_channels: 2,
-                kernel: 3,
-                padding: Padding::Valid,
+                window: Window::square(3, 1),
                 pool: false,
                 requantize: requantize(2),
                 weights: Blob::unpadded(&ZEROS[..20]),

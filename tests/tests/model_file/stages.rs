@@ -1,6 +1,6 @@
 //! Stages that are broken: each record, input and place that cannot be is refused by name.
 
-use infer_core::format::{Blob, Input, Padding, Ports, Tensor};
+use infer_core::format::{Blob, Input, Ports, Tensor, Window};
 use infer_core::operators::{Add, Conv2d, Dense, Layer, Logits, MaxPool2d, StageRecord};
 use infer_core::plan::{Places, place};
 use infer_core::{Error, Shape};
@@ -9,6 +9,8 @@ use trainer::export::model_file::encode;
 
 use crate::load_and_run;
 use crate::parts::{CHANNELS, CODES, Parts, ZEROS};
+
+const POOL: Layer<'_> = Layer::MaxPool2d(MaxPool2d { window: Window::square(2, 2) });
 
 #[test]
 fn the_parts_are_a_model_until_one_is_broken() {
@@ -28,9 +30,9 @@ fn every_refusal_is_reached_and_carries_its_numbers() {
     let cases: [Case; 19] = [
         (Error::Dimensions { layer: 0 }, |parts| parts.input.shape.height = 0),
         (Error::Scale { layer: 0 }, |parts| parts.input.codes.scale = 0.0),
-        (Error::Kernel { layer: 0, kernel: 0 }, |parts| parts.conv.kernel = 0),
-        (Error::Kernel { layer: 0, kernel: 8 }, |parts| parts.conv.kernel = 8),
-        (Error::Kernel { layer: 0, kernel: 5 }, |parts| parts.conv.kernel = 5),
+        (Error::Window { layer: 0, size: 0, stride: 1, padding: [0, 0] }, |parts| parts.conv.window.size[0] = 0),
+        (Error::Window { layer: 0, size: 16, stride: 1, padding: [0, 0] }, |parts| parts.conv.window.size[1] = 16),
+        (Error::Window { layer: 0, size: 5, stride: 1, padding: [0, 0] }, |parts| parts.conv.window.size[0] = 5),
         (Error::Dimensions { layer: 0 }, |parts| parts.conv.output_channels = 0),
         (Error::WeightLength { layer: 0, needed: 20, given: 18 }, |parts| {
             parts.conv.weights = Blob::unpadded(&ZEROS[..18])
@@ -80,13 +82,10 @@ fn layers_out_of_place_are_refused() {
     let refuse = |layers: &[Layer<'_>]| load_and_run(&parts.file(layers)).unwrap_err();
     let [conv, dense, logits] = parts.layers().try_into().unwrap();
     assert_eq!(refuse(&[]), Error::StageCount { found: 0 });
-    assert_eq!(refuse(&[Layer::MaxPool2d(MaxPool2d); 129]), Error::StageCount { found: 129 });
+    assert_eq!(refuse(&[POOL; 129]), Error::StageCount { found: 129 });
     assert_eq!(refuse(&[conv, dense]), Error::LogitsLayer { layer: 1 });
     assert_eq!(refuse(&[conv, dense, logits, logits]), Error::LogitsLayer { layer: 3 });
-    assert_eq!(
-        refuse(&[Layer::MaxPool2d(MaxPool2d), Layer::MaxPool2d(MaxPool2d), Layer::MaxPool2d(MaxPool2d), logits]),
-        Error::Dimensions { layer: 2 }
-    );
+    assert_eq!(refuse(&[POOL, POOL, POOL, logits]), Error::Dimensions { layer: 2 });
     let big = Dense { outputs: u16::MAX, ..parts.dense };
     assert!(matches!(
         refuse(&[Layer::Dense(big), logits]),
@@ -154,7 +153,7 @@ fn inputs_and_places_that_do_not_fit_are_refused() {
 #[test]
 fn scratch_that_is_not_needed_has_no_place() {
     let parts = Parts::new();
-    let pool = Layer::MaxPool2d(MaxPool2d);
+    let pool = POOL;
     let logits = Layer::Logits(Logits { weights: Blob::unpadded(&ZEROS[..8]), ..parts.logits });
     let (image_place, mut stages) = parts.stages(&[pool, logits], Places::Apart);
     assert_eq!(load_and_run(&parts.file_of(image_place, &stages)), Ok(()));
@@ -304,7 +303,8 @@ fn an_output_overlaps_an_input_as_far_as_its_operator_allows() {
     let input = Input { shape: Shape { height: 8, width: 4, channels: 1 }, codes: CODES };
     let same = |kernel: u8, weights: usize| {
         let weights = Blob::unpadded(&ZEROS[..weights]);
-        Layer::Conv2d(Conv2d { kernel, padding: Padding::Same, weights, ..parts.conv })
+        let window = Window { padding: [(kernel - 1) / 2; 4], ..Window::square(kernel, 1) };
+        Layer::Conv2d(Conv2d { window, weights, ..parts.conv })
     };
     let logits = Layer::Logits(Logits { weights: Blob::unpadded(&ZEROS[..2 * 64]), ..parts.logits });
     let parts = Parts { input, ..Parts::new() };

@@ -1,6 +1,6 @@
 //! What a model file holds, from the file alone.
 
-use infer_core::format::{Codes, Input, Metadata, Requantize};
+use infer_core::format::{Codes, Input, Metadata, Requantize, Window};
 use infer_core::header::{FORMAT_VERSION, HEADER_LEN};
 use infer_core::operators;
 use infer_core::plan::StagePlaces;
@@ -293,7 +293,7 @@ fn read_layers(mut rest: &[u8], count: u32) -> Result<Vec<ReadLayer<'_>>, Inspec
         layers.push(ReadLayer { node, record: stage.layer, bytes: rest.len() - after.len() });
         // A pool that runs with a convolution takes no bytes of its own.
         if let operators::Layer::Conv2d(operators::Conv2d { pool: true, .. }) = stage.layer {
-            let pool = operators::Layer::MaxPool2d(operators::MaxPool2d);
+            let pool = operators::Layer::MaxPool2d(operators::MaxPool2d { window: Window::square(2, 2) });
             let node = Node { name: Some(layers.len().to_string()), ..Node::new((&pool).into()) };
             layers.push(ReadLayer { node, record: pool, bytes: 0 });
         }

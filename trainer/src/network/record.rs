@@ -1,6 +1,6 @@
 //! Layers in the numbers that infer-core computes with, as the model file has them.
 
-use infer_core::format::{self, Blob, Codes, Requantize};
+use infer_core::format::{Blob, Codes, Requantize, Window};
 use infer_core::operators;
 
 use super::inputs::Inputs;
@@ -12,10 +12,8 @@ pub enum QuantizedLayer {
     Conv2d {
         /// Channels it puts out.
         output_channels: u16,
-        /// Height and width of the kernel.
-        kernel: u8,
-        /// What surrounds the input.
-        padding: format::Padding,
+        /// The kernel, its stride and its padding.
+        window: Window,
         /// Whether a 2x2 max-pool runs with it.
         pool: bool,
         /// Whether ReLU follows.
@@ -23,6 +21,19 @@ pub enum QuantizedLayer {
         /// How accumulators become codes.
         rescale: QuantizedRescale,
         /// Packed weights.
+        weights: Vec<u8>,
+    },
+    /// Convolution of each channel by itself.
+    DepthwiseConv2d {
+        /// Output channels for each input channel.
+        multiplier: u8,
+        /// The kernel, its stride and its padding.
+        window: Window,
+        /// Whether ReLU follows.
+        relu: bool,
+        /// How accumulators become codes.
+        rescale: QuantizedRescale,
+        /// Weights `[output channels, rows, columns]`, an `i8` each.
         weights: Vec<u8>,
     },
     /// A layer whose record owns no bytes.
@@ -139,12 +150,19 @@ impl QuantizedLayer {
     #[must_use]
     pub fn borrow(&self) -> operators::Layer<'_> {
         match self {
-            Self::Conv2d { output_channels, kernel, padding, pool, relu, rescale, weights } => {
+            Self::Conv2d { output_channels, window, pool, relu, rescale, weights } => {
                 operators::Layer::Conv2d(operators::Conv2d {
                     output_channels: *output_channels,
-                    kernel: *kernel,
-                    padding: *padding,
+                    window: *window,
                     pool: *pool,
+                    requantize: rescale.borrow(*relu),
+                    weights: Blob::unpadded(weights),
+                })
+            }
+            Self::DepthwiseConv2d { multiplier, window, relu, rescale, weights } => {
+                operators::Layer::DepthwiseConv2d(operators::DepthwiseConv2d {
+                    multiplier: *multiplier,
+                    window: *window,
                     requantize: rescale.borrow(*relu),
                     weights: Blob::unpadded(weights),
                 })

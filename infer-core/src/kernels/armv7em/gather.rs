@@ -17,7 +17,7 @@ const LANES_PER_PAIR: usize = 8;
 
 /// Fills `lanes` with the window at row `y` and column `x` of the output, not pooled yet. Returns the sums.
 pub fn gather(input: &[u8], operands: &Conv2dOperands<'_>, y: usize, x: usize, lanes: &mut [u32]) -> [i32; 4] {
-    let (kernel, channels) = (usize::from(operands.kernel), usize::from(operands.input.channels));
+    let (kernel, channels) = (operands.pooled_kernel(), usize::from(operands.input.channels));
     if let Some(window) = window::inside(input, operands, y, x)
         && lanes.len() == 4 * (kernel * kernel * channels).div_ceil(2)
     {

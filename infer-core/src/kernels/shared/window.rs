@@ -46,8 +46,8 @@ fn copy(from: &[u8], to: &mut [u8]) {
 /// over an edge.
 pub fn inside<'i>(input: &'i [u8], operands: &Conv2dOperands<'_>, y: usize, x: usize) -> Option<&'i [u8]> {
     let (height, width) = (usize::from(operands.input.height), usize::from(operands.input.width));
-    let kernel = usize::from(operands.kernel);
-    let (y, x) = (y.checked_sub(operands.pad_above.into())?, x.checked_sub(operands.pad_left.into())?);
+    let kernel = operands.pooled_kernel();
+    let (y, x) = (y.checked_sub(operands.pad_above.into())?, x.checked_sub(operands.window.left().into())?);
     if y + kernel >= height || x + kernel >= width {
         return None;
     }
@@ -64,7 +64,7 @@ pub fn each_tap(input: &[u8], operands: &Conv2dOperands<'_>, y: usize, x: usize,
         each_tap_over_an_edge(input, operands, y, x, &mut found);
         return;
     };
-    let (kernel, channels) = (usize::from(operands.kernel), usize::from(operands.input.channels));
+    let (kernel, channels) = (operands.pooled_kernel(), usize::from(operands.input.channels));
     let row_len = usize::from(operands.input.width) * channels;
     for row in 0..kernel {
         let upper = window.get(row * row_len..).unwrap_or_default();
@@ -85,7 +85,7 @@ pub fn each_tap_over_an_edge(
     x: usize,
     found: &mut dyn FnMut([u8; 4]),
 ) {
-    let kernel = usize::from(operands.kernel);
+    let kernel = operands.pooled_kernel();
     for (row, column) in (y..y + kernel).flat_map(|row| (x..x + kernel).map(move |column| (row, column))) {
         let mut pixels = [&[] as &[u8]; 4];
         pixels_at(input, operands, row, column, &mut pixels);
@@ -108,7 +108,7 @@ fn pixels_at<'i>(
     let (height, width) = (usize::from(operands.input.height), usize::from(operands.input.width));
     let channels = usize::from(operands.input.channels);
     let mut row = row.wrapping_sub(operands.pad_above.into());
-    let column = column.wrapping_sub(operands.pad_left.into());
+    let column = column.wrapping_sub(operands.window.left().into());
     for pixels in pixels.chunks_mut(2) {
         for (right, pixel) in pixels.iter_mut().enumerate() {
             let column = column.wrapping_add(right);

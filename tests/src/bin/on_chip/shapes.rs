@@ -6,14 +6,14 @@
 use std::fs;
 use std::ops::Range;
 
-use infer_core::format::MAX_STAGES;
+use infer_core::format::{MAX_STAGES, Window};
 use infer_core::operators::ALL;
 use infer_core::plan::Places;
 use infer_core::{Header, Shape};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use thimble_tests::random_graph::{Node, RandomGraph, random_graphs};
-use thimble_tests::random_model::{Kind, RandomModel, random_models, single_layer};
+use thimble_tests::random_model::{Kind, RandomModel, random_models, single_layer, square};
 use trainer::image::parse_shape;
 
 use crate::{Outcome, parity};
@@ -88,10 +88,10 @@ pub fn synthetic(name: &str, model: &str, images: &str) -> Outcome<()> {
     let image = Shape { height: 28, width: 28, channels: 1 };
     let (input, layers) = match name {
         "mlp" => (image, vec![Kind::Dense(350)]),
-        "cnn" => (image, vec![Kind::Conv(32, 3, false), Kind::MaxPool, Kind::Dense(100)]),
-        "chain" => (image, vec![Kind::Conv(8, 3, true), Kind::MaxPool, Kind::MaxPool, Kind::Dense(16)]),
-        "conv" => (Shape { height: 12, width: 12, channels: 16 }, vec![Kind::Conv(32, 3, true)]),
-        "conv-pool" => (Shape { height: 12, width: 12, channels: 16 }, vec![Kind::Conv(32, 3, true), Kind::MaxPool]),
+        "cnn" => (image, vec![Kind::square(32, 3, false), Kind::HALVES, Kind::Dense(100)]),
+        "chain" => (image, vec![Kind::square(8, 3, true), Kind::HALVES, Kind::HALVES, Kind::Dense(16)]),
+        "conv" => (Shape { height: 12, width: 12, channels: 16 }, vec![Kind::square(32, 3, true)]),
+        "conv-pool" => (Shape { height: 12, width: 12, channels: 16 }, vec![Kind::square(32, 3, true), Kind::HALVES]),
         layer => single_layer(layer).ok_or_else(|| format!("no network {name}"))?,
     };
     let network = RandomModel { input, zero_point: 0, layers, classes: 10, seed: 48 };
@@ -104,12 +104,12 @@ pub fn synthetic(name: &str, model: &str, images: &str) -> Outcome<()> {
 
 /// Those of them that are no chains.
 fn graph(name: &str) -> Outcome<Option<(RandomGraph, Places)>> {
-    let conv = |from, channels, kernel| Node::Conv { from, channels, kernel, same: true, pool: false };
+    let conv = |from, channels, kernel| Node::Conv { from, channels, window: square(kernel, true), pool: false };
     let sum = Node::Add { from: 0, also: 0 };
     let (input, nodes, places) = match name {
         "sums" => (Shape { height: 1, width: 8, channels: 1 }, sums(), Places::Apart),
         "all" => {
-            let average = Node::Other { from: 0, kind: Kind::AveragePool(2, 2) };
+            let average = Node::Other { from: 0, kind: Kind::AveragePool(Window::square(2, 2)) };
             let pool = Node::MaxPool { from: 0 };
             let dense = Node::Dense { from: 0, outputs: 16 };
             let nodes = vec![conv(0, 4, 3), conv(0, 4, 3), sum, pool, average, dense];

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result as CandleResult, Shape as Dimensions, Tensor};
-use infer_core::format::Blob;
+use infer_core::format::{Blob, Window};
 use infer_core::{Shape, operators};
 use serde::{Deserialize, Serialize};
 
@@ -108,7 +108,7 @@ impl Operator for AveragePool {
         let Numbers::Codes { inputs, output: codes } = numbers else { return Err(NumbersError::Wrong) };
         let Windows { height, width, .. } = self.windows(input);
         let values = height * width;
-        let ratio = f64::from(inputs.input.scale) / f64::from(codes.scale) / values as f64;
+        let ratio = f64::from(inputs.input.scale) / f64::from(codes.scale);
         let wrong = |ratio| NumbersError::Ratio { ratio };
         let Multipliers { shift, multipliers } = multipliers(&[ratio]).map_err(wrong)?;
         let multiplier = multipliers.first().copied().ok_or(NumbersError::Ratio { ratio })?;
@@ -118,9 +118,11 @@ impl Operator for AveragePool {
         if bound > i64::from(i32::MAX) {
             return Err(NumbersError::Overflow { bound });
         }
-        let window = self.window.unwrap_or(0);
-        let stride = self.stride.unwrap_or(window.max(1));
-        let record = operators::AveragePool2d { window, stride, codes, shift, multiplier: multiplier.to_le_bytes() };
+        let window = match self.window {
+            Some(side) => Window::square(side, self.stride.unwrap_or(side)),
+            None => Window::WHOLE,
+        };
+        let record = operators::AveragePool2d { window, codes, shift, multiplier: multiplier.to_le_bytes() };
         Ok(QuantizedLayer::Bare(operators::Layer::AveragePool2d(record)))
     }
 
@@ -134,10 +136,11 @@ impl Operator for AveragePool {
 
 impl From<&operators::AveragePool2d> for AveragePool {
     fn from(record: &operators::AveragePool2d) -> Self {
-        match record.window {
-            0 => Self { window: None, stride: None, global: true },
-            window => Self { window: Some(window), stride: Some(record.stride), global: false },
+        if record.window == Window::WHOLE {
+            return Self { window: None, stride: None, global: true };
         }
+        let Window { size: [window, _], stride: [stride, _], .. } = record.window;
+        Self { window: Some(window), stride: Some(stride), global: false }
     }
 }
 

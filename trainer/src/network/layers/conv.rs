@@ -3,7 +3,7 @@
 use std::fmt;
 
 use candle_core::Result as CandleResult;
-use infer_core::format::{self, Blob};
+use infer_core::format::{Blob, Window};
 use infer_core::{Shape, operators};
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,16 @@ pub enum Padding {
     Valid,
     /// Zeros: the output is as large as the input.
     Same,
+}
+
+impl Conv {
+    fn window(&self) -> Window {
+        let (before, after) = match self.padding {
+            Padding::Valid => (0, 0),
+            Padding::Same => ((self.kernel - 1) / 2, self.kernel / 2),
+        };
+        Window { padding: [before, before, after, after], ..Window::square(self.kernel, 1) }
+    }
 }
 
 impl FromFile for Conv {
@@ -109,11 +119,7 @@ impl Operator for Conv {
         match numbers {
             Numbers::Requantized { rescale, weights } => Ok(QuantizedLayer::Conv2d {
                 output_channels: self.channels,
-                kernel: self.kernel,
-                padding: match self.padding {
-                    Padding::Valid => format::Padding::Valid,
-                    Padding::Same => format::Padding::Same,
-                },
+                window: self.window(),
                 pool: fused,
                 relu: self.relu,
                 rescale,
@@ -135,13 +141,33 @@ impl From<&operators::Conv2d<'_>> for Conv {
     fn from(record: &operators::Conv2d<'_>) -> Self {
         Self {
             channels: record.output_channels,
-            kernel: record.kernel,
-            padding: match record.padding {
-                format::Padding::Valid => Padding::Valid,
-                format::Padding::Same => Padding::Same,
-            },
+            kernel: record.window.size[0],
+            padding: if record.window.padding == [0; 4] { Padding::Valid } else { Padding::Same },
             relu: record.requantize.relu,
         }
+    }
+}
+
+/// For listings of files, until networks with such layers are trained.
+impl From<&operators::DepthwiseConv2d<'_>> for Conv {
+    fn from(record: &operators::DepthwiseConv2d<'_>) -> Self {
+        let padding = if record.window.padding == [0; 4] { Padding::Valid } else { Padding::Same };
+        Self {
+            channels: record.multiplier.into(),
+            kernel: record.window.size[0],
+            padding,
+            relu: record.requantize.relu,
+        }
+    }
+}
+
+impl<'a> LayerRecord<'a> for operators::DepthwiseConv2d<'a> {
+    fn scaling(&self) -> Scaling<'a> {
+        Scaling::Requantized(self.requantize)
+    }
+
+    fn blobs(&mut self) -> Vec<&mut Blob<'a>> {
+        vec![&mut self.requantize.channels, &mut self.weights]
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use candle_core::Result as CandleResult;
-use infer_core::format::Blob;
+use infer_core::format::{Blob, Window};
 use infer_core::{Shape, operators};
 use serde::{Deserialize, Serialize};
 
@@ -68,7 +68,10 @@ impl Operator for MaxPool {
 
     fn quantized(&self, _: Shape, numbers: Numbers, _: bool) -> Result<QuantizedLayer, NumbersError> {
         match numbers {
-            Numbers::Codes { .. } => Ok(QuantizedLayer::Bare(operators::Layer::MaxPool2d(operators::MaxPool2d))),
+            Numbers::Codes { .. } => {
+                let pool = operators::MaxPool2d { window: Window::square(2, 2) };
+                Ok(QuantizedLayer::Bare(operators::Layer::MaxPool2d(pool)))
+            }
             Numbers::Requantized { .. } | Numbers::Logits { .. } => Err(NumbersError::Wrong),
         }
     }

@@ -93,7 +93,7 @@ macro_rules! operators {
 
 operators! {
     /// Two-dimensional convolution, stride 1.
-    Conv => Conv2d,
+    Conv => Conv2d | DepthwiseConv2d,
     /// Maximum of each 2x2 window, stride 2.
     MaxPool => MaxPool2d,
     /// Fully connected layer.
