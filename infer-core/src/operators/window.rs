@@ -34,7 +34,8 @@ fn along_axis(layer: u8, side: u16, window: [u8; 2], padding: [u8; 2], most: [u8
         0 | 1 => steps,
         2 => steps / 2,
         4 => steps / 4,
-        _ => steps / u32::from(stride),
+        // Never 0; the linker does not see that otherwise.
+        _ => steps / u32::from(stride).max(1),
     };
     u16::try_from(steps + 1).map_err(|_| Error::Dimensions { layer })
 }
