@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::format::Window;
+
 /// Why a model was refused, or an input.
 ///
 /// Flat, `Copy` and small, so that firmware can print it, store it or send it. `layer` counts the layers of the file
@@ -74,12 +76,8 @@ pub enum Error {
     Window {
         /// The layer.
         layer: u8,
-        /// Rows of the window in the file; columns, where those are what is wrong.
-        size: u8,
-        /// Rows or columns from one position to the next.
-        stride: u8,
-        /// Padding before the input and after it.
-        padding: [u8; 2],
+        /// The window in the file.
+        window: Window,
     },
     /// A max-pool is part of a convolution whose stride is not 1, or whose kernel is not square.
     FusedPool {
@@ -241,9 +239,9 @@ impl fmt::Display for Error {
                 write!(f, "model has {found} stages; 1 to {} can be run", crate::format::MAX_STAGES)
             }
             Self::Dimensions { layer } => write!(f, "layer {layer}: a dimension is zero or too large"),
-            Self::Window { layer, size, stride, padding: [before, after] } => write!(
+            Self::Window { layer, window: Window { size: [rows, columns], stride, padding } } => write!(
                 f,
-                "layer {layer}: a window of {size} with stride {stride} and padding of {before} and {after} is not \
+                "layer {layer}: a window of {rows}x{columns} with strides {stride:?} and padding {padding:?} is not \
                  supported, or does not fit its input"
             ),
             Self::FusedPool { layer } => {

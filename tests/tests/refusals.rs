@@ -1,5 +1,6 @@
 //! The messages of infer-core when it refuses, word for word, and what its smaller functions do at their edges.
 
+use infer_core::format::Window;
 use infer_core::operators::Stage;
 use infer_core::packing::packed_len;
 use infer_core::{Crc32, Error, Header, HeaderField, Network, Shape, arena_len, classes_len, input_len};
@@ -40,8 +41,9 @@ fn every_refusal_says_what_is_wrong_where_and_with_which_numbers() {
         (Error::Place { layer: 2 }, "layer 2: a place is misaligned, past 2^30, or overlaps another one"),
         (Error::Dimensions { layer: 2 }, "layer 2: a dimension is zero or too large"),
         (
-            Error::Window { layer: 1, size: 16, stride: 2, padding: [0, 3] },
-            "layer 1: a window of 16 with stride 2 and padding of 0 and 3 is not supported, or does not fit its input",
+            Error::Window { layer: 1, window: Window { size: [16, 3], stride: [2, 1], padding: [0, 1, 3, 1] } },
+            "layer 1: a window of 16x3 with strides [2, 1] and padding [0, 1, 3, 1] is not supported, or does not fit its \
+             input",
         ),
         (
             Error::FusedPool { layer: 1 },

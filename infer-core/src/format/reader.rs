@@ -73,8 +73,8 @@ impl<'m> Reader<'m> {
 
     #[inline(never)]
     pub fn window(&mut self) -> Option<Window> {
-        let [rows, columns, down, along] = self.fixed()?;
-        Some(Window { size: [rows, columns], stride: [down, along], padding: self.fixed()? })
+        let &[rows, columns, down, along, above, left, below, right] = self.chunk()?;
+        Some(Window { size: [rows, columns], stride: [down, along], padding: [above, left, below, right] })
     }
 
     #[inline(never)]
@@ -131,11 +131,15 @@ impl<'m> Reader<'m> {
         self.value()
     }
 
-    /// Four bytes.
-    pub fn fixed(&mut self) -> Option<[u8; 4]> {
+    fn chunk<const LEN: usize>(&mut self) -> Option<&'m [u8; LEN]> {
         let (bytes, rest) = self.rest.split_first_chunk()?;
         self.rest = rest;
-        Some(*bytes)
+        Some(bytes)
+    }
+
+    /// Four bytes.
+    pub fn fixed(&mut self) -> Option<[u8; 4]> {
+        self.chunk().copied()
     }
 
     #[inline(never)]

@@ -11,24 +11,24 @@ pub const MOST_OF_CONVOLUTIONS: [u8; 2] = [15, 4];
 ///
 /// All checks of a window are here. As padding is less than the window on each side, every position has a row and a column
 /// of the input in its window.
+#[inline(never)]
 pub fn positions(layer: u8, window: &Window, input: Shape, most: [u8; 2]) -> Result<[u16; 2], Error> {
     let Window { size: [rows, columns], stride: [down, along], padding: [above, left, below, right] } = *window;
-    Ok([
-        along_axis(layer, input.height, [rows, down], [above, below], most)?,
-        along_axis(layer, input.width, [columns, along], [left, right], most)?,
-    ])
+    let height = along_axis(input.height, [rows, down, above, below], most);
+    let width = along_axis(input.width, [columns, along, left, right], most);
+    match (height, width) {
+        (Some(height), Some(width)) => Ok([height, width]),
+        (None, _) | (_, None) => Err(Error::Window { layer, window: *window }),
+    }
 }
 
 // Not inlined, for size.
 #[inline(never)]
-fn along_axis(layer: u8, side: u16, window: [u8; 2], padding: [u8; 2], most: [u8; 2]) -> Result<u16, Error> {
-    let ([size, stride], [before, after]) = (window, padding);
-    let [most_size, most_stride] = most;
+fn along_axis(side: u16, window: [u8; 4], most: [u8; 2]) -> Option<u16> {
+    let ([size, stride, before, after], [most_size, most_stride]) = (window, most);
     let fits = (1..=most_size).contains(&size) && (1..=most_stride).contains(&stride) && before < size && after < size;
     let padded = u32::from(side) + u32::from(before) + u32::from(after);
-    let Some(steps) = padded.checked_sub(size.into()).filter(|_| fits) else {
-        return Err(Error::Window { layer, size, stride, padding });
-    };
+    let steps = padded.checked_sub(size.into()).filter(|_| fits)?;
     // A Cortex-M0+ divides by a call, and needs none for most strides.
     let steps = match stride {
         0 | 1 => steps,
@@ -37,7 +37,7 @@ fn along_axis(layer: u8, side: u16, window: [u8; 2], padding: [u8; 2], most: [u8
         // Never 0; the linker does not see that otherwise.
         _ => steps / u32::from(stride).max(1),
     };
-    u16::try_from(steps + 1).map_err(|_| Error::Dimensions { layer })
+    u16::try_from(steps + 1).ok()
 }
 
 /// The rows and columns of a pool's window on an `input`, and those of its positions.

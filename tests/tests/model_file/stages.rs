@@ -12,6 +12,11 @@ use crate::parts::{CHANNELS, CODES, Parts, ZEROS};
 
 const POOL: Layer<'_> = Layer::MaxPool2d(MaxPool2d { window: Window::square(2, 2) });
 
+/// Of the convolution.
+const fn refused_window(size: [u8; 2]) -> Error {
+    Error::Window { layer: 0, window: Window { size, ..Window::square(3, 1) } }
+}
+
 #[test]
 fn the_parts_are_a_model_until_one_is_broken() {
     let parts = Parts::new();
@@ -30,9 +35,9 @@ fn every_refusal_is_reached_and_carries_its_numbers() {
     let cases: [Case; 19] = [
         (Error::Dimensions { layer: 0 }, |parts| parts.input.shape.height = 0),
         (Error::Scale { layer: 0 }, |parts| parts.input.codes.scale = 0.0),
-        (Error::Window { layer: 0, size: 0, stride: 1, padding: [0, 0] }, |parts| parts.conv.window.size[0] = 0),
-        (Error::Window { layer: 0, size: 16, stride: 1, padding: [0, 0] }, |parts| parts.conv.window.size[1] = 16),
-        (Error::Window { layer: 0, size: 5, stride: 1, padding: [0, 0] }, |parts| parts.conv.window.size[0] = 5),
+        (refused_window([0, 3]), |parts| parts.conv.window.size[0] = 0),
+        (refused_window([3, 16]), |parts| parts.conv.window.size[1] = 16),
+        (refused_window([5, 3]), |parts| parts.conv.window.size[0] = 5),
         (Error::Dimensions { layer: 0 }, |parts| parts.conv.output_channels = 0),
         (Error::WeightLength { layer: 0, needed: 20, given: 18 }, |parts| {
             parts.conv.weights = Blob::unpadded(&ZEROS[..18])
