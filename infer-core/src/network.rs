@@ -5,7 +5,7 @@ use core::ops::Range;
 use crate::format::{Input, Metadata, Ports, Tensor};
 use crate::header::Header;
 use crate::kernels::{ChosenKernels, Kernels};
-use crate::operators::{self, BRANCHES, OVERLAPS, Overlap, Step};
+use crate::operators::{self, BRANCHES, OVERLAPS, Overlap, Rows, Step};
 use crate::plan::{Checked, Decoded, Plan};
 use crate::{Error, Output};
 
@@ -252,8 +252,14 @@ impl<'i, 'r: 'i> Regions<'i, 'r> {
                 };
                 Some(Self { input: other, second: &[], output, scratch })
             }
-            Overlap::Rows(window) => {
-                let band = window.band(number, ports.input.shape, output.shape)?;
+            Overlap::Rows(rows) => {
+                // An output after its input is computed from its last row on.
+                let number = if ports.output > ports.input.place {
+                    Rows::bands(output.shape).checked_sub(number + 1)?
+                } else {
+                    number
+                };
+                let band = rows.band(number, ports.input.shape, output.shape)?;
                 stage.set_rows(&band);
                 let [input, _, output, _] = &mut places;
                 *input = input.start.wrapping_add(band.input.start)..input.start.wrapping_add(band.input.end);

@@ -282,9 +282,11 @@ fn bands_read_no_row_that_is_not_theirs_and_put_out_what_the_whole_does() {
 
 fn in_bands(stage: Stage<'_>, input: Shape, output: Shape, codes: &[u8]) {
     let Overlap::Rows(window) = stage.overlap() else { panic!("{stage:?} overlaps in rows") };
-    let bands = (0..).map_while(|number| window.band(number, input, output));
-    let most = bands.map(|band| band.output.end.saturating_sub(band.input.start)).max();
+    let bands = || (0..).map_while(|number| window.band(number, input, output));
+    let most = bands().map(|band| band.output.end.saturating_sub(band.input.start)).max();
     assert_eq!(Some(window.lead(input, output)), most, "{stage:?}");
+    let most = bands().map(|band| band.input.end.saturating_sub(band.output.start)).max();
+    assert_eq!(Some(window.trail(input, output)), most, "{stage:?}");
     let mut scratch = vec![0xDEAD_BEEF; stage.scratch_len()];
     let mut expected = vec![1; output.len()];
     stage.call::<Portable>(codes, &[], &mut scratch, &mut expected);
@@ -300,7 +302,7 @@ fn in_bands(stage: Stage<'_>, input: Shape, output: Shape, codes: &[u8]) {
             let lead = window.lead(input, output);
             let mut arena = vec![poison; lead.max(output.len()) + input.len()];
             arena[lead..][..input.len()].copy_from_slice(codes);
-            for band in (0..).map_while(|number| window.band(number, input, output)) {
+            for band in bands() {
                 let mut part = stage;
                 part.set_rows(&band);
                 // What is before the band's rows was read for the last time, and what it writes ends before them.
@@ -311,6 +313,21 @@ fn in_bands(stage: Stage<'_>, input: Shape, output: Shape, codes: &[u8]) {
                 call(&part, codes, &mut scratch, &mut written[band.output.clone()]);
             }
             assert_eq!(arena[..output.len()], expected, "kernels {number}, {stage:?}");
+
+            // From the last row on, where the output is after the input.
+            let trail = window.trail(input, output);
+            let mut arena = vec![poison; input.len().max(trail + output.len())];
+            arena[..input.len()].copy_from_slice(codes);
+            for band in bands().collect::<Vec<_>>().into_iter().rev() {
+                let mut part = stage;
+                part.set_rows(&band);
+                let written = trail + band.output.start;
+                assert!(band.input.end <= written, "{stage:?}");
+                arena[band.input.end..written].fill(poison);
+                let (read, written) = arena.split_at_mut(written);
+                call(&part, &read[band.input.clone()], &mut scratch, &mut written[..band.output.len()]);
+            }
+            assert_eq!(arena[trail..][..output.len()], expected, "kernels {number}, {stage:?}, from the last row");
         }
     }
 }

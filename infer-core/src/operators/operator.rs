@@ -70,7 +70,8 @@ pub enum Overlap {
     /// It may be exactly where one of two inputs is.
     InPlace,
     /// It may begin [`Rows::lead`] bytes before the input or more, and run on into rows of the input that are not read
-    /// any more.
+    /// any more, computed from the first row on; or [`Rows::trail`] bytes after the input or more, computed from the last
+    /// row on.
     Rows(Rows),
 }
 
@@ -90,9 +91,10 @@ pub struct Rows {
 /// that the kernels of any core compute at once.
 pub const BAND_ROWS: usize = 4;
 
-/// Rows of output that are computed at once where the output overlaps the input, from the first row on.
+/// Rows of output that are computed at once where the output overlaps the input, from the first row on or from the last.
 ///
-/// While a band is written, the rows of input that it needs are read and no others, so that no earlier one has to be there.
+/// While a band is written, the rows of input that it needs are read and no others, so that none of the bands before it has
+/// to be there.
 #[derive(Clone, Debug)]
 pub struct Band {
     /// Rows of padding above its input.
@@ -108,6 +110,11 @@ pub struct Band {
 }
 
 impl Rows {
+    /// Number of bands.
+    pub(crate) fn bands(output: Shape) -> usize {
+        usize::from(output.height).div_ceil(BAND_ROWS)
+    }
+
     /// A band, counted from 0; `None` after the last one.
     // Not inlined, for size: most models have no use for it.
     #[inline(never)]
@@ -136,7 +143,7 @@ impl Rows {
         // From band to band the difference grows or shrinks by the same, but for the first bands, whose rows of input begin
         // at row 0, and for the last one, which may be shorter: so the bands at both ends of either are enough.
         let padded = usize::from(self.above) / (BAND_ROWS * usize::from(self.stride).max(1));
-        let last = usize::from(output.height).div_ceil(BAND_ROWS).saturating_sub(1);
+        let last = Self::bands(output).saturating_sub(1);
         let mut lead = 0;
         for number in [0, padded, padded + 1, last.saturating_sub(1), last] {
             if let Some(band) = self.band(number, input, output) {
@@ -144,6 +151,25 @@ impl Rows {
             }
         }
         lead
+    }
+
+    /// The most that the end of the input which a band reads is past the first byte of its output, were output and input to
+    /// begin at the same byte.
+    #[inline(never)]
+    #[must_use]
+    pub fn trail(self, input: Shape, output: Shape) -> usize {
+        // The difference changes by the same from band to band, up to the first one whose window reaches the end of the input.
+        let stride = usize::from(self.stride).max(1);
+        let before_end = usize::from(input.height) + usize::from(self.above);
+        let reaching = before_end.saturating_sub(self.size.into()) / stride / BAND_ROWS;
+        let last = Self::bands(output).saturating_sub(1);
+        let mut trail = 0;
+        for number in [0, reaching.saturating_sub(1), reaching, reaching + 1, last.saturating_sub(1), last] {
+            if let Some(band) = self.band(number, input, output) {
+                trail = trail.max(band.input.end.saturating_sub(band.output.start));
+            }
+        }
+        trail
     }
 }
 

@@ -327,8 +327,11 @@ impl Decoded {
                     && match step.overlap() {
                         Overlap::Apart => false,
                         Overlap::InPlace => output == input,
-                        Overlap::Rows(window) => {
-                            output.0 as usize + window.lead(read.shape, self.output.shape) <= input.0 as usize
+                        Overlap::Rows(rows) if output.0 > input.0 => {
+                            input.0 as usize + rows.trail(read.shape, self.output.shape) <= output.0 as usize
+                        }
+                        Overlap::Rows(rows) => {
+                            output.0 as usize + rows.lead(read.shape, self.output.shape) <= input.0 as usize
                         }
                     };
             }

@@ -84,8 +84,11 @@ struct Value {
 enum Over {
     Apart,
     InPlace,
-    /// At least so many bytes before it.
-    Lead(u32),
+    /// At least `lead` bytes before it, or `trail` bytes after it.
+    Rows {
+        lead: u32,
+        trail: u32,
+    },
 }
 
 /// First the image, then output and scratch of each stage.
@@ -127,7 +130,10 @@ impl Values {
                 let over = match step.overlap() {
                     Overlap::Apart => Over::Apart,
                     Overlap::InPlace => Over::InPlace,
-                    Overlap::Rows(window) => Over::Lead(window.lead(input, flow.shape) as u32),
+                    Overlap::Rows(rows) => Over::Rows {
+                        lead: rows.lead(input, flow.shape) as u32,
+                        trail: rows.trail(input, flow.shape) as u32,
+                    },
                 };
                 (step.output_len(), step.scratch_bytes(), over)
             });
@@ -159,12 +165,15 @@ impl Values {
         let others = || self.all.iter().enumerate().filter(|&(other, placed)| other != index && placed.placed);
         let candidates = others().flat_map(|(_, other)| {
             // After it, over it, and as far before or after it as an overlap in rows allows.
-            let lead = |overlap| if let Over::Lead(lead) = overlap { lead } else { 0 };
+            let rows = |overlap| if let Over::Rows { lead, trail } = overlap { (lead, trail) } else { (0, 0) };
+            let ((lead, trail), (leads, trails)) = (rows(value.overlap), rows(other.overlap));
             [
                 other.place.saturating_add(other.len),
                 other.place,
-                other.place.saturating_sub(lead(value.overlap)),
-                other.place.saturating_add(lead(other.overlap)),
+                other.place.saturating_sub(lead),
+                other.place.saturating_add(trail),
+                other.place.saturating_add(leads),
+                other.place.saturating_sub(trails),
             ]
         });
         for candidate in core::iter::once(0).chain(candidates) {
@@ -197,7 +206,8 @@ impl Values {
                 _ if !overlapping || !dies_there => false,
                 Over::Apart => false,
                 Over::InPlace => from == over,
-                Over::Lead(lead) => from.0.saturating_add(lead) <= over.0,
+                Over::Rows { trail, .. } if from.0 > over.0 => over.0.saturating_add(trail) <= from.0,
+                Over::Rows { lead, .. } => from.0.saturating_add(lead) <= over.0,
             }
         };
         is_over(value, bytes, there, taken) || is_over(there, taken, value, bytes)
