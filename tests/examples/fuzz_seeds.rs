@@ -8,6 +8,7 @@ use std::{fs, io};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use infer_core::Shape;
+use infer_core::format::Window;
 use infer_core::header::HEADER_LEN;
 use infer_core::plan::Places;
 use thimble_tests::idx_files::{images_of, labels};
@@ -73,7 +74,7 @@ fn residual() -> RandomGraph {
     RandomGraph { input: Shape { height: 9, width: 5, channels: 1 }, zero_point: 7, nodes, classes: 3, seed: 9 }
 }
 
-fn models() -> [(&'static str, RandomModel); 7] {
+fn models() -> [(&'static str, RandomModel); 9] {
     let model = |side: u16, channels: u16, zero_point: u8, layers: &[Kind], classes: u16| RandomModel {
         input: Shape { height: side, width: side, channels },
         zero_point,
@@ -81,6 +82,8 @@ fn models() -> [(&'static str, RandomModel); 7] {
         classes,
         seed: 48,
     };
+    let strided = Window { size: [3, 3], stride: [2, 2], padding: [0, 1, 1, 0] };
+    let wide = Window { size: [2, 5], stride: [1, 3], padding: [1, 4, 0, 2] };
     [
         ("tiny", tiny::model()),
         ("logits-only", model(3, 1, 0, &[], 2)),
@@ -88,6 +91,14 @@ fn models() -> [(&'static str, RandomModel); 7] {
         ("conv-valid", model(6, 2, 200, &[Kind::square(9, 3, false)], 2)),
         ("conv-same-pool", model(7, 1, 5, &[Kind::square(17, 2, true), Kind::HALVES], 2)),
         ("pool-first", model(8, 3, 0, &[Kind::HALVES, Kind::square(3, 4, true), Kind::HALVES, Kind::Dense(5)], 4)),
+        (
+            "depthwise",
+            model(7, 3, 5, &[Kind::Depthwise(1, strided), Kind::square(5, 1, true), Kind::Depthwise(2, wide)], 2),
+        ),
+        (
+            "pools",
+            model(9, 2, 30, &[Kind::MaxPool(wide), Kind::AveragePool(strided), Kind::AveragePool(Window::WHOLE)], 3),
+        ),
         (
             "deep",
             model(8, 1, 0, &[Kind::square(2, 7, true), Kind::square(3, 1, false), Kind::Dense(8), Kind::Dense(7)], 21),

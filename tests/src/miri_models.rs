@@ -1,7 +1,8 @@
-//! Models small enough for an interpreter: six of at most 500 bytes that reach every kernel, its tails and its blocks, and what the oracle
+//! Models small enough for an interpreter: seven of at most 500 bytes that reach every kernel, its tails and its blocks, and what the oracle
 //! computes for two images each. `infer-core/tests/small_models.rs` runs them, under Miri too.
 
 use infer_core::Shape;
+use infer_core::format::Window;
 use infer_core::plan::Places;
 
 use crate::oracle::Oracle;
@@ -28,7 +29,7 @@ fn residual() -> RandomGraph {
     RandomGraph { input: Shape { height: 28, width: 4, channels: 1 }, zero_point: 0, nodes, classes: 2, seed: 6 }
 }
 
-fn chains() -> [(&'static str, RandomModel); 5] {
+fn chains() -> [(&'static str, RandomModel); 6] {
     let model = |[height, width, channels]: [u16; 3], zero_point, layers, classes, seed| RandomModel {
         input: Shape { height, width, channels },
         zero_point,
@@ -36,12 +37,18 @@ fn chains() -> [(&'static str, RandomModel); 5] {
         classes,
         seed,
     };
+    let windows = [
+        Kind::Depthwise(2, Window { size: [2, 3], stride: [1, 2], padding: [0, 1, 1, 1] }),
+        Kind::MaxPool(Window { size: [2, 1], stride: [2, 1], padding: [1, 0, 0, 0] }),
+        Kind::AveragePool(Window { size: [1, 2], stride: [1, 1], padding: [0, 0, 0, 1] }),
+    ];
     [
         ("logits", model([1, 3, 1], 0, vec![], 10, 1)),
         ("dense", model([2, 1, 3], 7, vec![Kind::Dense(9)], 2, 2)),
         ("conv", model([3, 2, 1], 3, vec![Kind::square(9, 2, false)], 2, 3)),
         ("conv-pool", model([4, 5, 1], 0, vec![Kind::square(3, 3, true), Kind::HALVES], 2, 4)),
         ("pool", model([2, 5, 2], 200, vec![Kind::HALVES, Kind::square(1, 1, true), Kind::HALVES], 3, 5)),
+        ("windows", model([3, 5, 1], 9, windows.to_vec(), 2, 7)),
     ]
 }
 

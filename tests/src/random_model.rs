@@ -30,7 +30,7 @@ pub enum Kind {
 pub const HALVES: Window = Window::square(2, 2);
 
 /// The most multiply-accumulates of a layer, or values in the windows of a pool: the oracle is slow.
-const MOST_WORK: usize = 1 << 20;
+const MOST_WORK: usize = 1 << 21;
 
 /// Layers other than convolutions over all channels.
 pub fn other_kinds() -> impl Strategy<Value = Kind> {

@@ -1,6 +1,6 @@
 //! infer-core against the oracle, on networks that no training would bring about.
 
-use infer_core::format::Shape;
+use infer_core::format::{Shape, Window};
 use infer_core::operators::Stage;
 use infer_core::{Header, Network};
 use proptest::prelude::*;
@@ -69,6 +69,38 @@ fn every_kernel_size_and_padding_gives_the_oracles_codes_with_and_without_a_pool
                 let conv = Kind::square(output, kernel, same);
                 for layers in [vec![conv], vec![conv, Kind::HALVES]] {
                     assert_equal(&RandomModel { input, zero_point: 200, layers, classes: 3, seed: kernel.into() });
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn windows_of_every_size_with_strides_and_paddings_give_the_oracles_codes() {
+    let input = Shape { height: 11, width: 9, channels: 3 };
+    for size in 1..=15 {
+        let (other, most) = (size % 4 + 1, size - 1);
+        for (number, padding) in
+            [[0; 4], [most / 2, other / 2, most - most / 2, 0], [most, other - 1, 0, 0], [0, 0, most, other - 1]]
+                .into_iter()
+                .enumerate()
+        {
+            for stride in 1..=4 {
+                let window = Window { size: [size, other], stride: [stride, 5 - stride], padding };
+                let turned = Window {
+                    size: [other, size],
+                    stride: [5 - stride, stride],
+                    padding: [padding[1], padding[0], padding[3], padding[2]],
+                };
+                for (kind, after) in [
+                    (Kind::Conv(5, window), Kind::MaxPool(turned)),
+                    (Kind::Conv(9, turned), Kind::AveragePool(window)),
+                    (Kind::Depthwise(1, window), Kind::Depthwise(3, turned)),
+                    (Kind::MaxPool(window), Kind::Conv(2, turned)),
+                    (Kind::AveragePool(turned), Kind::Depthwise(2, window)),
+                ] {
+                    let seed = (usize::from(size) * 4 + number) as u64;
+                    assert_equal(&RandomModel { input, zero_point: 200, layers: vec![kind, after], classes: 3, seed });
                 }
             }
         }

@@ -1,7 +1,9 @@
 //! Stages that are broken: each record, input and place that cannot be is refused by name.
 
-use infer_core::format::{Blob, Input, Ports, Tensor, Window};
-use infer_core::operators::{Add, Conv2d, Dense, Layer, Logits, MaxPool2d, StageRecord};
+use infer_core::format::{Blob, Codes, Input, Ports, Requantize, Tensor, Window};
+use infer_core::operators::{
+    Add, AveragePool2d, Conv2d, Dense, DepthwiseConv2d, Layer, Logits, MaxPool2d, StageRecord,
+};
 use infer_core::plan::{Places, place};
 use infer_core::{Error, Shape};
 use thimble_tests::random_model::metadata;
@@ -78,6 +80,146 @@ fn every_refusal_is_reached_and_carries_its_numbers() {
     for (number, (expected, change)) in cases.into_iter().enumerate() {
         assert_eq!(refuse(change), expected, "case {number}");
         assert!(!expected.to_string().is_empty());
+    }
+}
+
+#[test]
+fn windows_that_do_not_fit_are_refused_by_every_operator_that_has_one() {
+    // The input is 4x4; a window of 3x3 with stride 1 and no padding fits all of them.
+    let honest = Window::square(3, 1);
+    let fits = |window: Window| {
+        let parts = Parts::new();
+        let depthwise = DepthwiseConv2d {
+            multiplier: 2,
+            window,
+            requantize: parts.conv.requantize,
+            weights: Blob::unpadded(&ZEROS[..2 * usize::from(window.size[0]) * usize::from(window.size[1])]),
+        };
+        let taps = usize::from(window.size[0]) * usize::from(window.size[1]);
+        let weights = Blob::unpadded(&ZEROS[..2 * taps.next_multiple_of(2)]);
+        let average = AveragePool2d { window, codes: CODES, shift: 2, multiplier: (1i32 << 30).to_le_bytes() };
+        [
+            Layer::Conv2d(Conv2d { window, weights, ..parts.conv }),
+            Layer::DepthwiseConv2d(depthwise),
+            Layer::MaxPool2d(MaxPool2d { window }),
+            Layer::AveragePool2d(average),
+        ]
+        .map(|layer| {
+            // Whatever comes out: the logits after it do not fit.
+            let logits = Logits { weights: Blob::unpadded(&ZEROS[..1]), ..parts.logits };
+            match load_and_run(&parts.file(&[layer, Layer::Logits(logits)])).unwrap_err() {
+                Error::WeightLength { layer: 1, .. } => true,
+                refused => {
+                    assert_eq!(refused, Error::Window { layer: 0, window });
+                    false
+                }
+            }
+        })
+    };
+    assert_eq!(fits(honest), [true; 4]);
+    for axis in [0, 1] {
+        let size = |size: u8| {
+            let mut window = honest;
+            window.size[axis] = size;
+            fits(window)
+        };
+        let stride = |stride: u8| {
+            let mut window = honest;
+            window.stride[axis] = stride;
+            fits(window)
+        };
+        assert_eq!([size(0), size(5), stride(0)], [[false; 4]; 3]);
+        assert_eq!([size(4), stride(4)], [[true; 4]; 2]);
+        assert_eq!([stride(5), stride(255)], [[false, false, true, true]; 2]);
+        for side in [axis, axis + 2] {
+            let padding = |size: u8, padding: u8| {
+                let mut window = honest;
+                (window.size[axis], window.padding[side]) = (size, padding);
+                fits(window)
+            };
+            assert_eq!([padding(3, 2), padding(3, 3), padding(3, 4)], [[true; 4], [false; 4], [false; 4]]);
+            assert_eq!([padding(15, 11), padding(15, 10)], [[true; 4], [false; 4]]);
+            assert_eq!([padding(16, 12), padding(255, 251)], [[false, false, true, true]; 2]);
+        }
+    }
+    assert_eq!(fits(Window::WHOLE), [false, false, true, true]);
+    assert_eq!(fits(Window { stride: [1, 2], ..Window::WHOLE }), [false; 4]);
+    assert_eq!(fits(Window { padding: [0, 0, 0, 1], ..Window::WHOLE }), [false; 4]);
+}
+
+#[test]
+fn what_else_convolutions_and_pools_cannot_be_is_refused() {
+    let parts = Parts::new();
+    let refuse = |layer| load_and_run(&parts.file(&[layer, Layer::Logits(parts.logits)])).unwrap_err();
+    for window in [
+        Window { stride: [1, 2], ..Window::square(1, 1) },
+        Window { stride: [2, 1], ..Window::square(1, 1) },
+        Window { size: [1, 2], ..Window::square(1, 1) },
+    ] {
+        let weights = Blob::unpadded(&ZEROS[..4]);
+        let conv = Layer::Conv2d(Conv2d { window, weights, pool: true, ..parts.conv });
+        assert_eq!(refuse(conv), Error::FusedPool { layer: 0 }, "{window:?}");
+    }
+    // 3x3 positions, of which a pool takes 2x2; one position, of which it takes none.
+    let pooled = |window| Layer::Conv2d(Conv2d { window, pool: true, ..parts.conv });
+    let padded = Window { padding: [0, 0, 1, 1], ..Window::square(3, 1) };
+    assert!(matches!(refuse(pooled(padded)), Error::WeightLength { layer: 2, .. }));
+    let narrow =
+        Parts { input: Input { shape: Shape { height: 3, width: 9, channels: 1 }, codes: CODES }, ..Parts::new() };
+    let file = narrow.file(&[pooled(Window::square(3, 1)), Layer::Logits(parts.logits)]);
+    assert_eq!(load_and_run(&file).unwrap_err(), Error::Dimensions { layer: 1 });
+
+    let depthwise = DepthwiseConv2d {
+        multiplier: 2,
+        window: Window::square(3, 1),
+        requantize: parts.conv.requantize,
+        weights: Blob::unpadded(&ZEROS[..18]),
+    };
+    let cases = [
+        (Error::Dimensions { layer: 0 }, DepthwiseConv2d { multiplier: 0, ..depthwise }),
+        (Error::WeightLength { layer: 0, needed: 27, given: 18 }, DepthwiseConv2d { multiplier: 3, ..depthwise }),
+        (
+            Error::WeightLength { layer: 0, needed: 18, given: 20 },
+            DepthwiseConv2d { weights: Blob::unpadded(&ZEROS[..20]), ..depthwise },
+        ),
+        (
+            Error::ChannelTableLength { layer: 0, needed: 16, given: 24 },
+            DepthwiseConv2d {
+                requantize: Requantize { channels: Blob::unpadded(&CHANNELS[..24]), ..depthwise.requantize },
+                ..depthwise
+            },
+        ),
+        (
+            Error::Multiplier { layer: 0, channel: 0 },
+            DepthwiseConv2d {
+                requantize: Requantize { channels: Blob::unpadded(&ZEROS[..16]), ..depthwise.requantize },
+                ..depthwise
+            },
+        ),
+        (
+            Error::Shift { layer: 0, shift: 32 },
+            DepthwiseConv2d { requantize: Requantize { shift: 32, ..depthwise.requantize }, ..depthwise },
+        ),
+    ];
+    for (expected, depthwise) in cases {
+        assert_eq!(refuse(Layer::DepthwiseConv2d(depthwise)), expected);
+    }
+    let wide =
+        Parts { input: Input { shape: Shape { height: 3, width: 3, channels: 300 }, codes: CODES }, ..Parts::new() };
+    let layers =
+        [Layer::DepthwiseConv2d(DepthwiseConv2d { multiplier: 255, ..depthwise }), Layer::Logits(parts.logits)];
+    assert_eq!(load_and_run(&wide.file(&layers)).unwrap_err(), Error::Dimensions { layer: 0 });
+
+    let pool = AveragePool2d { window: Window::WHOLE, codes: CODES, shift: 2, multiplier: 1i32.to_le_bytes() };
+    let zero_scale = Codes { scale: 0.0, ..CODES };
+    let cases = [
+        (Error::Shift { layer: 0, shift: 32 }, AveragePool2d { shift: 32, ..pool }),
+        (Error::Scale { layer: 0 }, AveragePool2d { codes: zero_scale, ..pool }),
+        (Error::Multiplier { layer: 0, channel: 0 }, AveragePool2d { multiplier: 0i32.to_le_bytes(), ..pool }),
+        (Error::Multiplier { layer: 0, channel: 0 }, AveragePool2d { multiplier: i32::MIN.to_le_bytes(), ..pool }),
+    ];
+    for (expected, pool) in cases {
+        assert_eq!(refuse(Layer::AveragePool2d(pool)), expected);
     }
 }
 
@@ -316,11 +458,14 @@ fn an_output_overlaps_an_input_as_far_as_its_operator_allows() {
     let (image_place, mut stages) = parts.stages(&[same(1, 4), same(3, 36), logits], Places::Apart);
     // Rows of 8 bytes: rows 4 to 7 end at 64, 40 bytes after row 3 begins; rows 0 to 3 end at 32, where row 0 begins.
     let needed = 40;
-    for (before, expected) in [(needed, Ok(())), (needed - 1, Err(Error::Place { layer: 1 })), (64, Ok(()))] {
-        stages[0].ports.output = 2000;
-        stages[1].ports.input.place = 2000;
-        stages[1].ports.output = 2000 - before;
-        stages[2].ports.input.place = 2000 - before;
-        assert_eq!(load_and_run(&parts.file_of(image_place, &stages)), expected, "{before}");
+    // The other way round as well: rows 0 to 3 are written last, after row 4 of the input was read, which ends at 40.
+    for (distance, expected) in [(needed, Ok(())), (needed - 1, Err(Error::Place { layer: 1 })), (64, Ok(()))] {
+        for output in [2000 - distance, 2000 + distance] {
+            stages[0].ports.output = 2000;
+            stages[1].ports.input.place = 2000;
+            stages[1].ports.output = output;
+            stages[2].ports.input.place = output;
+            assert_eq!(load_and_run(&parts.file_of(image_place, &stages)), expected, "{output}");
+        }
     }
 }

@@ -110,9 +110,10 @@ fn graph(name: &str) -> Outcome<Option<(RandomGraph, Places)>> {
         "sums" => (Shape { height: 1, width: 8, channels: 1 }, sums(), Places::Apart),
         "all" => {
             let average = Node::Other { from: 0, kind: Kind::AveragePool(Window::square(2, 2)) };
+            let depthwise = Node::Other { from: 0, kind: Kind::Depthwise(1, square(3, true)) };
             let pool = Node::MaxPool { from: 0 };
             let dense = Node::Dense { from: 0, outputs: 16 };
-            let nodes = vec![conv(0, 4, 3), conv(0, 4, 3), sum, pool, average, dense];
+            let nodes = vec![conv(0, 4, 3), conv(0, 4, 3), sum, pool, depthwise, average, dense];
             (Shape { height: 12, width: 12, channels: 3 }, nodes, Places::Overlapping)
         }
         // The sum of the image and of what a convolution makes of it.
