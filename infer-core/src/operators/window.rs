@@ -16,19 +16,17 @@ pub fn positions(layer: u8, window: &Window, input: Shape, most: [u8; 2]) -> Res
     let Window { size: [rows, columns], stride: [down, along], padding: [above, left, below, right] } = *window;
     let height = along_axis(input.height, [rows, down, above, below], most);
     let width = along_axis(input.width, [columns, along, left, right], most);
-    match (height, width) {
-        (Some(height), Some(width)) => Ok([height, width]),
-        (None, _) | (_, None) => Err(Error::Window { layer, window: *window }),
-    }
+    if height == 0 || width == 0 { Err(Error::Window { layer, window: *window }) } else { Ok([height, width]) }
 }
 
+/// 0 where there are none, or more than a shape can have.
 // Not inlined, for size.
 #[inline(never)]
-fn along_axis(side: u16, window: [u8; 4], most: [u8; 2]) -> Option<u16> {
+fn along_axis(side: u16, window: [u8; 4], most: [u8; 2]) -> u16 {
     let ([size, stride, before, after], [most_size, most_stride]) = (window, most);
     let fits = (1..=most_size).contains(&size) && (1..=most_stride).contains(&stride) && before < size && after < size;
     let padded = u32::from(side) + u32::from(before) + u32::from(after);
-    let steps = padded.checked_sub(size.into()).filter(|_| fits)?;
+    let Some(steps) = padded.checked_sub(size.into()).filter(|_| fits) else { return 0 };
     // A Cortex-M0+ divides by a call, and needs none for most strides.
     let steps = match stride {
         0 | 1 => steps,
@@ -37,7 +35,7 @@ fn along_axis(side: u16, window: [u8; 4], most: [u8; 2]) -> Option<u16> {
         // Never 0; the linker does not see that otherwise.
         _ => steps / u32::from(stride).max(1),
     };
-    u16::try_from(steps + 1).ok()
+    u16::try_from(steps + 1).unwrap_or(0)
 }
 
 /// The rows and columns of a pool's window on an `input`, and those of its positions.
