@@ -9,7 +9,7 @@ use super::operands::{
     AddOperands, AveragePool2dOperands, Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands,
     MaxPool2dOperands, Rescale,
 };
-use super::shared::patch;
+use super::shared::{parts, patch};
 use crate::format::Window;
 use crate::packing::ROWS_PER_BLOCK;
 
@@ -67,7 +67,7 @@ pub fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, ou
             let start = (rows.start * width + columns.start) * channels;
             let is_inside = rows.len() == kernel_rows.into() && columns.len() == kernel_columns.into();
             let pixels = input.get(start..).filter(|_| is_inside);
-            let (mut weights, mut table) = (operands.weights.chunks_exact(taps), operands.channels.iter());
+            let (mut weights, mut table) = (parts(operands.weights, taps), operands.channels.iter());
             for (channel, codes) in codes.chunks_mut(multiplier).enumerate() {
                 for ((code, (bias, multiplier)), weights) in codes.iter_mut().zip(&mut table).zip(&mut weights) {
                     let sum = match pixels {
@@ -84,14 +84,16 @@ pub fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, ou
 /// The sum of products of a channel's kernel and the codes under it, which are `pixels` from the first one on.
 fn products(pixels: &[u8], operands: &DepthwiseConv2dOperands<'_>, channel: usize, weights: &[u8]) -> i32 {
     let channels = usize::from(operands.input.channels).max(1);
-    let row_len = (usize::from(operands.input.width) * channels).max(1);
+    let row_len = usize::from(operands.input.width) * channels;
     let [_, columns] = operands.window.size;
+    let mut codes = pixels.get(channel..).unwrap_or_default();
     let mut sum = 0i32;
-    for (codes, weights) in pixels.chunks(row_len).zip(weights.chunks_exact(usize::from(columns).max(1))) {
-        let codes = codes.get(channel..).unwrap_or_default().iter().step_by(channels);
-        for (&code, weight) in codes.zip(weights) {
+    // Not by chunks, whose number some cores divide for in a call.
+    for weights in parts(weights, columns.into()) {
+        for (&code, weight) in codes.iter().step_by(channels).zip(weights) {
             sum = sum.wrapping_add(i32::from(code) * i32::from(weight.cast_signed()));
         }
+        codes = codes.get(row_len..).unwrap_or_default();
     }
     sum
 }
@@ -109,7 +111,7 @@ fn products_at_an_edge(
     let (height, width) = (usize::from(operands.input.height), usize::from(operands.input.width));
     let mut sum = 0i32;
     let mut row = (y * usize::from(down)).wrapping_sub(operands.pad_above.into());
-    for weights in weights.chunks_exact(usize::from(columns).max(1)) {
+    for weights in parts(weights, columns.into()) {
         let mut column = (x * usize::from(along)).wrapping_sub(operands.window.left().into());
         for weight in weights {
             let code = if row < height && column < width {
@@ -157,7 +159,7 @@ pub fn max_pool2d(input: &[u8], operands: &MaxPool2dOperands, output: &mut [u8])
             for row in rows.clone() {
                 let at = |column: usize| (row * width + column) * channels;
                 let pixels = input.get(at(columns.start)..at(columns.end)).unwrap_or_default();
-                for pixel in pixels.chunks_exact(channels) {
+                for pixel in parts(pixels, channels) {
                     maxima.iter_mut().zip(pixel).for_each(|(maximum, code)| *maximum = *code.max(maximum));
                 }
             }
