@@ -232,7 +232,7 @@ fn layers_out_of_place_are_refused() {
     assert_eq!(refuse(&[POOL; 129]), Error::StageCount { found: 129 });
     assert_eq!(refuse(&[conv, dense]), Error::LogitsLayer { layer: 1 });
     assert_eq!(refuse(&[conv, dense, logits, logits]), Error::LogitsLayer { layer: 3 });
-    assert_eq!(refuse(&[POOL, POOL, POOL, logits]), Error::Dimensions { layer: 2 });
+    assert_eq!(refuse(&[POOL, POOL, POOL, logits]), Error::Window { layer: 2, window: Window::square(2, 2) });
     let big = Dense { outputs: u16::MAX, ..parts.dense };
     assert!(matches!(
         refuse(&[Layer::Dense(big), logits]),
