@@ -3,15 +3,15 @@
 //!
 //! `cargo test --release -p infer-core --test arenas -- --nocapture` prints the table of `docs/model-file.md`.
 
-use infer_core::Shape;
 use infer_core::format::{Blob, Codes, Input, Metadata, Ports, Requantize, Window};
 use infer_core::operators::{Add, AveragePool2d, Conv2d, DepthwiseConv2d, Layer, Logits, StageRecord};
 use infer_core::packing::packed_len;
 use infer_core::plan::{Places, Plan, place};
+use infer_core::{Header, Network, Shape};
 
 const CODES: Codes = Codes { scale: 0.1, zero_point: 0 };
 
-/// A network with weights of zero.
+/// A network with weights without a pattern.
 struct Graph {
     name: &'static str,
     input: Shape,
@@ -20,14 +20,28 @@ struct Graph {
     stages: Vec<StageRecord<'static>>,
 }
 
-/// Bytes that live as long as the program.
-fn zeros(len: usize) -> Blob<'static> {
-    Blob::unpadded(Vec::leak(vec![0; len]))
+/// Numbers without a pattern (Marsaglia's xorshift).
+fn bytes(len: usize) -> Vec<u8> {
+    let mut state = len as u32 | 1;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        (state >> 13) as u8
+    };
+    core::iter::repeat_with(next).take(len).collect()
 }
 
-/// Biases of 0 and multipliers of 1.
-fn requantize(channels: u16) -> Requantize<'static> {
-    let table = [0, 0, 0, 0, 1, 0, 0, 0].repeat(channels.into());
+/// Weights that live as long as the program.
+fn weights(len: usize) -> Blob<'static> {
+    Blob::unpadded(Vec::leak(bytes(len)))
+}
+
+/// Multipliers that spread sums of so many products over the codes, and biases without which ReLU would leave only zeros.
+fn requantize(channels: u16, taps: u32) -> Requantize<'static> {
+    let step = f64::from(taps).sqrt() * 160.0;
+    let record = [((96.0 * step) as i32).to_le_bytes(), ((f64::from(u32::MAX) / step) as i32).to_le_bytes()];
+    let table = record.concat().repeat(channels.into());
     Requantize { codes: CODES, relu: true, shift: 0, channels: Blob::unpadded(Vec::leak(table)) }
 }
 
@@ -62,8 +76,9 @@ impl Graph {
         let input = self.shapes[usize::from(from)];
         let window = same(input, size, stride);
         let taps = u32::from(size[0]) * u32::from(size[1]) * u32::from(input.channels);
-        let weights = zeros(packed_len(channels.into(), taps).unwrap() as usize);
-        let conv = Conv2d { output_channels: channels, window, pool: false, requantize: requantize(channels), weights };
+        let weights = weights(packed_len(channels.into(), taps).unwrap() as usize);
+        let conv =
+            Conv2d { output_channels: channels, window, pool: false, requantize: requantize(channels, taps), weights };
         let [height, width] = [input.height, input.width].map(|side| side.div_ceil(stride.into()));
         self.push(Ports::of(from), Layer::Conv2d(conv), Shape { height, width, channels })
     }
@@ -71,8 +86,8 @@ impl Graph {
     fn depthwise(&mut self, from: u8, stride: u8) -> u8 {
         let input = self.shapes[usize::from(from)];
         let window = same(input, [3, 3], stride);
-        let weights = zeros(9 * usize::from(input.channels));
-        let conv = DepthwiseConv2d { multiplier: 1, window, requantize: requantize(input.channels), weights };
+        let weights = weights(9 * usize::from(input.channels));
+        let conv = DepthwiseConv2d { multiplier: 1, window, requantize: requantize(input.channels, 9), weights };
         let [height, width] = [input.height, input.width].map(|side| side.div_ceil(stride.into()));
         self.push(Ports::of(from), Layer::DepthwiseConv2d(conv), Shape { height, width, ..input })
     }
@@ -89,15 +104,15 @@ impl Graph {
         let multiplier = (1i32 << 30).to_le_bytes();
         let pool = AveragePool2d { window: Window::WHOLE, codes: CODES, shift: 2, multiplier };
         let means = self.push(Ports::of(last), Layer::AveragePool2d(pool), Shape::flat(channels));
-        let weights = zeros(packed_len(classes.into(), channels.into()).unwrap() as usize);
-        let biases = zeros(4 * usize::from(classes));
+        let weights = weights(packed_len(classes.into(), channels.into()).unwrap() as usize);
+        let biases = Blob::unpadded(Vec::leak(vec![0; 4 * usize::from(classes)]));
         let logits = Logits { classes, scale: 1.0, biases, weights };
         self.push(Ports::of(means), Layer::Logits(logits), Shape::flat(classes));
         self
     }
 
-    /// Bytes of the arena without the image, of a file that loads.
-    fn arena(&self, places: Places) -> usize {
+    /// Bytes of the arena without the image, and the logits of an image.
+    fn run(&self, places: Places) -> (usize, Vec<i32>) {
         let input = Input { shape: self.input, codes: CODES };
         let mut stages = self.stages.clone();
         let image_place = place(&input, &mut stages, places);
@@ -120,7 +135,12 @@ impl Graph {
         for stage in &stages {
             end += postcard::to_slice(stage, &mut payload[end..]).unwrap().len();
         }
-        Plan::from_payload(&payload[..end]).unwrap().arena_len()
+        let plan = Plan::from_payload(&payload[..end]).unwrap();
+        let file = [&Header::of(&payload[..end], &plan).to_bytes(), &payload[..end]].concat();
+        let mut arena = vec![0xA5; plan.arena_len()];
+        let mut network = Network::new(&file, &mut arena).unwrap();
+        let logits = network.classify(&bytes(self.input.len())).unwrap().logits().to_vec();
+        (plan.arena_len(), logits)
     }
 
     /// The most bytes that a stage holds: its inputs and its output, and what later stages read; without scratch and without
@@ -193,7 +213,9 @@ fn arenas_of_known_networks_stay_below_their_bounds() {
     println!("|---|---|---|---|");
     for (graph, ideal, most) in [(mobilenet(), 55_296, 40_000), (resnet8(), 49_152, 36_000), (dscnn(), 16_000, 10_000)]
     {
-        let (apart, overlapping) = (graph.arena(Places::Apart), graph.arena(Places::Overlapping));
+        let ((apart, logits), (overlapping, again)) = (graph.run(Places::Apart), graph.run(Places::Overlapping));
+        assert_eq!(logits, again, "{}", graph.name);
+        assert!(logits.iter().any(|&logit| logit != logits[0]), "{}: {logits:?} prove nothing", graph.name);
         println!("| {} | {} | {apart} | {overlapping} |", graph.name, graph.ideal());
         assert_eq!(graph.ideal(), ideal, "{}", graph.name);
         assert!(overlapping <= most, "{}: {overlapping}", graph.name);
