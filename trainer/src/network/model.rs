@@ -272,9 +272,10 @@ impl FloatModel {
         for (position, (stage, recorded)) in stages.iter().zip(&records).enumerate().rev() {
             let Some(gradient) = of_outputs[position].take() else { continue };
             let autograd::Gradients { input, residual, parameters } = recorded.backward(&gradient)?;
-            if let (Some(Parameters { weight, bias }), Some(gradient)) = (&self.parameters[stage.index], parameters) {
-                gradients.insert(weight, gradient.0);
-                gradients.insert(bias, gradient.1);
+            if let Some(Parameters { weight, bias }) = &self.parameters[stage.index] {
+                for (variable, gradient) in [weight, bias].into_iter().zip(parameters) {
+                    gradients.insert(variable, gradient);
+                }
             }
             for (source, gradient) in [(Some(stage.reads.input), input), (stage.reads.residual, residual)] {
                 let (Some(Source::Output(read)), Some(gradient)) = (source, gradient) else { continue };

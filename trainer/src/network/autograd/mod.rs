@@ -7,22 +7,32 @@
 //! Every sum is taken in an order that depends on shapes alone, never on how many threads there are or which ends
 //! first: the same inputs give the same bits.
 
+mod add;
 mod conv2d;
+mod convolution;
 mod cross_entropy;
 mod dense;
 mod dropout;
 mod matrix;
 mod max_pool2d;
+mod pools;
 mod recorded;
+mod window;
 
 use candle_core::{CpuStorage, Layout, Result, Tensor};
 
+pub use add::add_recorded;
 pub use conv2d::{Conv2dOptions, Padding, conv2d, conv2d_recorded};
+pub use convolution::{
+    Activation, BatchStatistics, ConvolutionOptions, convolution_batch_norm_recorded, convolution_recorded,
+};
 pub use cross_entropy::{SoftTarget, Targets, softmax_cross_entropy, softmax_cross_entropy_recorded};
 pub use dense::{dense, dense_recorded};
 pub use dropout::dropout_recorded;
 pub use max_pool2d::{max_pool2d, max_pool2d_recorded};
+pub use pools::{pool_average_recorded, pool_max_recorded};
 pub use recorded::{Gradients, Recorded};
+pub use window::Window;
 
 /// The values of a contiguous `f32` operand.
 pub(crate) fn values<'s>(storage: &'s CpuStorage, layout: &Layout) -> Result<&'s [f32]> {
@@ -40,4 +50,9 @@ pub(crate) fn with_values<T>(tensor: &Tensor, read: impl FnOnce(&[f32]) -> Resul
         candle_core::Storage::Cpu(storage) => read(values(storage, layout)?),
         _ => candle_core::bail!("training runs on the CPU"),
     }
+}
+
+/// Images that one task takes of a batch of `n`: a fixed share, so that sums come out the same on any machine.
+fn images_per_task(n: usize) -> usize {
+    n.div_ceil(16).max(1)
 }

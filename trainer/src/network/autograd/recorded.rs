@@ -10,7 +10,13 @@ use candle_core::{CustomOp1, CustomOp2, CustomOp3, Result, Tensor};
 pub struct Recorded {
     /// What came out.
     pub output: Tensor,
-    operation: Operation,
+    operation: Kind,
+}
+
+/// An operation that ran and kept what its gradients need.
+pub(super) trait Operation: Send + Sync {
+    /// The gradients of the arguments, given that of the output, in its shape.
+    fn backward(&self, gradient: &Tensor) -> Result<Gradients>;
 }
 
 /// What an operation's arguments receive; `None` for those that need no gradient.
@@ -19,11 +25,12 @@ pub struct Gradients {
     pub input: Option<Tensor>,
     /// Of the second one, of an operation with two.
     pub residual: Option<Tensor>,
-    /// Of weight and bias, where there are any.
-    pub parameters: Option<(Tensor, Tensor)>,
+    /// Of the parameters, in the order that the operation states; empty where there are none.
+    pub parameters: Vec<Tensor>,
 }
 
-enum Operation {
+enum Kind {
+    Own(Box<dyn Operation>),
     One { input: Tensor, operation: Box<dyn CustomOp1> },
     Two { input: Tensor, residual: Tensor, operation: Box<dyn CustomOp2> },
     Three { input: Tensor, weight: Tensor, bias: Tensor, operation: Box<dyn CustomOp3> },
@@ -31,13 +38,18 @@ enum Operation {
 }
 
 impl Recorded {
+    /// An operation that ran and gave `output`.
+    pub(super) fn new(output: Tensor, operation: impl Operation + 'static) -> Self {
+        Self { output, operation: Kind::Own(Box::new(operation)) }
+    }
+
     /// Runs an operation of one argument.
     ///
     /// # Errors
     /// Those of candle.
     pub(crate) fn one(input: &Tensor, operation: impl CustomOp1 + 'static) -> Result<Self> {
         let output = input.apply_op1_no_bwd(&operation)?;
-        Ok(Self { output, operation: Operation::One { input: input.clone(), operation: Box::new(operation) } })
+        Ok(Self { output, operation: Kind::One { input: input.clone(), operation: Box::new(operation) } })
     }
 
     /// Runs an operation of two arguments.
@@ -47,7 +59,7 @@ impl Recorded {
     pub(crate) fn two(input: &Tensor, residual: &Tensor, operation: impl CustomOp2 + 'static) -> Result<Self> {
         let output = input.apply_op2_no_bwd(residual, &operation)?;
         let (input, residual) = (input.clone(), residual.clone());
-        Ok(Self { output, operation: Operation::Two { input, residual, operation: Box::new(operation) } })
+        Ok(Self { output, operation: Kind::Two { input, residual, operation: Box::new(operation) } })
     }
 
     pub(super) fn three(
@@ -58,14 +70,14 @@ impl Recorded {
     ) -> Result<Self> {
         let output = input.apply_op3_no_bwd(weight, bias, &operation)?;
         let (input, weight, bias) = (input.clone(), weight.clone(), bias.clone());
-        Ok(Self { output, operation: Operation::Three { input, weight, bias, operation: Box::new(operation) } })
+        Ok(Self { output, operation: Kind::Three { input, weight, bias, operation: Box::new(operation) } })
     }
 
     /// This operation and `next`, an operation on its output, as one. At most one of them has parameters.
     #[must_use]
     pub fn then(self, next: Self) -> Self {
         let output = next.output.clone();
-        Self { output, operation: Operation::Both { first: Box::new(self), second: Box::new(next) } }
+        Self { output, operation: Kind::Both { first: Box::new(self), second: Box::new(next) } }
     }
 
     /// The gradients of the arguments, given that of the output, in any shape of as many values.
@@ -75,23 +87,25 @@ impl Recorded {
     pub fn backward(&self, gradient: &Tensor) -> Result<Gradients> {
         let gradient = gradient.reshape(self.output.shape())?;
         match &self.operation {
-            Operation::One { input, operation } => {
+            Kind::Own(operation) => operation.backward(&gradient),
+            Kind::One { input, operation } => {
                 let input = operation.bwd(input, &self.output, &gradient)?;
-                Ok(Gradients { input, residual: None, parameters: None })
+                Ok(Gradients { input, residual: None, parameters: Vec::new() })
             }
-            Operation::Two { input, residual, operation } => {
+            Kind::Two { input, residual, operation } => {
                 let (input, residual) = operation.bwd(input, residual, &self.output, &gradient)?;
-                Ok(Gradients { input, residual, parameters: None })
+                Ok(Gradients { input, residual, parameters: Vec::new() })
             }
-            Operation::Three { input, weight, bias, operation } => {
+            Kind::Three { input, weight, bias, operation } => {
                 let (input, weight, bias) = operation.bwd(input, weight, bias, &self.output, &gradient)?;
-                Ok(Gradients { input, residual: None, parameters: weight.zip(bias) })
+                Ok(Gradients { input, residual: None, parameters: [weight, bias].into_iter().flatten().collect() })
             }
-            Operation::Both { first, second } => {
-                let Gradients { input, parameters, .. } = second.backward(&gradient)?;
+            Kind::Both { first, second } => {
+                let Gradients { input, mut parameters, .. } = second.backward(&gradient)?;
                 let Some(gradient) = input else { return Ok(Gradients { input, residual: None, parameters }) };
                 let first = first.backward(&gradient)?;
-                Ok(Gradients { parameters: first.parameters.or(parameters), ..first })
+                parameters.extend(first.parameters);
+                Ok(Gradients { parameters, input: first.input, residual: first.residual })
             }
         }
     }

@@ -1,5 +1,7 @@
 //! The sizes of a convolution, and where its filters are.
 
+use crate::network::autograd::images_per_task;
+
 /// All the sizes. An image is laid out with its padding, so that every filter position is inside.
 #[derive(Clone, Copy)]
 pub struct Geometry {
@@ -39,7 +41,7 @@ impl Geometry {
 
     /// Images that one task takes: a fixed share of the batch, so that sums come out the same on any machine.
     pub fn images_per_task(&self) -> usize {
-        self.n.div_ceil(16).max(1)
+        images_per_task(self.n)
     }
 
     /// Where the filter's first tap is for a position of the window.
