@@ -283,7 +283,7 @@ impl Operation for Convolution {
         with_values(gradient, |gradient| {
             with_values(output, |output| {
                 let write = |start: usize, gradient: &[f32], result: &mut [f32]| {
-                    channels::mask(&output[start..], range, gradient, result);
+                    channels::mask(&output[start..][..gradient.len()], range, gradient, result);
                 };
                 let (input, weight) = plan.backward(input, weight, options.input_gradient, gradient, write)?;
                 let sums = gradient.par_chunks(task).enumerate().map(|(index, gradient)| {
@@ -352,7 +352,7 @@ impl Operation for Normalized {
             }
             let slopes = Slopes { offset: channels::repeated(&offset), slope: channels::repeated(&slope) };
             let write = |start: usize, gradient: &[f32], result: &mut [f32]| {
-                channels::unapply(affine, &slopes, &values[start..], gradient, result);
+                channels::unapply(affine, &slopes, &values[start..][..gradient.len()], gradient, result);
             };
             let (input, weight) = plan.backward(input, weight, options.input_gradient, gradient, write)?;
             let parameter = |values: Vec<f32>| Tensor::from_vec(values, plan.outputs, weight.device());
