@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use candle_core::{Device, Result, Tensor, Var};
+use candle_nn::Optimizer;
 use trainer::network::autograd::{self, Activation, ConvolutionOptions, Gradients, Recorded, Targets, Window};
 use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
 use trainer::train::adam::{Adam, AdamConfig};

@@ -204,15 +204,18 @@ impl GeneralCase {
         ConvolutionOptions { window, depthwise: self.multiplier.is_some(), activation, input_gradient: true }
     }
 
-    /// Sums without bias.
-    fn sums(&self, x: &[f64], weight: &[f64]) -> Values {
-        let [n, height, width, channels] = self.input;
+    fn positions(&self) -> Vec<Vec<(usize, usize)>> {
+        positions(self.window, self.input[1], self.input[2])
+    }
+
+    /// Sums without bias, given the positions of the window.
+    fn sums(&self, positions: &[Vec<(usize, usize)>], x: &[f64], weight: &[f64]) -> Values {
+        let [n, _, _, channels] = self.input;
         let [out, _, _, read] = self.weight_shape();
         let taps = self.window.size[0] * self.window.size[1];
-        let positions = positions(self.window, height, width);
         let mut output = Vec::new();
         for image in x.chunks(x.len() / n) {
-            for position in &positions {
+            for position in positions {
                 for o in 0..out {
                     let first = self.multiplier.map_or(0, |multiplier| o / multiplier);
                     let tap = |&(tap, pixel): &(usize, usize)| -> f64 {
@@ -252,8 +255,9 @@ impl GeneralCase {
         let operation = |variables: &[Var]| {
             autograd::convolution_recorded(&variables[0], &variables[1], &variables[2], self.options()).unwrap()
         };
+        let positions = self.positions();
         let reference = |arguments: &[Values]| {
-            let sums = self.sums(&arguments[0], &arguments[1]);
+            let sums = self.sums(&positions, &arguments[0], &arguments[1]);
             let biased = sums.iter().zip(arguments[2].iter().cycle());
             biased.map(|(sum, bias)| self.activate(sum + bias)).collect()
         };
@@ -274,8 +278,9 @@ impl GeneralCase {
             let mean = values.iter().sum::<f64>() / count;
             (mean, values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count)
         };
+        let positions = self.positions();
         let reference = |arguments: &[Values]| {
-            let sums = self.sums(&arguments[0], &arguments[1]);
+            let sums = self.sums(&positions, &arguments[0], &arguments[1]);
             let moments: Vec<_> = (0..out).map(|channel| moments(&sums, channel)).collect();
             let normalized = |(index, sum): (usize, &f64)| {
                 let (mean, variance) = moments[index % out];
@@ -296,7 +301,7 @@ impl GeneralCase {
         let [input, weight, shift, scale] = &variables[..] else { unreachable!() };
         let (_, statistics) =
             autograd::convolution_batch_norm_recorded(input, weight, scale, shift, EPSILON, self.options()).unwrap();
-        let sums = self.sums(&arguments[0], &arguments[1]);
+        let sums = self.sums(&positions, &arguments[0], &arguments[1]);
         let expected: Vec<_> = (0..out).map(|channel| moments(&sums, channel)).collect();
         let of = |values: &[f32]| values.iter().map(|&value| f64::from(value)).collect::<Values>();
         let means: Values = expected.iter().map(|(mean, _)| *mean).collect();

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::convolution::{Activation, mask};
 use super::recorded::{Gradients, Operation, Recorded};
-use super::with_values;
+use super::{clamp, with_values};
 use crate::support::vector::vectorized;
 
 /// Values that one task takes.
@@ -61,9 +61,8 @@ impl Operation for Sum {
 
 vectorized! {
     fn add(input: &[f32], residual: &[f32], range: (f32, f32), output: &mut [f32]) {
-        let (low, high) = range;
         for ((output, input), residual) in output.iter_mut().zip(input).zip(residual) {
-            *output = (input + residual).max(low).min(high);
+            *output = clamp(input + residual, range);
         }
     }
 }

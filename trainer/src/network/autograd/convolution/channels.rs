@@ -3,6 +3,7 @@
 //! A pass takes as many pixels at once as fill [`PERIOD`] values, with the numbers of the channels repeated for each of
 //! them, so that vectors are full whatever the number of channels.
 
+use crate::network::autograd::clamp;
 use crate::support::vector::vectorized;
 
 /// Values that one step of a pass takes at least.
@@ -85,11 +86,10 @@ pub struct Affine {
 
 vectorized! {
     pub fn apply(affine: &Affine, values: &[f32], output: &mut [f32]) {
-        let (low, high) = affine.range;
         let (factor, offset) = (affine.factor.as_slice(), affine.offset.as_slice());
         for (values, output) in values.chunks(factor.len()).zip(output.chunks_mut(factor.len())) {
             for (((output, value), factor), offset) in output.iter_mut().zip(values).zip(factor).zip(offset) {
-                *output = fma!(*factor, *value, *offset).max(low).min(high);
+                *output = clamp(fma!(*factor, *value, *offset), affine.range);
             }
         }
     }

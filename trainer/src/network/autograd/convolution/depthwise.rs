@@ -3,6 +3,7 @@
 //! Maps have a multiple of 8 channels here, filled up with zeros; with a multiplier each channel is there so many times.
 
 use super::correlation::{Correlation, Walk};
+use crate::network::autograd::clamp;
 use crate::support::vector::{multiply_add, vectorized};
 
 /// Lanes of a vector.
@@ -101,7 +102,7 @@ fn tile<const FUSED: bool, const PIXELS: usize>(
     (from, to): (usize, usize),
     count: usize,
     biases: &[f32; LANES],
-    (low, high): (f32, f32),
+    range: (f32, f32),
 ) {
     let mut sums = [*biases; PIXELS];
     for (weight, &offset) in weight.iter().zip(offsets) {
@@ -114,7 +115,7 @@ fn tile<const FUSED: bool, const PIXELS: usize>(
         }
     }
     for (pixel, sums) in sums.iter_mut().enumerate() {
-        sums.iter_mut().for_each(|sum| *sum = sum.max(low).min(high));
+        sums.iter_mut().for_each(|sum| *sum = clamp(*sum, range));
         let output = &mut output[pixel * to..];
         match output.first_chunk_mut::<LANES>() {
             Some(output) if count == LANES => *output = *sums,

@@ -5,6 +5,7 @@
 //! twelve multiply-adds.
 
 use super::correlation::{Correlation, Pixels, Tap, Walk};
+use crate::network::autograd::clamp;
 use crate::support::vector::{multiply_add, vectorized};
 
 /// Lanes of a vector.
@@ -189,11 +190,10 @@ fn tile<const FUSED: bool, const PIXELS: usize, const VECTORS: usize>(
             }
         }
     }
-    let (low, high) = finish.range;
     for (sums, to) in sums.iter_mut().zip(to) {
         for (vector, sums) in sums.iter_mut().enumerate() {
             for lane in 0..LANES {
-                sums[lane] = (sums[lane] + finish.biases[vector * LANES + lane]).max(low).min(high);
+                sums[lane] = clamp(sums[lane] + finish.biases[vector * LANES + lane], finish.range);
             }
         }
         let sums = sums.as_flattened();
