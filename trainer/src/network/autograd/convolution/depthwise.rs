@@ -114,12 +114,13 @@ fn tile<const FUSED: bool, const PIXELS: usize>(
             }
         }
     }
-    for (pixel, sums) in sums.iter_mut().enumerate() {
-        sums.iter_mut().for_each(|sum| *sum = clamp(*sum, range));
+    for (pixel, sums) in sums.iter().enumerate() {
+        // Sums stay in registers only if no slice of them is taken.
+        let done = sums.map(|sum| clamp(sum, range));
         let output = &mut output[pixel * to..];
         match output.first_chunk_mut::<LANES>() {
-            Some(output) if count == LANES => *output = *sums,
-            Some(_) | None => output[..count].copy_from_slice(&sums[..count]),
+            Some(output) if count == LANES => *output = done,
+            Some(_) | None => output[..count].copy_from_slice(&done[..count]),
         }
     }
 }

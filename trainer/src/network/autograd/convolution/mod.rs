@@ -205,7 +205,7 @@ impl Plan {
             let tasks = tasks.enumerate().map(|(task, ((slot, x), gradient))| {
                 let mut sum = self.weight_gradient();
                 let mut padded = vec![0.0; self.source_len()];
-                let mut padded_gradient = vec![0.0; self.joined * self.gradient.len()];
+                let mut padded_gradient = vec![0.0; self.joined * self.gradient.len() + tiles::WIDE];
                 let mut copies = vec![0.0; if input_gradient { self.copies_len() } else { 0 }];
                 let mut row = vec![0.0; self.axes[1].positions * self.outputs];
                 let maps = x.chunks(self.joined * self.input_len());

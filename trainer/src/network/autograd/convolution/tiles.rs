@@ -12,7 +12,7 @@ use crate::support::vector::{multiply_add, vectorized};
 const LANES: usize = 8;
 
 /// Lanes of a tile of two vectors.
-const WIDE: usize = 2 * LANES;
+pub const WIDE: usize = 2 * LANES;
 
 /// Positions whose input and gradient stay in the first-level cache while all taps pass over them, in bytes.
 const STRIP_BYTES: usize = 16 << 10;
@@ -180,27 +180,30 @@ fn tile<const FUSED: bool, const PIXELS: usize, const VECTORS: usize>(
         weight = rest;
         let values: [&[f32]; PIXELS] = std::array::from_fn(|pixel| &source[from[pixel] + run.offset..][..run.length]);
         for (tap, weight) in own.iter().enumerate() {
-            for (sums, values) in sums.iter_mut().zip(&values) {
-                let value = values[tap];
-                for (sums, weight) in sums.iter_mut().zip(weight) {
+            for pixel in 0..PIXELS {
+                let value = values[pixel][tap];
+                for vector in 0..VECTORS {
                     for lane in 0..LANES {
-                        sums[lane] = multiply_add::<FUSED>(value, weight[lane], sums[lane]);
+                        let sum = &mut sums[pixel][vector][lane];
+                        *sum = multiply_add::<FUSED>(value, weight[vector][lane], *sum);
                     }
                 }
             }
         }
     }
-    for (sums, to) in sums.iter_mut().zip(to) {
-        for (vector, sums) in sums.iter_mut().enumerate() {
+    for (pixel, to) in to.into_iter().enumerate() {
+        // Sums stay in registers only if no slice of them is taken.
+        let mut done = [[0f32; LANES]; VECTORS];
+        for vector in 0..VECTORS {
             for lane in 0..LANES {
-                sums[lane] = clamp(sums[lane] + finish.biases[vector * LANES + lane], finish.range);
+                let sum = sums[pixel][vector][lane] + finish.biases[vector * LANES + lane];
+                done[vector][lane] = clamp(sum, finish.range);
             }
         }
-        let sums = sums.as_flattened();
         let output = &mut output[to + finish.first..];
         match output.get_mut(..VECTORS * LANES) {
-            Some(output) if finish.count == VECTORS * LANES => output.copy_from_slice(sums),
-            Some(_) | None => output[..finish.count].copy_from_slice(&sums[..finish.count]),
+            Some(output) if finish.count == VECTORS * LANES => output.copy_from_slice(done.as_flattened()),
+            Some(_) | None => output[..finish.count].copy_from_slice(&done.as_flattened()[..finish.count]),
         }
     }
 }
@@ -251,7 +254,8 @@ impl WeightGradient {
 
 vectorized! {
     /// Adds what an image gives: at each position of `walk`, the products of what the taps read of `source` and the
-    /// gradient of the output, which is what the walk goes to.
+    /// gradient of the output, which is what the walk goes to. Lanes beyond the channels take in what is there, so that it has
+    /// [`WIDE`] more values than its pixels.
     pub fn add_weight_gradient(sum: &mut WeightGradient, walk: &Walk, source: &[f32], gradient: &[f32]) {
         let walk = walk.flattened();
         // As many positions as stay in the first-level cache, in rows or in parts of the only row.
@@ -275,10 +279,9 @@ vectorized! {
                     let (block, rest) = sums.split_at_mut(sum.values * lanes(count));
                     sums = rest;
                     let block = block.as_chunks_mut::<LANES>().0;
-                    let block_of = (first, count);
                     match lanes(count) {
-                        WIDE => groups::<FUSED, 2>(&sum.groups, &strip, source, gradient, block_of, block.as_chunks_mut().0),
-                        _ => groups::<FUSED, 1>(&sum.groups, &strip, source, gradient, block_of, block.as_chunks_mut().0),
+                        WIDE => groups::<FUSED, 2>(&sum.groups, &strip, source, gradient, first, block.as_chunks_mut().0),
+                        _ => groups::<FUSED, 1>(&sum.groups, &strip, source, gradient, first, block.as_chunks_mut().0),
                     }
                 }
             }
@@ -293,7 +296,7 @@ fn groups<const FUSED: bool, const VECTORS: usize>(
     strip: &Walk,
     source: &[f32],
     gradient: &[f32],
-    block: (usize, usize),
+    first: usize,
     sums: &mut [[[f32; LANES]; VECTORS]],
 ) {
     let mut sums = sums;
@@ -301,12 +304,12 @@ fn groups<const FUSED: bool, const VECTORS: usize>(
         let (own, rest) = sums.split_at_mut(group.length);
         sums = rest;
         match group.length {
-            6 => weight_tile::<FUSED, 6, VECTORS>(group.offset, strip, source, gradient, block, own),
-            5 => weight_tile::<FUSED, 5, VECTORS>(group.offset, strip, source, gradient, block, own),
-            4 => weight_tile::<FUSED, 4, VECTORS>(group.offset, strip, source, gradient, block, own),
-            3 => weight_tile::<FUSED, 3, VECTORS>(group.offset, strip, source, gradient, block, own),
-            2 => weight_tile::<FUSED, 2, VECTORS>(group.offset, strip, source, gradient, block, own),
-            _ => weight_tile::<FUSED, 1, VECTORS>(group.offset, strip, source, gradient, block, own),
+            6 => weight_tile::<FUSED, 6, VECTORS>(group.offset, strip, source, gradient, first, own),
+            5 => weight_tile::<FUSED, 5, VECTORS>(group.offset, strip, source, gradient, first, own),
+            4 => weight_tile::<FUSED, 4, VECTORS>(group.offset, strip, source, gradient, first, own),
+            3 => weight_tile::<FUSED, 3, VECTORS>(group.offset, strip, source, gradient, first, own),
+            2 => weight_tile::<FUSED, 2, VECTORS>(group.offset, strip, source, gradient, first, own),
+            _ => weight_tile::<FUSED, 1, VECTORS>(group.offset, strip, source, gradient, first, own),
         }
     }
 }
@@ -317,7 +320,7 @@ fn weight_tile<const FUSED: bool, const TAPS: usize, const VECTORS: usize>(
     strip: &Walk,
     source: &[f32],
     gradient: &[f32],
-    (first, count): (usize, usize),
+    first: usize,
     total: &mut [[[f32; LANES]; VECTORS]],
 ) {
     let mut sums = [[[0f32; LANES]; VECTORS]; TAPS];
@@ -329,15 +332,12 @@ fn weight_tile<const FUSED: bool, const TAPS: usize, const VECTORS: usize>(
             let values = &values[column * strip.from.column..];
             let gradients = &gradients[column * strip.to.column..];
             let Some(values) = values.first_chunk::<TAPS>() else { break };
-            let mut vectors = [[0f32; LANES]; VECTORS];
-            match gradients.as_chunks::<LANES>().0.first_chunk::<VECTORS>() {
-                Some(all) if count == VECTORS * LANES => vectors = *all,
-                Some(_) | None => vectors.as_flattened_mut()[..count].copy_from_slice(&gradients[..count]),
-            }
-            for (sums, &value) in sums.iter_mut().zip(values) {
-                for (sums, vector) in sums.iter_mut().zip(&vectors) {
+            let Some(vectors) = gradients.as_chunks::<LANES>().0.first_chunk::<VECTORS>() else { break };
+            for tap in 0..TAPS {
+                for vector in 0..VECTORS {
                     for lane in 0..LANES {
-                        sums[lane] = multiply_add::<FUSED>(value, vector[lane], sums[lane]);
+                        let sum = &mut sums[tap][vector][lane];
+                        *sum = multiply_add::<FUSED>(values[tap], vectors[vector][lane], *sum);
                     }
                 }
             }
