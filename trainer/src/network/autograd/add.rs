@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::convolution::{Activation, mask};
 use super::recorded::{Gradients, Operation, Recorded};
-use super::{clamp, with_values};
+use super::{clamp, with_values, zeros};
 use crate::support::vector::vectorized;
 
 /// Values that one task takes.
@@ -20,7 +20,7 @@ pub fn add_recorded(input: &Tensor, residual: &Tensor, activation: Activation) -
     if input.shape() != residual.shape() {
         candle_core::bail!("add: {:?} and {:?}", input.shape(), residual.shape());
     }
-    let mut output = vec![0.0; input.elem_count()];
+    let mut output = zeros(input.elem_count());
     with_values(input, |input| {
         with_values(residual, |residual| {
             let tasks = output.par_chunks_mut(TASK).zip(input.par_chunks(TASK)).zip(residual.par_chunks(TASK));
@@ -42,7 +42,7 @@ impl Operation for Sum {
         let passed = match self.activation {
             Activation::None => gradient.clone(),
             Activation::Relu | Activation::Relu6 => {
-                let mut masked = vec![0.0; gradient.elem_count()];
+                let mut masked = zeros(gradient.elem_count());
                 with_values(&self.output, |output| {
                     with_values(gradient, |gradient| {
                         let tasks =

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::recorded::{Gradients, Operation, Recorded};
 use super::window::{Axis, Window};
-use super::{images_per_task, with_values};
+use super::{images_per_task, with_values, zeros};
 
 /// The maximum of each window, channel by channel: `[n, height, width, c]` gives `[n, rows, columns, c]`. Padding never
 /// counts; a window of padding alone gives 0. The gradient goes whole to the maximum, of equals to the first.
@@ -46,7 +46,7 @@ fn record(input: &Tensor, window: Window, kind: Kind) -> Result<Recorded> {
     }
     let pool = Pool { input: input.contiguous()?, axes: window.axes(height, width)?, channels, kind };
     let [rows, columns] = pool.axes.map(|axis| axis.positions);
-    let mut output = vec![0.0; n * rows * columns * channels];
+    let mut output = zeros(n * rows * columns * channels);
     let images = images_per_task(n);
     with_values(&pool.input, |x| {
         output
@@ -147,7 +147,7 @@ impl Pool {
 
 impl Operation for Pool {
     fn backward(&self, gradient: &Tensor) -> Result<Gradients> {
-        let mut input_gradient = vec![0.0; self.input.elem_count()];
+        let mut input_gradient = zeros(self.input.elem_count());
         let images = images_per_task(self.input.dim(0)?);
         with_values(&self.input, |x| {
             with_values(gradient, |gradient| {

@@ -6,12 +6,26 @@
 use crate::network::autograd::clamp;
 use crate::support::vector::vectorized;
 
+/// Lanes of a vector.
+const LANES: usize = 8;
+
 /// Values that one step of a pass takes at least.
 const PERIOD: usize = 128;
 
+/// How often numbers of so many channels are repeated: until they fill whole vectors and a period.
+fn repeats(channels: usize) -> usize {
+    let whole = match channels % LANES {
+        0 => 1,
+        4 => 2,
+        2 | 6 => 4,
+        _ => LANES,
+    };
+    PERIOD.div_ceil(channels).next_multiple_of(whole)
+}
+
 /// Repeats the numbers of the channels.
 pub fn repeated(channels: &[f32]) -> Vec<f32> {
-    channels.repeat(PERIOD.div_ceil(channels.len()))
+    channels.repeat(repeats(channels.len()))
 }
 
 /// Adds up the channels of repeated sums.
@@ -68,10 +82,19 @@ impl Moments {
 vectorized! {
     fn add_moments(values: &[f32], pivot: &[f32], sum: &mut [f32], square: &mut [f32]) {
         for values in values.chunks(pivot.len()) {
-            for (((value, pivot), sum), square) in values.iter().zip(pivot).zip(&mut *sum).zip(&mut *square) {
-                let distance = value - pivot;
-                *sum += distance;
-                *square = fma!(distance, distance, *square);
+            let (vectors, rest) = values.as_chunks::<LANES>();
+            let sums = sum.as_chunks_mut::<LANES>().0.iter_mut().zip(square.as_chunks_mut::<LANES>().0);
+            for ((values, pivot), (sum, square)) in vectors.iter().zip(pivot.as_chunks::<LANES>().0).zip(sums) {
+                for lane in 0..LANES {
+                    let distance = values[lane] - pivot[lane];
+                    sum[lane] += distance;
+                    square[lane] = fma!(distance, distance, square[lane]);
+                }
+            }
+            for (index, value) in (values.len() - rest.len()..).zip(rest) {
+                let distance = value - pivot[index];
+                sum[index] += distance;
+                square[index] = fma!(distance, distance, square[index]);
             }
         }
     }
@@ -85,22 +108,44 @@ pub struct Affine {
 }
 
 vectorized! {
+    /// Normalizes and activates.
     pub fn apply(affine: &Affine, values: &[f32], output: &mut [f32]) {
-        let (factor, offset) = (affine.factor.as_slice(), affine.offset.as_slice());
+        let Affine { factor, offset, range } = affine;
+        let (factors, offsets) = (factor.as_chunks::<LANES>().0, offset.as_chunks::<LANES>().0);
         for (values, output) in values.chunks(factor.len()).zip(output.chunks_mut(factor.len())) {
-            for (((output, value), factor), offset) in output.iter_mut().zip(values).zip(factor).zip(offset) {
-                *output = clamp(fma!(*factor, *value, *offset), affine.range);
+            let (vectors, rest) = values.as_chunks::<LANES>();
+            let (outputs, output_rest) = output.as_chunks_mut::<LANES>();
+            for (((values, output), factor), offset) in vectors.iter().zip(outputs).zip(factors).zip(offsets) {
+                for lane in 0..LANES {
+                    output[lane] = clamp(fma!(factor[lane], values[lane], offset[lane]), *range);
+                }
+            }
+            for (index, (value, output)) in (values.len() - rest.len()..).zip(rest.iter().zip(output_rest)) {
+                *output = clamp(fma!(factor[index], *value, offset[index]), *range);
             }
         }
     }
 }
 
+/// Where the activation passes a gradient: strictly inside of its range.
+#[inline(always)]
+fn passed(output: f32, (low, high): (f32, f32), gradient: f32) -> f32 {
+    if (output > low) & (output < high) { gradient } else { 0.0 }
+}
+
 vectorized! {
-    /// The gradient where the activation passes it, which is where the output is strictly inside of the range.
+    /// The gradient where the activation passes it.
     pub fn mask(output: &[f32], range: (f32, f32), gradient: &[f32], masked: &mut [f32]) {
-        let (low, high) = range;
-        for ((output, gradient), masked) in output.iter().zip(gradient).zip(masked) {
-            *masked = if (*output > low) & (*output < high) { *gradient } else { 0.0 };
+        let (outputs, output_rest) = output.as_chunks::<LANES>();
+        let (gradients, gradient_rest) = gradient.as_chunks::<LANES>();
+        let (vectors, rest) = masked.as_chunks_mut::<LANES>();
+        for ((output, gradient), masked) in outputs.iter().zip(gradients).zip(vectors) {
+            for lane in 0..LANES {
+                masked[lane] = passed(output[lane], range, gradient[lane]);
+            }
+        }
+        for ((output, gradient), masked) in output_rest.iter().zip(gradient_rest).zip(rest) {
+            *masked = passed(*output, range, *gradient);
         }
     }
 }
@@ -115,7 +160,7 @@ vectorized! {
 
 /// Adds the values of each channel.
 pub fn add_channels(values: &[f32], sums: &mut [f64]) {
-    let mut repeated = vec![0.0; sums.len() * PERIOD.div_ceil(sums.len())];
+    let mut repeated = vec![0.0; sums.len() * repeats(sums.len())];
     add_rows(values, &mut repeated);
     folded(&repeated, sums);
 }
@@ -144,17 +189,24 @@ impl Reductions {
 
 vectorized! {
     fn reduce(affine: &Affine, mean: &[f32], values: &[f32], gradient: &[f32], sum: &mut [f32], product: &mut [f32]) {
-        let (low, high) = affine.range;
-        let length = mean.len();
-        let (factor, offset) = (&affine.factor[..length], &affine.offset[..length]);
-        let (sum, product) = (&mut sum[..length], &mut product[..length]);
-        for (values, gradient) in values.chunks(length).zip(gradient.chunks(length)) {
-            let gradient = &gradient[..values.len()];
-            for index in 0..values.len() {
-                let output = fma!(factor[index], values[index], offset[index]);
-                let gradient = if (output > low) & (output < high) { gradient[index] } else { 0.0 };
-                sum[index] += gradient;
-                product[index] = fma!(gradient, values[index] - mean[index], product[index]);
+        let Affine { factor, offset, range } = affine;
+        let (factors, offsets) = (factor.as_chunks::<LANES>().0, offset.as_chunks::<LANES>().0);
+        for (values, gradient) in values.chunks(factor.len()).zip(gradient.chunks(factor.len())) {
+            let (vectors, rest) = values.as_chunks::<LANES>();
+            let (gradients, gradient_rest) = gradient.as_chunks::<LANES>();
+            let numbers = factors.iter().zip(offsets).zip(mean.as_chunks::<LANES>().0);
+            let sums = sum.as_chunks_mut::<LANES>().0.iter_mut().zip(product.as_chunks_mut::<LANES>().0);
+            for ((values, gradient), (((factor, offset), mean), (sum, product))) in vectors.iter().zip(gradients).zip(numbers.zip(sums)) {
+                for lane in 0..LANES {
+                    let passed = passed(fma!(factor[lane], values[lane], offset[lane]), *range, gradient[lane]);
+                    sum[lane] += passed;
+                    product[lane] = fma!(passed, values[lane] - mean[lane], product[lane]);
+                }
+            }
+            for (index, (value, gradient)) in (values.len() - rest.len()..).zip(rest.iter().zip(gradient_rest)) {
+                let passed = passed(fma!(factor[index], *value, offset[index]), *range, *gradient);
+                sum[index] += passed;
+                product[index] = fma!(passed, *value - mean[index], product[index]);
             }
         }
     }
@@ -168,18 +220,30 @@ pub struct Slopes {
 }
 
 vectorized! {
+    /// The gradient of values before normalization.
     pub fn unapply(affine: &Affine, slopes: &Slopes, values: &[f32], gradient: &[f32], result: &mut [f32]) {
-        let (low, high) = affine.range;
-        let length = affine.factor.len();
-        let (factor, offset) = (&affine.factor[..length], &affine.offset[..length]);
-        let (shift, slope) = (&slopes.offset[..length], &slopes.slope[..length]);
-        for ((values, gradient), result) in values.chunks(length).zip(gradient.chunks(length)).zip(result.chunks_mut(length)) {
-            let gradient = &gradient[..values.len()];
-            let result = &mut result[..values.len()];
-            for index in 0..values.len() {
-                let output = fma!(factor[index], values[index], offset[index]);
-                let gradient = if (output > low) & (output < high) { gradient[index] } else { 0.0 };
-                result[index] = fma!(factor[index], gradient, fma!(slope[index], values[index], shift[index]));
+        let Affine { factor, offset, range } = affine;
+        let Slopes { offset: shift, slope } = slopes;
+        let (factors, offsets) = (factor.as_chunks::<LANES>().0, offset.as_chunks::<LANES>().0);
+        let (shifts, slope_vectors) = (shift.as_chunks::<LANES>().0, slope.as_chunks::<LANES>().0);
+        let maps = values.chunks(factor.len()).zip(gradient.chunks(factor.len()));
+        for ((values, gradient), result) in maps.zip(result.chunks_mut(factor.len())) {
+            let (vectors, rest) = values.as_chunks::<LANES>();
+            let (gradients, gradient_rest) = gradient.as_chunks::<LANES>();
+            let (results, result_rest) = result.as_chunks_mut::<LANES>();
+            let numbers = factors.iter().zip(offsets).zip(shifts.iter().zip(slope_vectors));
+            for (((values, gradient), result), ((factor, offset), (shift, slope))) in
+                vectors.iter().zip(gradients).zip(results).zip(numbers)
+            {
+                for lane in 0..LANES {
+                    let passed = passed(fma!(factor[lane], values[lane], offset[lane]), *range, gradient[lane]);
+                    result[lane] = fma!(factor[lane], passed, fma!(slope[lane], values[lane], shift[lane]));
+                }
+            }
+            let rests = rest.iter().zip(gradient_rest).zip(result_rest);
+            for (index, ((value, gradient), result)) in (values.len() - rest.len()..).zip(rests) {
+                let passed = passed(fma!(factor[index], *value, offset[index]), *range, *gradient);
+                *result = fma!(factor[index], passed, fma!(slope[index], *value, shift[index]));
             }
         }
     }

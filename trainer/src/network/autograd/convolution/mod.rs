@@ -19,7 +19,7 @@ use self::channels::{Affine, Moments, Reductions, Slopes};
 use self::plan::{Plan, WeightGradient};
 use super::recorded::{Gradients, Operation, Recorded};
 use super::window::Window;
-use super::with_values;
+use super::{with_values, zeros};
 
 /// What follows the sums of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +86,7 @@ pub fn convolution_recorded(
         candle_core::bail!("convolution: bias {:?} of {} channels", bias.shape(), plan.outputs);
     }
     let (input, weight) = (input.contiguous()?, weight.contiguous()?);
-    let mut output = vec![0.0; plan.n * plan.output_len()];
+    let mut output = zeros(plan.n * plan.output_len());
     with_values(bias, |bias| {
         plan.forward(&input, &weight, Some(bias), options.activation.range(), &mut output, |_| ())
     })?;
@@ -119,7 +119,7 @@ pub fn convolution_batch_norm_recorded(
     }
     let (input, weight) = (input.contiguous()?, weight.contiguous()?);
     let unbounded = Activation::None.range();
-    let mut values = vec![0.0; plan.n * plan.output_len()];
+    let mut values = zeros(plan.n * plan.output_len());
     let moments = plan.forward(&input, &weight, None, unbounded, &mut values, |values| {
         let mut moments = Moments::new(&values[..plan.outputs]);
         values.chunks(plan.output_len()).for_each(|image| moments.add(image));
@@ -139,7 +139,7 @@ pub fn convolution_batch_norm_recorded(
         offset: channels::repeated(&single(&offsets.collect::<Vec<_>>())),
         range: options.activation.range(),
     };
-    let mut output = vec![0.0; values.len()];
+    let mut output = zeros(values.len());
     let task = plan.images() * plan.output_len();
     let pairs = output.par_chunks_mut(task).zip(values.par_chunks(task));
     pairs.for_each(|(output, values)| channels::apply(&affine, values, output));
@@ -195,7 +195,7 @@ impl Plan {
         write: impl Fn(usize, &[f32], &mut [f32]) + Sync,
     ) -> Result<(Option<Tensor>, Tensor)> {
         let backward = with_values(weight, |weight| Ok(self.packed_backward(weight)))?;
-        let mut input_gradients = vec![0.0; if input_gradient { input.elem_count() } else { 0 }];
+        let mut input_gradients = zeros(if input_gradient { input.elem_count() } else { 0 });
         let task_input = self.images() * self.input_len();
         let mut slots: Vec<&mut [f32]> = input_gradients.chunks_mut(task_input).collect();
         slots.resize_with(self.n.div_ceil(self.images()), Default::default);

@@ -11,6 +11,9 @@ use crate::support::vector::{multiply_add, vectorized};
 /// Lanes of a vector.
 const LANES: usize = 8;
 
+/// Positions of a tile.
+const PIXELS: usize = 6;
+
 /// Lanes of a tile of two vectors.
 pub const WIDE: usize = 2 * LANES;
 
@@ -113,7 +116,7 @@ struct Finish {
     range: (f32, f32),
 }
 
-/// All positions of one block, six at a time.
+/// All positions of one block.
 #[inline(always)]
 fn positions<const FUSED: bool, const VECTORS: usize>(
     runs: &[Run],
@@ -125,17 +128,9 @@ fn positions<const FUSED: bool, const VECTORS: usize>(
 ) {
     let mut cursor = Cursor { walk, row: 0, column: 0 };
     let mut left = walk.rows * walk.columns;
-    while left >= 6 {
-        tile::<FUSED, 6, VECTORS>(runs, weight, &mut cursor, source, finish, output);
-        left -= 6;
-    }
-    match left {
-        5 => tile::<FUSED, 5, VECTORS>(runs, weight, &mut cursor, source, finish, output),
-        4 => tile::<FUSED, 4, VECTORS>(runs, weight, &mut cursor, source, finish, output),
-        3 => tile::<FUSED, 3, VECTORS>(runs, weight, &mut cursor, source, finish, output),
-        2 => tile::<FUSED, 2, VECTORS>(runs, weight, &mut cursor, source, finish, output),
-        1 => tile::<FUSED, 1, VECTORS>(runs, weight, &mut cursor, source, finish, output),
-        _ => {}
+    while left > 0 {
+        tile::<FUSED, VECTORS>(runs, weight, &mut cursor, source, finish, output);
+        left = left.saturating_sub(PIXELS);
     }
 }
 
@@ -147,15 +142,16 @@ struct Cursor<'a> {
 }
 
 impl Cursor<'_> {
-    /// The next positions: what they read and what they write.
+    /// The next positions: what they read and what they write. The last one again where there are no more.
     #[inline(always)]
-    fn take<const PIXELS: usize>(&mut self) -> ([usize; PIXELS], [usize; PIXELS]) {
+    fn take(&mut self) -> ([usize; PIXELS], [usize; PIXELS]) {
         let (mut from, mut to) = ([0; PIXELS], [0; PIXELS]);
         for (from, to) in from.iter_mut().zip(&mut to) {
             *from = self.walk.from.at(self.row, self.column);
             *to = self.walk.to.at(self.row, self.column);
-            self.column += 1;
-            if self.column == self.walk.columns {
+            if self.column + 1 < self.walk.columns {
+                self.column += 1;
+            } else if self.row + 1 < self.walk.rows {
                 (self.row, self.column) = (self.row + 1, 0);
             }
         }
@@ -164,7 +160,7 @@ impl Cursor<'_> {
 }
 
 #[inline(always)]
-fn tile<const FUSED: bool, const PIXELS: usize, const VECTORS: usize>(
+fn tile<const FUSED: bool, const VECTORS: usize>(
     runs: &[Run],
     weight: &[[[f32; LANES]; VECTORS]],
     cursor: &mut Cursor<'_>,
@@ -172,7 +168,7 @@ fn tile<const FUSED: bool, const PIXELS: usize, const VECTORS: usize>(
     finish: &Finish,
     output: &mut [f32],
 ) {
-    let (from, to) = cursor.take::<PIXELS>();
+    let (from, to) = cursor.take();
     let mut sums = [[[0f32; LANES]; VECTORS]; PIXELS];
     let mut weight = weight;
     for run in runs {
