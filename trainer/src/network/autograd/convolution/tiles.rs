@@ -14,8 +14,11 @@ const LANES: usize = 8;
 /// Positions of a tile.
 const PIXELS: usize = 6;
 
-/// Lanes of a tile of two vectors.
-pub const WIDE: usize = 2 * LANES;
+/// Vectors of a tile.
+const VECTORS: usize = 2;
+
+/// Lanes of a tile: a block of channels, filled up where there are fewer.
+pub const WIDE: usize = VECTORS * LANES;
 
 /// Positions whose input and gradient stay in the first-level cache while all taps pass over them, in bytes.
 const STRIP_BYTES: usize = 16 << 10;
@@ -30,19 +33,14 @@ struct Run {
 pub struct Packed {
     pub walk: Walk,
     runs: Vec<Run>,
-    /// For each block of 16 channels, of 8 where no more are left: `[runs, lanes]`.
+    /// For each block of channels: `[runs, lanes]`.
     weight: Vec<f32>,
     channels: usize,
 }
 
-/// Sums, and the channels of a block: its first one, and how many there are.
+/// The blocks of so many channels: the first channel of each, and how many it has.
 fn blocks(channels: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..channels).step_by(WIDE).map(move |first| (first, (channels - first).min(WIDE)))
-}
-
-/// Lanes of a block with so many channels.
-fn lanes(channels: usize) -> usize {
-    channels.next_multiple_of(LANES)
 }
 
 fn runs(taps: &[Tap], pixel: usize) -> Vec<Run> {
@@ -65,12 +63,12 @@ impl Packed {
         weight: impl Fn(usize, usize, usize) -> f32,
     ) -> Self {
         let values = correlation.taps.len() * read_channels;
-        let mut packed = Vec::with_capacity(values * lanes(channels));
+        let mut packed = Vec::with_capacity(values * channels.next_multiple_of(WIDE));
         for (first, count) in blocks(channels) {
             for tap in &correlation.taps {
                 for read in 0..read_channels {
                     packed.extend((first..first + count).map(|channel| weight(channel, tap.index, read)));
-                    packed.resize(packed.len() + lanes(count) - count, 0.0);
+                    packed.resize(packed.len() + WIDE - count, 0.0);
                 }
             }
         }
@@ -92,7 +90,7 @@ vectorized! {
         let values: usize = packed.runs.iter().map(|run| run.length).sum();
         let mut weight = packed.weight.as_slice();
         for (first, count) in blocks(packed.channels) {
-            let (block, rest) = weight.split_at(values * lanes(count));
+            let (block, rest) = weight.split_at(values * WIDE);
             weight = rest;
             let mut biases = [0f32; WIDE];
             if let Some(bias) = bias {
@@ -100,10 +98,7 @@ vectorized! {
             }
             let vectors = block.as_chunks::<LANES>().0;
             let finish = Finish { first, count, biases, range };
-            match lanes(count) {
-                WIDE => positions::<FUSED, 2>(&packed.runs, vectors.as_chunks().0, walk, source, &finish, output),
-                _ => positions::<FUSED, 1>(&packed.runs, vectors.as_chunks().0, walk, source, &finish, output),
-            }
+            positions::<FUSED>(&packed.runs, vectors.as_chunks().0, walk, source, &finish, output);
         }
     }
 }
@@ -118,7 +113,7 @@ struct Finish {
 
 /// All positions of one block.
 #[inline(always)]
-fn positions<const FUSED: bool, const VECTORS: usize>(
+fn positions<const FUSED: bool>(
     runs: &[Run],
     weight: &[[[f32; LANES]; VECTORS]],
     walk: &Walk,
@@ -129,7 +124,7 @@ fn positions<const FUSED: bool, const VECTORS: usize>(
     let mut cursor = Cursor { walk, row: 0, column: 0 };
     let mut left = walk.rows * walk.columns;
     while left > 0 {
-        tile::<FUSED, VECTORS>(runs, weight, &mut cursor, source, finish, output);
+        tile::<FUSED>(runs, weight, &mut cursor, source, finish, output);
         left = left.saturating_sub(PIXELS);
     }
 }
@@ -160,7 +155,7 @@ impl Cursor<'_> {
 }
 
 #[inline(always)]
-fn tile<const FUSED: bool, const VECTORS: usize>(
+fn tile<const FUSED: bool>(
     runs: &[Run],
     weight: &[[[f32; LANES]; VECTORS]],
     cursor: &mut Cursor<'_>,
@@ -197,8 +192,8 @@ fn tile<const FUSED: bool, const VECTORS: usize>(
             }
         }
         let output = &mut output[to + finish.first..];
-        match output.get_mut(..VECTORS * LANES) {
-            Some(output) if finish.count == VECTORS * LANES => output.copy_from_slice(done.as_flattened()),
+        match output.get_mut(..WIDE) {
+            Some(output) if finish.count == WIDE => output.copy_from_slice(done.as_flattened()),
             Some(_) | None => output[..finish.count].copy_from_slice(&done.as_flattened()[..finish.count]),
         }
     }
@@ -227,7 +222,7 @@ impl WeightGradient {
             }));
         }
         let values = forward.taps.len() * read_channels;
-        let lanes: usize = blocks(channels).map(|(_, count)| lanes(count)).sum();
+        let lanes = channels.next_multiple_of(WIDE);
         Self { groups, values, channels, sums: vec![0.0; values * lanes] }
     }
 
@@ -236,9 +231,9 @@ impl WeightGradient {
         let mut weight = vec![0.0; self.channels * self.values];
         let mut sums = self.sums.as_slice();
         for (first, count) in blocks(self.channels) {
-            let (block, rest) = sums.split_at(self.values * lanes(count));
+            let (block, rest) = sums.split_at(self.values * WIDE);
             sums = rest;
-            for (value, block) in block.chunks_exact(lanes(count)).enumerate() {
+            for (value, block) in block.chunks_exact(WIDE).enumerate() {
                 for (channel, sum) in (first..first + count).zip(block) {
                     weight[channel * self.values + value] = *sum;
                 }
@@ -271,14 +266,11 @@ vectorized! {
                     to: start(walk.to),
                 };
                 let mut sums = sum.sums.as_mut_slice();
-                for (first, count) in blocks(sum.channels) {
-                    let (block, rest) = sums.split_at_mut(sum.values * lanes(count));
+                for (first, _) in blocks(sum.channels) {
+                    let (block, rest) = sums.split_at_mut(sum.values * WIDE);
                     sums = rest;
                     let block = block.as_chunks_mut::<LANES>().0;
-                    match lanes(count) {
-                        WIDE => groups::<FUSED, 2>(&sum.groups, &strip, source, gradient, first, block.as_chunks_mut().0),
-                        _ => groups::<FUSED, 1>(&sum.groups, &strip, source, gradient, first, block.as_chunks_mut().0),
-                    }
+                    groups::<FUSED>(&sum.groups, &strip, source, gradient, first, block.as_chunks_mut().0);
                 }
             }
         }
@@ -287,7 +279,7 @@ vectorized! {
 
 /// All taps, for one block of channels.
 #[inline(always)]
-fn groups<const FUSED: bool, const VECTORS: usize>(
+fn groups<const FUSED: bool>(
     groups: &[Run],
     strip: &Walk,
     source: &[f32],
@@ -300,18 +292,18 @@ fn groups<const FUSED: bool, const VECTORS: usize>(
         let (own, rest) = sums.split_at_mut(group.length);
         sums = rest;
         match group.length {
-            6 => weight_tile::<FUSED, 6, VECTORS>(group.offset, strip, source, gradient, first, own),
-            5 => weight_tile::<FUSED, 5, VECTORS>(group.offset, strip, source, gradient, first, own),
-            4 => weight_tile::<FUSED, 4, VECTORS>(group.offset, strip, source, gradient, first, own),
-            3 => weight_tile::<FUSED, 3, VECTORS>(group.offset, strip, source, gradient, first, own),
-            2 => weight_tile::<FUSED, 2, VECTORS>(group.offset, strip, source, gradient, first, own),
-            _ => weight_tile::<FUSED, 1, VECTORS>(group.offset, strip, source, gradient, first, own),
+            6 => weight_tile::<FUSED, 6>(group.offset, strip, source, gradient, first, own),
+            5 => weight_tile::<FUSED, 5>(group.offset, strip, source, gradient, first, own),
+            4 => weight_tile::<FUSED, 4>(group.offset, strip, source, gradient, first, own),
+            3 => weight_tile::<FUSED, 3>(group.offset, strip, source, gradient, first, own),
+            2 => weight_tile::<FUSED, 2>(group.offset, strip, source, gradient, first, own),
+            _ => weight_tile::<FUSED, 1>(group.offset, strip, source, gradient, first, own),
         }
     }
 }
 
 #[inline(always)]
-fn weight_tile<const FUSED: bool, const TAPS: usize, const VECTORS: usize>(
+fn weight_tile<const FUSED: bool, const TAPS: usize>(
     offset: usize,
     strip: &Walk,
     source: &[f32],
