@@ -1,4 +1,4 @@
-//! Models small enough for an interpreter: seven of at most 500 bytes that reach every kernel, its tails and its blocks, and what the oracle
+//! Models small enough for an interpreter: seven of at most 512 bytes that reach every kernel, its tails and its blocks, and what the oracle
 //! computes for two images each. `infer-core/tests/small_models.rs` runs them, under Miri too.
 
 use infer_core::Shape;
