@@ -60,6 +60,12 @@ LOOK = """
       return across > 1 && down > 0.6 * Math.min(a.height, b.height);
     }).map(([other]) => `${one} / ${other}`));
   });
+  // The connections of a graph are its only lines outside of a chart.
+  const lines = [...document.querySelectorAll('figure svg > path')];
+  const strayed = lines.filter(line => {
+    const box = line.getBoundingClientRect(), svg = line.ownerSVGElement.getBoundingClientRect();
+    return box.left < svg.left || box.right > svg.right || box.top < svg.top || box.bottom > svg.bottom;
+  });
   const smallest = Math.min(...[...document.querySelectorAll('svg text')].map(text =>
     parseFloat(text.getAttribute('font-size')) * Math.abs(text.getScreenCTM().a || text.getScreenCTM().b)));
   return {
@@ -75,6 +81,8 @@ LOOK = """
     wide: wide.slice(0, 3).map(element => element.outerHTML.slice(0, 80)),
     cut: cut.slice(0, 3).map(text => text.textContent),
     collisions: collisions.slice(0, 3),
+    lines: lines.length,
+    strayed: strayed.slice(0, 3).map(line => line.textContent),
     smallest,
     scripts: document.scripts.length,
     paper: getComputedStyle(document.body).backgroundColor,
@@ -244,13 +252,15 @@ def main():
                     check(f"{name}: nothing overflows", seen["overflow"] <= 0 and not seen["wide"], seen)
                     check(f"{name}: words stay in their figure", not seen["cut"], seen["cut"])
                     check(f"{name}: no words run into each other", not seen["collisions"], seen["collisions"])
+                    check(f"{name}: lines of a graph stay in their figure", not seen["strayed"], seen["strayed"])
                     check(f"{name}: words of figures can be read", seen["smallest"] >= 5.5, seen["smallest"])
                     chromium.screenshot(out / f"{name}.png", whole=False)
                     chromium.screenshot(out / f"{name}-whole.png", whole=True)
             check(f"{page}: light and dark differ", papers["light"] != papers["dark"], papers)
             size = page.stat().st_size
             check(f"{page}: under 1 MB", size < 1_000_000, size)
-            print(f"{page}: \"{seen['title']}\", {seen['figures']} figures, {seen['images']} images, {size} bytes")
+            counts = f"{seen['figures']} figures, {seen['images']} images, {seen['lines']} connections"
+            print(f"{page}: \"{seen['title']}\", {counts}, {size} bytes")
     finally:
         chromium.close()
     print(f"report: {passed} passed, {failed} failed")

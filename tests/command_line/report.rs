@@ -28,7 +28,7 @@ fn a_fit_ends_with_a_page_and_plot_and_report_work_without_the_data() {
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         let printed = text(&output.stdout);
         let files = written(&printed);
-        assert_eq!(files.len(), 7, "{printed}");
+        assert_eq!(files.len(), 8, "{printed}");
         for file in files {
             assert!(file.starts_with("run/figures/") && file.ends_with(format), "{file}");
             assert!(fs::read(home.path().join(file)).unwrap().starts_with(magic), "{file}");
@@ -63,7 +63,7 @@ fn runs_that_cannot_be_drawn_are_answered_with_what_to_do() {
     let usage: [(&[&str], &[&str]); 7] = [
         (&["plot"], &["<RUN>"]),
         (&["plot", "run", "--figure", "cake"], &["invalid value 'cake'", "samples", "quantization-error"]),
-        (&["plot", "run", "--out", "x.png"], &["there are 7 figures", "--figure"]),
+        (&["plot", "run", "--out", "x.png"], &["there are 8 figures", "--figure"]),
         (
             &["plot", "run", "--figure", "curves", "--out", "x.png", "--format", "svg"],
             &["ends in .png", "--format is svg"],

@@ -7,7 +7,7 @@ use infer_core::Shape;
 use trainer::dataset::{Dataset, Images};
 use trainer::image::Preprocessing;
 use trainer::network::FloatModel;
-use trainer::network::{Architecture, Layer};
+use trainer::network::{Architecture, Layer, Node};
 use trainer::quantize::{QuantizedModel, calibrate};
 use trainer::report::Findings;
 use trainer::run::{ExportMetrics, Int8Metrics, Metrics, PerSplit, RunConfig, RunDirectory};
@@ -22,7 +22,7 @@ pub struct Run<'r> {
     /// Shape of an image.
     pub input: Shape,
     /// The layers before the last one.
-    pub layers: Vec<Layer>,
+    pub layers: Vec<Node>,
     /// Names of the classes.
     pub class_names: Vec<String>,
     /// Name of the data set.
@@ -41,7 +41,7 @@ impl Run<'_> {
     #[must_use]
     pub fn architecture(&self) -> Architecture {
         let last = trainer::network::Dense { outputs: self.class_names.len() as u16, relu: false };
-        let layers = [&self.layers[..], &[Layer::Dense(last)]].concat();
+        let layers = [&self.layers[..], &[Node::new(Layer::Dense(last))]].concat();
         Architecture::new("odd".to_owned(), self.input, &layers).unwrap()
     }
 

@@ -67,6 +67,7 @@ pub struct Rectangle(pub f64, pub f64, pub f64, pub f64);
 pub struct Drawing {
     width: f64,
     height: f64,
+    description: String,
     body: String,
 }
 
@@ -74,13 +75,18 @@ impl Drawing {
     /// An empty one.
     #[must_use]
     pub fn new(width: f64, height: f64) -> Self {
-        Self { width, height, body: String::new() }
+        Self { width, height, description: String::new(), body: String::new() }
     }
 
     /// Its width.
     #[must_use]
     pub fn width(&self) -> f64 {
         self.width
+    }
+
+    /// Adds what it shows in words, for who cannot see it.
+    pub fn describe(&mut self, description: &str) {
+        description.clone_into(&mut self.description);
     }
 
     /// A text whose letters are around the height of `y`.
@@ -133,6 +139,36 @@ impl Drawing {
         ));
     }
 
+    /// A line at `x` from `top` down to `bottom`, with a text for who points at it. With `aside`, another `x` and a height, it
+    /// leads there and back, in curves of that height.
+    pub fn connection(
+        &mut self,
+        x: f64,
+        [top, bottom]: [f64; 2],
+        aside: Option<(f64, f64)>,
+        (color, thickness): (Color, f64),
+        about: &str,
+    ) {
+        let path = match aside {
+            None => format!("M{} {}V{}", number(x), number(top), number(bottom)),
+            Some((lane, bend)) => {
+                // Quarters of ellipses, nearly.
+                let [middle, down, up] = [f64::midpoint(x, lane), top + bend / 2.0, bottom - bend / 2.0].map(number);
+                let [begin, end] = [top + bend, bottom - bend].map(number);
+                let [x, top, bottom, lane] = [x, top, bottom, lane].map(number);
+                let curves = [
+                    format!("C{middle} {top} {lane} {down} {lane} {begin}"),
+                    format!("C{lane} {up} {middle} {bottom} {x} {bottom}"),
+                ];
+                format!("M{x} {top}{}V{end}{}", curves[0], curves[1])
+            }
+        };
+        let (color, thickness, about) = (color.light(), number(thickness), escape(about));
+        self.element(format_args!(
+            "<path d=\"{path}\" fill=\"none\" stroke=\"{color}\" stroke-width=\"{thickness}\"><title>{about}</title></path>"
+        ));
+    }
+
     /// A ring.
     pub fn ring(&mut self, (x, y): (f64, f64), radius: f64, color: Color) {
         let ([x, y, radius], color, paper) = ([x, y, radius].map(number), color.light(), Color::Paper.light());
@@ -177,6 +213,7 @@ impl Drawing {
         let size = (14.0 * self.width / width(title, 14.0)).min(14.0);
         whole.text((MARGIN, MARGIN + 9.0), title, Style::start(size, Color::Ink));
         whole.nested((MARGIN, MARGIN + TITLE), 1.0, &self.body);
+        whole.describe(&self.description);
         whole.root(title, " xmlns=\"http://www.w3.org/2000/svg\"")
     }
 
@@ -188,9 +225,13 @@ impl Drawing {
 
     fn root(&self, title: &str, namespace: &str) -> String {
         let ([wide, high], title) = ([self.width, self.height].map(number), escape(title));
+        let description = match self.description.as_str() {
+            "" => String::new(),
+            description => format!("<desc>{}</desc>\n", escape(description)),
+        };
         format!(
             "<svg{namespace} width=\"{wide}\" height=\"{high}\" viewBox=\"0 0 {wide} {high}\" role=\"img\" \
-             aria-label=\"{title}\" font-family=\"{}\">\n{}</svg>\n",
+             aria-label=\"{title}\" font-family=\"{}\">\n{description}{}</svg>\n",
             super::text::FAMILIES,
             self.body
         )

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use askama::Template;
 
-use super::figures::{self, curves};
+use super::figures::{self, curves, network};
 use super::palette::Color;
 use super::target::{self, TargetView};
 use super::{Figure, Findings, Kind, ReportError, RunRecord, answers};
@@ -78,6 +78,7 @@ struct Section {
     confusion: Option<FigureView>,
     classes: Option<FigureView>,
     mistakes: Option<FigureView>,
+    network: Option<FigureView>,
     filters: Option<FigureView>,
     quantization_error: Option<FigureView>,
     confusions: Vec<ConfusionRow>,
@@ -235,6 +236,7 @@ fn section(index: usize, run: &RunRecord, findings: &Findings) -> Result<Section
         confusion: figure(Kind::Confusion)?,
         classes: figure(Kind::Classes)?,
         mistakes: figure(Kind::Mistakes)?,
+        network: if network::is_worth_drawing(&run.architecture) { figure(Kind::Network)? } else { None },
         filters: figure(Kind::Filters)?,
         quantization_error: figure(Kind::QuantizationError)?,
         confusions: confusions(run, &confusion),

@@ -16,6 +16,8 @@ pub enum Kind {
     Classes,
     /// The wrong answers given with the most confidence.
     Mistakes,
+    /// The network as a graph.
+    Network,
     /// Weights of the first layer.
     Filters,
     /// What each layer loses in quantization.
@@ -24,12 +26,13 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in the order of a report.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Samples,
         Self::Curves,
         Self::Confusion,
         Self::Classes,
         Self::Mistakes,
+        Self::Network,
         Self::Filters,
         Self::QuantizationError,
     ];
@@ -43,6 +46,7 @@ impl Kind {
             Self::Confusion => "confusion",
             Self::Classes => "classes",
             Self::Mistakes => "mistakes",
+            Self::Network => "network",
             Self::Filters => "filters",
             Self::QuantizationError => "quantization-error",
         }

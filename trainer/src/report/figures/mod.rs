@@ -7,6 +7,7 @@ mod figure;
 pub mod filters;
 pub mod grid;
 pub mod mistakes;
+pub mod network;
 pub mod quantization_error;
 pub mod samples;
 
@@ -25,6 +26,7 @@ pub fn draw(kind: Kind, run: &RunRecord, findings: &Findings) -> Result<Option<F
         Kind::Confusion => Ok(confusion::draw(run, findings)),
         Kind::Classes => classes::draw(run, findings),
         Kind::Mistakes => Ok(mistakes::draw(run, findings)),
+        Kind::Network => Ok(Some(network::draw(run))),
         Kind::Filters => filters::draw(run),
         Kind::QuantizationError => quantization_error::draw(run, findings),
     };
