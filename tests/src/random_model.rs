@@ -7,7 +7,7 @@ use infer_core::packing;
 use proptest::prelude::*;
 use trainer::image::parse_shape;
 use trainer::network;
-use trainer::network::layers::AveragePool;
+use trainer::network::layers::{self, AveragePool, Conv, Dense, DepthwiseConv, MaxPool};
 use trainer::quantize::{QuantizedLayer, QuantizedModel, QuantizedRescale};
 use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
 
@@ -158,21 +158,23 @@ impl Kind {
     /// The layer of an architecture that does this.
     #[must_use]
     pub fn described(self) -> network::Layer {
+        let moving = |window: &Window| {
+            let layers::Window { size, stride, padding } = window.into();
+            (size, stride, padding)
+        };
         match self {
             Self::Conv(channels, window) => {
-                let padding = if window.padding == [0; 4] { network::Padding::Valid } else { network::Padding::Same };
-                network::Layer::Conv(network::Conv { channels, kernel: window.size[0], padding, relu: false })
+                let (kernel, stride, padding) = moving(&window);
+                network::Layer::Conv(Conv { channels, kernel, stride, padding, ..Conv::default() })
             }
-            // Until networks with such layers are trained.
-            Self::Depthwise(multiplier, window) => Self::Conv(multiplier.into(), window).described(),
-            Self::MaxPool(_) => network::Layer::MaxPool(network::MaxPool {}),
-            Self::Dense(outputs) => network::Layer::Dense(network::Dense { outputs, relu: true }),
-            Self::AveragePool(Window::WHOLE) => {
-                network::Layer::AveragePool(AveragePool { window: None, stride: None, global: true })
+            Self::Depthwise(multiplier, window) => {
+                let (kernel, stride, padding) = moving(&window);
+                let conv = DepthwiseConv { multiplier, kernel, stride, padding, ..DepthwiseConv::default() };
+                network::Layer::DepthwiseConv(conv)
             }
-            Self::AveragePool(Window { size: [side, _], stride: [stride, _], .. }) => {
-                network::Layer::AveragePool(AveragePool { window: Some(side), stride: Some(stride), global: false })
-            }
+            Self::MaxPool(window) => network::Layer::MaxPool(MaxPool((&window).into())),
+            Self::Dense(outputs) => network::Layer::Dense(Dense { outputs, relu: true }),
+            Self::AveragePool(window) => network::Layer::AveragePool(AveragePool((&window).into())),
         }
     }
 }

@@ -38,12 +38,12 @@ fn trained() -> &'static FloatModel {
 }
 
 fn train() -> FloatModel {
-    let conv = |channels, padding, relu| Layer::Conv(Conv { channels, kernel: 3, padding, relu });
+    let conv = |channels, padding, relu| Layer::Conv(Conv::square(channels, 3, padding, relu));
     let layers = [
         conv(8, Padding::Valid, true),
-        Layer::MaxPool(MaxPool {}),
+        Layer::MaxPool(MaxPool::default()),
         conv(8, Padding::Same, false),
-        Layer::MaxPool(MaxPool {}),
+        Layer::MaxPool(MaxPool::default()),
         Layer::Dense(Dense { outputs: 24, relu: true }),
         Layer::Dense(Dense { outputs: 10, relu: false }),
     ];

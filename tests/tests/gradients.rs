@@ -5,7 +5,7 @@ use candle_nn::Optimizer;
 use trainer::network::autograd::{
     self, Activation, Conv2dOptions, ConvolutionOptions, Padding, Recorded, SoftTarget, Targets, Window,
 };
-use trainer::network::layers::{Add, AveragePool, Forward};
+use trainer::network::layers::{Add, AveragePool, Forward, Pair, Pool};
 use trainer::network::{Architecture, FloatModel, Layer};
 use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
 use trainer::train::adam::{Adam, AdamConfig};
@@ -108,7 +108,7 @@ fn an_add_gives_both_of_its_inputs_the_gradient_of_the_sum() {
             sums.map(|sum| if relu { sum.max(0.0) } else { sum }).collect()
         };
         let shape: &[usize] = &[2, 3, 4, 5];
-        check_layer(Layer::Add(Add { relu }), &[shape, shape], &reference);
+        check_layer(Layer::Add(Add { relu, relu6: false }), &[shape, shape], &reference);
     }
 }
 
@@ -117,7 +117,8 @@ fn an_average_pool_shares_the_gradient_of_a_mean_among_its_window() {
     let [n, height, width, channels] = [2, 5, 7, 3];
     let windows = [(Some(2), None), (Some(3), Some(1)), (Some(2), Some(3)), (None, None)];
     for (window, stride) in windows {
-        let pool = AveragePool { window, stride, global: window.is_none() };
+        let [pair, steps] = [window, stride].map(|side| side.map(Pair::both));
+        let pool = AveragePool(Pool { window: pair, stride: steps, global: window.is_none(), ..Pool::default() });
         let side = window.map(usize::from);
         let [rows, columns] = side.map_or([height, width], |side| [side; 2]);
         let stride = stride.map(usize::from).or(side).unwrap_or(1);

@@ -216,12 +216,12 @@ fn a_layer_whose_accumulators_could_overflow_is_refused_by_channel() {
 
 #[test]
 fn the_order_of_channels_in_the_file_changes_no_logit_and_lets_zeros_meet() {
-    let conv = |channels, padding| Layer::Conv(Conv { channels, kernel: 3, padding, relu: true });
+    let conv = |channels, padding| Layer::Conv(Conv::square(channels, 3, padding, true));
     let dense = |outputs, relu| Layer::Dense(Dense { outputs, relu });
     let stack = [
         conv(8, Padding::Same),
         conv(12, Padding::Valid),
-        Layer::MaxPool(MaxPool {}),
+        Layer::MaxPool(MaxPool::default()),
         dense(20, true),
         dense(10, false),
     ];

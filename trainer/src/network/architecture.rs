@@ -223,11 +223,12 @@ mod tests {
 
     #[test]
     fn work_that_no_training_does_is_refused() {
-        let conv = Layer::Conv(Conv { channels: 4, kernel: 7, padding: Padding::Same, relu: true });
+        let conv = Layer::Conv(Conv::square(4, 7, Padding::Same, true));
         let dense = Layer::Dense(Dense { outputs: 2, relu: false });
         let input = Shape { height: 1024, width: 1024, channels: 4 };
-        let layers =
-            |convolutions| [vec![conv; convolutions], vec![Layer::MaxPool(MaxPool {}); 5], vec![dense]].concat();
+        let layers = |convolutions| {
+            [vec![conv; convolutions], vec![Layer::MaxPool(MaxPool::default()); 5], vec![dense]].concat()
+        };
         // Each takes 49 * 4 * 4 multiply-accumulates at each of 2^20 positions.
         assert!(Architecture::new("quick".to_owned(), input, &layers(12)).is_ok());
         assert_eq!(
@@ -262,7 +263,7 @@ total                                          542,230";
             "architecture \"mine\", layer 0 (conv 5x5x8 valid): its input is 4x4x1; a kernel of 5x5 does not fit into it"
         );
         let pools = "[[layers]]\nmax_pool = {}\n".repeat(3) + "[[layers]]\ndense = {}\n";
-        assert!(refuse(&pools).contains("layer 2 (max-pool 2x2): its input is 1x1x1; a 2x2 window does not fit"));
+        assert!(refuse(&pools).contains("layer 2 (max-pool 2x2): its input is 1x1x1; a window of 2x2 does not fit"));
         assert!(
             refuse("[[layers]]\ndense = { outputs = 3, relu = true }").contains("must end in a dense layer without")
         );
@@ -308,7 +309,7 @@ total                                          542,230";
     #[test]
     fn what_the_largest_network_counts_up_to_is_far_below_what_64_bits_hold() {
         // As wide as an image may be, as many weights as there may be, on all of its pixels.
-        let conv = |channels| Layer::Conv(Conv { channels, kernel: 7, padding: Padding::Same, relu: true });
+        let conv = |channels| Layer::Conv(Conv::square(channels, 7, Padding::Same, true));
         let layers = [conv(65), conv(64), conv(63), Layer::Dense(Dense { outputs: 15, relu: false })];
         let input = Shape { height: 254, width: 254, channels: 65 };
         let error = Architecture::new("largest".to_owned(), input, &layers).unwrap_err();
@@ -326,7 +327,8 @@ total                                          542,230";
         let message = Architecture::built_in("resnet").unwrap_err().to_string();
         assert_eq!(
             message,
-            "there is no architecture \"resnet\"; the built-in ones are mlp, cnn, small, tiny, large; \
+            "there is no architecture \"resnet\"; the built-in ones are mlp, cnn, small, tiny, large, resnet8, mobilenet, \
+             dscnn; \
              a name with a dot or a slash is a TOML file"
         );
     }

@@ -109,14 +109,15 @@ impl Architecture {
 }
 
 /// The order of channels is free where they come from weights and where no add takes them, as they are or by way of stages that
-/// keep them: what is added has one order.
+/// keep them: what is added has one order. Where a stage makes several channels of each, those of its input keep theirs.
 fn find_free_orders(stages: &mut [Stage<'_>]) {
     let mut is_bound = vec![false; stages.len()];
     for index in (0..stages.len()).rev() {
         let stage = &mut stages[index];
         let keeps_channels = stage.layer.arithmetic().keeps_channels();
         stage.has_free_order = !keeps_channels && !is_bound[index];
-        if keeps_channels && (is_bound[index] || stage.reads.residual.is_some()) {
+        let multiplies = stage.layer.input.channels != stage.layer.output.channels;
+        if keeps_channels && (is_bound[index] || stage.reads.residual.is_some() || multiplies) {
             for source in stage.reads.iter() {
                 if let Source::Output(read) = *source {
                     is_bound[read] = true;

@@ -63,6 +63,8 @@ kernels! {
     Conv conv,
     /// Convolution with the max-pool after it.
     ConvPool conv_pool,
+    /// Convolution of each channel by itself.
+    DepthwiseConv depthwise_conv,
     /// Max-pool by itself.
     MaxPool max_pool,
     /// Fully connected layer.

@@ -18,6 +18,8 @@ pub struct Source<'s> {
     /// One row of weights per output channel.
     rows: Vec<Vec<f32>>,
     biases: Vec<f32>,
+    /// Whether the file has the weights of several rows side by side; else row by row.
+    packs_rows: bool,
 }
 
 impl<'s> Source<'s> {
@@ -32,13 +34,21 @@ impl<'s> Source<'s> {
         parameters: &Parameters,
         input: Signal<'s>,
     ) -> Result<Self, QuantizeError> {
+        if parameters.normalization.is_some() {
+            let layer = shaped.layer;
+            return Err(candle_core::Error::msg(format!("{layer}: its batch normalization is not folded")).into());
+        }
         let rows = parameters.weight.reshape((shaped.output_channels(), shaped.fan_in()))?.to_vec2::<f32>()?;
         let biases = parameters.bias.to_vec1::<f32>()?;
         if rows.iter().flatten().chain(&biases).any(|value| !value.is_finite()) {
             return Err(QuantizeError::NotFinite { layer });
         }
-        let mut source = Self { layer, input, rows, biases };
-        source.reorder_inputs(input.order);
+        let arithmetic = shaped.arithmetic();
+        let mut source = Self { layer, input, rows, biases, packs_rows: arithmetic.packs_rows() };
+        // A row about one channel has nothing to be put into another order: the rows themselves are.
+        if !arithmetic.keeps_channels() {
+            source.reorder_inputs(input.order);
+        }
         Ok(source)
     }
 
@@ -94,7 +104,7 @@ impl<'s> Source<'s> {
         Ok(Numbers::Logits {
             scale: (scale * f64::from(self.input.codes.scale)) as f32,
             biases: biases.iter().flat_map(|bias| bias.to_le_bytes()).collect(),
-            weights: pack(&rows),
+            weights: self.in_file(&rows),
         })
     }
 
@@ -116,7 +126,7 @@ impl<'s> Source<'s> {
             .flat_map(|(&bias, &multiplier)| [bias, multiplier])
             .flat_map(i32::to_le_bytes);
         let rescale = QuantizedRescale { codes, shift, channels: channels.collect() };
-        Ok(Numbers::Requantized { rescale, weights: pack(&rows) })
+        Ok(Numbers::Requantized { rescale, weights: self.in_file(&rows) })
     }
 
     /// Biases in steps of the accumulator, with the input's zero point folded in.
@@ -131,12 +141,17 @@ impl<'s> Source<'s> {
             .collect()
     }
 
+    /// The rows as they are in the file.
+    fn in_file(&self, rows: &[Vec<i8>]) -> Vec<u8> {
+        if self.packs_rows { pack(rows) } else { rows.concat().into_iter().map(i8::cast_unsigned).collect() }
+    }
+
     fn overflow(&self, channel: usize, bound: i64) -> QuantizeError {
         QuantizeError::Overflow { layer: self.layer, channel, bound }
     }
 }
 
-/// The rows as they are in the file.
+/// Rows in blocks, as [`packing`] describes them.
 fn pack(rows: &[Vec<i8>]) -> Vec<u8> {
     let inputs = rows.first().map_or(0, Vec::len);
     let mut packed = vec![0; packing::packed_len(rows.len() as u32, inputs as u32).unwrap_or(0) as usize];

@@ -156,8 +156,9 @@ fn no_numbers(stage: &Stage<'_>) -> Numbers {
     let Some(shape) = stage.layer.weights() else {
         return Numbers::Codes { inputs: stage.reads.map(|_| codes), output: codes };
     };
-    let rows = shape.rows();
-    let weights = vec![0; packing::packed_len(rows as u32, shape.fan_in() as u32).unwrap_or(0) as usize];
+    let (rows, inputs) = (shape.rows(), shape.fan_in());
+    let packed = || packing::packed_len(rows as u32, inputs as u32).unwrap_or(0) as usize;
+    let weights = vec![0; if stage.layer.arithmetic().packs_rows() { packed() } else { rows * inputs }];
     if stage.is_last {
         return Numbers::Logits { scale: 1.0, biases: vec![0; 4 * rows], weights };
     }

@@ -17,6 +17,7 @@ mod matrix;
 mod max_pool2d;
 mod pools;
 mod recorded;
+mod statistics;
 mod window;
 
 use candle_core::{CpuStorage, Layout, Result, Tensor};
@@ -24,15 +25,14 @@ use rayon::iter::ParallelIterator;
 
 pub use add::add_recorded;
 pub use conv2d::{Conv2dOptions, Padding, conv2d, conv2d_recorded};
-pub use convolution::{
-    Activation, BatchStatistics, ConvolutionOptions, convolution_batch_norm_recorded, convolution_recorded,
-};
+pub use convolution::{Activation, ConvolutionOptions, convolution_batch_norm_recorded, convolution_recorded};
 pub use cross_entropy::{SoftTarget, Targets, softmax_cross_entropy, softmax_cross_entropy_recorded};
 pub use dense::{dense, dense_recorded};
 pub use dropout::dropout_recorded;
 pub use max_pool2d::{max_pool2d, max_pool2d_recorded};
 pub use pools::{pool_average_recorded, pool_max_recorded};
 pub use recorded::{Gradients, Recorded};
+pub use statistics::BatchStatistics;
 pub use window::Window;
 
 /// The values of a contiguous `f32` operand.

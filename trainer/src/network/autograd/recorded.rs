@@ -4,12 +4,16 @@
 //! batch 32 that took longer than all the arithmetic of the step. Here gradients go from operation to operation, and are
 //! added only where an output has more than one reader.
 
-use candle_core::{CustomOp1, CustomOp2, CustomOp3, Result, Tensor};
+use candle_core::{CustomOp1, CustomOp3, Result, Tensor};
+
+use super::statistics::BatchStatistics;
 
 /// An operation that ran, with what went in and what came out.
 pub struct Recorded {
     /// What came out.
     pub output: Tensor,
+    /// Mean and variance of the batch, of an operation that normalizes over it.
+    pub statistics: Option<BatchStatistics>,
     operation: Kind,
 }
 
@@ -32,7 +36,6 @@ pub struct Gradients {
 enum Kind {
     Own(Box<dyn Operation>),
     One { input: Tensor, operation: Box<dyn CustomOp1> },
-    Two { input: Tensor, residual: Tensor, operation: Box<dyn CustomOp2> },
     Three { input: Tensor, weight: Tensor, bias: Tensor, operation: Box<dyn CustomOp3> },
     Both { first: Box<Recorded>, second: Box<Recorded> },
 }
@@ -40,7 +43,13 @@ enum Kind {
 impl Recorded {
     /// An operation that ran and gave `output`.
     pub(super) fn new(output: Tensor, operation: impl Operation + 'static) -> Self {
-        Self { output, operation: Kind::Own(Box::new(operation)) }
+        Self { output, statistics: None, operation: Kind::Own(Box::new(operation)) }
+    }
+
+    /// The same operation with the statistics of its batch.
+    #[must_use]
+    pub(crate) fn with_statistics(self, statistics: BatchStatistics) -> Self {
+        Self { statistics: Some(statistics), ..self }
     }
 
     /// Runs an operation of one argument.
@@ -49,17 +58,11 @@ impl Recorded {
     /// Those of candle.
     pub(crate) fn one(input: &Tensor, operation: impl CustomOp1 + 'static) -> Result<Self> {
         let output = input.apply_op1_no_bwd(&operation)?;
-        Ok(Self { output, operation: Kind::One { input: input.clone(), operation: Box::new(operation) } })
-    }
-
-    /// Runs an operation of two arguments.
-    ///
-    /// # Errors
-    /// Those of candle.
-    pub(crate) fn two(input: &Tensor, residual: &Tensor, operation: impl CustomOp2 + 'static) -> Result<Self> {
-        let output = input.apply_op2_no_bwd(residual, &operation)?;
-        let (input, residual) = (input.clone(), residual.clone());
-        Ok(Self { output, operation: Kind::Two { input, residual, operation: Box::new(operation) } })
+        Ok(Self {
+            output,
+            statistics: None,
+            operation: Kind::One { input: input.clone(), operation: Box::new(operation) },
+        })
     }
 
     pub(super) fn three(
@@ -70,14 +73,19 @@ impl Recorded {
     ) -> Result<Self> {
         let output = input.apply_op3_no_bwd(weight, bias, &operation)?;
         let (input, weight, bias) = (input.clone(), weight.clone(), bias.clone());
-        Ok(Self { output, operation: Kind::Three { input, weight, bias, operation: Box::new(operation) } })
+        Ok(Self {
+            output,
+            statistics: None,
+            operation: Kind::Three { input, weight, bias, operation: Box::new(operation) },
+        })
     }
 
     /// This operation and `next`, an operation on its output, as one. At most one of them has parameters.
     #[must_use]
     pub fn then(self, next: Self) -> Self {
         let output = next.output.clone();
-        Self { output, operation: Kind::Both { first: Box::new(self), second: Box::new(next) } }
+        let statistics = self.statistics.clone().or_else(|| next.statistics.clone());
+        Self { output, statistics, operation: Kind::Both { first: Box::new(self), second: Box::new(next) } }
     }
 
     /// The gradients of the arguments, given that of the output, in any shape of as many values.
@@ -91,10 +99,6 @@ impl Recorded {
             Kind::One { input, operation } => {
                 let input = operation.bwd(input, &self.output, &gradient)?;
                 Ok(Gradients { input, residual: None, parameters: Vec::new() })
-            }
-            Kind::Two { input, residual, operation } => {
-                let (input, residual) = operation.bwd(input, residual, &self.output, &gradient)?;
-                Ok(Gradients { input, residual, parameters: Vec::new() })
             }
             Kind::Three { input, weight, bias, operation } => {
                 let (input, weight, bias) = operation.bwd(input, weight, bias, &self.output, &gradient)?;

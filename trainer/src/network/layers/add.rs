@@ -1,14 +1,15 @@
-//! Sum of two inputs of one shape, with ReLU: where a residual joins the layers that it was led around.
+//! Sum of two inputs of one shape, with its activation: where a residual joins the layers that it was led around.
 
 use std::fmt;
 
-use candle_core::{CpuStorage, CustomOp2, Layout, Result as CandleResult, Shape as Dimensions, Tensor};
+use candle_core::Result as CandleResult;
 use infer_core::format::Blob;
 use infer_core::{Shape, operators};
 use serde::{Deserialize, Serialize};
 
-use super::operator::{Arithmetic, Forward, FromFile, Operator, WeightShape, then_relu};
-use crate::network::autograd::{Recorded, values, with_values};
+use super::convolution;
+use super::operator::{Arithmetic, Forward, FromFile, Operator, WeightShape, check_activation, then_activation};
+use crate::network::autograd::{self, Recorded};
 use crate::network::inputs::Inputs;
 use crate::network::record::{LayerRecord, Numbers, NumbersError, QuantizedLayer, Scaling};
 use crate::network::work::{Kernel, Work};
@@ -20,6 +21,9 @@ pub struct Add {
     /// Whether ReLU follows.
     #[serde(default)]
     pub relu: bool,
+    /// Whether ReLU6 follows: ReLU that ends at 6.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub relu6: bool,
 }
 
 impl FromFile for Add {
@@ -28,11 +32,15 @@ impl FromFile for Add {
     fn from_file(file: Self) -> Option<Self> {
         Some(file)
     }
+
+    fn widened(self, _: f64) -> Self {
+        self
+    }
 }
 
 impl Operator for Add {
     fn check(&self) -> Result<(), String> {
-        Ok(())
+        check_activation(self.relu, self.relu6)
     }
 
     fn output(&self, input: Shape) -> Result<Shape, String> {
@@ -65,8 +73,8 @@ impl Operator for Add {
 
     fn forward(&self, forward: Forward<'_>) -> CandleResult<Recorded> {
         forward.no_parameters(self)?;
-        let sum = Sum { relu: self.relu };
-        Recorded::two(&forward.input.contiguous()?, &forward.residual(self)?.contiguous()?, sum)
+        let (input, residual) = (forward.input.contiguous()?, forward.residual(self)?.contiguous()?);
+        autograd::add_recorded(&input, &residual, convolution::activation(self.relu, self.relu6))
     }
 
     fn quantized(&self, _: Shape, numbers: Numbers, _: bool) -> Result<QuantizedLayer, NumbersError> {
@@ -75,7 +83,7 @@ impl Operator for Add {
         };
         let ratios = [input, residual].map(|input| f64::from(input.scale) / f64::from(codes.scale));
         let (multipliers, shift) = multipliers(ratios)?;
-        let record = operators::Add { codes, relu: self.relu, multipliers, shift };
+        let record = operators::Add { codes, relu: self.relu || self.relu6, multipliers, shift };
         Ok(QuantizedLayer::Bare(operators::Layer::Add(record)))
     }
 
@@ -87,7 +95,7 @@ impl Operator for Add {
 
 impl From<&operators::Add> for Add {
     fn from(record: &operators::Add) -> Self {
-        Self { relu: record.relu }
+        Self { relu: record.relu, relu6: false }
     }
 }
 
@@ -103,7 +111,7 @@ impl<'a> LayerRecord<'a> for operators::Add {
 
 impl fmt::Display for Add {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "add{}", then_relu(self.relu))
+        write!(f, "add{}", then_activation(false, self.relu, self.relu6))
     }
 }
 
@@ -130,53 +138,6 @@ fn multipliers(ratios: [f64; 2]) -> Result<([u32; 2], u8), NumbersError> {
     let shift = shift.filter(|&shift| ratios.iter().all(|&ratio| fixed(ratio, shift) >= 1.0));
     let shift = shift.ok_or(NumbersError::Ratio { ratio: largest })?;
     Ok((ratios.map(|ratio| fixed(ratio, shift) as u32), shift))
-}
-
-/// The sum of two tensors of one shape. Both have the same gradient: that of the sum, where ReLU lets it pass.
-struct Sum {
-    relu: bool,
-}
-
-impl CustomOp2 for Sum {
-    fn name(&self) -> &'static str {
-        "add"
-    }
-
-    fn cpu_fwd(
-        &self,
-        input: &CpuStorage,
-        input_layout: &Layout,
-        residual: &CpuStorage,
-        residual_layout: &Layout,
-    ) -> CandleResult<(CpuStorage, Dimensions)> {
-        let shape = input_layout.shape();
-        if shape != residual_layout.shape() {
-            candle_core::bail!("add: {shape:?} and {:?}", residual_layout.shape());
-        }
-        let floor = if self.relu { 0.0 } else { f32::NEG_INFINITY };
-        let pairs = values(input, input_layout)?.iter().zip(values(residual, residual_layout)?);
-        Ok((CpuStorage::F32(pairs.map(|(input, residual)| (input + residual).max(floor)).collect()), shape.clone()))
-    }
-
-    fn bwd(
-        &self,
-        _: &Tensor,
-        _: &Tensor,
-        output: &Tensor,
-        gradient: &Tensor,
-    ) -> CandleResult<(Option<Tensor>, Option<Tensor>)> {
-        if !self.relu {
-            return Ok((Some(gradient.clone()), Some(gradient.clone())));
-        }
-        let passing = with_values(output, |output| {
-            with_values(gradient, |gradient| {
-                let pairs = output.iter().zip(gradient);
-                Ok(pairs.map(|(&output, &gradient)| if output > 0.0 { gradient } else { 0.0 }).collect::<Vec<_>>())
-            })
-        })?;
-        let passing = Tensor::from_vec(passing, output.shape(), output.device())?;
-        Ok((Some(passing.clone()), Some(passing)))
-    }
 }
 
 #[cfg(test)]

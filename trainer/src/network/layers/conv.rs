@@ -1,49 +1,76 @@
-//! Two-dimensional convolution, stride 1, alone or with the 2x2 max-pool after it.
+//! Two-dimensional convolution, alone or with the 2x2 max-pool after it.
 
 use std::fmt;
 
 use candle_core::Result as CandleResult;
-use infer_core::format::{Blob, Window};
+use infer_core::format::Blob;
 use infer_core::{Shape, operators};
 use serde::{Deserialize, Serialize};
 
-use super::operator::{Arithmetic, Forward, FromFile, Operator, WeightShape, then_relu};
+use super::convolution::{self, Convolution};
+use super::operator::{
+    Arithmetic, Forward, FromFile, Operator, WeightShape, check_activation, then_activation, widened,
+};
+use super::window::{Padding, Pair, Placed, Window};
 use crate::network::autograd::{self, Conv2dOptions, Recorded};
 use crate::network::record::{LayerRecord, Numbers, NumbersError, QuantizedLayer, Scaling};
 use crate::network::work::{Kernel, Work};
 
-/// Two-dimensional convolution, stride 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Two-dimensional convolution.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Conv {
     /// Channels it puts out.
     pub channels: u16,
-    /// Height and width of the kernel, 1 to 7.
-    pub kernel: u8,
+    /// Rows and columns of the kernel, 1 to 15 each.
+    pub kernel: Pair,
+    /// Rows and columns from one position of the kernel to the next, 1 to 4 each.
+    #[serde(default, skip_serializing_if = "Pair::is_one")]
+    pub stride: Pair,
     /// What surrounds its input.
     pub padding: Padding,
+    /// Whether its outputs are normalized over the batch in training. It is folded into the weights after that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub batch_norm: bool,
     /// Whether ReLU follows.
     #[serde(default)]
     pub relu: bool,
-}
-
-/// What surrounds a convolution's input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Padding {
-    /// Nothing: the output is `kernel - 1` smaller than the input.
-    Valid,
-    /// Zeros: the output is as large as the input.
-    Same,
+    /// Whether ReLU6 follows: ReLU that ends at 6.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub relu6: bool,
 }
 
 impl Conv {
+    /// A convolution of stride 1 with a square kernel.
+    #[must_use]
+    pub fn square(channels: u16, kernel: u8, padding: Padding, relu: bool) -> Self {
+        Self { channels, kernel: Pair::both(kernel), padding, relu, ..Self::default() }
+    }
+
     fn window(&self) -> Window {
-        let (before, after) = match self.padding {
-            Padding::Valid => (0, 0),
-            Padding::Same => ((self.kernel - 1) / 2, self.kernel / 2),
+        Window { size: self.kernel, stride: self.stride, padding: self.padding }
+    }
+
+    /// Where its kernel lies, on an input that [`output`](Operator::output) accepts.
+    fn placed(&self, input: Shape) -> Result<Placed, String> {
+        self.window().on("kernel", input)
+    }
+
+    /// Whether its kernel is square and moves by one row and one column: what a pool can be computed with.
+    fn is_plain(&self) -> bool {
+        self.kernel.square().is_some() && self.stride.is_one()
+    }
+
+    /// The options of the operation that computes ReLU and pool with the convolution, if it is one that this does.
+    fn fused_options(&self, forward: &Forward<'_>) -> Option<Conv2dOptions> {
+        let Forward { fused: pool, input_gradient, .. } = *forward;
+        let padding = match self.padding {
+            Padding::Valid => autograd::Padding::Valid,
+            Padding::Same => autograd::Padding::Same,
+            Padding::Explicit { .. } => return None,
         };
-        Window { padding: [before, before, after, after], ..Window::square(self.kernel, 1) }
+        let is_covered = self.is_plain() && !self.relu6;
+        is_covered.then_some(Conv2dOptions { padding, relu: self.relu, pool, input_gradient })
     }
 }
 
@@ -53,35 +80,30 @@ impl FromFile for Conv {
     fn from_file(file: Self) -> Option<Self> {
         Some(file)
     }
+
+    fn widened(self, width: f64) -> Self {
+        Self { channels: widened(self.channels, width), ..self }
+    }
 }
 
 impl Operator for Conv {
     fn check(&self) -> Result<(), String> {
-        match *self {
-            Self { channels: 0, .. } => Err("it has no output channels".to_owned()),
-            Self { kernel, .. } if !(1..=7).contains(&kernel) => Err(format!("kernel {kernel} is not 1 to 7")),
-            Self { .. } => Ok(()),
+        if self.channels == 0 {
+            return Err("it has no output channels".to_owned());
         }
+        check_activation(self.relu, self.relu6)?;
+        self.window().check("kernel", convolution::MOST_SIZE, convolution::MOST_STRIDE)
     }
 
     fn output(&self, input: Shape) -> Result<Shape, String> {
-        let Self { channels, kernel, padding, .. } = *self;
-        match padding {
-            Padding::Same => Ok(Shape { channels, ..input }),
-            Padding::Valid => {
-                let smaller = |side: u16| side.checked_sub(u16::from(kernel) - 1).filter(|&side| side > 0);
-                match (smaller(input.height), smaller(input.width)) {
-                    (Some(height), Some(width)) => Ok(Shape { height, width, channels }),
-                    (None, _) | (_, None) => Err(format!("a kernel of {kernel}x{kernel} does not fit into it")),
-                }
-            }
-        }
+        Ok(self.placed(input)?.output(self.channels))
     }
 
     fn weights(&self, input: Shape) -> Option<WeightShape> {
-        let (channels, kernel) = (usize::from(self.channels), usize::from(self.kernel));
-        let dimensions = vec![channels, kernel, kernel, input.channels.into()];
-        Some(WeightShape { dimensions, fan_out: kernel.pow(2) * channels })
+        let [rows, columns] = self.kernel.axes().map(usize::from);
+        let channels = usize::from(self.channels);
+        let dimensions = vec![channels, rows, columns, input.channels.into()];
+        Some(WeightShape { dimensions, fan_out: rows * columns * channels, batch_norm: self.batch_norm })
     }
 
     fn is_pool(&self) -> bool {
@@ -89,7 +111,7 @@ impl Operator for Conv {
     }
 
     fn absorbs_pool(&self) -> bool {
-        true
+        self.is_plain()
     }
 
     fn takes_residual(&self) -> bool {
@@ -105,23 +127,34 @@ impl Operator for Conv {
     }
 
     fn forward(&self, forward: Forward<'_>) -> CandleResult<Recorded> {
-        let (weight, bias) = forward.parameters(self)?;
-        let padding = match self.padding {
-            Padding::Valid => autograd::Padding::Valid,
-            Padding::Same => autograd::Padding::Same,
-        };
-        let Forward { fused, input_gradient, .. } = forward;
-        let options = Conv2dOptions { padding, relu: self.relu, pool: fused, input_gradient };
-        autograd::conv2d_recorded(forward.input, weight, bias, options)
+        let parameters = forward.parameters(self)?;
+        match self.fused_options(&forward) {
+            Some(options) if parameters.normalized.is_none() => {
+                autograd::conv2d_recorded(forward.input, &parameters.weight, &parameters.bias, options)
+            }
+            Some(_) | None => {
+                let convolution = Convolution {
+                    window: convolution::trained_window(self, &self.window(), forward.input)?,
+                    depthwise: false,
+                    activation: convolution::activation(self.relu, self.relu6),
+                };
+                let recorded = convolution.forward(parameters, &forward)?;
+                if !forward.fused {
+                    return Ok(recorded);
+                }
+                let pool = autograd::max_pool2d_recorded(&recorded.output)?;
+                Ok(recorded.then(pool))
+            }
+        }
     }
 
-    fn quantized(&self, _: Shape, numbers: Numbers, fused: bool) -> Result<QuantizedLayer, NumbersError> {
+    fn quantized(&self, input: Shape, numbers: Numbers, fused: bool) -> Result<QuantizedLayer, NumbersError> {
         match numbers {
             Numbers::Requantized { rescale, weights } => Ok(QuantizedLayer::Conv2d {
                 output_channels: self.channels,
-                window: self.window(),
+                window: self.placed(input).map_err(|_| NumbersError::Wrong)?.recorded(),
                 pool: fused,
-                relu: self.relu,
+                relu: self.relu || self.relu6,
                 rescale,
                 weights,
             }),
@@ -132,42 +165,17 @@ impl Operator for Conv {
     fn work(&self, input: Shape, output: Shape, fused: bool) -> Work {
         let places = usize::from(output.height) * usize::from(output.width);
         let (kernel, positions) = if fused { (Kernel::ConvPool, 4 * places) } else { (Kernel::Conv, places) };
-        let fan_in = usize::from(self.kernel).pow(2) * usize::from(input.channels);
+        let [rows, columns] = self.kernel.axes().map(usize::from);
+        let fan_in = rows * columns * usize::from(input.channels);
         Work { kernel, rows: self.channels.into(), outputs: output.len(), inputs: positions * fan_in, places }
     }
 }
 
 impl From<&operators::Conv2d<'_>> for Conv {
     fn from(record: &operators::Conv2d<'_>) -> Self {
-        Self {
-            channels: record.output_channels,
-            kernel: record.window.size[0],
-            padding: if record.window.padding == [0; 4] { Padding::Valid } else { Padding::Same },
-            relu: record.requantize.relu,
-        }
-    }
-}
-
-/// For listings of files, until networks with such layers are trained.
-impl From<&operators::DepthwiseConv2d<'_>> for Conv {
-    fn from(record: &operators::DepthwiseConv2d<'_>) -> Self {
-        let padding = if record.window.padding == [0; 4] { Padding::Valid } else { Padding::Same };
-        Self {
-            channels: record.multiplier.into(),
-            kernel: record.window.size[0],
-            padding,
-            relu: record.requantize.relu,
-        }
-    }
-}
-
-impl<'a> LayerRecord<'a> for operators::DepthwiseConv2d<'a> {
-    fn scaling(&self) -> Scaling<'a> {
-        Scaling::Requantized(self.requantize)
-    }
-
-    fn blobs(&mut self) -> Vec<&mut Blob<'a>> {
-        vec![&mut self.requantize.channels, &mut self.weights]
+        let Window { size: kernel, stride, padding } = Window::from(&record.window);
+        let (channels, relu) = (record.output_channels, record.requantize.relu);
+        Self { channels, kernel, stride, padding, relu, batch_norm: false, relu6: false }
     }
 }
 
@@ -183,11 +191,8 @@ impl<'a> LayerRecord<'a> for operators::Conv2d<'a> {
 
 impl fmt::Display for Conv {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { channels, kernel, padding, relu } = *self;
-        let padding = match padding {
-            Padding::Valid => "valid",
-            Padding::Same => "same",
-        };
-        write!(f, "conv {kernel}x{kernel}x{channels} {padding}{}", then_relu(relu))
+        let Self { channels, kernel, relu, relu6, .. } = *self;
+        write!(f, "conv {kernel}x{channels} {}", self.window().shown())?;
+        f.write_str(&then_activation(self.batch_norm, relu, relu6))
     }
 }

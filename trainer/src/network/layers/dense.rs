@@ -7,7 +7,7 @@ use infer_core::format::Blob;
 use infer_core::{Shape, operators};
 use serde::{Deserialize, Serialize};
 
-use super::operator::{Arithmetic, Forward, FromFile, Operator, WeightShape, then_relu};
+use super::operator::{Arithmetic, Forward, FromFile, LayerTensors, Operator, WeightShape, then_activation, widened};
 use crate::network::autograd::{self, Recorded};
 use crate::network::record::{LayerRecord, Numbers, NumbersError, QuantizedLayer, Scaling};
 use crate::network::work::{Kernel, Work};
@@ -38,6 +38,10 @@ impl FromFile for Dense {
     fn from_file(FileDense { outputs, relu }: FileDense) -> Option<Self> {
         outputs.map(|outputs| Self { outputs, relu })
     }
+
+    fn widened(self, width: f64) -> Self {
+        Self { outputs: widened(self.outputs, width), ..self }
+    }
 }
 
 impl Operator for Dense {
@@ -51,7 +55,7 @@ impl Operator for Dense {
 
     fn weights(&self, input: Shape) -> Option<WeightShape> {
         let outputs = usize::from(self.outputs);
-        Some(WeightShape { dimensions: vec![outputs, input.len()], fan_out: outputs })
+        Some(WeightShape { dimensions: vec![outputs, input.len()], fan_out: outputs, batch_norm: false })
     }
 
     fn is_pool(&self) -> bool {
@@ -75,7 +79,7 @@ impl Operator for Dense {
     }
 
     fn forward(&self, forward: Forward<'_>) -> CandleResult<Recorded> {
-        let (weight, bias) = forward.parameters(self)?;
+        let LayerTensors { weight, bias, .. } = forward.parameters(self)?;
         autograd::dense_recorded(&forward.input.flatten_from(1)?, weight, bias, self.relu, forward.input_gradient)
     }
 
@@ -131,6 +135,6 @@ impl<'a> LayerRecord<'a> for operators::Logits<'a> {
 
 impl fmt::Display for Dense {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "dense {}{}", self.outputs, then_relu(self.relu))
+        write!(f, "dense {}{}", self.outputs, then_activation(false, self.relu, false))
     }
 }

@@ -1,21 +1,33 @@
-//! Maximum of each 2x2 window, stride 2; after a convolution it is part of that one's stage.
+//! Maximum of each window, or of the whole input; one of 2x2 after a convolution is part of that one's stage.
 
 use std::fmt;
 
 use candle_core::Result as CandleResult;
-use infer_core::format::{Blob, Window};
+use infer_core::format::Blob;
 use infer_core::{Shape, operators};
 use serde::{Deserialize, Serialize};
 
+use super::convolution::shape_of;
 use super::operator::{Arithmetic, Forward, FromFile, Operator, WeightShape};
+use super::pool::Pool;
+use super::window::{Pair, Placed};
 use crate::network::autograd::{self, Recorded};
 use crate::network::record::{LayerRecord, Numbers, NumbersError, QuantizedLayer, Scaling};
 use crate::network::work::{Kernel, Work};
 
-/// Maximum of each 2x2 window, stride 2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MaxPool {}
+/// Maximum of each window: of 2x2, side by side, unless it has others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct MaxPool(pub Pool);
+
+/// The window of a pool without one.
+const DEFAULT: Option<Pair> = Some(Pair::both(2));
+
+impl MaxPool {
+    fn placed(&self, input: Shape) -> Result<Placed, String> {
+        self.0.on(DEFAULT, input)
+    }
+}
 
 impl FromFile for MaxPool {
     type File = Self;
@@ -23,18 +35,19 @@ impl FromFile for MaxPool {
     fn from_file(file: Self) -> Option<Self> {
         Some(file)
     }
+
+    fn widened(self, _: f64) -> Self {
+        self
+    }
 }
 
 impl Operator for MaxPool {
     fn check(&self) -> Result<(), String> {
-        Ok(())
+        self.0.check(DEFAULT)
     }
 
     fn output(&self, input: Shape) -> Result<Shape, String> {
-        if input.height < 2 || input.width < 2 {
-            return Err("a 2x2 window does not fit into it".to_owned());
-        }
-        Ok(Shape { height: input.height / 2, width: input.width / 2, channels: input.channels })
+        Ok(self.placed(input)?.output(input.channels))
     }
 
     fn weights(&self, _: Shape) -> Option<WeightShape> {
@@ -42,7 +55,9 @@ impl Operator for MaxPool {
     }
 
     fn is_pool(&self) -> bool {
-        true
+        let two = Pair::both(2);
+        let Pool { window, stride, padding, global } = self.0;
+        window.unwrap_or(two) == two && stride.unwrap_or(two) == two && padding.is_valid() && !global
     }
 
     fn absorbs_pool(&self) -> bool {
@@ -63,28 +78,36 @@ impl Operator for MaxPool {
 
     fn forward(&self, forward: Forward<'_>) -> CandleResult<Recorded> {
         forward.no_parameters(self)?;
-        autograd::max_pool2d_recorded(forward.input)
+        if self.is_pool() {
+            return autograd::max_pool2d_recorded(forward.input);
+        }
+        match self.placed(shape_of(forward.input)?) {
+            Ok(placed) => autograd::pool_max_recorded(&forward.input.contiguous()?, placed.trained()),
+            Err(reason) => candle_core::bail!("{self}: input {:?}: {reason}", forward.input.dims()),
+        }
     }
 
-    fn quantized(&self, _: Shape, numbers: Numbers, _: bool) -> Result<QuantizedLayer, NumbersError> {
+    fn quantized(&self, input: Shape, numbers: Numbers, _: bool) -> Result<QuantizedLayer, NumbersError> {
         match numbers {
             Numbers::Codes { .. } => {
-                let pool = operators::MaxPool2d { window: Window::square(2, 2) };
-                Ok(QuantizedLayer::Bare(operators::Layer::MaxPool2d(pool)))
+                let placed = self.placed(input).map_err(|_| NumbersError::Wrong)?;
+                let record = operators::MaxPool2d { window: self.0.recorded(&placed) };
+                Ok(QuantizedLayer::Bare(operators::Layer::MaxPool2d(record)))
             }
             Numbers::Requantized { .. } | Numbers::Logits { .. } => Err(NumbersError::Wrong),
         }
     }
 
-    fn work(&self, _: Shape, output: Shape, _: bool) -> Work {
+    fn work(&self, input: Shape, output: Shape, _: bool) -> Work {
         let places = usize::from(output.height) * usize::from(output.width);
-        Work { kernel: Kernel::MaxPool, rows: 0, outputs: output.len(), inputs: 4 * output.len(), places }
+        let values = self.placed(input).map_or(0, |placed| placed.values());
+        Work { kernel: Kernel::MaxPool, rows: 0, outputs: output.len(), inputs: values * output.len(), places }
     }
 }
 
 impl From<&operators::MaxPool2d> for MaxPool {
-    fn from(_: &operators::MaxPool2d) -> Self {
-        Self {}
+    fn from(record: &operators::MaxPool2d) -> Self {
+        Self(Pool::from(&record.window))
     }
 }
 
@@ -100,6 +123,7 @@ impl<'a> LayerRecord<'a> for operators::MaxPool2d {
 
 impl fmt::Display for MaxPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("max-pool 2x2")
+        f.write_str("max-pool")?;
+        self.0.shown(DEFAULT, f)
     }
 }

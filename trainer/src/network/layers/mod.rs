@@ -8,9 +8,13 @@
 mod add;
 mod average_pool;
 mod conv;
+mod convolution;
 mod dense;
+mod depthwise_conv;
 mod max_pool;
 mod operator;
+mod pool;
+mod window;
 
 use std::fmt;
 
@@ -22,11 +26,14 @@ use super::record::LayerRecord;
 
 pub use add::Add;
 pub use average_pool::AveragePool;
-pub use conv::{Conv, Padding};
+pub use conv::Conv;
 pub use dense::Dense;
 pub(super) use dense::FileDense;
+pub use depthwise_conv::DepthwiseConv;
 pub use max_pool::MaxPool;
-pub use operator::{Arithmetic, Forward, Operator, WeightShape};
+pub use operator::{Arithmetic, Forward, LayerTensors, Operator, WeightShape};
+pub use pool::Pool;
+pub use window::{Padding, Pair, Window};
 
 /// Makes, of a list of operators and of the records that each becomes in a model file: [`Layer`], its form in TOML, the way from a
 /// layer to its [`Operator`], and the way from a record to its [`LayerRecord`].
@@ -47,6 +54,14 @@ macro_rules! operators {
         }
 
         impl Layer {
+            /// The same with its channels times `width`, if it has a number of them.
+            #[must_use]
+            pub(super) fn widened(self, width: f64) -> Self {
+                match self {
+                    $(Self::$Name(operator) => Self::$Name(operator.widened(width)),)*
+                }
+            }
+
             /// The operator with its numbers.
             #[must_use]
             pub fn operator(&self) -> &dyn Operator {
@@ -92,9 +107,11 @@ macro_rules! operators {
 }
 
 operators! {
-    /// Two-dimensional convolution, stride 1.
-    Conv => Conv2d | DepthwiseConv2d,
-    /// Maximum of each 2x2 window, stride 2.
+    /// Two-dimensional convolution.
+    Conv => Conv2d,
+    /// Convolution of each channel by itself.
+    DepthwiseConv => DepthwiseConv2d,
+    /// Maximum of each window, or of the whole input.
     MaxPool => MaxPool2d,
     /// Fully connected layer.
     Dense => Dense | Logits,

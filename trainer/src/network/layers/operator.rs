@@ -25,7 +25,7 @@ pub trait Operator: fmt::Display {
     /// Why none does.
     fn output(&self, input: Shape) -> std::result::Result<Shape, String>;
 
-    /// Its weights, if it has any; a bias belongs to each row of them.
+    /// Its weights, if it has any; a bias belongs to each row of them, and a scale where outputs are normalized.
     fn weights(&self, input: Shape) -> Option<WeightShape>;
 
     /// Whether it is the 2x2 max-pool of stride 2, which an operator before it may compute before it stores its outputs.
@@ -71,6 +71,8 @@ pub struct WeightShape {
     pub dimensions: Vec<usize>,
     /// Output values that one input value counts in, at most: what weights are initialized by.
     pub fan_out: usize,
+    /// Whether training normalizes what they put out over the batch.
+    pub batch_norm: bool,
 }
 
 impl WeightShape {
@@ -94,6 +96,8 @@ pub enum Arithmetic {
     Choice,
     /// It computes with codes of the same channel, without weights. Calibration finds what its own codes mean.
     ByChannel,
+    /// It computes with codes of the same channel, each code times a weight. Calibration finds what its own codes mean.
+    WeightedByChannel,
     /// It sums up all channels, each code times a weight. Calibration finds what its codes mean, and the order of its channels is
     /// free.
     Weighted,
@@ -105,7 +109,17 @@ impl Arithmetic {
     pub fn has_own_codes(self) -> bool {
         match self {
             Self::Choice => false,
-            Self::ByChannel | Self::Weighted => true,
+            Self::ByChannel | Self::WeightedByChannel | Self::Weighted => true,
+        }
+    }
+
+    /// Whether the file has the weights of several rows side by side, as kernels read them that multiply an input with many
+    /// rows. Else it has them row by row.
+    #[must_use]
+    pub fn packs_rows(self) -> bool {
+        match self {
+            Self::Choice | Self::ByChannel | Self::WeightedByChannel => false,
+            Self::Weighted => true,
         }
     }
 
@@ -113,7 +127,7 @@ impl Arithmetic {
     #[must_use]
     pub fn keeps_channels(self) -> bool {
         match self {
-            Self::Choice | Self::ByChannel => true,
+            Self::Choice | Self::ByChannel | Self::WeightedByChannel => true,
             Self::Weighted => false,
         }
     }
@@ -126,20 +140,31 @@ pub struct Forward<'a> {
     pub input: &'a Tensor,
     /// What is added to the input, of a layer that [takes one](Operator::takes_residual).
     pub residual: Option<&'a Tensor>,
-    /// Weight and bias, of a layer that has them.
-    pub parameters: Option<&'a (Tensor, Tensor)>,
+    /// Those of a layer that has some.
+    pub parameters: Option<&'a LayerTensors>,
     /// Whether the layer after it, which it [absorbs](Operator::absorbs_pool), is computed too.
     pub fused: bool,
     /// Whether the input needs a gradient. A residual always gets one.
     pub input_gradient: bool,
 }
 
+/// What a layer computes with.
+pub struct LayerTensors {
+    /// Weights, in the [dimensions](WeightShape::dimensions) of the operator.
+    pub weight: Tensor,
+    /// `[rows]`: what is added to each output channel, after the normalization where there is one.
+    pub bias: Tensor,
+    /// `[rows]`: what each output channel is multiplied with once it is normalized over the batch; `None` where it is not
+    /// normalized.
+    pub normalized: Option<Tensor>,
+}
+
 impl<'a> Forward<'a> {
-    /// Weight and bias.
+    /// Its parameters.
     ///
     /// # Errors
     /// Where there are none.
-    pub fn parameters(&self, layer: &dyn Operator) -> Result<&'a (Tensor, Tensor)> {
+    pub fn parameters(&self, layer: &dyn Operator) -> Result<&'a LayerTensors> {
         match self.parameters {
             Some(parameters) => Ok(parameters),
             None => candle_core::bail!("{layer}: it has no parameters"),
@@ -176,9 +201,24 @@ pub(in crate::network) trait FromFile: Sized {
 
     /// The operator; `None` where the number of outputs is left to the data.
     fn from_file(file: Self::File) -> Option<Self>;
+
+    /// The same with its channels times the `width` of the file, if it has a number of them.
+    fn widened(self, width: f64) -> Self;
 }
 
-/// How a name ends where ReLU follows.
-pub(super) fn then_relu(relu: bool) -> &'static str {
-    if relu { " + relu" } else { "" }
+/// So many channels times `width`, at least one.
+pub(super) fn widened(channels: u16, width: f64) -> u16 {
+    // A product beyond 16 bits becomes the largest number, of which no network can be trained.
+    (f64::from(channels) * width).round().max(f64::from(channels.min(1))) as u16
+}
+
+/// How a name ends, by what follows.
+pub(super) fn then_activation(batch_norm: bool, relu: bool, relu6: bool) -> String {
+    let parts = [(batch_norm, " + batch norm"), (relu, " + relu"), (relu6, " + relu6")];
+    parts.iter().filter(|(follows, _)| *follows).map(|(_, name)| *name).collect()
+}
+
+/// Refuses two activations.
+pub(super) fn check_activation(relu: bool, relu6: bool) -> std::result::Result<(), String> {
+    if relu && relu6 { Err("it has relu and relu6; a layer has one of them".to_owned()) } else { Ok(()) }
 }

@@ -8,6 +8,7 @@
 mod channels;
 mod correlation;
 mod depthwise;
+mod options;
 mod plan;
 mod tiles;
 
@@ -16,56 +17,11 @@ use rayon::prelude::*;
 
 pub(super) use self::channels::mask;
 use self::channels::{Affine, Moments, Reductions, Slopes};
+pub use self::options::{Activation, ConvolutionOptions};
 use self::plan::{Plan, WeightGradient};
 use super::recorded::{Gradients, Operation, Recorded};
-use super::window::Window;
+use super::statistics::BatchStatistics;
 use super::{with_values, zeros};
-
-/// What follows the sums of a convolution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activation {
-    /// Nothing.
-    None,
-    /// `max(x, 0)`.
-    Relu,
-    /// `min(max(x, 0), 6)`.
-    Relu6,
-}
-
-/// What a convolution is.
-#[derive(Clone, Copy, Debug)]
-pub struct ConvolutionOptions {
-    /// The window of its weights.
-    pub window: Window,
-    /// Whether an output channel reads one input channel, not all of them.
-    pub depthwise: bool,
-    /// What follows.
-    pub activation: Activation,
-    /// False for the first layer: images need no gradient.
-    pub input_gradient: bool,
-}
-
-/// Mean and variance of each channel over a batch, as batch normalization used them.
-#[derive(Clone, Debug)]
-pub struct BatchStatistics {
-    /// `[out]`.
-    pub mean: Vec<f32>,
-    /// Biased: the mean of the squared distances from the mean. `[out]`.
-    pub variance: Vec<f32>,
-    /// Values of a channel, `n * rows * columns`.
-    pub count: usize,
-}
-
-impl Activation {
-    /// The lowest and the highest output.
-    pub(super) fn range(self) -> (f32, f32) {
-        match self {
-            Self::None => (f32::NEG_INFINITY, f32::INFINITY),
-            Self::Relu => (0.0, f32::INFINITY),
-            Self::Relu6 => (0.0, 6.0),
-        }
-    }
-}
 
 /// Convolution and activation: `input [n, height, width, c]`, `weight [out, window rows, window columns, c]` and `bias
 /// [out]` give `[n, rows, columns, out]`.

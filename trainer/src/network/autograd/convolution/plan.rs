@@ -3,7 +3,8 @@
 use candle_core::{Result, Tensor};
 
 use super::correlation::{self, Correlation, PaddedMap, Pixels, Walk};
-use super::{ConvolutionOptions, depthwise, tiles};
+use super::options::ConvolutionOptions;
+use super::{depthwise, tiles};
 use crate::network::autograd::images_per_task;
 use crate::network::autograd::window::Axis;
 

@@ -1,0 +1,193 @@
+//! Depthwise convolution: each channel of the input has kernels of its own, and no output sums up two channels.
+
+use std::fmt;
+
+use candle_core::Result as CandleResult;
+use infer_core::format::Blob;
+use infer_core::{Shape, operators};
+use serde::{Deserialize, Serialize};
+
+use super::convolution::{self, Convolution};
+use super::operator::{Arithmetic, Forward, FromFile, Operator, WeightShape, check_activation, then_activation};
+use super::window::{Padding, Pair, Placed, Window};
+use crate::network::autograd::Recorded;
+use crate::network::record::{LayerRecord, Numbers, NumbersError, QuantizedLayer, Scaling};
+use crate::network::work::{Kernel, Work};
+
+/// Depthwise convolution: output channel `c * multiplier + j` is computed from channel `c` of the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DepthwiseConv {
+    /// Output channels of each input channel.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub multiplier: u8,
+    /// Rows and columns of a kernel, 1 to 15 each.
+    pub kernel: Pair,
+    /// Rows and columns from one position of a kernel to the next, 1 to 4 each.
+    #[serde(default, skip_serializing_if = "Pair::is_one")]
+    pub stride: Pair,
+    /// What surrounds its input.
+    pub padding: Padding,
+    /// Whether its outputs are normalized over the batch in training. It is folded into the weights after that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub batch_norm: bool,
+    /// Whether ReLU follows.
+    #[serde(default)]
+    pub relu: bool,
+    /// Whether ReLU6 follows: ReLU that ends at 6.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub relu6: bool,
+}
+
+fn one() -> u8 {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+fn is_one(multiplier: &u8) -> bool {
+    *multiplier == 1
+}
+
+impl Default for DepthwiseConv {
+    /// Of 1x1, without padding and activation.
+    fn default() -> Self {
+        Self {
+            multiplier: 1,
+            kernel: Pair::default(),
+            stride: Pair::default(),
+            padding: Padding::Valid,
+            batch_norm: false,
+            relu: false,
+            relu6: false,
+        }
+    }
+}
+
+impl DepthwiseConv {
+    fn window(&self) -> Window {
+        Window { size: self.kernel, stride: self.stride, padding: self.padding }
+    }
+
+    /// Where its kernels lie, on an input that [`output`](Operator::output) accepts.
+    fn placed(&self, input: Shape) -> Result<Placed, String> {
+        self.window().on("kernel", input)
+    }
+
+    /// Values of a kernel.
+    fn taps(&self) -> usize {
+        usize::from(self.kernel.rows) * usize::from(self.kernel.columns)
+    }
+}
+
+impl FromFile for DepthwiseConv {
+    type File = Self;
+
+    fn from_file(file: Self) -> Option<Self> {
+        Some(file)
+    }
+
+    fn widened(self, _: f64) -> Self {
+        self
+    }
+}
+
+impl Operator for DepthwiseConv {
+    fn check(&self) -> Result<(), String> {
+        if self.multiplier == 0 {
+            return Err("its multiplier is 0".to_owned());
+        }
+        check_activation(self.relu, self.relu6)?;
+        self.window().check("kernel", convolution::MOST_SIZE, convolution::MOST_STRIDE)
+    }
+
+    fn output(&self, input: Shape) -> Result<Shape, String> {
+        let channels = u32::from(input.channels) * u32::from(self.multiplier);
+        let channels = u16::try_from(channels).map_err(|_| format!("it would put out {channels} channels"))?;
+        Ok(self.placed(input)?.output(channels))
+    }
+
+    fn weights(&self, input: Shape) -> Option<WeightShape> {
+        let [rows, columns] = self.kernel.axes().map(usize::from);
+        let multiplier = usize::from(self.multiplier);
+        let dimensions = vec![usize::from(input.channels) * multiplier, rows, columns, 1];
+        Some(WeightShape { dimensions, fan_out: self.taps() * multiplier, batch_norm: self.batch_norm })
+    }
+
+    fn is_pool(&self) -> bool {
+        false
+    }
+
+    fn absorbs_pool(&self) -> bool {
+        false
+    }
+
+    fn takes_residual(&self) -> bool {
+        false
+    }
+
+    fn arithmetic(&self) -> Arithmetic {
+        Arithmetic::WeightedByChannel
+    }
+
+    fn takes_dropout(&self) -> bool {
+        false
+    }
+
+    fn forward(&self, forward: Forward<'_>) -> CandleResult<Recorded> {
+        let convolution = Convolution {
+            window: convolution::trained_window(self, &self.window(), forward.input)?,
+            depthwise: true,
+            activation: convolution::activation(self.relu, self.relu6),
+        };
+        convolution.forward(forward.parameters(self)?, &forward)
+    }
+
+    fn quantized(&self, input: Shape, numbers: Numbers, _: bool) -> Result<QuantizedLayer, NumbersError> {
+        match numbers {
+            Numbers::Requantized { rescale, weights } => Ok(QuantizedLayer::DepthwiseConv2d {
+                multiplier: self.multiplier,
+                window: self.placed(input).map_err(|_| NumbersError::Wrong)?.recorded(),
+                relu: self.relu || self.relu6,
+                rescale,
+                weights,
+            }),
+            Numbers::Codes { .. } | Numbers::Logits { .. } => Err(NumbersError::Wrong),
+        }
+    }
+
+    fn work(&self, _: Shape, output: Shape, _: bool) -> Work {
+        let places = usize::from(output.height) * usize::from(output.width);
+        let inputs = output.len() * self.taps();
+        Work { kernel: Kernel::DepthwiseConv, rows: 0, outputs: output.len(), inputs, places }
+    }
+}
+
+impl From<&operators::DepthwiseConv2d<'_>> for DepthwiseConv {
+    fn from(record: &operators::DepthwiseConv2d<'_>) -> Self {
+        let Window { size: kernel, stride, padding } = Window::from(&record.window);
+        let (multiplier, relu) = (record.multiplier, record.requantize.relu);
+        Self { multiplier, kernel, stride, padding, relu, batch_norm: false, relu6: false }
+    }
+}
+
+impl<'a> LayerRecord<'a> for operators::DepthwiseConv2d<'a> {
+    fn scaling(&self) -> Scaling<'a> {
+        Scaling::Requantized(self.requantize)
+    }
+
+    fn blobs(&mut self) -> Vec<&mut Blob<'a>> {
+        vec![&mut self.requantize.channels, &mut self.weights]
+    }
+}
+
+impl fmt::Display for DepthwiseConv {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { multiplier, kernel, relu, relu6, .. } = *self;
+        write!(f, "depthwise {kernel}")?;
+        if multiplier != 1 {
+            write!(f, "x{multiplier}")?;
+        }
+        write!(f, " {}", self.window().shown())?;
+        f.write_str(&then_activation(self.batch_norm, relu, relu6))
+    }
+}
