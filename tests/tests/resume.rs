@@ -101,6 +101,36 @@ fn a_training_that_was_interrupted_anywhere_comes_to_the_same_bits() {
     }
 }
 
+/// What a normalization keeps, and the average of it, is part of the state.
+#[test]
+fn a_normalized_network_that_was_interrupted_comes_to_the_same_bits() {
+    let network = || {
+        let text = "name = \"normalized\"
+            input = [28, 28, 1]
+            layers = [
+                { conv = { channels = 4, kernel = 3, stride = 2, padding = \"same\", batch_norm = true, relu = true } },
+                { depthwise_conv = { kernel = 3, stride = 2, padding = \"same\", batch_norm = true, relu6 = true } },
+                { conv = { channels = 6, kernel = 1, padding = \"same\", batch_norm = true } },
+                { average_pool = { global = true } },
+                { dense = {} },
+            ]";
+        FloatModel::new(Architecture::from_toml(text).unwrap(), 48).unwrap()
+    };
+    let (dataset, recipe) = (small(), strong());
+    let whole = network();
+    let expected = result(&whole, &fit(&whole, &dataset, &recipe, 7, None, &mut impatient(usize::MAX)).unwrap());
+    assert_eq!(whole.snapshot().unwrap().values().unwrap().len(), 3 * 5 + 2, "weights, biases, scales and statistics");
+    for steps in [2, 5, 13] {
+        let mut observer = impatient(steps);
+        fit(&network(), &dataset, &recipe, 7, None, &mut observer).unwrap();
+        let progress = Unfinished { trained: None, checkpoint: observer.last };
+        let from = Unfinished::from_bytes(&progress.to_bytes().unwrap()).unwrap().checkpoint;
+        let resumed = network();
+        let history = resume(&resumed, &dataset, &recipe, 7, None, from.as_ref(), &mut impatient(usize::MAX)).unwrap();
+        assert!(result(&resumed, &history) == expected, "after {steps} steps");
+    }
+}
+
 #[test]
 fn patience_is_part_of_where_training_stands() {
     let dataset = small();

@@ -162,12 +162,14 @@ impl Pipeline<'_> {
         let from = watched.unfinished.checkpoint.take();
         let (mut history, from) = match &watched.unfinished.trained {
             Some((history, weights)) => {
+                model.fold()?;
                 model.restore(&Snapshot::from_values(&model, weights)?)?;
                 (history.clone(), from)
             }
             None => {
                 let history = train::resume(&model, dataset, recipe, seed, teacher, from.as_ref(), &mut watched)?;
                 watched.observer.trained(&history);
+                model.fold()?;
                 (history, None)
             }
         };

@@ -1,4 +1,6 @@
 //! The float model: parameters as candle variables, and the forward pass that training and calibration share.
+//!
+//! Training computes with batch normalization where a layer has it; every other pass with weights that it is folded into.
 
 use std::collections::HashMap;
 
@@ -8,7 +10,8 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 use super::architecture::{Architecture, ShapedLayer};
 use super::chain::Stage;
 use super::inputs::Source;
-use super::layers::Forward;
+use super::layers::{Forward, LayerTensors, WeightShape};
+use super::normalization::Normalization;
 use crate::network::autograd::{self, Recorded, Targets};
 use crate::support::rng::{self, ChaCha8Rng, Purpose, RngExt};
 
@@ -38,10 +41,64 @@ pub trait Rounding: Send + Sync {
 
 /// Weights and biases of one layer.
 pub struct Parameters {
-    /// `[output channels, kernel, kernel, input channels]` or `[outputs, inputs]`.
+    /// In the dimensions of [`WeightShape`].
     pub weight: Var,
-    /// `[output channels]`.
+    /// `[output channels]`: added to each output channel, after the normalization where there is one.
     pub bias: Var,
+    /// Batch normalization between the weights and the bias; `None` where the layer has none, and once it is
+    /// [folded](FloatModel::fold).
+    pub normalization: Option<Normalization>,
+}
+
+impl Parameters {
+    /// Fresh ones: weights uniform between `-limit` and `limit`, biases zero.
+    ///
+    /// The limit is Glorot's (Glorot and Bengio 2010), `sqrt(6 / (fan_in + fan_out))`, or with batch normalization He's for
+    /// layers with ReLU (He and others 2015), `sqrt(6 / fan_in)`.
+    fn new(shape: WeightShape, mut generator: ChaCha8Rng) -> Result<Self> {
+        let rows = shape.rows();
+        let fan = if shape.batch_norm { shape.fan_in() } else { shape.fan_in() + shape.fan_out };
+        let limit = (6.0 / fan as f32).sqrt();
+        let values: Vec<f32> =
+            (0..shape.dimensions.iter().product()).map(|_| generator.random_range(-limit..limit)).collect();
+        let weight = Tensor::from_vec(values, shape.dimensions, &Device::Cpu)?;
+        let bias = Tensor::zeros(rows, DType::F32, &Device::Cpu)?;
+        let normalization = if shape.batch_norm { Some(Normalization::new(rows)?) } else { None };
+        Ok(Self { weight: Var::from_tensor(&weight)?, bias: Var::from_tensor(&bias)?, normalization })
+    }
+
+    /// Without a normalization.
+    fn plain(weight: &Tensor, bias: &Tensor) -> Result<Self> {
+        Ok(Self { weight: Var::from_tensor(weight)?, bias: Var::from_tensor(bias)?, normalization: None })
+    }
+
+    /// Weight and bias with the normalization in them.
+    fn folded(&self) -> Result<(Tensor, Tensor)> {
+        match &self.normalization {
+            Some(normalization) => normalization.fold(&self.weight, &self.bias),
+            None => Ok((self.weight.as_tensor().clone(), self.bias.as_tensor().clone())),
+        }
+    }
+
+    /// What an optimizer trains.
+    fn trained(&self) -> impl Iterator<Item = &Var> {
+        [&self.weight, &self.bias].into_iter().chain(self.normalization.as_ref().map(|own| &own.scale))
+    }
+
+    /// What it trains, and what training keeps besides.
+    fn state(&self) -> impl Iterator<Item = &Var> {
+        let running = self.normalization.iter().flat_map(|own| [&own.mean, &own.variance]);
+        self.trained().chain(running)
+    }
+}
+
+/// What a forward pass is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// Answers: normalizations are folded.
+    Answer,
+    /// A training step: a layer normalizes over the batch, and keeps its statistics.
+    Train,
 }
 
 /// What a training step needs of a forward and a backward pass.
@@ -54,11 +111,11 @@ pub struct Pass {
     pub gradients: GradStore,
 }
 
-/// A copy of all parameters, that later training steps leave as it is.
+/// A copy of all parameters and of what normalizations keep, that later training steps leave as it is.
 pub struct Snapshot(Vec<Tensor>);
 
 impl Snapshot {
-    /// Of these values, in the order of [`FloatModel::variables`].
+    /// Of these values, in the order of [`FloatModel::state`].
     pub(crate) fn of(values: Vec<Tensor>) -> Self {
         Self(values)
     }
@@ -67,7 +124,7 @@ impl Snapshot {
         &self.0
     }
 
-    /// The numbers, in the order of [`FloatModel::variables`].
+    /// The numbers, in the order of [`FloatModel::state`].
     ///
     /// # Errors
     /// Those of candle.
@@ -80,12 +137,12 @@ impl Snapshot {
     /// # Errors
     /// Where there are more or fewer than the model has.
     pub fn from_values(model: &FloatModel, values: &[Vec<f32>]) -> Result<Self> {
-        let variables = model.variables();
-        if variables.len() != values.len() {
-            candle_core::bail!("weights of {} variables, where the network has {}", values.len(), variables.len());
+        let state = model.state();
+        if state.len() != values.len() {
+            candle_core::bail!("weights of {} variables, where the network has {}", values.len(), state.len());
         }
         let tensor = |(variable, values): (&Var, &Vec<f32>)| Tensor::from_slice(values, variable.shape(), &Device::Cpu);
-        Ok(Self(variables.iter().zip(values).map(tensor).collect::<Result<_>>()?))
+        Ok(Self(state.iter().zip(values).map(tensor).collect::<Result<_>>()?))
     }
 }
 
@@ -98,34 +155,20 @@ pub struct Dropout<'g> {
 }
 
 impl FloatModel {
-    /// Fresh parameters: weights Glorot-uniform (Glorot and Bengio 2010: within `sqrt(6 / (fan_in + fan_out))`), biases
-    /// zero, all from `seed`.
+    /// Fresh parameters, all from `seed`.
     ///
     /// # Errors
     /// Those of candle.
     pub fn new(architecture: Architecture, seed: u64) -> Result<Self> {
-        let initialize = |index: usize, layer: &ShapedLayer| {
-            let shape = layer.weights()?;
-            let rows = shape.rows();
-            let limit = (6.0 / (shape.fan_in() + shape.fan_out) as f32).sqrt();
-            let mut generator = rng::stream(seed, Purpose::Initialize, index as u64);
-            let values: Vec<f32> =
-                (0..shape.dimensions.iter().product()).map(|_| generator.random_range(-limit..limit)).collect();
-            Some(Tensor::from_vec(values, shape.dimensions, &Device::Cpu).and_then(|weight| {
-                let bias = Tensor::zeros(rows, DType::F32, &Device::Cpu)?;
-                Ok(Parameters { weight: Var::from_tensor(&weight)?, bias: Var::from_tensor(&bias)? })
-            }))
+        let initialize = |(index, layer): (usize, &ShapedLayer)| {
+            let generator = rng::stream(seed, Purpose::Initialize, index as u64);
+            layer.weights().map(|shape| Parameters::new(shape, generator)).transpose()
         };
-        let parameters = architecture
-            .layers
-            .iter()
-            .enumerate()
-            .map(|(index, layer)| initialize(index, layer).transpose())
-            .collect::<Result<_>>()?;
+        let parameters = architecture.layers.iter().enumerate().map(initialize).collect::<Result<_>>()?;
         Ok(Self { architecture, parameters, rounding: None })
     }
 
-    /// The parameters that the bytes of [`to_safetensors`](Self::to_safetensors) hold.
+    /// The parameters that the bytes of [`to_safetensors`](Self::to_safetensors) hold: normalizations are folded.
     ///
     /// # Errors
     /// Those of candle: bytes of something else, or tensors of other names or shapes than the architecture's.
@@ -139,30 +182,33 @@ impl FloatModel {
             Some(tensor) if tensor.dtype() != DType::F32 => {
                 candle_core::bail!("tensor {name} holds {:?}, not F32", tensor.dtype())
             }
-            Some(tensor) => Var::from_tensor(tensor),
+            Some(tensor) => Ok(tensor),
         };
         let layers = architecture.layers.iter().enumerate();
         let parameters = layers.map(|(index, layer)| match layer.weights() {
             None => Ok(None),
-            Some(shape) => Ok(Some(Parameters {
-                weight: read(format!("layers.{index}.weight"), &shape.dimensions)?,
-                bias: read(format!("layers.{index}.bias"), &[shape.rows()])?,
-            })),
+            Some(shape) => {
+                let weight = read(format!("layers.{index}.weight"), &shape.dimensions)?;
+                let bias = read(format!("layers.{index}.bias"), &[shape.rows()])?;
+                Parameters::plain(weight, bias).map(Some)
+            }
         });
         let parameters = parameters.collect::<Result<_>>()?;
         Ok(Self { architecture, parameters, rounding: None })
     }
 
-    /// All parameters as safetensors, named `layers.N.weight` and `layers.N.bias`, N counted from 0.
+    /// Weights and biases as safetensors, named `layers.N.weight` and `layers.N.bias`, N counted from 0; normalizations are
+    /// folded into them.
     ///
     /// # Errors
     /// Those of candle.
     pub fn to_safetensors(&self) -> Result<Vec<u8>> {
         let mut tensors = HashMap::new();
         for (index, parameters) in self.parameters.iter().enumerate() {
-            if let Some(Parameters { weight, bias }) = parameters {
-                tensors.insert(format!("layers.{index}.weight"), weight.as_tensor());
-                tensors.insert(format!("layers.{index}.bias"), bias.as_tensor());
+            if let Some(parameters) = parameters {
+                let (weight, bias) = parameters.folded()?;
+                tensors.insert(format!("layers.{index}.weight"), weight);
+                tensors.insert(format!("layers.{index}.bias"), bias);
             }
         }
         Ok(safetensors::serialize(tensors, None)?)
@@ -180,11 +226,30 @@ impl FloatModel {
         &self.parameters
     }
 
-    /// All variables, in the order of the layers, weight before bias.
+    /// What an optimizer trains, in the order of the layers: weight, bias, and the scale of a normalization.
     #[must_use]
     pub fn variables(&self) -> Vec<Var> {
-        let layers = self.parameters.iter().flatten();
-        layers.flat_map(|parameters| [parameters.weight.clone(), parameters.bias.clone()]).collect()
+        self.parameters.iter().flatten().flat_map(Parameters::trained).cloned().collect()
+    }
+
+    /// The variables and what normalizations keep besides, in the order of the layers: weight, bias; scale, running mean and
+    /// running variance.
+    #[must_use]
+    pub fn state(&self) -> Vec<Var> {
+        self.parameters.iter().flatten().flat_map(Parameters::state).cloned().collect()
+    }
+
+    /// Folds normalizations into weights and biases, for good: the model answers as before, and has no statistics to keep
+    /// from then on.
+    ///
+    /// # Errors
+    /// Those of candle.
+    pub fn fold(&mut self) -> Result<()> {
+        for parameters in self.parameters.iter_mut().flatten().filter(|own| own.normalization.is_some()) {
+            let (weight, bias) = parameters.folded()?;
+            *parameters = Parameters::plain(&weight, &bias)?;
+        }
+        Ok(())
     }
 
     /// From now on the model computes with rounded numbers, or with its own again.
@@ -203,15 +268,19 @@ impl FloatModel {
     /// # Errors
     /// Those of candle.
     pub fn snapshot(&self) -> Result<Snapshot> {
-        Ok(Snapshot(self.variables().iter().map(|variable| variable.copy()).collect::<Result<_>>()?))
+        Ok(Snapshot(self.state().iter().map(|variable| variable.copy()).collect::<Result<_>>()?))
     }
 
-    /// Sets all parameters to those of a snapshot of this model.
+    /// Sets all parameters to those of a snapshot of this model, or of one like it: both folded, or neither.
     ///
     /// # Errors
-    /// Those of candle.
+    /// Where it is that of another model.
     pub fn restore(&self, snapshot: &Snapshot) -> Result<()> {
-        self.variables().iter().zip(&snapshot.0).try_for_each(|(variable, value)| variable.set(value))
+        let state = self.state();
+        if state.len() != snapshot.0.len() {
+            candle_core::bail!("weights of {} variables, where the network has {}", snapshot.0.len(), state.len());
+        }
+        state.iter().zip(&snapshot.0).try_for_each(|(variable, value)| variable.set(value))
     }
 
     /// Logits `[n, classes]` of images `[n, height, width, channels]`.
@@ -247,17 +316,20 @@ impl FloatModel {
         images: &Tensor,
         mut edit: impl FnMut(usize, Tensor) -> Result<Tensor>,
     ) -> Result<Tensor> {
-        self.run(&self.architecture.stages(), images, None, |index, recorded| edit(index, recorded.output))
+        self.run(&self.architecture.stages(), images, Mode::Answer, None, |index, recorded| {
+            edit(index, recorded.output)
+        })
     }
 
-    /// One forward and one backward pass: logits, mean cross-entropy, and its gradient by each variable.
+    /// One forward and one backward pass: logits, mean cross-entropy, and its gradient by each variable. Running statistics of
+    /// normalizations take up the batch.
     ///
     /// # Errors
     /// Those of candle.
     pub fn loss_and_gradients(&self, images: &Tensor, targets: Targets, dropout: Option<Dropout<'_>>) -> Result<Pass> {
         let stages = self.architecture.stages();
         let mut records = Vec::with_capacity(stages.len());
-        let logits = self.run(&stages, images, dropout, |_, recorded| {
+        let logits = self.run(&stages, images, Mode::Train, dropout, |_, recorded| {
             let output = recorded.output.clone();
             records.push(recorded);
             Ok(output)
@@ -272,8 +344,8 @@ impl FloatModel {
         for (position, (stage, recorded)) in stages.iter().zip(&records).enumerate().rev() {
             let Some(gradient) = of_outputs[position].take() else { continue };
             let autograd::Gradients { input, residual, parameters } = recorded.backward(&gradient)?;
-            if let Some(Parameters { weight, bias }) = &self.parameters[stage.index] {
-                for (variable, gradient) in [weight, bias].into_iter().zip(parameters) {
+            if let Some(own) = &self.parameters[stage.index] {
+                for (variable, gradient) in own.trained().zip(parameters) {
                     gradients.insert(variable, gradient);
                 }
             }
@@ -294,6 +366,7 @@ impl FloatModel {
         &self,
         stages: &[Stage<'_>],
         images: &Tensor,
+        mode: Mode,
         mut dropout: Option<Dropout<'_>>,
         mut take: impl FnMut(usize, Recorded) -> Result<Tensor>,
     ) -> Result<Tensor> {
@@ -310,7 +383,8 @@ impl FloatModel {
                 }
                 Some(_) | None => None,
             };
-            let parameters = self.parameters[index].as_ref().map(|own| self.rounded(index, own)).transpose()?;
+            let own = self.parameters[index].as_ref();
+            let parameters = own.map(|own| self.tensors(index, own, mode)).transpose()?;
             let recorded = operator.forward(Forward {
                 input: dropped.as_ref().map_or(&input, |dropped| &dropped.output),
                 residual: residual.as_ref(),
@@ -318,6 +392,11 @@ impl FloatModel {
                 fused: stage.fused.is_some(),
                 input_gradient,
             })?;
+            if let (Some(normalization), Some(statistics)) =
+                (own.and_then(|own| own.normalization.as_ref()), recorded.statistics.as_ref())
+            {
+                normalization.update(statistics)?;
+            }
             let rounding = self.rounding.as_ref().map(|rounding| rounding.activation(index, &recorded.output));
             let recorded = match rounding.transpose()?.flatten() {
                 Some(rounded) => recorded.then(rounded),
@@ -333,11 +412,17 @@ impl FloatModel {
     }
 
     /// What a layer computes with: its parameters, or what replaces them.
-    fn rounded(&self, index: usize, own: &Parameters) -> Result<(Tensor, Tensor)> {
-        match &self.rounding {
-            Some(rounding) => rounding.parameters(index, own),
-            None => Ok((own.weight.as_tensor().clone(), own.bias.as_tensor().clone())),
+    fn tensors(&self, index: usize, own: &Parameters, mode: Mode) -> Result<LayerTensors> {
+        if let (Mode::Train, Some(normalization)) = (mode, &own.normalization) {
+            let tensor = |variable: &Var| variable.as_tensor().clone();
+            let (weight, bias) = (tensor(&own.weight), tensor(&own.bias));
+            return Ok(LayerTensors { weight, bias, normalized: Some(tensor(&normalization.scale)) });
         }
+        let (weight, bias) = match &self.rounding {
+            Some(rounding) => rounding.parameters(index, own)?,
+            None => own.folded()?,
+        };
+        Ok(LayerTensors { weight, bias, normalized: None })
     }
 }
 

@@ -122,7 +122,8 @@ impl Report {
             score: answers.score.over(images.len()),
             agreement_with_float: answers.agreement(&float),
         };
-        let copy = FloatModel::new(model.architecture().clone(), 0)?;
+        let mut copy = FloatModel::new(model.architecture().clone(), 0)?;
+        copy.fold()?;
         let mut layers = Vec::with_capacity(scales.len());
         for (index, (scales, seen)) in scales.iter().zip(seen).enumerate() {
             let Some(scales) = scales else { continue };

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use crate::network::model::{FloatModel, Snapshot};
 use crate::support::vector::vectorized;
 
-/// A running mean of all parameters, each step weighed by `decay` against all before.
+/// A running mean of all parameters and of what normalizations keep, each step weighed by `decay` against all before.
 pub struct Average {
     decay: f64,
     steps: u64,
@@ -20,8 +20,7 @@ impl Average {
     /// # Errors
     /// Those of candle.
     pub fn new(model: &FloatModel, decay: f64) -> Result<Self> {
-        let mean =
-            model.variables().iter().map(|variable| Var::from_tensor(&variable.copy()?)).collect::<Result<_>>()?;
+        let mean = model.state().iter().map(|variable| Var::from_tensor(&variable.copy()?)).collect::<Result<_>>()?;
         Ok(Self { decay, steps: 0, mean })
     }
 
@@ -35,8 +34,8 @@ impl Average {
         self.steps += 1;
         let kept = self.decay.min((1.0 + steps) / (10.0 + steps));
         let step = TowardsStep { share: (1.0 - kept) as f32 };
-        let variables = model.variables();
-        self.mean.iter().zip(&variables).try_for_each(|(mean, variable)| mean.inplace_op2(variable, &step))
+        let state = model.state();
+        self.mean.iter().zip(&state).try_for_each(|(mean, variable)| mean.inplace_op2(variable, &step))
     }
 
     /// Steps in it.

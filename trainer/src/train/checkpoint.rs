@@ -12,13 +12,14 @@ use crate::train::adam::Moments;
 /// What the file begins with; the last byte is its version.
 const MAGIC: &[u8; 16] = b"thimble training\x02".first_chunk().expect("16 bytes");
 
-/// Values of each variable, in the order of [`FloatModel::variables`](crate::network::model::FloatModel::variables).
+/// Values of each variable, in the order of [`FloatModel::state`](crate::network::model::FloatModel::state).
 pub type Values = Vec<Vec<f32>>;
 
 /// A run that is not over.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Unfinished {
-    /// What the main training came to, once it is over: its history, and the weights of its best epoch.
+    /// What the main training came to, once it is over: its history, and the weights of its best epoch, with normalizations
+    /// folded into them.
     pub trained: Option<(History, Values)>,
     /// The state of the training that is under way; none at its beginning.
     pub checkpoint: Option<Checkpoint>,

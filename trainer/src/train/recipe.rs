@@ -126,6 +126,8 @@ pub struct Override {
     pub label_smoothing: Option<f64>,
     /// In place of [`Recipe::mixup`].
     pub mixup: Option<f64>,
+    /// In place of [`Recipe::schedule`].
+    pub schedule: Option<Schedule>,
     /// In place of [`Recipe::augment`].
     pub augment: Option<Augment>,
     /// In place of [`Recipe::distillation`].
@@ -286,6 +288,7 @@ impl Recipe {
             dropout: numbers.dropout.unwrap_or(self.dropout),
             label_smoothing: numbers.label_smoothing.unwrap_or(self.label_smoothing),
             mixup: numbers.mixup.unwrap_or(self.mixup),
+            schedule: numbers.schedule.unwrap_or(self.schedule),
             augment: numbers.augment.unwrap_or(self.augment),
             distillation: numbers.distillation.unwrap_or(self.distillation),
             average: numbers.average.unwrap_or(self.average),
