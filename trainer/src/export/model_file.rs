@@ -113,7 +113,12 @@ pub fn encode(metadata: &Metadata<'_>, input: &Input, layers: &[Layer<'_>]) -> R
     encode_graph(metadata, input, plan::chain(layers.iter().copied()).collect(), Places::Apart)
 }
 
-/// The bytes of a model file, of stages in the order they run. Places are chosen so that none overlap.
+/// The most bytes of an arena in which no output overlaps an input: a stage whose output does runs in bands of a few rows, each a
+/// call of its kernel, and a smaller network has no need to save memory for that.
+const MOST_APART: u32 = 12 * 1024;
+
+/// The bytes of a model file, of stages in the order they run. Outputs overlap inputs where the arena would have more than
+/// 12 KiB otherwise.
 ///
 /// # Errors
 /// As [`encode`].
@@ -122,7 +127,10 @@ pub fn encode_stages(
     input: &Input,
     stages: &[QuantizedStage],
 ) -> Result<Vec<u8>, ModelFileError> {
-    encode_graph(metadata, input, stages.iter().map(stage_record).collect(), Places::Apart)
+    let records = || stages.iter().map(stage_record).collect();
+    let apart = encode_graph(metadata, input, records(), Places::Apart)?;
+    let arena = Header::parse(&apart).map_err(ModelFileError::Refused)?.arena_len;
+    if arena <= MOST_APART { Ok(apart) } else { encode_graph(metadata, input, records(), Places::Overlapping) }
 }
 
 fn stage_record(stage: &QuantizedStage) -> StageRecord<'_> {
@@ -229,13 +237,13 @@ fn check_limits(plan: &Plan<'_>) -> Result<(), LimitError> {
 /// count.
 fn values_read(plan: &Plan<'_>) -> u64 {
     let of_stage = |stage: Stage<'_>| match stage {
-        Stage::MaxPool2d(MaxPool2dOperands { input, .. }) => input.len() as u64,
-        Stage::AveragePool2d(AveragePool2dOperands { output, window: [height, width], .. }) => {
-            output.len() as u64 * u64::from(height) * u64::from(width)
+        Stage::MaxPool2d(MaxPool2dOperands { output, size: [rows, columns], .. })
+        | Stage::AveragePool2d(AveragePool2dOperands { output, size: [rows, columns], .. }) => {
+            output.len() as u64 * u64::from(rows) * u64::from(columns)
         }
         Stage::Add(AddOperands { len, .. }) => 2 * len as u64,
         // Their multiply-accumulates are counted.
-        Stage::Conv2d(_) | Stage::Dense(_) => 0,
+        Stage::Conv2d(_) | Stage::DepthwiseConv2d(_) | Stage::Dense(_) => 0,
     };
     // A product is below 2^22 * 2^16 * 2^16 where infer-core took the shapes, and there are 128 stages.
     plan.stages().map(|numbered| of_stage(numbered.stage)).fold(0, u64::saturating_add)
