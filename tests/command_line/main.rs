@@ -418,7 +418,10 @@ fn a_student_holds_out_what_its_teacher_held_out_and_names_its_teacher() {
 fn a_network_of_ones_own_is_a_file_and_a_layer_that_does_not_fit_is_named_with_both_shapes() {
     let home = tempfile::tempdir().unwrap();
     let listed = text(&trainer(home.path(), &["models"]).stdout);
-    assert!(listed.contains("cnn      542,230 parameters      736,488 multiply-accumulates"), "{listed}");
+    assert!(
+        listed.contains("cnn          542,230 parameters      736,488 multiply-accumulates for images of 28x28x1"),
+        "{listed}"
+    );
     let printed = text(&trainer(home.path(), &["models", "tiny"]).stdout);
     let mine = printed.replace("name = \"tiny\"", "name = \"mine\"").replace("channels = 32", "channels = 6");
     fs::write(home.path().join("mine.toml"), &mine).unwrap();
@@ -435,6 +438,6 @@ fn a_network_of_ones_own_is_a_file_and_a_layer_that_does_not_fit_is_named_with_b
         mine.replace("kernel = 3, padding = \"valid\"", "kernel = 99, padding = \"valid\""),
     )
     .unwrap();
-    let expected = ["wide.toml: architecture \"mine\", layer 4 (conv 99x99x6 valid + relu): kernel 99 is not 1 to 7"];
+    let expected = ["wide.toml: architecture \"mine\", layer 4 (conv 99x99x6 valid + relu): kernel 99 is not 1 to 15"];
     assert_fails(home.path(), &fit("wide.toml"), 2, &expected);
 }

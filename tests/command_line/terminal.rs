@@ -36,7 +36,7 @@ fn a_quiet_fit_prints_nothing_and_leaves_everything() {
     );
     assert!(home.path().join("run/report.html").exists() && home.path().join("model.bin").exists());
     let failed = fit(home.path(), &["--quiet"]);
-    assert_eq!(failed.status.code(), Some(1));
+    assert_eq!(failed.status.code(), Some(2));
     assert!(text(&failed.stderr).contains("run"), "errors are printed all the same: {}", text(&failed.stderr));
 }
 

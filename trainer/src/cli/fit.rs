@@ -35,9 +35,13 @@ use crate::Usage;
   trainer fit --data birds --skip-unreadable --list-unreadable broken.txt --export birds.bin
   trainer fit --resume runs/cnn-fashion-mnist-48-1")]
 pub struct Fit {
-    /// Network: mlp, cnn, small, tiny, large, or a TOML file (see trainer models)
+    /// Network: mlp, cnn, small, tiny, large, resnet8, mobilenet, dscnn, or a TOML file (see trainer models)
     #[arg(long, default_value = "cnn", value_name = "NAME", value_parser = MODELS, hide_possible_values = true)]
     model: String,
+    /// What the network's channels are multiplied with, those of convolutions and of hidden dense layers [default: that of
+    /// the network: 0.25 of mobilenet, else 1]
+    #[arg(long, value_name = "FACTOR", value_parser = number)]
+    width: Option<f64>,
     #[command(flatten)]
     data: TrainingData,
     #[command(flatten)]
@@ -174,6 +178,10 @@ impl Fit {
     fn begin(&self) -> Result<TrainingRun> {
         let console = self.console.console();
         let template = named_or_file("--model", &self.model, Template::built_in, Template::from_toml)?;
+        let template = match self.width {
+            Some(width) => template.with_width(width).map_err(|error| Usage::error(anyhow!("--width: {error}")))?,
+            None => template,
+        };
         let recipe = self.recipe(&template.name)?;
         self.note_flips(&recipe);
         let teachers = Teachers::open(&self.teacher)?;

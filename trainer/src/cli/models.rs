@@ -39,15 +39,16 @@ impl Models {
                 for (name, _) in Template::built_in_files() {
                     let architecture = Architecture::built_in(name)?;
                     print_line!(
-                        "{name:<6} {:>9} parameters {:>12} multiply-accumulates",
+                        "{name:<10} {:>9} parameters {:>12} multiply-accumulates for images of {}",
                         thousands(architecture.parameters()),
-                        thousands(architecture.macs())
+                        thousands(architecture.macs()),
+                        architecture.input
                     );
                     for shaped in &architecture.layers {
                         print_line!("         {}", shaped.layer);
                     }
                 }
-                print_line!("\nCounted for images of 28x28x1 and 10 classes; fit takes both from the data.");
+                print_line!("\nCounted for 10 classes; fit takes the shape of images and the classes from the data.");
             }
         }
         Ok(())

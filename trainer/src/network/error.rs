@@ -4,6 +4,7 @@ use infer_core::Shape;
 
 use super::built_in::BUILT_IN;
 use super::graph::{ConnectionError, Node};
+use super::hints::hint;
 use crate::support::limits::{LONGEST_NAME, MOST_MACS};
 use crate::support::printable::toml_error;
 use crate::support::text::thousands;
@@ -13,6 +14,9 @@ pub const MOST_PARAMETERS: usize = 64 << 20;
 
 /// Values of an image, or of the output of a layer, at most; a training holds those of some dozens of images at once.
 pub const MOST_VALUES: usize = 4 << 20;
+
+/// The largest factor of a network's channels.
+pub const MOST_WIDTH: f64 = 64.0;
 
 /// Why an architecture was refused.
 #[non_exhaustive]
@@ -28,7 +32,7 @@ pub enum ArchitectureError {
         name: String,
     },
     /// The TOML is not that of an architecture.
-    #[error("architecture file: {}", toml_error(.0))]
+    #[error("architecture file: {}{}", toml_error(.0), meant(.0))]
     Toml(#[from] toml::de::Error),
     /// A name that no directory can have.
     #[error(
@@ -77,6 +81,12 @@ pub enum ArchitectureError {
         kind: String,
         /// What is wrong with it.
         reason: String,
+    },
+    /// No factor of channels.
+    #[error("width {width} is not above 0, or is more than {MOST_WIDTH}")]
+    Width {
+        /// The number in the file.
+        width: f64,
     },
     /// A dense layer that is not the last one does not state how many outputs it has.
     #[error("architecture {name:?}, layer {layer} (dense): outputs is missing; only the last layer may leave it out")]
@@ -149,6 +159,14 @@ impl ArchitectureError {
     pub(super) fn connection(name: &str, nodes: &[Node], layer: usize, source: ConnectionError) -> Self {
         let kind = nodes.get(layer).map_or_else(String::new, |node| node.layer.to_string());
         Self::Connection { name: name.to_owned(), layer, kind, source }
+    }
+}
+
+/// What was meant by an unknown key, if that is known.
+fn meant(error: &toml::de::Error) -> String {
+    match hint(error.message()) {
+        "" => String::new(),
+        hint => format!("; {hint}"),
     }
 }
 

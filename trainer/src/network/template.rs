@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::architecture::Architecture;
 use super::built_in::BUILT_IN;
-use super::error::ArchitectureError;
+use super::error::{ArchitectureError, MOST_WIDTH};
 use super::graph::{Node, connect};
 use super::layers::{Dense, FileDense, FileLayer, Layer};
 use crate::support::limits::LONGEST_NAME;
@@ -21,6 +21,8 @@ pub struct Template {
     pub name: String,
     /// Shape of an image, as the file has it; data of another shape take its place.
     pub input: Shape,
+    /// What the channels of convolutions and the outputs of dense layers are multiplied with, all but those of the last layer.
+    width: f64,
     /// All layers but the last one.
     layers: Vec<Node>,
     /// The last layer: its outputs, where the file gives them; else as many as there are classes.
@@ -35,7 +37,13 @@ struct File {
     #[serde(default, rename = "description")]
     _description: String,
     input: [u16; 3],
+    #[serde(default = "one")]
+    width: f64,
     layers: Vec<Node<FileLayer>>,
+}
+
+fn one() -> f64 {
+    1.0
 }
 
 impl Template {
@@ -65,10 +73,10 @@ impl Template {
     /// Reads a file, and checks what does not depend on the shape of an image.
     ///
     /// # Errors
-    /// [`ArchitectureError::Toml`], [`ArchitectureError::Name`], [`ArchitectureError::NoOutputs`],
+    /// [`ArchitectureError::Toml`], [`ArchitectureError::Name`], [`ArchitectureError::Width`], [`ArchitectureError::NoOutputs`],
     /// [`ArchitectureError::Numbers`], [`ArchitectureError::Connection`], [`ArchitectureError::LastLayer`].
     pub fn from_toml(text: &str) -> Result<Self, ArchitectureError> {
-        let File { name, input: [height, width, channels], mut layers, .. } = toml::from_str(text)?;
+        let File { name, input: [rows, columns, channels], width, mut layers, .. } = toml::from_str(text)?;
         let is_unusable =
             |name: &str| name.contains(['/', '\\']) || name.contains(is_control) || name.len() > LONGEST_NAME;
         if name.is_empty() || name.starts_with('.') || is_unusable(&name) {
@@ -92,11 +100,24 @@ impl Template {
         if let Some(outputs) = last.layer {
             check(&name, layers.len(), Layer::Dense(Dense { outputs, relu: false }))?;
         }
-        let template = Self { name, input: Shape { height, width, channels }, layers, last };
+        let input = Shape { height: rows, width: columns, channels };
+        let template = Self { name, input, width: 1.0, layers, last }.with_width(width)?;
         let nodes = template.nodes(template.last.layer.unwrap_or(EXAMPLE_CLASSES));
         match connect(&nodes) {
             Ok(_) => Ok(template),
             Err((layer, error)) => Err(ArchitectureError::connection(&template.name, &nodes, layer, error)),
+        }
+    }
+
+    /// The same network with another factor of its channels, in place of that of its file.
+    ///
+    /// # Errors
+    /// [`ArchitectureError::Width`] where it is not above 0 and at most 64.
+    pub fn with_width(self, width: f64) -> Result<Self, ArchitectureError> {
+        if width > 0.0 && width <= MOST_WIDTH {
+            Ok(Self { width, ..self })
+        } else {
+            Err(ArchitectureError::Width { width })
         }
     }
 
@@ -117,7 +138,8 @@ impl Template {
     /// All layers, the last one with so many outputs.
     fn nodes(&self, outputs: u16) -> Vec<Node> {
         let last = self.last.with(Layer::Dense(Dense { outputs, relu: false }));
-        self.layers.iter().cloned().chain([last]).collect()
+        let widened = |node: &Node| node.with(node.layer.widened(self.width));
+        self.layers.iter().map(widened).chain([last]).collect()
     }
 
     /// The architecture for the file's own input, and as many classes as the file has outputs, or else
@@ -191,6 +213,45 @@ mod tests {
     }
 
     #[test]
+    fn a_width_multiplies_the_channels_of_all_layers_but_the_last() {
+        let layers = "{ conv = { channels = 10, kernel = 3, padding = \"same\" } }, \
+            { depthwise_conv = { kernel = 3, multiplier = 2, padding = \"same\" } }, { dense = { outputs = 7 } }, { dense = {} }";
+        let channels = |width: &str| {
+            let text = format!("name = \"mine\"\n{width}\ninput = [4, 4, 1]\nlayers = [{layers}]");
+            let architecture = Template::from_toml(&text)?.example()?;
+            Ok::<_, ArchitectureError>(
+                architecture.layers.iter().map(|layer| layer.output.channels).collect::<Vec<_>>(),
+            )
+        };
+        assert_eq!(channels("").unwrap(), [10, 20, 7, 10]);
+        assert_eq!(channels("width = 0.25").unwrap(), [3, 6, 2, 10]);
+        assert_eq!(channels("width = 0.001").unwrap(), [1, 2, 1, 10]);
+        assert_eq!(channels("width = 2").unwrap(), [20, 40, 14, 10]);
+        for width in ["0", "-1.0", "nan", "65"] {
+            let message = channels(&format!("width = {width}")).unwrap_err().to_string();
+            assert!(message.contains("is not above 0, or is more than 64"), "{message}");
+        }
+        let half = Template::built_in("mobilenet").unwrap().with_width(0.5).unwrap().example().unwrap();
+        assert_eq!(half.layers[0].output.channels, 16);
+    }
+
+    /// With as many weights and biases as the reference models have.
+    #[test]
+    fn the_networks_of_mlperf_tiny_have_their_parameters_and_multiply_accumulates() {
+        for (name, input, classes, parameters, macs) in [
+            ("resnet8", [32, 32, 3], 10, 77_706, 12_501_632),
+            ("mobilenet", [96, 96, 3], 2, 210_850, 7_489_664),
+            ("dscnn", [49, 10, 1], 12, 22_604, 2_656_768),
+        ] {
+            let template = Template::built_in(name).unwrap();
+            let input = Shape { height: input[0], width: input[1], channels: input[2] };
+            assert_eq!(template.input, input, "{name}");
+            let architecture = template.architecture(input, classes).unwrap();
+            assert_eq!((architecture.parameters(), architecture.macs()), (parameters, macs), "{name}");
+        }
+    }
+
+    #[test]
     fn every_built_in_network_leaves_its_classes_to_the_data() {
         for (name, _) in Template::built_in_files() {
             let template = Template::built_in(name).unwrap();
@@ -220,7 +281,7 @@ mod tests {
         assert!(refuse("{ dense = { relu = true } }").contains("must end in a dense layer without relu"));
         assert!(refuse("").contains("must end in a dense layer without relu"));
         assert!(refuse("{ dense = { outputs = 0 } }").contains("layer 0 (dense 0): it has no outputs"));
-        let kernel = "{ conv = { channels = 1, kernel = 8, padding = \"same\" } }, { dense = {} }";
-        assert!(refuse(kernel).contains("layer 0 (conv 8x8x1 same): kernel 8 is not 1 to 7"), "{}", refuse(kernel));
+        let kernel = "{ conv = { channels = 1, kernel = 16, padding = \"same\" } }, { dense = {} }";
+        assert!(refuse(kernel).contains("layer 0 (conv 16x16x1 same): kernel 16 is not 1 to 15"), "{}", refuse(kernel));
     }
 }
