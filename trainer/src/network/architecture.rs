@@ -186,11 +186,13 @@ impl ShapedLayer {
 /// The summary table: layer, output shape, parameters, and names where there are any.
 impl fmt::Display for Architecture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:<28} {:>12} {:>12}", in_one_line(&self.name), "output", "parameters")?;
-        writeln!(f, "{:<28} {:>12} {:>12}", "input", self.input.to_string(), 0)?;
+        let kinds = self.layers.iter().map(|layer| layer.layer.to_string().chars().count());
+        let width = kinds.max().unwrap_or(0).max(28);
+        writeln!(f, "{:<width$} {:>12} {:>12}", in_one_line(&self.name), "output", "parameters")?;
+        writeln!(f, "{:<width$} {:>12} {:>12}", "input", self.input.to_string(), 0)?;
         for (layer, Node { name, input, residual, .. }) in self.layers.iter().zip(self.nodes()) {
             let (kind, output) = (layer.layer.to_string(), shown(layer.output));
-            write!(f, "{kind:<28} {output:>12} {:>12}", thousands(layer.parameters()))?;
+            write!(f, "{kind:<width$} {output:>12} {:>12}", thousands(layer.parameters()))?;
             for (key, name) in [("name", name), ("input", input), ("residual", residual)] {
                 if let Some(name) = name {
                     write!(f, "  {key} {}", in_one_line(&name))?;
@@ -198,7 +200,7 @@ impl fmt::Display for Architecture {
             }
             writeln!(f)?;
         }
-        write!(f, "{:<28} {:>12} {:>12}", "total", "", thousands(self.parameters()))
+        write!(f, "{:<width$} {:>12} {:>12}", "total", "", thousands(self.parameters()))
     }
 }
 
@@ -249,6 +251,13 @@ dense 100 + relu                      100      540,900
 dense 10                               10        1,010
 total                                          542,230";
         assert_eq!(summary, expected);
+    }
+
+    #[test]
+    fn the_columns_of_the_summary_are_under_each_other_however_long_a_name_is() {
+        let summary = Architecture::built_in("dscnn").unwrap().to_string();
+        let ends: Vec<usize> = summary.lines().map(|line| line.chars().count()).collect();
+        assert!(ends.iter().all(|&end| end == ends[0]), "{summary}");
     }
 
     #[test]
