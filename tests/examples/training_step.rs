@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use candle_core::{Device, Result, Tensor, Var};
 use candle_nn::Optimizer;
-use trainer::network::autograd::{self, Activation, ConvolutionOptions, Gradients, Recorded, Targets, Window};
+use trainer::network::autograd::{self, Activation, Backward, ConvolutionOptions, Output, Recorded, Targets, Window};
 use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
 use trainer::train::adam::{Adam, AdamConfig};
 
@@ -154,7 +154,7 @@ impl Network {
 
     /// One step; what each layer took, where it is the shortest time so far.
     fn step(&mut self, images: &Tensor, labels: &[u32], adam: &mut Adam) -> Result<f32> {
-        let mut outputs = vec![Some(images.clone())];
+        let mut outputs = vec![Some(Output::from(images))];
         let mut records: Vec<Recorded> = Vec::new();
         for layer in &mut self.layers {
             let start = Instant::now();
@@ -168,9 +168,9 @@ impl Network {
                     let Some(residual) = residual else { candle_core::bail!("no residual") };
                     autograd::add_recorded(&input, &residual, Activation::Relu)?
                 }
-                Kind::AveragePool(window) => autograd::pool_average_recorded(&input, *window)?,
+                Kind::AveragePool(window) => autograd::pool_average_recorded(&input.tensor()?, *window)?,
                 Kind::Dense { weight, bias } => {
-                    autograd::dense_recorded(&input.flatten_from(1)?, weight, bias, false, true)?
+                    autograd::dense_recorded(&input.tensor()?.flatten_from(1)?, weight, bias, false, true)?
                 }
             };
             drop(input);
@@ -179,17 +179,19 @@ impl Network {
             layer.forward = layer.forward.min(start.elapsed());
         }
         let Some(Some(logits)) = outputs.pop() else { candle_core::bail!("no logits") };
+        let logits = logits.tensor()?;
         drop(outputs);
-        let loss = autograd::softmax_cross_entropy_recorded(&logits, Targets::Labels(labels.to_vec()))?;
-        let mut store = loss.output.backward()?;
-        let mut gradients: Vec<Option<Tensor>> = vec![None; self.layers.len() + 1];
-        gradients[self.layers.len()] = loss.backward(&loss.output.ones_like()?)?.input;
+        let recorded = autograd::softmax_cross_entropy_recorded(&logits, Targets::Labels(labels.to_vec()))?;
+        let loss = recorded.output.tensor()?;
+        let mut store = loss.backward()?;
+        let mut backward = Backward::new(self.layers.len() + 1, recorded.backward(&loss.ones_like()?)?.input);
         for (index, layer) in self.layers.iter_mut().enumerate().rev() {
             let start = Instant::now();
             let Some(recorded) = records.pop() else { break };
-            let Some(gradient) = gradients[index + 1].take() else { candle_core::bail!("no gradient") };
-            let Gradients { input, residual, parameters } = recorded.backward(&gradient)?;
-            drop((gradient, recorded));
+            // Output 0 is the images, which need no gradient.
+            let read = |output: usize| Some(output).filter(|&output| output > 0);
+            let reads = [read(layer.input), layer.residual.and_then(read)];
+            let parameters = backward.through(index + 1, recorded, reads)?;
             let own = match &layer.kind {
                 Kind::Convolution { weight, scale, shift, .. } => vec![weight, shift, scale],
                 Kind::Dense { weight, bias } => vec![weight, bias],
@@ -198,17 +200,10 @@ impl Network {
             own.into_iter().zip(parameters).for_each(|(variable, gradient)| {
                 store.insert(variable, gradient);
             });
-            for (read, gradient) in [(Some(layer.input), input), (layer.residual, residual)] {
-                let (Some(read), Some(gradient)) = (read, gradient) else { continue };
-                gradients[read] = Some(match gradients[read].take() {
-                    Some(others) => autograd::add_recorded(&others, &gradient, Activation::None)?.output,
-                    None => gradient,
-                });
-            }
             layer.backward = layer.backward.min(start.elapsed());
         }
         adam.step(&store)?;
-        loss.output.to_scalar()
+        loss.to_scalar()
     }
 }
 

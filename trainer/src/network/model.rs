@@ -12,7 +12,7 @@ use super::chain::Stage;
 use super::inputs::Source;
 use super::layers::{Forward, LayerTensors, WeightShape};
 use super::normalization::Normalization;
-use crate::network::autograd::{self, Recorded, Targets};
+use crate::network::autograd::{self, Backward, Output, Recorded, Targets};
 use crate::support::rng::{self, ChaCha8Rng, Purpose, RngExt};
 
 /// An architecture with parameters. All of them are `f32` on the CPU.
@@ -317,8 +317,9 @@ impl FloatModel {
         mut edit: impl FnMut(usize, Tensor) -> Result<Tensor>,
     ) -> Result<Tensor> {
         self.run(&self.architecture.stages(), images, Mode::Answer, None, |index, recorded| {
-            edit(index, recorded.output)
-        })
+            Ok(edit(index, recorded.output.tensor()?)?.into())
+        })?
+        .tensor()
     }
 
     /// One forward and one backward pass: logits, mean cross-entropy, and its gradient by each variable. Running statistics of
@@ -334,30 +335,26 @@ impl FloatModel {
             records.push(recorded);
             Ok(output)
         })?;
-        let loss = autograd::softmax_cross_entropy_recorded(&logits, targets)?;
+        let logits = logits.tensor()?;
+        let recorded = autograd::softmax_cross_entropy_recorded(&logits, targets)?;
+        let loss = recorded.output.tensor()?;
         // candle makes a store of gradients nowhere else than in a backward pass; that of a constant is one without work.
-        let mut gradients = loss.output.backward()?;
-        let mut of_outputs: Vec<Option<Tensor>> = vec![None; stages.len()];
-        if let Some(last) = of_outputs.last_mut() {
-            *last = loss.backward(&loss.output.ones_like()?)?.input;
-        }
-        for (position, (stage, recorded)) in stages.iter().zip(&records).enumerate().rev() {
-            let Some(gradient) = of_outputs[position].take() else { continue };
-            let autograd::Gradients { input, residual, parameters } = recorded.backward(&gradient)?;
+        let mut gradients = loss.backward()?;
+        let mut backward = Backward::new(stages.len(), recorded.backward(&loss.ones_like()?)?.input);
+        for (position, (stage, recorded)) in stages.iter().zip(records).enumerate().rev() {
+            let output = |source: Source| match source {
+                Source::Output(output) => Some(output),
+                Source::Image => None,
+            };
+            let reads = [output(stage.reads.input), stage.reads.residual.and_then(output)];
+            let parameters = backward.through(position, recorded, reads)?;
             if let Some(own) = &self.parameters[stage.index] {
-                for (variable, gradient) in own.trained().zip(parameters) {
+                own.trained().zip(parameters).for_each(|(variable, gradient)| {
                     gradients.insert(variable, gradient);
-                }
-            }
-            for (source, gradient) in [(Some(stage.reads.input), input), (stage.reads.residual, residual)] {
-                let (Some(Source::Output(read)), Some(gradient)) = (source, gradient) else { continue };
-                of_outputs[read] = Some(match of_outputs[read].take() {
-                    Some(others) => (&others + gradient.reshape(others.shape())?)?,
-                    None => gradient,
                 });
             }
         }
-        Ok(Pass { logits, loss: loss.output.to_scalar()?, gradients })
+        Ok(Pass { logits, loss: loss.to_scalar()?, gradients })
     }
 
     /// Runs the stages in order and gives each to `take`, with the index of its layer; what `take` gives back is what
@@ -368,8 +365,8 @@ impl FloatModel {
         images: &Tensor,
         mode: Mode,
         mut dropout: Option<Dropout<'_>>,
-        mut take: impl FnMut(usize, Recorded) -> Result<Tensor>,
-    ) -> Result<Tensor> {
+        mut take: impl FnMut(usize, Recorded) -> Result<Output>,
+    ) -> Result<Output> {
         let mut activations = Activations::new(images, stages);
         for stage in stages {
             let (index, operator) = (stage.index, stage.layer.layer.operator());
@@ -379,7 +376,7 @@ impl FloatModel {
             let input_gradient = stage.reads.input != Source::Image;
             let dropped = match &mut dropout {
                 Some(Dropout { rate, generator }) if operator.takes_dropout() && input_gradient => {
-                    Some(autograd::dropout_recorded(&input, *rate, generator)?)
+                    Some(autograd::dropout_recorded(&input.tensor()?, *rate, generator)?)
                 }
                 Some(_) | None => None,
             };
@@ -397,9 +394,11 @@ impl FloatModel {
             {
                 normalization.update(statistics)?;
             }
-            let rounding = self.rounding.as_ref().map(|rounding| rounding.activation(index, &recorded.output));
-            let recorded = match rounding.transpose()?.flatten() {
-                Some(rounded) => recorded.then(rounded),
+            let recorded = match &self.rounding {
+                Some(rounding) => match rounding.activation(index, &recorded.output.tensor()?)? {
+                    Some(rounded) => recorded.then(rounded),
+                    None => recorded,
+                },
                 None => recorded,
             };
             let recorded = match dropped {
@@ -430,7 +429,7 @@ impl FloatModel {
 struct Activations<'a> {
     images: &'a Tensor,
     /// The output of each stage, and how many of its readers have not run.
-    outputs: Vec<(Option<Tensor>, usize)>,
+    outputs: Vec<(Option<Output>, usize)>,
     /// Readers of each stage.
     readers: Vec<usize>,
 }
@@ -441,8 +440,8 @@ impl<'a> Activations<'a> {
         Self { images, outputs: Vec::with_capacity(stages.len()), readers }
     }
 
-    fn read(&mut self, source: Source) -> Result<Tensor> {
-        let Source::Output(stage) = source else { return Ok(self.images.clone()) };
+    fn read(&mut self, source: Source) -> Result<Output> {
+        let Source::Output(stage) = source else { return Ok(self.images.into()) };
         let output = self.outputs.get_mut(stage).and_then(|(output, readers)| {
             *readers = readers.saturating_sub(1);
             if *readers == 0 { output.take() } else { output.clone() }
@@ -454,13 +453,13 @@ impl<'a> Activations<'a> {
     }
 
     /// Keeps the output of the next stage.
-    fn put(&mut self, output: Tensor) {
+    fn put(&mut self, output: Output) {
         let readers = self.readers.get(self.outputs.len()).copied().unwrap_or(0);
         self.outputs.push((Some(output), readers));
     }
 
     /// The output of the last stage.
-    fn last(mut self) -> Result<Tensor> {
+    fn last(mut self) -> Result<Output> {
         match self.outputs.pop() {
             Some((Some(logits), _)) => Ok(logits),
             Some((None, _)) | None => candle_core::bail!("a network without layers"),

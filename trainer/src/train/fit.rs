@@ -11,7 +11,7 @@ use super::recipe::Recipe;
 use super::teacher::Teacher;
 use super::training::{Best, Training};
 use crate::dataset::Dataset;
-use crate::network::FloatModel;
+use crate::network::{FloatModel, autograd};
 use crate::support::number::rate;
 
 /// Trains `model` on the training images of `dataset`, by a teacher's answers too where there is one, until what the recipe
@@ -93,6 +93,8 @@ pub fn resume(
             break;
         }
     }
+    // Validation and export take less memory.
+    autograd::release();
     model.restore(&best.weights)?;
     let stopped_early = !interrupted && !has_patience(&epochs, &best);
     Ok(History { epochs, best_epoch: best.epoch, stopped_early, interrupted })

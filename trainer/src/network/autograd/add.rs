@@ -1,34 +1,52 @@
 //! The sum of two activations: where a residual joins (He et al. 2016).
 
-use candle_core::{Result, Tensor};
+use candle_core::{Device, Result, Tensor};
 use rayon::prelude::*;
 
-use super::convolution::{Activation, mask};
+use super::channels::{Reductions, mask};
+use super::convolution::Activation;
+use super::output::Output;
 use super::recorded::{Gradients, Operation, Recorded};
-use super::{clamp, with_values, zeros};
+use super::{buffers, clamp, with_values};
 use crate::support::vector::vectorized;
 
 /// Values that one task takes.
 const TASK: usize = 1 << 16;
+
+/// Values that are added at once.
+const BLOCK: usize = 1 << 12;
 
 /// `input + residual`, of one shape, then the activation. Both receive the same gradient: that of the sum, where the
 /// activation passes it.
 ///
 /// # Errors
 /// Those of candle; shapes that differ.
-pub fn add_recorded(input: &Tensor, residual: &Tensor, activation: Activation) -> Result<Recorded> {
-    if input.shape() != residual.shape() {
-        candle_core::bail!("add: {:?} and {:?}", input.shape(), residual.shape());
+pub fn add_recorded(input: impl Into<Output>, residual: impl Into<Output>, activation: Activation) -> Result<Recorded> {
+    let (input, residual) = (input.into(), residual.into());
+    let shape = input.shape();
+    if shape != residual.shape() {
+        candle_core::bail!("add: {shape:?} and {:?}", residual.shape());
     }
-    let mut output = zeros(input.elem_count());
-    with_values(input, |input| {
-        with_values(residual, |residual| {
-            let tasks = output.par_chunks_mut(TASK).zip(input.par_chunks(TASK)).zip(residual.par_chunks(TASK));
-            tasks.for_each(|((output, input), residual)| add(input, residual, activation.range(), output));
+    let mut output = buffers::take(shape.elem_count());
+    // Whole pixels, as a normalization reads them.
+    let pixel = shape.dims().last().copied().unwrap_or(1).max(1);
+    let (task, block) = (TASK.next_multiple_of(pixel), BLOCK.next_multiple_of(pixel));
+    input.with_source(|input| {
+        residual.with_source(|residual| {
+            output.par_chunks_mut(task).enumerate().for_each(|(index, output)| {
+                let mut others = vec![0.0; block.min(output.len())];
+                for (at, output) in output.chunks_mut(block).enumerate() {
+                    let start = index * task + at * block;
+                    let others = &mut others[..output.len()];
+                    input.read(start, output);
+                    residual.read(start, others);
+                    add(others, activation.range(), output);
+                }
+            });
             Ok(())
         })
     })?;
-    let output = Tensor::from_vec(output, input.shape(), input.device())?;
+    let output = Tensor::from_vec(output, shape.clone(), &Device::Cpu)?;
     Ok(Recorded::new(output.clone(), Sum { output, activation }))
 }
 
@@ -38,11 +56,11 @@ struct Sum {
 }
 
 impl Operation for Sum {
-    fn backward(&self, gradient: &Tensor) -> Result<Gradients> {
+    fn backward(&self, gradient: &Tensor, _: Option<Vec<Reductions>>) -> Result<Gradients> {
         let passed = match self.activation {
             Activation::None => gradient.clone(),
             Activation::Relu | Activation::Relu6 => {
-                let mut masked = zeros(gradient.elem_count());
+                let mut masked = buffers::take(gradient.elem_count());
                 with_values(&self.output, |output| {
                     with_values(gradient, |gradient| {
                         let tasks =
@@ -55,14 +73,14 @@ impl Operation for Sum {
                 Tensor::from_vec(masked, gradient.shape(), gradient.device())?
             }
         };
-        Ok(Gradients { input: Some(passed.clone()), residual: Some(passed), parameters: Vec::new() })
+        Ok(Gradients { residual: Some(passed.clone()), ..Gradients::of(Some(passed), Vec::new()) })
     }
 }
 
 vectorized! {
-    fn add(input: &[f32], residual: &[f32], range: (f32, f32), output: &mut [f32]) {
-        for ((output, input), residual) in output.iter_mut().zip(input).zip(residual) {
-            *output = clamp(input + residual, range);
+    fn add(residual: &[f32], range: (f32, f32), output: &mut [f32]) {
+        for (output, residual) in output.iter_mut().zip(residual) {
+            *output = clamp(*output + residual, range);
         }
     }
 }

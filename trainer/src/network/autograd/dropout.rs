@@ -56,7 +56,7 @@ mod tests {
         let x = Tensor::ones(100_000, candle_core::DType::F32, &Device::Cpu).unwrap();
         for rate in [0.0, 0.25, 0.5] {
             let recorded = dropout_recorded(&x, rate, &mut stream(48, Purpose::Dropout, 0)).unwrap();
-            let values = recorded.output.to_vec1::<f32>().unwrap();
+            let values = recorded.output.tensor().unwrap().to_vec1::<f32>().unwrap();
             let zeros = values.iter().filter(|&&value| value == 0.0).count() as f64;
             assert!((zeros / 1e5 - rate).abs() < 0.005, "{zeros} of 100,000 at {rate}");
             assert!((f64::from(values.iter().sum::<f32>()) / 1e5 - 1.0).abs() < 0.01);

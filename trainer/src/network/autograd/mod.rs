@@ -8,6 +8,9 @@
 //! first: the same inputs give the same bits.
 
 mod add;
+mod backward;
+mod buffers;
+mod channels;
 mod conv2d;
 mod convolution;
 mod cross_entropy;
@@ -15,21 +18,24 @@ mod dense;
 mod dropout;
 mod matrix;
 mod max_pool2d;
+mod output;
 mod pools;
 mod recorded;
 mod statistics;
 mod window;
 
 use candle_core::{CpuStorage, Layout, Result, Tensor};
-use rayon::iter::ParallelIterator;
 
 pub use add::add_recorded;
+pub use backward::Backward;
+pub use buffers::release;
 pub use conv2d::{Conv2dOptions, Padding, conv2d, conv2d_recorded};
 pub use convolution::{Activation, ConvolutionOptions, convolution_batch_norm_recorded, convolution_recorded};
 pub use cross_entropy::{SoftTarget, Targets, softmax_cross_entropy, softmax_cross_entropy_recorded};
 pub use dense::{dense, dense_recorded};
 pub use dropout::dropout_recorded;
 pub use max_pool2d::{max_pool2d, max_pool2d_recorded};
+pub use output::Output;
 pub use pools::{pool_average_recorded, pool_max_recorded};
 pub use recorded::{Gradients, Recorded};
 pub use statistics::BatchStatistics;
@@ -59,11 +65,6 @@ fn clamp(value: f32, (low, high): (f32, f32)) -> f32 {
     // Each of these is one instruction, which `max` and `min` are not.
     let value = if value < low { low } else { value };
     if value > high { high } else { value }
-}
-
-/// Zeros, written by all threads: at the sizes of activations one thread takes a tenth of the step for them.
-fn zeros(length: usize) -> Vec<f32> {
-    rayon::iter::repeat_n(0.0, length).collect()
 }
 
 /// Images that one task takes of a batch of `n`: a fixed share, so that sums come out the same on any machine.

@@ -3,9 +3,10 @@
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 
+use super::channels::Reductions;
 use super::recorded::{Gradients, Operation, Recorded};
 use super::window::{Axis, Window};
-use super::{images_per_task, with_values, zeros};
+use super::{buffers, images_per_task, with_values};
 
 /// The maximum of each window, channel by channel: `[n, height, width, c]` gives `[n, rows, columns, c]`. Padding never
 /// counts; a window of padding alone gives 0. The gradient goes whole to the maximum, of equals to the first.
@@ -46,7 +47,7 @@ fn record(input: &Tensor, window: Window, kind: Kind) -> Result<Recorded> {
     }
     let pool = Pool { input: input.contiguous()?, axes: window.axes(height, width)?, channels, kind };
     let [rows, columns] = pool.axes.map(|axis| axis.positions);
-    let mut output = zeros(n * rows * columns * channels);
+    let mut output = buffers::zeros(n * rows * columns * channels);
     let images = images_per_task(n);
     with_values(&pool.input, |x| {
         output
@@ -146,8 +147,8 @@ impl Pool {
 }
 
 impl Operation for Pool {
-    fn backward(&self, gradient: &Tensor) -> Result<Gradients> {
-        let mut input_gradient = zeros(self.input.elem_count());
+    fn backward(&self, gradient: &Tensor, _: Option<Vec<Reductions>>) -> Result<Gradients> {
+        let mut input_gradient = buffers::zeros(self.input.elem_count());
         let images = images_per_task(self.input.dim(0)?);
         with_values(&self.input, |x| {
             with_values(gradient, |gradient| {
@@ -160,6 +161,6 @@ impl Operation for Pool {
             })
         })?;
         let input = Tensor::from_vec(input_gradient, self.input.shape(), self.input.device())?;
-        Ok(Gradients { input: Some(input), residual: None, parameters: Vec::new() })
+        Ok(Gradients::of(Some(input), Vec::new()))
     }
 }

@@ -6,12 +6,14 @@
 
 use candle_core::{CustomOp1, CustomOp3, Result, Tensor};
 
+use super::channels::Reductions;
+use super::output::Output;
 use super::statistics::BatchStatistics;
 
 /// An operation that ran, with what went in and what came out.
 pub struct Recorded {
     /// What came out.
-    pub output: Tensor,
+    pub output: Output,
     /// Mean and variance of the batch, of an operation that normalizes over it.
     pub statistics: Option<BatchStatistics>,
     operation: Kind,
@@ -19,8 +21,8 @@ pub struct Recorded {
 
 /// An operation that ran and kept what its gradients need.
 pub(super) trait Operation: Send + Sync {
-    /// The gradients of the arguments, given that of the output, in its shape.
-    fn backward(&self, gradient: &Tensor) -> Result<Gradients>;
+    /// The gradients of the arguments, given that of the output, in its shape, and its sums where they are already known.
+    fn backward(&self, gradient: &Tensor, sums: Option<Vec<Reductions>>) -> Result<Gradients>;
 }
 
 /// What an operation's arguments receive; `None` for those that need no gradient.
@@ -31,6 +33,16 @@ pub struct Gradients {
     pub residual: Option<Tensor>,
     /// Of the parameters, in the order that the operation states; empty where there are none.
     pub parameters: Vec<Tensor>,
+    /// The sums of the input's gradient that a normalization takes, of the images of each task, where it gave the input: taken
+    /// while the gradient was in the cache.
+    pub(super) sums: Option<Vec<Reductions>>,
+}
+
+impl Gradients {
+    /// Those of an operation of one activation.
+    pub(super) fn of(input: Option<Tensor>, parameters: Vec<Tensor>) -> Self {
+        Self { input, residual: None, parameters, sums: None }
+    }
 }
 
 enum Kind {
@@ -42,8 +54,8 @@ enum Kind {
 
 impl Recorded {
     /// An operation that ran and gave `output`.
-    pub(super) fn new(output: Tensor, operation: impl Operation + 'static) -> Self {
-        Self { output, statistics: None, operation: Kind::Own(Box::new(operation)) }
+    pub(super) fn new(output: impl Into<Output>, operation: impl Operation + 'static) -> Self {
+        Self { output: output.into(), statistics: None, operation: Kind::Own(Box::new(operation)) }
     }
 
     /// The same operation with the statistics of its batch.
@@ -59,7 +71,7 @@ impl Recorded {
     pub(crate) fn one(input: &Tensor, operation: impl CustomOp1 + 'static) -> Result<Self> {
         let output = input.apply_op1_no_bwd(&operation)?;
         Ok(Self {
-            output,
+            output: output.into(),
             statistics: None,
             operation: Kind::One { input: input.clone(), operation: Box::new(operation) },
         })
@@ -74,7 +86,7 @@ impl Recorded {
         let output = input.apply_op3_no_bwd(weight, bias, &operation)?;
         let (input, weight, bias) = (input.clone(), weight.clone(), bias.clone());
         Ok(Self {
-            output,
+            output: output.into(),
             statistics: None,
             operation: Kind::Three { input, weight, bias, operation: Box::new(operation) },
         })
@@ -93,23 +105,28 @@ impl Recorded {
     /// # Errors
     /// Those of candle.
     pub fn backward(&self, gradient: &Tensor) -> Result<Gradients> {
+        self.backward_summed(gradient, None)
+    }
+
+    /// As [`backward`](Self::backward), with the sums of the gradient where they are already known.
+    pub(super) fn backward_summed(&self, gradient: &Tensor, sums: Option<Vec<Reductions>>) -> Result<Gradients> {
         let gradient = gradient.reshape(self.output.shape())?;
         match &self.operation {
-            Kind::Own(operation) => operation.backward(&gradient),
+            Kind::Own(operation) => operation.backward(&gradient, sums),
             Kind::One { input, operation } => {
-                let input = operation.bwd(input, &self.output, &gradient)?;
-                Ok(Gradients { input, residual: None, parameters: Vec::new() })
+                let input = operation.bwd(input, &self.output.tensor()?, &gradient)?;
+                Ok(Gradients::of(input, Vec::new()))
             }
             Kind::Three { input, weight, bias, operation } => {
-                let (input, weight, bias) = operation.bwd(input, weight, bias, &self.output, &gradient)?;
-                Ok(Gradients { input, residual: None, parameters: [weight, bias].into_iter().flatten().collect() })
+                let (input, weight, bias) = operation.bwd(input, weight, bias, &self.output.tensor()?, &gradient)?;
+                Ok(Gradients::of(input, [weight, bias].into_iter().flatten().collect()))
             }
             Kind::Both { first, second } => {
-                let Gradients { input, mut parameters, .. } = second.backward(&gradient)?;
-                let Some(gradient) = input else { return Ok(Gradients { input, residual: None, parameters }) };
-                let first = first.backward(&gradient)?;
+                let Gradients { input, mut parameters, sums, .. } = second.backward_summed(&gradient, sums)?;
+                let Some(gradient) = input else { return Ok(Gradients::of(input, parameters)) };
+                let first = first.backward_summed(&gradient, sums)?;
                 parameters.extend(first.parameters);
-                Ok(Gradients { parameters, input: first.input, residual: first.residual })
+                Ok(Gradients { parameters, ..first })
             }
         }
     }

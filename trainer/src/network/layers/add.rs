@@ -73,8 +73,7 @@ impl Operator for Add {
 
     fn forward(&self, forward: Forward<'_>) -> CandleResult<Recorded> {
         forward.no_parameters(self)?;
-        let (input, residual) = (forward.input.contiguous()?, forward.residual(self)?.contiguous()?);
-        autograd::add_recorded(&input, &residual, convolution::activation(self.relu, self.relu6))
+        autograd::add_recorded(forward.input, forward.residual(self)?, convolution::activation(self.relu, self.relu6))
     }
 
     fn quantized(&self, _: Shape, numbers: Numbers, _: bool) -> Result<QuantizedLayer, NumbersError> {

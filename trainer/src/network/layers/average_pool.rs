@@ -75,8 +75,8 @@ impl Operator for AveragePool {
     fn forward(&self, forward: Forward<'_>) -> CandleResult<Recorded> {
         forward.no_parameters(self)?;
         match self.placed(shape_of(forward.input)?) {
-            Ok(placed) => autograd::pool_average_recorded(&forward.input.contiguous()?, placed.trained()),
-            Err(reason) => candle_core::bail!("{self}: input {:?}: {reason}", forward.input.dims()),
+            Ok(placed) => autograd::pool_average_recorded(&forward.input.tensor()?.contiguous()?, placed.trained()),
+            Err(reason) => candle_core::bail!("{self}: input {:?}: {reason}", forward.input.shape()),
         }
     }
 

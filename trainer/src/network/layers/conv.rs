@@ -130,7 +130,7 @@ impl Operator for Conv {
         let parameters = forward.parameters(self)?;
         match self.fused_options(&forward) {
             Some(options) if parameters.normalized.is_none() => {
-                autograd::conv2d_recorded(forward.input, &parameters.weight, &parameters.bias, options)
+                autograd::conv2d_recorded(&forward.input.tensor()?, &parameters.weight, &parameters.bias, options)
             }
             Some(_) | None => {
                 let convolution = Convolution {
@@ -142,7 +142,7 @@ impl Operator for Conv {
                 if !forward.fused {
                     return Ok(recorded);
                 }
-                let pool = autograd::max_pool2d_recorded(&recorded.output)?;
+                let pool = autograd::max_pool2d_recorded(&recorded.output.tensor()?)?;
                 Ok(recorded.then(pool))
             }
         }

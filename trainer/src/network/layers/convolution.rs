@@ -1,11 +1,11 @@
 //! What both kinds of convolution have in common in training: batch normalization and activation with the convolution.
 
-use candle_core::{Result, Tensor};
+use candle_core::Result;
 use infer_core::Shape;
 
 use super::operator::{Forward, LayerTensors, Operator};
 use super::window::Window;
-use crate::network::autograd::{self, Activation, ConvolutionOptions, Recorded};
+use crate::network::autograd::{self, Activation, ConvolutionOptions, Output, Recorded};
 use crate::network::normalization::EPSILON;
 
 /// Most rows and columns of a kernel.
@@ -31,12 +31,17 @@ impl Convolution {
         let Self { window, depthwise, activation } = *self;
         let options = ConvolutionOptions { window, depthwise, activation, input_gradient: forward.input_gradient };
         let LayerTensors { weight, bias, normalized } = parameters;
-        let input = forward.input.contiguous()?;
         match normalized {
-            None => autograd::convolution_recorded(&input, weight, bias, options),
+            None => autograd::convolution_recorded(forward.input, weight, bias, options),
             Some(scale) => {
-                let (recorded, statistics) =
-                    autograd::convolution_batch_norm_recorded(&input, weight, scale, bias, EPSILON as f32, options)?;
+                let (recorded, statistics) = autograd::convolution_batch_norm_recorded(
+                    forward.input,
+                    weight,
+                    scale,
+                    bias,
+                    EPSILON as f32,
+                    options,
+                )?;
                 Ok(recorded.with_statistics(statistics))
             }
         }
@@ -47,10 +52,10 @@ impl Convolution {
 ///
 /// # Errors
 /// Where they do not fit.
-pub fn trained_window(layer: &dyn Operator, window: &Window, batch: &Tensor) -> Result<autograd::Window> {
+pub fn trained_window(layer: &dyn Operator, window: &Window, batch: &Output) -> Result<autograd::Window> {
     match window.on("window", shape_of(batch)?) {
         Ok(placed) => Ok(placed.trained()),
-        Err(reason) => candle_core::bail!("{layer}: input {:?}: {reason}", batch.dims()),
+        Err(reason) => candle_core::bail!("{layer}: input {:?}: {reason}", batch.shape()),
     }
 }
 
@@ -58,8 +63,8 @@ pub fn trained_window(layer: &dyn Operator, window: &Window, batch: &Tensor) -> 
 ///
 /// # Errors
 /// Where it is none, or one of more than 65,535 on a side.
-pub fn shape_of(batch: &Tensor) -> Result<Shape> {
-    let (_, height, width, channels) = batch.dims4()?;
+pub fn shape_of(batch: &Output) -> Result<Shape> {
+    let (_, height, width, channels) = batch.shape().dims4()?;
     match [height, width, channels].map(u16::try_from) {
         [Ok(height), Ok(width), Ok(channels)] => Ok(Shape { height, width, channels }),
         _ => candle_core::bail!("an input of {height}x{width}x{channels}"),

@@ -80,7 +80,13 @@ impl Operator for Dense {
 
     fn forward(&self, forward: Forward<'_>) -> CandleResult<Recorded> {
         let LayerTensors { weight, bias, .. } = forward.parameters(self)?;
-        autograd::dense_recorded(&forward.input.flatten_from(1)?, weight, bias, self.relu, forward.input_gradient)
+        autograd::dense_recorded(
+            &forward.input.tensor()?.flatten_from(1)?,
+            weight,
+            bias,
+            self.relu,
+            forward.input_gradient,
+        )
     }
 
     fn quantized(&self, _: Shape, numbers: Numbers, _: bool) -> Result<QuantizedLayer, NumbersError> {

@@ -79,11 +79,11 @@ impl Operator for MaxPool {
     fn forward(&self, forward: Forward<'_>) -> CandleResult<Recorded> {
         forward.no_parameters(self)?;
         if self.is_pool() {
-            return autograd::max_pool2d_recorded(forward.input);
+            return autograd::max_pool2d_recorded(&forward.input.tensor()?);
         }
         match self.placed(shape_of(forward.input)?) {
-            Ok(placed) => autograd::pool_max_recorded(&forward.input.contiguous()?, placed.trained()),
-            Err(reason) => candle_core::bail!("{self}: input {:?}: {reason}", forward.input.dims()),
+            Ok(placed) => autograd::pool_max_recorded(&forward.input.tensor()?.contiguous()?, placed.trained()),
+            Err(reason) => candle_core::bail!("{self}: input {:?}: {reason}", forward.input.shape()),
         }
     }
 

@@ -6,7 +6,7 @@ use candle_core::{Result, Tensor};
 use infer_core::Shape;
 use serde::de::DeserializeOwned;
 
-use crate::network::autograd::Recorded;
+use crate::network::autograd::{Output, Recorded};
 use crate::network::record::{Numbers, NumbersError, QuantizedLayer};
 use crate::network::work::Work;
 
@@ -137,9 +137,9 @@ impl Arithmetic {
 #[derive(Clone, Copy)]
 pub struct Forward<'a> {
     /// `[n, ...]`.
-    pub input: &'a Tensor,
+    pub input: &'a Output,
     /// What is added to the input, of a layer that [takes one](Operator::takes_residual).
-    pub residual: Option<&'a Tensor>,
+    pub residual: Option<&'a Output>,
     /// Those of a layer that has some.
     pub parameters: Option<&'a LayerTensors>,
     /// Whether the layer after it, which it [absorbs](Operator::absorbs_pool), is computed too.
@@ -175,7 +175,7 @@ impl<'a> Forward<'a> {
     ///
     /// # Errors
     /// Where there is nothing.
-    pub fn residual(&self, layer: &dyn Operator) -> Result<&'a Tensor> {
+    pub fn residual(&self, layer: &dyn Operator) -> Result<&'a Output> {
         match self.residual {
             Some(residual) => Ok(residual),
             None => candle_core::bail!("{layer}: it has no residual"),

@@ -5,23 +5,25 @@
 //! backward, the gradient of the convolution's output, which is never stored for more than a few images, and from it the
 //! gradients of weights and input.
 
-mod channels;
 mod correlation;
 mod depthwise;
 mod options;
 mod plan;
 mod tiles;
 
+use std::sync::Arc;
+
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 
-pub(super) use self::channels::mask;
-use self::channels::{Affine, Moments, Reductions, Slopes};
 pub use self::options::{Activation, ConvolutionOptions};
 use self::plan::{Plan, WeightGradient};
+use super::buffers::{self, Buffer};
+use super::channels::{self, Affine, Moments, Reductions, Slopes};
+use super::output::{self, Output};
 use super::recorded::{Gradients, Operation, Recorded};
 use super::statistics::BatchStatistics;
-use super::{with_values, zeros};
+use super::with_values;
 
 /// Convolution and activation: `input [n, height, width, c]`, `weight [out, window rows, window columns, c]` and `bias
 /// [out]` give `[n, rows, columns, out]`.
@@ -32,22 +34,23 @@ use super::{with_values, zeros};
 /// # Errors
 /// Those of candle; shapes that do not fit together.
 pub fn convolution_recorded(
-    input: &Tensor,
+    input: impl Into<Output>,
     weight: &Tensor,
     bias: &Tensor,
     options: ConvolutionOptions,
 ) -> Result<Recorded> {
-    let plan = Plan::new(input, weight, &options)?;
+    let input = input.into().contiguous()?;
+    let plan = Plan::new(input.shape(), weight, &options)?;
     if bias.dims() != [plan.outputs] {
         candle_core::bail!("convolution: bias {:?} of {} channels", bias.shape(), plan.outputs);
     }
-    let (input, weight) = (input.contiguous()?, weight.contiguous()?);
-    let mut output = zeros(plan.n * plan.output_len());
+    let weight = weight.contiguous()?;
+    let mut output = buffers::take(plan.n * plan.output_len());
     with_values(bias, |bias| {
-        plan.forward(&input, &weight, Some(bias), options.activation.range(), &mut output, |_| ())
+        plan.forward(&input, &weight, Some(bias), options.activation.range(), &mut output, |(): &mut (), _| ())
     })?;
     let [rows, columns] = plan.axes.map(|axis| axis.positions);
-    let output = Tensor::from_vec(output, (plan.n, rows, columns, plan.outputs), input.device())?;
+    let output = Tensor::from_vec(output, (plan.n, rows, columns, plan.outputs), weight.device())?;
     Ok(Recorded::new(output.clone(), Convolution { plan, options, input, weight, output }))
 }
 
@@ -61,26 +64,28 @@ pub fn convolution_recorded(
 /// # Errors
 /// Those of candle; shapes that do not fit together.
 pub fn convolution_batch_norm_recorded(
-    input: &Tensor,
+    input: impl Into<Output>,
     weight: &Tensor,
     scale: &Tensor,
     shift: &Tensor,
     epsilon: f32,
     options: ConvolutionOptions,
 ) -> Result<(Recorded, BatchStatistics)> {
-    let plan = Plan::new(input, weight, &options)?;
+    let input = input.into().contiguous()?;
+    let plan = Plan::new(input.shape(), weight, &options)?;
     if scale.dims() != [plan.outputs] || shift.dims() != [plan.outputs] {
         let (scale, shift) = (scale.shape(), shift.shape());
         candle_core::bail!("batch normalization: scale {scale:?}, shift {shift:?} of {} channels", plan.outputs);
     }
-    let (input, weight) = (input.contiguous()?, weight.contiguous()?);
+    let weight = weight.contiguous()?;
     let unbounded = Activation::None.range();
-    let mut values = zeros(plan.n * plan.output_len());
-    let moments = plan.forward(&input, &weight, None, unbounded, &mut values, |values| {
-        let mut moments = Moments::new(&values[..plan.outputs]);
-        values.chunks(plan.output_len()).for_each(|image| moments.add(image));
-        moments
-    })?;
+    let mut values = Buffer(buffers::take(plan.n * plan.output_len()));
+    let moments =
+        plan.forward(&input, &weight, None, unbounded, &mut values.0, |moments: &mut Option<Moments>, map| {
+            let moments = moments.get_or_insert_with(|| Moments::new(&map[..plan.outputs]));
+            map.chunks(plan.output_len()).for_each(|image| moments.add(image));
+        })?;
+    let moments: Vec<Moments> = moments.into_iter().flatten().collect();
     let count = values.len() / plan.outputs;
     let moments: Vec<(f64, f64)> = (0..plan.outputs).map(|channel| Moments::joined(&moments, channel)).collect();
     let (scale, shift) = (scale.to_vec1::<f32>()?, shift.to_vec1::<f32>()?);
@@ -95,103 +100,114 @@ pub fn convolution_batch_norm_recorded(
         offset: channels::repeated(&single(&offsets.collect::<Vec<_>>())),
         range: options.activation.range(),
     };
-    let mut output = zeros(values.len());
-    let task = plan.images() * plan.output_len();
-    let pairs = output.par_chunks_mut(task).zip(values.par_chunks(task));
-    pairs.for_each(|(output, values)| channels::apply(&affine, values, output));
     let [rows, columns] = plan.axes.map(|axis| axis.positions);
-    let output = Tensor::from_vec(output, (plan.n, rows, columns, plan.outputs), input.device())?;
+    let means: Vec<f32> = moments.iter().map(|(mean, _)| *mean as f32).collect();
+    let shape = (plan.n, rows, columns, plan.outputs);
+    let (output, normalized) = Output::normalized(shape, values, affine, &means);
     let statistics = BatchStatistics {
-        mean: moments.iter().map(|(mean, _)| *mean as f32).collect(),
+        mean: means,
         variance: moments.iter().map(|(_, variance)| *variance as f32).collect(),
         count,
     };
     let means = moments.into_iter().map(|(mean, _)| mean).collect();
-    let operation = Normalized { plan, options, input, weight, values, affine, means, deviations };
+    let operation = Normalized { plan, options, input, weight, normalized, means, deviations };
     Ok((Recorded::new(output, operation), statistics))
 }
 
 impl Plan {
-    /// Computes the output of all images, and calls `finish` with that of each task; what it gave, in order.
-    fn forward<T: Send>(
+    /// Computes the output of all images, and shows `see` each map as soon as it is there, with what it has made of those before
+    /// it in the same task. Returns what it made of all, in order.
+    fn forward<T: Default + Send>(
         &self,
-        input: &Tensor,
+        input: &Output,
         weight: &Tensor,
         bias: Option<&[f32]>,
         range: (f32, f32),
         output: &mut [f32],
-        finish: impl Fn(&[f32]) -> T + Sync,
+        see: impl Fn(&mut T, &[f32]) + Sync,
     ) -> Result<Vec<T>> {
         let packed = with_values(weight, |weight| Ok(self.packed(weight)))?;
-        with_values(input, |x| {
-            let tasks = output
-                .par_chunks_mut(self.images() * self.output_len())
-                .zip(x.par_chunks(self.images() * self.input_len()))
-                .map(|(output, x)| {
-                    let mut padded = vec![0.0; self.source_len()];
-                    let maps = output.chunks_mut(self.joined * self.output_len());
-                    for (output, x) in maps.zip(x.chunks(self.joined * self.input_len())) {
-                        let images = x.len() / self.input_len();
-                        self.correlate(&packed, images, self.source(x, &mut padded), bias, range, output);
-                    }
-                    finish(output)
-                });
+        input.with_source(|source| {
+            let tasks = output.par_chunks_mut(self.images() * self.output_len()).enumerate().map(|(task, output)| {
+                let mut padded = vec![0.0; self.source_len(source)];
+                let mut seen = T::default();
+                for (map, output) in output.chunks_mut(self.joined * self.output_len()).enumerate() {
+                    let images = output.len() / self.output_len();
+                    let first = task * self.images() + map * self.joined;
+                    let x = self.source(source, first, images, &mut padded);
+                    self.correlate(&packed, images, x, bias, range, output);
+                    see(&mut seen, output);
+                }
+                seen
+            });
             Ok(tasks.collect())
         })
     }
 
     /// The gradients of weight and, where it is wanted, input. `write` writes the gradient of the sums of values of the
-    /// output, given where they are in the batch and the gradient that came.
+    /// output, given where they are in the batch and the gradient that came. Takes the sums of an input that is normalized.
     fn backward(
         &self,
-        input: &Tensor,
+        input: &Output,
         weight: &Tensor,
         input_gradient: bool,
         gradient: &[f32],
         write: impl Fn(usize, &[f32], &mut [f32]) + Sync,
-    ) -> Result<(Option<Tensor>, Tensor)> {
+    ) -> Result<Gradients> {
         let backward = with_values(weight, |weight| Ok(self.packed_backward(weight)))?;
-        let mut input_gradients = zeros(if input_gradient { input.elem_count() } else { 0 });
+        let values = if input_gradient { input.shape().elem_count() } else { 0 };
+        let mut input_gradients = if self.writes_all { buffers::take(values) } else { buffers::zeros(values) };
         let task_input = self.images() * self.input_len();
         let mut slots: Vec<&mut [f32]> = input_gradients.chunks_mut(task_input).collect();
         slots.resize_with(self.n.div_ceil(self.images()), Default::default);
         let task_output = self.images() * self.output_len();
-        let tasks: Vec<WeightGradient> = with_values(input, |x| {
-            let tasks = slots.into_par_iter().zip(x.par_chunks(task_input)).zip(gradient.par_chunks(task_output));
-            let tasks = tasks.enumerate().map(|(task, ((slot, x), gradient))| {
+        let normalized = input.as_normalized().filter(|_| input_gradient);
+        let tasks: Vec<(WeightGradient, Option<Reductions>)> = input.with_source(|source| {
+            let tasks = slots.into_par_iter().zip(gradient.par_chunks(task_output)).enumerate();
+            let tasks = tasks.map(|(task, (slot, gradient))| {
                 let mut sum = self.weight_gradient();
-                let mut padded = vec![0.0; self.source_len()];
+                let mut reductions = normalized.map(|_| Reductions::new(self.channels));
+                let mut padded = vec![0.0; self.source_len(source)];
                 let mut padded_gradient = vec![0.0; self.joined * self.gradient.len() + tiles::WIDE];
                 let mut copies = vec![0.0; if input_gradient { self.copies_len() } else { 0 }];
                 let mut row = vec![0.0; self.axes[1].positions * self.outputs];
-                let maps = x.chunks(self.joined * self.input_len());
-                let maps = maps.zip(gradient.chunks(self.joined * self.output_len()));
-                for (map, (x, gradient)) in maps.enumerate() {
-                    let images = x.len() / self.input_len();
+                for (map, gradient) in gradient.chunks(self.joined * self.output_len()).enumerate() {
+                    let images = gradient.len() / self.output_len();
                     let start = task * task_output + map * self.joined * self.output_len();
                     self.pad_gradient(gradient, &mut row, &mut padded_gradient, |at, gradient, result| {
                         write(start + at, gradient, result);
                     });
-                    self.add_weight_gradient(&mut sum, images, self.source(x, &mut padded), &padded_gradient);
+                    let first = task * self.images() + map * self.joined;
+                    let x = self.source(source, first, images, &mut padded);
+                    self.add_weight_gradient(&mut sum, images, x, &padded_gradient);
                     if input_gradient {
-                        let slot = &mut slot[map * self.joined * self.input_len()..][..x.len()];
+                        let slot = &mut slot[map * self.joined * self.input_len()..][..images * self.input_len()];
                         self.input_gradient(&backward, images, &padded_gradient, &mut copies, slot);
+                        if let (Some(reductions), Some(normalized)) = (&mut reductions, normalized) {
+                            let values = &normalized.values[first * self.input_len()..][..slot.len()];
+                            let images = values.chunks(self.input_len()).zip(slot.chunks(self.input_len()));
+                            images.for_each(|(values, gradient)| {
+                                reductions.add(&normalized.affine, &normalized.means, values, gradient)
+                            });
+                        }
                     }
                 }
-                sum
+                (sum, reductions)
             });
             Ok(tasks.collect())
         })?;
+        let (tasks, sums): (Vec<_>, Vec<_>) = tasks.into_iter().unzip();
         let mut tasks = tasks.into_iter();
         let Some(mut sum) = tasks.next() else { candle_core::bail!("convolution: an empty batch") };
         // In the order of the images, whichever task ended first.
         tasks.for_each(|task| sum.merge(&task));
         let weight_gradient = Tensor::from_vec(sum.unpacked(self.outputs), weight.shape(), weight.device())?;
         let input_gradient = match input_gradient {
-            true => Some(Tensor::from_vec(input_gradients, input.shape(), input.device())?),
+            true => Some(Tensor::from_vec(input_gradients, input.shape().clone(), weight.device())?),
             false => None,
         };
-        Ok((input_gradient, weight_gradient))
+        let sums = sums.into_iter().collect();
+        Ok(Gradients { sums, ..Gradients::of(input_gradient, vec![weight_gradient]) })
     }
 
     /// The gradient of the sums of a map, with its padding.
@@ -226,13 +242,13 @@ impl Plan {
 struct Convolution {
     plan: Plan,
     options: ConvolutionOptions,
-    input: Tensor,
+    input: Output,
     weight: Tensor,
     output: Tensor,
 }
 
 impl Operation for Convolution {
-    fn backward(&self, gradient: &Tensor) -> Result<Gradients> {
+    fn backward(&self, gradient: &Tensor, _: Option<Vec<Reductions>>) -> Result<Gradients> {
         let Self { plan, options, input, weight, output } = self;
         let range = options.activation.range();
         let task = plan.images() * plan.output_len();
@@ -241,7 +257,7 @@ impl Operation for Convolution {
                 let write = |start: usize, gradient: &[f32], result: &mut [f32]| {
                     channels::mask(&output[start..][..gradient.len()], range, gradient, result);
                 };
-                let (input, weight) = plan.backward(input, weight, options.input_gradient, gradient, write)?;
+                let mut gradients = plan.backward(input, weight, options.input_gradient, gradient, write)?;
                 let sums = gradient.par_chunks(task).enumerate().map(|(index, gradient)| {
                     let mut masked = vec![0.0; plan.output_len()];
                     let mut sums = vec![0.0; plan.outputs];
@@ -255,8 +271,8 @@ impl Operation for Convolution {
                 let bias: Vec<f32> = (0..plan.outputs)
                     .map(|channel| sums.iter().map(|sums| sums[channel]).sum::<f64>() as f32)
                     .collect();
-                let bias = Tensor::from_vec(bias, plan.outputs, weight.device())?;
-                Ok(Gradients { input, residual: None, parameters: vec![weight, bias] })
+                gradients.parameters.push(Tensor::from_vec(bias, plan.outputs, weight.device())?);
+                Ok(gradients)
             })
         })
     }
@@ -266,11 +282,9 @@ impl Operation for Convolution {
 struct Normalized {
     plan: Plan,
     options: ConvolutionOptions,
-    input: Tensor,
+    input: Output,
     weight: Tensor,
-    /// The output of the convolution, before normalization.
-    values: Vec<f32>,
-    affine: Affine,
+    normalized: Arc<output::Normalized>,
     /// Of each channel.
     means: Vec<f64>,
     /// Square roots of variance and epsilon.
@@ -278,19 +292,22 @@ struct Normalized {
 }
 
 impl Operation for Normalized {
-    fn backward(&self, gradient: &Tensor) -> Result<Gradients> {
-        let Self { plan, options, input, weight, values, affine, means, deviations } = self;
+    fn backward(&self, gradient: &Tensor, sums: Option<Vec<Reductions>>) -> Result<Gradients> {
+        let Self { plan, options, input, weight, normalized, means, deviations } = self;
+        let (values, affine) = (&normalized.values, &normalized.affine);
         let task = plan.images() * plan.output_len();
-        let single: Vec<f32> = means.iter().map(|&mean| mean as f32).collect();
-        let repeated = channels::repeated(&single);
         with_values(gradient, |gradient| {
-            let parts = values.par_chunks(task).zip(gradient.par_chunks(task)).map(|(values, gradient)| {
-                let mut reductions = Reductions::new(plan.outputs);
-                let images = values.chunks(plan.output_len()).zip(gradient.chunks(plan.output_len()));
-                images.for_each(|(values, gradient)| reductions.add(affine, &repeated, values, gradient));
-                reductions
+            let parts = sums.unwrap_or_else(|| {
+                let parts = values.par_chunks(task).zip(gradient.par_chunks(task)).map(|(values, gradient)| {
+                    let mut reductions = Reductions::new(plan.outputs);
+                    let images = values.chunks(plan.output_len()).zip(gradient.chunks(plan.output_len()));
+                    images.for_each(|(values, gradient)| {
+                        reductions.add(&normalized.affine, &normalized.means, values, gradient)
+                    });
+                    reductions
+                });
+                parts.collect()
             });
-            let parts: Vec<Reductions> = parts.collect();
             let count = (values.len() / plan.outputs) as f64;
             let (mut shift_gradient, mut scale_gradient) = (Vec::new(), Vec::new());
             let (mut offset, mut slope) = (Vec::new(), Vec::new());
@@ -310,10 +327,10 @@ impl Operation for Normalized {
             let write = |start: usize, gradient: &[f32], result: &mut [f32]| {
                 channels::unapply(affine, &slopes, &values[start..][..gradient.len()], gradient, result);
             };
-            let (input, weight) = plan.backward(input, weight, options.input_gradient, gradient, write)?;
+            let mut gradients = plan.backward(input, weight, options.input_gradient, gradient, write)?;
             let parameter = |values: Vec<f32>| Tensor::from_vec(values, plan.outputs, weight.device());
-            let (shift, scale) = (parameter(shift_gradient)?, parameter(scale_gradient)?);
-            Ok(Gradients { input, residual: None, parameters: vec![weight, shift, scale] })
+            gradients.parameters.extend([parameter(shift_gradient)?, parameter(scale_gradient)?]);
+            Ok(gradients)
         })
     }
 }

@@ -1,11 +1,12 @@
 //! What a convolution does to a batch: its sizes, its correlations, and which of the two kinds of products it takes.
 
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Shape, Tensor};
 
 use super::correlation::{self, Correlation, PaddedMap, Pixels, Walk};
 use super::options::ConvolutionOptions;
 use super::{depthwise, tiles};
 use crate::network::autograd::images_per_task;
+use crate::network::autograd::output::Source;
 use crate::network::autograd::window::Axis;
 
 /// Pixels that a convolution of 1x1 takes at once at most, in as many images as have them.
@@ -29,6 +30,8 @@ pub struct Plan {
     pub gradient: PaddedMap,
     forward: Correlation,
     backward: Vec<Correlation>,
+    /// Whether the backward correlations write every pixel: the gradient of others is zero.
+    pub writes_all: bool,
 }
 
 /// Weights as a correlation reads them.
@@ -46,7 +49,7 @@ pub enum WeightGradient {
 impl Plan {
     /// # Errors
     /// Shapes that do not fit together.
-    pub fn new(input: &Tensor, weight: &Tensor, options: &ConvolutionOptions) -> Result<Self> {
+    pub fn new(input: &Shape, weight: &Tensor, options: &ConvolutionOptions) -> Result<Self> {
         let (n, height, width, channels) = input.dims4()?;
         let (outputs, rows, columns, weight_channels) = weight.dims4()?;
         let multiplier = options.depthwise.then(|| outputs / channels.max(1));
@@ -57,7 +60,7 @@ impl Plan {
             || [rows, columns] != options.window.size
             || input.elem_count() * outputs == 0
         {
-            let (input, weight) = (input.shape(), weight.shape());
+            let weight = weight.shape();
             candle_core::bail!("convolution: input {input:?}, weight {weight:?}, {options:?}");
         }
         let axes = options.window.axes(height, width)?;
@@ -75,6 +78,8 @@ impl Plan {
         };
         // What a backward correlation writes: with a multiplier each channel several times.
         let written = if options.depthwise { outputs } else { channels };
+        let backward = correlation::backward(&axes, &gradient, written);
+        let pixels: usize = backward.iter().map(|phase| phase.walk.rows * phase.walk.columns).sum();
         Ok(Self {
             n,
             channels,
@@ -83,7 +88,8 @@ impl Plan {
             joined,
             reads_input: unpadded && input_pixel == channels && multiplier.is_none_or(|multiplier| multiplier == 1),
             forward: correlation::forward(&axes, &input, outputs),
-            backward: correlation::backward(&axes, &gradient, written),
+            backward,
+            writes_all: pixels == height * width,
             axes,
             input,
             gradient,
@@ -175,19 +181,29 @@ impl Plan {
         }
     }
 
-    /// Images with their padding, in `padded` where they have any, which is zero in its padding.
-    pub fn source<'a>(&self, images: &'a [f32], padded: &'a mut [f32]) -> &'a [f32] {
+    /// `images` images from the `first` on, as they are read and with their padding: in `padded` unless they are so in memory.
+    /// `padded` is zero in its padding.
+    pub fn source<'a>(&self, source: Source<'a>, first: usize, images: usize, padded: &'a mut [f32]) -> &'a [f32] {
+        let (start, length) = (first * self.input_len(), images * self.input_len());
         if self.reads_input {
-            return images;
+            if source.affine.is_none() {
+                return &source.values[start..][..length];
+            }
+            source.read(start, &mut padded[..length]);
+            return padded;
         }
-        let Pixels { start, row, column } = self.input.interior();
-        for (y, values) in images.chunks_exact(self.axes[1].size * self.channels).enumerate() {
-            let padded = &mut padded[start + y * row..];
+        let Pixels { start: interior, row, column } = self.input.interior();
+        let width = self.axes[1].size * self.channels;
+        // Room for a row whose pixels are not as long as those of the padded map.
+        let mut values = vec![0.0; if column == self.channels { 0 } else { width }];
+        let multiplier = self.multiplier.unwrap_or(1);
+        for y in 0..images * self.axes[0].size {
+            let (start, padded) = (start + y * width, &mut padded[interior + y * row..]);
             if column == self.channels {
-                padded[..values.len()].copy_from_slice(values);
+                source.read(start, &mut padded[..width]);
                 continue;
             }
-            let multiplier = self.multiplier.unwrap_or(1);
+            source.read(start, &mut values);
             for (pixel, values) in padded.chunks_mut(column).zip(values.chunks_exact(self.channels)) {
                 for (copies, value) in pixel.chunks_mut(multiplier).zip(values) {
                     copies.fill(*value);
@@ -198,12 +214,16 @@ impl Plan {
     }
 
     /// Room for [`source`](Self::source).
-    pub fn source_len(&self) -> usize {
-        if self.reads_input { 0 } else { self.input.len() }
+    pub fn source_len(&self, source: Source<'_>) -> usize {
+        match (self.reads_input, source.affine) {
+            (false, _) => self.input.len(),
+            (true, Some(_)) => self.joined * self.input_len(),
+            (true, None) => 0,
+        }
     }
 
     /// The gradient of `images` images, which are one map, from the padded gradient of their output. `input_gradient` is
-    /// zeros; `copies` has room for a map of the output's channels.
+    /// zeros where no correlation writes; `copies` has room for a map of the output's channels.
     pub fn input_gradient(
         &self,
         backward: &[Packed],

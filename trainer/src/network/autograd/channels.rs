@@ -3,7 +3,7 @@
 //! A pass takes as many pixels at once as fill [`PERIOD`] values, with the numbers of the channels repeated for each of
 //! them, so that vectors are full whatever the number of channels.
 
-use crate::network::autograd::clamp;
+use super::clamp;
 use crate::support::vector::vectorized;
 
 /// Lanes of a vector.
@@ -82,17 +82,9 @@ impl Moments {
 vectorized! {
     fn add_moments(values: &[f32], pivot: &[f32], sum: &mut [f32], square: &mut [f32]) {
         for values in values.chunks(pivot.len()) {
-            let (vectors, rest) = values.as_chunks::<LANES>();
-            let sums = sum.as_chunks_mut::<LANES>().0.iter_mut().zip(square.as_chunks_mut::<LANES>().0);
-            for ((values, pivot), (sum, square)) in vectors.iter().zip(pivot.as_chunks::<LANES>().0).zip(sums) {
-                for lane in 0..LANES {
-                    let distance = values[lane] - pivot[lane];
-                    sum[lane] += distance;
-                    square[lane] = fma!(distance, distance, square[lane]);
-                }
-            }
-            for (index, value) in (values.len() - rest.len()..).zip(rest) {
-                let distance = value - pivot[index];
+            let ((pivot, sum), square) = ((&pivot[..values.len()], &mut sum[..values.len()]), &mut square[..values.len()]);
+            for index in 0..values.len() {
+                let distance = values[index] - pivot[index];
                 sum[index] += distance;
                 square[index] = fma!(distance, distance, square[index]);
             }
@@ -111,17 +103,10 @@ vectorized! {
     /// Normalizes and activates.
     pub fn apply(affine: &Affine, values: &[f32], output: &mut [f32]) {
         let Affine { factor, offset, range } = affine;
-        let (factors, offsets) = (factor.as_chunks::<LANES>().0, offset.as_chunks::<LANES>().0);
         for (values, output) in values.chunks(factor.len()).zip(output.chunks_mut(factor.len())) {
-            let (vectors, rest) = values.as_chunks::<LANES>();
-            let (outputs, output_rest) = output.as_chunks_mut::<LANES>();
-            for (((values, output), factor), offset) in vectors.iter().zip(outputs).zip(factors).zip(offsets) {
-                for lane in 0..LANES {
-                    output[lane] = clamp(fma!(factor[lane], values[lane], offset[lane]), *range);
-                }
-            }
-            for (index, (value, output)) in (values.len() - rest.len()..).zip(rest.iter().zip(output_rest)) {
-                *output = clamp(fma!(factor[index], *value, offset[index]), *range);
+            let (factor, offset) = (&factor[..values.len()], &offset[..values.len()]);
+            for (index, output) in output.iter_mut().enumerate() {
+                *output = clamp(fma!(factor[index], values[index], offset[index]), *range);
             }
         }
     }
@@ -136,15 +121,7 @@ fn passed(output: f32, (low, high): (f32, f32), gradient: f32) -> f32 {
 vectorized! {
     /// The gradient where the activation passes it.
     pub fn mask(output: &[f32], range: (f32, f32), gradient: &[f32], masked: &mut [f32]) {
-        let (outputs, output_rest) = output.as_chunks::<LANES>();
-        let (gradients, gradient_rest) = gradient.as_chunks::<LANES>();
-        let (vectors, rest) = masked.as_chunks_mut::<LANES>();
-        for ((output, gradient), masked) in outputs.iter().zip(gradients).zip(vectors) {
-            for lane in 0..LANES {
-                masked[lane] = passed(output[lane], range, gradient[lane]);
-            }
-        }
-        for ((output, gradient), masked) in output_rest.iter().zip(gradient_rest).zip(rest) {
+        for ((output, gradient), masked) in output.iter().zip(gradient).zip(masked) {
             *masked = passed(*output, range, *gradient);
         }
     }
@@ -179,34 +156,26 @@ impl Reductions {
     }
 
     /// Takes in the pixels of an image: values before normalization, and the gradient of the output.
-    pub fn add(&mut self, affine: &Affine, mean: &[f32], values: &[f32], gradient: &[f32]) {
-        let (mut sum, mut product) = (vec![0.0; mean.len()], vec![0.0; mean.len()]);
-        reduce(affine, mean, values, gradient, &mut sum, &mut product);
+    pub fn add(&mut self, affine: &Affine, means: &[f32], values: &[f32], gradient: &[f32]) {
+        let (mut sum, mut product) = (vec![0.0; means.len()], vec![0.0; means.len()]);
+        reduce(affine, means, values, gradient, &mut sum, &mut product);
         folded(&sum, &mut self.gradient);
         folded(&product, &mut self.product);
     }
 }
 
 vectorized! {
-    fn reduce(affine: &Affine, mean: &[f32], values: &[f32], gradient: &[f32], sum: &mut [f32], product: &mut [f32]) {
+    fn reduce(affine: &Affine, means: &[f32], values: &[f32], gradient: &[f32], sum: &mut [f32], product: &mut [f32]) {
         let Affine { factor, offset, range } = affine;
-        let (factors, offsets) = (factor.as_chunks::<LANES>().0, offset.as_chunks::<LANES>().0);
         for (values, gradient) in values.chunks(factor.len()).zip(gradient.chunks(factor.len())) {
-            let (vectors, rest) = values.as_chunks::<LANES>();
-            let (gradients, gradient_rest) = gradient.as_chunks::<LANES>();
-            let numbers = factors.iter().zip(offsets).zip(mean.as_chunks::<LANES>().0);
-            let sums = sum.as_chunks_mut::<LANES>().0.iter_mut().zip(product.as_chunks_mut::<LANES>().0);
-            for ((values, gradient), (((factor, offset), mean), (sum, product))) in vectors.iter().zip(gradients).zip(numbers.zip(sums)) {
-                for lane in 0..LANES {
-                    let passed = passed(fma!(factor[lane], values[lane], offset[lane]), *range, gradient[lane]);
-                    sum[lane] += passed;
-                    product[lane] = fma!(passed, values[lane] - mean[lane], product[lane]);
-                }
-            }
-            for (index, (value, gradient)) in (values.len() - rest.len()..).zip(rest.iter().zip(gradient_rest)) {
-                let passed = passed(fma!(factor[index], *value, offset[index]), *range, *gradient);
+            let length = values.len();
+            let (factor, offset, means) = (&factor[..length], &offset[..length], &means[..length]);
+            let (gradient, sum, product) = (&gradient[..length], &mut sum[..length], &mut product[..length]);
+            for index in 0..length {
+                let value = values[index];
+                let passed = passed(fma!(factor[index], value, offset[index]), *range, gradient[index]);
                 sum[index] += passed;
-                product[index] = fma!(passed, *value - mean[index], product[index]);
+                product[index] = fma!(passed, value - means[index], product[index]);
             }
         }
     }
@@ -224,26 +193,15 @@ vectorized! {
     pub fn unapply(affine: &Affine, slopes: &Slopes, values: &[f32], gradient: &[f32], result: &mut [f32]) {
         let Affine { factor, offset, range } = affine;
         let Slopes { offset: shift, slope } = slopes;
-        let (factors, offsets) = (factor.as_chunks::<LANES>().0, offset.as_chunks::<LANES>().0);
-        let (shifts, slope_vectors) = (shift.as_chunks::<LANES>().0, slope.as_chunks::<LANES>().0);
         let maps = values.chunks(factor.len()).zip(gradient.chunks(factor.len()));
         for ((values, gradient), result) in maps.zip(result.chunks_mut(factor.len())) {
-            let (vectors, rest) = values.as_chunks::<LANES>();
-            let (gradients, gradient_rest) = gradient.as_chunks::<LANES>();
-            let (results, result_rest) = result.as_chunks_mut::<LANES>();
-            let numbers = factors.iter().zip(offsets).zip(shifts.iter().zip(slope_vectors));
-            for (((values, gradient), result), ((factor, offset), (shift, slope))) in
-                vectors.iter().zip(gradients).zip(results).zip(numbers)
-            {
-                for lane in 0..LANES {
-                    let passed = passed(fma!(factor[lane], values[lane], offset[lane]), *range, gradient[lane]);
-                    result[lane] = fma!(factor[lane], passed, fma!(slope[lane], values[lane], shift[lane]));
-                }
-            }
-            let rests = rest.iter().zip(gradient_rest).zip(result_rest);
-            for (index, ((value, gradient), result)) in (values.len() - rest.len()..).zip(rests) {
-                let passed = passed(fma!(factor[index], *value, offset[index]), *range, *gradient);
-                *result = fma!(factor[index], passed, fma!(slope[index], *value, shift[index]));
+            let length = values.len();
+            let (factor, offset) = (&factor[..length], &offset[..length]);
+            let (shift, slope, gradient) = (&shift[..length], &slope[..length], &gradient[..length]);
+            for (index, result) in result[..length].iter_mut().enumerate() {
+                let value = values[index];
+                let passed = passed(fma!(factor[index], value, offset[index]), *range, gradient[index]);
+                *result = fma!(factor[index], passed, fma!(slope[index], value, shift[index]));
             }
         }
     }
