@@ -19,6 +19,7 @@ impl Backward {
     /// Of a network with so many outputs, given the gradient of the last one.
     #[must_use]
     pub fn new(outputs: usize, last: Option<Tensor>) -> Self {
+        buffers::next_step();
         let mut gradients = vec![None; outputs];
         if let Some(gradient) = gradients.last_mut() {
             *gradient = last.map(|last| (last, None));
@@ -147,14 +148,26 @@ mod tests {
     fn nothing_comes_of_what_was_in_memory_that_is_used_again() {
         let bits = gradients(Clone::clone);
         let mut spare = Vec::new();
-        buffers::edit(|buffers| {
-            assert!(!buffers.is_empty(), "a pass keeps its memory");
-            buffers.iter_mut().for_each(|buffer| buffer.fill(f32::NAN));
-            spare = buffers.iter().map(|buffer| buffer.as_ptr()).collect();
+        buffers::edit(|kept| {
+            assert!(!kept.buffers.is_empty(), "a pass keeps its memory");
+            kept.buffers.iter_mut().for_each(|(buffer, _)| buffer.fill(f32::NAN));
+            spare = kept.buffers.iter().map(|(buffer, _)| buffer.as_ptr()).collect();
         });
         assert_eq!(gradients(Clone::clone), bits);
-        buffers::edit(|buffers| {
-            assert!(buffers.iter().any(|buffer| spare.contains(&buffer.as_ptr())), "memory was used again");
+        buffers::edit(|kept| {
+            assert!(kept.buffers.iter().any(|(buffer, _)| spare.contains(&buffer.as_ptr())), "memory was used again");
         });
+    }
+
+    #[test]
+    fn memory_that_is_kept_does_not_grow_from_step_to_step() {
+        let mut kept = Vec::new();
+        for _ in 0..12 {
+            gradients(Clone::clone);
+            buffers::edit(|spare| kept.push(spare.buffers.iter().map(|(buffer, _)| buffer.capacity()).sum::<usize>()));
+        }
+        assert!(kept[11] > 0 && kept[11] <= kept[3], "{kept:?}");
+        super::super::release();
+        buffers::edit(|spare| assert!(spare.buffers.is_empty()));
     }
 }

@@ -1,47 +1,72 @@
 //! Memory of activations and gradients, used again from step to step.
 //!
 //! A step of a network with batch normalization writes hundreds of megabytes. Fresh from the operating system they cost a
-//! fifth of the step: a fault for each page, and zeros that nobody reads. Every thread that trains keeps the memory of what
-//! it no longer needs, at most what one step takes.
+//! tenth of the step: a fault for each page, and zeros that nobody reads. Every thread that trains keeps the memory of what it no
+//! longer needs, and gives up what a whole step has not taken.
 
 use std::cell::RefCell;
+use std::cmp::Reverse;
 use std::ops::Deref;
 
 use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Storage, Tensor};
-use rayon::iter::ParallelIterator;
+use rayon::prelude::*;
 
 /// A buffer may have up to so many times the values that are asked for.
 const LARGEST: usize = 2;
 
+/// Values that one thread clears at once.
+const CLEARED: usize = 1 << 16;
+
+/// What a thread keeps.
+#[derive(Default)]
+pub struct Spare {
+    /// Each with the step in which it was given.
+    pub buffers: Vec<(Vec<f32>, u64)>,
+    /// Backward passes that have begun.
+    step: u64,
+}
+
 thread_local! {
-    static SPARE: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
+    static SPARE: RefCell<Spare> = RefCell::default();
 }
 
 /// `length` values, whatever they are: for an operation that writes all of them.
 pub fn take(length: usize) -> Vec<f32> {
     let spare = SPARE.with_borrow_mut(|spare| {
         let fits = |buffer: &Vec<f32>| (length..=length * LARGEST).contains(&buffer.capacity());
-        let (index, _) =
-            spare.iter().enumerate().filter(|(_, buffer)| fits(buffer)).min_by_key(|(_, buffer)| buffer.capacity())?;
-        Some(spare.swap_remove(index))
+        let fitting = spare.buffers.iter().enumerate().filter(|(_, (buffer, _))| fits(buffer));
+        // Of equals the one that was given last: those that are too many are never taken.
+        let (index, _) = fitting.min_by_key(|(_, (buffer, step))| (buffer.capacity(), Reverse(*step)))?;
+        Some(spare.buffers.swap_remove(index).0)
     });
     match spare {
         Some(mut buffer) => {
             buffer.resize(length, 0.0);
             buffer
         }
-        None => zeros(length),
+        None => rayon::iter::repeat_n(0.0, length).collect(),
     }
 }
 
 /// Zeros, written by all threads: at the sizes of activations one thread takes a tenth of the step for them.
 pub fn zeros(length: usize) -> Vec<f32> {
-    rayon::iter::repeat_n(0.0, length).collect()
+    let mut buffer = take(length);
+    buffer.par_chunks_mut(CLEARED).for_each(|values| values.fill(0.0));
+    buffer
 }
 
 /// Keeps a buffer for [`take`].
 pub fn give(buffer: Vec<f32>) {
-    SPARE.with_borrow_mut(|spare| spare.push(buffer));
+    SPARE.with_borrow_mut(|spare| spare.buffers.push((buffer, spare.step)));
+}
+
+/// Begins a step, and gives back to the system what the step before did not take.
+pub fn next_step() {
+    SPARE.with_borrow_mut(|spare| {
+        spare.step += 1;
+        let step = spare.step;
+        spare.buffers.retain(|(_, given)| given + 1 >= step);
+    });
 }
 
 /// Gives back to the system the memory that training on this thread keeps for its next step.
@@ -51,7 +76,7 @@ pub fn release() {
 
 /// Shows what is kept.
 #[cfg(test)]
-pub fn edit(edit: impl FnOnce(&mut Vec<Vec<f32>>)) {
+pub fn edit(edit: impl FnOnce(&mut Spare)) {
     SPARE.with_borrow_mut(edit);
 }
 
