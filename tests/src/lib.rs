@@ -9,7 +9,8 @@
 //! | [`signed`] | model files with a signature after them |
 //! | [`miri_models`] | model files small enough for an interpreter |
 //! | [`tiny`] | the model file that infer-core's own examples run |
-//! | [`images`] | Fashion-MNIST where it is available, garments elsewhere |
+//! | [`images`] | Fashion-MNIST and CIFAR-10 where they are available, garments elsewhere |
+//! | [`to_the_file`] | a trained network as a model file, and its logits against the oracle's |
 //! | [`garments`](mod@garments) | the built-in set, and a training that nobody watches |
 //! | [`image_files`] | image files: as `image` writes them, and kinds that none at hand writes |
 //! | [`shapes`] | folders of images, drawn |
@@ -33,3 +34,4 @@ pub mod shapes;
 pub mod sheet;
 pub mod signed;
 pub mod tiny;
+pub mod to_the_file;

@@ -6,15 +6,13 @@ use std::sync::OnceLock;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use rayon::prelude::*;
 use thimble_tests::garments::Silent;
 use thimble_tests::idx_files::{self, NAMES};
 use thimble_tests::images;
-use thimble_tests::oracle::Oracle;
+use thimble_tests::to_the_file::{assert_oracle_equality, model_file};
 use trainer::dataset::{Environment, Request, fashion_mnist, garments, idx, load};
 use trainer::network::Architecture;
 use trainer::network::FloatModel;
-use trainer::quantize::{QuantizedModel, calibrate};
 use trainer::train::evaluate;
 use trainer::train::recipe::Recipe;
 use trainer::train::{History, fit};
@@ -34,10 +32,7 @@ fn train(name: &str) -> Trained {
     let recipe = Recipe { epochs, ..Recipe::built_in("tutorial").unwrap() };
     let float = FloatModel::new(Architecture::built_in(name).unwrap(), SEED).unwrap();
     let history = fit(&float, dataset, &recipe, SEED, None, &mut Silent).unwrap();
-    let calibration = calibrate(&float, &dataset.train, SEED).unwrap();
-    let quantized = QuantizedModel::new(&float, &calibration).unwrap();
-    let class_lines = dataset.class_names.join("\n");
-    let file = quantized.encode(&thimble_tests::random_model::metadata(&class_lines)).unwrap();
+    let file = model_file(&float, dataset, SEED);
     Trained { float, file, history }
 }
 
@@ -49,21 +44,6 @@ fn mlp() -> &'static Trained {
 fn cnn() -> &'static Trained {
     static CNN: OnceLock<Trained> = OnceLock::new();
     CNN.get_or_init(|| train("cnn"))
-}
-
-fn assert_oracle_equality(file: &[u8]) {
-    let test = &images::dataset().test;
-    let oracle = Oracle::new(file);
-    let chunks: Vec<usize> = (0..test.len()).collect();
-    chunks.par_chunks(250).for_each(|indices| {
-        let mut arena = vec![0; infer_core::arena_len(file)];
-        let mut network = infer_core::Network::new(file, &mut arena).unwrap();
-        for &index in indices {
-            let pixels = &*test.image(index).unwrap();
-            let logits = network.classify(pixels).unwrap().logits().iter().map(|&logit| i64::from(logit));
-            assert!(logits.eq(oracle.run(pixels).logits), "test image {index}");
-        }
-    });
 }
 
 /// Fashion-MNIST packed in another way than it is published; elsewhere garments, which are known by nothing but their directory.
@@ -103,12 +83,12 @@ fn files_that_were_packed_again_are_known_by_what_is_in_them() {
 
 #[test]
 fn mlp_logits_equal_the_oracles_on_every_test_image() {
-    assert_oracle_equality(&mlp().file);
+    assert_oracle_equality(&mlp().file, &images::dataset().test);
 }
 
 #[test]
 fn cnn_logits_equal_the_oracles_on_every_test_image() {
-    assert_oracle_equality(&cnn().file);
+    assert_oracle_equality(&cnn().file, &images::dataset().test);
 }
 
 #[test]

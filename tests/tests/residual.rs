@@ -1,10 +1,10 @@
 //! Networks in which an output has more than one reader, and of all operators: gradients, training, and what flows to the chip.
 
 use candle_core::{Device, Tensor, Var};
-use infer_core::{Header, Metadata, Network};
+use infer_core::Metadata;
 use thimble_tests::garments::{self, Silent};
-use thimble_tests::oracle::Oracle;
 use thimble_tests::random_model::metadata;
+use thimble_tests::to_the_file::{assert_oracle_equality, model_file};
 use trainer::export::hardware::Footprint;
 use trainer::export::inspect::Listing;
 use trainer::network::autograd::{self, Conv2dOptions, Padding, Targets};
@@ -147,19 +147,8 @@ fn from_training_to_logits(layers: &str) {
     let recipe = Recipe { epochs: 2, ..Recipe::built_in("tutorial").unwrap() };
     fit(&model, &dataset, &recipe, 48, None, &mut Silent).unwrap();
     model.fold().unwrap();
-    let calibration = calibrate(&model, &dataset.train, 48).unwrap();
-    let file = QuantizedModel::new(&model, &calibration).unwrap().encode(&metadata(CLASSES)).unwrap();
-
-    let mut arena = vec![0; Header::parse(&file).unwrap().arena_len as usize];
-    let mut network = Network::new(&file, &mut arena).unwrap();
-    let oracle = Oracle::new(&file);
-    for index in 0..50 {
-        let image = dataset.test.image(index).unwrap();
-        let expected = oracle.run(&image);
-        let logits: Vec<i64> = network.classify(&image).unwrap().logits().iter().map(|&logit| logit.into()).collect();
-        assert_eq!(logits, expected.logits, "image {index}");
-        assert!(!expected.overflows);
-    }
+    let file = model_file(&model, &dataset, 48);
+    assert_oracle_equality(&file, &dataset.test.subset(&(0..50).collect::<Vec<_>>()));
     let images = &dataset.validation;
     let float = evaluate::float(&model, images).unwrap();
     let int8 = evaluate::int8(&file, images).unwrap();
