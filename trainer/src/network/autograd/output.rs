@@ -18,11 +18,11 @@ pub enum Output {
     /// The values.
     Values(Tensor),
     /// Values that are normalized and activated where they are read.
-    Normalized(Arc<Normalized>),
+    Normalized(Arc<NormalizedValues>),
 }
 
 /// The values of a convolution, and what normalization and activation do to them.
-pub struct Normalized {
+pub struct NormalizedValues {
     shape: Shape,
     /// Before normalization.
     pub(super) values: Buffer,
@@ -64,14 +64,14 @@ impl Output {
         values: Buffer,
         affine: Affine,
         means: &[f32],
-    ) -> (Self, Arc<Normalized>) {
+    ) -> (Self, Arc<NormalizedValues>) {
         let (shape, means) = (shape.into(), channels::repeated(means));
-        let normalized = Arc::new(Normalized { shape, values, affine, means, tensor: OnceLock::new() });
+        let normalized = Arc::new(NormalizedValues { shape, values, affine, means, tensor: OnceLock::new() });
         (Self::Normalized(normalized.clone()), normalized)
     }
 
     /// What is normalized where it is read.
-    pub(super) fn as_normalized(&self) -> Option<&Normalized> {
+    pub(super) fn as_normalized(&self) -> Option<&NormalizedValues> {
         match self {
             Self::Values(_) => None,
             Self::Normalized(normalized) => Some(normalized),
@@ -124,7 +124,7 @@ impl Output {
     }
 }
 
-impl Normalized {
+impl NormalizedValues {
     fn tensor(&self) -> Result<Tensor> {
         if let Some(tensor) = self.tensor.get() {
             return Ok(tensor.clone());

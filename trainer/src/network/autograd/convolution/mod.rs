@@ -20,7 +20,7 @@ pub use self::options::{Activation, ConvolutionOptions};
 use self::plan::{Plan, WeightGradient};
 use super::buffers::{self, Buffer};
 use super::channels::{self, Affine, Moments, Reductions, Slopes};
-use super::output::{self, Output};
+use super::output::{NormalizedValues, Output};
 use super::recorded::{Gradients, Operation, Recorded};
 use super::statistics::BatchStatistics;
 use super::with_values;
@@ -110,7 +110,7 @@ pub fn convolution_batch_norm_recorded(
         count,
     };
     let means = moments.into_iter().map(|(mean, _)| mean).collect();
-    let operation = Normalized { plan, options, input, weight, normalized, means, deviations };
+    let operation = NormalizedConvolution { plan, options, input, weight, normalized, means, deviations };
     Ok((Recorded::new(output, operation), statistics))
 }
 
@@ -196,11 +196,10 @@ impl Plan {
             });
             Ok(tasks.collect())
         })?;
-        let (tasks, sums): (Vec<_>, Vec<_>) = tasks.into_iter().unzip();
-        let mut tasks = tasks.into_iter();
-        let Some(mut sum) = tasks.next() else { candle_core::bail!("convolution: an empty batch") };
+        let (mut tasks, sums): (Vec<_>, Vec<_>) = tasks.into_iter().unzip();
+        let Some((sum, others)) = tasks.split_first_mut() else { candle_core::bail!("convolution: an empty batch") };
         // In the order of the images, whichever task ended first.
-        tasks.for_each(|task| sum.merge(&task));
+        sum.add_all(others);
         let weight_gradient = Tensor::from_vec(sum.unpacked(self.outputs), weight.shape(), weight.device())?;
         let input_gradient = match input_gradient {
             true => Some(Tensor::from_vec(input_gradients, input.shape().clone(), weight.device())?),
@@ -279,19 +278,19 @@ impl Operation for Convolution {
 }
 
 /// A convolution with batch normalization that ran.
-struct Normalized {
+struct NormalizedConvolution {
     plan: Plan,
     options: ConvolutionOptions,
     input: Output,
     weight: Tensor,
-    normalized: Arc<output::Normalized>,
+    normalized: Arc<NormalizedValues>,
     /// Of each channel.
     means: Vec<f64>,
     /// Square roots of variance and epsilon.
     deviations: Vec<f64>,
 }
 
-impl Operation for Normalized {
+impl Operation for NormalizedConvolution {
     fn backward(&self, gradient: &Tensor, sums: Option<Vec<Reductions>>) -> Result<Gradients> {
         let Self { plan, options, input, weight, normalized, means, deviations } = self;
         let (values, affine) = (&normalized.values, &normalized.affine);

@@ -1,6 +1,7 @@
 //! What a convolution does to a batch: its sizes, its correlations, and which of the two kinds of products it takes.
 
 use candle_core::{Result, Shape, Tensor};
+use rayon::prelude::*;
 
 use super::correlation::{self, Correlation, PaddedMap, Pixels, Walk};
 use super::options::ConvolutionOptions;
@@ -11,6 +12,9 @@ use crate::network::autograd::window::Axis;
 
 /// Pixels that a convolution of 1x1 takes at once at most, in as many images as have them.
 const JOINED_PIXELS: usize = 512;
+
+/// Sums of weights that one thread merges at once.
+const MERGED: usize = 1 << 12;
 
 /// The sizes of a convolution and what it reads where.
 pub struct Plan {
@@ -258,15 +262,27 @@ impl Plan {
 }
 
 impl WeightGradient {
-    /// Adds the sums of another one.
-    pub fn merge(&mut self, other: &Self) {
-        let add = |sums: &mut [f32], others: &[f32]| sums.iter_mut().zip(others).for_each(|(sum, other)| *sum += other);
-        match (self, other) {
-            (Self::Tiles(sum), Self::Tiles(other)) => add(&mut sum.sums, &other.sums),
-            (Self::Depthwise(sum), Self::Depthwise(other)) => {
-                add(sum.sums.as_flattened_mut(), other.sums.as_flattened());
+    /// Adds the sums of others, in their order, whichever thread does.
+    pub fn add_all(&mut self, others: &[Self]) {
+        self.sums_mut().par_chunks_mut(MERGED).enumerate().for_each(|(chunk, sums)| {
+            for other in others {
+                let others = &other.sums()[chunk * MERGED..][..sums.len()];
+                sums.iter_mut().zip(others).for_each(|(sum, other)| *sum += other);
             }
-            (Self::Tiles(_), Self::Depthwise(_)) | (Self::Depthwise(_), Self::Tiles(_)) => {}
+        });
+    }
+
+    fn sums(&self) -> &[f32] {
+        match self {
+            Self::Tiles(gradient) => &gradient.sums,
+            Self::Depthwise(gradient) => gradient.sums.as_flattened(),
+        }
+    }
+
+    fn sums_mut(&mut self) -> &mut [f32] {
+        match self {
+            Self::Tiles(gradient) => &mut gradient.sums,
+            Self::Depthwise(gradient) => gradient.sums.as_flattened_mut(),
         }
     }
 

@@ -4,6 +4,8 @@
 //! of the input, 6 taps by 2 vectors for the gradient of the weights. Each step loads two vectors and six single values for
 //! twelve multiply-adds.
 
+use rayon::prelude::*;
+
 use super::correlation::{Correlation, Pixels, Tap, Walk};
 use crate::network::autograd::clamp;
 use crate::support::vector::{multiply_add, vectorized};
@@ -60,18 +62,17 @@ impl Packed {
         correlation: &Correlation,
         channels: usize,
         read_channels: usize,
-        weight: impl Fn(usize, usize, usize) -> f32,
+        weight: impl Fn(usize, usize, usize) -> f32 + Sync,
     ) -> Self {
         let values = correlation.taps.len() * read_channels;
-        let mut packed = Vec::with_capacity(values * channels.next_multiple_of(WIDE));
-        for (first, count) in blocks(channels) {
-            for tap in &correlation.taps {
-                for read in 0..read_channels {
-                    packed.extend((first..first + count).map(|channel| weight(channel, tap.index, read)));
-                    packed.resize(packed.len() + WIDE - count, 0.0);
-                }
+        let mut packed = vec![0.0; values * channels.next_multiple_of(WIDE)];
+        let rows = packed.par_chunks_mut((values * WIDE).max(1)).zip(blocks(channels).collect::<Vec<_>>());
+        rows.for_each(|(packed, (first, count))| {
+            let reads = correlation.taps.iter().flat_map(|tap| (0..read_channels).map(|read| (tap.index, read)));
+            for (lanes, (tap, read)) in packed.chunks_exact_mut(WIDE).zip(reads) {
+                lanes[..count].iter_mut().zip(first..).for_each(|(lane, channel)| *lane = weight(channel, tap, read));
             }
-        }
+        });
         let runs = runs(&correlation.taps, read_channels);
         Self { walk: correlation.walk.flattened(), runs, weight: packed, channels }
     }
