@@ -141,7 +141,7 @@ mod tests {
     fn gradients_are_the_same_whether_a_normalization_is_computed_where_it_is_read_or_before() {
         let bits = gradients(Clone::clone);
         assert!(bits.iter().any(|&bits| f32::from_bits(bits) != 0.0));
-        assert_eq!(gradients(|output| output.tensor().unwrap().into()), bits);
+        assert!(gradients(|output| output.tensor().unwrap().into()) == bits);
     }
 
     #[test]
@@ -153,7 +153,7 @@ mod tests {
             kept.buffers.iter_mut().for_each(|(buffer, _)| buffer.fill(f32::NAN));
             spare = kept.buffers.iter().map(|(buffer, _)| buffer.as_ptr()).collect();
         });
-        assert_eq!(gradients(Clone::clone), bits);
+        assert!(gradients(Clone::clone) == bits);
         buffers::edit(|kept| {
             assert!(kept.buffers.iter().any(|(buffer, _)| spare.contains(&buffer.as_ptr())), "memory was used again");
         });
