@@ -6,8 +6,8 @@ use infer_core::operators::{AveragePool2d, Layer, MaxPool2d};
 use infer_core::packing;
 use proptest::prelude::*;
 use trainer::image::parse_shape;
-use trainer::network;
 use trainer::network::layers::{self, AveragePool, Conv, Dense, DepthwiseConv, MaxPool};
+use trainer::network::{self, Pair};
 use trainer::quantize::{QuantizedLayer, QuantizedModel, QuantizedRescale};
 use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
 
@@ -85,14 +85,10 @@ pub const fn square(side: u8, is_same: bool) -> Window {
 
 /// A kernel under which the output has the sides of the input over the stride, rounded up, as TensorFlow pads.
 #[must_use]
-pub fn same(input: Shape, side: u8, stride: u8) -> Window {
-    let total = |input: u16| {
-        let stride = u16::from(stride);
-        ((input.div_ceil(stride) - 1) * stride + u16::from(side)).saturating_sub(input) as u8
-    };
-    let [down, along] = [total(input.height), total(input.width)];
-    let padding = [down / 2, along / 2, down - down / 2, along - along / 2];
-    Window { padding, ..Window::square(side, stride) }
+pub fn same(input: Shape, [rows, columns]: [u8; 2], stride: u8) -> Option<Window> {
+    let (size, stride) = (Pair { rows, columns }, Pair::both(stride));
+    let placed = layers::Window { size, stride, padding: network::Padding::Same }.on("kernel", input).ok()?;
+    Some(Window { size: size.axes(), stride: stride.axes(), padding: placed.padding().map(|side| side as u8) })
 }
 
 /// The shape of `channels` that a window puts out; `None` where it does not fit.
@@ -188,6 +184,14 @@ pub const MEASURED: &[&str] = &[
     "conv:8x8x32:64:3:same",
     "conv:8x8x16:32:1:same",
     "conv:7x7x32:10:3:valid",
+    "conv:96x96x3:8:3:same:2",
+    "conv:49x10x1:64:10x4:same:2",
+    "conv:32x32x16:32:3:same:2",
+    "conv:16x16x32:64:3:same:2",
+    "conv:32x32x16:32:1:same:2",
+    "conv:48x48x8:16:1:same",
+    "conv:25x5x64:64:1:same",
+    "conv:6x6x128:128:1:same",
     "conv-pool:12x12x16:32:3:same",
     "conv-pool:28x28x1:32:3:valid",
     "conv-pool:14x14x8:16:5:valid",
@@ -195,15 +199,35 @@ pub const MEASURED: &[&str] = &[
     "conv-pool:8x8x32:64:3:same",
     "conv-pool:8x8x16:32:1:same",
     "conv-pool:14x14x32:10:3:same",
+    "conv-pool:28x28x1:8:3:same",
+    "conv-pool:24x24x8:24:3:same",
+    "conv-pool:32x32x8:16:3:same",
+    "depthwise:48x48x8:3:same",
+    "depthwise:48x48x8:3:same:2",
+    "depthwise:32x32x16:3:same",
+    "depthwise:25x5x64:3:same",
+    "depthwise:12x12x32:3:same",
+    "depthwise:12x12x32:5:same",
+    "depthwise:12x12x32:5:valid",
+    "depthwise:24x12x16:7x3:same",
+    "depthwise:12x12x32:3:same:1:2",
+    "depthwise:6x6x128:3:same:2",
+    "depthwise:3x3x256:3:same",
     "max-pool:24x24x8",
     "max-pool:12x12x32",
     "max-pool:28x28x1",
+    "max-pool:24x24x8:3:same:2",
+    "max-pool:12x12x32:3:valid:1",
+    "max-pool:16x16x16:2:valid:1",
+    "max-pool:16x16x32:5:same:2",
     "add:12x12x16",
     "add:24x24x8",
     "add:28x28x1",
     "average-pool:24x24x8:2:2",
     "average-pool:12x12x32:3:1",
     "average-pool:8x8x64:0:1",
+    "average-pool:25x5x64:0:1",
+    "average-pool:3x3x256:0:1",
     "average-pool:28x28x1:2:2",
     "dense:28x28x1:350",
     "dense:28x28x1:100",
@@ -213,27 +237,41 @@ pub const MEASURED: &[&str] = &[
     "dense:1x1x100:37",
 ];
 
-/// `conv:HxWxC:CHANNELS:KERNEL:PADDING[:STRIDE]`, `conv-pool:…`, `depthwise:HxWxC:KERNEL:PADDING:STRIDE`, `max-pool:HxWxC`,
+/// `conv:HxWxC:CHANNELS:KERNEL:PADDING[:STRIDE]`, `conv-pool:HxWxC:CHANNELS:KERNEL:PADDING`,
+/// `depthwise:HxWxC:KERNEL:PADDING[:STRIDE[:MULTIPLIER]]`, `max-pool:HxWxC[:WINDOW:PADDING:STRIDE]`,
 /// `average-pool:HxWxC:WINDOW:STRIDE`, `dense:HxWxC:OUTPUTS`: the input, and the layers that the kernels run as one.
+///
+/// A kernel is its side, or `ROWSxCOLUMNS`; the padding is `same` or `valid`. The window 0 is the whole input.
 #[must_use]
 pub fn single_layer(name: &str) -> Option<(Shape, Vec<Kind>)> {
     let parts: Vec<&str> = name.split(':').collect();
     let input = parse_shape(parts.get(1)?).ok()?;
-    let kernel = |side: &str, padding: &str, stride: &str| {
-        let (side, stride) = (side.parse().ok()?, stride.parse().ok()?);
-        Some(if padding == "same" { same(input, side, stride) } else { Window::square(side, stride) })
+    let window = |size: &str, padding: &str, stride: &str| {
+        let (rows, columns) = size.split_once('x').unwrap_or((size, size));
+        let (size, stride) = ([rows.parse().ok()?, columns.parse().ok()?], stride.parse().ok()?);
+        match padding {
+            "same" => same(input, size, stride),
+            "valid" => Some(Window { size, stride: [stride; 2], padding: [0; 4] }),
+            _ => None,
+        }
     };
-    let conv = |channels: &str, side: &str, padding: &str, stride: &str| {
-        Some(Kind::Conv(channels.parse().ok()?, kernel(side, padding, stride)?))
+    let conv = |channels: &str, size: &str, padding: &str, stride: &str| {
+        Some(Kind::Conv(channels.parse().ok()?, window(size, padding, stride)?))
+    };
+    let depthwise = |size: &str, padding: &str, stride: &str, multiplier: &str| {
+        Some(Kind::Depthwise(multiplier.parse().ok()?, window(size, padding, stride)?))
     };
     let layers = match parts[..] {
-        ["conv", _, channels, side, padding] => vec![conv(channels, side, padding, "1")?],
-        ["conv", _, channels, side, padding, stride] => vec![conv(channels, side, padding, stride)?],
-        ["conv-pool", _, channels, side, padding] => vec![conv(channels, side, padding, "1")?, Kind::MaxPool(HALVES)],
-        ["depthwise", _, side, padding, stride] => vec![Kind::Depthwise(1, kernel(side, padding, stride)?)],
+        ["conv", _, channels, size, padding] => vec![conv(channels, size, padding, "1")?],
+        ["conv", _, channels, size, padding, stride] => vec![conv(channels, size, padding, stride)?],
+        ["conv-pool", _, channels, size, padding] => vec![conv(channels, size, padding, "1")?, Kind::MaxPool(HALVES)],
+        ["depthwise", _, size, padding] => vec![depthwise(size, padding, "1", "1")?],
+        ["depthwise", _, size, padding, stride] => vec![depthwise(size, padding, stride, "1")?],
+        ["depthwise", _, size, padding, stride, multiplier] => vec![depthwise(size, padding, stride, multiplier)?],
         ["max-pool", _] => vec![Kind::MaxPool(HALVES)],
+        ["max-pool", _, size, padding, stride] => vec![Kind::MaxPool(window(size, padding, stride)?)],
         ["average-pool", _, "0", _] => vec![Kind::AveragePool(Window::WHOLE)],
-        ["average-pool", _, window, stride] => vec![Kind::AveragePool(kernel(window, "valid", stride)?)],
+        ["average-pool", _, size, stride] => vec![Kind::AveragePool(window(size, "valid", stride)?)],
         ["dense", _, outputs] => vec![Kind::Dense(outputs.parse().ok()?)],
         _ => return None,
     };
@@ -379,4 +417,56 @@ fn plain_rows(random: &mut ChaCha8Rng, outputs: u16, inputs: usize) -> (Quantize
         channels.extend_from_slice(&multiplier.to_le_bytes());
     }
     (QuantizedRescale { codes: Codes { scale: 0.1, zero_point }, shift, channels }, relu, weights)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IMAGE: Shape = Shape { height: 49, width: 10, channels: 1 };
+
+    #[test]
+    fn layers_have_names() {
+        let window = |size, stride, padding| Window { size, stride, padding };
+        let layer = |name: &str| single_layer(name).map(|(input, kinds)| (input, format!("{kinds:?}")));
+        let cases = [
+            ("conv:49x10x1:64:3:same", vec![Kind::Conv(64, window([3; 2], [1; 2], [1; 4]))]),
+            ("conv:49x10x1:64:10x4:same:2", vec![Kind::Conv(64, window([10, 4], [2; 2], [4, 1, 5, 1]))]),
+            ("conv-pool:49x10x1:8:5:valid", vec![Kind::Conv(8, window([5; 2], [1; 2], [0; 4])), Kind::HALVES]),
+            ("depthwise:49x10x1:3:same", vec![Kind::Depthwise(1, window([3; 2], [1; 2], [1; 4]))]),
+            ("depthwise:49x10x1:3:same:2", vec![Kind::Depthwise(1, window([3; 2], [2; 2], [1, 0, 1, 1]))]),
+            ("depthwise:49x10x1:7x1:valid:3:2", vec![Kind::Depthwise(2, window([7, 1], [3; 2], [0; 4]))]),
+            ("max-pool:49x10x1", vec![Kind::HALVES]),
+            ("max-pool:49x10x1:3:same:2", vec![Kind::MaxPool(window([3; 2], [2; 2], [1, 0, 1, 1]))]),
+            ("average-pool:49x10x1:0:1", vec![Kind::AveragePool(Window::WHOLE)]),
+            ("average-pool:49x10x1:3:2", vec![Kind::AveragePool(window([3; 2], [2; 2], [0; 4]))]),
+            ("dense:49x10x1:7", vec![Kind::Dense(7)]),
+        ];
+        for (name, kinds) in cases {
+            assert_eq!(layer(name), Some((IMAGE, format!("{kinds:?}"))), "{name}");
+        }
+        let none = [
+            "conv:49x10x1",
+            "conv:49x10:8:3:same",
+            "conv:49x10x1:8:3:round",
+            "conv:49x10x1:8:3x:same",
+            "conv-pool:49x10x1:8:3:same:2",
+            "depthwise:49x10x1:3",
+            "depthwise:49x10x1:3:same:1:1:1",
+            "max-pool:49x10x1:3",
+            "dense:49x10x1",
+            "sum:49x10x1",
+        ];
+        none.into_iter().for_each(|name| assert_eq!(layer(name), None, "{name}"));
+    }
+
+    /// One that is too much work would be left out of its network.
+    #[test]
+    fn measured_layers_are_in_their_networks() {
+        let mut random = ChaCha8Rng::seed_from_u64(48);
+        for name in MEASURED.iter().filter(|name| !name.starts_with("add:")) {
+            let (mut shape, kinds) = single_layer(name).unwrap_or_else(|| panic!("{name}"));
+            assert!(kinds.iter().all(|kind| kind.layer(&mut random, &mut shape).is_some()), "{name}");
+        }
+    }
 }
