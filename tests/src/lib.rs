@@ -5,6 +5,7 @@
 //! | [`oracle`] | the second, slow, obvious implementation of the arithmetic |
 //! | [`random_model`] | networks of random shapes and weights, as files |
 //! | [`random_graph`] | the same with branches |
+//! | [`without_zeros`] | networks of built-in architectures without zeros for kernels to skip, as files |
 //! | [`bit_flips`] | a model file with one bit flipped, for every bit, and what becomes of it |
 //! | [`signed`] | model files with a signature after them |
 //! | [`miri_models`] | model files small enough for an interpreter |
@@ -35,3 +36,4 @@ pub mod sheet;
 pub mod signed;
 pub mod tiny;
 pub mod to_the_file;
+pub mod without_zeros;
