@@ -11,8 +11,13 @@ pub struct Work {
     pub rows: usize,
     /// Values that are put out: each is requantized.
     pub outputs: usize,
-    /// Values that are read, and multiplied with each row: as often as a window covers them.
+    /// Values that are read, and multiplied with each row: as often as a window covers them. Padding counts where a kernel
+    /// computes with it as with any value.
     pub inputs: usize,
+    /// Those of windows that hang over an edge, of a kernel that computes them in another way.
+    pub edges: usize,
+    /// Rows of windows: the values of each are read one after the other. 0 of a kernel without windows.
+    pub runs: usize,
     /// Positions of the output, all channels of a position together.
     pub places: usize,
 }
@@ -65,8 +70,10 @@ kernels! {
     ConvPool conv_pool,
     /// Convolution of each channel by itself.
     DepthwiseConv depthwise_conv,
-    /// Max-pool by itself.
+    /// Max-pool by itself, of windows of 2x2 side by side.
     MaxPool max_pool,
+    /// Max-pool of other windows.
+    WindowMaxPool window_max_pool,
     /// Fully connected layer.
     Dense dense,
     /// Sum of two inputs.
@@ -76,10 +83,14 @@ kernels! {
 }
 
 impl Work {
-    /// Multiply-accumulates, outputs, inputs and places, where so many rows are computed together.
+    /// Things that are counted.
+    pub const COUNTS: usize = 6;
+
+    /// Multiply-accumulates, outputs, inputs, those at edges, runs and places, where so many rows are computed together.
     #[must_use]
-    pub fn counts(&self, block: usize) -> [f64; 4] {
-        let macs = self.inputs * self.rows.next_multiple_of(block.max(1));
-        [macs, self.outputs, self.inputs, self.places].map(|count| count as f64)
+    pub fn counts(&self, block: usize) -> [f64; Self::COUNTS] {
+        let Self { kernel: _, rows, outputs, inputs, edges, runs, places } = *self;
+        let macs = inputs * rows.next_multiple_of(block.max(1));
+        [macs, outputs, inputs, edges, runs, places].map(|count| count as f64)
     }
 }

@@ -9,8 +9,9 @@
 //! on_chip flips BUNDLE                      writes a small model, of which every bit is to be flipped, and an image
 //! on_chip compare-flips FATES               checks what became of each flip
 //! on_chip synthetic NAME MODEL IMAGES       writes a network of known shape and random weights, and images
-//! on_chip layers                            prints the layers that costs are measured with
-//! on_chip fit-costs CORE CODE MEASURED      prints what programs and single layers were measured to take as an entry of cores.toml
+//! on_chip measured BUNDLE                   writes the networks that costs are measured with
+//! on_chip fit-costs CORE CODE MEASURED      prints what programs and these networks were measured to take as an entry of cores.toml
+//! on_chip counted CORE MEASURED             prints what whole networks of them were measured to take as lines of networks.tsv
 //! on_chip flash ELF                         prints the bytes of flash that a program takes
 //! on_chip kernels ELF                       prints those of infer-core's kernels in it
 //! on_chip starts ELF                        checks that a program has a vector table and code that it starts with
@@ -45,19 +46,21 @@ fn main() -> ExitCode {
         ["flips", bundle] => flips::write(bundle),
         ["compare-flips", fates] => flips::compare(fates),
         ["synthetic", name, model, images] => shapes::synthetic(name, model, images),
-        ["layers"] => costs::print_layers(),
+        ["measured", bundle] => shapes::write_measured(bundle),
         ["fit-costs", core, code, measured] => costs::fit(core, code, measured),
+        ["counted", core, measured] => costs::print_counted(core, measured),
         ["flash", elf] => elf::flash(elf).map(|bytes| println!("{bytes}")),
         ["kernels", elf] => elf::kernels(elf).map(|bytes| println!("{bytes}")),
         ["starts", elf] => elf::starts(elf),
         ["samples", directory] => write_samples(Path::new(directory)),
-        _ => {
-            Err("usage: on_chip images MODEL IMAGES COUNT [DATA] | compare MODEL IMAGES LOGITS | shapes BUNDLE COUNT | \
+        _ => Err(
+            "usage: on_chip images MODEL IMAGES COUNT [DATA] | compare MODEL IMAGES LOGITS | shapes BUNDLE COUNT | \
                   compare-shapes BUNDLE LOGITS | flips BUNDLE | compare-flips FATES | \
-                  synthetic mlp|cnn|conv|conv-pool|chain|sums|all|LAYER MODEL IMAGES | layers | fit-costs CORE CODE MEASURED | flash ELF | \
+                  synthetic mlp|cnn|conv|conv-pool|chain|sums|all|LAYER|ARCHITECTURE MODEL IMAGES | measured BUNDLE | \
+                  fit-costs CORE CODE MEASURED | counted CORE MEASURED | flash ELF | \
                   kernels ELF | starts ELF | samples DIRECTORY"
-                .into())
-        }
+                .into(),
+        ),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -13,7 +13,8 @@ use infer_core::{Header, Shape};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use thimble_tests::random_graph::{Node, RandomGraph, random_graphs};
-use thimble_tests::random_model::{Kind, RandomModel, random_models, single_layer, square};
+use thimble_tests::random_model::{Kind, MEASURED, RandomModel, random_models, single_layer, square};
+use thimble_tests::without_zeros::{self, COUNTED};
 use trainer::image::parse_shape;
 
 use crate::{Outcome, parity};
@@ -46,6 +47,17 @@ pub fn bundled(file: &[u8], images: Range<u64>, image: impl Fn(u64) -> Vec<u8>) 
     Ok(bytes)
 }
 
+/// Writes the networks that costs are measured with, each with an image without zeros: single layers, then whole networks.
+pub fn write_measured(bundle: &str) -> Outcome<()> {
+    let mut bytes = Vec::new();
+    for name in MEASURED.iter().chain(COUNTED) {
+        let (file, image) = named(name)?;
+        bytes.extend(bundled(&file, 0..1, image)?);
+    }
+    fs::write(bundle, bytes)?;
+    Ok(())
+}
+
 /// Checks the logits of every image of every network.
 pub fn compare(bundle: &str, logits: &str) -> Outcome<()> {
     let (bundle, logits) = (fs::read(bundle)?, fs::read(logits)?);
@@ -73,17 +85,28 @@ pub fn compare(bundle: &str, logits: &str) -> Outcome<()> {
     if different == 0 && networks > 0 { Ok(()) } else { Err("the chip computes something else than the host".into()) }
 }
 
-/// Writes a network of known shape and random weights, and images: 60% black, or, of a single layer, without zeros.
+/// Writes a network of known shape and random weights, and images: 60% black, or, of a single layer or of an architecture, without
+/// zeros.
 pub fn synthetic(name: &str, model: &str, images: &str) -> Outcome<()> {
+    let (file, image) = named(name)?;
+    fs::write(model, file)?;
+    fs::write(images, (0..12).flat_map(image).collect::<Vec<_>>())?;
+    Ok(())
+}
+
+/// A network by its name, as a file, and its images.
+fn named(name: &str) -> Outcome<(Vec<u8>, Box<dyn Fn(u64) -> Vec<u8>>)> {
     if let Some((graph, places)) = graph(name)? {
         let file = graph.file(places);
         // What is measured with it is counted for every network.
         if name == "all" && Header::parse(&file)?.operators != ALL {
             return Err("the network named all has not every operator".into());
         }
-        fs::write(model, file)?;
-        fs::write(images, (0..12).flat_map(|index| graph.image(3 * index + 2)).collect::<Vec<_>>())?;
-        return Ok(());
+        return Ok((file, Box::new(move |index| graph.image(3 * index + 2))));
+    }
+    if let Some(architecture) = without_zeros::architecture(name) {
+        let file = without_zeros::model(&architecture);
+        return Ok((file, Box::new(move |index| without_zeros::image(&architecture, index))));
     }
     let image = Shape { height: 28, width: 28, channels: 1 };
     let (input, layers) = match name {
@@ -95,11 +118,9 @@ pub fn synthetic(name: &str, model: &str, images: &str) -> Outcome<()> {
         layer => single_layer(layer).ok_or_else(|| format!("no network {name}"))?,
     };
     let network = RandomModel { input, zero_point: 0, layers, classes: 10, seed: 48 };
-    fs::write(model, network.file())?;
     // Of the images of a random network one in three is black, one sparse, one without zeros but by chance.
     let kind = if name.contains(':') { 2 } else { 1 };
-    fs::write(images, (0..12).flat_map(|index| network.image(3 * index + kind)).collect::<Vec<_>>())?;
-    Ok(())
+    Ok((network.file(), Box::new(move |index| network.image(3 * index + kind))))
 }
 
 /// Those of them that are no chains.

@@ -24,6 +24,10 @@ pub struct Cost {
     pub output: f64,
     /// For each input.
     pub input: f64,
+    /// More for each input of a window that hangs over an edge.
+    pub edge: f64,
+    /// For each row of a window.
+    pub run: f64,
     /// For each position.
     pub position: f64,
 }
@@ -38,8 +42,8 @@ impl Cost {
     /// Instructions for so much.
     #[must_use]
     pub fn of(&self, work: &Work) -> f64 {
-        let Self { block, mac, output, input, position } = *self;
-        [mac, output, input, position].iter().zip(work.counts(block)).map(|(cost, count)| cost * count).sum()
+        let Self { block, mac, output, input, edge, run, position } = *self;
+        [mac, output, input, edge, run, position].iter().zip(work.counts(block)).map(|(cost, count)| cost * count).sum()
     }
 }
 
@@ -55,15 +59,19 @@ impl Costs {
 mod tests {
     use super::super::cores;
     use super::*;
+    use crate::image::parse_shape;
+    use crate::network::Template;
 
     #[test]
     fn a_convolution_and_its_pool_are_one_kernel_and_a_dropped_column_costs_nothing() {
         let cnn = work(&Architecture::built_in("cnn").unwrap());
-        let conv = Work { kernel: Kernel::ConvPool, rows: 32, outputs: 169 * 32, inputs: 676 * 9, places: 169 };
-        let hidden = Work { kernel: Kernel::Dense, rows: 100, outputs: 100, inputs: 5408, places: 1 };
-        let logits = Work { kernel: Kernel::Dense, rows: 10, outputs: 10, inputs: 100, places: 1 };
-        assert_eq!(cnn, [conv, hidden, logits]);
-        assert_eq!(hidden.counts(8), [5408.0 * 104.0, 100.0, 5408.0, 1.0], "rows are computed in blocks");
+        let [outputs, inputs, runs] = [169 * 32, 676 * 9, 676 * 3];
+        let conv = Work { kernel: Kernel::ConvPool, rows: 32, outputs, inputs, edges: 0, runs, places: 169 };
+        let dense =
+            |rows, inputs| Work { kernel: Kernel::Dense, rows, outputs: rows, inputs, edges: 0, runs: 0, places: 1 };
+        assert_eq!(cnn, [conv, dense(100, 5408), dense(10, 100)]);
+        let counts = dense(100, 5408).counts(8);
+        assert_eq!(counts, [5408.0 * 104.0, 100.0, 5408.0, 0.0, 0.0, 1.0], "rows are computed in blocks");
         let odd = "name = \"odd\"\ninput = [7, 7, 1]\nlayers = [\
                    { conv = { channels = 8, kernel = 1, padding = \"same\" } }, { max_pool = {} }, { max_pool = {} }, \
                    { dense = { outputs = 2 } }]";
@@ -73,6 +81,31 @@ mod tests {
             [Kernel::ConvPool, Kernel::MaxPool, Kernel::Dense]
         );
         assert_eq!(kernels[0].inputs, 36);
+    }
+
+    /// What networks take whose activations have no zeros, the costs not made from them.
+    const COUNTED: &str = include_str!("../../../hardware/networks.tsv");
+
+    /// Prints how far off each of them is.
+    #[test]
+    fn estimates_are_within_5_percent_of_what_networks_without_zeros_take_on_every_core() {
+        let lines: Vec<&str> = COUNTED.lines().filter(|line| !line.starts_with('#')).collect();
+        let mut names: Vec<&str> = Vec::new();
+        for line in &lines {
+            let [core, name, count] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
+            let [built_in, input, classes] = name.split(':').collect::<Vec<_>>()[..] else { panic!("{line}") };
+            let template = Template::built_in(built_in).unwrap();
+            let architecture = template.architecture(parse_shape(input).unwrap(), classes.parse().unwrap()).unwrap();
+            let costs = &cores().iter().find(|known| known.name == core).unwrap().costs;
+            let ratio = costs.estimate(&architecture) / count.parse::<f64>().unwrap();
+            println!("{core:<8} {name:<22} {count:>11} {ratio:.3}");
+            assert!((0.95..1.05).contains(&ratio), "{name} on {core}: {ratio}");
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        assert!(names.len() >= 9);
+        assert_eq!(lines.len(), names.len() * cores().len(), "every network was counted on every core");
     }
 
     /// README's counts of trained networks, which the costs were not made from, on M4F and M0+ and an image without zeros.

@@ -88,7 +88,8 @@ impl Operator for Add {
 
     fn work(&self, _: Shape, output: Shape, _: bool) -> Work {
         let places = usize::from(output.height) * usize::from(output.width);
-        Work { kernel: Kernel::Add, rows: 0, outputs: output.len(), inputs: 2 * output.len(), places }
+        let outputs = output.len();
+        Work { kernel: Kernel::Add, rows: 0, outputs, inputs: 2 * outputs, edges: 0, runs: 0, places }
     }
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::convolution::shape_of;
 use super::operator::{Arithmetic, Forward, FromFile, Operator, WeightShape};
 use super::pool::Pool;
-use super::window::Placed;
+use super::window::{Covered, Placed};
 use crate::network::autograd::{self, Recorded};
 use crate::network::record::{LayerRecord, Numbers, NumbersError, QuantizedLayer, Scaling};
 use crate::network::rescale::{Multipliers, multipliers};
@@ -101,8 +101,10 @@ impl Operator for AveragePool {
 
     fn work(&self, input: Shape, output: Shape, _: bool) -> Work {
         let places = usize::from(output.height) * usize::from(output.width);
-        let values = self.placed(input).map_or(0, |placed| placed.values());
-        Work { kernel: Kernel::AveragePool, rows: 0, outputs: output.len(), inputs: values * output.len(), places }
+        let Covered { values, rows, .. } = self.placed(input).map(|placed| placed.covered(input)).unwrap_or_default();
+        // One channel after the other.
+        let [inputs, runs] = [values, rows].map(|count| count * usize::from(input.channels));
+        Work { kernel: Kernel::AveragePool, rows: 0, outputs: output.len(), inputs, edges: 0, runs, places }
     }
 }
 

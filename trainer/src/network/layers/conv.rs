@@ -164,10 +164,20 @@ impl Operator for Conv {
 
     fn work(&self, input: Shape, output: Shape, fused: bool) -> Work {
         let places = usize::from(output.height) * usize::from(output.width);
-        let (kernel, positions) = if fused { (Kernel::ConvPool, 4 * places) } else { (Kernel::Conv, places) };
         let [rows, columns] = self.kernel.axes().map(usize::from);
-        let fan_in = rows * columns * usize::from(input.channels);
-        Work { kernel, rows: self.channels.into(), outputs: output.len(), inputs: positions * fan_in, places }
+        let channels = usize::from(input.channels);
+        let (kernel, positions, inputs, edges) = if fused {
+            // The codes at the four positions of a pool are gathered at once, padding among them.
+            let values = 4 * rows * columns * channels;
+            let over_edges = self.placed(input).map_or(0, |placed| placed.pooled(output).covered(input).over_edges);
+            (Kernel::ConvPool, 4 * places, values * places, values * over_edges)
+        } else {
+            // Padding is skipped as zeros are: it means zero, and so does the code 0 after ReLU.
+            let values = self.placed(input).map_or(0, |placed| placed.covered(input).values);
+            (Kernel::Conv, places, values * channels, 0)
+        };
+        let (outputs, runs) = (output.len(), positions * rows);
+        Work { kernel, rows: self.channels.into(), outputs, inputs, edges, runs, places }
     }
 }
 

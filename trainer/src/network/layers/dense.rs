@@ -103,7 +103,7 @@ impl Operator for Dense {
 
     fn work(&self, input: Shape, output: Shape, _: bool) -> Work {
         let (rows, inputs) = (self.outputs.into(), input.len());
-        Work { kernel: Kernel::Dense, rows, outputs: output.len(), inputs, places: 1 }
+        Work { kernel: Kernel::Dense, rows, outputs: output.len(), inputs, edges: 0, runs: 0, places: 1 }
     }
 }
 

@@ -155,10 +155,13 @@ impl Operator for DepthwiseConv {
         }
     }
 
-    fn work(&self, _: Shape, output: Shape, _: bool) -> Work {
+    fn work(&self, input: Shape, output: Shape, _: bool) -> Work {
         let places = usize::from(output.height) * usize::from(output.width);
-        let inputs = output.len() * self.taps();
-        Work { kernel: Kernel::DepthwiseConv, rows: 0, outputs: output.len(), inputs, places }
+        let over_edges = self.placed(input).map_or(0, |placed| placed.covered(input).over_edges);
+        let values = usize::from(output.channels) * self.taps();
+        let [inputs, edges] = [places, over_edges].map(|windows| windows * values);
+        let runs = output.len() * usize::from(self.kernel.rows);
+        Work { kernel: Kernel::DepthwiseConv, rows: 0, outputs: output.len(), inputs, edges, runs, places }
     }
 }
 

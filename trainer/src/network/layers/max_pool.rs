@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::convolution::shape_of;
 use super::operator::{Arithmetic, Forward, FromFile, Operator, WeightShape};
 use super::pool::Pool;
-use super::window::{Pair, Placed};
+use super::window::{Covered, Pair, Placed};
 use crate::network::autograd::{self, Recorded};
 use crate::network::record::{LayerRecord, Numbers, NumbersError, QuantizedLayer, Scaling};
 use crate::network::work::{Kernel, Work};
@@ -100,8 +100,10 @@ impl Operator for MaxPool {
 
     fn work(&self, input: Shape, output: Shape, _: bool) -> Work {
         let places = usize::from(output.height) * usize::from(output.width);
-        let values = self.placed(input).map_or(0, |placed| placed.values());
-        Work { kernel: Kernel::MaxPool, rows: 0, outputs: output.len(), inputs: values * output.len(), places }
+        let kernel = if self.is_pool() { Kernel::MaxPool } else { Kernel::WindowMaxPool };
+        let Covered { values, rows, .. } = self.placed(input).map(|placed| placed.covered(input)).unwrap_or_default();
+        let inputs = values * usize::from(input.channels);
+        Work { kernel, rows: 0, outputs: output.len(), inputs, edges: 0, runs: rows, places }
     }
 }
 

@@ -67,6 +67,17 @@ pub struct Placed {
     pub output: [u16; 2],
 }
 
+/// What windows cover of an input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Covered {
+    /// Values of a channel that are inside the input, each as often as a window covers it.
+    pub values: usize,
+    /// The same of rows, each with all columns of a window.
+    pub rows: usize,
+    /// Windows that are not all inside.
+    pub over_edges: usize,
+}
+
 impl Pair {
     /// One number for both.
     #[must_use]
@@ -196,6 +207,30 @@ impl Placed {
     #[must_use]
     pub fn output(&self, channels: u16) -> Shape {
         Shape { height: self.output[0], width: self.output[1], channels }
+    }
+
+    /// The windows of the four positions of each 2x2 pool after these, of stride 1: `output` is that of the pool.
+    #[must_use]
+    pub fn pooled(&self, output: Shape) -> Self {
+        let size = self.size.map(|side| side.saturating_add(1));
+        Self { size, stride: [2; 2], output: [output.height, output.width], ..*self }
+    }
+
+    /// What of the input they cover.
+    #[must_use]
+    pub fn covered(&self, input: Shape) -> Covered {
+        // Along an axis: values inside, and windows that are all inside.
+        let axis = |axis: usize, side: u16| {
+            let [size, stride, before] = [self.size, self.stride, self.before].map(|pair| usize::from(pair[axis]));
+            (0..usize::from(self.output[axis])).fold((0, 0), |(values, whole), position| {
+                let start = position * stride;
+                let inside = (start + size).min(usize::from(side) + before).saturating_sub(start.max(before));
+                (values + inside, whole + usize::from(inside == size))
+            })
+        };
+        let ((rows, whole_rows), (columns, whole_columns)) = (axis(0, input.height), axis(1, input.width));
+        let [height, width] = self.output.map(usize::from);
+        Covered { values: rows * columns, rows: rows * width, over_edges: height * width - whole_rows * whole_columns }
     }
 
     /// Values of a window.
@@ -384,6 +419,36 @@ mod tests {
         assert_eq!(on(3, 2, Padding::Valid, 10).output, [4, 4]);
         let explicit = Padding::Explicit { above: 1, left: 0, below: 2, right: 1 };
         assert_eq!(on(3, 2, explicit, 10).output, [6, 5]);
+    }
+
+    #[test]
+    fn values_inside_are_counted_as_often_as_windows_cover_them() {
+        let input = Shape { height: 5, width: 4, channels: 7 };
+        let covered = |size, stride, padding| {
+            let window = Window { size, stride: Pair::both(stride), padding };
+            let Covered { values, rows, over_edges } = window.on("kernel", input).unwrap().covered(input);
+            [values, rows, over_edges]
+        };
+        let [three, wide] = [Pair::both(3), Pair { rows: 1, columns: 3 }];
+        // Of five rows 2, 3, 3, 3, 2 are inside; of four columns 2, 3, 3, 2.
+        assert_eq!(covered(three, 1, Padding::Same), [13 * 10, 13 * 4, 20 - 3 * 2]);
+        // Rows 2, 3, 2, as one is above; columns 3 and 2, as none is to the left.
+        assert_eq!(covered(three, 2, Padding::Same), [7 * 5, 7 * 2, 6 - 1]);
+        assert_eq!(covered(three, 1, Padding::Valid), [6 * 9, 6 * 3, 0]);
+        assert_eq!(covered(wide, 1, Padding::Same), [5 * 10, 5 * 4, 5 * 2]);
+        let whole = Placed::whole(input).covered(input);
+        assert_eq!(whole, Covered { values: 20, rows: 5, over_edges: 0 });
+    }
+
+    /// A pool of 2x2 after a kernel of 3x3 sees 4x4 values: of five rows and four columns those of 2x2 pools hang over an edge, as
+    /// the upper ones begin above it and the lower ones, whose last row is dropped, end inside.
+    #[test]
+    fn windows_of_a_pool_are_those_of_its_four_positions_together() {
+        let input = Shape { height: 5, width: 8, channels: 1 };
+        let window = Window { size: Pair::both(3), stride: Pair::both(1), padding: Padding::Same };
+        let pooled = window.on("kernel", input).unwrap().pooled(Shape { height: 2, width: 4, channels: 9 });
+        assert_eq!((pooled.size, pooled.stride, pooled.output), ([4; 2], [2; 2], [2, 4]));
+        assert_eq!(pooled.covered(input).over_edges, 8 - 2);
     }
 
     #[test]
