@@ -94,8 +94,11 @@ pub fn synthetic(name: &str, model: &str, images: &str) -> Outcome<()> {
     Ok(())
 }
 
+/// Draws the image of that number.
+type Draw = Box<dyn Fn(u64) -> Vec<u8>>;
+
 /// A network by its name, as a file, and its images.
-fn named(name: &str) -> Outcome<(Vec<u8>, Box<dyn Fn(u64) -> Vec<u8>>)> {
+fn named(name: &str) -> Outcome<(Vec<u8>, Draw)> {
     if let Some((graph, places)) = graph(name)? {
         let file = graph.file(places);
         // What is measured with it is counted for every network.
