@@ -112,13 +112,13 @@ mod tests {
             let file = model(&architecture);
             let mut arena = model_file::arena(&file).unwrap();
             let mut network = Network::new(&file, &mut arena).unwrap();
-            let mut zeros = 0;
+            let mut stages = 0;
             let count = |stage: u8, codes: &[u8]| {
                 assert_eq!(codes.iter().filter(|&&code| code == 0).count(), 0, "{name}: stage {stage}");
-                zeros += 1;
+                stages += 1;
             };
             network.classify_traced(&image(&architecture, 0), count).unwrap();
-            assert!(zeros > 3, "{name}");
+            assert!(stages > 1, "{name}");
         }
     }
 
