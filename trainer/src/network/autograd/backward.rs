@@ -106,8 +106,8 @@ mod tests {
         };
         let mut outputs = vec![Output::from(tensor(&[BATCH, 7, 5, 3], 1))];
         let mut records = Vec::new();
-        for stage in 0..READS.len() {
-            let input = READS[stage][0].map_or(&outputs[0], |read| &outputs[read]);
+        for (stage, reads) in READS.iter().enumerate() {
+            let input = reads[0].map_or(&outputs[0], |read| &outputs[read]);
             let recorded = match stage {
                 0 => normalized(input, [6, 3, 3, 3], false, 1),
                 1 => normalized(input, [6, 3, 3, 1], true, 2),
