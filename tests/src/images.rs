@@ -30,7 +30,7 @@ pub fn dataset() -> &'static Dataset {
 /// which, past the test runner's capture.
 ///
 /// # Panics
-/// As [`dataset`].
+/// Where `CIFAR_10_DIR` names a directory that is no good: the proof must not shrink in silence.
 pub fn color() -> &'static Dataset {
     static DATASET: OnceLock<Dataset> = OnceLock::new();
     DATASET.get_or_init(|| {

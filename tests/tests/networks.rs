@@ -1,16 +1,13 @@
 //! The built-in networks with residuals and depthwise convolutions, on color images, from training to the model file.
 
-use std::cell::Cell;
-
 use infer_core::Shape;
-use thimble_tests::garments::Silent;
+use thimble_tests::garments::{Silent, impatient};
 use thimble_tests::images;
 use thimble_tests::to_the_file::{assert_oracle_equality, model_file};
 use trainer::dataset::Dataset;
 use trainer::network::{FloatModel, Template};
 use trainer::train::recipe::Recipe;
-use trainer::train::score::Score;
-use trainer::train::{Checkpoint, Epoch, Observer, fit, resume};
+use trainer::train::{fit, resume};
 
 const SEED: u64 = 48;
 
@@ -31,24 +28,6 @@ fn first_images() -> Dataset {
     dataset
 }
 
-struct Interrupted {
-    left: Cell<usize>,
-    checkpoint: Option<Checkpoint>,
-}
-
-impl Observer for Interrupted {
-    fn step(&mut self, _: usize, _: usize, _: usize, _: Score) {
-        self.left.set(self.left.get().saturating_sub(1));
-    }
-    fn epoch(&mut self, _: &Epoch, _: bool) {}
-    fn is_interrupted(&self) -> bool {
-        self.left.get() == 0
-    }
-    fn checkpoint(&mut self, checkpoint: Checkpoint) {
-        self.checkpoint = Some(checkpoint);
-    }
-}
-
 /// A fit, the same again, and one that was interrupted and resumed come to the same bits, and their file gives the oracle's logits.
 fn from_training_to_logits(name: &str) {
     let dataset = first_images();
@@ -60,15 +39,16 @@ fn from_training_to_logits(name: &str) {
     let mut model = network(name);
     fit(&model, &dataset, &recipe, SEED, None, &mut Silent).unwrap();
     let expected = weights(&model);
+    assert!(expected != weights(&network(name)), "{name}: it was trained");
 
     let again = network(name);
     fit(&again, &dataset, &recipe, SEED, None, &mut Silent).unwrap();
     assert!(weights(&again) == expected, "{name}: twice the same fit");
 
-    let mut observer = Interrupted { left: Cell::new(INTERRUPTED), checkpoint: None };
+    let mut observer = impatient(INTERRUPTED);
     assert!(fit(&network(name), &dataset, &recipe, SEED, None, &mut observer).unwrap().interrupted);
-    let resumed = network(name);
-    resume(&resumed, &dataset, &recipe, SEED, None, observer.checkpoint.as_ref(), &mut Silent).unwrap();
+    let (resumed, from) = (network(name), observer.last.unwrap());
+    resume(&resumed, &dataset, &recipe, SEED, None, Some(&from), &mut Silent).unwrap();
     assert!(weights(&resumed) == expected, "{name}: interrupted and resumed");
 
     model.fold().unwrap();

@@ -141,7 +141,7 @@ fn classifier(layers: &str) -> Architecture {
 }
 
 /// Trains a network and compares its file with the oracle and with the float network.
-fn from_training_to_logits(layers: &str) {
+fn from_training_to_logits(layers: &str) -> Vec<u8> {
     let dataset = garments::garments();
     let mut model = FloatModel::new(classifier(layers), 48).unwrap();
     let recipe = Recipe { epochs: 2, ..Recipe::built_in("tutorial").unwrap() };
@@ -157,6 +157,7 @@ fn from_training_to_logits(layers: &str) {
     // Of 300 images, which two epochs have taught a network little about.
     assert!((float_accuracy - int8_accuracy).abs() < 0.03, "{float_accuracy} and {int8_accuracy}");
     assert!(int8.agreement(&float) > 0.94, "{}", int8.agreement(&float));
+    file
 }
 
 #[test]
@@ -191,10 +192,11 @@ fn a_network_of_every_operator_is_trained_and_gives_the_oracles_logits() {
 
 #[test]
 fn a_pool_after_a_normalized_convolution_runs_with_it_on_the_chip() {
-    from_training_to_logits(
+    let file = from_training_to_logits(
         "{ conv = { channels = 8, kernel = 3, padding = \"same\", batch_norm = true, relu = true } }, { max_pool = {} },
         { conv = { channels = 16, kernel = 3, padding = \"valid\", batch_norm = true, relu6 = true } }, { max_pool = {} },",
     );
+    assert_eq!(Listing::new(&file).unwrap().stages.len(), 3, "two convolutions with their pools, and the logits");
 }
 
 #[test]

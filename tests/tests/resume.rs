@@ -1,38 +1,13 @@
 //! An interrupted training continues to the very bits that it would have come to.
 
-use std::cell::Cell;
-
 use sha2::{Digest, Sha256};
-use thimble_tests::garments::first_garments;
+use thimble_tests::garments::{first_garments, impatient};
 use trainer::dataset::Dataset;
 use trainer::network::Architecture;
 use trainer::network::FloatModel;
 use trainer::train::recipe::Recipe;
 use trainer::train::score::Score;
-use trainer::train::{Checkpoint, CheckpointError, Epoch, FitError, History, Observer, Unfinished, fit, resume};
-
-/// Stops training after so many steps, and keeps its state.
-struct Impatient {
-    steps_left: Cell<usize>,
-    last: Option<Checkpoint>,
-}
-
-impl Observer for Impatient {
-    fn step(&mut self, _: usize, _: usize, _: usize, _: Score) {
-        self.steps_left.set(self.steps_left.get().saturating_sub(1));
-    }
-    fn epoch(&mut self, _: &Epoch, _: bool) {}
-    fn is_interrupted(&self) -> bool {
-        self.steps_left.get() == 0
-    }
-    fn checkpoint(&mut self, checkpoint: Checkpoint) {
-        self.last = Some(checkpoint);
-    }
-}
-
-fn impatient(steps: usize) -> Impatient {
-    Impatient { steps_left: Cell::new(steps), last: None }
-}
+use trainer::train::{CheckpointError, FitError, History, Unfinished, fit, resume};
 
 /// 300 training images of garments: five steps of 64 an epoch.
 fn small() -> Dataset {

@@ -6,11 +6,16 @@ use trainer::network::layers::{Add, AveragePool, Forward, Pair, Pool};
 
 use super::{Values, assert_close, flat, numeric, random, variable};
 
+/// Random values, of which two may add up to more than ReLU6 passes.
+fn beyond_six(count: usize, seed: u64) -> Values {
+    random(count, seed).into_iter().map(|value| 4.0 * value).collect()
+}
+
 /// Checks a layer without weights, as [`check`] does, given the shapes of its input and of its residual.
 fn check_layer(layer: Layer, shapes: &[&[usize]], reference: &dyn Fn(&[Values]) -> Values) {
     let what = format!("{layer} of {shapes:?}");
     let arguments: Vec<Values> =
-        shapes.iter().zip(1..).map(|(shape, seed)| random(shape.iter().product(), seed)).collect();
+        shapes.iter().zip(1..).map(|(shape, seed)| beyond_six(shape.iter().product(), seed)).collect();
     let tensors: Vec<Output> =
         arguments.iter().zip(shapes).map(|(values, shape)| variable(values, shape).as_tensor().into()).collect();
     let forward =
@@ -31,13 +36,18 @@ fn check_layer(layer: Layer, shapes: &[&[usize]], reference: &dyn Fn(&[Values]) 
 
 #[test]
 fn an_add_gives_both_of_its_inputs_the_gradient_of_the_sum() {
-    for relu in [false, true] {
+    for (relu, relu6) in [(false, false), (true, false), (false, true)] {
         let reference = |arguments: &[Values]| {
             let sums = arguments[0].iter().zip(&arguments[1]).map(|(one, other)| one + other);
-            sums.map(|sum| if relu { sum.max(0.0) } else { sum }).collect()
+            sums.map(|sum| match (relu, relu6) {
+                (_, true) => sum.clamp(0.0, 6.0),
+                (true, false) => sum.max(0.0),
+                (false, false) => sum,
+            })
+            .collect()
         };
         let shape: &[usize] = &[2, 3, 4, 5];
-        check_layer(Layer::Add(Add { relu, relu6: false }), &[shape, shape], &reference);
+        check_layer(Layer::Add(Add { relu, relu6 }), &[shape, shape], &reference);
     }
 }
 

@@ -9,7 +9,7 @@ const HINTS: &[(&[&str], &str)] = &[
     ),
     (
         &["relu", "relu6", "re_lu", "activation", "act"],
-        "an activation is relu = true, or relu6 = true, on the layer before it",
+        "an activation is a key: relu = true of convolutions, dense and add, relu6 = true of convolutions and add",
     ),
     (&["flatten", "reshape"], "no layer flattens: dense reads an input of any shape"),
     (&["softmax"], "the last dense layer puts out logits, and softmax is not part of a network"),
@@ -38,7 +38,8 @@ const HINTS: &[(&[&str], &str)] = &[
     (&["filters", "out_channels"], "output channels are channels"),
     (&["units", "neurons"], "values that a dense layer puts out are outputs"),
     (&["kernel_size"], "rows and columns of a kernel are kernel"),
-    (&["pool_size", "kernel"], "rows and columns of the window of a pool are window"),
+    (&["pool_size"], "rows and columns of the window of a pool are window"),
+    (&["kernel"], "a convolution has a kernel, and a pool a window"),
     (&["strides"], "rows and columns from one window to the next are stride"),
     (&["depth_multiplier"], "output channels of each input channel are multiplier"),
     (&["alpha"], "what all channels are multiplied with is width, above the layers"),
@@ -59,6 +60,7 @@ pub fn hint(message: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use super::HINTS;
     use crate::network::Architecture;
 
     fn refuse(layer: &str) -> String {
@@ -81,6 +83,9 @@ mod tests {
             let message = refuse(layer);
             assert!(message.ends_with(hint), "{message}");
         }
-        assert!(!refuse("{ nonsense = {} }").contains(';') || refuse("{ nonsense = {} }").contains("one of the names"));
+        let message = refuse("{ dense = { outputs = 8, relu6 = true } }, { relu = true }");
+        assert!(message.contains("relu6 = true of convolutions and add"), "{message}");
+        let message = refuse("{ nonsense = {} }");
+        assert!(HINTS.iter().all(|(_, hint)| !message.contains(hint)), "{message}");
     }
 }

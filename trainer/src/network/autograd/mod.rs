@@ -1,8 +1,20 @@
-//! The operations of a training step, each with its own gradient, as candle `CustomOp`s.
+//! The operations of a training step, each with its own gradient. Activations are `f32`, `[n, height, width, channels]`,
+//! channels innermost, as on the chip.
 //!
-//! candle's own convolution computes the gradient of raw images and uses one core for one input channel; its
-//! max-pool gives the maximum a quarter of its gradient. These do neither. Activations are `f32`, `[n, height, width,
-//! channels]`, channels innermost, as on the chip.
+//! candle's own convolution computes the gradient of raw images too, and uses one core for one input channel; its
+//! max-pool gives the maximum a quarter of its gradient.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `conv2d` | convolution of stride 1 with ReLU and a 2x2 max-pool as one operation: what the tutorial's networks have |
+//! | `convolution` | convolution and depthwise convolution with any window, and batch normalization |
+//! | `channels` | passes over maps, each channel with numbers of its own |
+//! | `pools`, `max_pool2d` | pools with any window, and the 2x2 max-pool alone |
+//! | `dense`, `matrix` | fully connected layers, and their products |
+//! | `add`, `dropout`, `cross_entropy` | the other operations |
+//! | `recorded`, `backward` | operations that ran, and the way back through them |
+//! | `output`, `buffers` | what an operation puts out, and the memory of it |
+//! | `window`, `statistics` | what operations are told, and what they tell |
 //!
 //! Every sum is taken in an order that depends on shapes alone, never on how many threads there are or which ends
 //! first: the same inputs give the same bits.

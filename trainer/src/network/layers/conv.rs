@@ -172,7 +172,7 @@ impl Operator for Conv {
             let over_edges = self.placed(input).map_or(0, |placed| placed.pooled(output).covered(input).over_edges);
             (Kernel::ConvPool, 4 * places, values * places, values * over_edges)
         } else {
-            // Padding is skipped as zeros are: it means zero, and so does the code 0 after ReLU.
+            // Padding is skipped as zeros are. The estimate takes it for the code 0, which it is but after a layer without ReLU.
             let values = self.placed(input).map_or(0, |placed| placed.covered(input).values);
             (Kernel::Conv, places, values * channels, 0)
         };

@@ -254,7 +254,7 @@ impl Placed {
         }
     }
 
-    /// As the model file has it, of numbers that [`Window::check`] accepts; sizes of the whole input are 0 there.
+    /// As the model file has it, of numbers that [`Window::check`] accepts.
     pub(in crate::network) fn recorded(&self) -> format::Window {
         let byte = |number: u16| u8::try_from(number).unwrap_or(u8::MAX);
         format::Window { size: self.size.map(byte), stride: self.stride.map(byte), padding: self.padding().map(byte) }
