@@ -36,6 +36,22 @@ fn residual(relu: bool) -> Architecture {
     Architecture::from_toml(&text).unwrap()
 }
 
+/// Adds one after the other, whose inputs have other readers too: each gradient goes to several outputs.
+fn adds() -> Architecture {
+    let text = "name = \"adds\"
+        input = [6, 5, 2]
+        layers = [
+            { conv = { channels = 4, kernel = 3, padding = \"same\" }, name = \"a\" },
+            { conv = { channels = 4, kernel = 3, padding = \"same\" }, name = \"b\" },
+            { add = {}, residual = \"a\", name = \"c\" },
+            { conv = { channels = 4, kernel = 3, padding = \"same\" } },
+            { add = {}, residual = \"b\" },
+            { add = {}, residual = \"c\" },
+            { dense = { outputs = 4 } },
+        ]";
+    Architecture::from_toml(text).unwrap()
+}
+
 fn images() -> Tensor {
     let mut random = ChaCha8Rng::seed_from_u64(8);
     let values: Vec<f32> = (0..3 * 60).map(|_| random.random_range(-1.0..1.0)).collect();
@@ -49,8 +65,14 @@ fn flat(tensor: &Tensor) -> Vec<f32> {
 /// Without ReLU, so that the loss is smooth and `f32` is exact enough.
 #[test]
 fn gradients_through_a_graph_are_those_of_finite_differences() {
+    for architecture in [residual(false), adds()] {
+        assert_finite_differences(architecture);
+    }
+}
+
+fn assert_finite_differences(architecture: Architecture) {
     const STEP: f32 = 1e-2;
-    let model = FloatModel::new(residual(false), 48).unwrap();
+    let model = FloatModel::new(architecture, 48).unwrap();
     let pass = || model.loss_and_gradients(&images(), Targets::Labels(LABELS.to_vec()), None).unwrap();
     let gradients = pass().gradients;
     for (at, variable) in model.variables().iter().enumerate() {

@@ -160,7 +160,7 @@ impl GeneralCase {
 const VALID: [usize; 4] = [0; 4];
 
 /// Windows, and the height and width of inputs: odd ones, strides that do not divide, padding that differs by side.
-const WINDOWS: [(Window, [usize; 2]); 12] = [
+const WINDOWS: [(Window, [usize; 2]); 13] = [
     (Window { size: [1, 1], stride: [1, 1], padding: VALID }, [5, 3]),
     (Window { size: [1, 1], stride: [2, 2], padding: VALID }, [5, 6]),
     (Window { size: [1, 1], stride: [3, 1], padding: [1, 0, 0, 2] }, [4, 5]),
@@ -173,6 +173,7 @@ const WINDOWS: [(Window, [usize; 2]); 12] = [
     (Window { size: [4, 3], stride: [3, 4], padding: VALID }, [9, 10]),
     (Window { size: [5, 4], stride: [2, 1], padding: [2, 1, 2, 2] }, [3, 4]),
     (Window { size: [3, 3], stride: [1, 1], padding: VALID }, [3, 3]),
+    (Window { size: [3, 3], stride: [2, 2], padding: [1, 1, 1, 1] }, [4, 1]),
 ];
 
 /// Batches, input channels and output channels or multipliers, so that blocks of 8 and of 16 channels, and tasks of more

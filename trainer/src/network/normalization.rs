@@ -34,13 +34,17 @@ impl Normalization {
         Ok(Self { scale: ones()?, mean: Var::zeros(channels, DType::F32, &Device::Cpu)?, variance: ones()? })
     }
 
-    /// Takes up the statistics of a batch. Its variance is counted as an estimate of that of all images: by one value less.
+    /// Takes up the statistics of a batch, its variance without bias: divided by one value less. One value says nothing about a
+    /// variance: the statistics of a single image whose maps are 1x1 change nothing.
     ///
     /// # Errors
     /// Those of candle.
     pub fn update(&self, batch: &BatchStatistics) -> Result<()> {
+        if batch.count < 2 {
+            return Ok(());
+        }
         let values = batch.count as f64;
-        let unbiased = values / (values - 1.0).max(1.0);
+        let unbiased = values / (values - 1.0);
         for (running, batch, factor) in [(&self.mean, &batch.mean, 1.0), (&self.variance, &batch.variance, unbiased)] {
             let mut values = running.to_vec1::<f32>()?;
             for (value, &new) in values.iter_mut().zip(batch) {
@@ -72,5 +76,22 @@ impl Normalization {
         }
         let tensor = |values, like: &Tensor| Tensor::from_vec(values, like.shape(), &Device::Cpu);
         Ok((tensor(weights, weight)?, tensor(biases, bias)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_value_of_a_channel_changes_no_running_statistics_and_two_do() {
+        let normalization = Normalization::new(1).unwrap();
+        let state =
+            || [&normalization.mean, &normalization.variance].map(|running| running.to_vec1::<f32>().unwrap()[0]);
+        let batch = |count| BatchStatistics { mean: vec![5.0], variance: vec![2.0], count };
+        normalization.update(&batch(1)).unwrap();
+        assert_eq!(state(), [0.0, 1.0]);
+        normalization.update(&batch(2)).unwrap();
+        assert_eq!(state(), [0.5, 0.9 + 0.1 * 4.0]);
     }
 }

@@ -45,6 +45,7 @@ pub fn resume(
     from: Option<&Checkpoint>,
     observer: &mut dyn Observer,
 ) -> Result<History, FitError> {
+    let memory = autograd::KeptMemory;
     let mut training = Training::new(model, dataset, recipe, seed, teacher)?;
     let (mut epochs, mut running) = (Vec::new(), Running::default());
     let mut best = Best { epoch: 0, watched: f64::INFINITY, weights: model.snapshot()? };
@@ -93,8 +94,7 @@ pub fn resume(
             break;
         }
     }
-    // Validation and export take less memory.
-    autograd::release();
+    drop(memory);
     model.restore(&best.weights)?;
     let stopped_early = !interrupted && !has_patience(&epochs, &best);
     Ok(History { epochs, best_epoch: best.epoch, stopped_early, interrupted })

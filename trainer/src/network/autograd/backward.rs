@@ -38,36 +38,36 @@ impl Backward {
     pub fn through(&mut self, output: usize, recorded: Recorded, reads: [Option<usize>; 2]) -> Result<Vec<Tensor>> {
         let Some((gradient, sums)) = self.gradients[output].take() else { return Ok(Vec::new()) };
         let Gradients { input, residual, parameters, sums } = recorded.backward_summed(&gradient, sums)?;
+        // What nobody reads any more, once all gradients are where they belong: an operation may hand on what it received, and give it
+        // to both of its inputs.
+        let mut done = vec![gradient];
         if output + 1 < self.gradients.len()
             && let Output::Values(memory) = &recorded.output
         {
-            buffers::recycle(memory)?;
+            done.push(memory.clone());
         }
         for (read, (gradient, sums)) in reads.into_iter().zip([(input, sums), (residual, None)]) {
             let (Some(read), Some(gradient)) = (read, gradient) else { continue };
-            let Some((others, _)) = self.gradients[read].take() else {
-                self.gradients[read] = Some((gradient, sums));
-                continue;
-            };
-            let gradient = gradient.reshape(others.shape())?;
-            let sum = add_recorded(&others, &gradient, Activation::None)?.output.tensor()?;
-            self.gradients[read] = Some((sum, None));
-            self.done(&others)?;
-            self.done(&gradient)?;
+            self.gradients[read] = Some(match self.gradients[read].take() {
+                None => (gradient, sums),
+                Some((others, _)) => {
+                    let sum = add_recorded(&others, &gradient.reshape(others.shape())?, Activation::None)?;
+                    done.extend([others, gradient]);
+                    (sum.output.tensor()?, None)
+                }
+            });
         }
-        self.done(&gradient)?;
-        Ok(parameters)
-    }
-
-    /// Uses the memory of a gradient again, unless it is also that of another output: an operation may hand on what it
-    /// received.
-    fn done(&self, gradient: &Tensor) -> Result<()> {
-        for (other, _) in self.gradients.iter().flatten() {
-            if buffers::shared(other, gradient)? {
-                return Ok(());
+        drop(recorded);
+        for tensor in &done {
+            let mut is_read = false;
+            for (gradient, _) in self.gradients.iter().flatten() {
+                is_read |= buffers::shared(gradient, tensor)?;
+            }
+            if !is_read {
+                buffers::recycle(tensor)?;
             }
         }
-        buffers::recycle(gradient)
+        Ok(parameters)
     }
 }
 
@@ -83,8 +83,17 @@ mod tests {
     const BATCH: usize = 5;
 
     /// A network with a branch: its stages, each with the outputs that it reads; output 0 is the images.
-    const READS: [[Option<usize>; 2]; 6] =
-        [[None, None], [Some(1), None], [Some(2), None], [Some(3), Some(1)], [Some(4), None], [Some(5), None]];
+    const READS: [[Option<usize>; 2]; 8] = [
+        [None, None],
+        [Some(1), None],
+        [Some(2), None],
+        [Some(3), Some(1)],
+        // Adds without activation hand on the gradient that they receive: this one to an input that has others, and to the one before.
+        [Some(4), Some(3)],
+        [Some(5), Some(4)],
+        [Some(6), None],
+        [Some(7), None],
+    ];
 
     fn tensor(shape: &[usize], seed: u64) -> Tensor {
         let mut random = stream(seed, Purpose::Initialize, 0);
@@ -113,7 +122,8 @@ mod tests {
                 1 => normalized(input, [6, 3, 3, 1], true, 2),
                 2 => normalized(input, [6, 3, 3, 6], false, 3),
                 3 => add_recorded(input, &outputs[1], Activation::Relu).unwrap(),
-                4 => {
+                4 | 5 => add_recorded(input, &outputs[reads[1].unwrap()], Activation::None).unwrap(),
+                6 => {
                     let window = Window { size: [7, 5], stride: [1, 1], padding: [0; 4] };
                     pool_average_recorded(&input.tensor().unwrap(), window).unwrap()
                 }
@@ -168,7 +178,7 @@ mod tests {
             buffers::edit(|spare| kept.push(spare.buffers.iter().map(|(buffer, _)| buffer.capacity()).sum::<usize>()));
         }
         assert!(kept[11] > 0 && kept[11] <= kept[3], "{kept:?}");
-        super::super::release();
+        drop(buffers::KeptMemory);
         buffers::edit(|spare| assert!(spare.buffers.is_empty()));
     }
 }

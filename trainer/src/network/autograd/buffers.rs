@@ -22,6 +22,8 @@ const CLEARED: usize = 1 << 16;
 pub struct Spare {
     /// Each with the step in which it was given.
     pub buffers: Vec<(Vec<f32>, u64)>,
+    /// Lengths that were asked for, each with the last step in which it was.
+    asked: Vec<(usize, u64)>,
     /// Backward passes that have begun.
     step: u64,
 }
@@ -33,8 +35,11 @@ thread_local! {
 /// `length` values, whatever they are: for an operation that writes all of them.
 pub fn take(length: usize) -> Vec<f32> {
     let spare = SPARE.with_borrow_mut(|spare| {
-        let fits = |buffer: &Vec<f32>| (length..=length * LARGEST).contains(&buffer.capacity());
-        let fitting = spare.buffers.iter().enumerate().filter(|(_, (buffer, _))| fits(buffer));
+        match spare.asked.iter_mut().find(|(asked, _)| *asked == length) {
+            Some((_, step)) => *step = spare.step,
+            None => spare.asked.push((length, spare.step)),
+        }
+        let fitting = spare.buffers.iter().enumerate().filter(|(_, (buffer, _))| fits(buffer, length));
         // Of equals the one that was given last: those that are too many are never taken.
         let (index, _) = fitting.min_by_key(|(_, (buffer, step))| (buffer.capacity(), Reverse(*step)))?;
         Some(spare.buffers.swap_remove(index).0)
@@ -55,9 +60,18 @@ pub fn zeros(length: usize) -> Vec<f32> {
     buffer
 }
 
-/// Keeps a buffer for [`take`].
+/// Whether a buffer can be taken for so many values.
+fn fits(buffer: &Vec<f32>, length: usize) -> bool {
+    (length..=length * LARGEST).contains(&buffer.capacity())
+}
+
+/// Keeps a buffer for [`take`], if such are taken: some operations have memory of their own.
 pub fn give(buffer: Vec<f32>) {
-    SPARE.with_borrow_mut(|spare| spare.buffers.push((buffer, spare.step)));
+    SPARE.with_borrow_mut(|spare| {
+        if spare.asked.iter().any(|(length, _)| fits(&buffer, *length)) {
+            spare.buffers.push((buffer, spare.step));
+        }
+    });
 }
 
 /// Begins a step, and gives back to the system what the step before did not take.
@@ -66,12 +80,18 @@ pub fn next_step() {
         spare.step += 1;
         let step = spare.step;
         spare.buffers.retain(|(_, given)| given + 1 >= step);
+        spare.asked.retain(|(_, asked)| asked + 1 >= step);
     });
 }
 
-/// Gives back to the system the memory that training on this thread keeps for its next step.
-pub fn release() {
-    SPARE.take();
+/// The memory that training on this thread keeps for its next step: given back to the system when this is dropped.
+#[must_use]
+pub struct KeptMemory;
+
+impl Drop for KeptMemory {
+    fn drop(&mut self) {
+        SPARE.take();
+    }
 }
 
 /// Shows what is kept.

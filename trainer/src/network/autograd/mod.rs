@@ -40,7 +40,7 @@ use candle_core::{CpuStorage, Layout, Result, Tensor};
 
 pub use add::add_recorded;
 pub use backward::Backward;
-pub use buffers::release;
+pub use buffers::KeptMemory;
 pub use conv2d::{Conv2dOptions, Padding, conv2d, conv2d_recorded};
 pub use convolution::{Activation, ConvolutionOptions, convolution_batch_norm_recorded, convolution_recorded};
 pub use cross_entropy::{SoftTarget, Targets, softmax_cross_entropy, softmax_cross_entropy_recorded};

@@ -56,7 +56,7 @@ struct Phase {
     /// The first index of the input.
     first: usize,
     /// How many there are, a stride apart.
-    count: usize,
+    pixels: usize,
     /// Where the first of them reads the padded gradient.
     start: usize,
     /// Taps of the axis, in the order in which they read.
@@ -145,7 +145,7 @@ pub fn backward(axes: &[Axis; 2], gradient: &PaddedMap, channels: usize) -> Vec<
             column: axes[1].stride * channels,
             row: axes[0].stride * width,
         };
-        Correlation { taps: taps.collect(), walk: Walk { rows: row.count, columns: column.count, from, to } }
+        Correlation { taps: taps.collect(), walk: Walk { rows: row.pixels, columns: column.pixels, from, to } }
     };
     phases.map(correlation).filter(|correlation| !correlation.taps.is_empty()).collect()
 }
@@ -153,12 +153,12 @@ pub fn backward(axes: &[Axis; 2], gradient: &PaddedMap, channels: usize) -> Vec<
 /// The phases of an axis that have pixels.
 fn phases(axis: &Axis) -> Vec<Phase> {
     let phase = |phase: usize| {
-        let count = axis.window.saturating_sub(phase).div_ceil(axis.stride);
+        let tap_count = axis.window.saturating_sub(phase).div_ceil(axis.stride);
         let quotient = axis.before.saturating_sub(phase).div_ceil(axis.stride);
         let first = quotient * axis.stride + phase - axis.before;
-        let taps = (0..count).rev().map(|tap| phase + tap * axis.stride).collect();
+        let taps = (0..tap_count).rev().map(|tap| phase + tap * axis.stride).collect();
         let pixels = axis.size.saturating_sub(first).div_ceil(axis.stride);
-        Phase { first, count: pixels, start: quotient + lead(axis) + 1 - count, taps }
+        Phase { first, pixels, start: quotient + lead(axis) + 1 - tap_count, taps }
     };
-    (0..axis.stride).map(phase).filter(|phase| phase.count > 0).collect()
+    (0..axis.stride).map(phase).filter(|phase| phase.pixels > 0).collect()
 }
