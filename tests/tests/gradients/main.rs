@@ -49,8 +49,27 @@ fn numeric(arguments: &[Values], argument: usize, loss: &dyn Fn(&[Values]) -> f6
         .collect()
 }
 
-/// Checks an operation: its output against `reference`, and the gradient of a random weighting of that output by each
-/// argument.
+/// Checks what an operation put out against `reference`, and the gradients of a random weighting of it, which `gradients` gives
+/// for that weighting, argument by argument.
+fn check_against(
+    what: &str,
+    arguments: &[Values],
+    reference: &dyn Fn(&[Values]) -> Values,
+    output: &Tensor,
+    gradients: impl FnOnce(&Tensor) -> Vec<Tensor>,
+) {
+    assert_close(&flat(output), &reference(arguments), &format!("{what}: output"));
+    let weighting = random(output.elem_count(), 99);
+    let loss =
+        |arguments: &[Values]| reference(arguments).iter().zip(&weighting).map(|(value, weight)| value * weight).sum();
+    let found = gradients(variable(&weighting, output.dims()).as_tensor());
+    assert_eq!(found.len(), arguments.len(), "{what}");
+    for (argument, gradient) in found.iter().enumerate() {
+        assert_close(&flat(gradient), &numeric(arguments, argument, &loss), &format!("{what}: gradient {argument}"));
+    }
+}
+
+/// Checks an operation in candle's graph.
 fn check(
     what: &str,
     arguments: &[Values],
@@ -60,20 +79,13 @@ fn check(
 ) {
     let variables: Vec<Var> = arguments.iter().zip(shapes).map(|(values, shape)| variable(values, shape)).collect();
     let output = operation(&variables);
-    assert_close(&flat(&output), &reference(arguments), &format!("{what}: output"));
-    let weighting = random(output.elem_count(), 99);
-    let loss = (&output * variable(&weighting, output.dims()).as_tensor()).unwrap().sum_all().unwrap();
-    let gradients = loss.backward().unwrap();
-    let reference_loss =
-        |arguments: &[Values]| reference(arguments).iter().zip(&weighting).map(|(value, weight)| value * weight).sum();
-    for (argument, variable) in variables.iter().enumerate() {
-        let found = flat(gradients.get(variable).unwrap());
-        assert_close(&found, &numeric(arguments, argument, &reference_loss), &format!("{what}: gradient {argument}"));
-    }
+    check_against(what, arguments, reference, &output, |weighting| {
+        let gradients = (&output * weighting).unwrap().sum_all().unwrap().backward().unwrap();
+        variables.iter().map(|variable| gradients.get(variable).unwrap().clone()).collect()
+    });
 }
 
-/// Checks an operation outside candle's graph, as [`check`] does. Arguments whose gradient is wanted come first: the input,
-/// then the parameters in the order of their gradients.
+/// Checks an operation outside of it, whose arguments are its input, then its parameters in the order of their gradients.
 fn check_recorded(
     what: &str,
     arguments: &[Values],
@@ -83,15 +95,12 @@ fn check_recorded(
 ) {
     let variables: Vec<Var> = arguments.iter().zip(shapes).map(|(values, shape)| variable(values, shape)).collect();
     let recorded = operation(&variables);
-    assert_close(&flat(&recorded.output.tensor().unwrap()), &reference(arguments), &format!("{what}: output"));
-    let weighting = random(recorded.output.shape().elem_count(), 99);
-    let gradients = recorded.backward(&variable(&weighting, recorded.output.shape().dims())).unwrap();
-    assert_eq!(gradients.parameters.len(), arguments.len() - 1, "{what}");
-    let loss =
-        |arguments: &[Values]| reference(arguments).iter().zip(&weighting).map(|(value, weight)| value * weight).sum();
-    let found = gradients.input.iter().chain(&gradients.parameters);
-    for (argument, gradient) in found.enumerate() {
-        assert_eq!(gradient.dims(), shapes[argument], "{what}");
-        assert_close(&flat(gradient), &numeric(arguments, argument, &loss), &format!("{what}: gradient {argument}"));
-    }
+    check_against(what, arguments, reference, &recorded.output.tensor().unwrap(), |weighting| {
+        let gradients = recorded.backward(weighting).unwrap();
+        let found: Vec<Tensor> = gradients.input.into_iter().chain(gradients.parameters).collect();
+        for (gradient, shape) in found.iter().zip(shapes) {
+            assert_eq!(gradient.dims(), *shape, "{what}");
+        }
+        found
+    });
 }
