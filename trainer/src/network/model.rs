@@ -15,6 +15,9 @@ use super::normalization::Normalization;
 use crate::network::autograd::{self, Backward, Output, Recorded, Targets};
 use crate::support::rng::{self, ChaCha8Rng, Purpose, RngExt};
 
+/// Bytes of activations in a pass without gradients, at most, where one image does not take more.
+const PASS_BYTES: usize = 128 << 20;
+
 /// An architecture with parameters. All of them are `f32` on the CPU.
 pub struct FloatModel {
     architecture: Architecture,
@@ -289,6 +292,14 @@ impl FloatModel {
     /// Those of candle.
     pub fn forward(&self, images: &Tensor) -> Result<Tensor> {
         self.forward_traced(images, |_, _| Ok(()))
+    }
+
+    /// Images that a pass without gradients takes at once, `most` of them or fewer: all that its layers put out then fits into
+    /// [`PASS_BYTES`]. What is put out for an image does not depend on the others.
+    #[must_use]
+    pub fn images_at_once(&self, most: usize) -> usize {
+        let values: usize = self.architecture.layers.iter().map(|layer| layer.output.len()).sum();
+        (PASS_BYTES / (values * size_of::<f32>()).max(1)).clamp(1, most)
     }
 
     /// As [`forward`](Self::forward), and shows `trace` what each layer put out: its index and the activation. A

@@ -16,6 +16,9 @@ use crate::support::rng::{self, Purpose};
 /// Training images that calibration looks at.
 pub const CALIBRATION_IMAGES: usize = 3000;
 
+/// Images per forward pass, at most.
+const BATCH: usize = 250;
+
 /// How the values of an activation become the range that its codes span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -104,7 +107,7 @@ pub fn observe(model: &FloatModel, images: &Images, seed: u64) -> Result<Observa
     rng::shuffle(&mut indices, &mut rng::stream(seed, Purpose::Calibrate, 0));
     indices.truncate(CALIBRATION_IMAGES);
     let mut layers = vec![(Distribution::default(), ZeroPairs::default()); model.architecture().layers.len()];
-    for indices in indices.chunks(250) {
+    for indices in indices.chunks(model.images_at_once(BATCH)) {
         let (inputs, _) = batch::gather(images, indices)?;
         model.forward_traced(&inputs, |layer, activation| {
             let values = activation.flatten_all()?.to_vec1::<f32>()?;

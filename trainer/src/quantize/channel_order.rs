@@ -5,27 +5,33 @@
 //! for each two channels, how often both are zero, and pairs them up so that it is as often as a search by exchange
 //! finds. Of a tutorial CNN's pooled codes that takes the pairs that are zero from 46% to 56%.
 
+/// Samples whose zeros are kept as bits before they are counted.
+const SAMPLES: usize = u128::BITS as usize;
+
 /// Counts over many activations how often each two channels are zero together.
 #[derive(Clone, Debug, Default)]
 pub struct ZeroPairs {
-    channels: usize,
-    samples: usize,
-    /// For each channel a bit for each sample: whether it was zero.
-    zeros: Vec<Vec<u64>>,
+    /// For each two channels, the samples in which both are zero: `[channels, channels]`.
+    together: Vec<Vec<u32>>,
 }
 
 impl ZeroPairs {
     /// Takes up `values`, `[samples, channels]`.
     pub fn count(&mut self, values: &[f32], channels: usize) {
-        self.channels = channels;
-        self.zeros.resize(channels, Vec::new());
-        for sample in values.chunks_exact(channels.max(1)) {
-            let (word, bit) = (self.samples / 64, self.samples % 64);
-            for (zeros, &value) in self.zeros.iter_mut().zip(sample) {
-                zeros.resize(word + 1, 0);
-                zeros[word] |= u64::from(value == 0.0) << bit;
+        self.together.resize_with(channels, || vec![0; channels]);
+        let mut zeros = vec![0; channels];
+        for samples in values.chunks(SAMPLES * channels) {
+            zeros.fill(0);
+            for (sample, values) in samples.chunks_exact(channels).enumerate() {
+                for (zeros, &value) in zeros.iter_mut().zip(values) {
+                    *zeros |= u128::from(value == 0.0) << sample;
+                }
             }
-            self.samples += 1;
+            for (counts, one) in self.together.iter_mut().zip(&zeros) {
+                for (count, other) in counts.iter_mut().zip(&zeros) {
+                    *count += (one & other).count_ones();
+                }
+            }
         }
     }
 
@@ -33,20 +39,12 @@ impl ZeroPairs {
     /// neighbors a matter of position.
     #[must_use]
     pub fn order(&self) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.channels).collect();
-        if !self.channels.is_multiple_of(2) {
-            return order;
+        let mut order: Vec<usize> = (0..self.together.len()).collect();
+        if order.len().is_multiple_of(2) {
+            pair_greedily(&mut order, &self.together);
+            while exchange(&mut order, &self.together) {}
         }
-        let together = self.together();
-        pair_greedily(&mut order, &together);
-        while exchange(&mut order, &together) {}
         order
-    }
-
-    /// For each two channels, the samples in which both are zero.
-    fn together(&self) -> Vec<Vec<u32>> {
-        let both = |a: &[u64], b: &[u64]| a.iter().zip(b).map(|(a, b)| (a & b).count_ones()).sum();
-        self.zeros.iter().map(|a| self.zeros.iter().map(|b| both(a, b)).collect()).collect()
     }
 }
 
@@ -90,6 +88,21 @@ mod tests {
         pairs.count(&[0.0, 1.0, 2.0, 0.0, 1.0, 0.0, 0.0, 4.0], 4);
         pairs.count(&[0.0, 3.0, 1.0, 0.0], 4);
         assert_eq!(pairs.order(), [0, 3, 1, 2]);
+    }
+
+    #[test]
+    fn zeros_are_counted_over_any_number_of_samples_at_once() {
+        let values: Vec<f32> = (0..1000).map(|at| if at % 3 == 0 || at % 7 == 0 { 0.0 } else { 1.0 }).collect();
+        let (mut once, mut apart) = (ZeroPairs::default(), ZeroPairs::default());
+        once.count(&values, 4);
+        values.chunks(4 * 9).for_each(|values| apart.count(values, 4));
+        let both = |one: usize, other: usize| values.chunks(4).filter(|v| v[one] == 0.0 && v[other] == 0.0).count();
+        for one in 0..4 {
+            for other in 0..4 {
+                assert_eq!(once.together[one][other] as usize, both(one, other), "{one} {other}");
+            }
+        }
+        assert_eq!(once.together, apart.together);
     }
 
     #[test]

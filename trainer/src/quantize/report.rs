@@ -19,7 +19,7 @@ use crate::network::FloatModel;
 use crate::train::evaluate::{self, Answers};
 use crate::train::score::Estimate;
 
-/// Images per forward pass.
+/// Images per forward pass, at most.
 const BATCH: usize = 250;
 
 /// What quantization costs a network.
@@ -132,7 +132,7 @@ impl Report {
                 [] => None,
                 ref scales => Some(quantize_weights(&copy, index, scales)?),
             };
-            let answers = evaluate::float_by(images, |inputs| {
+            let answers = evaluate::float_by(&copy, images, |inputs| {
                 copy.forward_edited(inputs, |at, activation| match scales.output {
                     Some(codes) if at == index => quantize_activation(&activation, codes),
                     _ => Ok(activation),
@@ -190,7 +190,7 @@ fn quantize_activation(activation: &Tensor, codes: Codes) -> CandleResult<Tensor
 fn see(model: &FloatModel, scales: &[Option<LayerScales>], images: &Images) -> CandleResult<Vec<Seen>> {
     let mut seen = vec![Seen::default(); scales.len()];
     let indices: Vec<usize> = (0..images.len()).collect();
-    for indices in indices.chunks(BATCH) {
+    for indices in indices.chunks(model.images_at_once(BATCH)) {
         let (inputs, _) = batch::gather(images, indices)?;
         model.forward_traced(&inputs, |layer, activation| {
             let codes = scales[layer].as_ref().and_then(|scales| scales.output);

@@ -22,7 +22,7 @@ use crate::train::evaluate::EvaluateError;
 /// Images that are looked at.
 pub const IMAGES: usize = 500;
 
-/// Images per forward pass of the float model.
+/// Images per forward pass of the float model, at most.
 const BATCH: usize = 50;
 
 /// What one layer's output loses.
@@ -50,7 +50,7 @@ pub fn measure(
     let mut arena = model_file::arena(file)?;
     let mut network = infer_core::Network::new(file, &mut arena)?;
     let indices: Vec<usize> = (0..images.len().min(IMAGES)).collect();
-    for indices in indices.chunks(BATCH) {
+    for indices in indices.chunks(model.images_at_once(BATCH)) {
         let (inputs, _) = batch::gather(images, indices)?;
         let mut float: Vec<Option<Tensor>> = vec![None; model.architecture().layers.len()];
         model.forward_traced(&inputs, |layer, activation| {

@@ -46,18 +46,22 @@ pub struct Answers {
 /// # Errors
 /// Those of candle.
 pub fn float(model: &FloatModel, images: &Images) -> Result<Answers> {
-    float_by(images, |inputs| model.forward(inputs))
+    float_by(model, images, |inputs| model.forward(inputs))
 }
 
-/// The answers of whatever gives logits `[n, classes]` to images `[n, height, width, channels]`.
+/// The answers of `forward`, by which `model` gives logits `[n, classes]` to images `[n, height, width, channels]`.
 ///
 /// # Errors
 /// Those of candle and of `forward`.
-pub fn float_by(images: &Images, mut forward: impl FnMut(&Tensor) -> Result<Tensor>) -> Result<Answers> {
+pub fn float_by(
+    model: &FloatModel,
+    images: &Images,
+    mut forward: impl FnMut(&Tensor) -> Result<Tensor>,
+) -> Result<Answers> {
     let indices: Vec<usize> = (0..images.len()).collect();
     let mut classes = Vec::with_capacity(images.len());
     let mut loss = 0.0;
-    for indices in indices.chunks(BATCH) {
+    for indices in indices.chunks(model.images_at_once(BATCH)) {
         let (inputs, labels) = batch::gather(images, indices)?;
         let logits = forward(&inputs)?.to_vec2::<f32>()?;
         for (logits, &label) in logits.iter().zip(&labels.to_vec1::<u32>()?) {
