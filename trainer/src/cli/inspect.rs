@@ -14,7 +14,7 @@ use trainer::quantize::Report;
 use trainer::run::RunDirectory;
 use trainer::support::text::thousands;
 
-use super::output::{print_json, print_line, significant};
+use super::output::{name_columns, print_json, print_line, significant};
 use super::{quantization, run_data};
 use crate::Usage;
 use trainer::export::hardware::time;
@@ -63,16 +63,17 @@ impl Inspect {
     }
 
     fn list(&self, path: &Path, bytes: &[u8]) -> Result<()> {
-        let name = path.display().to_string();
-        let listing = Listing::new(bytes).with_context(|| name.clone())?;
+        let path = path.display().to_string();
+        let listing = Listing::new(bytes).with_context(|| path.clone())?;
         if self.json {
             return print_json(&listing);
         }
-        print_file(&name, &listing)?;
+        print_file(&path, &listing)?;
         print_metadata(&listing.metadata)?;
-        print_layers(&listing)?;
-        print_scales(&listing)?;
-        print_arena(&listing)?;
+        let widest = name_columns(listing.layers.iter().map(name), 32);
+        print_layers(&listing, widest)?;
+        print_scales(&listing, widest)?;
+        print_arena(&listing, widest)?;
         print_chips(&listing.chips)
     }
 
@@ -134,24 +135,34 @@ fn wrapped(names: &[String], columns: usize) -> Vec<String> {
     lines
 }
 
-fn print_layers(listing: &Listing) -> Result<()> {
-    print_line!("\n{:<32}{:>12}{:>12}{:>13}{:>11}", "layer", "output", "parameters", "MACs", "flash");
-    print_line!("{:<32}{:>12}{:>36}", "header, names, input", listing.input.shape, thousands(listing.preamble_bytes));
+/// A layer's number and what it does.
+fn name(layer: &LayerListing) -> String {
+    format!("{} {}", layer.layer, layer.name)
+}
+
+fn print_layers(listing: &Listing, widest: usize) -> Result<()> {
+    print_line!("\n{:<widest$}{:>12}{:>12}{:>13}{:>11}", "layer", "output", "parameters", "MACs", "flash");
+    print_line!(
+        "{:<widest$}{:>12}{:>36}",
+        "header, names, input",
+        listing.input.shape,
+        thousands(listing.preamble_bytes)
+    );
     for layer in &listing.layers {
-        let LayerListing { layer: number, name, output, parameters, macs, flash_bytes, .. } = layer;
+        let LayerListing { output, parameters, macs, flash_bytes, .. } = layer;
         let output = shown(*output);
         let [parameters, macs, flash] = [*parameters, *macs, *flash_bytes].map(thousands);
-        print_line!("{:<32}{output:>12}{parameters:>12}{macs:>13}{flash:>11}", format!("{number} {name}"));
+        print_line!("{:<widest$}{output:>12}{parameters:>12}{macs:>13}{flash:>11}", name(layer));
     }
     let [parameters, macs, flash] = [listing.parameters, listing.macs, listing.flash_bytes].map(thousands);
-    print_line!("{:<44}{parameters:>12}{macs:>13}{flash:>11}", "total");
+    print_line!("{:<widest$}{:>12}{parameters:>12}{macs:>13}{flash:>11}", "total", "");
     Ok(())
 }
 
-fn print_scales(listing: &Listing) -> Result<()> {
-    print_line!("\n{:<32}{:>10}{:>11}{:>6}{:>21}", "scales", "output", "zero point", "shift", "weights");
+fn print_scales(listing: &Listing, widest: usize) -> Result<()> {
+    print_line!("\n{:<widest$}{:>10}{:>11}{:>6}{:>21}", "scales", "output", "zero point", "shift", "weights");
     let input = &listing.input;
-    print_line!("{:<32}{:>10}{:>11}", "input", significant(input.scale.into()), input.zero_point);
+    print_line!("{:<widest$}{:>10}{:>11}", "input", significant(input.scale.into()), input.zero_point);
     for layer in &listing.layers {
         let Some(scales) = &layer.scales else { continue };
         let ScalesListing { output, zero_point, shift, smallest_weight, largest_weight } = *scales;
@@ -163,8 +174,8 @@ fn print_scales(listing: &Listing) -> Result<()> {
             (_, largest) => largest.map_or("-".to_owned(), significant),
         };
         print_line!(
-            "{:<32}{:>10}{:>11}{:>6}{weights:>21}",
-            format!("{} {}", layer.layer, layer.name),
+            "{:<widest$}{:>10}{:>11}{:>6}{weights:>21}",
+            name(layer),
             significant(output.into()),
             or_none(zero_point),
             or_none(shift)
@@ -174,24 +185,23 @@ fn print_scales(listing: &Listing) -> Result<()> {
 }
 
 /// What the arena is for, and where in it each stage works.
-fn print_arena(listing: &Listing) -> Result<()> {
+fn print_arena(listing: &Listing, widest: usize) -> Result<()> {
     let Arena { bytes, bytes_with_image, activations, scratch, logits } = listing.arena;
     let [bytes, with_image, activations, scratch] = [bytes, bytes_with_image, activations, scratch].map(thousands);
     print_line!("\narena           {bytes} bytes, {with_image} with the image in it: for a stage at most");
     print_line!("{:<16}{activations} of activations and {scratch} of scratch; {logits} of logits", "");
-    print_line!("\n{:<32}{:>16}{:>16}{:>16}", "places in the arena", "input", "output", "scratch");
+    print_line!("\n{:<widest$}{:>16}{:>16}{:>16}", "places in the arena", "input", "output", "scratch");
     let range = |[first, end]: [usize; 2]| format!("{first}..{end}");
     for StageListing { last_layer, sources, inputs, output, scratch } in &listing.stages {
-        let name = &listing.layers[*last_layer].name;
+        let name = name(&listing.layers[*last_layer]);
         for (index, (source, input)) in sources.iter().zip(inputs).enumerate() {
             let input = if *source == 0 { "image".to_owned() } else { range(*input) };
             if index > 0 {
-                print_line!("{:<32}{input:>16}", "");
+                print_line!("{:<widest$}{input:>16}", "");
                 continue;
             }
             let scratch = scratch.map_or("-".to_owned(), range);
-            let name = format!("{last_layer} {name}");
-            print_line!("{name:<32}{input:>16}{:>16}{scratch:>16}", range(*output));
+            print_line!("{name:<widest$}{input:>16}{:>16}{scratch:>16}", range(*output));
         }
     }
     Ok(())

@@ -82,6 +82,11 @@ fn in_lines(text: &str, columns: usize) -> String {
     lines
 }
 
+/// Columns for the names of a table's rows: `least`, or more where a name needs more, with two between it and the next column.
+pub fn name_columns(names: impl IntoIterator<Item = String>, least: usize) -> usize {
+    names.into_iter().map(|name| name.chars().count() + 2).fold(least, usize::max)
+}
+
 /// A number in four significant digits, in at most nine characters.
 pub fn significant(number: f64) -> String {
     let magnitude = number.abs();

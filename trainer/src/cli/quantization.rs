@@ -7,13 +7,14 @@ use trainer::quantize::report::{Answered, CodesReport, LayerReport, Report};
 use trainer::support::interval::Interval;
 use trainer::support::text::thousands;
 
-use super::output::{print_line, significant};
+use super::output::{name_columns, print_line, significant};
 
 /// Prints the report: weights, outputs, answers, and the layer that costs the most answers.
 pub fn print(report: &Report) -> Result<()> {
     print_line!("measured on {} validation images", thousands(report.images));
-    print_weights(&report.layers)?;
-    print_outputs(&report.layers)?;
+    let widest = name_columns(report.layers.iter().map(name), 31);
+    print_weights(&report.layers, widest)?;
+    print_outputs(&report.layers, widest)?;
     print_answers(report)?;
     print_costliest(report)
 }
@@ -26,9 +27,9 @@ fn decibels(ratio: Option<f64>) -> String {
     ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.1} dB"))
 }
 
-fn print_weights(layers: &[LayerReport]) -> Result<()> {
+fn print_weights(layers: &[LayerReport], widest: usize) -> Result<()> {
     print_line!(
-        "\n{:<31}{:>9}{:>9}{:>10}{:>10}{:>10}",
+        "\n{:<widest$}{:>9}{:>9}{:>10}{:>10}{:>10}",
         "weights",
         "lowest",
         "highest",
@@ -36,11 +37,11 @@ fn print_weights(layers: &[LayerReport]) -> Result<()> {
         "largest",
         "signal"
     );
-    print_line!("{:<31}{:>9}{:>9}{:>10}{:>10}{:>10}", "", "", "", "scale", "scale", "to noise");
+    print_line!("{:<widest$}{:>9}{:>9}{:>10}{:>10}{:>10}", "", "", "", "scale", "scale", "to noise");
     for layer in layers {
         let Some(weights) = &layer.weights else { continue };
         print_line!(
-            "{:<31}{:>9}{:>9}{:>10}{:>10}{:>10}",
+            "{:<widest$}{:>9}{:>9}{:>10}{:>10}{:>10}",
             name(layer),
             significant(weights.low.into()),
             significant(weights.high.into()),
@@ -52,21 +53,21 @@ fn print_weights(layers: &[LayerReport]) -> Result<()> {
     Ok(())
 }
 
-fn print_outputs(layers: &[LayerReport]) -> Result<()> {
-    print_line!("\n{:<31}{:>16}{:>16}{:>8}{:>9}", "outputs", "seen", "codes", "clipped", "signal");
-    print_line!("{:<31}{:>16}{:>16}{:>8}{:>9}", "", "low to high", "low to high", "", "to noise");
+fn print_outputs(layers: &[LayerReport], widest: usize) -> Result<()> {
+    print_line!("\n{:<widest$}{:>16}{:>16}{:>8}{:>9}", "outputs", "seen", "codes", "clipped", "signal");
+    print_line!("{:<widest$}{:>16}{:>16}{:>8}{:>9}", "", "low to high", "low to high", "", "to noise");
     let span = |low: f32, high: f32| format!("{} to {}", significant(low.into()), significant(high.into()));
     for layer in layers {
         let seen = span(layer.activation.low, layer.activation.high);
         match layer.activation.codes {
             Some(CodesReport { low, high, saturation, sqnr_db, .. }) => print_line!(
-                "{:<31}{seen:>16}{:>16}{:>8}{:>9}",
+                "{:<widest$}{seen:>16}{:>16}{:>8}{:>9}",
                 name(layer),
                 span(low, high),
                 share(saturation),
                 decibels(sqnr_db)
             ),
-            None => print_line!("{:<31}{seen:>16}{:>16}{:>8}{:>9}", name(layer), "logits", "-", "-"),
+            None => print_line!("{:<widest$}{seen:>16}{:>16}{:>8}{:>9}", name(layer), "logits", "-", "-"),
         }
     }
     Ok(())
@@ -85,7 +86,9 @@ fn share(share: f64) -> String {
 fn print_answers(report: &Report) -> Result<()> {
     let interval = |accuracy| Interval::of_few(accuracy, report.images);
     // Where images are few, there is an interval beside each accuracy, and less room for names.
-    let (widest, head) = if interval(0.0).is_some() { (31, "  95%        ") } else { (41, "") };
+    let (least, head) = if interval(0.0).is_some() { (31, "  95%        ") } else { (41, "") };
+    let alone = |layer: &LayerReport| format!("{} alone", name(layer));
+    let widest = name_columns(report.layers.iter().map(alone), least);
     print_line!("\n{:<widest$}{:>9}{head}{:>9}{:>18}", "quantized", "accuracy", "loss", "agree with float");
     let row = |name: &str, Answered { score, agreement_with_float }: &Answered| {
         let agreement = format!("{:.2}%", 100.0 * agreement_with_float);
@@ -94,7 +97,7 @@ fn print_answers(report: &Report) -> Result<()> {
     };
     print_line!("{}", row("nothing: the float network", &report.float));
     for layer in &report.layers {
-        print_line!("{}", row(&format!("{} alone", name(layer)), &layer.alone));
+        print_line!("{}", row(&alone(layer), &layer.alone));
     }
     print_line!("{}", row("everything: the model file", &report.int8));
     Ok(())

@@ -307,7 +307,7 @@ impl LayerListing {
     fn new(index: usize, shaped: &ShapedLayer, flash_bytes: usize, scales: Option<ScalesListing>) -> Self {
         Self {
             layer: index,
-            name: shaped.layer.to_string(),
+            name: shaped.layer.with_named_padding(shaped.input).to_string(),
             output: shaped.output,
             parameters: shaped.parameters(),
             macs: shaped.macs(),

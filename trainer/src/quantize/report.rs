@@ -140,7 +140,7 @@ impl Report {
             })?;
             layers.push(LayerReport {
                 layer: index,
-                name: model.architecture().layers[index].layer.to_string(),
+                name: model.architecture().layers[index].layer.folded().to_string(),
                 weights,
                 activation: seen.report(scales.output),
                 alone: answered(answers),

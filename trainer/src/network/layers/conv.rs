@@ -47,7 +47,7 @@ impl Conv {
         Self { channels, kernel: Pair::both(kernel), padding, relu, ..Self::default() }
     }
 
-    fn window(&self) -> Window {
+    pub(super) fn window(&self) -> Window {
         Window { size: self.kernel, stride: self.stride, padding: self.padding }
     }
 

@@ -64,7 +64,7 @@ impl Default for DepthwiseConv {
 }
 
 impl DepthwiseConv {
-    fn window(&self) -> Window {
+    pub(super) fn window(&self) -> Window {
         Window { size: self.kernel, stride: self.stride, padding: self.padding }
     }
 

@@ -18,7 +18,7 @@ mod window;
 
 use std::fmt;
 
-use infer_core::operators;
+use infer_core::{Shape, operators};
 use serde::{Deserialize, Serialize};
 
 use self::operator::FromFile;
@@ -119,6 +119,31 @@ operators! {
     Add => Add,
     /// Mean of each window, or of the whole input.
     AveragePool => AveragePool2d,
+}
+
+impl Layer {
+    /// The same, with the padding of a convolution called `same` where that is as much on such an input: a model file has the
+    /// numbers alone.
+    #[must_use]
+    pub fn with_named_padding(self, input: Shape) -> Self {
+        match self {
+            Self::Conv(conv) => Self::Conv(Conv { padding: conv.window().named_padding(input), ..conv }),
+            Self::DepthwiseConv(conv) => {
+                Self::DepthwiseConv(DepthwiseConv { padding: conv.window().named_padding(input), ..conv })
+            }
+            other => other,
+        }
+    }
+
+    /// The same once its batch normalization is part of its weights.
+    #[must_use]
+    pub fn folded(self) -> Self {
+        match self {
+            Self::Conv(conv) => Self::Conv(Conv { batch_norm: false, ..conv }),
+            Self::DepthwiseConv(conv) => Self::DepthwiseConv(DepthwiseConv { batch_norm: false, ..conv }),
+            other => other,
+        }
+    }
 }
 
 impl fmt::Display for Layer {

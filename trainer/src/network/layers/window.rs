@@ -184,6 +184,18 @@ impl Window {
 }
 
 impl Window {
+    /// Its padding; [`Padding::Same`] where explicit padding is as much as that on such an input, and of a kernel of 1x1.
+    pub(super) fn named_padding(&self, input: Shape) -> Padding {
+        let around = |padding: Padding| {
+            let axes = self.size.axes().into_iter().zip(self.stride.axes()).zip([input.height, input.width]);
+            let axes = axes.enumerate();
+            axes.map(move |(axis, ((size, stride), side))| padding.around(axis, side, size.into(), stride.into()))
+        };
+        let is_same =
+            matches!(self.padding, Padding::Explicit { .. }) && around(self.padding).eq(around(Padding::Same));
+        if is_same { Padding::Same } else { self.padding }
+    }
+
     /// Padding, and the stride where it is not 1, for the name of a layer.
     pub(super) fn shown(&self) -> String {
         let padding = self.padding;
@@ -412,6 +424,19 @@ mod tests {
             let placed = on(size, stride, Padding::Same, side);
             assert_eq!((placed.output[0], placed.before[0], placed.after[0]), (outputs, before, after), "{side}");
         }
+    }
+
+    #[test]
+    fn explicit_padding_is_named_same_where_it_is_as_much() {
+        let named = |size: u8, stride: u8, padding: Padding, side: u16| {
+            let window = Window { size: Pair::both(size), stride: Pair::both(stride), padding };
+            window.named_padding(Shape { height: side, width: side, channels: 1 })
+        };
+        let after = Padding::Explicit { above: 0, left: 0, below: 1, right: 1 };
+        assert_eq!(named(3, 2, after, 96), Padding::Same);
+        assert_eq!(named(3, 2, after, 33), after);
+        assert_eq!(named(1, 2, Padding::Valid, 96), Padding::Same);
+        assert_eq!(named(2, 2, Padding::Valid, 96), Padding::Valid);
     }
 
     #[test]
