@@ -162,6 +162,15 @@ fn classifier(layers: &str) -> Architecture {
     Architecture::from_toml(&text).unwrap()
 }
 
+/// Units of a dense layer that other layers read as channels.
+const UNITS: &str = "
+    { max_pool = {} },
+    { dense = { outputs = 16, relu = true }, name = \"units\" },
+    { depthwise_conv = { kernel = 3, padding = \"same\" } },
+    { conv = { channels = 16, kernel = 1, padding = \"same\" } },
+    { add = { relu = true }, residual = \"units\" },
+    { average_pool = { global = true } },";
+
 /// Trains a network and compares its file with the oracle and with the float network.
 fn from_training_to_logits(layers: &str) -> Vec<u8> {
     let dataset = garments::garments();
@@ -185,6 +194,11 @@ fn from_training_to_logits(layers: &str) -> Vec<u8> {
 #[test]
 fn a_residual_network_is_trained_and_gives_the_oracles_logits() {
     from_training_to_logits(BLOCKS);
+}
+
+#[test]
+fn layers_that_read_a_dense_layer_are_trained_and_give_the_oracles_logits() {
+    from_training_to_logits(UNITS);
 }
 
 #[test]

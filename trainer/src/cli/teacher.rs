@@ -30,6 +30,13 @@ impl Teachers {
         for path in paths {
             let directory = RunDirectory::open(path);
             let (config, model) = directory.load()?;
+            if !model.is_finite()? {
+                return Err(anyhow!(
+                    "teacher {}: {} holds weights that are not finite numbers; train it again",
+                    path.display(),
+                    directory.weights().display()
+                ));
+            }
             weights_sha256.push(sha256(&directory.weights())?);
             runs.push((path.clone(), config));
             models.push(model);
@@ -68,7 +75,8 @@ impl Teachers {
                 || shape != dataset.train.shape()
             {
                 return Err(anyhow!(
-                    "teacher {} was trained on {} ({} classes, images of {shape}); this run is about {} ({} classes, images of {})",
+                    "teacher {} was trained on {} ({} classes, images of {shape}); this run is about {} ({} classes, images of {}). A \
+                     student has the data, the input and the classes of its teacher; a folder is known by its name",
                     path.display(),
                     config.dataset,
                     config.class_names.len(),

@@ -200,6 +200,21 @@ impl FloatModel {
         Ok(Self { architecture, parameters, rounding: None })
     }
 
+    /// Whether all weights and biases are finite numbers.
+    ///
+    /// # Errors
+    /// Those of candle.
+    pub fn is_finite(&self) -> Result<bool> {
+        for parameters in self.parameters.iter().flatten() {
+            for variable in [&parameters.weight, &parameters.bias] {
+                if !variable.flatten_all()?.to_vec1::<f32>()?.iter().all(|weight| weight.is_finite()) {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
     /// Weights and biases as safetensors, named `layers.N.weight` and `layers.N.bias`, N counted from 0; normalizations are
     /// folded into them.
     ///
@@ -451,6 +466,7 @@ impl<'a> Activations<'a> {
         Self { images, outputs: Vec::with_capacity(stages.len()), readers }
     }
 
+    /// What a stage reads, as a map: the outputs of a dense layer are channels of one position.
     fn read(&mut self, source: Source) -> Result<Output> {
         let Source::Output(stage) = source else { return Ok(self.images.into()) };
         let output = self.outputs.get_mut(stage).and_then(|(output, readers)| {
@@ -458,6 +474,7 @@ impl<'a> Activations<'a> {
             if *readers == 0 { output.take() } else { output.clone() }
         });
         match output {
+            Some(Output::Values(values)) if values.rank() == 2 => Ok(values.unsqueeze(1)?.unsqueeze(1)?.into()),
             Some(output) => Ok(output),
             None => candle_core::bail!("a stage reads stage {stage}, which has not run"),
         }
