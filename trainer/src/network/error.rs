@@ -88,6 +88,18 @@ pub enum ArchitectureError {
         /// The number in the file.
         width: f64,
     },
+    /// A factor that makes too many channels.
+    #[error("architecture {name:?}, layer {layer} ({kind}): with a width of {width} it has more than 65,535 channels")]
+    Widened {
+        /// Name of the architecture.
+        name: String,
+        /// Index of the layer, counted from 0.
+        layer: usize,
+        /// The layer as it is without the factor.
+        kind: String,
+        /// The factor.
+        width: f64,
+    },
     /// A dense layer that is not the last one does not state how many outputs it has.
     #[error("architecture {name:?}, layer {layer} (dense): outputs is missing; only the last layer may leave it out")]
     NoOutputs {
@@ -162,7 +174,7 @@ impl ArchitectureError {
     }
 }
 
-/// What was meant by an unknown key, if that is known.
+/// What was meant by a key that is unknown, or is missing, if that is known.
 fn meant(error: &toml::de::Error) -> String {
     match hint(error.message()) {
         "" => String::new(),

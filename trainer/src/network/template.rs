@@ -102,7 +102,7 @@ impl Template {
         }
         let input = Shape { height: rows, width: columns, channels };
         let template = Self { name, input, width: 1.0, layers, last }.with_width(width)?;
-        let nodes = template.nodes(template.last.layer.unwrap_or(EXAMPLE_CLASSES));
+        let nodes = template.nodes(template.last.layer.unwrap_or(EXAMPLE_CLASSES))?;
         match connect(&nodes) {
             Ok(_) => Ok(template),
             Err((layer, error)) => Err(ArchitectureError::connection(&template.name, &nodes, layer, error)),
@@ -112,7 +112,8 @@ impl Template {
     /// The same network with another factor of its channels, in place of that of its file.
     ///
     /// # Errors
-    /// [`ArchitectureError::Width`] where it is not above 0 and at most 64.
+    /// [`ArchitectureError::Width`] where it is not above 0 and at most 64. Channels are multiplied, and refused where they are too
+    /// many, once the input is known.
     pub fn with_width(self, width: f64) -> Result<Self, ArchitectureError> {
         if width > 0.0 && width <= MOST_WIDTH {
             Ok(Self { width, ..self })
@@ -131,15 +132,23 @@ impl Template {
             Some(outputs) if outputs != classes => {
                 Err(ArchitectureError::Classes { name: self.name.clone(), outputs, classes })
             }
-            Some(_) | None => Architecture::new(self.name.clone(), input, &self.nodes(classes)),
+            Some(_) | None => Architecture::new(self.name.clone(), input, &self.nodes(classes)?),
         }
     }
 
     /// All layers, the last one with so many outputs.
-    fn nodes(&self, outputs: u16) -> Vec<Node> {
+    fn nodes(&self, outputs: u16) -> Result<Vec<Node>, ArchitectureError> {
         let last = self.last.with(Layer::Dense(Dense { outputs, relu: false }));
-        let widened = |node: &Node| node.with(node.layer.widened(self.width));
-        self.layers.iter().map(widened).chain([last]).collect()
+        let widened = |(layer, node): (usize, &Node)| match node.layer.widened(self.width) {
+            Some(widened) => Ok(node.with(widened)),
+            None => Err(ArchitectureError::Widened {
+                name: self.name.clone(),
+                layer,
+                kind: node.layer.to_string(),
+                width: self.width,
+            }),
+        };
+        self.layers.iter().enumerate().map(widened).chain([Ok(last)]).collect()
     }
 
     /// The architecture for the file's own input, and as many classes as the file has outputs, or else
@@ -227,6 +236,15 @@ mod tests {
         assert_eq!(channels("width = 0.25").unwrap(), [3, 6, 2, 10]);
         assert_eq!(channels("width = 0.001").unwrap(), [1, 2, 1, 10]);
         assert_eq!(channels("width = 2").unwrap(), [20, 40, 14, 10]);
+        let error = Template::from_toml(
+            "name = \"mine\"\nwidth = 64\ninput = [4, 4, 1]\nlayers = [{ conv = { channels = 2000, kernel = 1, padding = \"same\" } }, \
+             { dense = {} }]",
+        );
+        let message = error.unwrap_err().to_string();
+        assert!(
+            message.ends_with("(conv 1x1x2000 same): with a width of 64 it has more than 65,535 channels"),
+            "{message}"
+        );
         for width in ["0", "-1.0", "nan", "65"] {
             let message = channels(&format!("width = {width}")).unwrap_err().to_string();
             assert!(message.contains("is not above 0, or is more than 64"), "{message}");

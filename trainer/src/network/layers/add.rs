@@ -33,8 +33,8 @@ impl FromFile for Add {
         Some(file)
     }
 
-    fn widened(self, _: f64) -> Self {
-        self
+    fn widened(self, _: f64) -> Option<Self> {
+        Some(self)
     }
 }
 

@@ -81,8 +81,8 @@ impl FromFile for Conv {
         Some(file)
     }
 
-    fn widened(self, width: f64) -> Self {
-        Self { channels: widened(self.channels, width), ..self }
+    fn widened(self, width: f64) -> Option<Self> {
+        Some(Self { channels: widened(self.channels, width)?, ..self })
     }
 }
 

@@ -39,8 +39,8 @@ impl FromFile for Dense {
         outputs.map(|outputs| Self { outputs, relu })
     }
 
-    fn widened(self, width: f64) -> Self {
-        Self { outputs: widened(self.outputs, width), ..self }
+    fn widened(self, width: f64) -> Option<Self> {
+        Some(Self { outputs: widened(self.outputs, width)?, ..self })
     }
 }
 

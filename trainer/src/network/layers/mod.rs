@@ -54,11 +54,11 @@ macro_rules! operators {
         }
 
         impl Layer {
-            /// The same with its channels times `width`, if it has a number of them.
+            /// The same with its channels times `width`, if it has a number of them; `None` where those are too many.
             #[must_use]
-            pub(super) fn widened(self, width: f64) -> Self {
+            pub(super) fn widened(self, width: f64) -> Option<Self> {
                 match self {
-                    $(Self::$Name(operator) => Self::$Name(operator.widened(width)),)*
+                    $(Self::$Name(operator) => operator.widened(width).map(Self::$Name),)*
                 }
             }
 

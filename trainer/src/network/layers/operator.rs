@@ -202,14 +202,15 @@ pub(in crate::network) trait FromFile: Sized {
     /// The operator; `None` where the number of outputs is left to the data.
     fn from_file(file: Self::File) -> Option<Self>;
 
-    /// The same with its channels times the `width` of the file, if it has a number of them.
-    fn widened(self, width: f64) -> Self;
+    /// The same with its channels times the `width` of the file, if it has a number of them; `None` where those are more than
+    /// 65,535.
+    fn widened(self, width: f64) -> Option<Self>;
 }
 
-/// So many channels times `width`, at least one.
-pub(super) fn widened(channels: u16, width: f64) -> u16 {
-    // A product beyond 16 bits becomes the largest number, of which no network can be trained.
-    (f64::from(channels) * width).round().max(f64::from(channels.min(1))) as u16
+/// So many channels times `width`, at least one; `None` where those are more than 65,535.
+pub(super) fn widened(channels: u16, width: f64) -> Option<u16> {
+    let product = (f64::from(channels) * width).round().max(f64::from(channels.min(1)));
+    (product <= f64::from(u16::MAX)).then_some(product as u16)
 }
 
 /// How a name ends, by what follows.
