@@ -33,13 +33,21 @@ pub fn draw(run: &RunRecord) -> Result<Option<Figure>, ReportError> {
     let chosen = strongest(&rows, most);
     let thumbnails = chosen.iter().map(|&unit| Ok((unit, thumbnail(&rows[unit], layer)?)));
     let thumbnails: Vec<(usize, Thumbnail)> = thumbnails.collect::<Result<_, png::EncodingError>>()?;
-    let colored = layer.input.channels == 3;
+    let colored = kernel_channels(layer) == 3;
     Ok(Some(Figure::new(
         Kind::Filters,
         "What the first layer looks for",
         caption(layer, chosen.len(), rows.len(), colored),
         grid(&thumbnails, columns, colored),
     )))
+}
+
+/// Channels that a row of weights has at each position: one where each channel has kernels of its own.
+fn kernel_channels(layer: &ShapedLayer) -> usize {
+    match layer.weights().map(|weights| weights.dimensions).as_deref() {
+        Some(&[_, _, _, channels]) => channels,
+        _ => layer.input.channels.max(1).into(),
+    }
 }
 
 /// The width of a layer's kernels; `None` where each row of weights is about the whole input.
@@ -64,7 +72,7 @@ fn strongest(rows: &[Vec<f32>], most: usize) -> Vec<usize> {
 /// where the weight is zero; the mean of any other number is shown by sign.
 fn thumbnail(weights: &[f32], layer: &ShapedLayer) -> Result<Thumbnail, png::EncodingError> {
     let width = kernel_width(layer).unwrap_or_else(|| layer.input.width.into());
-    let channels = usize::from(layer.input.channels.max(1));
+    let channels = kernel_channels(layer);
     let largest = |values: &[f32]| values.iter().fold(f32::MIN_POSITIVE, |most, value| most.max(value.abs()));
     if channels == 3 {
         let most = largest(weights);
