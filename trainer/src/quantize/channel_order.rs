@@ -8,6 +8,9 @@
 /// Samples whose zeros are kept as bits before they are counted.
 const SAMPLES: usize = u128::BITS as usize;
 
+/// Channels at most that are put into another order: counts of each two take their square in memory and time.
+const MOST_CHANNELS: usize = 4096;
+
 /// Counts over many activations how often each two channels are zero together.
 #[derive(Clone, Debug, Default)]
 pub struct ZeroPairs {
@@ -18,6 +21,9 @@ pub struct ZeroPairs {
 impl ZeroPairs {
     /// Takes up `values`, `[samples, channels]`.
     pub fn count(&mut self, values: &[f32], channels: usize) {
+        if channels > MOST_CHANNELS {
+            return;
+        }
         self.together.resize_with(channels, || vec![0; channels]);
         let mut zeros = vec![0; channels];
         for samples in values.chunks(SAMPLES * channels) {
@@ -35,8 +41,8 @@ impl ZeroPairs {
         }
     }
 
-    /// The channels in the order of the file; `order[0]` is first. As they are where an odd number of them makes
-    /// neighbors a matter of position.
+    /// The channels in the order of the file; `order[0]` is first. As they are where an odd number of them makes neighbors
+    /// a matter of position; empty where there are more than [`MOST_CHANNELS`], which stay as they are too.
     #[must_use]
     pub fn order(&self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.together.len()).collect();
