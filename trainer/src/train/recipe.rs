@@ -6,7 +6,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::image::LONGEST_SIDE;
-use crate::network::Architecture;
+use crate::network::{Architecture, ShapedLayer};
 use crate::support::limits::LONGEST_NAME;
 use crate::support::printable::toml_error;
 use crate::train::schedule::Schedule;
@@ -230,6 +230,15 @@ pub enum RecipeError {
         /// What it must be.
         range: &'static str,
     },
+    /// Steps of one image where a layer is normalized that has one value of each channel.
+    #[error(
+        "with one image a step there is nothing to normalize in {layer}, whose outputs are 1x1: each value is its own mean, and the \
+         network learns nothing; choose a larger batch size"
+    )]
+    Alone {
+        /// The first such layer.
+        layer: String,
+    },
     /// Steps of more images than there is memory for.
     #[error(
         "a step of {images} images takes about {gigabytes} GB with this network, and more than {} are not tried; \
@@ -310,12 +319,22 @@ impl Recipe {
     }
 
     /// Refuses steps of so many images, of `images` there are, that a host has no memory for what the layers put out and their
-    /// gradients.
+    /// gradients; and steps of one image where a layer normalizes single values.
     ///
     /// # Errors
-    /// [`RecipeError::Batch`].
+    /// [`RecipeError::Batch`], [`RecipeError::Alone`].
     pub fn check_batch(&self, architecture: &Architecture, images: usize) -> Result<(), RecipeError> {
         let batch = self.batch_size.min(images);
+        // Each value is then its channel's mean, and what is left of it is zero.
+        let is_alone = |shaped: &&ShapedLayer| {
+            let is_normalized = shaped.weights().is_some_and(|weights| weights.batch_norm);
+            is_normalized && shaped.output.height == 1 && shaped.output.width == 1
+        };
+        if batch == 1
+            && let Some(alone) = architecture.layers.iter().find(is_alone)
+        {
+            return Err(RecipeError::Alone { layer: alone.layer.to_string() });
+        }
         let values: usize = architecture.layers.iter().map(|shaped| shaped.input.len() + shaped.output.len()).sum();
         // Each once as it is, once as its gradient, and as much again while an operation runs.
         let bytes = batch.saturating_mul(values).saturating_mul(4 * size_of::<f32>());
@@ -381,6 +400,8 @@ impl Recipe {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use infer_core::Shape;
+
     use crate::network::Template;
 
     #[test]
@@ -535,6 +556,21 @@ mod tests {
         let message = recipe(57_000).check_batch(&large, 57_000).unwrap_err().to_string();
         assert!(message.starts_with("a step of 57000 images takes about "), "{message}");
         assert!(message.ends_with("; choose a smaller batch size"), "{message}");
+    }
+
+    #[test]
+    fn a_step_of_one_image_is_refused_where_a_layer_normalizes_single_values() {
+        let mobilenet = |side| {
+            let input = Shape { height: side, width: side, channels: 3 };
+            Template::built_in("mobilenet").unwrap().architecture(input, 10).unwrap()
+        };
+        let recipe = |batch_size| Recipe { batch_size, ..Recipe::built_in("tutorial").unwrap() };
+        recipe(2).check_batch(&mobilenet(32), 100).unwrap();
+        recipe(1).check_batch(&mobilenet(96), 100).unwrap();
+        for (batch_size, images) in [(1, 100), (64, 1)] {
+            let message = recipe(batch_size).check_batch(&mobilenet(32), images).unwrap_err().to_string();
+            assert!(message.contains("nothing to normalize in depthwise 3x3 same stride 2"), "{message}");
+        }
     }
 
     #[test]
