@@ -50,7 +50,7 @@ impl BudgetFlags {
         budget.check(&footprint).map_err(|error| {
             let place = self.chip.map_or("the budget".to_owned(), |chip| format!("{} ({})", chip.name, chip.core.name));
             anyhow!(
-                "{} does not fit {place}: {error}. A smaller network (trainer models lists some) or a smaller --input may fit",
+                "{} does not fit {place}: {error}. A smaller network (trainer models lists some), a smaller --width or a smaller --input may fit",
                 architecture.name
             )
         })?;

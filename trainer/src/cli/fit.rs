@@ -68,7 +68,7 @@ pub struct Fit {
     #[arg(long, conflicts_with = "no_flip")]
     flip: bool,
     /// Mirror no images: for letters, digits, arrows, and whatever else has a left and a right. Recipe strong mirrors
-    /// half of them otherwise (of all built-in networks but mlp, and of mlp with --teacher)
+    /// half of them otherwise (of all built-in networks but mlp and dscnn, and of mlp with --teacher)
     #[arg(long)]
     no_flip: bool,
     /// Share of the training images held out for validation, between 0 and 1 [default: 0.05]
@@ -196,6 +196,9 @@ impl Fit {
         let (dataset, architecture) = self.data.load(&template, &split, runs, &skipped, &console)?;
         if let Some(teachers) = &teachers {
             teachers.check(&dataset)?;
+            for path in teachers.paths()? {
+                console_line!(console, "teacher    {}", path.display());
+            }
         }
         recipe.check_batch(&architecture, dataset.train.len()).map_err(Usage::error)?;
         console_line!(console, "");

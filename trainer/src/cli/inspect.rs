@@ -186,10 +186,11 @@ fn print_scales(listing: &Listing, widest: usize) -> Result<()> {
 
 /// What the arena is for, and where in it each stage works.
 fn print_arena(listing: &Listing, widest: usize) -> Result<()> {
-    let Arena { bytes, bytes_with_image, activations, scratch, logits } = listing.arena;
-    let [bytes, with_image, activations, scratch] = [bytes, bytes_with_image, activations, scratch].map(thousands);
-    print_line!("\narena           {bytes} bytes, {with_image} with the image in it: for a stage at most");
-    print_line!("{:<16}{activations} of activations and {scratch} of scratch; {logits} of logits", "");
+    let Arena { bytes, bytes_with_image: _, activations, scratch, logits } = listing.arena;
+    let [bytes, image, activations, scratch] = [bytes, listing.input.shape.len(), activations, scratch].map(thousands);
+    print_line!("\narena           {bytes} bytes, beside the {image} of an image: for a stage at most");
+    print_line!("{:<16}{activations} of activations, where outputs may overlap inputs,", "");
+    print_line!("{:<16}and {scratch} of scratch; {logits} of logits", "");
     print_line!("\n{:<widest$}{:>16}{:>16}{:>16}", "places in the arena", "input", "output", "scratch");
     let range = |[first, end]: [usize; 2]| format!("{first}..{end}");
     for StageListing { last_layer, sources, inputs, output, scratch } in &listing.stages {

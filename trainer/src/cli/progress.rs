@@ -69,7 +69,7 @@ impl Progress {
             if kept { format!("weights of epoch {}", history.best_epoch) } else { "weights as before".to_owned() };
         console_line!(
             self.console,
-            "quantization-aware: int8 validation {} {:.4}, before {} {:.4}: {weights}",
+            "quantization-aware: int8 validation loss {}, accuracy {:.4}; before, loss {}, accuracy {:.4}: {weights}",
             loss(after.loss),
             after.accuracy,
             loss(before.loss),

@@ -269,7 +269,11 @@ impl<'de, 'm, A: MapAccess<'de>> EnumAccess<'de> for Entry<'m, A> {
 
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Value<'m, A>), A::Error> {
         let key: StringDeserializer<A::Error> = self.key.into_deserializer();
-        let other_keys = |error| de::Error::custom(format!("{error}; or one of the names `name`, `input`, `residual`"));
+        // A message of toml ends in a new line.
+        let other_keys = |error: A::Error| {
+            let message = error.to_string();
+            de::Error::custom(format!("{}; or one of the names `name`, `input`, `residual`", message.trim_end()))
+        };
         Ok((seed.deserialize(key).map_err(other_keys)?, Value(self.map)))
     }
 }
@@ -413,7 +417,7 @@ mod tests {
     fn a_key_that_is_neither_a_name_nor_an_operator_is_answered_with_those_there_are() {
         let message = refuse(&[&format!("inputs = [\"a\"], {CONV}")]);
         assert!(message.contains("unknown variant `inputs`, expected one of `conv`"), "{message}");
-        assert!(message.ends_with("or one of the names `name`, `input`, `residual`"), "{message}");
+        assert!(message.ends_with("`average_pool`; or one of the names `name`, `input`, `residual`"), "{message}");
     }
 
     #[test]

@@ -35,6 +35,7 @@ const HINTS: &[(&[&str], &str)] = &[
         &["zero_padding2d", "zero_padding", "pad"],
         "padding is a key of a convolution or a pool: [above, left, below, right]",
     ),
+    (&["padding"], "padding of a convolution or a pool is \"valid\", \"same\" or [above, left, below, right]"),
     (&["filters", "out_channels"], "output channels are channels"),
     (&["units", "neurons"], "values that a dense layer puts out are outputs"),
     (&["kernel_size"], "rows and columns of a kernel are kernel"),
@@ -47,9 +48,9 @@ const HINTS: &[(&[&str], &str)] = &[
     (&["use_bias", "bias"], "every convolution and every dense layer has a bias"),
 ];
 
-/// The hint for a message about an unknown key; empty for any other.
+/// The hint for a message about a key that is unknown or missing; empty for any other.
 pub fn hint(message: &str) -> &'static str {
-    let key = ["unknown field `", "unknown variant `"].iter().find_map(|before| {
+    let key = ["unknown field `", "unknown variant `", "missing field `"].iter().find_map(|before| {
         let (_, after) = message.split_once(before)?;
         after.split_once('`').map(|(key, _)| key)
     });
@@ -77,6 +78,10 @@ mod tests {
             ),
             ("{ batch_norm = {} }", "; batch normalization is batch_norm = true on the convolution before it"),
             ("{ conv = { filters = 8, kernel = 3, padding = \"same\" } }", "; output channels are channels"),
+            (
+                "{ conv = { channels = 8, kernel = 3 } }",
+                "missing field `padding`; padding of a convolution or a pool is \"valid\", \"same\" or [above, left, below, right]",
+            ),
             ("{ depthwise_conv2d = {} }", "; a depthwise convolution is depthwise_conv"),
             ("{ max_pool = { pool_size = 2 } }", "; rows and columns of the window of a pool are window"),
         ] {

@@ -191,9 +191,8 @@ impl Window {
             let axes = axes.enumerate();
             axes.map(move |(axis, ((size, stride), side))| padding.around(axis, side, size.into(), stride.into()))
         };
-        let is_same =
-            matches!(self.padding, Padding::Explicit { .. }) && around(self.padding).eq(around(Padding::Same));
-        if is_same { Padding::Same } else { self.padding }
+        let may_be_same = self.padding != Padding::Valid || self.size.is_one();
+        if may_be_same && around(self.padding).eq(around(Padding::Same)) { Padding::Same } else { self.padding }
     }
 
     /// Padding, and the stride where it is not 1, for the name of a layer.
