@@ -38,7 +38,7 @@ on_core() {
     shift 2
     local memory=()
     [ "$core" != microbit ] || memory=(--features microbit)
-    target=$(target_of "$core")
+    target=$(target_of "$core") || return
     progress "$core: $program, built and run"
     (cd "$firmware_tests" && THIMBLE_CORE=$core ../.ci/bare-metal-cargo "$target" \
         run --quiet --release "${memory[@]}" --bin "$program" -- "$@")

@@ -43,6 +43,17 @@ trap 'rm -rf "$scratch"' EXIT
 
 build_on_chip
 
+# What a command prints; where it fails, on standard error too, as a program on a core has no other way to say why.
+said() {
+    local status=0
+    "$@" >"$scratch/said" || status=$?
+    cat "$scratch/said"
+    [ "$status" -ne 0 ] || return 0
+    cat "$scratch/said" >&2
+    echo "error: exit status $status of: ${*:2}" >&2
+    return "$status"
+}
+
 failed=0
 lines=()
 row='%-8s %-12s %7s %10s %12s %12s %12s %6s %6s %6s %8s\n'
@@ -53,10 +64,10 @@ for model in "${models[@]}"; do
     "$on_chip" images "$model" "$scratch/images" "$images" "${data[@]}"
     "$on_chip" images "$model" "$scratch/counted" "$counted" "${data[@]}" 2>/dev/null
     for core in ${CORES:-M0+ M3 M4F M7 M33 RV32IMC}; do
-        on_core "$core" parity "$scratch/images" "$scratch/logits" >/dev/null
+        said on_core "$core" parity "$scratch/images" "$scratch/logits" >/dev/null
         verdict=$("$on_chip" compare "$model" "$scratch/images" "$scratch/logits") || failed=1
         mismatches=$(sed 's/.*images, \([0-9]*\) mismatches.*/\1/' <<<"$verdict")
-        line=$(on_core "$core" bench "$scratch/counted" | grep '^{')
+        line=$(said on_core "$core" bench "$scratch/counted" | grep '^{')
         code=$(bytes_on "$core" flash)
         kernels=$(bytes_on "$core" kernels)
         name=$(sed 's/.*"model":"\([^"]*\)".*/\1/' <<<"$line")
