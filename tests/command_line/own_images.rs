@@ -368,7 +368,11 @@ fn fit_leaves_test_images_for_firmware_and_frames_writes_others() {
         shapes::write(&path.join("shapes").join(part), indices, SIZE, "png").unwrap();
     }
     let fit = ["fit", "--data", "shapes", "--input", "16x24x3", "--model", "mlp", "--epochs", "1", "--out", "run"];
-    succeed(path, &fit);
+    let (_, warned) = succeed(path, &[&fit[..], &["--val-fraction", "0.3"]].concat());
+    assert!(
+        warned.contains("NOTE: --val-fraction changes nothing: shapes has validation images of its own"),
+        "{warned}"
+    );
     let left = fs::read(path.join("run/frames.bin")).unwrap();
     let (shape, frames) = read_frames(&left);
     assert_eq!((shape, frames.len()), ([16, 24, 3], 10));

@@ -13,8 +13,8 @@ use super::*;
 #[test]
 fn a_folder_per_class_is_split_into_three_parts_with_every_class_in_each() {
     let directory = folder(&BIRDS);
-    let Loaded { dataset, origin, warnings, tested } = loaded(&directory);
-    assert_eq!(tested, None);
+    let Loaded { dataset, origin, warnings, tested, draws_validation } = loaded(&directory);
+    assert_eq!((tested, draws_validation), (None, true));
     let expected = "\
 NOTE: the test share 0.15 falls on no image of 1 class, by their content; the next one is tested on instead:
   DIR/wren/a.png, of 4 different images
@@ -75,7 +75,8 @@ fn parts_stay_what_they_are_and_only_missing_ones_are_split_off() {
         (&["train"], [3, 3, 2], Some(0.15)),
     ];
     for (parts, expected, test_share) in cases {
-        let dataset = loaded(&in_parts(parts)).dataset;
+        let Loaded { dataset, draws_validation, .. } = loaded(&in_parts(parts));
+        assert_eq!(draws_validation, parts.len() < 3 && !parts.contains(&"valid"), "{parts:?}");
         assert_eq!((lens(&dataset), dataset.preprocessing.test_share()), (expected, test_share), "{parts:?}");
         assert_eq!(dataset.class_names, ["crow", "wren"], "{parts:?}");
     }

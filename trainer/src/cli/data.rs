@@ -95,6 +95,8 @@ pub struct TrainingData {
 pub struct ValidationSplit {
     /// Their share of the training images.
     pub fraction: f64,
+    /// Whether the command line states that share.
+    pub is_stated: bool,
     /// What they are drawn from.
     pub seed: u64,
     /// How, of a folder of images.
@@ -187,6 +189,9 @@ impl TrainingData {
         let dataset = &loaded.dataset;
         if self.test_fraction.is_some() && dataset.preprocessing.test_share().is_none() {
             warn(&format!("NOTE: --test-fraction changes nothing: {} has test images of its own", dataset.name));
+        }
+        if validation.is_stated && !loaded.draws_validation {
+            warn(&format!("NOTE: --val-fraction changes nothing: {} has validation images of its own", dataset.name));
         }
         if self.background.is_some() && dataset.preprocessing == Preprocessing::Bytes {
             warn(&format!("NOTE: --background changes nothing: the images of {} are opaque", dataset.name));

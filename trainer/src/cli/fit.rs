@@ -187,6 +187,7 @@ impl Fit {
         let teachers = Teachers::open(&self.teacher)?;
         let own_split = ValidationSplit {
             fraction: self.val_fraction.unwrap_or(0.05),
+            is_stated: self.val_fraction.is_some(),
             seed: self.seed,
             rule: SplitRule::ByContent,
         };

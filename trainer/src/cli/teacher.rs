@@ -99,5 +99,10 @@ impl Teachers {
 }
 
 fn split(config: &RunConfig) -> ValidationSplit {
-    ValidationSplit { fraction: config.validation_fraction, seed: config.split_seed, rule: config.split_rule }
+    ValidationSplit {
+        fraction: config.validation_fraction,
+        is_stated: false,
+        seed: config.split_seed,
+        rule: config.split_rule,
+    }
 }

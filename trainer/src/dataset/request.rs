@@ -161,6 +161,8 @@ pub struct Loaded {
     pub dataset: Dataset,
     /// Where they came from.
     pub origin: Origin,
+    /// Whether its validation images were drawn from the training images, and not given.
+    pub draws_validation: bool,
     /// What the user must know: that this is not the data set one would expect, that files were left out, ...
     pub warnings: Vec<String>,
     /// Of images to test a model on, what is known of those; `None` of a named set, whose test images are always the same.

@@ -80,7 +80,13 @@ fn built_in(request: &Request, why: Option<&str>) -> Result<Loaded, DataError> {
              four files of Fashion-MNIST. --dataset fashion-mnist makes this an error, --dataset garments silences it."
         )
     });
-    Ok(Loaded { dataset, origin: Origin::BuiltIn, warnings: Vec::from_iter(warning), tested: None })
+    Ok(Loaded {
+        dataset,
+        origin: Origin::BuiltIn,
+        draws_validation: true,
+        warnings: Vec::from_iter(warning),
+        tested: None,
+    })
 }
 
 /// Whether a directory holds IDX files, one at least; if not, it is taken for a folder of images.
@@ -118,7 +124,7 @@ fn from_idx(set: IdxSet, origin: Origin, request: &Request) -> Result<Loaded, Da
         Some(testing) if is_own => Some(known_of_test_files(&dataset, testing)?),
         _ => None,
     };
-    Ok(Loaded { dataset, origin, warnings, tested })
+    Ok(Loaded { dataset, origin, draws_validation: true, warnings, tested })
 }
 
 /// What is known of the test images of IDX files.

@@ -108,7 +108,8 @@ fn load_to_train(directory: &Path, request: &Request) -> Result<Loaded, DataErro
     warnings.extend(duplicates.map_err(DataError::Pixels)?);
     let preprocessing = Preprocessing::Converted { conversion, held_out };
     let dataset = Dataset { name: directory_name(directory), class_names, preprocessing, train, validation, test };
-    Ok(Loaded { dataset, origin: Origin::Data(directory.to_owned()), warnings, tested: None })
+    let draws_validation = what.validation.is_some();
+    Ok(Loaded { dataset, origin: Origin::Data(directory.to_owned()), draws_validation, warnings, tested: None })
 }
 
 fn load_to_test(directory: &Path, request: &Request, testing: &Testing) -> Result<Loaded, DataError> {
@@ -165,7 +166,8 @@ fn load_to_test(directory: &Path, request: &Request, testing: &Testing) -> Resul
         validation: none,
         test,
     };
-    Ok(Loaded { dataset, origin: Origin::Data(directory.to_owned()), warnings, tested: Some(tested) })
+    let origin = Origin::Data(directory.to_owned());
+    Ok(Loaded { dataset, origin, draws_validation: false, warnings, tested: Some(tested) })
 }
 
 fn conversion_of(request: &Request, listings: &[&Listing]) -> Result<Conversion, FolderError> {
