@@ -282,7 +282,8 @@ total                                          542,230";
         let message = Architecture::from_toml(name).unwrap_err().to_string();
         assert_eq!(
             message,
-            "architecture file: the name \"a/../b\" is no name for a directory, which a run is called by; it must have at most 255 bytes"
+            "architecture file: the name \"a/../b\" is no name for a directory, which a run is called by; it must have 1 to 255 bytes, no slash, \
+             no control character, and no dot at its beginning"
         );
         assert!(refuse("[[layers]]\ndens = { outputs = 3 }").contains("unknown variant"));
     }

@@ -36,8 +36,8 @@ pub enum ArchitectureError {
     Toml(#[from] toml::de::Error),
     /// A name that no directory can have.
     #[error(
-        "architecture file: the name {} is no name for a directory, which a run is called by; it must have at most {LONGEST_NAME} \
-         bytes",
+        "architecture file: the name {} is no name for a directory, which a run is called by; it must have 1 to {LONGEST_NAME} \
+         bytes, no slash, no control character, and no dot at its beginning",
         quoted(name)
     )]
     Name {

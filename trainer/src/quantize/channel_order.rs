@@ -112,6 +112,13 @@ mod tests {
     }
 
     #[test]
+    fn too_many_channels_keep_their_order_and_take_no_memory() {
+        let mut pairs = ZeroPairs::default();
+        pairs.count(&vec![0.0; 2 * (MOST_CHANNELS + 2)], MOST_CHANNELS + 2);
+        assert!(pairs.together.is_empty() && pairs.order().is_empty());
+    }
+
+    #[test]
     fn exchange_finds_what_the_greedy_start_missed() {
         // Greedily 0 takes 1, and nothing is left for 2 and 3.
         let together = [[9, 5, 4, 0], [5, 9, 0, 4], [4, 0, 9, 0], [0, 4, 0, 9]].map(|row| row.to_vec());

@@ -127,3 +127,18 @@ fn draw_legend(drawing: &mut Drawing, top: f64) {
         drawing.text((x, top + 19.0), text, Style { anchor, size: SMALL, color: Color::Muted, upward: false });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::Architecture;
+
+    #[test]
+    fn kernels_of_a_depthwise_layer_have_one_channel_whatever_the_input_has() {
+        let text = "name = \"mine\"\ninput = [12, 12, 3]\n\
+                    layers = [{ depthwise_conv = { kernel = [4, 2], padding = \"same\" } }, { dense = {} }]";
+        let architecture = Architecture::from_toml(text).unwrap();
+        let drawn = thumbnail(&[1.0; 8], &architecture.layers[0]).unwrap();
+        assert_eq!((drawn.height, drawn.width), (4, 2));
+    }
+}
