@@ -310,7 +310,7 @@ impl FloatModel {
     }
 
     /// Images that a pass without gradients takes at once, `most` of them or fewer: all that its layers put out then fits into
-    /// [`PASS_BYTES`]. What is put out for an image does not depend on the others.
+    /// 128 MB. What is put out for an image does not depend on the others.
     #[must_use]
     pub fn images_at_once(&self, most: usize) -> usize {
         let values: usize = self.architecture.layers.iter().map(|layer| layer.output.len()).sum();

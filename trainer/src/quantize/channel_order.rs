@@ -42,7 +42,7 @@ impl ZeroPairs {
     }
 
     /// The channels in the order of the file; `order[0]` is first. As they are where an odd number of them makes neighbors
-    /// a matter of position; empty where there are more than [`MOST_CHANNELS`], which stay as they are too.
+    /// a matter of position; empty where there are more than 4,096, which stay as they are too.
     #[must_use]
     pub fn order(&self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.together.len()).collect();
