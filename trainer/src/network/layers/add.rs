@@ -8,7 +8,7 @@ use infer_core::{Shape, operators};
 use serde::{Deserialize, Serialize};
 
 use super::convolution;
-use super::operator::{Arithmetic, Forward, FromFile, Operator, WeightShape, check_activation, then_activation};
+use super::operator::{Arithmetic, Forward, Operator, Variants, WeightShape, check_activation, then_activation};
 use crate::network::autograd::{self, Recorded};
 use crate::network::inputs::Inputs;
 use crate::network::record::{LayerRecord, Numbers, NumbersError, QuantizedLayer, Scaling};
@@ -26,7 +26,7 @@ pub struct Add {
     pub relu6: bool,
 }
 
-impl FromFile for Add {
+impl Variants for Add {
     type File = Self;
 
     fn from_file(file: Self) -> Option<Self> {
@@ -35,6 +35,14 @@ impl FromFile for Add {
 
     fn widened(self, _: f64) -> Option<Self> {
         Some(self)
+    }
+
+    fn folded(self) -> Self {
+        self
+    }
+
+    fn with_named_padding(self, _: Shape) -> Self {
+        self
     }
 }
 

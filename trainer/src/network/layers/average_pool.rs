@@ -8,7 +8,7 @@ use infer_core::{Shape, operators};
 use serde::{Deserialize, Serialize};
 
 use super::convolution::shape_of;
-use super::operator::{Arithmetic, Forward, FromFile, Operator, WeightShape};
+use super::operator::{Arithmetic, Forward, Operator, Variants, WeightShape};
 use super::pool::Pool;
 use super::window::{Covered, Placed};
 use crate::network::autograd::{self, Recorded};
@@ -27,7 +27,7 @@ impl AveragePool {
     }
 }
 
-impl FromFile for AveragePool {
+impl Variants for AveragePool {
     type File = Self;
 
     fn from_file(file: Self) -> Option<Self> {
@@ -36,6 +36,14 @@ impl FromFile for AveragePool {
 
     fn widened(self, _: f64) -> Option<Self> {
         Some(self)
+    }
+
+    fn folded(self) -> Self {
+        self
+    }
+
+    fn with_named_padding(self, input: Shape) -> Self {
+        Self(self.0.with_named_padding(None, input))
     }
 }
 

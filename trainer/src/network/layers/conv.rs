@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::convolution::{self, Convolution};
 use super::operator::{
-    Arithmetic, Forward, FromFile, Operator, WeightShape, check_activation, then_activation, widened,
+    Arithmetic, Forward, Operator, Variants, WeightShape, check_activation, then_activation, widened,
 };
 use super::window::{Padding, Pair, Placed, Window};
 use crate::network::autograd::{self, Conv2dOptions, Recorded};
@@ -47,7 +47,7 @@ impl Conv {
         Self { channels, kernel: Pair::both(kernel), padding, relu, ..Self::default() }
     }
 
-    pub(super) fn window(&self) -> Window {
+    fn window(&self) -> Window {
         Window { size: self.kernel, stride: self.stride, padding: self.padding }
     }
 
@@ -74,7 +74,7 @@ impl Conv {
     }
 }
 
-impl FromFile for Conv {
+impl Variants for Conv {
     type File = Self;
 
     fn from_file(file: Self) -> Option<Self> {
@@ -83,6 +83,14 @@ impl FromFile for Conv {
 
     fn widened(self, width: f64) -> Option<Self> {
         Some(Self { channels: widened(self.channels, width)?, ..self })
+    }
+
+    fn folded(self) -> Self {
+        Self { batch_norm: false, ..self }
+    }
+
+    fn with_named_padding(self, input: Shape) -> Self {
+        Self { padding: self.window().named_padding(input), ..self }
     }
 }
 

@@ -7,7 +7,7 @@ use infer_core::format::Blob;
 use infer_core::{Shape, operators};
 use serde::{Deserialize, Serialize};
 
-use super::operator::{Arithmetic, Forward, FromFile, LayerTensors, Operator, WeightShape, then_activation, widened};
+use super::operator::{Arithmetic, Forward, LayerTensors, Operator, Variants, WeightShape, then_activation, widened};
 use crate::network::autograd::{self, Recorded};
 use crate::network::record::{LayerRecord, Numbers, NumbersError, QuantizedLayer, Scaling};
 use crate::network::work::{Kernel, Work};
@@ -32,7 +32,7 @@ pub(in crate::network) struct FileDense {
     pub relu: bool,
 }
 
-impl FromFile for Dense {
+impl Variants for Dense {
     type File = FileDense;
 
     fn from_file(FileDense { outputs, relu }: FileDense) -> Option<Self> {
@@ -41,6 +41,14 @@ impl FromFile for Dense {
 
     fn widened(self, width: f64) -> Option<Self> {
         Some(Self { outputs: widened(self.outputs, width)?, ..self })
+    }
+
+    fn folded(self) -> Self {
+        self
+    }
+
+    fn with_named_padding(self, _: Shape) -> Self {
+        self
     }
 }
 

@@ -8,7 +8,7 @@ use infer_core::{Shape, operators};
 use serde::{Deserialize, Serialize};
 
 use super::convolution::{self, Convolution};
-use super::operator::{Arithmetic, Forward, FromFile, Operator, WeightShape, check_activation, then_activation};
+use super::operator::{Arithmetic, Forward, Operator, Variants, WeightShape, check_activation, then_activation};
 use super::window::{Padding, Pair, Placed, Window};
 use crate::network::autograd::Recorded;
 use crate::network::record::{LayerRecord, Numbers, NumbersError, QuantizedLayer, Scaling};
@@ -64,7 +64,7 @@ impl Default for DepthwiseConv {
 }
 
 impl DepthwiseConv {
-    pub(super) fn window(&self) -> Window {
+    fn window(&self) -> Window {
         Window { size: self.kernel, stride: self.stride, padding: self.padding }
     }
 
@@ -79,7 +79,7 @@ impl DepthwiseConv {
     }
 }
 
-impl FromFile for DepthwiseConv {
+impl Variants for DepthwiseConv {
     type File = Self;
 
     fn from_file(file: Self) -> Option<Self> {
@@ -88,6 +88,14 @@ impl FromFile for DepthwiseConv {
 
     fn widened(self, _: f64) -> Option<Self> {
         Some(self)
+    }
+
+    fn folded(self) -> Self {
+        Self { batch_norm: false, ..self }
+    }
+
+    fn with_named_padding(self, input: Shape) -> Self {
+        Self { padding: self.window().named_padding(input), ..self }
     }
 }
 

@@ -21,7 +21,7 @@ use std::fmt;
 use infer_core::{Shape, operators};
 use serde::{Deserialize, Serialize};
 
-use self::operator::FromFile;
+use self::operator::Variants;
 use super::record::LayerRecord;
 
 pub use add::Add;
@@ -50,7 +50,7 @@ macro_rules! operators {
         #[derive(Deserialize)]
         #[serde(rename_all = "snake_case")]
         pub(super) enum FileLayer {
-            $($Name(<$Name as FromFile>::File),)*
+            $($Name(<$Name as Variants>::File),)*
         }
 
         impl Layer {
@@ -59,6 +59,23 @@ macro_rules! operators {
             pub(super) fn widened(self, width: f64) -> Option<Self> {
                 match self {
                     $(Self::$Name(operator) => operator.widened(width).map(Self::$Name),)*
+                }
+            }
+
+            /// The same once its batch normalization is part of its weights, if it has one.
+            #[must_use]
+            pub fn folded(self) -> Self {
+                match self {
+                    $(Self::$Name(operator) => Self::$Name(operator.folded()),)*
+                }
+            }
+
+            /// The same, with its padding, if it has some, called `same` where that is as much on such an input: a model file has
+            /// the numbers alone.
+            #[must_use]
+            pub fn with_named_padding(self, input: Shape) -> Self {
+                match self {
+                    $(Self::$Name(operator) => Self::$Name(operator.with_named_padding(input)),)*
                 }
             }
 
@@ -119,31 +136,6 @@ operators! {
     Add => Add,
     /// Mean of each window, or of the whole input.
     AveragePool => AveragePool2d,
-}
-
-impl Layer {
-    /// The same, with the padding of a convolution called `same` where that is as much on such an input: a model file has the
-    /// numbers alone.
-    #[must_use]
-    pub fn with_named_padding(self, input: Shape) -> Self {
-        match self {
-            Self::Conv(conv) => Self::Conv(Conv { padding: conv.window().named_padding(input), ..conv }),
-            Self::DepthwiseConv(conv) => {
-                Self::DepthwiseConv(DepthwiseConv { padding: conv.window().named_padding(input), ..conv })
-            }
-            other => other,
-        }
-    }
-
-    /// The same once its batch normalization is part of its weights.
-    #[must_use]
-    pub fn folded(self) -> Self {
-        match self {
-            Self::Conv(conv) => Self::Conv(Conv { batch_norm: false, ..conv }),
-            Self::DepthwiseConv(conv) => Self::DepthwiseConv(DepthwiseConv { batch_norm: false, ..conv }),
-            other => other,
-        }
-    }
 }
 
 impl fmt::Display for Layer {

@@ -194,8 +194,8 @@ impl<'a> Forward<'a> {
     }
 }
 
-/// An operator as an architecture file has it.
-pub(in crate::network) trait FromFile: Sized {
+/// An operator as files have it, which is not all that training knows of it.
+pub(in crate::network) trait Variants: Sized {
     /// Its keys.
     type File: DeserializeOwned;
 
@@ -205,6 +205,13 @@ pub(in crate::network) trait FromFile: Sized {
     /// The same with its channels times the `width` of the file, if it has a number of them; `None` where those are more than
     /// 65,535.
     fn widened(self, width: f64) -> Option<Self>;
+
+    /// The same once its batch normalization is part of its weights, if it has one.
+    fn folded(self) -> Self;
+
+    /// The same, with its padding, if it has some, called `same` where that is as much on such an input: a model file has the
+    /// numbers alone.
+    fn with_named_padding(self, input: Shape) -> Self;
 }
 
 /// So many channels times `width`, at least one; `None` where those are more than 65,535.

@@ -72,6 +72,12 @@ impl Pool {
         if self.global { format::Window { size: [0; 2], ..recorded } } else { recorded }
     }
 
+    /// The same, with its padding called `same` where that is as much on such an input.
+    pub(super) fn with_named_padding(self, default: Option<Pair>, input: Shape) -> Self {
+        let named = self.windows(default).filter(|windows| !windows.padding.is_valid());
+        Self { padding: named.map_or(self.padding, |windows| windows.named_padding(input)), ..self }
+    }
+
     /// Its name, after that of the kind of pool.
     pub(super) fn shown(&self, default: Option<Pair>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(Window { size, stride, padding }) = self.windows(default) else { return f.write_str(" global") };
@@ -97,5 +103,24 @@ impl From<&format::Window> for Pool {
                 global: false,
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn explicit_padding_is_named_same_where_it_is_as_much() {
+        let after = Padding::Explicit { above: 0, left: 0, below: 1, right: 1 };
+        let named = |window: u8, padding: Padding, side: u16| {
+            let pool = Pool { stride: Some(Pair::both(2)), padding, ..Pool::of(window) };
+            pool.with_named_padding(None, Shape { height: side, width: side, channels: 1 }).padding
+        };
+        assert_eq!(named(3, after, 32), Padding::Same);
+        assert_eq!(named(3, after, 33), after);
+        assert_eq!(named(1, Padding::Valid, 32), Padding::Valid);
+        let global = Pool::global().with_named_padding(None, Shape { height: 8, width: 8, channels: 1 });
+        assert_eq!(global, Pool::global());
     }
 }
