@@ -16,6 +16,7 @@
 
 mod config;
 mod error;
+mod files;
 mod lock;
 mod metrics;
 
@@ -41,69 +42,13 @@ use crate::support::whole_file::{BESIDE, directory_of, replace_whole};
 use crate::train::score::Score;
 use crate::train::{Epoch, Unfinished};
 
+use self::files::{CONFIG, FAILED, HISTORY, IMAGES, METRICS, UNFINISHED, WEIGHTS};
+
 pub use config::{Accuracies, RunConfig, Target};
 pub use error::RunError;
+pub use files::{ANSWERS, FIGURES, FINDINGS, MODEL, PAGE, RUNS, SKIPPED};
 pub use lock::RunLock;
 pub use metrics::{ExportMetrics, Int8Metrics, Metrics, PerSplit};
-
-/// Name of the file with the state of the training.
-const UNFINISHED: &str = "unfinished";
-
-/// Name of the file of the settings.
-const CONFIG: &str = "run.json";
-
-/// Name of the file of a row per epoch.
-const HISTORY: &str = "history.csv";
-
-/// Name of the file of the results.
-const METRICS: &str = "metrics.json";
-
-/// Name of the file of the images.
-const IMAGES: &str = "images.csv";
-
-/// Name of the file of the float weights.
-const WEIGHTS: &str = "weights.safetensors";
-
-/// Name of the file of the quantized model.
-pub const MODEL: &str = "model.bin";
-
-/// Name of the file of the answers to the test images.
-pub const ANSWERS: &str = "answers.csv";
-
-/// Name of the file of what else the report shows.
-pub const FINDINGS: &str = "report.json";
-
-/// Name of the page about the run.
-pub const PAGE: &str = "report.html";
-
-/// Name of the file of the files that were left out.
-pub const SKIPPED: &str = "skipped.txt";
-
-/// Name of the file of why the training failed.
-const FAILED: &str = "failed.txt";
-
-/// Name of the directory of the figures that `plot` draws.
-pub const FIGURES: &str = "figures";
-
-/// All that a run has a use for in its directory, [what is not whole yet](BESIDE) left out.
-const OWN: [&str; 13] = [
-    UNFINISHED,
-    CONFIG,
-    HISTORY,
-    METRICS,
-    IMAGES,
-    WEIGHTS,
-    MODEL,
-    frames::FILE,
-    ANSWERS,
-    FINDINGS,
-    PAGE,
-    SKIPPED,
-    FAILED,
-];
-
-/// The directory that runs are made in where none is named.
-pub const RUNS: &str = "runs";
 
 /// A directory that a run writes to or has written to.
 #[derive(Clone, Debug)]
@@ -117,9 +62,7 @@ impl RunDirectory {
     /// Whether a run writes something of this name into its directory, or removes it there.
     #[must_use]
     pub fn writes(name: &str) -> bool {
-        // Some file systems take large letters for small ones.
-        let name = name.to_ascii_lowercase();
-        OWN.contains(&&*name) || name == FIGURES || name.starts_with(BESIDE)
+        files::are_of_a_run(name)
     }
 
     /// Whether there is a run in this directory, of whatever state.
