@@ -180,6 +180,15 @@ fn weights_that_are_cut_off_or_claim_what_is_not_there_are_refused_without_memor
         1,
         &["layer 0: a weight or bias is not finite; the model has not learned anything that can be exported"],
     );
+    // Of such a teacher a student would learn nothing, and its own training would be said to have diverged.
+    let student = ["fit", "--model", "tiny", "--dataset", "garments", "--teacher", "run", "--out", "student"];
+    assert_fails(
+        home.path(),
+        &student,
+        1,
+        &["teacher run: run/weights.safetensors holds weights that are not finite numbers; train it again"],
+    );
+    assert!(!home.path().join("student").exists());
 }
 
 #[cfg(unix)]
