@@ -19,6 +19,7 @@
 mod conv2d;
 mod cpu;
 mod dense;
+mod depthwise;
 mod gather;
 
 use core::arch::asm;
@@ -29,7 +30,7 @@ use dense::single_block;
 use gather::gather;
 
 use super::contract::Kernels;
-use super::operands::{Conv2dOperands, DenseOperands, LogitsOperands, Rescale};
+use super::operands::{Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands, Rescale};
 use super::shared::sparse::{self, Entry, List, Rows, Sparse, begin, pairs, requantize_block};
 use super::shared::{parts, patch, taps_if_lengths_fit, window};
 use crate::packing::ROWS_PER_BLOCK;
@@ -41,6 +42,10 @@ pub struct Armv7em;
 impl Kernels for Armv7em {
     fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
         conv2d(input, operands, scratch, output);
+    }
+
+    fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) {
+        depthwise::depthwise_conv2d(input, operands, output);
     }
 
     fn dense(input: &[u8], operands: &DenseOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
