@@ -16,8 +16,10 @@
 //!
 //! and the next two the same of B and C. With a stride of 2 they are `smlad(U, A)` and the lower half of B times `w2c`, and
 //! `smlad(U, B)` and the lower half of C times `w2c`. Either way 24 multiplications make the 36 products of two rows by two columns
-//! of output, with the weights in registers. What is shifted left before requantizing are the weights and the bias, which takes
-//! nothing of an output: lanes of 16 bits hold a weight times `2^8`.
+//! of output, with the weights in registers.
+//!
+//! Where sums are shifted left before they are requantized, it is done to bias and weights, once for all outputs. Lanes of 16 bits
+//! hold a weight times `2^8`; the rest of a larger shift, which no trained network has, is done to the codes, up to `2^7`.
 
 #![allow(unsafe_code, reason = "the instructions of the DSP extension are out of reach otherwise")]
 
@@ -32,8 +34,10 @@ use crate::kernels::portable;
 const COLUMNS: usize = 26;
 /// Rows of input in the words of a column.
 const ROWS: usize = 6;
-/// The most that weights of 8 bits can be shifted left by in lanes of 16.
-const MOST_SHIFT: u8 = 8;
+/// The most that weights can be shifted left by in lanes of 16 bits with a sign.
+const MOST_SHIFT_OF_WEIGHTS: u8 = 8;
+/// The same of codes.
+const MOST_SHIFT_OF_CODES: u8 = 7;
 
 /// Convolution of each channel by itself.
 pub fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) {
@@ -46,7 +50,7 @@ pub fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, ou
     let is_fast = stride > 0
         && operands.window.size == [3; 2]
         && operands.multiplier == 1
-        && operands.rescale.shift <= MOST_SHIFT
+        && operands.rescale.shift <= MOST_SHIFT_OF_WEIGHTS + MOST_SHIFT_OF_CODES
         && operands.output.channels == operands.input.channels
         && input.len() == operands.input.len()
         && output.len() == operands.output.len()
@@ -68,6 +72,9 @@ fn three_by_three(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, stride: 
     let (output_height, output_width) = (usize::from(operands.output.height), usize::from(operands.output.width));
     let channels = usize::from(operands.input.channels);
     let pad_code = u32::from(operands.pad_code);
+    let shift = operands.rescale.shift.min(MOST_SHIFT_OF_WEIGHTS);
+    let shift_of_codes = u32::from(operands.rescale.shift - shift);
+    let edge = (pad_code << 16 | pad_code) << shift_of_codes;
     let (above, left) = (usize::from(operands.pad_above), usize::from(operands.window.left()));
     // Rows and columns of output from which the gathered ones are computed.
     let (most_rows, most_columns) = if stride == 1 { (ROWS - 2, COLUMNS - 2) } else { (2, COLUMNS / 2 - 1) };
@@ -84,9 +91,9 @@ fn three_by_three(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, stride: 
             let Some((left_edge, rest)) = lanes.split_at_mut_checked(3 * before) else { return };
             let gathered = rest.as_mut_ptr();
             let Some(right_edge) = rest.get_mut(3 * inside..) else { return };
-            left_edge.fill(pad_code << 16 | pad_code);
-            right_edge.fill(pad_code << 16 | pad_code);
-            let mut pad_rows = 0;
+            left_edge.fill(edge);
+            right_edge.fill(edge);
+            let mut pad_rows = 0u32;
             let rows = core::array::from_fn(|number| {
                 let row = (y * stride + number).wrapping_sub(above);
                 // Those that no output is computed from may hold anything.
@@ -105,9 +112,9 @@ fn three_by_three(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, stride: 
                 channels,
                 gathered,
                 gathered_len: inside * channels,
-                pad_rows,
                 inside,
                 pad_code,
+                rows_and_shift: pad_rows << 8 | shift_of_codes,
                 weights: operands.weights.as_ptr(),
                 table: operands.channels.bytes().as_ptr(),
                 lanes: lanes.as_ptr(),
@@ -116,7 +123,8 @@ fn three_by_three(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, stride: 
                 output: output.as_mut_ptr().wrapping_add(y * row_len + x * channels),
                 row_len,
                 output_rows,
-                shift: operands.rescale.shift.into(),
+                shift: shift.into(),
+                shift_of_biases: operands.rescale.shift.into(),
                 zero_point: operands.rescale.zero_point.into(),
                 channel: 0,
             };
@@ -149,8 +157,8 @@ struct Block {
     inside: usize,
     /// What surrounds the input.
     pad_code: u32,
-    /// A bit for each row that is outside of it.
-    pad_rows: u32,
+    /// A bit for each row that is outside of it, from bit 8 on, and what the codes are shifted left by.
+    rows_and_shift: u32,
     /// Nine bytes for each channel.
     weights: *const u8,
     /// Bias and multiplier of each channel.
@@ -167,8 +175,10 @@ struct Block {
     row_len: usize,
     /// Rows of output, at least one.
     output_rows: usize,
-    /// Left shift before the multiplication.
+    /// Left shift of weights.
     shift: u32,
+    /// That of biases, which is the whole.
+    shift_of_biases: u32,
     /// Added after it.
     zero_point: u32,
     /// The channel that comes next.
@@ -279,22 +289,36 @@ unsafe extern "C" fn channels_of_block<const STRIDE: usize>(block: *mut Block) {
             cmp lr, r8
             bne 3b
             ldr r12, [sp, #32]
-            ldr r0, [r12, #{pad_rows}]
-            cbz r0, 5f
+            ldr r0, [r12, #{rows_and_shift}]
+            cbz r0, 6f
+            ldrd r7, r8, [r12, #{inside}]
+            ldr r1, [r12, #{gathered}]
+            lsrs r2, r0, #8
+            beq 5f
         3:  // A row of padding.
-            rbit r1, r0
-            clz r1, r1
-            ldr r2, [r12, #{gathered}]
-            add r2, r2, r1, lsl #1
-            ldrd r3, r4, [r12, #{inside}]
+            rbit r3, r2
+            clz r3, r3
+            add r4, r1, r3, lsl #1
+            mov r5, r7
         4:
-            strh r4, [r2], #12
-            subs r3, r3, #1
+            strh r8, [r4], #12
+            subs r5, r5, #1
             bne 4b
-            sub r1, r0, #1
-            ands r0, r0, r1
+            sub r3, r2, #1
+            ands r2, r2, r3
             bne 3b
-        5:  // Bias, multiplier, weights.
+        5:
+            ands r0, r0, #0xFF
+            beq 6f
+        3:  // Codes that are shifted, of a column.
+            ldm r1, {{r4, r5, r6}}
+            lsl r4, r4, r0
+            lsl r5, r5, r0
+            lsl r6, r6, r0
+            stm r1!, {{r4, r5, r6}}
+            subs r7, r7, #1
+            bne 3b
+        6:  // Bias, multiplier, weights.
             ldrd r6, r7, [r12, #{weights}]
             ldr r8, [r6], #3
             ldr r9, [r6], #2
@@ -321,8 +345,9 @@ unsafe extern "C" fn channels_of_block<const STRIDE: usize>(block: *mut Block) {
             sxtb16 r4, r10, ror #16
         .endif
             cbz r7, 3f
+            ldr r6, [r12, #{shift_of_biases}]
             mov r8, #0x10000
-            lsl r11, r11, r7
+            lsl r11, r11, r6
             lsl r6, r8, r7
             sub r8, r6, r8
             THIMBLE_SHIFT r0
@@ -444,11 +469,12 @@ unsafe extern "C" fn channels_of_block<const STRIDE: usize>(block: *mut Block) {
         channels = const offset_of!(Block, channels),
         is_odd = const offset_of!(Block, is_odd),
         channel = const offset_of!(Block, channel),
-        pad_rows = const offset_of!(Block, pad_rows),
+        rows_and_shift = const offset_of!(Block, rows_and_shift),
         gathered = const offset_of!(Block, gathered),
         inside = const offset_of!(Block, inside),
         weights = const offset_of!(Block, weights),
         shift = const offset_of!(Block, shift),
+        shift_of_biases = const offset_of!(Block, shift_of_biases),
         output = const offset_of!(Block, output),
         output_rows = const offset_of!(Block, output_rows),
         lanes = const offset_of!(Block, lanes),
