@@ -159,7 +159,9 @@ impl Built {
                 }
                 let second = alike[alike.len() - 1 - also % alike.len()];
                 let relu = random.random_bool(0.5);
-                let shift = random.random_range(1u8..=23);
+                // As often as not about what the trainer takes, where the multipliers have 15 bits or a few more.
+                let shift =
+                    if random.random_bool(0.5) { random.random_range(12..=17) } else { random.random_range(1u8..=23) };
                 // From nothing to what saturates, and at times as large as can be.
                 let multiplier = |random: &mut ChaCha8Rng| {
                     if random.random_bool(0.1) {
