@@ -78,7 +78,8 @@ fn three_by_three(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, stride: 
     let (above, left) = (usize::from(operands.pad_above), usize::from(operands.window.left()));
     // Rows and columns of output from which the gathered ones are computed.
     let (most_rows, most_columns) = if stride == 1 { (ROWS - 2, COLUMNS - 2) } else { (2, COLUMNS / 2 - 1) };
-    let mut lanes = [0; 3 * COLUMNS];
+    // A column more, as rows of padding are written two columns at a time.
+    let mut lanes = [0; 3 * (COLUMNS + 1)];
     for y in (0..output_height).step_by(most_rows) {
         let output_rows = most_rows.min(output_height - y);
         for x in (0..output_width).step_by(most_columns) {
@@ -93,12 +94,12 @@ fn three_by_three(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, stride: 
             let Some(right_edge) = rest.get_mut(3 * inside..) else { return };
             left_edge.fill(edge);
             right_edge.fill(edge);
-            let mut pad_rows = 0u32;
+            let mut rows_and_shift = shift_of_codes;
             let rows = core::array::from_fn(|number| {
                 let row = (y * stride + number).wrapping_sub(above);
                 // Those that no output is computed from may hold anything.
                 if row >= height && number < (output_rows - 1) * stride + 3 {
-                    pad_rows |= 1 << number;
+                    rows_and_shift |= 1 << (8 + number);
                 }
                 let row = if row < height { row } else { 0 };
                 input.as_ptr().wrapping_add((row * width + first) * channels)
@@ -112,21 +113,22 @@ fn three_by_three(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, stride: 
                 channels,
                 gathered,
                 gathered_len: inside * channels,
+                is_inside_odd: inside % 2,
                 inside,
-                pad_code,
-                rows_and_shift: pad_rows << 8 | shift_of_codes,
+                pad_code: edge & 0xFFFF,
+                rows_and_shift,
+                shift: shift.into(),
+                shift_of_biases: operands.rescale.shift.into(),
                 weights: operands.weights.as_ptr(),
                 table: operands.channels.bytes().as_ptr(),
                 lanes: lanes.as_ptr(),
                 pairs_len: columns / 2 * stride * 2 * 12,
                 is_odd: columns % 2,
                 output: output.as_mut_ptr().wrapping_add(y * row_len + x * channels),
-                row_len,
-                output_rows,
-                shift: shift.into(),
-                shift_of_biases: operands.rescale.shift.into(),
+                second: if output_rows > 2 { 2 * row_len } else { 0 },
                 zero_point: operands.rescale.zero_point.into(),
-                channel: 0,
+                lower: if output_rows > 1 { row_len } else { 0 },
+                lower_of_second: if output_rows > 3 { row_len } else { 0 },
             };
             // SAFETY: `depthwise_conv2d` compared the lengths. The rows are in `input` from their first gathered column to the last
             // one, and these and the columns that pad them are in `lanes`: as many as the outputs need. The outputs are in
@@ -153,36 +155,38 @@ struct Block {
     gathered: *mut u32,
     /// Bytes of them in a row of the input.
     gathered_len: usize,
-    /// How many they are, one at least.
+    /// Whether their number is odd.
+    is_inside_odd: usize,
+    /// Their number, one at least.
     inside: usize,
-    /// What surrounds the input.
+    /// What surrounds the input, shifted as codes are.
     pad_code: u32,
-    /// A bit for each row that is outside of it, from bit 8 on, and what the codes are shifted left by.
+    /// A bit for each row that is outside of the input, from bit 8 on, and what codes are shifted left by.
     rows_and_shift: u32,
+    /// Left shift of weights.
+    shift: u32,
+    /// That of biases, which is the whole.
+    shift_of_biases: u32,
     /// Nine bytes for each channel.
     weights: *const u8,
     /// Bias and multiplier of each channel.
     table: *const u8,
-    /// Three words for each column, padding included.
+    /// Three words for each column, padding included, and for one more column.
     lanes: *const u32,
-    /// Bytes of them from a pair of columns of output to where no pair is left.
+    /// Bytes of them from the first pair of columns of output to where no pair is left.
     pairs_len: usize,
     /// One more column of output.
     is_odd: usize,
     /// The first code that is put out.
     output: *mut u8,
-    /// Bytes from a row of output to the next one.
-    row_len: usize,
-    /// Rows of output, at least one.
-    output_rows: usize,
-    /// Left shift of weights.
-    shift: u32,
-    /// That of biases, which is the whole.
-    shift_of_biases: u32,
-    /// Added after it.
+    /// Bytes from it to the third row of output, 0 if there is none.
+    second: usize,
+    /// Added to codes.
     zero_point: u32,
-    /// The channel that comes next.
-    channel: usize,
+    /// Bytes from the first row of output to the second one, 0 if there is none.
+    lower: usize,
+    /// The same of the third and the fourth.
+    lower_of_second: usize,
 }
 
 /// All channels of a block: two rows by two columns of output in 47 or 48 instructions, after 13 or 11 for each column that is gathered.
@@ -192,8 +196,9 @@ struct Block {
 /// that of the output.
 ///
 /// The stack keeps 0 and 4 the bias twice, 8 the end of the pairs, 12 whether a column follows them, 16 multiplier, 20 zero point,
-/// 24 bytes from the upper output to the lower one, 28 channels, 32 the block, 36 rows left, 40 and 44 lanes and output at the
-/// start of two rows. If there is no lower row, its codes go where those of the upper one go right after.
+/// 24 bytes from the upper output to the lower one, 28 channels, 32 the channel, 36 output, 40 the block, 44 bytes to the third row
+/// of output, 48 the end of the pairs for the first two rows, 52 lanes. If there is no lower row, its codes go where those of the
+/// upper one go right after.
 ///
 /// # Safety
 /// What `block` points to is as its fields describe.
@@ -202,6 +207,23 @@ unsafe extern "C" fn channels_of_block<const STRIDE: usize>(block: *mut Block) {
     naked_asm!(
         cpu!(),
         "
+        .macro THIMBLE_GATHER
+            ldrb r9, [r0, lr]
+            ldrb r11, [r1, lr]
+            ldrb r10, [r2, lr]
+            ldrb r12, [r3, lr]
+            orr r9, r9, r11, lsl #16
+            ldrb r11, [r4, lr]
+            orr r10, r10, r12, lsl #16
+        .if {stride} == 1
+            ldrb r12, [r5, lr]
+            add lr, lr, r6
+            orr r11, r11, r12, lsl #16
+        .else
+            add lr, lr, r6
+        .endif
+            stm r7!, {{r9, r10, r11}}
+        .endm
         .macro THIMBLE_LANES advance
         .if {stride} == 1
         .if \\advance
@@ -258,65 +280,66 @@ unsafe extern "C" fn channels_of_block<const STRIDE: usize>(block: *mut Block) {
             bic \\word, \\word, r8
         .endm
             push {{r4-r11, lr}}
-            sub sp, sp, #52
-            ldr r1, [r0, #{zero_point}]
-            ldr r2, [r0, #{channels}]
-            ldr r3, [r0, #{is_odd}]
-            str r1, [sp, #20]
-            strd r2, r0, [sp, #28]
-            str r3, [sp, #12]
+            sub sp, sp, #60
+            ldrd r1, r2, [r0, #{zero_point}]
+            ldr r3, [r0, #{channels}]
+            movs r4, #0
+            ldrd r5, r6, [r0, #{output}]
+            ldrd r7, r8, [r0, #{lanes}]
+            ldr r9, [r0, #{is_odd}]
+            add r8, r8, r7
+            strd r8, r9, [sp, #8]
+            strd r1, r2, [sp, #20]
+            strd r3, r4, [sp, #28]
+            strd r5, r0, [sp, #36]
+            strd r6, r8, [sp, #44]
+            str r7, [sp, #52]
         2:  // A channel.
-            ldr r12, [sp, #32]
-            ldr lr, [r12, #{channel}]
+            ldr r12, [sp, #40]
+            ldr lr, [sp, #32]
             ldm r12, {{r0-r8}}
+            ldr r9, [r12, #{is_inside_odd}]
             add r8, r8, lr
+            cmp r9, #0
+            bne 4f
         3:
-            ldrb r9, [r0, lr]
-            ldrb r11, [r1, lr]
-            ldrb r10, [r2, lr]
-            ldrb r12, [r3, lr]
-            orr r9, r9, r11, lsl #16
-            ldrb r11, [r4, lr]
-            orr r10, r10, r12, lsl #16
-        .if {stride} == 1
-            ldrb r12, [r5, lr]
-            add lr, lr, r6
-            orr r11, r11, r12, lsl #16
-        .else
-            add lr, lr, r6
-        .endif
-            stm r7!, {{r9, r10, r11}}
+            THIMBLE_GATHER
+        4:
+            THIMBLE_GATHER
             cmp lr, r8
             bne 3b
-            ldr r12, [sp, #32]
+            ldr r12, [sp, #40]
             ldr r0, [r12, #{rows_and_shift}]
             cbz r0, 6f
             ldrd r7, r8, [r12, #{inside}]
             ldr r1, [r12, #{gathered}]
+            ands r2, r0, #0xFF
+            beq 4f
+            mov r3, r1
+            mov r9, r7
+        3:  // Codes that are shifted, of a column.
+            ldm r3, {{r4, r5, r6}}
+            lsl r4, r4, r2
+            lsl r5, r5, r2
+            lsl r6, r6, r2
+            stm r3!, {{r4, r5, r6}}
+            subs r9, r9, #1
+            bne 3b
+        4:
             lsrs r2, r0, #8
-            beq 5f
-        3:  // A row of padding.
+            beq 6f
+        3:  // A row of padding; the column after the last one may be written too.
             rbit r3, r2
             clz r3, r3
             add r4, r1, r3, lsl #1
             mov r5, r7
-        4:
+        5:
             strh r8, [r4], #12
-            subs r5, r5, #1
-            bne 4b
+            strh r8, [r4], #12
+            subs r5, r5, #2
+            bgt 5b
             sub r3, r2, #1
             ands r2, r2, r3
-            bne 3b
-        5:
-            ands r0, r0, #0xFF
-            beq 6f
-        3:  // Codes that are shifted, of a column.
-            ldm r1, {{r4, r5, r6}}
-            lsl r4, r4, r0
-            lsl r5, r5, r0
-            lsl r6, r6, r0
-            stm r1!, {{r4, r5, r6}}
-            subs r7, r7, #1
             bne 3b
         6:  // Bias, multiplier, weights.
             ldrd r6, r7, [r12, #{weights}]
@@ -361,24 +384,10 @@ unsafe extern "C" fn channels_of_block<const STRIDE: usize>(block: *mut Block) {
         3:
             strd r11, r11, [sp]
             str lr, [sp, #16]
-            ldrd r8, r9, [r12, #{output}]
-            ldr r7, [r12, #{channel}]
-            ldr r10, [r12, #{output_rows}]
-            ldr r11, [r12, #{lanes}]
-            add lr, r8, r7
+            ldrd r7, lr, [sp, #32]
+            ldr r12, [sp, #52]
+            add lr, lr, r7
         4:  // Two rows of output.
-            cmp r10, #1
-            it eq
-            moveq r9, #0
-            ldr r8, [r12, #{pairs_len}]
-            str r9, [sp, #24]
-            add r8, r8, r11
-            str r8, [sp, #8]
-        .if {stride} == 1
-            str r10, [sp, #36]
-            strd r11, lr, [sp, #40]
-        .endif
-            mov r12, r11
             ldm sp, {{r6, r8, r10}}
             cmp r12, r10
             beq 6f
@@ -439,27 +448,39 @@ unsafe extern "C" fn channels_of_block<const STRIDE: usize>(block: *mut Block) {
             strb r7, [lr, r8]
             strb r6, [lr]
         7:
-            ldr r12, [sp, #32]
         .if {stride} == 1
-            ldr r10, [sp, #36]
-            subs r10, r10, #2
-            ble 8f
+            ldr r7, [sp, #44]
+            cbz r7, 9f
+            ldr r8, [sp, #8]
+            ldr r9, [sp, #48]
+            ldr r12, [sp, #40]
+            cmp r8, r9
+            bne 8f
             // Two more rows: of the words next to these.
-            ldrd r11, lr, [sp, #40]
-            ldr r9, [r12, #{row_len}]
-            add r11, r11, #4
-            add lr, lr, r9, lsl #1
+            ldr r10, [r12, #{lower_of_second}]
+            add r8, r8, #4
+            str r8, [sp, #8]
+            str r10, [sp, #24]
+            ldrd r6, lr, [sp, #32]
+            ldr r12, [sp, #52]
+            add lr, lr, r6
+            add lr, lr, r7
+            add r12, r12, #4
             b 4b
         8:
+            ldr r10, [r12, #{lower}]
+            str r9, [sp, #8]
+            str r10, [sp, #24]
+        9:
         .endif
-            ldr r7, [r12, #{channel}]
-            ldr r8, [sp, #28]
-            add r7, r7, #1
-            str r7, [r12, #{channel}]
+            ldrd r7, r8, [sp, #28]
+            add r8, r8, #1
+            str r8, [sp, #32]
             cmp r7, r8
             bne.w 2b
-            add sp, sp, #52
+            add sp, sp, #60
             pop {{r4-r11, pc}}
+            .purgem THIMBLE_GATHER
             .purgem THIMBLE_LANES
             .purgem THIMBLE_COLUMN
             .purgem THIMBLE_SHIFT
@@ -468,7 +489,7 @@ unsafe extern "C" fn channels_of_block<const STRIDE: usize>(block: *mut Block) {
         zero_point = const offset_of!(Block, zero_point),
         channels = const offset_of!(Block, channels),
         is_odd = const offset_of!(Block, is_odd),
-        channel = const offset_of!(Block, channel),
+        is_inside_odd = const offset_of!(Block, is_inside_odd),
         rows_and_shift = const offset_of!(Block, rows_and_shift),
         gathered = const offset_of!(Block, gathered),
         inside = const offset_of!(Block, inside),
@@ -476,9 +497,8 @@ unsafe extern "C" fn channels_of_block<const STRIDE: usize>(block: *mut Block) {
         shift = const offset_of!(Block, shift),
         shift_of_biases = const offset_of!(Block, shift_of_biases),
         output = const offset_of!(Block, output),
-        output_rows = const offset_of!(Block, output_rows),
         lanes = const offset_of!(Block, lanes),
-        row_len = const offset_of!(Block, row_len),
-        pairs_len = const offset_of!(Block, pairs_len),
+        lower = const offset_of!(Block, lower),
+        lower_of_second = const offset_of!(Block, lower_of_second),
     )
 }
