@@ -159,14 +159,15 @@ impl Built {
                 }
                 let second = alike[alike.len() - 1 - also % alike.len()];
                 let relu = random.random_bool(0.5);
-                let shift = random.random_range(1u8..=23);
-                // From nothing to what saturates, and at times as large as can be.
-                let multiplier = |random: &mut ChaCha8Rng| {
-                    if random.random_bool(0.1) {
-                        return random.random_range(1..1u32 << 22);
-                    }
-                    (f64::from(random.random_range(0.05f32..2.0)) * f64::from(shift).exp2()).clamp(1.0, 4_194_303.0)
-                        as u32
+                // As often as not about what the trainer takes, where the multipliers have 15 bits or a few more.
+                let shift =
+                    if random.random_bool(0.5) { random.random_range(12..=17) } else { random.random_range(1u8..=23) };
+                // From nothing to what saturates, and at times as large as can be, of 15 bits or at all.
+                let multiplier = |random: &mut ChaCha8Rng| match random.random_range(0..10) {
+                    0 => random.random_range(1..1u32 << 22),
+                    1..3 => random.random_range(1..1u32 << 15),
+                    _ => (f64::from(random.random_range(0.05f32..2.0)) * f64::from(shift).exp2())
+                        .clamp(1.0, 4_194_303.0) as u32,
                 };
                 let multipliers = [multiplier(random), multiplier(random)];
                 let codes = Codes { scale: 0.1, zero_point: if relu { 0 } else { random.random() } };

@@ -44,10 +44,15 @@ pub fn other_kinds() -> impl Strategy<Value = Kind> {
     ]
 }
 
-/// Depthwise convolutions.
+/// Depthwise convolutions, half of them of 3x3 with a stride of 1 or 2, which some cores have kernels of their own for.
 fn depthwise() -> impl Strategy<Value = Kind> {
-    (prop_oneof![2 => Just(1u8), 1 => 1u8..=3], kernels())
-        .prop_map(|(multiplier, window)| Kind::Depthwise(multiplier, window))
+    let of_three = (1u8..=2, any::<bool>(), any::<[u8; 4]>()).prop_map(|(stride, is_same, any)| {
+        let padding = if is_same { [1; 4] } else { any.map(|side| side % 3) };
+        Kind::Depthwise(1, Window { size: [3; 2], stride: [stride; 2], padding })
+    });
+    let of_any_kernel = (prop_oneof![2 => Just(1u8), 1 => 1u8..=3], kernels())
+        .prop_map(|(multiplier, window)| Kind::Depthwise(multiplier, window));
+    prop_oneof![of_three, of_any_kernel]
 }
 
 /// Windows of convolutions.
@@ -299,10 +304,12 @@ pub fn random_models() -> impl Strategy<Value = RandomModel> {
         4 => (1u16..=19, kernels()).prop_map(|(channels, window)| Kind::Conv(channels, window)),
         5 => other_kinds(),
     ];
-    let input = (1u16..=13, 1u16..=13, prop_oneof![2 => Just(1u16), 1 => 2u16..=9]);
+    // Some are wider than what a kernel computes at once.
+    let sides = prop_oneof![7 => (1u16..=13, 1u16..=13), 1 => (1u16..=5, 20u16..=60)];
+    let input = (sides, prop_oneof![2 => Just(1u16), 1 => 2u16..=9]);
     let layers = prop::collection::vec(kind, 0..=5);
     (input, prop_oneof![Just(0u8), any::<u8>()], layers, 1u16..=21, any::<u64>()).prop_map(
-        |((height, width, channels), zero_point, layers, classes, seed)| RandomModel {
+        |(((height, width), channels), zero_point, layers, classes, seed)| RandomModel {
             input: Shape { height, width, channels },
             zero_point,
             layers,

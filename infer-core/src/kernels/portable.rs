@@ -129,7 +129,7 @@ fn products_at_an_edge(
 }
 
 /// The rows of an input that the window of a row of output covers, or the columns of one of a column.
-fn covered(position: usize, stride: u8, padding: u8, size: usize, side: u16) -> Range<usize> {
+pub(super) fn covered(position: usize, stride: u8, padding: u8, size: usize, side: u16) -> Range<usize> {
     let start = position * usize::from(stride);
     start.saturating_sub(padding.into())..(start + size).saturating_sub(padding.into()).min(side.into())
 }
@@ -220,7 +220,7 @@ pub fn average_pool2d(input: &[u8], operands: &AveragePool2dOperands, output: &m
 }
 
 /// What the sum of so many values is multiplied by, given the multiplier of one.
-fn share(multiplier: i32, values: u32) -> i32 {
+pub(super) fn share(multiplier: i32, values: u32) -> i32 {
     let values = values.max(1);
     (multiplier.cast_unsigned().wrapping_add(values / 2) / values).cast_signed()
 }

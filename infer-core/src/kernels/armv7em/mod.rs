@@ -16,9 +16,12 @@
 
 #![allow(unsafe_code, reason = "the instructions of the DSP extension are out of reach otherwise")]
 
+mod add;
+mod average_pool;
 mod conv2d;
 mod cpu;
 mod dense;
+mod depthwise;
 mod gather;
 
 use core::arch::asm;
@@ -29,7 +32,9 @@ use dense::single_block;
 use gather::gather;
 
 use super::contract::Kernels;
-use super::operands::{Conv2dOperands, DenseOperands, LogitsOperands, Rescale};
+use super::operands::{
+    AddOperands, AveragePool2dOperands, Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands, Rescale,
+};
 use super::shared::sparse::{self, Entry, List, Rows, Sparse, begin, pairs, requantize_block};
 use super::shared::{parts, patch, taps_if_lengths_fit, window};
 use crate::packing::ROWS_PER_BLOCK;
@@ -41,6 +46,18 @@ pub struct Armv7em;
 impl Kernels for Armv7em {
     fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
         conv2d(input, operands, scratch, output);
+    }
+
+    fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) {
+        depthwise::depthwise_conv2d(input, operands, output);
+    }
+
+    fn average_pool2d(input: &[u8], operands: &AveragePool2dOperands, output: &mut [u8]) {
+        average_pool::average_pool2d(input, operands, output);
+    }
+
+    fn add(other: &[u8], operands: &AddOperands, sums: &mut [u8]) {
+        add::add(other, operands, sums);
     }
 
     fn dense(input: &[u8], operands: &DenseOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {

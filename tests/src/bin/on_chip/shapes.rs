@@ -22,7 +22,12 @@ use crate::{Outcome, parity};
 /// Images of each network: black, sparse, and without zeros.
 const IMAGES: u64 = 3;
 
-/// Writes `count` random networks, the same each time: chains, and every third one with branches and overlapping places.
+/// What random networks have too seldom: average pools of more codes than a kernel may add without widening their sum, and sums
+/// of all shifts.
+const RARE: &[&str] = &["average-pool:20x30x6:0:1", "average-pool:4x150x5:3x140:1", "sums"];
+
+/// Writes `count` random networks, the same each time: chains, and every third one with branches and overlapping places. Then those
+/// that are [`RARE`].
 pub fn write(bundle: &str, count: &str) -> Outcome<()> {
     let mut runner = TestRunner::deterministic();
     let mut bytes = Vec::new();
@@ -34,6 +39,10 @@ pub fn write(bundle: &str, count: &str) -> Outcome<()> {
             let model = random_models().new_tree(&mut runner).map_err(|reason| reason.to_string())?.current();
             bytes.extend(bundled(&model.file(), 0..IMAGES, |index| model.image(index))?);
         }
+    }
+    for name in RARE {
+        let (file, image) = named(name)?;
+        bytes.extend(bundled(&file, 0..IMAGES, image)?);
     }
     fs::write(bundle, bytes)?;
     Ok(())

@@ -1,0 +1,140 @@
+//! The mean of each window, four channels at a time.
+//!
+//! UXTAB16 adds two of the four codes in a word to lanes of 16 bits, which hold the sum of 257 codes.
+
+#![allow(unsafe_code, reason = "the instructions of the DSP extension are out of reach otherwise")]
+
+use core::arch::asm;
+
+use super::cpu::cpu;
+use super::requantize;
+use crate::kernels::operands::AveragePool2dOperands;
+use crate::kernels::portable::{covered, share};
+
+/// Codes that are summed in a lane.
+const CODES_PER_FOLD: usize = 256;
+
+/// The mean of what each window has of the input, channel by channel.
+#[inline(never)]
+pub fn average_pool2d(input: &[u8], operands: &AveragePool2dOperands, output: &mut [u8]) {
+    let &AveragePool2dOperands { input: shape, output: means, size, window, rescale, .. } = operands;
+    let ([down, along], [window_rows, window_columns]) = (window.stride, size.map(usize::from));
+    let (width, channels) = (usize::from(shape.width), usize::from(shape.channels).max(1));
+    let output_rows = output.chunks_exact_mut((usize::from(means.width) * channels).max(1));
+    // Computed where the number of values changes, which it does at edges with padding alone.
+    let (mut values, mut bias, mut multiplier) = (0, 0i32, 0);
+    for (y, means) in output_rows.enumerate() {
+        let rows = covered(y, down, operands.pad_above, window_rows, shape.height);
+        for (x, means) in means.chunks_exact_mut(channels).enumerate() {
+            let columns = covered(x, along, window.left(), window_columns, shape.width);
+            let inside = rows.len() * columns.len();
+            if inside != values {
+                bias = (inside as i32).wrapping_mul(operands.input_zero_point.into()).wrapping_neg();
+                multiplier = share(operands.multiplier, inside as u32);
+                values = inside;
+            }
+            // Whole rows follow each other.
+            let (runs, run) = if columns.len() == width { (1, inside) } else { (rows.len(), columns.len()) };
+            let start = (rows.start * width + columns.start) * channels;
+            let codes = input.get(start..).unwrap_or_default();
+            let runs = Runs { codes, row_len: width * channels, channels, runs, run };
+            for (number, means) in means.chunks_mut(4).enumerate() {
+                let sums = if means.len() == 4 { runs.four(4 * number) } else { runs.one_by_one(4 * number) };
+                for (code, sum) in means.iter_mut().zip(sums) {
+                    *code = requantize(bias.wrapping_add(sum.cast_signed()), multiplier, rescale);
+                }
+            }
+        }
+    }
+}
+
+/// A window: so many `runs` of so many codes of each channel.
+struct Runs<'i> {
+    /// From the first code on.
+    codes: &'i [u8],
+    /// Bytes from the start of a run to that of the next one.
+    row_len: usize,
+    /// Bytes from one code of a channel to the next one.
+    channels: usize,
+    runs: usize,
+    run: usize,
+}
+
+impl Runs<'_> {
+    /// The sums of four channels from `channel` on.
+    #[inline(always)]
+    fn four(&self, channel: usize) -> [u32; 4] {
+        let (mut sums, mut lanes, mut room) = ([0; 4], [0; 2], CODES_PER_FOLD);
+        for run in 0..self.runs {
+            let (mut at, mut left) = (run * self.row_len + channel, self.run);
+            while left > 0 {
+                let count = left.min(room);
+                let codes = self.codes.get(at..).unwrap_or_default();
+                add_words(codes, self.channels, count, &mut lanes);
+                at += count * self.channels;
+                left -= count;
+                room -= count;
+                if room == 0 {
+                    fold(&mut sums, &mut lanes);
+                    room = CODES_PER_FOLD;
+                }
+            }
+        }
+        fold(&mut sums, &mut lanes);
+        sums
+    }
+
+    /// Those of the last three channels, or fewer, from `channel` on.
+    #[inline(never)]
+    fn one_by_one(&self, channel: usize) -> [u32; 4] {
+        let mut sums = [0u32; 4];
+        for (sum, channel) in sums.iter_mut().zip(channel..self.channels) {
+            for run in 0..self.runs {
+                let codes = self.codes.get(run * self.row_len + channel..).unwrap_or_default();
+                *sum = codes
+                    .iter()
+                    .step_by(self.channels)
+                    .take(self.run)
+                    .fold(*sum, |sum, &code| sum.wrapping_add(code.into()));
+            }
+        }
+        sums
+    }
+}
+
+/// Adds `count` words, each `stride` bytes after the one before: the first and the third byte of them to the lanes of one sum,
+/// the others to those of the other.
+#[inline(always)]
+fn add_words(codes: &[u8], stride: usize, count: usize, lanes: &mut [u32; 2]) {
+    if count == 0 || codes.len() < (count - 1) * stride + 4 {
+        return;
+    }
+    let [even, odd] = lanes;
+    // SAFETY: the words are in `codes`, as their length was compared.
+    unsafe {
+        asm!(
+            cpu!(),
+            "2:",
+            "ldr {word}, [{codes}]",
+            "add {codes}, {codes}, {stride}",
+            "uxtab16 {even}, {even}, {word}",
+            "uxtab16 {odd}, {odd}, {word}, ror #8",
+            "subs {count}, {count}, #1",
+            "bne 2b",
+            word = out(reg) _,
+            codes = inout(reg) codes.as_ptr() => _,
+            stride = in(reg) stride,
+            even = inout(reg) *even,
+            odd = inout(reg) *odd,
+            count = inout(reg) count => _,
+            options(readonly, nostack),
+        );
+    }
+}
+
+/// Adds the sums in lanes to those of four channels.
+fn fold(sums: &mut [u32; 4], lanes: &mut [u32; 2]) {
+    let [even, odd] = core::mem::take(lanes);
+    let found = [even & 0xFFFF, odd & 0xFFFF, even >> 16, odd >> 16];
+    sums.iter_mut().zip(found).for_each(|(sum, found)| *sum = sum.wrapping_add(found));
+}
