@@ -7,11 +7,12 @@
 
 pub mod assembly;
 pub mod columns;
+pub mod depthwise;
 
 use super::sparse::{self, Entry, List, Rows, STRIDE, Sparse, begin, requantize_block, singles};
 use super::{parts, patch, taps_if_lengths_fit, window};
 use crate::kernels::contract::Kernels;
-use crate::kernels::operands::{Conv2dOperands, DenseOperands, LogitsOperands, Rescale};
+use crate::kernels::operands::{Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands, Rescale};
 use crate::packing::ROWS_PER_BLOCK;
 use columns::Window;
 
@@ -40,6 +41,10 @@ pub trait Loops {
 impl<L: Loops> Kernels for L {
     fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
         conv2d::<L>(input, operands, scratch, output);
+    }
+
+    fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) {
+        depthwise::depthwise_conv2d::<L>(input, operands, output);
     }
 
     fn dense(input: &[u8], operands: &DenseOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
