@@ -9,6 +9,7 @@ use core::arch::naked_asm;
 
 use super::operands::Rescale;
 use super::shared::one_by_one::assembly::Assembly;
+use super::shared::one_by_one::taps::Tap;
 use super::shared::sparse::Entry;
 use crate::packing::ROWS_PER_BLOCK;
 
@@ -18,6 +19,7 @@ pub struct Armv6m;
 
 impl Assembly for Armv6m {
     const ADVANCED: u32 = 4;
+    const LEFT_BY: u8 = 4;
 
     #[inline]
     fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
@@ -37,9 +39,9 @@ impl Assembly for Armv6m {
     }
 
     #[inline]
-    unsafe fn block_over_codes(codes: *const u8, weights: *const u8, sums: *mut [u32; ROWS_PER_BLOCK], count: usize) {
+    unsafe fn block_over_taps(list: *const Tap, weights: *const u8, sums: *mut [u32; ROWS_PER_BLOCK], count: usize) {
         // SAFETY: the caller's part.
-        unsafe { block_over_codes(codes, weights, sums, count) }
+        unsafe { block_over_taps(list, weights, sums, count) }
     }
 
     #[inline]
@@ -299,15 +301,17 @@ unsafe extern "C" fn last_block_over_list<const WORDS: usize>(list: *const Entry
     )
 }
 
-/// A block over codes as they are; those that are zero are skipped.
+/// A block over a list of taps: 29 instructions for the 8 products of an entry. The loop of four entries is entered so that as
+/// many as are left over make its first round.
 ///
-/// r0 codes, r1 code, r2 weight, r3 address of weights; the stack keeps the sums and where the codes end.
+/// r0 list, r1 code, r2 distance and weight, r3 address of weights, which begins an entry four bytes after them, r4 = 1,
+/// r5 = 9, sums as in [`eight_rows`]; the stack keeps where sums are and where the list ends.
 ///
 /// # Safety
-/// As [`Assembly::block_over_codes`].
+/// As [`Assembly::block_over_taps`].
 #[unsafe(naked)]
-unsafe extern "C" fn block_over_codes(
-    codes: *const u8,
+unsafe extern "C" fn block_over_taps(
+    list: *const Tap,
     weights: *const u8,
     sums: *mut [u32; ROWS_PER_BLOCK],
     count: usize,
@@ -316,41 +320,52 @@ unsafe extern "C" fn block_over_codes(
         eight_rows!(),
         enter!(),
         "
-            adds r3, r3, r0
-            push {{r0-r3}}
+            lsls r4, r3, #1
+            adds r4, r4, r0
+            rsbs r3, r3, #0
+            movs r5, #3
+            ands r3, r3, r5
+            lsls r5, r3, #1
+            subs r0, r0, r5
+            movs r5, #56
+            muls r3, r5, r3
+            adr r5, 2f
+            adds r5, r5, r3
+            adds r5, r5, #1
+            push {{r0, r1, r2, r4, r5}}
             mov r0, r2
             THIMBLE_LOAD_SUMS
             ldr r0, [sp]
             ldr r3, [sp, #4]
+            ldr r2, [sp, #16]
             movs r4, #1
             movs r5, #9
+            bx r2
+            .p2align 2
         2:
-            ldrb r1, [r0]
-            adds r0, r0, #1
-            cmp r1, #0
-            beq 3f
-            THIMBLE_EIGHT
+            .set THIMBLE_AT, 0
+            .rept 4
+            ldrb r1, [r0, #THIMBLE_AT]
+            ldrb r2, [r0, #THIMBLE_AT + 1]
+            adds r3, r3, r2
+            THIMBLE_ADD ldrb, #0, r8
+            THIMBLE_ADD ldrb, #4, r9
+            THIMBLE_ADD ldrb, #8, r10
+            THIMBLE_ADD ldrsb, r4, r11
+            THIMBLE_ADD ldrsb, r5, lr
             subs r3, r3, #4
-        3:
-            ldr r2, [sp, #12]
-            cmp r0, r2
-            beq 5f
-            ldrb r1, [r0]
-            adds r0, r0, #1
-            adds r3, r3, #2
-            cmp r1, #0
-            beq 4f
-            THIMBLE_EIGHT
-            subs r3, r3, #4
-        4:
-            adds r3, r3, #14
+            THIMBLE_ADD ldrb, #0, r6
+            THIMBLE_ADD ldrsb, r4, r7
+            THIMBLE_ADD ldrsb, r5, r12
+            .set THIMBLE_AT, THIMBLE_AT + 2
+            .endr
+            adds r0, r0, #8
             ldr r2, [sp, #12]
             cmp r0, r2
             bne 2b
-        5:
             ldr r0, [sp, #8]
             THIMBLE_STORE_SUMS
-            add sp, sp, #16
+            add sp, sp, #20
         ",
         leave!(),
         forget!(),

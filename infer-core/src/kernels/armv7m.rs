@@ -8,6 +8,7 @@ use core::arch::{asm, naked_asm};
 
 use super::operands::Rescale;
 use super::shared::one_by_one::assembly::Assembly;
+use super::shared::one_by_one::taps::Tap;
 use super::shared::sparse::Entry;
 use crate::packing::ROWS_PER_BLOCK;
 
@@ -17,6 +18,7 @@ pub struct Armv7m;
 
 impl Assembly for Armv7m {
     const ADVANCED: u32 = 0;
+    const LEFT_BY: u8 = 0;
 
     #[inline]
     fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
@@ -36,9 +38,9 @@ impl Assembly for Armv7m {
     }
 
     #[inline]
-    unsafe fn block_over_codes(codes: *const u8, weights: *const u8, sums: *mut [u32; ROWS_PER_BLOCK], count: usize) {
+    unsafe fn block_over_taps(list: *const Tap, weights: *const u8, sums: *mut [u32; ROWS_PER_BLOCK], count: usize) {
         // SAFETY: the caller's part.
-        unsafe { block_over_codes(codes, weights, sums, count) }
+        unsafe { block_over_taps(list, weights, sums, count) }
     }
 
     #[inline]
@@ -214,15 +216,17 @@ unsafe extern "C" fn last_block_over_list<const WORDS: usize>(list: *const Entry
     )
 }
 
-/// A block over codes as they are; those that are zero are skipped.
+/// A block over a list of taps: 19.5 instructions for the 8 products of an entry. The loop of four entries is entered so that
+/// as many as are left over make its first round.
 ///
-/// r0-r7 sums, r8 code, r9-r10 weights, r11 address of weights, r12 codes, lr their end; the stack keeps the sums.
+/// r0-r7 sums, r8 code, r9 distance and weight, r10 weight, r11 address of weights, r12 list, lr its end; the stack keeps where
+/// sums are.
 ///
 /// # Safety
-/// As [`Assembly::block_over_codes`].
+/// As [`Assembly::block_over_taps`].
 #[unsafe(naked)]
-unsafe extern "C" fn block_over_codes(
-    codes: *const u8,
+unsafe extern "C" fn block_over_taps(
+    list: *const Tap,
     weights: *const u8,
     sums: *mut [u32; ROWS_PER_BLOCK],
     count: usize,
@@ -233,25 +237,25 @@ unsafe extern "C" fn block_over_codes(
             push {{r2, r4-r11, lr}}
             mov r12, r0
             mov r11, r1
-            add lr, r0, r3
+            add lr, r0, r3, lsl #1
+            rsb r8, r3, #0
+            and r8, r8, #3
+            adr.w r9, 2f
+            movs r10, #76
+            mla r8, r8, r10, r9
+            orr r8, r8, #1
             ldm r2, {{r0-r7}}
+            bx r8
+            .p2align 2
         2:
+            .rept 4
             ldrb r8, [r12], #1
-            cmp r8, #0
-            beq 3f
+            ldrb r9, [r12], #1
+            add.w r11, r11, r9
             THIMBLE_EIGHT 0
-        3:
-            cmp r12, lr
-            beq 5f
-            ldrb r8, [r12], #1
-            cmp r8, #0
-            beq 4f
-            THIMBLE_EIGHT 2
-        4:
-            add r11, r11, #16
+            .endr
             cmp r12, lr
             bne 2b
-        5:
             pop {{r12}}
             stm r12, {{r0-r7}}
             pop {{r4-r11, pc}}

@@ -4,6 +4,7 @@
 
 use super::Loops;
 use super::columns::Window;
+use super::taps::{Tap, Taps};
 use crate::kernels::operands::Rescale;
 use crate::kernels::shared::sparse::{Entry, List, STRIDE};
 use crate::packing::ROWS_PER_BLOCK;
@@ -29,11 +30,14 @@ pub trait Assembly {
     /// `sums` has two words for each of these; `list` has entries and an end, and no entry leads outside the block.
     unsafe fn last_block_over_list<const WORDS: usize>(list: *const Entry, weights: *const u8, sums: *mut u32);
 
-    /// Adds what `count` codes contribute to the sums of a full block.
+    /// As [`Loops::LEFT_BY`].
+    const LEFT_BY: u8;
+
+    /// Adds what `count` entries contribute to the sums of a full block.
     ///
     /// # Safety
-    /// There is one code at least, and `weights` has eight bytes for each, rounded up to an even number of codes.
-    unsafe fn block_over_codes(codes: *const u8, weights: *const u8, sums: *mut [u32; ROWS_PER_BLOCK], count: usize);
+    /// There is one entry at least, and none leads outside the block.
+    unsafe fn block_over_taps(list: *const Tap, weights: *const u8, sums: *mut [u32; ROWS_PER_BLOCK], count: usize);
 
     /// The largest of a window's four sums for the two rows of a column: the even one's in the lower half.
     ///
@@ -67,11 +71,14 @@ impl<A: Assembly> Loops for A {
         }
     }
 
+    const LEFT_BY: u8 = A::LEFT_BY;
+
     #[inline]
-    fn block(codes: &[u8], weights: &[u8], sums: &mut [u32; ROWS_PER_BLOCK]) {
-        if !codes.is_empty() && weights.len() >= ROWS_PER_BLOCK * codes.len().next_multiple_of(2) {
-            // SAFETY: the lengths were compared; there is one code at least.
-            unsafe { A::block_over_codes(codes.as_ptr(), weights.as_ptr(), sums, codes.len()) }
+    fn block(list: &Taps<'_>, weights: &[u8], sums: &mut [u32; ROWS_PER_BLOCK]) {
+        let entries = list.entries();
+        if !entries.is_empty() && weights.len() >= list.block_len() {
+            // SAFETY: the lengths were compared; there is one entry at least.
+            unsafe { A::block_over_taps(entries.as_ptr(), weights.as_ptr(), sums, entries.len()) }
         }
     }
 

@@ -8,13 +8,15 @@
 pub mod assembly;
 pub mod columns;
 pub mod depthwise;
+pub mod taps;
 
-use super::sparse::{self, Entry, List, Rows, STRIDE, Sparse, begin, requantize_block, singles};
+use super::sparse::{self, Entry, List, Rows, STRIDE, Sparse, singles};
 use super::{parts, patch, taps_if_lengths_fit, window};
 use crate::kernels::contract::Kernels;
 use crate::kernels::operands::{Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands, Rescale};
 use crate::packing::ROWS_PER_BLOCK;
 use columns::Window;
+use taps::Taps;
 
 /// What a core does in its own way.
 pub trait Loops {
@@ -30,8 +32,12 @@ pub trait Loops {
     /// Adds what a list contributes to the sums of a last block, of `WORDS` words for each pair of inputs, 1 to 3.
     fn last_block<const WORDS: usize>(list: &List<'_>, weights: &[u8], sums: &mut [u32]);
 
-    /// Adds what `codes` contribute to the sums of a full block.
-    fn block(codes: &[u8], weights: &[u8], sums: &mut [u32; ROWS_PER_BLOCK]);
+    /// How far before a tap's weights [`block`](Self::block) is when it comes to the next entry; the entries of [`Taps`]
+    /// count from there.
+    const LEFT_BY: u8;
+
+    /// Adds what a list of taps contributes to the sums of a full block.
+    fn block(list: &Taps<'_>, weights: &[u8], sums: &mut [u32; ROWS_PER_BLOCK]);
 
     /// The largest of a window's four sums, for the two rows in a column of a full block.
     fn maxima(window: &Window<'_>, column: &[u8]) -> [i32; 2];
@@ -90,8 +96,8 @@ fn conv2d<L: Loops>(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [
         if let Some(codes) = scratch.get_mut(..4 * taps) {
             pooled::<L>(input, operands, codes.as_chunks_mut().0, output);
         }
-    } else if let Some(patch) = scratch.get_mut(..taps) {
-        single::<L>(input, operands, patch, output);
+    } else if let Some(scratch) = scratch.get_mut(..2 * taps) {
+        single::<L>(input, operands, taps, scratch, output);
     }
 }
 
@@ -147,33 +153,73 @@ fn position_codes<L: Loops>(window: &Window<'_>, operands: &Conv2dOperands<'_>, 
     }
 }
 
-/// The sum of `codes`.
-// Not inlined, for size: it would be unrolled in each place, twice.
+/// Without a pool: for each position the codes that are not zero are listed, then every eight rows run over the list.
 #[inline(never)]
-fn total(codes: &[u8]) -> u32 {
-    codes.iter().fold(0, |total, &code| total.wrapping_add(code.into()))
-}
-
-/// Without a pool: for each position eight rows at a time.
-#[inline(never)]
-fn single<L: Loops>(input: &[u8], operands: &Conv2dOperands<'_>, patch: &mut [u8], output: &mut [u8]) {
+fn single<L: Loops>(input: &[u8], operands: &Conv2dOperands<'_>, taps: usize, scratch: &mut [u8], output: &mut [u8]) {
     let width = usize::from(operands.output.width).max(1);
     let channels = usize::from(operands.output.channels).max(1);
+    // Words are read as such where they are aligned, which they are in an aligned model.
+    let words = bytemuck::try_cast_slice(operands.channels.bytes()).ok();
     for (position, codes) in output.chunks_exact_mut(channels).enumerate() {
+        let patch = scratch.get_mut(taps..).unwrap_or_default();
         patch::gather(input, operands, position / width, position % width, patch);
-        let total = total(patch);
-        let blocks = parts(operands.weights, ROWS_PER_BLOCK * patch.len().next_multiple_of(2));
-        let tables = parts(operands.channels.bytes(), 8 * ROWS_PER_BLOCK);
-        for ((codes, block), table) in codes.chunks_mut(ROWS_PER_BLOCK).zip(blocks).zip(tables) {
-            let mut sums = [0; ROWS_PER_BLOCK];
-            let sums = sums.get_mut(..codes.len().next_multiple_of(2)).unwrap_or_default();
-            begin(sums, table, 8);
-            if let Ok(sums) = <&mut [u32; ROWS_PER_BLOCK]>::try_from(&mut *sums) {
-                L::block(patch, block, sums);
-            } else {
-                columns::block(patch, block, sums);
-            }
-            requantize_block::<L>(sums, total, table, operands.rescale, codes);
+        let Some(list) = Taps::list(scratch, taps, L::LEFT_BY) else { return };
+        match words {
+            Some(records) => listed_codes::<L, [u32; 2]>(&list, operands, records, codes),
+            None => listed_codes::<L, [u8; 8]>(&list, operands, operands.channels.bytes().as_chunks().0, codes),
+        }
+    }
+}
+
+/// Bias and multiplier of a channel.
+trait Record: Copy {
+    /// The two.
+    fn words(self) -> [u32; 2];
+}
+
+impl Record for [u32; 2] {
+    #[inline(always)]
+    fn words(self) -> [u32; 2] {
+        self.map(u32::from_le)
+    }
+}
+
+impl Record for [u8; 8] {
+    #[inline(always)]
+    fn words(self) -> [u32; 2] {
+        let [b0, b1, b2, b3, m0, m1, m2, m3] = self;
+        [u32::from_le_bytes([b0, b1, b2, b3]), u32::from_le_bytes([m0, m1, m2, m3])]
+    }
+}
+
+/// The codes of all channels at a position.
+#[inline(never)]
+fn listed_codes<L: Loops, R: Record>(list: &Taps<'_>, operands: &Conv2dOperands<'_>, table: &[R], output: &mut [u8]) {
+    // Takes out the 128 that even rows' weights have.
+    let start = list.total().wrapping_mul(128).wrapping_neg();
+    let block_len = list.block_len();
+    let mut unread = operands.weights;
+    let (blocks, last) = output.as_chunks_mut::<ROWS_PER_BLOCK>();
+    let (tables, last_table) = table.as_chunks::<ROWS_PER_BLOCK>();
+    for (codes, records) in blocks.iter_mut().zip(tables) {
+        let Some((weights, rest)) = unread.split_at_checked(block_len) else { return };
+        unread = rest;
+        let [r0, r1, r2, r3, r4, r5, r6, r7] = records.map(|record| record.words()[0]);
+        let even = [r0, r2, r4, r6].map(|bias| bias.wrapping_add(start));
+        let mut sums = [even[0], even[1], even[2], even[3], r1, r3, r5, r7];
+        L::block(list, weights, &mut sums);
+        let [e0, e1, e2, e3, o0, o1, o2, o3] = sums;
+        for ((code, sum), record) in codes.iter_mut().zip([e0, o0, e1, o1, e2, o2, e3, o3]).zip(records) {
+            *code = L::requantize(sum.cast_signed(), record.words()[1].cast_signed(), operands.rescale);
+        }
+    }
+    let words = last.len().div_ceil(2);
+    for (word, (codes, records)) in last.chunks_mut(2).zip(last_table.chunks(2)).enumerate() {
+        let sums = list.column(unread.get(4 * word..).unwrap_or_default(), 4 * words);
+        for ((code, sum), (record, start)) in codes.iter_mut().zip(sums).zip(records.iter().zip([start, 0])) {
+            let [bias, multiplier] = record.words();
+            let sum = sum.wrapping_add(start).wrapping_add(bias);
+            *code = L::requantize(sum.cast_signed(), multiplier.cast_signed(), operands.rescale);
         }
     }
 }
