@@ -8,6 +8,7 @@
 use core::arch::naked_asm;
 
 use super::operands::Rescale;
+use super::shared::one_by_one::Finish;
 use super::shared::one_by_one::assembly::Assembly;
 use super::shared::one_by_one::taps::Tap;
 use super::shared::sparse::Entry;
@@ -39,9 +40,17 @@ impl Assembly for Armv6m {
     }
 
     #[inline]
-    unsafe fn block_over_taps(list: *const Tap, weights: *const u8, sums: *mut [u32; ROWS_PER_BLOCK], count: usize) {
+    unsafe fn block_over_taps(
+        list: *const Tap,
+        weights: *const u8,
+        count: usize,
+        finish: &Finish<'_>,
+        codes: &mut [u8; ROWS_PER_BLOCK],
+    ) {
+        let mut sums = finish.sums();
         // SAFETY: the caller's part.
-        unsafe { block_over_taps(list, weights, sums, count) }
+        unsafe { block_over_taps(list, weights, &mut sums, count) }
+        finish.codes::<Self>(&sums, codes);
     }
 
     #[inline]

@@ -2,9 +2,9 @@
 
 #![allow(unsafe_code, reason = "calls what is written for all fourteen registers")]
 
-use super::Loops;
 use super::columns::Window;
 use super::taps::{Tap, Taps};
+use super::{Finish, Loops};
 use crate::kernels::operands::Rescale;
 use crate::kernels::shared::sparse::{Entry, List, STRIDE};
 use crate::packing::ROWS_PER_BLOCK;
@@ -33,11 +33,17 @@ pub trait Assembly {
     /// As [`Loops::LEFT_BY`].
     const LEFT_BY: u8;
 
-    /// Adds what `count` entries contribute to the sums of a full block.
+    /// The codes of a full block, out of the `count` entries of a list.
     ///
     /// # Safety
     /// There is one entry at least, and none leads outside the block.
-    unsafe fn block_over_taps(list: *const Tap, weights: *const u8, sums: *mut [u32; ROWS_PER_BLOCK], count: usize);
+    unsafe fn block_over_taps(
+        list: *const Tap,
+        weights: *const u8,
+        count: usize,
+        finish: &Finish<'_>,
+        codes: &mut [u8; ROWS_PER_BLOCK],
+    );
 
     /// The largest of a window's four sums for the two rows of a column: the even one's in the lower half.
     ///
@@ -74,11 +80,13 @@ impl<A: Assembly> Loops for A {
     const LEFT_BY: u8 = A::LEFT_BY;
 
     #[inline]
-    fn block(list: &Taps<'_>, weights: &[u8], sums: &mut [u32; ROWS_PER_BLOCK]) {
+    fn block_codes(list: &Taps<'_>, weights: &[u8], finish: &Finish<'_>, codes: &mut [u8; ROWS_PER_BLOCK]) {
         let entries = list.entries();
-        if !entries.is_empty() && weights.len() >= list.block_len() {
+        if entries.is_empty() {
+            finish.codes::<A>(&finish.sums(), codes);
+        } else if weights.len() >= list.block_len() {
             // SAFETY: the lengths were compared; there is one entry at least.
-            unsafe { A::block_over_taps(entries.as_ptr(), weights.as_ptr(), sums, entries.len()) }
+            unsafe { A::block_over_taps(entries.as_ptr(), weights.as_ptr(), entries.len(), finish, codes) }
         }
     }
 

@@ -32,12 +32,12 @@ pub trait Loops {
     /// Adds what a list contributes to the sums of a last block, of `WORDS` words for each pair of inputs, 1 to 3.
     fn last_block<const WORDS: usize>(list: &List<'_>, weights: &[u8], sums: &mut [u32]);
 
-    /// How far before a tap's weights [`block`](Self::block) is when it comes to the next entry; the entries of [`Taps`]
-    /// count from there.
+    /// How far before a tap's weights [`block_codes`](Self::block_codes) is when it comes to the next entry; the entries of
+    /// [`Taps`] count from there.
     const LEFT_BY: u8;
 
-    /// Adds what a list of taps contributes to the sums of a full block.
-    fn block(list: &Taps<'_>, weights: &[u8], sums: &mut [u32; ROWS_PER_BLOCK]);
+    /// The codes of a full block, out of a list of taps.
+    fn block_codes(list: &Taps<'_>, weights: &[u8], finish: &Finish<'_>, codes: &mut [u8; ROWS_PER_BLOCK]);
 
     /// The largest of a window's four sums, for the two rows in a column of a full block.
     fn maxima(window: &Window<'_>, column: &[u8]) -> [i32; 2];
@@ -158,68 +158,97 @@ fn position_codes<L: Loops>(window: &Window<'_>, operands: &Conv2dOperands<'_>, 
 fn single<L: Loops>(input: &[u8], operands: &Conv2dOperands<'_>, taps: usize, scratch: &mut [u8], output: &mut [u8]) {
     let width = usize::from(operands.output.width).max(1);
     let channels = usize::from(operands.output.channels).max(1);
-    // Words are read as such where they are aligned, which they are in an aligned model.
-    let words = bytemuck::try_cast_slice(operands.channels.bytes()).ok();
     for (position, codes) in output.chunks_exact_mut(channels).enumerate() {
         let patch = scratch.get_mut(taps..).unwrap_or_default();
         patch::gather(input, operands, position / width, position % width, patch);
         let Some(list) = Taps::list(scratch, taps, L::LEFT_BY) else { return };
-        match words {
-            Some(records) => listed_codes::<L, [u32; 2]>(&list, operands, records, codes),
-            None => listed_codes::<L, [u8; 8]>(&list, operands, operands.channels.bytes().as_chunks().0, codes),
+        listed_codes::<L>(&list, operands, codes);
+    }
+}
+
+/// Bias and multiplier of each row of a full block.
+pub type Records = [[u32; 2]; ROWS_PER_BLOCK];
+
+/// Records as they are where they are aligned, which they are in an aligned model, else a copy of them.
+fn words<'r>(bytes: &'r [[u8; 8]; ROWS_PER_BLOCK], copy: &'r mut Records) -> &'r Records {
+    if cfg!(target_endian = "little")
+        && let Ok(words) = bytemuck::try_cast_ref(bytes)
+    {
+        return words;
+    }
+    copy_words(bytes, copy);
+    copy
+}
+
+#[inline(never)]
+fn copy_words(bytes: &[[u8; 8]; ROWS_PER_BLOCK], copy: &mut Records) {
+    for (words, bytes) in copy.as_flattened_mut().iter_mut().zip(bytes.as_flattened().as_chunks().0) {
+        *words = u32::from_le_bytes(*bytes);
+    }
+}
+
+/// What becomes of a full block's sums.
+pub struct Finish<'r> {
+    /// Biases and multipliers.
+    pub records: &'r Records,
+    /// What is added to the sums of even rows: takes out the 128 that their weights have.
+    pub start: u32,
+    /// The part that is the same for all channels.
+    pub rescale: Rescale,
+}
+
+impl Finish<'_> {
+    /// What the sums begin with, those of even rows first.
+    #[inline(always)]
+    pub fn sums(&self) -> [u32; ROWS_PER_BLOCK] {
+        let [[r0, _], [r1, _], [r2, _], [r3, _], [r4, _], [r5, _], [r6, _], [r7, _]] = *self.records;
+        let [e0, e1, e2, e3] = [r0, r2, r4, r6].map(|bias| bias.wrapping_add(self.start));
+        [e0, e1, e2, e3, r1, r3, r5, r7]
+    }
+
+    /// The codes of sums in that order.
+    // Not inlined: multipliers would be read before the sums are made, and wait on the stack.
+    #[inline(never)]
+    pub fn codes<L: Loops>(&self, sums: &[u32; ROWS_PER_BLOCK], codes: &mut [u8; ROWS_PER_BLOCK]) {
+        let [e0, e1, e2, e3, o0, o1, o2, o3] = *sums;
+        for ((code, sum), [_, multiplier]) in codes.iter_mut().zip([e0, o0, e1, o1, e2, o2, e3, o3]).zip(self.records) {
+            *code = L::requantize(sum.cast_signed(), multiplier.cast_signed(), self.rescale);
         }
-    }
-}
-
-/// Bias and multiplier of a channel.
-trait Record: Copy {
-    /// The two.
-    fn words(self) -> [u32; 2];
-}
-
-impl Record for [u32; 2] {
-    #[inline(always)]
-    fn words(self) -> [u32; 2] {
-        self.map(u32::from_le)
-    }
-}
-
-impl Record for [u8; 8] {
-    #[inline(always)]
-    fn words(self) -> [u32; 2] {
-        let [b0, b1, b2, b3, m0, m1, m2, m3] = self;
-        [u32::from_le_bytes([b0, b1, b2, b3]), u32::from_le_bytes([m0, m1, m2, m3])]
     }
 }
 
 /// The codes of all channels at a position.
 #[inline(never)]
-fn listed_codes<L: Loops, R: Record>(list: &Taps<'_>, operands: &Conv2dOperands<'_>, table: &[R], output: &mut [u8]) {
-    // Takes out the 128 that even rows' weights have.
+fn listed_codes<L: Loops>(list: &Taps<'_>, operands: &Conv2dOperands<'_>, output: &mut [u8]) {
     let start = list.total().wrapping_mul(128).wrapping_neg();
     let block_len = list.block_len();
     let mut unread = operands.weights;
     let (blocks, last) = output.as_chunks_mut::<ROWS_PER_BLOCK>();
-    let (tables, last_table) = table.as_chunks::<ROWS_PER_BLOCK>();
+    let (tables, last_table) = operands.channels.bytes().as_chunks::<8>().0.as_chunks::<ROWS_PER_BLOCK>();
+    let mut copy = [[0; 2]; ROWS_PER_BLOCK];
     for (codes, records) in blocks.iter_mut().zip(tables) {
         let Some((weights, rest)) = unread.split_at_checked(block_len) else { return };
         unread = rest;
-        let [r0, r1, r2, r3, r4, r5, r6, r7] = records.map(|record| record.words()[0]);
-        let even = [r0, r2, r4, r6].map(|bias| bias.wrapping_add(start));
-        let mut sums = [even[0], even[1], even[2], even[3], r1, r3, r5, r7];
-        L::block(list, weights, &mut sums);
-        let [e0, e1, e2, e3, o0, o1, o2, o3] = sums;
-        for ((code, sum), record) in codes.iter_mut().zip([e0, o0, e1, o1, e2, o2, e3, o3]).zip(records) {
-            *code = L::requantize(sum.cast_signed(), record.words()[1].cast_signed(), operands.rescale);
-        }
+        let finish = Finish { records: words(records, &mut copy), start, rescale: operands.rescale };
+        L::block_codes(list, weights, &finish, codes);
     }
-    let words = last.len().div_ceil(2);
-    for (word, (codes, records)) in last.chunks_mut(2).zip(last_table.chunks(2)).enumerate() {
-        let sums = list.column(unread.get(4 * word..).unwrap_or_default(), 4 * words);
-        for ((code, sum), (record, start)) in codes.iter_mut().zip(sums).zip(records.iter().zip([start, 0])) {
-            let [bias, multiplier] = record.words();
-            let sum = sum.wrapping_add(start).wrapping_add(bias);
-            *code = L::requantize(sum.cast_signed(), multiplier.cast_signed(), operands.rescale);
+    if !last.is_empty() {
+        last_codes::<L>(list, unread, last_table, operands.rescale, last);
+    }
+}
+
+/// The codes of a block that is not full.
+#[inline(never)]
+fn last_codes<L: Loops>(list: &Taps<'_>, block: &[u8], table: &[[u8; 8]], rescale: Rescale, output: &mut [u8]) {
+    let start = list.total().wrapping_mul(128).wrapping_neg();
+    let stride = 4 * output.len().div_ceil(2);
+    let mut sums = [0; 2];
+    for (row, (code, &[b0, b1, b2, b3, m0, m1, m2, m3])) in output.iter_mut().zip(table).enumerate() {
+        if row % 2 == 0 {
+            sums = list.column(block.get(2 * row..).unwrap_or_default(), stride);
+            sums[0] = sums[0].wrapping_add(start);
         }
+        let sum = sums[row % 2].wrapping_add(u32::from_le_bytes([b0, b1, b2, b3]));
+        *code = L::requantize(sum.cast_signed(), i32::from_le_bytes([m0, m1, m2, m3]), rescale);
     }
 }

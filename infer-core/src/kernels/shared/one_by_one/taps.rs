@@ -10,7 +10,7 @@ use crate::packing::ROWS_PER_BLOCK;
 pub type Tap = [u8; 2];
 
 /// From here on an entry of zero bridges the distance. Each pair of taps adds [`STRIDE`] at most, so that a byte holds it.
-const FAR: u8 = 0xE0;
+const FAR: u32 = 0xE0;
 
 /// Codes that are not zero. Their entries lead to no place outside of a block of so many taps.
 pub struct Taps<'s> {
@@ -28,27 +28,36 @@ impl<'s> Taps<'s> {
         let cells = Cell::from_mut(&mut *scratch).as_slice_of_cells();
         let codes = cells.get(taps..2 * taps)?;
         let mut entries = cells.as_chunks::<2>().0.iter();
-        let (mut total, mut distance) = (0u32, left_by);
-        let mut put = |code: u8, distance: u8| {
+        let (mut total, mut distance) = (0u32, u32::from(left_by));
+        let mut put = |code: u8, distance: u32| {
             if let Some([first, second]) = entries.next() {
                 first.set(code);
-                second.set(distance);
+                second.set(distance as u8);
             }
         };
-        for pair in codes.chunks(2) {
-            for (code, onward) in pair.iter().zip([2, STRIDE as u8 - 2]) {
-                let code = code.get();
-                if code != 0 {
-                    total = total.wrapping_add(code.into());
-                    put(code, distance);
-                    distance = left_by;
-                }
-                distance = distance.wrapping_add(onward);
+        let (pairs, last) = codes.as_chunks::<2>();
+        for [first, second] in pairs {
+            let (first, second) = (first.get(), second.get());
+            if first != 0 {
+                put(first, distance);
+                total = total.wrapping_add(first.into());
+                distance = left_by.into();
             }
+            distance += 2;
+            if second != 0 {
+                put(second, distance);
+                total = total.wrapping_add(second.into());
+                distance = left_by.into();
+            }
+            distance += STRIDE as u32 - 2;
             if distance >= FAR {
                 put(0, distance);
-                distance = left_by;
+                distance = left_by.into();
             }
+        }
+        if let Some(code) = last.first().map(Cell::get).filter(|&code| code != 0) {
+            put(code, distance);
+            total = total.wrapping_add(code.into());
         }
         let left = entries.len();
         let entries = scratch.as_chunks().0;
