@@ -10,7 +10,7 @@ use core::arch::naked_asm;
 use super::operands::Rescale;
 use super::shared::one_by_one::Finish;
 use super::shared::one_by_one::assembly::Assembly;
-use super::shared::one_by_one::taps::Tap;
+use super::shared::one_by_one::taps::{State, Tap};
 use super::shared::sparse::Entry;
 use crate::packing::ROWS_PER_BLOCK;
 
@@ -37,6 +37,12 @@ impl Assembly for Armv6m {
     unsafe fn last_block_over_list<const WORDS: usize>(list: *const Entry, weights: *const u8, sums: *mut u32) {
         // SAFETY: the caller's part.
         unsafe { last_block_over_list::<WORDS>(list, weights, sums) }
+    }
+
+    #[inline]
+    unsafe fn append(entries: *mut Tap, codes: *const u8, count: usize, state: &mut State) -> *mut Tap {
+        // SAFETY: the caller's part.
+        unsafe { append(entries, codes, count, state) }
     }
 
     #[inline]
@@ -378,6 +384,73 @@ unsafe extern "C" fn block_over_taps(
         ",
         leave!(),
         forget!(),
+    )
+}
+
+/// Lists codes: 13 instructions for a code that is not zero, 7 for one that is, and 2 for each pair.
+///
+/// r0 list, r1 codes, r2 their end, r3 state, r4-r6 what it holds, r7 code; r6 is what is written, too.
+///
+/// # Safety
+/// As [`Assembly::append`].
+#[unsafe(naked)]
+unsafe extern "C" fn append(entries: *mut Tap, codes: *const u8, count: usize, state: *mut State) -> *mut Tap {
+    naked_asm!(
+        "
+            push {{r3-r7, lr}}
+            ldm r3!, {{r4, r5, r6}}
+            adds r2, r2, r1
+            cmp r6, #0
+            bne 4f
+        2:
+            cmp r4, #0xE0
+            bhs 7f
+        3:
+            ldrb r7, [r1]
+            adds r1, r1, #1
+            cmp r7, #0
+            beq 13f
+            lsls r6, r4, #8
+            adds r6, r6, r7
+            strh r6, [r0]
+            adds r0, r0, #2
+            adds r5, r5, r7
+            movs r4, #4
+        13:
+            adds r4, r4, #2
+            cmp r1, r2
+            beq 6f
+        4:
+            ldrb r7, [r1]
+            adds r1, r1, #1
+            cmp r7, #0
+            beq 5f
+            lsls r6, r4, #8
+            adds r6, r6, r7
+            strh r6, [r0]
+            adds r0, r0, #2
+            adds r5, r5, r7
+            movs r4, #4
+        5:
+            adds r4, r4, #14
+            cmp r1, r2
+            bne 2b
+            movs r6, #0
+            b 8f
+        6:
+            movs r6, #1
+            b 8f
+        7:
+            lsls r6, r4, #8
+            strh r6, [r0]
+            adds r0, r0, #2
+            movs r4, #4
+            b 3b
+        8:
+            pop {{r3}}
+            stm r3!, {{r4, r5, r6}}
+            pop {{r4-r7, pc}}
+        ",
     )
 }
 

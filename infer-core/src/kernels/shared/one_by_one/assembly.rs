@@ -3,7 +3,7 @@
 #![allow(unsafe_code, reason = "calls what is written for all fourteen registers")]
 
 use super::columns::Window;
-use super::taps::{Tap, Taps};
+use super::taps::{State, Tap, Taps};
 use super::{Finish, Loops};
 use crate::kernels::operands::Rescale;
 use crate::kernels::shared::sparse::{Entry, List, STRIDE};
@@ -32,6 +32,13 @@ pub trait Assembly {
 
     /// As [`Loops::LEFT_BY`].
     const LEFT_BY: u8;
+
+    /// Lists `count` codes; returns the end of the list.
+    ///
+    /// # Safety
+    /// There is one code at least, there is room for as many entries, at an even address, and the distance of the first one needs
+    /// no bridge.
+    unsafe fn append(entries: *mut Tap, codes: *const u8, count: usize, state: &mut State) -> *mut Tap;
 
     /// The codes of a full block, out of the `count` entries of a list.
     ///
@@ -78,6 +85,17 @@ impl<A: Assembly> Loops for A {
     }
 
     const LEFT_BY: u8 = A::LEFT_BY;
+
+    #[inline]
+    fn append(entries: &mut [Tap], codes: &[u8], state: &mut State) -> usize {
+        let start = entries.as_mut_ptr();
+        if codes.is_empty() || entries.len() < codes.len() || !start.addr().is_multiple_of(2) {
+            return 0;
+        }
+        // SAFETY: the lengths were compared, and the address. A bridge takes the place of a code that is zero.
+        let end = unsafe { A::append(start, codes.as_ptr(), codes.len(), state) };
+        (end.addr() - start.addr()) / size_of::<Tap>()
+    }
 
     #[inline]
     fn block_codes(list: &Taps<'_>, weights: &[u8], finish: &Finish<'_>, codes: &mut [u8; ROWS_PER_BLOCK]) {

@@ -11,12 +11,12 @@ pub mod depthwise;
 pub mod taps;
 
 use super::sparse::{self, Entry, List, Rows, STRIDE, Sparse, singles};
-use super::{parts, patch, taps_if_lengths_fit, window};
+use super::{parts, taps_if_lengths_fit, window};
 use crate::kernels::contract::Kernels;
 use crate::kernels::operands::{Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands, Rescale};
 use crate::packing::ROWS_PER_BLOCK;
 use columns::Window;
-use taps::Taps;
+use taps::{State, Tap, Taps};
 
 /// What a core does in its own way.
 pub trait Loops {
@@ -35,6 +35,12 @@ pub trait Loops {
     /// How far before a tap's weights [`block_codes`](Self::block_codes) is when it comes to the next entry; the entries of
     /// [`Taps`] count from there.
     const LEFT_BY: u8;
+
+    /// Lists codes, of which there are no more than `entries`; returns how many entries it wrote. The distance of the first one
+    /// needs no bridge.
+    fn append(entries: &mut [Tap], codes: &[u8], state: &mut State) -> usize {
+        taps::append(entries, codes, state, Self::LEFT_BY)
+    }
 
     /// The codes of a full block, out of a list of taps.
     fn block_codes(list: &Taps<'_>, weights: &[u8], finish: &Finish<'_>, codes: &mut [u8; ROWS_PER_BLOCK]);
@@ -97,7 +103,7 @@ fn conv2d<L: Loops>(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [
             pooled::<L>(input, operands, codes.as_chunks_mut().0, output);
         }
     } else if let Some(scratch) = scratch.get_mut(..2 * taps) {
-        single::<L>(input, operands, taps, scratch, output);
+        single::<L>(input, operands, scratch, output);
     }
 }
 
@@ -155,14 +161,19 @@ fn position_codes<L: Loops>(window: &Window<'_>, operands: &Conv2dOperands<'_>, 
 
 /// Without a pool: for each position the codes that are not zero are listed, then every eight rows run over the list.
 #[inline(never)]
-fn single<L: Loops>(input: &[u8], operands: &Conv2dOperands<'_>, taps: usize, scratch: &mut [u8], output: &mut [u8]) {
-    let width = usize::from(operands.output.width).max(1);
+fn single<L: Loops>(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u8], output: &mut [u8]) {
+    let width = usize::from(operands.output.width);
     let channels = usize::from(operands.output.channels).max(1);
-    for (position, codes) in output.chunks_exact_mut(channels).enumerate() {
-        let patch = scratch.get_mut(taps..).unwrap_or_default();
-        patch::gather(input, operands, position / width, position % width, patch);
-        let Some(list) = Taps::list(scratch, taps, L::LEFT_BY) else { return };
+    let entries = scratch.as_chunks_mut().0;
+    // Counted, as some cores divide in a call.
+    let (mut y, mut x) = (0, 0);
+    for codes in output.chunks_exact_mut(channels) {
+        let list = Taps::list::<L>(input, operands, [y, x], entries);
         listed_codes::<L>(&list, operands, codes);
+        x += 1;
+        if x == width {
+            (y, x) = (y + 1, 0);
+        }
     }
 }
 

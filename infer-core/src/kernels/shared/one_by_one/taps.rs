@@ -1,16 +1,21 @@
 //! The codes under a filter that are not zero, each with the distance of its weights from those of the one before: a byte each.
 
-use core::cell::Cell;
-
+use super::Loops;
 use super::columns::{Sums, add};
+use crate::format::Window;
+use crate::kernels::operands::Conv2dOperands;
 use crate::kernels::shared::sparse::STRIDE;
 use crate::packing::ROWS_PER_BLOCK;
 
 /// A code, and the bytes from the weights before to its own in a full block.
 pub type Tap = [u8; 2];
 
-/// From here on an entry of zero bridges the distance. Each pair of taps adds [`STRIDE`] at most, so that a byte holds it.
+/// From here on an entry of zero bridges the distance before the next pair of taps, which adds [`STRIDE`]: a byte holds that.
+/// It does so where a tap follows, so that it leads to no place after those of taps.
 const FAR: u32 = 0xE0;
+
+/// From the weights of the first of two taps to those of the second, and on to the next pair's.
+const STEPS: [u32; 2] = [2, STRIDE as u32 - 2];
 
 /// Codes that are not zero. Their entries lead to no place outside of a block of so many taps.
 pub struct Taps<'s> {
@@ -21,48 +26,46 @@ pub struct Taps<'s> {
 }
 
 impl<'s> Taps<'s> {
-    /// Lists the codes in the second half of `scratch`, which is two bytes for each of `taps`, in its first half and on:
-    /// what is written was read before. `left_by` is added to each distance.
+    /// Lists the codes under the filter at row `y` and column `x` of the output. `entries` has one for each tap.
     #[inline(never)]
-    pub fn list(scratch: &'s mut [u8], taps: usize, left_by: u8) -> Option<Self> {
-        let cells = Cell::from_mut(&mut *scratch).as_slice_of_cells();
-        let codes = cells.get(taps..2 * taps)?;
-        let mut entries = cells.as_chunks::<2>().0.iter();
-        let (mut total, mut distance) = (0u32, u32::from(left_by));
-        let mut put = |code: u8, distance: u32| {
-            if let Some([first, second]) = entries.next() {
-                first.set(code);
-                second.set(distance as u8);
+    pub fn list<L: Loops>(
+        input: &[u8],
+        operands: &Conv2dOperands<'_>,
+        [y, x]: [usize; 2],
+        entries: &'s mut [Tap],
+    ) -> Self {
+        let channels = usize::from(operands.input.channels);
+        let (height, width) = (usize::from(operands.input.height), usize::from(operands.input.width));
+        let Window { size: [rows, columns], stride: [down, along], .. } = operands.window;
+        let (columns, left) = (usize::from(columns), usize::from(operands.window.left()));
+        let x = x * usize::from(along);
+        // Taps that hang over on the left, and the first column that is hit.
+        let overhang = left.saturating_sub(x).min(columns);
+        let column = x.saturating_sub(left);
+        let hit = (columns - overhang).min(width.saturating_sub(column));
+        let over_the_right = (columns - overhang - hit) * channels;
+        let taps = entries.len();
+        let mut row = (y * usize::from(down)).wrapping_sub(operands.pad_above.into());
+        let left_by = L::LEFT_BY;
+        let state = State { distance: left_by.into(), total: 0, is_second: 0 };
+        let mut list = Unfinished { entries, filled: 0, unseen: taps, state, left_by };
+        for _ in 0..rows {
+            if row < height {
+                if overhang > 0 {
+                    list.pad::<L>(operands.pad_code, overhang * channels);
+                }
+                let start = (row * width + column) * channels;
+                list.append::<L>(input.get(start..start + hit * channels).unwrap_or_default());
+                if over_the_right > 0 {
+                    list.pad::<L>(operands.pad_code, over_the_right);
+                }
+            } else {
+                list.pad::<L>(operands.pad_code, columns * channels);
             }
-        };
-        let (pairs, last) = codes.as_chunks::<2>();
-        for [first, second] in pairs {
-            let (first, second) = (first.get(), second.get());
-            if first != 0 {
-                put(first, distance);
-                total = total.wrapping_add(first.into());
-                distance = left_by.into();
-            }
-            distance += 2;
-            if second != 0 {
-                put(second, distance);
-                total = total.wrapping_add(second.into());
-                distance = left_by.into();
-            }
-            distance += STRIDE as u32 - 2;
-            if distance >= FAR {
-                put(0, distance);
-                distance = left_by.into();
-            }
+            row = row.wrapping_add(1);
         }
-        if let Some(code) = last.first().map(Cell::get).filter(|&code| code != 0) {
-            put(code, distance);
-            total = total.wrapping_add(code.into());
-        }
-        let left = entries.len();
-        let entries = scratch.as_chunks().0;
-        let entries = entries.get(..entries.len().checked_sub(left)?)?;
-        Some(Self { entries, taps, total, left_by })
+        let Unfinished { entries, filled, state: State { total, .. }, .. } = list;
+        Self { entries: entries.get(..filled).unwrap_or_default(), taps, total, left_by }
     }
 
     /// The entries.
@@ -94,4 +97,107 @@ impl<'s> Taps<'s> {
         }
         sums
     }
+}
+
+/// A list that taps are still added to.
+struct Unfinished<'e> {
+    entries: &'e mut [Tap],
+    filled: usize,
+    /// Taps that were not added yet.
+    unseen: usize,
+    state: State,
+    left_by: u8,
+}
+
+/// What is carried from one run of codes to the next one.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct State {
+    /// From the weights of the last entry to those of the next tap.
+    pub distance: u32,
+    /// The sum of the codes.
+    pub total: u32,
+    /// 1 where the next tap is the second one of a pair, else 0.
+    pub is_second: u32,
+}
+
+impl Unfinished<'_> {
+    /// Adds codes, as many as there are taps left.
+    fn append<L: Loops>(&mut self, codes: &[u8]) {
+        while self.state.distance >= FAR {
+            if let Some(entry) = self.entries.get_mut(self.filled) {
+                *entry = [0, FAR as u8];
+                self.filled += 1;
+            }
+            self.state.distance -= FAR - u32::from(self.left_by);
+        }
+        let codes = codes.get(..codes.len().min(self.unseen)).unwrap_or_default();
+        self.unseen -= codes.len();
+        let entries = self.entries.get_mut(self.filled..).unwrap_or_default();
+        self.filled += L::append(entries, codes, &mut self.state);
+    }
+
+    /// Adds the code of the padding so many times.
+    #[inline(never)]
+    fn pad<L: Loops>(&mut self, code: u8, count: usize) {
+        if code != 0 {
+            for _ in 0..count {
+                self.append::<L>(&[code]);
+            }
+            return;
+        }
+        let count = count.min(self.unseen);
+        self.unseen -= count;
+        let after = count as u32 + self.state.is_second;
+        self.state.distance += after / 2 * STRIDE as u32 + after % 2 * STEPS[0] - self.state.is_second * STEPS[0];
+        self.state.is_second = after % 2;
+    }
+}
+
+/// Lists codes, of which there are no more than `entries`, in plain Rust; returns how many entries it wrote.
+#[inline(never)]
+pub fn append(entries: &mut [Tap], codes: &[u8], state: &mut State, left_by: u8) -> usize {
+    let mut unfilled = entries.iter_mut();
+    let room = unfilled.len();
+    let State { mut total, mut distance, is_second } = *state;
+    let left_by = u32::from(left_by);
+    let mut put = |code: u8, distance: u32| {
+        if let Some(entry) = unfilled.next() {
+            *entry = [code, distance as u8];
+        }
+    };
+    macro_rules! add {
+        ($code:expr, $step:expr) => {
+            if $code != 0 {
+                put($code, distance);
+                total = total.wrapping_add($code.into());
+                distance = left_by;
+            }
+            distance = distance.wrapping_add($step);
+        };
+    }
+    let (second, codes) = codes.split_at_checked((is_second & 1) as usize).unwrap_or_default();
+    if let &[code] = second {
+        add!(code, STEPS[1]);
+        state.is_second = 0;
+    }
+    let (pairs, last) = codes.as_chunks::<2>();
+    for &[first, second] in pairs {
+        if distance >= FAR {
+            put(0, distance);
+            distance = left_by;
+        }
+        add!(first, STEPS[0]);
+        add!(second, STEPS[1]);
+    }
+    if let &[code] = last {
+        if distance >= FAR {
+            put(0, distance);
+            distance = left_by;
+        }
+        add!(code, STEPS[0]);
+        state.is_second = 1;
+    }
+    (state.total, state.distance) = (total, distance);
+    room - unfilled.len()
 }
