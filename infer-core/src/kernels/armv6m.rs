@@ -8,7 +8,9 @@
 use core::arch::naked_asm;
 
 use super::operands::Rescale;
+use super::shared::one_by_one::Finish;
 use super::shared::one_by_one::assembly::Assembly;
+use super::shared::one_by_one::taps::{State, Tap};
 use super::shared::sparse::Entry;
 use crate::packing::ROWS_PER_BLOCK;
 
@@ -18,6 +20,7 @@ pub struct Armv6m;
 
 impl Assembly for Armv6m {
     const ADVANCED: u32 = 4;
+    const LEFT_BY: u8 = 4;
 
     #[inline]
     fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
@@ -37,9 +40,23 @@ impl Assembly for Armv6m {
     }
 
     #[inline]
-    unsafe fn block_over_codes(codes: *const u8, weights: *const u8, sums: *mut [u32; ROWS_PER_BLOCK], count: usize) {
+    unsafe fn append(entries: *mut Tap, codes: *const u8, count: usize, state: &mut State) -> *mut Tap {
         // SAFETY: the caller's part.
-        unsafe { block_over_codes(codes, weights, sums, count) }
+        unsafe { append(entries, codes, count, state) }
+    }
+
+    #[inline]
+    unsafe fn block_over_taps(
+        list: *const Tap,
+        weights: *const u8,
+        count: usize,
+        finish: &Finish<'_>,
+        codes: &mut [u8; ROWS_PER_BLOCK],
+    ) {
+        let mut sums = finish.sums();
+        // SAFETY: the caller's part.
+        unsafe { block_over_taps(list, weights, &mut sums, count) }
+        finish.codes::<Self>(&sums, codes);
     }
 
     #[inline]
@@ -299,15 +316,17 @@ unsafe extern "C" fn last_block_over_list<const WORDS: usize>(list: *const Entry
     )
 }
 
-/// A block over codes as they are; those that are zero are skipped.
+/// A block over a list of taps: 29 instructions for the 8 products of an entry. The loop of four entries is entered so that as
+/// many as are left over make its first round.
 ///
-/// r0 codes, r1 code, r2 weight, r3 address of weights; the stack keeps the sums and where the codes end.
+/// r0 list, r1 code, r2 distance and weight, r3 address of weights, which begins an entry four bytes after them, r4 = 1,
+/// r5 = 9, sums as in [`eight_rows`]; the stack keeps where sums are and where the list ends.
 ///
 /// # Safety
-/// As [`Assembly::block_over_codes`].
+/// As [`Assembly::block_over_taps`].
 #[unsafe(naked)]
-unsafe extern "C" fn block_over_codes(
-    codes: *const u8,
+unsafe extern "C" fn block_over_taps(
+    list: *const Tap,
     weights: *const u8,
     sums: *mut [u32; ROWS_PER_BLOCK],
     count: usize,
@@ -316,44 +335,122 @@ unsafe extern "C" fn block_over_codes(
         eight_rows!(),
         enter!(),
         "
-            adds r3, r3, r0
-            push {{r0-r3}}
+            lsls r4, r3, #1
+            adds r4, r4, r0
+            rsbs r3, r3, #0
+            movs r5, #3
+            ands r3, r3, r5
+            lsls r5, r3, #1
+            subs r0, r0, r5
+            movs r5, #56
+            muls r3, r5, r3
+            adr r5, 2f
+            adds r5, r5, r3
+            adds r5, r5, #1
+            push {{r0, r1, r2, r4, r5}}
             mov r0, r2
             THIMBLE_LOAD_SUMS
             ldr r0, [sp]
             ldr r3, [sp, #4]
+            ldr r2, [sp, #16]
             movs r4, #1
             movs r5, #9
+            bx r2
+            .p2align 2
         2:
-            ldrb r1, [r0]
-            adds r0, r0, #1
-            cmp r1, #0
-            beq 3f
-            THIMBLE_EIGHT
+            .set THIMBLE_AT, 0
+            .rept 4
+            ldrb r1, [r0, #THIMBLE_AT]
+            ldrb r2, [r0, #THIMBLE_AT + 1]
+            adds r3, r3, r2
+            THIMBLE_ADD ldrb, #0, r8
+            THIMBLE_ADD ldrb, #4, r9
+            THIMBLE_ADD ldrb, #8, r10
+            THIMBLE_ADD ldrsb, r4, r11
+            THIMBLE_ADD ldrsb, r5, lr
             subs r3, r3, #4
-        3:
-            ldr r2, [sp, #12]
-            cmp r0, r2
-            beq 5f
-            ldrb r1, [r0]
-            adds r0, r0, #1
-            adds r3, r3, #2
-            cmp r1, #0
-            beq 4f
-            THIMBLE_EIGHT
-            subs r3, r3, #4
-        4:
-            adds r3, r3, #14
+            THIMBLE_ADD ldrb, #0, r6
+            THIMBLE_ADD ldrsb, r4, r7
+            THIMBLE_ADD ldrsb, r5, r12
+            .set THIMBLE_AT, THIMBLE_AT + 2
+            .endr
+            adds r0, r0, #8
             ldr r2, [sp, #12]
             cmp r0, r2
             bne 2b
-        5:
             ldr r0, [sp, #8]
             THIMBLE_STORE_SUMS
-            add sp, sp, #16
+            add sp, sp, #20
         ",
         leave!(),
         forget!(),
+    )
+}
+
+/// Lists codes: 13 instructions for a code that is not zero, 7 for one that is, and 2 for each pair.
+///
+/// r0 list, r1 codes, r2 their end, r3 state, r4-r6 what it holds, r7 code; r6 is what is written, too.
+///
+/// # Safety
+/// As [`Assembly::append`].
+#[unsafe(naked)]
+unsafe extern "C" fn append(entries: *mut Tap, codes: *const u8, count: usize, state: *mut State) -> *mut Tap {
+    naked_asm!(
+        "
+            push {{r3-r7, lr}}
+            ldm r3!, {{r4, r5, r6}}
+            adds r2, r2, r1
+            cmp r6, #0
+            bne 4f
+        2:
+            cmp r4, #0xE0
+            bhs 7f
+        3:
+            ldrb r7, [r1]
+            adds r1, r1, #1
+            cmp r7, #0
+            beq 13f
+            lsls r6, r4, #8
+            adds r6, r6, r7
+            strh r6, [r0]
+            adds r0, r0, #2
+            adds r5, r5, r7
+            movs r4, #4
+        13:
+            adds r4, r4, #2
+            cmp r1, r2
+            beq 6f
+        4:
+            ldrb r7, [r1]
+            adds r1, r1, #1
+            cmp r7, #0
+            beq 5f
+            lsls r6, r4, #8
+            adds r6, r6, r7
+            strh r6, [r0]
+            adds r0, r0, #2
+            adds r5, r5, r7
+            movs r4, #4
+        5:
+            adds r4, r4, #14
+            cmp r1, r2
+            bne 2b
+            movs r6, #0
+            b 8f
+        6:
+            movs r6, #1
+            b 8f
+        7:
+            lsls r6, r4, #8
+            strh r6, [r0]
+            adds r0, r0, #2
+            movs r4, #4
+            b 3b
+        8:
+            pop {{r3}}
+            stm r3!, {{r4, r5, r6}}
+            pop {{r4-r7, pc}}
+        ",
     )
 }
 

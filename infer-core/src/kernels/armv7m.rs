@@ -8,6 +8,8 @@ use core::arch::{asm, naked_asm};
 
 use super::operands::Rescale;
 use super::shared::one_by_one::assembly::Assembly;
+use super::shared::one_by_one::taps::{State, Tap};
+use super::shared::one_by_one::{Finish, Records};
 use super::shared::sparse::Entry;
 use crate::packing::ROWS_PER_BLOCK;
 
@@ -17,6 +19,7 @@ pub struct Armv7m;
 
 impl Assembly for Armv7m {
     const ADVANCED: u32 = 0;
+    const LEFT_BY: u8 = 0;
 
     #[inline]
     fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
@@ -36,9 +39,23 @@ impl Assembly for Armv7m {
     }
 
     #[inline]
-    unsafe fn block_over_codes(codes: *const u8, weights: *const u8, sums: *mut [u32; ROWS_PER_BLOCK], count: usize) {
+    unsafe fn append(entries: *mut Tap, codes: *const u8, count: usize, state: &mut State) -> *mut Tap {
         // SAFETY: the caller's part.
-        unsafe { block_over_codes(codes, weights, sums, count) }
+        unsafe { append(entries, codes, count, state) }
+    }
+
+    #[inline]
+    unsafe fn block_over_taps(
+        list: *const Tap,
+        weights: *const u8,
+        count: usize,
+        finish: &Finish<'_>,
+        codes: &mut [u8; ROWS_PER_BLOCK],
+    ) {
+        let Rescale { zero_point, shift } = finish.rescale;
+        let (zero_point, shift) = (zero_point.into(), u32::from(shift) % 32);
+        // SAFETY: the caller's part.
+        unsafe { block_over_taps(list, weights, finish.records, count, codes, finish.start, zero_point, shift) }
     }
 
     #[inline]
@@ -214,49 +231,146 @@ unsafe extern "C" fn last_block_over_list<const WORDS: usize>(list: *const Entry
     )
 }
 
-/// A block over codes as they are; those that are zero are skipped.
+/// The codes of a block out of a list of taps: 19.5 instructions for the 8 products of an entry, and 10 for each code. The loop
+/// of four entries is entered so that as many as are left over make its first round.
 ///
-/// r0-r7 sums, r8 code, r9-r10 weights, r11 address of weights, r12 codes, lr their end; the stack keeps the sums.
+/// r0-r7 sums, r8 code, r9 distance and weight, r10 weight, r11 address of weights, r12 list, lr its end; the stack keeps the
+/// records.
 ///
 /// # Safety
-/// As [`Assembly::block_over_codes`].
+/// As [`Assembly::block_over_taps`].
 #[unsafe(naked)]
-unsafe extern "C" fn block_over_codes(
-    codes: *const u8,
+unsafe extern "C" fn block_over_taps(
+    list: *const Tap,
     weights: *const u8,
-    sums: *mut [u32; ROWS_PER_BLOCK],
+    records: *const Records,
     count: usize,
+    codes: *mut [u8; ROWS_PER_BLOCK],
+    start: u32,
+    zero_point: u32,
+    shift: u32,
 ) {
     naked_asm!(
         eight_rows!(),
         "
+        .macro THIMBLE_CODE sum, at
+            ldr r10, [r8, #8 * \\at + 4]
+            lsl \\sum, \\sum, lr
+            smull r10, r11, \\sum, r10
+            lsls r10, r10, #1
+            adc r11, r11, r12
+            usat r11, #8, r11
+            strb r11, [r9, #\\at]
+        .endm
             push {{r2, r4-r11, lr}}
             mov r12, r0
             mov r11, r1
-            add lr, r0, r3
-            ldm r2, {{r0-r7}}
+            add lr, r0, r3, lsl #1
+            rsb r8, r3, #0
+            and r8, r8, #3
+            adr.w r9, 2f
+            movs r10, #76
+            mla r9, r8, r10, r9
+            orr r9, r9, #1
+            mov r10, r2
+            ldr r8, [sp, #44]
+            ldr r0, [r10]
+            ldr r4, [r10, #8]
+            ldr r1, [r10, #16]
+            ldr r5, [r10, #24]
+            ldr r2, [r10, #32]
+            ldr r6, [r10, #40]
+            ldr r3, [r10, #48]
+            ldr r7, [r10, #56]
+            add r0, r0, r8
+            add r1, r1, r8
+            add r2, r2, r8
+            add r3, r3, r8
+            bx r9
+            .p2align 2
         2:
+            .rept 4
             ldrb r8, [r12], #1
-            cmp r8, #0
-            beq 3f
+            ldrb r9, [r12], #1
+            add.w r11, r11, r9
             THIMBLE_EIGHT 0
-        3:
-            cmp r12, lr
-            beq 5f
-            ldrb r8, [r12], #1
-            cmp r8, #0
-            beq 4f
-            THIMBLE_EIGHT 2
-        4:
-            add r11, r11, #16
+            .endr
             cmp r12, lr
             bne 2b
-        5:
-            pop {{r12}}
-            stm r12, {{r0-r7}}
-            pop {{r4-r11, pc}}
+            ldr r8, [sp]
+            ldr r9, [sp, #40]
+            ldr r12, [sp, #48]
+            ldr lr, [sp, #52]
+            THIMBLE_CODE r0, 0
+            THIMBLE_CODE r4, 1
+            THIMBLE_CODE r1, 2
+            THIMBLE_CODE r5, 3
+            THIMBLE_CODE r2, 4
+            THIMBLE_CODE r6, 5
+            THIMBLE_CODE r3, 6
+            THIMBLE_CODE r7, 7
+            pop {{r2, r4-r11, pc}}
+            .purgem THIMBLE_CODE
         ",
         forget!(),
+    )
+}
+
+/// Lists codes: 8 instructions for a code that is not zero, 4 for one that is, and 2 for each pair.
+///
+/// r0 list, r1 codes, r2 their end, r3 state, r4-r6 what it holds, r7 code; r6 is what is written, too.
+///
+/// # Safety
+/// As [`Assembly::append`].
+#[unsafe(naked)]
+unsafe extern "C" fn append(entries: *mut Tap, codes: *const u8, count: usize, state: *mut State) -> *mut Tap {
+    naked_asm!(
+        "
+            push {{r3-r7, lr}}
+            ldm r3, {{r4, r5, r6}}
+            adds r2, r2, r1
+            cmp r6, #0
+            bne 4f
+        2:
+            cmp r4, #0xE0
+            bhs 7f
+        3:
+            ldrb r7, [r1], #1
+            cbz r7, 13f
+            orr r6, r7, r4, lsl #8
+            strh r6, [r0], #2
+            add r5, r5, r7
+            movs r4, #0
+        13:
+            adds r4, r4, #2
+            cmp r1, r2
+            beq 6f
+        4:
+            ldrb r7, [r1], #1
+            cbz r7, 5f
+            orr r6, r7, r4, lsl #8
+            strh r6, [r0], #2
+            add r5, r5, r7
+            movs r4, #0
+        5:
+            adds r4, r4, #14
+            cmp r1, r2
+            bne 2b
+            movs r6, #0
+            b 8f
+        6:
+            movs r6, #1
+            b 8f
+        7:
+            lsls r6, r4, #8
+            strh r6, [r0], #2
+            movs r4, #0
+            b 3b
+        8:
+            pop {{r3}}
+            stm r3!, {{r4, r5, r6}}
+            pop {{r4-r7, pc}}
+        ",
     )
 }
 

@@ -2,8 +2,9 @@
 
 use super::operands::Rescale;
 use super::portable;
-use super::shared::one_by_one::Loops;
 use super::shared::one_by_one::columns::{self, Window, add};
+use super::shared::one_by_one::taps::Taps;
+use super::shared::one_by_one::{Finish, Loops};
 use super::shared::parts;
 use super::shared::sparse::{List, STRIDE};
 use crate::packing::ROWS_PER_BLOCK;
@@ -28,8 +29,11 @@ impl Loops for Scalar {
         last_block::<WORDS>(list, weights, sums);
     }
 
-    fn block(codes: &[u8], weights: &[u8], sums: &mut [u32; ROWS_PER_BLOCK]) {
-        block(codes, weights, sums);
+    const LEFT_BY: u8 = 0;
+
+    #[inline]
+    fn block_codes(list: &Taps<'_>, weights: &[u8], finish: &Finish<'_>, codes: &mut [u8; ROWS_PER_BLOCK]) {
+        finish.codes::<Self>(&block(list, weights, finish.sums()), codes);
     }
 
     fn maxima(window: &Window<'_>, column: &[u8]) -> [i32; 2] {
@@ -66,22 +70,21 @@ fn last_block<const WORDS: usize>(list: &List<'_>, weights: &[u8], sums: &mut [u
     (*even, *odd) = (even_sums, odd_sums);
 }
 
-/// Adds what `codes` contribute to the sums of a full block.
-fn block(codes: &[u8], weights: &[u8], sums: &mut [u32; ROWS_PER_BLOCK]) {
-    let [e0, e1, e2, e3, o0, o1, o2, o3] = *sums;
+/// Adds what a list of taps contributes to the sums of a full block.
+#[inline]
+fn block(list: &Taps<'_>, weights: &[u8], sums: [u32; ROWS_PER_BLOCK]) -> [u32; ROWS_PER_BLOCK] {
+    let [e0, e1, e2, e3, o0, o1, o2, o3] = sums;
     let mut columns = [[e0, o0], [e1, o1], [e2, o2], [e3, o3]];
-    for (codes, weights) in codes.chunks(2).zip(weights.as_chunks::<STRIDE>().0) {
-        for (&code, at) in codes.iter().zip([0, 2]) {
-            let weights = weights.get(at..).unwrap_or_default();
-            if code != 0 {
-                for (column, weights) in columns.iter_mut().zip(weights.chunks(4)) {
-                    if let Some(&weights) = weights.first_chunk() {
-                        *column = add(*column, code.into(), weights);
-                    }
-                }
-            }
+    let mut unread = weights;
+    for &[code, distance] in list.entries() {
+        let Some(from_here) = unread.get(usize::from(distance)..) else { break };
+        unread = from_here;
+        // The last weight of the second of two taps is two bytes short of the next pair's.
+        let Some(&[a, b, _, _, c, d, _, _, e, f, _, _, g, h]) = unread.first_chunk() else { break };
+        for (column, weights) in columns.iter_mut().zip([[a, b], [c, d], [e, f], [g, h]]) {
+            *column = add(*column, code.into(), weights);
         }
     }
     let [[e0, o0], [e1, o1], [e2, o2], [e3, o3]] = columns;
-    *sums = [e0, e1, e2, e3, o0, o1, o2, o3];
+    [e0, e1, e2, e3, o0, o1, o2, o3]
 }

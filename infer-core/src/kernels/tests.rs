@@ -83,6 +83,7 @@ impl Drop for Coverage {
 }
 
 type Convolution = fn(&[u8], &Conv2dOperands<'_>, &mut [u32], &mut [u8]);
+type Depthwise = fn(&[u8], &DepthwiseConv2dOperands<'_>, &mut [u8]);
 type Dense = fn(&[u8], &DenseOperands<'_>, &mut [u32], &mut [u8]);
 type Logits = fn(&[u8], &LogitsOperands<'_>, &mut [u32], &mut [i32]);
 
@@ -199,6 +200,44 @@ fn convolutions_of_every_tail_give_the_codes_of_the_portable_kernel() {
             let mut found = vec![2; output.len()];
             conv2d(&numbers.codes, &operands, &mut scratch, &mut found);
             assert_eq!(found, expected, "{name}, {operands:?}");
+        }
+    }
+}
+
+#[test]
+fn depthwise_convolutions_give_the_codes_of_the_portable_kernel() {
+    let mut coverage = Coverage::default();
+    let paddings = [[0; 4], [1; 4], [0, 0, 1, 1], [2, 2, 2, 2], [2, 0, 1, 2], [0, 1, 2, 0], [1, 2, 0, 1], [3, 3, 3, 3]];
+    let sides = [(1, 1), (1, 5), (2, 2), (3, 3), (5, 1), (4, 6), (6, 7), (9, 10), (7, 13)];
+    let strides = [[1, 1], [2, 2], [1, 2], [2, 1], [3, 3]];
+    let cases = sides
+        .into_iter()
+        .flat_map(|side| paddings.into_iter().flat_map(move |padding| strides.map(|stride| (side, padding, stride))));
+    for ((height, width), padding, stride) in cases {
+        for (channels, multiplier, pad_code) in [(1, 1, 0), (3, 1, 7), (8, 1, 0), (33, 1, 255), (2, 3, 9)] {
+            let input = Shape { height, width, channels };
+            let window = Window { size: [3, 3], stride, padding };
+            let Some(shape) = output(input, window, channels * multiplier) else { continue };
+            let numbers = Numbers::new(input.len(), shape.channels.into(), 18);
+            let operands = DepthwiseConv2dOperands {
+                input,
+                output: shape,
+                multiplier: multiplier as u8,
+                window,
+                pad_above: window.above(),
+                pad_code,
+                rescale: numbers.rescale,
+                channels: ChannelTable::new(&numbers.channels),
+                weights: &numbers.weights[..9 * usize::from(shape.channels)],
+            };
+            let mut expected = vec![1; shape.len()];
+            portable::depthwise_conv2d(&numbers.codes, &operands, &mut expected);
+            coverage.count(&expected);
+            for (name, depthwise) in versions!(depthwise_conv2d as Depthwise) {
+                let mut found = vec![2; shape.len()];
+                depthwise(&numbers.codes, &operands, &mut found);
+                assert_eq!(found, expected, "{name}, {operands:?}");
+            }
         }
     }
 }
@@ -437,7 +476,9 @@ fn convolutions_of_lengths_that_do_not_fit_each_other_are_no_panic() {
                     conv2d(&codes, &operands, &mut vec![1; scratch], &mut vec![2; outputs]);
                 }
             }
-            for (size, stride, pad) in [([2; 2], 2, 0), ([0; 2], 0, 0), ([3, 500], 1, 1), ([255, 7], 9, 7)] {
+            for (size, stride, pad) in
+                [([2; 2], 2, 0), ([3; 2], 1, 1), ([0; 2], 0, 0), ([3, 500], 1, 1), ([255, 7], 9, 7)]
+            {
                 let bytes = size.map(|side: u16| side as u8);
                 let window = Window { size: bytes, stride: [stride; 2], padding: [pad; 4] };
                 let output = Shape { channels: 2, ..output };
@@ -466,6 +507,9 @@ fn convolutions_of_lengths_that_do_not_fit_each_other_are_no_panic() {
                     weights: &weights,
                 };
                 portable::depthwise_conv2d(&codes, &operands, &mut vec![2; outputs]);
+                for (_, depthwise) in versions!(depthwise_conv2d as Depthwise) {
+                    depthwise(&codes, &operands, &mut vec![2; outputs]);
+                }
             }
         }
     }

@@ -2,8 +2,9 @@
 
 #![allow(unsafe_code, reason = "calls what is written for all fourteen registers")]
 
-use super::Loops;
 use super::columns::Window;
+use super::taps::{State, Tap, Taps};
+use super::{Finish, Loops};
 use crate::kernels::operands::Rescale;
 use crate::kernels::shared::sparse::{Entry, List, STRIDE};
 use crate::packing::ROWS_PER_BLOCK;
@@ -29,11 +30,27 @@ pub trait Assembly {
     /// `sums` has two words for each of these; `list` has entries and an end, and no entry leads outside the block.
     unsafe fn last_block_over_list<const WORDS: usize>(list: *const Entry, weights: *const u8, sums: *mut u32);
 
-    /// Adds what `count` codes contribute to the sums of a full block.
+    /// As [`Loops::LEFT_BY`].
+    const LEFT_BY: u8;
+
+    /// Lists `count` codes; returns the end of the list.
     ///
     /// # Safety
-    /// There is one code at least, and `weights` has eight bytes for each, rounded up to an even number of codes.
-    unsafe fn block_over_codes(codes: *const u8, weights: *const u8, sums: *mut [u32; ROWS_PER_BLOCK], count: usize);
+    /// There is one code at least, there is room for as many entries, at an even address, and the distance of the first one needs
+    /// no bridge.
+    unsafe fn append(entries: *mut Tap, codes: *const u8, count: usize, state: &mut State) -> *mut Tap;
+
+    /// The codes of a full block, out of the `count` entries of a list.
+    ///
+    /// # Safety
+    /// There is one entry at least, and none leads outside the block.
+    unsafe fn block_over_taps(
+        list: *const Tap,
+        weights: *const u8,
+        count: usize,
+        finish: &Finish<'_>,
+        codes: &mut [u8; ROWS_PER_BLOCK],
+    );
 
     /// The largest of a window's four sums for the two rows of a column: the even one's in the lower half.
     ///
@@ -67,11 +84,27 @@ impl<A: Assembly> Loops for A {
         }
     }
 
+    const LEFT_BY: u8 = A::LEFT_BY;
+
     #[inline]
-    fn block(codes: &[u8], weights: &[u8], sums: &mut [u32; ROWS_PER_BLOCK]) {
-        if !codes.is_empty() && weights.len() >= ROWS_PER_BLOCK * codes.len().next_multiple_of(2) {
-            // SAFETY: the lengths were compared; there is one code at least.
-            unsafe { A::block_over_codes(codes.as_ptr(), weights.as_ptr(), sums, codes.len()) }
+    fn append(entries: &mut [Tap], codes: &[u8], state: &mut State) -> usize {
+        let start = entries.as_mut_ptr();
+        if codes.is_empty() || entries.len() < codes.len() || !start.addr().is_multiple_of(2) {
+            return 0;
+        }
+        // SAFETY: the lengths were compared, and the address. A bridge takes the place of a code that is zero.
+        let end = unsafe { A::append(start, codes.as_ptr(), codes.len(), state) };
+        (end.addr() - start.addr()) / size_of::<Tap>()
+    }
+
+    #[inline]
+    fn block_codes(list: &Taps<'_>, weights: &[u8], finish: &Finish<'_>, codes: &mut [u8; ROWS_PER_BLOCK]) {
+        let entries = list.entries();
+        if entries.is_empty() {
+            finish.codes::<A>(&finish.sums(), codes);
+        } else if weights.len() >= list.block_len() {
+            // SAFETY: the lengths were compared; there is one entry at least.
+            unsafe { A::block_over_taps(entries.as_ptr(), weights.as_ptr(), entries.len(), finish, codes) }
         }
     }
 

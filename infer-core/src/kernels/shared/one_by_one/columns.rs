@@ -14,22 +14,6 @@ pub struct Window<'w> {
 /// The sum of an even row, and of the odd one next to it.
 pub type Sums = [u32; 2];
 
-/// Adds what `codes` contribute to the sums of a block: those of even rows, then those of odd ones.
-#[inline(never)]
-pub fn block(codes: &[u8], weights: &[u8], sums: &mut [u32]) {
-    // How few they are is kept from the compiler, which else repeats the loops for each.
-    let words = core::hint::black_box(sums.len() / 2);
-    let (even, odd) = sums.split_at_mut_checked(words).unwrap_or_default();
-    for (word, (even, odd)) in even.iter_mut().zip(odd).enumerate() {
-        let column = weights.get(4 * word..).unwrap_or_default();
-        for (codes, weights) in codes.chunks(2).zip(parts(column, 4 * words)) {
-            for (&code, &weights) in codes.iter().zip(weights.as_chunks().0) {
-                [*even, *odd] = add([*even, *odd], code.into(), weights);
-            }
-        }
-    }
-}
-
 /// The larger of each row's sums at the four positions of a window.
 #[inline(never)]
 pub fn maxima(window: &Window<'_>, column: &[u8], stride: usize) -> [i32; 2] {

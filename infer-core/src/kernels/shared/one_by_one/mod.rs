@@ -7,13 +7,16 @@
 
 pub mod assembly;
 pub mod columns;
+pub mod depthwise;
+pub mod taps;
 
-use super::sparse::{self, Entry, List, Rows, STRIDE, Sparse, begin, requantize_block, singles};
-use super::{parts, patch, taps_if_lengths_fit, window};
+use super::sparse::{self, Entry, List, Rows, STRIDE, Sparse, singles};
+use super::{parts, taps_if_lengths_fit, window};
 use crate::kernels::contract::Kernels;
-use crate::kernels::operands::{Conv2dOperands, DenseOperands, LogitsOperands, Rescale};
+use crate::kernels::operands::{Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands, Rescale};
 use crate::packing::ROWS_PER_BLOCK;
 use columns::Window;
+use taps::{State, Tap, Taps};
 
 /// What a core does in its own way.
 pub trait Loops {
@@ -29,8 +32,18 @@ pub trait Loops {
     /// Adds what a list contributes to the sums of a last block, of `WORDS` words for each pair of inputs, 1 to 3.
     fn last_block<const WORDS: usize>(list: &List<'_>, weights: &[u8], sums: &mut [u32]);
 
-    /// Adds what `codes` contribute to the sums of a full block.
-    fn block(codes: &[u8], weights: &[u8], sums: &mut [u32; ROWS_PER_BLOCK]);
+    /// How far before a tap's weights [`block_codes`](Self::block_codes) is when it comes to the next entry; the entries of
+    /// [`Taps`] count from there.
+    const LEFT_BY: u8;
+
+    /// Lists codes, of which there are no more than `entries`; returns how many entries it wrote. The distance of the first one
+    /// needs no bridge.
+    fn append(entries: &mut [Tap], codes: &[u8], state: &mut State) -> usize {
+        taps::append(entries, codes, state, Self::LEFT_BY)
+    }
+
+    /// The codes of a full block, out of a list of taps.
+    fn block_codes(list: &Taps<'_>, weights: &[u8], finish: &Finish<'_>, codes: &mut [u8; ROWS_PER_BLOCK]);
 
     /// The largest of a window's four sums, for the two rows in a column of a full block.
     fn maxima(window: &Window<'_>, column: &[u8]) -> [i32; 2];
@@ -40,6 +53,10 @@ pub trait Loops {
 impl<L: Loops> Kernels for L {
     fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
         conv2d::<L>(input, operands, scratch, output);
+    }
+
+    fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) {
+        depthwise::depthwise_conv2d::<L>(input, operands, output);
     }
 
     fn dense(input: &[u8], operands: &DenseOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
@@ -85,8 +102,8 @@ fn conv2d<L: Loops>(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [
         if let Some(codes) = scratch.get_mut(..4 * taps) {
             pooled::<L>(input, operands, codes.as_chunks_mut().0, output);
         }
-    } else if let Some(patch) = scratch.get_mut(..taps) {
-        single::<L>(input, operands, patch, output);
+    } else if let Some(scratch) = scratch.get_mut(..2 * taps) {
+        single::<L>(input, operands, scratch, output);
     }
 }
 
@@ -142,33 +159,107 @@ fn position_codes<L: Loops>(window: &Window<'_>, operands: &Conv2dOperands<'_>, 
     }
 }
 
-/// The sum of `codes`.
-// Not inlined, for size: it would be unrolled in each place, twice.
+/// Without a pool: for each position the codes that are not zero are listed, then every eight rows run over the list.
 #[inline(never)]
-fn total(codes: &[u8]) -> u32 {
-    codes.iter().fold(0, |total, &code| total.wrapping_add(code.into()))
+fn single<L: Loops>(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u8], output: &mut [u8]) {
+    let width = usize::from(operands.output.width);
+    let channels = usize::from(operands.output.channels).max(1);
+    let entries = scratch.as_chunks_mut().0;
+    // Counted, as some cores divide in a call.
+    let (mut y, mut x) = (0, 0);
+    for codes in output.chunks_exact_mut(channels) {
+        let list = Taps::list::<L>(input, operands, [y, x], entries);
+        listed_codes::<L>(&list, operands, codes);
+        x += 1;
+        if x == width {
+            (y, x) = (y + 1, 0);
+        }
+    }
 }
 
-/// Without a pool: for each position eight rows at a time.
+/// Bias and multiplier of each row of a full block.
+pub type Records = [[u32; 2]; ROWS_PER_BLOCK];
+
+/// Records as they are where they are aligned, which they are in an aligned model, else a copy of them.
+fn words<'r>(bytes: &'r [[u8; 8]; ROWS_PER_BLOCK], copy: &'r mut Records) -> &'r Records {
+    if cfg!(target_endian = "little")
+        && let Ok(words) = bytemuck::try_cast_ref(bytes)
+    {
+        return words;
+    }
+    copy_words(bytes, copy);
+    copy
+}
+
 #[inline(never)]
-fn single<L: Loops>(input: &[u8], operands: &Conv2dOperands<'_>, patch: &mut [u8], output: &mut [u8]) {
-    let width = usize::from(operands.output.width).max(1);
-    let channels = usize::from(operands.output.channels).max(1);
-    for (position, codes) in output.chunks_exact_mut(channels).enumerate() {
-        patch::gather(input, operands, position / width, position % width, patch);
-        let total = total(patch);
-        let blocks = parts(operands.weights, ROWS_PER_BLOCK * patch.len().next_multiple_of(2));
-        let tables = parts(operands.channels.bytes(), 8 * ROWS_PER_BLOCK);
-        for ((codes, block), table) in codes.chunks_mut(ROWS_PER_BLOCK).zip(blocks).zip(tables) {
-            let mut sums = [0; ROWS_PER_BLOCK];
-            let sums = sums.get_mut(..codes.len().next_multiple_of(2)).unwrap_or_default();
-            begin(sums, table, 8);
-            if let Ok(sums) = <&mut [u32; ROWS_PER_BLOCK]>::try_from(&mut *sums) {
-                L::block(patch, block, sums);
-            } else {
-                columns::block(patch, block, sums);
-            }
-            requantize_block::<L>(sums, total, table, operands.rescale, codes);
+fn copy_words(bytes: &[[u8; 8]; ROWS_PER_BLOCK], copy: &mut Records) {
+    for (words, bytes) in copy.as_flattened_mut().iter_mut().zip(bytes.as_flattened().as_chunks().0) {
+        *words = u32::from_le_bytes(*bytes);
+    }
+}
+
+/// What becomes of a full block's sums.
+pub struct Finish<'r> {
+    /// Biases and multipliers.
+    pub records: &'r Records,
+    /// What is added to the sums of even rows: takes out the 128 that their weights have.
+    pub start: u32,
+    /// The part that is the same for all channels.
+    pub rescale: Rescale,
+}
+
+impl Finish<'_> {
+    /// What the sums begin with, those of even rows first.
+    #[inline(always)]
+    pub fn sums(&self) -> [u32; ROWS_PER_BLOCK] {
+        let [[r0, _], [r1, _], [r2, _], [r3, _], [r4, _], [r5, _], [r6, _], [r7, _]] = *self.records;
+        let [e0, e1, e2, e3] = [r0, r2, r4, r6].map(|bias| bias.wrapping_add(self.start));
+        [e0, e1, e2, e3, r1, r3, r5, r7]
+    }
+
+    /// The codes of sums in that order.
+    // Not inlined: multipliers would be read before the sums are made, and wait on the stack.
+    #[inline(never)]
+    pub fn codes<L: Loops>(&self, sums: &[u32; ROWS_PER_BLOCK], codes: &mut [u8; ROWS_PER_BLOCK]) {
+        let [e0, e1, e2, e3, o0, o1, o2, o3] = *sums;
+        for ((code, sum), [_, multiplier]) in codes.iter_mut().zip([e0, o0, e1, o1, e2, o2, e3, o3]).zip(self.records) {
+            *code = L::requantize(sum.cast_signed(), multiplier.cast_signed(), self.rescale);
         }
+    }
+}
+
+/// The codes of all channels at a position.
+#[inline(never)]
+fn listed_codes<L: Loops>(list: &Taps<'_>, operands: &Conv2dOperands<'_>, output: &mut [u8]) {
+    let start = list.total().wrapping_mul(128).wrapping_neg();
+    let block_len = list.block_len();
+    let mut unread = operands.weights;
+    let (blocks, last) = output.as_chunks_mut::<ROWS_PER_BLOCK>();
+    let (tables, last_table) = operands.channels.bytes().as_chunks::<8>().0.as_chunks::<ROWS_PER_BLOCK>();
+    let mut copy = [[0; 2]; ROWS_PER_BLOCK];
+    for (codes, records) in blocks.iter_mut().zip(tables) {
+        let Some((weights, rest)) = unread.split_at_checked(block_len) else { return };
+        unread = rest;
+        let finish = Finish { records: words(records, &mut copy), start, rescale: operands.rescale };
+        L::block_codes(list, weights, &finish, codes);
+    }
+    if !last.is_empty() {
+        last_codes::<L>(list, unread, last_table, operands.rescale, last);
+    }
+}
+
+/// The codes of a block that is not full.
+#[inline(never)]
+fn last_codes<L: Loops>(list: &Taps<'_>, block: &[u8], table: &[[u8; 8]], rescale: Rescale, output: &mut [u8]) {
+    let start = list.total().wrapping_mul(128).wrapping_neg();
+    let stride = 4 * output.len().div_ceil(2);
+    let mut sums = [0; 2];
+    for (row, (code, &[b0, b1, b2, b3, m0, m1, m2, m3])) in output.iter_mut().zip(table).enumerate() {
+        if row % 2 == 0 {
+            sums = list.column(block.get(2 * row..).unwrap_or_default(), stride);
+            sums[0] = sums[0].wrapping_add(start);
+        }
+        let sum = sums[row % 2].wrapping_add(u32::from_le_bytes([b0, b1, b2, b3]));
+        *code = L::requantize(sum.cast_signed(), i32::from_le_bytes([m0, m1, m2, m3]), rescale);
     }
 }
