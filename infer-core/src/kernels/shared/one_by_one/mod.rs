@@ -3,7 +3,8 @@
 //! A product costs such a core three instructions, to load the weight, to multiply, to add, or two where multiplying adds.
 //! What is left to save is everything else: an input that is zero is not visited; one that is not is read once for eight
 //! rows; a convolution before a max-pool reads its weights once for the four positions of a window, and
-//! requantizes once. The loops are [`Loops`], of which each core has its own version.
+//! requantizes once; one without a pool lists its [`taps`] once for all output channels; [`depthwise`] kernels read a column of
+//! codes once. The loops are [`Loops`], of which each core has its own version.
 
 pub mod assembly;
 pub mod columns;
