@@ -204,6 +204,42 @@ fn convolutions_of_every_tail_give_the_codes_of_the_portable_kernel() {
     }
 }
 
+/// Between codes that are not zero there may be more zeros than a list counts in a byte, up to the end or at an odd one.
+#[test]
+fn convolutions_of_codes_that_are_almost_all_zero_give_the_codes_of_the_portable_kernel() {
+    for (channels, output_channels, seldom) in (1..=90).flat_map(|channels| [(channels, 8, 9), (channels, 11, 120)]) {
+        for window in [square(1, false), square(3, true), WINDOWS[3]] {
+            let input = Shape { height: 4, width: 5, channels };
+            let shape = output(input, window, output_channels).unwrap();
+            let taps = window.size.map(usize::from).iter().product::<usize>() * usize::from(channels);
+            let mut numbers = Numbers::new(input.len(), output_channels.into(), taps);
+            let keep = bytes(channels.into(), input.len());
+            numbers.codes.iter_mut().zip(keep).for_each(|(code, keep)| *code *= u8::from(keep % seldom == 0));
+            for pad_code in [0, 9] {
+                let operands = Conv2dOperands {
+                    input,
+                    output: shape,
+                    window,
+                    pad_above: window.above(),
+                    pad_code,
+                    pool: false,
+                    rescale: numbers.rescale,
+                    channels: ChannelTable::new(&numbers.channels),
+                    weights: &numbers.weights,
+                };
+                let mut scratch = vec![0xDEAD_BEEF; operands.scratch_len()];
+                let mut expected = vec![1; shape.len()];
+                portable::conv2d(&numbers.codes, &operands, &mut scratch, &mut expected);
+                for (name, conv2d) in versions!(conv2d as Convolution) {
+                    let mut found = vec![2; shape.len()];
+                    conv2d(&numbers.codes, &operands, &mut scratch, &mut found);
+                    assert_eq!(found, expected, "{name}, {operands:?}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn depthwise_convolutions_give_the_codes_of_the_portable_kernel() {
     let mut coverage = Coverage::default();

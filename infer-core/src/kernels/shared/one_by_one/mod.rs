@@ -3,7 +3,8 @@
 //! A product costs such a core three instructions, to load the weight, to multiply, to add, or two where multiplying adds.
 //! What is left to save is everything else: an input that is zero is not visited; one that is not is read once for eight
 //! rows; a convolution before a max-pool reads its weights once for the four positions of a window, and
-//! requantizes once. The loops are [`Loops`], of which each core has its own version.
+//! requantizes once; one without a pool lists its [`taps`] once for all output channels; [`depthwise`] kernels read a column of
+//! codes once. The loops are [`Loops`], of which each core has its own version.
 
 pub mod assembly;
 pub mod columns;
@@ -16,10 +17,11 @@ use crate::kernels::contract::Kernels;
 use crate::kernels::operands::{Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands, Rescale};
 use crate::packing::ROWS_PER_BLOCK;
 use columns::Window;
+use depthwise::Channel;
 use taps::{State, Tap, Taps};
 
 /// What a core does in its own way.
-pub trait Loops {
+pub trait Loops: Sized {
     /// How far after an input's weights [`full_blocks`](Self::full_blocks) is when it comes to the next entry.
     const ADVANCED: u32;
 
@@ -44,6 +46,18 @@ pub trait Loops {
 
     /// The codes of a full block, out of a list of taps.
     fn block_codes(list: &Taps<'_>, weights: &[u8], finish: &Finish<'_>, codes: &mut [u8; ROWS_PER_BLOCK]);
+
+    /// As [`depthwise::columns`].
+    #[inline]
+    fn depthwise_columns(
+        channel: &Channel,
+        channels: usize,
+        codes: [&[u8]; 3],
+        output: &mut [u8],
+        sums: &mut [i32; 2],
+    ) -> usize {
+        depthwise::columns::<Self>(channel, channels, codes, output, sums)
+    }
 
     /// The largest of a window's four sums, for the two rows in a column of a full block.
     fn maxima(window: &Window<'_>, column: &[u8]) -> [i32; 2];
@@ -253,13 +267,14 @@ fn listed_codes<L: Loops>(list: &Taps<'_>, operands: &Conv2dOperands<'_>, output
 fn last_codes<L: Loops>(list: &Taps<'_>, block: &[u8], table: &[[u8; 8]], rescale: Rescale, output: &mut [u8]) {
     let start = list.total().wrapping_mul(128).wrapping_neg();
     let stride = 4 * output.len().div_ceil(2);
-    let mut sums = [0; 2];
+    let [mut even, mut odd] = [0; 2];
     for (row, (code, &[b0, b1, b2, b3, m0, m1, m2, m3])) in output.iter_mut().zip(table).enumerate() {
         if row % 2 == 0 {
-            sums = list.column(block.get(2 * row..).unwrap_or_default(), stride);
-            sums[0] = sums[0].wrapping_add(start);
+            [even, odd] = list.column(block.get(2 * row..).unwrap_or_default(), stride);
+            even = even.wrapping_add(start);
         }
-        let sum = sums[row % 2].wrapping_add(u32::from_le_bytes([b0, b1, b2, b3]));
+        let sum = if row % 2 == 0 { even } else { odd };
+        let sum = sum.wrapping_add(u32::from_le_bytes([b0, b1, b2, b3]));
         *code = L::requantize(sum.cast_signed(), i32::from_le_bytes([m0, m1, m2, m3]), rescale);
     }
 }
