@@ -70,6 +70,9 @@ kernels! {
     ConvPool conv_pool,
     /// Convolution of each channel by itself.
     DepthwiseConv depthwise_conv,
+    /// The same with kernels of 3x3 and a stride of 1 or 2, for which chips have kernels that keep a channel's weights in registers and
+    /// read each input once for all outputs of a row. Its inputs are those that are read so, its runs the rows of each channel.
+    DepthwiseConv3x3 depthwise_conv_3x3,
     /// Max-pool by itself, of windows of 2x2 side by side.
     MaxPool max_pool,
     /// Max-pool of other windows.

@@ -73,6 +73,12 @@ impl DepthwiseConv {
         self.window().on("kernel", input)
     }
 
+    /// Whether chips have kernels of their own for it.
+    fn has_kernels_of_3x3(&self) -> bool {
+        let stride = self.stride.square().filter(|&stride| stride <= 2);
+        self.kernel == Pair::both(3) && stride.is_some() && self.multiplier == 1
+    }
+
     /// Values of a kernel.
     fn taps(&self) -> usize {
         usize::from(self.kernel.rows) * usize::from(self.kernel.columns)
@@ -165,11 +171,18 @@ impl Operator for DepthwiseConv {
 
     fn work(&self, input: Shape, output: Shape, _: bool) -> Work {
         let places = usize::from(output.height) * usize::from(output.width);
+        let outputs = output.len();
+        if self.has_kernels_of_3x3() {
+            let rows = usize::from(output.height) * usize::from(output.channels);
+            let columns = usize::from(self.stride.columns) * usize::from(output.width) + 2;
+            let kernel = Kernel::DepthwiseConv3x3;
+            return Work { kernel, rows: 0, outputs, inputs: rows * columns, edges: 0, runs: rows, places };
+        }
         let over_edges = self.placed(input).map_or(0, |placed| placed.covered(input).over_edges);
         let values = usize::from(output.channels) * self.taps();
         let [inputs, edges] = [places, over_edges].map(|windows| windows * values);
-        let runs = output.len() * usize::from(self.kernel.rows);
-        Work { kernel: Kernel::DepthwiseConv, rows: 0, outputs: output.len(), inputs, edges, runs, places }
+        let runs = outputs * usize::from(self.kernel.rows);
+        Work { kernel: Kernel::DepthwiseConv, rows: 0, outputs, inputs, edges, runs, places }
     }
 }
 
