@@ -51,9 +51,9 @@ impl Conv2dOperands<'_> {
     }
 }
 
-/// The codes under the filter, 16 bits each, at all positions of the window.
+/// The codes under the filter, 16 bits each, at all positions of the window; without a pool at two positions.
 pub(super) const fn conv2d_scratch(taps: usize, pool: bool) -> usize {
-    let positions = if pool { 4 } else { 1 };
+    let positions = if pool { 4 } else { 2 };
     positions * taps.next_multiple_of(2) / 2
 }
 

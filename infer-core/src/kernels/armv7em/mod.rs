@@ -23,20 +23,21 @@ mod cpu;
 mod dense;
 mod depthwise;
 mod gather;
+mod unpooled;
+mod widen;
 
 use core::arch::asm;
 
-use conv2d::{Pooled, Single, pooled_blocks, single_blocks};
-use cpu::{PAIRS_PER_FOLD, cpu, in_words};
-use dense::single_block;
+use conv2d::{Pooled, pooled_blocks};
+use cpu::{cpu, in_words};
 use gather::gather;
 
 use super::contract::Kernels;
 use super::operands::{
     AddOperands, AveragePool2dOperands, Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands, Rescale,
 };
-use super::shared::sparse::{self, Entry, List, Rows, Sparse, begin, pairs, requantize_block};
-use super::shared::{parts, patch, taps_if_lengths_fit, window};
+use super::shared::sparse::{self, Entry, List, Rows, Sparse, pairs};
+use super::shared::{parts, taps_if_lengths_fit, window};
 use crate::packing::ROWS_PER_BLOCK;
 
 /// See the [module](self).
@@ -98,79 +99,9 @@ fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], outp
         if let Some(lanes) = scratch.get_mut(..4 * pairs) {
             pooled(input, operands, lanes, output);
         }
-    } else if let Some(lanes) = scratch.get_mut(..pairs) {
-        single(input, operands, taps, lanes, output);
+    } else if let Some(lanes) = scratch.get_mut(..2 * pairs) {
+        unpooled::conv2d(input, operands, lanes, output);
     }
-}
-
-/// Without a pool: for each position eight rows at a time.
-#[inline(never)]
-fn single(input: &[u8], operands: &Conv2dOperands<'_>, taps: usize, lanes: &mut [u32], output: &mut [u8]) {
-    let width = usize::from(operands.output.width).max(1);
-    let (channels, pairs) = (usize::from(operands.output.channels).max(1), lanes.len());
-    // LDRD reads the weights of full blocks; those that it cannot read go block by block, as the last block does.
-    let at_once = if in_words(operands.weights) { channels / ROWS_PER_BLOCK } else { 0 };
-    for (position, codes) in output.chunks_exact_mut(channels).enumerate() {
-        let patch: &mut [u16] = bytemuck::cast_slice_mut(lanes);
-        if let [.., last] = patch {
-            *last = 0;
-        }
-        patch::gather(input, operands, position / width, position % width, patch.get_mut(..taps).unwrap_or_default());
-        let total = sum(lanes);
-        let (codes, rest) = codes.split_at_mut((at_once * ROWS_PER_BLOCK).min(channels));
-        if at_once > 0 {
-            let mut position = Single {
-                lanes: lanes.as_ptr(),
-                end: lanes.as_ptr_range().end,
-                weights: operands.weights.as_ptr(),
-                channels: operands.channels.bytes().as_ptr(),
-                codes: codes.as_mut_ptr(),
-                blocks: at_once,
-                start: total.wrapping_mul(128).wrapping_neg(),
-                shift: operands.rescale.shift.into(),
-                zero_point: operands.rescale.zero_point.into(),
-            };
-            // SAFETY: `conv2d` compared the lengths: eight codes, channels and rows of weights for each block.
-            unsafe { single_blocks(&raw mut position) }
-        }
-        if !rest.is_empty() {
-            let weights = parts(operands.weights, 2 * ROWS_PER_BLOCK * pairs).skip(at_once);
-            let tables = operands.channels.bytes().chunks(8 * ROWS_PER_BLOCK).skip(at_once);
-            for ((codes, weights), table) in rest.chunks_mut(ROWS_PER_BLOCK).zip(weights).zip(tables) {
-                single_block_by_folds(lanes, total, weights, table, operands.rescale, codes);
-            }
-        }
-    }
-}
-
-/// The sum of the codes in lanes of 16 bits.
-fn sum(lanes: &[u32]) -> u32 {
-    // Two sums in one; 256 codes do not fill 16 bits.
-    let folds = lanes.chunks(256).map(|lanes| lanes.iter().fold(0u32, |sums, &pair| sums.wrapping_add(pair)));
-    folds.fold(0, |total: u32, sums| total.wrapping_add(sums & 0xFFFF).wrapping_add(sums >> 16))
-}
-
-/// A block that is not full, or is not at a multiple of a word.
-#[inline(never)]
-fn single_block_by_folds(lanes: &[u32], total: u32, weights: &[u8], table: &[u8], rescale: Rescale, codes: &mut [u8]) {
-    let words = codes.len().div_ceil(2);
-    let mut sums = [0; ROWS_PER_BLOCK];
-    let sums = sums.get_mut(..2 * words).unwrap_or_default();
-    begin(sums, table, 8);
-    for (weights, lanes) in parts(weights, 4 * words * PAIRS_PER_FOLD).zip(lanes.chunks(PAIRS_PER_FOLD)) {
-        let (x, weights, sums) = (lanes.as_ptr(), weights.as_ptr(), sums.as_mut_ptr());
-        // SAFETY: the lengths were compared, so each pair of lanes has its words of weights; there are two sums for each of
-        // those words.
-        unsafe {
-            match words {
-                1 => single_block::<1>(x, weights, sums, lanes.len()),
-                2 => single_block::<2>(x, weights, sums, lanes.len()),
-                3 => single_block::<3>(x, weights, sums, lanes.len()),
-                _ => single_block::<4>(x, weights, sums, lanes.len()),
-            }
-        }
-    }
-    requantize_block::<Armv7em>(sums, total, table, rescale, codes);
 }
 
 /// With a pool: for each pooled position two rows at a time, their four sums, the maximum, one requantization.
