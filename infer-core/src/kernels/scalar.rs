@@ -3,7 +3,7 @@
 use super::operands::Rescale;
 use super::portable;
 use super::shared::one_by_one::columns::{self, Window, add};
-use super::shared::one_by_one::taps::Taps;
+use super::shared::one_by_one::taps::{Append, Taps};
 use super::shared::one_by_one::{Finish, Loops};
 use super::shared::parts;
 use super::shared::sparse::{List, STRIDE};
@@ -12,6 +12,10 @@ use crate::packing::ROWS_PER_BLOCK;
 /// See the [module](self).
 #[derive(Clone, Copy, Debug)]
 pub struct Scalar;
+
+impl Append for Scalar {
+    const LEFT_BY: u8 = 0;
+}
 
 impl Loops for Scalar {
     const ADVANCED: u32 = 0;
@@ -28,8 +32,6 @@ impl Loops for Scalar {
     fn last_block<const WORDS: usize>(list: &List<'_>, weights: &[u8], sums: &mut [u32]) {
         last_block::<WORDS>(list, weights, sums);
     }
-
-    const LEFT_BY: u8 = 0;
 
     #[inline]
     fn block_codes(list: &Taps<'_>, weights: &[u8], finish: &Finish<'_>, codes: &mut [u8; ROWS_PER_BLOCK]) {

@@ -6,8 +6,7 @@
 
 use core::arch::asm;
 
-use super::cpu::cpu;
-use super::requantize;
+use super::cpu::{cpu, requantize};
 use crate::kernels::operands::AveragePool2dOperands;
 use crate::kernels::portable::{covered, share};
 

@@ -26,10 +26,8 @@ mod gather;
 mod unpooled;
 mod widen;
 
-use core::arch::asm;
-
 use conv2d::{Pooled, pooled_blocks};
-use cpu::{cpu, in_words};
+use cpu::{in_words, requantize};
 use gather::gather;
 
 use super::contract::Kernels;
@@ -177,25 +175,4 @@ fn block_by_block(operands: &Conv2dOperands<'_>, window: &Pooled, first: usize, 
         }
         codes.iter_mut().zip(block).for_each(|(code, computed)| *code = computed);
     }
-}
-
-/// As in `portable`: a shift, SMMULR and USAT.
-fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
-    let code: u32;
-    let shifted = accumulator.wrapping_shl(rescale.shift.into());
-    // SAFETY: arithmetic in registers.
-    unsafe {
-        asm!(
-            cpu!(),
-            "smmulr {code}, {shifted}, {multiplier}",
-            "add {code}, {code}, {zero_point}",
-            "usat {code}, #8, {code}",
-            code = out(reg) code,
-            shifted = in(reg) shifted,
-            multiplier = in(reg) multiplier,
-            zero_point = in(reg) u32::from(rescale.zero_point),
-            options(pure, nomem, nostack),
-        );
-    }
-    code as u8
 }

@@ -4,8 +4,7 @@
 
 use core::arch::naked_asm;
 
-use super::cpu::{PAIRS_PER_FOLD, cpu, in_words};
-use super::requantize;
+use super::cpu::{PAIRS_PER_FOLD, cpu, in_words, requantize};
 use super::widen::{Filter, Neighbors, widen, widen_two};
 use crate::kernels::operands::Conv2dOperands;
 use crate::packing::ROWS_PER_BLOCK;

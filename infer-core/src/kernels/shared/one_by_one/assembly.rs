@@ -3,7 +3,7 @@
 #![allow(unsafe_code, reason = "calls what is written for all fourteen registers")]
 
 use super::columns::Window;
-use super::taps::{State, Tap, Taps};
+use super::taps::{Append, State, Tap, Taps};
 use super::{Finish, Loops};
 use crate::kernels::operands::Rescale;
 use crate::kernels::shared::sparse::{Entry, List, STRIDE};
@@ -30,7 +30,7 @@ pub trait Assembly {
     /// `sums` has two words for each of these; `list` has entries and an end, and no entry leads outside the block.
     unsafe fn last_block_over_list<const WORDS: usize>(list: *const Entry, weights: *const u8, sums: *mut u32);
 
-    /// As [`Loops::LEFT_BY`].
+    /// As [`Append::LEFT_BY`].
     const LEFT_BY: u8;
 
     /// Lists `count` codes; returns the end of the list.
@@ -59,6 +59,21 @@ pub trait Assembly {
     unsafe fn column_maxima(starts: *const [i32; 4], codes: *const [u8; 4], weights: *const u8, taps: usize) -> u64;
 }
 
+impl<A: Assembly> Append for A {
+    const LEFT_BY: u8 = A::LEFT_BY;
+
+    #[inline]
+    fn append(entries: &mut [Tap], codes: &[u8], state: &mut State) -> usize {
+        let start = entries.as_mut_ptr();
+        if codes.is_empty() || entries.len() < codes.len() || !start.addr().is_multiple_of(2) {
+            return 0;
+        }
+        // SAFETY: the lengths were compared, and the address. A bridge takes the place of a code that is zero.
+        let end = unsafe { A::append(start, codes.as_ptr(), codes.len(), state) };
+        (end.addr() - start.addr()) / size_of::<Tap>()
+    }
+}
+
 impl<A: Assembly> Loops for A {
     const ADVANCED: u32 = A::ADVANCED;
 
@@ -82,19 +97,6 @@ impl<A: Assembly> Loops for A {
             // SAFETY: `sparse` compared the lengths, so that the entries lead to no place outside the block.
             unsafe { A::last_block_over_list::<WORDS>(list.as_ptr(), weights.as_ptr(), sums.as_mut_ptr()) }
         }
-    }
-
-    const LEFT_BY: u8 = A::LEFT_BY;
-
-    #[inline]
-    fn append(entries: &mut [Tap], codes: &[u8], state: &mut State) -> usize {
-        let start = entries.as_mut_ptr();
-        if codes.is_empty() || entries.len() < codes.len() || !start.addr().is_multiple_of(2) {
-            return 0;
-        }
-        // SAFETY: the lengths were compared, and the address. A bridge takes the place of a code that is zero.
-        let end = unsafe { A::append(start, codes.as_ptr(), codes.len(), state) };
-        (end.addr() - start.addr()) / size_of::<Tap>()
     }
 
     #[inline]

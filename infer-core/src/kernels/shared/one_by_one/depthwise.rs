@@ -3,10 +3,10 @@
 //! A row of output takes one walk along three rows of input. A column of three codes is read once for all the outputs that it is
 //! part of: with a stride of 1 it ends one sum, continues the next one and begins a third.
 
-use super::Loops;
 use crate::format::Window;
 use crate::kernels::operands::{DepthwiseConv2dOperands, Rescale};
 use crate::kernels::portable;
+use crate::kernels::shared::sparse::Sparse;
 
 /// Weights of a kernel, row after row, shifted as the accumulator is before it is multiplied.
 type Kernel = [i32; 9];
@@ -28,7 +28,7 @@ pub struct Channel {
 }
 
 impl Channel {
-    fn code<L: Loops>(&self, sum: i32) -> u8 {
+    fn code<L: Sparse>(&self, sum: i32) -> u8 {
         // The shift is in the weights already.
         L::requantize(sum, self.multiplier, Rescale { zero_point: self.zero_point as u8, shift: 0 })
     }
@@ -70,7 +70,7 @@ struct Walk {
 
 /// Convolution of each channel by itself.
 #[inline(never)]
-pub fn depthwise_conv2d<L: Loops>(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) {
+pub fn depthwise_conv2d<L: Sparse>(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) {
     if !has_walk(operands) {
         portable::depthwise_conv2d(input, operands, output);
         return;
@@ -96,7 +96,7 @@ fn has_walk(operands: &DepthwiseConv2dOperands<'_>) -> bool {
 
 /// The codes of a channel in all rows.
 #[inline(never)]
-fn channel_codes<L: Loops>(
+fn channel_codes<L: Sparse>(
     input: &[u8],
     operands: &DepthwiseConv2dOperands<'_>,
     (index, weights, bias, multiplier): (usize, &[u8; 9], i32, i32),
@@ -162,7 +162,7 @@ fn column(sum: i32, codes: [u8; 3], kernel: &Kernel, at: usize) -> i32 {
 
 /// A row of output, with a stride of 1.
 #[inline(never)]
-fn walk_by_one<L: Loops>(channel: &Channel, walk: &Walk, [a, b, c]: [&[u8]; 3], output: &mut [u8]) {
+fn walk_by_one<L: Sparse>(channel: &Channel, walk: &Walk, [a, b, c]: [&[u8]; 3], output: &mut [u8]) {
     let (Some(b), Some(c)) = (b.get(..a.len()), c.get(..a.len())) else { return };
     let &Walk { channels, padding: [left, right] } = walk;
     let [begins, continues, ends] = channel.pads;
@@ -178,7 +178,7 @@ fn walk_by_one<L: Loops>(channel: &Channel, walk: &Walk, [a, b, c]: [&[u8]; 3], 
         at += channels;
     }
     let rest = [a, b, c].map(|codes| codes.get(at..).unwrap_or_default());
-    let mut index = L::depthwise_columns(channel, channels, rest, output, &mut sums);
+    let mut index = columns::<L>(channel, channels, rest, output, &mut sums);
     for _ in 0..right {
         if let Some(code) = output.get_mut(index) {
             *code = channel.code::<L>(sums[0].wrapping_add(ends));
@@ -191,7 +191,7 @@ fn walk_by_one<L: Loops>(channel: &Channel, walk: &Walk, [a, b, c]: [&[u8]; 3], 
 /// Columns of codes with a stride of 1, each of which ends a sum: the code goes to the output, every `channels` bytes. Returns
 /// where in the output it ended. `sums` are those that lack one column and two.
 #[inline(always)]
-pub fn columns<L: Loops>(
+pub fn columns<L: Sparse>(
     channel: &Channel,
     channels: usize,
     [a, b, c]: [&[u8]; 3],
@@ -215,7 +215,7 @@ pub fn columns<L: Loops>(
 
 /// A row of output, with a stride of 2: the columns that end a sum begin the next one.
 #[inline(never)]
-fn walk_by_two<L: Loops>(channel: &Channel, walk: &Walk, [a, b, c]: [&[u8]; 3], output: &mut [u8]) {
+fn walk_by_two<L: Sparse>(channel: &Channel, walk: &Walk, [a, b, c]: [&[u8]; 3], output: &mut [u8]) {
     let (Some(b), Some(c)) = (b.get(..a.len()), c.get(..a.len())) else { return };
     let &Walk { channels, padding: [left, right] } = walk;
     let Channel { kernel, bias, pads: [begins, continues, ends], .. } = *channel;

@@ -17,11 +17,10 @@ use crate::kernels::contract::Kernels;
 use crate::kernels::operands::{Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands, Rescale};
 use crate::packing::ROWS_PER_BLOCK;
 use columns::Window;
-use depthwise::Channel;
-use taps::{State, Tap, Taps};
+use taps::{Append, Taps};
 
 /// What a core does in its own way.
-pub trait Loops: Sized {
+pub trait Loops: Append + Sized {
     /// How far after an input's weights [`full_blocks`](Self::full_blocks) is when it comes to the next entry.
     const ADVANCED: u32;
 
@@ -34,30 +33,8 @@ pub trait Loops: Sized {
     /// Adds what a list contributes to the sums of a last block, of `WORDS` words for each pair of inputs, 1 to 3.
     fn last_block<const WORDS: usize>(list: &List<'_>, weights: &[u8], sums: &mut [u32]);
 
-    /// How far before a tap's weights [`block_codes`](Self::block_codes) is when it comes to the next entry; the entries of
-    /// [`Taps`] count from there.
-    const LEFT_BY: u8;
-
-    /// Lists codes, of which there are no more than `entries`; returns how many entries it wrote. The distance of the first one
-    /// needs no bridge.
-    fn append(entries: &mut [Tap], codes: &[u8], state: &mut State) -> usize {
-        taps::append(entries, codes, state, Self::LEFT_BY)
-    }
-
     /// The codes of a full block, out of a list of taps.
     fn block_codes(list: &Taps<'_>, weights: &[u8], finish: &Finish<'_>, codes: &mut [u8; ROWS_PER_BLOCK]);
-
-    /// As [`depthwise::columns`].
-    #[inline]
-    fn depthwise_columns(
-        channel: &Channel,
-        channels: usize,
-        codes: [&[u8]; 3],
-        output: &mut [u8],
-        sums: &mut [i32; 2],
-    ) -> usize {
-        depthwise::columns::<Self>(channel, channels, codes, output, sums)
-    }
 
     /// The largest of a window's four sums, for the two rows in a column of a full block.
     fn maxima(window: &Window<'_>, column: &[u8]) -> [i32; 2];

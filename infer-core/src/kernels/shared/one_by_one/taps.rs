@@ -1,6 +1,5 @@
 //! The codes under a filter that are not zero, each with the distance of its weights from those of the one before: a byte each.
 
-use super::Loops;
 use super::columns::{Sums, add};
 use crate::format::Window;
 use crate::kernels::operands::Conv2dOperands;
@@ -17,6 +16,19 @@ const FAR: u32 = 0xE0;
 /// From the weights of the first of two taps to those of the second, and on to the next pair's.
 const STEPS: [u32; 2] = [2, STRIDE as u32 - 2];
 
+/// How a core lists them.
+pub trait Append: Sized {
+    /// How far before a tap's weights the kernel of a full block is when it comes to the next entry; the entries of
+    /// [`Taps`] count from there.
+    const LEFT_BY: u8;
+
+    /// Lists codes, of which there are no more than `entries`; returns how many entries it wrote. The distance of the first one
+    /// needs no bridge.
+    fn append(entries: &mut [Tap], codes: &[u8], state: &mut State) -> usize {
+        append(entries, codes, state, Self::LEFT_BY)
+    }
+}
+
 /// Codes that are not zero. Their entries lead to no place outside of a block of so many taps.
 pub struct Taps<'s> {
     entries: &'s [Tap],
@@ -28,7 +40,7 @@ pub struct Taps<'s> {
 impl<'s> Taps<'s> {
     /// Lists the codes under the filter at row `y` and column `x` of the output. `entries` has one for each tap.
     #[inline(never)]
-    pub fn list<L: Loops>(
+    pub fn list<L: Append>(
         input: &[u8],
         operands: &Conv2dOperands<'_>,
         [y, x]: [usize; 2],
@@ -123,7 +135,7 @@ pub struct State {
 
 impl Unfinished<'_> {
     /// Adds codes, as many as there are taps left.
-    fn append<L: Loops>(&mut self, codes: &[u8]) {
+    fn append<L: Append>(&mut self, codes: &[u8]) {
         while self.state.distance >= FAR {
             if let Some(entry) = self.entries.get_mut(self.filled) {
                 *entry = [0, FAR as u8];
@@ -139,7 +151,7 @@ impl Unfinished<'_> {
 
     /// Adds the code of the padding so many times.
     #[inline(never)]
-    fn pad<L: Loops>(&mut self, code: u8, count: usize) {
+    fn pad<L: Append>(&mut self, code: u8, count: usize) {
         if code != 0 {
             for _ in 0..count {
                 self.append::<L>(&[code]);
