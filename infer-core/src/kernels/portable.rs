@@ -129,7 +129,7 @@ fn products_at_an_edge(
 }
 
 /// The rows of an input that the window of a row of output covers, or the columns of one of a column.
-pub(super) fn covered(position: usize, stride: u8, padding: u8, size: usize, side: u16) -> Range<usize> {
+fn covered(position: usize, stride: u8, padding: u8, size: usize, side: u16) -> Range<usize> {
     let start = position * usize::from(stride);
     start.saturating_sub(padding.into())..(start + size).saturating_sub(padding.into()).min(side.into())
 }
@@ -189,9 +189,38 @@ fn max_pool2x2(input: &[u8], operands: &MaxPool2dOperands, output: &mut [u8]) {
 /// The mean of what each window has of the input, channel by channel: its sum without the zero points, requantized.
 #[inline(never)]
 pub fn average_pool2d(input: &[u8], operands: &AveragePool2dOperands, output: &mut [u8]) {
-    let &AveragePool2dOperands { input: shape, output: means, size, window, rescale, .. } = operands;
+    let (width, channels) = (usize::from(operands.input.width), usize::from(operands.input.channels).max(1));
+    each_mean(operands, output, |Mean { rows, columns, bias, multiplier }, means| {
+        for (channel, code) in means.iter_mut().enumerate() {
+            let mut sum = bias;
+            for row in rows.clone() {
+                let at = |column: usize| (row * width + column) * channels;
+                let pixels = input.get(at(columns.start) + channel..at(columns.end)).unwrap_or_default();
+                sum = pixels.iter().step_by(channels).fold(sum, |sum, &code| sum.wrapping_add(code.into()));
+            }
+            *code = requantize(sum, multiplier, operands.rescale);
+        }
+    });
+}
+
+/// What a window of an average pool has of the input, and what its sums become.
+pub(super) struct Mean {
+    /// Rows of the input.
+    pub rows: Range<usize>,
+    /// Columns of it.
+    pub columns: Range<usize>,
+    /// What the sum of a channel's codes begins with: the zero points, taken off.
+    pub bias: i32,
+    /// What it is multiplied by.
+    pub multiplier: i32,
+}
+
+/// Calls `compute` for each window, with the means of its channels.
+#[inline(always)]
+pub(super) fn each_mean(operands: &AveragePool2dOperands, output: &mut [u8], mut compute: impl FnMut(Mean, &mut [u8])) {
+    let &AveragePool2dOperands { input: shape, output: means, size, window, .. } = operands;
     let ([down, along], [window_rows, window_columns]) = (window.stride, size.map(usize::from));
-    let (width, channels) = (usize::from(shape.width), usize::from(shape.channels).max(1));
+    let channels = usize::from(shape.channels).max(1);
     let output_rows = output.chunks_exact_mut((usize::from(means.width) * channels).max(1));
     // Computed where the number of values changes, which it does at edges with padding alone.
     let (mut values, mut bias, mut multiplier) = (0, 0i32, 0);
@@ -206,21 +235,13 @@ pub fn average_pool2d(input: &[u8], operands: &AveragePool2dOperands, output: &m
                 multiplier = share(operands.multiplier, inside as u32);
                 values = inside;
             }
-            for (channel, code) in means.iter_mut().enumerate() {
-                let mut sum = bias;
-                for row in rows.clone() {
-                    let at = |column: usize| (row * width + column) * channels;
-                    let pixels = input.get(at(columns.start) + channel..at(columns.end)).unwrap_or_default();
-                    sum = pixels.iter().step_by(channels).fold(sum, |sum, &code| sum.wrapping_add(code.into()));
-                }
-                *code = requantize(sum, multiplier, rescale);
-            }
+            compute(Mean { rows: rows.clone(), columns, bias, multiplier }, means);
         }
     }
 }
 
 /// What the sum of so many values is multiplied by, given the multiplier of one.
-pub(super) fn share(multiplier: i32, values: u32) -> i32 {
+fn share(multiplier: i32, values: u32) -> i32 {
     let values = values.max(1);
     (multiplier.cast_unsigned().wrapping_add(values / 2) / values).cast_signed()
 }

@@ -8,7 +8,7 @@ use core::arch::asm;
 
 use super::cpu::{cpu, requantize};
 use crate::kernels::operands::AveragePool2dOperands;
-use crate::kernels::portable::{covered, share};
+use crate::kernels::portable::{Mean, each_mean};
 
 /// Codes that are summed in a lane.
 const CODES_PER_FOLD: usize = 256;
@@ -16,35 +16,21 @@ const CODES_PER_FOLD: usize = 256;
 /// The mean of what each window has of the input, channel by channel.
 #[inline(never)]
 pub fn average_pool2d(input: &[u8], operands: &AveragePool2dOperands, output: &mut [u8]) {
-    let &AveragePool2dOperands { input: shape, output: means, size, window, rescale, .. } = operands;
-    let ([down, along], [window_rows, window_columns]) = (window.stride, size.map(usize::from));
-    let (width, channels) = (usize::from(shape.width), usize::from(shape.channels).max(1));
-    let output_rows = output.chunks_exact_mut((usize::from(means.width) * channels).max(1));
-    // Computed where the number of values changes, which it does at edges with padding alone.
-    let (mut values, mut bias, mut multiplier) = (0, 0i32, 0);
-    for (y, means) in output_rows.enumerate() {
-        let rows = covered(y, down, operands.pad_above, window_rows, shape.height);
-        for (x, means) in means.chunks_exact_mut(channels).enumerate() {
-            let columns = covered(x, along, window.left(), window_columns, shape.width);
-            let inside = rows.len() * columns.len();
-            if inside != values {
-                bias = (inside as i32).wrapping_mul(operands.input_zero_point.into()).wrapping_neg();
-                multiplier = share(operands.multiplier, inside as u32);
-                values = inside;
-            }
-            // Whole rows follow each other.
-            let (runs, run) = if columns.len() == width { (1, inside) } else { (rows.len(), columns.len()) };
-            let start = (rows.start * width + columns.start) * channels;
-            let codes = input.get(start..).unwrap_or_default();
-            let runs = Runs { codes, row_len: width * channels, channels, runs, run };
-            for (number, means) in means.chunks_mut(4).enumerate() {
-                let sums = if means.len() == 4 { runs.four(4 * number) } else { runs.one_by_one(4 * number) };
-                for (code, sum) in means.iter_mut().zip(sums) {
-                    *code = requantize(bias.wrapping_add(sum.cast_signed()), multiplier, rescale);
-                }
+    let (width, channels) = (usize::from(operands.input.width), usize::from(operands.input.channels).max(1));
+    each_mean(operands, output, |Mean { rows, columns, bias, multiplier }, means| {
+        // Whole rows follow each other.
+        let (runs, run) =
+            if columns.len() == width { (1, rows.len() * columns.len()) } else { (rows.len(), columns.len()) };
+        let start = (rows.start * width + columns.start) * channels;
+        let codes = input.get(start..).unwrap_or_default();
+        let runs = Runs { codes, row_len: width * channels, channels, runs, run };
+        for (number, means) in means.chunks_mut(4).enumerate() {
+            let sums = if means.len() == 4 { runs.four(4 * number) } else { runs.one_by_one(4 * number) };
+            for (code, sum) in means.iter_mut().zip(sums) {
+                *code = requantize(bias.wrapping_add(sum.cast_signed()), multiplier, operands.rescale);
             }
         }
-    }
+    });
 }
 
 /// A window: so many `runs` of so many codes of each channel.
