@@ -37,6 +37,10 @@ const HINTS: &[(&[&str], &str)] = &[
     ),
     (&["padding"], "padding of a convolution or a pool is \"valid\", \"same\" or [above, left, below, right]"),
     (&["filters", "out_channels"], "output channels are channels"),
+    (
+        &["channels"],
+        "a convolution has channels, a depthwise convolution those of its input times its multiplier, and dense has outputs",
+    ),
     (&["units", "neurons"], "values that a dense layer puts out are outputs"),
     (&["kernel_size"], "rows and columns of a kernel are kernel"),
     (&["pool_size"], "rows and columns of the window of a pool are window"),
@@ -48,8 +52,14 @@ const HINTS: &[(&[&str], &str)] = &[
     (&["use_bias", "bias"], "every convolution and every dense layer has a bias"),
 ];
 
-/// The hint for a message about a key that is unknown or missing; empty for any other.
+/// What a message about a number that is too large, negative or none at all calls a type, and what that holds.
+const NUMBERS: &[(&str, &str)] = &[("expected u8", "it is 1 to 255"), ("expected u16", "it is 1 to 65,535")];
+
+/// The hint for a message about a key that is unknown or missing, or about a number; empty for any other.
 pub fn hint(message: &str) -> &'static str {
+    if let Some((_, hint)) = NUMBERS.iter().find(|(expected, _)| message.trim_end().ends_with(expected)) {
+        return hint;
+    }
     let key = ["unknown field `", "unknown variant `", "missing field `"].iter().find_map(|before| {
         let (_, after) = message.split_once(before)?;
         after.split_once('`').map(|(key, _)| key)
@@ -78,6 +88,15 @@ mod tests {
             ),
             ("{ batch_norm = {} }", "; batch normalization is batch_norm = true on the convolution before it"),
             ("{ conv = { filters = 8, kernel = 3, padding = \"same\" } }", "; output channels are channels"),
+            (
+                "{ depthwise_conv = { channels = 8, kernel = 3, padding = \"same\" } }",
+                "; a convolution has channels, a depthwise convolution those of its input times its multiplier, and dense has outputs",
+            ),
+            (
+                "{ depthwise_conv = { multiplier = 256, kernel = 3, padding = \"same\" } }",
+                "expected u8; it is 1 to 255",
+            ),
+            ("{ conv = { channels = -1, kernel = 3, padding = \"same\" } }", "expected u16; it is 1 to 65,535"),
             (
                 "{ conv = { channels = 8, kernel = 3 } }",
                 "missing field `padding`; padding of a convolution or a pool is \"valid\", \"same\" or [above, left, below, right]",
