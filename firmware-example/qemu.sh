@@ -3,7 +3,7 @@
 #
 # The core is that of the target in ELF's path; THIMBLE_CORE names another (M7 programs are M4F programs).
 # THIMBLE_CORE=microbit is a whole micro:bit, for programs that were built with the feature of that name.
-# THIMBLE_LOAD=FILE,addr=ADDRESS puts a file into memory.
+# THIMBLE_LOAD=FILE,addr=ADDRESS puts a file into memory. THIMBLE_TRACE=FILE writes down what is executed, block by block.
 # One instruction is one nanosecond of virtual time (-icount shift=0), which is how the programs count instructions.
 set -eu
 
@@ -42,9 +42,15 @@ for argument in "$@"; do
     semihosting=$semihosting,arg=$(printf %s "$argument" | sed 's/,/,,/g')
 done
 
-set -- -M $machine ${cpu:+-cpu $cpu} -nographic -monitor none -serial none -icount shift=0 \
+set -- -M $machine ${cpu:+-cpu $cpu} -nographic -monitor none -serial none \
     -semihosting-config "$semihosting" -kernel "$elf"
 [ $core != RV32IMC ] || set -- "$@" -bios none
 [ -z "${THIMBLE_LOAD:-}" ] || set -- "$@" -device "loader,force-raw=on,file=$THIMBLE_LOAD"
+# Blocks may be cut anywhere where instructions are counted, so a trace goes without.
+if [ -n "${THIMBLE_TRACE:-}" ]; then
+    set -- "$@" -d in_asm,exec,nochain -D "$THIMBLE_TRACE"
+else
+    set -- "$@" -icount shift=0
+fi
 # A program that never ends is a failure, and not a script that never ends.
 exec timeout "${THIMBLE_TIMEOUT:-900}" $qemu "$@"

@@ -54,5 +54,16 @@ bytes_on() {
         ../.ci/bare-metal-cargo "$target" run --quiet --release --no-default-features --features link-proof --bin minimal)
 }
 
+# Whether on_chip knows what the instructions of a core cost in cycles.
+is_modeled() { [[ $1 == M0+ || $1 == M3 || $1 == M4F ]]; }
+
+# modeled CORE IMAGES COUNT PIPE: instructions and modeled cycles of an image, a line of JSON; where FUNCTIONS is 1, before it those of
+# functions.
+modeled() {
+    "$on_chip" cycles "$1" "$4" "$3" "${FUNCTIONS:-0}" &
+    THIMBLE_TRACE=$4 on_core "$1" traced "$2" >/dev/null
+    wait $!
+}
+
 # number KEY JSON: fails where there is none.
 number() { sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p" <<<"$2" | grep .; }

@@ -6,14 +6,16 @@
 # follows what a multiply-accumulate, an output and an input cost: the least squares of relative errors. Programs that load and
 # classify are weighed with all operators, and with those of mlp, of small, which cnn and tiny have too, of chains with any pools, of
 # dscnn, which mobilenet has too, and of resnet8.
+# On the cores whose cycles ./cycles.sh models, the mean over networks of cycles an instruction.
 # Whole networks, whose activations are without zeros too, are counted for a test: estimates must be near what they take.
 set -euo pipefail
 cd "$(dirname "$0")"
 . ./cores.bash
 options ./measure-cores.sh 0 "" "$@"
 scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$scratch"' EXIT
 build_on_chip
+mkfifo "$scratch/trace"
 
 "$on_chip" measured "$scratch/networks"
 {
@@ -24,9 +26,10 @@ build_on_chip
     echo "# What infer-core takes of each core, measured in an emulator by firmware-tests/measure-cores.sh, which writes this."
     echo "#"
     echo "# code: programs that load and classify, by the operators that they hold, as in the header of a model file: bytes of flash, and"
-    echo "# of stack, at most, for the networks that were measured. costs: instructions of each kernel, for what Work in"
+    echo "# of stack, at most, for the networks that were measured. cycles: of an instruction, modeled without wait states. costs: instructions of each kernel, for what Work in"
     echo "# ../src/network/work.rs counts; how far they are off is written after them."
     for core in M0+ M3 M4F M7 M33 RV32IMC; do
+        : >"$scratch/traced"
         for network in mlp small:28x28x1:10 chain dscnn:49x10x1:12 resnet8:32x32x3:10 all; do
             export THIMBLE_MODEL=$scratch/${network%%:*}.bin
             "$on_chip" synthetic "$network" "$THIMBLE_MODEL" "$scratch/images"
@@ -35,11 +38,14 @@ build_on_chip
             # Loading may be inlined in another way where the model is part of the program: the deeper of both counts.
             head -c "$(($(wc -c <"$scratch/images") / 12))" "$scratch/images" >"$scratch/image"
             linked=$(number stack_bytes "$(on_core "$core" bench "$scratch/image" | tail -n 1)")
+            if is_modeled "$core" && [[ $network != chain && $network != all ]]; then
+                modeled "$core" "$scratch/image" 1 "$scratch/trace" >>"$scratch/traced"
+            fi
             echo "$THIMBLE_MODEL $flash $({ echo "$linked"; cut -d ' ' -f 4 "$scratch/measured"; } | sort -n | tail -n 1)"
         done >"$scratch/code"
         # Of the last program, which holds all operators.
         "$on_chip" counted "$core" "$scratch/measured" >>"$scratch/networks.tsv"
-        "$on_chip" fit-costs "$core" "$scratch/code" "$scratch/measured"
+        "$on_chip" fit-costs "$core" "$scratch/code" "$scratch/measured" "$scratch/traced"
     done
 } >"$scratch/cores.toml"
 mv "$scratch/cores.toml" "$scratch/networks.tsv" ../trainer/hardware/

@@ -14,6 +14,7 @@
 //! | `host` | in QEMU: a program's arguments and its end |
 //! | `link_proof` | a panic handler that does not link |
 //! | `files` | in QEMU: images and results on the host |
+//! | `trace` | in QEMU: where a trace begins and ends |
 
 #[cfg(not(any(feature = "emulator", feature = "board", feature = "link-proof")))]
 compile_error!("choose where to run: feature emulator, or one of the boards nrf52840dk, pico, stm32f4");
@@ -46,6 +47,8 @@ mod link_proof;
 pub mod linked;
 pub mod stack;
 pub mod stopwatch;
+#[cfg(feature = "emulator")]
+pub mod trace;
 
 pub use arena::Arena;
 #[cfg(feature = "emulator")]

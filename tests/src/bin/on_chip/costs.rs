@@ -9,7 +9,7 @@ use trainer::export::hardware::instructions::{Cost, Kernel, Work, work};
 use trainer::image::parse_shape;
 use trainer::network::{Architecture, Dense, Layer};
 
-use crate::Outcome;
+use crate::{Outcome, cycles};
 
 /// A measured layer.
 struct Measured {
@@ -20,8 +20,9 @@ struct Measured {
 /// Prints the entry of `core` in `cores.toml`.
 ///
 /// Each line of the file `code` is a model file, the flash of a program that was built for it, and the stack. The file `measured` is
-/// what the program `costs` with all operators printed.
-pub fn fit(core: &str, code: &str, measured: &str) -> Outcome<()> {
+/// what the program `costs` with all operators printed. Each line of the file `traced` is what `cycles` printed of a network, if the
+/// core's cycles are modeled.
+pub fn fit(core: &str, code: &str, measured: &str, traced: &str) -> Outcome<()> {
     let mut programs = Vec::new();
     for line in fs::read_to_string(code)?.lines() {
         let [model, bytes, stack] = line.split(' ').collect::<Vec<_>>()[..] else {
@@ -34,7 +35,11 @@ pub fn fit(core: &str, code: &str, measured: &str) -> Outcome<()> {
     for (name, Line { layer: instructions, .. }) in MEASURED.iter().zip(lines(measured)?) {
         layers.push(Measured { work: kernel(name)?, instructions: instructions.into() });
     }
-    println!("\n[[cores]]\nname = \"{core}\"\ncode = [\n    {},\n]\n\n[cores.costs]", programs.join(",\n    "));
+    println!("\n[[cores]]\nname = \"{core}\"");
+    if let Some(cycles) = cycles_per_instruction(&fs::read_to_string(traced)?)? {
+        println!("cycles = {cycles:.2}");
+    }
+    println!("code = [\n    {},\n]\n\n[cores.costs]", programs.join(",\n    "));
     for &kernel in Kernel::ALL {
         let of_kernel: Vec<&Measured> = layers.iter().filter(|layer| layer.work.kernel == kernel).collect();
         let cost = least_squares(&of_kernel);
@@ -48,6 +53,13 @@ pub fn fit(core: &str, code: &str, measured: &str) -> Outcome<()> {
         );
     }
     Ok(())
+}
+
+/// The mean over all networks; `None` without any.
+fn cycles_per_instruction(traced: &str) -> Outcome<Option<f64>> {
+    let costs = traced.lines().map(serde_json::from_str::<cycles::Cost>).collect::<Result<Vec<_>, _>>()?;
+    let sum: f64 = costs.iter().map(|cost| cost.cycles as f64 / cost.instructions as f64).sum();
+    Ok((!costs.is_empty()).then(|| sum / costs.len() as f64))
 }
 
 /// Prints the lines of `core` in `networks.tsv`, of the same file `measured`.

@@ -12,6 +12,7 @@
 //! on_chip measured BUNDLE                   writes the networks that costs are measured with
 //! on_chip fit-costs CORE CODE MEASURED      prints what programs and these networks were measured to take as an entry of cores.toml
 //! on_chip counted CORE MEASURED             prints what whole networks of them were measured to take as lines of networks.tsv
+//! on_chip cycles CORE TRACE IMAGES [FUNCTIONS]  models the cycles of an image from a trace of the emulator; FUNCTIONS is 1 to list them
 //! on_chip flash ELF                         prints the bytes of flash that a program takes
 //! on_chip kernels ELF                       prints those of infer-core's kernels in it
 //! on_chip starts ELF                        checks that a program has a vector table and code that it starts with
@@ -19,6 +20,7 @@
 //! ```
 
 mod costs;
+mod cycles;
 mod elf;
 mod flips;
 mod parity;
@@ -47,8 +49,10 @@ fn main() -> ExitCode {
         ["compare-flips", fates] => flips::compare(fates),
         ["synthetic", name, model, images] => shapes::synthetic(name, model, images),
         ["measured", bundle] => shapes::write_measured(bundle),
-        ["fit-costs", core, code, measured] => costs::fit(core, code, measured),
+        ["fit-costs", core, code, measured, traced] => costs::fit(core, code, measured, traced),
         ["counted", core, measured] => costs::print_counted(core, measured),
+        ["cycles", core, trace, images] => cycles::print(core, trace, images, false),
+        ["cycles", core, trace, images, functions] => cycles::print(core, trace, images, functions == "1"),
         ["flash", elf] => elf::flash(elf).map(|bytes| println!("{bytes}")),
         ["kernels", elf] => elf::kernels(elf).map(|bytes| println!("{bytes}")),
         ["starts", elf] => elf::starts(elf),
@@ -57,7 +61,7 @@ fn main() -> ExitCode {
             "usage: on_chip images MODEL IMAGES COUNT [DATA] | compare MODEL IMAGES LOGITS | shapes BUNDLE COUNT | \
                   compare-shapes BUNDLE LOGITS | flips BUNDLE | compare-flips FATES | \
                   synthetic mlp|cnn|conv|conv-pool|chain|sums|all|LAYER|ARCHITECTURE MODEL IMAGES | measured BUNDLE | \
-                  fit-costs CORE CODE MEASURED | counted CORE MEASURED | flash ELF | \
+                  fit-costs CORE CODE MEASURED TRACED | counted CORE MEASURED | cycles CORE TRACE IMAGES [1] | flash ELF | \
                   kernels ELF | starts ELF | samples DIRECTORY"
                 .into(),
         ),

@@ -1,6 +1,5 @@
 //! The chips and cores that are known by name.
 
-use std::ops::RangeInclusive;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -32,6 +31,8 @@ pub struct Chip {
 pub struct Core {
     /// What it is called here: `M4F` is a Cortex-M4F.
     pub name: String,
+    /// Cycles that an instruction takes where memory never waits: a model, by the core's manual, if there is one.
+    pub cycles: Option<f64>,
     /// Programs that load a model and classify.
     pub code: Vec<Code>,
     /// Instructions.
@@ -86,9 +87,9 @@ fn names_near(name: &str) -> String {
     if most < ALIKE { format!("there are {names}") } else { format!("near it are {names} (trainer chips lists all)") }
 }
 
-/// Cycles that an instruction takes, from the best case to one that waits for flash at every other: how many it is on a chip
-/// cannot be counted in an emulator.
-const CYCLES_PER_INSTRUCTION: RangeInclusive<u32> = 1..=2;
+/// Cycles that an instruction takes at most, most of them waiting for flash: how many it is on a chip cannot be counted in an
+/// emulator.
+const MOST_CYCLES: f64 = 2.0;
 
 const CHIPS: &str = include_str!("../../../hardware/chips.toml");
 const CORES: &str = include_str!("../../../hardware/cores.toml");
@@ -163,12 +164,13 @@ impl Chip {
         found.ok_or_else(|| ChipError::Unknown { name: name.to_owned() })
     }
 
-    /// About how long an inference takes, at best and at worst: instructions without zeros to skip, at one cycle and at two.
+    /// About how long an inference takes, at best and at worst: instructions without zeros to skip, at as many cycles as the core
+    /// takes without waiting for memory (one where no model is known), and at two.
     #[must_use]
     pub fn estimate(&self, architecture: &Architecture) -> [Duration; 2] {
         let instructions = self.core.costs.estimate(architecture);
-        [CYCLES_PER_INSTRUCTION.start(), CYCLES_PER_INSTRUCTION.end()]
-            .map(|&cycles| Duration::from_secs_f64(instructions * f64::from(cycles) / (f64::from(self.clock) * 1e6)))
+        let seconds = |cycles| Duration::from_secs_f64(instructions * cycles / (f64::from(self.clock) * 1e6));
+        [self.core.cycles.unwrap_or(1.0), MOST_CYCLES].map(seconds)
     }
 }
 
