@@ -10,6 +10,7 @@
 //! | [`train`] | recipes, the training loop, learning from larger networks, and how good a model is |
 //! | [`quantize`] | from float weights to codes |
 //! | [`export`] | the model file, what it holds, and what it takes of a chip |
+//! | [`import`] | networks that others trained, from their files |
 //! | [`run`] | the directory that a run leaves behind |
 //! | [`pipeline`] | train, calibrate, tune, export |
 //! | [`report`] | figures and a page about a run |
@@ -18,6 +19,7 @@
 pub mod dataset;
 pub mod export;
 pub mod image;
+pub mod import;
 pub mod network;
 pub mod pipeline;
 pub mod quantize;

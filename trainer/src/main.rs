@@ -15,6 +15,7 @@ mod cli {
     pub mod export;
     pub mod fit;
     pub mod frames;
+    pub mod import;
     pub mod inspect;
     pub mod interrupt;
     pub mod mistakes;
@@ -67,6 +68,8 @@ enum Command {
     Eval(cli::eval::Eval),
     /// Write test images as a model takes them, for firmware to classify
     Frames(cli::frames::Frames),
+    /// Bring a network from a TFLite file: an int8 one as it is, a float one to be trained further
+    Import(Box<cli::import::Import>),
     /// Show what a model file holds, or what quantization costs a run
     Inspect(cli::inspect::Inspect),
     /// Classify images with a model file, as the chip would
@@ -93,6 +96,7 @@ impl Command {
             | Self::Export(_)
             | Self::Eval(_)
             | Self::Frames(_)
+            | Self::Import(_)
             | Self::Inspect(_)
             | Self::Predict(_)
             | Self::Plot(_)
@@ -128,6 +132,7 @@ fn main() -> ExitCode {
         Command::Export(export) => export.run(),
         Command::Eval(eval) => eval.run(),
         Command::Frames(frames) => frames.run(),
+        Command::Import(import) => import.run(),
         Command::Inspect(inspect) => inspect.run(),
         Command::Predict(predict) => predict.run(),
         Command::Models(models) => models.run(),

@@ -134,7 +134,8 @@ pub struct TestSet {
     pub run: Option<PathBuf>,
 }
 
-fn input(text: &str) -> Result<Shape, String> {
+/// The shape of an input that images can be brought to.
+pub fn input(text: &str) -> Result<Shape, String> {
     let shape = parse_shape(text).map_err(|error| error.to_string())?;
     Conversion::new(shape, Resize::default()).map_err(|error| error.to_string())?;
     Ok(shape)

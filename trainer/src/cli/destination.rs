@@ -228,6 +228,12 @@ pub fn is_among_images(path: &Path, data: &Path) -> bool {
     there.is_some_and(|(there, data)| there.starts_with(data)) && !holds_idx_files(data)
 }
 
+/// Whether two paths lead to one file.
+pub fn is_same_file(one: &Path, other: &Path) -> bool {
+    let there = whole_file::resolved(one).ok().zip(whole_file::resolved(other).ok());
+    there.is_some_and(|(one, other)| one == other)
+}
+
 fn resolved(output: &Output<'_>) -> Result<PathBuf> {
     whole_file::resolved(output.path).map_err(|error| Usage::error(anyhow!("{}: {error}", output.named())))
 }

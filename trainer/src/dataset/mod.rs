@@ -21,7 +21,7 @@
 //! | [`tested`] | which images a model is tested on, and whether its training saw them |
 
 pub mod batch;
-mod class_list;
+pub mod class_list;
 pub mod class_names;
 pub mod content;
 pub mod download;

@@ -9,7 +9,8 @@
 //! | [`channel_order`] | in which order a layer's output channels are in the file |
 //! | [`weights`] | `i8` weights and one scale per output channel |
 //! | [`signal`] | what the codes mean that flow through a network |
-//! | `source` | the numbers of a record with weights |
+//! | `source` | a layer's float weights in integers |
+//! | [`integers`] | the numbers of a record with weights |
 //! | [`scales`] | all scales of a file, by layer |
 //! | [`fake`] | what rounding to codes leaves of float numbers |
 //! | [`noise`] | how much of a signal that is |
@@ -28,6 +29,7 @@ pub mod choose;
 pub mod distribution;
 mod error;
 pub mod fake;
+pub mod integers;
 pub mod noise;
 pub mod range;
 pub mod report;

@@ -1,14 +1,11 @@
 //! The numbers of a layer's record, from its float parameters and the codes around it.
 
-use infer_core::format::Codes;
-use infer_core::packing;
-
+use super::integers::Integers;
 use super::signal::Signal;
 use super::{QuantizeError, weights};
 use crate::network::ShapedLayer;
 use crate::network::model::Parameters;
-use crate::network::record::{Numbers, QuantizedRescale};
-use crate::network::rescale::{Multipliers, fold_bias, multipliers, prove_no_overflow};
+use crate::network::record::Numbers;
 
 /// A layer's float parameters and what flows into it.
 pub struct Source<'s> {
@@ -91,70 +88,18 @@ impl<'s> Source<'s> {
         match output {
             Some(Signal { codes, order }) => {
                 self.reorder_outputs(order);
-                self.requantized(codes)
+                self.integers(self.scales()).requantized(codes)
             }
-            None => self.logits(),
+            None => self.integers(vec![self.shared_scale(); self.rows.len()]).logits(),
         }
     }
 
-    fn logits(&self) -> Result<Numbers, QuantizeError> {
-        let scale = self.shared_scale();
-        let rows: Vec<Vec<i8>> = self.rows.iter().map(|row| weights::quantize(row, scale)).collect();
-        let biases = self.fold_biases(&rows, &vec![scale; rows.len()])?;
-        Ok(Numbers::Logits {
-            scale: (scale * f64::from(self.input.codes.scale)) as f32,
-            biases: biases.iter().flat_map(|bias| bias.to_le_bytes()).collect(),
-            weights: self.in_file(&rows),
-        })
+    /// The same in integers, each row by its own of these scales.
+    fn integers(&self, scales: Vec<f64>) -> Integers {
+        let rows = self.rows.iter().zip(&scales).map(|(row, &scale)| weights::quantize(row, scale)).collect();
+        let input_scale = f64::from(self.input.codes.scale);
+        let steps = |(&bias, scale): (&f32, &f64)| (f64::from(bias) / (scale * input_scale)).round() as i64;
+        let biases = self.biases.iter().zip(&scales).map(steps).collect();
+        Integers { layer: self.layer, input: self.input.codes, rows, scales, biases, packs_rows: self.packs_rows }
     }
-
-    fn requantized(&self, codes: Codes) -> Result<Numbers, QuantizeError> {
-        let scales = self.scales();
-        let rows: Vec<Vec<i8>> =
-            self.rows.iter().zip(&scales).map(|(row, &scale)| weights::quantize(row, scale)).collect();
-        let biases = self.fold_biases(&rows, &scales)?;
-        let ratios: Vec<f64> =
-            scales.iter().map(|scale| scale * f64::from(self.input.codes.scale) / f64::from(codes.scale)).collect();
-        let Multipliers { shift, multipliers } =
-            multipliers(&ratios).map_err(|ratio| QuantizeError::Multiplier { layer: self.layer, ratio })?;
-        for (channel, (row, &bias)) in rows.iter().zip(&biases).enumerate() {
-            prove_no_overflow(row, bias, shift).map_err(|bound| self.overflow(channel, bound))?;
-        }
-        let channels = biases
-            .iter()
-            .zip(&multipliers)
-            .flat_map(|(&bias, &multiplier)| [bias, multiplier])
-            .flat_map(i32::to_le_bytes);
-        let rescale = QuantizedRescale { codes, shift, channels: channels.collect() };
-        Ok(Numbers::Requantized { rescale, weights: self.in_file(&rows) })
-    }
-
-    /// Biases in steps of the accumulator, with the input's zero point folded in.
-    fn fold_biases(&self, rows: &[Vec<i8>], scales: &[f64]) -> Result<Vec<i32>, QuantizeError> {
-        let channels = rows.iter().zip(scales).zip(&self.biases).enumerate();
-        let Codes { scale: input_scale, zero_point } = self.input.codes;
-        channels
-            .map(|(channel, ((row, scale), &bias))| {
-                let steps = (f64::from(bias) / (scale * f64::from(input_scale))).round() as i64;
-                fold_bias(row, steps, zero_point).map_err(|bound| self.overflow(channel, bound))
-            })
-            .collect()
-    }
-
-    /// The rows as they are in the file.
-    fn in_file(&self, rows: &[Vec<i8>]) -> Vec<u8> {
-        if self.packs_rows { pack(rows) } else { rows.concat().into_iter().map(i8::cast_unsigned).collect() }
-    }
-
-    fn overflow(&self, channel: usize, bound: i64) -> QuantizeError {
-        QuantizeError::Overflow { layer: self.layer, channel, bound }
-    }
-}
-
-/// Rows in blocks, as [`packing`] describes them.
-fn pack(rows: &[Vec<i8>]) -> Vec<u8> {
-    let inputs = rows.first().map_or(0, Vec::len);
-    let mut packed = vec![0; packing::packed_len(rows.len() as u32, inputs as u32).unwrap_or(0) as usize];
-    packing::pack(&rows.concat(), inputs, &mut packed);
-    packed
 }

@@ -36,6 +36,9 @@ pub const ARENA_BYTES: usize = 256 << 20;
 /// A model file: four times what the most weights take that can be trained.
 pub const MODEL: FileLimit = FileLimit { bytes: 256 << 20, what: "model" };
 
+/// A TFLite file: the most weights that can be trained, four bytes each, and what describes them.
+pub const TFLITE: FileLimit = FileLimit { bytes: 256 << 20, what: "TFLite file of a network for a microcontroller" };
+
 /// `run.json`: the most names, each of its letters escaped, twice over.
 pub const RUN_JSON: FileLimit = FileLimit { bytes: 16 << 20, what: "run.json" };
 

@@ -1,0 +1,75 @@
+//! An int8 network in infer-core's numbers: its own codes, weights and scales, nothing calibrated and nothing rounded again.
+
+use infer_core::format::{Codes, Input};
+
+use super::layers::{Imported, Weights};
+use crate::network::chain::{Flow, flow, quantized_stages};
+use crate::network::record::Numbers;
+use crate::network::rescale::accumulator_bound;
+use crate::quantize::integers::Integers;
+use crate::quantize::{QuantizeError, QuantizedModel};
+
+/// The network's own numbers; `None` where it computes with floating point.
+///
+/// # Errors
+/// [`QuantizeError`], where some input could overflow a sum of 32 bits, or a ratio of scales is one that no multiplier
+/// expresses.
+pub fn quantized(imported: &Imported) -> Result<Option<QuantizedModel>, QuantizeError> {
+    let Some(image) = imported.input else { return Ok(None) };
+    let stages = imported.architecture.stages();
+    let flows: Vec<Flow<Codes>> = flow(&stages, image, |stage, inputs| {
+        Ok::<_, QuantizeError>(imported.codes.get(stage.index).copied().flatten().unwrap_or(inputs.input))
+    })?;
+    let mut flows = flows.into_iter();
+    let stages = quantized_stages(&stages, |stage| {
+        let Some(Flow { inputs, output }) = flows.next() else {
+            return Err(candle_core::Error::msg("a stage without codes").into());
+        };
+        let Some(Weights::Codes { rows, scales, biases }) = &imported.weights[stage.index] else {
+            return Ok(Numbers::Codes { inputs, output: output.unwrap_or(inputs.input) });
+        };
+        let mut integers = Integers {
+            layer: stage.index,
+            input: inputs.input,
+            rows: rows.clone(),
+            scales: scales.clone(),
+            biases: biases.clone(),
+            packs_rows: stage.layer.arithmetic().packs_rows(),
+        };
+        match output {
+            Some(codes) => {
+                without_silent_rows(&mut integers, codes);
+                integers.requantized(codes)
+            }
+            None => {
+                let numbers = integers.logits()?;
+                Ok(scaled(numbers, imported.logit_factor))
+            }
+        }
+    })?;
+    let input = Input { shape: imported.architecture.input, codes: image };
+    Ok(Some(QuantizedModel { input, stages }))
+}
+
+/// Zeros in place of rows whose sums never reach half a step of the output: converters give such channels scales that no multiplier of
+/// 31 bits expresses.
+fn without_silent_rows(integers: &mut Integers, output: Codes) {
+    let ratios: Vec<f64> = integers.ratios(output).collect();
+    let largest = ratios.iter().copied().fold(0.0, f64::max);
+    for (row, &ratio) in ratios.iter().enumerate() {
+        let bound = accumulator_bound(&integers.rows[row], integers.biases[row]);
+        if ratio < (-32.0_f64).exp2() && bound as f64 * ratio < 0.5 {
+            integers.rows[row].fill(0);
+            integers.biases[row] = 0;
+            integers.scales[row] *= largest / ratio;
+        }
+    }
+}
+
+/// The logits, each worth `factor` times as much.
+fn scaled(numbers: Numbers, factor: f32) -> Numbers {
+    match numbers {
+        Numbers::Logits { scale, biases, weights } => Numbers::Logits { scale: scale * factor, biases, weights },
+        numbers => numbers,
+    }
+}
