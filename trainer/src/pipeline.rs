@@ -34,6 +34,8 @@ pub struct Pipeline<'a> {
     pub dataset: &'a Dataset,
     /// The networks that it learns from too.
     pub teacher: Option<&'a Teacher>,
+    /// The network that it starts from.
+    pub start: Option<&'a FloatModel>,
 }
 
 /// Sees a pipeline as it runs.
@@ -154,10 +156,13 @@ impl Pipeline<'_> {
     /// # Errors
     /// [`PipelineError`].
     pub fn run(&self, from: Unfinished, observer: &mut dyn Observer) -> Result<Option<Outcome>, PipelineError> {
-        let Self { config, dataset, teacher } = *self;
+        let Self { config, dataset, teacher, start } = *self;
         let (recipe, seed) = (&config.recipe, config.seed);
         let architecture = Architecture::new(config.model.clone(), config.input, &config.layers)?;
         let mut model = FloatModel::new(architecture, seed)?;
+        if let (Some(start), Some(run)) = (start, &config.init) {
+            run.initial.apply(&mut model, start)?;
+        }
         let mut watched = Watched { unfinished: from, observer };
         let from = watched.unfinished.checkpoint.take();
         let (mut history, from) = match &watched.unfinished.trained {

@@ -6,7 +6,9 @@ use anyhow::{Context, Result, anyhow, bail};
 use infer_core::{Metadata, Shape};
 use trainer::dataset::held_out::SplitRule;
 use trainer::dataset::manifest::Manifest;
-use trainer::dataset::{Dataset, DatasetChoice, Environment, Loaded, Request, Storage, fashion_mnist, garments};
+use trainer::dataset::{
+    Dataset, DatasetChoice, Environment, Loaded, Request, Storage, fashion_mnist, garments, holds_idx_files,
+};
 use trainer::image::{Background, Conversion, Preprocessing, Resize, parse_shape};
 use trainer::network::{Architecture, ArchitectureError, Template};
 use trainer::run::RunDirectory;
@@ -14,6 +16,7 @@ use trainer::support::whole_file;
 
 use super::console::{Console, console_line};
 use super::destination::{self, Output};
+use super::initial::Start;
 use super::output::warn;
 use super::unreadable::{Skipped, UnreadableFlags};
 use super::values::{self, background, fraction};
@@ -157,6 +160,7 @@ impl TrainingData {
     pub fn load(
         &self,
         template: &Template,
+        start: Option<&Start>,
         validation: &ValidationSplit,
         runs: &Path,
         skipped: &Skipped,
@@ -167,6 +171,10 @@ impl TrainingData {
             Some(shape) => {
                 let resize = self.resize.map_or(Resize::default(), Into::into);
                 Some(Conversion::new(shape, resize)?.with_background(background))
+            }
+            // A network that was trained on images of one size goes on with them; IDX files hold images as they are.
+            None if self.data.as_deref().is_some_and(|data| !holds_idx_files(data)) => {
+                start.and_then(Start::conversion)
             }
             None => None,
         };

@@ -16,6 +16,7 @@ use super::calibration::CalibrationName;
 use super::console::{ConsoleFlags, console_line};
 use super::data::{TrainingData, ValidationSplit};
 use super::destination::{self, Content, Output};
+use super::initial::Start;
 use super::interrupt::Interrupt;
 use super::named::{MODELS, RECIPES, is_path, named_or_file};
 use super::output::warn;
@@ -23,6 +24,9 @@ use super::teacher::Teachers;
 use super::training_run::{TrainingRun, warn_of_no_lock};
 use super::values::{count, fraction, number, whole};
 use crate::Usage;
+
+/// The network where none is named.
+const DEFAULT_MODEL: &str = "cnn";
 
 /// Train a network, quantize it and export it.
 #[derive(clap::Args)]
@@ -36,8 +40,19 @@ use crate::Usage;
   trainer fit --resume runs/cnn-fashion-mnist-48-1")]
 pub struct Fit {
     /// Network: mlp, cnn, small, tiny, large, resnet8, mobilenet, dscnn, or a TOML file (see trainer models)
-    #[arg(long, default_value = "cnn", value_name = "NAME", value_parser = MODELS, hide_possible_values = true)]
-    model: String,
+    /// [default: cnn, or the network of --init]
+    #[arg(long, value_name = "NAME", value_parser = MODELS, hide_possible_values = true)]
+    model: Option<String>,
+    /// Start from the weights of an earlier or imported run: of layers that have the same name, or place, and weights of the
+    /// same dimensions
+    #[arg(long, value_name = "RUN")]
+    init: Option<PathBuf>,
+    /// Layers that stay as they are: numbers such as 0-5 (the first is 0), names, or taken for all those taken from --init
+    #[arg(long, value_name = "LAYERS", requires = "init")]
+    freeze: Option<String>,
+    /// What the learning rate of the layers taken from --init is multiplied with [default: 1]
+    #[arg(long, value_name = "FACTOR", value_parser = number, requires = "init")]
+    init_lr: Option<f64>,
     /// What the network's channels are multiplied with, those of convolutions and of hidden dense layers [default: that of
     /// the network: 0.25 of mobilenet, else 1]
     #[arg(long, value_name = "FACTOR", value_parser = number)]
@@ -177,7 +192,12 @@ impl Fit {
     /// A run that has not taken a step.
     fn begin(&self) -> Result<TrainingRun> {
         let console = self.console.console();
-        let template = named_or_file("--model", &self.model, Template::built_in, Template::from_toml)?;
+        let start = self.init.as_deref().map(Start::open).transpose()?;
+        let template = match (&self.model, &start) {
+            (Some(name), _) => named_or_file("--model", name, Template::built_in, Template::from_toml)?,
+            (None, Some(start)) => start.template()?,
+            (None, None) => Template::built_in(DEFAULT_MODEL)?,
+        };
         let template = match self.width {
             Some(width) => template.with_width(width).map_err(|error| Usage::error(anyhow!("--width: {error}")))?,
             None => template,
@@ -194,13 +214,21 @@ impl Fit {
         let split = teachers.as_ref().map_or(own_split, Teachers::split);
         let runs = self.out.as_deref().map_or(Path::new(RUNS), directory_of);
         let skipped = self.data.unreadable.look(self.data.data.as_deref(), None, !console.is_text())?;
-        let (dataset, architecture) = self.data.load(&template, &split, runs, &skipped, &console)?;
+        let (dataset, architecture) = self.data.load(&template, start.as_ref(), &split, runs, &skipped, &console)?;
         if let Some(teachers) = &teachers {
             teachers.check(&dataset)?;
             for path in teachers.paths()? {
                 console_line!(console, "teacher    {}", path.display());
             }
         }
+        let (architecture, init) = match &start {
+            Some(start) => {
+                let (architecture, init) =
+                    start.settle(architecture, self.freeze.as_deref(), self.init_rate()?, &console)?;
+                (architecture, Some(init))
+            }
+            None => (architecture, None),
+        };
         recipe.check_batch(&architecture, dataset.train.len()).map_err(Usage::error)?;
         console_line!(console, "");
         for line in architecture.to_string().lines() {
@@ -216,6 +244,7 @@ impl Fit {
             split_rule: split.rule,
             teachers: teachers.as_ref().map_or(Ok(Vec::new()), Teachers::paths)?,
             teachers_sha256: teachers.as_ref().map_or(Vec::new(), |teachers| teachers.weights_sha256.clone()),
+            init,
             export: self.export.as_deref().map(std::path::absolute).transpose()?,
             calibration_methods: self.calibration.methods().to_vec(),
             target: self.budget.target(),
@@ -228,7 +257,7 @@ impl Fit {
         directory.write_config(&config)?;
         skipped.write(&directory)?;
         directory.write_manifest(&dataset)?;
-        Ok(TrainingRun { directory, config, dataset, teachers, unfinished: Unfinished::default(), console })
+        Ok(TrainingRun { directory, config, dataset, teachers, start, unfinished: Unfinished::default(), console })
     }
 
     /// The recipe for a network of that name, with the numbers that the command line overrides.
@@ -246,6 +275,16 @@ impl Fit {
         };
         recipe.check().map_err(Usage::error)?;
         Ok(recipe)
+    }
+
+    /// What the learning rate of layers that are taken is multiplied with.
+    fn init_rate(&self) -> Result<f64> {
+        match self.init_lr {
+            Some(rate) if !(rate > 0.0 && rate <= 100.0) => Err(Usage::error(anyhow!(
+                "--init-lr {rate}: it must be over 0 and at most 100; --freeze taken keeps these layers as they are"
+            ))),
+            rate => Ok(rate.unwrap_or(1.0)),
+        }
     }
 
     /// The share of training images that are mirrored, where the recipe has `share`.
@@ -273,7 +312,10 @@ impl Fit {
 
     /// What a run's files hold about others is in JSON, which has no way to name some.
     fn check_paths(&self) -> Result<()> {
-        let paths = [&self.out, &self.export, &self.data.data, &self.resume].into_iter().flatten().chain(&self.teacher);
+        let paths = [&self.out, &self.export, &self.data.data, &self.resume, &self.init]
+            .into_iter()
+            .flatten()
+            .chain(&self.teacher);
         for path in paths {
             if std::path::absolute(path)?.to_str().is_none() {
                 return Err(Usage::error(anyhow!(

@@ -86,6 +86,12 @@ impl Import {
             import::layers(&name, &graph, self.input).with_context(|| format!("{path} cannot be imported"))?;
         let quantized = import::quantized(&imported).with_context(|| format!("{path} cannot be imported"))?;
         let range = self.range(&imported)?;
+        if quantized.is_none() && self.export.is_some() && self.data.is_none() {
+            return Err(Usage::error(anyhow!(
+                "{path} computes with floating point: a model file of it needs images to calibrate on, --data DIR; or make a run of it, --out \
+                 DIR, and train it further, trainer fit --init"
+            )));
+        }
         self.say(&format!("{path}: {}", kind(&imported, range)))?;
         for line in imported.architecture.to_string().lines() {
             self.say(line)?;
@@ -302,6 +308,7 @@ impl Import {
             split_rule: SplitRule::ByContent,
             teachers: Vec::new(),
             teachers_sha256: Vec::new(),
+            init: None,
             target: None,
             export: None,
             calibration_methods: Method::ALL.to_vec(),
@@ -327,7 +334,8 @@ fn kind(imported: &Imported, range: InputRange) -> String {
     let InputRange { low, high } = range;
     let precise = |number: f64| {
         let text = format!("{number:.4}");
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        let text = text.trim_end_matches('0').trim_end_matches('.');
+        if text == "-0" { "0".to_owned() } else { text.to_owned() }
     };
     let arithmetic = if imported.input.is_some() { "int8" } else { "float" };
     format!("an {arithmetic} network, bytes 0 to 255 of an image are {} to {}", precise(low), precise(high))

@@ -13,6 +13,7 @@ use trainer::train::score::Score;
 use trainer::train::{Epoch, FitError, History, Unfinished};
 
 use super::console::{Console, console_line};
+use super::initial::Start;
 use super::interrupt::Interrupt;
 use super::output::{print_message, warn};
 use super::progress::{Event, Progress};
@@ -30,6 +31,8 @@ pub struct TrainingRun {
     pub dataset: Dataset,
     /// Whom it learns from.
     pub teachers: Option<Teachers>,
+    /// What it starts from.
+    pub start: Option<Start>,
     /// How far it has come.
     pub unfinished: Unfinished,
     /// The console for its progress.
@@ -91,8 +94,9 @@ impl TrainingRun {
                 );
             }
         }
+        let start = config.init.as_ref().map(Start::again).transpose()?;
         directory.remove_leftovers()?;
-        Ok(Self { directory, config, dataset, teachers, unfinished, console })
+        Ok(Self { directory, config, dataset, teachers, start, unfinished, console })
     }
 
     /// Trains to the end, or until it is interrupted.
@@ -116,7 +120,8 @@ impl TrainingRun {
             kept: Ok(()),
         };
         directory.remove_failure()?;
-        let outcome = Pipeline { config, dataset, teacher }.run(unfinished, &mut recorder);
+        let start = self.start.as_ref().map(|start| &start.model);
+        let outcome = Pipeline { config, dataset, teacher, start }.run(unfinished, &mut recorder);
         if let Err(error) = &outcome
             && error.is_of_the_numbers()
         {

@@ -274,13 +274,14 @@ impl<'g, 'a> Builder<'g, 'a> {
     ) -> Result<(), Stopped> {
         let output = operator.outputs[0];
         let mut node = Node::new(layer);
-        let names: Vec<Option<String>> = reads.iter().map(|value| self.name(value.source)).collect();
         let before = match self.nodes.len() {
             0 => Source::Image,
             count => Source::Output(count - 1),
         };
-        node.input = names.first().cloned().flatten().filter(|_| reads[0].source != before);
-        node.residual = names.get(1).cloned().flatten();
+        if let [first, rest @ ..] = reads {
+            node.input = if first.source == before { None } else { self.name(first.source) };
+            node.residual = rest.first().and_then(|second| self.name(second.source));
+        }
         let passes_on = matches!(layer, Layer::MaxPool(_));
         self.nodes.push(node);
         self.weights.push(weights);

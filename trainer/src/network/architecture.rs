@@ -105,6 +105,13 @@ impl Architecture {
         }
     }
 
+    /// The same once batch normalization is part of the weights.
+    #[must_use]
+    pub fn folded(&self) -> Self {
+        let fold = |layer: &ShapedLayer| ShapedLayer { layer: layer.layer.folded(), ..layer.clone() };
+        Self { layers: self.layers.iter().map(fold).collect(), ..self.clone() }
+    }
+
     /// The layers as they are in a file: what [`Architecture::new`] made this of.
     #[must_use]
     pub fn nodes(&self) -> Vec<Node> {

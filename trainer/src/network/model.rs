@@ -22,6 +22,8 @@ const PASS_BYTES: usize = 128 << 20;
 pub struct FloatModel {
     architecture: Architecture,
     parameters: Vec<Option<Parameters>>,
+    /// What the learning rate of each layer is multiplied with.
+    learning_rates: Vec<f64>,
     rounding: Option<Box<dyn Rounding>>,
 }
 
@@ -168,7 +170,7 @@ impl FloatModel {
             layer.weights().map(|shape| Parameters::new(shape, generator)).transpose()
         };
         let parameters = architecture.layers.iter().enumerate().map(initialize).collect::<Result<_>>()?;
-        Ok(Self { architecture, parameters, rounding: None })
+        Ok(Self::with_parameters(architecture, parameters))
     }
 
     /// The parameters that the bytes of [`to_safetensors`](Self::to_safetensors) hold: normalizations are folded.
@@ -197,7 +199,50 @@ impl FloatModel {
             }
         });
         let parameters = parameters.collect::<Result<_>>()?;
-        Ok(Self { architecture, parameters, rounding: None })
+        Ok(Self::with_parameters(architecture, parameters))
+    }
+
+    fn with_parameters(architecture: Architecture, parameters: Vec<Option<Parameters>>) -> Self {
+        let learning_rates = vec![1.0; parameters.len()];
+        Self { architecture, parameters, learning_rates, rounding: None }
+    }
+
+    /// Copies weight and bias of layer `theirs` of `other` to layer `own`, which has no batch normalization from then on.
+    ///
+    /// # Errors
+    /// Where one of them has no weights, or they have other dimensions.
+    pub fn take_layer(&mut self, own: usize, other: &Self, theirs: usize) -> Result<()> {
+        let of = |model: &Self, layer: usize| model.parameters.get(layer).and_then(Option::as_ref).is_some();
+        let (true, true) = (of(self, own), of(other, theirs)) else {
+            candle_core::bail!("layers {own} and {theirs} do not both have weights");
+        };
+        let (Some(parameters), Some(taken)) = (&mut self.parameters[own], &other.parameters[theirs]) else {
+            return Ok(());
+        };
+        let (weight, bias) = taken.folded()?;
+        if parameters.weight.dims() != weight.dims() {
+            candle_core::bail!(
+                "layers {own} and {theirs} have weights of {:?} and {:?}",
+                parameters.weight.dims(),
+                weight.dims()
+            );
+        }
+        *parameters = Parameters::plain(&weight.copy()?, &bias.copy()?)?;
+        Ok(())
+    }
+
+    /// What the learning rate of each layer is multiplied with; 0 keeps a layer as it is.
+    pub fn set_learning_rates(&mut self, rates: Vec<f64>) {
+        self.learning_rates = rates;
+    }
+
+    /// The same of each of the [`variables`](Self::variables).
+    #[must_use]
+    pub fn learning_rates(&self) -> Vec<f64> {
+        let of_layer = |(parameters, &rate): (&Option<Parameters>, &f64)| {
+            vec![rate; parameters.as_ref().map_or(0, |parameters| parameters.trained().count())]
+        };
+        self.parameters.iter().zip(&self.learning_rates).flat_map(of_layer).collect()
     }
 
     /// Whether all weights and biases are finite numbers.

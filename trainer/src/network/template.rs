@@ -109,6 +109,21 @@ impl Template {
         }
     }
 
+    /// A network for other inputs and classes: the last layer has as many outputs as there are classes.
+    ///
+    /// # Errors
+    /// [`ArchitectureError::LastLayer`].
+    pub fn of(architecture: &Architecture) -> Result<Self, ArchitectureError> {
+        let (name, input) = (architecture.name.clone(), architecture.input);
+        let mut layers = architecture.nodes();
+        match layers.pop() {
+            Some(node @ Node { layer: Layer::Dense(Dense { relu: false, .. }), .. }) => {
+                Ok(Self { name, input, width: 1.0, layers, last: node.with(None) })
+            }
+            Some(_) | None => Err(ArchitectureError::LastLayer { name }),
+        }
+    }
+
     /// The same network with another factor of its channels, in place of that of its file.
     ///
     /// # Errors

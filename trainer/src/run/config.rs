@@ -14,6 +14,7 @@ use crate::export::model_file::ModelFileError;
 use crate::image::Preprocessing;
 use crate::network::{Architecture, Node};
 use crate::quantize::{Calibration, Choice, Method, QuantizedModel};
+use crate::train::initial::Initial;
 use crate::train::recipe::Recipe;
 
 /// The settings of a run, and what export needs besides the weights.
@@ -60,6 +61,9 @@ pub struct RunConfig {
     /// SHA-256 of the weights of each; not known of runs older than this.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub teachers_sha256: Vec<String>,
+    /// The run that it started from; runs of older versions do not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init: Option<InitialRun>,
     /// What the network has to fit, where that was given; runs of older versions do not have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<Target>,
@@ -76,6 +80,18 @@ pub struct RunConfig {
     pub calibration_choice: Option<Choice>,
     /// Test accuracies, as far as they are known.
     pub accuracies: Accuracies,
+}
+
+/// An earlier run of which weights were taken.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InitialRun {
+    /// Where it was.
+    pub run: PathBuf,
+    /// SHA-256 of its weights.
+    pub weights_sha256: String,
+    /// Which of them were taken, and how layers learn.
+    #[serde(flatten)]
+    pub initial: Initial,
 }
 
 /// A chip, or a budget of its own, that a network has to fit.
@@ -138,6 +154,7 @@ impl RunConfig {
             split_rule: SplitRule::ByContent,
             teachers: Vec::new(),
             teachers_sha256: Vec::new(),
+            init: None,
             target: None,
             export: None,
             calibration_methods: Vec::new(),

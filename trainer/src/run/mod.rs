@@ -44,7 +44,7 @@ use crate::train::{Epoch, Unfinished};
 
 use self::files::{CONFIG, FAILED, HISTORY, IMAGES, METRICS, UNFINISHED, WEIGHTS};
 
-pub use config::{Accuracies, RunConfig, Target};
+pub use config::{Accuracies, InitialRun, RunConfig, Target};
 pub use error::RunError;
 pub use files::{ANSWERS, FIGURES, FINDINGS, MODEL, PAGE, RUNS, SKIPPED};
 pub use lock::RunLock;

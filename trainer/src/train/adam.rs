@@ -30,6 +30,8 @@ pub struct AdamConfig {
 #[derive(Debug)]
 pub struct Adam {
     variables: Vec<Var>,
+    /// What the learning rate of each variable is multiplied with.
+    rates: Vec<f64>,
     moments: RefCell<Vec<Moments>>,
     steps: u64,
     config: AdamConfig,
@@ -45,6 +47,12 @@ pub struct Moments {
 }
 
 impl Adam {
+    /// The same with a learning rate for each variable, as a factor of the common one; 0 keeps a variable as it is.
+    #[must_use]
+    pub fn with_rates(self, rates: Vec<f64>) -> Self {
+        Self { rates, ..self }
+    }
+
     /// Steps taken so far.
     #[must_use]
     pub fn steps(&self) -> u64 {
@@ -83,7 +91,8 @@ impl Optimizer for Adam {
             Moments { first: zeros.clone(), second: zeros }
         };
         let moments = RefCell::new(variables.iter().map(zeros).collect());
-        Ok(Self { variables, moments, steps: 0, config })
+        let rates = vec![1.0; variables.len()];
+        Ok(Self { variables, rates, moments, steps: 0, config })
     }
 
     fn step(&mut self, gradients: &GradStore) -> Result<()> {
@@ -98,11 +107,12 @@ impl Optimizer for Adam {
             epsilon: epsilon as f32,
             kept: 1.0,
         };
-        let kept = (1.0 - learning_rate * weight_decay) as f32;
-        for (variable, moments) in self.variables.iter().zip(self.moments.get_mut()) {
-            if let Some(gradient) = gradients.get(variable) {
+        for ((variable, &rate), moments) in self.variables.iter().zip(&self.rates).zip(self.moments.get_mut()) {
+            if let Some(gradient) = gradients.get(variable).filter(|_| rate > 0.0) {
                 let is_bias = variable.rank() == 1;
-                let numbers = if is_bias { numbers } else { Numbers { kept, ..numbers } };
+                let kept = if is_bias { 1.0 } else { (1.0 - rate * learning_rate * weight_decay) as f32 };
+                let step = (rate * learning_rate / (1.0 - beta1.powf(steps))) as f32;
+                let numbers = Numbers { kept, step, ..numbers };
                 let update = Update { numbers, moments: std::sync::Mutex::new(moments) };
                 variable.inplace_op2(&gradient.contiguous()?, &update)?;
             }

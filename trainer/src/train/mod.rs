@@ -6,6 +6,7 @@
 //! | [`augment`] | images, moved and mixed, to tensors |
 //! | [`adam`], [`average`] | the optimizer, and the mean of its weights |
 //! | [`teacher`] | learning from larger networks |
+//! | [`initial`] | starting from the weights of another network |
 //! | [`fit`](mod@fit) | the training loop |
 //! | `history`, `observer`, `error` | what it did, its observer, why it stops |
 //! | `training`, `targets` | its steps, and what a step learns |
@@ -22,6 +23,7 @@ mod error;
 pub mod evaluate;
 pub mod fit;
 mod history;
+pub mod initial;
 mod observer;
 pub mod recipe;
 pub mod schedule;

@@ -67,7 +67,7 @@ impl<'a> Training<'a> {
             seed,
             teacher_cache: teacher
                 .map(|teacher| TeacherCache::new(teacher, &dataset.train, recipe.augment, temperature)),
-            optimizer: Adam::new(model.variables(), config)?,
+            optimizer: Adam::new(model.variables(), config)?.with_rates(model.learning_rates()),
             average: if recipe.average > 0.0 { Some(Average::new(model, recipe.average)?) } else { None },
         })
     }

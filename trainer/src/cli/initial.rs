@@ -1,0 +1,141 @@
+//! `--init RUN`: the network of an earlier run to start from.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, anyhow, bail};
+use trainer::dataset::download::sha256;
+use trainer::image::{Conversion, Preprocessing};
+use trainer::network::{Architecture, FloatModel, Node, Template};
+use trainer::run::{InitialRun, RunConfig, RunDirectory};
+use trainer::train::initial::Initial;
+
+use super::console::{Console, console_line};
+use crate::Usage;
+
+/// The run that is started from.
+pub struct Start {
+    /// Its network.
+    pub model: FloatModel,
+    path: PathBuf,
+    config: RunConfig,
+    weights_sha256: String,
+}
+
+impl Start {
+    /// Opens the run.
+    pub fn open(path: &Path) -> Result<Self> {
+        let directory = RunDirectory::open(path);
+        let (config, model) = directory.load()?;
+        if !model.is_finite()? {
+            bail!(
+                "--init {}: {} holds weights that are not finite numbers",
+                path.display(),
+                directory.weights().display()
+            );
+        }
+        let weights_sha256 = sha256(&directory.weights())?;
+        Ok(Self { model, path: path.to_owned(), config, weights_sha256 })
+    }
+
+    /// Opens the run that another one was started from, which must be as it was then.
+    pub fn again(initial: &InitialRun) -> Result<Self> {
+        let start = Self::open(&initial.run)?;
+        if start.weights_sha256 != initial.weights_sha256 {
+            bail!(
+                "the weights of {} have changed since the run was started from them; it cannot be resumed to the same bytes",
+                initial.run.display()
+            );
+        }
+        Ok(start)
+    }
+
+    /// Its network for any input and any classes; its batch normalization is part of its weights.
+    pub fn template(&self) -> Result<Template> {
+        Ok(Template::of(&self.model.architecture().folded())?)
+    }
+
+    /// How its images were brought to size, where they were.
+    pub fn conversion(&self) -> Option<Conversion> {
+        match self.config.preprocessing {
+            Preprocessing::Converted { conversion, .. } => Some(conversion),
+            Preprocessing::Bytes => None,
+        }
+    }
+
+    /// What of it a network starts from, said in a line, and that network without batch normalization where it does.
+    pub fn settle(
+        &self,
+        architecture: Architecture,
+        freeze: Option<&str>,
+        learning_rate: f64,
+        console: &Console,
+    ) -> Result<(Architecture, InitialRun)> {
+        let taken = Initial::matching(&architecture, self.model.architecture());
+        if taken.is_empty() {
+            return Err(Usage::error(anyhow!(
+                "--init {}: no layer of {} has the weights of one of {}; leave --model out to go on with its network",
+                self.path.display(),
+                architecture.name,
+                self.config.model
+            )));
+        }
+        let is_taken = |index: usize| taken.iter().any(|&(own, _)| own == index);
+        let fold = |(index, node): (usize, Node)| if is_taken(index) { node.with(node.layer.folded()) } else { node };
+        let nodes: Vec<Node> = architecture.nodes().into_iter().enumerate().map(fold).collect();
+        let architecture = Architecture::new(architecture.name.clone(), architecture.input, &nodes)?;
+        let weighted: Vec<usize> =
+            (0..architecture.layers.len()).filter(|&index| architecture.layers[index].weights().is_some()).collect();
+        let fresh: Vec<String> = weighted
+            .iter()
+            .filter(|&&index| !is_taken(index))
+            .map(|&index| format!("layer {index} ({})", architecture.layers[index].layer))
+            .collect();
+        let frozen = match freeze {
+            Some(text) => frozen(text, &architecture, &taken)?,
+            None => Vec::new(),
+        };
+        console_line!(
+            console,
+            "init       {}: {} of {} layers with weights are taken{}{}",
+            self.path.display(),
+            taken.len(),
+            weighted.len(),
+            if fresh.is_empty() { String::new() } else { format!("; new: {}", fresh.join(", ")) },
+            if frozen.is_empty() { String::new() } else { format!("; {} stay as they are", frozen.len()) }
+        );
+        let initial = Initial { taken, frozen, learning_rate };
+        let run = std::path::absolute(&self.path)?;
+        Ok((architecture, InitialRun { run, weights_sha256: self.weights_sha256.clone(), initial }))
+    }
+}
+
+/// The layers that `--freeze` names: numbers as in the listing of layers, ranges of them, names, or `taken`.
+fn frozen(text: &str, architecture: &Architecture, taken: &[(usize, usize)]) -> Result<Vec<usize>> {
+    let count = architecture.layers.len();
+    let mut frozen = Vec::new();
+    for part in text.split(',').map(str::trim) {
+        let named = architecture.layers.iter().position(|layer| layer.name.as_deref() == Some(part));
+        let range = part.split_once('-').map_or((part, part), |ends| ends);
+        match (part, named, range.0.parse::<usize>(), range.1.parse::<usize>()) {
+            ("taken", ..) => frozen.extend(taken.iter().map(|&(own, _)| own)),
+            (_, Some(layer), ..) => frozen.push(layer),
+            (_, None, Ok(first), Ok(last)) if first <= last && last < count => frozen.extend(first..=last),
+            _ => {
+                return Err(Usage::error(anyhow!(
+                    "--freeze {text:?}: {part:?} is none of the layers 0 to {} and no name of one; give numbers, ranges such as 0-5, names, or \
+                     taken",
+                    count - 1
+                )));
+            }
+        }
+    }
+    frozen.sort_unstable();
+    frozen.dedup();
+    frozen.retain(|&layer| architecture.layers[layer].weights().is_some());
+    if (0..count).filter(|&layer| architecture.layers[layer].weights().is_some()).all(|layer| frozen.contains(&layer)) {
+        return Err(Usage::error(anyhow!(
+            "--freeze {text:?}: all layers would stay as they are, and nothing would be trained"
+        )));
+    }
+    Ok(frozen)
+}
