@@ -34,6 +34,7 @@ pub mod run_directory;
 pub mod shapes;
 pub mod sheet;
 pub mod signed;
+pub mod tflite;
 pub mod tiny;
 pub mod to_the_file;
 pub mod without_zeros;

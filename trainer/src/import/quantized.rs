@@ -39,6 +39,7 @@ pub fn quantized(imported: &Imported) -> Result<Option<QuantizedModel>, Quantize
         match output {
             Some(codes) => {
                 without_silent_rows(&mut integers, codes);
+                round_up_as_twice(&mut integers, codes);
                 integers.requantized(codes)
             }
             None => {
@@ -62,6 +63,19 @@ fn without_silent_rows(integers: &mut Integers, output: Codes) {
             integers.rows[row].fill(0);
             integers.biases[row] = 0;
             integers.scales[row] *= largest / ratio;
+        }
+    }
+}
+
+/// A step more for sums that TFLite rounds twice, first to a step of about a sum's own and then to a code: what is less than half of such a
+/// step below the middle between two codes is rounded up there. One step is the nearest that a bias comes to that, and leaves a third of
+/// the codes that would differ.
+fn round_up_as_twice(integers: &mut Integers, output: Codes) {
+    let ratios: Vec<f64> = integers.ratios(output).collect();
+    for (bias, ratio) in integers.biases.iter_mut().zip(ratios) {
+        // From a half on nothing is shifted after the first rounding.
+        if ratio < 0.5 {
+            *bias = bias.saturating_add(1);
         }
     }
 }

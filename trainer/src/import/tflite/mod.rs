@@ -50,7 +50,16 @@ pub fn read(bytes: &[u8]) -> Result<Graph<'_>, Refused> {
     for (index, tensor) in tensors.iter().enumerate() {
         let read =
             read_tensor(tensor, bytes, |buffer| buffers.filter(|all| buffer < all.len()).map(|all| all.get(buffer)));
-        graph.tensors.push(read.map_err(|what| damaged(format!("tensor {index}: {what}")))?);
+        graph.tensors.push(read.map_err(|unread| match unread {
+            Unread::Damaged(what) => damaged(format!("tensor {index}: {what}")),
+            Unread::Dynamic(shape) => {
+                let reason = format!(
+                    "its shape {shape:?} is dynamic, where it is negative; convert the network with a fixed input shape"
+                );
+                Problem { operator: None, tensor: Some(format!("{:?}", tensor.name().unwrap_or_default())), reason }
+                    .into()
+            }
+        })?);
     }
     let known = |index: i32| usize::try_from(index).ok().filter(|&index| index < tensors.len());
     let all_known = |indices: Option<flatbuffers::Vector<'_, i32>>| -> Option<Vec<usize>> {
@@ -88,20 +97,31 @@ pub fn read(bytes: &[u8]) -> Result<Graph<'_>, Refused> {
     Ok(graph)
 }
 
+/// Why a tensor is not read.
+enum Unread {
+    /// What is wrong with it.
+    Damaged(String),
+    /// Its shape, negative where a side is not known.
+    Dynamic(Vec<i32>),
+}
+
+impl From<String> for Unread {
+    fn from(what: String) -> Self {
+        Self::Damaged(what)
+    }
+}
+
 fn read_tensor<'a>(
     tensor: &schema::Tensor<'a>,
     file: &'a [u8],
     buffer: impl Fn(usize) -> Option<schema::Buffer<'a>>,
-) -> Result<Tensor<'a>, String> {
+) -> Result<Tensor<'a>, Unread> {
     let name: String = tensor.name().unwrap_or_default().chars().take(200).collect();
     // A signature says which sides the file leaves open; of the batch, which is the first, 1 is taken.
     let stated: Vec<i32> = tensor.shape().map_or_else(Vec::new, |shape| shape.iter().collect());
     let open = tensor.shape_signature().map_or_else(Vec::new, |shape| shape.iter().collect::<Vec<i32>>());
-    if let Some(side) = open.iter().skip(1).position(|&side| side < 0) {
-        return Err(format!(
-            "{name:?}: side {} of its shape is dynamic; convert the network with a fixed input shape",
-            side + 1
-        ));
+    if open.iter().skip(1).any(|&side| side < 0) {
+        return Err(Unread::Dynamic(open));
     }
     let dimensions =
         stated.iter().map(|&side| usize::try_from(side).map_err(|_| format!("{name:?}: a side of {side}")));
@@ -146,7 +166,8 @@ fn read_tensor<'a>(
     if let (Some(data), Some(bytes)) = (tensor.data, tensor.kind.bytes()) {
         let needed = tensor.values().and_then(|values| values.checked_mul(bytes));
         if needed != Some(data.len()) {
-            return Err(format!("{:?}: {} bytes for {} of {}", tensor.name, data.len(), tensor.shape(), tensor.kind));
+            let reason = format!("{:?}: {} bytes for {} of {}", tensor.name, data.len(), tensor.shape(), tensor.kind);
+            return Err(reason.into());
         }
     }
     Ok(tensor)
