@@ -1,7 +1,8 @@
 //! What is true of any bytes whatever: a function for each fuzz target, which panics where it is not.
 //!
 //! cargo-fuzz calls them with what it makes up; `tests/tests/fuzz_seeds.rs` calls them with the seeds that are kept, on any
-//! compiler. `idx.rs` and `architecture.rs`, which need the trainer, are no modules of this crate but of those two targets.
+//! compiler. `idx.rs`, `architecture.rs`, `jpeg.rs` and `tflite.rs`, which need the
+//! trainer, are no modules of this crate but of those targets.
 //!
 //! | module | its bytes are |
 //! |---|---|

@@ -12,6 +12,7 @@ mod hostile;
 #[allow(dead_code, reason = "other proofs use the rest")]
 mod image_files;
 mod image_kinds;
+mod import;
 mod inspect;
 mod outputs;
 mod own_files;
@@ -24,6 +25,9 @@ mod scripts;
 mod shapes;
 mod small_sets;
 mod terminal;
+#[path = "../src/tflite.rs"]
+#[allow(dead_code, reason = "other proofs use the rest")]
+mod tflite;
 
 use std::fs;
 use std::path::Path;

@@ -15,7 +15,7 @@ use thimble_tests::idx_files::{images_of, labels};
 use thimble_tests::jpeg::{Color, Drawing, Layout};
 use thimble_tests::random_graph::{Node, RandomGraph};
 use thimble_tests::random_model::{Kind, RandomModel, square};
-use thimble_tests::tiny;
+use thimble_tests::{tflite, tiny};
 use trainer::network::Template;
 
 fn main() -> io::Result<()> {
@@ -54,6 +54,9 @@ fn main() -> io::Result<()> {
     }
     write_idx(&write)?;
     write_jpegs(&write)?;
+    for (name, file) in tflite_files() {
+        write("tflite", name, &file.bytes())?;
+    }
     for (name, text) in Template::built_in_files() {
         write("architecture", name, text.as_bytes())?;
     }
@@ -149,4 +152,23 @@ fn write_jpegs(write: &impl Fn(&str, &str, &[u8]) -> io::Result<()>) -> io::Resu
     // One sampling factor is no multiple of the other.
     let fractional = drawing(&[(3, 2), (2, 2), chroma], Color::Jfif);
     write("jpeg", "fractional", &fractional.file(&split).bytes[3..])
+}
+
+/// TFLite files: with all operators that are read, of one output, of floating point, and with one that is not supported.
+fn tflite_files() -> [(&'static str, tflite::File); 4] {
+    let logistic = {
+        let mut file = tflite::small();
+        file.tensors[10] = tflite::Tensor::weights(&[1, 4], 0, &[0.01], &[100, -50, 3, 7]);
+        file.tensors[11] = tflite::Tensor::integers(&[5]);
+        file.tensors[12] = tflite::Tensor::codes(&[1, 1], 0.1, 12);
+        file.tensors[13] = tflite::Tensor::codes(&[1, 1], 1.0 / 256.0, -128);
+        file.operators[5] = tflite::Operator::plain(14, &[12], 13);
+        file
+    };
+    let unsupported = {
+        let mut file = tflite::small();
+        file.operators[2].code = 98;
+        file
+    };
+    [("small", tflite::small()), ("logistic", logistic), ("float", tflite::float()), ("unsupported", unsupported)]
 }

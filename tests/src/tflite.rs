@@ -352,3 +352,23 @@ pub fn small() -> File {
     ];
     File { tensors, operators, inputs: vec![0], outputs: vec![13], subgraphs: 1 }
 }
+
+/// The same layers in floating point, the first convolution without padding.
+#[must_use]
+pub fn float() -> File {
+    let mut file = small();
+    for tensor in &mut file.tensors {
+        if tensor.kind == INT32 && tensor.shape == [2] {
+            continue;
+        }
+        let count: i32 = tensor.shape.iter().product();
+        let numbers: Vec<f32> = (0..count).map(|index| (index * 37 % 100) as f32 / 100.0 - 0.5).collect();
+        *tensor =
+            if tensor.data.is_some() { Tensor::floats(&tensor.shape, &numbers) } else { Tensor::float(&tensor.shape) };
+    }
+    file.operators[0] = Operator::conv([0, 1, 2], 3, 1, [1, 1], 1);
+    for map in [3, 6, 7] {
+        file.tensors[map] = Tensor::float(&[1, 6, 6, 4]);
+    }
+    file
+}

@@ -13,6 +13,8 @@ mod idx;
 mod infer_core_targets;
 #[path = "../../fuzz/src/jpeg.rs"]
 mod jpeg;
+#[path = "../../fuzz/src/tflite.rs"]
+mod tflite;
 
 use infer_core_targets::{header, kernels, model, payload};
 
@@ -72,4 +74,9 @@ fn networks_of_any_numbers_hold() {
             (0..24u32).map(|at| (seed.wrapping_mul(0x9E37_79B9).rotate_left(at) >> 24) as u8).collect();
         kernels::check(&bytes);
     }
+}
+
+#[test]
+fn seeds_of_the_target_tflite_hold() {
+    replay("tflite", 4, tflite::check);
 }

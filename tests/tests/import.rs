@@ -3,7 +3,7 @@
 use infer_core::Network;
 use infer_core::format::Metadata;
 use thimble_tests::oracle;
-use thimble_tests::tflite::{File, INT32, Operator, Tensor, small};
+use thimble_tests::tflite::{File, Operator, Tensor, float, small};
 use trainer::export::model_file;
 use trainer::import::{self, Imported, InputRange, Refused, tflite};
 
@@ -186,22 +186,8 @@ fn real_numbers_of_an_int8_file_are_those_that_its_codes_mean() {
 
 #[test]
 fn a_float_file_takes_images_in_any_range() {
-    let mut file = small();
-    for tensor in &mut file.tensors {
-        let is_index = tensor.kind == INT32 && tensor.shape == [2];
-        if is_index {
-            continue;
-        }
-        let count: i32 = tensor.shape.iter().product();
-        let numbers: Vec<f32> = (0..count).map(|index| (index * 37 % 100) as f32 / 100.0 - 0.5).collect();
-        *tensor =
-            if tensor.data.is_some() { Tensor::floats(&tensor.shape, &numbers) } else { Tensor::float(&tensor.shape) };
-    }
     // Without padding the offset of the range is exact everywhere.
-    file.operators[0] = Operator::conv([0, 1, 2], 3, 1, [1, 1], 1);
-    file.tensors[3] = Tensor::float(&[1, 6, 6, 4]);
-    file.tensors[6] = Tensor::float(&[1, 6, 6, 4]);
-    file.tensors[7] = Tensor::float(&[1, 6, 6, 4]);
+    let file = float();
     let imported = imported(&file).unwrap();
     assert!(import::quantized(&imported).unwrap().is_none());
     let logits = |range: InputRange, pixels: Vec<f32>| {
@@ -234,6 +220,29 @@ fn padding_before_a_convolution_is_its_own_and_taps_apart_have_zeros_between() {
     dilated.operators[0].options.numbers = vec![(1, 1), (2, 1), (4, 2), (5, 2)];
     let imported = imported(&dilated).unwrap();
     assert_eq!(imported.architecture.layers[0].layer.to_string(), "conv 5x5x4 same + relu");
+}
+
+#[test]
+fn pools_have_the_windows_of_the_file() {
+    // In place of the sum: a maximum of 2x2 after the depthwise convolution, whose codes it passes on, and a mean of 4x4.
+    let mut file = small();
+    file.tensors[7] = Tensor::codes(&[1, 4, 4, 4], 0.05, 3);
+    file.operators[2] = Operator::pool(17, 6, 7, 1, [2, 2], [2, 2]);
+    file.tensors[9] = Tensor::codes(&[1, 1, 1, 4], 0.05, 3);
+    file.operators[3] = Operator::pool(1, 7, 9, 1, [4, 4], [1, 1]);
+    let imported = imported(&file).unwrap();
+    let layers: Vec<String> = imported.architecture.layers.iter().map(|layer| layer.layer.to_string()).collect();
+    assert_eq!(layers[2..4], ["max-pool 2x2", "average-pool 4x4 stride 1"], "{layers:?}");
+    let model = model(&imported);
+    let mut arena = model_file::arena(&model).unwrap();
+    let mut network = Network::new(&model, &mut arena).unwrap();
+    for image in images(10, 192) {
+        let logits: Vec<i64> = network.classify(&image).unwrap().logits().iter().map(|&logit| logit.into()).collect();
+        assert_eq!(logits, oracle::logits(&model, &image));
+    }
+    file.tensors[7].scales = vec![0.07];
+    let refused = self::imported(&file).unwrap_err().to_string();
+    assert!(refused.contains("a maximum whose output has other codes than its input"), "{refused}");
 }
 
 #[test]
@@ -286,7 +295,10 @@ fn what_is_not_supported_is_refused_with_the_place_the_reason_and_what_would_hel
             "ReLU6 ends at code 120 of 0 to 255",
         ),
         (refusal(|file| file.operators[0].options.member = 8), "it has no options, or those of another operator"),
-        (refusal(|file| file.operators[0].options.numbers = vec![(1, 9), (2, 9), (4, 1), (5, 1)]), "stride"),
+        (
+            refusal(|file| file.operators[0].options.numbers = vec![(1, 9), (2, 9), (4, 1), (5, 1)]),
+            "its inputs give 1x1x4",
+        ),
         (refusal(|file| file.operators[0].options.numbers = vec![(1, 0), (2, 1), (4, 1), (5, 1)]), "a stride of 0"),
         (refusal(|file| file.tensors[1].shape = vec![4, 3, 3, 1]), "the file is damaged: tensor 1"),
         (refusal(|file| file.tensors[2] = Tensor::integers(&[1, 2])), "4 biases are needed"),

@@ -87,6 +87,7 @@ pub fn layers(name: &str, graph: &Graph<'_>, input: Option<Shape>) -> Result<Imp
     let mut problems = Vec::new();
     for (number, operator) in graph.operators.iter().enumerate() {
         if let Err(Stopped { tensor, reason }) = builder.add(number, operator) {
+            operator.outputs.iter().for_each(|&output| builder.refused[output] = true);
             // What reads an activation that could not be made is not to blame.
             if let Some(reason) = reason {
                 let tensor = tensor.and_then(|index| graph.tensors.get(index)).map(shown);
@@ -121,6 +122,8 @@ struct Builder<'g, 'a> {
     graph: &'g Graph<'a>,
     /// Of each tensor that is an activation, once it is computed.
     values: Vec<Option<Value>>,
+    /// Whether the operator that computes a tensor was refused.
+    refused: Vec<bool>,
     /// Constants that are dequantized before they are used, by the tensor that they become.
     constants: Vec<Option<usize>>,
     image: [usize; 3],
@@ -138,6 +141,7 @@ impl<'g, 'a> Builder<'g, 'a> {
         Self {
             graph,
             values: vec![None; graph.tensors.len()],
+            refused: vec![false; graph.tensors.len()],
             constants: vec![None; graph.tensors.len()],
             image: [0; 3],
             nodes: Vec::new(),
@@ -235,7 +239,15 @@ impl<'g, 'a> Builder<'g, 'a> {
             None if self.graph.tensors[tensor].data.is_some() || self.constants[tensor].is_some() => {
                 stop_at(tensor, "it reads a constant where an activation is expected")
             }
-            None => Err(Stopped { tensor: Some(tensor), reason: None }),
+            None => self.missing(tensor),
+        }
+    }
+
+    /// That an activation is not there.
+    fn missing<T>(&self, tensor: usize) -> Result<T, Stopped> {
+        match self.refused[tensor] {
+            true => Err(Stopped { tensor: Some(tensor), reason: None }),
+            false => stop_at(tensor, "no operator before this one computes it"),
         }
     }
 
@@ -574,9 +586,7 @@ impl<'g, 'a> Builder<'g, 'a> {
     fn convert(&mut self, operator: &Operator) -> Result<(), Stopped> {
         let Some(input) = operator.inputs.first().copied().flatten() else { return stop("it has no input") };
         // Behind a softmax too.
-        let Some(mut value) = self.values[input].clone() else {
-            return Err(Stopped { tensor: Some(input), reason: None });
-        };
+        let Some(mut value) = self.values[input].clone() else { return self.missing(input) };
         let output = operator.outputs[0];
         let tensor = &self.graph.tensors[output];
         let codes = match tensor.kind.is_byte() {
