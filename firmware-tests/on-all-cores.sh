@@ -7,7 +7,7 @@
 # a mismatch. cores.json goes into the run's directory where one model is given and it is in one, else where the script was
 # called; RESULTS=FILE puts it elsewhere. CORES="M4F M7" runs these cores only; the micro:bit's memory is smaller, so it runs
 # when it is named: CORES=microbit. DATA=DIRECTORY takes the images from a directory of your own, those held out for the
-# test.
+# test. NOISE=1 takes inputs that are no images, for an imported network whose input no picture has the shape of.
 set -euo pipefail
 
 . "$(dirname "$0")/../.ci/shared.bash"
@@ -61,8 +61,13 @@ row='%-8s %-12s %7s %10s %12s %12s %12s %6s %6s %6s %8s\n'
 printf "$row" core model images mismatches instructions most "no zeros" stack arena flash kernels
 for model in "${models[@]}"; do
     export THIMBLE_MODEL=$model
-    "$on_chip" images "$model" "$scratch/images" "$images" "${data[@]}"
-    "$on_chip" images "$model" "$scratch/counted" "$counted" "${data[@]}" 2>/dev/null
+    if [ -n "${NOISE:-}" ]; then
+        "$on_chip" noise "$model" "$scratch/images" "$images"
+        "$on_chip" noise "$model" "$scratch/counted" "$counted"
+    else
+        "$on_chip" images "$model" "$scratch/images" "$images" "${data[@]}"
+        "$on_chip" images "$model" "$scratch/counted" "$counted" "${data[@]}" 2>/dev/null
+    fi
     for core in ${CORES:-M0+ M3 M4F M7 M33 RV32IMC}; do
         said on_core "$core" parity "$scratch/images" "$scratch/logits" >/dev/null
         verdict=$("$on_chip" compare "$model" "$scratch/images" "$scratch/logits") || failed=1

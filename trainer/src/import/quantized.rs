@@ -3,6 +3,7 @@
 use infer_core::format::{Codes, Input};
 
 use super::layers::{Imported, Weights};
+use crate::network::Layer;
 use crate::network::chain::{Flow, flow, quantized_stages};
 use crate::network::record::Numbers;
 use crate::network::rescale::accumulator_bound;
@@ -39,7 +40,9 @@ pub fn quantized(imported: &Imported) -> Result<Option<QuantizedModel>, Quantize
         match output {
             Some(codes) => {
                 without_silent_rows(&mut integers, codes);
-                round_up_as_twice(&mut integers, codes);
+                if !matches!(stage.layer.layer, Layer::Dense(_)) {
+                    round_up_as_twice(&mut integers, codes);
+                }
                 integers.requantized(codes)
             }
             None => {
@@ -67,9 +70,9 @@ fn without_silent_rows(integers: &mut Integers, output: Codes) {
     }
 }
 
-/// A step more for sums that TFLite rounds twice, first to a step of about a sum's own and then to a code: what is less than half of such a
-/// step below the middle between two codes is rounded up there. One step is the nearest that a bias comes to that, and leaves a third of
-/// the codes that would differ.
+/// A step more for the sums of convolutions, which TFLite rounds twice, first to a step of about a sum's own and then to a code: what is
+/// less than half of such a step below the middle between two codes is rounded up there. One step is the nearest that a bias comes to
+/// that, and leaves a third of the codes that would differ. Its dense layers round once.
 fn round_up_as_twice(integers: &mut Integers, output: Codes) {
     let ratios: Vec<f64> = integers.ratios(output).collect();
     for (bias, ratio) in integers.biases.iter_mut().zip(ratios) {

@@ -3,6 +3,7 @@
 //! ```text
 //! on_chip images MODEL IMAGES COUNT [DATA]      writes COUNT test images for this model, of the directory DATA or of a named
 //!                                           set, one after the other
+//! on_chip noise MODEL IMAGES COUNT          writes COUNT inputs for this model that are no images
 //! on_chip compare MODEL IMAGES LOGITS       checks logits against infer-core on the host and against the oracle
 //! on_chip shapes BUNDLE COUNT               writes COUNT random networks, each with three images
 //! on_chip compare-shapes BUNDLE LOGITS      checks their logits
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
     let result = match arguments[..] {
         ["images", model, images, count] => parity::write_images(model, images, count, None),
         ["images", model, images, count, data] => parity::write_images(model, images, count, Some(data)),
+        ["noise", model, images, count] => parity::write_noise(model, images, count),
         ["compare", model, images, logits] => parity::compare(model, images, logits),
         ["shapes", bundle, count] => shapes::write(bundle, count),
         ["compare-shapes", bundle, logits] => shapes::compare(bundle, logits),
@@ -58,7 +60,7 @@ fn main() -> ExitCode {
         ["starts", elf] => elf::starts(elf),
         ["samples", directory] => write_samples(Path::new(directory)),
         _ => Err(
-            "usage: on_chip images MODEL IMAGES COUNT [DATA] | compare MODEL IMAGES LOGITS | shapes BUNDLE COUNT | \
+            "usage: on_chip images MODEL IMAGES COUNT [DATA] | noise MODEL IMAGES COUNT | compare MODEL IMAGES LOGITS | shapes BUNDLE COUNT | \
                   compare-shapes BUNDLE LOGITS | flips BUNDLE | compare-flips FATES | \
                   synthetic mlp|cnn|conv|conv-pool|chain|sums|all|LAYER|ARCHITECTURE MODEL IMAGES | measured BUNDLE | \
                   fit-costs CORE CODE MEASURED TRACED | counted CORE MEASURED | cycles CORE TRACE IMAGES [1] | flash ELF | \

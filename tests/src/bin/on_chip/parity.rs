@@ -6,6 +6,7 @@ use infer_core::{Header, Network};
 use thimble_tests::images;
 use thimble_tests::oracle::Oracle;
 use trainer::dataset::{Request, load};
+use trainer::support::rng::{Purpose, RngExt, stream};
 
 use crate::Outcome;
 
@@ -34,6 +35,25 @@ pub fn write_images(model: &str, images: &str, count: &str, data: Option<&str>) 
     let mut bytes = Vec::new();
     for index in 0..count {
         bytes.extend_from_slice(&test.image(index)?);
+    }
+    fs::write(images, bytes)?;
+    Ok(())
+}
+
+/// Writes `count` inputs that are no images: half of them noise, half a noise of a few levels. For networks whose input no picture has
+/// the shape of.
+pub fn write_noise(model: &str, images: &str, count: &str) -> Outcome<()> {
+    let count: usize = count.parse()?;
+    let length = Header::parse(&fs::read(model)?)?.input_len as usize;
+    let mut generator = stream(48, Purpose::Garments, 0);
+    let mut bytes = Vec::with_capacity(count * length);
+    for index in 0..count {
+        let levels: u8 = if index % 2 == 0 { u8::MAX } else { 3 };
+        let [low, step]: [u8; 2] = generator.random();
+        bytes.extend((0..length).map(|_| match levels {
+            u8::MAX => generator.random(),
+            levels => low.wrapping_add((step / 4).wrapping_mul(generator.random_range(0..=levels))),
+        }));
     }
     fs::write(images, bytes)?;
     Ok(())
