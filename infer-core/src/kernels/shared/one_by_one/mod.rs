@@ -172,7 +172,7 @@ fn single<L: Loops>(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [
 pub type Records = [[u32; 2]; ROWS_PER_BLOCK];
 
 /// Records as they are where they are aligned, which they are in an aligned model, else a copy of them.
-fn words<'r>(bytes: &'r [[u8; 8]; ROWS_PER_BLOCK], copy: &'r mut Records) -> &'r Records {
+pub fn words<'r>(bytes: &'r [[u8; 8]; ROWS_PER_BLOCK], copy: &'r mut Records) -> &'r Records {
     if cfg!(target_endian = "little")
         && let Ok(words) = bytemuck::try_cast_ref(bytes)
     {
