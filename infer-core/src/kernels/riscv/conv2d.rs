@@ -3,18 +3,15 @@
 //! The four positions are those of a pool's window, or four outputs in their order.
 
 use super::requantize;
-use super::tiles::{self, Tile};
+use super::tiles::{self, Runs, Tile};
 use crate::format::Window;
 use crate::kernels::operands::Conv2dOperands;
-use crate::kernels::shared::one_by_one::words;
+use crate::kernels::shared::one_by_one::{Records, words};
 use crate::kernels::shared::{parts, taps_if_lengths_fit, window};
 use crate::packing::ROWS_PER_BLOCK;
 
 /// Positions of a tile.
 const POSITIONS: usize = 4;
-
-/// What a tap meets at each position.
-type Codes = [u8; POSITIONS];
 
 /// The sum of the codes at each position.
 type Totals = [u32; POSITIONS];
@@ -23,37 +20,38 @@ type Totals = [u32; POSITIONS];
 #[inline(never)]
 pub fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
     let Some(taps) = taps_if_lengths_fit(operands, output) else { return };
-    // Taps in pairs: a last one that is missing meets zeros.
+    // What a tap meets at the four positions is a word. Taps are in pairs: a last one that is missing meets zeros.
     let Some(codes) = scratch.get_mut(..taps.next_multiple_of(2)) else { return };
     if let Some(last) = codes.last_mut() {
         *last = 0;
     }
-    let codes = bytemuck::cast_slice_mut(codes);
+    let filter = Filter::new(input, operands);
     if operands.pool {
-        pooled(input, operands, codes, output);
+        pooled(&filter, codes, output);
     } else {
-        unpooled(input, operands, codes, output);
+        unpooled(&filter, codes, output);
     }
 }
 
 #[inline(never)]
-fn pooled(input: &[u8], operands: &Conv2dOperands<'_>, codes: &mut [Codes], output: &mut [u8]) {
+fn pooled(filter: &Filter<'_>, codes: &mut [u32], output: &mut [u8]) {
     window::each_pooled(
-        operands,
+        filter.operands,
         codes,
         output,
-        |y, x, codes| gather(input, operands, [[y, x], [y, x + 1], [y + 1, x], [y + 1, x + 1]], codes),
-        |codes, totals, output| all_rows::<true>(codes, totals, operands, output),
+        |y, x, codes| filter.gather([[y, x], [y, x + 1], [y + 1, x], [y + 1, x + 1]], codes),
+        |codes, totals, output| all_rows::<true>(codes, totals, filter.operands, output),
     );
 }
 
 #[inline(never)]
-fn unpooled(input: &[u8], operands: &Conv2dOperands<'_>, codes: &mut [Codes], output: &mut [u8]) {
+fn unpooled(filter: &Filter<'_>, codes: &mut [u32], output: &mut [u8]) {
+    let operands = filter.operands;
     let width = usize::from(operands.output.width);
     let channels = usize::from(operands.output.channels).max(1);
     let (mut y, mut x) = (0, 0);
     for output in output.chunks_mut(POSITIONS * channels) {
-        // Past the last output there is none; what is computed there goes nowhere.
+        // After the last output they are outside, and what is computed there is overwritten.
         let positions = [(); POSITIONS].map(|()| {
             let position = [y, x];
             x += 1;
@@ -62,156 +60,166 @@ fn unpooled(input: &[u8], operands: &Conv2dOperands<'_>, codes: &mut [Codes], ou
             }
             position
         });
-        let totals = gather(input, operands, positions, codes);
+        let totals = filter.gather(positions, codes);
         all_rows::<false>(codes, totals, operands, output);
     }
 }
 
-/// Fills `codes` with those under the filter at four positions of the output, not pooled yet. Returns their sums.
-#[inline(never)]
-fn gather(
-    input: &[u8],
-    operands: &Conv2dOperands<'_>,
-    positions: [[usize; 2]; POSITIONS],
-    codes: &mut [Codes],
-) -> Totals {
-    let mut totals = [0; POSITIONS];
-    let taps = operands.taps();
-    for (index, (total, [y, x])) in totals.iter_mut().zip(positions).enumerate() {
-        let lane = codes.as_flattened_mut().get_mut(index..).unwrap_or_default();
-        let mut lane = Lane { places: lane, untaken: taps, total: 0 };
-        lane.fill(input, operands, y, x);
-        *total = lane.total;
-    }
-    totals
+/// A filter over an input.
+struct Filter<'i> {
+    input: &'i [u8],
+    operands: &'i Conv2dOperands<'i>,
+    /// What is under it where it is inside of the input.
+    runs: Runs,
 }
 
-/// The codes of a position: every fourth byte.
-struct Lane<'c> {
-    places: &'c mut [u8],
-    untaken: usize,
-    total: u32,
-}
-
-impl Lane<'_> {
-    /// Takes the codes under the filter at row `y` and column `x` of the output.
-    #[inline(always)]
-    fn fill(&mut self, input: &[u8], operands: &Conv2dOperands<'_>, y: usize, x: usize) {
+impl<'i> Filter<'i> {
+    fn new(input: &'i [u8], operands: &'i Conv2dOperands<'i>) -> Self {
         let channels = usize::from(operands.input.channels);
-        let (height, width) = (usize::from(operands.input.height), usize::from(operands.input.width));
-        let Window { size: [rows, columns], stride: [down, along], .. } = operands.window;
-        let (columns, left) = (usize::from(columns), usize::from(operands.window.left()));
-        let x = x * usize::from(along);
-        // Taps that hang over on the left, and the first column that is hit.
-        let overhang = left.saturating_sub(x).min(columns);
-        let column = x.saturating_sub(left);
-        let hit = (columns - overhang).min(width.saturating_sub(column));
-        let mut row = (y * usize::from(down)).wrapping_sub(operands.pad_above.into());
+        let [rows, columns] = operands.window.size.map(usize::from);
+        let row_len = usize::from(operands.input.width) * channels;
+        let len = columns * channels;
+        Self { input, operands, runs: Runs { len, rows, skip: row_len.wrapping_sub(len) } }
+    }
+
+    /// Fills `codes` with those under the filter at four positions of the output, not pooled yet. Returns their sums.
+    #[inline(never)]
+    fn gather(&self, positions: [[usize; 2]; POSITIONS], codes: &mut [u32]) -> Totals {
+        let mut totals = [0; POSITIONS];
+        let codes: &mut [u8] = bytemuck::cast_slice_mut(codes);
+        for (index, (total, position)) in totals.iter_mut().zip(positions).enumerate() {
+            let places = codes.get_mut(index..).unwrap_or_default();
+            *total = self.codes_at(position, places);
+        }
+        totals
+    }
+
+    /// Puts the codes under the filter at row `y` and column `x` of the output to every fourth place.
+    #[inline(always)]
+    fn codes_at(&self, [y, x]: [usize; 2], places: &mut [u8]) -> u32 {
+        let &Conv2dOperands { input: shape, window: Window { stride: [down, along], .. }, pad_above, .. } = self.operands;
+        let [rows, columns] = self.operands.window.size.map(usize::from);
+        let (height, width) = (usize::from(shape.height), usize::from(shape.width));
+        // What is less than 0 wraps, and is not inside.
+        let row = (y * usize::from(down)).wrapping_sub(pad_above.into());
+        let column = (x * usize::from(along)).wrapping_sub(self.operands.window.left().into());
+        if row < height && row + rows <= height && column < width && column + columns <= width {
+            let start = (row * width + column) * usize::from(shape.channels);
+            let Runs { len, rows, skip } = self.runs;
+            let under = self.input.get(start..start + rows * (len + skip) - skip);
+            if let Some(codes) = under
+                && POSITIONS * (rows * len) < places.len() + POSITIONS
+            {
+                // SAFETY: the runs end where the codes do, and the last of as many places, at `4 * count - 4`, is there.
+                return unsafe { tiles::spread(places.as_mut_ptr(), codes.as_ptr(), &raw const self.runs) };
+            }
+        }
+        self.codes_over_an_edge(row, column, places)
+    }
+
+    /// As `codes_at`, given a row and a column of the input that may be outside.
+    #[inline(never)]
+    fn codes_over_an_edge(&self, first_row: usize, first_column: usize, places: &mut [u8]) -> u32 {
+        let [rows, columns] = self.operands.window.size.map(usize::from);
+        let (height, width) = (usize::from(self.operands.input.height), usize::from(self.operands.input.width));
+        let channels = usize::from(self.operands.input.channels);
+        let pad_code = self.operands.pad_code;
+        let mut places = places.chunks_mut(POSITIONS);
+        let mut total = 0u32;
+        let mut row = first_row;
         for _ in 0..rows {
-            if row < height {
-                let start = (row * width + column) * channels;
-                let run = input.get(start..start + hit * channels).unwrap_or_default();
-                if hit == columns {
-                    self.copy(run);
+            let mut column = first_column;
+            for _ in 0..columns {
+                let start = (row.wrapping_mul(width)).wrapping_add(column).wrapping_mul(channels);
+                let is_inside = row < height && column < width;
+                let pixel = self.input.get(start..).filter(|_| is_inside).unwrap_or_default();
+                if pixel.is_empty() {
+                    for place in places.by_ref().take(channels) {
+                        place[0] = pad_code;
+                    }
+                    total = total.wrapping_add(u32::from(pad_code).wrapping_mul(channels as u32));
                 } else {
-                    self.pad(operands.pad_code, overhang * channels);
-                    self.copy(run);
-                    self.pad(operands.pad_code, (columns - overhang - hit) * channels);
+                    for (place, &code) in places.by_ref().take(channels).zip(pixel) {
+                        place[0] = code;
+                        total = total.wrapping_add(code.into());
+                    }
                 }
-            } else {
-                self.pad(operands.pad_code, columns * channels);
+                column = column.wrapping_add(1);
             }
             row = row.wrapping_add(1);
         }
-    }
-
-    /// The places of the next so many codes.
-    #[inline(always)]
-    fn take(&mut self, count: usize) -> (&mut [u8], usize) {
-        let count = count.min(self.untaken);
-        self.untaken -= count;
-        let places = core::mem::take(&mut self.places);
-        let (taken, rest) = places.split_at_mut((4 * count).min(places.len()));
-        self.places = rest;
-        (taken, count)
-    }
-
-    #[inline(always)]
-    fn copy(&mut self, codes: &[u8]) {
-        let total = self.total;
-        let (places, count) = self.take(codes.len());
-        if 4 * count < places.len() + POSITIONS {
-            // SAFETY: `count` is that of the codes at most, and of the places: the last is at `4 * count - 4`.
-            self.total = unsafe { tiles::spread(places.as_mut_ptr(), codes.as_ptr(), count, total) };
-        }
-    }
-
-    #[inline(never)]
-    fn pad(&mut self, code: u8, count: usize) {
-        let (places, count) = self.take(count);
-        places.iter_mut().step_by(POSITIONS).for_each(|place| *place = code);
-        self.total = self.total.wrapping_add(u32::from(code).wrapping_mul(count as u32));
+        total
     }
 }
 
-/// Of codes this many taps are looked at, to decide whether zeros are worth looking for.
+/// Of the taps under a filter this many are looked at, to decide whether zeros are worth looking for.
 const SAMPLES: usize = 8;
 
 /// Whether over a fifth of the codes is zero, as far as a few of them tell.
-fn is_sparse(codes: &[Codes]) -> bool {
+fn is_sparse(codes: &[u32]) -> bool {
     // Odd: channels repeat after an even number of taps.
     let step = codes.len() / SAMPLES | 1;
-    let mut zeros = 0;
-    let mut all = 0;
-    for codes in codes.iter().step_by(step) {
-        zeros += codes.iter().filter(|&&code| code == 0).count();
-        all += POSITIONS;
+    // What is not zero, counted for each position in a byte.
+    let mut counts = 0u32;
+    let mut samples = 0;
+    let mut at = 0;
+    while let Some(word) = codes.get(at) {
+        counts += (((word & 0x7F7F_7F7F) + 0x7F7F_7F7F) | word) >> 7 & 0x0101_0101;
+        samples += 1;
+        at += step;
     }
-    5 * zeros > all
+    5 * (counts.wrapping_mul(0x0101_0101) >> 24) < 16 * samples
 }
 
 /// The codes of all channels at the positions that the output has, or their maximum.
 #[inline(never)]
-fn all_rows<const POOLED: bool>(codes: &[Codes], totals: Totals, operands: &Conv2dOperands<'_>, output: &mut [u8]) {
+fn all_rows<const POOLED: bool>(codes: &[u32], totals: Totals, operands: &Conv2dOperands<'_>, output: &mut [u8]) {
     let channels = usize::from(operands.output.channels);
     let block_len = ROWS_PER_BLOCK * codes.len();
-    let end = codes.as_ptr_range().end;
-    let mut nowhere = [0u8; ROWS_PER_BLOCK];
-    let nowhere = nowhere.as_mut_ptr();
+    let first = output.as_mut_ptr();
+    let positions = if POOLED { 1 } else { output.len() / channels.max(1) };
     let mut tile = Tile {
         codes: codes.as_ptr(),
-        end,
+        end: codes.as_ptr_range().end,
         starts: totals.map(|total| total.wrapping_mul(128).wrapping_neg()),
         zero_point: operands.rescale.zero_point.into(),
         shift: u32::from(operands.rescale.shift) % 32,
         is_sparse: is_sparse(codes).into(),
-        outputs: [nowhere; POSITIONS],
+        // What has no position goes where the first one's codes will.
+        outputs: [0, 1, 2, 3].map(|position| {
+            if position < positions { first.wrapping_add(position * channels) } else { first }
+        }),
     };
     let (tables, last_table) = operands.channels.bytes().as_chunks::<8>().0.as_chunks::<ROWS_PER_BLOCK>();
-    let mut unread = operands.weights;
-    let mut copy = [[0; 2]; ROWS_PER_BLOCK];
-    let mut first = 0;
-    for records in tables {
-        let Some((weights, rest)) = unread.split_at_checked(block_len) else { return };
-        unread = rest;
-        for (to, position) in tile.outputs.iter_mut().zip(0..) {
-            let start = position * channels + first;
-            *to = output.get_mut(start..start + ROWS_PER_BLOCK).map_or(nowhere, <[u8]>::as_mut_ptr);
+    let Some((weights, last_weights)) = operands.weights.split_at_checked(tables.len() * block_len) else { return };
+    if output.len() < positions.max(1) * channels {
+        return;
+    }
+    if let Ok(records) = bytemuck::try_cast_slice(tables)
+        && !tables.is_empty()
+    {
+        let records: core::ops::Range<*const Records> = records.as_ptr_range();
+        // SAFETY: the codes are pairs, one at least; each block has weights and records, and outputs of all channels.
+        unsafe { tiles::blocks::<POOLED>(&raw mut tile, weights.as_ptr(), records.start, records.end) }
+    } else {
+        let mut copy = [[0; 2]; ROWS_PER_BLOCK];
+        for (records, weights) in tables.iter().zip(parts(weights, block_len)) {
+            let records = words(records, &mut copy);
+            let end = (&raw const *records).wrapping_add(1);
+            // SAFETY: as above, block by block.
+            unsafe { tiles::blocks::<POOLED>(&raw mut tile, weights.as_ptr(), records, end) }
         }
-        first += ROWS_PER_BLOCK;
-        // SAFETY: the codes are pairs, one at least, of words; the weights have a block's length; each output has eight
-        // codes.
-        unsafe { tiles::block::<POOLED>(&raw mut tile, weights.as_ptr(), words(records, &mut copy)) }
     }
     if !last_table.is_empty() {
-        let sparse_rows = LastRows { codes, starts: tile.starts, table: last_table, weights: unread };
-        sparse_rows.codes::<POOLED>(operands, first, output);
+        let first = tables.len() * ROWS_PER_BLOCK;
+        let last = LastRows { codes, starts: tile.starts, table: last_table, weights: last_weights };
+        last.codes::<POOLED>(operands, first, output);
     }
 }
 
 /// A block that is not full.
 struct LastRows<'t> {
-    codes: &'t [Codes],
+    codes: &'t [u32],
     starts: [u32; POSITIONS],
     table: &'t [[u8; 8]],
     weights: &'t [u8],
@@ -243,7 +251,8 @@ impl LastRows<'_> {
     #[inline(never)]
     fn columns(&self, column: &[u8], stride: usize) -> [[u32; POSITIONS]; 2] {
         let (mut even, mut odd) = (self.starts, [0u32; POSITIONS]);
-        for (codes, weights) in self.codes.as_chunks::<2>().0.iter().zip(parts(column, stride)) {
+        let codes: &[[u8; POSITIONS]] = bytemuck::cast_slice(self.codes);
+        for (codes, weights) in codes.as_chunks::<2>().0.iter().zip(parts(column, stride)) {
             for (codes, &[even_weight, odd_weight]) in codes.iter().zip(weights.as_chunks().0) {
                 let odd_weight = i32::from(odd_weight.cast_signed()).cast_unsigned();
                 for ((&code, even), odd) in codes.iter().zip(&mut even).zip(&mut odd) {

@@ -11,9 +11,9 @@ use crate::kernels::shared::one_by_one::Records;
 #[repr(C)]
 pub struct Tile {
     /// The codes under the filter at four positions.
-    pub codes: *const [u8; 4],
+    pub codes: *const u32,
     /// Where they end; there is an even number of them.
-    pub end: *const [u8; 4],
+    pub end: *const u32,
     /// Of each position -128 times the sum of the codes: takes out the 128 that even rows' weights have.
     pub starts: [u32; 4],
     /// The zero point of the output.
@@ -26,17 +26,23 @@ pub struct Tile {
     pub outputs: [*mut u8; 4],
 }
 
-/// The codes of a full block's eight rows, at four positions or, pooled, their maximum.
+/// The codes of full blocks of eight rows, at four positions or, pooled, their maximum; those of the first position are written
+/// last.
 ///
 /// s0-s11 and a4-a7 sums, row by row; a0 codes, a1 weights, a2 end of the codes, ra records; t0-t3 codes and t4 weight, or,
 /// where zeros are looked for, t0-t3 weights, t4 code and t6 all four codes; t5 product. The stack keeps the tile, the
 /// weights and the end of the records.
 ///
 /// # Safety
-/// There are two codes at least and an even number of them, a word aligned, with eight weights for each. The outputs have room for
-/// eight codes each, if pooled the first one.
+/// There are two codes at least and an even number of them, with eight weights for each in every block, and a block at least. The
+/// outputs have room for eight codes of each block, if pooled the first one; records are aligned.
 #[unsafe(naked)]
-pub unsafe extern "C" fn block<const POOLED: bool>(tile: *mut Tile, weights: *const u8, records: *const Records) {
+pub unsafe extern "C" fn blocks<const POOLED: bool>(
+    tile: *mut Tile,
+    weights: *const u8,
+    records: *const Records,
+    records_end: *const Records,
+) {
     naked_asm!(
         ".option push",
         ".option arch, +m",
@@ -143,10 +149,8 @@ pub unsafe extern "C" fn block<const POOLED: bool>(tile: *mut Tile, weights: *co
             sw s10, 44(sp)
             sw s11, 48(sp)
             sw a0, 52(sp)
-            sw a1, 56(sp)
+            sw a3, 60(sp)
             mv ra, a2
-            addi a2, a2, 64
-            sw a2, 60(sp)
             mv t6, a0
         2:
             lw t0, 8(t6)
@@ -208,6 +212,7 @@ pub unsafe extern "C" fn block<const POOLED: bool>(tile: *mut Tile, weights: *co
             addi a1, a1, 16
             bne a0, a2, 4b
         5:
+            sw a1, 56(sp)
             lw t6, 52(sp)
             lw t0, 4(ra)
             lw t1, 12(ra)
@@ -229,16 +234,27 @@ pub unsafe extern "C" fn block<const POOLED: bool>(tile: *mut Tile, weights: *co
             addi a1, a1, 4
             sw a1, 36(t6)
             .else
-            THIMBLE_CODES 0, s0, s4, s8, a4
-            THIMBLE_CODES 1, s1, s5, s9, a5
-            THIMBLE_CODES 2, s2, s6, s10, a6
             THIMBLE_CODES 3, s3, s7, s11, a7
+            THIMBLE_CODES 2, s2, s6, s10, a6
+            THIMBLE_CODES 1, s1, s5, s9, a5
+            THIMBLE_CODES 0, s0, s4, s8, a4
             .endif
             lw a1, 56(sp)
-            addi a1, a1, 8
-            addi ra, ra, 32
+            addi a1, a1, -8
             lw t0, 60(sp)
-            bne ra, t0, 2b
+            addi ra, ra, 32
+            beq ra, t0, 7f
+            sub t0, t0, ra
+            andi t0, t0, 32
+            beqz t0, 2b
+            lw t0, 0(t6)
+            lw t1, 4(t6)
+            sub t0, t0, t1
+            slli t0, t0, 1
+            add a1, a1, t0
+            addi a1, a1, 16
+            j 2b
+        7:
             lw ra, 0(sp)
             lw s0, 4(sp)
             lw s1, 8(sp)
@@ -268,44 +284,60 @@ pub unsafe extern "C" fn block<const POOLED: bool>(tile: *mut Tile, weights: *co
     )
 }
 
-/// Copies `count` codes to every fourth byte; returns their sum added to `total`. 3.75 instructions for a code.
+/// Runs of codes, of the rows under a filter.
+#[repr(C)]
+pub struct Runs {
+    /// Codes of a run, one at least.
+    pub len: usize,
+    /// How many runs, one at least.
+    pub rows: usize,
+    /// From the end of a run to the next one.
+    pub skip: usize,
+}
+
+/// Copies runs of codes to every fourth byte; returns their sum. 3.75 instructions for a code.
 ///
 /// # Safety
-/// There are that many codes, and as many places four bytes apart.
+/// There are as many codes as the runs have, and as many places four bytes apart.
 #[unsafe(naked)]
-pub unsafe extern "C" fn spread(to: *mut u8, codes: *const u8, count: usize, total: u32) -> u32 {
+pub unsafe extern "C" fn spread(to: *mut u8, codes: *const u8, runs: *const Runs) -> u32 {
     naked_asm!(
-        ".option push",
-        ".option arch, +m",
         "
         .macro THIMBLE_SPREAD at
             lbu t0, \\at(a1)
             sb t0, 4*\\at(a0)
             add a3, a3, t0
         .endm
-            andi t1, a2, -4
-            add t2, a1, t1
-            add a2, a2, a1
-            beq a1, t2, 3f
+            lw a4, 0(a2)
+            lw a5, 4(a2)
+            lw a6, 8(a2)
+            andi a7, a4, -4
+            li a3, 0
         2:
+            add t2, a1, a4
+            add t1, a1, a7
+            beq a1, t1, 4f
+        3:
             THIMBLE_SPREAD 0
             THIMBLE_SPREAD 1
             THIMBLE_SPREAD 2
             THIMBLE_SPREAD 3
             addi a1, a1, 4
             addi a0, a0, 16
-            bne a1, t2, 2b
-        3:
-            beq a1, a2, 4f
+            bne a1, t1, 3b
+        4:
+            beq a1, t2, 5f
             THIMBLE_SPREAD 0
             addi a1, a1, 1
             addi a0, a0, 4
-            j 3b
-        4:
+            j 4b
+        5:
+            add a1, a1, a6
+            addi a5, a5, -1
+            bnez a5, 2b
             mv a0, a3
             ret
             .purgem THIMBLE_SPREAD
-            .option pop
         ",
     )
 }
