@@ -4,7 +4,7 @@
 
 use super::requantize;
 use super::tiles::{self, Runs, Tile};
-use crate::format::Window;
+use crate::format::{Shape, Window};
 use crate::kernels::operands::Conv2dOperands;
 use crate::kernels::shared::one_by_one::{Records, words};
 use crate::kernels::shared::{parts, taps_if_lengths_fit, window};
@@ -35,33 +35,34 @@ pub fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], 
 
 #[inline(never)]
 fn pooled(filter: &Filter<'_>, codes: &mut [u32], output: &mut [u8]) {
+    let rows = Rows::new(filter.operands, codes.len());
     window::each_pooled(
         filter.operands,
         codes,
         output,
         |y, x, codes| filter.gather([[y, x], [y, x + 1], [y + 1, x], [y + 1, x + 1]], codes),
-        |codes, totals, output| all_rows::<true>(codes, totals, filter.operands, output),
+        |codes, totals, output| rows.codes::<true>(codes, totals, output),
     );
 }
 
 #[inline(never)]
 fn unpooled(filter: &Filter<'_>, codes: &mut [u32], output: &mut [u8]) {
-    let operands = filter.operands;
-    let width = usize::from(operands.output.width);
-    let channels = usize::from(operands.output.channels).max(1);
-    let (mut y, mut x) = (0, 0);
+    let rows = Rows::new(filter.operands, codes.len());
+    let width = usize::from(filter.operands.output.width);
+    let channels = usize::from(filter.operands.output.channels).max(1);
+    let [mut y, mut x] = [0, 0];
     for output in output.chunks_mut(POSITIONS * channels) {
         // After the last output they are outside, and what is computed there is overwritten.
         let positions = [(); POSITIONS].map(|()| {
             let position = [y, x];
             x += 1;
             if x == width {
-                (y, x) = (y + 1, 0);
+                [y, x] = [y + 1, 0];
             }
             position
         });
         let totals = filter.gather(positions, codes);
-        all_rows::<false>(codes, totals, operands, output);
+        rows.codes::<false>(codes, totals, output);
     }
 }
 
@@ -71,6 +72,8 @@ struct Filter<'i> {
     operands: &'i Conv2dOperands<'i>,
     /// What is under it where it is inside of the input.
     runs: Runs,
+    /// Bytes of the input from its first code to its last one.
+    span: usize,
 }
 
 impl<'i> Filter<'i> {
@@ -79,76 +82,132 @@ impl<'i> Filter<'i> {
         let [rows, columns] = operands.window.size.map(usize::from);
         let row_len = usize::from(operands.input.width) * channels;
         let len = columns * channels;
-        Self { input, operands, runs: Runs { len, rows, skip: row_len.wrapping_sub(len) } }
+        let span = rows.saturating_sub(1) * row_len + len;
+        Self { input, operands, runs: Runs { len, rows, skip: row_len.wrapping_sub(len) }, span }
     }
 
-    /// Fills `codes` with those under the filter at four positions of the output, not pooled yet. Returns their sums.
+    /// Fills `codes` with those under the filter at rows and columns of the output, not pooled yet. Returns their sums.
     #[inline(never)]
     fn gather(&self, positions: [[usize; 2]; POSITIONS], codes: &mut [u32]) -> Totals {
         let mut totals = [0; POSITIONS];
-        let codes: &mut [u8] = bytemuck::cast_slice_mut(codes);
+        let mut from = [core::ptr::null(); POSITIONS];
+        let mut inside = 0;
+        for (from, position) in from.iter_mut().zip(positions) {
+            let Some(codes) = self.inside(position) else { break };
+            *from = codes.as_ptr();
+            inside += 1;
+        }
+        if inside == POSITIONS && codes.len() >= self.runs.rows * self.runs.len {
+            // SAFETY: all runs are in the input; `codes` has a word for each tap.
+            unsafe { tiles::interleave(codes.as_mut_ptr(), &raw const from, &raw const self.runs, &raw mut totals) }
+            return totals;
+        }
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(codes);
         for (index, (total, position)) in totals.iter_mut().zip(positions).enumerate() {
-            let places = codes.get_mut(index..).unwrap_or_default();
-            *total = self.codes_at(position, places);
+            let mut places = Places { places: bytes.get_mut(index..).unwrap_or_default(), total: 0 };
+            self.codes_at(position, &mut places);
+            *total = places.total;
         }
         totals
     }
 
-    /// Puts the codes under the filter at row `y` and column `x` of the output to every fourth place.
+    /// The row and the column of the input that the filter begins at; what is less than 0 wraps.
     #[inline(always)]
-    fn codes_at(&self, [y, x]: [usize; 2], places: &mut [u8]) -> u32 {
-        let &Conv2dOperands { input: shape, window: Window { stride: [down, along], .. }, pad_above, .. } = self.operands;
-        let [rows, columns] = self.operands.window.size.map(usize::from);
-        let (height, width) = (usize::from(shape.height), usize::from(shape.width));
-        // What is less than 0 wraps, and is not inside.
-        let row = (y * usize::from(down)).wrapping_sub(pad_above.into());
-        let column = (x * usize::from(along)).wrapping_sub(self.operands.window.left().into());
-        if row < height && row + rows <= height && column < width && column + columns <= width {
-            let start = (row * width + column) * usize::from(shape.channels);
-            let Runs { len, rows, skip } = self.runs;
-            let under = self.input.get(start..start + rows * (len + skip) - skip);
-            if let Some(codes) = under
-                && POSITIONS * (rows * len) < places.len() + POSITIONS
-            {
-                // SAFETY: the runs end where the codes do, and the last of as many places, at `4 * count - 4`, is there.
-                return unsafe { tiles::spread(places.as_mut_ptr(), codes.as_ptr(), &raw const self.runs) };
-            }
-        }
-        self.codes_over_an_edge(row, column, places)
+    fn first(&self, [y, x]: [usize; 2]) -> [usize; 2] {
+        let Window { stride: [down, along], .. } = self.operands.window;
+        let row = (y * usize::from(down)).wrapping_sub(self.operands.pad_above.into());
+        [row, (x * usize::from(along)).wrapping_sub(self.operands.window.left().into())]
     }
 
-    /// As `codes_at`, given a row and a column of the input that may be outside.
-    #[inline(never)]
-    fn codes_over_an_edge(&self, first_row: usize, first_column: usize, places: &mut [u8]) -> u32 {
+    /// The codes of the input from the first to the last one under the filter; `None` where it hangs over an edge.
+    #[inline(always)]
+    fn inside(&self, position: [usize; 2]) -> Option<&[u8]> {
+        let Shape { height, width, channels } = self.operands.input;
+        let [height, width] = [height, width].map(usize::from);
         let [rows, columns] = self.operands.window.size.map(usize::from);
+        let [row, column] = self.first(position);
+        if row >= height || row + rows > height || column >= width || column + columns > width {
+            return None;
+        }
+        let start = (row * width + column) * usize::from(channels);
+        self.input.get(start..start + self.span)
+    }
+
+    /// Puts the codes under the filter to every fourth place.
+    #[inline(never)]
+    fn codes_at(&self, position: [usize; 2], places: &mut Places<'_>) {
+        let [row, column] = self.first(position);
+        let Runs { len, rows, .. } = self.runs;
+        let columns = usize::from(self.operands.window.size[1]);
         let (height, width) = (usize::from(self.operands.input.height), usize::from(self.operands.input.width));
         let channels = usize::from(self.operands.input.channels);
         let pad_code = self.operands.pad_code;
-        let mut places = places.chunks_mut(POSITIONS);
-        let mut total = 0u32;
-        let mut row = first_row;
-        for _ in 0..rows {
-            let mut column = first_column;
-            for _ in 0..columns {
-                let start = (row.wrapping_mul(width)).wrapping_add(column).wrapping_mul(channels);
-                let is_inside = row < height && column < width;
-                let pixel = self.input.get(start..).filter(|_| is_inside).unwrap_or_default();
-                if pixel.is_empty() {
-                    for place in places.by_ref().take(channels) {
-                        place[0] = pad_code;
-                    }
-                    total = total.wrapping_add(u32::from(pad_code).wrapping_mul(channels as u32));
-                } else {
-                    for (place, &code) in places.by_ref().take(channels).zip(pixel) {
-                        place[0] = code;
-                        total = total.wrapping_add(code.into());
-                    }
-                }
-                column = column.wrapping_add(1);
+        let (above, first_row, hit_rows) = overlap(row, rows, height);
+        let (left, first_column, hit_columns) = overlap(column, columns, width);
+        let row_len = width * channels;
+        let start = first_row * row_len + first_column * channels;
+        let mut unread = self.input.get(start..).unwrap_or_default();
+        places.pad(pad_code, above * len);
+        if hit_columns == columns {
+            places.copy(unread, &Runs { rows: hit_rows, ..self.runs });
+        } else {
+            let run = Runs { len: hit_columns * channels, rows: 1, skip: 0 };
+            for _ in 0..hit_rows {
+                places.pad(pad_code, left * channels);
+                places.copy(unread, &run);
+                places.pad(pad_code, (columns - left - hit_columns) * channels);
+                unread = unread.get(row_len..).unwrap_or_default();
             }
-            row = row.wrapping_add(1);
         }
-        total
+        places.pad(pad_code, (rows - above - hit_rows) * len);
+    }
+}
+
+/// How many of `size` rows from `first` on, which may be less than 0, are before the first one; the first one that is inside, and
+/// how many are.
+fn overlap(first: usize, size: usize, side: usize) -> (usize, usize, usize) {
+    let before = if first.cast_signed() < 0 { first.wrapping_neg().min(size) } else { 0 };
+    let inside = first.wrapping_add(before);
+    (before, inside, (size - before).min(side.saturating_sub(inside)))
+}
+
+/// Every fourth byte, for the codes of a position.
+struct Places<'c> {
+    places: &'c mut [u8],
+    total: u32,
+}
+
+impl Places<'_> {
+    /// As many of the next ones, if there are; the last one ends with itself.
+    fn take(&mut self, count: usize) -> Option<&mut [u8]> {
+        let places = core::mem::take(&mut self.places);
+        if count == 0 || POSITIONS * count >= places.len() + POSITIONS {
+            self.places = places;
+            return None;
+        }
+        let (taken, rest) = places.split_at_mut((POSITIONS * count).min(places.len()));
+        self.places = rest;
+        Some(taken)
+    }
+
+    #[inline(never)]
+    fn pad(&mut self, code: u8, count: usize) {
+        if let Some(places) = self.take(count) {
+            places.iter_mut().step_by(POSITIONS).for_each(|place| *place = code);
+            self.total = self.total.wrapping_add(u32::from(code).wrapping_mul(count as u32));
+        }
+    }
+
+    fn copy(&mut self, codes: &[u8], runs: &Runs) {
+        let &Runs { len, rows, skip } = runs;
+        if rows > 0
+            && codes.len() >= rows * (len + skip) - skip
+            && let Some(places) = self.take(rows * len)
+        {
+            // SAFETY: there are as many codes, and as many places.
+            let total = unsafe { tiles::spread(places.as_mut_ptr(), codes.as_ptr(), &raw const *runs) };
+            self.total = self.total.wrapping_add(total);
+        }
     }
 }
 
@@ -171,49 +230,82 @@ fn is_sparse(codes: &[u32]) -> bool {
     5 * (counts.wrapping_mul(0x0101_0101) >> 24) < 16 * samples
 }
 
-/// The codes of all channels at the positions that the output has, or their maximum.
-#[inline(never)]
-fn all_rows<const POOLED: bool>(codes: &[u32], totals: Totals, operands: &Conv2dOperands<'_>, output: &mut [u8]) {
-    let channels = usize::from(operands.output.channels);
-    let block_len = ROWS_PER_BLOCK * codes.len();
-    let first = output.as_mut_ptr();
-    let positions = if POOLED { 1 } else { output.len() / channels.max(1) };
-    let mut tile = Tile {
-        codes: codes.as_ptr(),
-        end: codes.as_ptr_range().end,
-        starts: totals.map(|total| total.wrapping_mul(128).wrapping_neg()),
-        zero_point: operands.rescale.zero_point.into(),
-        shift: u32::from(operands.rescale.shift) % 32,
-        is_sparse: is_sparse(codes).into(),
-        // What has no position goes where the first one's codes will.
-        outputs: [0, 1, 2, 3].map(|position| {
-            if position < positions { first.wrapping_add(position * channels) } else { first }
-        }),
-    };
-    let (tables, last_table) = operands.channels.bytes().as_chunks::<8>().0.as_chunks::<ROWS_PER_BLOCK>();
-    let Some((weights, last_weights)) = operands.weights.split_at_checked(tables.len() * block_len) else { return };
-    if output.len() < positions.max(1) * channels {
-        return;
+/// What is the same for all tiles of a layer.
+struct Rows<'m> {
+    operands: &'m Conv2dOperands<'m>,
+    /// Bytes of a block of weights.
+    block_len: usize,
+    /// Records and weights of full blocks.
+    tables: &'m [[[u8; 8]; ROWS_PER_BLOCK]],
+    weights: &'m [u8],
+    /// Those of a last block that is not full.
+    last_table: &'m [[u8; 8]],
+    last_weights: &'m [u8],
+    /// The records where they are aligned, which they are in an aligned model.
+    records: &'m [Records],
+}
+
+impl<'m> Rows<'m> {
+    fn new(operands: &'m Conv2dOperands<'m>, taps: usize) -> Self {
+        let block_len = ROWS_PER_BLOCK * taps;
+        let (tables, last_table) = operands.channels.bytes().as_chunks::<8>().0.as_chunks::<ROWS_PER_BLOCK>();
+        let full = tables.len() * block_len;
+        let (weights, last_weights) = operands.weights.split_at_checked(full).unwrap_or_default();
+        let tables = if weights.len() == full { tables } else { &[] };
+        let records = bytemuck::try_cast_slice(tables).unwrap_or_default();
+        Self { operands, block_len, tables, weights, last_table, last_weights, records }
     }
-    if let Ok(records) = bytemuck::try_cast_slice(tables)
-        && !tables.is_empty()
-    {
-        let records: core::ops::Range<*const Records> = records.as_ptr_range();
-        // SAFETY: the codes are pairs, one at least; each block has weights and records, and outputs of all channels.
-        unsafe { tiles::blocks::<POOLED>(&raw mut tile, weights.as_ptr(), records.start, records.end) }
-    } else {
-        let mut copy = [[0; 2]; ROWS_PER_BLOCK];
-        for (records, weights) in tables.iter().zip(parts(weights, block_len)) {
-            let records = words(records, &mut copy);
-            let end = (&raw const *records).wrapping_add(1);
-            // SAFETY: as above, block by block.
-            unsafe { tiles::blocks::<POOLED>(&raw mut tile, weights.as_ptr(), records, end) }
+
+    /// The codes of all channels at the positions that the output has, or their maximum.
+    #[inline(never)]
+    fn codes<const POOLED: bool>(&self, codes: &[u32], totals: Totals, output: &mut [u8]) {
+        let channels = usize::from(self.operands.output.channels);
+        if output.len() < channels || ROWS_PER_BLOCK * codes.len() != self.block_len {
+            return;
+        }
+        let mut to = output.as_mut_ptr();
+        let mut unwritten = output.len();
+        let outputs = [(); POSITIONS].map(|()| {
+            // What has no position goes where the first one's codes will.
+            let is_there = unwritten >= channels;
+            let position = if is_there { to } else { output.as_mut_ptr() };
+            unwritten = unwritten.saturating_sub(channels);
+            to = to.wrapping_add(channels);
+            position
+        });
+        let mut tile = Tile {
+            codes: codes.as_ptr(),
+            end: codes.as_ptr_range().end,
+            starts: totals.map(|total| total.wrapping_mul(128).wrapping_neg()),
+            zero_point: self.operands.rescale.zero_point.into(),
+            shift: u32::from(self.operands.rescale.shift) % 32,
+            is_sparse: is_sparse(codes).into(),
+            outputs,
+        };
+        let weights = self.weights.as_ptr();
+        if self.records.is_empty() {
+            self.unaligned::<POOLED>(&mut tile);
+        } else {
+            let records = self.records.as_ptr_range();
+            // SAFETY: the codes are pairs, one at least; each block has weights and records, and outputs of all channels.
+            unsafe { tiles::blocks::<POOLED>(&raw mut tile, weights, records.start, records.end) }
+        }
+        if !self.last_table.is_empty() {
+            let last = LastRows { codes, starts: tile.starts, table: self.last_table, weights: self.last_weights };
+            last.codes::<POOLED>(self.operands, self.tables.len() * ROWS_PER_BLOCK, output);
         }
     }
-    if !last_table.is_empty() {
-        let first = tables.len() * ROWS_PER_BLOCK;
-        let last = LastRows { codes, starts: tile.starts, table: last_table, weights: last_weights };
-        last.codes::<POOLED>(operands, first, output);
+
+    /// Full blocks one by one, their records copied.
+    #[inline(never)]
+    fn unaligned<const POOLED: bool>(&self, tile: &mut Tile) {
+        let mut copy = [[0; 2]; ROWS_PER_BLOCK];
+        for (records, weights) in self.tables.iter().zip(parts(self.weights, self.block_len)) {
+            let records = words(records, &mut copy);
+            let end = (&raw const *records).wrapping_add(1);
+            // SAFETY: as in `codes`, block by block.
+            unsafe { tiles::blocks::<POOLED>(&raw mut *tile, weights.as_ptr(), records, end) }
+        }
     }
 }
 

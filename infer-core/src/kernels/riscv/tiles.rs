@@ -295,7 +295,7 @@ pub struct Runs {
     pub skip: usize,
 }
 
-/// Copies runs of codes to every fourth byte; returns their sum. 3.75 instructions for a code.
+/// Copies runs of codes to every fourth byte; returns their sum. 6 instructions for a code.
 ///
 /// # Safety
 /// There are as many codes as the runs have, and as many places four bytes apart.
@@ -303,41 +303,107 @@ pub struct Runs {
 pub unsafe extern "C" fn spread(to: *mut u8, codes: *const u8, runs: *const Runs) -> u32 {
     naked_asm!(
         "
-        .macro THIMBLE_SPREAD at
-            lbu t0, \\at(a1)
-            sb t0, 4*\\at(a0)
-            add a3, a3, t0
-        .endm
             lw a4, 0(a2)
             lw a5, 4(a2)
             lw a6, 8(a2)
-            andi a7, a4, -4
             li a3, 0
         2:
-            add t2, a1, a4
-            add t1, a1, a7
-            beq a1, t1, 4f
+            add t1, a1, a4
         3:
-            THIMBLE_SPREAD 0
-            THIMBLE_SPREAD 1
-            THIMBLE_SPREAD 2
-            THIMBLE_SPREAD 3
-            addi a1, a1, 4
-            addi a0, a0, 16
-            bne a1, t1, 3b
-        4:
-            beq a1, t2, 5f
-            THIMBLE_SPREAD 0
+            lbu t0, 0(a1)
             addi a1, a1, 1
+            sb t0, 0(a0)
+            add a3, a3, t0
             addi a0, a0, 4
-            j 4b
-        5:
+            bne a1, t1, 3b
             add a1, a1, a6
             addi a5, a5, -1
             bnez a5, 2b
             mv a0, a3
             ret
-            .purgem THIMBLE_SPREAD
+        ",
+    )
+}
+
+/// Copies runs of codes of four positions, so that what a tap meets is side by side; writes their sums. 13.5 instructions for
+/// the four codes of a tap.
+///
+/// a0 places, a4-a7 codes, t1-t4 sums, t0 code, t5 end of fours and t6 end of a run, a1 rows.
+///
+/// # Safety
+/// There are as many codes as the runs have from each of the addresses on, and a word for each tap.
+#[unsafe(naked)]
+pub unsafe extern "C" fn interleave(
+    to: *mut u32,
+    codes: *const [*const u8; 4],
+    runs: *const Runs,
+    totals: *mut [u32; 4],
+) {
+    naked_asm!(
+        "
+        .macro THIMBLE_TAP at
+            lbu t0, \\at(a4)
+            sb t0, 4*\\at(a0)
+            add t1, t1, t0
+            lbu t0, \\at(a5)
+            sb t0, 4*\\at+1(a0)
+            add t2, t2, t0
+            lbu t0, \\at(a6)
+            sb t0, 4*\\at+2(a0)
+            add t3, t3, t0
+            lbu t0, \\at(a7)
+            sb t0, 4*\\at+3(a0)
+            add t4, t4, t0
+        .endm
+        .macro THIMBLE_MOVE by
+            addi a4, a4, \\by
+            addi a5, a5, \\by
+            addi a6, a6, \\by
+            addi a7, a7, \\by
+            addi a0, a0, 4*\\by
+        .endm
+            lw a4, 0(a1)
+            lw a5, 4(a1)
+            lw a6, 8(a1)
+            lw a7, 12(a1)
+            lw a1, 4(a2)
+            li t1, 0
+            li t2, 0
+            li t3, 0
+            li t4, 0
+        2:
+            lw t5, 0(a2)
+            add t6, a4, t5
+            andi t5, t5, -4
+            add t5, a4, t5
+            beq a4, t5, 4f
+        3:
+            THIMBLE_TAP 0
+            THIMBLE_TAP 1
+            THIMBLE_TAP 2
+            THIMBLE_TAP 3
+            THIMBLE_MOVE 4
+            bne a4, t5, 3b
+        4:
+            beq a4, t6, 5f
+            THIMBLE_TAP 0
+            THIMBLE_MOVE 1
+            j 4b
+        5:
+            lw t5, 8(a2)
+            add a4, a4, t5
+            add a5, a5, t5
+            add a6, a6, t5
+            add a7, a7, t5
+            addi a1, a1, -1
+            bnez a1, 2b
+            sw t1, 0(a3)
+            sw t2, 4(a3)
+            sw t3, 8(a3)
+            sw t4, 12(a3)
+            ret
+            .purgem THIMBLE_TAP
+            .purgem THIMBLE_MOVE
         ",
     )
 }
