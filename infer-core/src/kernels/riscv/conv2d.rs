@@ -41,7 +41,7 @@ fn pooled(filter: &Filter<'_>, codes: &mut [u32], output: &mut [u8]) {
         codes,
         output,
         |y, x, codes| filter.gather([[y, x], [y, x + 1], [y + 1, x], [y + 1, x + 1]], codes),
-        |codes, totals, output| rows.codes::<true>(codes, totals, output),
+        |codes, totals, output| rows.codes(codes, totals, output),
     );
 }
 
@@ -62,7 +62,7 @@ fn unpooled(filter: &Filter<'_>, codes: &mut [u32], output: &mut [u8]) {
             position
         });
         let totals = filter.gather(positions, codes);
-        rows.codes::<false>(codes, totals, output);
+        rows.codes(codes, totals, output);
     }
 }
 
@@ -258,7 +258,7 @@ impl<'m> Rows<'m> {
 
     /// The codes of all channels at the positions that the output has, or their maximum.
     #[inline(never)]
-    fn codes<const POOLED: bool>(&self, codes: &[u32], totals: Totals, output: &mut [u8]) {
+    fn codes(&self, codes: &[u32], totals: Totals, output: &mut [u8]) {
         let channels = usize::from(self.operands.output.channels);
         if output.len() < channels || ROWS_PER_BLOCK * codes.len() != self.block_len {
             return;
@@ -284,27 +284,32 @@ impl<'m> Rows<'m> {
         };
         let weights = self.weights.as_ptr();
         if self.records.is_empty() {
-            self.unaligned::<POOLED>(&mut tile);
+            self.unaligned(&mut tile);
         } else {
             let records = self.records.as_ptr_range();
             // SAFETY: the codes are pairs, one at least; each block has weights and records, and outputs of all channels.
-            unsafe { tiles::blocks::<POOLED>(&raw mut tile, weights, records.start, records.end) }
+            unsafe { self.blocks()(&raw mut tile, weights, records.start, records.end) }
         }
         if !self.last_table.is_empty() {
             let last = LastRows { codes, starts: tile.starts, table: self.last_table, weights: self.last_weights };
-            last.codes::<POOLED>(self.operands, self.tables.len() * ROWS_PER_BLOCK, output);
+            last.codes(self.operands, self.tables.len() * ROWS_PER_BLOCK, output);
         }
+    }
+
+    /// The codes of full blocks, or the largest of the four.
+    const fn blocks(&self) -> tiles::Blocks {
+        if self.operands.pool { tiles::blocks::<true> } else { tiles::blocks::<false> }
     }
 
     /// Full blocks one by one, their records copied.
     #[inline(never)]
-    fn unaligned<const POOLED: bool>(&self, tile: &mut Tile) {
+    fn unaligned(&self, tile: &mut Tile) {
         let mut copy = [[0; 2]; ROWS_PER_BLOCK];
         for (records, weights) in self.tables.iter().zip(parts(self.weights, self.block_len)) {
             let records = words(records, &mut copy);
             let end = (&raw const *records).wrapping_add(1);
             // SAFETY: as in `codes`, block by block.
-            unsafe { tiles::blocks::<POOLED>(&raw mut *tile, weights.as_ptr(), records, end) }
+            unsafe { self.blocks()(&raw mut *tile, weights.as_ptr(), records, end) }
         }
     }
 }
@@ -320,7 +325,7 @@ struct LastRows<'t> {
 impl LastRows<'_> {
     /// Its codes, the first of which is at `first`.
     #[inline(never)]
-    fn codes<const POOLED: bool>(&self, operands: &Conv2dOperands<'_>, first: usize, output: &mut [u8]) {
+    fn codes(&self, operands: &Conv2dOperands<'_>, first: usize, output: &mut [u8]) {
         let stride = 4 * self.table.len().div_ceil(2);
         let channels = usize::from(operands.output.channels).max(1);
         for (word, records) in self.table.chunks(2).enumerate() {
@@ -329,7 +334,7 @@ impl LastRows<'_> {
                 let (bias, multiplier) = (i32::from_le_bytes([b0, b1, b2, b3]), i32::from_le_bytes([m0, m1, m2, m3]));
                 let sums = sums.map(u32::cast_signed);
                 let [a, b, c, d] = sums;
-                let sums = if POOLED { [a.max(b).max(c.max(d)); POSITIONS] } else { sums };
+                let sums = if operands.pool { [a.max(b).max(c.max(d)); POSITIONS] } else { sums };
                 for (output, sum) in output.chunks_mut(channels).zip(sums) {
                     if let Some(code) = output.get_mut(first + row) {
                         *code = requantize(sum.wrapping_add(bias), multiplier, operands.rescale);

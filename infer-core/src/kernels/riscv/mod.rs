@@ -6,6 +6,7 @@
 
 #![allow(unsafe_code, reason = "sixteen sums and what they are made of stay in registers in assembly only")]
 
+mod add;
 mod conv2d;
 mod dense;
 mod depthwise;
@@ -14,7 +15,7 @@ mod tiles;
 use core::arch::asm;
 
 use super::contract::Kernels;
-use super::operands::{Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands, Rescale};
+use super::operands::{AddOperands, Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands, Rescale};
 use super::shared::sparse::{self, Entry, List, Rows, Sparse, singles};
 
 /// See the [module](self).
@@ -28,6 +29,10 @@ impl Kernels for Riscv {
 
     fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) {
         depthwise::depthwise_conv2d(input, operands, output);
+    }
+
+    fn add(other: &[u8], operands: &AddOperands, sums: &mut [u8]) {
+        add::add(other, operands, sums);
     }
 
     fn dense(input: &[u8], operands: &DenseOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {

@@ -26,6 +26,9 @@ pub struct Tile {
     pub outputs: [*mut u8; 4],
 }
 
+/// [`blocks`] with or without a pool.
+pub type Blocks = unsafe extern "C" fn(*mut Tile, *const u8, *const Records, *const Records);
+
 /// The codes of full blocks of eight rows, at four positions or, pooled, their maximum; those of the first position are written
 /// last.
 ///
