@@ -214,7 +214,7 @@ impl Places<'_> {
 /// Of the taps under a filter this many are looked at, to decide whether zeros are worth looking for.
 const SAMPLES: usize = 8;
 
-/// Whether over a fifth of the codes is zero, as far as a few of them tell.
+/// Whether over a tenth of the codes is zero, as far as a few of them tell.
 fn is_sparse(codes: &[u32]) -> bool {
     // Odd: channels repeat after an even number of taps.
     let step = codes.len() / SAMPLES | 1;
@@ -227,7 +227,7 @@ fn is_sparse(codes: &[u32]) -> bool {
         samples += 1;
         at += step;
     }
-    5 * (counts.wrapping_mul(0x0101_0101) >> 24) < 16 * samples
+    5 * (counts.wrapping_mul(0x0101_0101) >> 24) < 18 * samples
 }
 
 /// What is the same for all tiles of a layer.

@@ -1,4 +1,4 @@
-//! Kernels for cores that multiply one code by one weight at a time: Cortex-M3, Cortex-M0+, RV32IMC.
+//! Kernels for cores that multiply one code by one weight at a time and have few registers: Cortex-M3, Cortex-M0+.
 //!
 //! A product costs such a core three instructions, to load the weight, to multiply, to add, or two where multiplying adds.
 //! What is left to save is everything else: an input that is zero is not visited; one that is not is read once for eight
