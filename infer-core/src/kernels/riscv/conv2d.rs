@@ -217,13 +217,13 @@ const SAMPLES: usize = 8;
 /// Whether over a tenth of the codes is zero, as far as a few of them tell.
 fn is_sparse(codes: &[u32]) -> bool {
     // Odd: channels repeat after an even number of taps.
-    let step = codes.len() / SAMPLES | 1;
+    let step = (codes.len() / SAMPLES) | 1;
     // What is not zero, counted for each position in a byte.
     let mut counts = 0u32;
     let mut samples = 0;
     let mut at = 0;
     while let Some(word) = codes.get(at) {
-        counts += (((word & 0x7F7F_7F7F) + 0x7F7F_7F7F) | word) >> 7 & 0x0101_0101;
+        counts += ((((word & 0x7F7F_7F7F) + 0x7F7F_7F7F) | word) >> 7) & 0x0101_0101;
         samples += 1;
         at += step;
     }

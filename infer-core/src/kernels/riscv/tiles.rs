@@ -298,7 +298,9 @@ pub struct Runs {
     pub skip: usize,
 }
 
-/// Copies runs of codes to every fourth byte; returns their sum. 6 instructions for a code.
+/// Copies runs of codes to every fourth byte; returns their sum. 3.75 instructions for a code.
+///
+/// a0 places, a1 codes, a3 sum, a4 length and a7 that of fours, a5 rows, a6 what is skipped; t0 code, t1 end of fours, t2 of a run.
 ///
 /// # Safety
 /// There are as many codes as the runs have, and as many places four bytes apart.
@@ -306,24 +308,41 @@ pub struct Runs {
 pub unsafe extern "C" fn spread(to: *mut u8, codes: *const u8, runs: *const Runs) -> u32 {
     naked_asm!(
         "
+        .macro THIMBLE_SPREAD at
+            lbu t0, \\at(a1)
+            sb t0, 4*\\at(a0)
+            add a3, a3, t0
+        .endm
             lw a4, 0(a2)
             lw a5, 4(a2)
             lw a6, 8(a2)
+            andi a7, a4, -4
             li a3, 0
         2:
-            add t1, a1, a4
+            add t1, a1, a7
+            add t2, a1, a4
+            beq a1, t1, 4f
         3:
-            lbu t0, 0(a1)
-            addi a1, a1, 1
-            sb t0, 0(a0)
-            add a3, a3, t0
-            addi a0, a0, 4
+            THIMBLE_SPREAD 0
+            THIMBLE_SPREAD 1
+            THIMBLE_SPREAD 2
+            THIMBLE_SPREAD 3
+            addi a1, a1, 4
+            addi a0, a0, 16
             bne a1, t1, 3b
+        4:
+            beq a1, t2, 5f
+            THIMBLE_SPREAD 0
+            addi a1, a1, 1
+            addi a0, a0, 4
+            j 4b
+        5:
             add a1, a1, a6
             addi a5, a5, -1
             bnez a5, 2b
             mv a0, a3
             ret
+            .purgem THIMBLE_SPREAD
         ",
     )
 }
