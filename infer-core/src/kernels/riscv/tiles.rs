@@ -109,7 +109,6 @@ pub unsafe extern "C" fn blocks<const POOLED: bool>(
         8:
         .endm
         .macro THIMBLE_CODE sum, multiplier, at
-            sll \\sum, \\sum, t4
             mulhsu \\sum, \\sum, \\multiplier
             addi \\sum, \\sum, 1
             srai \\sum, \\sum, 1
@@ -135,6 +134,7 @@ pub unsafe extern "C" fn blocks<const POOLED: bool>(
             THIMBLE_MAXIMUM \\sum0, \\sum2
             lw \\sum1, \\bias(ra)
             add \\sum0, \\sum0, \\sum1
+            sll \\sum0, \\sum0, t4
             THIMBLE_CODE \\sum0, \\multiplier, \\at
         .endm
             addi sp, sp, -64
@@ -237,6 +237,24 @@ pub unsafe extern "C" fn blocks<const POOLED: bool>(
             addi a1, a1, 4
             sw a1, 36(t6)
             .else
+            beqz t4, 6f
+            sll s0, s0, t4
+            sll s1, s1, t4
+            sll s2, s2, t4
+            sll s3, s3, t4
+            sll s4, s4, t4
+            sll s5, s5, t4
+            sll s6, s6, t4
+            sll s7, s7, t4
+            sll s8, s8, t4
+            sll s9, s9, t4
+            sll s10, s10, t4
+            sll s11, s11, t4
+            sll a4, a4, t4
+            sll a5, a5, t4
+            sll a6, a6, t4
+            sll a7, a7, t4
+        6:
             THIMBLE_CODES 3, s3, s7, s11, a7
             THIMBLE_CODES 2, s2, s6, s10, a6
             THIMBLE_CODES 1, s1, s5, s9, a5
