@@ -12,7 +12,8 @@ pub const FENCE: usize = 1024;
 
 /// `N` bytes, a multiple of [`FENCE`], that are handed out once, between two fences.
 ///
-/// The memory protection unit of a Cortex-M3, M4 or M7 holds the fences, eight in all. On other cores there are none.
+/// The memory protection unit of a Cortex-M3, M4 or M7 holds the fences, eight in all, and so does the physical memory protection of
+/// RV32IMC. On the M33 there are none.
 // A fence is as large as the emulator's pages, and aligned as they are: a smaller one makes its whole page slow.
 #[repr(C, align(1024))]
 pub struct Fenced<const N: usize> {

@@ -1,4 +1,4 @@
-//! RISC-V: entry, fault, counter, watchdog, stack pointer.
+//! RISC-V: entry, fault, counter, watchdog, fences, stack pointer.
 #![allow(unsafe_code, reason = "the stack pointer, the timer, and the symbols of handlers")]
 
 use core::arch::asm;
@@ -76,9 +76,50 @@ pub mod watchdog {
     }
 }
 
-/// There are no fences: the kernels of this core are without `unsafe`.
+/// Takes away access to the kilobyte at this address, by a region of the physical memory protection that is locked, so that it holds
+/// in machine mode too.
+///
+/// # Panics
+/// Where all regions are in use: a fence that does not hold must not look like one.
 #[cfg(feature = "emulator")]
-pub fn fence(_address: usize) {}
+pub fn fence(address: usize) {
+    use core::cell::Cell;
+
+    use critical_section::Mutex;
+
+    static USED: Mutex<Cell<usize>> = Mutex::new(Cell::new(0));
+    /// Each with an address register of its own.
+    const REGIONS: [fn(usize); 8] =
+        [close::<0>, close::<1>, close::<2>, close::<3>, close::<4>, close::<5>, close::<6>, close::<7>];
+
+    let used = critical_section::with(|section| {
+        let used = USED.borrow(section);
+        used.replace(used.get() + 1)
+    });
+    let close = REGIONS.get(used).expect("there are no more regions");
+    close(address);
+}
+
+/// Closes the kilobyte at this address by a region.
+#[cfg(feature = "emulator")]
+fn close<const REGION: usize>(address: usize) {
+    /// Locked, no access, an aligned power of two.
+    const CLOSED: usize = 1 << 7 | 3 << 3;
+    /// The lowest bit that is not set is half of the length, in words.
+    const KILOBYTE: usize = 1024 / 8 - 1;
+    // SAFETY: takes away access to memory without references.
+    unsafe {
+        asm!(
+            "csrw {address_register}, {address}",
+            "csrs {configuration}, {closed}",
+            address_register = const 0x3B0 + REGION,
+            address = in(reg) address >> 2 | KILOBYTE,
+            configuration = const 0x3A0 + REGION / 4,
+            closed = in(reg) CLOSED << (8 * (REGION % 4)),
+            options(nostack),
+        );
+    }
+}
 
 /// Every exception of riscv-rt comes here.
 #[cfg(feature = "emulator")]

@@ -21,6 +21,8 @@ mod armv6m;
 mod armv7em;
 #[cfg(kernels = "armv7m")]
 mod armv7m;
+#[cfg(kernels = "riscv")]
+mod riscv;
 // Tested wherever tests run: plain Rust.
 #[cfg(any(kernels = "scalar", test))]
 mod scalar;
@@ -37,6 +39,8 @@ use armv7em::Armv7em as Chosen;
 use armv7m::Armv7m as Chosen;
 #[cfg(kernels = "portable")]
 use portable::Portable as Chosen;
+#[cfg(kernels = "riscv")]
+use riscv::Riscv as Chosen;
 #[cfg(kernels = "scalar")]
 use scalar::Scalar as Chosen;
 #[cfg(kernels = "x86_64")]

@@ -1,4 +1,5 @@
-//! RV32IMC, and any core by name: kernels for cores that multiply one code by one weight at a time, in plain Rust.
+//! RISC-V without a multiplier, and any core by name: kernels for cores that multiply one code by one weight at a time, in plain
+//! Rust.
 
 use super::operands::Rescale;
 use super::portable;

@@ -5,7 +5,7 @@
 //! | `patch` | the codes under a filter | all |
 //! | `window` | the same at the four positions of a 2x2 max-pool | all but portable |
 //! | `sparse` | fully connected layers that visit nonzero inputs only | microcontrollers |
-//! | `one_by_one` | kernels of cores that multiply one code by one weight at a time | `armv6m`, `armv7m`, `scalar` |
+//! | `one_by_one` | kernels of cores that multiply one code by one weight at a time | `armv6m`, `armv7m`, `scalar`; its records by `riscv` |
 //! | `vectors` | kernels of cores with vectors | `aarch64`, `x86_64` |
 
 pub mod one_by_one;

@@ -1,4 +1,4 @@
-//! Kernels for cores that multiply one code by one weight at a time: Cortex-M3, Cortex-M0+, RV32IMC.
+//! Kernels for cores that multiply one code by one weight at a time and have few registers: Cortex-M3, Cortex-M0+.
 //!
 //! A product costs such a core three instructions, to load the weight, to multiply, to add, or two where multiplying adds.
 //! What is left to save is everything else: an input that is zero is not visited; one that is not is read once for eight
@@ -172,7 +172,7 @@ fn single<L: Loops>(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [
 pub type Records = [[u32; 2]; ROWS_PER_BLOCK];
 
 /// Records as they are where they are aligned, which they are in an aligned model, else a copy of them.
-fn words<'r>(bytes: &'r [[u8; 8]; ROWS_PER_BLOCK], copy: &'r mut Records) -> &'r Records {
+pub fn words<'r>(bytes: &'r [[u8; 8]; ROWS_PER_BLOCK], copy: &'r mut Records) -> &'r Records {
     if cfg!(target_endian = "little")
         && let Ok(words) = bytemuck::try_cast_ref(bytes)
     {
