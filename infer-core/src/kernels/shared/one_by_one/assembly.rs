@@ -6,7 +6,7 @@ use super::columns::Window;
 use super::taps::{Append, State, Tap, Taps};
 use super::{Finish, Loops};
 use crate::kernels::operands::Rescale;
-use crate::kernels::shared::sparse::{Entry, List, STRIDE};
+use crate::kernels::shared::sparse::{Entry, List};
 use crate::packing::ROWS_PER_BLOCK;
 
 /// The loops of a core, each an assembly of its own.
@@ -52,11 +52,17 @@ pub trait Assembly {
         codes: &mut [u8; ROWS_PER_BLOCK],
     );
 
-    /// The largest of a window's four sums for the two rows of a column: the even one's in the lower half.
+    /// The codes of a full block at a pooled position.
     ///
     /// # Safety
-    /// `codes` has `taps` entries, and `weights` a word every [`STRIDE`] bytes for each two of them.
-    unsafe fn column_maxima(starts: *const [i32; 4], codes: *const [u8; 4], weights: *const u8, taps: usize) -> u64;
+    /// There is one tap at least, and as many weights in the block; the window's codes are at an address that is a multiple of
+    /// four.
+    unsafe fn block_over_window(
+        window: &Window<'_>,
+        weights: *const u8,
+        finish: &Finish<'_>,
+        codes: &mut [u8; ROWS_PER_BLOCK],
+    );
 }
 
 impl<A: Assembly> Append for A {
@@ -111,14 +117,12 @@ impl<A: Assembly> Loops for A {
     }
 
     #[inline]
-    fn maxima(window: &Window<'_>, column: &[u8]) -> [i32; 2] {
+    fn pooled_block_codes(window: &Window<'_>, weights: &[u8], finish: &Finish<'_>, codes: &mut [u8; ROWS_PER_BLOCK]) {
         let taps = window.codes.len();
-        // From a column's first word to its last: the columns after it need not follow.
-        if column.len() + STRIDE - 4 < STRIDE * taps.div_ceil(2) {
-            return [0; 2];
+        let is_aligned = window.codes.as_ptr().addr().is_multiple_of(4);
+        if taps > 0 && weights.len() >= ROWS_PER_BLOCK * taps.next_multiple_of(2) && is_aligned {
+            // SAFETY: the lengths were compared, and the address.
+            unsafe { A::block_over_window(window, weights.as_ptr(), finish, codes) }
         }
-        // SAFETY: the lengths were compared.
-        let maxima = unsafe { A::column_maxima(&window.starts, window.codes.as_ptr(), column.as_ptr(), taps) };
-        [maxima as i32, (maxima >> 32) as i32]
     }
 }

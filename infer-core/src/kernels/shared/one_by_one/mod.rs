@@ -9,10 +9,11 @@
 pub mod assembly;
 pub mod columns;
 pub mod depthwise;
+mod pooled;
 pub mod taps;
 
-use super::sparse::{self, Entry, List, Rows, STRIDE, Sparse, singles};
-use super::{parts, taps_if_lengths_fit, window};
+use super::sparse::{self, Entry, List, Rows, Sparse, singles};
+use super::taps_if_lengths_fit;
 use crate::kernels::contract::Kernels;
 use crate::kernels::operands::{Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands, Rescale};
 use crate::packing::ROWS_PER_BLOCK;
@@ -36,8 +37,10 @@ pub trait Loops: Append + Sized {
     /// The codes of a full block, out of a list of taps.
     fn block_codes(list: &Taps<'_>, weights: &[u8], finish: &Finish<'_>, codes: &mut [u8; ROWS_PER_BLOCK]);
 
-    /// The largest of a window's four sums, for the two rows in a column of a full block.
-    fn maxima(window: &Window<'_>, column: &[u8]) -> [i32; 2];
+    /// The codes of a full block at a pooled position.
+    fn pooled_block_codes(window: &Window<'_>, weights: &[u8], finish: &Finish<'_>, codes: &mut [u8; ROWS_PER_BLOCK]) {
+        finish.codes::<Self>(&pooled::sums(window, weights, finish.sums()), codes);
+    }
 }
 
 /// Whatever has `Loops` has the kernels: only those differ between such cores.
@@ -88,65 +91,13 @@ impl<L: Loops> Sparse for L {
 #[inline(never)]
 fn conv2d<L: Loops>(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
     let Some(taps) = taps_if_lengths_fit(operands, output) else { return };
-    let scratch = bytemuck::cast_slice_mut(scratch);
     if operands.pool {
-        if let Some(codes) = scratch.get_mut(..4 * taps) {
-            pooled::<L>(input, operands, codes.as_chunks_mut().0, output);
+        let codes = bytemuck::cast_slice_mut(scratch.as_chunks_mut::<2>().0);
+        if let Some(codes) = codes.get_mut(..taps) {
+            pooled::conv2d::<L>(input, operands, codes, output);
         }
-    } else if let Some(scratch) = scratch.get_mut(..2 * taps) {
+    } else if let Some(scratch) = bytemuck::cast_slice_mut(scratch).get_mut(..2 * taps) {
         single::<L>(input, operands, scratch, output);
-    }
-}
-
-/// With a pool: for each pooled position two rows at a time, their four sums, the maximum, one requantization.
-#[inline(never)]
-fn pooled<L: Loops>(input: &[u8], operands: &Conv2dOperands<'_>, codes: &mut [[u8; 4]], output: &mut [u8]) {
-    window::each_pooled(
-        operands,
-        codes,
-        output,
-        |y, x, codes| gather(input, operands, y, x, codes),
-        |codes, sums, output| {
-            let starts = sums.map(|sum| sum.wrapping_mul(-128));
-            position_codes::<L>(&Window { codes, starts }, operands, output);
-        },
-    );
-}
-
-/// Fills `codes` with the window at row `y` and column `x` of the output, not pooled yet. Returns the sums of the four
-/// positions; they are all zero where, and only where, all codes are.
-// Neither this nor what follows is inlined: their frames would be on the stack together.
-#[inline(never)]
-fn gather(input: &[u8], operands: &Conv2dOperands<'_>, y: usize, x: usize, codes: &mut [[u8; 4]]) -> [i32; 4] {
-    let mut sums = [0; 4];
-    let mut unfilled = codes.iter_mut();
-    window::each_tap(input, operands, y, x, |found| {
-        if let Some(codes) = unfilled.next() {
-            *codes = found;
-        }
-        sums.iter_mut().zip(found).for_each(|(sum, code)| *sum += i32::from(code));
-    });
-    sums
-}
-
-/// The codes of all channels at a pooled position.
-#[inline(never)]
-fn position_codes<L: Loops>(window: &Window<'_>, operands: &Conv2dOperands<'_>, output: &mut [u8]) {
-    let blocks = parts(operands.weights, ROWS_PER_BLOCK * window.codes.len().next_multiple_of(2));
-    let tables = parts(operands.channels.bytes(), 8 * ROWS_PER_BLOCK);
-    for ((codes, block), table) in output.chunks_mut(ROWS_PER_BLOCK).zip(blocks).zip(tables) {
-        let stride = 4 * codes.len().div_ceil(2);
-        let pairs = codes.chunks_mut(2).zip(table.chunks(16));
-        for (word, (codes, table)) in pairs.enumerate() {
-            let column = block.get(4 * word..).unwrap_or_default();
-            let maxima =
-                if stride == STRIDE { L::maxima(window, column) } else { columns::maxima(window, column, stride) };
-            for ((code, maximum), &record) in codes.iter_mut().zip(maxima).zip(table.as_chunks().0) {
-                let [b0, b1, b2, b3, m0, m1, m2, m3] = record;
-                let accumulator = maximum.wrapping_add(i32::from_le_bytes([b0, b1, b2, b3]));
-                *code = L::requantize(accumulator, i32::from_le_bytes([m0, m1, m2, m3]), operands.rescale);
-            }
-        }
     }
 }
 
