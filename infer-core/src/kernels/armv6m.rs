@@ -61,6 +61,19 @@ impl Assembly for Armv6m {
     }
 
     #[inline]
+    unsafe fn put(
+        codes: *const u8,
+        [upper, lower]: [*mut u16; 2],
+        count: usize,
+        rows: usize,
+        row_len: usize,
+        taps_len: usize,
+    ) -> i32 {
+        // SAFETY: the caller's part.
+        unsafe { put(codes, upper, lower, count, rows, row_len, taps_len) }
+    }
+
+    #[inline]
     unsafe fn block_over_window(
         window: &Window<'_>,
         weights: *const u8,
@@ -460,6 +473,77 @@ unsafe extern "C" fn append(entries: *mut Tap, codes: *const u8, count: usize, s
             pop {{r3}}
             stm r3!, {{r4, r5, r6}}
             pop {{r4-r7, pc}}
+        ",
+    )
+}
+
+/// Puts codes into a window: 5.3 instructions for a code.
+///
+/// r0 codes, r1 and r2 slots, r3 codes left in the row, r4 code, r5 sum; the stack keeps the codes in a row, the rows, and how
+/// far it is from a row to the next one, of codes and of slots.
+///
+/// # Safety
+/// As [`Assembly::put`].
+#[unsafe(naked)]
+unsafe extern "C" fn put(
+    codes: *const u8,
+    upper: *mut u16,
+    lower: *mut u16,
+    count: usize,
+    rows: usize,
+    row_len: usize,
+    taps_len: usize,
+) -> i32 {
+    naked_asm!(
+        "
+        .macro THIMBLE_PUT at
+            ldrb r4, [r0, #\\at]
+            strh r4, [r1, #8 * \\at]
+            strh r4, [r2, #8 * \\at]
+            adds r5, r5, r4
+        .endm
+            push {{r3-r7, lr}}
+            ldr r6, [sp, #28]
+            ldr r7, [sp, #32]
+            subs r6, r6, r3
+            lsls r4, r3, #3
+            subs r7, r7, r4
+            movs r5, #0
+        2:
+            subs r3, r3, #4
+            blo 4f
+        3:
+            THIMBLE_PUT 0
+            THIMBLE_PUT 1
+            THIMBLE_PUT 2
+            THIMBLE_PUT 3
+            adds r0, r0, #4
+            adds r1, r1, #32
+            adds r2, r2, #32
+            subs r3, r3, #4
+            bhs 3b
+        4:
+            adds r3, r3, #4
+            beq 6f
+        5:
+            THIMBLE_PUT 0
+            adds r0, r0, #1
+            adds r1, r1, #8
+            adds r2, r2, #8
+            subs r3, r3, #1
+            bne 5b
+        6:
+            adds r0, r0, r6
+            adds r1, r1, r7
+            adds r2, r2, r7
+            ldr r3, [sp]
+            ldr r4, [sp, #24]
+            subs r4, r4, #1
+            str r4, [sp, #24]
+            bne 2b
+            movs r0, r5
+            pop {{r3-r7, pc}}
+            .purgem THIMBLE_PUT
         ",
     )
 }

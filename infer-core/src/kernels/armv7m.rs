@@ -60,6 +60,19 @@ impl Assembly for Armv7m {
     }
 
     #[inline]
+    unsafe fn put(
+        codes: *const u8,
+        [upper, lower]: [*mut u16; 2],
+        count: usize,
+        rows: usize,
+        row_len: usize,
+        taps_len: usize,
+    ) -> i32 {
+        // SAFETY: the caller's part.
+        unsafe { put(codes, upper, lower, count, rows, row_len, taps_len) }
+    }
+
+    #[inline]
     unsafe fn block_over_window(
         window: &Window<'_>,
         weights: *const u8,
@@ -381,6 +394,66 @@ unsafe extern "C" fn append(entries: *mut Tap, codes: *const u8, count: usize, s
             pop {{r3}}
             stm r3!, {{r4, r5, r6}}
             pop {{r4-r7, pc}}
+        ",
+    )
+}
+
+/// Puts codes into a window: 4.5 instructions for a code.
+///
+/// r0 codes, r1 and r2 slots, r3 codes in a row, r4 rows, r5 and r6 from the end of a row to the next one, of codes and of slots,
+/// r7 sum, r8 codes left in the row, r12 code.
+///
+/// # Safety
+/// As [`Assembly::put`].
+#[unsafe(naked)]
+unsafe extern "C" fn put(
+    codes: *const u8,
+    upper: *mut u16,
+    lower: *mut u16,
+    count: usize,
+    rows: usize,
+    row_len: usize,
+    taps_len: usize,
+) -> i32 {
+    naked_asm!(
+        "
+        .macro THIMBLE_PUT
+            ldrb r12, [r0], #1
+            strh r12, [r1], #8
+            strh r12, [r2], #8
+            add r7, r7, r12
+        .endm
+            push {{r4-r8, lr}}
+            ldr r4, [sp, #24]
+            ldrd r5, r6, [sp, #28]
+            subs r5, r5, r3
+            sub r6, r6, r3, lsl #3
+            movs r7, #0
+        2:
+            subs r8, r3, #4
+            blo 4f
+        3:
+            .rept 4
+            THIMBLE_PUT
+            .endr
+            subs r8, r8, #4
+            bhs 3b
+        4:
+            adds r8, r8, #4
+            beq 6f
+        5:
+            THIMBLE_PUT
+            subs r8, r8, #1
+            bne 5b
+        6:
+            add r0, r0, r5
+            add r1, r1, r6
+            add r2, r2, r6
+            subs r4, r4, #1
+            bne 2b
+            mov r0, r7
+            pop {{r4-r8, pc}}
+            .purgem THIMBLE_PUT
         ",
     )
 }

@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "calls what is written for all fourteen registers")]
 
 use super::columns::Window;
+use super::pooled::Run;
 use super::taps::{Append, State, Tap, Taps};
 use super::{Finish, Loops};
 use crate::kernels::operands::Rescale;
@@ -51,6 +52,20 @@ pub trait Assembly {
         finish: &Finish<'_>,
         codes: &mut [u8; ROWS_PER_BLOCK],
     );
+
+    /// Puts `rows` rows of `count` codes, which begin `row_len` bytes from each other, into every fourth slot at two places,
+    /// of which those for the next row are `taps_len` bytes after; returns their sum.
+    ///
+    /// # Safety
+    /// There are so many codes and slots, one row at least with one code at least; slots are at even addresses.
+    unsafe fn put(
+        codes: *const u8,
+        slots: [*mut u16; 2],
+        count: usize,
+        rows: usize,
+        row_len: usize,
+        taps_len: usize,
+    ) -> i32;
 
     /// The codes of a full block at a pooled position.
     ///
@@ -114,6 +129,17 @@ impl<A: Assembly> Loops for A {
             // SAFETY: the lengths were compared; there is one entry at least.
             unsafe { A::block_over_taps(entries.as_ptr(), weights.as_ptr(), entries.len(), finish, codes) }
         }
+    }
+
+    #[inline]
+    fn put(run: &Run<'_>, slots: &mut [u16], places: [usize; 2], taps_len: usize) -> i32 {
+        if !run.fits(slots, places, taps_len) {
+            return 0;
+        }
+        let start = slots.as_mut_ptr();
+        let slots = places.map(|place| start.wrapping_add(place));
+        // SAFETY: the lengths were compared.
+        unsafe { A::put(run.codes.as_ptr(), slots, run.hit, run.rows, run.row_len, 2 * taps_len) }
     }
 
     #[inline]

@@ -18,6 +18,7 @@ use crate::kernels::contract::Kernels;
 use crate::kernels::operands::{Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands, Rescale};
 use crate::packing::ROWS_PER_BLOCK;
 use columns::Window;
+use pooled::Run;
 use taps::{Append, Taps};
 
 /// What a core does in its own way.
@@ -36,6 +37,11 @@ pub trait Loops: Append + Sized {
 
     /// The codes of a full block, out of a list of taps.
     fn block_codes(list: &Taps<'_>, weights: &[u8], finish: &Finish<'_>, codes: &mut [u8; ROWS_PER_BLOCK]);
+
+    /// Puts codes into the window of a pooled position, as [`pooled::put`].
+    fn put(run: &Run<'_>, slots: &mut [u16], places: [usize; 2], taps_len: usize) -> i32 {
+        pooled::put(run, slots, places, taps_len)
+    }
 
     /// The codes of a full block at a pooled position.
     fn pooled_block_codes(window: &Window<'_>, weights: &[u8], finish: &Finish<'_>, codes: &mut [u8; ROWS_PER_BLOCK]) {

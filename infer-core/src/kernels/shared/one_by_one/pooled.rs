@@ -14,7 +14,7 @@ pub fn conv2d<L: Loops>(input: &[u8], operands: &Conv2dOperands<'_>, codes: &mut
         operands,
         codes,
         output,
-        |y, x, codes| gather(input, operands, y, x, codes),
+        |y, x, codes| gather::<L>(input, operands, y, x, codes),
         |codes, sums, output| {
             let starts = sums.map(|sum| sum.wrapping_mul(-128));
             position_codes::<L>(&Window { codes, starts }, operands, output);
@@ -24,104 +24,102 @@ pub fn conv2d<L: Loops>(input: &[u8], operands: &Conv2dOperands<'_>, codes: &mut
 
 /// Fills `codes` with the window at row `y` and column `x` of the output, not pooled yet. Returns the sums of the four
 /// positions; they are all zero where, and only where, all codes are.
-///
-/// A row of the input is at the upper positions of one row of taps and at the lower ones of the row before.
 // Neither this nor what follows is inlined: their frames would be on the stack together.
 #[inline(never)]
-fn gather(input: &[u8], operands: &Conv2dOperands<'_>, y: usize, x: usize, codes: &mut [Codes]) -> [i32; 4] {
+fn gather<L: Loops>(input: &[u8], operands: &Conv2dOperands<'_>, y: usize, x: usize, codes: &mut [Codes]) -> [i32; 4] {
     let (height, width) = (usize::from(operands.input.height), usize::from(operands.input.width));
     let (kernel, channels) = (operands.pooled_kernel(), usize::from(operands.input.channels));
-    let left = usize::from(operands.window.left());
+    let (above, left) = (usize::from(operands.pad_above), usize::from(operands.window.left()));
+    // Rows of the window that are inside of the input.
+    let end = (height + above).saturating_sub(y).min(kernel + 1);
+    let start = above.saturating_sub(y).min(end);
+    let is_inside = end - start > kernel && x >= left && x + kernel < width + left;
+    if !is_inside {
+        codes.fill([operands.pad_code.into(); 4]);
+    }
+    let (slots, taps_len) = (codes.as_flattened_mut(), 4 * kernel * channels);
     let mut sums = [0; 4];
-    let mut row = y.wrapping_sub(operands.pad_above.into());
-    let (mut before, mut unfilled): (&mut [Codes], _) = (&mut [], codes);
-    for _ in 0..=kernel {
-        let (taps, rest) = unfilled.split_at_mut((kernel * channels).min(unfilled.len()));
-        for right in 0..2 {
-            // Taps that hang over on the left, and the first column that is hit.
-            let overhang = left.saturating_sub(x + right).min(kernel);
-            let column = (x + right).saturating_sub(left);
-            let hit = if row < height { (kernel - overhang).min(width.saturating_sub(column)) } else { 0 };
-            let start = (row * width + column) * channels;
-            let codes = if hit > 0 { input.get(start..start + hit * channels) } else { None };
-            let run = Run { codes: codes.unwrap_or_default(), first: overhang * channels, pad_code: operands.pad_code };
-            for (sum, added) in sums.iter_mut().skip(right).step_by(2).zip(run.put([&mut *taps, &mut *before], right)) {
-                *sum += added;
-            }
+    for right in 0..2 {
+        // Taps that hang over on the left, and the first column that is hit.
+        let overhang = left.saturating_sub(x + right).min(kernel);
+        let column = (x + right).saturating_sub(left);
+        let hit = (kernel - overhang).min(width.saturating_sub(column));
+        let row_len = width * channels;
+        let first = (y + start).saturating_sub(above) * row_len + column * channels;
+        let mut run = Run { codes: input.get(first..).unwrap_or_default(), row_len, hit: hit * channels, rows: 1 };
+        // A row is at the upper positions of the same row of taps and at the lower ones of the row before.
+        let upper = start * taps_len + 4 * overhang * channels + right;
+        let lower = upper.wrapping_sub(taps_len).wrapping_add(2);
+        let [mut upper_sum, mut lower_sum] = [0; 2];
+        let (mut row, mut upper, mut lower) = (start, upper, lower);
+        while row < end {
+            // The first row is at upper positions only, the last one at lower positions only.
+            run.rows = if row == 0 || row == kernel { 1 } else { end.min(kernel) - row };
+            let places = [if row == kernel { lower } else { upper }, if row == 0 { upper } else { lower }];
+            let sum = L::put(&run, slots, places, taps_len);
+            upper_sum += if row == kernel { 0 } else { sum };
+            lower_sum += if row == 0 { 0 } else { sum };
+            row += run.rows;
+            run.codes = run.codes.get(run.rows * row_len..).unwrap_or_default();
+            upper = upper.wrapping_add(run.rows * taps_len);
+            lower = lower.wrapping_add(run.rows * taps_len);
         }
-        (before, unfilled) = (taps, rest);
-        row = row.wrapping_add(1);
+        if !is_inside && operands.pad_code != 0 {
+            let taps = kernel * kernel * channels;
+            let pads = |rows: usize| (taps - rows * hit * channels) as i32 * i32::from(operands.pad_code);
+            upper_sum += pads(end.min(kernel) - start.min(kernel));
+            lower_sum += pads(end.max(1) - start.max(1));
+        }
+        for (sum, added) in sums.iter_mut().skip(right).step_by(2).zip([upper_sum, lower_sum]) {
+            *sum = added;
+        }
     }
     sums
 }
 
-/// What a row of taps meets at a position: codes, and padding before and after them.
-struct Run<'i> {
-    codes: &'i [u8],
-    /// Where the codes begin.
-    first: usize,
-    pad_code: u8,
+/// Codes of the input, as many in each of some rows.
+pub struct Run<'i> {
+    /// From the first one on.
+    pub codes: &'i [u8],
+    /// From a row to the next one.
+    pub row_len: usize,
+    /// Codes in a row.
+    pub hit: usize,
+    /// How many rows, one at least.
+    pub rows: usize,
 }
 
 impl Run<'_> {
-    /// Puts it at the upper position of a row of taps and at the lower one of the row before, where there are such rows;
-    /// `right` is 1 for the positions on the right. Returns the sums.
-    #[inline(never)]
-    fn put(&self, [taps, before]: [&mut [Codes]; 2], right: usize) -> [i32; 2] {
-        let len = taps.len().max(before.len());
-        if self.codes.len() < len {
-            for (taps, position) in [(&mut *taps, right), (&mut *before, 2 + right)] {
-                taps.iter_mut().for_each(|codes| codes[position & 3] = self.pad_code.into());
-            }
-        }
-        let pads = (len - self.codes.len()) as i32 * i32::from(self.pad_code);
-        let (is_first, is_last) = (before.is_empty(), taps.is_empty());
-        let upper = taps.get_mut(self.first..).unwrap_or_default();
-        let lower = before.get_mut(self.first..).unwrap_or_default();
-        if is_first {
-            [pads + put(self.codes, upper, right), 0]
-        } else if is_last {
-            [0, pads + put(self.codes, lower, 2 + right)]
-        } else {
-            [pads + put_twice(self.codes, upper, lower, right); 2]
-        }
+    /// Whether all codes are there, and all slots from two places on.
+    pub fn fits(&self, slots: &[u16], places: [usize; 2], taps_len: usize) -> bool {
+        let rows = self.rows.wrapping_sub(1);
+        let slots_needed = rows * taps_len + 4 * self.hit;
+        // The last code's slot is at the place of its tap, and no more is needed of the tap.
+        self.hit > 0
+            && self.rows > 0
+            && rows * self.row_len + self.hit <= self.codes.len()
+            && places.iter().all(|&place| place < slots.len() && slots_needed <= slots.len() - place + place % 4)
     }
 }
 
-/// Puts codes at a position of taps; returns their sum.
-fn put(codes: &[u8], taps: &mut [Codes], position: usize) -> i32 {
-    let Some(taps) = taps.get_mut(..codes.len()) else { return 0 };
-    let position = position & 3;
+/// Puts codes into every fourth slot from two places on, and those of the next row `taps_len` slots after, in plain Rust;
+/// returns their sum.
+#[inline(never)]
+pub fn put(run: &Run<'_>, slots: &mut [u16], places: [usize; 2], taps_len: usize) -> i32 {
     let mut sum = 0;
-    let mut put = |tap: &mut Codes, code: u8| {
-        tap[position] = code.into();
-        sum += i32::from(code);
-    };
-    let ((fours, rest), (codes, last)) = (taps.as_chunks_mut::<4>(), codes.as_chunks::<4>());
-    fours
-        .iter_mut()
-        .zip(codes)
-        .for_each(|(taps, codes)| taps.iter_mut().zip(codes).for_each(|(tap, &code)| put(tap, code)));
-    rest.iter_mut().zip(last).for_each(|(tap, &code)| put(tap, code));
-    sum
-}
-
-/// Puts codes at an upper position of taps and at the lower one of others; returns their sum.
-fn put_twice(codes: &[u8], taps: &mut [Codes], before: &mut [Codes], right: usize) -> i32 {
-    let (Some(taps), Some(before)) = (taps.get_mut(..codes.len()), before.get_mut(..codes.len())) else { return 0 };
-    let right = right & 1;
-    let mut sum = 0;
-    let mut put = |tap: &mut Codes, before: &mut Codes, code: u8| {
-        tap[right] = code.into();
-        before[2 + right] = code.into();
-        sum += i32::from(code);
-    };
-    let ((codes, last), (taps, last_taps)) = (codes.as_chunks::<4>(), taps.as_chunks_mut::<4>());
-    let (before, last_before) = before.as_chunks_mut::<4>();
-    for ((codes, taps), before) in codes.iter().zip(taps).zip(before) {
-        codes.iter().zip(taps).zip(before).for_each(|((&code, tap), before)| put(tap, before, code));
+    let mut codes = run.codes;
+    for row in 0..run.rows {
+        let hit = codes.get(..run.hit).unwrap_or_default();
+        codes = codes.get(run.row_len..).unwrap_or_default();
+        let [upper, lower] = places.map(|place| place.wrapping_add(row * taps_len));
+        for (slots, &code) in slots.get_mut(upper..).unwrap_or_default().chunks_mut(4).zip(hit) {
+            slots[0] = code.into();
+            sum += i32::from(code);
+        }
+        for (slots, &code) in slots.get_mut(lower..).unwrap_or_default().chunks_mut(4).zip(hit) {
+            slots[0] = code.into();
+        }
     }
-    last.iter().zip(last_taps).zip(last_before).for_each(|((&code, tap), before)| put(tap, before, code));
     sum
 }
 
