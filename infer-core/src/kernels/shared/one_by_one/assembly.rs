@@ -5,8 +5,8 @@
 use super::columns::Window;
 use super::pooled::Run;
 use super::taps::{Append, State, Tap, Taps};
-use super::{Finish, Loops};
-use crate::kernels::operands::Rescale;
+use super::{Finish, Loops, depthwise};
+use crate::kernels::operands::{DepthwiseConv2dOperands, Rescale};
 use crate::kernels::shared::sparse::{Entry, List};
 use crate::packing::ROWS_PER_BLOCK;
 
@@ -17,6 +17,14 @@ pub trait Assembly {
 
     /// As [`Loops::requantize`].
     fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8;
+
+    /// Convolution of each channel by itself.
+    fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8])
+    where
+        Self: Sized,
+    {
+        depthwise::depthwise_conv2d::<Self>(input, operands, output);
+    }
 
     /// Adds what a list contributes to the sums of `blocks` full blocks of `len` bytes each.
     ///
@@ -101,6 +109,11 @@ impl<A: Assembly> Loops for A {
     #[inline]
     fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
         A::requantize(accumulator, multiplier, rescale)
+    }
+
+    #[inline]
+    fn depthwise(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) {
+        A::depthwise_conv2d(input, operands, output);
     }
 
     #[inline]

@@ -29,6 +29,11 @@ pub trait Loops: Append + Sized {
     /// An accumulator's code, as in `portable`.
     fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8;
 
+    /// Convolution of each channel by itself.
+    fn depthwise(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) {
+        depthwise::depthwise_conv2d::<Self>(input, operands, output);
+    }
+
     /// Adds what a list contributes to the sums of full blocks.
     fn full_blocks(list: &List<'_>, weights: &[u8], sums: &mut [u32]);
 
@@ -56,7 +61,7 @@ impl<L: Loops> Kernels for L {
     }
 
     fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) {
-        depthwise::depthwise_conv2d::<L>(input, operands, output);
+        L::depthwise(input, operands, output);
     }
 
     fn dense(input: &[u8], operands: &DenseOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {

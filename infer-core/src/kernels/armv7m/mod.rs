@@ -4,9 +4,11 @@
 
 #![allow(unsafe_code, reason = "a compiler keeps neither sixteen sums nor their order of loads in registers")]
 
+mod depthwise;
+
 use core::arch::{asm, naked_asm};
 
-use super::operands::Rescale;
+use super::operands::{DepthwiseConv2dOperands, Rescale};
 use super::shared::one_by_one::assembly::Assembly;
 use super::shared::one_by_one::columns::{Codes, Window};
 use super::shared::one_by_one::taps::{State, Tap};
@@ -25,6 +27,11 @@ impl Assembly for Armv7m {
     #[inline]
     fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
         requantize(accumulator, multiplier, rescale)
+    }
+
+    #[inline]
+    fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) {
+        depthwise::depthwise_conv2d(input, operands, output);
     }
 
     #[inline]
