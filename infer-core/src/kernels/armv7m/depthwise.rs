@@ -2,7 +2,8 @@
 //!
 //! As in [`shared`](crate::kernels::shared::one_by_one::depthwise): three codes of a column end one sum, continue the next one and
 //! begin a third. A row outside of the input is never read: the kernel meets three rows that are inside, and its weights
-//! are moved by a row, or by more, with zeros for those that it does not meet.
+//! are moved by a row, or by more, with zeros for those that it does not meet. An input of two rows is met as if half a row were
+//! between them, with weights of zero.
 
 use core::arch::naked_asm;
 
@@ -75,7 +76,9 @@ impl Walk {
             && size == [3; 2]
             && down > 0
             && left.max(right) <= 2
-            && height.min(width) >= 3
+            && width >= 3
+            // Of two rows the middle is met.
+            && (height >= 3 || height == 1 || height == 2 && (width * channels).is_multiple_of(2))
             && operands.input.channels == operands.output.channels
             && input.len() >= operands.input.len()
             && output.len() == operands.output.len()
@@ -136,8 +139,8 @@ fn channel_rows(
 ) -> usize {
     // The row of the padded input that the kernel begins in, and the one that the three rows begin in, of the input.
     let padded = row * walk.down;
-    let first = padded.saturating_sub(walk.above).min(walk.height - 3);
-    let is_inside = first + walk.above == padded;
+    let first = padded.saturating_sub(walk.above).min(walk.height.saturating_sub(3));
+    let is_inside = first + walk.above == padded && walk.height >= 3;
     let mut kernel = *weights;
     let mut bias = bias;
     let code = i32::from(operands.pad_code);
@@ -145,6 +148,16 @@ fn channel_rows(
         kernel = [0; 9];
         for (index, weights) in weights.as_chunks::<3>().0.iter().enumerate() {
             let met = (padded + index).wrapping_sub(first + walk.above);
+            let met = match walk.height {
+                1 | 2 => {
+                    if met < walk.height {
+                        2 * met
+                    } else {
+                        3
+                    }
+                }
+                _ => met,
+            };
             if let Some(moved) = kernel.as_chunks_mut::<3>().0.get_mut(met) {
                 *moved = *weights;
             } else {
@@ -166,6 +179,11 @@ fn channel_rows(
     let output_row = output.as_mut_ptr().wrapping_add(row * output_row_len + channel);
     let zero_point = operands.rescale.zero_point.into();
     let rows = if is_inside { walk.rows_inside } else { 1 };
+    let from_row_to_row = match walk.height {
+        1 => 0,
+        2 => row_len / 2,
+        _ => row_len,
+    };
     let mut job = Job {
         before: [w6, w7, w8, multiplier, zero_point, channels as i32],
         bias,
@@ -173,7 +191,7 @@ fn channel_rows(
         end: input_row.wrapping_add(walk.columns * channels),
         row: input_row,
         store: output_row,
-        row_len,
+        row_len: from_row_to_row,
         rows,
         steps: [walk.down * row_len, output_row_len],
         starts: [continued, next],
@@ -190,7 +208,8 @@ fn channel_rows(
     // output that is inside, and a row of output has as many codes as the columns make.
     unsafe {
         if along == 1 {
-            let from_last = output_row.expose_provenance().wrapping_sub(input_row.addr()).wrapping_sub(walk.heads * channels);
+            let from_last =
+                output_row.expose_provenance().wrapping_sub(input_row.addr()).wrapping_sub(walk.heads * channels);
             job.store = core::ptr::without_provenance_mut(from_last);
             job.steps[1] = output_row_len.wrapping_sub(job.steps[0]);
             rows_by_one(&mut job);
