@@ -5,10 +5,11 @@
 #![allow(unsafe_code, reason = "a compiler keeps neither sixteen sums nor their order of loads in registers")]
 
 mod depthwise;
+mod positions;
 
 use core::arch::{asm, naked_asm};
 
-use super::operands::{DepthwiseConv2dOperands, Rescale};
+use super::operands::{Conv2dOperands, DepthwiseConv2dOperands, Rescale};
 use super::shared::one_by_one::assembly::Assembly;
 use super::shared::one_by_one::columns::{Codes, Window};
 use super::shared::one_by_one::taps::{State, Tap};
@@ -32,6 +33,11 @@ impl Assembly for Armv7m {
     #[inline]
     fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) {
         depthwise::depthwise_conv2d(input, operands, output);
+    }
+
+    #[inline]
+    fn first_positions(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) -> usize {
+        positions::conv2d(input, operands, scratch, output)
     }
 
     #[inline]
@@ -526,7 +532,7 @@ unsafe extern "C" fn block_over_window(
             mla r6, r6, r7, r8
             cmp r5, #0
             it eq
-            addeq r6, r8, #4 * {pair} + 6
+            adreq.w r6, 5f
             orr r6, r6, #1
             add r5, r1, r5, lsl #4
             movs r4, #4
@@ -558,6 +564,7 @@ unsafe extern "C" fn block_over_window(
             ldr r0, [sp, #12]
             cmp r1, r0
             bne 3b
+        5:
             ldr r3, [sp, #20]
             lsls r3, r3, #31
             beq 4f

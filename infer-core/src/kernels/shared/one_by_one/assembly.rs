@@ -6,7 +6,7 @@ use super::columns::Window;
 use super::pooled::Run;
 use super::taps::{Append, State, Tap, Taps};
 use super::{Finish, Loops, depthwise};
-use crate::kernels::operands::{DepthwiseConv2dOperands, Rescale};
+use crate::kernels::operands::{Conv2dOperands, DepthwiseConv2dOperands, Rescale};
 use crate::kernels::shared::sparse::{Entry, List};
 use crate::packing::ROWS_PER_BLOCK;
 
@@ -24,6 +24,16 @@ pub trait Assembly {
         Self: Sized,
     {
         depthwise::depthwise_conv2d::<Self>(input, operands, output);
+    }
+
+    /// As [`Loops::first_positions`].
+    fn first_positions(
+        _input: &[u8],
+        _operands: &Conv2dOperands<'_>,
+        _scratch: &mut [u32],
+        _output: &mut [u8],
+    ) -> usize {
+        0
     }
 
     /// Adds what a list contributes to the sums of `blocks` full blocks of `len` bytes each.
@@ -114,6 +124,11 @@ impl<A: Assembly> Loops for A {
     #[inline]
     fn depthwise(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) {
         A::depthwise_conv2d(input, operands, output);
+    }
+
+    #[inline]
+    fn first_positions(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) -> usize {
+        A::first_positions(input, operands, scratch, output)
     }
 
     #[inline]

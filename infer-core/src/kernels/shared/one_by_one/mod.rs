@@ -29,6 +29,17 @@ pub trait Loops: Append + Sized {
     /// An accumulator's code, as in `portable`.
     fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8;
 
+    /// The codes of the first positions of a convolution without a pool, where the core has a way that is better than lists;
+    /// returns how many positions that is.
+    fn first_positions(
+        _input: &[u8],
+        _operands: &Conv2dOperands<'_>,
+        _scratch: &mut [u32],
+        _output: &mut [u8],
+    ) -> usize {
+        0
+    }
+
     /// Convolution of each channel by itself.
     fn depthwise(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) {
         depthwise::depthwise_conv2d::<Self>(input, operands, output);
@@ -107,22 +118,28 @@ fn conv2d<L: Loops>(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [
         if let Some(codes) = codes.get_mut(..taps) {
             pooled::conv2d::<L>(input, operands, codes, output);
         }
-    } else if let Some(scratch) = bytemuck::cast_slice_mut(scratch).get_mut(..2 * taps) {
-        single::<L>(input, operands, scratch, output);
+    } else {
+        let done = L::first_positions(input, operands, scratch, output);
+        if let Some(scratch) = bytemuck::cast_slice_mut(scratch).get_mut(..2 * taps) {
+            single::<L>(input, operands, scratch, output, done);
+        }
     }
 }
 
-/// Without a pool: for each position the codes that are not zero are listed, then every eight rows run over the list.
+/// Without a pool: for each position the codes that are not zero are listed, then every eight rows run over the list. The first
+/// positions, `done` of them, are not computed.
 #[inline(never)]
-fn single<L: Loops>(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u8], output: &mut [u8]) {
+fn single<L: Loops>(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u8], output: &mut [u8], done: usize) {
     let width = usize::from(operands.output.width);
     let channels = usize::from(operands.output.channels).max(1);
     let entries = scratch.as_chunks_mut().0;
     // Counted, as some cores divide in a call.
     let (mut y, mut x) = (0, 0);
-    for codes in output.chunks_exact_mut(channels) {
-        let list = Taps::list::<L>(input, operands, [y, x], entries);
-        listed_codes::<L>(&list, operands, codes);
+    for (position, codes) in output.chunks_exact_mut(channels).enumerate() {
+        if position >= done {
+            let list = Taps::list::<L>(input, operands, [y, x], entries);
+            listed_codes::<L>(&list, operands, codes);
+        }
         x += 1;
         if x == width {
             (y, x) = (y + 1, 0);
@@ -134,7 +151,7 @@ fn single<L: Loops>(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [
 pub type Records = [[u32; 2]; ROWS_PER_BLOCK];
 
 /// Records as they are where they are aligned, which they are in an aligned model, else a copy of them.
-fn words<'r>(bytes: &'r [[u8; 8]; ROWS_PER_BLOCK], copy: &'r mut Records) -> &'r Records {
+pub fn words<'r>(bytes: &'r [[u8; 8]; ROWS_PER_BLOCK], copy: &'r mut Records) -> &'r Records {
     if cfg!(target_endian = "little")
         && let Ok(words) = bytemuck::try_cast_ref(bytes)
     {
