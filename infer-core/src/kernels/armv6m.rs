@@ -95,6 +95,10 @@ impl Assembly for Armv6m {
 /// `(ah * mh << 32) + ((ah * ml + al * mh) << 16) + al * ml`, of which bits 32 and up are wanted, rounded.
 fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
     let shifted = accumulator.wrapping_shl(rescale.shift.into());
+    // Half of what comes before a ReLU. Multipliers are positive.
+    if shifted <= 0 && rescale.zero_point == 0 {
+        return 0;
+    }
     let (ah, al) = (shifted >> 16, shifted & 0xFFFF);
     let (mh, ml) = (multiplier >> 16, multiplier & 0xFFFF);
     let low = al.cast_unsigned().wrapping_mul(ml.cast_unsigned()) >> 16;
