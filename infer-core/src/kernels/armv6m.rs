@@ -9,7 +9,7 @@ use core::arch::naked_asm;
 
 use super::operands::Rescale;
 use super::shared::one_by_one::Finish;
-use super::shared::one_by_one::assembly::Assembly;
+use super::shared::one_by_one::assembly::{Assembly, Inputs};
 use super::shared::one_by_one::columns::{Codes, Window};
 use super::shared::one_by_one::taps::{State, Tap};
 use super::shared::sparse::Entry;
@@ -22,6 +22,12 @@ pub struct Armv6m;
 impl Assembly for Armv6m {
     const ADVANCED: u32 = 4;
     const LEFT_BY: u8 = 4;
+
+    #[inline]
+    unsafe fn fill(entries: *mut Entry, end: *mut Entry, inputs: &mut Inputs) -> *mut Entry {
+        // SAFETY: the caller's part.
+        unsafe { fill(entries, end, inputs) }
+    }
 
     #[inline]
     fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
@@ -411,6 +417,54 @@ unsafe extern "C" fn block_over_taps(
         ",
         leave!(),
         forget!(),
+    )
+}
+
+/// Lists inputs: 13 instructions for one that is not zero, 7 for one that is.
+///
+/// r0 list, r1 its end, r2 inputs, r3 code, r4 distance, r5 sum, r6 end of inputs, r7 as r3; the stack keeps where inputs are kept.
+///
+/// # Safety
+/// As [`Assembly::fill`].
+#[unsafe(naked)]
+unsafe extern "C" fn fill(entries: *mut Entry, end: *mut Entry, inputs: *mut Inputs) -> *mut Entry {
+    naked_asm!(
+        "
+        .macro THIMBLE_INPUT step
+            ldrb r3, [r2]
+            adds r2, r2, #1
+            cmp r3, #0
+            beq 3f
+            stm r0!, {{r3, r4}}
+            adds r5, r5, r3
+            movs r4, #4
+            rsbs r4, r4, #0
+            cmp r0, r1
+            beq 5f
+        3:
+            adds r4, r4, #\\step
+        .endm
+            push {{r2, r4-r7, lr}}
+            ldm r2!, {{r3, r6}}
+            ldm r2!, {{r4, r5, r7}}
+            movs r2, r3
+            cmp r7, #0
+            bne 4f
+        2:
+            THIMBLE_INPUT 2
+            cmp r2, r6
+            beq 5f
+        4:
+            THIMBLE_INPUT 14
+            cmp r2, r6
+            bne 2b
+        5:
+            ldr r3, [sp]
+            str r2, [r3]
+            str r5, [r3, #12]
+            pop {{r2, r4-r7, pc}}
+            .purgem THIMBLE_INPUT
+        ",
     )
 }
 

@@ -10,7 +10,7 @@ mod positions;
 use core::arch::{asm, naked_asm};
 
 use super::operands::{Conv2dOperands, DepthwiseConv2dOperands, Rescale};
-use super::shared::one_by_one::assembly::Assembly;
+use super::shared::one_by_one::assembly::{Assembly, Inputs};
 use super::shared::one_by_one::columns::{Codes, Window};
 use super::shared::one_by_one::taps::{State, Tap};
 use super::shared::one_by_one::{Finish, Records};
@@ -24,6 +24,12 @@ pub struct Armv7m;
 impl Assembly for Armv7m {
     const ADVANCED: u32 = 0;
     const LEFT_BY: u8 = 0;
+
+    #[inline]
+    unsafe fn fill(entries: *mut Entry, end: *mut Entry, inputs: &mut Inputs) -> *mut Entry {
+        // SAFETY: the caller's part.
+        unsafe { fill(entries, end, inputs) }
+    }
 
     #[inline]
     fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
@@ -350,6 +356,49 @@ unsafe extern "C" fn block_over_taps(
             .purgem THIMBLE_CODE
         ",
         forget!(),
+    )
+}
+
+/// Lists inputs: 10 instructions for one that is not zero, 5 for one that is.
+///
+/// r0 list, r1 its end, r2 inputs, r3 where these are kept, r4 their end, r5 distance, r6 sum, r7 input.
+///
+/// # Safety
+/// As [`Assembly::fill`].
+#[unsafe(naked)]
+unsafe extern "C" fn fill(entries: *mut Entry, end: *mut Entry, inputs: *mut Inputs) -> *mut Entry {
+    naked_asm!(
+        "
+        .macro THIMBLE_INPUT step
+            ldrb r7, [r2], #1
+            cbz r7, 3f
+            strd r7, r5, [r0], #8
+            add r6, r6, r7
+            movs r5, #0
+            cmp r0, r1
+            beq 5f
+        3:
+            adds r5, r5, #\\step
+        .endm
+            push {{r4-r7, lr}}
+            mov r3, r2
+            ldm r3, {{r2, r4, r5, r6, r7}}
+            cmp r7, #0
+            bne 4f
+        2:
+            THIMBLE_INPUT 2
+            cmp r2, r4
+            beq 5f
+        4:
+            THIMBLE_INPUT 14
+            cmp r2, r4
+            bne 2b
+        5:
+            str r2, [r3]
+            str r6, [r3, #12]
+            pop {{r4-r7, pc}}
+            .purgem THIMBLE_INPUT
+        ",
     )
 }
 

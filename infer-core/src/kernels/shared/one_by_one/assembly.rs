@@ -7,13 +7,34 @@ use super::pooled::Run;
 use super::taps::{Append, State, Tap, Taps};
 use super::{Finish, Loops, depthwise};
 use crate::kernels::operands::{Conv2dOperands, DepthwiseConv2dOperands, Rescale};
-use crate::kernels::shared::sparse::{Entry, List};
+use crate::kernels::shared::sparse::{Entry, List, STRIDE};
 use crate::packing::ROWS_PER_BLOCK;
+
+/// Inputs that are listed.
+#[repr(C)]
+pub struct Inputs {
+    /// The first one that was not seen.
+    pub next: *const u8,
+    /// Where they end.
+    pub end: *const u8,
+    /// Its weights, from the first ones of a block.
+    pub distance: u32,
+    /// The sum of those that were listed.
+    pub sum: u32,
+    /// 1 where it is the second one of a pair, else 0.
+    pub is_second: u32,
+}
 
 /// The loops of a core, each an assembly of its own.
 pub trait Assembly {
     /// As [`Loops::ADVANCED`].
     const ADVANCED: u32;
+
+    /// Lists inputs that are not zero, up to the end of the list or of the inputs; returns the end of what it wrote.
+    ///
+    /// # Safety
+    /// `entries` has room for one at least up to `end`, at an address that is a multiple of four, and there is one input at least.
+    unsafe fn fill(entries: *mut Entry, end: *mut Entry, inputs: &mut Inputs) -> *mut Entry;
 
     /// As [`Loops::requantize`].
     fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8;
@@ -115,6 +136,21 @@ impl<A: Assembly> Append for A {
 
 impl<A: Assembly> Loops for A {
     const ADVANCED: u32 = A::ADVANCED;
+
+    #[inline]
+    fn fill(entries: &mut [Entry], inputs: &[u8], seen: usize) -> (usize, usize, u32) {
+        if entries.is_empty() || inputs.is_empty() {
+            return (0, 0, 0);
+        }
+        let codes = inputs.as_ptr_range();
+        let distance = (seen / 2 * STRIDE + seen % 2 * 2) as u32;
+        let mut unseen = Inputs { next: codes.start, end: codes.end, distance, sum: 0, is_second: seen as u32 % 2 };
+        let entries = entries.as_mut_ptr_range();
+        // SAFETY: there is an entry and an input.
+        let end = unsafe { A::fill(entries.start, entries.end, &mut unseen) };
+        let filled = (end.addr() - entries.start.addr()) / size_of::<Entry>();
+        (filled, unseen.next.addr() - codes.start.addr(), unseen.sum)
+    }
 
     #[inline]
     fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {

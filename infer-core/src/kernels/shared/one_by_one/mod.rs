@@ -26,6 +26,11 @@ pub trait Loops: Append + Sized {
     /// How far after an input's weights [`full_blocks`](Self::full_blocks) is when it comes to the next entry.
     const ADVANCED: u32;
 
+    /// Lists inputs that are not zero, as [`singles::fill`].
+    fn fill(entries: &mut [Entry], inputs: &[u8], seen: usize) -> (usize, usize, u32) {
+        singles::fill(entries, inputs, seen, Self::ADVANCED)
+    }
+
     /// An accumulator's code, as in `portable`.
     fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8;
 
@@ -90,7 +95,7 @@ impl<L: Loops> Sparse for L {
 
     #[inline]
     fn fill(entries: &mut [Entry], inputs: &[u8], seen: usize) -> (usize, usize, u32) {
-        singles::fill(entries, inputs, seen, L::ADVANCED)
+        L::fill(entries, inputs, seen)
     }
 
     #[inline]
