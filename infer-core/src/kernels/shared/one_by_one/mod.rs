@@ -7,6 +7,7 @@
 //! codes once. The loops are [`Loops`], of which each core has its own version.
 
 pub mod assembly;
+mod average_pool;
 pub mod columns;
 pub mod depthwise;
 mod pooled;
@@ -15,7 +16,9 @@ pub mod taps;
 use super::sparse::{self, Entry, List, Rows, Sparse, singles};
 use super::taps_if_lengths_fit;
 use crate::kernels::contract::Kernels;
-use crate::kernels::operands::{Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands, Rescale};
+use crate::kernels::operands::{
+    AveragePool2dOperands, Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands, Rescale,
+};
 use crate::packing::ROWS_PER_BLOCK;
 use columns::Window;
 use pooled::Run;
@@ -78,6 +81,10 @@ impl<L: Loops> Kernels for L {
 
     fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) {
         L::depthwise(input, operands, output);
+    }
+
+    fn average_pool2d(input: &[u8], operands: &AveragePool2dOperands, output: &mut [u8]) {
+        average_pool::average_pool2d::<L>(input, operands, output);
     }
 
     fn dense(input: &[u8], operands: &DenseOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
