@@ -9,7 +9,7 @@ use core::arch::naked_asm;
 
 use super::operands::Rescale;
 use super::shared::one_by_one::Finish;
-use super::shared::one_by_one::assembly::{Assembly, Inputs};
+use super::shared::one_by_one::assembly::{Assembly, Inputs, PlacedRows};
 use super::shared::one_by_one::columns::{Codes, Window};
 use super::shared::one_by_one::taps::{State, Tap};
 use super::shared::sparse::Entry;
@@ -67,16 +67,9 @@ impl Assembly for Armv6m {
     }
 
     #[inline]
-    unsafe fn put(
-        codes: *const u8,
-        [upper, lower]: [*mut u16; 2],
-        count: usize,
-        rows: usize,
-        row_len: usize,
-        taps_len: usize,
-    ) -> i32 {
+    unsafe fn put(codes: *const u8, upper: *mut u16, rows: &PlacedRows) -> u64 {
         // SAFETY: the caller's part.
-        unsafe { put(codes, upper, lower, count, rows, row_len, taps_len) }
+        unsafe { put(codes, upper, rows) }
     }
 
     #[inline]
@@ -535,23 +528,16 @@ unsafe extern "C" fn append(entries: *mut Tap, codes: *const u8, count: usize, s
     )
 }
 
-/// Puts codes into a window: 5.3 instructions for a code.
+/// Puts codes into a window: 5.3 instructions for a code, and about 40 for each row.
 ///
-/// r0 codes, r1 and r2 slots, r3 codes left in the row, r4 code, r5 sum; the stack keeps the codes in a row, the rows, and how
-/// far it is from a row to the next one, of codes and of slots.
+/// r0 codes, r1 and r2 slots, r3 codes left in the row, r4 code, r5 sum of the row, r6-r7 anything, r8 the row's first slot at its
+/// upper position, r9 row, r10 sum, r11 what the rows are like; the stack keeps the sum of the window's first row, which is at no
+/// lower position.
 ///
 /// # Safety
 /// As [`Assembly::put`].
 #[unsafe(naked)]
-unsafe extern "C" fn put(
-    codes: *const u8,
-    upper: *mut u16,
-    lower: *mut u16,
-    count: usize,
-    rows: usize,
-    row_len: usize,
-    taps_len: usize,
-) -> i32 {
+unsafe extern "C" fn put(codes: *const u8, upper: *mut u16, rows: *const PlacedRows) -> u64 {
     naked_asm!(
         "
         .macro THIMBLE_PUT at
@@ -560,14 +546,34 @@ unsafe extern "C" fn put(
             strh r4, [r2, #8 * \\at]
             adds r5, r5, r4
         .endm
-            push {{r3-r7, lr}}
-            ldr r6, [sp, #28]
-            ldr r7, [sp, #32]
-            subs r6, r6, r3
-            lsls r4, r3, #3
-            subs r7, r7, r4
-            movs r5, #0
+        ",
+        enter!(),
+        "
+            mov r8, r1
+            mov r11, r2
+            ldr r6, [r2, #12]
+            mov r9, r6
+            movs r7, #0
+            mov r10, r7
+            push {{r7}}
         2:
+            mov r7, r11
+            mov r1, r8
+            ldr r5, [r7, #8]
+            subs r2, r1, r5
+            adds r2, r2, #4
+            mov r6, r9
+            cmp r6, #0
+            bne 7f
+            movs r2, r1
+        7:
+            ldr r5, [r7, #20]
+            cmp r6, r5
+            bne 8f
+            movs r1, r2
+        8:
+            movs r5, #0
+            ldr r3, [r7]
             subs r3, r3, #4
             blo 4f
         3:
@@ -591,16 +597,34 @@ unsafe extern "C" fn put(
             subs r3, r3, #1
             bne 5b
         6:
-            adds r0, r0, r6
-            adds r1, r1, r7
-            adds r2, r2, r7
-            ldr r3, [sp]
-            ldr r4, [sp, #24]
-            subs r4, r4, #1
-            str r4, [sp, #24]
+            add r10, r10, r5
+            mov r6, r9
+            cmp r6, #0
+            bne 7f
+            str r5, [sp]
+        7:
+            ldm r7!, {{r1, r2, r3}}
+            subs r2, r2, r1
+            adds r0, r0, r2
+            add r8, r8, r3
+            adds r6, r6, #1
+            mov r9, r6
+            ldr r1, [r7, #4]
+            cmp r6, r1
             bne 2b
-            movs r0, r5
-            pop {{r3-r7, pc}}
+            // The last row is at no upper position.
+            ldr r2, [r7, #8]
+            mov r0, r10
+            mov r1, r10
+            cmp r6, r2
+            bls 9f
+            subs r0, r0, r5
+        9:
+            pop {{r2}}
+            subs r1, r1, r2
+        ",
+        leave!(),
+        "
             .purgem THIMBLE_PUT
         ",
     )

@@ -10,7 +10,7 @@ mod positions;
 use core::arch::{asm, naked_asm};
 
 use super::operands::{Conv2dOperands, DepthwiseConv2dOperands, Rescale};
-use super::shared::one_by_one::assembly::{Assembly, Inputs};
+use super::shared::one_by_one::assembly::{Assembly, Inputs, PlacedRows};
 use super::shared::one_by_one::columns::{Codes, Window};
 use super::shared::one_by_one::taps::{State, Tap};
 use super::shared::one_by_one::{Finish, Records};
@@ -79,16 +79,9 @@ impl Assembly for Armv7m {
     }
 
     #[inline]
-    unsafe fn put(
-        codes: *const u8,
-        [upper, lower]: [*mut u16; 2],
-        count: usize,
-        rows: usize,
-        row_len: usize,
-        taps_len: usize,
-    ) -> i32 {
+    unsafe fn put(codes: *const u8, upper: *mut u16, rows: &PlacedRows) -> u64 {
         // SAFETY: the caller's part.
-        unsafe { put(codes, upper, lower, count, rows, row_len, taps_len) }
+        unsafe { put(codes, upper, rows) }
     }
 
     #[inline]
@@ -460,61 +453,73 @@ unsafe extern "C" fn append(entries: *mut Tap, codes: *const u8, count: usize, s
     )
 }
 
-/// Puts codes into a window: 4.5 instructions for a code.
+/// Puts codes into a window: 4.5 instructions for a code, and about 25 for each row.
 ///
-/// r0 codes, r1 and r2 slots, r3 codes in a row, r4 rows, r5 and r6 from the end of a row to the next one, of codes and of slots,
-/// r7 sum, r8 codes left in the row, r12 code.
+/// r0 codes, r1 the row's first slot at its upper position, r2 sum of the row, r3 codes in a row, r4 from the end of a row to the
+/// next one, r5 from a row of slots to the next one, r6 row, r7 where rows end, r8 rows of the kernel, r9 sum, r10 code, r11 and
+/// lr slots, r12 codes left in the row; the stack keeps the sum of the window's first row, which is at no lower position.
 ///
 /// # Safety
 /// As [`Assembly::put`].
 #[unsafe(naked)]
-unsafe extern "C" fn put(
-    codes: *const u8,
-    upper: *mut u16,
-    lower: *mut u16,
-    count: usize,
-    rows: usize,
-    row_len: usize,
-    taps_len: usize,
-) -> i32 {
+unsafe extern "C" fn put(codes: *const u8, upper: *mut u16, rows: *const PlacedRows) -> u64 {
     naked_asm!(
         "
         .macro THIMBLE_PUT
-            ldrb r12, [r0], #1
-            strh r12, [r1], #8
-            strh r12, [r2], #8
-            add r7, r7, r12
+            ldrb r10, [r0], #1
+            strh r10, [lr], #8
+            strh r10, [r11], #8
+            add r2, r2, r10
         .endm
-            push {{r4-r8, lr}}
-            ldr r4, [sp, #24]
-            ldrd r5, r6, [sp, #28]
-            subs r5, r5, r3
-            sub r6, r6, r3, lsl #3
-            movs r7, #0
+            push {{r4-r11, lr}}
+            ldm r2, {{r3-r8}}
+            subs r4, r4, r3
+            mov r9, #0
+            push {{r9}}
         2:
-            subs r8, r3, #4
+            mov lr, r1
+            sub r11, r1, r5
+            add r11, r11, #4
+            cmp r6, #0
+            it eq
+            moveq r11, r1
+            cmp r6, r8
+            it eq
+            moveq lr, r11
+            movs r2, #0
+            subs r12, r3, #4
             blo 4f
         3:
             .rept 4
             THIMBLE_PUT
             .endr
-            subs r8, r8, #4
+            subs r12, r12, #4
             bhs 3b
         4:
-            adds r8, r8, #4
+            adds r12, r12, #4
             beq 6f
         5:
             THIMBLE_PUT
-            subs r8, r8, #1
+            subs r12, r12, #1
             bne 5b
         6:
-            add r0, r0, r5
-            add r1, r1, r6
-            add r2, r2, r6
-            subs r4, r4, #1
+            add r9, r9, r2
+            cmp r6, #0
+            it eq
+            streq r2, [sp]
+            add r0, r0, r4
+            add r1, r1, r5
+            adds r6, r6, #1
+            cmp r6, r7
             bne 2b
-            mov r0, r7
-            pop {{r4-r8, pc}}
+            // The last row is at no upper position.
+            cmp r6, r8
+            it ls
+            movls r2, #0
+            sub r0, r9, r2
+            pop {{r1}}
+            sub r1, r9, r1
+            pop {{r4-r11, pc}}
             .purgem THIMBLE_PUT
         ",
     )

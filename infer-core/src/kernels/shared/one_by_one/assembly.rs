@@ -2,13 +2,30 @@
 
 #![allow(unsafe_code, reason = "calls what is written for all fourteen registers")]
 
-use super::columns::Window;
-use super::pooled::Run;
+use super::columns::{Codes, Window};
+use super::pooled::Rows;
 use super::taps::{Append, State, Tap, Taps};
 use super::{Finish, Loops, depthwise};
 use crate::kernels::operands::{Conv2dOperands, DepthwiseConv2dOperands, Rescale};
 use crate::kernels::shared::sparse::{Entry, List, STRIDE};
 use crate::packing::ROWS_PER_BLOCK;
+
+/// [`Rows`], in bytes.
+#[repr(C)]
+pub struct PlacedRows {
+    /// Codes of a row.
+    pub hit: usize,
+    /// From a row of the input to the next one.
+    pub row_len: usize,
+    /// From a row of taps to the next one.
+    pub taps_len: usize,
+    /// As in [`Rows`].
+    pub start: usize,
+    /// As in [`Rows`].
+    pub end: usize,
+    /// As in [`Rows`].
+    pub kernel: usize,
+}
 
 /// Inputs that are listed.
 #[repr(C)]
@@ -92,19 +109,11 @@ pub trait Assembly {
         codes: &mut [u8; ROWS_PER_BLOCK],
     );
 
-    /// Puts `rows` rows of `count` codes, which begin `row_len` bytes from each other, into every fourth slot at two places,
-    /// of which those for the next row are `taps_len` bytes after; returns their sum.
+    /// As [`Loops::put`]: the sum at upper positions is in the lower half.
     ///
     /// # Safety
-    /// There are so many codes and slots, one row at least with one code at least; slots are at even addresses.
-    unsafe fn put(
-        codes: *const u8,
-        slots: [*mut u16; 2],
-        count: usize,
-        rows: usize,
-        row_len: usize,
-        taps_len: usize,
-    ) -> i32;
+    /// The rows fit the codes and the taps.
+    unsafe fn put(codes: *const u8, upper: *mut u16, rows: &PlacedRows) -> u64;
 
     /// The codes of a full block at a pooled position.
     ///
@@ -196,14 +205,19 @@ impl<A: Assembly> Loops for A {
     }
 
     #[inline]
-    fn put(run: &Run<'_>, slots: &mut [u16], places: [usize; 2], taps_len: usize) -> i32 {
-        if !run.fits(slots, places, taps_len) {
-            return 0;
+    fn put(rows: &Rows<'_>, taps: &mut [Codes]) -> [i32; 2] {
+        if !rows.fit(taps) {
+            return [0; 2];
         }
-        let start = slots.as_mut_ptr();
-        let slots = places.map(|place| start.wrapping_add(place));
-        // SAFETY: the lengths were compared.
-        unsafe { A::put(run.codes.as_ptr(), slots, run.hit, run.rows, run.row_len, 2 * taps_len) }
+        let taps_len = rows.taps_in_a_row * size_of::<Codes>();
+        let tap = rows.start * rows.taps_in_a_row + rows.overhang;
+        // Not dereferenced before the last row, which has no upper positions.
+        let upper = taps.as_mut_ptr().cast::<u16>().wrapping_add(4 * tap + rows.right);
+        let &Rows { row_len, hit, start, end, kernel, .. } = rows;
+        let placed = PlacedRows { hit, row_len, taps_len, start, end, kernel };
+        // SAFETY: they fit.
+        let sums = unsafe { A::put(rows.codes.as_ptr(), upper, &placed) };
+        [sums as i32, (sums >> 32) as i32]
     }
 
     #[inline]

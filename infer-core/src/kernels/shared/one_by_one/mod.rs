@@ -20,8 +20,7 @@ use crate::kernels::operands::{
     AveragePool2dOperands, Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands, Rescale,
 };
 use crate::packing::ROWS_PER_BLOCK;
-use columns::Window;
-use pooled::Run;
+use columns::{Codes, Window};
 use taps::{Append, Taps};
 
 /// What a core does in its own way.
@@ -63,8 +62,8 @@ pub trait Loops: Append + Sized {
     fn block_codes(list: &Taps<'_>, weights: &[u8], finish: &Finish<'_>, codes: &mut [u8; ROWS_PER_BLOCK]);
 
     /// Puts codes into the window of a pooled position, as [`pooled::put`].
-    fn put(run: &Run<'_>, slots: &mut [u16], places: [usize; 2], taps_len: usize) -> i32 {
-        pooled::put(run, slots, places, taps_len)
+    fn put(rows: &pooled::Rows<'_>, taps: &mut [Codes]) -> [i32; 2] {
+        pooled::put(rows, taps)
     }
 
     /// The codes of a full block at a pooled position.

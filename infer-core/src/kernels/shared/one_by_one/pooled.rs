@@ -37,90 +37,92 @@ fn gather<L: Loops>(input: &[u8], operands: &Conv2dOperands<'_>, y: usize, x: us
     if !is_inside {
         codes.fill([operands.pad_code.into(); 4]);
     }
-    let (slots, taps_len) = (codes.as_flattened_mut(), 4 * kernel * channels);
+    let row_len = width * channels;
     let mut sums = [0; 4];
     for right in 0..2 {
         // Taps that hang over on the left, and the first column that is hit.
         let overhang = left.saturating_sub(x + right).min(kernel);
         let column = (x + right).saturating_sub(left);
         let hit = (kernel - overhang).min(width.saturating_sub(column));
-        let row_len = width * channels;
         let first = (y + start).saturating_sub(above) * row_len + column * channels;
-        let mut run = Run { codes: input.get(first..).unwrap_or_default(), row_len, hit: hit * channels, rows: 1 };
-        // A row is at the upper positions of the same row of taps and at the lower ones of the row before.
-        let upper = start * taps_len + 4 * overhang * channels + right;
-        let lower = upper.wrapping_sub(taps_len).wrapping_add(2);
-        let [mut upper_sum, mut lower_sum] = [0; 2];
-        let (mut row, mut upper, mut lower) = (start, upper, lower);
-        while row < end {
-            // The first row is at upper positions only, the last one at lower positions only.
-            run.rows = if row == 0 || row == kernel { 1 } else { end.min(kernel) - row };
-            let places = [if row == kernel { lower } else { upper }, if row == 0 { upper } else { lower }];
-            let sum = L::put(&run, slots, places, taps_len);
-            upper_sum += if row == kernel { 0 } else { sum };
-            lower_sum += if row == 0 { 0 } else { sum };
-            row += run.rows;
-            run.codes = run.codes.get(run.rows * row_len..).unwrap_or_default();
-            upper = upper.wrapping_add(run.rows * taps_len);
-            lower = lower.wrapping_add(run.rows * taps_len);
-        }
+        let rows = Rows {
+            codes: input.get(first..).unwrap_or_default(),
+            row_len,
+            hit: hit * channels,
+            start,
+            end,
+            kernel,
+            overhang: overhang * channels,
+            taps_in_a_row: kernel * channels,
+            right,
+        };
+        let [mut upper, mut lower] = L::put(&rows, codes);
         if !is_inside && operands.pad_code != 0 {
-            let taps = kernel * kernel * channels;
-            let pads = |rows: usize| (taps - rows * hit * channels) as i32 * i32::from(operands.pad_code);
-            upper_sum += pads(end.min(kernel) - start.min(kernel));
-            lower_sum += pads(end.max(1) - start.max(1));
+            let pads = |rows: usize| (codes.len() - rows * hit * channels) as i32 * i32::from(operands.pad_code);
+            upper += pads(end.min(kernel) - start.min(kernel));
+            lower += pads(end.max(1) - start.max(1));
         }
-        for (sum, added) in sums.iter_mut().skip(right).step_by(2).zip([upper_sum, lower_sum]) {
+        for (sum, added) in sums.iter_mut().skip(right).step_by(2).zip([upper, lower]) {
             *sum = added;
         }
     }
     sums
 }
 
-/// Codes of the input, as many in each of some rows.
-pub struct Run<'i> {
-    /// From the first one on.
+/// Rows of the input under a window, for its positions on the left or on the right.
+pub struct Rows<'i> {
+    /// Codes from the first one that is hit on.
     pub codes: &'i [u8],
-    /// From a row to the next one.
+    /// From a row of the input to the next one.
     pub row_len: usize,
-    /// Codes in a row.
+    /// Codes of a row that are hit.
     pub hit: usize,
-    /// How many rows, one at least.
-    pub rows: usize,
+    /// The first row of the window, which has one more than the kernel, that is inside of the input.
+    pub start: usize,
+    /// Where these rows end.
+    pub end: usize,
+    /// Rows of the kernel.
+    pub kernel: usize,
+    /// Taps of a row before those that are hit.
+    pub overhang: usize,
+    /// Taps of a row.
+    pub taps_in_a_row: usize,
+    /// 0 for the positions on the left, 1 for those on the right.
+    pub right: usize,
 }
 
-impl Run<'_> {
-    /// Whether all codes are there, and all slots from two places on.
-    pub fn fits(&self, slots: &[u16], places: [usize; 2], taps_len: usize) -> bool {
-        let rows = self.rows.wrapping_sub(1);
-        let slots_needed = rows * taps_len + 4 * self.hit;
-        // The last code's slot is at the place of its tap, and no more is needed of the tap.
+impl Rows<'_> {
+    /// Whether there is a row, whether all of their codes are there, and all taps.
+    pub fn fit(&self, taps: &[Codes]) -> bool {
         self.hit > 0
-            && self.rows > 0
-            && rows * self.row_len + self.hit <= self.codes.len()
-            && places.iter().all(|&place| place < slots.len() && slots_needed <= slots.len() - place + place % 4)
+            && self.start < self.end
+            && self.end <= self.kernel + 1
+            && self.overhang + self.hit <= self.taps_in_a_row
+            && self.kernel * self.taps_in_a_row <= taps.len()
+            && (self.end - self.start - 1) * self.row_len + self.hit <= self.codes.len()
     }
 }
 
-/// Puts codes into every fourth slot from two places on, and those of the next row `taps_len` slots after, in plain Rust;
-/// returns their sum.
+/// Puts rows of the input at the upper positions of the same rows of taps and at the lower ones of the rows before, in plain
+/// Rust; returns the sums of both.
 #[inline(never)]
-pub fn put(run: &Run<'_>, slots: &mut [u16], places: [usize; 2], taps_len: usize) -> i32 {
-    let mut sum = 0;
-    let mut codes = run.codes;
-    for row in 0..run.rows {
-        let hit = codes.get(..run.hit).unwrap_or_default();
-        codes = codes.get(run.row_len..).unwrap_or_default();
-        let [upper, lower] = places.map(|place| place.wrapping_add(row * taps_len));
-        for (slots, &code) in slots.get_mut(upper..).unwrap_or_default().chunks_mut(4).zip(hit) {
-            slots[0] = code.into();
-            sum += i32::from(code);
-        }
-        for (slots, &code) in slots.get_mut(lower..).unwrap_or_default().chunks_mut(4).zip(hit) {
-            slots[0] = code.into();
+pub fn put(rows: &Rows<'_>, taps: &mut [Codes]) -> [i32; 2] {
+    let mut sums = [0; 2];
+    let mut unread = rows.codes;
+    for row in rows.start..rows.end {
+        let codes = unread.get(..rows.hit).unwrap_or_default();
+        unread = unread.get(rows.row_len..).unwrap_or_default();
+        for (lower, sum) in sums.iter_mut().enumerate() {
+            let Some(row) = row.checked_sub(lower).filter(|&row| row < rows.kernel) else { continue };
+            let position = (2 * lower + rows.right) & 3;
+            let taps = taps.get_mut(row * rows.taps_in_a_row + rows.overhang..).unwrap_or_default();
+            for (tap, &code) in taps.iter_mut().zip(codes) {
+                tap[position] = code.into();
+                *sum += i32::from(code);
+            }
         }
     }
-    sum
+    sums
 }
 
 /// The codes of all channels at a pooled position.
