@@ -19,12 +19,16 @@ type Codes = [u8; 4];
 pub fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) -> usize {
     let Some(codes) = bytemuck::cast_slice_mut(scratch).get_mut(..operands.taps()) else { return 0 };
     let channels = usize::from(operands.output.channels);
-    if codes.is_empty() || !channels.is_multiple_of(ROWS_PER_BLOCK) || !has_few_zeros(input, operands) {
+    let is_whole = channels > 0 && channels.is_multiple_of(ROWS_PER_BLOCK);
+    if codes.is_empty() || !is_whole || !has_few_zeros(input, operands) {
         return 0;
     }
     let width = usize::from(operands.output.width);
     let (mut y, mut x, mut done) = (0, 0, 0);
-    for output in output.chunks_exact_mut((4 * channels).max(1)) {
+    let mut unwritten = output;
+    // Not by chunks, which in the eyes of the linker can have a length of zero.
+    while let Some((output, rest)) = core::mem::take(&mut unwritten).split_at_mut_checked(4 * channels) {
+        unwritten = rest;
         let mut starts = [0; 4];
         for (position, start) in starts.iter_mut().enumerate() {
             // Takes out the 128 that even rows' weights have.
@@ -44,7 +48,7 @@ pub fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], 
 fn has_few_zeros(input: &[u8], operands: &Conv2dOperands<'_>) -> bool {
     const SAMPLES: usize = 32;
     // An odd distance, so that not all are of the same channels.
-    let samples = input.iter().step_by(input.len() / SAMPLES | 1).take(SAMPLES);
+    let samples = input.iter().step_by((input.len() / SAMPLES) | 1).take(SAMPLES);
     let zeros = samples.filter(|&&code| code == 0).count() as i32;
     let blocks = i32::from(operands.output.channels) / ROWS_PER_BLOCK as i32;
     let taps = operands.taps() as i32;
@@ -79,7 +83,7 @@ fn gather(
     let mut sum = 0;
     let pads = codes.len() - (end - start) * hit;
     if pads > 0 {
-        codes.iter_mut().for_each(|codes| codes[position & 3] = operands.pad_code);
+        codes.as_flattened_mut().iter_mut().skip(position).step_by(4).for_each(|code| *code = operands.pad_code);
         sum = pads as i32 * i32::from(operands.pad_code);
     }
     let taps_in_a_row = columns * channels;

@@ -114,10 +114,10 @@ pub fn put(rows: &Rows<'_>, taps: &mut [Codes]) -> [i32; 2] {
         unread = unread.get(rows.row_len..).unwrap_or_default();
         for (lower, sum) in sums.iter_mut().enumerate() {
             let Some(row) = row.checked_sub(lower).filter(|&row| row < rows.kernel) else { continue };
-            let position = (2 * lower + rows.right) & 3;
-            let taps = taps.get_mut(row * rows.taps_in_a_row + rows.overhang..).unwrap_or_default();
-            for (tap, &code) in taps.iter_mut().zip(codes) {
-                tap[position] = code.into();
+            let tap = row * rows.taps_in_a_row + rows.overhang;
+            let slots = taps.as_flattened_mut().get_mut(4 * tap + 2 * lower + rows.right..).unwrap_or_default();
+            for (slot, &code) in slots.iter_mut().step_by(4).zip(codes) {
+                *slot = code.into();
                 *sum += i32::from(code);
             }
         }
