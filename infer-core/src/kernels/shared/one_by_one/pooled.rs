@@ -128,10 +128,24 @@ pub fn put(rows: &Rows<'_>, taps: &mut [Codes]) -> [i32; 2] {
 /// The codes of all channels at a pooled position.
 #[inline(never)]
 fn position_codes<L: Loops>(window: &Window<'_>, operands: &Conv2dOperands<'_>, output: &mut [u8]) {
+    let (blocks, last) = output.as_chunks_mut::<ROWS_PER_BLOCK>();
+    let full = blocks.len();
+    block_codes::<L>(window, operands, blocks);
+    if !last.is_empty() {
+        let block_len = ROWS_PER_BLOCK * window.codes.len().next_multiple_of(2);
+        let block = operands.weights.get(full * block_len..).unwrap_or_default();
+        let (_, table) = operands.channels.bytes().as_chunks::<8>().0.as_chunks::<ROWS_PER_BLOCK>();
+        last_codes::<L>(window, block, table, operands.rescale, last);
+    }
+}
+
+/// The codes of full blocks.
+// Not inlined: the copy of records would be on the stack with the last block's loops.
+#[inline(never)]
+fn block_codes<L: Loops>(window: &Window<'_>, operands: &Conv2dOperands<'_>, blocks: &mut [[u8; ROWS_PER_BLOCK]]) {
     let block_len = ROWS_PER_BLOCK * window.codes.len().next_multiple_of(2);
     let mut unread = operands.weights;
-    let (blocks, last) = output.as_chunks_mut::<ROWS_PER_BLOCK>();
-    let (tables, last_table) = operands.channels.bytes().as_chunks::<8>().0.as_chunks::<ROWS_PER_BLOCK>();
+    let tables = operands.channels.bytes().as_chunks::<8>().0.as_chunks::<ROWS_PER_BLOCK>().0;
     let mut copy = [[0; 2]; ROWS_PER_BLOCK];
     for (codes, records) in blocks.iter_mut().zip(tables) {
         let Some((weights, rest)) = unread.split_at_checked(block_len) else { return };
@@ -139,9 +153,6 @@ fn position_codes<L: Loops>(window: &Window<'_>, operands: &Conv2dOperands<'_>, 
         // What takes out the 128 of even rows' weights differs from position to position.
         let finish = Finish { records: words(records, &mut copy), start: 0, rescale: operands.rescale };
         L::pooled_block_codes(window, weights, &finish, codes);
-    }
-    if !last.is_empty() {
-        last_codes::<L>(window, unread, last_table, operands.rescale, last);
     }
 }
 
