@@ -126,7 +126,7 @@ pub fn put(rows: &Rows<'_>, taps: &mut [Codes]) -> [i32; 2] {
 }
 
 /// The codes of all channels at a pooled position.
-#[inline(never)]
+#[inline(always)]
 fn position_codes<L: Loops>(window: &Window<'_>, operands: &Conv2dOperands<'_>, output: &mut [u8]) {
     let (blocks, last) = output.as_chunks_mut::<ROWS_PER_BLOCK>();
     let full = blocks.len();
