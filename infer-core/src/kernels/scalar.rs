@@ -3,7 +3,7 @@
 
 use super::operands::Rescale;
 use super::portable;
-use super::shared::one_by_one::columns::{self, Window, add};
+use super::shared::one_by_one::columns::add;
 use super::shared::one_by_one::taps::{Append, Taps};
 use super::shared::one_by_one::{Finish, Loops};
 use super::shared::parts;
@@ -37,10 +37,6 @@ impl Loops for Scalar {
     #[inline]
     fn block_codes(list: &Taps<'_>, weights: &[u8], finish: &Finish<'_>, codes: &mut [u8; ROWS_PER_BLOCK]) {
         finish.codes::<Self>(&block(list, weights, finish.sums()), codes);
-    }
-
-    fn maxima(window: &Window<'_>, column: &[u8]) -> [i32; 2] {
-        columns::maxima(window, column, STRIDE)
     }
 }
 

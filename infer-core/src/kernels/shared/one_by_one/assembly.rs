@@ -2,20 +2,77 @@
 
 #![allow(unsafe_code, reason = "calls what is written for all fourteen registers")]
 
-use super::columns::Window;
+use super::columns::{Codes, Window};
+use super::pooled::Rows;
 use super::taps::{Append, State, Tap, Taps};
-use super::{Finish, Loops};
-use crate::kernels::operands::Rescale;
+use super::{Finish, Loops, depthwise};
+use crate::kernels::operands::{Conv2dOperands, DepthwiseConv2dOperands, Rescale};
 use crate::kernels::shared::sparse::{Entry, List, STRIDE};
 use crate::packing::ROWS_PER_BLOCK;
+
+/// [`Rows`], in bytes.
+#[repr(C)]
+pub struct PlacedRows {
+    /// Codes of a row.
+    pub hit: usize,
+    /// From a row of the input to the next one.
+    pub row_len: usize,
+    /// From a row of taps to the next one.
+    pub taps_len: usize,
+    /// As in [`Rows`].
+    pub start: usize,
+    /// As in [`Rows`].
+    pub end: usize,
+    /// As in [`Rows`].
+    pub kernel: usize,
+}
+
+/// Inputs that are listed.
+#[repr(C)]
+pub struct Inputs {
+    /// The first one that was not seen.
+    pub next: *const u8,
+    /// Where they end.
+    pub end: *const u8,
+    /// Its weights, from the first ones of a block.
+    pub distance: u32,
+    /// The sum of those that were listed.
+    pub sum: u32,
+    /// 1 where it is the second one of a pair, else 0.
+    pub is_second: u32,
+}
 
 /// The loops of a core, each an assembly of its own.
 pub trait Assembly {
     /// As [`Loops::ADVANCED`].
     const ADVANCED: u32;
 
+    /// Lists inputs that are not zero, up to the end of the list or of the inputs; returns the end of what it wrote.
+    ///
+    /// # Safety
+    /// `entries` has room for one at least up to `end`, at an address that is a multiple of four, and there is one input at least.
+    unsafe fn fill(entries: *mut Entry, end: *mut Entry, inputs: &mut Inputs) -> *mut Entry;
+
     /// As [`Loops::requantize`].
     fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8;
+
+    /// Convolution of each channel by itself.
+    fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8])
+    where
+        Self: Sized,
+    {
+        depthwise::depthwise_conv2d::<Self>(input, operands, output);
+    }
+
+    /// As [`Loops::first_positions`].
+    fn first_positions(
+        _input: &[u8],
+        _operands: &Conv2dOperands<'_>,
+        _scratch: &mut [u32],
+        _output: &mut [u8],
+    ) -> usize {
+        0
+    }
 
     /// Adds what a list contributes to the sums of `blocks` full blocks of `len` bytes each.
     ///
@@ -52,11 +109,23 @@ pub trait Assembly {
         codes: &mut [u8; ROWS_PER_BLOCK],
     );
 
-    /// The largest of a window's four sums for the two rows of a column: the even one's in the lower half.
+    /// As [`Loops::put`]: the sum at upper positions is in the lower half.
     ///
     /// # Safety
-    /// `codes` has `taps` entries, and `weights` a word every [`STRIDE`] bytes for each two of them.
-    unsafe fn column_maxima(starts: *const [i32; 4], codes: *const [u8; 4], weights: *const u8, taps: usize) -> u64;
+    /// The rows fit the codes and the taps.
+    unsafe fn put(codes: *const u8, upper: *mut u16, rows: &PlacedRows) -> u64;
+
+    /// The codes of a full block at a pooled position.
+    ///
+    /// # Safety
+    /// There is one tap at least, and as many weights in the block; the window's codes are at an address that is a multiple of
+    /// four.
+    unsafe fn block_over_window(
+        window: &Window<'_>,
+        weights: *const u8,
+        finish: &Finish<'_>,
+        codes: &mut [u8; ROWS_PER_BLOCK],
+    );
 }
 
 impl<A: Assembly> Append for A {
@@ -78,8 +147,33 @@ impl<A: Assembly> Loops for A {
     const ADVANCED: u32 = A::ADVANCED;
 
     #[inline]
+    fn fill(entries: &mut [Entry], inputs: &[u8], seen: usize) -> (usize, usize, u32) {
+        if entries.is_empty() || inputs.is_empty() {
+            return (0, 0, 0);
+        }
+        let codes = inputs.as_ptr_range();
+        let distance = (seen / 2 * STRIDE + seen % 2 * 2) as u32;
+        let mut unseen = Inputs { next: codes.start, end: codes.end, distance, sum: 0, is_second: seen as u32 % 2 };
+        let entries = entries.as_mut_ptr_range();
+        // SAFETY: there is an entry and an input.
+        let end = unsafe { A::fill(entries.start, entries.end, &mut unseen) };
+        let filled = (end.addr() - entries.start.addr()) / size_of::<Entry>();
+        (filled, unseen.next.addr() - codes.start.addr(), unseen.sum)
+    }
+
+    #[inline]
     fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
         A::requantize(accumulator, multiplier, rescale)
+    }
+
+    #[inline]
+    fn depthwise(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) {
+        A::depthwise_conv2d(input, operands, output);
+    }
+
+    #[inline]
+    fn first_positions(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) -> usize {
+        A::first_positions(input, operands, scratch, output)
     }
 
     #[inline]
@@ -111,14 +205,28 @@ impl<A: Assembly> Loops for A {
     }
 
     #[inline]
-    fn maxima(window: &Window<'_>, column: &[u8]) -> [i32; 2] {
-        let taps = window.codes.len();
-        // From a column's first word to its last: the columns after it need not follow.
-        if column.len() + STRIDE - 4 < STRIDE * taps.div_ceil(2) {
+    fn put(rows: &Rows<'_>, taps: &mut [Codes]) -> [i32; 2] {
+        if !rows.fit(taps) {
             return [0; 2];
         }
-        // SAFETY: the lengths were compared.
-        let maxima = unsafe { A::column_maxima(&window.starts, window.codes.as_ptr(), column.as_ptr(), taps) };
-        [maxima as i32, (maxima >> 32) as i32]
+        let taps_len = rows.taps_in_a_row * size_of::<Codes>();
+        let tap = rows.start * rows.taps_in_a_row + rows.overhang;
+        // Not dereferenced before the last row, which has no upper positions.
+        let upper = taps.as_mut_ptr().cast::<u16>().wrapping_add(4 * tap + rows.right);
+        let &Rows { row_len, hit, start, end, kernel, .. } = rows;
+        let placed = PlacedRows { hit, row_len, taps_len, start, end, kernel };
+        // SAFETY: they fit.
+        let sums = unsafe { A::put(rows.codes.as_ptr(), upper, &placed) };
+        [sums as i32, (sums >> 32) as i32]
+    }
+
+    #[inline]
+    fn pooled_block_codes(window: &Window<'_>, weights: &[u8], finish: &Finish<'_>, codes: &mut [u8; ROWS_PER_BLOCK]) {
+        let taps = window.codes.len();
+        let is_aligned = window.codes.as_ptr().addr().is_multiple_of(4);
+        if taps > 0 && weights.len() >= ROWS_PER_BLOCK * taps.next_multiple_of(2) && is_aligned {
+            // SAFETY: the lengths were compared, and the address.
+            unsafe { A::block_over_window(window, weights.as_ptr(), finish, codes) }
+        }
     }
 }

@@ -3,10 +3,13 @@
 
 use crate::kernels::shared::parts;
 
-/// The codes under a filter at the four positions of a window, `[taps, 4]`.
+/// The codes that a tap meets at the four positions of a window: upper left, upper right, lower left, lower right.
+pub type Codes = [u16; 4];
+
+/// The codes under a filter at the four positions of a window.
 pub struct Window<'w> {
     /// Four codes for each tap.
-    pub codes: &'w [[u8; 4]],
+    pub codes: &'w [Codes],
     /// At each position -128 times the sum of the codes: takes out the 128 that even rows' weights have.
     pub starts: [i32; 4],
 }

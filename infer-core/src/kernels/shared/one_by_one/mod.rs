@@ -7,16 +7,20 @@
 //! codes once. The loops are [`Loops`], of which each core has its own version.
 
 pub mod assembly;
+mod average_pool;
 pub mod columns;
 pub mod depthwise;
+mod pooled;
 pub mod taps;
 
-use super::sparse::{self, Entry, List, Rows, STRIDE, Sparse, singles};
-use super::{parts, taps_if_lengths_fit, window};
+use super::sparse::{self, Entry, List, Rows, Sparse, singles};
+use super::taps_if_lengths_fit;
 use crate::kernels::contract::Kernels;
-use crate::kernels::operands::{Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands, Rescale};
+use crate::kernels::operands::{
+    AveragePool2dOperands, Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands, Rescale,
+};
 use crate::packing::ROWS_PER_BLOCK;
-use columns::Window;
+use columns::{Codes, Window};
 use taps::{Append, Taps};
 
 /// What a core does in its own way.
@@ -24,8 +28,29 @@ pub trait Loops: Append + Sized {
     /// How far after an input's weights [`full_blocks`](Self::full_blocks) is when it comes to the next entry.
     const ADVANCED: u32;
 
+    /// Lists inputs that are not zero, as [`singles::fill`].
+    fn fill(entries: &mut [Entry], inputs: &[u8], seen: usize) -> (usize, usize, u32) {
+        singles::fill(entries, inputs, seen, Self::ADVANCED)
+    }
+
     /// An accumulator's code, as in `portable`.
     fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8;
+
+    /// The codes of the first positions of a convolution without a pool, where the core has a way that is better than lists;
+    /// returns how many positions that is.
+    fn first_positions(
+        _input: &[u8],
+        _operands: &Conv2dOperands<'_>,
+        _scratch: &mut [u32],
+        _output: &mut [u8],
+    ) -> usize {
+        0
+    }
+
+    /// Convolution of each channel by itself.
+    fn depthwise(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) {
+        depthwise::depthwise_conv2d::<Self>(input, operands, output);
+    }
 
     /// Adds what a list contributes to the sums of full blocks.
     fn full_blocks(list: &List<'_>, weights: &[u8], sums: &mut [u32]);
@@ -36,8 +61,15 @@ pub trait Loops: Append + Sized {
     /// The codes of a full block, out of a list of taps.
     fn block_codes(list: &Taps<'_>, weights: &[u8], finish: &Finish<'_>, codes: &mut [u8; ROWS_PER_BLOCK]);
 
-    /// The largest of a window's four sums, for the two rows in a column of a full block.
-    fn maxima(window: &Window<'_>, column: &[u8]) -> [i32; 2];
+    /// Puts codes into the window of a pooled position, as [`pooled::put`].
+    fn put(rows: &pooled::Rows<'_>, taps: &mut [Codes]) -> [i32; 2] {
+        pooled::put(rows, taps)
+    }
+
+    /// The codes of a full block at a pooled position.
+    fn pooled_block_codes(window: &Window<'_>, weights: &[u8], finish: &Finish<'_>, codes: &mut [u8; ROWS_PER_BLOCK]) {
+        finish.codes::<Self>(&pooled::sums(window, weights, finish.sums()), codes);
+    }
 }
 
 /// Whatever has `Loops` has the kernels: only those differ between such cores.
@@ -47,7 +79,11 @@ impl<L: Loops> Kernels for L {
     }
 
     fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) {
-        depthwise::depthwise_conv2d::<L>(input, operands, output);
+        L::depthwise(input, operands, output);
+    }
+
+    fn average_pool2d(input: &[u8], operands: &AveragePool2dOperands, output: &mut [u8]) {
+        average_pool::average_pool2d::<L>(input, operands, output);
     }
 
     fn dense(input: &[u8], operands: &DenseOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
@@ -65,7 +101,7 @@ impl<L: Loops> Sparse for L {
 
     #[inline]
     fn fill(entries: &mut [Entry], inputs: &[u8], seen: usize) -> (usize, usize, u32) {
-        singles::fill(entries, inputs, seen, L::ADVANCED)
+        L::fill(entries, inputs, seen)
     }
 
     #[inline]
@@ -88,79 +124,33 @@ impl<L: Loops> Sparse for L {
 #[inline(never)]
 fn conv2d<L: Loops>(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
     let Some(taps) = taps_if_lengths_fit(operands, output) else { return };
-    let scratch = bytemuck::cast_slice_mut(scratch);
     if operands.pool {
-        if let Some(codes) = scratch.get_mut(..4 * taps) {
-            pooled::<L>(input, operands, codes.as_chunks_mut().0, output);
+        let codes = bytemuck::cast_slice_mut(scratch.as_chunks_mut::<2>().0);
+        if let Some(codes) = codes.get_mut(..taps) {
+            pooled::conv2d::<L>(input, operands, codes, output);
         }
-    } else if let Some(scratch) = scratch.get_mut(..2 * taps) {
-        single::<L>(input, operands, scratch, output);
-    }
-}
-
-/// With a pool: for each pooled position two rows at a time, their four sums, the maximum, one requantization.
-#[inline(never)]
-fn pooled<L: Loops>(input: &[u8], operands: &Conv2dOperands<'_>, codes: &mut [[u8; 4]], output: &mut [u8]) {
-    window::each_pooled(
-        operands,
-        codes,
-        output,
-        |y, x, codes| gather(input, operands, y, x, codes),
-        |codes, sums, output| {
-            let starts = sums.map(|sum| sum.wrapping_mul(-128));
-            position_codes::<L>(&Window { codes, starts }, operands, output);
-        },
-    );
-}
-
-/// Fills `codes` with the window at row `y` and column `x` of the output, not pooled yet. Returns the sums of the four
-/// positions; they are all zero where, and only where, all codes are.
-// Neither this nor what follows is inlined: their frames would be on the stack together.
-#[inline(never)]
-fn gather(input: &[u8], operands: &Conv2dOperands<'_>, y: usize, x: usize, codes: &mut [[u8; 4]]) -> [i32; 4] {
-    let mut sums = [0; 4];
-    let mut unfilled = codes.iter_mut();
-    window::each_tap(input, operands, y, x, |found| {
-        if let Some(codes) = unfilled.next() {
-            *codes = found;
-        }
-        sums.iter_mut().zip(found).for_each(|(sum, code)| *sum += i32::from(code));
-    });
-    sums
-}
-
-/// The codes of all channels at a pooled position.
-#[inline(never)]
-fn position_codes<L: Loops>(window: &Window<'_>, operands: &Conv2dOperands<'_>, output: &mut [u8]) {
-    let blocks = parts(operands.weights, ROWS_PER_BLOCK * window.codes.len().next_multiple_of(2));
-    let tables = parts(operands.channels.bytes(), 8 * ROWS_PER_BLOCK);
-    for ((codes, block), table) in output.chunks_mut(ROWS_PER_BLOCK).zip(blocks).zip(tables) {
-        let stride = 4 * codes.len().div_ceil(2);
-        let pairs = codes.chunks_mut(2).zip(table.chunks(16));
-        for (word, (codes, table)) in pairs.enumerate() {
-            let column = block.get(4 * word..).unwrap_or_default();
-            let maxima =
-                if stride == STRIDE { L::maxima(window, column) } else { columns::maxima(window, column, stride) };
-            for ((code, maximum), &record) in codes.iter_mut().zip(maxima).zip(table.as_chunks().0) {
-                let [b0, b1, b2, b3, m0, m1, m2, m3] = record;
-                let accumulator = maximum.wrapping_add(i32::from_le_bytes([b0, b1, b2, b3]));
-                *code = L::requantize(accumulator, i32::from_le_bytes([m0, m1, m2, m3]), operands.rescale);
-            }
+    } else {
+        let done = L::first_positions(input, operands, scratch, output);
+        if let Some(scratch) = bytemuck::cast_slice_mut(scratch).get_mut(..2 * taps) {
+            single::<L>(input, operands, scratch, output, done);
         }
     }
 }
 
-/// Without a pool: for each position the codes that are not zero are listed, then every eight rows run over the list.
+/// Without a pool: for each position the codes that are not zero are listed, then every eight rows run over the list. The first
+/// positions, `done` of them, are not computed.
 #[inline(never)]
-fn single<L: Loops>(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u8], output: &mut [u8]) {
+fn single<L: Loops>(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u8], output: &mut [u8], done: usize) {
     let width = usize::from(operands.output.width);
     let channels = usize::from(operands.output.channels).max(1);
     let entries = scratch.as_chunks_mut().0;
     // Counted, as some cores divide in a call.
     let (mut y, mut x) = (0, 0);
-    for codes in output.chunks_exact_mut(channels) {
-        let list = Taps::list::<L>(input, operands, [y, x], entries);
-        listed_codes::<L>(&list, operands, codes);
+    for (position, codes) in output.chunks_exact_mut(channels).enumerate() {
+        if position >= done {
+            let list = Taps::list::<L>(input, operands, [y, x], entries);
+            listed_codes::<L>(&list, operands, codes);
+        }
         x += 1;
         if x == width {
             (y, x) = (y + 1, 0);

@@ -115,14 +115,16 @@ pub fn logits<S: Sparse>(input: &[u8], operands: &LogitsOperands<'_>, scratch: &
 
 /// Codes of a block out of its sums, biases included; `total` is the sum of the inputs.
 #[inline(never)]
-pub fn requantize_block<S: Sparse>(sums: &[u32], total: u32, table: &[u8], rescale: Rescale, codes: &mut [u8]) {
+fn requantize_block<S: Sparse>(sums: &[u32], total: u32, table: &[u8], rescale: Rescale, codes: &mut [u8]) {
     let (even, odd) = sums.split_at(sums.len() / 2);
-    let records = table.chunks(2 * RECORD);
-    for ((codes, sums), records) in codes.chunks_mut(2).zip(even.iter().zip(odd)).zip(records) {
-        for ((code, sum), record) in codes.iter_mut().zip(row_sums(sums, total)).zip(records.as_chunks::<RECORD>().0) {
-            let [_, _, _, _, m0, m1, m2, m3] = *record;
-            *code = S::requantize(sum, i32::from_le_bytes([m0, m1, m2, m3]), rescale);
-        }
+    // Taken out of even rows' sums, whose weights have 128 more.
+    let extra = total.wrapping_mul(128);
+    for (row, (code, record)) in codes.iter_mut().zip(table.as_chunks::<RECORD>().0).enumerate() {
+        let [_, _, _, _, m0, m1, m2, m3] = *record;
+        let (sums, extra) = if row % 2 == 0 { (even, extra) } else { (odd, 0) };
+        let Some(sum) = sums.get(row / 2) else { return };
+        let sum = sum.wrapping_sub(extra).cast_signed();
+        *code = S::requantize(sum, i32::from_le_bytes([m0, m1, m2, m3]), rescale);
     }
 }
 
@@ -148,16 +150,20 @@ fn sums<'s, S: Sparse>(
 }
 
 /// Starts the sums of a block at the biases, of which there is one every `record` bytes of a table.
-pub fn begin(sums: &mut [u32], biases: &[u8], record: usize) {
-    let (even, odd) = sums.split_at_mut(sums.len() / 2);
-    let mut biases = parts(biases, record);
-    let mut bias = || {
-        let bytes = biases.next().and_then(<[u8]>::first_chunk);
-        bytes.map_or(0, |&bytes| u32::from_le_bytes(bytes))
-    };
+fn begin(sums: &mut [u32], biases: &[u8], record: usize) {
+    let half = sums.len() / 2;
+    // The last of an odd number of rows shares its weights with one that has no bias.
+    if let Some(last) = sums.last_mut() {
+        *last = 0;
+    }
+    let (even, odd) = sums.split_at_mut(half);
+    let mut unread = biases;
     for (even, odd) in even.iter_mut().zip(odd) {
-        *even = bias();
-        *odd = bias();
+        for sum in [even, odd] {
+            let Some(bytes) = unread.first_chunk() else { return };
+            *sum = u32::from_le_bytes(*bytes);
+            unread = unread.get(record..).unwrap_or_default();
+        }
     }
 }
 
