@@ -16,123 +16,319 @@ use crate::kernels::shared::window;
 const LANES_PER_PAIR: usize = 8;
 
 /// Fills `lanes` with the window at row `y` and column `x` of the output, not pooled yet. Returns the sums.
+///
+/// `input` is as long as its shape, `lanes` have four words for each two taps; else nothing is filled.
 pub fn gather(input: &[u8], operands: &Conv2dOperands<'_>, y: usize, x: usize, lanes: &mut [u32]) -> [i32; 4] {
     let (kernel, channels) = (operands.pooled_kernel(), usize::from(operands.input.channels));
-    if let Some(window) = window::inside(input, operands, y, x)
-        && lanes.len() == 4 * (kernel * kernel * channels).div_ceil(2)
-    {
-        let mut sums = [0; 4];
-        let row_len = usize::from(operands.input.width) * channels;
-        // SAFETY: `window` holds `kernel + 1` rows of as many pixels, `lanes` four words for each two taps.
-        unsafe {
-            if kernel == 3 && channels == 1 {
-                gather_3x3(window.as_ptr(), row_len, lanes.as_mut_ptr(), &mut sums);
-            } else {
-                gather_inside(window.as_ptr(), row_len, lanes.as_mut_ptr(), channels, kernel, &mut sums);
-            }
+    if lanes.len() != 4 * (kernel * kernel * channels).div_ceil(2) {
+        return [0; 4];
+    }
+    match window::inside(input, operands, y, x) {
+        Some(window) if kernel == 3 && channels == 1 => {
+            let mut sums = [0; 4];
+            // SAFETY: `window` holds four rows of four codes, `lanes` four words for each two of nine taps.
+            unsafe { gather_3x3(window.as_ptr(), operands.input.width.into(), lanes.as_mut_ptr(), &mut sums) }
+            sums
         }
-        sums
-    } else {
-        over_an_edge(input, operands, y, x, bytemuck::cast_slice_mut(lanes))
+        None if kernel == 3 && channels == 1 => one_channel_over_an_edge(input, operands, y, x, lanes),
+        _ if kernel == 3 && channels.is_multiple_of(4) => by_fours(input, operands, y, x, lanes),
+        inside => one_by_one(input, operands, [y, x], inside.is_some(), lanes),
     }
 }
 
-/// As [`gather`], where the window hangs over an edge.
-// Not inlined: what it needs would be on the stack below the kernel's frame all the time.
+/// A 3x3 kernel on one channel, where the window hangs over an edge: its codes are put together first.
+// Not inlined, as those below: what they need would be on the stack below the kernel's frame all the time.
 #[inline(never)]
-fn over_an_edge(input: &[u8], operands: &Conv2dOperands<'_>, y: usize, x: usize, lanes: &mut [u16]) -> [i32; 4] {
-    let mut sums = [0; 4];
-    lanes.fill(0);
-    let mut next = 0;
-    window::each_tap_over_an_edge(input, operands, y, x, &mut |codes| {
-        let [p0, p1, p2, p3] = codes.map(i32::from);
-        if let Some([a, _, b, _, c, _, d]) = lanes.get_mut(next..next + LANES_PER_PAIR - 1) {
-            let values = [p0, p1 - p0, p2 - p0, p3 - p2];
-            [*a, *b, *c, *d] = values.map(|value| value as u16);
-            sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+fn one_channel_over_an_edge(
+    input: &[u8],
+    operands: &Conv2dOperands<'_>,
+    y: usize,
+    x: usize,
+    lanes: &mut [u32],
+) -> [i32; 4] {
+    let (height, width) = (usize::from(operands.input.height), usize::from(operands.input.width));
+    let mut row = y.wrapping_sub(operands.pad_above.into());
+    let column = x.wrapping_sub(operands.window.left().into());
+    let mut window = [[operands.pad_code; 4]; 4];
+    for codes in &mut window {
+        if row < height {
+            let line = input.get(row * width..).and_then(|line| line.get(..width)).unwrap_or_default();
+            for (right, code) in codes.iter_mut().enumerate() {
+                *code = *line.get(column.wrapping_add(right)).unwrap_or(code);
+            }
         }
-        next += if next.is_multiple_of(2) { 1 } else { LANES_PER_PAIR - 1 };
-    });
+        row = row.wrapping_add(1);
+    }
+    let mut sums = [0; 4];
+    // SAFETY: there are four rows of four codes, and `gather` compared the length of `lanes`.
+    unsafe { gather_3x3(window.as_ptr().cast(), 4, lanes.as_mut_ptr(), &mut sums) }
     sums
 }
 
-/// The tap at the same place of four positions: their codes, the differences, the sums of both.
+/// A 3x3 kernel on a number of channels that is a multiple of four.
+#[inline(never)]
+fn by_fours(input: &[u8], operands: &Conv2dOperands<'_>, y: usize, x: usize, lanes: &mut [u32]) -> [i32; 4] {
+    let [height, width, channels] = sides(operands);
+    let (row, column) = (y.wrapping_sub(operands.pad_above.into()), x.wrapping_sub(operands.window.left().into()));
+    let is_inside = row < height && height - row > 3 && column < width && width - column > 3;
+    let outside = if is_inside { core::ptr::null() } else { pixel_outside(operands, lanes) };
+    let mut pixels = [[outside; 4]; 4];
+    for (below, pixels) in pixels.iter_mut().enumerate() {
+        let row = row.wrapping_add(below);
+        if row < height {
+            let mut codes = input.as_ptr().wrapping_add((row * width).wrapping_add(column).wrapping_mul(channels));
+            for (right, pixel) in pixels.iter_mut().enumerate() {
+                if is_inside || column.wrapping_add(right) < width {
+                    *pixel = codes;
+                }
+                codes = codes.wrapping_add(channels);
+            }
+        }
+    }
+    let mut sums = [0; 4];
+    // SAFETY: a pixel is inside of `input`, or at the end of `lanes`, whose length `gather` compared.
+    unsafe { gather_3x3_by_fours(&pixels, lanes.as_mut_ptr(), channels, &mut sums) }
+    sums
+}
+
+/// Any kernel on any number of channels: pixel by pixel, or where all are inside of the input, row by row.
+#[inline(never)]
+fn one_by_one(
+    input: &[u8],
+    operands: &Conv2dOperands<'_>,
+    [y, x]: [usize; 2],
+    is_inside: bool,
+    lanes: &mut [u32],
+) -> [i32; 4] {
+    let (kernel, [height, width, channels]) = (operands.pooled_kernel(), sides(operands));
+    let (columns, run) = if is_inside { (1, kernel * channels) } else { (kernel, channels) };
+    let (row, column) = (y.wrapping_sub(operands.pad_above.into()), x.wrapping_sub(operands.window.left().into()));
+    let outside = if is_inside { core::ptr::null() } else { pixel_outside(operands, lanes) };
+    let pixel = |row: usize, column: usize| {
+        let is_inside = row < height && column < width;
+        if is_inside { input.as_ptr().wrapping_add((row * width + column) * channels) } else { outside }
+    };
+    let first = lanes.as_mut_ptr().cast::<u16>();
+    let (mut sums, mut taps) = ([0; 4], 0);
+    for row in (0..kernel).map(|below| row.wrapping_add(below)) {
+        for column in (0..columns).map(|right| column.wrapping_add(right)) {
+            let (below, right) = (row.wrapping_add(1), column.wrapping_add(1));
+            let pixels = [pixel(row, column), pixel(row, right), pixel(below, column), pixel(below, right)];
+            let next = first.wrapping_add(taps / 2 * LANES_PER_PAIR + taps % 2);
+            // SAFETY: the pixels are inside of `input`, or at the end of `lanes`, which `gather` found to suffice for all taps.
+            unsafe { gather_taps(&pixels, next, run, &mut sums) }
+            taps += run;
+        }
+    }
+    if !taps.is_multiple_of(2)
+        && let Some(last) = lanes.last_chunk_mut::<4>()
+    {
+        *last = last.map(|word| word & 0xFFFF);
+    }
+    sums
+}
+
+/// Height, width and channels of the input.
+fn sides(operands: &Conv2dOperands<'_>) -> [usize; 3] {
+    let shape = operands.input;
+    [shape.height, shape.width, shape.channels].map(usize::from)
+}
+
+/// A pixel of padding at the end of the lanes.
 ///
-/// r0 codes of the upper row, r1 of the lower one, r2 lanes, r3 channels, r4-r7 sums, r12 taps left in the row, lr how
-/// far the lanes went last: 2 bytes inside of a pair, 14 to the next one. The stack keeps rows left, bytes from the end
-/// of a row's taps to the next row, taps in a row.
+/// It is read from its first code to its last one while the lanes are filled from the first to the last, channel by channel.
+/// As a tap fills eight bytes, the last tap that a code takes part in comes before the lanes where that code is.
+fn pixel_outside(operands: &Conv2dOperands<'_>, lanes: &mut [u32]) -> *const u8 {
+    let bytes: &mut [u8] = bytemuck::cast_slice_mut(lanes);
+    let before = bytes.len().saturating_sub(operands.input.channels.into());
+    let pixel = bytes.get_mut(before..).unwrap_or_default();
+    pixel.fill(operands.pad_code);
+    pixel.as_ptr()
+}
+
+/// Taps one after the other at four positions: their codes, the differences, the sums of both.
+///
+/// `lanes` are at two bytes after a multiple of four where a pair's first tap was written before.
+///
+/// r0, r1, r3, lr codes at the four positions, r2 lanes, r4-r7 sums, r8-r11 codes, r12 taps left.
 ///
 /// # Safety
-/// From `codes` on there are `kernel + 1` rows, `row_len` apart, of `kernel + 1` pixels of as many `channels`, one at least;
-/// `lanes` has four words for each two taps.
+/// There are so many codes at each position, one at least, and lanes for all of them: pairs, 16 bytes from one to the next.
 #[unsafe(naked)]
-unsafe extern "C" fn gather_inside(
-    codes: *const u8,
-    row_len: usize,
-    lanes: *mut u32,
-    channels: usize,
-    kernel: usize,
-    sums: *mut [i32; 4],
-) {
+unsafe extern "C" fn gather_taps(codes: &[*const u8; 4], lanes: *mut u16, taps: usize, sums: &mut [i32; 4]) {
     naked_asm!(
         cpu!(),
         "
-            push {{r4-r11, lr}}
-            ldr r4, [sp, #36]
-            mul r12, r4, r3
-            sub r5, r1, r12
-            push {{r4, r5, r12}}
-            add r1, r0, r1
-            mov r4, #0
-            mov r5, #0
-            mov r6, #0
-            mov r7, #0
-            mov lr, #14
-        2:
-            ldr r12, [sp, #8]
-        3:
-            ldrb r9, [r0, r3]
+        .macro THIMBLE_TAP at
             ldrb r8, [r0], #1
-            ldrb r11, [r1, r3]
-            ldrb r10, [r1], #1
+            ldrb r9, [r1], #1
+            ldrb r10, [r3], #1
+            ldrb r11, [lr], #1
             sub r9, r9, r8
             sub r11, r11, r10
             sub r10, r10, r8
-            strh r8, [r2]
-            strh r9, [r2, #4]
-            strh r10, [r2, #8]
-            strh r11, [r2, #12]
+            strh r8, [r2, #\\at]
+            strh r9, [r2, #\\at + 4]
+            strh r10, [r2, #\\at + 8]
+            strh r11, [r2, #\\at + 12]
             add r4, r4, r8
             add r5, r5, r9
             add r6, r6, r10
             add r7, r7, r11
-            eor lr, lr, #12
-            add r2, r2, lr
-            subs r12, r12, #1
-            bne 3b
-            ldrd r8, r9, [sp]
-            add r0, r0, r9
-            add r1, r1, r9
-            subs r8, r8, #1
-            str r8, [sp]
-            bne 2b
-            cmp lr, #2
-            bne 4f
-            mov r8, #0
-            strh r8, [r2]
-            strh r8, [r2, #4]
-            strh r8, [r2, #8]
-            strh r8, [r2, #12]
+        .endm
+            push {{r3-r11, lr}}
+            mov r12, r2
+            mov r2, r1
+            ldm r3, {{r4-r7}}
+            ldm r0, {{r0, r1, r3, lr}}
+            tst r2, #2
+            beq 2f
+            THIMBLE_TAP 0
+            add r2, r2, #14
+            sub r12, r12, #1
+        2:
+            subs r12, r12, #2
+            blo 4f
+        3:
+            THIMBLE_TAP 0
+            THIMBLE_TAP 2
+            add r2, r2, #16
+            subs r12, r12, #2
+            bhs 3b
         4:
-            ldr r8, [sp, #52]
-            stm r8, {{r4-r7}}
-            add sp, sp, #12
+            tst r12, #1
+            beq 5f
+            THIMBLE_TAP 0
+        5:
+            pop {{r3}}
+            stm r3, {{r4-r7}}
             pop {{r4-r11, pc}}
+            .purgem THIMBLE_TAP
         ",
     )
 }
 
-/// As [`gather_inside`], for the first layer of many a network: a 3x3 kernel on one channel, so that a word is a row.
+/// A 3x3 kernel, four channels at a time: 249 instructions for 36 taps.
+///
+/// Of four rows of four pixels each is widened once. Two pixels side by side are the codes of a tap at `p0` and `p1` in one
+/// row of the kernel, and at `p2` and `p3` in the row above: their difference is stored for both. The code at `p0` is read
+/// back from the lanes for `p2 - p0`.
+///
+/// r0 zero, r1 lanes of the next tap, r2 of the one above it, r3 channels done, r4 bytes of lanes of a pixel, r6-r7 and r8-r9 two
+/// pixels, r10-r11 their difference, r5 a word, r12 and lr sums of the columns on the left and on the right. The stack keeps
+///
+/// | offset | holds |
+/// |---|---|
+/// | 0 | the pixels |
+/// | 64, 72, 80 | sums of the first row, of the second and the third one, of the last one |
+/// | 88 | where the sums go |
+///
+/// # Safety
+/// There are so many channels at each pixel, four at least and a multiple of four, and sixteen bytes of lanes for each two taps.
+#[unsafe(naked)]
+unsafe extern "C" fn gather_3x3_by_fours(
+    pixels: &[[*const u8; 4]; 4],
+    lanes: *mut u32,
+    channels: usize,
+    sums: &mut [i32; 4],
+) {
+    naked_asm!(
+        cpu!(),
+        "
+        .macro THIMBLE_PIXEL at, ab, cd, left, right
+            ldr r5, [sp, #4 * (\\at)]
+            ldr r5, [r5, r3]
+            .if \\left
+            usada8 r12, r5, r0, r12
+            .endif
+            .if \\right
+            usada8 lr, r5, r0, lr
+            .endif
+            uxtb16 r10, r5
+            uxtb16 r11, r5, ror #8
+            pkhbt \\ab, r10, r11, lsl #16
+            pkhtb \\cd, r11, r10, asr #16
+        .endm
+        .macro THIMBLE_PUT is_upper, is_lower, ab, cd, next_ab, next_cd
+            ssub16 r10, \\next_ab, \\ab
+            ssub16 r11, \\next_cd, \\cd
+            .if \\is_upper
+            strd \\ab, r10, [r1]
+            strd \\cd, r11, [r1, #16]
+            add r1, r1, r4
+            .endif
+            .if \\is_lower
+            ldr r5, [r2]
+            ssub16 r5, \\ab, r5
+            strd r5, r10, [r2, #8]
+            ldr r5, [r2, #16]
+            ssub16 r5, \\cd, r5
+            strd r5, r11, [r2, #24]
+            add r2, r2, r4
+            .endif
+        .endm
+        .macro THIMBLE_ROW row, is_upper, is_lower
+            THIMBLE_PIXEL 4 * \\row, r6, r7, 1, 0
+            THIMBLE_PIXEL 4 * \\row + 1, r8, r9, 1, 1
+            THIMBLE_PUT \\is_upper, \\is_lower, r6, r7, r8, r9
+            THIMBLE_PIXEL 4 * \\row + 2, r6, r7, 1, 1
+            THIMBLE_PUT \\is_upper, \\is_lower, r8, r9, r6, r7
+            THIMBLE_PIXEL 4 * \\row + 3, r8, r9, 0, 1
+            THIMBLE_PUT \\is_upper, \\is_lower, r6, r7, r8, r9
+        .endm
+            push {{r4-r11, lr}}
+            sub sp, sp, #92
+            str r3, [sp, #88]
+            mov r12, sp
+            ldm r0!, {{r3-r10}}
+            stm r12!, {{r3-r10}}
+            ldm r0!, {{r3-r10}}
+            stm r12!, {{r3-r10}}
+            lsl r4, r2, #3
+            mov r0, #0
+            mov r3, #0
+            strd r0, r3, [sp, #64]
+            strd r0, r3, [sp, #72]
+            strd r0, r3, [sp, #80]
+        2:
+            mov r2, r1
+            ldrd r12, lr, [sp, #64]
+            THIMBLE_ROW 0, 1, 0
+            strd r12, lr, [sp, #64]
+            ldrd r12, lr, [sp, #72]
+            THIMBLE_ROW 1, 1, 1
+            THIMBLE_ROW 2, 1, 1
+            strd r12, lr, [sp, #72]
+            ldrd r12, lr, [sp, #80]
+            THIMBLE_ROW 3, 0, 1
+            strd r12, lr, [sp, #80]
+            add r3, r3, #4
+            add r5, r4, r4, lsl #3
+            sub r1, r1, r5
+            add r1, r1, #32
+            cmp r4, r3, lsl #3
+            bne.w 2b
+            ldrd r5, r6, [sp, #64]
+            ldrd r7, r8, [sp, #72]
+            ldr r9, [sp, #88]
+            add r5, r5, r7
+            add r6, r6, r8
+            add r7, r7, r12
+            add r8, r8, lr
+            sub r8, r8, r7
+            sub r6, r6, r5
+            sub r7, r7, r5
+            stm r9, {{r5-r8}}
+            add sp, sp, #92
+            pop {{r4-r11, pc}}
+            .purgem THIMBLE_ROW
+            .purgem THIMBLE_PUT
+            .purgem THIMBLE_PIXEL
+        ",
+    )
+}
+
+/// As [`gather_3x3_by_fours`], for the first layer of many a network: a 3x3 kernel on one channel, so that a word is a row.
 ///
 /// First the sums, USADA8 adding the bytes of a row without its first or last. Then r4-r7 hold columns 0 and 2 of each
 /// row, r8-r11 columns 1 and 3, and a pair of taps is packed out of two of those.

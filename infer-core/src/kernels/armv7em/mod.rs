@@ -105,6 +105,7 @@ fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], outp
 /// With a pool: for each pooled position two rows at a time, their four sums, the maximum, one requantization.
 #[inline(never)]
 fn pooled(input: &[u8], operands: &Conv2dOperands<'_>, lanes: &mut [u32], output: &mut [u8]) {
+    let Some(input) = operands.input.checked_len().and_then(|len| input.get(..len as usize)) else { return };
     let (channels, pairs) = (usize::from(operands.output.channels), lanes.len() / 4);
     let table = operands.channels.bytes();
     // LDM reads the table of channels; one that it cannot read goes block by block, as the last block does.
