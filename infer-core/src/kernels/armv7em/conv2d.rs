@@ -31,15 +31,15 @@ pub struct Pooled {
     pub stride: usize,
 }
 
-/// Pairs of taps in the unrolled loop for full blocks; divides [`PAIRS_PER_FOLD`].
-pub const GROUP: usize = 16;
+/// Pairs of taps in the unrolled loop; divides [`PAIRS_PER_FOLD`].
+const GROUP: usize = 8;
 
-/// Two rows at a time at the four positions of a window. The words of a last block are not at multiples of 16: for
-/// it the loop has a `GROUP` of one.
+/// Two rows at a time at the four positions of a window.
 ///
-/// A pair of taps takes 12 instructions for its 16 products. The loop over the pairs is unrolled `GROUP` times and entered in
+/// A pair of taps takes 12 instructions for its 16 products. The loop over the pairs is unrolled eight times and entered in
 /// the middle; both addresses move by themselves, so that four more for each group are all that it costs, and one where there is
-/// a single group. Of the sums `s0`, `d1 = s1 - s0`, `d2 = s2 - s0`, `d3 = s3 - s2` the maximum is
+/// a single group. The words of a last block that is not full are not at multiples of 16: for it there is a loop of a pair at a
+/// time. Of the sums `s0`, `d1 = s1 - s0`, `d2 = s2 - s0`, `d3 = s3 - s2` the maximum is
 ///
 /// ```text
 /// a = max(d1, 0),  b = d2 + max(d3, 0)
@@ -61,15 +61,29 @@ pub const GROUP: usize = 16;
 /// | 72, 76 | where they end in the first fold, and in the last one |
 /// | 80 | odd rows' sums of earlier folds |
 /// | 96, 100 | where to requantize, bytes of weights for a pair of taps |
+/// | 104 | where the loop begins |
 ///
 /// # Safety
 /// What `window` points to is as its fields describe: for each block, or for the words of one, codes, channels and weights; for
 /// each pair four words of lanes. Channels are at a multiple of a word. There is one pair and one block at least.
 #[unsafe(naked)]
-pub unsafe extern "C" fn pooled_blocks<const GROUP: usize>(window: *const Pooled) {
+pub unsafe extern "C" fn pooled_blocks(window: *const Pooled) {
     naked_asm!(
         cpu!(),
         "
+        .macro THIMBLE_PAIR
+            uxtb16 r9, r8
+            ldrd r10, r11, [r12], #8
+            smlad r4, r8, r10, r4
+            smlad r0, r9, r10, r0
+            smlad r5, r8, r11, r5
+            smlad r1, r9, r11, r1
+            ldrd r10, r11, [r12], #8
+            smlad r6, r8, r10, r6
+            smlad r2, r9, r10, r2
+            smlad r7, r8, r11, r7
+            smlad r3, r9, r11, r3
+        .endm
         .macro THIMBLE_MAXIMUM s, d1, d2, d3
             usat \\d1, #31, \\d1
             usat \\d3, #31, \\d3
@@ -104,8 +118,13 @@ pub unsafe extern "C" fn pooled_blocks<const GROUP: usize>(window: *const Pooled
             rsb r8, r5, #0
             and r8, r8, #{group} - 1
             add r8, r8, r8, lsl #1
-            adr.w r7, 3f + 1
-            add r7, r7, r8, lsl #4
+            adr.w r2, 3f + 1
+            add r7, r2, r8, lsl #4
+            cmp r10, #16
+            itt ne
+            adrne.w r2, 10f + 1
+            movne r7, r2
+            str r2, [sp, #104]
             strd r3, r7, [sp, #32]
             // The ends of the first fold and of the last one.
             sub r8, r5, #1
@@ -115,13 +134,15 @@ pub unsafe extern "C" fn pooled_blocks<const GROUP: usize>(window: *const Pooled
             add r8, r3, r8, lsl #4
             strd r9, r8, [sp, #72]
             // After a group: the end where there is one only; else the next one, and folds where there are several.
+            adr.w r7, 6f + 1
+            cmp r9, r8
+            bne 1f
             adr.w r7, 5f + 1
+            cmp r10, #16
+            bne 1f
             cmp r5, #{group}
             bls 1f
             adr.w r7, 4f + 1
-            cmp r9, r8
-            beq 1f
-            adr.w r7, 6f + 1
         1:
             strd r9, r7, [sp, #64]
             mov r8, #0
@@ -134,24 +155,8 @@ pub unsafe extern "C" fn pooled_blocks<const GROUP: usize>(window: *const Pooled
             .balign 4
         3:
             .rept {group}
-            .if {group} == 1
-            ldr r8, [lr]
-            ldr r9, [sp, #100]
-            add lr, lr, r9
-            .else
             ldr.w r8, [lr], #16
-            .endif
-            uxtb16 r9, r8
-            ldrd r10, r11, [r12], #8
-            smlad r4, r8, r10, r4
-            smlad r0, r9, r10, r0
-            smlad r5, r8, r11, r5
-            smlad r1, r9, r11, r1
-            ldrd r10, r11, [r12], #8
-            smlad r6, r8, r10, r6
-            smlad r2, r9, r10, r2
-            smlad r7, r8, r11, r7
-            smlad r3, r9, r11, r3
+            THIMBLE_PAIR
             .endr
             ldr.w pc, [sp, #68]
             .balign 4
@@ -214,6 +219,16 @@ pub unsafe extern "C" fn pooled_blocks<const GROUP: usize>(window: *const Pooled
             add r4, r4, r8
             b 1b
             .balign 4
+        10: // A pair of taps of a block that is not full.
+            ldr r8, [lr]
+            ldr r9, [sp, #100]
+            add lr, lr, r9
+            THIMBLE_PAIR
+            ldr r8, [sp, #64]
+            cmp r12, r8
+            bne 10b
+            ldr.w pc, [sp, #68]
+            .balign 4
         6:  // The next group, or one of many folds.
             ldr r8, [sp, #64]
             cmp r12, r8
@@ -239,7 +254,7 @@ pub unsafe extern "C" fn pooled_blocks<const GROUP: usize>(window: *const Pooled
             mov r5, r1
             mov r6, r2
             mov r7, r3
-            b.w 3b
+            ldr.w pc, [sp, #104]
         1:  // The last one.
             str r8, [sp, #64]
             mov r8, #0
@@ -249,6 +264,7 @@ pub unsafe extern "C" fn pooled_blocks<const GROUP: usize>(window: *const Pooled
             THIMBLE_MAXIMUM r4, r5, r6, r7
             b.w 9b
             .purgem THIMBLE_MAXIMUM
+            .purgem THIMBLE_PAIR
         ",
         group = const GROUP,
         pairs_per_fold = const PAIRS_PER_FOLD,

@@ -26,7 +26,7 @@ mod gather;
 mod unpooled;
 mod widen;
 
-use conv2d::{GROUP, Pooled, pooled_blocks};
+use conv2d::{Pooled, pooled_blocks};
 use cpu::{in_words, requantize};
 use gather::gather;
 
@@ -132,7 +132,7 @@ fn pooled(input: &[u8], operands: &Conv2dOperands<'_>, lanes: &mut [u32], output
             if at_once > 0 {
                 // SAFETY: `conv2d` compared the lengths: eight codes, channels and rows of weights for each block, four
                 // words of lanes for each pair; the channels are at a multiple of a word.
-                unsafe { pooled_blocks::<GROUP>(&raw const window) }
+                unsafe { pooled_blocks(&raw const window) }
             }
             if !rest.is_empty() {
                 block_by_block(operands, &window, at_once, rest);
@@ -167,13 +167,7 @@ fn block_by_block(operands: &Conv2dOperands<'_>, window: &Pooled, first: usize, 
         };
         // SAFETY: `conv2d` compared the lengths, as in `pooled`; codes and channels are in arrays that suffice for any
         // block.
-        unsafe {
-            if words == ROWS_PER_BLOCK / 2 {
-                pooled_blocks::<GROUP>(&raw const window);
-            } else {
-                pooled_blocks::<1>(&raw const window);
-            }
-        }
+        unsafe { pooled_blocks(&raw const window) }
         codes.iter_mut().zip(block).for_each(|(code, computed)| *code = computed);
     }
 }
