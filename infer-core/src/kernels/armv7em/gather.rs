@@ -69,26 +69,27 @@ fn one_channel_over_an_edge(
 #[inline(never)]
 fn by_fours(input: &[u8], operands: &Conv2dOperands<'_>, y: usize, x: usize, lanes: &mut [u32]) -> [i32; 4] {
     let [height, width, channels] = sides(operands);
-    let (row, column) = (y.wrapping_sub(operands.pad_above.into()), x.wrapping_sub(operands.window.left().into()));
-    let is_inside = row < height && height - row > 3 && column < width && width - column > 3;
-    let outside = if is_inside { core::ptr::null() } else { pixel_outside(operands, lanes) };
-    let mut pixels = [[outside; 4]; 4];
-    for (below, pixels) in pixels.iter_mut().enumerate() {
-        let row = row.wrapping_add(below);
+    let (mut row, column) = (y.wrapping_sub(operands.pad_above.into()), x.wrapping_sub(operands.window.left().into()));
+    let outside = pixel_outside(operands, lanes);
+    let mut rows = NEIGHBORS.map(|neighbors| Row { pixels: [outside; 4], sums: [0; 2], neighbors });
+    for Row { pixels, .. } in &mut rows {
         if row < height {
-            let mut codes = input.as_ptr().wrapping_add((row * width).wrapping_add(column).wrapping_mul(channels));
-            for (right, pixel) in pixels.iter_mut().enumerate() {
-                if is_inside || column.wrapping_add(right) < width {
-                    *pixel = codes;
+            let (mut column, mut codes) = (column, row.wrapping_mul(width).wrapping_add(column).wrapping_mul(channels));
+            for pixel in pixels {
+                if column < width {
+                    *pixel = input.as_ptr().wrapping_add(codes);
                 }
+                column = column.wrapping_add(1);
                 codes = codes.wrapping_add(channels);
             }
         }
+        row = row.wrapping_add(1);
     }
-    let mut sums = [0; 4];
     // SAFETY: a pixel is inside of `input`, or at the end of `lanes`, whose length `gather` compared.
-    unsafe { gather_3x3_by_fours(&pixels, lanes.as_mut_ptr(), channels, &mut sums) }
-    sums
+    unsafe { gather_3x3_by_fours(&mut rows, lanes.as_mut_ptr(), channels) }
+    let [a, b, c, d] = rows.map(|row| row.sums);
+    let [p0, p1, p2, p3] = [a[0] + b[0] + c[0], a[1] + b[1] + c[1], b[0] + c[0] + d[0], b[1] + c[1] + d[1]];
+    [p0, p1.wrapping_sub(p0), p2.wrapping_sub(p0), p3.wrapping_sub(p2)].map(u32::cast_signed)
 }
 
 /// Any kernel on any number of channels: pixel by pixel, or where all are inside of the input, row by row.
@@ -103,20 +104,22 @@ fn one_by_one(
     let (kernel, [height, width, channels]) = (operands.pooled_kernel(), sides(operands));
     let (columns, run) = if is_inside { (1, kernel * channels) } else { (kernel, channels) };
     let (row, column) = (y.wrapping_sub(operands.pad_above.into()), x.wrapping_sub(operands.window.left().into()));
-    let outside = if is_inside { core::ptr::null() } else { pixel_outside(operands, lanes) };
-    let pixel = |row: usize, column: usize| {
-        let is_inside = row < height && column < width;
-        if is_inside { input.as_ptr().wrapping_add((row * width + column) * channels) } else { outside }
+    let outside = pixel_outside(operands, lanes);
+    // A pixel and the one below it.
+    let two_pixels = |row: usize, column: usize| {
+        [row, row.wrapping_add(1)].map(|row| {
+            let is_inside = row < height && column < width;
+            if is_inside { input.as_ptr().wrapping_add((row * width + column) * channels) } else { outside }
+        })
     };
     let first = lanes.as_mut_ptr().cast::<u16>();
     let (mut sums, mut taps) = ([0; 4], 0);
     for row in (0..kernel).map(|below| row.wrapping_add(below)) {
         for column in (0..columns).map(|right| column.wrapping_add(right)) {
-            let (below, right) = (row.wrapping_add(1), column.wrapping_add(1));
-            let pixels = [pixel(row, column), pixel(row, right), pixel(below, column), pixel(below, right)];
+            let ([p0, p2], [p1, p3]) = (two_pixels(row, column), two_pixels(row, column.wrapping_add(1)));
             let next = first.wrapping_add(taps / 2 * LANES_PER_PAIR + taps % 2);
             // SAFETY: the pixels are inside of `input`, or at the end of `lanes`, which `gather` found to suffice for all taps.
-            unsafe { gather_taps(&pixels, next, run, &mut sums) }
+            unsafe { gather_taps(&[p0, p1, p2, p3], next, run, &mut sums) }
             taps += run;
         }
     }
@@ -138,6 +141,7 @@ fn sides(operands: &Conv2dOperands<'_>) -> [usize; 3] {
 ///
 /// It is read from its first code to its last one while the lanes are filled from the first to the last, channel by channel.
 /// As a tap fills eight bytes, the last tap that a code takes part in comes before the lanes where that code is.
+#[inline(never)]
 fn pixel_outside(operands: &Conv2dOperands<'_>, lanes: &mut [u32]) -> *const u8 {
     let bytes: &mut [u8] = bytemuck::cast_slice_mut(lanes);
     let before = bytes.len().saturating_sub(operands.input.channels.into());
@@ -182,24 +186,18 @@ unsafe extern "C" fn gather_taps(codes: &[*const u8; 4], lanes: *mut u16, taps: 
             ldm r3, {{r4-r7}}
             ldm r0, {{r0, r1, r3, lr}}
             tst r2, #2
-            beq 2f
-            THIMBLE_TAP 0
-            add r2, r2, #14
-            sub r12, r12, #1
+            bic r2, r2, #2
+            bne 3f
         2:
-            subs r12, r12, #2
-            blo 4f
-        3:
             THIMBLE_TAP 0
+            subs r12, r12, #1
+            beq 4f
+        3:
             THIMBLE_TAP 2
             add r2, r2, #16
-            subs r12, r12, #2
-            bhs 3b
+            subs r12, r12, #1
+            bne 2b
         4:
-            tst r12, #1
-            beq 5f
-            THIMBLE_TAP 0
-        5:
             pop {{r3}}
             stm r3, {{r4-r7}}
             pop {{r4-r11, pc}}
@@ -208,40 +206,43 @@ unsafe extern "C" fn gather_taps(codes: &[*const u8; 4], lanes: *mut u16, taps: 
     )
 }
 
-/// A 3x3 kernel, four channels at a time: 249 instructions for 36 taps.
+/// Four pixels of a row under a 3x3 kernel at the four positions.
+#[repr(C)]
+struct Row {
+    pixels: [*const u8; 4],
+    /// The sums of the first three, and of the last three.
+    sums: [u32; 2],
+    /// Of [`NEIGHBORS`].
+    neighbors: u32,
+}
+
+/// Shifted left: carries where the kernel has a row above, and becomes zero where it has none here.
+const NEIGHBORS: [u32; 4] = [1, 1 | 1 << 31, 1 | 1 << 31, 1 << 31];
+
+/// A 3x3 kernel, four channels at a time: 309 instructions for 36 taps.
 ///
 /// Of four rows of four pixels each is widened once. Two pixels side by side are the codes of a tap at `p0` and `p1` in one
 /// row of the kernel, and at `p2` and `p3` in the row above: their difference is stored for both. The code at `p0` is read
 /// back from the lanes for `p2 - p0`.
 ///
-/// r0 zero, r1 lanes of the next tap, r2 of the one above it, r3 channels done, r4 bytes of lanes of a pixel, r6-r7 and r8-r9 two
-/// pixels, r10-r11 their difference, r5 a word, r12 and lr sums of the columns on the left and on the right. The stack keeps
-///
-/// | offset | holds |
-/// |---|---|
-/// | 0 | the pixels |
-/// | 64, 72, 80 | sums of the first row, of the second and the third one, of the last one |
-/// | 88 | where the sums go |
+/// r0 zero, r1 lanes of the next tap, r2 those of the tap above, r3 channels done, r4 the row, r6-r7 and r8-r9 two pixels,
+/// r10-r11 their difference, r5 a word, r12 and lr sums. Flags are those of a row's `neighbors`. The stack keeps the rows,
+/// channels, and bytes of lanes from a tap to the next one.
 ///
 /// # Safety
 /// There are so many channels at each pixel, four at least and a multiple of four, and sixteen bytes of lanes for each two taps.
 #[unsafe(naked)]
-unsafe extern "C" fn gather_3x3_by_fours(
-    pixels: &[[*const u8; 4]; 4],
-    lanes: *mut u32,
-    channels: usize,
-    sums: &mut [i32; 4],
-) {
+unsafe extern "C" fn gather_3x3_by_fours(rows: &mut [Row; 4], lanes: *mut u32, channels: usize) {
     naked_asm!(
         cpu!(),
         "
-        .macro THIMBLE_PIXEL at, ab, cd, left, right
-            ldr r5, [sp, #4 * (\\at)]
+        .macro THIMBLE_PIXEL at, ab, cd
+            ldr r5, [r4, #4 * \\at]
             ldr r5, [r5, r3]
-            .if \\left
+            .if \\at < 3
             usada8 r12, r5, r0, r12
             .endif
-            .if \\right
+            .if \\at > 0
             usada8 lr, r5, r0, lr
             .endif
             uxtb16 r10, r5
@@ -249,80 +250,59 @@ unsafe extern "C" fn gather_3x3_by_fours(
             pkhbt \\ab, r10, r11, lsl #16
             pkhtb \\cd, r11, r10, asr #16
         .endm
-        .macro THIMBLE_PUT is_upper, is_lower, ab, cd, next_ab, next_cd
+        .macro THIMBLE_TAP ab, cd, next_ab, next_cd
             ssub16 r10, \\next_ab, \\ab
             ssub16 r11, \\next_cd, \\cd
-            .if \\is_upper
+            beq 4f
             strd \\ab, r10, [r1]
             strd \\cd, r11, [r1, #16]
-            add r1, r1, r4
-            .endif
-            .if \\is_lower
+        4:
+            bcc 5f
             ldr r5, [r2]
             ssub16 r5, \\ab, r5
             strd r5, r10, [r2, #8]
             ldr r5, [r2, #16]
             ssub16 r5, \\cd, r5
             strd r5, r11, [r2, #24]
-            add r2, r2, r4
-            .endif
-        .endm
-        .macro THIMBLE_ROW row, is_upper, is_lower
-            THIMBLE_PIXEL 4 * \\row, r6, r7, 1, 0
-            THIMBLE_PIXEL 4 * \\row + 1, r8, r9, 1, 1
-            THIMBLE_PUT \\is_upper, \\is_lower, r6, r7, r8, r9
-            THIMBLE_PIXEL 4 * \\row + 2, r6, r7, 1, 1
-            THIMBLE_PUT \\is_upper, \\is_lower, r8, r9, r6, r7
-            THIMBLE_PIXEL 4 * \\row + 3, r8, r9, 0, 1
-            THIMBLE_PUT \\is_upper, \\is_lower, r6, r7, r8, r9
+        5:
+            ldr r10, [sp, #8]
+            add r1, r1, r10
+            add r2, r2, r10
         .endm
             push {{r4-r11, lr}}
-            sub sp, sp, #92
-            str r3, [sp, #88]
-            mov r12, sp
-            ldm r0!, {{r3-r10}}
-            stm r12!, {{r3-r10}}
-            ldm r0!, {{r3-r10}}
-            stm r12!, {{r3-r10}}
-            lsl r4, r2, #3
+            lsl r3, r2, #3
+            push {{r0, r2, r3}}
+            add r3, r3, r3, lsl #1
+            sub r2, r1, r3
             mov r0, #0
             mov r3, #0
-            strd r0, r3, [sp, #64]
-            strd r0, r3, [sp, #72]
-            strd r0, r3, [sp, #80]
-        2:
-            mov r2, r1
-            ldrd r12, lr, [sp, #64]
-            THIMBLE_ROW 0, 1, 0
-            strd r12, lr, [sp, #64]
-            ldrd r12, lr, [sp, #72]
-            THIMBLE_ROW 1, 1, 1
-            THIMBLE_ROW 2, 1, 1
-            strd r12, lr, [sp, #72]
-            ldrd r12, lr, [sp, #80]
-            THIMBLE_ROW 3, 0, 1
-            strd r12, lr, [sp, #80]
-            add r3, r3, #4
-            add r5, r4, r4, lsl #3
-            sub r1, r1, r5
+        2:  // Four channels.
+            ldr r4, [sp]
+        3:  // A row.
+            ldr r5, [r4, #24]
+            ldrd r12, lr, [r4, #16]
+            lsls r5, r5, #1
+            THIMBLE_PIXEL 0, r6, r7
+            THIMBLE_PIXEL 1, r8, r9
+            THIMBLE_TAP r6, r7, r8, r9
+            THIMBLE_PIXEL 2, r6, r7
+            THIMBLE_TAP r8, r9, r6, r7
+            THIMBLE_PIXEL 3, r8, r9
+            THIMBLE_TAP r6, r7, r8, r9
+            strd r12, lr, [r4, #16]
+            add.w r4, r4, #28
+            bne.w 3b
+            ldrd r5, r10, [sp, #4]
+            add r10, r10, r10, lsl #1
+            sub r1, r1, r10, lsl #2
             add r1, r1, #32
-            cmp r4, r3, lsl #3
+            sub r2, r1, r10
+            add r3, r3, #4
+            cmp r3, r5
             bne.w 2b
-            ldrd r5, r6, [sp, #64]
-            ldrd r7, r8, [sp, #72]
-            ldr r9, [sp, #88]
-            add r5, r5, r7
-            add r6, r6, r8
-            add r7, r7, r12
-            add r8, r8, lr
-            sub r8, r8, r7
-            sub r6, r6, r5
-            sub r7, r7, r5
-            stm r9, {{r5-r8}}
-            add sp, sp, #92
+            add sp, sp, #12
             pop {{r4-r11, pc}}
-            .purgem THIMBLE_ROW
-            .purgem THIMBLE_PUT
+            .purgem THIMBLE_TAP
             .purgem THIMBLE_PIXEL
         ",
     )
