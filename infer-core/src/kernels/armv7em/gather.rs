@@ -10,144 +10,149 @@ use core::arch::naked_asm;
 
 use super::cpu::cpu;
 use crate::kernels::operands::Conv2dOperands;
-use crate::kernels::shared::window;
 
 /// 16-bit lanes of a pair of taps at the four positions.
 const LANES_PER_PAIR: usize = 8;
 
+/// A window over the input, whose length is that of its shape.
+struct Window<'w> {
+    input: &'w [u8],
+    operands: &'w Conv2dOperands<'w>,
+    /// Of the input, large numbers before the first ones.
+    row: usize,
+    column: usize,
+    /// Whether it hangs over no edge.
+    is_inside: bool,
+}
+
 /// Fills `lanes` with the window at row `y` and column `x` of the output, not pooled yet. Returns the sums.
 ///
-/// `input` is as long as its shape, `lanes` have four words for each two taps; else nothing is filled.
+/// `input` is as long as its shape. Nothing is filled where `lanes` have other than four words for each two taps.
 pub fn gather(input: &[u8], operands: &Conv2dOperands<'_>, y: usize, x: usize, lanes: &mut [u32]) -> [i32; 4] {
-    let (kernel, channels) = (operands.pooled_kernel(), usize::from(operands.input.channels));
-    if lanes.len() != 4 * (kernel * kernel * channels).div_ceil(2) {
-        return [0; 4];
-    }
-    match window::inside(input, operands, y, x) {
-        Some(window) if kernel == 3 && channels == 1 => {
-            let mut sums = [0; 4];
-            // SAFETY: `window` holds four rows of four codes, `lanes` four words for each two of nine taps.
-            unsafe { gather_3x3(window.as_ptr(), operands.input.width.into(), lanes.as_mut_ptr(), &mut sums) }
-            sums
-        }
-        None if kernel == 3 && channels == 1 => one_channel_over_an_edge(input, operands, y, x, lanes),
-        _ if kernel == 3 && channels.is_multiple_of(4) => by_fours(input, operands, y, x, lanes),
-        inside => one_by_one(input, operands, [y, x], inside.is_some(), lanes),
-    }
-}
-
-/// A 3x3 kernel on one channel, where the window hangs over an edge: its codes are put together first.
-// Not inlined, as those below: what they need would be on the stack below the kernel's frame all the time.
-#[inline(never)]
-fn one_channel_over_an_edge(
-    input: &[u8],
-    operands: &Conv2dOperands<'_>,
-    y: usize,
-    x: usize,
-    lanes: &mut [u32],
-) -> [i32; 4] {
-    let (height, width) = (usize::from(operands.input.height), usize::from(operands.input.width));
-    let mut row = y.wrapping_sub(operands.pad_above.into());
-    let column = x.wrapping_sub(operands.window.left().into());
-    let mut window = [[operands.pad_code; 4]; 4];
-    for codes in &mut window {
-        if row < height {
-            let line = input.get(row * width..).and_then(|line| line.get(..width)).unwrap_or_default();
-            for (right, code) in codes.iter_mut().enumerate() {
-                *code = *line.get(column.wrapping_add(right)).unwrap_or(code);
-            }
-        }
-        row = row.wrapping_add(1);
-    }
-    let mut sums = [0; 4];
-    // SAFETY: there are four rows of four codes, and `gather` compared the length of `lanes`.
-    unsafe { gather_3x3(window.as_ptr().cast(), 4, lanes.as_mut_ptr(), &mut sums) }
-    sums
-}
-
-/// A 3x3 kernel on a number of channels that is a multiple of four.
-#[inline(never)]
-fn by_fours(input: &[u8], operands: &Conv2dOperands<'_>, y: usize, x: usize, lanes: &mut [u32]) -> [i32; 4] {
-    let [height, width, channels] = sides(operands);
-    let (mut row, column) = (y.wrapping_sub(operands.pad_above.into()), x.wrapping_sub(operands.window.left().into()));
-    let outside = pixel_outside(operands, lanes);
-    let mut rows = NEIGHBORS.map(|neighbors| Row { pixels: [outside; 4], sums: [0; 2], neighbors });
-    for Row { pixels, .. } in &mut rows {
-        if row < height {
-            let (mut column, mut codes) = (column, row.wrapping_mul(width).wrapping_add(column).wrapping_mul(channels));
-            for pixel in pixels {
-                if column < width {
-                    *pixel = input.as_ptr().wrapping_add(codes);
-                }
-                column = column.wrapping_add(1);
-                codes = codes.wrapping_add(channels);
-            }
-        }
-        row = row.wrapping_add(1);
-    }
-    // SAFETY: a pixel is inside of `input`, or at the end of `lanes`, whose length `gather` compared.
-    unsafe { gather_3x3_by_fours(&mut rows, lanes.as_mut_ptr(), channels) }
-    let [a, b, c, d] = rows.map(|row| row.sums);
-    let [p0, p1, p2, p3] = [a[0] + b[0] + c[0], a[1] + b[1] + c[1], b[0] + c[0] + d[0], b[1] + c[1] + d[1]];
-    [p0, p1.wrapping_sub(p0), p2.wrapping_sub(p0), p3.wrapping_sub(p2)].map(u32::cast_signed)
-}
-
-/// Any kernel on any number of channels: pixel by pixel, or where all are inside of the input, row by row.
-#[inline(never)]
-fn one_by_one(
-    input: &[u8],
-    operands: &Conv2dOperands<'_>,
-    [y, x]: [usize; 2],
-    is_inside: bool,
-    lanes: &mut [u32],
-) -> [i32; 4] {
-    let (kernel, [height, width, channels]) = (operands.pooled_kernel(), sides(operands));
-    let (columns, run) = if is_inside { (1, kernel * channels) } else { (kernel, channels) };
+    let kernel = operands.pooled_kernel();
     let (row, column) = (y.wrapping_sub(operands.pad_above.into()), x.wrapping_sub(operands.window.left().into()));
-    let outside = pixel_outside(operands, lanes);
-    // A pixel and the one below it.
-    let two_pixels = |row: usize, column: usize| {
-        [row, row.wrapping_add(1)].map(|row| {
-            let is_inside = row < height && column < width;
-            if is_inside { input.as_ptr().wrapping_add((row * width + column) * channels) } else { outside }
-        })
-    };
-    let first = lanes.as_mut_ptr().cast::<u16>();
-    let (mut sums, mut taps) = ([0; 4], 0);
-    for row in (0..kernel).map(|below| row.wrapping_add(below)) {
-        for column in (0..columns).map(|right| column.wrapping_add(right)) {
-            let ([p0, p2], [p1, p3]) = (two_pixels(row, column), two_pixels(row, column.wrapping_add(1)));
-            let next = first.wrapping_add(taps / 2 * LANES_PER_PAIR + taps % 2);
-            // SAFETY: the pixels are inside of `input`, or at the end of `lanes`, which `gather` found to suffice for all taps.
-            unsafe { gather_taps(&[p0, p1, p2, p3], next, run, &mut sums) }
-            taps += run;
-        }
+    let mut window = Window { input, operands, row, column, is_inside: false };
+    let [height, width, channels] = window.sides();
+    let mut sums = [0; 4];
+    if lanes.len() != 4 * (kernel * kernel * channels).div_ceil(2) {
+        return sums;
     }
-    if !taps.is_multiple_of(2)
-        && let Some(last) = lanes.last_chunk_mut::<4>()
-    {
-        *last = last.map(|word| word & 0xFFFF);
+    window.is_inside = row < height && height - row > kernel && column < width && width - column > kernel;
+    match channels {
+        1 if kernel == 3 && window.is_inside => {
+            // SAFETY: the window is four rows of four codes; the length of `lanes` was compared.
+            unsafe { gather_3x3(window.pixel(row, column), width, lanes.as_mut_ptr(), &mut sums) }
+        }
+        1 if kernel == 3 => window.one_channel(lanes, &mut sums),
+        _ if kernel == 3 && channels.is_multiple_of(4) => window.by_fours(lanes, &mut sums),
+        _ => window.one_by_one(lanes, &mut sums),
     }
     sums
 }
 
-/// Height, width and channels of the input.
-fn sides(operands: &Conv2dOperands<'_>) -> [usize; 3] {
-    let shape = operands.input;
-    [shape.height, shape.width, shape.channels].map(usize::from)
-}
+// Not inlined: what these need would be on the stack below the kernel's frame all the time.
+impl Window<'_> {
+    /// Height, width and channels of the input.
+    fn sides(&self) -> [usize; 3] {
+        let shape = self.operands.input;
+        [shape.height, shape.width, shape.channels].map(usize::from)
+    }
 
-/// A pixel of padding at the end of the lanes.
-///
-/// It is read from its first code to its last one while the lanes are filled from the first to the last, channel by channel.
-/// As a tap fills eight bytes, the last tap that a code takes part in comes before the lanes where that code is.
-#[inline(never)]
-fn pixel_outside(operands: &Conv2dOperands<'_>, lanes: &mut [u32]) -> *const u8 {
-    let bytes: &mut [u8] = bytemuck::cast_slice_mut(lanes);
-    let before = bytes.len().saturating_sub(operands.input.channels.into());
-    let pixel = bytes.get_mut(before..).unwrap_or_default();
-    pixel.fill(operands.pad_code);
-    pixel.as_ptr()
+    /// A pixel that is inside of the input.
+    fn pixel(&self, row: usize, column: usize) -> *const u8 {
+        let [_, width, channels] = self.sides();
+        self.input.as_ptr().wrapping_add(row.wrapping_mul(width).wrapping_add(column).wrapping_mul(channels))
+    }
+
+    /// A 3x3 kernel on one channel, where the window hangs over an edge: its codes are put together first.
+    #[inline(never)]
+    fn one_channel(&self, lanes: &mut [u32], sums: &mut [i32; 4]) {
+        let [height, width, _] = self.sides();
+        let mut row = self.row;
+        let mut window = [[self.operands.pad_code; 4]; 4];
+        for codes in &mut window {
+            if row < height {
+                let line = self.input.get(row * width..).and_then(|line| line.get(..width)).unwrap_or_default();
+                for (right, code) in codes.iter_mut().enumerate() {
+                    *code = *line.get(self.column.wrapping_add(right)).unwrap_or(code);
+                }
+            }
+            row = row.wrapping_add(1);
+        }
+        // SAFETY: there are four rows of four codes, and `gather` compared the length of `lanes`.
+        unsafe { gather_3x3(window.as_ptr().cast(), 4, lanes.as_mut_ptr(), sums) }
+    }
+
+    /// A 3x3 kernel on a number of channels that is a multiple of four.
+    #[inline(never)]
+    fn by_fours(&self, lanes: &mut [u32], sums: &mut [i32; 4]) {
+        let ([height, width, channels], mut row) = (self.sides(), self.row);
+        let outside = self.pixel_outside(lanes);
+        let mut rows = NEIGHBORS.map(|neighbors| Row { pixels: [outside; 4], sums: [0; 2], neighbors });
+        for Row { pixels, .. } in &mut rows {
+            if row < height {
+                let (mut column, mut codes) = (self.column, self.pixel(row, self.column));
+                for pixel in pixels {
+                    if column < width {
+                        *pixel = codes;
+                    }
+                    column = column.wrapping_add(1);
+                    codes = codes.wrapping_add(channels);
+                }
+            }
+            row = row.wrapping_add(1);
+        }
+        // SAFETY: a pixel is inside of the input, or at the end of `lanes`, whose length `gather` compared.
+        unsafe { gather_3x3_by_fours(&mut rows, lanes.as_mut_ptr(), channels) }
+        let [a, b, c, d] = rows.map(|row| row.sums);
+        let [p0, p1, p2, p3] = [a[0] + b[0] + c[0], a[1] + b[1] + c[1], b[0] + c[0] + d[0], b[1] + c[1] + d[1]];
+        *sums = [p0, p1.wrapping_sub(p0), p2.wrapping_sub(p0), p3.wrapping_sub(p2)].map(u32::cast_signed);
+    }
+
+    /// Any kernel on any number of channels: pixel by pixel, or where all are inside of the input, row by row.
+    #[inline(never)]
+    fn one_by_one(&self, lanes: &mut [u32], sums: &mut [i32; 4]) {
+        let (kernel, [height, width, channels]) = (self.operands.pooled_kernel(), self.sides());
+        let (columns, run) = if self.is_inside { (1, kernel * channels) } else { (kernel, channels) };
+        let outside = self.pixel_outside(lanes);
+        // A pixel and the one below it.
+        let two_pixels = |row: usize, column: usize| {
+            [row, row.wrapping_add(1)].map(|row| {
+                if row < height && column < width { self.pixel(row, column) } else { outside }
+            })
+        };
+        let first = lanes.as_mut_ptr().cast::<u16>();
+        let mut taps = 0;
+        for row in (0..kernel).map(|below| self.row.wrapping_add(below)) {
+            for column in (0..columns).map(|right| self.column.wrapping_add(right)) {
+                let ([p0, p2], [p1, p3]) = (two_pixels(row, column), two_pixels(row, column.wrapping_add(1)));
+                let next = first.wrapping_add(taps / 2 * LANES_PER_PAIR + taps % 2);
+                // SAFETY: the pixels are inside of the input, or at the end of `lanes`, which `gather` found to suffice.
+                unsafe { gather_taps(&[p0, p1, p2, p3], next, run, sums) }
+                taps += run;
+            }
+        }
+        if !taps.is_multiple_of(2)
+            && let Some(last) = lanes.last_chunk_mut::<4>()
+        {
+            *last = last.map(|word| word & 0xFFFF);
+        }
+    }
+
+    /// A pixel of padding at the end of the lanes.
+    ///
+    /// It is read from its first code to its last one while the lanes are filled from the first to the last, channel by channel.
+    /// As a tap fills eight bytes, the last tap that a code takes part in comes before the lanes where that code is.
+    #[inline(never)]
+    fn pixel_outside(&self, lanes: &mut [u32]) -> *const u8 {
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(lanes);
+        let before = bytes.len().saturating_sub(self.operands.input.channels.into());
+        let pixel = bytes.get_mut(before..).unwrap_or_default();
+        if !self.is_inside {
+            pixel.fill(self.operands.pad_code);
+        }
+        pixel.as_ptr()
+    }
 }
 
 /// Taps one after the other at four positions: their codes, the differences, the sums of both.
