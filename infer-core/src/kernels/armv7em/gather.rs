@@ -55,7 +55,7 @@ impl Window<'_> {
     /// Height, width and channels of the input.
     fn sides(&self) -> [usize; 3] {
         let shape = self.operands.input;
-        [shape.height, shape.width, shape.channels].map(usize::from)
+        [shape.height.into(), shape.width.into(), shape.channels.into()]
     }
 
     /// A pixel that is inside of the input.
@@ -88,8 +88,9 @@ impl Window<'_> {
     fn by_fours(&self, lanes: &mut [u32], sums: &mut [i32; 4]) {
         let ([height, width, channels], mut row) = (self.sides(), self.row);
         let outside = self.pixel_outside(lanes);
-        let mut rows = NEIGHBORS.map(|neighbors| Row { pixels: [outside; 4], sums: [0; 2], neighbors });
-        for Row { pixels, .. } in &mut rows {
+        let mut rows = [Row { pixels: [outside; 4], sums: [0; 2], neighbors: 0 }; 4];
+        for (Row { pixels, neighbors, .. }, is) in rows.iter_mut().zip(NEIGHBORS) {
+            *neighbors = is;
             if row < height {
                 let (mut column, mut codes) = (self.column, self.pixel(row, self.column));
                 for pixel in pixels {
@@ -104,9 +105,20 @@ impl Window<'_> {
         }
         // SAFETY: a pixel is inside of the input, or at the end of `lanes`, whose length `gather` compared.
         unsafe { gather_3x3_by_fours(&mut rows, lanes.as_mut_ptr(), channels) }
-        let [a, b, c, d] = rows.map(|row| row.sums);
-        let [p0, p1, p2, p3] = [a[0] + b[0] + c[0], a[1] + b[1] + c[1], b[0] + c[0] + d[0], b[1] + c[1] + d[1]];
-        *sums = [p0, p1.wrapping_sub(p0), p2.wrapping_sub(p0), p3.wrapping_sub(p2)].map(u32::cast_signed);
+        let [a, b, c, d] = &rows;
+        let [a0, a1] = a.sums;
+        let [d0, d1] = d.sums;
+        let [m0, m1] = [b.sums[0].wrapping_add(c.sums[0]), b.sums[1].wrapping_add(c.sums[1])];
+        let (upper, lower) = (m0.wrapping_add(a0), m0.wrapping_add(d0));
+        let right = m1.wrapping_sub(m0);
+        // The same as the sums of the differences, each column apart.
+        *sums = [
+            upper,
+            right.wrapping_add(a1).wrapping_sub(a0),
+            lower.wrapping_sub(upper),
+            right.wrapping_add(d1).wrapping_sub(d0),
+        ]
+        .map(u32::cast_signed);
     }
 
     /// Any kernel on any number of channels: pixel by pixel, or where all are inside of the input, row by row.
@@ -212,6 +224,7 @@ unsafe extern "C" fn gather_taps(codes: &[*const u8; 4], lanes: *mut u16, taps: 
 }
 
 /// Four pixels of a row under a 3x3 kernel at the four positions.
+#[derive(Clone, Copy)]
 #[repr(C)]
 struct Row {
     pixels: [*const u8; 4],
