@@ -129,9 +129,8 @@ impl Window<'_> {
         let outside = self.pixel_outside(lanes);
         // A pixel and the one below it.
         let two_pixels = |row: usize, column: usize| {
-            [row, row.wrapping_add(1)].map(|row| {
-                if row < height && column < width { self.pixel(row, column) } else { outside }
-            })
+            [row, row.wrapping_add(1)]
+                .map(|row| if row < height && column < width { self.pixel(row, column) } else { outside })
         };
         let first = lanes.as_mut_ptr().cast::<u16>();
         let mut taps = 0;
