@@ -552,29 +552,3 @@ fn convolutions_of_lengths_that_do_not_fit_each_other_are_no_panic() {
         }
     }
 }
-
-/// The lists of pairs, which only kernels of chips read: each nonzero input once, at its place.
-#[test]
-fn pairs_of_inputs_are_listed_with_their_places_and_sums() {
-    use super::shared::sparse::{STRIDE, pairs};
-
-    for len in [0, 1, 2, 3, 7, 96, 97, 300] {
-        for zeros in 1..6 {
-            let inputs: Vec<u8> =
-                (0..len).map(|i| if i * 7 % 6 < zeros { 0 } else { (i * 37 % 255 + 1) as u8 }).collect();
-            let (mut found, mut total, mut seen) = (vec![0; len + 1], 0, 0);
-            while seen < len {
-                let mut entries = [[0; 2]; 48];
-                let (filled, saw, sum) = pairs::fill(&mut entries, &inputs[seen..], seen);
-                assert!(saw > 0, "it comes to an end");
-                for &[codes, offset] in &entries[..filled] {
-                    let pair = offset as usize / STRIDE;
-                    found[2 * pair..][..2].copy_from_slice(&[codes as u8, (codes >> 16) as u8]);
-                }
-                (total, seen) = (total + sum, seen + saw);
-            }
-            assert_eq!(found.split_last(), Some((&0, &inputs[..])), "{len} inputs, {zeros} of 6 zero");
-            assert_eq!(total, inputs.iter().map(|&code| u32::from(code)).sum::<u32>());
-        }
-    }
-}

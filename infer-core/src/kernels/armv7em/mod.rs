@@ -34,7 +34,7 @@ use super::contract::Kernels;
 use super::operands::{
     AddOperands, AveragePool2dOperands, Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands, Rescale,
 };
-use super::shared::sparse::{self, Entry, List, Rows, Sparse, pairs};
+use super::shared::sparse::{self, Entry, List, Rows, Sparse};
 use super::shared::{parts, taps_if_lengths_fit, window};
 use crate::packing::ROWS_PER_BLOCK;
 
@@ -69,12 +69,12 @@ impl Kernels for Armv7em {
 }
 
 impl Sparse for Armv7em {
-    const END: Entry = pairs::END;
-    const FILLER: Entry = pairs::FILLER;
+    const END: Entry = dense::END;
+    const FILLER: Entry = dense::FILLER;
 
     #[inline]
     fn fill(entries: &mut [Entry], inputs: &[u8], seen: usize) -> (usize, usize, u32) {
-        pairs::fill(entries, inputs, seen)
+        dense::list_pairs(entries, inputs, seen)
     }
 
     #[inline]

@@ -2,19 +2,19 @@
 //!
 //! Half of an image's pixels and most of a rectifier's outputs are zero. So the input is read once, and what is not zero
 //! goes to a list, each entry with the place of its weights in a full block; then every block of rows runs over the
-//! list. The list holds [`SPARSE_ENTRIES`] entries at a time, and between two lists the rows' sums wait in scratch.
+//! list. Between two lists the rows' sums wait in scratch, of which both have their share. Where there is too little of it for the
+//! sums of all rows, some are computed after the others, and the input is read again.
 
-pub mod pairs;
 pub mod singles;
 
 use super::parts;
-use crate::kernels::operands::{DenseOperands, LogitsOperands, Rescale, SPARSE_ENTRIES};
+use crate::kernels::operands::{DenseOperands, LogitsOperands, Rescale, sparse_rows};
 use crate::packing::{ROWS_PER_BLOCK, packed_len};
 
 /// An input, or a pair of them, and where its weights are.
 pub type Entry = [u32; 2];
 
-/// How a core's kernels take nonzero inputs: in [`pairs`] or as [`singles`].
+/// How a core's kernels take nonzero inputs: in pairs or as [`singles`].
 pub trait Sparse {
     /// Comes after the last entry.
     const END: Entry;
@@ -35,6 +35,9 @@ pub trait Sparse {
 /// Lists are filled up with entries that add nothing to a multiple of this, so that loops over them can be unrolled.
 const UNROLL: usize = 4;
 
+/// Entries of a list, at most: so many pairs of products are exact without a fold.
+const MOST_ENTRIES: usize = 128;
+
 /// Bytes of weights for a pair of inputs in a full block.
 pub const STRIDE: usize = 2 * ROWS_PER_BLOCK;
 
@@ -44,7 +47,8 @@ const RECORD: usize = 8;
 /// Entries, one at least and a multiple of [`UNROLL`], and [`END`](Sparse::END) after them. They lead to no place outside
 /// a block.
 pub struct List<'s> {
-    entries: &'s mut [Entry; SPARSE_ENTRIES + 1],
+    /// With room for the end; the others are a multiple of [`UNROLL`].
+    entries: &'s mut [Entry],
     filled: usize,
 }
 
@@ -62,7 +66,7 @@ impl List<'_> {
     /// Lists inputs, `seen` of which were seen before, as many as there is room for. Returns how many it saw, and their
     /// sum.
     fn fill<S: Sparse>(&mut self, inputs: &[u8], seen: usize) -> (usize, u32) {
-        let room = self.entries.get_mut(..SPARSE_ENTRIES).unwrap_or_default();
+        let Some((_, room)) = self.entries.split_last_mut() else { return (inputs.len(), 0) };
         let (filled, seen, sum) = S::fill(room, inputs, seen);
         self.filled = filled;
         (seen, sum)
@@ -92,24 +96,58 @@ pub struct Rows<'r> {
 
 /// Fully connected layer.
 #[inline(never)]
-pub fn dense<S: Sparse>(input: &[u8], operands: &DenseOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
-    let table = operands.channels.bytes();
-    let Some((sums, total)) = sums::<S>(input, operands.weights, (table, RECORD), scratch) else { return };
-    let blocks = output.chunks_mut(ROWS_PER_BLOCK).zip(sums.chunks(ROWS_PER_BLOCK));
-    for ((codes, sums), table) in blocks.zip(table.chunks(RECORD * ROWS_PER_BLOCK)) {
-        requantize_block::<S>(sums, total, table, operands.rescale, codes);
-    }
+pub fn dense<S: Sparse>(input: &[u8], operands: &DenseOperands<'_>, scratch: &mut [u32], mut output: &mut [u8]) {
+    let mut table = operands.channels.bytes();
+    let weights = operands.weights;
+    each_sums::<S>(input, weights, (operands.channels.bytes(), RECORD), scratch, &mut |sums, rows, total| {
+        let (codes, rest) = core::mem::take(&mut output).split_at_mut_checked(rows).unwrap_or_default();
+        let (channels, others) = table.split_at_checked(RECORD * rows).unwrap_or_default();
+        let blocks = codes.chunks_mut(ROWS_PER_BLOCK).zip(sums.chunks(ROWS_PER_BLOCK));
+        for ((codes, sums), channels) in blocks.zip(channels.chunks(RECORD * ROWS_PER_BLOCK)) {
+            requantize_block::<S>(sums, total, channels, operands.rescale, codes);
+        }
+        (output, table) = (rest, others);
+    });
 }
 
 /// The last layer: accumulators as they are.
 #[inline(never)]
-pub fn logits<S: Sparse>(input: &[u8], operands: &LogitsOperands<'_>, scratch: &mut [u32], output: &mut [i32]) {
-    let Some((sums, total)) = sums::<S>(input, operands.weights, (operands.biases, 4), scratch) else { return };
-    for (logits, sums) in output.chunks_mut(ROWS_PER_BLOCK).zip(sums.chunks(ROWS_PER_BLOCK)) {
-        let (even, odd) = sums.split_at(sums.len() / 2);
-        for (logits, sums) in logits.chunks_mut(2).zip(even.iter().zip(odd)) {
-            logits.iter_mut().zip(row_sums(sums, total)).for_each(|(logit, sum)| *logit = sum);
+pub fn logits<S: Sparse>(input: &[u8], operands: &LogitsOperands<'_>, scratch: &mut [u32], mut output: &mut [i32]) {
+    each_sums::<S>(input, operands.weights, (operands.biases, 4), scratch, &mut |sums, rows, total| {
+        let (logits, rest) = core::mem::take(&mut output).split_at_mut_checked(rows).unwrap_or_default();
+        for (logits, sums) in logits.chunks_mut(ROWS_PER_BLOCK).zip(sums.chunks(ROWS_PER_BLOCK)) {
+            let (even, odd) = sums.split_at(sums.len() / 2);
+            for (logits, sums) in logits.chunks_mut(2).zip(even.iter().zip(odd)) {
+                logits.iter_mut().zip(row_sums(sums, total)).for_each(|(logit, sum)| *logit = sum);
+            }
         }
+        output = rest;
+    });
+}
+
+/// Calls `put_out` with sums of rows, biases included, how many rows they are, and the sum of the inputs; [`row_sums`] reads them.
+///
+/// `biases` are a table and the bytes from one bias to the next, [`RECORD`] or 4. It is not called where the lengths do not fit
+/// each other.
+fn each_sums<S: Sparse>(
+    input: &[u8],
+    mut weights: &[u8],
+    (mut biases, record): (&[u8], usize),
+    scratch: &mut [u32],
+    put_out: &mut dyn FnMut(&[u32], usize, u32),
+) {
+    let mut rows = biases.len() / if record == RECORD { RECORD } else { 4 };
+    let at_a_time = sparse_rows(rows);
+    while rows > 0 {
+        let now = at_a_time.min(rows);
+        rows -= now;
+        // The last ones have all the rest, which must be as long as they need.
+        let len = if rows == 0 { weights.len() } else { now * input.len().next_multiple_of(2) };
+        let Some((of_these, of_others)) = weights.split_at_checked(len) else { return };
+        let Some((these, others)) = biases.split_at_checked(now * record) else { return };
+        let Some((sums, total)) = sums::<S>(input, of_these, (these, record), now, scratch) else { return };
+        put_out(sums, now, total);
+        (weights, biases) = (of_others, others);
     }
 }
 
@@ -126,24 +164,22 @@ pub fn requantize_block<S: Sparse>(sums: &[u32], total: u32, table: &[u8], resca
     }
 }
 
-/// The sums of all rows, biases included, in scratch, and the sum of the inputs; [`row_sums`] reads them.
-///
-/// `biases` are a table and the bytes from one bias to the next, [`RECORD`] or 4. `None` where the lengths do not fit
-/// each other.
+/// The sums of so many rows, biases included, in scratch, and the sum of the inputs.
 #[inline(never)]
 fn sums<'s, S: Sparse>(
     input: &[u8],
     weights: &[u8],
     (biases, record): (&[u8], usize),
+    rows: usize,
     scratch: &'s mut [u32],
 ) -> Option<(&'s [u32], u32)> {
-    let rows = biases.len() / if record == RECORD { RECORD } else { 4 };
-    let (list, sums) = scratch.split_first_chunk_mut::<{ 2 * (SPARSE_ENTRIES + 1) }>()?;
-    let sums = sums.get_mut(..rows.next_multiple_of(2))?;
+    let (sums, list) = scratch.split_at_mut_checked(rows.next_multiple_of(2))?;
     for (sums, biases) in sums.chunks_mut(ROWS_PER_BLOCK).zip(parts(biases, record * ROWS_PER_BLOCK)) {
         begin(sums, biases, record);
     }
-    let total = add::<S>(input, weights, rows, list.as_chunks_mut().0.try_into().ok()?, sums)?;
+    let list = list.as_chunks_mut().0;
+    let entries = list.len().checked_sub(1)?.min(MOST_ENTRIES) & !(UNROLL - 1);
+    let total = add::<S>(input, weights, rows, list.get_mut(..=entries)?, sums)?;
     Some((sums, total))
 }
 
@@ -162,14 +198,10 @@ pub fn begin(sums: &mut [u32], biases: &[u8], record: usize) {
 }
 
 /// Lists all inputs, list by list, and passes over each; returns the sum of the inputs.
-fn add<S: Sparse>(
-    input: &[u8],
-    weights: &[u8],
-    rows: usize,
-    list: &mut [Entry; SPARSE_ENTRIES + 1],
-    sums: &mut [u32],
-) -> Option<u32> {
-    if weights.len() != packed_len(u32::try_from(rows).ok()?, u32::try_from(input.len()).ok()?)? as usize {
+fn add<S: Sparse>(input: &[u8], weights: &[u8], rows: usize, list: &mut [Entry], sums: &mut [u32]) -> Option<u32> {
+    if list.len() <= UNROLL
+        || weights.len() != packed_len(u32::try_from(rows).ok()?, u32::try_from(input.len()).ok()?)? as usize
+    {
         return None;
     }
     let full = rows / ROWS_PER_BLOCK * ROWS_PER_BLOCK;
