@@ -145,10 +145,9 @@ pub unsafe extern "C" fn pooled_blocks(window: *const Pooled) {
             adr.w r7, 4f + 1
         1:
             strd r9, r7, [sp, #64]
-            mov r8, #0
-            mov r9, #0
-            strd r8, r9, [sp, #80]
-            strd r8, r9, [sp, #88]
+            movs r4, #0
+            strd r4, r4, [sp, #80]
+            strd r4, r4, [sp, #88]
         2:  // A column: two rows.
             ldm sp, {{r0-r7, r12}}
             ldr.w pc, [sp, #36]
@@ -258,9 +257,8 @@ pub unsafe extern "C" fn pooled_blocks(window: *const Pooled) {
         1:  // The last one.
             str r8, [sp, #64]
             mov r8, #0
-            mov r9, #0
-            strd r8, r9, [sp, #80]
-            strd r8, r9, [sp, #88]
+            strd r8, r8, [sp, #80]
+            strd r8, r8, [sp, #88]
             THIMBLE_MAXIMUM r4, r5, r6, r7
             b.w 9b
             .purgem THIMBLE_MAXIMUM

@@ -96,58 +96,70 @@ pub struct Rows<'r> {
 
 /// Fully connected layer.
 #[inline(never)]
-pub fn dense<S: Sparse>(input: &[u8], operands: &DenseOperands<'_>, scratch: &mut [u32], mut output: &mut [u8]) {
-    let mut table = operands.channels.bytes();
-    let weights = operands.weights;
-    each_sums::<S>(input, weights, (operands.channels.bytes(), RECORD), scratch, &mut |sums, rows, total| {
-        let (codes, rest) = core::mem::take(&mut output).split_at_mut_checked(rows).unwrap_or_default();
-        let (channels, others) = table.split_at_checked(RECORD * rows).unwrap_or_default();
-        let blocks = codes.chunks_mut(ROWS_PER_BLOCK).zip(sums.chunks(ROWS_PER_BLOCK));
-        for ((codes, sums), channels) in blocks.zip(channels.chunks(RECORD * ROWS_PER_BLOCK)) {
-            requantize_block::<S>(sums, total, channels, operands.rescale, codes);
+pub fn dense<S: Sparse>(input: &[u8], operands: &DenseOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+    let table = operands.channels.bytes();
+    let mut turns =
+        Turns { input, weights: operands.weights, biases: table, record: RECORD, rows: table.len() / RECORD };
+    let (mut blocks, mut tables) = (output.chunks_mut(ROWS_PER_BLOCK), parts(table, RECORD * ROWS_PER_BLOCK));
+    while let Some((sums, total)) = turns.next::<S>(scratch) {
+        for ((sums, codes), table) in sums.chunks(ROWS_PER_BLOCK).zip(&mut blocks).zip(&mut tables) {
+            requantize_block::<S>(sums, total, table, operands.rescale, codes);
         }
-        (output, table) = (rest, others);
-    });
+    }
 }
 
 /// The last layer: accumulators as they are.
 #[inline(never)]
-pub fn logits<S: Sparse>(input: &[u8], operands: &LogitsOperands<'_>, scratch: &mut [u32], mut output: &mut [i32]) {
-    each_sums::<S>(input, operands.weights, (operands.biases, 4), scratch, &mut |sums, rows, total| {
-        let (logits, rest) = core::mem::take(&mut output).split_at_mut_checked(rows).unwrap_or_default();
-        for (logits, sums) in logits.chunks_mut(ROWS_PER_BLOCK).zip(sums.chunks(ROWS_PER_BLOCK)) {
+pub fn logits<S: Sparse>(input: &[u8], operands: &LogitsOperands<'_>, scratch: &mut [u32], output: &mut [i32]) {
+    let biases = operands.biases;
+    let mut turns = Turns { input, weights: operands.weights, biases, record: 4, rows: biases.len() / 4 };
+    let mut blocks = output.chunks_mut(ROWS_PER_BLOCK);
+    while let Some((sums, total)) = turns.next::<S>(scratch) {
+        for (sums, logits) in sums.chunks(ROWS_PER_BLOCK).zip(&mut blocks) {
             let (even, odd) = sums.split_at(sums.len() / 2);
             for (logits, sums) in logits.chunks_mut(2).zip(even.iter().zip(odd)) {
                 logits.iter_mut().zip(row_sums(sums, total)).for_each(|(logit, sum)| *logit = sum);
             }
         }
-        output = rest;
-    });
+    }
 }
 
-/// Calls `put_out` with sums of rows, biases included, how many rows they are, and the sum of the inputs; [`row_sums`] reads them.
-///
-/// `biases` are a table and the bytes from one bias to the next, [`RECORD`] or 4. It is not called where the lengths do not fit
-/// each other.
-fn each_sums<S: Sparse>(
-    input: &[u8],
-    mut weights: &[u8],
-    (mut biases, record): (&[u8], usize),
-    scratch: &mut [u32],
-    put_out: &mut dyn FnMut(&[u32], usize, u32),
-) {
-    let mut rows = biases.len() / if record == RECORD { RECORD } else { 4 };
-    let at_a_time = sparse_rows(rows);
-    while rows > 0 {
-        let now = at_a_time.min(rows);
-        rows -= now;
+/// The rows of a layer that were not computed yet.
+struct Turns<'m> {
+    input: &'m [u8],
+    weights: &'m [u8],
+    /// A table.
+    biases: &'m [u8],
+    /// Bytes from one bias to the next, [`RECORD`] or 4.
+    record: usize,
+    /// How many.
+    rows: usize,
+}
+
+impl Turns<'_> {
+    /// The sums of the next rows, biases included, in scratch, and the sum of the inputs; [`row_sums`] reads them. `None` after the
+    /// last row, and where the lengths do not fit each other.
+    #[inline(never)]
+    fn next<'s, S: Sparse>(&mut self, scratch: &'s mut [u32]) -> Option<(&'s [u32], u32)> {
+        let (rows, is_last) = match sparse_rows(self.rows) {
+            0 => return None,
+            rows => (rows, rows == self.rows),
+        };
         // The last ones have all the rest, which must be as long as they need.
-        let len = if rows == 0 { weights.len() } else { now * input.len().next_multiple_of(2) };
-        let Some((of_these, of_others)) = weights.split_at_checked(len) else { return };
-        let Some((these, others)) = biases.split_at_checked(now * record) else { return };
-        let Some((sums, total)) = sums::<S>(input, of_these, (these, record), now, scratch) else { return };
-        put_out(sums, now, total);
-        (weights, biases) = (of_others, others);
+        let len = if is_last { self.weights.len() } else { rows * self.input.len().next_multiple_of(2) };
+        let (weights, others) = self.weights.split_at_checked(len)?;
+        let (sums, list) = scratch.split_at_mut_checked(rows.next_multiple_of(2))?;
+        let mut biases = parts(self.biases, self.record * ROWS_PER_BLOCK);
+        for (sums, biases) in sums.chunks_mut(ROWS_PER_BLOCK).zip(&mut biases) {
+            begin(sums, biases, self.record);
+        }
+        self.biases = self.biases.get(rows * self.record..)?;
+        self.weights = others;
+        self.rows -= rows;
+        let list = list.as_chunks_mut().0;
+        let entries = list.len().checked_sub(1)?.min(MOST_ENTRIES) & !(UNROLL - 1);
+        let total = add::<S>(self.input, weights, rows, list.get_mut(..=entries)?, sums)?;
+        Some((sums, total))
     }
 }
 
@@ -162,25 +174,6 @@ pub fn requantize_block<S: Sparse>(sums: &[u32], total: u32, table: &[u8], resca
             *code = S::requantize(sum, i32::from_le_bytes([m0, m1, m2, m3]), rescale);
         }
     }
-}
-
-/// The sums of so many rows, biases included, in scratch, and the sum of the inputs.
-#[inline(never)]
-fn sums<'s, S: Sparse>(
-    input: &[u8],
-    weights: &[u8],
-    (biases, record): (&[u8], usize),
-    rows: usize,
-    scratch: &'s mut [u32],
-) -> Option<(&'s [u32], u32)> {
-    let (sums, list) = scratch.split_at_mut_checked(rows.next_multiple_of(2))?;
-    for (sums, biases) in sums.chunks_mut(ROWS_PER_BLOCK).zip(parts(biases, record * ROWS_PER_BLOCK)) {
-        begin(sums, biases, record);
-    }
-    let list = list.as_chunks_mut().0;
-    let entries = list.len().checked_sub(1)?.min(MOST_ENTRIES) & !(UNROLL - 1);
-    let total = add::<S>(input, weights, rows, list.get_mut(..=entries)?, sums)?;
-    Some((sums, total))
 }
 
 /// Starts the sums of a block at the biases, of which there is one every `record` bytes of a table.
