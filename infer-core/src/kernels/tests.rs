@@ -98,10 +98,14 @@ macro_rules! versions {
     };
 }
 
+/// As many rows as are computed at a time, and more: what is left may be one row, full blocks, or again too many.
+const MANY_ROWS: [usize; 6] = [288, 289, 353, 464, 465, 1000];
+
 #[test]
 fn dense_layers_of_every_tail_give_the_codes_of_the_portable_kernel() {
     let mut coverage = Coverage::default();
-    for (rows, inputs) in (1..=40).flat_map(|rows| [1, 2, 3, 31, 4999].map(|inputs| (rows, inputs))) {
+    let sizes = (1..=40).flat_map(|rows| [1, 2, 3, 31, 4999].map(|inputs| (rows, inputs)));
+    for (rows, inputs) in sizes.chain(MANY_ROWS.map(|rows| (rows, 333))) {
         let Numbers { codes, weights, channels, rescale } = Numbers::new(inputs, rows, inputs);
         let channels = ChannelTable::new(&channels);
         let operands = DenseOperands { outputs: rows as u16, rescale, channels, weights: &weights };
@@ -119,7 +123,8 @@ fn dense_layers_of_every_tail_give_the_codes_of_the_portable_kernel() {
 
 #[test]
 fn logits_of_every_tail_are_those_of_the_portable_kernel() {
-    for (rows, inputs) in (1..=40).flat_map(|rows| [1, 100, 333].map(|inputs| (rows, inputs))) {
+    let sizes = (1..=40).flat_map(|rows| [1, 100, 333].map(|inputs| (rows, inputs)));
+    for (rows, inputs) in sizes.chain(MANY_ROWS.map(|rows| (rows, 100))) {
         let Numbers { codes, weights, channels, .. } = Numbers::new(inputs, rows, inputs);
         let operands =
             LogitsOperands { classes: rows as u16, scale: 1.0, biases: &channels[..4 * rows], weights: &weights };
