@@ -4,8 +4,15 @@
 
 use crate::format::{Shape, Window};
 
-/// Nonzero inputs, or pairs of inputs, that a fully connected kernel collects at a time.
-pub(super) const SPARSE_ENTRIES: usize = 48;
+/// Nonzero inputs, or pairs of inputs, that a fully connected kernel collects at a time, at least.
+const SPARSE_ENTRIES: usize = 48;
+
+/// Words of scratch of a fully connected kernel, at most.
+const SPARSE_WORDS: usize = 386;
+
+/// Rows whose sums a fully connected kernel keeps at a time where those of all take more scratch than it gets. Full blocks; the
+/// list has 104 entries then.
+const SPARSE_ROWS: usize = 176;
 
 /// A convolution, with the max-pool after it if there is one.
 #[derive(Clone, Copy, Debug)]
@@ -173,9 +180,18 @@ impl LogitsOperands<'_> {
     }
 }
 
-/// The list of nonzero inputs with its end mark, two words an entry, and a sum for each row.
+/// The list of nonzero inputs with its end mark, two words an entry, and a sum for each row that is computed at a time.
 pub(super) const fn fully_connected_scratch(rows: u16) -> usize {
-    2 * (SPARSE_ENTRIES + 1) + (rows as usize).next_multiple_of(2)
+    if sparse_rows(rows as usize) < rows as usize {
+        SPARSE_WORDS
+    } else {
+        2 * (SPARSE_ENTRIES + 1) + (rows as usize).next_multiple_of(2)
+    }
+}
+
+/// Rows that a fully connected kernel computes at a time, of so many.
+pub(super) const fn sparse_rows(rows: usize) -> usize {
+    if rows > SPARSE_WORDS - 2 * (SPARSE_ENTRIES + 1) { SPARSE_ROWS } else { rows }
 }
 
 /// The part of requantizing that is the same for all channels of a layer.

@@ -98,10 +98,14 @@ macro_rules! versions {
     };
 }
 
+/// As many rows as are computed at a time, and more: what is left may be one row, full blocks, or again too many.
+const MANY_ROWS: [usize; 6] = [288, 289, 353, 464, 465, 1000];
+
 #[test]
 fn dense_layers_of_every_tail_give_the_codes_of_the_portable_kernel() {
     let mut coverage = Coverage::default();
-    for (rows, inputs) in (1..=40).flat_map(|rows| [1, 2, 3, 31, 4999].map(|inputs| (rows, inputs))) {
+    let sizes = (1..=40).flat_map(|rows| [1, 2, 3, 31, 4999].map(|inputs| (rows, inputs)));
+    for (rows, inputs) in sizes.chain(MANY_ROWS.map(|rows| (rows, 333))) {
         let Numbers { codes, weights, channels, rescale } = Numbers::new(inputs, rows, inputs);
         let channels = ChannelTable::new(&channels);
         let operands = DenseOperands { outputs: rows as u16, rescale, channels, weights: &weights };
@@ -119,7 +123,8 @@ fn dense_layers_of_every_tail_give_the_codes_of_the_portable_kernel() {
 
 #[test]
 fn logits_of_every_tail_are_those_of_the_portable_kernel() {
-    for (rows, inputs) in (1..=40).flat_map(|rows| [1, 100, 333].map(|inputs| (rows, inputs))) {
+    let sizes = (1..=40).flat_map(|rows| [1, 100, 333].map(|inputs| (rows, inputs)));
+    for (rows, inputs) in sizes.chain(MANY_ROWS.map(|rows| (rows, 100))) {
         let Numbers { codes, weights, channels, .. } = Numbers::new(inputs, rows, inputs);
         let operands =
             LogitsOperands { classes: rows as u16, scale: 1.0, biases: &channels[..4 * rows], weights: &weights };
@@ -549,32 +554,6 @@ fn convolutions_of_lengths_that_do_not_fit_each_other_are_no_panic() {
                     depthwise(&codes, &operands, &mut vec![2; outputs]);
                 }
             }
-        }
-    }
-}
-
-/// The lists of pairs, which only kernels of chips read: each nonzero input once, at its place.
-#[test]
-fn pairs_of_inputs_are_listed_with_their_places_and_sums() {
-    use super::shared::sparse::{STRIDE, pairs};
-
-    for len in [0, 1, 2, 3, 7, 96, 97, 300] {
-        for zeros in 1..6 {
-            let inputs: Vec<u8> =
-                (0..len).map(|i| if i * 7 % 6 < zeros { 0 } else { (i * 37 % 255 + 1) as u8 }).collect();
-            let (mut found, mut total, mut seen) = (vec![0; len + 1], 0, 0);
-            while seen < len {
-                let mut entries = [[0; 2]; 48];
-                let (filled, saw, sum) = pairs::fill(&mut entries, &inputs[seen..], seen);
-                assert!(saw > 0, "it comes to an end");
-                for &[codes, offset] in &entries[..filled] {
-                    let pair = offset as usize / STRIDE;
-                    found[2 * pair..][..2].copy_from_slice(&[codes as u8, (codes >> 16) as u8]);
-                }
-                (total, seen) = (total + sum, seen + saw);
-            }
-            assert_eq!(found.split_last(), Some((&0, &inputs[..])), "{len} inputs, {zeros} of 6 zero");
-            assert_eq!(total, inputs.iter().map(|&code| u32::from(code)).sum::<u32>());
         }
     }
 }

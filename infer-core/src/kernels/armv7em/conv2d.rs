@@ -31,11 +31,15 @@ pub struct Pooled {
     pub stride: usize,
 }
 
-/// Two rows at a time at the four positions of a window. The words of a last block are not at multiples of 16: for
-/// it the loop has a `GROUP` of one.
+/// Pairs of taps in the unrolled loop; divides [`PAIRS_PER_FOLD`].
+const GROUP: usize = 8;
+
+/// Two rows at a time at the four positions of a window.
 ///
-/// A pair of taps takes 12 instructions for its 16 products; the loop over them is unrolled `GROUP` times and entered
-/// in the middle. Of the sums `s0`, `d1 = s1 - s0`, `d2 = s2 - s0`, `d3 = s3 - s2` the maximum is
+/// A pair of taps takes 12 instructions for its 16 products. The loop over the pairs is unrolled eight times and entered in
+/// the middle; both addresses move by themselves, so that four more for each group are all that it costs, and one where there is
+/// a single group. The words of a last block that is not full are not at multiples of 16: for it there is a loop of a pair at a
+/// time. Of the sums `s0`, `d1 = s1 - s0`, `d2 = s2 - s0`, `d3 = s3 - s2` the maximum is
 ///
 /// ```text
 /// a = max(d1, 0),  b = d2 + max(d3, 0)
@@ -49,23 +53,37 @@ pub struct Pooled {
 /// | offset | holds |
 /// |---|---|
 /// | 0 | what `u` starts at, then the same for `acc` |
-/// | 32, 36 | where to enter the unrolled loop, where to go after it |
+/// | 32, 36 | lanes, where to enter the unrolled loop |
 /// | 40, 44 | codes, channels |
-/// | 48, 52 | columns (upper two bits) and blocks, bytes from a block's last column to the next block |
+/// | 48, 52 | columns (upper two bits) and blocks, bytes from the end of a column's weights back to the next column |
 /// | 56, 60 | zero point, shift |
-/// | 64, 68 | groups, groups left |
-/// | 72, 76 | bytes of lanes and of weights that the groups span |
+/// | 64, 68 | where lanes end for now, where to go after a group |
+/// | 72, 76 | where they end in the first fold, and in the last one |
 /// | 80 | odd rows' sums of earlier folds |
 /// | 96, 100 | where to requantize, bytes of weights for a pair of taps |
+/// | 104 | where the loop begins |
 ///
 /// # Safety
 /// What `window` points to is as its fields describe: for each block, or for the words of one, codes, channels and weights; for
 /// each pair four words of lanes. Channels are at a multiple of a word. There is one pair and one block at least.
 #[unsafe(naked)]
-pub unsafe extern "C" fn pooled_blocks<const GROUP: usize>(window: *const Pooled) {
+pub unsafe extern "C" fn pooled_blocks(window: *const Pooled) {
     naked_asm!(
         cpu!(),
         "
+        .macro THIMBLE_PAIR
+            uxtb16 r9, r8
+            ldrd r10, r11, [r12], #8
+            smlad r4, r8, r10, r4
+            smlad r0, r9, r10, r0
+            smlad r5, r8, r11, r5
+            smlad r1, r9, r11, r1
+            ldrd r10, r11, [r12], #8
+            smlad r6, r8, r10, r6
+            smlad r2, r9, r10, r2
+            smlad r7, r8, r11, r7
+            smlad r3, r9, r11, r3
+        .endm
         .macro THIMBLE_MAXIMUM s, d1, d2, d3
             usat \\d1, #31, \\d1
             usat \\d3, #31, \\d3
@@ -83,7 +101,6 @@ pub unsafe extern "C" fn pooled_blocks<const GROUP: usize>(window: *const Pooled
             stm r8!, {{r4-r7}}
             ldm r0, {{r1-r7, r9, r10}}
             strd r1, r2, [sp, #40]
-            str r6, [sp, #48]
             strd r7, r9, [sp, #56]
             // Fast requantization where neither shift nor zero point is there.
             adr.w r11, 7f
@@ -93,116 +110,61 @@ pub unsafe extern "C" fn pooled_blocks<const GROUP: usize>(window: *const Pooled
             movne r11, lr
             orr r11, r11, #1
             strd r11, r10, [sp, #96]
-            // Pairs that are missing in the first group, and the number of groups.
+            mov lr, r4
+            mul r7, r10, r5
+            sub r7, r7, #4
+            strd r6, r7, [sp, #48]
+            // Slots that the first group leaves out: 48 bytes of code each.
             rsb r8, r5, #0
             and r8, r8, #{group} - 1
-            add r9, r5, r8
-            lsl r6, r9, #4
-            mul r7, r10, r9
-            .if {group} > 1
-            lsr r9, r9, #{group_shift}
-            .endif
-            strd r9, r9, [sp, #64]
-            strd r6, r7, [sp, #72]
-            mls lr, r8, r10, r4
-            sub r12, r3, r8, lsl #4
-            // Entry: 48 bytes of code for each pair.
-            mov r6, #48
-            adr.w r7, 3f
-            mla r6, r8, r6, r7
-            orr r6, r6, #1
-            adr.w r7, 4f
-            adr.w r11, 5f
-            cmp r9, #1
-            it eq
-            moveq r7, r11
-            orr r7, r7, #1
-            strd r6, r7, [sp, #32]
-            mul r11, r10, r5
-            sub r11, r11, r10
-            str r11, [sp, #52]
-            mov r8, #0
-            mov r9, #0
-            strd r8, r9, [sp, #80]
-            strd r8, r9, [sp, #88]
+            add r8, r8, r8, lsl #1
+            adr.w r2, 3f + 1
+            add r7, r2, r8, lsl #4
+            cmp r10, #16
+            itt ne
+            adrne.w r2, 10f + 1
+            movne r7, r2
+            str r2, [sp, #104]
+            strd r3, r7, [sp, #32]
+            // The ends of the first fold and of the last one.
+            sub r8, r5, #1
+            and r9, r8, #{pairs_per_fold} - 1
+            add r3, r3, #16
+            add r9, r3, r9, lsl #4
+            add r8, r3, r8, lsl #4
+            strd r9, r8, [sp, #72]
+            // After a group: the end where there is one only; else the next one, and folds where there are several.
+            adr.w r7, 6f + 1
+            cmp r9, r8
+            bne 1f
+            adr.w r7, 5f + 1
+            cmp r10, #16
+            bne 1f
+            cmp r5, #{group}
+            bls 1f
+            adr.w r7, 4f + 1
+        1:
+            strd r9, r7, [sp, #64]
+            movs r4, #0
+            strd r4, r4, [sp, #80]
+            strd r4, r4, [sp, #88]
         2:  // A column: two rows.
-            ldm sp, {{r0-r7}}
-            ldr.w pc, [sp, #32]
-            .balign 4
-        3:
-            .irp slot, 0, 1, 2, 3, 4, 5, 6, 7
-            .if \\slot < {group}
-            ldr.w r8, [lr, #16 * \\slot]
-            uxtb16 r9, r8
-            ldrd r10, r11, [r12, #16 * \\slot]
-            smlad r4, r8, r10, r4
-            smlad r0, r9, r10, r0
-            smlad r5, r8, r11, r5
-            smlad r1, r9, r11, r1
-            ldrd r10, r11, [r12, #16 * \\slot + 8]
-            smlad r6, r8, r10, r6
-            smlad r2, r9, r10, r2
-            smlad r7, r8, r11, r7
-            smlad r3, r9, r11, r3
-            .endif
-            .endr
+            ldm sp, {{r0-r7, r12}}
             ldr.w pc, [sp, #36]
             .balign 4
-        4:  // The next group, or the end of many.
-            add r12, r12, #16 * {group}
-            .if {group} == 1
-            ldr r8, [sp, #100]
-            add lr, lr, r8
-            .else
-            add lr, lr, #16 * {group}
-            .endif
-            ldr r8, [sp, #68]
-            subs r8, r8, #1
-            str r8, [sp, #68]
-            beq 6f
-            tst r8, #{groups_per_fold} - 1
-            bne.w 3b
-            sub r4, r4, r0
-            sub r5, r5, r1
-            sub r6, r6, r2
-            sub r7, r7, r3
-            ldrd r8, r9, [sp, #80]
-            ldrd r10, r11, [sp, #88]
-            add r8, r8, r4, asr #8
-            add r9, r9, r5, asr #8
-            add r10, r10, r6, asr #8
-            add r11, r11, r7, asr #8
-            strd r8, r9, [sp, #80]
-            strd r10, r11, [sp, #88]
-            mov r4, r0
-            mov r5, r1
-            mov r6, r2
-            mov r7, r3
-            b.w 3b
-        6:  // The last fold; lanes and weights back to the first group.
-            sub r4, r4, r0
-            sub r5, r5, r1
-            sub r6, r6, r2
-            sub r7, r7, r3
-            ldrd r8, r9, [sp, #80]
-            ldrd r10, r11, [sp, #88]
-            add r4, r8, r4, asr #8
-            add r5, r9, r5, asr #8
-            add r6, r10, r6, asr #8
-            add r7, r11, r7, asr #8
-            mov r8, #0
-            mov r9, #0
-            strd r8, r9, [sp, #80]
-            strd r8, r9, [sp, #88]
-            ldr r8, [sp, #64]
-            str r8, [sp, #68]
-            ldrd r8, r9, [sp, #72]
-            sub r12, r12, r8
-            sub lr, lr, r9
-            THIMBLE_MAXIMUM r4, r5, r6, r7
-            b 9f
+        3:
+            .rept {group}
+            ldr.w r8, [lr], #16
+            THIMBLE_PAIR
+            .endr
+            ldr.w pc, [sp, #68]
             .balign 4
-        5:  // A single group: the fold is the shifter's.
+        4:  // The next group, or the end of many.
+            ldr r8, [sp, #64]
+            cmp r12, r8
+            bne.w 3b
+            .balign 4
+        5:  // A single fold, which is the shifter's.
             sub r4, r4, r0
             sub r5, r5, r1
             sub r6, r6, r2
@@ -232,15 +194,16 @@ pub unsafe extern "C" fn pooled_blocks<const GROUP: usize>(window: *const Pooled
             strb r4, [r10], #1
             strd r10, r11, [sp, #40]
             // Four columns make the counter carry into a block.
-            ldr r8, [sp, #48]
-            add lr, lr, #4
+            ldrd r8, r9, [sp, #48]
+            sub lr, lr, r9
             adds r8, r8, #0x40000000
             str r8, [sp, #48]
             bcc.w 2b
+            // The next block is as far from here as its second column is from its end, but for three words.
+            sub r9, r9, #12
+            add lr, lr, r9
             subs r8, r8, #1
             str r8, [sp, #48]
-            ldr r9, [sp, #52]
-            add lr, lr, r9
             bne.w 2b
             add sp, sp, #108
             pop {{r4-r11, pc}}
@@ -254,10 +217,54 @@ pub unsafe extern "C" fn pooled_blocks<const GROUP: usize>(window: *const Pooled
             add r0, r0, r8
             add r4, r4, r8
             b 1b
+            .balign 4
+        10: // A pair of taps of a block that is not full.
+            ldr r8, [lr]
+            ldr r9, [sp, #100]
+            add lr, lr, r9
+            THIMBLE_PAIR
+            ldr r8, [sp, #64]
+            cmp r12, r8
+            bne 10b
+            ldr.w pc, [sp, #68]
+            .balign 4
+        6:  // The next group, or one of many folds.
+            ldr r8, [sp, #64]
+            cmp r12, r8
+            bne.w 3b
+            sub r4, r4, r0
+            sub r5, r5, r1
+            sub r6, r6, r2
+            sub r7, r7, r3
+            ldrd r8, r9, [sp, #80]
+            ldrd r10, r11, [sp, #88]
+            add r4, r8, r4, asr #8
+            add r5, r9, r5, asr #8
+            add r6, r10, r6, asr #8
+            add r7, r11, r7, asr #8
+            ldrd r8, r9, [sp, #72]
+            cmp r12, r9
+            beq 1f
+            strd r4, r5, [sp, #80]
+            strd r6, r7, [sp, #88]
+            add r8, r12, #16 * {pairs_per_fold}
+            str r8, [sp, #64]
+            mov r4, r0
+            mov r5, r1
+            mov r6, r2
+            mov r7, r3
+            ldr.w pc, [sp, #104]
+        1:  // The last one.
+            str r8, [sp, #64]
+            mov r8, #0
+            strd r8, r8, [sp, #80]
+            strd r8, r8, [sp, #88]
+            THIMBLE_MAXIMUM r4, r5, r6, r7
+            b.w 9b
             .purgem THIMBLE_MAXIMUM
+            .purgem THIMBLE_PAIR
         ",
         group = const GROUP,
-        groups_per_fold = const PAIRS_PER_FOLD / GROUP,
-        group_shift = const GROUP.ilog2(),
+        pairs_per_fold = const PAIRS_PER_FOLD,
     )
 }

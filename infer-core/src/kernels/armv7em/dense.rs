@@ -8,6 +8,113 @@ use super::cpu::{cpu, in_words};
 use crate::kernels::shared::sparse::{Entry, List, Rows};
 use crate::packing::ROWS_PER_BLOCK;
 
+/// Comes after the last entry: added to any address, its offset carries.
+pub const END: Entry = [0, u32::MAX];
+
+/// An entry that adds nothing.
+pub const FILLER: Entry = [0, 0];
+
+/// Lists pairs of inputs that are not zero: `[a | b << 16, offset in bytes of their weights in a full block]`.
+///
+/// `seen` inputs, an even number, were seen before. Returns how many entries it wrote, how many inputs it saw, and their sum.
+pub fn list_pairs(entries: &mut [Entry], inputs: &[u8], seen: usize) -> (usize, usize, u32) {
+    let room = entries.as_mut_ptr_range();
+    let codes = inputs.as_ptr_range();
+    if entries.len() < 2 {
+        return (0, inputs.len(), 0);
+    }
+    let mut listed = Listed {
+        next: room.start,
+        last: room.end.wrapping_sub(2),
+        codes: codes.start,
+        end: codes.end,
+        before: codes.start.wrapping_sub(seen).wrapping_add(4),
+    };
+    // SAFETY: there is room for two entries, and `codes` to `end` are the inputs.
+    let sum = unsafe { list_words(&mut listed) };
+    let filled = (listed.next.addr() - room.start.addr()) / size_of::<Entry>();
+    (filled, (listed.codes.addr() - codes.start.addr()).min(inputs.len()), sum)
+}
+
+/// What [`list_words`] works on.
+#[repr(C)]
+struct Listed {
+    /// Where the next entry goes.
+    next: *mut Entry,
+    /// Where it goes at the latest: there is room for one more after it.
+    last: *mut Entry,
+    /// Inputs that were not seen yet.
+    codes: *const u8,
+    /// Their end.
+    end: *const u8,
+    /// A word after where all inputs begin.
+    before: *const u8,
+}
+
+/// Lists two pairs of inputs at a time, 5 instructions where all four are zero and 20 where none is, until there is no room for two
+/// entries or nothing is left. Updates `next` and `codes`, which is after `end` where a last word was not full. Returns the sum.
+///
+/// r1 next entry, r2 the last one, r3 codes, r4 three before their end, r5 a word after where all begin, r6-r9 a word, its
+/// pairs, where their weights are, r12 zero, lr sum.
+///
+/// # Safety
+/// There is room for two entries, and `codes` to `end` can be read.
+#[unsafe(naked)]
+unsafe extern "C" fn list_words(listed: &mut Listed) -> u32 {
+    naked_asm!(
+        cpu!(),
+        "
+            push {{r4-r9, lr}}
+            ldm r0, {{r1-r5}}
+            sub r4, r4, #3
+            mov r12, #0
+            mov lr, #0
+        2:
+            cmp r3, r4
+            bhs 5f
+            ldr r6, [r3], #4
+            cmp r6, #0
+            beq 2b
+        3:
+            usada8 lr, r6, r12, lr
+            uxtb16 r7, r6
+            uxtb16 r8, r6, ror #8
+            sub r9, r3, r5
+            lsl r9, r9, #3
+            pkhbt r6, r7, r8, lsl #16
+            pkhtb r7, r8, r7, asr #16
+            cbz r6, 4f
+            strd r6, r9, [r1], #8
+        4:
+            cbz r7, 4f
+            add r9, r9, #16
+            strd r7, r9, [r1], #8
+        4:
+            cmp r1, r2
+            bls 2b
+            b 7f
+        5:  // Three codes or less, the last one first.
+            sub r8, r4, r3
+            adds r8, r8, #3
+            ble 7f
+            mov r6, #0
+        6:
+            subs r8, r8, #1
+            ldrb r7, [r3, r8]
+            orr r6, r7, r6, lsl #8
+            bne 6b
+            add r3, r3, #4
+            cmp r6, #0
+            bne 3b
+        7:
+            str r1, [r0]
+            str r3, [r0, #8]
+            mov r0, lr
+            pop {{r4-r9, pc}}
+        ",
+    )
+}
+
 /// Adds what a list contributes.
 pub fn pass(list: &List<'_>, rows: Rows<'_>) {
     let (list, weights, sums) = (list.as_ptr(), rows.weights.as_ptr(), rows.sums.as_mut_ptr());

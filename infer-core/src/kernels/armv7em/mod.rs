@@ -34,7 +34,7 @@ use super::contract::Kernels;
 use super::operands::{
     AddOperands, AveragePool2dOperands, Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands, Rescale,
 };
-use super::shared::sparse::{self, Entry, List, Rows, Sparse, pairs};
+use super::shared::sparse::{self, Entry, List, Rows, Sparse};
 use super::shared::{parts, taps_if_lengths_fit, window};
 use crate::packing::ROWS_PER_BLOCK;
 
@@ -69,12 +69,12 @@ impl Kernels for Armv7em {
 }
 
 impl Sparse for Armv7em {
-    const END: Entry = pairs::END;
-    const FILLER: Entry = pairs::FILLER;
+    const END: Entry = dense::END;
+    const FILLER: Entry = dense::FILLER;
 
     #[inline]
     fn fill(entries: &mut [Entry], inputs: &[u8], seen: usize) -> (usize, usize, u32) {
-        pairs::fill(entries, inputs, seen)
+        dense::list_pairs(entries, inputs, seen)
     }
 
     #[inline]
@@ -105,6 +105,7 @@ fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], outp
 /// With a pool: for each pooled position two rows at a time, their four sums, the maximum, one requantization.
 #[inline(never)]
 fn pooled(input: &[u8], operands: &Conv2dOperands<'_>, lanes: &mut [u32], output: &mut [u8]) {
+    let Some(input) = operands.input.checked_len().and_then(|len| input.get(..len as usize)) else { return };
     let (channels, pairs) = (usize::from(operands.output.channels), lanes.len() / 4);
     let table = operands.channels.bytes();
     // LDM reads the table of channels; one that it cannot read goes block by block, as the last block does.
@@ -131,7 +132,7 @@ fn pooled(input: &[u8], operands: &Conv2dOperands<'_>, lanes: &mut [u32], output
             if at_once > 0 {
                 // SAFETY: `conv2d` compared the lengths: eight codes, channels and rows of weights for each block, four
                 // words of lanes for each pair; the channels are at a multiple of a word.
-                unsafe { pooled_blocks::<8>(&raw const window) }
+                unsafe { pooled_blocks(&raw const window) }
             }
             if !rest.is_empty() {
                 block_by_block(operands, &window, at_once, rest);
@@ -166,13 +167,7 @@ fn block_by_block(operands: &Conv2dOperands<'_>, window: &Pooled, first: usize, 
         };
         // SAFETY: `conv2d` compared the lengths, as in `pooled`; codes and channels are in arrays that suffice for any
         // block.
-        unsafe {
-            if words == ROWS_PER_BLOCK / 2 {
-                pooled_blocks::<8>(&raw const window);
-            } else {
-                pooled_blocks::<1>(&raw const window);
-            }
-        }
+        unsafe { pooled_blocks(&raw const window) }
         codes.iter_mut().zip(block).for_each(|(code, computed)| *code = computed);
     }
 }

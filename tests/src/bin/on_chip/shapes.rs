@@ -22,9 +22,20 @@ use crate::{Outcome, parity};
 /// Images of each network: black, sparse, and without zeros.
 const IMAGES: u64 = 3;
 
-/// What random networks have too seldom: average pools of more codes than a kernel may add without widening their sum, and sums
-/// of all shifts.
-const RARE: &[&str] = &["average-pool:20x30x6:0:1", "average-pool:4x150x5:3x140:1", "sums"];
+/// What random networks have too seldom: convolutions with a pool over an edge, of one channel, of channels in fours, of more taps
+/// than a kernel may add up without a fold, in blocks that are not full; average pools of more codes than a kernel may add without
+/// widening their sum; dense layers of more rows than are computed at a time; and sums of all shifts.
+const RARE: &[&str] = &[
+    "conv-pool:9x8x1:10:3:same",
+    "conv-pool:9x8x28:10:3:same",
+    "conv-pool:9x8x33:10:3:same",
+    "conv-pool:6x7x13:12:7:same",
+    "average-pool:20x30x6:0:1",
+    "average-pool:4x150x5:3x140:1",
+    "dense:7x7x5:289",
+    "dense:9x7x5:471",
+    "sums",
+];
 
 /// Writes `count` random networks, the same each time: chains, and every third one with branches and overlapping places. Then those
 /// that are [`RARE`].

@@ -2,19 +2,19 @@
 //!
 //! Half of an image's pixels and most of a rectifier's outputs are zero. So the input is read once, and what is not zero
 //! goes to a list, each entry with the place of its weights in a full block; then every block of rows runs over the
-//! list. The list holds [`SPARSE_ENTRIES`] entries at a time, and between two lists the rows' sums wait in scratch.
+//! list. Between two lists the rows' sums wait in scratch, of which both have their share. Where there is too little of it for the
+//! sums of all rows, some are computed after the others, and the input is read again.
 
-pub mod pairs;
 pub mod singles;
 
 use super::parts;
-use crate::kernels::operands::{DenseOperands, LogitsOperands, Rescale, SPARSE_ENTRIES};
+use crate::kernels::operands::{DenseOperands, LogitsOperands, Rescale, sparse_rows};
 use crate::packing::{ROWS_PER_BLOCK, packed_len};
 
 /// An input, or a pair of them, and where its weights are.
 pub type Entry = [u32; 2];
 
-/// How a core's kernels take nonzero inputs: in [`pairs`] or as [`singles`].
+/// How a core's kernels take nonzero inputs: in pairs or as [`singles`].
 pub trait Sparse {
     /// Comes after the last entry.
     const END: Entry;
@@ -35,6 +35,9 @@ pub trait Sparse {
 /// Lists are filled up with entries that add nothing to a multiple of this, so that loops over them can be unrolled.
 const UNROLL: usize = 4;
 
+/// Entries of a list, at most: so many pairs of products are exact without a fold.
+const MOST_ENTRIES: usize = 128;
+
 /// Bytes of weights for a pair of inputs in a full block.
 pub const STRIDE: usize = 2 * ROWS_PER_BLOCK;
 
@@ -44,7 +47,8 @@ const RECORD: usize = 8;
 /// Entries, one at least and a multiple of [`UNROLL`], and [`END`](Sparse::END) after them. They lead to no place outside
 /// a block.
 pub struct List<'s> {
-    entries: &'s mut [Entry; SPARSE_ENTRIES + 1],
+    /// With room for the end; the others are a multiple of [`UNROLL`].
+    entries: &'s mut [Entry],
     filled: usize,
 }
 
@@ -62,7 +66,7 @@ impl List<'_> {
     /// Lists inputs, `seen` of which were seen before, as many as there is room for. Returns how many it saw, and their
     /// sum.
     fn fill<S: Sparse>(&mut self, inputs: &[u8], seen: usize) -> (usize, u32) {
-        let room = self.entries.get_mut(..SPARSE_ENTRIES).unwrap_or_default();
+        let Some((_, room)) = self.entries.split_last_mut() else { return (inputs.len(), 0) };
         let (filled, seen, sum) = S::fill(room, inputs, seen);
         self.filled = filled;
         (seen, sum)
@@ -94,22 +98,68 @@ pub struct Rows<'r> {
 #[inline(never)]
 pub fn dense<S: Sparse>(input: &[u8], operands: &DenseOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
     let table = operands.channels.bytes();
-    let Some((sums, total)) = sums::<S>(input, operands.weights, (table, RECORD), scratch) else { return };
-    let blocks = output.chunks_mut(ROWS_PER_BLOCK).zip(sums.chunks(ROWS_PER_BLOCK));
-    for ((codes, sums), table) in blocks.zip(table.chunks(RECORD * ROWS_PER_BLOCK)) {
-        requantize_block::<S>(sums, total, table, operands.rescale, codes);
+    let mut turns =
+        Turns { input, weights: operands.weights, biases: table, record: RECORD, rows: table.len() / RECORD };
+    let (mut blocks, mut tables) = (output.chunks_mut(ROWS_PER_BLOCK), parts(table, RECORD * ROWS_PER_BLOCK));
+    while let Some((sums, total)) = turns.next::<S>(scratch) {
+        for ((sums, codes), table) in sums.chunks(ROWS_PER_BLOCK).zip(&mut blocks).zip(&mut tables) {
+            requantize_block::<S>(sums, total, table, operands.rescale, codes);
+        }
     }
 }
 
 /// The last layer: accumulators as they are.
 #[inline(never)]
 pub fn logits<S: Sparse>(input: &[u8], operands: &LogitsOperands<'_>, scratch: &mut [u32], output: &mut [i32]) {
-    let Some((sums, total)) = sums::<S>(input, operands.weights, (operands.biases, 4), scratch) else { return };
-    for (logits, sums) in output.chunks_mut(ROWS_PER_BLOCK).zip(sums.chunks(ROWS_PER_BLOCK)) {
-        let (even, odd) = sums.split_at(sums.len() / 2);
-        for (logits, sums) in logits.chunks_mut(2).zip(even.iter().zip(odd)) {
-            logits.iter_mut().zip(row_sums(sums, total)).for_each(|(logit, sum)| *logit = sum);
+    let biases = operands.biases;
+    let mut turns = Turns { input, weights: operands.weights, biases, record: 4, rows: biases.len() / 4 };
+    let mut blocks = output.chunks_mut(ROWS_PER_BLOCK);
+    while let Some((sums, total)) = turns.next::<S>(scratch) {
+        for (sums, logits) in sums.chunks(ROWS_PER_BLOCK).zip(&mut blocks) {
+            let (even, odd) = sums.split_at(sums.len() / 2);
+            for (logits, sums) in logits.chunks_mut(2).zip(even.iter().zip(odd)) {
+                logits.iter_mut().zip(row_sums(sums, total)).for_each(|(logit, sum)| *logit = sum);
+            }
         }
+    }
+}
+
+/// The rows of a layer that were not computed yet.
+struct Turns<'m> {
+    input: &'m [u8],
+    weights: &'m [u8],
+    /// A table.
+    biases: &'m [u8],
+    /// Bytes from one bias to the next, [`RECORD`] or 4.
+    record: usize,
+    /// How many.
+    rows: usize,
+}
+
+impl Turns<'_> {
+    /// The sums of the next rows, biases included, in scratch, and the sum of the inputs; [`row_sums`] reads them. `None` after the
+    /// last row, and where the lengths do not fit each other.
+    #[inline(never)]
+    fn next<'s, S: Sparse>(&mut self, scratch: &'s mut [u32]) -> Option<(&'s [u32], u32)> {
+        let (rows, is_last) = match sparse_rows(self.rows) {
+            0 => return None,
+            rows => (rows, rows == self.rows),
+        };
+        // The last ones have all the rest, which must be as long as they need.
+        let len = if is_last { self.weights.len() } else { rows * self.input.len().next_multiple_of(2) };
+        let (weights, others) = self.weights.split_at_checked(len)?;
+        let (sums, list) = scratch.split_at_mut_checked(rows.next_multiple_of(2))?;
+        let mut biases = parts(self.biases, self.record * ROWS_PER_BLOCK);
+        for (sums, biases) in sums.chunks_mut(ROWS_PER_BLOCK).zip(&mut biases) {
+            begin(sums, biases, self.record);
+        }
+        self.biases = self.biases.get(rows * self.record..)?;
+        self.weights = others;
+        self.rows -= rows;
+        let list = list.as_chunks_mut().0;
+        let entries = list.len().checked_sub(1)?.min(MOST_ENTRIES) & !(UNROLL - 1);
+        let total = add::<S>(self.input, weights, rows, list.get_mut(..=entries)?, sums)?;
+        Some((sums, total))
     }
 }
 
@@ -126,27 +176,6 @@ fn requantize_block<S: Sparse>(sums: &[u32], total: u32, table: &[u8], rescale: 
         let sum = sum.wrapping_sub(extra).cast_signed();
         *code = S::requantize(sum, i32::from_le_bytes([m0, m1, m2, m3]), rescale);
     }
-}
-
-/// The sums of all rows, biases included, in scratch, and the sum of the inputs; [`row_sums`] reads them.
-///
-/// `biases` are a table and the bytes from one bias to the next, [`RECORD`] or 4. `None` where the lengths do not fit
-/// each other.
-#[inline(never)]
-fn sums<'s, S: Sparse>(
-    input: &[u8],
-    weights: &[u8],
-    (biases, record): (&[u8], usize),
-    scratch: &'s mut [u32],
-) -> Option<(&'s [u32], u32)> {
-    let rows = biases.len() / if record == RECORD { RECORD } else { 4 };
-    let (list, sums) = scratch.split_first_chunk_mut::<{ 2 * (SPARSE_ENTRIES + 1) }>()?;
-    let sums = sums.get_mut(..rows.next_multiple_of(2))?;
-    for (sums, biases) in sums.chunks_mut(ROWS_PER_BLOCK).zip(parts(biases, record * ROWS_PER_BLOCK)) {
-        begin(sums, biases, record);
-    }
-    let total = add::<S>(input, weights, rows, list.as_chunks_mut().0.try_into().ok()?, sums)?;
-    Some((sums, total))
 }
 
 /// Starts the sums of a block at the biases, of which there is one every `record` bytes of a table.
@@ -168,14 +197,10 @@ fn begin(sums: &mut [u32], biases: &[u8], record: usize) {
 }
 
 /// Lists all inputs, list by list, and passes over each; returns the sum of the inputs.
-fn add<S: Sparse>(
-    input: &[u8],
-    weights: &[u8],
-    rows: usize,
-    list: &mut [Entry; SPARSE_ENTRIES + 1],
-    sums: &mut [u32],
-) -> Option<u32> {
-    if weights.len() != packed_len(u32::try_from(rows).ok()?, u32::try_from(input.len()).ok()?)? as usize {
+fn add<S: Sparse>(input: &[u8], weights: &[u8], rows: usize, list: &mut [Entry], sums: &mut [u32]) -> Option<u32> {
+    if list.len() <= UNROLL
+        || weights.len() != packed_len(u32::try_from(rows).ok()?, u32::try_from(input.len()).ok()?)? as usize
+    {
         return None;
     }
     let full = rows / ROWS_PER_BLOCK * ROWS_PER_BLOCK;

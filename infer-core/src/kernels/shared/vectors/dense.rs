@@ -25,10 +25,12 @@ pub fn dense<V: Vector<BLOCKS>, const BLOCKS: usize>(
     output: &mut [u8],
 ) {
     let table = operands.channels.bytes();
-    let Some(sums) = sums::<V, BLOCKS>(input, operands.weights, table.len() / 8, scratch) else { return };
     let records = table.as_chunks::<8>().0;
-    for ((code, &sum), record) in output.iter_mut().zip(sums).zip(records) {
-        *code = code_of(sum, record, operands.rescale);
+    let (mut weights, mut codes) = (operands.weights, output.iter_mut().zip(records));
+    while let Some(sums) = next_sums::<V, BLOCKS>(input, &mut weights, codes.len(), scratch) {
+        for (&sum, (code, record)) in sums.iter().zip(&mut codes) {
+            *code = code_of(sum, record, operands.rescale);
+        }
     }
 }
 
@@ -41,13 +43,32 @@ pub fn logits<V: Vector<BLOCKS>, const BLOCKS: usize>(
     output: &mut [i32],
 ) {
     let biases = operands.biases.as_chunks::<4>().0;
-    let Some(sums) = sums::<V, BLOCKS>(input, operands.weights, biases.len(), scratch) else { return };
-    for ((logit, &sum), &bias) in output.iter_mut().zip(sums).zip(biases) {
-        *logit = sum.cast_signed().wrapping_add(i32::from_le_bytes(bias));
+    let (mut weights, mut logits) = (operands.weights, output.iter_mut().zip(biases));
+    while let Some(sums) = next_sums::<V, BLOCKS>(input, &mut weights, logits.len(), scratch) {
+        for (&sum, (logit, &bias)) in sums.iter().zip(&mut logits) {
+            *logit = sum.cast_signed().wrapping_add(i32::from_le_bytes(bias));
+        }
     }
 }
 
-/// The sums of all rows, in scratch; `None` where the lengths do not fit each other.
+/// The sums of the next rows, of which so many are left: as many as scratch holds. `None` after the last one, and where the lengths
+/// do not fit each other.
+#[inline(always)]
+fn next_sums<'s, V: Vector<BLOCKS>, const BLOCKS: usize>(
+    input: &[u8],
+    weights: &mut &[u8],
+    left: usize,
+    scratch: &'s mut [u32],
+) -> Option<&'s [u32]> {
+    let rows = if left > scratch.len() { scratch.len() / ROWS_PER_BLOCK * ROWS_PER_BLOCK } else { left };
+    // The last ones have all the rest, which must be as long as they need.
+    let len = if rows == left { weights.len() } else { rows * input.len().next_multiple_of(2) };
+    let (these, others) = weights.split_at_checked(len)?;
+    *weights = others;
+    if rows == 0 { None } else { sums::<V, BLOCKS>(input, these, rows, scratch) }
+}
+
+/// The sums of so many rows, in scratch; `None` where the lengths do not fit each other.
 #[inline(always)]
 fn sums<'s, V: Vector<BLOCKS>, const BLOCKS: usize>(
     input: &[u8],
