@@ -1,7 +1,7 @@
 //! Networks of random shapes and weights: what no training would bring about, and every tail of every loop.
 
 use infer_core::Shape;
-use infer_core::format::{Codes, Input, Metadata, Window};
+use infer_core::format::{Codes, Input, Layout, Metadata, Window};
 use infer_core::operators::{AveragePool2d, Layer, MaxPool2d};
 use infer_core::packing;
 use proptest::prelude::*;
@@ -133,7 +133,15 @@ impl Kind {
                 }
                 let (rescale, relu, weights) = rows(random, channels, taps);
                 *shape = output;
-                Some(QuantizedLayer::Conv2d { output_channels: channels, window, pool: false, relu, rescale, weights })
+                Some(QuantizedLayer::Conv2d {
+                    output_channels: channels,
+                    window,
+                    pool: false,
+                    relu,
+                    rescale,
+                    layout: Layout::Compact,
+                    weights,
+                })
             }
             Self::Depthwise(multiplier, window) => {
                 let channels = input.channels.checked_mul(multiplier.into())?;
@@ -141,7 +149,14 @@ impl Kind {
                 let taps = window.size.map(usize::from).iter().product();
                 let (rescale, relu, weights) = plain_rows(random, channels, taps);
                 let weights = weights.into_iter().map(i8::cast_unsigned).collect();
-                Some(QuantizedLayer::DepthwiseConv2d { multiplier, window, relu, rescale, weights })
+                Some(QuantizedLayer::DepthwiseConv2d {
+                    multiplier,
+                    window,
+                    relu,
+                    rescale,
+                    layout: Layout::Compact,
+                    weights,
+                })
             }
             Self::MaxPool(window) => {
                 *shape = output(&window, input, input.channels)?;
@@ -150,7 +165,7 @@ impl Kind {
             Self::Dense(outputs) => {
                 let (rescale, relu, weights) = rows(random, outputs, shape.len());
                 *shape = Shape::flat(outputs);
-                Some(QuantizedLayer::Dense { outputs, relu, rescale, weights })
+                Some(QuantizedLayer::Dense { outputs, relu, rescale, layout: Layout::Compact, weights })
             }
             Self::AveragePool(window) => average_pool(random, window, shape),
         }
@@ -329,11 +344,22 @@ impl RandomModel {
     /// Where infer-core refuses it: then this builder or infer-core is wrong.
     #[must_use]
     pub fn file(&self) -> Vec<u8> {
+        self.file_in(Layout::Compact)
+    }
+
+    /// The same with the weights in a layout, where layers have it.
+    ///
+    /// # Panics
+    /// As [`file`](Self::file).
+    #[must_use]
+    pub fn file_in(&self, layout: Layout) -> Vec<u8> {
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
         let mut shape = self.input;
         let mut layers = Vec::new();
         for &kind in &self.layers {
+            let input = shape;
             let Some(layer) = kind.layer(&mut random, &mut shape) else { continue };
+            let layer = layer.with_layout(layout, input);
             // As the trainer has it: a pool runs with the convolution before it.
             match (kind, layers.pop()) {
                 (Kind::MaxPool(HALVES), Some(conv @ QuantizedLayer::Conv2d { window, pool: false, .. }))
@@ -350,7 +376,13 @@ impl RandomModel {
         let biases: Vec<u8> =
             (0..self.classes).flat_map(|_| random.random_range(-100_000i32..100_000).to_le_bytes()).collect();
         let (_, _, weights) = rows(&mut random, self.classes, shape.len());
-        layers.push(QuantizedLayer::Logits { classes: self.classes, scale: 0.001, biases, weights });
+        layers.push(QuantizedLayer::Logits {
+            classes: self.classes,
+            scale: 0.001,
+            biases,
+            layout: Layout::Compact,
+            weights,
+        });
         let input = Input { shape: self.input, codes: Codes { scale: 1.0 / 255.0, zero_point: self.zero_point } };
         let names: Vec<String> = (0..self.classes).map(|class| format!("class {class}")).collect();
         QuantizedModel::chain(input, layers).encode(&metadata(&names.join("\n"))).unwrap()

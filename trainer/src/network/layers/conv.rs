@@ -3,7 +3,7 @@
 use std::fmt;
 
 use candle_core::Result as CandleResult;
-use infer_core::format::Blob;
+use infer_core::format::{Blob, Layout};
 use infer_core::{Shape, operators};
 use serde::{Deserialize, Serialize};
 
@@ -164,6 +164,7 @@ impl Operator for Conv {
                 pool: fused,
                 relu: self.relu || self.relu6,
                 rescale,
+                layout: Layout::Compact,
                 weights,
             }),
             Numbers::Codes { .. } | Numbers::Logits { .. } => Err(NumbersError::Wrong),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use candle_core::Result as CandleResult;
-use infer_core::format::Blob;
+use infer_core::format::{Blob, Layout};
 use infer_core::{Shape, operators};
 use serde::{Deserialize, Serialize};
 
@@ -99,11 +99,15 @@ impl Operator for Dense {
 
     fn quantized(&self, _: Shape, numbers: Numbers, _: bool) -> Result<QuantizedLayer, NumbersError> {
         match numbers {
-            Numbers::Requantized { rescale, weights } => {
-                Ok(QuantizedLayer::Dense { outputs: self.outputs, relu: self.relu, rescale, weights })
-            }
+            Numbers::Requantized { rescale, weights } => Ok(QuantizedLayer::Dense {
+                outputs: self.outputs,
+                relu: self.relu,
+                rescale,
+                layout: Layout::Compact,
+                weights,
+            }),
             Numbers::Logits { scale, biases, weights } => {
-                Ok(QuantizedLayer::Logits { classes: self.outputs, scale, biases, weights })
+                Ok(QuantizedLayer::Logits { classes: self.outputs, scale, biases, layout: Layout::Compact, weights })
             }
             Numbers::Codes { .. } => Err(NumbersError::Wrong),
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use candle_core::Result as CandleResult;
-use infer_core::format::Blob;
+use infer_core::format::{Blob, Layout};
 use infer_core::{Shape, operators};
 use serde::{Deserialize, Serialize};
 
@@ -163,6 +163,7 @@ impl Operator for DepthwiseConv {
                 window: self.placed(input).map_err(|_| NumbersError::Wrong)?.recorded(),
                 relu: self.relu || self.relu6,
                 rescale,
+                layout: Layout::Compact,
                 weights,
             }),
             Numbers::Codes { .. } | Numbers::Logits { .. } => Err(NumbersError::Wrong),
