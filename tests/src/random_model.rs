@@ -222,6 +222,17 @@ pub const MEASURED: &[&str] = &[
     "conv-pool:28x28x1:8:3:same",
     "conv-pool:24x24x8:24:3:same",
     "conv-pool:32x32x8:16:3:same",
+    "fast:conv:12x12x16:32:3:same",
+    "fast:conv:32x32x16:16:3:same",
+    "fast:conv:16x16x32:32:3:same",
+    "fast:conv:8x8x64:64:3:same",
+    "fast:conv:24x24x8:12:3:same",
+    "fast:conv:7x7x48:20:3:valid",
+    "fast:conv-pool:14x14x24:48:3:same",
+    "fast:conv-pool:12x12x16:32:3:same",
+    "fast:conv-pool:28x28x8:16:3:valid",
+    "fast:conv-pool:8x8x64:64:3:same",
+    "fast:conv-pool:7x7x32:20:3:same",
     "depthwise:48x48x8:3:same",
     "depthwise:48x48x8:3:same:2",
     "depthwise:32x32x16:3:same",
@@ -507,7 +518,7 @@ mod tests {
     fn measured_layers_are_in_their_networks() {
         let mut random = ChaCha8Rng::seed_from_u64(48);
         for name in MEASURED.iter().filter(|name| !name.starts_with("add:")) {
-            let (mut shape, kinds) = single_layer(name).unwrap_or_else(|| panic!("{name}"));
+            let (mut shape, kinds) = single_layer(name.trim_start_matches("fast:")).unwrap_or_else(|| panic!("{name}"));
             assert!(kinds.iter().all(|kind| kind.layer(&mut random, &mut shape).is_some()), "{name}");
         }
     }

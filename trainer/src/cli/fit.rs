@@ -219,6 +219,7 @@ impl Fit {
             export: self.export.as_deref().map(std::path::absolute).transpose()?,
             calibration_methods: self.calibration.methods().to_vec(),
             target: self.budget.target(),
+            layout: self.budget.layout_of_new_run(),
             ..RunConfig::new(&architecture, recipe, &dataset, self.seed)?
         };
         self.budget.check(&architecture, &config, &console)?;
@@ -305,6 +306,7 @@ mod tests {
                 "calibration" => "auto",
                 "input" => "28x28x1",
                 "chip" => "nrf52840",
+                "layout" => "fast",
                 "val-fraction" | "test-fraction" => "0.2",
                 _ => "1",
             };

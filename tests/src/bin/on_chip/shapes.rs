@@ -7,7 +7,7 @@ use std::fs;
 use std::ops::Range;
 
 use infer_core::format::{Layout, MAX_STAGES, Window};
-use infer_core::operators::{ALL, WINOGRAD};
+use infer_core::operators::ALL;
 use infer_core::plan::Places;
 use infer_core::{Header, Shape};
 use proptest::strategy::{Strategy, ValueTree};
@@ -119,16 +119,19 @@ type Draw = Box<dyn Fn(u64) -> Vec<u8>>;
 
 /// A network by its name, as a file, and its images.
 fn named(name: &str) -> Outcome<(Vec<u8>, Draw)> {
+    let (layout, name) = layout(name);
     if let Some((graph, places)) = graph(name)? {
-        let file = graph.file(places);
+        // The network named all has everything.
+        let layout = if name == "all" { Layout::Winograd } else { layout };
+        let file = graph.file_in(layout, places);
         // What is measured with it is counted for every network.
-        if name == "all" && Header::parse(&file)?.operators != ALL & !WINOGRAD {
+        if name == "all" && Header::parse(&file)?.operators != ALL {
             return Err("the network named all has not every operator".into());
         }
         return Ok((file, Box::new(move |index| graph.image(3 * index + 2))));
     }
     if let Some(architecture) = without_zeros::architecture(name) {
-        let file = without_zeros::model(&architecture);
+        let file = without_zeros::model_in(&architecture, layout);
         return Ok((file, Box::new(move |index| without_zeros::image(&architecture, index))));
     }
     let image = Shape { height: 28, width: 28, channels: 1 };
@@ -143,7 +146,13 @@ fn named(name: &str) -> Outcome<(Vec<u8>, Draw)> {
     let network = RandomModel { input, zero_point: 0, layers, classes: 10, seed: 48 };
     // Of the images of a random network one in three is black, one sparse, one without zeros but by chance.
     let kind = if name.contains(':') { 2 } else { 1 };
-    Ok((network.file(), Box::new(move |index| network.image(3 * index + kind))))
+    Ok((network.file_in(layout), Box::new(move |index| network.image(3 * index + kind))))
+}
+
+/// The layout of a network's weights, by its name, and the rest of the name: `fast:` comes before the name of one whose convolutions of
+/// 3x3 are transformed.
+pub fn layout(name: &str) -> (Layout, &str) {
+    name.strip_prefix("fast:").map_or((Layout::Compact, name), |name| (Layout::Winograd, name))
 }
 
 /// Those of them that are no chains.

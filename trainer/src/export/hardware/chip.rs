@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use infer_core::format::Layout;
 use serde::Deserialize;
 
 use super::instructions::Costs;
@@ -163,10 +164,10 @@ impl Chip {
         found.ok_or_else(|| ChipError::Unknown { name: name.to_owned() })
     }
 
-    /// About how long an inference takes, at best and at worst: instructions without zeros to skip, at one cycle and at two.
+    /// About how long an inference takes with each stage's weights in such a layout, at best and at worst: instructions without zeros to skip, at one cycle and at two.
     #[must_use]
-    pub fn estimate(&self, architecture: &Architecture) -> [Duration; 2] {
-        let instructions = self.core.costs.estimate(architecture);
+    pub fn estimate(&self, architecture: &Architecture, layouts: &[Layout]) -> [Duration; 2] {
+        let instructions = self.core.costs.estimate(architecture, layouts);
         [CYCLES_PER_INSTRUCTION.start(), CYCLES_PER_INSTRUCTION.end()]
             .map(|&cycles| Duration::from_secs_f64(instructions * f64::from(cycles) / (f64::from(self.clock) * 1e6)))
     }

@@ -113,7 +113,11 @@ impl Operator for Dense {
         }
     }
 
-    fn work(&self, input: Shape, output: Shape, _: bool) -> Work {
+    fn has_layout(&self, layout: Layout, _: Shape) -> bool {
+        layout == Layout::Compact
+    }
+
+    fn work(&self, input: Shape, output: Shape, _: bool, _: Layout) -> Work {
         let (rows, inputs) = (self.outputs.into(), input.len());
         Work { kernel: Kernel::Dense, rows, outputs: output.len(), inputs, edges: 0, runs: 0, places: 1 }
     }

@@ -170,7 +170,11 @@ impl Operator for DepthwiseConv {
         }
     }
 
-    fn work(&self, input: Shape, output: Shape, _: bool) -> Work {
+    fn has_layout(&self, layout: Layout, _: Shape) -> bool {
+        layout == Layout::Compact
+    }
+
+    fn work(&self, input: Shape, output: Shape, _: bool, _: Layout) -> Work {
         let places = usize::from(output.height) * usize::from(output.width);
         let outputs = output.len();
         if self.has_kernels_of_3x3() {
