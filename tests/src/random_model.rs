@@ -348,6 +348,28 @@ pub fn random_models() -> impl Strategy<Value = RandomModel> {
     )
 }
 
+/// Networks of convolutions that have the layout Winograd, but for those after an odd number of channels, some with a pool.
+pub fn transformed_models() -> impl Strategy<Value = RandomModel> {
+    let padding = prop_oneof![2 => Just([1; 4]), 1 => Just([0; 4]), 1 => prop::array::uniform4(0u8..=2)];
+    let window = padding.prop_map(|padding| Window { padding, ..Window::square(3, 1) });
+    let channels = prop_oneof![3 => (1u16..=6).prop_map(|groups| 4 * groups), 1 => 1u16..=19];
+    let conv = (channels, window, any::<bool>()).prop_map(|(channels, window, pool)| {
+        let pool = if pool { Some(Kind::HALVES) } else { None };
+        [Some(Kind::Conv(channels, window)), pool]
+    });
+    let layers = prop::collection::vec(conv, 1..=3);
+    let input = (1u16..=13, 1u16..=13, prop_oneof![7 => 1u16..=9, 1 => 18u16..=24]);
+    (input, any::<u8>(), layers, any::<u64>()).prop_map(|((height, width, groups), zero_point, layers, seed)| {
+        RandomModel {
+            input: Shape { height, width, channels: 4 * groups },
+            zero_point,
+            layers: layers.into_iter().flatten().flatten().collect(),
+            classes: 7,
+            seed,
+        }
+    })
+}
+
 impl RandomModel {
     /// The model file.
     ///

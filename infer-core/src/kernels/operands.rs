@@ -68,7 +68,7 @@ pub(super) const TILES: usize = 2;
 
 /// The transformed codes under so many tiles, 16 bits each, and the channels of a pixel.
 pub(super) const fn winograd_scratch(channels: u16) -> usize {
-    let groups = (channels as usize).div_ceil(CHANNELS_PER_GROUP);
+    let groups = channels as usize / CHANNELS_PER_GROUP;
     TILES * PRODUCTS * 2 * groups + groups
 }
 

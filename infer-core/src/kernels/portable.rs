@@ -7,7 +7,7 @@ use core::ops::Range;
 
 use super::operands::{
     AddOperands, AveragePool2dOperands, Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands,
-    MaxPool2dOperands, Rescale,
+    MaxPool2dOperands, Rescale, TILES,
 };
 use super::shared::winograd::{self, Lanes, Multiply, Sums};
 use super::shared::{parts, patch};
@@ -59,14 +59,15 @@ pub fn conv2d_winograd(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mu
 }
 
 impl Multiply for Portable {
+    #[inline(never)]
     fn sums(lanes: &[Lanes], weights: &[u8], product: usize) -> Sums {
         let mut sums = Sums::default();
         for (lanes, weights) in lanes.iter().zip(weights.as_chunks::<16>().0) {
             let Some(tiles) = lanes.get(product) else { continue };
-            for (sums, &word) in sums.iter_mut().zip(weights.as_chunks::<4>().0) {
+            let tiles = tiles.map(halves);
+            for (sums, &word) in sums.chunks_mut(TILES).zip(weights.as_chunks::<4>().0) {
                 let [a, b] = halves(u32::from_le_bytes(word));
-                for (sum, &codes) in sums.iter_mut().zip(tiles) {
-                    let [first, second] = halves(codes);
+                for (sum, [first, second]) in sums.iter_mut().zip(tiles) {
                     *sum = sum.wrapping_add(a.wrapping_mul(first)).wrapping_add(b.wrapping_mul(second));
                 }
             }

@@ -218,8 +218,8 @@ fn convolutions_of_every_tail_give_the_codes_of_the_portable_kernel() {
 fn transformed_weights_give_the_codes_of_the_compact_ones() {
     let mut coverage = Coverage::default();
     let windows = [square(3, true), square(3, false), Window { padding: [2, 0, 1, 2], ..square(3, false) }];
-    for (channels, output_channels) in (1..=9)
-        .chain([16, 23, 64, 68])
+    for (channels, output_channels) in [4, 8, 12, 16, 32, 36, 64, 68]
+        .into_iter()
         .flat_map(|channels: u16| [1, 2, 3, 4, 5, 8, 11, 16].map(|output_channels: u16| (channels, output_channels)))
     {
         for (number, (window, pool)) in

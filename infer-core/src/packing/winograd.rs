@@ -23,7 +23,7 @@
 //! | 2, 3 | that of channel 2 (3) |
 //!
 //! So a core that multiplies 16-bit lanes gets the codes that a word meets out of four codes in a row by taking every second
-//! byte. Rows and channels that are missing in the last block and in the last group are zero.
+//! byte. Rows that are missing in the last block are zero. The number of input channels is a multiple of four.
 //!
 //! # Ranges
 //! With codes of 8 bits without and weights of 8 bits with a sign, `U` is within 9 * 128 and `V` within 4 * 255, so both fit
@@ -49,30 +49,31 @@ pub const MOST_CHANNELS: u16 = (i32::MAX / (4 * 255 * 128 * 9)) as u16;
 /// Whether a convolution has this layout.
 #[must_use]
 pub const fn takes(window: &Window, input_channels: u16) -> bool {
-    matches!((window.size, window.stride), ([3, 3], [1, 1])) && input_channels <= MOST_CHANNELS
+    matches!((window.size, window.stride), ([3, 3], [1, 1])) && takes_channels(input_channels)
+}
+
+/// Whether a convolution of so many input channels has this layout.
+#[must_use]
+pub const fn takes_channels(input_channels: u16) -> bool {
+    input_channels.is_multiple_of(CHANNELS_PER_GROUP as u16) && input_channels <= MOST_CHANNELS
 }
 
 /// Bytes that the weights of 3x3 kernels `[rows, 3, 3, channels]` take in the file; `None` where 32 bits do not count them.
 #[must_use]
 pub const fn packed_len(rows: u32, channels: u32) -> Option<u32> {
-    match (
-        rows.checked_next_multiple_of(ROWS_PER_BLOCK as u32),
-        channels.checked_next_multiple_of(CHANNELS_PER_GROUP as u32),
-    ) {
-        (Some(rows), Some(channels)) => match rows.checked_mul(channels) {
-            Some(kernels) => kernels.checked_mul(2 * PRODUCTS as u32),
-            None => None,
-        },
-        _ => None,
+    let Some(rows) = rows.checked_next_multiple_of(ROWS_PER_BLOCK as u32) else { return None };
+    match rows.checked_mul(channels) {
+        Some(kernels) => kernels.checked_mul(2 * PRODUCTS as u32),
+        None => None,
     }
 }
 
 /// Writes `weights`, `[rows, 3, 3, channels]`, into `packed` in this layout.
 ///
-/// `packed` needs [`packed_len`] bytes; what does not fit is left out.
+/// `channels` is a multiple of four. `packed` needs [`packed_len`] bytes; what does not fit is left out.
 pub fn pack(weights: &[i8], channels: usize, packed: &mut [u8]) {
     packed.fill(0);
-    let pairs = channels.div_ceil(CHANNELS_PER_GROUP) * 2;
+    let pairs = channels / 2;
     let words = packed.as_chunks_mut::<4>().0;
     for (row, weights) in weights.chunks_exact((9 * channels).max(1)).enumerate() {
         for channel in 0..channels {

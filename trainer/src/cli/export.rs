@@ -14,6 +14,7 @@ use trainer::train::evaluate;
 
 use super::budget::BudgetFlags;
 use super::calibration::CalibrationName;
+use super::console::Console;
 use super::destination::{self, Content, Output};
 use super::output::{print_line, print_message};
 use super::run_data;
@@ -107,7 +108,7 @@ impl Export {
         }
         config.layout = self.budget.layout().unwrap_or(config.layout);
         let bytes = config.encode(quantized)?;
-        self.budget.check(&config.architecture()?, &config, &Console::Quiet)?;
+        self.budget.check(&config.architecture()?, &config, &Console::quiet())?;
         Ok(bytes)
     }
 }

@@ -9,7 +9,7 @@ use super::cpu::{cpu, in_words, requantize};
 use crate::kernels::operands::{Conv2dOperands, Rescale, TILES};
 use crate::kernels::portable::Portable;
 use crate::kernels::shared::winograd::{self, Lanes, Multiply, Sums, pairs_if_lengths_fit, tiles};
-use crate::packing::winograd::{CHANNELS_PER_GROUP, PRODUCTS, ROWS_PER_BLOCK};
+use crate::packing::winograd::{PRODUCTS, ROWS_PER_BLOCK};
 
 /// Rows and columns of the input under two tiles.
 const ROWS: usize = 4;
@@ -32,25 +32,19 @@ impl Multiply for Armv7em {
 /// Convolution, and the 2x2 maximum after it if the operands have one.
 #[inline(never)]
 pub fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
-    let channels = usize::from(operands.input.channels);
-    let is_fast = in_words(operands.weights)
-        && in_words(operands.channels.bytes())
-        && channels.is_multiple_of(CHANNELS_PER_GROUP)
-        && operands.rescale.shift == 0;
-    if !is_fast {
-        winograd::conv2d::<Armv7em>(input, operands, scratch, output);
-        return;
-    }
-    let (Some(pairs), true) = (pairs_if_lengths_fit(operands, output), input.len() >= operands.input.len()) else {
+    let Some(pairs) = pairs_if_lengths_fit(operands, output) else { return };
+    let groups = pairs / 2;
+    let (Some((lanes, pad)), true) =
+        (scratch.split_at_mut_checked(TILES * PRODUCTS * pairs), input.len() >= operands.input.len() && groups > 0)
+    else {
         return;
     };
-    let Some((lanes, pad)) = scratch.split_at_mut_checked(TILES * PRODUCTS * pairs) else { return };
-    let groups = channels / CHANNELS_PER_GROUP;
     let Some(pad) = pad.get_mut(..groups) else { return };
     pad.fill(u32::from(operands.pad_code).wrapping_mul(0x0101_0101));
     let mut codes = Codes::new(input, operands, pad);
+    // LDRD and LDM read weights and channels, and no shift is left to be done.
+    let at_once = in_words(operands.weights) && in_words(operands.channels.bytes()) && operands.rescale.shift == 0;
     let [rows, columns] = tiles(operands);
-    let lanes = lanes.as_mut_ptr();
     for y in 0..rows {
         codes.enter_row(STEP * y);
         for x in (0..columns).step_by(TILES) {
@@ -58,13 +52,25 @@ pub fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], 
             let both = x + 1 < columns;
             // SAFETY: every pixel has four codes for each group, and there are lanes for them.
             unsafe {
-                transform(codes.pixels.as_ptr(), lanes, groups);
+                transform(codes.pixels.as_ptr(), lanes.as_mut_ptr(), groups);
                 if both {
-                    transform(codes.pixels.as_ptr().wrapping_add(STEP), lanes.wrapping_add(1), groups);
+                    transform(codes.pixels.as_ptr().wrapping_add(STEP), lanes.as_mut_ptr().wrapping_add(1), groups);
                 }
             }
-            put_out(operands, [y, x], both, lanes, pairs, output);
+            if at_once {
+                put_out(operands, [y, x], both, lanes.as_ptr(), pairs, output);
+            } else {
+                one_by_one(operands, [y, x], lanes, output);
+            }
         }
+    }
+}
+
+/// The same where words of weights or of channels are at any address, or a shift is due.
+#[inline(never)]
+fn one_by_one(operands: &Conv2dOperands<'_>, tile: [usize; 2], lanes: &mut [u32], output: &mut [u8]) {
+    if let Some(lanes) = winograd::lanes(lanes, lanes.len() / (TILES * PRODUCTS)) {
+        winograd::put_out::<Armv7em>(operands, tile, lanes, output);
     }
 }
 

@@ -13,7 +13,9 @@ use infer_core::{Header, Shape};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use thimble_tests::random_graph::{Node, RandomGraph, random_graphs};
-use thimble_tests::random_model::{Kind, MEASURED, RandomModel, random_models, single_layer, square};
+use thimble_tests::random_model::{
+    Kind, MEASURED, RandomModel, random_models, single_layer, square, transformed_models,
+};
 use thimble_tests::without_zeros::{self, COUNTED};
 use trainer::image::parse_shape;
 
@@ -27,11 +29,13 @@ const IMAGES: u64 = 3;
 const RARE: &[&str] = &["average-pool:20x30x6:0:1", "average-pool:4x150x5:3x140:1", "sums"];
 
 /// Writes `count` random networks, the same each time: chains, and every third one with branches and overlapping places. Those in
-/// which a layer has another layout of weights follow once more, in each layout. Then those that are [`RARE`].
+/// which a layer has another layout of weights follow once more, in each layout. Then half as many networks of transformed weights, and those
+/// that are [`RARE`].
 pub fn write(bundle: &str, count: &str) -> Outcome<()> {
     let mut runner = TestRunner::deterministic();
     let mut bytes = Vec::new();
-    for number in 0..count.parse::<usize>()? {
+    let count = count.parse::<usize>()?;
+    for number in 0..count {
         if number % 3 == 2 {
             let graph = random_graphs().new_tree(&mut runner).map_err(|reason| reason.to_string())?.current();
             for file in in_layouts(|layout| graph.file_in(layout, Places::Overlapping)) {
@@ -43,6 +47,10 @@ pub fn write(bundle: &str, count: &str) -> Outcome<()> {
                 bytes.extend(bundled(&file, 0..IMAGES, |index| model.image(index))?);
             }
         }
+    }
+    for _ in 0..count / 2 {
+        let model = transformed_models().new_tree(&mut runner).map_err(|reason| reason.to_string())?.current();
+        bytes.extend(bundled(&model.file_in(Layout::Winograd), 0..IMAGES, |index| model.image(index))?);
     }
     for name in RARE {
         let (file, image) = named(name)?;

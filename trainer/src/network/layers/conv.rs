@@ -68,8 +68,7 @@ impl Conv {
         let (kernel, [rows, columns]) =
             if fused { (Kernel::WinogradPool, sides) } else { (Kernel::Winograd, sides.map(|side| side.div_ceil(2))) };
         let tiles = rows * columns;
-        let channels = usize::from(input.channels).next_multiple_of(winograd::CHANNELS_PER_GROUP);
-        let inputs = tiles * winograd::PRODUCTS * channels;
+        let inputs = tiles * winograd::PRODUCTS * usize::from(input.channels);
         let rows = self.channels.into();
         Work { kernel, rows, outputs: output.len(), inputs, edges: 0, runs: 0, places: tiles }
     }
@@ -188,7 +187,7 @@ impl Operator for Conv {
         match layout {
             Layout::Compact => true,
             Layout::Winograd => {
-                self.kernel == Pair::both(3) && self.stride.is_one() && input.channels <= winograd::MOST_CHANNELS
+                self.kernel == Pair::both(3) && self.stride.is_one() && winograd::takes_channels(input.channels)
             }
         }
     }
