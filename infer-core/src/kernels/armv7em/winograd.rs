@@ -4,11 +4,9 @@
 
 use core::arch::naked_asm;
 
-use super::Armv7em;
 use super::cpu::{cpu, in_words, requantize};
-use crate::kernels::operands::{Conv2dOperands, Rescale, TILES};
-use crate::kernels::portable::Portable;
-use crate::kernels::shared::winograd::{self, Lanes, Multiply, Sums, pairs_if_lengths_fit, tiles};
+use crate::kernels::operands::{Conv2dOperands, TILES};
+use crate::kernels::shared::winograd::{pairs_if_lengths_fit, tiles};
 use crate::packing::winograd::{PRODUCTS, ROWS_PER_BLOCK};
 
 /// Rows and columns of the input under two tiles.
@@ -18,16 +16,6 @@ const COLUMNS: usize = 6;
 /// Outputs of a tile before a pool, and how many rows and columns it moves by.
 const OUTPUTS: usize = 4;
 const STEP: usize = 2;
-
-impl Multiply for Armv7em {
-    fn sums(lanes: &[Lanes], weights: &[u8], product: usize) -> Sums {
-        Portable::sums(lanes, weights, product)
-    }
-
-    fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
-        requantize(accumulator, multiplier, rescale)
-    }
-}
 
 /// Convolution, and the 2x2 maximum after it if the operands have one.
 #[inline(never)]
@@ -48,8 +36,8 @@ pub fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], 
     for y in 0..rows {
         codes.enter_row(STEP * y);
         for x in (0..columns).step_by(TILES) {
-            codes.find(STEP * x);
             let both = x + 1 < columns;
+            codes.find(STEP * x, if both { COLUMNS } else { ROWS });
             // SAFETY: every pixel has four codes for each group, and there are lanes for them.
             unsafe {
                 transform(codes.pixels.as_ptr(), lanes.as_mut_ptr(), groups);
@@ -57,20 +45,8 @@ pub fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], 
                     transform(codes.pixels.as_ptr().wrapping_add(STEP), lanes.as_mut_ptr().wrapping_add(1), groups);
                 }
             }
-            if at_once {
-                put_out(operands, [y, x], both, lanes.as_ptr(), pairs, output);
-            } else {
-                one_by_one(operands, [y, x], lanes, output);
-            }
+            put_out(operands, [y, x], both, lanes, at_once, output);
         }
-    }
-}
-
-/// The same where words of weights or of channels are at any address, or a shift is due.
-#[inline(never)]
-fn one_by_one(operands: &Conv2dOperands<'_>, tile: [usize; 2], lanes: &mut [u32], output: &mut [u8]) {
-    if let Some(lanes) = winograd::lanes(lanes, lanes.len() / (TILES * PRODUCTS)) {
-        winograd::put_out::<Armv7em>(operands, tile, lanes, output);
     }
 }
 
@@ -116,10 +92,11 @@ impl<'i> Codes<'i> {
         }
     }
 
-    /// Finds the pixels of tiles whose first column is `x`.
-    fn find(&mut self, x: usize) {
+    /// Finds the pixels in so many columns of tiles, of which the first one is `x`.
+    #[inline(never)]
+    fn find(&mut self, x: usize, columns: usize) {
         let mut column = x.wrapping_sub(self.left);
-        for pixels in &mut self.pixels {
+        for pixels in self.pixels.iter_mut().take(columns) {
             let start = column.wrapping_mul(self.channels);
             for (pixel, row) in pixels.iter_mut().zip(self.rows) {
                 *pixel = row.filter(|_| column < self.width).map_or(self.pad, |row| row.wrapping_add(start));
@@ -133,61 +110,99 @@ impl<'i> Codes<'i> {
 #[inline(never)]
 fn put_out(
     operands: &Conv2dOperands<'_>,
-    [y, x]: [usize; 2],
+    tile: [usize; 2],
     both: bool,
-    lanes: *const u32,
-    pairs: usize,
+    lanes: &[u32],
+    at_once: bool,
     output: &mut [u8],
 ) {
-    let [height, width, channels] =
-        [operands.output.height, operands.output.width, operands.output.channels].map(usize::from);
-    let (step, outputs) = if operands.pool { (1, 1) } else { (STEP, OUTPUTS) };
-    // Where outputs begin. Those that there are not get the place of the first one, which is written last.
-    let mut starts = [[0; TILES]; OUTPUTS];
-    for (position, starts) in starts.iter_mut().enumerate().take(outputs) {
-        for (tile, start) in starts.iter_mut().enumerate() {
-            let (row, column) = (step * y + position / 2, step * (x + tile) + position % 2);
-            let is_there = row < height && column < width && (tile == 0 || both);
-            let (row, column) = if is_there { (row, column) } else { (step * y, step * x) };
-            *start = (row * width + column) * channels;
-        }
-    }
-    let blocks = channels / ROWS_PER_BLOCK;
-    let table = operands.channels.bytes();
-    let mut run = Run {
-        lanes,
-        weights: operands.weights.as_ptr(),
-        channels: table.as_ptr().cast(),
-        pairs,
-        blocks,
-        zero_point: operands.rescale.zero_point.into(),
-        pool: operands.pool.into(),
-        outputs: starts.map(|starts| starts.map(|start| output.get_mut(start..).unwrap_or_default().as_mut_ptr())),
-    };
+    let (channels, pairs) = (usize::from(operands.output.channels), lanes.len() / (TILES * PRODUCTS));
+    let blocks = if at_once { channels / ROWS_PER_BLOCK } else { 0 };
     if blocks > 0 {
+        let mut run = Run {
+            lanes: lanes.as_ptr(),
+            weights: operands.weights.as_ptr(),
+            channels: operands.channels.bytes().as_ptr().cast(),
+            pairs,
+            blocks,
+            zero_point: operands.rescale.zero_point.into(),
+            pool: operands.pool.into(),
+            outputs: [core::ptr::null_mut(); TILES * OUTPUTS],
+        };
+        let first = place(operands, tile, 0).unwrap_or_default();
+        for (number, codes) in run.outputs.iter_mut().enumerate() {
+            // Outputs that there are not get the place of the first one, which is written last.
+            let start = place(operands, tile, number).filter(|_| both || number % TILES == 0).unwrap_or(first);
+            *codes = output.get_mut(start..).unwrap_or_default().as_mut_ptr();
+        }
         // SAFETY: the lengths were compared: for each block four codes of each output, channels and rows of weights; lanes for
         // each pair, all words at multiples of four bytes.
         unsafe { blocks_at_two_tiles(&raw const run) }
     }
-    let rest = channels % ROWS_PER_BLOCK;
-    if rest > 0 {
-        let done = blocks * ROWS_PER_BLOCK;
-        let mut records = [0u32; 2 * ROWS_PER_BLOCK];
-        let words = table.get(8 * done..).unwrap_or_default().as_chunks::<4>().0;
-        records.iter_mut().zip(words).for_each(|(record, &word)| *record = u32::from_le_bytes(word));
-        let mut codes = [[[0u8; ROWS_PER_BLOCK]; TILES]; OUTPUTS];
-        run.weights = run.weights.wrapping_add(2 * PRODUCTS * 2 * pairs * done);
-        run.channels = records.as_ptr();
-        run.blocks = 1;
-        run.outputs = codes.each_mut().map(|codes| codes.each_mut().map(|codes| codes.as_mut_ptr()));
-        // SAFETY: as above; codes and channels are in arrays that suffice for a block.
-        unsafe { blocks_at_two_tiles(&raw const run) }
-        // From the last one on, as above.
-        for (starts, codes) in starts.iter().zip(&codes).take(outputs).rev() {
-            for (&start, codes) in starts.iter().zip(codes).rev() {
-                let to = output.get_mut(start + done..).unwrap_or_default();
-                to.iter_mut().zip(codes).take(rest).for_each(|(to, &code)| *to = code);
+    for channel in blocks * ROWS_PER_BLOCK..channels {
+        for number in 0..TILES {
+            one_by_one(operands, tile, channel, number, lanes, output);
+        }
+    }
+}
+
+/// Where the codes of an output are, of both tiles: of the first output, then of the second one. `None` where there is no such output.
+fn place(operands: &Conv2dOperands<'_>, [y, x]: [usize; 2], number: usize) -> Option<usize> {
+    let (output, tile) = (number / TILES, number % TILES);
+    let (y, x) =
+        if operands.pool { (y + output, x + tile) } else { (STEP * y + output / 2, STEP * (x + tile) + output % 2) };
+    let [height, width, channels] =
+        [operands.output.height, operands.output.width, operands.output.channels].map(usize::from);
+    // With a pool a tile has one output.
+    let is_there = y < height && x < width && !(operands.pool && output > 0);
+    is_there.then_some((y * width + x) * channels)
+}
+
+/// A channel of a tile: of a last block that is not full, or where words of weights or of channels are at any address, or where a
+/// shift is due.
+#[inline(never)]
+fn one_by_one(
+    operands: &Conv2dOperands<'_>,
+    tile: [usize; 2],
+    channel: usize,
+    number: usize,
+    lanes: &[u32],
+    output: &mut [u8],
+) {
+    /// Of A^T, the columns: how an element counts in an upper and in a lower output, and in a left and in a right one.
+    static SHARES: [[i32; 2]; 4] = [[1, 1], [1, -1], [1, 0], [0, 1]];
+    let pairs = lanes.len() / (TILES * PRODUCTS);
+    let Some(&[b0, b1, b2, b3, m0, m1, m2, m3]) = operands.channels.bytes().as_chunks::<8>().0.get(channel) else {
+        return;
+    };
+    let (bias, multiplier) = (i32::from_le_bytes([b0, b1, b2, b3]), i32::from_le_bytes([m0, m1, m2, m3]));
+    let words = operands.weights.as_chunks::<4>().0;
+    let start = (channel / ROWS_PER_BLOCK * PRODUCTS * pairs) * ROWS_PER_BLOCK + channel % ROWS_PER_BLOCK;
+    let mut weights = words.get(start..).unwrap_or_default().iter().step_by(ROWS_PER_BLOCK);
+    let mut sums = [0i32; OUTPUTS];
+    for product in 0..PRODUCTS {
+        let mut sum = 0i32;
+        let of_product = lanes.iter().skip(product * TILES + number).step_by(TILES * PRODUCTS);
+        for (&codes, &word) in of_product.zip(&mut weights) {
+            let (word, codes) = (i32::from_le_bytes(word), codes.cast_signed());
+            sum = sum.wrapping_add((word >> 16).wrapping_mul(codes >> 16));
+            sum = sum.wrapping_add(i32::from(word as i16).wrapping_mul(codes as i16 as i32));
+        }
+        let [Some(rows), Some(columns)] = [product % 4, product / 4].map(|at| SHARES.get(at)) else { return };
+        for (output, total) in sums.iter_mut().enumerate() {
+            if let (Some(row), Some(column)) = (rows.get(output / 2), columns.get(output % 2)) {
+                *total = total.wrapping_add(sum.wrapping_mul(row * column));
             }
+        }
+    }
+    if operands.pool {
+        let [first, rest @ ..] = &mut sums;
+        *first = rest.iter().fold(*first, |most, &sum| sum.max(most));
+    }
+    for (position, sum) in sums.into_iter().enumerate() {
+        let code = place(operands, tile, TILES * position + number).and_then(|start| output.get_mut(start + channel));
+        if let Some(code) = code {
+            *code = requantize((sum >> 2).wrapping_add(bias), multiplier, operands.rescale);
         }
     }
 }
@@ -199,7 +214,7 @@ fn put_out(
 ///
 /// # Safety
 /// From `pixels` on there are four columns of four pixels of so many groups of four codes, one at least; from `lanes` on there is
-/// every second word of the [`Lanes`] for them.
+/// every second word of the [lanes](crate::kernels::shared::winograd::Lanes) for them.
 #[unsafe(naked)]
 unsafe extern "C" fn transform(pixels: *const [*const u8; ROWS], lanes: *mut u32, groups: usize) {
     naked_asm!(
@@ -295,7 +310,7 @@ struct Run {
     /// Whether the maximum of a tile is all that is put out.
     pool: u32,
     /// Where the codes of each output go, of both tiles; with a pool only of the first one.
-    outputs: [[*mut u8; TILES]; OUTPUTS],
+    outputs: [*mut u8; TILES * OUTPUTS],
 }
 
 /// Pairs of channels in the unrolled loop of [`blocks_at_two_tiles`].

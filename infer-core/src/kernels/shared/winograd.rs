@@ -40,7 +40,7 @@ pub fn conv2d<M: Multiply>(input: &[u8], operands: &Conv2dOperands<'_>, scratch:
 }
 
 /// The part of the scratch for transformed codes.
-pub fn lanes(scratch: &mut [u32], pairs: usize) -> Option<&mut [Lanes]> {
+fn lanes(scratch: &mut [u32], pairs: usize) -> Option<&mut [Lanes]> {
     let words = scratch.as_chunks_mut::<{ TILES * PRODUCTS }>().0;
     bytemuck::must_cast_slice_mut(words).get_mut(..pairs)
 }
@@ -62,7 +62,7 @@ pub fn tiles(operands: &Conv2dOperands<'_>) -> [usize; 2] {
 
 /// The codes of all channels at two tiles, of which the second one may be outside.
 #[inline(always)]
-pub fn put_out<M: Multiply>(operands: &Conv2dOperands<'_>, [y, x]: [usize; 2], lanes: &[Lanes], output: &mut [u8]) {
+fn put_out<M: Multiply>(operands: &Conv2dOperands<'_>, [y, x]: [usize; 2], lanes: &[Lanes], output: &mut [u8]) {
     let [height, width, channels] =
         [operands.output.height, operands.output.width, operands.output.channels].map(usize::from);
     let mut table = operands.channels.iter();
