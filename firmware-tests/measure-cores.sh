@@ -5,7 +5,7 @@
 # Networks of one layer, with random weights, classify images without zeros. From the instructions of their layers
 # follows what a multiply-accumulate, an output and an input cost: the least squares of relative errors. Programs that load and
 # classify are weighed with all operators, and with those of mlp, of small, which cnn and tiny have too, of chains with any pools, of
-# dscnn, which mobilenet has too, and of resnet8.
+# dscnn, which mobilenet has too, and of resnet8; of small and resnet8 once more with transformed weights (fast).
 # On the cores whose cycles ./cycles.sh models, the mean over networks of cycles an instruction.
 # Whole networks, whose activations are without zeros too, are counted for a test: estimates must be near what they take.
 set -euo pipefail
@@ -30,8 +30,9 @@ mkfifo "$scratch/trace"
     echo "# ../src/network/work.rs counts; how far they are off is written after them."
     for core in M0+ M3 M4F M7 M33 RV32IMC; do
         : >"$scratch/traced"
-        for network in mlp small:28x28x1:10 chain dscnn:49x10x1:12 resnet8:32x32x3:10 all; do
-            export THIMBLE_MODEL=$scratch/${network%%:*}.bin
+        for network in mlp small:28x28x1:10 fast:small:28x28x1:10 chain dscnn:49x10x1:12 resnet8:32x32x3:10 \
+            fast:resnet8:32x32x3:10 all; do
+            export THIMBLE_MODEL=$scratch/${network//[^a-z0-9]/-}.bin
             "$on_chip" synthetic "$network" "$THIMBLE_MODEL" "$scratch/images"
             flash=$(bytes_on "$core" flash)
             on_core "$core" costs "$scratch/networks" >"$scratch/measured"

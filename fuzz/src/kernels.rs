@@ -1,10 +1,10 @@
 //! Networks whose lengths all fit each other, and whose shapes and numbers are any: these load, so the kernels are reached.
 
-use infer_core::format::{Blob, Codes, Input, Metadata, Ports, Requantize, Shape, Window};
+use infer_core::format::{Blob, Codes, Input, Layout, Metadata, Ports, Requantize, Shape, Window};
 use infer_core::operators::{
     Add, AveragePool2d, Conv2d, Dense, DepthwiseConv2d, Layer, Logits, MaxPool2d, StageRecord,
 };
-use infer_core::packing::packed_len;
+use infer_core::packing::{packed_len, winograd};
 use infer_core::plan::{Places, place};
 
 use super::{payload, running};
@@ -169,7 +169,14 @@ fn conv2d(choices: &mut Choices<'_>, shape: &mut Shape) -> Vec<u8> {
     let by = if pool { 2 } else { 1 };
     let output_channels = choices.up_to(20);
     let taps = rows * columns * u32::from(channels);
-    let weights = choices.many(packed(output_channels, taps));
+    let layout =
+        if winograd::takes(&window, channels) && choices.byte() & 1 == 0 { Layout::Winograd } else { Layout::Compact };
+    let weights = choices.many(match layout {
+        Layout::Compact => packed(output_channels, taps),
+        Layout::Winograd => {
+            winograd::packed_len(output_channels.into(), channels.into()).expect("these are small") as usize
+        }
+    });
     let table = choices.channels(output_channels);
     let paddings = [choices.byte(), choices.byte()];
     let conv = Conv2d {
@@ -177,6 +184,7 @@ fn conv2d(choices: &mut Choices<'_>, shape: &mut Shape) -> Vec<u8> {
         window,
         pool,
         requantize: requantize(choices, blob(paddings[0], &table)),
+        layout: layout.number(),
         weights: blob(paddings[1], &weights),
     };
     *shape = Shape { height: shape.height / by, width: shape.width / by, channels: output_channels };
@@ -195,6 +203,7 @@ fn depthwise_conv2d(choices: &mut Choices<'_>, shape: &mut Shape) -> Vec<u8> {
         multiplier: multiplier as u8,
         window,
         requantize: requantize(choices, blob(paddings[0], &table)),
+        layout: Layout::Compact.number(),
         weights: blob(paddings[1], &weights),
     };
     postcard::to_allocvec(&Layer::DepthwiseConv2d(conv)).expect("a vector has room")
@@ -242,7 +251,12 @@ fn dense(choices: &mut Choices<'_>, shape: &mut Shape) -> Vec<u8> {
     let paddings = [choices.byte(), choices.byte()];
     let requantize = requantize(choices, blob(paddings[0], &table));
     *shape = Shape::flat(outputs);
-    let layer = Layer::Dense(Dense { outputs, requantize, weights: blob(paddings[1], &weights) });
+    let layer = Layer::Dense(Dense {
+        outputs,
+        requantize,
+        layout: Layout::Compact.number(),
+        weights: blob(paddings[1], &weights),
+    });
     postcard::to_allocvec(&layer).expect("a vector has room")
 }
 
@@ -257,6 +271,7 @@ fn logits(choices: &mut Choices<'_>, classes: u16, shape: Shape) -> Vec<u8> {
         classes,
         scale,
         biases: blob(paddings[0], &biases),
+        layout: Layout::Compact.number(),
         weights: blob(paddings[1], &weights),
     });
     postcard::to_allocvec(&layer).expect("a vector has room")

@@ -1,6 +1,6 @@
 //! What a file that loads does: it runs, with the same codes from the chosen kernels and from the portable ones, and the same again.
 
-use infer_core::format::{Input, Metadata, Tensor};
+use infer_core::format::{Input, Layout, Metadata, Tensor};
 use infer_core::header::HEADER_LEN;
 use infer_core::kernels::operands::LogitsOperands;
 use infer_core::kernels::portable::{self, Portable};
@@ -73,7 +73,8 @@ fn read<'c>(pixels: &'c [u8], trace: &'c [Vec<u8>], tensor: &Tensor) -> &'c [u8]
 fn check_logits(model: &[u8], pixels: &[u8], trace: &[Vec<u8>], found: &[i32]) {
     let Some(StageRecord { ports, layer: Layer::Logits(last) }) = last_stage(&model[HEADER_LEN..]) else { return };
     let (biases, weights) = (last.biases.data, last.weights.data);
-    let operands = LogitsOperands { classes: last.classes, scale: last.scale, biases, weights };
+    let layout = Layout::numbered(last.layout).expect("it loaded");
+    let operands = LogitsOperands { classes: last.classes, scale: last.scale, biases, layout, weights };
     let mut logits = vec![0; found.len()];
     portable::logits(read(pixels, trace, &ports.input), &operands, &mut [], &mut logits);
     assert_eq!(found, logits);

@@ -93,6 +93,13 @@ pub enum Error {
         /// Bytes in the file.
         given: usize,
     },
+    /// The weights are in a layout that this build does not know, or that such a layer does not have.
+    Layout {
+        /// The layer.
+        layer: u8,
+        /// Number of the layout in the file: [`format::Layout`](crate::format::Layout).
+        layout: u8,
+    },
     /// The table of biases and multipliers has not one entry per output channel.
     ChannelTableLength {
         /// The layer.
@@ -252,6 +259,13 @@ impl fmt::Display for Error {
             }
             Self::WeightLength { layer, needed, given } => {
                 write!(f, "layer {layer}: {given} bytes of weights where its dimensions need {needed}")
+            }
+            Self::Layout { layer, layout } => {
+                write!(
+                    f,
+                    "layer {layer}: its weights are in layout {layout}, which this build does not know or such a layer \
+                     does not have; update the reader or export with --layout compact"
+                )
             }
             Self::ChannelTableLength { layer, needed, given } => {
                 write!(f, "layer {layer}: channel table of {given} bytes where its channels need {needed}")

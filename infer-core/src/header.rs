@@ -10,11 +10,11 @@
 //! | 20 | 4 | input length in bytes |
 //! | 24 | 4 | number of classes |
 //! | 28 | 4 | arena length in bytes with the image in the arena; no call takes it from there yet |
-//! | 32 | 2 | layout of the weights, 0: that of [`packing`](crate::packing) |
+//! | 32 | 2 | layout, 0: that of weights is in their records |
 //! | 34 | 2 | preprocessing, 0: the bytes of the image are the codes |
 //! | 36 | 4 | temperature, an `f32`, 1: logits are divided by it before the softmax |
 //! | 40 | 4 | threshold, an `f32`, 0: the least probability of an answer |
-//! | 44 | 4 | operators, a bit each: bit `n` is set if a layer is operator `n` of the [registry](crate::operators), the highest two where there are [branches](crate::operators::BRANCHES) and [overlaps](crate::operators::OVERLAPS) |
+//! | 44 | 4 | operators, a bit each: bit `n` is set if a layer is operator `n` of the [registry](crate::operators), the highest three where there are [branches](crate::operators::BRANCHES), [overlaps](crate::operators::OVERLAPS) and [transformed weights](crate::operators::WINOGRAD) |
 //! | 48 | 4 | CRC-32 of the 48 bytes above and the payload |
 //!
 //! Layout, preprocessing, temperature and threshold have one value each today; a file with another one is refused.
@@ -31,7 +31,7 @@ use crate::plan::{Checked, Plan};
 pub const MAGIC: [u8; 8] = *b"THIMBLE\0";
 
 /// The format version that this build writes and reads.
-pub const FORMAT_VERSION: u16 = 2;
+pub const FORMAT_VERSION: u16 = 3;
 
 /// Bytes of the header.
 pub const HEADER_LEN: usize = 52;
@@ -53,7 +53,7 @@ pub struct Header {
     pub classes: u32,
     /// Bytes of working memory that holds the image too.
     pub arena_with_image_len: u32,
-    /// How the weights are laid out: 0, as [`packing`](crate::packing) has it.
+    /// 0: how weights are laid out is in their records.
     pub layout: u16,
     /// What is done to an image before it is an input: 0, nothing.
     pub preprocessing: u16,

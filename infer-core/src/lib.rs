@@ -9,7 +9,7 @@
 //! |---|---|
 //! | [`header`] | the first 52 bytes, readable at compile time: [`arena_len`], [`include_model!`] |
 //! | [`format`](mod@format) | the payload: metadata, input, and what the records of layers are made of |
-//! | [`packing`] | the layout of the weights, and the packing that the trainer does |
+//! | [`packing`] | the layouts of the weights, and the packing that the trainer does |
 //! | [`operators`] | what a layer is: its record, its checks, its kernel; a file an operator |
 //! | [`plan`] | the stages in the order they run, each value in its place of the arena: planned at export, checked at load |
 //! | [`kernels`] | the arithmetic, one file per kind of core, chosen in one place |

@@ -1,4 +1,5 @@
-//! How weights are laid out in the file: the layout that all kernels read as it is, and the packing that the trainer does.
+//! How weights are laid out in the file: the compact [layout](crate::format::Layout), which all kernels read as it is, and the
+//! packing that the trainer does. Other layouts have modules of their own.
 //!
 //! A layer's weights are a matrix, `[rows, inputs]`: a row per output channel; for a convolution the inputs are the
 //! taps `[kernel, kernel, channels]`. Rows are in blocks of eight, the last block with as many as are left. In a block,
@@ -17,6 +18,8 @@
 //! so that a pair of inputs that is zero can be skipped with all its weights.
 //!
 //! An odd number of rows or of inputs is filled up with weights of zero.
+
+pub mod winograd;
 
 /// Rows of a full block.
 pub const ROWS_PER_BLOCK: usize = 8;

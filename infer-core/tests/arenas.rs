@@ -77,8 +77,14 @@ impl Graph {
         let window = same(input, size, stride);
         let taps = u32::from(size[0]) * u32::from(size[1]) * u32::from(input.channels);
         let weights = weights(packed_len(channels.into(), taps).unwrap() as usize);
-        let conv =
-            Conv2d { output_channels: channels, window, pool: false, requantize: requantize(channels, taps), weights };
+        let conv = Conv2d {
+            output_channels: channels,
+            window,
+            pool: false,
+            requantize: requantize(channels, taps),
+            layout: 0,
+            weights,
+        };
         let [height, width] = [input.height, input.width].map(|side| side.div_ceil(stride.into()));
         self.push(Ports::of(from), Layer::Conv2d(conv), Shape { height, width, channels })
     }
@@ -87,7 +93,8 @@ impl Graph {
         let input = self.shapes[usize::from(from)];
         let window = same(input, [3, 3], stride);
         let weights = weights(9 * usize::from(input.channels));
-        let conv = DepthwiseConv2d { multiplier: 1, window, requantize: requantize(input.channels, 9), weights };
+        let conv =
+            DepthwiseConv2d { multiplier: 1, window, requantize: requantize(input.channels, 9), layout: 0, weights };
         let [height, width] = [input.height, input.width].map(|side| side.div_ceil(stride.into()));
         self.push(Ports::of(from), Layer::DepthwiseConv2d(conv), Shape { height, width, ..input })
     }
@@ -106,7 +113,7 @@ impl Graph {
         let means = self.push(Ports::of(last), Layer::AveragePool2d(pool), Shape::flat(channels));
         let weights = weights(packed_len(classes.into(), channels.into()).unwrap() as usize);
         let biases = Blob::unpadded(Vec::leak(vec![0; 4 * usize::from(classes)]));
-        let logits = Logits { classes, scale: 1.0, biases, weights };
+        let logits = Logits { classes, scale: 1.0, biases, layout: 0, weights };
         self.push(Ports::of(means), Layer::Logits(logits), Shape::flat(classes));
         self
     }

@@ -92,6 +92,7 @@ fn model(metadata: &Metadata<'_>, shape: Shape, parts: &[Part], classes: u16) ->
             },
             pool: false,
             requantize: Requantize { codes, shift: 0, relu: true, channels: Blob { padding: &[], data: &table } },
+            layout: 0,
             weights: Blob { padding: &[], data: &weights },
         });
         layers.push(postcard::to_allocvec(&conv).unwrap());
@@ -103,6 +104,7 @@ fn model(metadata: &Metadata<'_>, shape: Shape, parts: &[Part], classes: u16) ->
         classes,
         scale,
         biases: Blob { padding: &[], data: &biases },
+        layout: 0,
         weights: Blob { padding: &[], data: &weights },
     });
     layers.push(postcard::to_allocvec(&logits).unwrap());

@@ -3,7 +3,7 @@
 //! It trusts the file: hostile ones are infer-core's business. Where numbers of a file make an accumulator leave 32 bits, it reports
 //! so instead of wrapping.
 
-use infer_core::format::{self, Blob, Input, Metadata, Requantize};
+use infer_core::format::{self, Blob, Input, Layout, Metadata, Requantize};
 use infer_core::operators::{Layer, StageRecord};
 use serde::Deserialize;
 
@@ -99,7 +99,10 @@ impl Oracle {
                 Layer::Conv2d(conv) => {
                     let window = Window::new(conv.window, [height, width]);
                     let taps = window.size[0] * window.size[1] * channels;
-                    let rows = unpack(conv.weights, conv.output_channels.into(), taps);
+                    let rows = match Layout::numbered(conv.layout).unwrap() {
+                        Layout::Compact => unpack(conv.weights, conv.output_channels.into(), taps),
+                        Layout::Winograd => untransform(conv.weights, conv.output_channels.into(), channels),
+                    };
                     let by = if conv.pool { 2 } else { 1 };
                     let [height, width] = window.positions;
                     let shape = [height / by, width / by, conv.output_channels.into()];
@@ -354,6 +357,39 @@ fn unpack(weights: Blob<'_>, rows: usize, inputs: usize) -> Vec<Vec<i64>> {
     assert_eq!(bytes.next(), None, "weights left over");
     matrix.truncate(rows);
     matrix.iter_mut().for_each(|row| row.truncate(inputs));
+    matrix
+}
+
+/// The matrix `[rows, 3 * 3 * channels]` out of transformed kernels, from those of their elements that hold one weight or a
+/// difference of two. The others must be what these weights make of them.
+fn untransform(weights: Blob<'_>, rows: usize, channels: usize) -> Vec<Vec<i64>> {
+    let groups = channels.div_ceil(4);
+    let elements: Vec<i64> =
+        weights.data.chunks(2).map(|bytes| i16::from_le_bytes(bytes.try_into().unwrap()).into()).collect();
+    assert_eq!(elements.len(), rows.div_ceil(4) * 16 * groups * 16, "weights left over");
+    // Block, column, row of the transformed kernel, group, odd channels or even ones, row, the later channel or the earlier one.
+    let element = |row: usize, channel: usize, [i, j]: [usize; 2]| {
+        let word = (((row / 4 * 4 + j) * 4 + i) * groups + channel / 4) * 2 + channel % 2;
+        elements[2 * (4 * word + row % 4) + channel / 2 % 2]
+    };
+    let mut matrix = vec![vec![0; 9 * channels]; rows];
+    for (row, channel) in (0..rows).flat_map(|row| (0..channels).map(move |channel| (row, channel))) {
+        let at = |i, j| element(row, channel, [i, j]);
+        let kernel = [
+            [at(2, 2), at(2, 0) - at(2, 1), at(2, 3)],
+            [at(0, 2) - at(1, 2), at(0, 0) - at(0, 1) - at(1, 0) + at(1, 1), at(0, 3) - at(1, 3)],
+            [at(3, 2), at(3, 0) - at(3, 1), at(3, 3)],
+        ];
+        // Twice G.
+        let g = [[1, 1, 1], [1, -1, 1], [2, 0, 0], [0, 0, 2]];
+        for (i, j) in (0..4).flat_map(|i| (0..4).map(move |j| (i, j))) {
+            let sum: i64 = (0..9).map(|tap| g[i][tap / 3] * kernel[tap / 3][tap % 3] * g[j][tap % 3]).sum();
+            assert_eq!(4 * at(i, j), sum, "row {row}, channel {channel}, element {i}, {j}");
+        }
+        for (tap, &weight) in kernel.iter().flatten().enumerate() {
+            matrix[row][tap * channels + channel] = weight / 4;
+        }
+    }
     matrix
 }
 

@@ -1,6 +1,6 @@
 //! Networks of random shapes, weights and branches, planned and as files.
 
-use infer_core::format::{Codes, Input, Ports, Shape, Window};
+use infer_core::format::{Codes, Input, Layout, Ports, Shape, Window};
 use infer_core::operators::{Add, Layer, StageRecord};
 use infer_core::plan::Places;
 use proptest::prelude::*;
@@ -99,6 +99,7 @@ pub fn random_graphs() -> impl Strategy<Value = RandomGraph> {
 
 /// What stages put out, and the stages.
 struct Built {
+    layout: Layout,
     shapes: Vec<Shape>,
     stages: Vec<(Ports, Kind)>,
 }
@@ -131,6 +132,7 @@ impl Built {
                     shape = Shape { height: shape.height / 2, width: shape.width / 2, ..shape };
                     conv = conv.with_pool();
                 }
+                conv = conv.with_layout(self.layout, self.shapes[source]);
                 self.push(Ports::of(source as u8), Kind::Owned(conv), shape);
             }
             Node::MaxPool { from } => {
@@ -139,13 +141,14 @@ impl Built {
             Node::Dense { from, outputs } => {
                 let source = self.value(from);
                 let (rescale, relu, weights) = rows(random, outputs, self.shapes[source].len());
-                let dense = QuantizedLayer::Dense { outputs, relu, rescale, weights };
+                let dense = QuantizedLayer::Dense { outputs, relu, rescale, layout: Layout::Compact, weights };
                 self.push(Ports::of(source as u8), Kind::Owned(dense), Shape::flat(outputs));
             }
             Node::Other { from, kind } => {
                 let source = self.value(from);
                 let mut shape = self.shapes[source];
                 if let Some(layer) = kind.layer(random, &mut shape) {
+                    let layer = layer.with_layout(self.layout, self.shapes[source]);
                     self.push(Ports::of(source as u8), Kind::Owned(layer), shape);
                 }
             }
@@ -185,15 +188,25 @@ impl RandomGraph {
     /// Where infer-core refuses it: then this builder, the planner or infer-core is wrong.
     #[must_use]
     pub fn file(&self, places: Places) -> Vec<u8> {
+        self.file_in(Layout::Compact, places)
+    }
+
+    /// The same with the weights in a layout, where layers have it.
+    ///
+    /// # Panics
+    /// As [`file`](Self::file).
+    #[must_use]
+    pub fn file_in(&self, layout: Layout, places: Places) -> Vec<u8> {
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
-        let mut built = Built { shapes: vec![self.input], stages: Vec::new() };
+        let mut built = Built { layout, shapes: vec![self.input], stages: Vec::new() };
         for &node in &self.nodes {
             built.add_node(node, &mut random);
         }
         let features = built.shapes[built.shapes.len() - 1];
         let biases = (0..self.classes).flat_map(|_| random.random_range(-100_000i32..100_000).to_le_bytes()).collect();
         let (_, _, weights) = rows(&mut random, self.classes, features.len());
-        let logits = QuantizedLayer::Logits { classes: self.classes, scale: 0.001, biases, weights };
+        let logits =
+            QuantizedLayer::Logits { classes: self.classes, scale: 0.001, biases, layout: Layout::Compact, weights };
         let last = (built.shapes.len() - 1) as u8;
         built.stages.push((Ports::of(last), Kind::Owned(logits)));
         let stages = built.stages.iter().map(|(ports, kind)| {

@@ -1,7 +1,7 @@
 //! Networks of random shapes and weights: what no training would bring about, and every tail of every loop.
 
 use infer_core::Shape;
-use infer_core::format::{Codes, Input, Metadata, Window};
+use infer_core::format::{Codes, Input, Layout, Metadata, Window};
 use infer_core::operators::{AveragePool2d, Layer, MaxPool2d};
 use infer_core::packing;
 use proptest::prelude::*;
@@ -133,7 +133,15 @@ impl Kind {
                 }
                 let (rescale, relu, weights) = rows(random, channels, taps);
                 *shape = output;
-                Some(QuantizedLayer::Conv2d { output_channels: channels, window, pool: false, relu, rescale, weights })
+                Some(QuantizedLayer::Conv2d {
+                    output_channels: channels,
+                    window,
+                    pool: false,
+                    relu,
+                    rescale,
+                    layout: Layout::Compact,
+                    weights,
+                })
             }
             Self::Depthwise(multiplier, window) => {
                 let channels = input.channels.checked_mul(multiplier.into())?;
@@ -141,7 +149,14 @@ impl Kind {
                 let taps = window.size.map(usize::from).iter().product();
                 let (rescale, relu, weights) = plain_rows(random, channels, taps);
                 let weights = weights.into_iter().map(i8::cast_unsigned).collect();
-                Some(QuantizedLayer::DepthwiseConv2d { multiplier, window, relu, rescale, weights })
+                Some(QuantizedLayer::DepthwiseConv2d {
+                    multiplier,
+                    window,
+                    relu,
+                    rescale,
+                    layout: Layout::Compact,
+                    weights,
+                })
             }
             Self::MaxPool(window) => {
                 *shape = output(&window, input, input.channels)?;
@@ -150,7 +165,7 @@ impl Kind {
             Self::Dense(outputs) => {
                 let (rescale, relu, weights) = rows(random, outputs, shape.len());
                 *shape = Shape::flat(outputs);
-                Some(QuantizedLayer::Dense { outputs, relu, rescale, weights })
+                Some(QuantizedLayer::Dense { outputs, relu, rescale, layout: Layout::Compact, weights })
             }
             Self::AveragePool(window) => average_pool(random, window, shape),
         }
@@ -207,6 +222,17 @@ pub const MEASURED: &[&str] = &[
     "conv-pool:28x28x1:8:3:same",
     "conv-pool:24x24x8:24:3:same",
     "conv-pool:32x32x8:16:3:same",
+    "fast:conv:12x12x16:32:3:same",
+    "fast:conv:32x32x16:16:3:same",
+    "fast:conv:16x16x32:32:3:same",
+    "fast:conv:8x8x64:64:3:same",
+    "fast:conv:24x24x8:12:3:same",
+    "fast:conv:7x7x48:20:3:valid",
+    "fast:conv-pool:14x14x24:48:3:same",
+    "fast:conv-pool:12x12x16:32:3:same",
+    "fast:conv-pool:28x28x8:16:3:valid",
+    "fast:conv-pool:8x8x64:64:3:same",
+    "fast:conv-pool:7x7x32:20:3:same",
     "depthwise:48x48x8:3:same",
     "depthwise:48x48x8:3:same:2",
     "depthwise:32x32x16:3:same",
@@ -322,6 +348,28 @@ pub fn random_models() -> impl Strategy<Value = RandomModel> {
     )
 }
 
+/// Networks of convolutions that have the layout Winograd, but for those after an odd number of channels, some with a pool.
+pub fn transformed_models() -> impl Strategy<Value = RandomModel> {
+    let padding = prop_oneof![2 => Just([1; 4]), 1 => Just([0; 4]), 1 => prop::array::uniform4(0u8..=2)];
+    let window = padding.prop_map(|padding| Window { padding, ..Window::square(3, 1) });
+    let channels = prop_oneof![3 => (1u16..=6).prop_map(|groups| 4 * groups), 1 => 1u16..=19];
+    let conv = (channels, window, any::<bool>()).prop_map(|(channels, window, pool)| {
+        let pool = if pool { Some(Kind::HALVES) } else { None };
+        [Some(Kind::Conv(channels, window)), pool]
+    });
+    let layers = prop::collection::vec(conv, 1..=3);
+    let input = (1u16..=13, 1u16..=13, prop_oneof![7 => 1u16..=9, 1 => 18u16..=24]);
+    (input, any::<u8>(), layers, any::<u64>()).prop_map(|((height, width, groups), zero_point, layers, seed)| {
+        RandomModel {
+            input: Shape { height, width, channels: 4 * groups },
+            zero_point,
+            layers: layers.into_iter().flatten().flatten().collect(),
+            classes: 7,
+            seed,
+        }
+    })
+}
+
 impl RandomModel {
     /// The model file.
     ///
@@ -329,11 +377,22 @@ impl RandomModel {
     /// Where infer-core refuses it: then this builder or infer-core is wrong.
     #[must_use]
     pub fn file(&self) -> Vec<u8> {
+        self.file_in(Layout::Compact)
+    }
+
+    /// The same with the weights in a layout, where layers have it.
+    ///
+    /// # Panics
+    /// As [`file`](Self::file).
+    #[must_use]
+    pub fn file_in(&self, layout: Layout) -> Vec<u8> {
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
         let mut shape = self.input;
         let mut layers = Vec::new();
         for &kind in &self.layers {
+            let input = shape;
             let Some(layer) = kind.layer(&mut random, &mut shape) else { continue };
+            let layer = layer.with_layout(layout, input);
             // As the trainer has it: a pool runs with the convolution before it.
             match (kind, layers.pop()) {
                 (Kind::MaxPool(HALVES), Some(conv @ QuantizedLayer::Conv2d { window, pool: false, .. }))
@@ -350,7 +409,13 @@ impl RandomModel {
         let biases: Vec<u8> =
             (0..self.classes).flat_map(|_| random.random_range(-100_000i32..100_000).to_le_bytes()).collect();
         let (_, _, weights) = rows(&mut random, self.classes, shape.len());
-        layers.push(QuantizedLayer::Logits { classes: self.classes, scale: 0.001, biases, weights });
+        layers.push(QuantizedLayer::Logits {
+            classes: self.classes,
+            scale: 0.001,
+            biases,
+            layout: Layout::Compact,
+            weights,
+        });
         let input = Input { shape: self.input, codes: Codes { scale: 1.0 / 255.0, zero_point: self.zero_point } };
         let names: Vec<String> = (0..self.classes).map(|class| format!("class {class}")).collect();
         QuantizedModel::chain(input, layers).encode(&metadata(&names.join("\n"))).unwrap()
@@ -475,7 +540,7 @@ mod tests {
     fn measured_layers_are_in_their_networks() {
         let mut random = ChaCha8Rng::seed_from_u64(48);
         for name in MEASURED.iter().filter(|name| !name.starts_with("add:")) {
-            let (mut shape, kinds) = single_layer(name).unwrap_or_else(|| panic!("{name}"));
+            let (mut shape, kinds) = single_layer(name.trim_start_matches("fast:")).unwrap_or_else(|| panic!("{name}"));
             assert!(kinds.iter().all(|kind| kind.layer(&mut random, &mut shape).is_some()), "{name}");
         }
     }

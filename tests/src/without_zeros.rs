@@ -1,11 +1,11 @@
 //! Networks of any architecture with random weights under which no activation is zero: those that estimates of instructions
 //! are made for, as kernels skip what is zero.
 
-use infer_core::format::{Codes, Input};
+use infer_core::format::{Codes, Input, Layout};
 use infer_core::packing;
 use trainer::export::model_file::encode_stages;
 use trainer::image::parse_shape;
-use trainer::network::chain::{Stage, quantized_stages};
+use trainer::network::chain::{Stage, quantized_stages, with_layouts};
 use trainer::network::record::{Numbers, QuantizedRescale, WrongNumbers};
 use trainer::network::{Architecture, Template};
 use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
@@ -23,6 +23,8 @@ pub const COUNTED: &[&str] = &[
     "mobilenet:32x32x3:10",
     "dscnn:49x10x1:12",
     "dscnn:32x32x3:10",
+    "fast:small:28x28x1:10",
+    "fast:resnet8:32x32x3:10",
 ];
 
 /// What weights and images are drawn from.
@@ -49,11 +51,22 @@ pub fn architecture(name: &str) -> Option<Architecture> {
 /// Where infer-core refuses it: then this builder or infer-core is wrong.
 #[must_use]
 pub fn model(architecture: &Architecture) -> Vec<u8> {
+    model_in(architecture, Layout::Compact)
+}
+
+/// The same with the weights in a layout, where layers have it.
+///
+/// # Panics
+/// As [`model`].
+#[must_use]
+pub fn model_in(architecture: &Architecture, layout: Layout) -> Vec<u8> {
     let mut random = ChaCha8Rng::seed_from_u64(SEED);
     let stages = quantized_stages(&architecture.stages(), |stage| Ok::<_, WrongNumbers>(numbers(stage, &mut random)));
     let input = Input { shape: architecture.input, codes: codes(1.0) };
     let names: Vec<String> = (0..architecture.classes()).map(|class| format!("class {class}")).collect();
-    encode_stages(&metadata(&names.join("\n")), &input, &stages.unwrap()).unwrap()
+    let layouts = vec![layout; architecture.stages().len()];
+    let stages = with_layouts(architecture, stages.unwrap(), &layouts);
+    encode_stages(&metadata(&names.join("\n")), &input, &stages).unwrap()
 }
 
 /// A random image without zeros.

@@ -14,6 +14,7 @@ fn with_output(logits: &[i32], scale: f32, check: impl FnOnce(infer_core::Output
         classes: logits.len() as u16,
         scale,
         biases: Blob::unpadded(&biases),
+        layout: 0,
         weights: Blob::unpadded(&weights),
     });
     let names: Vec<String> = (0..logits.len()).map(|class| class.to_string()).collect();

@@ -247,6 +247,6 @@ fn a_file_of_a_graph_is_listed_and_its_size_known_before() {
     assert_eq!(names, expected);
     assert_eq!(listing.macs, model.architecture().macs());
     assert!(listing.layers[8].scales.unwrap().smallest_weight.is_none(), "an add has codes and no weights");
-    let footprint = Footprint::of(model.architecture(), &metadata).unwrap();
+    let footprint = Footprint::of(model.architecture(), &[], &metadata).unwrap();
     assert_eq!((footprint.arena, footprint.model), (listing.arena.bytes, file.len()));
 }

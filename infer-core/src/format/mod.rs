@@ -230,6 +230,53 @@ impl Window {
     }
 }
 
+/// How the weights of a layer lie in the file. Whatever it is, a layer computes the same codes.
+///
+/// A record has its [number](Self::number).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Layout {
+    /// Of a depthwise convolution, kernel after kernel; else in [blocks of eight rows](crate::packing). A byte a weight.
+    #[default]
+    Compact,
+    /// Of a convolution of 3x3 with a stride of 1: transformed, for [fewer multiplications](crate::packing::winograd).
+    /// 32 bytes for each nine weights.
+    Winograd,
+}
+
+impl Layout {
+    /// All layouts, by number.
+    pub const ALL: [Self; 2] = [Self::Compact, Self::Winograd];
+
+    /// Its number in the file.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Compact => 0,
+            Self::Winograd => 1,
+        }
+    }
+
+    /// The layout of that number, if there is one.
+    #[must_use]
+    pub const fn numbered(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Compact),
+            1 => Some(Self::Winograd),
+            _ => None,
+        }
+    }
+
+    /// Its name, for people.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Compact => "compact",
+            Self::Winograd => "winograd",
+        }
+    }
+}
+
 /// How a layer's `i32` accumulators become `u8` codes:
 /// `q = clamp(zero_point + (((acc << shift) as i64 * multiplier + 2^31) >> 32), 0, 255)`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -20,6 +20,14 @@ pub trait Kernels {
         portable::conv2d(input, operands, scratch, output);
     }
 
+    /// Convolution, and the 2x2 maximum after it if the operands have one, with weights in the layout
+    /// [`Winograd`](crate::format::Layout::Winograd).
+    ///
+    /// `input` and `output` are `[height, width, channels]`.
+    fn conv2d_winograd(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+        portable::conv2d_winograd(input, operands, scratch, output);
+    }
+
     /// Convolution of each channel by itself.
     ///
     /// `input` and `output` are `[height, width, channels]`.

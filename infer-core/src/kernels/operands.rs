@@ -2,7 +2,8 @@
 //!
 //! Operators make these once everything in the file was checked; kernels know nothing else of a model.
 
-use crate::format::{Shape, Window};
+use crate::format::{Layout, Shape, Window};
+use crate::packing::winograd::{CHANNELS_PER_GROUP, PRODUCTS};
 
 /// Nonzero inputs, or pairs of inputs, that a fully connected kernel collects at a time, at least.
 const SPARSE_ENTRIES: usize = 48;
@@ -33,6 +34,8 @@ pub struct Conv2dOperands<'m> {
     pub rescale: Rescale,
     /// Bias and multiplier of each output channel.
     pub channels: ChannelTable<'m>,
+    /// How the weights lie.
+    pub layout: Layout,
     /// Weights `[output channels, rows * columns * input channels]`, [packed](crate::packing).
     pub weights: &'m [u8],
 }
@@ -54,7 +57,10 @@ impl Conv2dOperands<'_> {
     /// Words of scratch.
     #[must_use]
     pub const fn scratch_len(&self) -> usize {
-        conv2d_scratch(self.taps(), self.pool)
+        match self.layout {
+            Layout::Compact => conv2d_scratch(self.taps(), self.pool),
+            Layout::Winograd => winograd_scratch(self.input.channels),
+        }
     }
 }
 
@@ -62,6 +68,15 @@ impl Conv2dOperands<'_> {
 pub(super) const fn conv2d_scratch(taps: usize, pool: bool) -> usize {
     let positions = if pool { 4 } else { 2 };
     positions * taps.next_multiple_of(2) / 2
+}
+
+/// Tiles of 2x2 outputs that a kernel of the layout [`Winograd`](Layout::Winograd) transforms at a time.
+pub(super) const TILES: usize = 2;
+
+/// The transformed codes under so many tiles, 16 bits each, and the channels of a pixel.
+pub(super) const fn winograd_scratch(channels: u16) -> usize {
+    let groups = channels as usize / CHANNELS_PER_GROUP;
+    TILES * PRODUCTS * 2 * groups + groups
 }
 
 /// A convolution of each channel by itself.
@@ -83,6 +98,8 @@ pub struct DepthwiseConv2dOperands<'m> {
     pub rescale: Rescale,
     /// Bias and multiplier of each output channel.
     pub channels: ChannelTable<'m>,
+    /// How the weights lie.
+    pub layout: Layout,
     /// Weights `[output channels, rows, columns]`, an `i8` each.
     pub weights: &'m [u8],
 }
@@ -147,6 +164,8 @@ pub struct DenseOperands<'m> {
     pub rescale: Rescale,
     /// Bias and multiplier of each output.
     pub channels: ChannelTable<'m>,
+    /// How the weights lie.
+    pub layout: Layout,
     /// Weights `[outputs, inputs]`, [packed](crate::packing).
     pub weights: &'m [u8],
 }
@@ -168,6 +187,8 @@ pub struct LogitsOperands<'m> {
     pub scale: f32,
     /// `i32` biases, little-endian, one per class.
     pub biases: &'m [u8],
+    /// How the weights lie.
+    pub layout: Layout,
     /// Weights `[classes, inputs]`, [packed](crate::packing).
     pub weights: &'m [u8],
 }

@@ -7,8 +7,9 @@ use core::ops::Range;
 
 use super::operands::{
     AddOperands, AveragePool2dOperands, Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands,
-    MaxPool2dOperands, Rescale,
+    MaxPool2dOperands, Rescale, TILES,
 };
+use super::shared::winograd::{self, Lanes, Multiply, Sums};
 use super::shared::{parts, patch};
 use crate::format::Window;
 use crate::packing::ROWS_PER_BLOCK;
@@ -49,6 +50,39 @@ fn maxima(patches: &[u8], taps: usize, operands: &Conv2dOperands<'_>, codes: &mu
             *code = requantize(maximum.wrapping_add(bias), multiplier, operands.rescale);
         }
     }
+}
+
+/// The same with weights in the layout [`Winograd`](crate::format::Layout::Winograd).
+#[inline(never)]
+pub fn conv2d_winograd(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+    winograd::conv2d::<Portable>(input, operands, scratch, output);
+}
+
+impl Multiply for Portable {
+    #[inline(never)]
+    fn sums(lanes: &[Lanes], weights: &[u8], product: usize) -> Sums {
+        let mut sums = Sums::default();
+        for (lanes, weights) in lanes.iter().zip(weights.as_chunks::<16>().0) {
+            let Some(tiles) = lanes.get(product) else { continue };
+            let tiles = tiles.map(halves);
+            for (sums, &word) in sums.chunks_mut(TILES).zip(weights.as_chunks::<4>().0) {
+                let [a, b] = halves(u32::from_le_bytes(word));
+                for (sum, [first, second]) in sums.iter_mut().zip(tiles) {
+                    *sum = sum.wrapping_add(a.wrapping_mul(first)).wrapping_add(b.wrapping_mul(second));
+                }
+            }
+        }
+        sums
+    }
+
+    fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
+        requantize(accumulator, multiplier, rescale)
+    }
+}
+
+/// The two lanes of a word.
+fn halves(word: u32) -> [i32; 2] {
+    [i32::from(word as i16), word.cast_signed() >> 16]
 }
 
 /// Convolution of each channel by itself.

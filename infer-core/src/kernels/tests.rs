@@ -14,9 +14,9 @@ use super::operands::{
 use super::portable::Portable;
 use super::{Chosen, Kernels, Narrow, portable, scalar::Scalar};
 use crate::Shape;
-use crate::format::Window;
+use crate::format::{Layout, Window};
 use crate::operators::{Overlap, Stage};
-use crate::packing::packed_len;
+use crate::packing::{pack, packed_len, winograd};
 
 /// Numbers without a pattern (Marsaglia's xorshift), as bytes.
 fn bytes(seed: u32, count: usize) -> Vec<u8> {
@@ -108,7 +108,8 @@ fn dense_layers_of_every_tail_give_the_codes_of_the_portable_kernel() {
     for (rows, inputs) in sizes.chain(MANY_ROWS.map(|rows| (rows, 333))) {
         let Numbers { codes, weights, channels, rescale } = Numbers::new(inputs, rows, inputs);
         let channels = ChannelTable::new(&channels);
-        let operands = DenseOperands { outputs: rows as u16, rescale, channels, weights: &weights };
+        let operands =
+            DenseOperands { outputs: rows as u16, rescale, channels, layout: Layout::Compact, weights: &weights };
         let mut scratch = vec![0xDEAD_BEEF; operands.scratch_len()];
         let mut expected = vec![1; rows];
         portable::dense(&codes, &operands, &mut scratch, &mut expected);
@@ -126,8 +127,13 @@ fn logits_of_every_tail_are_those_of_the_portable_kernel() {
     let sizes = (1..=40).flat_map(|rows| [1, 100, 333].map(|inputs| (rows, inputs)));
     for (rows, inputs) in sizes.chain(MANY_ROWS.map(|rows| (rows, 100))) {
         let Numbers { codes, weights, channels, .. } = Numbers::new(inputs, rows, inputs);
-        let operands =
-            LogitsOperands { classes: rows as u16, scale: 1.0, biases: &channels[..4 * rows], weights: &weights };
+        let operands = LogitsOperands {
+            classes: rows as u16,
+            scale: 1.0,
+            biases: &channels[..4 * rows],
+            layout: Layout::Compact,
+            weights: &weights,
+        };
         let mut scratch = vec![0xDEAD_BEEF; operands.scratch_len()];
         let mut expected = vec![1; rows];
         portable::logits(&codes, &operands, &mut scratch, &mut expected);
@@ -197,6 +203,7 @@ fn convolutions_of_every_tail_give_the_codes_of_the_portable_kernel() {
             pool,
             rescale: numbers.rescale,
             channels: ChannelTable::new(&numbers.channels),
+            layout: Layout::Compact,
             weights: &numbers.weights,
         };
         let mut scratch = vec![0xDEAD_BEEF; operands.scratch_len()];
@@ -207,6 +214,76 @@ fn convolutions_of_every_tail_give_the_codes_of_the_portable_kernel() {
             let mut found = vec![2; output.len()];
             conv2d(&numbers.codes, &operands, &mut scratch, &mut found);
             assert_eq!(found, expected, "{name}, {operands:?}");
+        }
+    }
+}
+
+/// Any weights and codes, the largest among them: the codes of the compact layout.
+#[test]
+fn transformed_weights_give_the_codes_of_the_compact_ones() {
+    let mut coverage = Coverage::default();
+    let windows = [square(3, true), square(3, false), Window { padding: [2, 0, 1, 2], ..square(3, false) }];
+    for (channels, output_channels) in [4, 8, 12, 16, 32, 36, 64, 68]
+        .into_iter()
+        .flat_map(|channels: u16| [1, 2, 3, 4, 5, 8, 11, 16].map(|output_channels: u16| (channels, output_channels)))
+    {
+        for (number, (window, pool)) in
+            windows.into_iter().flat_map(|window| [(window, false), (window, true)]).enumerate()
+        {
+            let height = 3 + (channels + output_channels) % 5;
+            let input = Shape { height, width: 3 + (number as u16 + output_channels) % 7, channels };
+            let Some(mut output) = output(input, window, output_channels) else { continue };
+            if pool {
+                output = Shape { height: output.height / 2, width: output.width / 2, ..output };
+            }
+            if output.is_empty() {
+                continue;
+            }
+            let (rows, taps) = (usize::from(output_channels), 9 * usize::from(channels));
+            let mut numbers = Numbers::new(input.len(), rows, taps);
+            let mut plain: Vec<i8> = bytes(taps as u32, rows * taps).iter().map(|byte| byte.cast_signed()).collect();
+            if number == 0 && rows == 8 {
+                plain.iter_mut().for_each(|weight| *weight = if *weight < 0 { -128 } else { 127 });
+                numbers.codes.fill(255);
+            }
+            pack(&plain, taps, &mut numbers.weights);
+            let mut transformed = vec![0; winograd::packed_len(rows as u32, channels.into()).unwrap() as usize];
+            winograd::pack(&plain, channels.into(), &mut transformed);
+            let compact = Conv2dOperands {
+                input,
+                output,
+                window,
+                pad_above: window.above(),
+                pad_code: if output_channels.is_multiple_of(2) { 5 } else { 0 },
+                pool,
+                rescale: numbers.rescale,
+                channels: ChannelTable::new(&numbers.channels),
+                layout: Layout::Compact,
+                weights: &numbers.weights,
+            };
+            let operands = Conv2dOperands { layout: Layout::Winograd, weights: &transformed, ..compact };
+            let mut scratch = vec![0xDEAD_BEEF; compact.scratch_len()];
+            let mut expected = vec![1; output.len()];
+            portable::conv2d(&numbers.codes, &compact, &mut scratch, &mut expected);
+            coverage.count(&expected);
+            let mut scratch = vec![0xDEAD_BEEF; operands.scratch_len()];
+            for (name, conv2d) in versions!(conv2d_winograd as Convolution)
+                .into_iter()
+                .chain([("portable", portable::conv2d_winograd as Convolution)])
+            {
+                let mut found = vec![2; output.len()];
+                conv2d(&numbers.codes, &operands, &mut scratch, &mut found);
+                assert_eq!(found, expected, "{name}, {operands:?}");
+            }
+            // Kernels agree on weights that are no transformed ones too, as a hostile file may have them.
+            let any = bytes(1, transformed.len());
+            let operands = Conv2dOperands { weights: &any, ..operands };
+            portable::conv2d_winograd(&numbers.codes, &operands, &mut scratch, &mut expected);
+            for (name, conv2d) in versions!(conv2d_winograd as Convolution) {
+                let mut found = vec![2; output.len()];
+                conv2d(&numbers.codes, &operands, &mut scratch, &mut found);
+                assert_eq!(found, expected, "{name}, any weights, {operands:?}");
+            }
         }
     }
 }
@@ -232,6 +309,7 @@ fn convolutions_of_codes_that_are_almost_all_zero_give_the_codes_of_the_portable
                     pool: false,
                     rescale: numbers.rescale,
                     channels: ChannelTable::new(&numbers.channels),
+                    layout: Layout::Compact,
                     weights: &numbers.weights,
                 };
                 let mut scratch = vec![0xDEAD_BEEF; operands.scratch_len()];
@@ -271,6 +349,7 @@ fn depthwise_convolutions_give_the_codes_of_the_portable_kernel() {
                 pad_code,
                 rescale: numbers.rescale,
                 channels: ChannelTable::new(&numbers.channels),
+                layout: Layout::Compact,
                 weights: &numbers.weights[..9 * usize::from(shape.channels)],
             };
             let mut expected = vec![1; shape.len()];
@@ -317,6 +396,7 @@ fn bands_read_no_row_that_is_not_theirs_and_put_out_what_the_whole_does() {
             pool,
             rescale: numbers.rescale,
             channels: ChannelTable::new(&numbers.channels[..40]),
+            layout: Layout::Compact,
             weights: &numbers.weights,
         });
         in_bands(stage, input, shape, &numbers.codes);
@@ -333,6 +413,7 @@ fn bands_read_no_row_that_is_not_theirs_and_put_out_what_the_whole_does() {
             pad_code: 5,
             rescale: numbers.rescale,
             channels: ChannelTable::new(&numbers.channels),
+            layout: Layout::Compact,
             weights: &numbers.weights[..6 * taps],
         });
         in_bands(stage, input, each, &numbers.codes);
@@ -471,9 +552,16 @@ fn lengths_that_do_not_fit_each_other_are_no_panic() {
             outputs: outputs as u16,
             rescale: numbers.rescale,
             channels: ChannelTable::new(&channels),
+            layout: Layout::Compact,
             weights: &weights,
         };
-        let logits = LogitsOperands { classes: outputs as u16, scale: 1.0, biases: &channels, weights: &weights };
+        let logits = LogitsOperands {
+            classes: outputs as u16,
+            scale: 1.0,
+            biases: &channels,
+            layout: Layout::Compact,
+            weights: &weights,
+        };
         for (_, kernel) in versions!(dense as Dense).into_iter().chain([("portable", portable::dense as Dense)]) {
             kernel(&codes, &dense, &mut vec![1; scratch], &mut vec![2; outputs]);
         }
@@ -511,6 +599,7 @@ fn convolutions_of_lengths_that_do_not_fit_each_other_are_no_panic() {
                     pool,
                     rescale: numbers.rescale,
                     channels: ChannelTable::new(&table),
+                    layout: Layout::Compact,
                     weights: &weights,
                 };
                 for (_, conv2d) in
@@ -547,6 +636,7 @@ fn convolutions_of_lengths_that_do_not_fit_each_other_are_no_panic() {
                     pad_code: 5,
                     rescale: numbers.rescale,
                     channels: ChannelTable::new(&table),
+                    layout: Layout::Compact,
                     weights: &weights,
                 };
                 portable::depthwise_conv2d(&codes, &operands, &mut vec![2; outputs]);

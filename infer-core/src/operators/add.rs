@@ -112,7 +112,13 @@ impl Call for AddOperands {
     }
 
     #[inline]
-    fn call<K: Kernels>(&self, input: &[u8], second: &[u8], _scratch: &mut [u32], output: &mut [u8]) {
+    fn call<K: Kernels, const OPERATORS: u32>(
+        &self,
+        input: &[u8],
+        second: &[u8],
+        _scratch: &mut [u32],
+        output: &mut [u8],
+    ) {
         if second.is_empty() {
             K::add(input, self, output);
         } else {

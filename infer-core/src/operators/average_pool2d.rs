@@ -98,7 +98,13 @@ impl Call for AveragePool2dOperands {
     }
 
     #[inline]
-    fn call<K: Kernels>(&self, input: &[u8], _second: &[u8], _scratch: &mut [u32], output: &mut [u8]) {
+    fn call<K: Kernels, const OPERATORS: u32>(
+        &self,
+        input: &[u8],
+        _second: &[u8],
+        _scratch: &mut [u32],
+        output: &mut [u8],
+    ) {
         K::average_pool2d(input, self, output);
     }
 }

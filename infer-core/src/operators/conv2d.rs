@@ -5,14 +5,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::operator::{Band, Call, Flow, Overlap, Record, Rows, countable, exactly, requantize};
+use super::operator::{Band, Call, Flow, Overlap, Record, Rows, countable, exactly, layout, requantize};
 use super::window::{MOST_OF_CONVOLUTIONS, overlap, positions};
+use super::{WINOGRAD, holds};
 use crate::Error;
 use crate::format::reader::Reader;
-use crate::format::{Blob, Ports, Requantize, Shape, Window};
+use crate::format::{Blob, Layout, Ports, Requantize, Shape, Window};
 use crate::kernels::Kernels;
 use crate::kernels::operands::Conv2dOperands;
-use crate::packing::packed_len;
+use crate::packing::{packed_len, winograd};
 
 /// The record of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +28,8 @@ pub struct Conv2d<'a> {
     pub pool: bool,
     /// How accumulators become codes.
     pub requantize: Requantize<'a>,
+    /// Number of the [layout](crate::format::Layout) of the weights.
+    pub layout: u8,
     /// Weights `[output_channels, rows * columns * input_channels]`, [packed](crate::packing).
     #[serde(borrow)]
     pub weights: Blob<'a>,
@@ -37,6 +40,14 @@ impl Conv2d<'_> {
     fn taps(&self, input: Shape) -> Option<u32> {
         let [rows, columns] = self.window.size.map(u32::from);
         (rows * columns).checked_mul(input.channels.into())
+    }
+
+    /// Whether its weights may be in a layout.
+    fn has(&self, layout: Layout, input: Shape) -> bool {
+        match layout {
+            Layout::Compact => true,
+            Layout::Winograd => winograd::takes(&self.window, input.channels),
+        }
     }
 
     /// Whether a pool may follow.
@@ -55,6 +66,7 @@ impl<'m> Record<'m> for Conv2d<'m> {
             window: reader.window()?,
             pool: reader.flag()?,
             requantize: reader.requantize()?,
+            layout: reader.byte()?,
             weights: reader.blob()?,
         })
     }
@@ -72,10 +84,12 @@ impl<'m> Record<'m> for Conv2d<'m> {
             output = Shape { height: output.height / 2, width: output.width / 2, ..output };
             countable(layer.saturating_add(1), output)?;
         }
-        let needed = self
-            .taps(input)
-            .and_then(|taps| packed_len(output.channels.into(), taps))
-            .ok_or(Error::Dimensions { layer })?;
+        let layout = layout(layer, self.layout, |layout| self.has(layout, input))?;
+        let needed = match layout {
+            Layout::Compact => self.taps(input).and_then(|taps| packed_len(output.channels.into(), taps)),
+            Layout::Winograd => winograd::packed_len(output.channels.into(), input.channels.into()),
+        };
+        let needed = needed.ok_or(Error::Dimensions { layer })?;
         let weights = exactly(layer, needed, self.weights.data)?;
         let (rescale, channels) = requantize(layer, output.channels, &self.requantize, checked)?;
         *flow = Flow { shape: output, zero_point: rescale.zero_point };
@@ -88,6 +102,7 @@ impl<'m> Record<'m> for Conv2d<'m> {
             pool: self.pool,
             rescale,
             channels,
+            layout,
             weights,
         })
     }
@@ -116,6 +131,10 @@ impl Call for Conv2dOperands<'_> {
         self.scratch_len()
     }
 
+    fn layout(&self) -> Layout {
+        self.layout
+    }
+
     fn overlap(&self) -> Overlap {
         let [rows, _] = self.window.size.map(u16::from);
         // Of a stride of 1, with a pool every second row; the second row of its window is one row further down.
@@ -131,7 +150,18 @@ impl Call for Conv2dOperands<'_> {
     }
 
     #[inline]
-    fn call<K: Kernels>(&self, input: &[u8], _second: &[u8], scratch: &mut [u32], output: &mut [u8]) {
-        K::conv2d(input, self, scratch, output);
+    fn call<K: Kernels, const OPERATORS: u32>(
+        &self,
+        input: &[u8],
+        _second: &[u8],
+        scratch: &mut [u32],
+        output: &mut [u8],
+    ) {
+        match self.layout {
+            Layout::Winograd if const { holds(OPERATORS, WINOGRAD.trailing_zeros()) } => {
+                K::conv2d_winograd(input, self, scratch, output);
+            }
+            Layout::Compact | Layout::Winograd => K::conv2d(input, self, scratch, output),
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::operator::{Call, Flow, Record, fully_connected, requantize};
+use super::operator::{Call, Flow, Record, compact, fully_connected, requantize};
 use crate::Error;
 use crate::format::reader::Reader;
 use crate::format::{Blob, Ports, Requantize, Shape};
@@ -17,6 +17,8 @@ pub struct Dense<'a> {
     pub outputs: u16,
     /// How accumulators become codes.
     pub requantize: Requantize<'a>,
+    /// Number of the [layout](crate::format::Layout) of the weights.
+    pub layout: u8,
     /// Weights `[outputs, inputs]`, [packed](crate::packing).
     #[serde(borrow)]
     pub weights: Blob<'a>,
@@ -26,15 +28,21 @@ impl<'m> Record<'m> for Dense<'m> {
     type Operands = DenseOperands<'m>;
 
     fn read(reader: &mut Reader<'m>) -> Option<Self> {
-        Some(Self { outputs: reader.half()?, requantize: reader.requantize()?, weights: reader.blob()? })
+        Some(Self {
+            outputs: reader.half()?,
+            requantize: reader.requantize()?,
+            layout: reader.byte()?,
+            weights: reader.blob()?,
+        })
     }
 
     #[inline(always)]
     fn operands(&self, layer: u8, ports: &Ports, output: &mut Flow, checked: bool) -> Result<DenseOperands<'m>, Error> {
+        let layout = compact(layer, self.layout)?;
         let weights = fully_connected(layer, ports.input.shape, self.outputs, self.weights.data)?;
         let (rescale, channels) = requantize(layer, self.outputs, &self.requantize, checked)?;
         *output = Flow { shape: Shape::flat(self.outputs), zero_point: rescale.zero_point };
-        Ok(DenseOperands { outputs: self.outputs, rescale, channels, weights })
+        Ok(DenseOperands { outputs: self.outputs, rescale, channels, layout, weights })
     }
 
     fn macs(&self, input: Shape) -> u64 {
@@ -56,7 +64,13 @@ impl Call for DenseOperands<'_> {
     }
 
     #[inline]
-    fn call<K: Kernels>(&self, input: &[u8], _second: &[u8], scratch: &mut [u32], output: &mut [u8]) {
+    fn call<K: Kernels, const OPERATORS: u32>(
+        &self,
+        input: &[u8],
+        _second: &[u8],
+        scratch: &mut [u32],
+        output: &mut [u8],
+    ) {
         K::dense(input, self, scratch, output);
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::operator::{Band, Call, Flow, Overlap, Record, countable, exactly, requantize};
+use super::operator::{Band, Call, Flow, Overlap, Record, compact, countable, exactly, requantize};
 use super::window::{MOST_OF_CONVOLUTIONS, overlap, positions};
 use crate::Error;
 use crate::format::reader::Reader;
@@ -22,6 +22,8 @@ pub struct DepthwiseConv2d<'a> {
     pub window: Window,
     /// How accumulators become codes.
     pub requantize: Requantize<'a>,
+    /// Number of the [layout](crate::format::Layout) of the weights.
+    pub layout: u8,
     /// Weights `[output_channels, rows, columns]`, an `i8` each.
     #[serde(borrow)]
     pub weights: Blob<'a>,
@@ -52,6 +54,7 @@ impl<'m> Record<'m> for DepthwiseConv2d<'m> {
             multiplier: reader.byte()?,
             window: reader.window()?,
             requantize: reader.requantize()?,
+            layout: reader.byte()?,
             weights: reader.blob()?,
         })
     }
@@ -66,6 +69,7 @@ impl<'m> Record<'m> for DepthwiseConv2d<'m> {
     ) -> Result<DepthwiseConv2dOperands<'m>, Error> {
         let (input, window) = (ports.input.shape, self.window);
         let output = self.output(layer, input)?;
+        let layout = compact(layer, self.layout)?;
         // At most 65,535 channels of 225 weights.
         let weights = exactly(layer, u32::from(output.channels) * self.taps(), self.weights.data)?;
         let (rescale, channels) = requantize(layer, output.channels, &self.requantize, checked)?;
@@ -79,6 +83,7 @@ impl<'m> Record<'m> for DepthwiseConv2d<'m> {
             pad_code: ports.input.zero_point,
             rescale,
             channels,
+            layout,
             weights,
         })
     }
@@ -112,7 +117,13 @@ impl Call for DepthwiseConv2dOperands<'_> {
     }
 
     #[inline]
-    fn call<K: Kernels>(&self, input: &[u8], _second: &[u8], _scratch: &mut [u32], output: &mut [u8]) {
+    fn call<K: Kernels, const OPERATORS: u32>(
+        &self,
+        input: &[u8],
+        _second: &[u8],
+        _scratch: &mut [u32],
+        output: &mut [u8],
+    ) {
         K::depthwise_conv2d(input, self, output);
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::operator::{Flow, Record, fully_connected, positive};
+use super::operator::{Flow, Record, compact, fully_connected, positive};
 use crate::Error;
 use crate::format::reader::Reader;
 use crate::format::{Blob, Ports, Shape};
@@ -19,6 +19,8 @@ pub struct Logits<'a> {
     /// `i32` biases, little-endian, one per class.
     #[serde(borrow)]
     pub biases: Blob<'a>,
+    /// Number of the [layout](crate::format::Layout) of the weights.
+    pub layout: u8,
     /// Weights `[classes, inputs]`, [packed](crate::packing).
     #[serde(borrow)]
     pub weights: Blob<'a>,
@@ -28,11 +30,18 @@ impl<'m> Record<'m> for Logits<'m> {
     type Operands = LogitsOperands<'m>;
 
     fn read(reader: &mut Reader<'m>) -> Option<Self> {
-        Some(Self { classes: reader.half()?, scale: reader.float()?, biases: reader.blob()?, weights: reader.blob()? })
+        Some(Self {
+            classes: reader.half()?,
+            scale: reader.float()?,
+            biases: reader.blob()?,
+            layout: reader.byte()?,
+            weights: reader.blob()?,
+        })
     }
 
     #[inline(always)]
     fn operands(&self, layer: u8, ports: &Ports, output: &mut Flow, _: bool) -> Result<LogitsOperands<'m>, Error> {
+        let layout = compact(layer, self.layout)?;
         let weights = fully_connected(layer, ports.input.shape, self.classes, self.weights.data)?;
         let needed = usize::from(self.classes) * size_of::<i32>();
         let biases = self.biases.data;
@@ -41,7 +50,7 @@ impl<'m> Record<'m> for Logits<'m> {
         }
         positive(layer, self.scale)?;
         *output = Flow { shape: Shape::flat(self.classes), zero_point: 0 };
-        Ok(LogitsOperands { classes: self.classes, scale: self.scale, biases, weights })
+        Ok(LogitsOperands { classes: self.classes, scale: self.scale, biases, layout, weights })
     }
 
     fn macs(&self, input: Shape) -> u64 {

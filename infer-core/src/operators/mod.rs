@@ -27,7 +27,7 @@ pub(crate) use operator::{Flow, positive};
 
 use crate::Error;
 use crate::format::reader::Reader;
-use crate::format::{Ports, Shape};
+use crate::format::{Layout, Ports, Shape};
 use crate::kernels::Kernels;
 use crate::kernels::operands::{
     AddOperands, AveragePool2dOperands, Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands,
@@ -40,6 +40,17 @@ pub const BRANCHES: u32 = 1 << 31;
 
 /// Bit 30, beside those of operators: set where the output of a stage [overlaps](Overlap) an input.
 pub const OVERLAPS: u32 = 1 << 30;
+
+/// Bit 29, beside those of operators: set where weights are in the layout [`Winograd`](Layout::Winograd).
+pub const WINOGRAD: u32 = 1 << 29;
+
+/// The bit of a layout; none of the one that every program reads.
+const fn bit(layout: Layout) -> u32 {
+    match layout {
+        Layout::Compact => 0,
+        Layout::Winograd => WINOGRAD,
+    }
+}
 
 /// From a line for each operator, with its number in the file, its record and its kernel's operands: all that depends on which
 /// operator it is. The first one gives the logits and is no stage.
@@ -72,8 +83,9 @@ macro_rules! registry {
             }
         };
 
-        /// All operators, a bit each: bit `n` is operator `n`; with [`BRANCHES`] and [`OVERLAPS`].
-        pub const ALL: u32 = BRANCHES | OVERLAPS | (1 << $last_number) $(| 1 << $number)*;
+        /// All operators, a bit each: bit `n` is operator `n`; with [`BRANCHES`], [`OVERLAPS`] and
+        /// [`WINOGRAD`].
+        pub const ALL: u32 = BRANCHES | OVERLAPS | WINOGRAD | (1 << $last_number) $(| 1 << $number)*;
 
         /// The bit of the operator that gives the logits.
         const LOGITS: u32 = 1 << $last_number;
@@ -151,16 +163,16 @@ macro_rules! registry {
                 match self {
                     $(Self::$name(operands) => {
                         if const { holds(OPERATORS, $number) } {
-                            operands.call::<K>(input, second, scratch, output);
+                            operands.call::<K, OPERATORS>(input, second, scratch, output);
                         }
                     })*
                 }
             }
 
-            /// The operator's bit.
-            const fn operator(&self) -> u32 {
+            /// The bits of the operator and of its layout.
+            fn operator(&self) -> u32 {
                 match self {
-                    $(Self::$name(_) => 1 << $number,)*
+                    $(Self::$name(operands) => 1 << $number | bit(operands.layout()),)*
                 }
             }
         }
@@ -269,11 +281,11 @@ pub(crate) enum Step<'a> {
 }
 
 impl Step<'_> {
-    /// The operator's bit.
-    pub(crate) const fn operator(&self) -> u32 {
+    /// The bits of the operator and of its layout.
+    pub(crate) fn operator(&self) -> u32 {
         match self {
             Self::Stage(stage) => stage.operator(),
-            Self::Logits(_) => LOGITS,
+            Self::Logits(logits) => LOGITS | bit(logits.layout),
         }
     }
 

@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use crate::Error;
 use crate::format::reader::Reader;
-use crate::format::{Codes, Ports, Requantize, Shape};
+use crate::format::{Codes, Layout, Ports, Requantize, Shape};
 use crate::kernels::Kernels;
 use crate::kernels::operands::{ChannelTable, Rescale};
 use crate::packing::packed_len;
@@ -46,6 +46,11 @@ pub trait Call {
     /// Words of working memory.
     fn scratch_len(&self) -> usize;
 
+    /// How its weights lie.
+    fn layout(&self) -> Layout {
+        Layout::Compact
+    }
+
     /// How the output may overlap an input.
     fn overlap(&self) -> Overlap {
         Overlap::Apart
@@ -57,9 +62,15 @@ pub trait Call {
     /// Of an operator whose output may be [in place](Overlap::InPlace) of an input: makes the second input the first one.
     fn swap_inputs(&mut self) {}
 
-    /// Calls the kernel. `second` is empty where there is no second input, and where the first of two inputs is in `output`
-    /// and `input` is the second.
-    fn call<K: Kernels>(&self, input: &[u8], second: &[u8], scratch: &mut [u32], output: &mut [u8]);
+    /// Calls the kernel; links none for what is not in `OPERATORS`. `second` is empty where there is no second input, and
+    /// where the first of two inputs is in `output` and `input` is the second.
+    fn call<K: Kernels, const OPERATORS: u32>(
+        &self,
+        input: &[u8],
+        second: &[u8],
+        scratch: &mut [u32],
+        output: &mut [u8],
+    );
 }
 
 /// How the output of a stage may overlap an input of it.
@@ -198,6 +209,19 @@ const fn is_countable(shape: Shape) -> bool {
 pub fn exactly(layer: u8, needed: u32, weights: &[u8]) -> Result<&[u8], Error> {
     let needed = needed as usize;
     if weights.len() == needed { Ok(weights) } else { Err(Error::WeightLength { layer, needed, given: weights.len() }) }
+}
+
+/// The layout of a layer's weights, if it is one that such a layer `has`.
+pub fn layout(layer: u8, number: u8, has: impl FnOnce(Layout) -> bool) -> Result<Layout, Error> {
+    match Layout::numbered(number) {
+        Some(layout) if has(layout) => Ok(layout),
+        Some(_) | None => Err(Error::Layout { layer, layout: number }),
+    }
+}
+
+/// The layout of weights of which there is one.
+pub fn compact(layer: u8, number: u8) -> Result<Layout, Error> {
+    layout(layer, number, |layout| layout == Layout::Compact)
 }
 
 /// The weights of a layer that connects each of its inputs with each of its outputs.

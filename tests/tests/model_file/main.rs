@@ -338,8 +338,13 @@ fn metadata_travels_with_the_model() {
         int8_test_accuracy: None,
     };
     let Parts { input, conv, dense, .. } = Parts::new();
-    let logits =
-        Logits { classes: 3, scale: 0.1, biases: Blob::unpadded(&ZEROS[..12]), weights: Blob::unpadded(&ZEROS[..16]) };
+    let logits = Logits {
+        classes: 3,
+        scale: 0.1,
+        biases: Blob::unpadded(&ZEROS[..12]),
+        layout: 0,
+        weights: Blob::unpadded(&ZEROS[..16]),
+    };
     let file = encode(&metadata, &input, &[Layer::Conv2d(conv), Layer::Dense(dense), Layer::Logits(logits)]).unwrap();
     let mut arena = [0; 4096];
     let mut network = Network::new(&file, &mut arena).unwrap();

@@ -93,6 +93,7 @@ fn windows_that_do_not_fit_are_refused_by_every_operator_that_has_one() {
             multiplier: 2,
             window,
             requantize: parts.conv.requantize,
+            layout: 0,
             weights: Blob::unpadded(&ZEROS[..2 * usize::from(window.size[0]) * usize::from(window.size[1])]),
         };
         let taps = usize::from(window.size[0]) * usize::from(window.size[1]);
@@ -173,6 +174,7 @@ fn what_else_convolutions_and_pools_cannot_be_is_refused() {
         multiplier: 2,
         window: Window::square(3, 1),
         requantize: parts.conv.requantize,
+        layout: 0,
         weights: Blob::unpadded(&ZEROS[..18]),
     };
     let cases = [

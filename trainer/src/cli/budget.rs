@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, anyhow};
 use clap::builder::TypedValueParser;
 use trainer::export::hardware::{Budget, Chip, Footprint, time};
+use trainer::export::layout::LayoutChoice;
 use trainer::network::Architecture;
 use trainer::run::{RunConfig, Target};
 use trainer::support::text::thousands;
@@ -23,6 +24,21 @@ pub struct BudgetFlags {
     /// RAM for the arena, an image and the stack, such as 16K [default: the chip's]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     max_ram: Option<usize>,
+    /// How weights lie in the model file; every layout gives the same answers. auto: as fast as the chip's flash and RAM allow, or
+    /// those that --max-flash and --max-ram give; compact without any of these
+    #[arg(long, value_enum, value_name = "LAYOUT")]
+    layout: Option<LayoutName>,
+}
+
+/// What decides about layouts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LayoutName {
+    /// As little flash as possible
+    Compact,
+    /// As little time as possible: more flash for some layers
+    Fast,
+    /// As little time as the chip has room for
+    Auto,
 }
 
 fn size(text: &str) -> Result<usize, String> {
@@ -41,10 +57,29 @@ impl BudgetFlags {
         (target.flash.is_some() || target.ram.is_some()).then_some(target)
     }
 
+    /// What decides about the layouts of weights; `None` where nothing was requested.
+    pub fn layout(&self) -> Option<LayoutChoice> {
+        self.layout.map(|layout| match layout {
+            LayoutName::Compact => LayoutChoice::Compact,
+            LayoutName::Fast => LayoutChoice::Fast,
+            LayoutName::Auto => LayoutChoice::Auto,
+        })
+    }
+
+    /// The same for a new run, which is automatic where there is a target.
+    pub fn layout_of_new_run(&self) -> LayoutChoice {
+        match (self.layout(), self.target()) {
+            (None | Some(LayoutChoice::Auto), None) => LayoutChoice::Compact,
+            (None, Some(_)) => LayoutChoice::Auto,
+            (Some(layout), _) => layout,
+        }
+    }
+
     /// Refuses a network that no chip could run, or not this one; prints how much of it is taken.
     pub fn check(&self, architecture: &Architecture, config: &RunConfig, console: &Console) -> Result<()> {
+        let layouts = config.layouts(architecture).context(architecture.name.clone())?;
         let footprint = config
-            .with_metadata(|metadata| Footprint::of(architecture, metadata))
+            .with_metadata(|metadata| Footprint::of(architecture, &layouts, metadata))
             .context(architecture.name.clone())?;
         let budget = self.target().map_or_else(Budget::default, |target| target.budget());
         budget.check(&footprint).map_err(|error| {
@@ -67,7 +102,7 @@ impl BudgetFlags {
             console_line!(console, "{name:<10} {:>10}{available} bytes", thousands(needed));
         }
         if let Some(chip) = self.chip {
-            let [best, worst] = chip.estimate(architecture).map(time);
+            let [best, worst] = chip.estimate(architecture, &layouts).map(time);
             console_line!(console, "time       {best} to {worst}, estimated, for an image without zeros");
         }
         console_line!(console, "");

@@ -48,6 +48,11 @@ impl ConsoleFlags {
 }
 
 impl Console {
+    /// One that prints nothing but warnings and errors.
+    pub fn quiet() -> Self {
+        Self { audience: Audience::Nobody, failure: Arc::default() }
+    }
+
     /// Whether people read along.
     pub fn is_text(&self) -> bool {
         self.audience == Audience::People

@@ -4,13 +4,17 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use trainer::export::layout::LayoutChoice;
+use trainer::quantize::QuantizedModel;
 use trainer::quantize::choose::{Chosen, choose};
-use trainer::run::{RunDirectory, RunError};
+use trainer::run::{RunConfig, RunDirectory, RunError};
 use trainer::support::text::thousands;
 use trainer::support::whole_file::{is_stream, write_whole};
 use trainer::train::evaluate;
 
+use super::budget::BudgetFlags;
 use super::calibration::CalibrationName;
+use super::console::Console;
 use super::destination::{self, Content, Output};
 use super::output::{print_line, print_message};
 use super::run_data;
@@ -19,7 +23,8 @@ use super::run_data;
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   trainer export runs/cnn-fashion-mnist-48-1 --out model.bin
-  trainer export runs/cnn-fashion-mnist-48-1 --calibration error --out model.bin")]
+  trainer export runs/cnn-fashion-mnist-48-1 --calibration error --out model.bin
+  trainer export runs/small-fashion-mnist-48-1 --layout fast --out model.bin")]
 pub struct Export {
     /// The directory of the run
     run: PathBuf,
@@ -29,6 +34,8 @@ pub struct Export {
     /// Calibrate again, on the images of the run; without this the file is the run's own
     #[arg(long, value_enum, value_name = "METHOD")]
     calibration: Option<CalibrationName>,
+    #[command(flatten)]
+    budget: BudgetFlags,
     /// Directory of the images or IDX files that the run was trained on [default: found as fit finds it]
     #[arg(long, value_name = "DIR", requires = "calibration")]
     data: Option<PathBuf>,
@@ -53,7 +60,10 @@ impl Export {
             destination::check_data("--out", &self.out, &data)?;
         }
         let bytes = match self.calibration {
-            None => RunDirectory::open(&self.run).export()?,
+            None => {
+                let (config, model) = RunDirectory::open(&self.run).load()?;
+                self.written(&config, &QuantizedModel::new(&model, &config.calibration)?)?
+            }
             Some(calibration) => self.calibrated(calibration)?,
         };
         write_whole(&self.out, &bytes)?;
@@ -86,6 +96,19 @@ impl Export {
         // The file states its own accuracy, so it is encoded once to be measured and once to be kept.
         let int8 = evaluate::int8(&config.encode(&quantized)?, &dataset.test)?;
         config.accuracies.int8_test = Some(int8.score.accuracy as f32);
-        Ok(config.encode(&quantized)?)
+        self.written(&config, &quantized)
+    }
+
+    /// The model file as the flags want it, which are the run's own where they are not given.
+    fn written(&self, config: &RunConfig, quantized: &QuantizedModel) -> Result<Vec<u8>> {
+        let mut config = config.clone();
+        if let Some(target) = self.budget.target() {
+            config.target = Some(target);
+            config.layout = LayoutChoice::Auto;
+        }
+        config.layout = self.budget.layout().unwrap_or(config.layout);
+        let bytes = config.encode(quantized)?;
+        self.budget.check(&config.architecture()?, &config, &Console::quiet())?;
+        Ok(bytes)
     }
 }

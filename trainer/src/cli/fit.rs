@@ -248,6 +248,7 @@ impl Fit {
             export: self.export.as_deref().map(std::path::absolute).transpose()?,
             calibration_methods: self.calibration.methods().to_vec(),
             target: self.budget.target(),
+            layout: self.budget.layout_of_new_run(),
             ..RunConfig::new(&architecture, recipe, &dataset, self.seed)?
         };
         self.budget.check(&architecture, &config, &console)?;
@@ -347,6 +348,7 @@ mod tests {
                 "calibration" => "auto",
                 "input" => "28x28x1",
                 "chip" => "nrf52840",
+                "layout" => "fast",
                 "val-fraction" | "test-fraction" => "0.2",
                 _ => "1",
             };

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use infer_core::format::Layout;
 use trainer::export::inspect::{
     Arena, ChipListing, LayerListing, Listing, MetadataListing, ScalesListing, Share, StageListing,
 };
@@ -156,6 +157,19 @@ fn print_layers(listing: &Listing, widest: usize) -> Result<()> {
     }
     let [parameters, macs, flash] = [listing.parameters, listing.macs, listing.flash_bytes].map(thousands);
     print_line!("{:<widest$}{:>12}{parameters:>12}{macs:>13}{flash:>11}", "total", "");
+    print_layouts(&listing.layers)
+}
+
+/// Which layers have their weights in another layout than the compact one, if any has.
+fn print_layouts(layers: &[LayerListing]) -> Result<()> {
+    for layout in Layout::ALL.into_iter().filter(|&layout| layout != Layout::Compact) {
+        let of_layout = layers.iter().filter(|layer| layer.layout == Some(layout.name()));
+        let numbers: Vec<String> = of_layout.map(|layer| layer.layer.to_string()).collect();
+        for (index, line) in wrapped(&numbers, COLUMNS - 26).iter().enumerate() {
+            let name = format!("layout {}", layout.name());
+            print_line!("{:<16}{}{line}", if index == 0 { name } else { String::new() }, "layers ");
+        }
+    }
     Ok(())
 }
 

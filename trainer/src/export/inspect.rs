@@ -1,6 +1,6 @@
 //! What a model file holds, from the file alone.
 
-use infer_core::format::{Codes, Input, Metadata, Requantize, Window};
+use infer_core::format::{Codes, Input, Layout, Metadata, Requantize, Window};
 use infer_core::header::{FORMAT_VERSION, HEADER_LEN};
 use infer_core::operators;
 use infer_core::plan::StagePlaces;
@@ -133,6 +133,8 @@ pub struct LayerListing {
     pub macs: usize,
     /// Bytes of the file.
     pub flash_bytes: usize,
+    /// How its weights lie; `None` for a layer without weights.
+    pub layout: Option<&'static str>,
     /// Its scales; `None` for a layer that puts out the codes that it gets.
     pub scales: Option<ScalesListing>,
 }
@@ -221,7 +223,10 @@ impl Listing {
         }
         let layers = records.iter().zip(&architecture.layers).zip(scales).enumerate();
         let layers = layers
-            .map(|(index, ((read, shaped), scales))| LayerListing::new(index, shaped, read.bytes, scales))
+            .map(|(index, ((read, shaped), scales))| LayerListing {
+                layout: layout_of(&read.record).map(Layout::name),
+                ..LayerListing::new(index, shaped, read.bytes, scales)
+            })
             .collect();
         let footprint = Footprint {
             model: flash_bytes,
@@ -229,7 +234,10 @@ impl Listing {
             image: header.input_len as usize,
             operators: header.operators,
         };
-        let chips = hardware::chips().iter().map(|chip| ChipListing::new(chip, &footprint, &architecture)).collect();
+        let layouts: Vec<Layout> =
+            stages.iter().map(|stage| layout_of(&records[stage.index].record).unwrap_or_default()).collect();
+        let listed = |chip| ChipListing::new(chip, &footprint, &architecture, &layouts);
+        let chips = hardware::chips().iter().map(listed).collect();
         Ok(Self {
             format_version: FORMAT_VERSION,
             crc32: header.crc32,
@@ -249,7 +257,7 @@ impl Listing {
 }
 
 impl ChipListing {
-    fn new(chip: &Chip, footprint: &Footprint, architecture: &Architecture) -> Self {
+    fn new(chip: &Chip, footprint: &Footprint, architecture: &Architecture, layouts: &[Layout]) -> Self {
         let program = chip.core.program(footprint.operators);
         Self {
             chip: chip.name.clone(),
@@ -257,7 +265,7 @@ impl ChipListing {
             clock: chip.clock,
             flash: Share { needed: footprint.flash(program), available: chip.flash },
             ram: Share { needed: footprint.ram(program), available: chip.ram },
-            estimated_seconds: chip.estimate(architecture).map(|time| time.as_secs_f64()),
+            estimated_seconds: chip.estimate(architecture, layouts).map(|time| time.as_secs_f64()),
         }
     }
 
@@ -312,8 +320,20 @@ impl LayerListing {
             parameters: shaped.parameters(),
             macs: shaped.macs(),
             flash_bytes,
+            layout: None,
             scales,
         }
+    }
+}
+
+/// How the weights of a record lie; `None` where it has none.
+fn layout_of(record: &operators::Layer<'_>) -> Option<Layout> {
+    match record {
+        operators::Layer::Conv2d(record) => Layout::numbered(record.layout),
+        operators::Layer::DepthwiseConv2d(record) => Layout::numbered(record.layout),
+        operators::Layer::Dense(record) => Layout::numbered(record.layout),
+        operators::Layer::Logits(record) => Layout::numbered(record.layout),
+        operators::Layer::MaxPool2d(_) | operators::Layer::AveragePool2d(_) | operators::Layer::Add(_) => None,
     }
 }
 

@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`model_file`] | the bytes of `model.bin`, written and read |
+//! | [`layout`] | in which layout weights are written |
 //! | [`inspect`] | what such a file holds |
 //! | [`frames`] | test images for firmware to classify |
 //! | [`hardware`] | chips, and what a network takes of them |
@@ -10,4 +11,5 @@
 pub mod frames;
 pub mod hardware;
 pub mod inspect;
+pub mod layout;
 pub mod model_file;

@@ -10,6 +10,7 @@ use infer_core::kernels::operands::{AddOperands, AveragePool2dOperands, MaxPool2
 use infer_core::operators::{Layer, Stage, StageRecord};
 use infer_core::plan::{self, Places, Plan};
 
+use crate::network::ArchitectureError;
 use crate::network::chain::QuantizedStage;
 use crate::network::inputs::{Inputs, Source};
 use crate::network::layers::record_mut;
@@ -31,6 +32,9 @@ pub enum ModelFileError {
     /// A layer was given numbers of another.
     #[error(transparent)]
     Numbers(#[from] WrongNumbers),
+    /// There is no such network.
+    #[error(transparent)]
+    Architecture(#[from] ArchitectureError),
     /// infer-core would refuse the file.
     #[error("the model cannot run on a chip: {0}")]
     Refused(infer_core::Error),

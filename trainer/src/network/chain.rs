@@ -4,6 +4,7 @@
 //! quantization, export, listings and estimates all go through the same stages.
 
 use infer_core::Shape;
+use infer_core::format::Layout;
 
 use super::architecture::{Architecture, ShapedLayer};
 use super::inputs::{Inputs, Source};
@@ -52,10 +53,16 @@ impl<'a> Stage<'a> {
         self.fused.unwrap_or(self.layer).output
     }
 
-    /// What it computes, counted.
+    /// Whether its weights may be in a layout of the file.
     #[must_use]
-    pub fn work(&self) -> Work {
-        self.layer.layer.operator().work(self.layer.input, self.output(), self.fused.is_some())
+    pub fn has_layout(&self, layout: Layout) -> bool {
+        self.layer.layer.operator().has_layout(layout, self.layer.input)
+    }
+
+    /// What it computes, counted, with its weights in a layout that it has.
+    #[must_use]
+    pub fn work(&self, layout: Layout) -> Work {
+        self.layer.layer.operator().work(self.layer.input, self.output(), self.fused.is_some(), layout)
     }
 }
 
@@ -179,6 +186,22 @@ pub fn quantized_stages<E: From<WrongNumbers>>(
         quantized.push(QuantizedStage { reads: stage.reads, layer: record.map_err(wrong)? });
     }
     Ok(quantized)
+}
+
+/// The same with their weights, which are compact, in a layout each; compact where there is none for it.
+#[must_use]
+pub fn with_layouts(
+    architecture: &Architecture,
+    stages: Vec<QuantizedStage>,
+    layouts: &[Layout],
+) -> Vec<QuantizedStage> {
+    let inputs = architecture.stages().iter().map(|stage| stage.layer.input).collect::<Vec<_>>();
+    let layouts = layouts.iter().copied().chain(std::iter::repeat(Layout::Compact));
+    let in_layout = |((stage, input), layout): ((QuantizedStage, Shape), Layout)| QuantizedStage {
+        layer: stage.layer.with_layout(layout, input),
+        ..stage
+    };
+    stages.into_iter().zip(inputs).zip(layouts).map(in_layout).collect()
 }
 
 #[cfg(test)]

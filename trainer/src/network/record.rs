@@ -1,7 +1,8 @@
 //! Layers in the numbers that infer-core computes with, as the model file has them.
 
-use infer_core::format::{Blob, Codes, Requantize, Window};
-use infer_core::operators;
+use infer_core::format::{Blob, Codes, Layout, Requantize, Window};
+use infer_core::packing::{self, winograd};
+use infer_core::{Shape, operators};
 
 use super::inputs::Inputs;
 
@@ -20,6 +21,8 @@ pub enum QuantizedLayer {
         relu: bool,
         /// How accumulators become codes.
         rescale: QuantizedRescale,
+        /// How the weights lie.
+        layout: Layout,
         /// Packed weights.
         weights: Vec<u8>,
     },
@@ -33,6 +36,8 @@ pub enum QuantizedLayer {
         relu: bool,
         /// How accumulators become codes.
         rescale: QuantizedRescale,
+        /// How the weights lie.
+        layout: Layout,
         /// Weights `[output channels, rows, columns]`, an `i8` each.
         weights: Vec<u8>,
     },
@@ -46,6 +51,8 @@ pub enum QuantizedLayer {
         relu: bool,
         /// How accumulators become codes.
         rescale: QuantizedRescale,
+        /// How the weights lie.
+        layout: Layout,
         /// Packed weights.
         weights: Vec<u8>,
     },
@@ -57,6 +64,8 @@ pub enum QuantizedLayer {
         scale: f32,
         /// `i32` biases, little-endian.
         biases: Vec<u8>,
+        /// How the weights lie.
+        layout: Layout,
         /// Packed weights.
         weights: Vec<u8>,
     },
@@ -146,41 +155,78 @@ impl QuantizedLayer {
         self
     }
 
+    /// The same layer with its weights in a layout, where it has that one on such an input and its weights are compact; else itself.
+    #[must_use]
+    pub fn with_layout(mut self, layout: Layout, input: Shape) -> Self {
+        if let Self::Conv2d { output_channels, window, layout: compact @ Layout::Compact, weights, .. } = &mut self
+            && layout == Layout::Winograd
+            && winograd::takes(window, input.channels)
+        {
+            let (rows, channels) = (*output_channels, input.channels);
+            let Some(len) = winograd::packed_len(rows.into(), channels.into()) else { return self };
+            let mut transformed = vec![0; len as usize];
+            winograd::pack(
+                &unpacked(weights, rows.into(), 9 * usize::from(channels)),
+                channels.into(),
+                &mut transformed,
+            );
+            (*compact, *weights) = (layout, transformed);
+        }
+        self
+    }
+
     /// The layer as it is written.
     #[must_use]
     pub fn borrow(&self) -> operators::Layer<'_> {
         match self {
-            Self::Conv2d { output_channels, window, pool, relu, rescale, weights } => {
+            Self::Conv2d { output_channels, window, pool, relu, rescale, layout, weights } => {
                 operators::Layer::Conv2d(operators::Conv2d {
                     output_channels: *output_channels,
                     window: *window,
                     pool: *pool,
                     requantize: rescale.borrow(*relu),
+                    layout: layout.number(),
                     weights: Blob::unpadded(weights),
                 })
             }
-            Self::DepthwiseConv2d { multiplier, window, relu, rescale, weights } => {
+            Self::DepthwiseConv2d { multiplier, window, relu, rescale, layout, weights } => {
                 operators::Layer::DepthwiseConv2d(operators::DepthwiseConv2d {
                     multiplier: *multiplier,
                     window: *window,
                     requantize: rescale.borrow(*relu),
+                    layout: layout.number(),
                     weights: Blob::unpadded(weights),
                 })
             }
             Self::Bare(layer) => *layer,
-            Self::Dense { outputs, relu, rescale, weights } => operators::Layer::Dense(operators::Dense {
+            Self::Dense { outputs, relu, rescale, layout, weights } => operators::Layer::Dense(operators::Dense {
                 outputs: *outputs,
                 requantize: rescale.borrow(*relu),
+                layout: layout.number(),
                 weights: Blob::unpadded(weights),
             }),
-            Self::Logits { classes, scale, biases, weights } => operators::Layer::Logits(operators::Logits {
+            Self::Logits { classes, scale, biases, layout, weights } => operators::Layer::Logits(operators::Logits {
                 classes: *classes,
                 scale: *scale,
                 biases: Blob::unpadded(biases),
+                layout: layout.number(),
                 weights: Blob::unpadded(weights),
             }),
         }
     }
+}
+
+/// Weights `[rows, inputs]` out of their [compact](packing) layout.
+fn unpacked(packed: &[u8], rows: usize, inputs: usize) -> Vec<i8> {
+    let pairs = inputs.div_ceil(2);
+    let at = |row: usize, input: usize| {
+        let block = row / packing::ROWS_PER_BLOCK * packing::ROWS_PER_BLOCK;
+        let words = (rows - block).min(packing::ROWS_PER_BLOCK).div_ceil(2);
+        let word = block * pairs / 2 + input / 2 * words + (row - block) / 2;
+        let byte = packed[4 * word + input % 2 * 2 + row % 2];
+        if row % 2 == 0 { byte.wrapping_sub(128) } else { byte }.cast_signed()
+    };
+    (0..rows).flat_map(|row| (0..inputs).map(move |input| (row, input))).map(|(row, input)| at(row, input)).collect()
 }
 
 impl QuantizedRescale {

@@ -68,6 +68,11 @@ kernels! {
     Conv conv,
     /// Convolution with the max-pool after it.
     ConvPool conv_pool,
+    /// Convolution of 3x3 with transformed weights. Its inputs are those that are multiplied with each row, 16 for each channel at each
+    /// tile of 2x2 outputs; its places are the tiles.
+    Winograd winograd,
+    /// The same with the max-pool after it.
+    WinogradPool winograd_pool,
     /// Convolution of each channel by itself.
     DepthwiseConv depthwise_conv,
     /// The same with kernels of 3x3 and a stride of 1 or 2, for which chips have kernels that keep a channel's weights in registers and

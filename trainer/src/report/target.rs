@@ -37,12 +37,16 @@ pub struct TargetRow {
 pub fn view(run: &RunRecord) -> Option<TargetView> {
     let target = run.config.target.as_ref()?;
     let (budget, export) = (target.budget(), &run.metrics.export);
-    let planned = run.config.with_metadata(|metadata| Footprint::of(&run.architecture, metadata));
+    let planned = run.config.layouts(&run.architecture).and_then(|layouts| {
+        let footprint = run.config.with_metadata(|metadata| Footprint::of(&run.architecture, &layouts, metadata))?;
+        Ok((layouts, footprint))
+    });
+    let (layouts, operators) = planned.map_or((Vec::new(), ALL), |(layouts, planned)| (layouts, planned.operators));
     let footprint = Footprint {
         model: export.flash_bytes,
         arena: export.arena_bytes as usize,
         image: run.architecture.input.len(),
-        operators: planned.map_or(ALL, |planned| planned.operators),
+        operators,
     };
     let program = budget.program(footprint.operators);
     let row = |memory, parts: String, needed: usize, available: Option<usize>| TargetRow {
@@ -82,7 +86,7 @@ pub fn view(run: &RunRecord) -> Option<TargetView> {
             ),
         ],
         time: chip.map(|chip| {
-            let [best, worst] = chip.estimate(&run.architecture).map(time);
+            let [best, worst] = chip.estimate(&run.architecture, &layouts).map(time);
             format!("{best} to {worst}")
         }),
     })

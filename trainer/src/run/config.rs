@@ -4,15 +4,17 @@ use std::io;
 use std::path::PathBuf;
 
 use infer_core::Shape;
-use infer_core::format::Metadata;
+use infer_core::format::{Layout, Metadata};
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::Dataset;
 use crate::dataset::held_out::SplitRule;
 use crate::export::hardware::{Budget, Chip};
+use crate::export::layout::LayoutChoice;
 use crate::export::model_file::ModelFileError;
 use crate::image::Preprocessing;
-use crate::network::{Architecture, Node};
+use crate::network::chain::with_layouts;
+use crate::network::{Architecture, ArchitectureError, Node};
 use crate::quantize::{Calibration, Choice, Method, QuantizedModel};
 use crate::train::initial::Initial;
 use crate::train::recipe::Recipe;
@@ -67,6 +69,9 @@ pub struct RunConfig {
     /// What the network has to fit, where that was given; runs of older versions do not have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<Target>,
+    /// In which layout weights are written; compact in runs of older versions.
+    #[serde(default, skip_serializing_if = "LayoutChoice::is_compact")]
+    pub layout: LayoutChoice,
     /// Where the model is to be written besides.
     #[serde(default)]
     pub export: Option<PathBuf>,
@@ -156,6 +161,7 @@ impl RunConfig {
             teachers_sha256: Vec::new(),
             init: None,
             target: None,
+            layout: LayoutChoice::Compact,
             export: None,
             calibration_methods: Vec::new(),
             calibration: Vec::new(),
@@ -178,7 +184,27 @@ impl RunConfig {
     /// # Errors
     /// [`ModelFileError`].
     pub fn encode(&self, quantized: &QuantizedModel) -> Result<Vec<u8>, ModelFileError> {
-        self.with_metadata(|metadata| quantized.encode(metadata))
+        let QuantizedModel { input, stages } = quantized.clone();
+        let architecture = self.architecture()?;
+        let stages = with_layouts(&architecture, stages, &self.layouts(&architecture)?);
+        self.with_metadata(|metadata| QuantizedModel { input, stages }.encode(metadata))
+    }
+
+    /// The network.
+    ///
+    /// # Errors
+    /// Where the layers are none.
+    pub fn architecture(&self) -> Result<Architecture, ArchitectureError> {
+        Architecture::new(self.model.clone(), self.input, &self.layers)
+    }
+
+    /// The layout of each stage's weights in the model file.
+    ///
+    /// # Errors
+    /// [`ModelFileError`].
+    pub fn layouts(&self, architecture: &Architecture) -> Result<Vec<Layout>, ModelFileError> {
+        let budget = self.target.as_ref().map_or_else(Budget::default, Target::budget);
+        self.with_metadata(|metadata| self.layout.layouts(architecture, &budget, metadata))
     }
 
     /// What `read` makes of the metadata of the model file.

@@ -25,6 +25,7 @@ mod depthwise;
 mod gather;
 mod unpooled;
 mod widen;
+mod winograd;
 
 use conv2d::{Pooled, pooled_blocks};
 use cpu::{in_words, requantize};
@@ -45,6 +46,10 @@ pub struct Armv7em;
 impl Kernels for Armv7em {
     fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
         conv2d(input, operands, scratch, output);
+    }
+
+    fn conv2d_winograd(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+        winograd::conv2d(input, operands, scratch, output);
     }
 
     fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) {

@@ -6,6 +6,7 @@
 //! | `window` | the same at the four positions of a 2x2 max-pool | all but portable |
 //! | `sparse` | fully connected layers that visit nonzero inputs only | microcontrollers |
 //! | `one_by_one` | kernels of cores that multiply one code by one weight at a time | `armv6m`, `armv7m`, `scalar`; its records by `riscv` |
+//! | `winograd` | convolutions of 3x3 with weights in the layout of that name | all |
 //! | `vectors` | kernels of cores with vectors | `aarch64`, `x86_64` |
 
 pub mod one_by_one;
@@ -13,6 +14,7 @@ pub mod patch;
 pub mod sparse;
 pub mod vectors;
 pub mod window;
+pub mod winograd;
 
 use super::operands::Conv2dOperands;
 use crate::packing::packed_len;

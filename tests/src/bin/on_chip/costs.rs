@@ -9,7 +9,7 @@ use trainer::export::hardware::instructions::{Cost, Kernel, Work, work};
 use trainer::image::parse_shape;
 use trainer::network::{Architecture, Dense, Layer};
 
-use crate::{Outcome, cycles};
+use crate::{Outcome, cycles, shapes};
 
 /// A measured layer.
 struct Measured {
@@ -104,10 +104,11 @@ fn kernel(name: &str) -> Outcome<Work> {
         let (outputs, inputs) = (shape.len(), 2 * shape.len());
         return Ok(Work { kernel: Kernel::Add, rows: 0, outputs, inputs, edges: 0, runs: 0, places });
     }
+    let (layout, name) = shapes::layout(name);
     let (input, layers) = single_layer(name).ok_or_else(|| format!("{name} is no layer"))?;
     let mut described: Vec<Layer> = layers.into_iter().map(Kind::described).collect();
     described.push(Layer::Dense(Dense { outputs: 10, relu: false }));
-    Ok(work(&Architecture::new(name.to_owned(), input, &described)?)[0])
+    Ok(work(&Architecture::new(name.to_owned(), input, &described)?, &[layout])[0])
 }
 
 /// The cost of the least squares of relative errors, over all blocks and all choices of what costs nothing: none is negative.

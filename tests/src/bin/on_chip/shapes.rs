@@ -6,14 +6,16 @@
 use std::fs;
 use std::ops::Range;
 
-use infer_core::format::{MAX_STAGES, Window};
+use infer_core::format::{Layout, MAX_STAGES, Window};
 use infer_core::operators::ALL;
 use infer_core::plan::Places;
 use infer_core::{Header, Shape};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use thimble_tests::random_graph::{Node, RandomGraph, random_graphs};
-use thimble_tests::random_model::{Kind, MEASURED, RandomModel, random_models, single_layer, square};
+use thimble_tests::random_model::{
+    Kind, MEASURED, RandomModel, random_models, single_layer, square, transformed_models,
+};
 use thimble_tests::without_zeros::{self, COUNTED};
 use trainer::image::parse_shape;
 
@@ -37,19 +39,29 @@ const RARE: &[&str] = &[
     "sums",
 ];
 
-/// Writes `count` random networks, the same each time: chains, and every third one with branches and overlapping places. Then those
+/// Writes `count` random networks, the same each time: chains, and every third one with branches and overlapping places. Those in
+/// which a layer has another layout of weights follow once more, in each layout. Then half as many networks of transformed weights, and those
 /// that are [`RARE`].
 pub fn write(bundle: &str, count: &str) -> Outcome<()> {
     let mut runner = TestRunner::deterministic();
     let mut bytes = Vec::new();
-    for number in 0..count.parse::<usize>()? {
+    let count = count.parse::<usize>()?;
+    for number in 0..count {
         if number % 3 == 2 {
             let graph = random_graphs().new_tree(&mut runner).map_err(|reason| reason.to_string())?.current();
-            bytes.extend(bundled(&graph.file(Places::Overlapping), 0..IMAGES, |index| graph.image(index))?);
+            for file in in_layouts(|layout| graph.file_in(layout, Places::Overlapping)) {
+                bytes.extend(bundled(&file, 0..IMAGES, |index| graph.image(index))?);
+            }
         } else {
             let model = random_models().new_tree(&mut runner).map_err(|reason| reason.to_string())?.current();
-            bytes.extend(bundled(&model.file(), 0..IMAGES, |index| model.image(index))?);
+            for file in in_layouts(|layout| model.file_in(layout)) {
+                bytes.extend(bundled(&file, 0..IMAGES, |index| model.image(index))?);
+            }
         }
+    }
+    for _ in 0..count / 2 {
+        let model = transformed_models().new_tree(&mut runner).map_err(|reason| reason.to_string())?.current();
+        bytes.extend(bundled(&model.file_in(Layout::Winograd), 0..IMAGES, |index| model.image(index))?);
     }
     for name in RARE {
         let (file, image) = named(name)?;
@@ -57,6 +69,13 @@ pub fn write(bundle: &str, count: &str) -> Outcome<()> {
     }
     fs::write(bundle, bytes)?;
     Ok(())
+}
+
+/// A network in all layouts that differ in it.
+fn in_layouts(file: impl Fn(Layout) -> Vec<u8>) -> Vec<Vec<u8>> {
+    let mut files = Layout::ALL.map(file).to_vec();
+    files.dedup();
+    files
 }
 
 /// A model and some of its images, as they are in a bundle.
@@ -119,8 +138,11 @@ type Draw = Box<dyn Fn(u64) -> Vec<u8>>;
 
 /// A network by its name, as a file, and its images.
 fn named(name: &str) -> Outcome<(Vec<u8>, Draw)> {
+    let (layout, name) = layout(name);
     if let Some((graph, places)) = graph(name)? {
-        let file = graph.file(places);
+        // The network named all has everything.
+        let layout = if name == "all" { Layout::Winograd } else { layout };
+        let file = graph.file_in(layout, places);
         // What is measured with it is counted for every network.
         if name == "all" && Header::parse(&file)?.operators != ALL {
             return Err("the network named all has not every operator".into());
@@ -128,7 +150,7 @@ fn named(name: &str) -> Outcome<(Vec<u8>, Draw)> {
         return Ok((file, Box::new(move |index| graph.image(3 * index + 2))));
     }
     if let Some(architecture) = without_zeros::architecture(name) {
-        let file = without_zeros::model(&architecture);
+        let file = without_zeros::model_in(&architecture, layout);
         return Ok((file, Box::new(move |index| without_zeros::image(&architecture, index))));
     }
     let image = Shape { height: 28, width: 28, channels: 1 };
@@ -143,7 +165,13 @@ fn named(name: &str) -> Outcome<(Vec<u8>, Draw)> {
     let network = RandomModel { input, zero_point: 0, layers, classes: 10, seed: 48 };
     // Of the images of a random network one in three is black, one sparse, one without zeros but by chance.
     let kind = if name.contains(':') { 2 } else { 1 };
-    Ok((network.file(), Box::new(move |index| network.image(3 * index + kind))))
+    Ok((network.file_in(layout), Box::new(move |index| network.image(3 * index + kind))))
+}
+
+/// The layout of a network's weights, by its name, and the rest of the name: `fast:` comes before the name of one whose convolutions of
+/// 3x3 are transformed.
+pub fn layout(name: &str) -> (Layout, &str) {
+    name.strip_prefix("fast:").map_or((Layout::Compact, name), |name| (Layout::Winograd, name))
 }
 
 /// Those of them that are no chains.

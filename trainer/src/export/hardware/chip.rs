@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use infer_core::format::Layout;
 use serde::Deserialize;
 
 use super::instructions::Costs;
@@ -164,11 +165,11 @@ impl Chip {
         found.ok_or_else(|| ChipError::Unknown { name: name.to_owned() })
     }
 
-    /// About how long an inference takes, at best and at worst: instructions without zeros to skip, at as many cycles as the core
-    /// takes without waiting for memory (one where no model is known), and at two.
+    /// About how long an inference takes with each stage's weights in such a layout, at best and at worst: instructions without zeros to
+    /// skip, at as many cycles as the core takes without waiting for memory (one where no model is known), and at two.
     #[must_use]
-    pub fn estimate(&self, architecture: &Architecture) -> [Duration; 2] {
-        let instructions = self.core.costs.estimate(architecture);
+    pub fn estimate(&self, architecture: &Architecture, layouts: &[Layout]) -> [Duration; 2] {
+        let instructions = self.core.costs.estimate(architecture, layouts);
         let seconds = |cycles| Duration::from_secs_f64(instructions * cycles / (f64::from(self.clock) * 1e6));
         [self.core.cycles.unwrap_or(1.0), MOST_CYCLES].map(seconds)
     }

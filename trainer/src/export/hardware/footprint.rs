@@ -1,14 +1,14 @@
 //! What a network takes of a chip, known before it is trained: sizes depend on shapes alone.
 
 use infer_core::Header;
-use infer_core::format::{Input, Metadata};
+use infer_core::format::{Input, Layout, Metadata};
 use infer_core::packing;
 
 use super::chip::{Core, Program, cores};
 use crate::dataset::batch::PIXEL_CODES;
 use crate::export::model_file::{self, ModelFileError};
 use crate::network::Architecture;
-use crate::network::chain::{Stage, quantized_stages};
+use crate::network::chain::{Stage, quantized_stages, with_layouts};
 use crate::network::record::{Numbers, QuantizedRescale, WrongNumbers};
 use crate::support::text::thousands;
 
@@ -81,15 +81,21 @@ pub enum BudgetError {
 }
 
 impl Footprint {
-    /// What the model file of a network will take, to the byte, before it is trained, given its metadata. Its
+    /// What the model file of a network will take, to the byte, before it is trained, given the layout of each stage's weights
+    /// and its metadata. Its
     /// accuracies are not known, and take as many bytes whatever they are.
     ///
     /// # Errors
     /// [`ModelFileError::Refused`] where infer-core could not run it.
-    pub fn of(architecture: &Architecture, metadata: &Metadata<'_>) -> Result<Self, ModelFileError> {
+    pub fn of(
+        architecture: &Architecture,
+        layouts: &[Layout],
+        metadata: &Metadata<'_>,
+    ) -> Result<Self, ModelFileError> {
         let metadata = Metadata { float_test_accuracy: Some(0.0), int8_test_accuracy: Some(0.0), ..*metadata };
         let input = Input { shape: architecture.input, codes: PIXEL_CODES };
         let stages = quantized_stages(&architecture.stages(), |stage| Ok::<_, WrongNumbers>(no_numbers(stage)))?;
+        let stages = with_layouts(architecture, stages, layouts);
         let bytes = model_file::encode_stages(&metadata, &input, &stages)?;
         let header = Header::parse(&bytes).map_err(ModelFileError::Refused)?;
         Ok(Self {

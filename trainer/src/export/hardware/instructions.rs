@@ -3,10 +3,10 @@
 //! Kernels skip what is zero, and how much that is only images show; so this is for an input, and activations, without a
 //! zero. Real images take less: the table in README gives both for four networks.
 
+use infer_core::format::Layout;
 use serde::Deserialize;
 
 use crate::network::Architecture;
-use crate::network::chain::Stage;
 pub use crate::network::work::{Kernel, PerKernel, Work};
 
 /// Instructions of each kernel on a core.
@@ -32,10 +32,12 @@ pub struct Cost {
     pub position: f64,
 }
 
-/// The kernels that run one after the other, a convolution and the pool after it in one.
+/// The kernels that run one after the other, a convolution and the pool after it in one, given the layout of each stage's
+/// weights: compact where there is none for it.
 #[must_use]
-pub fn work(architecture: &Architecture) -> Vec<Work> {
-    architecture.stages().iter().map(Stage::work).collect()
+pub fn work(architecture: &Architecture, layouts: &[Layout]) -> Vec<Work> {
+    let layouts = layouts.iter().copied().chain(std::iter::repeat(Layout::Compact));
+    architecture.stages().iter().zip(layouts).map(|(stage, layout)| stage.work(layout)).collect()
 }
 
 impl Cost {
@@ -48,10 +50,10 @@ impl Cost {
 }
 
 impl Costs {
-    /// Instructions of one inference.
+    /// Instructions of one inference, given the layout of each stage's weights.
     #[must_use]
-    pub fn estimate(&self, architecture: &Architecture) -> f64 {
-        work(architecture).iter().map(|work| self.of(work.kernel).of(work)).sum()
+    pub fn estimate(&self, architecture: &Architecture, layouts: &[Layout]) -> f64 {
+        work(architecture, layouts).iter().map(|work| self.of(work.kernel).of(work)).sum()
     }
 }
 
@@ -61,10 +63,11 @@ mod tests {
     use super::*;
     use crate::image::parse_shape;
     use crate::network::Template;
+    use crate::network::chain::Stage;
 
     #[test]
     fn a_convolution_and_its_pool_are_one_kernel_and_a_dropped_column_costs_nothing() {
-        let cnn = work(&Architecture::built_in("cnn").unwrap());
+        let cnn = work(&Architecture::built_in("cnn").unwrap(), &[]);
         let [outputs, inputs, runs] = [169 * 32, 676 * 9, 676 * 3];
         let conv = Work { kernel: Kernel::ConvPool, rows: 32, outputs, inputs, edges: 0, runs, places: 169 };
         let dense =
@@ -75,7 +78,7 @@ mod tests {
         let odd = "name = \"odd\"\ninput = [7, 7, 1]\nlayers = [\
                    { conv = { channels = 8, kernel = 1, padding = \"same\" } }, { max_pool = {} }, { max_pool = {} }, \
                    { dense = { outputs = 2 } }]";
-        let kernels = work(&Architecture::from_toml(odd).unwrap());
+        let kernels = work(&Architecture::from_toml(odd).unwrap(), &[]);
         assert_eq!(
             kernels.iter().map(|work| work.kernel).collect::<Vec<_>>(),
             [Kernel::ConvPool, Kernel::MaxPool, Kernel::Dense]
@@ -93,11 +96,18 @@ mod tests {
         let mut names: Vec<&str> = Vec::new();
         for line in &lines {
             let [core, name, count] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
-            let [built_in, input, classes] = name.split(':').collect::<Vec<_>>()[..] else { panic!("{line}") };
+            let fast = name.strip_prefix("fast:");
+            let named = fast.unwrap_or(name);
+            let [built_in, input, classes] = named.split(':').collect::<Vec<_>>()[..] else { panic!("{line}") };
             let template = Template::built_in(built_in).unwrap();
             let architecture = template.architecture(parse_shape(input).unwrap(), classes.parse().unwrap()).unwrap();
             let costs = &cores().iter().find(|known| known.name == core).unwrap().costs;
-            let ratio = costs.estimate(&architecture) / count.parse::<f64>().unwrap();
+            let layout = |stage: &Stage<'_>| match stage.has_layout(Layout::Winograd) {
+                true if fast.is_some() => Layout::Winograd,
+                _ => Layout::Compact,
+            };
+            let layouts: Vec<Layout> = architecture.stages().iter().map(layout).collect();
+            let ratio = costs.estimate(&architecture, &layouts) / count.parse::<f64>().unwrap();
             println!("{core:<8} {name:<22} {count:>11} {ratio:.3}");
             assert!((0.92..1.08).contains(&ratio), "{name} on {core}: {ratio}");
             if !names.contains(&name) {
@@ -122,7 +132,7 @@ mod tests {
             let architecture = Architecture::built_in(network).unwrap();
             for (core, count) in ["M4F", "M0+"].into_iter().zip(counts) {
                 let costs = &cores().iter().find(|known| known.name == core).unwrap().costs;
-                let ratio = costs.estimate(&architecture) / count;
+                let ratio = costs.estimate(&architecture, &[]) / count;
                 assert!((0.95..most).contains(&ratio), "{network} on {core}: {ratio}");
             }
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use candle_core::Result as CandleResult;
-use infer_core::format::Blob;
+use infer_core::format::{Blob, Layout};
 use infer_core::{Shape, operators};
 use serde::{Deserialize, Serialize};
 
@@ -94,7 +94,11 @@ impl Operator for Add {
         Ok(QuantizedLayer::Bare(operators::Layer::Add(record)))
     }
 
-    fn work(&self, _: Shape, output: Shape, _: bool) -> Work {
+    fn has_layout(&self, layout: Layout, _: Shape) -> bool {
+        layout == Layout::Compact
+    }
+
+    fn work(&self, _: Shape, output: Shape, _: bool, _: Layout) -> Work {
         let places = usize::from(output.height) * usize::from(output.width);
         let outputs = output.len();
         Work { kernel: Kernel::Add, rows: 0, outputs, inputs: 2 * outputs, edges: 0, runs: 0, places }

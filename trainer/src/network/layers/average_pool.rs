@@ -3,7 +3,7 @@
 use std::fmt;
 
 use candle_core::Result as CandleResult;
-use infer_core::format::Blob;
+use infer_core::format::{Blob, Layout};
 use infer_core::{Shape, operators};
 use serde::{Deserialize, Serialize};
 
@@ -107,7 +107,11 @@ impl Operator for AveragePool {
         Ok(QuantizedLayer::Bare(operators::Layer::AveragePool2d(record)))
     }
 
-    fn work(&self, input: Shape, output: Shape, _: bool) -> Work {
+    fn has_layout(&self, layout: Layout, _: Shape) -> bool {
+        layout == Layout::Compact
+    }
+
+    fn work(&self, input: Shape, output: Shape, _: bool, _: Layout) -> Work {
         let places = usize::from(output.height) * usize::from(output.width);
         let Covered { values, rows, .. } = self.placed(input).map(|placed| placed.covered(input)).unwrap_or_default();
         // One channel after the other.

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use candle_core::Result as CandleResult;
-use infer_core::format::Blob;
+use infer_core::format::{Blob, Layout};
+use infer_core::packing::winograd;
 use infer_core::{Shape, operators};
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +60,17 @@ impl Conv {
     /// Whether its kernel is square and moves by one row and one column: what a pool can be computed with.
     fn is_plain(&self) -> bool {
         self.kernel.square().is_some() && self.stride.is_one()
+    }
+
+    /// What a stage computes with transformed weights: 16 products of each input channel and row at each tile.
+    fn winograd(&self, input: Shape, output: Shape, fused: bool) -> Work {
+        let sides = [output.height, output.width].map(usize::from);
+        let (kernel, [rows, columns]) =
+            if fused { (Kernel::WinogradPool, sides) } else { (Kernel::Winograd, sides.map(|side| side.div_ceil(2))) };
+        let tiles = rows * columns;
+        let inputs = tiles * winograd::PRODUCTS * usize::from(input.channels);
+        let rows = self.channels.into();
+        Work { kernel, rows, outputs: output.len(), inputs, edges: 0, runs: 0, places: tiles }
     }
 
     /// The options of the operation that computes ReLU and pool with the convolution, if it is one that this does.
@@ -164,13 +176,27 @@ impl Operator for Conv {
                 pool: fused,
                 relu: self.relu || self.relu6,
                 rescale,
+                layout: Layout::Compact,
                 weights,
             }),
             Numbers::Codes { .. } | Numbers::Logits { .. } => Err(NumbersError::Wrong),
         }
     }
 
-    fn work(&self, input: Shape, output: Shape, fused: bool) -> Work {
+    fn has_layout(&self, layout: Layout, input: Shape) -> bool {
+        match layout {
+            Layout::Compact => true,
+            Layout::Winograd => {
+                self.kernel == Pair::both(3) && self.stride.is_one() && winograd::takes_channels(input.channels)
+            }
+        }
+    }
+
+    fn work(&self, input: Shape, output: Shape, fused: bool, layout: Layout) -> Work {
+        if layout == Layout::Winograd {
+            return self.winograd(input, output, fused);
+        }
+
         let places = usize::from(output.height) * usize::from(output.width);
         let [rows, columns] = self.kernel.axes().map(usize::from);
         let channels = usize::from(input.channels);

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use candle_core::Result as CandleResult;
-use infer_core::format::Blob;
+use infer_core::format::{Blob, Layout};
 use infer_core::{Shape, operators};
 use serde::{Deserialize, Serialize};
 
@@ -99,17 +99,25 @@ impl Operator for Dense {
 
     fn quantized(&self, _: Shape, numbers: Numbers, _: bool) -> Result<QuantizedLayer, NumbersError> {
         match numbers {
-            Numbers::Requantized { rescale, weights } => {
-                Ok(QuantizedLayer::Dense { outputs: self.outputs, relu: self.relu, rescale, weights })
-            }
+            Numbers::Requantized { rescale, weights } => Ok(QuantizedLayer::Dense {
+                outputs: self.outputs,
+                relu: self.relu,
+                rescale,
+                layout: Layout::Compact,
+                weights,
+            }),
             Numbers::Logits { scale, biases, weights } => {
-                Ok(QuantizedLayer::Logits { classes: self.outputs, scale, biases, weights })
+                Ok(QuantizedLayer::Logits { classes: self.outputs, scale, biases, layout: Layout::Compact, weights })
             }
             Numbers::Codes { .. } => Err(NumbersError::Wrong),
         }
     }
 
-    fn work(&self, input: Shape, output: Shape, _: bool) -> Work {
+    fn has_layout(&self, layout: Layout, _: Shape) -> bool {
+        layout == Layout::Compact
+    }
+
+    fn work(&self, input: Shape, output: Shape, _: bool, _: Layout) -> Work {
         let (rows, inputs) = (self.outputs.into(), input.len());
         Work { kernel: Kernel::Dense, rows, outputs: output.len(), inputs, edges: 0, runs: 0, places: 1 }
     }

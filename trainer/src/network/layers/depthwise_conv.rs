@@ -3,7 +3,7 @@
 use std::fmt;
 
 use candle_core::Result as CandleResult;
-use infer_core::format::Blob;
+use infer_core::format::{Blob, Layout};
 use infer_core::{Shape, operators};
 use serde::{Deserialize, Serialize};
 
@@ -163,13 +163,18 @@ impl Operator for DepthwiseConv {
                 window: self.placed(input).map_err(|_| NumbersError::Wrong)?.recorded(),
                 relu: self.relu || self.relu6,
                 rescale,
+                layout: Layout::Compact,
                 weights,
             }),
             Numbers::Codes { .. } | Numbers::Logits { .. } => Err(NumbersError::Wrong),
         }
     }
 
-    fn work(&self, input: Shape, output: Shape, _: bool) -> Work {
+    fn has_layout(&self, layout: Layout, _: Shape) -> bool {
+        layout == Layout::Compact
+    }
+
+    fn work(&self, input: Shape, output: Shape, _: bool, _: Layout) -> Work {
         let places = usize::from(output.height) * usize::from(output.width);
         let outputs = output.len();
         if self.has_kernels_of_3x3() {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use candle_core::{Result, Tensor};
 use infer_core::Shape;
+use infer_core::format::Layout;
 use serde::de::DeserializeOwned;
 
 use crate::network::autograd::{Output, Recorded};
@@ -60,8 +61,12 @@ pub trait Operator: fmt::Display {
         fused: bool,
     ) -> std::result::Result<QuantizedLayer, NumbersError>;
 
-    /// What a stage computes that begins with it, given the shape that comes in and the one that leaves the stage.
-    fn work(&self, input: Shape, output: Shape, fused: bool) -> Work;
+    /// Whether its weights may be in a layout of the file.
+    fn has_layout(&self, layout: Layout, input: Shape) -> bool;
+
+    /// What a stage computes that begins with it, given the shape that comes in and the one that leaves the stage, and a layout that it
+    /// has.
+    fn work(&self, input: Shape, output: Shape, fused: bool, layout: Layout) -> Work;
 }
 
 /// The shape of a layer's weights.
