@@ -1,6 +1,6 @@
 # Sourced by the scripts here and by .ci/kernel-costs: the emulated cores, what runs on them, and what it weighs.
 #
-# They are M0+, M3, M4F, M7, M33 and RV32IMC, and microbit, whose memory is smaller. $THIMBLE_MODEL is linked in.
+# They are M0+, M3, M4F, M7, M33, M55 and RV32IMC, and microbit, whose memory is smaller. $THIMBLE_MODEL is linked in.
 
 # A command that fails inside of $(...) fails the script, wherever the result goes by an assignment of its own.
 shopt -s inherit_errexit
@@ -26,9 +26,9 @@ target_of() {
     M0+ | microbit) echo thumbv6m-none-eabi ;;
     M3) echo thumbv7m-none-eabi ;;
     M4F | M7) echo thumbv7em-none-eabihf ;;
-    M33) echo thumbv8m.main-none-eabihf ;;
+    M33 | M55) echo thumbv8m.main-none-eabihf ;;
     RV32IMC) echo riscv32imc-unknown-none-elf ;;
-    *) echo "no core $1; there are M0+, M3, M4F, M7, M33, RV32IMC and microbit" >&2 && exit 2 ;;
+    *) echo "no core $1; there are M0+, M3, M4F, M7, M33, M55, RV32IMC and microbit" >&2 && exit 2 ;;
     esac
 }
 
@@ -40,7 +40,7 @@ on_core() {
     [ "$core" != microbit ] || memory=(--features microbit)
     target=$(target_of "$core") || return
     progress "$core: $program, built and run"
-    (cd "$firmware_tests" && THIMBLE_CORE=$core ../.ci/bare-metal-cargo "$target" \
+    (cd "$firmware_tests" && RUSTFLAGS="${RUSTFLAGS:-} $(rustflags_of "$core")" THIMBLE_CORE=$core ../.ci/bare-metal-cargo "$target" \
         run --quiet --release "${memory[@]}" --bin "$program" -- "$@")
 }
 
@@ -50,7 +50,7 @@ bytes_on() {
     local target
     target=$(target_of "$1")
     progress "$1: bytes of $2"
-    (cd "$firmware_tests" && env "CARGO_TARGET_$(tr 'a-z.-' 'A-Z__' <<<"$target")_RUNNER=$on_chip $2" \
+    (cd "$firmware_tests" && RUSTFLAGS="${RUSTFLAGS:-} $(rustflags_of "$1")" THIMBLE_CORE=$1 env "CARGO_TARGET_$(tr 'a-z.-' 'A-Z__' <<<"$target")_RUNNER=$on_chip $2" \
         ../.ci/bare-metal-cargo "$target" run --quiet --release --no-default-features --features link-proof --bin minimal)
 }
 

@@ -19,6 +19,7 @@
 //!
 //! An odd number of rows or of inputs is filled up with weights of zero.
 
+pub mod vector;
 pub mod winograd;
 
 /// Rows of a full block.

@@ -17,10 +17,13 @@ mod tests;
 mod aarch64;
 #[cfg(kernels = "armv6m")]
 mod armv6m;
-#[cfg(kernels = "armv7em")]
+// Those of Helium use them too.
+#[cfg(any(kernels = "armv7em", kernels = "helium"))]
 mod armv7em;
 #[cfg(kernels = "armv7m")]
 mod armv7m;
+#[cfg(kernels = "helium")]
+mod helium;
 #[cfg(kernels = "riscv")]
 mod riscv;
 // Tested wherever tests run: plain Rust.
@@ -37,6 +40,8 @@ use armv6m::Armv6m as Chosen;
 use armv7em::Armv7em as Chosen;
 #[cfg(kernels = "armv7m")]
 use armv7m::Armv7m as Chosen;
+#[cfg(kernels = "helium")]
+use helium::Helium as Chosen;
 #[cfg(kernels = "portable")]
 use portable::Portable as Chosen;
 #[cfg(kernels = "riscv")]

@@ -19,6 +19,8 @@ use trainer::support::{bounded_file, limits};
 use trainer::train::evaluate;
 use trainer::train::recipe::Recipe;
 
+use super::budget::BudgetFlags;
+use super::console::Console;
 use super::data::{ResizeMode, describe, input};
 use super::destination::{self, Content, Output};
 use super::output::{print_line, print_message, warn};
@@ -48,6 +50,8 @@ pub struct Import {
     /// Directory of images to test it on, and of a float network to calibrate it on: a folder per class, or IDX files
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    #[command(flatten)]
+    budget: BudgetFlags,
     /// Height, width and channels of an image, where the file has the input in other dimensions
     #[arg(long, value_name = "HxWxC", value_parser = input)]
     input: Option<Shape>,
@@ -98,6 +102,7 @@ impl Import {
         }
         let images = self.images(&imported)?;
         let mut config = self.config(&imported, &images)?;
+        self.budget.check(&imported.architecture, &config, &Console::quiet())?;
         if self.export.is_none() && self.out.is_none() {
             return self.say("it can be imported; --export writes a model file, --out makes a run of it");
         }
@@ -309,7 +314,8 @@ impl Import {
             teachers: Vec::new(),
             teachers_sha256: Vec::new(),
             init: None,
-            target: None,
+            target: self.budget.target(),
+            layout: self.budget.layout_of_new_run(),
             export: None,
             calibration_methods: Method::ALL.to_vec(),
             calibration: Vec::new(),

@@ -49,7 +49,7 @@ pub fn write(bundle: &str, count: &str) -> Outcome<()> {
     for number in 0..count {
         if number % 3 == 2 {
             let graph = random_graphs().new_tree(&mut runner).map_err(|reason| reason.to_string())?.current();
-            for file in in_layouts(|layout| graph.file_in(layout, Places::Overlapping)) {
+            for file in in_layouts(|layout| graph.file_in(&[layout], Places::Overlapping)) {
                 bytes.extend(bundled(&file, 0..IMAGES, |index| graph.image(index))?);
             }
         } else {
@@ -141,8 +141,8 @@ fn named(name: &str) -> Outcome<(Vec<u8>, Draw)> {
     let (layout, name) = layout(name);
     if let Some((graph, places)) = graph(name)? {
         // The network named all has everything.
-        let layout = if name == "all" { Layout::Winograd } else { layout };
-        let file = graph.file_in(layout, places);
+        let layouts = if name == "all" { vec![Layout::Winograd, Layout::Vector] } else { vec![layout] };
+        let file = graph.file_in(&layouts, places);
         // What is measured with it is counted for every network.
         if name == "all" && Header::parse(&file)?.operators != ALL {
             return Err("the network named all has not every operator".into());
@@ -169,9 +169,13 @@ fn named(name: &str) -> Outcome<(Vec<u8>, Draw)> {
 }
 
 /// The layout of a network's weights, by its name, and the rest of the name: `fast:` comes before the name of one whose convolutions of
-/// 3x3 are transformed.
+/// 3x3 are transformed, `vector:` before that of one whose weights are in vectors.
 pub fn layout(name: &str) -> (Layout, &str) {
-    name.strip_prefix("fast:").map_or((Layout::Compact, name), |name| (Layout::Winograd, name))
+    match name.split_once(':') {
+        Some(("fast", name)) => (Layout::Winograd, name),
+        Some(("vector", name)) => (Layout::Vector, name),
+        _ => (Layout::Compact, name),
+    }
 }
 
 /// Those of them that are no chains.
