@@ -1,7 +1,7 @@
 #!/bin/sh
 # qemu.sh ELF [ARGUMENT...]: runs a program on an emulated core. Cargo calls it as the runner.
 #
-# The core is that of the target in ELF's path; THIMBLE_CORE names another (M7 programs are M4F programs).
+# The core is that of the target in ELF's path; THIMBLE_CORE names another (M7 programs are M4F programs, M55 programs have a memory layout of their own).
 # THIMBLE_CORE=microbit is a whole micro:bit, for programs that were built with the feature of that name.
 # THIMBLE_LOAD=FILE,addr=ADDRESS puts a file into memory.
 # One instruction is one nanosecond of virtual time (-icount shift=0), which is how the programs count instructions.
@@ -25,9 +25,10 @@ M4F) qemu=qemu-system-arm machine=mps2-an386 cpu=cortex-m4 ;;
 microbit) qemu=qemu-system-arm machine=microbit cpu= ;;
 M7) qemu=qemu-system-arm machine=mps2-an500 cpu=cortex-m7 ;;
 M33) qemu=qemu-system-arm machine=mps2-an505 cpu=cortex-m33 ;;
+M55) qemu=qemu-system-arm machine=mps3-an547 cpu=cortex-m55 ;;
 RV32IMC) qemu=qemu-system-riscv32 machine=virt cpu=rv32,a=false,f=false,d=false ;;
 *)
-    echo "qemu.sh: no core $core for $elf; there are M0+ M3 M4F M7 M33 RV32IMC and microbit" >&2
+    echo "qemu.sh: no core $core for $elf; there are M0+ M3 M4F M7 M33 M55 RV32IMC and microbit" >&2
     exit 2
     ;;
 esac

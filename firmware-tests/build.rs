@@ -24,13 +24,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=../firmware-example/build.rs");
     let target = env::var("TARGET")?;
+    println!("cargo:rerun-if-env-changed=THIMBLE_CORE");
     let layout = Path::new(layout(&target)?);
     println!("cargo:rerun-if-changed={}", layout.display());
     let out_dir = PathBuf::from(env::var("OUT_DIR")?);
     fs::copy(layout, out_dir.join("memory.x"))?;
     println!("cargo:rustc-link-search={}", out_dir.display());
-    if layout.ends_with("mps2-an505.x") {
-        println!("cargo:rustc-cfg=mps2_an505");
+    // Emulated boards whose clock differs, and whose memory protection unit does.
+    for board in ["mps2-an505", "mps3-an547"] {
+        if layout.file_stem().is_some_and(|stem| stem == board) {
+            println!("cargo:rustc-cfg={}", board.replace('-', "_"));
+        }
     }
     if target.starts_with("riscv32") {
         println!("cargo:rustc-link-arg-bins=-Tmemory.x");
@@ -53,6 +57,10 @@ fn layout(target: &str) -> Result<&'static str, Box<dyn Error>> {
         (Some((_, layout)), None) => Ok(layout),
         (None, _) if env::var_os("CARGO_FEATURE_BOARD").is_some() => {
             Err("no board is chosen by feature; name one of README's instead of `board`".into())
+        }
+        // Two cores have this target in common.
+        (None, _) if target.starts_with("thumbv8m") && env::var("THIMBLE_CORE").is_ok_and(|core| core == "M55") => {
+            Ok("memory/mps3-an547.x")
         }
         (None, _) if target.starts_with("thumbv8m") => Ok("memory/mps2-an505.x"),
         (None, _) if target.starts_with("thumb") => Ok("../firmware-example/memory.x"),

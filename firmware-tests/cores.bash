@@ -1,6 +1,6 @@
 # Sourced by the scripts here and by .ci/kernel-costs: the emulated cores, what runs on them, and what it weighs.
 #
-# They are M0+, M3, M4F, M7, M33 and RV32IMC, and microbit, whose memory is smaller. $THIMBLE_MODEL is linked in.
+# They are M0+, M3, M4F, M7, M33, M55 and RV32IMC, and microbit, whose memory is smaller. $THIMBLE_MODEL is linked in.
 
 # A command that fails inside of $(...) fails the script, wherever the result goes by an assignment of its own.
 shopt -s inherit_errexit
@@ -26,9 +26,9 @@ target_of() {
     M0+ | microbit) echo thumbv6m-none-eabi ;;
     M3) echo thumbv7m-none-eabi ;;
     M4F | M7) echo thumbv7em-none-eabihf ;;
-    M33) echo thumbv8m.main-none-eabihf ;;
+    M33 | M55) echo thumbv8m.main-none-eabihf ;;
     RV32IMC) echo riscv32imc-unknown-none-elf ;;
-    *) echo "no core $1; there are M0+, M3, M4F, M7, M33, RV32IMC and microbit" >&2 && exit 2 ;;
+    *) echo "no core $1; there are M0+, M3, M4F, M7, M33, M55, RV32IMC and microbit" >&2 && exit 2 ;;
     esac
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# on-all-cores.sh MODEL.bin... [IMAGES]: the same model on six emulated cores, every logit compared with the host's.
+# on-all-cores.sh MODEL.bin... [IMAGES]: the same model on seven emulated cores, every logit compared with the host's.
 #
 # Each core classifies IMAGES test images (500 if not given) of Fashion-MNIST (FASHION_MNIST_DIR, the cache) or of the
 # built-in garments, and writes its logits back; infer-core on the host and the oracle must have the same. The
@@ -63,7 +63,7 @@ for model in "${models[@]}"; do
     export THIMBLE_MODEL=$model
     "$on_chip" images "$model" "$scratch/images" "$images" "${data[@]}"
     "$on_chip" images "$model" "$scratch/counted" "$counted" "${data[@]}" 2>/dev/null
-    for core in ${CORES:-M0+ M3 M4F M7 M33 RV32IMC}; do
+    for core in ${CORES:-M0+ M3 M4F M7 M33 M55 RV32IMC}; do
         said on_core "$core" parity "$scratch/images" "$scratch/logits" >/dev/null
         verdict=$("$on_chip" compare "$model" "$scratch/images" "$scratch/logits") || failed=1
         mismatches=$(sed 's/.*images, \([0-9]*\) mismatches.*/\1/' <<<"$verdict")

@@ -7,8 +7,8 @@ pub const UNIT: &str = if cfg!(feature = "board") { "cycles" } else { "instructi
 
 /// Counts from where it was started.
 ///
-/// In QEMU on Arm to within 40 instructions (50 on the M33, 63 on the micro:bit) and up to 671 million; on the Pico up to 16.7 million
-/// cycles, on other boards and on RISC-V up to 4.29 billion. Longer work comes out too short.
+/// In QEMU on Arm to within 40 instructions (50 on the M33, 32 on the M55, 63 on the micro:bit) and up to 524 million; on the
+/// Pico up to 16.7 million cycles, on other boards and on RISC-V up to 4.29 billion. Longer work comes out too short.
 #[derive(Clone, Copy, Debug)]
 pub struct Stopwatch(u32);
 

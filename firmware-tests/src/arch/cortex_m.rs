@@ -28,13 +28,18 @@ pub mod counter {
     pub const MASK: u32 = 0x00FF_FFFF;
 
     /// So many units are so many ticks. On a board a tick is a cycle. In QEMU an instruction is a nanosecond, and the
-    /// board's clock of 25 MHz (the M33's: 20 MHz, the micro:bit's: 16 MHz) ticks once in 40 (50, 62.5) instructions.
-    pub const UNITS_IN_TICKS: (u32, u32) = match (cfg!(feature = "board"), cfg!(mps2_an505), cfg!(feature = "microbit"))
-    {
-        (true, ..) => (1, 1),
-        (false, false, false) => (40, 1),
-        (false, true, _) => (50, 1),
-        (false, false, true) => (125, 2),
+    /// board's clock of 25 MHz (the M33's: 20 MHz, the M55's: 32 MHz, the micro:bit's: 16 MHz) ticks once in 40 (50, 31.25, 62.5)
+    /// instructions.
+    pub const UNITS_IN_TICKS: (u32, u32) = if cfg!(feature = "board") {
+        (1, 1)
+    } else if cfg!(mps2_an505) {
+        (50, 1)
+    } else if cfg!(mps3_an547) {
+        (125, 4)
+    } else if cfg!(feature = "microbit") {
+        (125, 2)
+    } else {
+        (40, 1)
     };
 
     /// Lets it count; nothing changes where it already does.
@@ -90,7 +95,7 @@ pub mod watchdog {
 
     use super::{Peripherals, counter};
 
-    /// Ends the program unless [`stop`] is called within this many instructions, 671 million at most.
+    /// Ends the program unless [`stop`] is called within this many instructions, 524 million at most.
     pub fn start(instructions: u32) {
         let (units, ticks) = counter::UNITS_IN_TICKS;
         // SAFETY: nothing else in a program with a watchdog touches SysTick.
@@ -121,7 +126,7 @@ pub mod watchdog {
 ///
 /// # Panics
 /// Where all regions are in use, or there are none: a fence that does not hold must not look like one.
-#[cfg(all(feature = "emulator", not(mps2_an505)))]
+#[cfg(all(feature = "emulator", not(any(mps2_an505, mps3_an547))))]
 pub fn fence(address: usize) {
     use core::cell::Cell;
 
@@ -152,7 +157,7 @@ pub fn fence(address: usize) {
 }
 
 /// There are no fences: ARMv8-M has no region that is closed to privileged code.
-#[cfg(all(feature = "emulator", mps2_an505))]
+#[cfg(all(feature = "emulator", any(mps2_an505, mps3_an547)))]
 pub fn fence(_address: usize) {}
 
 #[cfg(feature = "emulator")]
