@@ -4,10 +4,11 @@
 use std::env;
 
 /// Kernels, and how the names of their targets begin.
-const KERNELS: [(&str, &[&str]); 6] = [
+const KERNELS: [(&str, &[&str]); 7] = [
     ("armv7em", &["thumbv7em-", "thumbv8m.main-none-eabihf"]),
     ("armv7m", &["thumbv7m-", "thumbv8m.main-"]),
     ("armv6m", &["thumbv6m-", "thumbv8m.base-"]),
+    ("helium", &[]),
     ("scalar", &["riscv32"]),
     ("x86_64", &["x86_64-"]),
     ("aarch64", &["aarch64-"]),

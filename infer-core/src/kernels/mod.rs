@@ -17,10 +17,13 @@ mod tests;
 mod aarch64;
 #[cfg(kernels = "armv6m")]
 mod armv6m;
-#[cfg(kernels = "armv7em")]
+#[cfg(any(kernels = "armv7em", kernels = "helium"))]
 mod armv7em;
 #[cfg(kernels = "armv7m")]
 mod armv7m;
+/// x
+#[cfg(kernels = "helium")]
+pub mod helium;
 // Tested wherever tests run: plain Rust.
 #[cfg(any(kernels = "scalar", test))]
 mod scalar;
@@ -31,7 +34,7 @@ mod x86_64;
 use aarch64::Aarch64 as Chosen;
 #[cfg(kernels = "armv6m")]
 use armv6m::Armv6m as Chosen;
-#[cfg(kernels = "armv7em")]
+#[cfg(any(kernels = "armv7em", kernels = "helium"))]
 use armv7em::Armv7em as Chosen;
 #[cfg(kernels = "armv7m")]
 use armv7m::Armv7m as Chosen;
