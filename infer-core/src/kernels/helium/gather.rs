@@ -1,4 +1,4 @@
-//! The codes under a filter, copied in the order of its taps.
+//! The codes under a filter that hangs over an edge, copied in the order of its taps.
 
 #![allow(unsafe_code, reason = "vectors are out of reach otherwise")]
 
@@ -34,9 +34,9 @@ pub fn span(start: usize, padding: usize, size: usize, side: usize) -> [usize; 3
 }
 
 /// Fills `patch`, `[rows, columns, channels]`, with the codes under the filter placed at row `y` and column `x` of the
-/// output, not pooled yet. Returns their sum.
-#[inline]
-pub fn gather(input: &[u8], operands: &Conv2dOperands<'_>, y: usize, x: usize, patch: &mut [u8]) -> u32 {
+/// output, not pooled yet.
+#[inline(never)]
+pub fn gather(input: &[u8], operands: &Conv2dOperands<'_>, y: usize, x: usize, patch: &mut [u8]) {
     let channels = usize::from(operands.input.channels);
     let (height, width) = (usize::from(operands.input.height), usize::from(operands.input.width));
     let Window { size: [rows, columns], stride: [down, along], .. } = operands.window;
@@ -47,13 +47,12 @@ pub fn gather(input: &[u8], operands: &Conv2dOperands<'_>, y: usize, x: usize, p
     let (row_len, taps_in_row) = (width * channels, columns * channels);
     let inside = columns_inside * channels;
     let start = first_row * row_len + first_column * channels;
-    let last = rows_inside.wrapping_sub(1).wrapping_mul(row_len).wrapping_add(start);
+    let end = rows_inside.wrapping_sub(1).wrapping_mul(row_len).wrapping_add(start + inside);
     let taps = rows * taps_in_row;
-    if patch.len() < taps || taps == 0 {
-        return 0;
+    if patch.len() < taps {
+        return;
     }
-    let any = rows_inside > 0 && inside > 0 && input.get(last..).is_some_and(|row| row.len() >= inside);
-    let rows = if any {
+    let rows = if rows_inside > 0 && inside > 0 && end <= input.len() {
         Rows {
             codes: input.as_ptr().wrapping_add(start),
             row_len,
@@ -74,51 +73,31 @@ pub fn gather(input: &[u8], operands: &Conv2dOperands<'_>, y: usize, x: usize, p
     unsafe { copy_rows(&raw const rows, patch.as_mut_ptr()) }
 }
 
-/// Copies and fills; returns the sum of what it writes.
+/// Copies and fills.
 ///
-/// r1 patch, r2 codes, r3 `row_len`, r5 rows, r6 `below`, r7 to r9 left, inside, right, r12 sum.
+/// r1 patch, r2 codes, r3 `row_len`, r5 rows, r6 `below`, r7 to r9 left, inside, right, r12 the start of a piece.
 ///
 /// # Safety
 /// `rows` codes of `inside` bytes are readable, and all bytes together writable from `patch` on.
 #[unsafe(naked)]
-unsafe extern "C" fn copy_rows(rows: *const Rows, patch: *mut u8) -> u32 {
+unsafe extern "C" fn copy_rows(rows: *const Rows, patch: *mut u8) {
     naked_asm!(
         cpu!(),
         "
-        .macro THIMBLE_FILL len, at
-            mov r11, r1
+        .macro THIMBLE_FILL len
+            mov r12, r1
+            add r1, r1, \\len
             wlstp.8 lr, \\len, 3f
         2:
-            vaddva.u8 r12, q1
-            vstrb.8 q1, [r11], #16
-            letp lr, 2b
-            add r1, r1, \\len
-        3:
-        .endm
-        .macro THIMBLE_COPY
-            mov r10, r2
-            mov r11, r1
-            wlstp.8 lr, r8, 3f
-        2:
-            vldrb.u8 q0, [r10], #16
-            vaddva.u8 r12, q0
-            vstrb.8 q0, [r11], #16
+            vstrb.8 q1, [r12], #16
             letp lr, 2b
         3:
-            add r1, r1, r8
-            add r2, r2, r3
-            subs r5, r5, #1
         .endm
-            push {{r4-r11, lr}}
+            push {{r4-r10, lr}}
             ldrd r2, r3, [r0]
             ldrd r4, r5, [r0, #8]
             ldrd r6, r7, [r0, #16]
             ldrd r8, r9, [r0, #24]
-            mov r12, #0
-            orr r10, r4, r6
-            orr r10, r10, r7
-            orrs r10, r10, r9
-            beq 7f
             ldr r10, [r0, #32]
             vdup.8 q1, r10
             THIMBLE_FILL r4
@@ -126,30 +105,22 @@ unsafe extern "C" fn copy_rows(rows: *const Rows, patch: *mut u8) -> u32 {
         5:
             THIMBLE_FILL r7
             mov r10, r2
-            mov r11, r1
+            mov r12, r1
+            add r1, r1, r8
+            add r2, r2, r3
             wlstp.8 lr, r8, 3f
         2:
             vldrb.u8 q0, [r10], #16
-            vaddva.u8 r12, q0
-            vstrb.8 q0, [r11], #16
+            vstrb.8 q0, [r12], #16
             letp lr, 2b
         3:
-            add r1, r1, r8
             THIMBLE_FILL r9
-            add r2, r2, r3
             subs r5, r5, #1
             bne 5b
         6:
             THIMBLE_FILL r6
-            mov r0, r12
-            pop {{r4-r11, pc}}
-        7:
-            THIMBLE_COPY
-            bne 7b
-            mov r0, r12
-            pop {{r4-r11, pc}}
+            pop {{r4-r10, pc}}
             .purgem THIMBLE_FILL
-            .purgem THIMBLE_COPY
         ",
     )
 }
