@@ -5,6 +5,13 @@ release_directory() {
     cargo metadata --format-version 1 --no-deps | sed 's|.*"target_directory":"\([^"]*\)".*|\1/release|'
 }
 
+# rustflags_of CORE: what chooses the kernels of a core that its target's name does not tell from another's.
+rustflags_of() {
+    case $1 in
+    M55) echo '--cfg kernels="helium"' ;;
+    esac
+}
+
 # median FILE: of numbers, one a line; fails where there is none.
 median() {
     sort -n "$1" | awk '

@@ -40,7 +40,7 @@ on_core() {
     [ "$core" != microbit ] || memory=(--features microbit)
     target=$(target_of "$core") || return
     progress "$core: $program, built and run"
-    (cd "$firmware_tests" && THIMBLE_CORE=$core ../.ci/bare-metal-cargo "$target" \
+    (cd "$firmware_tests" && RUSTFLAGS="${RUSTFLAGS:-} $(rustflags_of "$core")" THIMBLE_CORE=$core ../.ci/bare-metal-cargo "$target" \
         run --quiet --release "${memory[@]}" --bin "$program" -- "$@")
 }
 
@@ -50,7 +50,7 @@ bytes_on() {
     local target
     target=$(target_of "$1")
     progress "$1: bytes of $2"
-    (cd "$firmware_tests" && env "CARGO_TARGET_$(tr 'a-z.-' 'A-Z__' <<<"$target")_RUNNER=$on_chip $2" \
+    (cd "$firmware_tests" && RUSTFLAGS="${RUSTFLAGS:-} $(rustflags_of "$1")" THIMBLE_CORE=$1 env "CARGO_TARGET_$(tr 'a-z.-' 'A-Z__' <<<"$target")_RUNNER=$on_chip $2" \
         ../.ci/bare-metal-cargo "$target" run --quiet --release --no-default-features --features link-proof --bin minimal)
 }
 

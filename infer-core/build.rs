@@ -8,6 +8,7 @@ const KERNELS: [(&str, &[&str]); 7] = [
     ("armv7em", &["thumbv7em-", "thumbv8m.main-none-eabihf"]),
     ("armv7m", &["thumbv7m-", "thumbv8m.main-"]),
     ("armv6m", &["thumbv6m-", "thumbv8m.base-"]),
+    // Chosen by name alone: no target's name tells an M55 from an M33.
     ("helium", &[]),
     ("scalar", &["riscv32"]),
     ("x86_64", &["x86_64-"]),

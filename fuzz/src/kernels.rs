@@ -4,7 +4,7 @@ use infer_core::format::{Blob, Codes, Input, Layout, Metadata, Ports, Requantize
 use infer_core::operators::{
     Add, AveragePool2d, Conv2d, Dense, DepthwiseConv2d, Layer, Logits, MaxPool2d, StageRecord,
 };
-use infer_core::packing::{packed_len, winograd};
+use infer_core::packing::{packed_len, vector, winograd};
 use infer_core::plan::{Places, place};
 
 use super::{payload, running};
@@ -169,10 +169,13 @@ fn conv2d(choices: &mut Choices<'_>, shape: &mut Shape) -> Vec<u8> {
     let by = if pool { 2 } else { 1 };
     let output_channels = choices.up_to(20);
     let taps = rows * columns * u32::from(channels);
-    let layout =
-        if winograd::takes(&window, channels) && choices.byte() & 1 == 0 { Layout::Winograd } else { Layout::Compact };
+    let layout = match choices.byte() & 3 {
+        0 | 1 if winograd::takes(&window, channels) => Layout::Winograd,
+        2 => Layout::Vector,
+        _ => Layout::Compact,
+    };
     let weights = choices.many(match layout {
-        Layout::Compact => packed(output_channels, taps),
+        Layout::Compact | Layout::Vector => packed(layout, output_channels, taps),
         Layout::Winograd => {
             winograd::packed_len(output_channels.into(), channels.into()).expect("these are small") as usize
         }
@@ -196,14 +199,18 @@ fn depthwise_conv2d(choices: &mut Choices<'_>, shape: &mut Shape) -> Vec<u8> {
     let window = window(choices, shape, 15, 4);
     shape.channels *= multiplier;
     let taps = window.size.map(usize::from).iter().product::<usize>();
-    let weights = choices.many(usize::from(shape.channels) * taps);
+    let layout = untransformed(choices);
+    let weights = choices.many(match layout {
+        Layout::Vector => vector::depthwise_len(shape.channels.into(), taps as u32).expect("these are small") as usize,
+        Layout::Compact | Layout::Winograd => usize::from(shape.channels) * taps,
+    });
     let table = choices.channels(shape.channels);
     let paddings = [choices.byte(), choices.byte()];
     let conv = DepthwiseConv2d {
         multiplier: multiplier as u8,
         window,
         requantize: requantize(choices, blob(paddings[0], &table)),
-        layout: Layout::Compact.number(),
+        layout: layout.number(),
         weights: blob(paddings[1], &weights),
     };
     postcard::to_allocvec(&Layer::DepthwiseConv2d(conv)).expect("a vector has room")
@@ -246,22 +253,20 @@ fn average_pool2d(choices: &mut Choices<'_>, shape: &mut Shape) -> Vec<u8> {
 
 fn dense(choices: &mut Choices<'_>, shape: &mut Shape) -> Vec<u8> {
     let outputs = choices.up_to(40);
-    let weights = choices.many(packed(outputs, shape.len() as u32));
+    let layout = untransformed(choices);
+    let weights = choices.many(packed(layout, outputs, shape.len() as u32));
     let table = choices.channels(outputs);
     let paddings = [choices.byte(), choices.byte()];
     let requantize = requantize(choices, blob(paddings[0], &table));
     *shape = Shape::flat(outputs);
-    let layer = Layer::Dense(Dense {
-        outputs,
-        requantize,
-        layout: Layout::Compact.number(),
-        weights: blob(paddings[1], &weights),
-    });
+    let layer =
+        Layer::Dense(Dense { outputs, requantize, layout: layout.number(), weights: blob(paddings[1], &weights) });
     postcard::to_allocvec(&layer).expect("a vector has room")
 }
 
 fn logits(choices: &mut Choices<'_>, classes: u16, shape: Shape) -> Vec<u8> {
-    let weights = choices.many(packed(classes, shape.len() as u32));
+    let layout = untransformed(choices);
+    let weights = choices.many(packed(layout, classes, shape.len() as u32));
     let biases = choices.many(4 * usize::from(classes));
     let paddings = [choices.byte(), choices.byte()];
     // Any positive finite scale, subnormal ones too.
@@ -271,7 +276,7 @@ fn logits(choices: &mut Choices<'_>, classes: u16, shape: Shape) -> Vec<u8> {
         classes,
         scale,
         biases: blob(paddings[0], &biases),
-        layout: Layout::Compact.number(),
+        layout: layout.number(),
         weights: blob(paddings[1], &weights),
     });
     postcard::to_allocvec(&layer).expect("a vector has room")
@@ -283,8 +288,15 @@ fn requantize<'a>(choices: &mut Choices<'_>, channels: Blob<'a>) -> Requantize<'
     Requantize { codes: Codes { scale: 1.0, zero_point }, relu, shift: choices.byte() % 32, channels }
 }
 
-fn packed(rows: u16, inputs: u32) -> usize {
-    packed_len(rows.into(), inputs).expect("these are small") as usize
+/// Bytes of a matrix that is not transformed.
+fn packed(layout: Layout, rows: u16, inputs: u32) -> usize {
+    let len = if layout == Layout::Vector { vector::packed_len } else { packed_len };
+    len(rows.into(), inputs).expect("these are small") as usize
+}
+
+/// Of layers whose weights are not transformed.
+fn untransformed(choices: &mut Choices<'_>) -> Layout {
+    if choices.byte() & 1 == 0 { Layout::Compact } else { Layout::Vector }
 }
 
 /// Data at any alignment.

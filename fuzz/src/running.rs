@@ -76,7 +76,11 @@ fn check_logits(model: &[u8], pixels: &[u8], trace: &[Vec<u8>], found: &[i32]) {
     let layout = Layout::numbered(last.layout).expect("it loaded");
     let operands = LogitsOperands { classes: last.classes, scale: last.scale, biases, layout, weights };
     let mut logits = vec![0; found.len()];
-    portable::logits(read(pixels, trace, &ports.input), &operands, &mut [], &mut logits);
+    let input = read(pixels, trace, &ports.input);
+    match layout {
+        Layout::Vector => portable::logits_vector(input, &operands, &mut [], &mut logits),
+        Layout::Compact | Layout::Winograd => portable::logits(input, &operands, &mut [], &mut logits),
+    }
     assert_eq!(found, logits);
 }
 

@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use crate::format::{Input, Metadata, Ports, Tensor};
 use crate::header::Header;
-use crate::kernels::{ChosenKernels, Kernels};
+use crate::kernels::ChosenKernels;
 use crate::operators::{self, BRANCHES, OVERLAPS, Overlap, Rows, Step};
 use crate::plan::{Checked, Decoded, Plan};
 use crate::{Error, Output};
@@ -128,7 +128,7 @@ impl<'m, 'a, const OPERATORS: u32> Network<'m, 'a, OPERATORS> {
                     }
                     Step::Logits(last) => {
                         let Ok(logits) = bytemuck::try_cast_slice_mut(output) else { break };
-                        ChosenKernels::logits(input, last, scratch, logits);
+                        last.call::<ChosenKernels, OPERATORS>(input, scratch, logits);
                         break 'stages last.scale;
                     }
                 }

@@ -19,6 +19,7 @@
 //!
 //! An odd number of rows or of inputs is filled up with weights of zero.
 
+pub mod vector;
 pub mod winograd;
 
 /// Rows of a full block.
@@ -53,10 +54,3 @@ pub fn pack(weights: &[i8], inputs: usize, packed: &mut [u8]) {
         }
     }
 }
-
-/// Codes that a vector holds.
-pub const CODES_PER_VECTOR: usize = 16;
-/// Rows of a group.
-pub const ROWS_PER_GROUP: usize = 4;
-/// Channels.
-pub const CHANNELS_PER_VECTOR: usize = 8;

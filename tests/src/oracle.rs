@@ -100,8 +100,8 @@ impl Oracle {
                     let window = Window::new(conv.window, [height, width]);
                     let taps = window.size[0] * window.size[1] * channels;
                     let rows = match Layout::numbered(conv.layout).unwrap() {
-                        Layout::Compact => unpack(conv.weights, conv.output_channels.into(), taps),
                         Layout::Winograd => untransform(conv.weights, conv.output_channels.into(), channels),
+                        layout => matrix(layout, conv.weights, conv.output_channels.into(), taps),
                     };
                     let by = if conv.pool { 2 } else { 1 };
                     let [height, width] = window.positions;
@@ -113,8 +113,17 @@ impl Oracle {
                     let window = Window::new(conv.window, [height, width]);
                     let weights: Vec<i64> =
                         conv.weights.data.iter().map(|&byte| i64::from(byte.cast_signed())).collect();
-                    let rows: Vec<_> = weights.chunks(window.size[0] * window.size[1]).map(<[i64]>::to_vec).collect();
+                    let taps = window.size[0] * window.size[1];
                     let multiplier = usize::from(conv.multiplier);
+                    let rows: Vec<_> = match Layout::numbered(conv.layout).unwrap() {
+                        Layout::Vector => (0..multiplier * channels)
+                            .map(|channel| {
+                                let vector = weights.chunks(8 * taps).nth(channel / 8).unwrap();
+                                (0..taps).map(|tap| vector[8 * tap + channel % 8]).collect()
+                            })
+                            .collect(),
+                        _ => weights.chunks(taps).map(<[i64]>::to_vec).collect(),
+                    };
                     assert_eq!(rows.len(), multiplier * channels);
                     let shape = [window.positions[0], window.positions[1], rows.len()];
                     let rescale = Rescale::read(conv.requantize);
@@ -125,7 +134,8 @@ impl Oracle {
                     (Step::MaxPool { window }, [window.positions[0], window.positions[1], channels])
                 }
                 Layer::Dense(dense) => {
-                    let rows = unpack(dense.weights, dense.outputs.into(), height * width * channels);
+                    let layout = Layout::numbered(dense.layout).unwrap();
+                    let rows = matrix(layout, dense.weights, dense.outputs.into(), height * width * channels);
                     let rescale = Rescale::read(dense.requantize);
                     (Step::Dense { rows, rescale }, [1, 1, dense.outputs.into()])
                 }
@@ -143,7 +153,8 @@ impl Oracle {
                     (Step::AveragePool { window, rescale }, shape)
                 }
                 Layer::Logits(last) => {
-                    let rows = unpack(last.weights, last.classes.into(), height * width * channels);
+                    let layout = Layout::numbered(last.layout).unwrap();
+                    let rows = matrix(layout, last.weights, last.classes.into(), height * width * channels);
                     let words = last.biases.data.chunks(4);
                     let biases = words.map(|word| i32::from_le_bytes(word.try_into().unwrap()).into()).collect();
                     (Step::Logits { rows, biases }, [1, 1, last.classes.into()])
@@ -358,6 +369,30 @@ fn unpack(weights: Blob<'_>, rows: usize, inputs: usize) -> Vec<Vec<i64>> {
     matrix.truncate(rows);
     matrix.iter_mut().for_each(|row| row.truncate(inputs));
     matrix
+}
+
+/// The matrix `[rows, inputs]` in a layout that does not transform it.
+fn matrix(layout: Layout, weights: Blob<'_>, rows: usize, inputs: usize) -> Vec<Vec<i64>> {
+    match layout {
+        Layout::Compact => unpack(weights, rows, inputs),
+        Layout::Vector => vectors(weights, rows, inputs),
+        Layout::Winograd => panic!("a matrix that is transformed"),
+    }
+}
+
+/// The matrix `[rows, inputs]` out of groups of four rows, sixteen inputs at a time, whose bytes have 128 added. The others are 0.
+fn vectors(weights: Blob<'_>, rows: usize, inputs: usize) -> Vec<Vec<i64>> {
+    let vectors: Vec<_> = weights.data.chunks(16).collect();
+    assert_eq!(vectors.len(), rows.next_multiple_of(4) * inputs.div_ceil(16), "weights left over");
+    let at = |row: usize, input: usize| {
+        let group = row / 4 * inputs.div_ceil(16) + input / 16;
+        i64::from(vectors[4 * group + row % 4][input % 16])
+    };
+    let padded = (0..rows.next_multiple_of(4)).flat_map(|row| (0..inputs.next_multiple_of(16)).map(move |i| (row, i)));
+    for (row, input) in padded.filter(|&(row, input)| row >= rows || input >= inputs) {
+        assert_eq!(at(row, input), 0, "row {row}, input {input}");
+    }
+    (0..rows).map(|row| (0..inputs).map(|input| at(row, input) - 128).collect()).collect()
 }
 
 /// The matrix `[rows, 3 * 3 * channels]` out of transformed kernels, from those of their elements that hold one weight or a

@@ -142,6 +142,7 @@ impl Built {
                 let source = self.value(from);
                 let (rescale, relu, weights) = rows(random, outputs, self.shapes[source].len());
                 let dense = QuantizedLayer::Dense { outputs, relu, rescale, layout: Layout::Compact, weights };
+                let dense = dense.with_layout(self.layout, self.shapes[source]);
                 self.push(Ports::of(source as u8), Kind::Owned(dense), Shape::flat(outputs));
             }
             Node::Other { from, kind } => {
@@ -207,6 +208,7 @@ impl RandomGraph {
         let (_, _, weights) = rows(&mut random, self.classes, features.len());
         let logits =
             QuantizedLayer::Logits { classes: self.classes, scale: 0.001, biases, layout: Layout::Compact, weights };
+        let logits = logits.with_layout(layout, features);
         let last = (built.shapes.len() - 1) as u8;
         built.stages.push((Ports::of(last), Kind::Owned(logits)));
         let stages = built.stages.iter().map(|(ports, kind)| {

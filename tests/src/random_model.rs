@@ -409,13 +409,9 @@ impl RandomModel {
         let biases: Vec<u8> =
             (0..self.classes).flat_map(|_| random.random_range(-100_000i32..100_000).to_le_bytes()).collect();
         let (_, _, weights) = rows(&mut random, self.classes, shape.len());
-        layers.push(QuantizedLayer::Logits {
-            classes: self.classes,
-            scale: 0.001,
-            biases,
-            layout: Layout::Compact,
-            weights,
-        });
+        let logits =
+            QuantizedLayer::Logits { classes: self.classes, scale: 0.001, biases, layout: Layout::Compact, weights };
+        layers.push(logits.with_layout(layout, shape));
         let input = Input { shape: self.input, codes: Codes { scale: 1.0 / 255.0, zero_point: self.zero_point } };
         let names: Vec<String> = (0..self.classes).map(|class| format!("class {class}")).collect();
         QuantizedModel::chain(input, layers).encode(&metadata(&names.join("\n"))).unwrap()

@@ -242,11 +242,14 @@ pub enum Layout {
     /// Of a convolution of 3x3 with a stride of 1: transformed, for [fewer multiplications](crate::packing::winograd).
     /// 32 bytes for each nine weights.
     Winograd,
+    /// For [vectors](crate::packing::vector) that add up products of sixteen neighbors. A byte a weight, and a row of a matrix is filled
+    /// up to a multiple of sixteen.
+    Vector,
 }
 
 impl Layout {
     /// All layouts, by number.
-    pub const ALL: [Self; 2] = [Self::Compact, Self::Winograd];
+    pub const ALL: [Self; 3] = [Self::Compact, Self::Winograd, Self::Vector];
 
     /// Its number in the file.
     #[must_use]
@@ -254,6 +257,7 @@ impl Layout {
         match self {
             Self::Compact => 0,
             Self::Winograd => 1,
+            Self::Vector => 2,
         }
     }
 
@@ -263,6 +267,7 @@ impl Layout {
         match number {
             0 => Some(Self::Compact),
             1 => Some(Self::Winograd),
+            2 => Some(Self::Vector),
             _ => None,
         }
     }
@@ -273,6 +278,7 @@ impl Layout {
         match self {
             Self::Compact => "compact",
             Self::Winograd => "winograd",
+            Self::Vector => "vector",
         }
     }
 }

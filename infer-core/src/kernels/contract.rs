@@ -28,11 +28,25 @@ pub trait Kernels {
         portable::conv2d_winograd(input, operands, scratch, output);
     }
 
+    /// The same with weights in the layout [`Vector`](crate::format::Layout::Vector).
+    ///
+    /// `input` and `output` are `[height, width, channels]`.
+    fn conv2d_vector(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+        portable::conv2d_vector(input, operands, scratch, output);
+    }
+
     /// Convolution of each channel by itself.
     ///
     /// `input` and `output` are `[height, width, channels]`.
     fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) {
         portable::depthwise_conv2d(input, operands, output);
+    }
+
+    /// The same with weights in the layout [`Vector`](crate::format::Layout::Vector).
+    ///
+    /// `input` and `output` are `[height, width, channels]`.
+    fn depthwise_conv2d_vector(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) {
+        portable::depthwise_conv2d_vector(input, operands, output);
     }
 
     /// The maximum of what each window has of the input, channel by channel.
@@ -55,9 +69,19 @@ pub trait Kernels {
         portable::dense(input, operands, scratch, output);
     }
 
+    /// The same with weights in the layout [`Vector`](crate::format::Layout::Vector).
+    fn dense_vector(input: &[u8], operands: &DenseOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+        portable::dense_vector(input, operands, scratch, output);
+    }
+
     /// The last layer: accumulators as they are.
     fn logits(input: &[u8], operands: &LogitsOperands<'_>, scratch: &mut [u32], output: &mut [i32]) {
         portable::logits(input, operands, scratch, output);
+    }
+
+    /// The same with weights in the layout [`Vector`](crate::format::Layout::Vector).
+    fn logits_vector(input: &[u8], operands: &LogitsOperands<'_>, scratch: &mut [u32], output: &mut [i32]) {
+        portable::logits_vector(input, operands, scratch, output);
     }
 }
 

@@ -17,13 +17,13 @@ mod tests;
 mod aarch64;
 #[cfg(kernels = "armv6m")]
 mod armv6m;
+// Those of Helium use them too.
 #[cfg(any(kernels = "armv7em", kernels = "helium"))]
 mod armv7em;
 #[cfg(kernels = "armv7m")]
 mod armv7m;
-/// x
 #[cfg(kernels = "helium")]
-pub mod helium;
+mod helium;
 // Tested wherever tests run: plain Rust.
 #[cfg(any(kernels = "scalar", test))]
 mod scalar;
@@ -34,10 +34,12 @@ mod x86_64;
 use aarch64::Aarch64 as Chosen;
 #[cfg(kernels = "armv6m")]
 use armv6m::Armv6m as Chosen;
-#[cfg(any(kernels = "armv7em", kernels = "helium"))]
+#[cfg(kernels = "armv7em")]
 use armv7em::Armv7em as Chosen;
 #[cfg(kernels = "armv7m")]
 use armv7m::Armv7m as Chosen;
+#[cfg(kernels = "helium")]
+use helium::Helium as Chosen;
 #[cfg(kernels = "portable")]
 use portable::Portable as Chosen;
 #[cfg(kernels = "scalar")]

@@ -3,6 +3,7 @@
 //! Operators make these once everything in the file was checked; kernels know nothing else of a model.
 
 use crate::format::{Layout, Shape, Window};
+use crate::packing::vector::{CODES_PER_VECTOR, ROWS_PER_GROUP};
 use crate::packing::winograd::{CHANNELS_PER_GROUP, PRODUCTS};
 
 /// Nonzero inputs, or pairs of inputs, that a fully connected kernel collects at a time.
@@ -53,8 +54,17 @@ impl Conv2dOperands<'_> {
         match self.layout {
             Layout::Compact => conv2d_scratch(self.taps(), self.pool),
             Layout::Winograd => winograd_scratch(self.input.channels),
+            Layout::Vector => vector_scratch(self.taps()),
         }
     }
+}
+
+/// Positions whose codes under the filter are gathered at a time for weights in the layout [`Vector`](Layout::Vector).
+pub(super) const PATCHES: usize = 4;
+
+/// These codes, each position filled up to vectors.
+pub(super) const fn vector_scratch(taps: usize) -> usize {
+    PATCHES * taps.next_multiple_of(CODES_PER_VECTOR) / size_of::<u32>()
 }
 
 /// The codes under the filter, 16 bits each, at all positions of the window; without a pool at two positions.
@@ -167,7 +177,7 @@ impl DenseOperands<'_> {
     /// Words of scratch.
     #[must_use]
     pub const fn scratch_len(&self) -> usize {
-        fully_connected_scratch(self.outputs)
+        fully_connected_scratch(self.layout, self.outputs)
     }
 }
 
@@ -190,13 +200,18 @@ impl LogitsOperands<'_> {
     /// Words of scratch.
     #[must_use]
     pub const fn scratch_len(&self) -> usize {
-        fully_connected_scratch(self.classes)
+        fully_connected_scratch(self.layout, self.classes)
     }
 }
 
-/// The list of nonzero inputs with its end mark, two words an entry, and a sum for each row.
-pub(super) const fn fully_connected_scratch(rows: u16) -> usize {
-    2 * (SPARSE_ENTRIES + 1) + (rows as usize).next_multiple_of(2)
+/// The list of nonzero inputs with its end mark, two words an entry, and a sum for each row; of vectors the sums of two groups at a
+/// time.
+pub(super) const fn fully_connected_scratch(layout: Layout, rows: u16) -> usize {
+    let rows = rows as usize;
+    match layout {
+        Layout::Compact | Layout::Winograd => 2 * (SPARSE_ENTRIES + 1) + rows.next_multiple_of(2),
+        Layout::Vector => rows.next_multiple_of(2 * ROWS_PER_GROUP),
+    }
 }
 
 /// The part of requantizing that is the same for all channels of a layer.

@@ -3,6 +3,8 @@
 //! Accumulators wrap, so that a hostile file gives wrong numbers and nothing worse; the exporter proves that those of
 //! an honest one never come near an overflow.
 
+mod vector;
+
 use core::ops::Range;
 
 use super::operands::{
@@ -13,6 +15,8 @@ use super::shared::winograd::{self, Lanes, Multiply, Sums};
 use super::shared::{parts, patch};
 use crate::format::Window;
 use crate::packing::ROWS_PER_BLOCK;
+
+pub use vector::{conv2d_vector, dense_vector, depthwise_conv2d_vector, logits_vector};
 
 /// See the [module](self).
 #[derive(Clone, Copy, Debug)]

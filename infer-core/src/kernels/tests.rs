@@ -536,7 +536,13 @@ fn lengths(fits: usize) -> [usize; 6] {
 fn lengths_that_do_not_fit_each_other_are_no_panic() {
     let (rows, inputs) = (13, 11);
     let numbers = Numbers::new(40, rows, 40);
-    let fits = [inputs, packed_len(13, 11).unwrap() as usize, 8 * rows, fully_connected_scratch(rows as u16), rows];
+    let fits = [
+        inputs,
+        packed_len(13, 11).unwrap() as usize,
+        8 * rows,
+        fully_connected_scratch(Layout::Compact, rows as u16),
+        rows,
+    ];
     for (part, len) in (0..fits.len()).flat_map(|part| lengths(fits[part]).map(|len| (part, len))) {
         let mut lens = fits;
         lens[part] = len;

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use super::operator::{Band, Call, Flow, Overlap, Record, Rows, countable, exactly, layout, requantize};
 use super::window::{MOST_OF_CONVOLUTIONS, overlap, positions};
-use super::{WINOGRAD, holds};
+use super::{VECTOR, WINOGRAD, holds};
 use crate::Error;
 use crate::format::reader::Reader;
 use crate::format::{Blob, Layout, Ports, Requantize, Shape, Window};
 use crate::kernels::Kernels;
 use crate::kernels::operands::Conv2dOperands;
-use crate::packing::{packed_len, winograd};
+use crate::packing::{packed_len, vector, winograd};
 
 /// The record of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,7 +45,7 @@ impl Conv2d<'_> {
     /// Whether its weights may be in a layout.
     fn has(&self, layout: Layout, input: Shape) -> bool {
         match layout {
-            Layout::Compact => true,
+            Layout::Compact | Layout::Vector => true,
             Layout::Winograd => winograd::takes(&self.window, input.channels),
         }
     }
@@ -88,6 +88,7 @@ impl<'m> Record<'m> for Conv2d<'m> {
         let needed = match layout {
             Layout::Compact => self.taps(input).and_then(|taps| packed_len(output.channels.into(), taps)),
             Layout::Winograd => winograd::packed_len(output.channels.into(), input.channels.into()),
+            Layout::Vector => self.taps(input).and_then(|taps| vector::packed_len(output.channels.into(), taps)),
         };
         let needed = needed.ok_or(Error::Dimensions { layer })?;
         let weights = exactly(layer, needed, self.weights.data)?;
@@ -161,7 +162,10 @@ impl Call for Conv2dOperands<'_> {
             Layout::Winograd if const { holds(OPERATORS, WINOGRAD.trailing_zeros()) } => {
                 K::conv2d_winograd(input, self, scratch, output);
             }
-            Layout::Compact | Layout::Winograd => K::conv2d(input, self, scratch, output),
+            Layout::Vector if const { holds(OPERATORS, VECTOR.trailing_zeros()) } => {
+                K::conv2d_vector(input, self, scratch, output);
+            }
+            Layout::Compact | Layout::Winograd | Layout::Vector => K::conv2d(input, self, scratch, output),
         }
     }
 }

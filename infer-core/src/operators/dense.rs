@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::operator::{Call, Flow, Record, compact, fully_connected, requantize};
+use super::operator::{Call, Flow, Record, fully_connected, requantize, untransformed};
+use super::{VECTOR, holds};
 use crate::Error;
 use crate::format::reader::Reader;
-use crate::format::{Blob, Ports, Requantize, Shape};
+use crate::format::{Blob, Layout, Ports, Requantize, Shape};
 use crate::kernels::Kernels;
 use crate::kernels::operands::DenseOperands;
 
@@ -38,8 +39,8 @@ impl<'m> Record<'m> for Dense<'m> {
 
     #[inline(always)]
     fn operands(&self, layer: u8, ports: &Ports, output: &mut Flow, checked: bool) -> Result<DenseOperands<'m>, Error> {
-        let layout = compact(layer, self.layout)?;
-        let weights = fully_connected(layer, ports.input.shape, self.outputs, self.weights.data)?;
+        let layout = untransformed(layer, self.layout)?;
+        let weights = fully_connected(layer, ports.input.shape, self.outputs, layout, self.weights.data)?;
         let (rescale, channels) = requantize(layer, self.outputs, &self.requantize, checked)?;
         *output = Flow { shape: Shape::flat(self.outputs), zero_point: rescale.zero_point };
         Ok(DenseOperands { outputs: self.outputs, rescale, channels, layout, weights })
@@ -63,6 +64,10 @@ impl Call for DenseOperands<'_> {
         self.scratch_len()
     }
 
+    fn layout(&self) -> Layout {
+        self.layout
+    }
+
     #[inline]
     fn call<K: Kernels, const OPERATORS: u32>(
         &self,
@@ -71,6 +76,11 @@ impl Call for DenseOperands<'_> {
         scratch: &mut [u32],
         output: &mut [u8],
     ) {
-        K::dense(input, self, scratch, output);
+        match self.layout {
+            Layout::Vector if const { holds(OPERATORS, VECTOR.trailing_zeros()) } => {
+                K::dense_vector(input, self, scratch, output);
+            }
+            Layout::Compact | Layout::Winograd | Layout::Vector => K::dense(input, self, scratch, output),
+        }
     }
 }

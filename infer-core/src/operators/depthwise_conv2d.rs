@@ -2,13 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::operator::{Band, Call, Flow, Overlap, Record, compact, countable, exactly, requantize};
+use super::operator::{Band, Call, Flow, Overlap, Record, countable, exactly, requantize, untransformed};
 use super::window::{MOST_OF_CONVOLUTIONS, overlap, positions};
+use super::{VECTOR, holds};
 use crate::Error;
 use crate::format::reader::Reader;
-use crate::format::{Blob, Ports, Requantize, Shape, Window};
+use crate::format::{Blob, Layout, Ports, Requantize, Shape, Window};
 use crate::kernels::Kernels;
 use crate::kernels::operands::DepthwiseConv2dOperands;
+use crate::packing::vector;
 
 /// The record of a depthwise convolution.
 ///
@@ -69,9 +71,13 @@ impl<'m> Record<'m> for DepthwiseConv2d<'m> {
     ) -> Result<DepthwiseConv2dOperands<'m>, Error> {
         let (input, window) = (ports.input.shape, self.window);
         let output = self.output(layer, input)?;
-        let layout = compact(layer, self.layout)?;
+        let layout = untransformed(layer, self.layout)?;
         // At most 65,535 channels of 225 weights.
-        let weights = exactly(layer, u32::from(output.channels) * self.taps(), self.weights.data)?;
+        let needed = match layout {
+            Layout::Compact | Layout::Winograd => Some(u32::from(output.channels) * self.taps()),
+            Layout::Vector => vector::depthwise_len(output.channels.into(), self.taps()),
+        };
+        let weights = exactly(layer, needed.ok_or(Error::Dimensions { layer })?, self.weights.data)?;
         let (rescale, channels) = requantize(layer, output.channels, &self.requantize, checked)?;
         *flow = Flow { shape: output, zero_point: rescale.zero_point };
         Ok(DepthwiseConv2dOperands {
@@ -106,6 +112,10 @@ impl Call for DepthwiseConv2dOperands<'_> {
         0
     }
 
+    fn layout(&self) -> Layout {
+        self.layout
+    }
+
     fn overlap(&self) -> Overlap {
         let [rows, _] = self.window.size;
         overlap(&self.window, rows.into())
@@ -124,6 +134,11 @@ impl Call for DepthwiseConv2dOperands<'_> {
         _scratch: &mut [u32],
         output: &mut [u8],
     ) {
-        K::depthwise_conv2d(input, self, output);
+        match self.layout {
+            Layout::Vector if const { holds(OPERATORS, VECTOR.trailing_zeros()) } => {
+                K::depthwise_conv2d_vector(input, self, output);
+            }
+            Layout::Compact | Layout::Winograd | Layout::Vector => K::depthwise_conv2d(input, self, output),
+        }
     }
 }

@@ -2,10 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::operator::{Flow, Record, compact, fully_connected, positive};
+use super::operator::{Flow, Record, fully_connected, positive, untransformed};
+use super::{VECTOR, holds};
 use crate::Error;
 use crate::format::reader::Reader;
-use crate::format::{Blob, Ports, Shape};
+use crate::format::{Blob, Layout, Ports, Shape};
+use crate::kernels::Kernels;
 use crate::kernels::operands::LogitsOperands;
 
 /// The record of the last layer.
@@ -41,8 +43,8 @@ impl<'m> Record<'m> for Logits<'m> {
 
     #[inline(always)]
     fn operands(&self, layer: u8, ports: &Ports, output: &mut Flow, _: bool) -> Result<LogitsOperands<'m>, Error> {
-        let layout = compact(layer, self.layout)?;
-        let weights = fully_connected(layer, ports.input.shape, self.classes, self.weights.data)?;
+        let layout = untransformed(layer, self.layout)?;
+        let weights = fully_connected(layer, ports.input.shape, self.classes, layout, self.weights.data)?;
         let needed = usize::from(self.classes) * size_of::<i32>();
         let biases = self.biases.data;
         if biases.len() != needed {
@@ -55,5 +57,18 @@ impl<'m> Record<'m> for Logits<'m> {
 
     fn macs(&self, input: Shape) -> u64 {
         u64::from(self.classes) * input.values()
+    }
+}
+
+impl LogitsOperands<'_> {
+    /// Calls the kernel; links none for what is not in `OPERATORS`.
+    #[inline]
+    pub(crate) fn call<K: Kernels, const OPERATORS: u32>(&self, input: &[u8], scratch: &mut [u32], output: &mut [i32]) {
+        match self.layout {
+            Layout::Vector if const { holds(OPERATORS, VECTOR.trailing_zeros()) } => {
+                K::logits_vector(input, self, scratch, output);
+            }
+            Layout::Compact | Layout::Winograd | Layout::Vector => K::logits(input, self, scratch, output),
+        }
     }
 }

@@ -44,11 +44,15 @@ pub const OVERLAPS: u32 = 1 << 30;
 /// Bit 29, beside those of operators: set where weights are in the layout [`Winograd`](Layout::Winograd).
 pub const WINOGRAD: u32 = 1 << 29;
 
+/// Bit 28, beside those of operators: set where weights are in the layout [`Vector`](Layout::Vector).
+pub const VECTOR: u32 = 1 << 28;
+
 /// The bit of a layout; none of the one that every program reads.
 const fn bit(layout: Layout) -> u32 {
     match layout {
         Layout::Compact => 0,
         Layout::Winograd => WINOGRAD,
+        Layout::Vector => VECTOR,
     }
 }
 
@@ -83,9 +87,9 @@ macro_rules! registry {
             }
         };
 
-        /// All operators, a bit each: bit `n` is operator `n`; with [`BRANCHES`], [`OVERLAPS`] and
-        /// [`WINOGRAD`].
-        pub const ALL: u32 = BRANCHES | OVERLAPS | WINOGRAD | (1 << $last_number) $(| 1 << $number)*;
+        /// All operators, a bit each: bit `n` is operator `n`; with [`BRANCHES`], [`OVERLAPS`],
+        /// [`WINOGRAD`] and [`VECTOR`].
+        pub const ALL: u32 = BRANCHES | OVERLAPS | WINOGRAD | VECTOR | (1 << $last_number) $(| 1 << $number)*;
 
         /// The bit of the operator that gives the logits.
         const LOGITS: u32 = 1 << $last_number;

@@ -7,7 +7,7 @@ use crate::format::reader::Reader;
 use crate::format::{Codes, Layout, Ports, Requantize, Shape};
 use crate::kernels::Kernels;
 use crate::kernels::operands::{ChannelTable, Rescale};
-use crate::packing::packed_len;
+use crate::packing::{packed_len, vector};
 
 /// A layer's record in the file.
 pub trait Record<'m>: Sized {
@@ -219,18 +219,24 @@ pub fn layout(layer: u8, number: u8, has: impl FnOnce(Layout) -> bool) -> Result
     }
 }
 
-/// The layout of weights of which there is one.
-pub fn compact(layer: u8, number: u8) -> Result<Layout, Error> {
-    layout(layer, number, |layout| layout == Layout::Compact)
+/// The layout of weights that are not transformed.
+pub fn untransformed(layer: u8, number: u8) -> Result<Layout, Error> {
+    layout(layer, number, |layout| match layout {
+        Layout::Compact | Layout::Vector => true,
+        Layout::Winograd => false,
+    })
 }
 
 /// The weights of a layer that connects each of its inputs with each of its outputs.
 #[inline(always)]
-pub fn fully_connected(layer: u8, input: Shape, outputs: u16, weights: &[u8]) -> Result<&[u8], Error> {
+pub fn fully_connected(layer: u8, input: Shape, outputs: u16, layout: Layout, weights: &[u8]) -> Result<&[u8], Error> {
     countable(layer, Shape::flat(outputs))?;
     let inputs = input.checked_len().ok_or(Error::Dimensions { layer })?;
-    let needed = packed_len(outputs.into(), inputs).ok_or(Error::Dimensions { layer })?;
-    exactly(layer, needed, weights)
+    let needed = match layout {
+        Layout::Compact | Layout::Winograd => packed_len(outputs.into(), inputs),
+        Layout::Vector => vector::packed_len(outputs.into(), inputs),
+    };
+    exactly(layer, needed.ok_or(Error::Dimensions { layer })?, weights)
 }
 
 /// Refuses what is no scale.

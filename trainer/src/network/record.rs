@@ -1,7 +1,7 @@
 //! Layers in the numbers that infer-core computes with, as the model file has them.
 
 use infer_core::format::{Blob, Codes, Layout, Requantize, Window};
-use infer_core::packing::{self, winograd};
+use infer_core::packing::{self, vector, winograd};
 use infer_core::{Shape, operators};
 
 use super::inputs::Inputs;
@@ -158,21 +158,62 @@ impl QuantizedLayer {
     /// The same layer with its weights in a layout, where it has that one on such an input and its weights are compact; else itself.
     #[must_use]
     pub fn with_layout(mut self, layout: Layout, input: Shape) -> Self {
-        if let Self::Conv2d { output_channels, window, layout: compact @ Layout::Compact, weights, .. } = &mut self
-            && layout == Layout::Winograd
+        match layout {
+            Layout::Compact => {}
+            Layout::Winograd => self.transform(input),
+            Layout::Vector => self.make_vectors(input),
+        }
+        self
+    }
+
+    fn transform(&mut self, input: Shape) {
+        if let Self::Conv2d { output_channels, window, layout: layout @ Layout::Compact, weights, .. } = self
             && winograd::takes(window, input.channels)
         {
             let (rows, channels) = (*output_channels, input.channels);
-            let Some(len) = winograd::packed_len(rows.into(), channels.into()) else { return self };
+            let Some(len) = winograd::packed_len(rows.into(), channels.into()) else { return };
             let mut transformed = vec![0; len as usize];
             winograd::pack(
                 &unpacked(weights, rows.into(), 9 * usize::from(channels)),
                 channels.into(),
                 &mut transformed,
             );
-            (*compact, *weights) = (layout, transformed);
+            (*layout, *weights) = (Layout::Winograd, transformed);
         }
-        self
+    }
+
+    fn make_vectors(&mut self, input: Shape) {
+        let (layout, weights, packed) = match self {
+            Self::Conv2d { output_channels, window, layout: layout @ Layout::Compact, weights, .. } => {
+                let [rows, columns] = window.size.map(usize::from);
+                let packed = vectors(weights, (*output_channels).into(), rows * columns * usize::from(input.channels));
+                (layout, weights, packed)
+            }
+            Self::Dense { outputs: rows, layout: layout @ Layout::Compact, weights, .. }
+            | Self::Logits { classes: rows, layout: layout @ Layout::Compact, weights, .. } => {
+                let packed = vectors(weights, (*rows).into(), input.len());
+                (layout, weights, packed)
+            }
+            Self::DepthwiseConv2d { multiplier, window, layout: layout @ Layout::Compact, weights, .. } => {
+                let taps = window.size.map(usize::from).iter().product::<usize>();
+                let channels = u32::from(input.channels) * u32::from(*multiplier);
+                let packed = vector::depthwise_len(channels, taps as u32).map(|len| {
+                    let plain: Vec<i8> = weights.iter().map(|weight| weight.cast_signed()).collect();
+                    let mut packed = vec![0; len as usize];
+                    vector::pack_depthwise(&plain, taps, &mut packed);
+                    packed
+                });
+                (layout, weights, packed)
+            }
+            Self::Conv2d { .. }
+            | Self::Dense { .. }
+            | Self::Logits { .. }
+            | Self::DepthwiseConv2d { .. }
+            | Self::Bare(_) => return,
+        };
+        if let Some(packed) = packed {
+            (*layout, *weights) = (Layout::Vector, packed);
+        }
     }
 
     /// The layer as it is written.
@@ -214,6 +255,14 @@ impl QuantizedLayer {
             }),
         }
     }
+}
+
+/// Weights `[rows, inputs]` from their [compact](packing) layout to that of [vectors](vector).
+fn vectors(packed: &[u8], rows: usize, inputs: usize) -> Option<Vec<u8>> {
+    let len = vector::packed_len(u32::try_from(rows).ok()?, u32::try_from(inputs).ok()?)?;
+    let mut vectors = vec![0; len as usize];
+    vector::pack(&unpacked(packed, rows, inputs), inputs, &mut vectors);
+    Some(vectors)
 }
 
 /// Weights `[rows, inputs]` out of their [compact](packing) layout.

@@ -10,12 +10,9 @@ use core::ptr::{null, null_mut};
 use super::cpu::{cpu, in_words};
 use super::gather::gather;
 use crate::format::Window;
-use crate::kernels::operands::Conv2dOperands;
+use crate::kernels::operands::{Conv2dOperands, PATCHES};
 use crate::kernels::portable;
-use crate::packing::{CODES_PER_VECTOR, ROWS_PER_GROUP};
-
-/// Codes under the filter at so many positions have room in the scratch.
-const PATCHES: usize = 4;
+use crate::packing::vector::{CODES_PER_VECTOR, ROWS_PER_GROUP};
 
 /// What the assembly works on.
 #[repr(C)]
@@ -95,9 +92,13 @@ pub fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], 
         && output.len() == operands.output.len();
     let patches = bytemuck::cast_slice_mut(scratch).get_mut(..PATCHES * patch_len);
     let Some(patches) = patches.filter(|_| fits) else {
-        portable::conv2d(input, operands, scratch, output);
+        portable::conv2d_vector(input, operands, scratch, output);
         return;
     };
+    if taps < patch_len {
+        // What a patch is filled up with.
+        patches.fill(0);
+    }
     let full_rows = channels - channels % ROWS_PER_GROUP;
     let mut last_table = LastTable([0; 8 * ROWS_PER_GROUP]);
     let records = table.get(8 * full_rows..).unwrap_or_default();
@@ -176,9 +177,6 @@ impl Convolution<'_> {
         for y in 0..height {
             let first = y * width;
             let mut run = if rows_inside.contains(&y) { columns_inside.clone() } else { 0..0 };
-            if rows == 1 {
-                run = self.readable(y, run);
-            }
             let pairs = run.len() / 2;
             run.end = run.start + 2 * pairs;
             for x in (0..run.start).chain(run.end..width) {
@@ -193,14 +191,6 @@ impl Convolution<'_> {
             others.iter_mut().zip(first).for_each(|(to, from)| *to = *from);
             self.compute_patches([position; 2]);
         }
-    }
-
-    /// Of columns that are inside of the input those under which whole vectors of codes can be read.
-    fn readable(&self, y: usize, mut columns: Range<usize>) -> Range<usize> {
-        while !columns.is_empty() && self.start(y, columns.end - 1) + self.run.patch_len > self.input.len() {
-            columns.end -= 1;
-        }
-        columns
     }
 
     /// Where the codes under the filter begin, of a position inside of the input.
@@ -219,8 +209,8 @@ impl Convolution<'_> {
         let start = self.start(y, x);
         let run = &mut self.run;
         (run.row_bytes, run.rows) = (usize::from(columns) * channels, rows.into());
-        // What a pool needs is copied: its second row of positions has other neighbors.
-        if rows == 1 && !self.operands.pool {
+        // Codes in a row, in whole vectors, are read where they are; the second row of positions of a pool has other neighbors.
+        if rows == 1 && run.taps == run.patch_len && !self.operands.pool {
             run.rows = 0;
         }
         (run.step, run.down, run.count) = (usize::from(along) * channels, run.row_len, count);

@@ -8,14 +8,14 @@ use super::cpu::{cpu, in_words};
 use super::gather::sum;
 use crate::kernels::operands::{DenseOperands, LogitsOperands};
 use crate::kernels::portable;
-use crate::packing::{CODES_PER_VECTOR, ROWS_PER_GROUP};
+use crate::packing::vector::{CODES_PER_VECTOR, ROWS_PER_GROUP};
 
 /// Fully connected layer.
 pub fn dense(input: &[u8], operands: &DenseOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
     let table = operands.channels.bytes();
     let rows = output.len();
     if table.len() != 8 * rows || !in_words(table) || !sums(input, operands.weights, rows, scratch) {
-        portable::dense(input, operands, scratch, output);
+        portable::dense_vector(input, operands, scratch, output);
         return;
     }
     let full = rows / 4;
@@ -33,7 +33,7 @@ pub fn dense(input: &[u8], operands: &DenseOperands<'_>, scratch: &mut [u32], ou
 /// The last layer: accumulators as they are.
 pub fn logits(input: &[u8], operands: &LogitsOperands<'_>, scratch: &mut [u32], output: &mut [i32]) {
     if !sums(input, operands.weights, output.len(), scratch) {
-        portable::logits(input, operands, scratch, output);
+        portable::logits_vector(input, operands, scratch, output);
         return;
     }
     let biases = operands.biases.as_chunks::<4>().0;

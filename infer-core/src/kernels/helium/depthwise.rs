@@ -9,7 +9,7 @@ use super::gather::span;
 use crate::format::Window;
 use crate::kernels::operands::DepthwiseConv2dOperands;
 use crate::kernels::portable;
-use crate::packing::CHANNELS_PER_VECTOR;
+use crate::packing::vector::CHANNELS_PER_VECTOR;
 
 /// What the assembly works on.
 #[repr(C)]
@@ -59,7 +59,7 @@ pub fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, ou
         && input.len() == shape.len()
         && output.len() == codes_shape.len();
     if !fits {
-        portable::depthwise_conv2d(input, operands, output);
+        portable::depthwise_conv2d_vector(input, operands, output);
         return;
     }
     let mut run = Run {

@@ -7,7 +7,7 @@ use std::fs;
 use std::ops::Range;
 
 use infer_core::format::{Layout, MAX_STAGES, Window};
-use infer_core::operators::ALL;
+use infer_core::operators::{ALL, VECTOR, WINOGRAD};
 use infer_core::plan::Places;
 use infer_core::{Header, Shape};
 use proptest::strategy::{Strategy, ValueTree};
@@ -129,11 +129,15 @@ type Draw = Box<dyn Fn(u64) -> Vec<u8>>;
 fn named(name: &str) -> Outcome<(Vec<u8>, Draw)> {
     let (layout, name) = layout(name);
     if let Some((graph, places)) = graph(name)? {
-        // The network named all has everything.
-        let layout = if name == "all" { Layout::Winograd } else { layout };
+        // The network named all has everything, but for weights in vectors, or else all of them.
+        let (layout, others) = match layout {
+            Layout::Vector => (layout, WINOGRAD),
+            Layout::Compact if name != "all" => (layout, 0),
+            Layout::Compact | Layout::Winograd => (Layout::Winograd, VECTOR),
+        };
         let file = graph.file_in(layout, places);
         // What is measured with it is counted for every network.
-        if name == "all" && Header::parse(&file)?.operators != ALL {
+        if name == "all" && Header::parse(&file)?.operators != ALL & !others {
             return Err("the network named all has not every operator".into());
         }
         return Ok((file, Box::new(move |index| graph.image(3 * index + 2))));
@@ -158,9 +162,13 @@ fn named(name: &str) -> Outcome<(Vec<u8>, Draw)> {
 }
 
 /// The layout of a network's weights, by its name, and the rest of the name: `fast:` comes before the name of one whose convolutions of
-/// 3x3 are transformed.
+/// 3x3 are transformed, `vector:` before that of one whose weights are in vectors.
 pub fn layout(name: &str) -> (Layout, &str) {
-    name.strip_prefix("fast:").map_or((Layout::Compact, name), |name| (Layout::Winograd, name))
+    match name.split_once(':') {
+        Some(("fast", name)) => (Layout::Winograd, name),
+        Some(("vector", name)) => (Layout::Vector, name),
+        _ => (Layout::Compact, name),
+    }
 }
 
 /// Those of them that are no chains.
