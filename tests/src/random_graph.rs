@@ -97,9 +97,14 @@ pub fn random_graphs() -> impl Strategy<Value = RandomGraph> {
     )
 }
 
+/// A layer whose weights are compact, in the first of these layouts that it has.
+fn in_layouts(layer: QuantizedLayer, layouts: &[Layout], input: Shape) -> QuantizedLayer {
+    layouts.iter().fold(layer, |layer, &layout| layer.with_layout(layout, input))
+}
+
 /// What stages put out, and the stages.
 struct Built {
-    layout: Layout,
+    layouts: Vec<Layout>,
     shapes: Vec<Shape>,
     stages: Vec<(Ports, Kind)>,
 }
@@ -132,7 +137,7 @@ impl Built {
                     shape = Shape { height: shape.height / 2, width: shape.width / 2, ..shape };
                     conv = conv.with_pool();
                 }
-                conv = conv.with_layout(self.layout, self.shapes[source]);
+                conv = in_layouts(conv, &self.layouts, self.shapes[source]);
                 self.push(Ports::of(source as u8), Kind::Owned(conv), shape);
             }
             Node::MaxPool { from } => {
@@ -142,14 +147,14 @@ impl Built {
                 let source = self.value(from);
                 let (rescale, relu, weights) = rows(random, outputs, self.shapes[source].len());
                 let dense = QuantizedLayer::Dense { outputs, relu, rescale, layout: Layout::Compact, weights };
-                let dense = dense.with_layout(self.layout, self.shapes[source]);
+                let dense = in_layouts(dense, &self.layouts, self.shapes[source]);
                 self.push(Ports::of(source as u8), Kind::Owned(dense), Shape::flat(outputs));
             }
             Node::Other { from, kind } => {
                 let source = self.value(from);
                 let mut shape = self.shapes[source];
                 if let Some(layer) = kind.layer(random, &mut shape) {
-                    let layer = layer.with_layout(self.layout, self.shapes[source]);
+                    let layer = in_layouts(layer, &self.layouts, self.shapes[source]);
                     self.push(Ports::of(source as u8), Kind::Owned(layer), shape);
                 }
             }
@@ -189,17 +194,17 @@ impl RandomGraph {
     /// Where infer-core refuses it: then this builder, the planner or infer-core is wrong.
     #[must_use]
     pub fn file(&self, places: Places) -> Vec<u8> {
-        self.file_in(Layout::Compact, places)
+        self.file_in(&[], places)
     }
 
-    /// The same with the weights in a layout, where layers have it.
+    /// The same with the weights of each layer in the first of these layouts that it has.
     ///
     /// # Panics
     /// As [`file`](Self::file).
     #[must_use]
-    pub fn file_in(&self, layout: Layout, places: Places) -> Vec<u8> {
+    pub fn file_in(&self, layouts: &[Layout], places: Places) -> Vec<u8> {
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
-        let mut built = Built { layout, shapes: vec![self.input], stages: Vec::new() };
+        let mut built = Built { layouts: layouts.to_vec(), shapes: vec![self.input], stages: Vec::new() };
         for &node in &self.nodes {
             built.add_node(node, &mut random);
         }
@@ -208,7 +213,7 @@ impl RandomGraph {
         let (_, _, weights) = rows(&mut random, self.classes, features.len());
         let logits =
             QuantizedLayer::Logits { classes: self.classes, scale: 0.001, biases, layout: Layout::Compact, weights };
-        let logits = logits.with_layout(layout, features);
+        let logits = in_layouts(logits, layouts, features);
         let last = (built.shapes.len() - 1) as u8;
         built.stages.push((Ports::of(last), Kind::Owned(logits)));
         let stages = built.stages.iter().map(|(ports, kind)| {

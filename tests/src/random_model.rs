@@ -233,6 +233,21 @@ pub const MEASURED: &[&str] = &[
     "fast:conv-pool:28x28x8:16:3:valid",
     "fast:conv-pool:8x8x64:64:3:same",
     "fast:conv-pool:7x7x32:20:3:same",
+    "vector:conv:12x12x16:32:3:same",
+    "vector:conv:16x16x3:16:3:same",
+    "vector:conv:8x8x64:64:3:same",
+    "vector:conv:32x32x16:32:3:same:2",
+    "vector:conv:49x10x1:64:10x4:same:2",
+    "vector:conv:48x48x8:16:1:same",
+    "vector:conv:25x5x64:64:1:same",
+    "vector:conv:6x6x128:128:1:same",
+    "vector:conv:7x7x32:10:3:valid",
+    "vector:conv-pool:28x28x1:32:3:valid",
+    "vector:conv-pool:12x12x16:32:3:same",
+    "vector:conv-pool:32x32x3:16:3:same",
+    "vector:conv-pool:8x8x32:64:3:same",
+    "vector:conv-pool:14x14x24:48:3:same",
+    "vector:conv-pool:8x8x16:32:1:same",
     "depthwise:48x48x8:3:same",
     "depthwise:48x48x8:3:same:2",
     "depthwise:32x32x16:3:same",
@@ -247,6 +262,13 @@ pub const MEASURED: &[&str] = &[
     "depthwise:12x12x32:3:same:1:2",
     "depthwise:6x6x128:3:same:2",
     "depthwise:3x3x256:3:same",
+    "vector:depthwise:48x48x8:3:same",
+    "vector:depthwise:25x5x64:3:same",
+    "vector:depthwise:24x24x32:3:same:2",
+    "vector:depthwise:6x6x128:3:same",
+    "vector:depthwise:3x3x256:3:same",
+    "vector:depthwise:12x12x32:5:same",
+    "vector:depthwise:12x12x64:3:same",
     "max-pool:24x24x8",
     "max-pool:12x12x32",
     "max-pool:28x28x1",
@@ -269,6 +291,11 @@ pub const MEASURED: &[&str] = &[
     "dense:1x1x256:10",
     "dense:7x7x64:10",
     "dense:1x1x100:37",
+    "vector:dense:28x28x1:350",
+    "vector:dense:13x13x32:100",
+    "vector:dense:1x1x256:10",
+    "vector:dense:7x7x64:16",
+    "vector:dense:1x1x100:37",
 ];
 
 /// `conv:HxWxC:CHANNELS:KERNEL:PADDING[:STRIDE]`, `conv-pool:HxWxC:CHANNELS:KERNEL:PADDING`,
@@ -536,7 +563,7 @@ mod tests {
     fn measured_layers_are_in_their_networks() {
         let mut random = ChaCha8Rng::seed_from_u64(48);
         for name in MEASURED.iter().filter(|name| !name.starts_with("add:")) {
-            let (mut shape, kinds) = single_layer(name.trim_start_matches("fast:")).unwrap_or_else(|| panic!("{name}"));
+            let (mut shape, kinds) = single_layer(name.trim_start_matches("fast:").trim_start_matches("vector:")).unwrap_or_else(|| panic!("{name}"));
             assert!(kinds.iter().all(|kind| kind.layer(&mut random, &mut shape).is_some()), "{name}");
         }
     }

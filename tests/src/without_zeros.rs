@@ -25,6 +25,13 @@ pub const COUNTED: &[&str] = &[
     "dscnn:32x32x3:10",
     "fast:small:28x28x1:10",
     "fast:resnet8:32x32x3:10",
+    "vector:mlp:28x28x1:10",
+    "vector:cnn:28x28x1:10",
+    "vector:small:28x28x1:10",
+    "vector:tiny:28x28x1:10",
+    "vector:resnet8:32x32x3:10",
+    "vector:mobilenet:96x96x3:2",
+    "vector:dscnn:49x10x1:12",
 ];
 
 /// What weights and images are drawn from.

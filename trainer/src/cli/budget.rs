@@ -37,6 +37,8 @@ pub enum LayoutName {
     Compact,
     /// As little time as possible: more flash for some layers
     Fast,
+    /// For vectors of Cortex-M52, M55 and M85: fast there, and slow on any other core
+    Vector,
     /// As little time as the chip has room for
     Auto,
 }
@@ -62,6 +64,7 @@ impl BudgetFlags {
         self.layout.map(|layout| match layout {
             LayoutName::Compact => LayoutChoice::Compact,
             LayoutName::Fast => LayoutChoice::Fast,
+            LayoutName::Vector => LayoutChoice::Vector,
             LayoutName::Auto => LayoutChoice::Auto,
         })
     }

@@ -20,7 +20,7 @@ impl Chips {
         for chip in chips() {
             let [flash, ram] = [chip.flash, chip.ram].map(|bytes| bytes / 1024);
             print_line!(
-                "{:<12} {:<8} {:>3} MHz   {flash:>4} KiB of flash   {ram:>3} KiB of RAM\n             {}",
+                "{:<12} {:<8} {:>3} MHz   {flash:>5} KiB of flash   {ram:>4} KiB of RAM\n             {}",
                 chip.name,
                 chip.core.name,
                 chip.clock,

@@ -19,6 +19,8 @@ pub enum LayoutChoice {
     Compact,
     /// As little time as possible.
     Fast,
+    /// In vectors, for Cortex-M52, M55 and M85, whatever the target.
+    Vector,
     /// As little time as the flash and the RAM of a target allow. Without a target, compact.
     Auto,
 }
@@ -47,6 +49,7 @@ impl LayoutChoice {
         match self {
             Self::Compact => Ok(compact),
             Self::Fast => Ok(stages.iter().map(|stage| fastest(stage, core)).collect()),
+            Self::Vector => Ok(stages.iter().map(in_vectors).collect()),
             Self::Auto if budget.is_empty() => Ok(compact),
             Self::Auto => within(architecture, &stages, core, budget, metadata, compact),
         }
@@ -55,6 +58,10 @@ impl LayoutChoice {
 
 /// The core that decides what is fast where none is named.
 const YARDSTICK: &str = "M4F";
+
+fn in_vectors(stage: &Stage<'_>) -> Layout {
+    if stage.has_layout(Layout::Vector) { Layout::Vector } else { Layout::Compact }
+}
 
 /// The layout in which a stage takes the least time.
 fn fastest(stage: &Stage<'_>, core: &Core) -> Layout {
@@ -126,6 +133,22 @@ mod tests {
         let footprint = Footprint::of(architecture, &layouts, &metadata()).unwrap();
         let count = layouts.iter().filter(|&&layout| layout == Layout::Winograd).count();
         (count, footprint.flash(budget.program(footprint.operators)))
+    }
+
+    #[test]
+    fn a_core_with_vectors_has_all_weights_in_them_and_no_other_core_has_any() {
+        for name in ["mlp", "small", "mobilenet", "resnet8"] {
+            let architecture = Architecture::built_in(name).unwrap();
+            for core in cores() {
+                let budget = Budget { flash: None, ram: None, core: Some(core) };
+                let layouts = LayoutChoice::Fast.layouts(&architecture, &budget, &metadata()).unwrap();
+                let with_weights = architecture.stages().iter().filter(|stage| stage.has_layout(Layout::Vector)).count();
+                let vectors = layouts.iter().filter(|&&layout| layout == Layout::Vector).count();
+                assert_eq!(vectors, if core.name == "M55" { with_weights } else { 0 }, "{name} on {}", core.name);
+            }
+            let layouts = LayoutChoice::Vector.layouts(&architecture, &Budget::default(), &metadata()).unwrap();
+            assert!(layouts.contains(&Layout::Vector) && !layouts.contains(&Layout::Winograd), "{name}");
+        }
     }
 
     #[test]

@@ -73,17 +73,25 @@ kernels! {
     Winograd winograd,
     /// The same with the max-pool after it.
     WinogradPool winograd_pool,
+    /// Convolution with weights in vectors. Its inputs are all under the filter, filled up to vectors.
+    VectorConv vector_conv,
+    /// The same with the max-pool after it.
+    VectorConvPool vector_conv_pool,
     /// Convolution of each channel by itself.
     DepthwiseConv depthwise_conv,
     /// The same with kernels of 3x3 and a stride of 1 or 2, for which chips have kernels that keep a channel's weights in registers and
     /// read each input once for all outputs of a row. Its inputs are those that are read so, its runs the rows of each channel.
     DepthwiseConv3x3 depthwise_conv_3x3,
+    /// Convolution of each channel by itself with weights in vectors.
+    VectorDepthwiseConv vector_depthwise_conv,
     /// Max-pool by itself, of windows of 2x2 side by side.
     MaxPool max_pool,
     /// Max-pool of other windows.
     WindowMaxPool window_max_pool,
     /// Fully connected layer.
     Dense dense,
+    /// The same with weights in vectors.
+    VectorDense vector_dense,
     /// Sum of two inputs.
     Add add,
     /// Mean of each window.

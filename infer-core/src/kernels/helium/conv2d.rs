@@ -58,6 +58,9 @@ struct Run {
     taps: usize,
     /// Two positions each, or windows of a pool: how often.
     count: usize,
+    channels: usize,
+    /// Of a pool: the codes of a position under which every code is 0, once there was one. All such have the same.
+    zeros: *const u8,
 }
 
 /// A convolution whose lengths fit each other, on its way through the positions.
@@ -130,6 +133,8 @@ pub fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], 
         patch_len,
         taps,
         count: 0,
+        channels,
+        zeros: null(),
     };
     let mut convolution = Convolution { input, operands, run, patches, output, channels, waiting: None };
     if operands.pool { convolution.pooled() } else { convolution.unpooled() }
@@ -424,6 +429,29 @@ unsafe extern "C" fn positions<const POOL: bool>(run: *mut Run) {
             ldr r12, [r9, #{groups}]
             ldrd r4, r6, [r9, #{output}]
             str r12, [r9, #{groups_left}]
+        .if {pool}
+            ldrd r2, r3, [r9, #{starts}]
+            ldrd r5, r7, [r9, #{starts} + 8]
+            orr r2, r2, r3
+            orr r5, r5, r7
+            orrs r2, r2, r5
+            bne 3f
+            ldr r2, [r9, #{zeros}]
+            cbnz r2, 2f
+            str r4, [r9, #{zeros}]
+            b 3f
+        2:
+            ldr r3, [r9, #{channels}]
+            add r5, r4, r3
+            dlstp.8 lr, r3
+        4:
+            vldrb.u8 q0, [r2], #16
+            vstrb.8 q0, [r4], #16
+            letp lr, 4b
+            mov r4, r5
+            b.w 9f
+        3:
+        .endif
             cmp r12, #0
             beq.w 8f
         2:
@@ -531,5 +559,7 @@ unsafe extern "C" fn positions<const POOL: bool>(run: *mut Run) {
         patches = const offset_of!(Run, patches),
         taps = const offset_of!(Run, taps),
         count = const offset_of!(Run, count),
+        channels = const offset_of!(Run, channels),
+        zeros = const offset_of!(Run, zeros),
     )
 }

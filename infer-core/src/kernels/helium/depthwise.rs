@@ -38,6 +38,11 @@ struct Run {
     vectors: usize,
     zero_point: u32,
     shift: u32,
+    /// Whether three columns are inside at both positions, the second one of which is a column further on, and taps that are not
+    /// inside add nothing.
+    three_columns: usize,
+    /// One position, or two neighbors: how often.
+    count: usize,
 }
 
 /// Convolution of each channel by itself.
@@ -79,6 +84,8 @@ pub fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, ou
         vectors,
         zero_point: operands.rescale.zero_point.into(),
         shift: operands.rescale.shift.into(),
+        three_columns: 0,
+        count: 0,
     };
     let output_rows = output.chunks_exact_mut((usize::from(codes_shape.width) * channels).max(1));
     for (y, codes) in output_rows.enumerate() {
@@ -88,11 +95,13 @@ pub fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, ou
         while !rest.is_empty() {
             let start = x * usize::from(along);
             let [left, first_column, columns_inside] = span(start, window.left().into(), columns, width);
-            // Two neighbors have all columns inside.
-            let two = columns_inside == columns
-                && start + usize::from(along) + columns <= width + usize::from(window.left())
-                && rest.len() >= 2 * channels;
-            let positions = if two { 2 } else { 1 };
+            // Neighbors that have all columns inside are computed two by two.
+            let beyond = (width + usize::from(window.left())).saturating_sub(start + columns);
+            let pairs = if columns_inside < columns { 0 } else { (beyond / usize::from(along).max(1)).div_ceil(2) };
+            let pairs = pairs.min(rest.len() / (2 * channels));
+            let two = pairs > 0;
+            run.count = pairs.max(1);
+            let positions = if two { 2 * pairs } else { 1 };
             let Some((codes, others)) = core::mem::take(&mut rest).split_at_mut_checked(positions * channels) else {
                 return;
             };
@@ -105,15 +114,17 @@ pub fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, ou
             run.between = columns - columns_inside;
             // What is after the last row begins with the taps on the right of it.
             run.after = if any { taps - run.before - (rows_inside - 1) * columns - columns_inside } else { 0 };
+            let adds_nothing = operands.pad_code == 0 || run.before + run.after == 0;
+            run.three_columns = (columns == 3 && along == 1 && any && adds_nothing).into();
             run.codes = input.as_ptr().wrapping_add((first_row * width + first_column) * channels);
             run.to_next_row = (width - columns_inside) * channels;
             run.output = codes.as_mut_ptr();
             // SAFETY: the codes of all rows and columns are in the input, at both positions; lengths were compared.
             unsafe {
                 if two {
-                    vectors_of_channels::<true>(&raw const run);
+                    vectors_of_channels::<true>(&raw mut run);
                 } else {
-                    vectors_of_channels::<false>(&raw const run);
+                    vectors_of_channels::<false>(&raw mut run);
                 }
             }
         }
@@ -129,7 +140,7 @@ pub fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, ou
 /// # Safety
 /// Every pointer of `run` leads to as many bytes as its numbers need; the table is at a multiple of a word.
 #[unsafe(naked)]
-unsafe extern "C" fn vectors_of_channels<const TWO: bool>(run: *const Run) {
+unsafe extern "C" fn vectors_of_channels<const TWO: bool>(run: *mut Run) {
     naked_asm!(
         cpu!(),
         "
@@ -176,6 +187,7 @@ unsafe extern "C" fn vectors_of_channels<const TWO: bool>(run: *const Run) {
         .endm
             push {{r4-r11, lr}}
             vpush {{d8-d15}}
+        1:
             ldrd r2, r4, [r0]
             ldrd r6, r9, [r0, #8]
             ldrd r1, r8, [r0, #40]
@@ -189,6 +201,38 @@ unsafe extern "C" fn vectors_of_channels<const TWO: bool>(run: *const Run) {
             add r4, r4, r2
             vmov.i32 q2, #0
             vmov.i32 q3, #0
+        .endif
+        .if {two}
+            ldr r5, [r0, #64]
+            cmp r5, #0
+            beq.w 3f
+            ldr r11, [r0, #24]
+            ldr r5, [r0, #16]
+            add r1, r1, r11, lsl #3
+        4:
+            vldrb.s16 q4, [r1], #8
+            vldrb.u16 q5, [r3]
+            add r3, r3, r6
+            THIMBLE_PRODUCTS q5, q0, q1
+            vldrb.u16 q5, [r3]
+            add r3, r3, r6
+            THIMBLE_PRODUCTS q5, q2, q3
+            vldrb.s16 q4, [r1], #8
+            THIMBLE_PRODUCTS q5, q0, q1
+            vldrb.u16 q5, [r3]
+            add r3, r3, r6
+            THIMBLE_PRODUCTS q5, q2, q3
+            vldrb.s16 q4, [r1], #8
+            THIMBLE_PRODUCTS q5, q0, q1
+            vldrb.u16 q5, [r3]
+            add r3, r3, r9
+            THIMBLE_PRODUCTS q5, q2, q3
+            subs r5, r5, #1
+            bne 4b
+            ldr r11, [r0, #32]
+            add r1, r1, r11, lsl #3
+            b.w 20f
+        3:
         .endif
             THIMBLE_PADDING 24
             ldr r5, [r0, #16]
@@ -219,6 +263,7 @@ unsafe extern "C" fn vectors_of_channels<const TWO: bool>(run: *const Run) {
             bne 6b
         9:
             THIMBLE_PADDING 32
+        20:
             vld40.32 {{q4, q5, q6, q7}}, [r8]
             vld41.32 {{q4, q5, q6, q7}}, [r8]
             vld42.32 {{q4, q5, q6, q7}}, [r8]
@@ -236,6 +281,18 @@ unsafe extern "C" fn vectors_of_channels<const TWO: bool>(run: *const Run) {
             add r7, r7, #8
             subs r10, r10, #1
             bne.w 2b
+        .if {two}
+            ldrd r2, r4, [r0]
+            ldr r5, [r0, #68]
+            add r2, r2, r4, lsl #1
+            str r2, [r0]
+            // Codes of the first position end where those of the second one begin.
+            add r7, r7, r6
+            str r7, [r0, #48]
+            subs r5, r5, #1
+            str r5, [r0, #68]
+            bne.w 1b
+        .endif
             vpop {{d8-d15}}
             pop {{r4-r11, pc}}
             .purgem THIMBLE_PRODUCTS

@@ -7,7 +7,7 @@ use std::fs;
 use std::ops::Range;
 
 use infer_core::format::{Layout, MAX_STAGES, Window};
-use infer_core::operators::{ALL, VECTOR, WINOGRAD};
+use infer_core::operators::ALL;
 use infer_core::plan::Places;
 use infer_core::{Header, Shape};
 use proptest::strategy::{Strategy, ValueTree};
@@ -38,7 +38,7 @@ pub fn write(bundle: &str, count: &str) -> Outcome<()> {
     for number in 0..count {
         if number % 3 == 2 {
             let graph = random_graphs().new_tree(&mut runner).map_err(|reason| reason.to_string())?.current();
-            for file in in_layouts(|layout| graph.file_in(layout, Places::Overlapping)) {
+            for file in in_layouts(|layout| graph.file_in(&[layout], Places::Overlapping)) {
                 bytes.extend(bundled(&file, 0..IMAGES, |index| graph.image(index))?);
             }
         } else {
@@ -129,15 +129,11 @@ type Draw = Box<dyn Fn(u64) -> Vec<u8>>;
 fn named(name: &str) -> Outcome<(Vec<u8>, Draw)> {
     let (layout, name) = layout(name);
     if let Some((graph, places)) = graph(name)? {
-        // The network named all has everything, but for weights in vectors, or else all of them.
-        let (layout, others) = match layout {
-            Layout::Vector => (layout, WINOGRAD),
-            Layout::Compact if name != "all" => (layout, 0),
-            Layout::Compact | Layout::Winograd => (Layout::Winograd, VECTOR),
-        };
-        let file = graph.file_in(layout, places);
+        // The network named all has everything.
+        let layouts = if name == "all" { vec![Layout::Winograd, Layout::Vector] } else { vec![layout] };
+        let file = graph.file_in(&layouts, places);
         // What is measured with it is counted for every network.
-        if name == "all" && Header::parse(&file)?.operators != ALL & !others {
+        if name == "all" && Header::parse(&file)?.operators != ALL {
             return Err("the network named all has not every operator".into());
         }
         return Ok((file, Box::new(move |index| graph.image(3 * index + 2))));

@@ -96,16 +96,16 @@ mod tests {
         let mut names: Vec<&str> = Vec::new();
         for line in &lines {
             let [core, name, count] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
-            let fast = name.strip_prefix("fast:");
-            let named = fast.unwrap_or(name);
+            let (requested, named) = match name.split_once(':') {
+                Some(("fast", named)) => (Layout::Winograd, named),
+                Some(("vector", named)) => (Layout::Vector, named),
+                _ => (Layout::Compact, name),
+            };
             let [built_in, input, classes] = named.split(':').collect::<Vec<_>>()[..] else { panic!("{line}") };
             let template = Template::built_in(built_in).unwrap();
             let architecture = template.architecture(parse_shape(input).unwrap(), classes.parse().unwrap()).unwrap();
             let costs = &cores().iter().find(|known| known.name == core).unwrap().costs;
-            let layout = |stage: &Stage<'_>| match stage.has_layout(Layout::Winograd) {
-                true if fast.is_some() => Layout::Winograd,
-                _ => Layout::Compact,
-            };
+            let layout = |stage: &Stage<'_>| if stage.has_layout(requested) { requested } else { Layout::Compact };
             let layouts: Vec<Layout> = architecture.stages().iter().map(layout).collect();
             let ratio = costs.estimate(&architecture, &layouts) / count.parse::<f64>().unwrap();
             println!("{core:<8} {name:<22} {count:>11} {ratio:.3}");

@@ -4,6 +4,7 @@ use std::fmt;
 
 use candle_core::Result as CandleResult;
 use infer_core::format::{Blob, Layout};
+use infer_core::packing::vector::CODES_PER_VECTOR;
 use infer_core::packing::winograd;
 use infer_core::{Shape, operators};
 use serde::{Deserialize, Serialize};
@@ -71,6 +72,19 @@ impl Conv {
         let inputs = tiles * winograd::PRODUCTS * usize::from(input.channels);
         let rows = self.channels.into();
         Work { kernel, rows, outputs: output.len(), inputs, edges: 0, runs: 0, places: tiles }
+    }
+
+    /// What a stage computes with weights in vectors.
+    fn vectors(&self, input: Shape, output: Shape, fused: bool) -> Work {
+        let places = usize::from(output.height) * usize::from(output.width);
+        let [rows, columns] = self.kernel.axes().map(usize::from);
+        let (kernel, positions) = if fused { (Kernel::VectorConvPool, 4) } else { (Kernel::VectorConv, 1) };
+        let placed = self.placed(input).ok();
+        let placed = if fused { placed.map(|placed| placed.pooled(output)) } else { placed };
+        let over_edges = placed.map_or(0, |placed| placed.covered(input).over_edges);
+        let values = positions * (rows * columns * usize::from(input.channels)).next_multiple_of(CODES_PER_VECTOR);
+        let (inputs, edges, runs) = (values * places, values * over_edges, positions * places * rows);
+        Work { kernel, rows: self.channels.into(), outputs: output.len(), inputs, edges, runs, places }
     }
 
     /// The options of the operation that computes ReLU and pool with the convolution, if it is one that this does.
@@ -185,7 +199,7 @@ impl Operator for Conv {
 
     fn has_layout(&self, layout: Layout, input: Shape) -> bool {
         match layout {
-            Layout::Compact => true,
+            Layout::Compact | Layout::Vector => true,
             Layout::Winograd => {
                 self.kernel == Pair::both(3) && self.stride.is_one() && winograd::takes_channels(input.channels)
             }
@@ -193,10 +207,11 @@ impl Operator for Conv {
     }
 
     fn work(&self, input: Shape, output: Shape, fused: bool, layout: Layout) -> Work {
-        if layout == Layout::Winograd {
-            return self.winograd(input, output, fused);
+        match layout {
+            Layout::Compact => {}
+            Layout::Winograd => return self.winograd(input, output, fused),
+            Layout::Vector => return self.vectors(input, output, fused),
         }
-
         let places = usize::from(output.height) * usize::from(output.width);
         let [rows, columns] = self.kernel.axes().map(usize::from);
         let channels = usize::from(input.channels);

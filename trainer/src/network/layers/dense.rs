@@ -4,6 +4,7 @@ use std::fmt;
 
 use candle_core::Result as CandleResult;
 use infer_core::format::{Blob, Layout};
+use infer_core::packing::vector::CODES_PER_VECTOR;
 use infer_core::{Shape, operators};
 use serde::{Deserialize, Serialize};
 
@@ -114,12 +115,16 @@ impl Operator for Dense {
     }
 
     fn has_layout(&self, layout: Layout, _: Shape) -> bool {
-        layout == Layout::Compact
+        matches!(layout, Layout::Compact | Layout::Vector)
     }
 
-    fn work(&self, input: Shape, output: Shape, _: bool, _: Layout) -> Work {
-        let (rows, inputs) = (self.outputs.into(), input.len());
-        Work { kernel: Kernel::Dense, rows, outputs: output.len(), inputs, edges: 0, runs: 0, places: 1 }
+    fn work(&self, input: Shape, output: Shape, _: bool, layout: Layout) -> Work {
+        let rows = self.outputs.into();
+        let (kernel, inputs) = match layout {
+            Layout::Vector => (Kernel::VectorDense, input.len().next_multiple_of(CODES_PER_VECTOR)),
+            Layout::Compact | Layout::Winograd => (Kernel::Dense, input.len()),
+        };
+        Work { kernel, rows, outputs: output.len(), inputs, edges: 0, runs: 0, places: 1 }
     }
 }
 

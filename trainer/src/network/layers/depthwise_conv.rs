@@ -171,13 +171,13 @@ impl Operator for DepthwiseConv {
     }
 
     fn has_layout(&self, layout: Layout, _: Shape) -> bool {
-        layout == Layout::Compact
+        matches!(layout, Layout::Compact | Layout::Vector)
     }
 
-    fn work(&self, input: Shape, output: Shape, _: bool, _: Layout) -> Work {
+    fn work(&self, input: Shape, output: Shape, _: bool, layout: Layout) -> Work {
         let places = usize::from(output.height) * usize::from(output.width);
         let outputs = output.len();
-        if self.has_kernels_of_3x3() {
+        if layout != Layout::Vector && self.has_kernels_of_3x3() {
             let rows = usize::from(output.height) * usize::from(output.channels);
             let columns = usize::from(self.stride.columns) * usize::from(output.width) + 2;
             let kernel = Kernel::DepthwiseConv3x3;
@@ -187,7 +187,8 @@ impl Operator for DepthwiseConv {
         let values = usize::from(output.channels) * self.taps();
         let [inputs, edges] = [places, over_edges].map(|windows| windows * values);
         let runs = outputs * usize::from(self.kernel.rows);
-        Work { kernel: Kernel::DepthwiseConv, rows: 0, outputs, inputs, edges, runs, places }
+        let kernel = if layout == Layout::Vector { Kernel::VectorDepthwiseConv } else { Kernel::DepthwiseConv };
+        Work { kernel, rows: 0, outputs, inputs, edges, runs, places }
     }
 }
 
