@@ -26,7 +26,7 @@ build_on_chip
     echo "# code: programs that load and classify, by the operators that they hold, as in the header of a model file: bytes of flash, and"
     echo "# of stack, at most, for the networks that were measured. costs: instructions of each kernel, for what Work in"
     echo "# ../src/network/work.rs counts; how far they are off is written after them."
-    for core in ${CORES:-M0+ M3 M4F M7 M33 M55 RV32IMC}; do
+    for core in M0+ M3 M4F M7 M33 M55 RV32IMC; do
         networks=(mlp small:28x28x1:10 fast:small:28x28x1:10 chain dscnn:49x10x1:12 resnet8:32x32x3:10 fast:resnet8:32x32x3:10)
         # Where kernels for them are.
         [ "$core" != M55 ] || networks+=(vector:mlp vector:small:28x28x1:10 vector:dscnn:49x10x1:12 vector:resnet8:32x32x3:10)

@@ -563,7 +563,8 @@ mod tests {
     fn measured_layers_are_in_their_networks() {
         let mut random = ChaCha8Rng::seed_from_u64(48);
         for name in MEASURED.iter().filter(|name| !name.starts_with("add:")) {
-            let (mut shape, kinds) = single_layer(name.trim_start_matches("fast:").trim_start_matches("vector:")).unwrap_or_else(|| panic!("{name}"));
+            let (mut shape, kinds) = single_layer(name.trim_start_matches("fast:").trim_start_matches("vector:"))
+                .unwrap_or_else(|| panic!("{name}"));
             assert!(kinds.iter().all(|kind| kind.layer(&mut random, &mut shape).is_some()), "{name}");
         }
     }

@@ -4,6 +4,8 @@
 
 extern crate std;
 
+mod vector;
+
 use std::vec;
 use std::vec::Vec;
 

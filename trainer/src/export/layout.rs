@@ -142,7 +142,8 @@ mod tests {
             for core in cores() {
                 let budget = Budget { flash: None, ram: None, core: Some(core) };
                 let layouts = LayoutChoice::Fast.layouts(&architecture, &budget, &metadata()).unwrap();
-                let with_weights = architecture.stages().iter().filter(|stage| stage.has_layout(Layout::Vector)).count();
+                let with_weights =
+                    architecture.stages().iter().filter(|stage| stage.has_layout(Layout::Vector)).count();
                 let vectors = layouts.iter().filter(|&&layout| layout == Layout::Vector).count();
                 assert_eq!(vectors, if core.name == "M55" { with_weights } else { 0 }, "{name} on {}", core.name);
             }
