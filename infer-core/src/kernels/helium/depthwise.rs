@@ -98,7 +98,7 @@ pub fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, ou
             // Neighbors that have all columns inside are computed two by two.
             let beyond = (width + usize::from(window.left())).saturating_sub(start + columns);
             let pairs = if columns_inside < columns { 0 } else { (beyond / usize::from(along).max(1)).div_ceil(2) };
-            let pairs = pairs.min(rest.len() / (2 * channels));
+            let pairs = pairs.min(rest.len() / (2 * channels).max(1));
             let two = pairs > 0;
             run.count = pairs.max(1);
             let positions = if two { 2 * pairs } else { 1 };
