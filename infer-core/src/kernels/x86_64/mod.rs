@@ -1,12 +1,14 @@
-//! x86-64: SSE2, which every x86-64 has, or AVX2, where the processor has it.
+//! x86-64: SSE2, which every x86-64 has, or AVX2 or AVX-512, where the processor has it.
 
 mod avx2;
+mod avx512;
 mod sse2;
 
 use super::contract::Kernels;
 use super::operands::{Conv2dOperands, DenseOperands, LogitsOperands};
 
 use avx2::Avx2;
+use avx512::Avx512;
 pub use sse2::Sse2;
 
 /// The widest vectors that the processor has.
@@ -16,14 +18,19 @@ pub struct X86_64;
 /// A kernel in the widest vectors.
 macro_rules! widest {
     ($kernel:ident($($argument:ident),*)) => {
-        if avx2::is_there() { Avx2::$kernel($($argument),*) } else { Sse2::$kernel($($argument),*) }
+        if avx512::is_there() { Avx512::$kernel($($argument),*) } else if avx2::is_there() { Avx2::$kernel($($argument),*) } else { Sse2::$kernel($($argument),*) }
     };
 }
 
 impl Kernels for X86_64 {
     #[inline(never)]
     fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
-        widest!(conv2d(input, operands, scratch, output));
+        if Avx512::try_conv2d(input, operands, output) {
+        } else if avx2::is_there() {
+            Avx2::conv2d(input, operands, scratch, output);
+        } else {
+            Sse2::conv2d(input, operands, scratch, output);
+        }
     }
 
     #[inline(never)]

@@ -6,6 +6,7 @@
 
 pub mod conv2d;
 pub mod dense;
+pub mod positions;
 
 use crate::kernels::operands::Rescale;
 use crate::packing::ROWS_PER_BLOCK;
@@ -80,4 +81,39 @@ fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
 fn code_of(sum: u32, &[b0, b1, b2, b3, m0, m1, m2, m3]: &[u8; 8], rescale: Rescale) -> u8 {
     let accumulator = sum.cast_signed().wrapping_add(i32::from_le_bytes([b0, b1, b2, b3]));
     requantize(accumulator, i32::from_le_bytes([m0, m1, m2, m3]), rescale)
+}
+
+/// Codes as a kernel reads them.
+pub trait Codes: Copy + Default + From<u8> {
+    /// Codes that are read as they are.
+    fn unwidened(codes: &[u8]) -> Option<&[Self]>;
+
+    /// Writes codes.
+    fn widen(codes: &[u8], widened: &mut [Self]);
+}
+
+impl Codes for u8 {
+    #[inline(always)]
+    fn unwidened(codes: &[u8]) -> Option<&[Self]> {
+        Some(codes)
+    }
+
+    #[inline(always)]
+    fn widen(codes: &[u8], widened: &mut [Self]) {
+        if codes.len() == widened.len() {
+            widened.copy_from_slice(codes);
+        }
+    }
+}
+
+impl Codes for u16 {
+    #[inline(always)]
+    fn unwidened(_codes: &[u8]) -> Option<&[Self]> {
+        None
+    }
+
+    #[inline(always)]
+    fn widen(codes: &[u8], widened: &mut [Self]) {
+        widened.iter_mut().zip(codes).for_each(|(widened, &code)| *widened = code.into());
+    }
 }

@@ -1,0 +1,249 @@
+//! Convolution in tiles: several positions of the output at a time, so that what is loaded of the weights serves them all.
+//!
+//! The codes of a position are runs, a row of taps each. They are read where they are: in the input, if nothing of it has
+//! to be padded or widened, or in a band, which is some of its rows with their padding. Only runs of a length that a tile
+//! cannot read are gathered, position by position.
+
+use super::Codes;
+use crate::format::Window;
+use crate::kernels::operands::Conv2dOperands;
+use crate::kernels::shared::taps_if_lengths_fit;
+
+/// Codes of a band: a host's stack has room for them.
+const BAND: usize = 8192;
+
+/// Codes that are gathered for a tile.
+const GATHERED: usize = 4096;
+
+/// Codes that are copied at once where more than the run may be overwritten.
+const COPIED: usize = 16;
+
+/// The codes that a tile is computed from.
+pub struct Patches<'c, C, const POSITIONS: usize> {
+    pub codes: &'c [C],
+    /// Where each position's first run begins.
+    pub starts: [usize; POSITIONS],
+    /// Runs of a position.
+    pub rows: usize,
+    /// From the beginning of a run to that of the next.
+    pub row_len: usize,
+    /// Codes of a run.
+    pub run: usize,
+}
+
+impl<'c, C, const POSITIONS: usize> Patches<'c, C, POSITIONS> {
+    /// The runs of all positions in a row of taps; `None` where the codes end before.
+    #[inline(always)]
+    pub fn row(&self, row: usize) -> Option<[&'c [C]; POSITIONS]> {
+        let mut runs = [&[] as &[C]; POSITIONS];
+        for (run, start) in runs.iter_mut().zip(self.starts) {
+            let start = start.wrapping_add(row * self.row_len);
+            *run = self.codes.get(start..start.wrapping_add(self.run))?;
+        }
+        Some(runs)
+    }
+}
+
+/// What computes a tile.
+pub trait Tiles {
+    /// How it reads a code.
+    type Code: Codes;
+
+    /// Positions of the largest tile: 8 or 4.
+    const POSITIONS: usize;
+
+    /// Codes that it reads at once: the length of a run is a multiple of it where a position has more than one.
+    const STEP: usize;
+
+    /// All channels at the positions, or, where `UNIT` is 4, the largest of each four; `output` is `[positions / UNIT, channels]`.
+    fn compute<const POSITIONS: usize, const UNIT: usize>(
+        patches: &Patches<'_, Self::Code, POSITIONS>,
+        operands: &Conv2dOperands<'_>,
+        output: &mut [u8],
+    );
+}
+
+/// Convolution, and the 2x2 maximum after it if the operands have one. Returns whether it was computed: bands of images that
+/// are very wide, and very long runs, have no room.
+#[inline(always)]
+pub fn conv2d<T: Tiles>(input: &[u8], operands: &Conv2dOperands<'_>, output: &mut [u8]) -> bool {
+    let Some(taps) = taps_if_lengths_fit(operands, output) else { return true };
+    let Window { size, stride, .. } = operands.window;
+    let ([rows, columns], [down, along]) = (size.map(usize::from), stride.map(usize::from));
+    let channels = usize::from(operands.input.channels);
+    let (height, width) = (usize::from(operands.input.height), usize::from(operands.input.width));
+    let pooled = if operands.pool { 2 } else { 1 };
+    let output_rows = usize::from(operands.output.height) * pooled;
+    let output_columns = usize::from(operands.output.width) * pooled;
+    if input.len() != operands.input.len() || output.is_empty() || down == 0 || along == 0 {
+        return false;
+    }
+    let (above, left) = (usize::from(operands.pad_above), usize::from(operands.window.left()));
+    let needed_rows = (output_rows - 1) * down + rows;
+    let needed_columns = (output_columns - 1) * along + columns;
+    let run = columns * channels;
+    let gathered = rows > 1 && !run.is_multiple_of(T::STEP);
+    if gathered && taps.next_multiple_of(T::STEP) * T::POSITIONS + COPIED > GATHERED {
+        return false;
+    }
+    let mut grid =
+        Grid { rows, run, gathered, down, along, channels, row_len: width * channels, width: output_columns };
+    if above == 0
+        && left == 0
+        && needed_rows <= height
+        && needed_columns <= width
+        && let Some(codes) = T::Code::unwidened(input)
+    {
+        grid.all::<T>(codes, operands, output);
+        return true;
+    }
+    // A row of a band is as long as the windows need it; what they do not reach of the input is left out.
+    grid.row_len = needed_columns * channels;
+    let band_rows = BAND.checked_div(grid.row_len).unwrap_or_default().min(needed_rows);
+    // Rows of the output that a band is enough for, whole windows of the pool.
+    let rows_at_once = (band_rows + down).saturating_sub(rows) / down / pooled * pooled;
+    if rows_at_once == 0 {
+        return false;
+    }
+    let pad = T::Code::from(operands.pad_code);
+    let mut band = [T::Code::default(); BAND];
+    let inside = width.min(needed_columns.saturating_sub(left)) * channels;
+    let output_row_len = usize::from(operands.output.width) * usize::from(operands.output.channels);
+    let outputs = output.chunks_mut((rows_at_once / pooled * output_row_len).max(1));
+    for (number, output) in outputs.enumerate() {
+        let first = number * rows_at_once;
+        let band_rows = ((output_rows - first).min(rows_at_once) - 1) * down + rows;
+        for (index, row) in band.chunks_exact_mut(grid.row_len.max(1)).take(band_rows).enumerate() {
+            let row_above = (first * down + index).checked_sub(above).filter(|&row| row < height);
+            let codes = row_above.and_then(|row| input.get(row * width * channels..)?.get(..inside));
+            let Some((before, row)) = row.split_at_mut_checked(left.saturating_mul(channels)) else {
+                row.fill(pad);
+                continue;
+            };
+            before.fill(pad);
+            let codes = codes.unwrap_or_default();
+            let Some((within, after)) = row.split_at_mut_checked(codes.len()) else { continue };
+            T::Code::widen(codes, within);
+            after.fill(pad);
+        }
+        grid.all::<T>(&band, operands, output);
+    }
+    true
+}
+
+/// Where positions are in codes.
+#[derive(Clone, Copy)]
+struct Grid {
+    /// Runs of a position.
+    rows: usize,
+    /// Codes of a run.
+    run: usize,
+    /// Whether runs are gathered.
+    gathered: bool,
+    down: usize,
+    along: usize,
+    channels: usize,
+    /// Codes of a row.
+    row_len: usize,
+    /// Positions of a row.
+    width: usize,
+}
+
+impl Grid {
+    /// All positions of an output.
+    #[inline(always)]
+    fn all<T: Tiles>(&self, codes: &[T::Code], operands: &Conv2dOperands<'_>, output: &mut [u8]) {
+        let units = output.len() / usize::from(operands.output.channels).max(1);
+        match (operands.pool, T::POSITIONS) {
+            (true, 8) if units >= 2 => self.tiles::<T, 8, 4>(units, codes, operands, output),
+            (true, _) => self.tiles::<T, 4, 4>(units, codes, operands, output),
+            (false, 8) if units >= 8 => self.tiles::<T, 8, 1>(units, codes, operands, output),
+            (false, _) if units >= 4 => self.tiles::<T, 4, 1>(units, codes, operands, output),
+            (false, _) => self.tiles::<T, 1, 1>(units, codes, operands, output),
+        }
+    }
+
+    /// In tiles of `POSITIONS`. The last one begins where it ends with the output: some positions are computed twice.
+    #[inline(always)]
+    fn tiles<T: Tiles, const POSITIONS: usize, const UNIT: usize>(
+        &self,
+        units: usize,
+        codes: &[T::Code],
+        operands: &Conv2dOperands<'_>,
+        output: &mut [u8],
+    ) {
+        let channels = usize::from(operands.output.channels);
+        let at_once = POSITIONS / UNIT;
+        let pool = if UNIT == 4 { 2 } else { 1 };
+        let (mut number, mut y, mut x) = (0, 0, 0);
+        let width = self.width / pool;
+        while number < units {
+            if number + at_once > units {
+                number = units.saturating_sub(at_once);
+                (y, x) = (number / width.max(1), number % width.max(1));
+            }
+            let mut starts = [0; POSITIONS];
+            for start in starts.chunks_exact_mut(UNIT) {
+                let first = pool * (y * self.down * self.row_len + x * self.along * self.channels);
+                for (index, start) in start.iter_mut().enumerate() {
+                    *start = first + index / 2 * self.down * self.row_len + index % 2 * self.along * self.channels;
+                }
+                x += 1;
+                if x == width {
+                    (y, x) = (y + 1, 0);
+                }
+            }
+            let Some(output) = output.get_mut(number * channels..(number + at_once) * channels) else { return };
+            let Self { rows, run, row_len, .. } = *self;
+            if self.gathered {
+                self.gather::<T, POSITIONS, UNIT>(codes, starts, operands, output);
+            } else {
+                T::compute::<POSITIONS, UNIT>(&Patches { codes, starts, rows, row_len, run }, operands, output);
+            }
+            number += at_once;
+        }
+    }
+
+    /// A tile whose runs are put together first.
+    #[inline(always)]
+    fn gather<T: Tiles, const POSITIONS: usize, const UNIT: usize>(
+        &self,
+        codes: &[T::Code],
+        mut starts: [usize; POSITIONS],
+        operands: &Conv2dOperands<'_>,
+        output: &mut [u8],
+    ) {
+        let mut gathered = [T::Code::default(); GATHERED];
+        let taps = (self.rows * self.run).next_multiple_of(T::STEP);
+        for (position, start) in starts.iter_mut().enumerate() {
+            for row in 0..self.rows {
+                let (from, to) = (*start + row * self.row_len, position * taps + row * self.run);
+                copy_run(codes, from, &mut gathered, to, self.run);
+            }
+            *start = position * taps;
+            // An odd tap's neighbor may have any weight.
+            if let Some(after) =
+                gathered.get_mut(*start + self.rows * self.run).filter(|_| self.run % 2 * self.rows % 2 == 1)
+            {
+                *after = T::Code::default();
+            }
+        }
+        let patches = Patches { codes: &gathered, starts, rows: 1, row_len: 0, run: taps };
+        T::compute::<POSITIONS, UNIT>(&patches, operands, output);
+    }
+}
+
+/// Copies a run, and what is after it up to the next [`COPIED`]: no call for a few bytes.
+#[inline(always)]
+fn copy_run<C: Copy>(codes: &[C], from: usize, gathered: &mut [C; GATHERED], to: usize, run: usize) {
+    let mut at = 0;
+    while at < run {
+        let source = codes.get(from + at..).unwrap_or_default();
+        let target = gathered.get_mut(to + at..).unwrap_or_default();
+        match (source.first_chunk::<COPIED>(), target.first_chunk_mut::<COPIED>()) {
+            (Some(source), Some(target)) => *target = *source,
+            _ => target.iter_mut().zip(source).take(run - at).for_each(|(target, &code)| *target = code),
+        }
+        at += COPIED;
+    }
+}
