@@ -8,19 +8,21 @@
 #![allow(clippy::indexing_slicing, reason = "each index is inside an array of fixed length, or was compared")]
 
 use core::arch::x86_64::{
-    __cpuid_count, __m512i, _mm_cvtsi32_si128, _mm_cvtsi128_si64, _mm512_add_epi32, _mm512_add_epi64,
-    _mm512_cvtepi64_epi32, _mm512_cvtusepi64_epi8, _mm512_dpbusd_epi32, _mm512_mask_loadu_epi8, _mm512_max_epi32,
-    _mm512_max_epi64, _mm512_mul_epi32, _mm512_permutexvar_epi8, _mm512_set1_epi16, _mm512_set1_epi64,
-    _mm512_setzero_si512, _mm512_sll_epi32, _mm512_srai_epi64, _mm512_srli_epi64, _mm512_xor_si512,
+    __cpuid_count, __m512i, _mm_cvtsi32_si128, _mm_maskz_loadu_epi8, _mm512_add_epi32, _mm512_add_epi64,
+    _mm512_and_si512, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cmpge_epu8_mask, _mm512_cvtepi64_epi32,
+    _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_mask_add_epi8, _mm512_mask_loadu_epi8, _mm512_maskz_loadu_epi8,
+    _mm512_maskz_permutexvar_epi8, _mm512_max_epi32, _mm512_mul_epi32, _mm512_packs_epi32, _mm512_packus_epi16,
+    _mm512_permutexvar_epi8, _mm512_set1_epi8, _mm512_set1_epi16, _mm512_set1_epi64, _mm512_setzero_si512,
+    _mm512_shuffle_ps, _mm512_sll_epi32, _mm512_srli_epi64, _mm512_xor_si512,
 };
 use core::sync::atomic::{AtomicU8, Ordering};
 
 use crate::kernels::contract::Kernels;
 use crate::kernels::operands::{Conv2dOperands, DenseOperands, LogitsOperands, Rescale};
-use crate::kernels::shared::vectors::positions::{self, Patches, Tiles};
+use crate::kernels::shared::vectors::positions::{self, GATHERED, Patches, Tiles};
 use crate::packing::{ROWS_PER_BLOCK, packed_len};
 
-cpufeatures::new!(avx512, "avx512f", "avx512bw", "avx512vbmi");
+cpufeatures::new!(avx512, "avx512f", "avx512bw", "avx512vl", "avx512vbmi");
 
 /// 1 where the processor has what these kernels need, 2 where it has not, 0 before it was asked.
 static FOUND: AtomicU8 = AtomicU8::new(0);
@@ -39,6 +41,14 @@ pub fn is_there() -> bool {
     }
 }
 
+/// Instructions of AVX-512, in functions that are inlined where they are compiled for it.
+macro_rules! avx512 {
+    ($value:expr) => {
+        // SAFETY: arithmetic in registers; these functions are used only below, where the processor has what they need.
+        unsafe { $value }
+    };
+}
+
 /// Codes that a vector of weights is multiplied with.
 const STEP: usize = 8;
 
@@ -52,8 +62,6 @@ struct Layout {
     step_len: usize,
     /// Where each weight comes from.
     order: __m512i,
-    /// What takes the 128 out.
-    signs: __m512i,
 }
 
 /// Where the weights of row `i / 8` for input `i % 8` are, given the words that a pair of inputs takes.
@@ -71,42 +79,27 @@ const fn order(words: usize) -> [u8; VECTOR] {
 
 const ORDERS: [[u8; VECTOR]; 4] = [order(1), order(2), order(3), order(4)];
 
+/// The bit that the 128 of even rows changes.
+const SIGNS: [u64; 8] =
+    [0x8080_8080_8080_8080, 0, 0x8080_8080_8080_8080, 0, 0x8080_8080_8080_8080, 0, 0x8080_8080_8080_8080, 0];
+
 impl Layout {
     /// That of a block of so many rows, 1 to 8.
-    #[target_feature(enable = "avx512f")]
-    #[inline]
+    #[inline(always)]
     fn new(rows: usize) -> Self {
-        let words = rows.div_ceil(2);
-        let order = bytemuck::must_cast(ORDERS[(words.max(1) - 1) % ORDERS.len()]);
-        let signs = bytemuck::must_cast([
-            0x8080_8080_8080_8080u64,
-            0,
-            0x8080_8080_8080_8080,
-            0,
-            0x8080_8080_8080_8080,
-            0,
-            0x8080_8080_8080_8080,
-            0,
-        ]);
-        Self { step_len: 16 * words, order, signs }
+        let words = rows.div_ceil(2).max(1);
+        Self { step_len: 4 * STEP / 2 * words, order: bytemuck::must_cast(ORDERS[(words - 1) % ORDERS.len()]) }
     }
 
-    /// The weights for the eight inputs from `at`, a multiple of `step_len`, on; zeros past the end.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-    #[inline]
-    fn load(self, block: &[u8], at: usize) -> __m512i {
-        let bytes = block.get(at..).unwrap_or_default();
-        let packed = match bytes.first_chunk::<VECTOR>() {
-            Some(bytes) if self.step_len == VECTOR => bytemuck::must_cast(*bytes),
-            _ => part(bytes, self.step_len, _mm512_set1_epi16(0x80)),
-        };
-        _mm512_xor_si512(_mm512_permutexvar_epi8(self.order, packed), self.signs)
+    /// Weights as they are in the file, in the order of rows.
+    #[inline(always)]
+    fn unpack(self, packed: __m512i) -> __m512i {
+        avx512!(_mm512_xor_si512(_mm512_permutexvar_epi8(self.order, packed), bytemuck::must_cast(SIGNS)))
     }
 }
 
 /// The first bytes, at most `most`, and `others` for the rest.
-#[target_feature(enable = "avx512f,avx512bw")]
-#[inline]
+#[inline(always)]
 fn part(bytes: &[u8], most: usize, others: __m512i) -> __m512i {
     let len = bytes.len().min(most).min(VECTOR);
     let mask = if len == VECTOR { u64::MAX } else { (1 << len) - 1 };
@@ -114,114 +107,239 @@ fn part(bytes: &[u8], most: usize, others: __m512i) -> __m512i {
     unsafe { _mm512_mask_loadu_epi8(others, mask, bytes.as_ptr().cast()) }
 }
 
-/// For each block and position the sums of its rows, 64 bits each, the upper half of which means nothing.
-#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vnni")]
-#[inline]
-fn sums<const BLOCKS: usize, const POSITIONS: usize>(
+/// For each block and position the sums of its rows, which begin with `biases`: two lanes of 32 bits a row, still to be added.
+/// The blocks have one length; all of their rows are there if `FULL`.
+#[inline(always)]
+fn sums<const BLOCKS: usize, const POSITIONS: usize, const FULL: bool>(
     patches: &Patches<'_, u8, POSITIONS>,
     blocks: [&[u8]; BLOCKS],
     layout: Layout,
+    biases: [__m512i; BLOCKS],
 ) -> [[__m512i; POSITIONS]; BLOCKS] {
-    let mut sums = [[_mm512_setzero_si512(); POSITIONS]; BLOCKS];
-    let mut at = 0;
-    for row in 0..patches.rows {
-        let Some(runs) = patches.row(row) else { return sums };
-        let mut steps = [&[] as &[[u8; STEP]]; POSITIONS];
-        for (steps, run) in steps.iter_mut().zip(runs) {
-            // All of the same length, as the compiler sees it: one comparison for all.
-            let Some(all) = run.as_chunks().0.get(..patches.run / STEP) else { return sums };
-            *steps = all;
-        }
-        for step in 0..patches.run / STEP {
-            let mut codes = [[0; STEP]; POSITIONS];
-            for (codes, steps) in codes.iter_mut().zip(steps) {
-                *codes = steps[step];
-            }
-            add(&mut sums, blocks, layout, at, codes);
-            at += layout.step_len;
-        }
-        let rest = patches.run % STEP;
-        if rest > 0 {
-            let mut codes = [[0; STEP]; POSITIONS];
-            for (codes, run) in codes.iter_mut().zip(runs) {
-                let last = run.get(run.len() - rest..).unwrap_or_default();
-                codes.iter_mut().zip(last).for_each(|(code, &last)| *code = last);
-            }
-            add(&mut sums, blocks, layout, at, codes);
-        }
+    let mut sums = biases.map(|biases| [biases; POSITIONS]);
+    let &Patches { codes, starts, rows, row_len, run } = patches;
+    let len = blocks[0].len();
+    let step_len = if FULL { VECTOR } else { layout.step_len };
+    let last = row_len.saturating_mul(rows.saturating_sub(1)).saturating_add(run);
+    let fits = starts.iter().all(|start| start.saturating_add(last) <= codes.len());
+    if !fits || blocks.iter().any(|block| block.len() != len) || layout.step_len > VECTOR {
+        return sums;
     }
-    for sums in sums.as_flattened_mut() {
-        *sums = _mm512_add_epi32(*sums, _mm512_srli_epi64::<32>(*sums));
+    let mut at = 0;
+    for row in 0..rows {
+        let first = row * row_len;
+        let steps = (run / STEP).min((len - at) / step_len);
+        for step in 0..steps {
+            let mut weights = [bytemuck::must_cast([0u8; VECTOR]); BLOCKS];
+            for (weights, block) in weights.iter_mut().zip(blocks) {
+                // SAFETY: the steps of all rows together take no more than the blocks' length.
+                let packed = unsafe { block.as_ptr().add(at) };
+                *weights = layout.unpack(if FULL {
+                    // SAFETY: as above; there are 64 bytes for each step.
+                    unsafe { _mm512_loadu_si512(packed.cast()) }
+                } else {
+                    // SAFETY: as above; no bytes are read where the mask has no bit.
+                    unsafe { _mm512_maskz_loadu_epi8(u64::MAX >> (VECTOR - step_len), packed.cast()) }
+                });
+            }
+            for (position, start) in starts.into_iter().enumerate() {
+                // SAFETY: the last step of the last row ends in the codes, as was compared above.
+                let codes = unsafe { codes.as_ptr().add(start + first + STEP * step).cast::<[u8; STEP]>().read() };
+                add(&mut sums, position, codes, weights);
+            }
+            at += step_len;
+        }
+        let rest = run - STEP * steps;
+        if rest > 0 {
+            let weights = blocks.map(|block| {
+                // Past the end 0, with the 128 of even rows.
+                layout.unpack(part(block.get(at..).unwrap_or_default(), step_len, avx512!(_mm512_set1_epi16(0x80))))
+            });
+            at = len;
+            for (position, start) in starts.into_iter().enumerate() {
+                let from = start + first + STEP * steps;
+                let mut last = [0; STEP];
+                let codes = codes.get(from..from + rest.min(STEP)).unwrap_or_default();
+                match codes.first_chunk() {
+                    Some(codes) => last = *codes,
+                    None => last.iter_mut().zip(codes).for_each(|(last, &code)| *last = code),
+                }
+                add(&mut sums, position, last, weights);
+            }
+        }
     }
     sums
 }
 
-/// Adds the products of eight codes at each position and the weights from `at` on.
-#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vnni")]
-#[inline]
+/// Adds the products of eight codes at a position and their weights.
+#[inline(always)]
 fn add<const BLOCKS: usize, const POSITIONS: usize>(
     sums: &mut [[__m512i; POSITIONS]; BLOCKS],
-    blocks: [&[u8]; BLOCKS],
-    layout: Layout,
-    at: usize,
-    codes: [[u8; STEP]; POSITIONS],
+    position: usize,
+    codes: [u8; STEP],
+    weights: [__m512i; BLOCKS],
 ) {
-    let mut weights = [_mm512_setzero_si512(); BLOCKS];
-    for (weights, block) in weights.iter_mut().zip(blocks) {
-        *weights = layout.load(block, at);
-    }
-    for (position, codes) in codes.into_iter().enumerate() {
-        let codes = _mm512_set1_epi64(i64::from_le_bytes(codes));
-        for (sums, weights) in sums.iter_mut().zip(weights) {
-            sums[position] = _mm512_dpbusd_epi32(sums[position], codes, weights);
-        }
+    let codes = avx512!(_mm512_set1_epi64(i64::from_le_bytes(codes)));
+    for (sums, weights) in sums.iter_mut().zip(weights) {
+        sums[position] = avx512!(_mm512_dpbusd_epi32(sums[position], codes, weights));
     }
 }
 
-/// The codes of a block, given its sums, and the records of its rows.
-#[target_feature(enable = "avx512f,avx512bw")]
-#[inline]
-fn requantize(sums: __m512i, records: __m512i, rescale: Rescale) -> [u8; ROWS_PER_BLOCK] {
-    let shift = _mm_cvtsi32_si128((rescale.shift & 31).into());
-    let accumulators = _mm512_sll_epi32(_mm512_add_epi32(sums, records), shift);
-    let products = _mm512_mul_epi32(accumulators, _mm512_srli_epi64::<32>(records));
-    let rounded = _mm512_srai_epi64::<32>(_mm512_add_epi64(products, _mm512_set1_epi64(1 << 31)));
-    let codes = _mm512_add_epi64(rounded, _mm512_set1_epi64(rescale.zero_point.into()));
-    let codes = _mm512_cvtusepi64_epi8(_mm512_max_epi64(codes, _mm512_setzero_si512()));
-    _mm_cvtsi128_si64(codes).to_le_bytes()
+/// A row's sum in the lower half of its 64 bits.
+#[inline(always)]
+fn added(sums: __m512i) -> __m512i {
+    avx512!(_mm512_add_epi32(sums, _mm512_srli_epi64::<32>(sums)))
+}
+
+/// What the accumulators of a layer become.
+#[derive(Clone, Copy)]
+struct Requantize {
+    shift: u8,
+    /// What rounds, and the zero point.
+    constant: __m512i,
+}
+
+impl Requantize {
+    #[inline(always)]
+    fn new(rescale: Rescale) -> Self {
+        let constant = i64::from(rescale.zero_point) << 32 | 1 << 31;
+        Self { shift: rescale.shift & 31, constant: avx512!(_mm512_set1_epi64(constant)) }
+    }
+
+    /// Codes that are not clamped yet, in the upper half of 64 bits; accumulators and multipliers are in the lower half.
+    #[inline(always)]
+    fn scale(self, mut accumulators: __m512i, multipliers: __m512i) -> __m512i {
+        if self.shift > 0 {
+            accumulators = avx512!(_mm512_sll_epi32(accumulators, _mm_cvtsi32_si128(self.shift.into())));
+        }
+        avx512!(_mm512_add_epi64(_mm512_mul_epi32(accumulators, multipliers), self.constant))
+    }
+}
+
+/// Where [`clamp`] finds the code of row `i % 8` of vector `i / 8`.
+const CLAMPED: [u8; VECTOR] = {
+    let mut order = [0; VECTOR];
+    let mut at = 0;
+    while at < VECTOR {
+        let (vector, row) = (at / 8, at % 8);
+        order[at] = (row / 2 * 16 + 2 * vector + row % 2) as u8;
+        at += 1;
+    }
+    order
+};
+
+/// The codes of eight vectors of eight rows each, clamped.
+#[inline(always)]
+fn clamp(codes: [__m512i; 8]) -> [[u8; ROWS_PER_BLOCK]; 8] {
+    let [a, b, c, d, e, f, g, h] = codes.map(|codes| avx512!(_mm512_castsi512_ps(codes)));
+    let clamped = avx512!({
+        let two = |a, b| _mm512_castps_si512(_mm512_shuffle_ps::<0b11_01_11_01>(a, b));
+        let first = _mm512_packs_epi32(two(a, b), two(c, d));
+        let second = _mm512_packs_epi32(two(e, f), two(g, h));
+        _mm512_permutexvar_epi8(bytemuck::must_cast(CLAMPED), _mm512_packus_epi16(first, second))
+    });
+    bytemuck::must_cast(clamped)
+}
+
+/// Bias and multiplier of each of at most eight channels from `channel` on, in the lower half of 64 bits.
+#[inline(always)]
+fn records(table: &[u8], channel: usize, rows: usize) -> [__m512i; 2] {
+    avx512!({
+        let records = part(table.get(8 * channel..).unwrap_or_default(), 8 * rows, _mm512_setzero_si512());
+        let lower = _mm512_set1_epi64(0xFFFF_FFFF);
+        [_mm512_and_si512(records, lower), _mm512_srli_epi64::<32>(records)]
+    })
 }
 
 /// `BLOCKS` blocks of `rows` rows each at the positions, or the largest of each `UNIT` of them. `channel` is their first one.
-#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vnni")]
-#[inline]
-fn blocks<const BLOCKS: usize, const POSITIONS: usize, const UNIT: usize>(
+#[inline(always)]
+fn blocks<const BLOCKS: usize, const POSITIONS: usize, const UNIT: usize, const FULL: bool>(
     patches: &Patches<'_, u8, POSITIONS>,
     operands: &Conv2dOperands<'_>,
     weights: [&[u8]; BLOCKS],
-    rows: usize,
-    channel: usize,
+    [channel, rows]: [usize; 2],
     output: &mut [u8],
 ) {
-    let sums = sums::<BLOCKS, POSITIONS>(patches, weights, Layout::new(rows));
+    let zero = avx512!(_mm512_setzero_si512());
+    let records: [[__m512i; 2]; BLOCKS] =
+        core::array::from_fn(|block| records(operands.channels.bytes(), channel + block * ROWS_PER_BLOCK, rows));
+    // Sums begin with the bias. Under a pool it is added to the largest: where sums wrap, that is not the same.
+    let biases = records.map(|[bias, _]| if UNIT == 1 { bias } else { zero });
+    let sums = sums::<BLOCKS, POSITIONS, FULL>(patches, weights, Layout::new(rows), biases);
     let channels = usize::from(operands.output.channels);
-    for (block, sums) in sums.iter().enumerate() {
-        let channel = channel + block * ROWS_PER_BLOCK;
-        let records = operands.channels.bytes().get(8 * channel..).unwrap_or_default();
-        let records = part(records, 8 * rows, _mm512_setzero_si512());
-        for (unit, sums) in sums.as_chunks::<UNIT>().0.iter().enumerate() {
-            let mut largest = sums[0];
-            for &sums in &sums[1..] {
-                largest = _mm512_max_epi32(largest, sums);
+    let requantize = Requantize::new(operands.rescale);
+    // Eight vectors at a time, the blocks of a position one after the other.
+    let at_once = 8 / BLOCKS;
+    let units = POSITIONS / UNIT;
+    for first in (0..units).step_by(at_once) {
+        let mut scaled = [zero; 8];
+        for unit in first..units.min(first + at_once) {
+            for (block, sums) in sums.iter().enumerate() {
+                let [bias, multipliers] = records[block];
+                let mut largest = added(sums[unit * UNIT]);
+                for &sums in &sums[unit * UNIT + 1..(unit + 1) * UNIT] {
+                    largest = avx512!(_mm512_max_epi32(largest, added(sums)));
+                }
+                if UNIT > 1 {
+                    largest = avx512!(_mm512_add_epi32(largest, bias));
+                }
+                scaled[(unit - first) * BLOCKS + block] = requantize.scale(largest, multipliers);
             }
-            let codes = requantize(largest, records, operands.rescale);
+        }
+        let codes = clamp(scaled);
+        let codes = codes.as_chunks::<BLOCKS>().0;
+        for (unit, codes) in (first..units).zip(codes) {
             let Some(output) = output.get_mut(unit * channels + channel..) else { return };
-            match output.first_chunk_mut() {
-                Some(output) if rows == ROWS_PER_BLOCK => *output = codes,
-                _ => output.iter_mut().zip(codes).take(rows).for_each(|(output, code)| *output = code),
+            match output.as_chunks_mut::<ROWS_PER_BLOCK>().0.first_chunk_mut() {
+                Some(output) if FULL => *output = *codes,
+                _ => output.iter_mut().zip(codes.as_flattened()).take(rows).for_each(|(output, &code)| *output = code),
             }
         }
     }
 }
+
+/// Puts the runs of each position together: at most four of at most 16 codes. They are loaded into the four parts of a vector,
+/// and VPERMB closes the gaps between them.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
+fn gather(patches: &Patches<'_, u8, 8>, gathered: &mut [u8; GATHERED]) {
+    let &Patches { codes, starts, rows, row_len, run } = patches;
+    let mut order: __m512i = bytemuck::must_cast(IDENTITY);
+    let gap = _mm512_set1_epi8((PART - run) as i8);
+    for row in 1..rows {
+        let after = _mm512_cmpge_epu8_mask(bytemuck::must_cast(IDENTITY), _mm512_set1_epi8((row * run) as i8));
+        order = _mm512_mask_add_epi8(order, after, order, gap);
+    }
+    let taps = rows * run;
+    let inside = u64::MAX >> (VECTOR - taps);
+    let mask = u16::MAX >> (PART - run);
+    for (position, start) in starts.into_iter().enumerate() {
+        let mut parts = [[0u128; 1]; 4];
+        for (row, part) in parts.iter_mut().take(rows).enumerate() {
+            let Some(codes) = codes.get(start + row * row_len..).and_then(|codes| codes.get(..run)) else { return };
+            // SAFETY: the mask has bits for bytes of the slice alone, and no others are read.
+            *part = bytemuck::must_cast(unsafe { _mm_maskz_loadu_epi8(mask, codes.as_ptr().cast()) });
+        }
+        let patch = _mm512_maskz_permutexvar_epi8(inside, order, bytemuck::must_cast(parts));
+        let Some(gathered) = gathered.get_mut(position * taps.next_multiple_of(STEP)..) else { return };
+        if let Some(gathered) = gathered.first_chunk_mut::<VECTOR>() {
+            *gathered = bytemuck::must_cast(patch);
+        }
+    }
+}
+
+/// The number of each byte.
+const IDENTITY: [u8; VECTOR] = {
+    let mut numbers = [0; VECTOR];
+    let mut at = 0;
+    while at < VECTOR {
+        numbers[at] = at as u8;
+        at += 1;
+    }
+    numbers
+};
+
+/// Bytes of a fourth of a vector.
+const PART: usize = 16;
 
 /// Convolution in tiles of eight positions and two blocks.
 struct Products;
@@ -230,6 +348,16 @@ impl Tiles for Products {
     type Code = u8;
     const POSITIONS: usize = 8;
     const STEP: usize = STEP;
+
+    #[inline(always)]
+    fn gather(patches: &Patches<'_, u8, 8>, gathered: &mut [u8; GATHERED]) -> bool {
+        let fits = (1..=4).contains(&patches.rows) && (1..=PART).contains(&patches.run);
+        if fits {
+            // SAFETY: these tiles are used below only, where the processor has what they need.
+            unsafe { gather(patches, gathered) }
+        }
+        fits
+    }
 
     #[inline(always)]
     fn compute<const POSITIONS: usize, const UNIT: usize>(
@@ -250,16 +378,19 @@ impl Tiles for Products {
             while channel + 2 * ROWS_PER_BLOCK <= rows {
                 let Some((first, rest)) = weights.split_at_checked(block_len) else { return };
                 let Some((second, rest)) = rest.split_at_checked(block_len) else { return };
-                blocks::<2, POSITIONS, UNIT>(patches, operands, [first, second], ROWS_PER_BLOCK, channel, output);
+                let both = [first, second];
+                blocks::<2, POSITIONS, UNIT, true>(patches, operands, both, [channel, ROWS_PER_BLOCK], output);
                 weights = rest;
                 channel += 2 * ROWS_PER_BLOCK;
             }
-            while channel < rows {
-                let count = ROWS_PER_BLOCK.min(rows - channel);
-                let (block, rest) = weights.split_at_checked(block_len).unwrap_or((weights, &[]));
-                blocks::<1, POSITIONS, UNIT>(patches, operands, [block], count, channel, output);
+            if channel + ROWS_PER_BLOCK <= rows {
+                let Some((block, rest)) = weights.split_at_checked(block_len) else { return };
+                blocks::<1, POSITIONS, UNIT, true>(patches, operands, [block], [channel, ROWS_PER_BLOCK], output);
                 weights = rest;
-                channel += count;
+                channel += ROWS_PER_BLOCK;
+            }
+            if channel < rows {
+                blocks::<1, POSITIONS, UNIT, false>(patches, operands, [weights], [channel, rows - channel], output);
             }
         }
         // SAFETY: these tiles are used below only, where the processor has what they need.
@@ -267,11 +398,19 @@ impl Tiles for Products {
     }
 }
 
-/// Calls `put_out` with the first row of each block, its number of rows and their sums.
-#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vnni")]
-#[inline]
-fn fully_connected(input: &[u8], weights: &[u8], rows: usize, mut put_out: impl FnMut(usize, usize, __m512i)) {
-    let needed = (u32::try_from(rows).ok()).zip(u32::try_from(input.len()).ok()).and_then(|(r, i)| packed_len(r, i));
+/// Blocks of a fully connected layer that are computed at once.
+const MOST_BLOCKS: usize = 8;
+
+/// Calls `put_out` with the first row of at most eight blocks, the number of their rows, and the sums of each.
+#[inline(always)]
+fn fully_connected(
+    input: &[u8],
+    weights: &[u8],
+    rows: usize,
+    mut put_out: impl FnMut(usize, usize, [__m512i; MOST_BLOCKS]),
+) {
+    let needed = u32::try_from(rows).ok().zip(u32::try_from(input.len()).ok());
+    let needed = needed.and_then(|(rows, inputs)| packed_len(rows, inputs));
     if needed.is_none_or(|needed| needed as usize != weights.len()) {
         return;
     }
@@ -279,43 +418,45 @@ fn fully_connected(input: &[u8], weights: &[u8], rows: usize, mut put_out: impl 
     let block_len = ROWS_PER_BLOCK * input.len().next_multiple_of(2);
     let mut weights = weights;
     let mut row = 0;
-    while row + 8 * ROWS_PER_BLOCK <= rows {
-        row = several::<8>(&patches, &mut weights, block_len, row, &mut put_out);
-    }
-    if row + 4 * ROWS_PER_BLOCK <= rows {
-        row = several::<4>(&patches, &mut weights, block_len, row, &mut put_out);
-    }
-    if row + 2 * ROWS_PER_BLOCK <= rows {
-        row = several::<2>(&patches, &mut weights, block_len, row, &mut put_out);
-    }
-    if row + ROWS_PER_BLOCK <= rows {
-        row = several::<1>(&patches, &mut weights, block_len, row, &mut put_out);
-    }
-    if row < rows {
-        let [[sums]] = sums::<1, 1>(&patches, [weights], Layout::new(rows - row));
-        put_out(row, rows - row, sums);
+    while row < rows {
+        let blocks = (rows - row) / ROWS_PER_BLOCK;
+        let mut sums = [avx512!(_mm512_setzero_si512()); MOST_BLOCKS];
+        let (count, rest) = match blocks {
+            8.. => (8, several::<8>(&patches, weights, block_len, &mut sums)),
+            4.. => (4, several::<4>(&patches, weights, block_len, &mut sums)),
+            2.. => (2, several::<2>(&patches, weights, block_len, &mut sums)),
+            1 => (1, several::<1>(&patches, weights, block_len, &mut sums)),
+            0 => {
+                let [[last]] = self::sums::<1, 1, false>(&patches, [weights], Layout::new(rows - row), [sums[0]]);
+                sums[0] = added(last);
+                put_out(row, rows - row, sums);
+                return;
+            }
+        };
+        put_out(row, count * ROWS_PER_BLOCK, sums);
+        row += count * ROWS_PER_BLOCK;
+        weights = rest;
     }
 }
 
-/// So many full blocks; returns the row after them.
-#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vnni")]
-#[inline]
-fn several<const BLOCKS: usize>(
+/// So many full blocks; returns the weights after them.
+#[inline(always)]
+fn several<'w, const BLOCKS: usize>(
     patches: &Patches<'_, u8, 1>,
-    weights: &mut &[u8],
+    mut weights: &'w [u8],
     block_len: usize,
-    row: usize,
-    put_out: &mut impl FnMut(usize, usize, __m512i),
-) -> usize {
+    sums: &mut [__m512i; MOST_BLOCKS],
+) -> &'w [u8] {
     let mut blocks = [&[] as &[u8]; BLOCKS];
     for block in &mut blocks {
-        let (first, rest) = weights.split_at_checked(block_len).unwrap_or_default();
-        (*block, *weights) = (first, rest);
+        (*block, weights) = weights.split_at_checked(block_len).unwrap_or_default();
     }
-    for (block, [sums]) in sums::<BLOCKS, 1>(patches, blocks, Layout::new(ROWS_PER_BLOCK)).into_iter().enumerate() {
-        put_out(row + block * ROWS_PER_BLOCK, ROWS_PER_BLOCK, sums);
+    let zeros = [sums[0]; BLOCKS];
+    let found = self::sums::<BLOCKS, 1, true>(patches, blocks, Layout::new(ROWS_PER_BLOCK), zeros);
+    for (sums, [found]) in sums.iter_mut().zip(found) {
+        *sums = added(found);
     }
-    row + BLOCKS * ROWS_PER_BLOCK
+    weights
 }
 
 /// See the [module](self). Where the processor has not what they need, these kernels do nothing.
@@ -334,11 +475,18 @@ impl Kernels for Avx512 {
         #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vnni")]
         fn compiled(input: &[u8], operands: &DenseOperands<'_>, output: &mut [u8]) {
             let table = operands.channels.bytes();
+            let requantize = Requantize::new(operands.rescale);
             fully_connected(input, operands.weights, table.len() / 8, |row, rows, sums| {
-                let records = part(table.get(8 * row..).unwrap_or_default(), 8 * rows, _mm512_setzero_si512());
-                let codes = requantize(sums, records, operands.rescale);
+                let mut scaled = sums;
+                for (block, scaled) in scaled.iter_mut().enumerate() {
+                    let before = block * ROWS_PER_BLOCK;
+                    let count = rows.saturating_sub(before).min(ROWS_PER_BLOCK);
+                    let [bias, multipliers] = records(table, row + before, count);
+                    *scaled = requantize.scale(_mm512_add_epi32(*scaled, bias), multipliers);
+                }
                 let output = output.get_mut(row..).unwrap_or_default();
-                output.iter_mut().zip(codes).take(rows).for_each(|(output, code)| *output = code);
+                let codes = clamp(scaled);
+                output.iter_mut().zip(codes.as_flattened()).take(rows).for_each(|(output, &code)| *output = code);
             });
         }
         if is_there() {
@@ -352,10 +500,11 @@ impl Kernels for Avx512 {
         fn compiled(input: &[u8], operands: &LogitsOperands<'_>, output: &mut [i32]) {
             let biases = operands.biases.as_chunks::<4>().0;
             fully_connected(input, operands.weights, biases.len(), |row, rows, sums| {
-                let sums: [i32; ROWS_PER_BLOCK] = bytemuck::must_cast(_mm512_cvtepi64_epi32(sums));
+                let sums = sums.map(|sums| bytemuck::must_cast(_mm512_cvtepi64_epi32(sums)));
+                let sums: [[i32; ROWS_PER_BLOCK]; MOST_BLOCKS] = sums;
                 let output = output.get_mut(row..).unwrap_or_default();
                 let biases = biases.get(row..).unwrap_or_default();
-                for ((logit, sum), &bias) in output.iter_mut().zip(sums).zip(biases).take(rows) {
+                for ((logit, sum), &bias) in output.iter_mut().zip(sums.as_flattened()).zip(biases).take(rows) {
                     *logit = sum.wrapping_add(i32::from_le_bytes(bias));
                 }
             });

@@ -13,7 +13,7 @@ use crate::kernels::shared::taps_if_lengths_fit;
 const BAND: usize = 8192;
 
 /// Codes that are gathered for a tile.
-const GATHERED: usize = 4096;
+pub const GATHERED: usize = 4096;
 
 /// Codes that are copied at once where more than the run may be overwritten.
 const COPIED: usize = 16;
@@ -55,6 +55,13 @@ pub trait Tiles {
     /// Codes that it reads at once: the length of a run is a multiple of it where a position has more than one.
     const STEP: usize;
 
+    /// Puts the runs of a tile of eight positions one after the other, each position's from a multiple of [`STEP`](Self::STEP)
+    /// on, with a zero after an odd number of taps; returns whether it did.
+    #[inline(always)]
+    fn gather(_patches: &Patches<'_, Self::Code, 8>, _gathered: &mut [Self::Code; GATHERED]) -> bool {
+        false
+    }
+
     /// All channels at the positions, or, where `UNIT` is 4, the largest of each four; `output` is `[positions / UNIT, channels]`.
     fn compute<const POSITIONS: usize, const UNIT: usize>(
         patches: &Patches<'_, Self::Code, POSITIONS>,
@@ -88,13 +95,14 @@ pub fn conv2d<T: Tiles>(input: &[u8], operands: &Conv2dOperands<'_>, output: &mu
     }
     let mut grid =
         Grid { rows, run, gathered, down, along, channels, row_len: width * channels, width: output_columns };
+    let mut gathered = [T::Code::default(); GATHERED];
     if above == 0
         && left == 0
         && needed_rows <= height
         && needed_columns <= width
         && let Some(codes) = T::Code::unwidened(input)
     {
-        grid.all::<T>(codes, operands, output);
+        grid.all::<T>(codes, operands, &mut gathered, output);
         return true;
     }
     // A row of a band is as long as the windows need it; what they do not reach of the input is left out.
@@ -126,7 +134,7 @@ pub fn conv2d<T: Tiles>(input: &[u8], operands: &Conv2dOperands<'_>, output: &mu
             T::Code::widen(codes, within);
             after.fill(pad);
         }
-        grid.all::<T>(&band, operands, output);
+        grid.all::<T>(&band, operands, &mut gathered, output);
     }
     true
 }
@@ -152,14 +160,20 @@ struct Grid {
 impl Grid {
     /// All positions of an output.
     #[inline(always)]
-    fn all<T: Tiles>(&self, codes: &[T::Code], operands: &Conv2dOperands<'_>, output: &mut [u8]) {
+    fn all<T: Tiles>(
+        &self,
+        codes: &[T::Code],
+        operands: &Conv2dOperands<'_>,
+        gathered: &mut [T::Code; GATHERED],
+        output: &mut [u8],
+    ) {
         let units = output.len() / usize::from(operands.output.channels).max(1);
         match (operands.pool, T::POSITIONS) {
-            (true, 8) if units >= 2 => self.tiles::<T, 8, 4>(units, codes, operands, output),
-            (true, _) => self.tiles::<T, 4, 4>(units, codes, operands, output),
-            (false, 8) if units >= 8 => self.tiles::<T, 8, 1>(units, codes, operands, output),
-            (false, _) if units >= 4 => self.tiles::<T, 4, 1>(units, codes, operands, output),
-            (false, _) => self.tiles::<T, 1, 1>(units, codes, operands, output),
+            (true, 8) if units >= 2 => self.tiles::<T, 8, 4>(units, codes, operands, gathered, output),
+            (true, _) => self.tiles::<T, 4, 4>(units, codes, operands, gathered, output),
+            (false, 8) if units >= 8 => self.tiles::<T, 8, 1>(units, codes, operands, gathered, output),
+            (false, _) if units >= 4 => self.tiles::<T, 4, 1>(units, codes, operands, gathered, output),
+            (false, _) => self.tiles::<T, 1, 1>(units, codes, operands, gathered, output),
         }
     }
 
@@ -170,6 +184,7 @@ impl Grid {
         units: usize,
         codes: &[T::Code],
         operands: &Conv2dOperands<'_>,
+        gathered: &mut [T::Code; GATHERED],
         output: &mut [u8],
     ) {
         let channels = usize::from(operands.output.channels);
@@ -196,7 +211,7 @@ impl Grid {
             let Some(output) = output.get_mut(number * channels..(number + at_once) * channels) else { return };
             let Self { rows, run, row_len, .. } = *self;
             if self.gathered {
-                self.gather::<T, POSITIONS, UNIT>(codes, starts, operands, output);
+                self.gather::<T, POSITIONS, UNIT>(codes, starts, operands, gathered, output);
             } else {
                 T::compute::<POSITIONS, UNIT>(&Patches { codes, starts, rows, row_len, run }, operands, output);
             }
@@ -211,24 +226,25 @@ impl Grid {
         codes: &[T::Code],
         mut starts: [usize; POSITIONS],
         operands: &Conv2dOperands<'_>,
+        gathered: &mut [T::Code; GATHERED],
         output: &mut [u8],
     ) {
-        let mut gathered = [T::Code::default(); GATHERED];
-        let taps = (self.rows * self.run).next_multiple_of(T::STEP);
+        let &Self { rows, run, row_len, .. } = self;
+        let taps = (rows * run).next_multiple_of(T::STEP);
+        let is_done = <[usize; 8]>::try_from(starts.as_slice())
+            .is_ok_and(|starts| T::gather(&Patches { codes, starts, rows, row_len, run }, gathered));
         for (position, start) in starts.iter_mut().enumerate() {
-            for row in 0..self.rows {
-                let (from, to) = (*start + row * self.row_len, position * taps + row * self.run);
-                copy_run(codes, from, &mut gathered, to, self.run);
+            if !is_done {
+                for row in 0..rows {
+                    copy_run(codes, *start + row * row_len, gathered, position * taps + row * run, run);
+                }
+                // An odd tap's neighbor may have any weight.
+                let after = gathered.get_mut(position * taps + rows * run);
+                after.into_iter().filter(|_| rows * run % 2 == 1).for_each(|after| *after = T::Code::default());
             }
             *start = position * taps;
-            // An odd tap's neighbor may have any weight.
-            if let Some(after) =
-                gathered.get_mut(*start + self.rows * self.run).filter(|_| self.run % 2 * self.rows % 2 == 1)
-            {
-                *after = T::Code::default();
-            }
         }
-        let patches = Patches { codes: &gathered, starts, rows: 1, row_len: 0, run: taps };
+        let patches = Patches { codes: gathered.as_slice(), starts, rows: 1, row_len: 0, run: taps };
         T::compute::<POSITIONS, UNIT>(&patches, operands, output);
     }
 }
