@@ -8,12 +8,13 @@
 #![allow(clippy::indexing_slicing, reason = "each index is inside an array of fixed length, or was compared")]
 
 use core::arch::x86_64::{
-    __cpuid_count, __m512i, _mm_cvtsi32_si128, _mm_maskz_loadu_epi8, _mm512_add_epi32, _mm512_add_epi64,
-    _mm512_and_si512, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cmpge_epu8_mask, _mm512_cvtepi64_epi32,
-    _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_mask_add_epi8, _mm512_mask_loadu_epi8, _mm512_maskz_loadu_epi8,
-    _mm512_maskz_permutexvar_epi8, _mm512_max_epi32, _mm512_mul_epi32, _mm512_packs_epi32, _mm512_packus_epi16,
-    _mm512_permutexvar_epi8, _mm512_set1_epi8, _mm512_set1_epi16, _mm512_set1_epi64, _mm512_setzero_si512,
-    _mm512_shuffle_ps, _mm512_sll_epi32, _mm512_srli_epi64, _mm512_xor_si512,
+    __cpuid_count, __m512i, _mm_cvtsi32_si128, _mm_maskz_loadu_epi8, _mm_setzero_si128, _mm512_add_epi32,
+    _mm512_add_epi64, _mm512_and_si512, _mm512_castps_si512, _mm512_castsi128_si512, _mm512_castsi512_ps,
+    _mm512_cmpge_epu8_mask, _mm512_cvtepi64_epi32, _mm512_dpbusd_epi32, _mm512_inserti32x4, _mm512_loadu_si512,
+    _mm512_mask_add_epi8, _mm512_mask_loadu_epi8, _mm512_maskz_loadu_epi8, _mm512_maskz_permutexvar_epi8,
+    _mm512_max_epi32, _mm512_mul_epi32, _mm512_packs_epi32, _mm512_packus_epi16, _mm512_permutexvar_epi8,
+    _mm512_set1_epi8, _mm512_set1_epi16, _mm512_set1_epi64, _mm512_setzero_si512, _mm512_shuffle_ps, _mm512_sll_epi32,
+    _mm512_srli_epi64, _mm512_xor_si512,
 };
 use core::sync::atomic::{AtomicU8, Ordering};
 
@@ -116,13 +117,14 @@ fn sums<const BLOCKS: usize, const POSITIONS: usize, const FULL: bool>(
     layout: Layout,
     biases: [__m512i; BLOCKS],
 ) -> [[__m512i; POSITIONS]; BLOCKS] {
-    let mut sums = biases.map(|biases| [biases; POSITIONS]);
+    let mut sums = [[biases[0]; POSITIONS]; BLOCKS];
+    for (sums, bias) in sums.iter_mut().zip(biases) {
+        *sums = [bias; POSITIONS];
+    }
     let &Patches { codes, starts, rows, row_len, run } = patches;
     let len = blocks[0].len();
     let step_len = if FULL { VECTOR } else { layout.step_len };
-    let last = row_len.saturating_mul(rows.saturating_sub(1)).saturating_add(run);
-    let fits = starts.iter().all(|start| start.saturating_add(last) <= codes.len());
-    if !fits || blocks.iter().any(|block| block.len() != len) || layout.step_len > VECTOR {
+    if !patches.are_inside() || blocks.iter().any(|block| block.len() != len) || layout.step_len > VECTOR {
         return sums;
     }
     let mut at = 0;
@@ -151,10 +153,12 @@ fn sums<const BLOCKS: usize, const POSITIONS: usize, const FULL: bool>(
         }
         let rest = run - STEP * steps;
         if rest > 0 {
-            let weights = blocks.map(|block| {
+            let mut weights = [bytemuck::must_cast([0u8; VECTOR]); BLOCKS];
+            for (weights, block) in weights.iter_mut().zip(blocks) {
                 // Past the end 0, with the 128 of even rows.
-                layout.unpack(part(block.get(at..).unwrap_or_default(), step_len, avx512!(_mm512_set1_epi16(0x80))))
-            });
+                let zeros = avx512!(_mm512_set1_epi16(0x80));
+                *weights = layout.unpack(part(block.get(at..).unwrap_or_default(), step_len, zeros));
+            }
             at = len;
             for (position, start) in starts.into_iter().enumerate() {
                 let from = start + first + STEP * steps;
@@ -228,14 +232,19 @@ const CLAMPED: [u8; VECTOR] = {
     order
 };
 
+/// The upper halves of 64 bits, two of each vector in turns.
+#[inline(always)]
+fn upper_halves(a: __m512i, b: __m512i) -> __m512i {
+    avx512!(_mm512_castps_si512(_mm512_shuffle_ps::<0b11_01_11_01>(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b))))
+}
+
 /// The codes of eight vectors of eight rows each, clamped.
 #[inline(always)]
 fn clamp(codes: [__m512i; 8]) -> [[u8; ROWS_PER_BLOCK]; 8] {
-    let [a, b, c, d, e, f, g, h] = codes.map(|codes| avx512!(_mm512_castsi512_ps(codes)));
+    let [a, b, c, d, e, f, g, h] = codes;
     let clamped = avx512!({
-        let two = |a, b| _mm512_castps_si512(_mm512_shuffle_ps::<0b11_01_11_01>(a, b));
-        let first = _mm512_packs_epi32(two(a, b), two(c, d));
-        let second = _mm512_packs_epi32(two(e, f), two(g, h));
+        let first = _mm512_packs_epi32(upper_halves(a, b), upper_halves(c, d));
+        let second = _mm512_packs_epi32(upper_halves(e, f), upper_halves(g, h));
         _mm512_permutexvar_epi8(bytemuck::must_cast(CLAMPED), _mm512_packus_epi16(first, second))
     });
     bytemuck::must_cast(clamped)
@@ -261,11 +270,13 @@ fn blocks<const BLOCKS: usize, const POSITIONS: usize, const UNIT: usize, const 
     output: &mut [u8],
 ) {
     let zero = avx512!(_mm512_setzero_si512());
-    let records: [[__m512i; 2]; BLOCKS] =
-        core::array::from_fn(|block| records(operands.channels.bytes(), channel + block * ROWS_PER_BLOCK, rows));
+    let (mut biases, mut multipliers) = ([zero; BLOCKS], [zero; BLOCKS]);
+    for (block, (bias, multipliers)) in biases.iter_mut().zip(&mut multipliers).enumerate() {
+        [*bias, *multipliers] = records(operands.channels.bytes(), channel + block * ROWS_PER_BLOCK, rows);
+    }
     // Sums begin with the bias. Under a pool it is added to the largest: where sums wrap, that is not the same.
-    let biases = records.map(|[bias, _]| if UNIT == 1 { bias } else { zero });
-    let sums = sums::<BLOCKS, POSITIONS, FULL>(patches, weights, Layout::new(rows), biases);
+    let starts = if UNIT == 1 { biases } else { [zero; BLOCKS] };
+    let sums = sums::<BLOCKS, POSITIONS, FULL>(patches, weights, Layout::new(rows), starts);
     let channels = usize::from(operands.output.channels);
     let requantize = Requantize::new(operands.rescale);
     // Eight vectors at a time, the blocks of a position one after the other.
@@ -275,15 +286,14 @@ fn blocks<const BLOCKS: usize, const POSITIONS: usize, const UNIT: usize, const 
         let mut scaled = [zero; 8];
         for unit in first..units.min(first + at_once) {
             for (block, sums) in sums.iter().enumerate() {
-                let [bias, multipliers] = records[block];
                 let mut largest = added(sums[unit * UNIT]);
                 for &sums in &sums[unit * UNIT + 1..(unit + 1) * UNIT] {
                     largest = avx512!(_mm512_max_epi32(largest, added(sums)));
                 }
                 if UNIT > 1 {
-                    largest = avx512!(_mm512_add_epi32(largest, bias));
+                    largest = avx512!(_mm512_add_epi32(largest, biases[block]));
                 }
-                scaled[(unit - first) * BLOCKS + block] = requantize.scale(largest, multipliers);
+                scaled[(unit - first) * BLOCKS + block] = requantize.scale(largest, multipliers[block]);
             }
         }
         let codes = clamp(scaled);
@@ -309,17 +319,25 @@ fn gather(patches: &Patches<'_, u8, 8>, gathered: &mut [u8; GATHERED]) {
         let after = _mm512_cmpge_epu8_mask(bytemuck::must_cast(IDENTITY), _mm512_set1_epi8((row * run) as i8));
         order = _mm512_mask_add_epi8(order, after, order, gap);
     }
+    if !patches.are_inside() {
+        return;
+    }
     let taps = rows * run;
     let inside = u64::MAX >> (VECTOR - taps);
     let mask = u16::MAX >> (PART - run);
     for (position, start) in starts.into_iter().enumerate() {
-        let mut parts = [[0u128; 1]; 4];
-        for (row, part) in parts.iter_mut().take(rows).enumerate() {
-            let Some(codes) = codes.get(start + row * row_len..).and_then(|codes| codes.get(..run)) else { return };
-            // SAFETY: the mask has bits for bytes of the slice alone, and no others are read.
-            *part = bytemuck::must_cast(unsafe { _mm_maskz_loadu_epi8(mask, codes.as_ptr().cast()) });
+        let mut parts = [_mm_setzero_si128(); 4];
+        for (row, part) in parts.iter_mut().enumerate() {
+            if row < rows {
+                // SAFETY: the runs are inside of the codes; the mask has bits for a run's bytes alone, and no others are read.
+                *part = unsafe { _mm_maskz_loadu_epi8(mask, codes.as_ptr().add(start + row * row_len).cast()) };
+            }
         }
-        let patch = _mm512_maskz_permutexvar_epi8(inside, order, bytemuck::must_cast(parts));
+        let [a, b, c, d] = parts;
+        // Not by way of memory: a load of what several stores wrote waits for them.
+        let low = _mm512_inserti32x4::<1>(_mm512_castsi128_si512(a), b);
+        let parts = _mm512_inserti32x4::<3>(_mm512_inserti32x4::<2>(low, c), d);
+        let patch = _mm512_maskz_permutexvar_epi8(inside, order, parts);
         let Some(gathered) = gathered.get_mut(position * taps.next_multiple_of(STEP)..) else { return };
         if let Some(gathered) = gathered.first_chunk_mut::<VECTOR>() {
             *gathered = bytemuck::must_cast(patch);
@@ -500,11 +518,13 @@ impl Kernels for Avx512 {
         fn compiled(input: &[u8], operands: &LogitsOperands<'_>, output: &mut [i32]) {
             let biases = operands.biases.as_chunks::<4>().0;
             fully_connected(input, operands.weights, biases.len(), |row, rows, sums| {
-                let sums = sums.map(|sums| bytemuck::must_cast(_mm512_cvtepi64_epi32(sums)));
-                let sums: [[i32; ROWS_PER_BLOCK]; MOST_BLOCKS] = sums;
+                let mut narrow = [[0i32; ROWS_PER_BLOCK]; MOST_BLOCKS];
+                for (narrow, sums) in narrow.iter_mut().zip(sums) {
+                    *narrow = bytemuck::must_cast(_mm512_cvtepi64_epi32(sums));
+                }
                 let output = output.get_mut(row..).unwrap_or_default();
                 let biases = biases.get(row..).unwrap_or_default();
-                for ((logit, sum), &bias) in output.iter_mut().zip(sums.as_flattened()).zip(biases).take(rows) {
+                for ((logit, &sum), &bias) in output.iter_mut().zip(narrow.as_flattened()).zip(biases).take(rows) {
                     *logit = sum.wrapping_add(i32::from_le_bytes(bias));
                 }
             });

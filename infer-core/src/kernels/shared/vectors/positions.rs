@@ -31,16 +31,12 @@ pub struct Patches<'c, C, const POSITIONS: usize> {
     pub run: usize,
 }
 
-impl<'c, C, const POSITIONS: usize> Patches<'c, C, POSITIONS> {
-    /// The runs of all positions in a row of taps; `None` where the codes end before.
+impl<C, const POSITIONS: usize> Patches<'_, C, POSITIONS> {
+    /// Whether all runs are inside of the codes.
     #[inline(always)]
-    pub fn row(&self, row: usize) -> Option<[&'c [C]; POSITIONS]> {
-        let mut runs = [&[] as &[C]; POSITIONS];
-        for (run, start) in runs.iter_mut().zip(self.starts) {
-            let start = start.wrapping_add(row * self.row_len);
-            *run = self.codes.get(start..start.wrapping_add(self.run))?;
-        }
-        Some(runs)
+    pub fn are_inside(&self) -> bool {
+        let last = self.row_len.saturating_mul(self.rows.saturating_sub(1)).saturating_add(self.run);
+        self.starts.iter().all(|start| start.saturating_add(last) <= self.codes.len())
     }
 }
 
