@@ -19,8 +19,11 @@ use core::arch::x86_64::{
 use core::sync::atomic::{AtomicU8, Ordering};
 
 use crate::kernels::contract::Kernels;
-use crate::kernels::operands::{Conv2dOperands, DenseOperands, LogitsOperands, Rescale};
+use crate::kernels::operands::{
+    AddOperands, AveragePool2dOperands, Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands, Rescale,
+};
 use crate::kernels::shared::vectors::positions::{self, GATHERED, Patches, Tiles};
+use crate::kernels::shared::vectors::{add, average_pool, depthwise};
 use crate::packing::{ROWS_PER_BLOCK, packed_len};
 
 cpufeatures::new!(avx512, "avx512f", "avx512bw", "avx512vl", "avx512vbmi");
@@ -147,7 +150,7 @@ fn sums<const BLOCKS: usize, const POSITIONS: usize, const FULL: bool>(
             for (position, start) in starts.into_iter().enumerate() {
                 // SAFETY: the last step of the last row ends in the codes, as was compared above.
                 let codes = unsafe { codes.as_ptr().add(start + first + STEP * step).cast::<[u8; STEP]>().read() };
-                add(&mut sums, position, codes, weights);
+                multiply_add(&mut sums, position, codes, weights);
             }
             at += step_len;
         }
@@ -168,7 +171,7 @@ fn sums<const BLOCKS: usize, const POSITIONS: usize, const FULL: bool>(
                     Some(codes) => last = *codes,
                     None => last.iter_mut().zip(codes).for_each(|(last, &code)| *last = code),
                 }
-                add(&mut sums, position, last, weights);
+                multiply_add(&mut sums, position, last, weights);
             }
         }
     }
@@ -177,7 +180,7 @@ fn sums<const BLOCKS: usize, const POSITIONS: usize, const FULL: bool>(
 
 /// Adds the products of eight codes at a position and their weights.
 #[inline(always)]
-fn add<const BLOCKS: usize, const POSITIONS: usize>(
+fn multiply_add<const BLOCKS: usize, const POSITIONS: usize>(
     sums: &mut [[__m512i; POSITIONS]; BLOCKS],
     position: usize,
     codes: [u8; STEP],
@@ -486,9 +489,41 @@ impl Avx512 {
     pub fn try_conv2d(input: &[u8], operands: &Conv2dOperands<'_>, output: &mut [u8]) -> bool {
         is_there() && positions::conv2d::<Products>(input, operands, output)
     }
+
+    /// Whether the convolution was computed.
+    pub fn try_depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) -> bool {
+        #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+        fn compiled(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) -> bool {
+            depthwise::depthwise_conv2d::<16>(input, operands, output)
+        }
+        // SAFETY: the processor has what it needs.
+        is_there() && unsafe { compiled(input, operands, output) }
+    }
 }
 
 impl Kernels for Avx512 {
+    fn average_pool2d(input: &[u8], operands: &AveragePool2dOperands, output: &mut [u8]) {
+        #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+        fn compiled(input: &[u8], operands: &AveragePool2dOperands, output: &mut [u8]) {
+            average_pool::average_pool2d::<16>(input, operands, output);
+        }
+        if is_there() {
+            // SAFETY: the processor has what it needs.
+            unsafe { compiled(input, operands, output) }
+        }
+    }
+
+    fn add(other: &[u8], operands: &AddOperands, sums: &mut [u8]) {
+        #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+        fn compiled(other: &[u8], operands: &AddOperands, sums: &mut [u8]) {
+            add::add(other, operands, sums);
+        }
+        if is_there() {
+            // SAFETY: the processor has what it needs.
+            unsafe { compiled(other, operands, sums) }
+        }
+    }
+
     fn dense(input: &[u8], operands: &DenseOperands<'_>, _scratch: &mut [u32], output: &mut [u8]) {
         #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vnni")]
         fn compiled(input: &[u8], operands: &DenseOperands<'_>, output: &mut [u8]) {

@@ -5,7 +5,10 @@ mod avx512;
 mod sse2;
 
 use super::contract::Kernels;
-use super::operands::{Conv2dOperands, DenseOperands, LogitsOperands};
+use super::operands::{
+    AddOperands, AveragePool2dOperands, Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands,
+};
+use super::portable;
 
 use avx2::Avx2;
 use avx512::Avx512;
@@ -31,6 +34,23 @@ impl Kernels for X86_64 {
         } else {
             Sse2::conv2d(input, operands, scratch, output);
         }
+    }
+
+    #[inline(never)]
+    fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) {
+        if !Avx512::try_depthwise_conv2d(input, operands, output) {
+            portable::depthwise_conv2d(input, operands, output);
+        }
+    }
+
+    #[inline(never)]
+    fn average_pool2d(input: &[u8], operands: &AveragePool2dOperands, output: &mut [u8]) {
+        widest!(average_pool2d(input, operands, output));
+    }
+
+    #[inline(never)]
+    fn add(other: &[u8], operands: &AddOperands, sums: &mut [u8]) {
+        widest!(add(other, operands, sums));
     }
 
     #[inline(never)]

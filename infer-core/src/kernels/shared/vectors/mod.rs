@@ -4,8 +4,11 @@
 //! low byte, plus 128, and the odd row's in its high byte. Taken apart, each half times the pair of inputs, neighbors
 //! added, is four sums. Wider vectors hold that of several blocks.
 
+pub mod add;
+pub mod average_pool;
 pub mod conv2d;
 pub mod dense;
+pub mod depthwise;
 pub mod positions;
 
 use crate::kernels::operands::Rescale;
@@ -81,6 +84,23 @@ fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
 fn code_of(sum: u32, &[b0, b1, b2, b3, m0, m1, m2, m3]: &[u8; 8], rescale: Rescale) -> u8 {
     let accumulator = sum.cast_signed().wrapping_add(i32::from_le_bytes([b0, b1, b2, b3]));
     requantize(accumulator, i32::from_le_bytes([m0, m1, m2, m3]), rescale)
+}
+
+/// What becomes of accumulators, lane by lane: loops that the compiler makes vectors of.
+#[inline(always)]
+fn requantize_lanes<const LANES: usize>(
+    accumulators: [i32; LANES],
+    multipliers: &[i32; LANES],
+    rescale: Rescale,
+) -> [u8; LANES] {
+    // What rounds, and the zero point.
+    let constant = i64::from(rescale.zero_point) << 32 | 1 << 31;
+    let mut codes = [0; LANES];
+    for ((code, accumulator), &multiplier) in codes.iter_mut().zip(accumulators).zip(multipliers) {
+        let product = i64::from(accumulator.wrapping_shl(rescale.shift.into())) * i64::from(multiplier);
+        *code = ((product + constant) >> 32).clamp(0, 255) as u8;
+    }
+    codes
 }
 
 /// Codes as a kernel reads them.

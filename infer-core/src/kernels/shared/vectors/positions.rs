@@ -4,8 +4,10 @@
 //! to be padded or widened, or in a band, which is some of its rows with their padding. Only runs of a length that a tile
 //! cannot read are gathered, position by position.
 
+use core::ops::Range;
+
 use super::Codes;
-use crate::format::Window;
+use crate::format::{Shape, Window};
 use crate::kernels::operands::Conv2dOperands;
 use crate::kernels::shared::taps_if_lengths_fit;
 
@@ -71,68 +73,94 @@ pub trait Tiles {
 #[inline(always)]
 pub fn conv2d<T: Tiles>(input: &[u8], operands: &Conv2dOperands<'_>, output: &mut [u8]) -> bool {
     let Some(taps) = taps_if_lengths_fit(operands, output) else { return true };
-    let Window { size, stride, .. } = operands.window;
-    let ([rows, columns], [down, along]) = (size.map(usize::from), stride.map(usize::from));
+    let &Conv2dOperands { window, pad_above, pad_code, .. } = operands;
+    let ([rows, columns], [down, along]) = (window.size.map(usize::from), window.stride.map(usize::from));
     let channels = usize::from(operands.input.channels);
-    let (height, width) = (usize::from(operands.input.height), usize::from(operands.input.width));
-    let pooled = if operands.pool { 2 } else { 1 };
-    let output_rows = usize::from(operands.output.height) * pooled;
-    let output_columns = usize::from(operands.output.width) * pooled;
-    if input.len() != operands.input.len() || output.is_empty() || down == 0 || along == 0 {
-        return false;
-    }
-    let (above, left) = (usize::from(operands.pad_above), usize::from(operands.window.left()));
-    let needed_rows = (output_rows - 1) * down + rows;
-    let needed_columns = (output_columns - 1) * along + columns;
     let run = columns * channels;
     let gathered = rows > 1 && !run.is_multiple_of(T::STEP);
     if gathered && taps.next_multiple_of(T::STEP) * T::POSITIONS + COPIED > GATHERED {
         return false;
     }
-    let mut grid =
-        Grid { rows, run, gathered, down, along, channels, row_len: width * channels, width: output_columns };
-    let mut gathered = [T::Code::default(); GATHERED];
-    if above == 0
-        && left == 0
-        && needed_rows <= height
-        && needed_columns <= width
-        && let Some(codes) = T::Code::unwidened(input)
-    {
-        grid.all::<T>(codes, operands, &mut gathered, output);
-        return true;
-    }
-    // A row of a band is as long as the windows need it; what they do not reach of the input is left out.
-    grid.row_len = needed_columns * channels;
-    let band_rows = BAND.checked_div(grid.row_len).unwrap_or_default().min(needed_rows);
-    // Rows of the output that a band is enough for, whole windows of the pool.
-    let rows_at_once = (band_rows + down).saturating_sub(rows) / down / pooled * pooled;
-    if rows_at_once == 0 {
-        return false;
-    }
-    let pad = T::Code::from(operands.pad_code);
-    let mut band = [T::Code::default(); BAND];
-    let inside = width.min(needed_columns.saturating_sub(left)) * channels;
+    let pooled = if operands.pool { 2 } else { 1 };
+    let mut gathering = [T::Code::default(); GATHERED];
+    let grid = Grid { rows, run, gathered, down, along, channels, row_len: 0, width: 0 };
+    let source = Source { input, shape: operands.input, window, pad_above, pad_code };
+    let [height, width] = [operands.output.height, operands.output.width].map(|side| usize::from(side) * pooled);
     let output_row_len = usize::from(operands.output.width) * usize::from(operands.output.channels);
-    let outputs = output.chunks_mut((rows_at_once / pooled * output_row_len).max(1));
-    for (number, output) in outputs.enumerate() {
-        let first = number * rows_at_once;
-        let band_rows = ((output_rows - first).min(rows_at_once) - 1) * down + rows;
-        for (index, row) in band.chunks_exact_mut(grid.row_len.max(1)).take(band_rows).enumerate() {
-            let row_above = (first * down + index).checked_sub(above).filter(|&row| row < height);
-            let codes = row_above.and_then(|row| input.get(row * width * channels..)?.get(..inside));
-            let Some((before, row)) = row.split_at_mut_checked(left.saturating_mul(channels)) else {
-                row.fill(pad);
-                continue;
-            };
-            before.fill(pad);
-            let codes = codes.unwrap_or_default();
-            let Some((within, after)) = row.split_at_mut_checked(codes.len()) else { continue };
-            T::Code::widen(codes, within);
-            after.fill(pad);
+    source.each_band([height, width], pooled, |codes, row_len, rows| {
+        let rows = rows.start / pooled * output_row_len..rows.end / pooled * output_row_len;
+        if let Some(output) = output.get_mut(rows) {
+            Grid { row_len, width, ..grid }.all::<T>(codes, operands, &mut gathering, output);
         }
-        grid.all::<T>(&band, operands, &mut gathered, output);
+    })
+}
+
+/// What windows are on.
+pub struct Source<'i> {
+    pub input: &'i [u8],
+    pub shape: Shape,
+    pub window: Window,
+    pub pad_above: u8,
+    pub pad_code: u8,
+}
+
+impl Source<'_> {
+    /// Calls `compute` with the codes of some rows of an output of `[height, width]`, the length of their rows, and which rows
+    /// those are: multiples of `at_once`. Windows on the codes have no edges: what hung over is padded. Returns whether
+    /// that was all of the output; it is nothing where a band has no room.
+    #[inline(always)]
+    pub fn each_band<C: Codes>(
+        &self,
+        [output_height, output_width]: [usize; 2],
+        at_once: usize,
+        mut compute: impl FnMut(&[C], usize, Range<usize>),
+    ) -> bool {
+        let Self { input, shape, window, .. } = *self;
+        let ([rows, columns], [down, along]) = (window.size.map(usize::from), window.stride.map(usize::from));
+        let (height, width, channels) =
+            (usize::from(shape.height), usize::from(shape.width), usize::from(shape.channels));
+        if input.len() != shape.len() || output_height * output_width == 0 || down == 0 {
+            return false;
+        }
+        let (above, left) = (usize::from(self.pad_above), usize::from(window.left()));
+        let needed_rows = (output_height - 1) * down + rows;
+        let needed_columns = (output_width - 1) * along + columns;
+        if above == 0
+            && left == 0
+            && needed_rows <= height
+            && needed_columns <= width
+            && let Some(codes) = C::unwidened(input)
+        {
+            compute(codes, width * channels, 0..output_height);
+            return true;
+        }
+        // A row of a band is as long as the windows need it; what they do not reach of the input is left out.
+        let row_len = needed_columns * channels;
+        let band_rows = BAND.checked_div(row_len).unwrap_or_default().min(needed_rows);
+        let rows_at_once = (band_rows + down).saturating_sub(rows) / down / at_once * at_once;
+        if rows_at_once == 0 {
+            return false;
+        }
+        let pad = C::from(self.pad_code);
+        let mut band = [C::default(); BAND];
+        let inside = width.min(needed_columns.saturating_sub(left)) * channels;
+        for first in (0..output_height).step_by(rows_at_once) {
+            let end = output_height.min(first + rows_at_once);
+            let band_rows = (end - first - 1) * down + rows;
+            for (index, row) in band.chunks_exact_mut(row_len.max(1)).take(band_rows).enumerate() {
+                let in_input = (first * down + index).checked_sub(above).filter(|&row| row < height);
+                let codes = in_input.and_then(|row| input.get(row * width * channels..)?.get(..inside));
+                let (before, rest) = row.split_at_mut(row.len().min(left * channels));
+                before.fill(pad);
+                let codes = codes.unwrap_or_default();
+                let (within, after) = rest.split_at_mut(codes.len().min(rest.len()));
+                C::widen(codes, within);
+                after.fill(pad);
+            }
+            compute(&band, row_len, first..end);
+        }
+        true
     }
-    true
 }
 
 /// Where positions are in codes.
