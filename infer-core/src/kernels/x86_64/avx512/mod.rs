@@ -7,6 +7,8 @@
 #![allow(unsafe_code, reason = "instructions that not every x86-64 has")]
 #![allow(clippy::indexing_slicing, reason = "each index is inside an array of fixed length, or was compared")]
 
+mod depthwise;
+
 use core::arch::x86_64::{
     __cpuid_count, __m512i, _mm_cvtsi32_si128, _mm_maskz_loadu_epi8, _mm_setzero_si128, _mm512_add_epi32,
     _mm512_add_epi64, _mm512_and_si512, _mm512_castps_si512, _mm512_castsi128_si512, _mm512_castsi512_ps,
@@ -23,7 +25,7 @@ use crate::kernels::operands::{
     AddOperands, AveragePool2dOperands, Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands, Rescale,
 };
 use crate::kernels::shared::vectors::positions::{self, GATHERED, Patches, Tiles};
-use crate::kernels::shared::vectors::{add, average_pool, depthwise};
+use crate::kernels::shared::vectors::{add, average_pool};
 use crate::packing::{ROWS_PER_BLOCK, packed_len};
 
 cpufeatures::new!(avx512, "avx512f", "avx512bw", "avx512vl", "avx512vbmi");
@@ -257,7 +259,11 @@ fn clamp(codes: [__m512i; 8]) -> [[u8; ROWS_PER_BLOCK]; 8] {
 #[inline(always)]
 fn records(table: &[u8], channel: usize, rows: usize) -> [__m512i; 2] {
     avx512!({
-        let records = part(table.get(8 * channel..).unwrap_or_default(), 8 * rows, _mm512_setzero_si512());
+        let table = table.get(8 * channel..).unwrap_or_default();
+        let records = match table.first_chunk::<VECTOR>() {
+            Some(records) if rows == ROWS_PER_BLOCK => bytemuck::must_cast(*records),
+            _ => part(table, 8 * rows, _mm512_setzero_si512()),
+        };
         let lower = _mm512_set1_epi64(0xFFFF_FFFF);
         [_mm512_and_si512(records, lower), _mm512_srli_epi64::<32>(records)]
     })
@@ -282,30 +288,41 @@ fn blocks<const BLOCKS: usize, const POSITIONS: usize, const UNIT: usize, const 
     let sums = sums::<BLOCKS, POSITIONS, FULL>(patches, weights, Layout::new(rows), starts);
     let channels = usize::from(operands.output.channels);
     let requantize = Requantize::new(operands.rescale);
+    let mut scaled = sums;
+    for (block, (sums, scaled)) in sums.iter().zip(&mut scaled).enumerate() {
+        for unit in 0..POSITIONS / UNIT {
+            let mut largest = added(sums[unit * UNIT]);
+            for &sums in &sums[unit * UNIT + 1..(unit + 1) * UNIT] {
+                largest = avx512!(_mm512_max_epi32(largest, added(sums)));
+            }
+            if UNIT > 1 {
+                largest = avx512!(_mm512_add_epi32(largest, biases[block]));
+            }
+            scaled[unit] = requantize.scale(largest, multipliers[block]);
+        }
+    }
     // Eight vectors at a time, the blocks of a position one after the other.
-    let at_once = 8 / BLOCKS;
-    let units = POSITIONS / UNIT;
-    for first in (0..units).step_by(at_once) {
-        let mut scaled = [zero; 8];
-        for unit in first..units.min(first + at_once) {
-            for (block, sums) in sums.iter().enumerate() {
-                let mut largest = added(sums[unit * UNIT]);
-                for &sums in &sums[unit * UNIT + 1..(unit + 1) * UNIT] {
-                    largest = avx512!(_mm512_max_epi32(largest, added(sums)));
-                }
-                if UNIT > 1 {
-                    largest = avx512!(_mm512_add_epi32(largest, biases[block]));
-                }
-                scaled[(unit - first) * BLOCKS + block] = requantize.scale(largest, multipliers[block]);
+    for group in 0..(POSITIONS / UNIT * BLOCKS).div_ceil(8) {
+        let mut vectors = [zero; 8];
+        for (slot, vector) in vectors.iter_mut().enumerate() {
+            let (unit, block) = ((8 * group + slot) / BLOCKS, slot % BLOCKS);
+            if unit < POSITIONS / UNIT {
+                *vector = scaled[block][unit];
             }
         }
-        let codes = clamp(scaled);
-        let codes = codes.as_chunks::<BLOCKS>().0;
-        for (unit, codes) in (first..units).zip(codes) {
-            let Some(output) = output.get_mut(unit * channels + channel..) else { return };
-            match output.as_chunks_mut::<ROWS_PER_BLOCK>().0.first_chunk_mut() {
-                Some(output) if FULL => *output = *codes,
-                _ => output.iter_mut().zip(codes.as_flattened()).take(rows).for_each(|(output, &code)| *output = code),
+        let codes = clamp(vectors);
+        for (slot, codes) in codes.as_chunks::<BLOCKS>().0.iter().enumerate() {
+            let unit = 8 / BLOCKS * group + slot;
+            if unit < POSITIONS / UNIT {
+                let Some(output) = output.get_mut(unit * channels + channel..) else { return };
+                match output.as_chunks_mut::<ROWS_PER_BLOCK>().0.first_chunk_mut() {
+                    Some(output) if FULL => *output = *codes,
+                    _ => output
+                        .iter_mut()
+                        .zip(codes.as_flattened())
+                        .take(rows)
+                        .for_each(|(output, &code)| *output = code),
+                }
             }
         }
     }
@@ -492,12 +509,8 @@ impl Avx512 {
 
     /// Whether the convolution was computed.
     pub fn try_depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) -> bool {
-        #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-        fn compiled(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) -> bool {
-            depthwise::depthwise_conv2d::<16>(input, operands, output)
-        }
         // SAFETY: the processor has what it needs.
-        is_there() && unsafe { compiled(input, operands, output) }
+        is_there() && unsafe { depthwise::depthwise_conv2d(input, operands, output) }
     }
 }
 
