@@ -11,12 +11,12 @@ mod depthwise;
 
 use core::arch::x86_64::{
     __cpuid_count, __m512i, _mm_cvtsi32_si128, _mm_maskz_loadu_epi8, _mm_setzero_si128, _mm512_add_epi32,
-    _mm512_add_epi64, _mm512_and_si512, _mm512_castps_si512, _mm512_castsi128_si512, _mm512_castsi512_ps,
-    _mm512_cmpge_epu8_mask, _mm512_cvtepi64_epi32, _mm512_dpbusd_epi32, _mm512_inserti32x4, _mm512_loadu_si512,
-    _mm512_mask_add_epi8, _mm512_mask_loadu_epi8, _mm512_maskz_loadu_epi8, _mm512_maskz_permutexvar_epi8,
-    _mm512_max_epi32, _mm512_mul_epi32, _mm512_packs_epi32, _mm512_packus_epi16, _mm512_permutexvar_epi8,
-    _mm512_set1_epi8, _mm512_set1_epi16, _mm512_set1_epi64, _mm512_setzero_si512, _mm512_shuffle_ps, _mm512_sll_epi32,
-    _mm512_srli_epi64, _mm512_xor_si512,
+    _mm512_add_epi64, _mm512_and_si512, _mm512_broadcastq_epi64, _mm512_castps_si512, _mm512_castsi128_si512,
+    _mm512_castsi512_ps, _mm512_cmpge_epu8_mask, _mm512_cvtepi64_epi32, _mm512_dpbusd_epi32, _mm512_inserti32x4,
+    _mm512_loadu_si512, _mm512_mask_add_epi8, _mm512_mask_loadu_epi8, _mm512_maskz_loadu_epi8,
+    _mm512_maskz_permutexvar_epi8, _mm512_max_epi32, _mm512_mul_epi32, _mm512_packs_epi32, _mm512_packus_epi16,
+    _mm512_permutexvar_epi8, _mm512_set1_epi8, _mm512_set1_epi16, _mm512_set1_epi64, _mm512_setzero_si512,
+    _mm512_shuffle_ps, _mm512_sll_epi32, _mm512_srli_epi64, _mm512_xor_si512,
 };
 use core::sync::atomic::{AtomicU8, Ordering};
 
@@ -113,11 +113,40 @@ fn part(bytes: &[u8], most: usize, others: __m512i) -> __m512i {
     unsafe { _mm512_mask_loadu_epi8(others, mask, bytes.as_ptr().cast()) }
 }
 
+/// How a tile is read, all of it compared with the lengths of codes and weights.
+#[derive(Clone, Copy)]
+struct Steps<'c, const POSITIONS: usize> {
+    codes: &'c [u8],
+    starts: [usize; POSITIONS],
+    rows: usize,
+    row_len: usize,
+    /// Steps of a row for which all weights and codes are there.
+    whole: usize,
+    /// Codes after them, in a row alone: at most eight.
+    rest: usize,
+}
+
+impl<'c, const POSITIONS: usize> Steps<'c, POSITIONS> {
+    /// `None` where codes or the weights of a block, which has `block_len` bytes, end too early.
+    #[inline(always)]
+    fn new(patches: &Patches<'c, u8, POSITIONS>, block_len: usize, step_len: usize) -> Option<Self> {
+        let &Patches { codes, starts, rows, row_len, run } = patches;
+        let whole = (run / STEP).min(block_len.checked_div(step_len)?);
+        let rest = (run - STEP * whole).min(STEP);
+        let needed = rows.checked_mul(whole)?.checked_mul(step_len)?;
+        let fits = patches.are_inside() && needed <= block_len && (rows == 1 || rest == 0);
+        fits.then_some(Self { codes, starts, rows, row_len, whole, rest })
+    }
+}
+
 /// For each block and position the sums of its rows, which begin with `biases`: two lanes of 32 bits a row, still to be added.
-/// The blocks have one length; all of their rows are there if `FULL`.
+/// All rows of a block are there if `FULL`; there are codes after the last whole step if `TAIL`.
+///
+/// # Safety
+/// The blocks have the length that `steps` were made for.
 #[inline(always)]
-fn sums<const BLOCKS: usize, const POSITIONS: usize, const FULL: bool>(
-    patches: &Patches<'_, u8, POSITIONS>,
+unsafe fn sums<const BLOCKS: usize, const POSITIONS: usize, const FULL: bool, const TAIL: bool>(
+    steps: &Steps<'_, POSITIONS>,
     blocks: [&[u8]; BLOCKS],
     layout: Layout,
     biases: [__m512i; BLOCKS],
@@ -126,17 +155,11 @@ fn sums<const BLOCKS: usize, const POSITIONS: usize, const FULL: bool>(
     for (sums, bias) in sums.iter_mut().zip(biases) {
         *sums = [bias; POSITIONS];
     }
-    let &Patches { codes, starts, rows, row_len, run } = patches;
-    let len = blocks[0].len();
+    let &Steps { codes, starts, rows, row_len, whole, rest } = steps;
     let step_len = if FULL { VECTOR } else { layout.step_len };
-    if !patches.are_inside() || blocks.iter().any(|block| block.len() != len) || layout.step_len > VECTOR {
-        return sums;
-    }
     let mut at = 0;
     for row in 0..rows {
-        let first = row * row_len;
-        let steps = (run / STEP).min((len - at) / step_len);
-        for step in 0..steps {
+        for step in 0..whole {
             let mut weights = [bytemuck::must_cast([0u8; VECTOR]); BLOCKS];
             for (weights, block) in weights.iter_mut().zip(blocks) {
                 // SAFETY: the steps of all rows together take no more than the blocks' length.
@@ -149,32 +172,27 @@ fn sums<const BLOCKS: usize, const POSITIONS: usize, const FULL: bool>(
                     unsafe { _mm512_maskz_loadu_epi8(u64::MAX >> (VECTOR - step_len), packed.cast()) }
                 });
             }
+            let first = row * row_len + STEP * step;
             for (position, start) in starts.into_iter().enumerate() {
-                // SAFETY: the last step of the last row ends in the codes, as was compared above.
-                let codes = unsafe { codes.as_ptr().add(start + first + STEP * step).cast::<[u8; STEP]>().read() };
-                multiply_add(&mut sums, position, codes, weights);
+                // SAFETY: the last step of the last row ends in the codes.
+                let codes = unsafe { codes.as_ptr().add(start + first).cast::<i64>().read_unaligned() };
+                multiply_add(&mut sums, position, avx512!(_mm512_set1_epi64(codes)), weights);
             }
             at += step_len;
         }
-        let rest = run - STEP * steps;
-        if rest > 0 {
-            let mut weights = [bytemuck::must_cast([0u8; VECTOR]); BLOCKS];
-            for (weights, block) in weights.iter_mut().zip(blocks) {
-                // Past the end 0, with the 128 of even rows.
-                let zeros = avx512!(_mm512_set1_epi16(0x80));
-                *weights = layout.unpack(part(block.get(at..).unwrap_or_default(), step_len, zeros));
-            }
-            at = len;
-            for (position, start) in starts.into_iter().enumerate() {
-                let from = start + first + STEP * steps;
-                let mut last = [0; STEP];
-                let codes = codes.get(from..from + rest.min(STEP)).unwrap_or_default();
-                match codes.first_chunk() {
-                    Some(codes) => last = *codes,
-                    None => last.iter_mut().zip(codes).for_each(|(last, &code)| *last = code),
-                }
-                multiply_add(&mut sums, position, last, weights);
-            }
+    }
+    if TAIL {
+        let mut weights = [bytemuck::must_cast([0u8; VECTOR]); BLOCKS];
+        for (weights, block) in weights.iter_mut().zip(blocks) {
+            // Past the end 0, with the 128 of even rows.
+            let zeros = avx512!(_mm512_set1_epi16(0x80));
+            *weights = layout.unpack(part(block.get(at..).unwrap_or_default(), step_len, zeros));
+        }
+        let mask = u16::from(u8::MAX >> (STEP - rest.clamp(1, STEP)));
+        for (position, start) in starts.into_iter().enumerate() {
+            // SAFETY: there is a row, which has so many codes after its whole steps; no others are read.
+            let codes = unsafe { _mm_maskz_loadu_epi8(mask, codes.as_ptr().add(start + STEP * whole).cast()) };
+            multiply_add(&mut sums, position, avx512!(_mm512_broadcastq_epi64(codes)), weights);
         }
     }
     sums
@@ -185,10 +203,9 @@ fn sums<const BLOCKS: usize, const POSITIONS: usize, const FULL: bool>(
 fn multiply_add<const BLOCKS: usize, const POSITIONS: usize>(
     sums: &mut [[__m512i; POSITIONS]; BLOCKS],
     position: usize,
-    codes: [u8; STEP],
+    codes: __m512i,
     weights: [__m512i; BLOCKS],
 ) {
-    let codes = avx512!(_mm512_set1_epi64(i64::from_le_bytes(codes)));
     for (sums, weights) in sums.iter_mut().zip(weights) {
         sums[position] = avx512!(_mm512_dpbusd_epi32(sums[position], codes, weights));
     }
@@ -270,9 +287,12 @@ fn records(table: &[u8], channel: usize, rows: usize) -> [__m512i; 2] {
 }
 
 /// `BLOCKS` blocks of `rows` rows each at the positions, or the largest of each `UNIT` of them. `channel` is their first one.
+///
+/// # Safety
+/// As for [`sums`].
 #[inline(always)]
-fn blocks<const BLOCKS: usize, const POSITIONS: usize, const UNIT: usize, const FULL: bool>(
-    patches: &Patches<'_, u8, POSITIONS>,
+unsafe fn blocks<const BLOCKS: usize, const POSITIONS: usize, const UNIT: usize, const FULL: bool, const TAIL: bool>(
+    steps: &Steps<'_, POSITIONS>,
     operands: &Conv2dOperands<'_>,
     weights: [&[u8]; BLOCKS],
     [channel, rows]: [usize; 2],
@@ -285,7 +305,8 @@ fn blocks<const BLOCKS: usize, const POSITIONS: usize, const UNIT: usize, const 
     }
     // Sums begin with the bias. Under a pool it is added to the largest: where sums wrap, that is not the same.
     let starts = if UNIT == 1 { biases } else { [zero; BLOCKS] };
-    let sums = sums::<BLOCKS, POSITIONS, FULL>(patches, weights, Layout::new(rows), starts);
+    // SAFETY: the caller's.
+    let sums = unsafe { sums::<BLOCKS, POSITIONS, FULL, TAIL>(steps, weights, Layout::new(rows), starts) };
     let channels = usize::from(operands.output.channels);
     let requantize = Requantize::new(operands.rescale);
     let mut scaled = sums;
@@ -403,36 +424,70 @@ impl Tiles for Products {
         operands: &Conv2dOperands<'_>,
         output: &mut [u8],
     ) {
-        #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vnni")]
-        fn compiled<const POSITIONS: usize, const UNIT: usize>(
-            patches: &Patches<'_, u8, POSITIONS>,
-            operands: &Conv2dOperands<'_>,
-            output: &mut [u8],
-        ) {
-            let rows = usize::from(operands.output.channels);
-            let block_len = ROWS_PER_BLOCK * operands.taps().next_multiple_of(2);
-            let mut weights = operands.weights;
-            let mut channel = 0;
-            while channel + 2 * ROWS_PER_BLOCK <= rows {
-                let Some((first, rest)) = weights.split_at_checked(block_len) else { return };
-                let Some((second, rest)) = rest.split_at_checked(block_len) else { return };
-                let both = [first, second];
-                blocks::<2, POSITIONS, UNIT, true>(patches, operands, both, [channel, ROWS_PER_BLOCK], output);
-                weights = rest;
-                channel += 2 * ROWS_PER_BLOCK;
-            }
-            if channel + ROWS_PER_BLOCK <= rows {
-                let Some((block, rest)) = weights.split_at_checked(block_len) else { return };
-                blocks::<1, POSITIONS, UNIT, true>(patches, operands, [block], [channel, ROWS_PER_BLOCK], output);
-                weights = rest;
-                channel += ROWS_PER_BLOCK;
-            }
-            if channel < rows {
-                blocks::<1, POSITIONS, UNIT, false>(patches, operands, [weights], [channel, rows - channel], output);
+        // SAFETY: these tiles are used below only, where the processor has what they need.
+        unsafe {
+            if (patches.rows * patches.run).is_multiple_of(STEP) && operands.taps() == patches.rows * patches.run {
+                tile::<POSITIONS, UNIT, false>(patches, operands, output);
+            } else {
+                tile::<POSITIONS, UNIT, true>(patches, operands, output);
             }
         }
-        // SAFETY: these tiles are used below only, where the processor has what they need.
-        unsafe { compiled::<POSITIONS, UNIT>(patches, operands, output) }
+    }
+}
+
+/// All channels of a tile; there are codes after the last whole step if `TAIL`.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vnni")]
+fn tile<const POSITIONS: usize, const UNIT: usize, const TAIL: bool>(
+    patches: &Patches<'_, u8, POSITIONS>,
+    operands: &Conv2dOperands<'_>,
+    output: &mut [u8],
+) {
+    let rows = usize::from(operands.output.channels);
+    let block_len = ROWS_PER_BLOCK * operands.taps().next_multiple_of(2);
+    let Some(steps) = Steps::new(patches, block_len, VECTOR).filter(|steps| TAIL || steps.rest == 0) else { return };
+    let mut weights = operands.weights;
+    let mut channel = 0;
+    while channel + 2 * ROWS_PER_BLOCK <= rows {
+        let Some((first, rest)) = weights.split_at_checked(block_len) else { return };
+        let Some((second, rest)) = rest.split_at_checked(block_len) else { return };
+        let (both, channels) = ([first, second], [channel, ROWS_PER_BLOCK]);
+        // SAFETY: blocks of the length that the steps were made for.
+        unsafe { blocks::<2, POSITIONS, UNIT, true, TAIL>(&steps, operands, both, channels, output) };
+        weights = rest;
+        channel += 2 * ROWS_PER_BLOCK;
+    }
+    if channel + ROWS_PER_BLOCK <= rows {
+        let Some((block, rest)) = weights.split_at_checked(block_len) else { return };
+        let channels = [channel, ROWS_PER_BLOCK];
+        // SAFETY: as above.
+        unsafe { blocks::<1, POSITIONS, UNIT, true, TAIL>(&steps, operands, [block], channels, output) };
+        weights = rest;
+        channel += ROWS_PER_BLOCK;
+    }
+    if channel < rows {
+        last_block::<POSITIONS, UNIT>(patches, operands, weights, [channel, rows - channel], output);
+    }
+}
+
+/// The last block, where it has fewer rows than the others.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vnni")]
+#[inline(never)]
+fn last_block<const POSITIONS: usize, const UNIT: usize>(
+    patches: &Patches<'_, u8, POSITIONS>,
+    operands: &Conv2dOperands<'_>,
+    block: &[u8],
+    channels: [usize; 2],
+    output: &mut [u8],
+) {
+    let [_, rows] = channels;
+    let Some(steps) = Steps::new(patches, block.len(), Layout::new(rows).step_len) else { return };
+    // SAFETY: the steps were made for this block.
+    unsafe {
+        if steps.rest == 0 {
+            blocks::<1, POSITIONS, UNIT, false, false>(&steps, operands, [block], channels, output);
+        } else {
+            blocks::<1, POSITIONS, UNIT, false, true>(&steps, operands, [block], channels, output);
+        }
     }
 }
 
@@ -454,18 +509,22 @@ fn fully_connected(
     }
     let patches = Patches { codes: input, starts: [0], rows: 1, row_len: 0, run: input.len() };
     let block_len = ROWS_PER_BLOCK * input.len().next_multiple_of(2);
+    let Some(steps) = Steps::new(&patches, block_len, VECTOR) else { return };
     let mut weights = weights;
     let mut row = 0;
     while row < rows {
         let blocks = (rows - row) / ROWS_PER_BLOCK;
         let mut sums = [avx512!(_mm512_setzero_si512()); MOST_BLOCKS];
         let (count, rest) = match blocks {
-            8.. => (8, several::<8>(&patches, weights, block_len, &mut sums)),
-            4.. => (4, several::<4>(&patches, weights, block_len, &mut sums)),
-            2.. => (2, several::<2>(&patches, weights, block_len, &mut sums)),
-            1 => (1, several::<1>(&patches, weights, block_len, &mut sums)),
+            8.. => (8, several::<8>(&steps, weights, block_len, &mut sums)),
+            4.. => (4, several::<4>(&steps, weights, block_len, &mut sums)),
+            2.. => (2, several::<2>(&steps, weights, block_len, &mut sums)),
+            1 => (1, several::<1>(&steps, weights, block_len, &mut sums)),
             0 => {
-                let [[last]] = self::sums::<1, 1, false>(&patches, [weights], Layout::new(rows - row), [sums[0]]);
+                let layout = Layout::new(rows - row);
+                let Some(steps) = Steps::new(&patches, weights.len(), layout.step_len) else { return };
+                // SAFETY: the steps were made for this block.
+                let [[last]] = unsafe { self::sums::<1, 1, false, true>(&steps, [weights], layout, [sums[0]]) };
                 sums[0] = added(last);
                 put_out(row, rows - row, sums);
                 return;
@@ -480,17 +539,25 @@ fn fully_connected(
 /// So many full blocks; returns the weights after them.
 #[inline(always)]
 fn several<'w, const BLOCKS: usize>(
-    patches: &Patches<'_, u8, 1>,
+    steps: &Steps<'_, 1>,
     mut weights: &'w [u8],
     block_len: usize,
     sums: &mut [__m512i; MOST_BLOCKS],
 ) -> &'w [u8] {
     let mut blocks = [&[] as &[u8]; BLOCKS];
     for block in &mut blocks {
-        (*block, weights) = weights.split_at_checked(block_len).unwrap_or_default();
+        let Some((first, rest)) = weights.split_at_checked(block_len) else { return &[] };
+        (*block, weights) = (first, rest);
     }
-    let zeros = [sums[0]; BLOCKS];
-    let found = self::sums::<BLOCKS, 1, true>(patches, blocks, Layout::new(ROWS_PER_BLOCK), zeros);
+    let (zeros, layout) = ([sums[0]; BLOCKS], Layout::new(ROWS_PER_BLOCK));
+    // SAFETY: blocks of the length that the steps were made for.
+    let found = unsafe {
+        if steps.rest == 0 {
+            self::sums::<BLOCKS, 1, true, false>(steps, blocks, layout, zeros)
+        } else {
+            self::sums::<BLOCKS, 1, true, true>(steps, blocks, layout, zeros)
+        }
+    };
     for (sums, [found]) in sums.iter_mut().zip(found) {
         *sums = added(found);
     }
@@ -538,7 +605,7 @@ impl Kernels for Avx512 {
     }
 
     fn dense(input: &[u8], operands: &DenseOperands<'_>, _scratch: &mut [u32], output: &mut [u8]) {
-        #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vnni")]
+        #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vnni")]
         fn compiled(input: &[u8], operands: &DenseOperands<'_>, output: &mut [u8]) {
             let table = operands.channels.bytes();
             let requantize = Requantize::new(operands.rescale);
@@ -562,7 +629,7 @@ impl Kernels for Avx512 {
     }
 
     fn logits(input: &[u8], operands: &LogitsOperands<'_>, _scratch: &mut [u32], output: &mut [i32]) {
-        #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vnni")]
+        #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vnni")]
         fn compiled(input: &[u8], operands: &LogitsOperands<'_>, output: &mut [i32]) {
             let biases = operands.biases.as_chunks::<4>().0;
             fully_connected(input, operands.weights, biases.len(), |row, rows, sums| {
