@@ -20,12 +20,18 @@ pub const GATHERED: usize = 4096;
 /// Codes that are copied at once where more than the run may be overwritten.
 const COPIED: usize = 16;
 
-/// The codes that a tile is computed from.
+/// The codes that a tile is computed from. All of them are there: kernels read them without a comparison.
+#[derive(Clone, Copy)]
 pub struct Patches<'c, C, const POSITIONS: usize> {
-    pub codes: &'c [C],
-    /// Where each position's first run begins.
-    pub starts: [usize; POSITIONS],
-    /// Runs of a position.
+    codes: &'c [C],
+    starts: [usize; POSITIONS],
+    runs: Runs,
+}
+
+/// The runs of a position.
+#[derive(Clone, Copy)]
+pub struct Runs {
+    /// How many.
     pub rows: usize,
     /// From the beginning of a run to that of the next.
     pub row_len: usize,
@@ -33,12 +39,39 @@ pub struct Patches<'c, C, const POSITIONS: usize> {
     pub run: usize,
 }
 
-impl<C, const POSITIONS: usize> Patches<'_, C, POSITIONS> {
-    /// Whether all runs are inside of the codes.
+impl<'c, C> Patches<'c, C, 1> {
+    /// One position, whose run is all of the codes.
+    pub const fn all(codes: &'c [C]) -> Self {
+        Self { codes, starts: [0], runs: Runs { rows: 1, row_len: 0, run: codes.len() } }
+    }
+}
+
+impl<'c, C, const POSITIONS: usize> Patches<'c, C, POSITIONS> {
+    /// `None` where the codes end before the runs. `last` is the largest of the `starts`.
+    // It is not computed of the starts: a vector of them would wait for the stores of each.
     #[inline(always)]
-    pub fn are_inside(&self) -> bool {
-        let last = self.row_len.saturating_mul(self.rows.saturating_sub(1)).saturating_add(self.run);
-        self.starts.iter().all(|start| start.saturating_add(last) <= self.codes.len())
+    fn new(codes: &'c [C], starts: [usize; POSITIONS], last: usize, runs: Runs) -> Option<Self> {
+        let Runs { rows, row_len, run } = runs;
+        let end = row_len.checked_mul(rows.saturating_sub(1))?.checked_add(run)?.checked_add(last)?;
+        (end <= codes.len()).then_some(Self { codes, starts, runs })
+    }
+
+    /// What the runs are in.
+    #[inline(always)]
+    pub const fn codes(&self) -> &'c [C] {
+        self.codes
+    }
+
+    /// Where each position's first run begins.
+    #[inline(always)]
+    pub const fn starts(&self) -> &[usize; POSITIONS] {
+        &self.starts
+    }
+
+    /// How long runs are, and how many of them a position has.
+    #[inline(always)]
+    pub const fn runs(&self) -> Runs {
+        self.runs
     }
 }
 
@@ -221,11 +254,12 @@ impl Grid {
                 number = units.saturating_sub(at_once);
                 (y, x) = (number / width.max(1), number % width.max(1));
             }
-            let mut starts = [0; POSITIONS];
+            let (mut starts, mut last) = ([0; POSITIONS], 0);
             for start in starts.chunks_exact_mut(UNIT) {
                 let first = pool * (y * self.down * self.row_len + x * self.along * self.channels);
                 for (index, start) in start.iter_mut().enumerate() {
                     *start = first + index / 2 * self.down * self.row_len + index % 2 * self.along * self.channels;
+                    last = last.max(*start);
                 }
                 x += 1;
                 if x == width {
@@ -234,10 +268,11 @@ impl Grid {
             }
             let Some(output) = output.get_mut(number * channels..(number + at_once) * channels) else { return };
             let Self { rows, run, row_len, .. } = *self;
+            let Some(patches) = Patches::new(codes, starts, last, Runs { rows, row_len, run }) else { return };
             if self.gathered {
-                self.gather::<T, POSITIONS, UNIT>(codes, starts, operands, gathered, output);
+                self.gather::<T, POSITIONS, UNIT>(patches, operands, gathered, output);
             } else {
-                T::compute::<POSITIONS, UNIT>(&Patches { codes, starts, rows, row_len, run }, operands, output);
+                T::compute::<POSITIONS, UNIT>(&patches, operands, output);
             }
             number += at_once;
         }
@@ -247,16 +282,16 @@ impl Grid {
     #[inline(always)]
     fn gather<T: Tiles, const POSITIONS: usize, const UNIT: usize>(
         &self,
-        codes: &[T::Code],
-        mut starts: [usize; POSITIONS],
+        patches: Patches<'_, T::Code, POSITIONS>,
         operands: &Conv2dOperands<'_>,
         gathered: &mut [T::Code; GATHERED],
         output: &mut [u8],
     ) {
-        let &Self { rows, run, row_len, .. } = self;
+        let Patches { codes, mut starts, runs } = patches;
+        let Runs { rows, row_len, run } = runs;
         let taps = (rows * run).next_multiple_of(T::STEP);
         let is_done = <[usize; 8]>::try_from(starts.as_slice())
-            .is_ok_and(|starts| T::gather(&Patches { codes, starts, rows, row_len, run }, gathered));
+            .is_ok_and(|starts| T::gather(&Patches { codes, starts, runs }, gathered));
         for (position, start) in starts.iter_mut().enumerate() {
             if !is_done {
                 for row in 0..rows {
@@ -268,8 +303,10 @@ impl Grid {
             }
             *start = position * taps;
         }
-        let patches = Patches { codes: gathered.as_slice(), starts, rows: 1, row_len: 0, run: taps };
-        T::compute::<POSITIONS, UNIT>(&patches, operands, output);
+        let runs = Runs { rows: 1, row_len: 0, run: taps };
+        if let Some(patches) = Patches::new(gathered.as_slice(), starts, (POSITIONS - 1) * taps, runs) {
+            T::compute::<POSITIONS, UNIT>(&patches, operands, output);
+        }
     }
 }
 

@@ -18,13 +18,14 @@ use core::arch::x86_64::{
     _mm512_permutexvar_epi8, _mm512_set1_epi8, _mm512_set1_epi16, _mm512_set1_epi64, _mm512_setzero_si512,
     _mm512_shuffle_ps, _mm512_sll_epi32, _mm512_srli_epi64, _mm512_xor_si512,
 };
+use core::ops::Range;
 use core::sync::atomic::{AtomicU8, Ordering};
 
 use crate::kernels::contract::Kernels;
 use crate::kernels::operands::{
     AddOperands, AveragePool2dOperands, Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands, Rescale,
 };
-use crate::kernels::shared::vectors::positions::{self, GATHERED, Patches, Tiles};
+use crate::kernels::shared::vectors::positions::{self, GATHERED, Patches, Runs, Tiles};
 use crate::kernels::shared::vectors::{add, average_pool};
 use crate::packing::{ROWS_PER_BLOCK, packed_len};
 
@@ -113,11 +114,10 @@ fn part(bytes: &[u8], most: usize, others: __m512i) -> __m512i {
     unsafe { _mm512_mask_loadu_epi8(others, mask, bytes.as_ptr().cast()) }
 }
 
-/// How a tile is read, all of it compared with the lengths of codes and weights.
+/// How a tile is read, compared with the lengths of runs and weights.
 #[derive(Clone, Copy)]
 struct Steps<'c, const POSITIONS: usize> {
-    codes: &'c [u8],
-    starts: [usize; POSITIONS],
+    patches: Patches<'c, u8, POSITIONS>,
     rows: usize,
     row_len: usize,
     /// Steps of a row for which all weights and codes are there.
@@ -130,12 +130,12 @@ impl<'c, const POSITIONS: usize> Steps<'c, POSITIONS> {
     /// `None` where codes or the weights of a block, which has `block_len` bytes, end too early.
     #[inline(always)]
     fn new(patches: &Patches<'c, u8, POSITIONS>, block_len: usize, step_len: usize) -> Option<Self> {
-        let &Patches { codes, starts, rows, row_len, run } = patches;
+        let Runs { rows, row_len, run } = patches.runs();
         let whole = (run / STEP).min(block_len.checked_div(step_len)?);
         let rest = (run - STEP * whole).min(STEP);
         let needed = rows.checked_mul(whole)?.checked_mul(step_len)?;
-        let fits = patches.are_inside() && needed <= block_len && (rows == 1 || rest == 0);
-        fits.then_some(Self { codes, starts, rows, row_len, whole, rest })
+        let fits = needed <= block_len && (rows == 1 || rest == 0);
+        fits.then_some(Self { patches: *patches, rows, row_len, whole, rest })
     }
 }
 
@@ -155,7 +155,8 @@ unsafe fn sums<const BLOCKS: usize, const POSITIONS: usize, const FULL: bool, co
     for (sums, bias) in sums.iter_mut().zip(biases) {
         *sums = [bias; POSITIONS];
     }
-    let &Steps { codes, starts, rows, row_len, whole, rest } = steps;
+    let &Steps { patches, rows, row_len, whole, rest } = steps;
+    let (codes, starts) = (patches.codes(), *patches.starts());
     let step_len = if FULL { VECTOR } else { layout.step_len };
     let mut at = 0;
     for row in 0..rows {
@@ -309,42 +310,62 @@ unsafe fn blocks<const BLOCKS: usize, const POSITIONS: usize, const UNIT: usize,
     let sums = unsafe { sums::<BLOCKS, POSITIONS, FULL, TAIL>(steps, weights, Layout::new(rows), starts) };
     let channels = usize::from(operands.output.channels);
     let requantize = Requantize::new(operands.rescale);
-    let mut scaled = sums;
-    for (block, (sums, scaled)) in sums.iter().zip(&mut scaled).enumerate() {
-        for unit in 0..POSITIONS / UNIT {
-            let mut largest = added(sums[unit * UNIT]);
-            for &sums in &sums[unit * UNIT + 1..(unit + 1) * UNIT] {
-                largest = avx512!(_mm512_max_epi32(largest, added(sums)));
-            }
-            if UNIT > 1 {
-                largest = avx512!(_mm512_add_epi32(largest, biases[block]));
-            }
-            scaled[unit] = requantize.scale(largest, multipliers[block]);
-        }
+    // No loop over blocks, which the compiler would not unroll: sums stay in registers.
+    let mut scaled = [[zero; POSITIONS]; 2];
+    scaled[0] = scale_units::<POSITIONS, UNIT>(sums[0], requantize, biases[0], multipliers[0]);
+    if BLOCKS == 2 {
+        let [bias, multipliers] = [biases[BLOCKS - 1], multipliers[BLOCKS - 1]];
+        scaled[1] = scale_units::<POSITIONS, UNIT>(sums[BLOCKS - 1], requantize, bias, multipliers);
     }
-    // Eight vectors at a time, the blocks of a position one after the other.
-    for group in 0..(POSITIONS / UNIT * BLOCKS).div_ceil(8) {
-        let mut vectors = [zero; 8];
-        for (slot, vector) in vectors.iter_mut().enumerate() {
-            let (unit, block) = ((8 * group + slot) / BLOCKS, slot % BLOCKS);
-            if unit < POSITIONS / UNIT {
-                *vector = scaled[block][unit];
-            }
+    let unit = |block: usize, unit: usize| if unit < POSITIONS / UNIT { scaled[block][unit] } else { zero };
+    // The blocks of a position one after the other.
+    let one = clamp(if BLOCKS == 2 {
+        [unit(0, 0), unit(1, 0), unit(0, 1), unit(1, 1), unit(0, 2), unit(1, 2), unit(0, 3), unit(1, 3)]
+    } else {
+        [unit(0, 0), unit(0, 1), unit(0, 2), unit(0, 3), unit(0, 4), unit(0, 5), unit(0, 6), unit(0, 7)]
+    });
+    put_out::<BLOCKS, FULL>(&one, 0..POSITIONS / UNIT, [channel, channels, rows], output);
+    if BLOCKS == 2 && POSITIONS / UNIT > 4 {
+        let other = [unit(0, 4), unit(1, 4), unit(0, 5), unit(1, 5), unit(0, 6), unit(1, 6), unit(0, 7), unit(1, 7)];
+        put_out::<BLOCKS, FULL>(&clamp(other), 4..POSITIONS / UNIT, [channel, channels, rows], output);
+    }
+}
+
+/// The sums of a block at all positions, or the largest of each `UNIT` of them, as [`clamp`] takes them.
+#[inline(always)]
+fn scale_units<const POSITIONS: usize, const UNIT: usize>(
+    sums: [__m512i; POSITIONS],
+    requantize: Requantize,
+    bias: __m512i,
+    multipliers: __m512i,
+) -> [__m512i; POSITIONS] {
+    let mut scaled = sums;
+    for unit in 0..POSITIONS / UNIT {
+        let mut largest = added(sums[unit * UNIT]);
+        for index in 1..UNIT {
+            largest = avx512!(_mm512_max_epi32(largest, added(sums[unit * UNIT + index])));
         }
-        let codes = clamp(vectors);
-        for (slot, codes) in codes.as_chunks::<BLOCKS>().0.iter().enumerate() {
-            let unit = 8 / BLOCKS * group + slot;
-            if unit < POSITIONS / UNIT {
-                let Some(output) = output.get_mut(unit * channels + channel..) else { return };
-                match output.as_chunks_mut::<ROWS_PER_BLOCK>().0.first_chunk_mut() {
-                    Some(output) if FULL => *output = *codes,
-                    _ => output
-                        .iter_mut()
-                        .zip(codes.as_flattened())
-                        .take(rows)
-                        .for_each(|(output, &code)| *output = code),
-                }
-            }
+        if UNIT > 1 {
+            largest = avx512!(_mm512_add_epi32(largest, bias));
+        }
+        scaled[unit] = requantize.scale(largest, multipliers);
+    }
+    scaled
+}
+
+/// Writes the codes of `BLOCKS` blocks at some of the positions, of so many `rows`.
+#[inline(always)]
+fn put_out<const BLOCKS: usize, const FULL: bool>(
+    codes: &[[u8; ROWS_PER_BLOCK]; 8],
+    units: Range<usize>,
+    [channel, channels, rows]: [usize; 3],
+    output: &mut [u8],
+) {
+    for (unit, codes) in units.zip(codes.as_chunks::<BLOCKS>().0) {
+        let Some(output) = output.get_mut(unit * channels + channel..) else { return };
+        match output.as_chunks_mut::<ROWS_PER_BLOCK>().0.first_chunk_mut() {
+            Some(output) if FULL => *output = *codes,
+            _ => output.iter_mut().zip(codes.as_flattened()).take(rows).for_each(|(output, &code)| *output = code),
         }
     }
 }
@@ -353,20 +374,17 @@ unsafe fn blocks<const BLOCKS: usize, const POSITIONS: usize, const UNIT: usize,
 /// and VPERMB closes the gaps between them.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
 fn gather(patches: &Patches<'_, u8, 8>, gathered: &mut [u8; GATHERED]) {
-    let &Patches { codes, starts, rows, row_len, run } = patches;
+    let (codes, Runs { rows, row_len, run }) = (patches.codes(), patches.runs());
     let mut order: __m512i = bytemuck::must_cast(IDENTITY);
     let gap = _mm512_set1_epi8((PART - run) as i8);
     for row in 1..rows {
         let after = _mm512_cmpge_epu8_mask(bytemuck::must_cast(IDENTITY), _mm512_set1_epi8((row * run) as i8));
         order = _mm512_mask_add_epi8(order, after, order, gap);
     }
-    if !patches.are_inside() {
-        return;
-    }
     let taps = rows * run;
     let inside = u64::MAX >> (VECTOR - taps);
     let mask = u16::MAX >> (PART - run);
-    for (position, start) in starts.into_iter().enumerate() {
+    for (position, start) in patches.starts().iter().enumerate() {
         let mut parts = [_mm_setzero_si128(); 4];
         for (row, part) in parts.iter_mut().enumerate() {
             if row < rows {
@@ -410,7 +428,8 @@ impl Tiles for Products {
 
     #[inline(always)]
     fn gather(patches: &Patches<'_, u8, 8>, gathered: &mut [u8; GATHERED]) -> bool {
-        let fits = (1..=4).contains(&patches.rows) && (1..=PART).contains(&patches.run);
+        let Runs { rows, run, .. } = patches.runs();
+        let fits = (1..=4).contains(&rows) && (1..=PART).contains(&run);
         if fits {
             // SAFETY: these tiles are used below only, where the processor has what they need.
             unsafe { gather(patches, gathered) }
@@ -426,7 +445,8 @@ impl Tiles for Products {
     ) {
         // SAFETY: these tiles are used below only, where the processor has what they need.
         unsafe {
-            if (patches.rows * patches.run).is_multiple_of(STEP) && operands.taps() == patches.rows * patches.run {
+            let Runs { rows, run, .. } = patches.runs();
+            if (rows * run).is_multiple_of(STEP) && operands.taps() == rows * run {
                 tile::<POSITIONS, UNIT, false>(patches, operands, output);
             } else {
                 tile::<POSITIONS, UNIT, true>(patches, operands, output);
@@ -507,7 +527,7 @@ fn fully_connected(
     if needed.is_none_or(|needed| needed as usize != weights.len()) {
         return;
     }
-    let patches = Patches { codes: input, starts: [0], rows: 1, row_len: 0, run: input.len() };
+    let patches = Patches::all(input);
     let block_len = ROWS_PER_BLOCK * input.len().next_multiple_of(2);
     let Some(steps) = Steps::new(&patches, block_len, VECTOR) else { return };
     let mut weights = weights;
