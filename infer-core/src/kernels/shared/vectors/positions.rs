@@ -24,7 +24,7 @@ const COPIED: usize = 16;
 #[derive(Clone, Copy)]
 pub struct Patches<'c, C, const POSITIONS: usize> {
     codes: &'c [C],
-    starts: [usize; POSITIONS],
+    starts: &'c [usize; POSITIONS],
     runs: Runs,
 }
 
@@ -42,7 +42,7 @@ pub struct Runs {
 impl<'c, C> Patches<'c, C, 1> {
     /// One position, whose run is all of the codes.
     pub const fn all(codes: &'c [C]) -> Self {
-        Self { codes, starts: [0], runs: Runs { rows: 1, row_len: 0, run: codes.len() } }
+        Self { codes, starts: &[0], runs: Runs { rows: 1, row_len: 0, run: codes.len() } }
     }
 }
 
@@ -50,7 +50,7 @@ impl<'c, C, const POSITIONS: usize> Patches<'c, C, POSITIONS> {
     /// `None` where the codes end before the runs. `last` is the largest of the `starts`.
     // It is not computed of the starts: a vector of them would wait for the stores of each.
     #[inline(always)]
-    fn new(codes: &'c [C], starts: [usize; POSITIONS], last: usize, runs: Runs) -> Option<Self> {
+    fn new(codes: &'c [C], starts: &'c [usize; POSITIONS], last: usize, runs: Runs) -> Option<Self> {
         let Runs { rows, row_len, run } = runs;
         let end = row_len.checked_mul(rows.saturating_sub(1))?.checked_add(run)?.checked_add(last)?;
         (end <= codes.len()).then_some(Self { codes, starts, runs })
@@ -64,8 +64,8 @@ impl<'c, C, const POSITIONS: usize> Patches<'c, C, POSITIONS> {
 
     /// Where each position's first run begins.
     #[inline(always)]
-    pub const fn starts(&self) -> &[usize; POSITIONS] {
-        &self.starts
+    pub const fn starts(&self) -> &'c [usize; POSITIONS] {
+        self.starts
     }
 
     /// How long runs are, and how many of them a position has.
@@ -268,7 +268,7 @@ impl Grid {
             }
             let Some(output) = output.get_mut(number * channels..(number + at_once) * channels) else { return };
             let Self { rows, run, row_len, .. } = *self;
-            let Some(patches) = Patches::new(codes, starts, last, Runs { rows, row_len, run }) else { return };
+            let Some(patches) = Patches::new(codes, &starts, last, Runs { rows, row_len, run }) else { return };
             if self.gathered {
                 self.gather::<T, POSITIONS, UNIT>(patches, operands, gathered, output);
             } else {
@@ -287,13 +287,13 @@ impl Grid {
         gathered: &mut [T::Code; GATHERED],
         output: &mut [u8],
     ) {
-        let Patches { codes, mut starts, runs } = patches;
+        let Patches { codes, starts, runs } = patches;
         let Runs { rows, row_len, run } = runs;
         let taps = (rows * run).next_multiple_of(T::STEP);
-        let is_done = <[usize; 8]>::try_from(starts.as_slice())
+        let is_done = <&[usize; 8]>::try_from(starts.as_slice())
             .is_ok_and(|starts| T::gather(&Patches { codes, starts, runs }, gathered));
-        for (position, start) in starts.iter_mut().enumerate() {
-            if !is_done {
+        if !is_done {
+            for (position, start) in starts.iter().enumerate() {
                 for row in 0..rows {
                     copy_run(codes, *start + row * row_len, gathered, position * taps + row * run, run);
                 }
@@ -301,10 +301,11 @@ impl Grid {
                 let after = gathered.get_mut(position * taps + rows * run);
                 after.into_iter().filter(|_| rows * run % 2 == 1).for_each(|after| *after = T::Code::default());
             }
-            *start = position * taps;
         }
+        let mut starts = [0; POSITIONS];
+        starts.iter_mut().enumerate().for_each(|(position, start)| *start = position * taps);
         let runs = Runs { rows: 1, row_len: 0, run: taps };
-        if let Some(patches) = Patches::new(gathered.as_slice(), starts, (POSITIONS - 1) * taps, runs) {
+        if let Some(patches) = Patches::new(gathered.as_slice(), &starts, (POSITIONS - 1) * taps, runs) {
             T::compute::<POSITIONS, UNIT>(&patches, operands, output);
         }
     }

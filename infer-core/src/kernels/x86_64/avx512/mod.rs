@@ -117,7 +117,8 @@ fn part(bytes: &[u8], most: usize, others: __m512i) -> __m512i {
 /// How a tile is read, compared with the lengths of runs and weights.
 #[derive(Clone, Copy)]
 struct Steps<'c, const POSITIONS: usize> {
-    patches: Patches<'c, u8, POSITIONS>,
+    codes: &'c [u8],
+    starts: &'c [usize; POSITIONS],
     rows: usize,
     row_len: usize,
     /// Steps of a row for which all weights and codes are there.
@@ -135,7 +136,7 @@ impl<'c, const POSITIONS: usize> Steps<'c, POSITIONS> {
         let rest = (run - STEP * whole).min(STEP);
         let needed = rows.checked_mul(whole)?.checked_mul(step_len)?;
         let fits = needed <= block_len && (rows == 1 || rest == 0);
-        fits.then_some(Self { patches: *patches, rows, row_len, whole, rest })
+        fits.then_some(Self { codes: patches.codes(), starts: patches.starts(), rows, row_len, whole, rest })
     }
 }
 
@@ -155,8 +156,7 @@ unsafe fn sums<const BLOCKS: usize, const POSITIONS: usize, const FULL: bool, co
     for (sums, bias) in sums.iter_mut().zip(biases) {
         *sums = [bias; POSITIONS];
     }
-    let &Steps { patches, rows, row_len, whole, rest } = steps;
-    let (codes, starts) = (patches.codes(), *patches.starts());
+    let &Steps { codes, starts, rows, row_len, whole, rest } = steps;
     let step_len = if FULL { VECTOR } else { layout.step_len };
     let mut at = 0;
     for row in 0..rows {
@@ -174,7 +174,7 @@ unsafe fn sums<const BLOCKS: usize, const POSITIONS: usize, const FULL: bool, co
                 });
             }
             let first = row * row_len + STEP * step;
-            for (position, start) in starts.into_iter().enumerate() {
+            for (position, start) in starts.iter().enumerate() {
                 // SAFETY: the last step of the last row ends in the codes.
                 let codes = unsafe { codes.as_ptr().add(start + first).cast::<i64>().read_unaligned() };
                 multiply_add(&mut sums, position, avx512!(_mm512_set1_epi64(codes)), weights);
@@ -190,7 +190,7 @@ unsafe fn sums<const BLOCKS: usize, const POSITIONS: usize, const FULL: bool, co
             *weights = layout.unpack(part(block.get(at..).unwrap_or_default(), step_len, zeros));
         }
         let mask = u16::from(u8::MAX >> (STEP - rest.clamp(1, STEP)));
-        for (position, start) in starts.into_iter().enumerate() {
+        for (position, start) in starts.iter().enumerate() {
             // SAFETY: there is a row, which has so many codes after its whole steps; no others are read.
             let codes = unsafe { _mm_maskz_loadu_epi8(mask, codes.as_ptr().add(start + STEP * whole).cast()) };
             multiply_add(&mut sums, position, avx512!(_mm512_broadcastq_epi64(codes)), weights);
