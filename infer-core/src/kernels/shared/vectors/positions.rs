@@ -15,7 +15,7 @@ use crate::kernels::shared::taps_if_lengths_fit;
 const BAND: usize = 8192;
 
 /// Codes that are gathered for a tile.
-pub const GATHERED: usize = 4096;
+const GATHERED: usize = 4096;
 
 /// Codes that are copied at once where more than the run may be overwritten.
 const COPIED: usize = 16;
@@ -89,7 +89,7 @@ pub trait Tiles {
     /// Puts the runs of a tile of eight positions one after the other, each position's from a multiple of [`STEP`](Self::STEP)
     /// on, with a zero after an odd number of taps; returns whether it did.
     #[inline(always)]
-    fn gather(_patches: &Patches<'_, Self::Code, 8>, _gathered: &mut [Self::Code; GATHERED]) -> bool {
+    fn gather(_patches: &Patches<'_, Self::Code, 8>, _gathered: &mut [Self::Code]) -> bool {
         false
     }
 
@@ -106,27 +106,43 @@ pub trait Tiles {
 #[inline(always)]
 pub fn conv2d<T: Tiles>(input: &[u8], operands: &Conv2dOperands<'_>, output: &mut [u8]) -> bool {
     let Some(taps) = taps_if_lengths_fit(operands, output) else { return true };
-    let &Conv2dOperands { window, pad_above, pad_code, .. } = operands;
-    let ([rows, columns], [down, along]) = (window.size.map(usize::from), window.stride.map(usize::from));
-    let channels = usize::from(operands.input.channels);
-    let run = columns * channels;
+    let [rows, columns] = operands.window.size.map(usize::from);
+    let run = columns * usize::from(operands.input.channels);
     let gathered = rows > 1 && !run.is_multiple_of(T::STEP);
     if gathered && taps.next_multiple_of(T::STEP) * T::POSITIONS + COPIED > GATHERED {
         return false;
     }
+    if gathered {
+        let mut gathering = Aligned([T::Code::default(); GATHERED]);
+        bands::<T>(input, operands, gathering.0.as_mut_slice(), output)
+    } else {
+        bands::<T>(input, operands, &mut [], output)
+    }
+}
+
+/// Band by band; runs are gathered if there is room for it.
+#[inline(always)]
+fn bands<T: Tiles>(input: &[u8], operands: &Conv2dOperands<'_>, gathered: &mut [T::Code], output: &mut [u8]) -> bool {
+    let &Conv2dOperands { window, pad_above, pad_code, .. } = operands;
+    let ([rows, columns], [down, along]) = (window.size.map(usize::from), window.stride.map(usize::from));
+    let channels = usize::from(operands.input.channels);
     let pooled = if operands.pool { 2 } else { 1 };
-    let mut gathering = [T::Code::default(); GATHERED];
-    let grid = Grid { rows, run, gathered, down, along, channels, row_len: 0, width: 0 };
-    let source = Source { input, shape: operands.input, window, pad_above, pad_code };
     let [height, width] = [operands.output.height, operands.output.width].map(|side| usize::from(side) * pooled);
     let output_row_len = usize::from(operands.output.width) * usize::from(operands.output.channels);
-    source.each_band([height, width], pooled, |codes, row_len, rows| {
-        let rows = rows.start / pooled * output_row_len..rows.end / pooled * output_row_len;
-        if let Some(output) = output.get_mut(rows) {
-            Grid { row_len, width, ..grid }.all::<T>(codes, operands, &mut gathering, output);
+    let source = Source { input, shape: operands.input, window, pad_above, pad_code };
+    source.each_band([height, width], pooled, |codes, row_len, band| {
+        let band = band.start / pooled * output_row_len..band.end / pooled * output_row_len;
+        if let Some(output) = output.get_mut(band) {
+            let runs = Runs { rows, row_len, run: columns * channels };
+            Grid { runs, down: down * row_len, along: along * channels, width: width / pooled }
+                .all::<T>(codes, operands, gathered, output);
         }
     })
 }
+
+/// At the beginning of a cache line, so that few loads are of two.
+#[repr(align(64))]
+struct Aligned<T>(T);
 
 /// What windows are on.
 pub struct Source<'i> {
@@ -175,7 +191,8 @@ impl Source<'_> {
             return false;
         }
         let pad = C::from(self.pad_code);
-        let mut band = [C::default(); BAND];
+        let mut band = Aligned([C::default(); BAND]);
+        let band = &mut band.0;
         let inside = width.min(needed_columns.saturating_sub(left)) * channels;
         for first in (0..output_height).step_by(rows_at_once) {
             let end = output_height.min(first + rows_at_once);
@@ -190,7 +207,7 @@ impl Source<'_> {
                 C::widen(codes, within);
                 after.fill(pad);
             }
-            compute(&band, row_len, first..end);
+            compute(band.as_slice(), row_len, first..end);
         }
         true
     }
@@ -199,18 +216,12 @@ impl Source<'_> {
 /// Where positions are in codes.
 #[derive(Clone, Copy)]
 struct Grid {
-    /// Runs of a position.
-    rows: usize,
-    /// Codes of a run.
-    run: usize,
-    /// Whether runs are gathered.
-    gathered: bool,
+    runs: Runs,
+    /// Codes from a position to the one below.
     down: usize,
+    /// Codes from a position to the next.
     along: usize,
-    channels: usize,
-    /// Codes of a row.
-    row_len: usize,
-    /// Positions of a row.
+    /// Positions of a row of the output.
     width: usize,
 }
 
@@ -221,7 +232,7 @@ impl Grid {
         &self,
         codes: &[T::Code],
         operands: &Conv2dOperands<'_>,
-        gathered: &mut [T::Code; GATHERED],
+        gathered: &mut [T::Code],
         output: &mut [u8],
     ) {
         let units = output.len() / usize::from(operands.output.channels).max(1);
@@ -241,79 +252,84 @@ impl Grid {
         units: usize,
         codes: &[T::Code],
         operands: &Conv2dOperands<'_>,
-        gathered: &mut [T::Code; GATHERED],
+        gathered: &mut [T::Code],
         output: &mut [u8],
     ) {
         let channels = usize::from(operands.output.channels);
         let at_once = POSITIONS / UNIT;
-        let pool = if UNIT == 4 { 2 } else { 1 };
-        let (mut number, mut y, mut x) = (0, 0, 0);
-        let width = self.width / pool;
+        // Of the pool's window.
+        let size = if UNIT == 4 { 2 } else { 1 };
+        let (down, along, width) = (size * self.down, size * self.along, self.width.max(1));
+        let corners = [0, self.along, self.down, self.down + self.along];
+        // Where the next unit is, where its row begins, and how many are left of it.
+        let (mut next, mut row, mut left) = (0, 0, width);
+        let mut number = 0;
         while number < units {
             if number + at_once > units {
                 number = units.saturating_sub(at_once);
-                (y, x) = (number / width.max(1), number % width.max(1));
+                row = number / width * down;
+                next = row + number % width * along;
+                left = width - number % width;
             }
             let (mut starts, mut last) = ([0; POSITIONS], 0);
             for start in starts.chunks_exact_mut(UNIT) {
-                let first = pool * (y * self.down * self.row_len + x * self.along * self.channels);
-                for (index, start) in start.iter_mut().enumerate() {
-                    *start = first + index / 2 * self.down * self.row_len + index % 2 * self.along * self.channels;
+                for (start, corner) in start.iter_mut().zip(corners) {
+                    *start = next + corner;
                     last = last.max(*start);
                 }
-                x += 1;
-                if x == width {
-                    (y, x) = (y + 1, 0);
+                next += along;
+                left -= 1;
+                if left == 0 {
+                    row += down;
+                    (next, left) = (row, width);
                 }
             }
             let Some(output) = output.get_mut(number * channels..(number + at_once) * channels) else { return };
-            let Self { rows, run, row_len, .. } = *self;
-            let Some(patches) = Patches::new(codes, &starts, last, Runs { rows, row_len, run }) else { return };
-            if self.gathered {
-                self.gather::<T, POSITIONS, UNIT>(patches, operands, gathered, output);
-            } else {
+            let Some(patches) = Patches::new(codes, &starts, last, self.runs) else { return };
+            if gathered.is_empty() {
                 T::compute::<POSITIONS, UNIT>(&patches, operands, output);
+            } else {
+                gather::<T, POSITIONS, UNIT>(patches, operands, gathered, output);
             }
             number += at_once;
         }
     }
+}
 
-    /// A tile whose runs are put together first.
-    #[inline(always)]
-    fn gather<T: Tiles, const POSITIONS: usize, const UNIT: usize>(
-        &self,
-        patches: Patches<'_, T::Code, POSITIONS>,
-        operands: &Conv2dOperands<'_>,
-        gathered: &mut [T::Code; GATHERED],
-        output: &mut [u8],
-    ) {
-        let Patches { codes, starts, runs } = patches;
-        let Runs { rows, row_len, run } = runs;
-        let taps = (rows * run).next_multiple_of(T::STEP);
-        let is_done = <&[usize; 8]>::try_from(starts.as_slice())
-            .is_ok_and(|starts| T::gather(&Patches { codes, starts, runs }, gathered));
-        if !is_done {
-            for (position, start) in starts.iter().enumerate() {
-                for row in 0..rows {
-                    copy_run(codes, *start + row * row_len, gathered, position * taps + row * run, run);
-                }
-                // An odd tap's neighbor may have any weight.
-                let after = gathered.get_mut(position * taps + rows * run);
-                after.into_iter().filter(|_| rows * run % 2 == 1).for_each(|after| *after = T::Code::default());
+/// A tile whose runs are put together first.
+#[inline(always)]
+fn gather<T: Tiles, const POSITIONS: usize, const UNIT: usize>(
+    patches: Patches<'_, T::Code, POSITIONS>,
+    operands: &Conv2dOperands<'_>,
+    gathered: &mut [T::Code],
+    output: &mut [u8],
+) {
+    let Patches { codes, starts, runs } = patches;
+    let Runs { rows, row_len, run } = runs;
+    let taps = (rows * run).next_multiple_of(T::STEP);
+    let is_done = <&[usize; 8]>::try_from(starts.as_slice())
+        .is_ok_and(|starts| T::gather(&Patches { codes, starts, runs }, gathered));
+    if !is_done {
+        for (position, start) in starts.iter().enumerate() {
+            for row in 0..rows {
+                copy_run(codes, *start + row * row_len, gathered, position * taps + row * run, run);
             }
+            // An odd tap's neighbor may have any weight.
+            let after = gathered.get_mut(position * taps + rows * run);
+            after.into_iter().filter(|_| rows * run % 2 == 1).for_each(|after| *after = T::Code::default());
         }
-        let mut starts = [0; POSITIONS];
-        starts.iter_mut().enumerate().for_each(|(position, start)| *start = position * taps);
-        let runs = Runs { rows: 1, row_len: 0, run: taps };
-        if let Some(patches) = Patches::new(gathered.as_slice(), &starts, (POSITIONS - 1) * taps, runs) {
-            T::compute::<POSITIONS, UNIT>(&patches, operands, output);
-        }
+    }
+    let mut starts = [0; POSITIONS];
+    starts.iter_mut().enumerate().for_each(|(position, start)| *start = position * taps);
+    let runs = Runs { rows: 1, row_len: 0, run: taps };
+    if let Some(patches) = Patches::new(gathered, &starts, (POSITIONS - 1) * taps, runs) {
+        T::compute::<POSITIONS, UNIT>(&patches, operands, output);
     }
 }
 
 /// Copies a run, and what is after it up to the next [`COPIED`]: no call for a few bytes.
 #[inline(always)]
-fn copy_run<C: Copy>(codes: &[C], from: usize, gathered: &mut [C; GATHERED], to: usize, run: usize) {
+fn copy_run<C: Copy>(codes: &[C], from: usize, gathered: &mut [C], to: usize, run: usize) {
     let mut at = 0;
     while at < run {
         let source = codes.get(from + at..).unwrap_or_default();

@@ -12,8 +12,8 @@ mod depthwise;
 use core::arch::x86_64::{
     __cpuid_count, __m512i, _mm_cvtsi32_si128, _mm_maskz_loadu_epi8, _mm_setzero_si128, _mm512_add_epi32,
     _mm512_add_epi64, _mm512_and_si512, _mm512_broadcastq_epi64, _mm512_castps_si512, _mm512_castsi128_si512,
-    _mm512_castsi512_ps, _mm512_cmpge_epu8_mask, _mm512_cvtepi64_epi32, _mm512_dpbusd_epi32, _mm512_inserti32x4,
-    _mm512_loadu_si512, _mm512_mask_add_epi8, _mm512_mask_loadu_epi8, _mm512_maskz_loadu_epi8,
+    _mm512_castsi512_ps, _mm512_castsi512_si128, _mm512_cmpge_epu8_mask, _mm512_cvtepi64_epi32, _mm512_dpbusd_epi32,
+    _mm512_inserti32x4, _mm512_loadu_si512, _mm512_mask_add_epi8, _mm512_mask_loadu_epi8, _mm512_maskz_loadu_epi8,
     _mm512_maskz_permutexvar_epi8, _mm512_max_epi32, _mm512_mul_epi32, _mm512_packs_epi32, _mm512_packus_epi16,
     _mm512_permutexvar_epi8, _mm512_set1_epi8, _mm512_set1_epi16, _mm512_set1_epi64, _mm512_setzero_si512,
     _mm512_shuffle_ps, _mm512_sll_epi32, _mm512_srli_epi64, _mm512_xor_si512,
@@ -25,7 +25,7 @@ use crate::kernels::contract::Kernels;
 use crate::kernels::operands::{
     AddOperands, AveragePool2dOperands, Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands, Rescale,
 };
-use crate::kernels::shared::vectors::positions::{self, GATHERED, Patches, Runs, Tiles};
+use crate::kernels::shared::vectors::positions::{self, Patches, Runs, Tiles};
 use crate::kernels::shared::vectors::{add, average_pool};
 use crate::packing::{ROWS_PER_BLOCK, packed_len};
 
@@ -275,12 +275,13 @@ fn clamp(codes: [__m512i; 8]) -> [[u8; ROWS_PER_BLOCK]; 8] {
 
 /// Bias and multiplier of each of at most eight channels from `channel` on, in the lower half of 64 bits.
 #[inline(always)]
-fn records(table: &[u8], channel: usize, rows: usize) -> [__m512i; 2] {
+fn records<const FULL: bool>(table: &[u8], channel: usize, rows: usize) -> [__m512i; 2] {
     avx512!({
         let table = table.get(8 * channel..).unwrap_or_default();
-        let records = match table.first_chunk::<VECTOR>() {
-            Some(records) if rows == ROWS_PER_BLOCK => bytemuck::must_cast(*records),
-            _ => part(table, 8 * rows, _mm512_setzero_si512()),
+        let records = if FULL {
+            bytemuck::must_cast(table.first_chunk().copied().unwrap_or([0u8; VECTOR]))
+        } else {
+            part(table, 8 * rows, _mm512_setzero_si512())
         };
         let lower = _mm512_set1_epi64(0xFFFF_FFFF);
         [_mm512_and_si512(records, lower), _mm512_srli_epi64::<32>(records)]
@@ -302,7 +303,7 @@ unsafe fn blocks<const BLOCKS: usize, const POSITIONS: usize, const UNIT: usize,
     let zero = avx512!(_mm512_setzero_si512());
     let (mut biases, mut multipliers) = ([zero; BLOCKS], [zero; BLOCKS]);
     for (block, (bias, multipliers)) in biases.iter_mut().zip(&mut multipliers).enumerate() {
-        [*bias, *multipliers] = records(operands.channels.bytes(), channel + block * ROWS_PER_BLOCK, rows);
+        [*bias, *multipliers] = records::<FULL>(operands.channels.bytes(), channel + block * ROWS_PER_BLOCK, rows);
     }
     // Sums begin with the bias. Under a pool it is added to the largest: where sums wrap, that is not the same.
     let starts = if UNIT == 1 { biases } else { [zero; BLOCKS] };
@@ -363,9 +364,11 @@ fn put_out<const BLOCKS: usize, const FULL: bool>(
 ) {
     for (unit, codes) in units.zip(codes.as_chunks::<BLOCKS>().0) {
         let Some(output) = output.get_mut(unit * channels + channel..) else { return };
-        match output.as_chunks_mut::<ROWS_PER_BLOCK>().0.first_chunk_mut() {
-            Some(output) if FULL => *output = *codes,
-            _ => output.iter_mut().zip(codes.as_flattened()).take(rows).for_each(|(output, &code)| *output = code),
+        if FULL {
+            let Some(output) = output.as_chunks_mut::<ROWS_PER_BLOCK>().0.first_chunk_mut() else { return };
+            *output = *codes;
+        } else {
+            output.iter_mut().zip(codes.as_flattened()).take(rows).for_each(|(output, &code)| *output = code);
         }
     }
 }
@@ -373,7 +376,7 @@ fn put_out<const BLOCKS: usize, const FULL: bool>(
 /// Puts the runs of each position together: at most four of at most 16 codes. They are loaded into the four parts of a vector,
 /// and VPERMB closes the gaps between them.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
-fn gather(patches: &Patches<'_, u8, 8>, gathered: &mut [u8; GATHERED]) {
+fn gather(patches: &Patches<'_, u8, 8>, gathered: &mut [u8]) {
     let (codes, Runs { rows, row_len, run }) = (patches.codes(), patches.runs());
     let mut order: __m512i = bytemuck::must_cast(IDENTITY);
     let gap = _mm512_set1_epi8((PART - run) as i8);
@@ -427,7 +430,7 @@ impl Tiles for Products {
     const STEP: usize = STEP;
 
     #[inline(always)]
-    fn gather(patches: &Patches<'_, u8, 8>, gathered: &mut [u8; GATHERED]) -> bool {
+    fn gather(patches: &Patches<'_, u8, 8>, gathered: &mut [u8]) -> bool {
         let Runs { rows, run, .. } = patches.runs();
         let fits = (1..=4).contains(&rows) && (1..=PART).contains(&run);
         if fits {
@@ -536,15 +539,15 @@ fn fully_connected(
         let blocks = (rows - row) / ROWS_PER_BLOCK;
         let mut sums = [avx512!(_mm512_setzero_si512()); MOST_BLOCKS];
         let (count, rest) = match blocks {
-            8.. => (8, several::<8>(&steps, weights, block_len, &mut sums)),
-            4.. => (4, several::<4>(&steps, weights, block_len, &mut sums)),
-            2.. => (2, several::<2>(&steps, weights, block_len, &mut sums)),
-            1 => (1, several::<1>(&steps, weights, block_len, &mut sums)),
+            8.. => (8, several::<8, 1>(&steps, weights, block_len, &mut sums)),
+            4.. => (4, several::<4, 2>(&steps, weights, block_len, &mut sums)),
+            2.. => (2, several::<2, 4>(&steps, weights, block_len, &mut sums)),
+            1 => (1, several::<1, 4>(&steps, weights, block_len, &mut sums)),
             0 => {
                 let layout = Layout::new(rows - row);
                 let Some(steps) = Steps::new(&patches, weights.len(), layout.step_len) else { return };
                 // SAFETY: the steps were made for this block.
-                let [[last]] = unsafe { self::sums::<1, 1, false, true>(&steps, [weights], layout, [sums[0]]) };
+                let [last] = unsafe { row_sums::<1, 4, false>(&steps, [weights], layout) };
                 sums[0] = added(last);
                 put_out(row, rows - row, sums);
                 return;
@@ -558,7 +561,7 @@ fn fully_connected(
 
 /// So many full blocks; returns the weights after them.
 #[inline(always)]
-fn several<'w, const BLOCKS: usize>(
+fn several<'w, const BLOCKS: usize, const PARTS: usize>(
     steps: &Steps<'_, 1>,
     mut weights: &'w [u8],
     block_len: usize,
@@ -569,19 +572,66 @@ fn several<'w, const BLOCKS: usize>(
         let Some((first, rest)) = weights.split_at_checked(block_len) else { return &[] };
         (*block, weights) = (first, rest);
     }
-    let (zeros, layout) = ([sums[0]; BLOCKS], Layout::new(ROWS_PER_BLOCK));
     // SAFETY: blocks of the length that the steps were made for.
-    let found = unsafe {
-        if steps.rest == 0 {
-            self::sums::<BLOCKS, 1, true, false>(steps, blocks, layout, zeros)
-        } else {
-            self::sums::<BLOCKS, 1, true, true>(steps, blocks, layout, zeros)
-        }
-    };
-    for (sums, [found]) in sums.iter_mut().zip(found) {
+    let found = unsafe { row_sums::<BLOCKS, PARTS, true>(steps, blocks, Layout::new(ROWS_PER_BLOCK)) };
+    for (sums, found) in sums.iter_mut().zip(found) {
         *sums = added(found);
     }
     weights
+}
+
+/// As [`sums`], of one position, in `PARTS` sums each: a sum by itself would wait for each of its products.
+///
+/// # Safety
+/// As for [`sums`].
+#[inline(always)]
+unsafe fn row_sums<const BLOCKS: usize, const PARTS: usize, const FULL: bool>(
+    steps: &Steps<'_, 1>,
+    blocks: [&[u8]; BLOCKS],
+    layout: Layout,
+) -> [__m512i; BLOCKS] {
+    let zero = avx512!(_mm512_setzero_si512());
+    let mut parts = [[zero; PARTS]; BLOCKS];
+    let step_len = if FULL { VECTOR } else { layout.step_len };
+    let &Steps { codes, whole, rest, .. } = steps;
+    for first in (0..whole).step_by(PARTS) {
+        for part in 0..PARTS {
+            let step = first + part;
+            if PARTS > 1 && step >= whole {
+                break;
+            }
+            // SAFETY: the steps take no more than the codes.
+            let codes = unsafe { codes.as_ptr().add(STEP * step).cast::<i64>().read_unaligned() };
+            let codes = avx512!(_mm512_set1_epi64(codes));
+            for (parts, block) in parts.iter_mut().zip(blocks) {
+                // SAFETY: nor more than the blocks' length; no bytes are read where the mask has no bit.
+                let packed = unsafe {
+                    let packed = block.as_ptr().add(step * step_len);
+                    if FULL {
+                        _mm512_loadu_si512(packed.cast())
+                    } else {
+                        _mm512_maskz_loadu_epi8(u64::MAX >> (VECTOR - step_len), packed.cast())
+                    }
+                };
+                parts[part] = avx512!(_mm512_dpbusd_epi32(parts[part], codes, layout.unpack(packed)));
+            }
+        }
+    }
+    let mut sums = [zero; BLOCKS];
+    for ((sums, parts), block) in sums.iter_mut().zip(parts).zip(blocks) {
+        for part in parts {
+            *sums = avx512!(_mm512_add_epi32(*sums, part));
+        }
+        if rest > 0 {
+            // Past the end 0, with the 128 of even rows.
+            let zeros = avx512!(_mm512_set1_epi16(0x80));
+            let packed = part(block.get(whole * step_len..).unwrap_or_default(), step_len, zeros);
+            let codes = part(codes.get(STEP * whole..).unwrap_or_default(), STEP, zero);
+            let codes = avx512!(_mm512_broadcastq_epi64(_mm512_castsi512_si128(codes)));
+            *sums = avx512!(_mm512_dpbusd_epi32(*sums, codes, layout.unpack(packed)));
+        }
+    }
+    sums
 }
 
 /// See the [module](self). Where the processor has not what they need, these kernels do nothing.
@@ -634,7 +684,7 @@ impl Kernels for Avx512 {
                 for (block, scaled) in scaled.iter_mut().enumerate() {
                     let before = block * ROWS_PER_BLOCK;
                     let count = rows.saturating_sub(before).min(ROWS_PER_BLOCK);
-                    let [bias, multipliers] = records(table, row + before, count);
+                    let [bias, multipliers] = records::<false>(table, row + before, count);
                     *scaled = requantize.scale(_mm512_add_epi32(*scaled, bias), multipliers);
                 }
                 let output = output.get_mut(row..).unwrap_or_default();
