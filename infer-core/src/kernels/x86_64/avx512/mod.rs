@@ -517,12 +517,14 @@ fn last_block<const POSITIONS: usize, const UNIT: usize>(
 /// Blocks of a fully connected layer that are computed at once.
 const MOST_BLOCKS: usize = 8;
 
-/// Calls `put_out` with the first row of at most eight blocks, the number of their rows, and the sums of each.
+/// Calls `put_out` with the first row of at most eight blocks, the number of their rows, and the sums of each, which begin with
+/// what `bias` finds for the rows from one on, as many as are asked for.
 #[inline(always)]
 fn fully_connected(
     input: &[u8],
     weights: &[u8],
     rows: usize,
+    bias: impl Fn(usize, usize) -> __m512i,
     mut put_out: impl FnMut(usize, usize, [__m512i; MOST_BLOCKS]),
 ) {
     let needed = u32::try_from(rows).ok().zip(u32::try_from(input.len()).ok());
@@ -537,17 +539,18 @@ fn fully_connected(
     let mut row = 0;
     while row < rows {
         let blocks = (rows - row) / ROWS_PER_BLOCK;
+        let full_bias = |first: usize| bias(row + first, ROWS_PER_BLOCK);
         let mut sums = [avx512!(_mm512_setzero_si512()); MOST_BLOCKS];
         let (count, rest) = match blocks {
-            8.. => (8, several::<8, 1>(&steps, weights, block_len, &mut sums)),
-            4.. => (4, several::<4, 2>(&steps, weights, block_len, &mut sums)),
-            2.. => (2, several::<2, 4>(&steps, weights, block_len, &mut sums)),
-            1 => (1, several::<1, 4>(&steps, weights, block_len, &mut sums)),
+            8.. => (8, several::<8, 1>(&steps, weights, block_len, full_bias, &mut sums)),
+            4.. => (4, several::<4, 2>(&steps, weights, block_len, full_bias, &mut sums)),
+            2.. => (2, several::<2, 4>(&steps, weights, block_len, full_bias, &mut sums)),
+            1 => (1, several::<1, 4>(&steps, weights, block_len, full_bias, &mut sums)),
             0 => {
                 let layout = Layout::new(rows - row);
                 let Some(steps) = Steps::new(&patches, weights.len(), layout.step_len) else { return };
                 // SAFETY: the steps were made for this block.
-                let [last] = unsafe { row_sums::<1, 4, false>(&steps, [weights], layout) };
+                let [last] = unsafe { row_sums::<1, 4, false>(&steps, [weights], layout, [bias(row, rows - row)]) };
                 sums[0] = added(last);
                 put_out(row, rows - row, sums);
                 return;
@@ -565,15 +568,21 @@ fn several<'w, const BLOCKS: usize, const PARTS: usize>(
     steps: &Steps<'_, 1>,
     mut weights: &'w [u8],
     block_len: usize,
+    bias: impl Fn(usize) -> __m512i,
     sums: &mut [__m512i; MOST_BLOCKS],
 ) -> &'w [u8] {
+    // Read before the weights, which drive all else out of the nearest cache.
+    let mut biases = [sums[0]; BLOCKS];
+    for (block, biases) in biases.iter_mut().enumerate() {
+        *biases = bias(block * ROWS_PER_BLOCK);
+    }
     let mut blocks = [&[] as &[u8]; BLOCKS];
     for block in &mut blocks {
         let Some((first, rest)) = weights.split_at_checked(block_len) else { return &[] };
         (*block, weights) = (first, rest);
     }
     // SAFETY: blocks of the length that the steps were made for.
-    let found = unsafe { row_sums::<BLOCKS, PARTS, true>(steps, blocks, Layout::new(ROWS_PER_BLOCK)) };
+    let found = unsafe { row_sums::<BLOCKS, PARTS, true>(steps, blocks, Layout::new(ROWS_PER_BLOCK), biases) };
     for (sums, found) in sums.iter_mut().zip(found) {
         *sums = added(found);
     }
@@ -589,9 +598,13 @@ unsafe fn row_sums<const BLOCKS: usize, const PARTS: usize, const FULL: bool>(
     steps: &Steps<'_, 1>,
     blocks: [&[u8]; BLOCKS],
     layout: Layout,
+    biases: [__m512i; BLOCKS],
 ) -> [__m512i; BLOCKS] {
     let zero = avx512!(_mm512_setzero_si512());
     let mut parts = [[zero; PARTS]; BLOCKS];
+    for (parts, bias) in parts.iter_mut().zip(biases) {
+        parts[0] = bias;
+    }
     let step_len = if FULL { VECTOR } else { layout.step_len };
     let &Steps { codes, whole, rest, .. } = steps;
     for first in (0..whole).step_by(PARTS) {
@@ -679,17 +692,29 @@ impl Kernels for Avx512 {
         fn compiled(input: &[u8], operands: &DenseOperands<'_>, output: &mut [u8]) {
             let table = operands.channels.bytes();
             let requantize = Requantize::new(operands.rescale);
-            fully_connected(input, operands.weights, table.len() / 8, |row, rows, sums| {
+            let bias = |row: usize, rows: usize| {
+                let [bias, _] = if rows == ROWS_PER_BLOCK {
+                    records::<true>(table, row, rows)
+                } else {
+                    records::<false>(table, row, rows)
+                };
+                bias
+            };
+            fully_connected(input, operands.weights, table.len() / 8, bias, |row, rows, sums| {
+                let Some(output) = output.get_mut(row..row + rows) else { return };
                 let mut scaled = sums;
-                for (block, scaled) in scaled.iter_mut().enumerate() {
-                    let before = block * ROWS_PER_BLOCK;
-                    let count = rows.saturating_sub(before).min(ROWS_PER_BLOCK);
-                    let [bias, multipliers] = records::<false>(table, row + before, count);
-                    *scaled = requantize.scale(_mm512_add_epi32(*scaled, bias), multipliers);
+                let (full, last) = output.as_chunks_mut::<ROWS_PER_BLOCK>();
+                for (block, scaled) in scaled.iter_mut().take(full.len()).enumerate() {
+                    let [_, multipliers] = records::<true>(table, row + block * ROWS_PER_BLOCK, ROWS_PER_BLOCK);
+                    *scaled = requantize.scale(*scaled, multipliers);
                 }
-                let output = output.get_mut(row..).unwrap_or_default();
+                if !last.is_empty() {
+                    let [_, multipliers] = records::<false>(table, row, rows);
+                    scaled[0] = requantize.scale(scaled[0], multipliers);
+                }
                 let codes = clamp(scaled);
-                output.iter_mut().zip(codes.as_flattened()).take(rows).for_each(|(output, &code)| *output = code);
+                full.iter_mut().zip(codes).for_each(|(output, codes)| *output = codes);
+                last.iter_mut().zip(codes.as_flattened()).for_each(|(output, &code)| *output = code);
             });
         }
         if is_there() {
@@ -702,17 +727,23 @@ impl Kernels for Avx512 {
         #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vnni")]
         fn compiled(input: &[u8], operands: &LogitsOperands<'_>, output: &mut [i32]) {
             let biases = operands.biases.as_chunks::<4>().0;
-            fully_connected(input, operands.weights, biases.len(), |row, rows, sums| {
-                let mut narrow = [[0i32; ROWS_PER_BLOCK]; MOST_BLOCKS];
-                for (narrow, sums) in narrow.iter_mut().zip(sums) {
-                    *narrow = bytemuck::must_cast(_mm512_cvtepi64_epi32(sums));
-                }
-                let output = output.get_mut(row..).unwrap_or_default();
-                let biases = biases.get(row..).unwrap_or_default();
-                for ((logit, &sum), &bias) in output.iter_mut().zip(narrow.as_flattened()).zip(biases).take(rows) {
-                    *logit = sum.wrapping_add(i32::from_le_bytes(bias));
-                }
-            });
+            fully_connected(
+                input,
+                operands.weights,
+                biases.len(),
+                |_, _| _mm512_setzero_si512(),
+                |row, rows, sums| {
+                    let mut narrow = [[0i32; ROWS_PER_BLOCK]; MOST_BLOCKS];
+                    for (narrow, sums) in narrow.iter_mut().zip(sums) {
+                        *narrow = bytemuck::must_cast(_mm512_cvtepi64_epi32(sums));
+                    }
+                    let output = output.get_mut(row..).unwrap_or_default();
+                    let biases = biases.get(row..).unwrap_or_default();
+                    for ((logit, &sum), &bias) in output.iter_mut().zip(narrow.as_flattened()).zip(biases).take(rows) {
+                        *logit = sum.wrapping_add(i32::from_le_bytes(bias));
+                    }
+                },
+            );
         }
         if is_there() {
             // SAFETY: the processor has what it needs.
