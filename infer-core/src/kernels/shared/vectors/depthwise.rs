@@ -3,56 +3,83 @@
 //! A lane is a channel: the weights of `LANES` channels are brought together once, and then meet the codes of position after
 //! position. Fewer channels than lanes, where they divide them, fill the lanes with those of the next columns.
 
-use super::positions::Source;
+use super::positions::{Band, Bands, Source};
 use super::requantize_lanes;
 use crate::kernels::operands::DepthwiseConv2dOperands;
 
 /// Taps of a kernel of 3x3.
 const TAPS: usize = 9;
 
-/// Convolution of each channel by itself. Returns whether it was computed: of kernels that are not 3x3, and of channels that do not
-/// fill the lanes, it is not.
+/// Columns in the lanes; `None` of kernels that are not 3x3, and of channels that do not fill the lanes: those are not computed here.
+fn columns<const LANES: usize>(operands: &DepthwiseConv2dOperands<'_>) -> Option<usize> {
+    let &DepthwiseConv2dOperands { input: shape, output, window, .. } = operands;
+    let channels = usize::from(shape.channels);
+    let columns = if channels >= LANES { 1 } else { LANES.checked_div(channels)? };
+    let [_, along] = window.stride;
+    let is_full = columns == 1 || (along == 1 && columns * channels == LANES && usize::from(output.width) >= columns);
+    (window.size == [3, 3]
+        && operands.multiplier == 1
+        && output.channels == shape.channels
+        && is_full
+        && operands.weights.len() == TAPS * channels
+        && operands.channels.bytes().len() == 8 * channels)
+        .then_some(columns)
+}
+
+/// Whether it is computed, and in what room.
+pub fn needed<const LANES: usize>(operands: &DepthwiseConv2dOperands<'_>) -> Option<usize> {
+    columns::<LANES>(operands).map(|_| room(operands))
+}
+
+/// Room for a band.
+pub fn room(operands: &DepthwiseConv2dOperands<'_>) -> usize {
+    let size = [operands.output.height, operands.output.width].map(usize::from);
+    Bands::room(&source_of(&[], operands), size, 1).unwrap_or(usize::MAX)
+}
+
+/// The bands of a depthwise convolution.
+pub fn bands<'i>(input: &'i [u8], operands: &DepthwiseConv2dOperands<'_>, room: usize) -> Option<Bands<'i>> {
+    let size = [operands.output.height, operands.output.width].map(usize::from);
+    Bands::new(source_of(input, operands), size, 1, room)
+}
+
+fn source_of<'i>(input: &'i [u8], operands: &DepthwiseConv2dOperands<'_>) -> Source<'i> {
+    let &DepthwiseConv2dOperands { window, pad_above, pad_code, .. } = operands;
+    Source { input, shape: operands.input, window, pad_above, pad_code }
+}
+
+/// Convolution of each channel by itself, with the room that is [needed].
 #[inline(always)]
 pub fn depthwise_conv2d<const LANES: usize>(
     input: &[u8],
     operands: &DepthwiseConv2dOperands<'_>,
+    room: &mut [u8],
     output: &mut [u8],
-) -> bool {
-    let &DepthwiseConv2dOperands { input: shape, output: output_shape, window, pad_above, pad_code, .. } = operands;
-    let [down, along] = window.stride.map(usize::from);
-    let (channels, width) = (usize::from(shape.channels), usize::from(output_shape.width));
+) {
+    let Some(columns) = columns::<LANES>(operands) else { return };
+    let [down, along] = operands.window.stride.map(usize::from);
+    let (channels, width) = (usize::from(operands.input.channels), usize::from(operands.output.width));
     let row_len = width * channels;
-    // Columns in the lanes.
-    let columns = if channels >= LANES { 1 } else { LANES.checked_div(channels).unwrap_or_default() };
-    if window.size != [3, 3]
-        || operands.multiplier != 1
-        || output_shape.channels != shape.channels
-        || output.len() != output_shape.len()
-        || (columns > 1 && (along != 1 || columns * channels != LANES || width < columns))
-        || columns == 0
-        || operands.weights.len() != TAPS * channels
-        || operands.channels.bytes().len() != 8 * channels
-    {
-        return false;
+    if output.len() != operands.output.len() {
+        return;
     }
-    let source = Source { input, shape, window, pad_above, pad_code };
-    let size = [output_shape.height, output_shape.width].map(usize::from);
-    source.each_band(size, 1, |codes: &[u8], band_row_len, rows| {
+    let Some(mut bands) = bands(input, operands, room.len()) else { return };
+    while let Some(Band { codes, row_len: band_row_len, rows }) = bands.next(room) {
         let Some(output) = output.get_mut(rows.start * row_len..rows.end * row_len) else { return };
         let mut channel = 0;
         while channel < channels {
             // The last lanes end with the channels: some are computed twice.
             let first = channel.min(channels.saturating_sub(LANES));
             let lanes = Lanes::<LANES>::new(operands, first, channels);
-            for (row, output) in output.chunks_exact_mut(row_len).enumerate() {
+            for (row, output) in output.chunks_exact_mut(row_len.max(1)).enumerate() {
                 let from = row * down * band_row_len + first;
                 let mut column = 0;
                 while column < width {
-                    let column_here = column.min(width - columns);
-                    let from = from + column_here * along * channels;
+                    let here = column.min(width - columns);
+                    let from = from + here * along * channels;
                     let Some(found) = lanes.codes(codes, [from, band_row_len, channels], operands) else { return };
-                    let to = column_here * channels + first;
-                    if let Some(output) = output.get_mut(to..).and_then(|output| output.first_chunk_mut()) {
+                    let output = output.get_mut(here * channels + first..);
+                    if let Some(output) = output.and_then(|output| output.first_chunk_mut()) {
                         *output = found;
                     }
                     column += columns;
@@ -60,7 +87,7 @@ pub fn depthwise_conv2d<const LANES: usize>(
             }
             channel += LANES;
         }
-    })
+    }
 }
 
 /// What is the same for all positions.

@@ -11,11 +11,8 @@ use crate::format::{Shape, Window};
 use crate::kernels::operands::Conv2dOperands;
 use crate::kernels::shared::taps_if_lengths_fit;
 
-/// Codes of a band: a host's stack has room for them.
-const BAND: usize = 8192;
-
-/// Codes that are gathered for a tile.
-const GATHERED: usize = 4096;
+/// Codes that there is room for on the stack, and for layers that need more.
+const ROOM: [usize; 2] = [8 << 10, 32 << 10];
 
 /// Codes that are copied at once where more than the run may be overwritten.
 const COPIED: usize = 16;
@@ -83,8 +80,11 @@ pub trait Tiles {
     /// Positions of the largest tile: 8 or 4.
     const POSITIONS: usize;
 
-    /// Codes that it reads at once: the length of a run is a multiple of it where a position has more than one.
+    /// Codes that it reads at once.
     const STEP: usize;
+
+    /// Whether a position that has one run may have one of another length than a multiple of [`STEP`](Self::STEP). Several runs may not.
+    const TAILS: bool;
 
     /// Puts the runs of a tile of eight positions one after the other, each position's from a multiple of [`STEP`](Self::STEP)
     /// on, with a zero after an odd number of taps; returns whether it did.
@@ -101,50 +101,76 @@ pub trait Tiles {
     );
 }
 
-/// Convolution, and the 2x2 maximum after it if the operands have one. Returns whether it was computed: bands of images that
-/// are very wide, and very long runs, have no room.
-#[inline(always)]
-pub fn conv2d<T: Tiles>(input: &[u8], operands: &Conv2dOperands<'_>, output: &mut [u8]) -> bool {
-    let Some(taps) = taps_if_lengths_fit(operands, output) else { return true };
+/// Calls `compute` with room for a convolution; returns whether there is enough of it.
+pub fn with_conv2d_room<T: Tiles>(operands: &Conv2dOperands<'_>, compute: &mut dyn FnMut(&mut [T::Code])) -> bool {
+    let unit = if operands.pool { 2 } else { 1 };
+    let size = [operands.output.height, operands.output.width].map(|side| usize::from(side) * unit);
+    let Some(band) = Bands::room(&source_of(&[], operands), size, unit) else { return false };
+    with_room(gathered_len::<T>(operands) + band, compute)
+}
+
+/// Calls `compute` with room for at least so many codes; returns whether there is so much.
+pub fn with_room<C: Codes>(needed: usize, compute: &mut dyn FnMut(&mut [C])) -> bool {
+    // At the beginning of a cache line, so that few loads are of two.
+    #[repr(align(64))]
+    struct Aligned<T>(T);
+
+    // A function for each: the larger one's stack is taken where it is needed.
+    #[inline(never)]
+    fn room<C: Codes, const LEN: usize>(compute: &mut dyn FnMut(&mut [C])) {
+        compute(Aligned([C::default(); LEN]).0.as_mut_slice());
+    }
+    let [few, many] = ROOM;
+    if needed <= few {
+        room::<C, { ROOM[0] }>(compute);
+    } else if needed <= many {
+        room::<C, { ROOM[1] }>(compute);
+    }
+    needed <= many
+}
+
+/// Codes that are gathered for a tile; 0 where runs are read where they are.
+fn gathered_len<T: Tiles>(operands: &Conv2dOperands<'_>) -> usize {
     let [rows, columns] = operands.window.size.map(usize::from);
     let run = columns * usize::from(operands.input.channels);
-    let gathered = rows > 1 && !run.is_multiple_of(T::STEP);
-    if gathered && taps.next_multiple_of(T::STEP) * T::POSITIONS + COPIED > GATHERED {
-        return false;
+    if run.is_multiple_of(T::STEP) || (rows == 1 && T::TAILS) {
+        return 0;
     }
-    if gathered {
-        let mut gathering = Aligned([T::Code::default(); GATHERED]);
-        bands::<T>(input, operands, gathering.0.as_mut_slice(), output)
-    } else {
-        bands::<T>(input, operands, &mut [], output)
-    }
+    // Whole cache lines, and room for a copy past the end.
+    ((rows * run).next_multiple_of(T::STEP) * T::POSITIONS + 4 * COPIED).next_multiple_of(64)
 }
 
-/// Band by band; runs are gathered if there is room for it.
-#[inline(always)]
-fn bands<T: Tiles>(input: &[u8], operands: &Conv2dOperands<'_>, gathered: &mut [T::Code], output: &mut [u8]) -> bool {
+fn source_of<'i>(input: &'i [u8], operands: &Conv2dOperands<'_>) -> Source<'i> {
     let &Conv2dOperands { window, pad_above, pad_code, .. } = operands;
-    let ([rows, columns], [down, along]) = (window.size.map(usize::from), window.stride.map(usize::from));
-    let channels = usize::from(operands.input.channels);
-    let pooled = if operands.pool { 2 } else { 1 };
-    let [height, width] = [operands.output.height, operands.output.width].map(|side| usize::from(side) * pooled);
-    let output_row_len = usize::from(operands.output.width) * usize::from(operands.output.channels);
-    let source = Source { input, shape: operands.input, window, pad_above, pad_code };
-    source.each_band([height, width], pooled, |codes, row_len, band| {
-        let band = band.start / pooled * output_row_len..band.end / pooled * output_row_len;
-        if let Some(output) = output.get_mut(band) {
-            let runs = Runs { rows, row_len, run: columns * channels };
-            Grid { runs, down: down * row_len, along: along * channels, width: width / pooled }
-                .all::<T>(codes, operands, gathered, output);
-        }
-    })
+    Source { input, shape: operands.input, window, pad_above, pad_code }
 }
 
-/// At the beginning of a cache line, so that few loads are of two.
-#[repr(align(64))]
-struct Aligned<T>(T);
+/// Convolution, and the 2x2 maximum after it if the operands have one, with the room of [`with_conv2d_room`].
+#[inline(always)]
+pub fn conv2d<T: Tiles>(input: &[u8], operands: &Conv2dOperands<'_>, room: &mut [T::Code], output: &mut [u8]) {
+    if taps_if_lengths_fit(operands, output).is_none() {
+        return;
+    }
+    let ([rows, columns], [down, along]) =
+        (operands.window.size.map(usize::from), operands.window.stride.map(usize::from));
+    let channels = usize::from(operands.input.channels);
+    let unit = if operands.pool { 2 } else { 1 };
+    let [height, width] = [operands.output.height, operands.output.width].map(|side| usize::from(side) * unit);
+    let output_row_len = usize::from(operands.output.width) * usize::from(operands.output.channels);
+    let Some((gathered, room)) = room.split_at_mut_checked(gathered_len::<T>(operands)) else { return };
+    let Some(mut bands) = Bands::new(source_of(input, operands), [height, width], unit, room.len()) else { return };
+    while let Some(Band { codes, row_len, rows: band }) = bands.next(room) {
+        let Some(output) = output.get_mut(band.start / unit * output_row_len..band.end / unit * output_row_len) else {
+            return;
+        };
+        let runs = Runs { rows, row_len, run: columns * channels };
+        let grid = Grid { runs, down: down * row_len, along: along * channels, width: width / unit };
+        grid.all::<T>(codes, operands, gathered, output);
+    }
+}
 
 /// What windows are on.
+#[derive(Clone, Copy)]
 pub struct Source<'i> {
     pub input: &'i [u8],
     pub shape: Shape,
@@ -153,63 +179,87 @@ pub struct Source<'i> {
     pub pad_code: u8,
 }
 
-impl Source<'_> {
-    /// Calls `compute` with the codes of some rows of an output of `[height, width]`, the length of their rows, and which rows
-    /// those are: multiples of `at_once`. Windows on the codes have no edges: what hung over is padded. Returns whether
-    /// that was all of the output; it is nothing where a band has no room.
-    #[inline(always)]
-    pub fn each_band<C: Codes>(
-        &self,
-        [output_height, output_width]: [usize; 2],
-        at_once: usize,
-        mut compute: impl FnMut(&[C], usize, Range<usize>),
-    ) -> bool {
-        let Self { input, shape, window, .. } = *self;
+/// The codes under some rows of the output. Windows on them have no edges: what hung over is padded.
+pub struct Band<'b, C> {
+    pub codes: &'b [C],
+    /// From a row to the next.
+    pub row_len: usize,
+    /// Rows of the output.
+    pub rows: Range<usize>,
+}
+
+/// The bands of an output, one after the other: the input as it is, if it can be read so, or some of its rows with their padding.
+pub struct Bands<'i> {
+    source: Source<'i>,
+    /// Rows of the output, and those that are done.
+    rows: Range<usize>,
+    /// Rows of the output that a band is for.
+    at_once: usize,
+    /// Codes of a row of a band: as many as the windows need. What they do not reach of the input is left out.
+    row_len: usize,
+    /// Whether nothing hangs over.
+    is_inside: bool,
+}
+
+impl<'i> Bands<'i> {
+    /// Room for bands of an output of `[height, width]`, for at least `unit` of its rows; `None` where a size is 0.
+    pub fn room(source: &Source<'_>, [height, width]: [usize; 2], unit: usize) -> Option<usize> {
+        let ([rows, columns], [down, along]) =
+            (source.window.size.map(usize::from), source.window.stride.map(usize::from));
+        let row_len = (width.checked_sub(1)? * along + columns) * usize::from(source.shape.channels);
+        let rows = height.min(unit).checked_sub(1)? * down + rows;
+        (row_len > 0).then_some(rows * row_len)
+    }
+
+    /// Bands for multiples of `unit` rows, in so much `room`.
+    pub fn new(source: Source<'i>, [height, width]: [usize; 2], unit: usize, room: usize) -> Option<Self> {
+        let Source { input, shape, window, pad_above, .. } = source;
         let ([rows, columns], [down, along]) = (window.size.map(usize::from), window.stride.map(usize::from));
-        let (height, width, channels) =
-            (usize::from(shape.height), usize::from(shape.width), usize::from(shape.channels));
-        if input.len() != shape.len() || output_height * output_width == 0 || down == 0 {
-            return false;
-        }
-        let (above, left) = (usize::from(self.pad_above), usize::from(window.left()));
-        let needed_rows = (output_height - 1) * down + rows;
-        let needed_columns = (output_width - 1) * along + columns;
-        if above == 0
-            && left == 0
-            && needed_rows <= height
-            && needed_columns <= width
+        let columns = width.checked_sub(1)? * along + columns;
+        let row_len = columns * usize::from(shape.channels);
+        let is_inside = pad_above | window.left() == 0
+            && height.checked_sub(1)? * down + rows <= shape.height.into()
+            && columns <= shape.width.into();
+        let at_once = (room.checked_div(row_len)? + down).saturating_sub(rows).checked_div(down)? / unit * unit;
+        (input.len() == shape.len()).then_some(Self { source, rows: 0..height, at_once, row_len, is_inside })
+    }
+
+    /// The next band, in that room.
+    #[inline(always)]
+    pub fn next<'b, C: Codes>(&mut self, room: &'b mut [C]) -> Option<Band<'b, C>>
+    where
+        'i: 'b,
+    {
+        let Source { input, shape, window, pad_above, pad_code } = self.source;
+        let (width, channels) = (usize::from(shape.width), usize::from(shape.channels));
+        if self.is_inside
             && let Some(codes) = C::unwidened(input)
         {
-            compute(codes, width * channels, 0..output_height);
-            return true;
+            let rows = core::mem::replace(&mut self.rows, 0..0);
+            return (!rows.is_empty()).then_some(Band { codes, row_len: width * channels, rows });
         }
-        // A row of a band is as long as the windows need it; what they do not reach of the input is left out.
-        let row_len = needed_columns * channels;
-        let band_rows = BAND.checked_div(row_len).unwrap_or_default().min(needed_rows);
-        let rows_at_once = (band_rows + down).saturating_sub(rows) / down / at_once * at_once;
-        if rows_at_once == 0 {
-            return false;
+        let (first, end) = (self.rows.start, self.rows.end.min(self.rows.start + self.at_once));
+        if first >= end {
+            return None;
         }
-        let pad = C::from(self.pad_code);
-        let mut band = Aligned([C::default(); BAND]);
-        let band = &mut band.0;
-        let inside = width.min(needed_columns.saturating_sub(left)) * channels;
-        for first in (0..output_height).step_by(rows_at_once) {
-            let end = output_height.min(first + rows_at_once);
-            let band_rows = (end - first - 1) * down + rows;
-            for (index, row) in band.chunks_exact_mut(row_len.max(1)).take(band_rows).enumerate() {
-                let in_input = (first * down + index).checked_sub(above).filter(|&row| row < height);
-                let codes = in_input.and_then(|row| input.get(row * width * channels..)?.get(..inside));
-                let (before, rest) = row.split_at_mut(row.len().min(left * channels));
-                before.fill(pad);
-                let codes = codes.unwrap_or_default();
-                let (within, after) = rest.split_at_mut(codes.len().min(rest.len()));
-                C::widen(codes, within);
-                after.fill(pad);
-            }
-            compute(band.as_slice(), row_len, first..end);
+        self.rows.start = end;
+        let ([rows, _], [down, _]) = (window.size.map(usize::from), window.stride.map(usize::from));
+        let (row_len, left) = (self.row_len, usize::from(window.left()) * channels);
+        let inside = (width * channels).min(row_len.saturating_sub(left));
+        let band_rows = (end - first - 1) * down + rows;
+        let pad = C::from(pad_code);
+        for (index, row) in room.chunks_exact_mut(row_len.max(1)).take(band_rows).enumerate() {
+            let row_of_input =
+                (first * down + index).checked_sub(pad_above.into()).filter(|&row| row < shape.height.into());
+            let codes = row_of_input.and_then(|row| input.get(row * width * channels..)?.get(..inside));
+            let (before, rest) = row.split_at_mut(row.len().min(left));
+            before.fill(pad);
+            let codes = codes.unwrap_or_default();
+            let (within, after) = rest.split_at_mut(codes.len().min(rest.len()));
+            C::widen(codes, within);
+            after.fill(pad);
         }
-        true
+        Some(Band { codes: room, row_len, rows: first..end })
     }
 }
 

@@ -13,7 +13,8 @@ use core::arch::x86_64::{
 
 use super::VECTOR;
 use crate::kernels::operands::DepthwiseConv2dOperands;
-use crate::kernels::shared::vectors::positions::Source;
+use crate::kernels::shared::vectors::depthwise;
+use crate::kernels::shared::vectors::positions::Band;
 
 /// Channels of a vector.
 const LANES: usize = 16;
@@ -66,53 +67,54 @@ const EVEN: [u32; LANES] = [0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 2
 /// The odd lanes of two vectors.
 const ODD: [u32; LANES] = [1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31];
 
-/// Convolution of each channel by itself. Returns whether it was computed: of kernels of 3x3 it is, with one output channel for each
-/// of the input.
+/// Whether it is a kernel of 3x3 with one output channel for each of the input.
+pub fn is_computed(operands: &DepthwiseConv2dOperands<'_>) -> bool {
+    let channels = operands.input.channels;
+    operands.window.size == [3, 3]
+        && operands.multiplier == 1
+        && operands.output.channels == channels
+        && channels > 0
+        && operands.weights.len() == TAPS * usize::from(channels)
+        && operands.channels.bytes().len() == 8 * usize::from(channels)
+}
+
+/// Convolution of each channel by itself, if it [is computed](is_computed).
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vnni")]
-pub fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) -> bool {
-    let &DepthwiseConv2dOperands { input: shape, output: output_shape, window, pad_above, pad_code, .. } = operands;
-    let [down, along] = window.stride.map(usize::from);
-    let (channels, width) = (usize::from(shape.channels), usize::from(output_shape.width));
+pub fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, room: &mut [u8], output: &mut [u8]) {
+    let [down, along] = operands.window.stride.map(usize::from);
+    let (channels, width) = (usize::from(operands.input.channels), usize::from(operands.output.width));
     let row_len = width * channels;
-    if window.size != [3, 3]
-        || operands.multiplier != 1
-        || output_shape.channels != shape.channels
-        || output.len() != output_shape.len()
-        || channels == 0
-        || operands.weights.len() != TAPS * channels
-        || operands.channels.bytes().len() != 8 * channels
-    {
-        return false;
+    if output.len() != operands.output.len() {
+        return;
     }
     // Few channels fill the lanes with those of the next columns, where that is without a gap.
-    let columns = LANES / channels.min(LANES);
+    let columns = LANES / channels.clamp(1, LANES);
     let columns = if along == 1 && columns * channels == LANES && width >= columns { columns } else { 1 };
     let lanes_len = (columns * channels).min(LANES);
-    let source = Source { input, shape, window, pad_above, pad_code };
-    let size = [output_shape.height, output_shape.width].map(usize::from);
-    source.each_band(size, 1, |codes: &[u8], band_row_len, rows| {
+    let Some(mut bands) = depthwise::bands(input, operands, room.len()) else { return };
+    while let Some(Band { codes, row_len: band_row_len, rows }) = bands.next(room) {
         let Some(output) = output.get_mut(rows.start * row_len..rows.end * row_len) else { return };
         for channel in (0..channels).step_by(LANES) {
             // The last lanes end with the channels: some are computed twice.
             let first = channel.min(channels - lanes_len.min(channels));
             let lanes = Lanes::new(operands, first, lanes_len);
-            for (row, output) in output.chunks_exact_mut(row_len).enumerate() {
-                let from = row * down * band_row_len + first;
-                let Some(codes) = codes.get(from..) else { return };
+            for (row, output) in output.chunks_exact_mut(row_len.max(1)).enumerate() {
+                let Some(codes) = codes.get(row * down * band_row_len + first..) else { return };
                 let step = [along * channels, band_row_len, channels];
                 if columns == 1 {
-                    lanes.row(codes, step, width, &mut output[first..]);
+                    lanes.row(codes, step, width, output.get_mut(first..).unwrap_or_default());
                     continue;
                 }
                 let mut column = 0;
                 while column < width {
                     let here = column.min(width - columns) * channels;
-                    lanes.row(codes.get(here..).unwrap_or_default(), step, 1, &mut output[here..]);
+                    let (codes, output) = (codes.get(here..), output.get_mut(here..));
+                    lanes.row(codes.unwrap_or_default(), step, 1, output.unwrap_or_default());
                     column += columns;
                 }
             }
         }
-    })
+    }
 }
 
 /// What is the same for all positions.

@@ -26,7 +26,7 @@ use crate::kernels::operands::{
     AddOperands, AveragePool2dOperands, Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands, Rescale,
 };
 use crate::kernels::shared::vectors::positions::{self, Patches, Runs, Tiles};
-use crate::kernels::shared::vectors::{add, average_pool};
+use crate::kernels::shared::vectors::{add, average_pool, depthwise as shared_depthwise};
 use crate::packing::{ROWS_PER_BLOCK, packed_len};
 
 cpufeatures::new!(avx512, "avx512f", "avx512bw", "avx512vl", "avx512vbmi");
@@ -428,6 +428,7 @@ impl Tiles for Products {
     type Code = u8;
     const POSITIONS: usize = 8;
     const STEP: usize = STEP;
+    const TAILS: bool = true;
 
     #[inline(always)]
     fn gather(patches: &Patches<'_, u8, 8>, gathered: &mut [u8]) -> bool {
@@ -654,13 +655,20 @@ pub struct Avx512;
 impl Avx512 {
     /// Whether the convolution was computed; it has to be elsewhere where its rows or its filters are very long.
     pub fn try_conv2d(input: &[u8], operands: &Conv2dOperands<'_>, output: &mut [u8]) -> bool {
-        is_there() && positions::conv2d::<Products>(input, operands, output)
+        is_there()
+            && positions::with_conv2d_room::<Products>(operands, &mut |room| {
+                positions::conv2d::<Products>(input, operands, room, output);
+            })
     }
 
     /// Whether the convolution was computed.
     pub fn try_depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) -> bool {
-        // SAFETY: the processor has what it needs.
-        is_there() && unsafe { depthwise::depthwise_conv2d(input, operands, output) }
+        depthwise::is_computed(operands)
+            && is_there()
+            && positions::with_room(shared_depthwise::room(operands), &mut |room| {
+                // SAFETY: the processor has what it needs.
+                unsafe { depthwise::depthwise_conv2d(input, operands, room, output) }
+            })
     }
 }
 
