@@ -42,11 +42,11 @@ use scalar::Scalar as Chosen;
 #[cfg(kernels = "x86_64")]
 use x86_64::X86_64 as Chosen;
 
-// The narrowest vectors, for the tests.
-#[cfg(all(test, not(kernels = "x86_64")))]
-use Chosen as Narrow;
+// Vectors that are not chosen where the processor has wider ones, for the tests.
 #[cfg(all(test, kernels = "x86_64"))]
-use x86_64::Sse2 as Narrow;
+use x86_64::{Avx2 as Middle, Sse2 as Narrow};
+#[cfg(all(test, not(kernels = "x86_64")))]
+use {Chosen as Narrow, Chosen as Middle};
 
 pub use contract::Kernels;
 

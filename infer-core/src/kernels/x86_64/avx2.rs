@@ -4,13 +4,11 @@
 
 use core::arch::x86_64::{
     __m256i, _mm256_add_epi32, _mm256_and_si256, _mm256_madd_epi16, _mm256_max_epi32, _mm256_set_m128i,
-    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_srai_epi16, _mm256_srai_epi32, _mm256_sub_epi32,
+    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_srai_epi16, _mm256_srai_epi32, _mm256_sub_epi16, _mm256_sub_epi32,
 };
 
 use super::sse2::Block;
-use crate::kernels::contract::Kernels;
-use crate::kernels::operands::{Conv2dOperands, DenseOperands, LogitsOperands};
-use crate::kernels::shared::vectors::{STRIDE, Vector, conv2d, dense};
+use crate::kernels::shared::vectors::{STRIDE, Vector, vector_kernels};
 
 cpufeatures::new!(avx2, "avx2");
 
@@ -60,6 +58,11 @@ impl Vector<2> for TwoBlocks {
     }
 
     #[inline(always)]
+    fn subtract_lanes(self, other: Self) -> Self {
+        Self(avx2!(_mm256_sub_epi16(self.0, other.0)))
+    }
+
+    #[inline(always)]
     fn multiply_add(self, other: Self) -> Self {
         Self(avx2!(_mm256_madd_epi16(self.0, other.0)))
     }
@@ -80,28 +83,8 @@ impl Vector<2> for TwoBlocks {
     }
 }
 
-/// See the [module](self). Where the processor has no AVX2, these kernels do nothing.
+/// See the [module](self). Where the processor has no AVX2, these kernels are portable.
 #[derive(Clone, Copy, Debug)]
 pub struct Avx2;
 
-/// A kernel compiled for AVX2, and the door to it.
-macro_rules! kernel {
-    ($module:ident::$name:ident, $operands:ty, $output:ty) => {
-        fn $name(input: &[u8], operands: &$operands, scratch: &mut [u32], output: &mut [$output]) {
-            #[target_feature(enable = "avx2")]
-            fn compiled(input: &[u8], operands: &$operands, scratch: &mut [u32], output: &mut [$output]) {
-                $module::$name::<TwoBlocks, 2>(input, operands, scratch, output);
-            }
-            if is_there() {
-                // SAFETY: the processor has AVX2.
-                unsafe { compiled(input, operands, scratch, output) }
-            }
-        }
-    };
-}
-
-impl Kernels for Avx2 {
-    kernel!(conv2d::conv2d, Conv2dOperands<'_>, u8);
-    kernel!(dense::dense, DenseOperands<'_>, u8);
-    kernel!(dense::logits, LogitsOperands<'_>, i32);
-}
+vector_kernels!(Avx2, TwoBlocks, 2, 16, [target_feature(enable = "avx2")], is_there());

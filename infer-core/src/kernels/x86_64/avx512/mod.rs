@@ -25,6 +25,7 @@ use crate::kernels::contract::Kernels;
 use crate::kernels::operands::{
     AddOperands, AveragePool2dOperands, Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands, Rescale,
 };
+use crate::kernels::portable;
 use crate::kernels::shared::vectors::positions::{self, Patches, Runs, Tiles};
 use crate::kernels::shared::vectors::{add, average_pool, depthwise as shared_depthwise};
 use crate::packing::{ROWS_PER_BLOCK, packed_len};
@@ -648,31 +649,33 @@ unsafe fn row_sums<const BLOCKS: usize, const PARTS: usize, const FULL: bool>(
     sums
 }
 
-/// See the [module](self). Where the processor has not what they need, these kernels do nothing.
+/// See the [module](self). Where the processor has not what they need, these convolutions are portable, and other kernels do nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Avx512;
 
-impl Avx512 {
-    /// Whether the convolution was computed; it has to be elsewhere where its rows or its filters are very long.
-    pub fn try_conv2d(input: &[u8], operands: &Conv2dOperands<'_>, output: &mut [u8]) -> bool {
-        is_there()
+impl Kernels for Avx512 {
+    fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+        let is_computed = is_there()
             && positions::with_conv2d_room::<Products>(operands, &mut |room| {
                 positions::conv2d::<Products>(input, operands, room, output);
-            })
+            });
+        if !is_computed {
+            portable::conv2d(input, operands, scratch, output);
+        }
     }
 
-    /// Whether the convolution was computed.
-    pub fn try_depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) -> bool {
-        depthwise::is_computed(operands)
+    fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) {
+        let is_computed = depthwise::is_computed(operands)
             && is_there()
             && positions::with_room(shared_depthwise::room(operands), &mut |room| {
                 // SAFETY: the processor has what it needs.
                 unsafe { depthwise::depthwise_conv2d(input, operands, room, output) }
-            })
+            });
+        if !is_computed {
+            portable::depthwise_conv2d(input, operands, output);
+        }
     }
-}
 
-impl Kernels for Avx512 {
     fn average_pool2d(input: &[u8], operands: &AveragePool2dOperands, output: &mut [u8]) {
         #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
         fn compiled(input: &[u8], operands: &AveragePool2dOperands, output: &mut [u8]) {
