@@ -24,6 +24,8 @@ mod armv7m;
 // Tested wherever tests run: plain Rust.
 #[cfg(any(kernels = "scalar", test))]
 mod scalar;
+#[cfg(kernels = "wasm")]
+mod wasm;
 #[cfg(kernels = "x86_64")]
 mod x86_64;
 
@@ -39,6 +41,8 @@ use armv7m::Armv7m as Chosen;
 use portable::Portable as Chosen;
 #[cfg(kernels = "scalar")]
 use scalar::Scalar as Chosen;
+#[cfg(kernels = "wasm")]
+use wasm::Wasm as Chosen;
 #[cfg(kernels = "x86_64")]
 use x86_64::X86_64 as Chosen;
 

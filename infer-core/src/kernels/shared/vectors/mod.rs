@@ -154,7 +154,7 @@ impl Codes for u16 {
 /// functions are compiled for, and whether the processor has that. Layers that find no room are portable.
 macro_rules! vector_kernels {
     ($set:ty, $vector:ty, $blocks:literal, $lanes:literal, [$($feature:meta)?], $is_there:expr) => {
-        #[allow(unused_unsafe, reason = "some functions are compiled for what the processor may not have")]
+        #[allow(unsafe_code, unused_unsafe, reason = "some functions are compiled for what the processor may not have")]
         impl $crate::kernels::Kernels for $set {
             fn conv2d(
                 input: &[u8],
