@@ -5,7 +5,7 @@
 use core::marker::PhantomData;
 
 use super::positions::{Patches, Runs, Tiles};
-use super::{Rows, STRIDE, Vector, requantize_lanes};
+use super::{Rows, STRIDE, Vector};
 use crate::kernels::operands::Conv2dOperands;
 use crate::packing::ROWS_PER_BLOCK;
 
@@ -41,10 +41,7 @@ impl<V: Vector<BLOCKS>, const BLOCKS: usize> Tiles for Tile<V, BLOCKS> {
                 (*block, unread) = (all, rest);
             }
             let sums = sums::<V, BLOCKS, POSITIONS>(patches, |pair| core::array::from_fn(|block| blocks[block][pair]));
-            for block in 0..BLOCKS {
-                let first = row + block * ROWS_PER_BLOCK;
-                put_out::<V, BLOCKS, POSITIONS, UNIT>(&sums, block, [first, ROWS_PER_BLOCK], operands, output);
-            }
+            put_out::<V, BLOCKS, POSITIONS, UNIT>(&sums, [row, BLOCKS * ROWS_PER_BLOCK], operands, output);
             row += BLOCKS * ROWS_PER_BLOCK;
         }
         while row < rows {
@@ -63,7 +60,7 @@ impl<V: Vector<BLOCKS>, const BLOCKS: usize> Tiles for Tile<V, BLOCKS> {
                     }
                 }
             });
-            put_out::<V::OneBlock, 1, POSITIONS, UNIT>(&sums, 0, [row, count], operands, output);
+            put_out::<V::OneBlock, 1, POSITIONS, UNIT>(&sums, [row, count], operands, output);
             unread = rest;
             row += count;
         }
@@ -98,36 +95,39 @@ fn sums<V: Vector<BLOCKS>, const BLOCKS: usize, const POSITIONS: usize>(
     sums
 }
 
-/// Writes the codes of a block of sums, of so many rows from a first one on: at each position, or of the largest of `UNIT` positions.
+/// Writes the codes of some blocks of sums, of so many rows from a first one on: at each position, or of the largest of `UNIT` positions.
 #[inline(always)]
 fn put_out<V: Vector<BLOCKS>, const BLOCKS: usize, const POSITIONS: usize, const UNIT: usize>(
     sums: &[Rows<V>; POSITIONS],
-    block: usize,
     [first, rows]: [usize; 2],
     operands: &Conv2dOperands<'_>,
     output: &mut [u8],
 ) {
-    let (mut biases, mut multipliers) = ([0; ROWS_PER_BLOCK], [0; ROWS_PER_BLOCK]);
+    let (mut biases, mut multipliers) = ([[[[0; 4]; 4]; BLOCKS]; 2], [[[[0; 4]; 4]; BLOCKS]; 2]);
     let records = operands.channels.bytes().get(8 * first..).unwrap_or_default().as_chunks::<8>().0;
-    for ((bias, multiplier), &[b0, b1, b2, b3, m0, m1, m2, m3]) in biases.iter_mut().zip(&mut multipliers).zip(records)
-    {
-        *bias = i32::from_le_bytes([b0, b1, b2, b3]);
-        *multiplier = i32::from_le_bytes([m0, m1, m2, m3]);
+    for (row, &[b0, b1, b2, b3, m0, m1, m2, m3]) in records.iter().take(rows).enumerate() {
+        let (block, lane) = (row / ROWS_PER_BLOCK % BLOCKS, row % ROWS_PER_BLOCK / 2);
+        biases[row % 2][block][lane] = [b0, b1, b2, b3];
+        multipliers[row % 2][block][lane] = [m0, m1, m2, m3];
     }
+    let vector = |lanes: [[[u8; 4]; 4]; BLOCKS]| {
+        let bytes: [[u8; STRIDE]; BLOCKS] = lanes.map(bytemuck::must_cast);
+        V::load(bytes.each_ref())
+    };
+    let [biases, multipliers] = [biases, multipliers].map(|[even, odd]| [vector(even), vector(odd)]);
     let channels = usize::from(operands.output.channels);
     for (unit, sums) in sums.as_chunks::<UNIT>().0.iter().enumerate() {
         let mut largest = sums[0];
         for sums in &sums[1..] {
             largest = Rows { even: largest.even.max(sums.even), odd: largest.odd.max(sums.odd) };
         }
-        let ([e0, e1, e2, e3], [o0, o1, o2, o3]) = (largest.even.to_sums()[block], largest.odd.to_sums()[block]);
-        let mut accumulators = [e0, o0, e1, o1, e2, o2, e3, o3].map(u32::cast_signed);
-        accumulators.iter_mut().zip(biases).for_each(|(sum, bias)| *sum = sum.wrapping_add(bias));
-        let codes = requantize_lanes(accumulators, &multipliers, operands.rescale);
+        let codes = V::codes([largest.even, largest.odd], biases, multipliers, operands.rescale);
         let output = output.get_mut(unit * channels + first..).unwrap_or_default();
-        match output.first_chunk_mut() {
-            Some(output) if rows == ROWS_PER_BLOCK => *output = codes,
-            _ => output.iter_mut().zip(codes).take(rows).for_each(|(output, code)| *output = code),
+        if rows == BLOCKS * ROWS_PER_BLOCK {
+            let Some(output) = output.as_chunks_mut().0.first_chunk_mut() else { return };
+            *output = codes;
+        } else {
+            output.iter_mut().zip(codes.as_flattened()).take(rows).for_each(|(output, &code)| *output = code);
         }
     }
 }

@@ -4,6 +4,8 @@
 //! low byte, plus 128, and the odd row's in its high byte. Taken apart, each half times the pair of inputs, neighbors
 //! added, is four sums. Wider vectors hold that of several blocks.
 
+#![allow(clippy::indexing_slicing, reason = "each index is inside an array of fixed length")]
+
 pub mod add;
 pub mod average_pool;
 pub mod conv2d;
@@ -42,6 +44,30 @@ pub trait Vector<const BLOCKS: usize>: Copy {
     fn difference_shifted(self, other: Self) -> Self;
     /// The larger of each two signed 32-bit lanes.
     fn max(self, other: Self) -> Self;
+
+    /// The codes of all rows, given their sums, and the biases and the multipliers of even and of odd rows.
+    #[inline(always)]
+    fn codes(
+        sums: [Self; 2],
+        biases: [Self; 2],
+        multipliers: [Self; 2],
+        rescale: Rescale,
+    ) -> [[u8; ROWS_PER_BLOCK]; BLOCKS] {
+        let [biases, multipliers] = [biases, multipliers].map(|[even, odd]| [even.to_sums(), odd.to_sums()]);
+        let [even, odd] = sums.map(Self::to_sums);
+        let in_order = |even: [u32; 4], odd: [u32; 4]| {
+            let ([e0, e1, e2, e3], [o0, o1, o2, o3]) = (even, odd);
+            [e0, o0, e1, o1, e2, o2, e3, o3].map(u32::cast_signed)
+        };
+        let mut codes = [[0; ROWS_PER_BLOCK]; BLOCKS];
+        for (block, codes) in codes.iter_mut().enumerate() {
+            let mut accumulators = in_order(even[block], odd[block]);
+            let biases = in_order(biases[0][block], biases[1][block]);
+            accumulators.iter_mut().zip(biases).for_each(|(sum, bias)| *sum = sum.wrapping_add(bias));
+            *codes = requantize_lanes(accumulators, &in_order(multipliers[0][block], multipliers[1][block]), rescale);
+        }
+        codes
+    }
 }
 
 /// Weights of eight rows of each block for a pair of inputs, taken apart; or their sums.
@@ -107,11 +133,14 @@ fn requantize_lanes<const LANES: usize>(
 ) -> [u8; LANES] {
     // What rounds, and the zero point.
     let constant = i64::from(rescale.zero_point) << 32 | 1 << 31;
-    let mut codes = [0; LANES];
-    for ((code, accumulator), &multiplier) in codes.iter_mut().zip(accumulators).zip(multipliers) {
+    // Loops of one kind of number each. All of what is left after the shift fits 32 bits.
+    let mut rounded = [0i32; LANES];
+    for ((rounded, accumulator), &multiplier) in rounded.iter_mut().zip(accumulators).zip(multipliers) {
         let product = i64::from(accumulator.wrapping_shl(rescale.shift.into())) * i64::from(multiplier);
-        *code = ((product + constant) >> 32).clamp(0, 255) as u8;
+        *rounded = ((product + constant) >> 32) as i32;
     }
+    let mut codes = [0; LANES];
+    codes.iter_mut().zip(rounded).for_each(|(code, rounded)| *code = rounded.clamp(0, 255) as u8);
     codes
 }
 
