@@ -4,7 +4,7 @@
 use std::env;
 
 /// Kernels, and how the names of their targets begin.
-const KERNELS: [(&str, &[&str]); 8] = [
+const KERNELS: [(&str, &[&str]); 9] = [
     ("armv7em", &["thumbv7em-", "thumbv8m.main-none-eabihf"]),
     ("armv7m", &["thumbv7m-", "thumbv8m.main-"]),
     ("armv6m", &["thumbv6m-", "thumbv8m.base-"]),
@@ -14,6 +14,7 @@ const KERNELS: [(&str, &[&str]); 8] = [
     ("scalar", &["riscv32"]),
     ("x86_64", &["x86_64-"]),
     ("aarch64", &["aarch64-"]),
+    ("wasm", &["wasm32-"]),
 ];
 
 fn main() {
@@ -34,6 +35,7 @@ fn main() {
     let fitting = match fitting {
         "x86_64" if !has("sse2") => "portable",
         "aarch64" if !has("neon") => "portable",
+        "wasm" if !has("simd128") => "portable",
         fitting => fitting,
     };
     // Whoever builds for a core without what its target's name suggests chooses by `RUSTFLAGS='--cfg kernels="…"'`.

@@ -5,12 +5,10 @@
 use core::arch::aarch64::{
     int16x8_t, uint8x16_t, vaddq_s32, vandq_s16, vdupq_n_s16, vdupq_n_u32, vget_low_s16, vmaxq_s32, vmull_high_s16,
     vmull_s16, vpaddq_s32, vreinterpretq_s16_s32, vreinterpretq_s16_u8, vreinterpretq_s16_u32, vreinterpretq_s32_s16,
-    vreinterpretq_u32_s16, vshrq_n_s16, vshrq_n_s32, vsubq_s32,
+    vreinterpretq_u32_s16, vshrq_n_s16, vshrq_n_s32, vsubq_s16, vsubq_s32,
 };
 
-use super::contract::Kernels;
-use super::operands::{Conv2dOperands, DenseOperands, LogitsOperands};
-use super::shared::vectors::{STRIDE, Vector, conv2d, dense};
+use super::shared::vectors::{STRIDE, Vector, vector_kernels};
 
 /// Instructions of NEON.
 macro_rules! neon {
@@ -53,6 +51,11 @@ impl Vector<1> for Block {
     }
 
     #[inline(always)]
+    fn subtract_lanes(self, other: Self) -> Self {
+        Self(neon!(vsubq_s16(self.0, other.0)))
+    }
+
+    #[inline(always)]
     fn multiply_add(self, other: Self) -> Self {
         Self(neon!({
             let low = vmull_s16(vget_low_s16(self.0), vget_low_s16(other.0));
@@ -83,19 +86,4 @@ impl Vector<1> for Block {
 #[derive(Clone, Copy, Debug)]
 pub struct Aarch64;
 
-impl Kernels for Aarch64 {
-    #[inline(never)]
-    fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
-        conv2d::conv2d::<Block, 1>(input, operands, scratch, output);
-    }
-
-    #[inline(never)]
-    fn dense(input: &[u8], operands: &DenseOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
-        dense::dense::<Block, 1>(input, operands, scratch, output);
-    }
-
-    #[inline(never)]
-    fn logits(input: &[u8], operands: &LogitsOperands<'_>, scratch: &mut [u32], output: &mut [i32]) {
-        dense::logits::<Block, 1>(input, operands, scratch, output);
-    }
-}
+vector_kernels!(Aarch64, Block, 1, 8, [], true);

@@ -29,6 +29,8 @@ mod riscv;
 // Tested wherever tests run: plain Rust.
 #[cfg(any(kernels = "scalar", test))]
 mod scalar;
+#[cfg(kernels = "wasm")]
+mod wasm;
 #[cfg(kernels = "x86_64")]
 mod x86_64;
 
@@ -48,14 +50,16 @@ use portable::Portable as Chosen;
 use riscv::Riscv as Chosen;
 #[cfg(kernels = "scalar")]
 use scalar::Scalar as Chosen;
+#[cfg(kernels = "wasm")]
+use wasm::Wasm as Chosen;
 #[cfg(kernels = "x86_64")]
 use x86_64::X86_64 as Chosen;
 
-// The narrowest vectors, for the tests.
-#[cfg(all(test, not(kernels = "x86_64")))]
-use Chosen as Narrow;
+// Vectors that are not chosen where the processor has wider ones, for the tests.
 #[cfg(all(test, kernels = "x86_64"))]
-use x86_64::Sse2 as Narrow;
+use x86_64::{Avx2 as Middle, Sse2 as Narrow};
+#[cfg(all(test, not(kernels = "x86_64")))]
+use {Chosen as Narrow, Chosen as Middle};
 
 pub use contract::Kernels;
 

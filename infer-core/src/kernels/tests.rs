@@ -14,7 +14,7 @@ use super::operands::{
     LogitsOperands, MaxPool2dOperands, Rescale, conv2d_scratch, fully_connected_scratch,
 };
 use super::portable::Portable;
-use super::{Chosen, Kernels, Narrow, portable, scalar::Scalar};
+use super::{Chosen, Kernels, Middle, Narrow, portable, scalar::Scalar};
 use crate::Shape;
 use crate::format::{Layout, Window};
 use crate::operators::{Overlap, Stage};
@@ -94,6 +94,7 @@ macro_rules! versions {
     ($kernel:ident as $type:ty) => {
         [
             ("chosen", <Chosen as Kernels>::$kernel as $type),
+            ("middle", <Middle as Kernels>::$kernel as $type),
             ("narrow", <Narrow as Kernels>::$kernel as $type),
             ("scalar", <Scalar as Kernels>::$kernel as $type),
         ]
@@ -457,8 +458,9 @@ fn in_bands(stage: Stage<'_>, input: Shape, output: Shape, codes: &[u8]) {
     stage.call::<Portable>(codes, &[], &mut scratch, &mut expected);
     // Each byte of input that is not in a band is poison when the band is computed.
     for poison in [0, 0xFF] {
-        let kernels: [Run; 4] = [
+        let kernels: [Run; 5] = [
             |stage, input, scratch, output| stage.call::<Chosen>(input, &[], scratch, output),
+            |stage, input, scratch, output| stage.call::<Middle>(input, &[], scratch, output),
             |stage, input, scratch, output| stage.call::<Narrow>(input, &[], scratch, output),
             |stage, input, scratch, output| stage.call::<Scalar>(input, &[], scratch, output),
             |stage, input, scratch, output| stage.call::<Portable>(input, &[], scratch, output),

@@ -3,11 +3,11 @@
 //! | module | what it is | used by |
 //! |---|---|---|
 //! | `patch` | the codes under a filter | all |
-//! | `window` | the same at the four positions of a 2x2 max-pool | all but portable |
+//! | `window` | the same at the four positions of a 2x2 max-pool | microcontrollers |
 //! | `sparse` | fully connected layers that visit nonzero inputs only | microcontrollers |
 //! | `one_by_one` | kernels of cores that multiply one code by one weight at a time | `armv6m`, `armv7m`, `scalar`; its records by `riscv` |
 //! | `winograd` | convolutions of 3x3 with weights in the layout of that name | all |
-//! | `vectors` | kernels of cores with vectors | `aarch64`, `x86_64` |
+//! | `vectors` | kernels of cores with vectors | `aarch64`, `wasm`, `x86_64` |
 
 pub mod one_by_one;
 pub mod patch;

@@ -3,14 +3,16 @@
 #![allow(unsafe_code, reason = "instructions that not every x86-64 has")]
 
 use core::arch::x86_64::{
-    __m256i, _mm256_add_epi32, _mm256_and_si256, _mm256_madd_epi16, _mm256_max_epi32, _mm256_set_m128i,
-    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_srai_epi16, _mm256_srai_epi32, _mm256_sub_epi32,
+    __m256i, _mm_cvtsi32_si128, _mm256_add_epi32, _mm256_add_epi64, _mm256_and_si256, _mm256_blend_epi32,
+    _mm256_madd_epi16, _mm256_max_epi32, _mm256_mul_epi32, _mm256_packs_epi32, _mm256_packus_epi16, _mm256_set_m128i,
+    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_epi64x, _mm256_sll_epi32, _mm256_srai_epi16, _mm256_srai_epi32,
+    _mm256_srli_epi64, _mm256_sub_epi16, _mm256_sub_epi32, _mm256_unpackhi_epi32, _mm256_unpacklo_epi32,
 };
 
 use super::sse2::Block;
-use crate::kernels::contract::Kernels;
-use crate::kernels::operands::{Conv2dOperands, DenseOperands, LogitsOperands};
-use crate::kernels::shared::vectors::{STRIDE, Vector, conv2d, dense};
+use crate::kernels::operands::Rescale;
+use crate::kernels::shared::vectors::{STRIDE, Vector, vector_kernels};
+use crate::packing::ROWS_PER_BLOCK;
 
 cpufeatures::new!(avx2, "avx2");
 
@@ -60,6 +62,11 @@ impl Vector<2> for TwoBlocks {
     }
 
     #[inline(always)]
+    fn subtract_lanes(self, other: Self) -> Self {
+        Self(avx2!(_mm256_sub_epi16(self.0, other.0)))
+    }
+
+    #[inline(always)]
     fn multiply_add(self, other: Self) -> Self {
         Self(avx2!(_mm256_madd_epi16(self.0, other.0)))
     }
@@ -78,30 +85,42 @@ impl Vector<2> for TwoBlocks {
     fn max(self, other: Self) -> Self {
         Self(avx2!(_mm256_max_epi32(self.0, other.0)))
     }
+
+    #[inline(always)]
+    fn codes(
+        sums: [Self; 2],
+        biases: [Self; 2],
+        multipliers: [Self; 2],
+        rescale: Rescale,
+    ) -> [[u8; ROWS_PER_BLOCK]; 2] {
+        let [even, odd] = sums;
+        let [even, odd] =
+            [scaled(even.add(biases[0]), multipliers[0], rescale), scaled(odd.add(biases[1]), multipliers[1], rescale)];
+        let packed: [[u8; 16]; 2] = bytemuck::must_cast(avx2!({
+            let words = _mm256_packs_epi32(_mm256_unpacklo_epi32(even, odd), _mm256_unpackhi_epi32(even, odd));
+            _mm256_packus_epi16(words, words)
+        }));
+        let [[a0, a1, a2, a3, a4, a5, a6, a7, ..], [b0, b1, b2, b3, b4, b5, b6, b7, ..]] = packed;
+        [[a0, a1, a2, a3, a4, a5, a6, a7], [b0, b1, b2, b3, b4, b5, b6, b7]]
+    }
 }
 
-/// See the [module](self). Where the processor has no AVX2, these kernels do nothing.
+/// Codes that are not clamped yet, 32 bits each.
+#[inline(always)]
+fn scaled(accumulators: TwoBlocks, multipliers: TwoBlocks, rescale: Rescale) -> __m256i {
+    avx2!({
+        // What rounds, and the zero point.
+        let constant = _mm256_set1_epi64x(i64::from(rescale.zero_point) << 32 | 1 << 31);
+        let accumulators = _mm256_sll_epi32(accumulators.0, _mm_cvtsi32_si128((rescale.shift & 31).into()));
+        let even = _mm256_mul_epi32(accumulators, multipliers.0);
+        let odd = _mm256_mul_epi32(_mm256_srli_epi64::<32>(accumulators), _mm256_srli_epi64::<32>(multipliers.0));
+        let even = _mm256_srli_epi64::<32>(_mm256_add_epi64(even, constant));
+        _mm256_blend_epi32::<0b1010_1010>(even, _mm256_add_epi64(odd, constant))
+    })
+}
+
+/// See the [module](self). Where the processor has no AVX2, these kernels are portable.
 #[derive(Clone, Copy, Debug)]
 pub struct Avx2;
 
-/// A kernel compiled for AVX2, and the door to it.
-macro_rules! kernel {
-    ($module:ident::$name:ident, $operands:ty, $output:ty) => {
-        fn $name(input: &[u8], operands: &$operands, scratch: &mut [u32], output: &mut [$output]) {
-            #[target_feature(enable = "avx2")]
-            fn compiled(input: &[u8], operands: &$operands, scratch: &mut [u32], output: &mut [$output]) {
-                $module::$name::<TwoBlocks, 2>(input, operands, scratch, output);
-            }
-            if is_there() {
-                // SAFETY: the processor has AVX2.
-                unsafe { compiled(input, operands, scratch, output) }
-            }
-        }
-    };
-}
-
-impl Kernels for Avx2 {
-    kernel!(conv2d::conv2d, Conv2dOperands<'_>, u8);
-    kernel!(dense::dense, DenseOperands<'_>, u8);
-    kernel!(dense::logits, LogitsOperands<'_>, i32);
-}
+vector_kernels!(Avx2, TwoBlocks, 2, 16, [target_feature(enable = "avx2")], is_there());

@@ -4,12 +4,10 @@
 
 use core::arch::x86_64::{
     __m128i, _mm_add_epi32, _mm_and_si128, _mm_andnot_si128, _mm_cmpgt_epi32, _mm_madd_epi16, _mm_or_si128,
-    _mm_set1_epi16, _mm_set1_epi32, _mm_srai_epi16, _mm_srai_epi32, _mm_sub_epi32,
+    _mm_set1_epi16, _mm_set1_epi32, _mm_srai_epi16, _mm_srai_epi32, _mm_sub_epi16, _mm_sub_epi32,
 };
 
-use crate::kernels::contract::Kernels;
-use crate::kernels::operands::{Conv2dOperands, DenseOperands, LogitsOperands};
-use crate::kernels::shared::vectors::{STRIDE, Vector, conv2d, dense};
+use crate::kernels::shared::vectors::{STRIDE, Vector, vector_kernels};
 
 /// Instructions of SSE2.
 macro_rules! sse2 {
@@ -52,6 +50,11 @@ impl Vector<1> for Block {
     }
 
     #[inline(always)]
+    fn subtract_lanes(self, other: Self) -> Self {
+        Self(sse2!(_mm_sub_epi16(self.0, other.0)))
+    }
+
+    #[inline(always)]
     fn multiply_add(self, other: Self) -> Self {
         Self(sse2!(_mm_madd_epi16(self.0, other.0)))
     }
@@ -79,16 +82,4 @@ impl Vector<1> for Block {
 #[derive(Clone, Copy, Debug)]
 pub struct Sse2;
 
-impl Kernels for Sse2 {
-    fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
-        conv2d::conv2d::<Block, 1>(input, operands, scratch, output);
-    }
-
-    fn dense(input: &[u8], operands: &DenseOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
-        dense::dense::<Block, 1>(input, operands, scratch, output);
-    }
-
-    fn logits(input: &[u8], operands: &LogitsOperands<'_>, scratch: &mut [u32], output: &mut [i32]) {
-        dense::logits::<Block, 1>(input, operands, scratch, output);
-    }
-}
+vector_kernels!(Sse2, Block, 1, 8, [], true);

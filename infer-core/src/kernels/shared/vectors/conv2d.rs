@@ -1,197 +1,133 @@
-//! Convolution, for each position all blocks, `BLOCKS` of them in a vector.
+//! Convolution in tiles of four positions: `BLOCKS` blocks of weights are taken apart once for all of them.
 
 #![allow(clippy::indexing_slicing, reason = "each index is inside an array of fixed length, or was compared")]
 
-use super::{Rows, STRIDE, Vector, code_of};
-use crate::kernels::operands::{Conv2dOperands, Rescale};
-use crate::kernels::shared::{parts, patch, taps_if_lengths_fit, window};
+use core::marker::PhantomData;
+
+use super::positions::{Patches, Runs, Tiles};
+use super::{Rows, STRIDE, Vector};
+use crate::kernels::operands::Conv2dOperands;
 use crate::packing::ROWS_PER_BLOCK;
 
-/// Convolution, and the 2x2 maximum after it if the operands have one.
-#[inline(always)]
-pub fn conv2d<V: Vector<BLOCKS>, const BLOCKS: usize>(
-    input: &[u8],
-    operands: &Conv2dOperands<'_>,
-    scratch: &mut [u32],
-    output: &mut [u8],
-) {
-    let Some(taps) = taps_if_lengths_fit(operands, output) else { return };
-    let pairs = taps.div_ceil(2);
-    if operands.pool {
-        if let Some(lanes) = scratch.get_mut(..4 * pairs) {
-            pooled::<V, BLOCKS>(input, operands, lanes.as_chunks_mut().0, output);
+/// Tiles in the vectors `V`.
+pub struct Tile<V, const BLOCKS: usize>(PhantomData<V>);
+
+impl<V: Vector<BLOCKS>, const BLOCKS: usize> Tiles for Tile<V, BLOCKS> {
+    type Code = u16;
+    const POSITIONS: usize = 4;
+    const STEP: usize = 2;
+    const TAILS: bool = false;
+
+    #[inline(always)]
+    fn compute<const POSITIONS: usize, const UNIT: usize>(
+        patches: &Patches<'_, u16, POSITIONS>,
+        operands: &Conv2dOperands<'_>,
+        output: &mut [u8],
+    ) {
+        let rows = usize::from(operands.output.channels);
+        let pairs = operands.taps().div_ceil(2);
+        let Runs { rows: runs, run, .. } = patches.runs();
+        if runs * (run / 2) != pairs {
+            return;
         }
-    } else if let Some(lanes) = scratch.get_mut(..pairs) {
-        single::<V, BLOCKS>(input, operands, taps, lanes.as_chunks_mut().0, output);
-    }
-}
-
-/// With a pool: for each pooled position the sums at four positions, their maximum.
-#[inline(always)]
-fn pooled<V: Vector<BLOCKS>, const BLOCKS: usize>(
-    input: &[u8],
-    operands: &Conv2dOperands<'_>,
-    lanes: &mut [[u32; 4]],
-    output: &mut [u8],
-) {
-    window::each_pooled(
-        operands,
-        lanes,
-        output,
-        |y, x, lanes| gather(input, operands, y, x, lanes),
-        |lanes, totals, output| position_codes::<V, BLOCKS, 4>(lanes, totals, operands, output),
-    );
-}
-
-/// Without a pool.
-#[inline(always)]
-fn single<V: Vector<BLOCKS>, const BLOCKS: usize>(
-    input: &[u8],
-    operands: &Conv2dOperands<'_>,
-    taps: usize,
-    lanes: &mut [[u32; 1]],
-    output: &mut [u8],
-) {
-    let width = usize::from(operands.output.width).max(1);
-    let channels = usize::from(operands.output.channels).max(1);
-    for (position, codes) in output.chunks_exact_mut(channels).enumerate() {
-        lanes.fill([0]);
-        // Little-endian, as all hosts that these kernels are for: the first of two taps is the lower half.
-        let patch: &mut [u16] = bytemuck::cast_slice_mut(lanes.as_flattened_mut());
-        patch::gather(input, operands, position / width, position % width, patch.get_mut(..taps).unwrap_or_default());
-        let total = patch.iter().map(|&code| u32::from(code)).sum();
-        position_codes::<V, BLOCKS, 1>(lanes, [total], operands, codes);
-    }
-}
-
-/// The window at row `y` and column `x` of the output, not pooled yet: for each two taps their codes at the four positions,
-/// `a | b << 16`. Returns the sums of the four; they are all zero where, and only where, all codes are.
-#[inline(always)]
-fn gather(input: &[u8], operands: &Conv2dOperands<'_>, y: usize, x: usize, lanes: &mut [[u32; 4]]) -> [u32; 4] {
-    lanes.fill([0; 4]);
-    // Little-endian, as all hosts that these kernels are for: the first of two taps is the lower half.
-    let halves: &mut [[u16; 8]] = bytemuck::cast_slice_mut(lanes);
-    let mut tap = 0;
-    window::each_tap(input, operands, y, x, |codes| {
-        if let Some(halves) = halves.get_mut(tap / 2) {
-            for (code, position) in codes.into_iter().zip(halves.as_chunks_mut::<2>().0) {
-                position[tap % 2] = code.into();
+        let mut unread = operands.weights;
+        let mut row = 0;
+        while row + BLOCKS * ROWS_PER_BLOCK <= rows {
+            let mut blocks = [&[] as &[[u8; STRIDE]]; BLOCKS];
+            for block in &mut blocks {
+                let Some((bytes, rest)) = unread.split_at_checked(pairs * STRIDE) else { return };
+                // All of the same length, as the compiler sees it: one comparison for all.
+                let Some(all) = bytes.as_chunks().0.get(..pairs) else { return };
+                (*block, unread) = (all, rest);
             }
+            let sums = sums::<V, BLOCKS, POSITIONS>(patches, |pair| core::array::from_fn(|block| blocks[block][pair]));
+            put_out::<V, BLOCKS, POSITIONS, UNIT>(&sums, [row, BLOCKS * ROWS_PER_BLOCK], operands, output);
+            row += BLOCKS * ROWS_PER_BLOCK;
         }
-        tap += 1;
-    });
-    lanes.iter().fold([0; 4], |totals, lanes| {
-        core::array::from_fn(|position| totals[position] + (lanes[position] & 0xFFFF) + (lanes[position] >> 16))
-    })
+        while row < rows {
+            let count = ROWS_PER_BLOCK.min(rows - row);
+            // A block that is not full has fewer words for each pair of taps; the others are zeros.
+            let words = count.div_ceil(2) * 4;
+            let Some((block, rest)) = unread.split_at_checked(pairs * words) else { return };
+            let sums = sums::<V::OneBlock, 1, POSITIONS>(patches, |pair| {
+                let bytes = block.get(pair * words..).unwrap_or_default();
+                match bytes.first_chunk() {
+                    Some(bytes) if count == ROWS_PER_BLOCK => [*bytes],
+                    _ => {
+                        let mut filled = [0; STRIDE];
+                        filled.iter_mut().zip(bytes).take(words).for_each(|(filled, &byte)| *filled = byte);
+                        [filled]
+                    }
+                }
+            });
+            put_out::<V::OneBlock, 1, POSITIONS, UNIT>(&sums, [row, count], operands, output);
+            unread = rest;
+            row += count;
+        }
+    }
 }
 
-/// The codes of all channels at a position: the maximum over `POSITIONS`, requantized. `totals` are the sums of the codes
-/// in `lanes`, `[pairs of taps, POSITIONS]`.
+/// For each position the sums of all rows; `weights` finds the blocks' weights for a pair of taps.
 #[inline(always)]
-fn position_codes<V: Vector<BLOCKS>, const BLOCKS: usize, const POSITIONS: usize>(
-    lanes: &[[u32; POSITIONS]],
-    totals: [u32; POSITIONS],
+fn sums<V: Vector<BLOCKS>, const BLOCKS: usize, const POSITIONS: usize>(
+    patches: &Patches<'_, u16, POSITIONS>,
+    weights: impl Fn(usize) -> [[u8; STRIDE]; BLOCKS],
+) -> [Rows<V>; POSITIONS] {
+    let mut sums = [Rows { even: V::splat(0), odd: V::splat(0) }; POSITIONS];
+    let Runs { rows, row_len, run } = patches.runs();
+    let mut pair = 0;
+    for row in 0..rows {
+        let mut pairs = [&[] as &[[u16; 2]]; POSITIONS];
+        for (pairs, start) in pairs.iter_mut().zip(patches.starts()) {
+            let codes = patches.codes().get(start + row * row_len..).unwrap_or_default().as_chunks().0;
+            let Some(all) = codes.get(..run / 2) else { return sums };
+            *pairs = all;
+        }
+        for step in 0..run / 2 {
+            let weights = Rows::signed_weights(weights(pair).each_ref());
+            for (sums, pairs) in sums.iter_mut().zip(pairs) {
+                let [a, b] = pairs[step];
+                sums.add(V::splat(u32::from(a) | u32::from(b) << 16), weights);
+            }
+            pair += 1;
+        }
+    }
+    sums
+}
+
+/// Writes the codes of some blocks of sums, of so many rows from a first one on: at each position, or of the largest of `UNIT` positions.
+#[inline(always)]
+fn put_out<V: Vector<BLOCKS>, const BLOCKS: usize, const POSITIONS: usize, const UNIT: usize>(
+    sums: &[Rows<V>; POSITIONS],
+    [first, rows]: [usize; 2],
     operands: &Conv2dOperands<'_>,
     output: &mut [u8],
 ) {
-    // The sum of the codes takes the 128 out of even rows' weights.
-    let starts = totals.map(|total| total.wrapping_mul(128).wrapping_neg());
-    let pairs = lanes.len();
-    let (codes, last_codes) = output.as_chunks_mut::<ROWS_PER_BLOCK>();
-    let (records, last_records) = operands.channels.bytes().as_chunks::<8>().0.as_chunks::<ROWS_PER_BLOCK>();
-    let Some((weights, last_weights)) = operands.weights.split_at_checked(codes.len() * pairs * STRIDE) else { return };
-    let (many, few) = codes.as_chunks_mut::<BLOCKS>();
-    let (many_records, few_records) = records.as_chunks::<BLOCKS>();
-    let mut unread = weights.as_chunks::<STRIDE>().0;
-    for (codes, records) in many.iter_mut().zip(many_records) {
-        let mut blocks = [&[] as &[[u8; STRIDE]]; BLOCKS];
-        for block in &mut blocks {
-            let Some((bytes, rest)) = unread.split_at_checked(pairs) else { return };
-            (*block, unread) = (bytes, rest);
-        }
-        let maxima = maxima::<V, BLOCKS, POSITIONS>(lanes, starts, |pair| blocks.map(|block| &block[pair]));
-        for ((codes, maxima), records) in codes.iter_mut().zip(maxima).zip(records) {
-            requantize_block(codes, maxima, records, operands.rescale);
-        }
+    let (mut biases, mut multipliers) = ([[[[0; 4]; 4]; BLOCKS]; 2], [[[[0; 4]; 4]; BLOCKS]; 2]);
+    let records = operands.channels.bytes().get(8 * first..).unwrap_or_default().as_chunks::<8>().0;
+    for (row, &[b0, b1, b2, b3, m0, m1, m2, m3]) in records.iter().take(rows).enumerate() {
+        let (block, lane) = (row / ROWS_PER_BLOCK % BLOCKS, row % ROWS_PER_BLOCK / 2);
+        biases[row % 2][block][lane] = [b0, b1, b2, b3];
+        multipliers[row % 2][block][lane] = [m0, m1, m2, m3];
     }
-    for ((codes, records), block) in few.iter_mut().zip(few_records).zip(unread.chunks(pairs.max(1))) {
-        let [maxima] =
-            one::<V::OneBlock, POSITIONS>(lanes, starts, |pair| block.get(pair).copied().unwrap_or_default());
-        requantize_block(codes, maxima, records, operands.rescale);
-    }
-    if !last_codes.is_empty() {
-        let words = last_codes.len().div_ceil(2);
-        let mut columns = parts(last_weights, 4 * words);
-        let [maxima] = one::<V::OneBlock, POSITIONS>(lanes, starts, |_| filled(columns.next().unwrap_or_default()));
-        for ((code, maximum), record) in last_codes.iter_mut().zip(maxima).zip(last_records) {
-            *code = code_of(maximum, record, operands.rescale);
+    let vector = |lanes: [[[u8; 4]; 4]; BLOCKS]| {
+        let bytes: [[u8; STRIDE]; BLOCKS] = lanes.map(bytemuck::must_cast);
+        V::load(bytes.each_ref())
+    };
+    let [biases, multipliers] = [biases, multipliers].map(|[even, odd]| [vector(even), vector(odd)]);
+    let channels = usize::from(operands.output.channels);
+    for (unit, sums) in sums.as_chunks::<UNIT>().0.iter().enumerate() {
+        let mut largest = sums[0];
+        for sums in &sums[1..] {
+            largest = Rows { even: largest.even.max(sums.even), odd: largest.odd.max(sums.odd) };
+        }
+        let codes = V::codes([largest.even, largest.odd], biases, multipliers, operands.rescale);
+        let output = output.get_mut(unit * channels + first..).unwrap_or_default();
+        if rows == BLOCKS * ROWS_PER_BLOCK {
+            let Some(output) = output.as_chunks_mut().0.first_chunk_mut() else { return };
+            *output = codes;
+        } else {
+            output.iter_mut().zip(codes.as_flattened()).take(rows).for_each(|(output, &code)| *output = code);
         }
     }
-}
-
-/// Eight codes: all lengths known, so unrolled.
-#[inline(always)]
-fn requantize_block(
-    codes: &mut [u8; ROWS_PER_BLOCK],
-    maxima: [u32; ROWS_PER_BLOCK],
-    records: &[[u8; 8]; ROWS_PER_BLOCK],
-    rescale: Rescale,
-) {
-    for ((code, maximum), record) in codes.iter_mut().zip(maxima).zip(records) {
-        *code = code_of(maximum, record, rescale);
-    }
-}
-
-/// As [`maxima`], of a block alone.
-#[inline(always)]
-fn one<B: Vector<1>, const POSITIONS: usize>(
-    lanes: &[[u32; POSITIONS]],
-    starts: [u32; POSITIONS],
-    mut weights: impl FnMut(usize) -> [u8; STRIDE],
-) -> [[u32; ROWS_PER_BLOCK]; 1] {
-    let mut sums = starts.map(|start| Rows { even: B::splat(start), odd: B::splat(0) });
-    for (index, pairs) in lanes.iter().enumerate() {
-        let weights = Rows::weights([&weights(index)]);
-        sums.iter_mut().zip(pairs).for_each(|(sums, &pair)| sums.add(B::splat(pair), weights));
-    }
-    largest(&sums)
-}
-
-/// For each row the largest of its sums at the positions; `weights` finds the blocks' weights for a pair of taps.
-#[inline(always)]
-fn maxima<'w, V: Vector<BLOCKS>, const BLOCKS: usize, const POSITIONS: usize>(
-    lanes: &[[u32; POSITIONS]],
-    starts: [u32; POSITIONS],
-    weights: impl Fn(usize) -> [&'w [u8; STRIDE]; BLOCKS],
-) -> [[u32; ROWS_PER_BLOCK]; BLOCKS] {
-    let mut sums = starts.map(|start| Rows { even: V::splat(start), odd: V::splat(0) });
-    for (index, pairs) in lanes.iter().enumerate() {
-        let weights = Rows::weights(weights(index));
-        sums.iter_mut().zip(pairs).for_each(|(sums, &pair)| sums.add(V::splat(pair), weights));
-    }
-    largest(&sums)
-}
-
-/// For each row the largest of its sums, in the order of rows.
-#[inline(always)]
-fn largest<V: Vector<BLOCKS>, const BLOCKS: usize, const POSITIONS: usize>(
-    sums: &[Rows<V>; POSITIONS],
-) -> [[u32; ROWS_PER_BLOCK]; BLOCKS] {
-    let [first, rest @ ..] = sums.as_slice() else { return [[0; ROWS_PER_BLOCK]; BLOCKS] };
-    let largest = rest
-        .iter()
-        .fold(*first, |largest, sums| Rows { even: largest.even.max(sums.even), odd: largest.odd.max(sums.odd) });
-    let (even, odd) = (largest.even.to_sums(), largest.odd.to_sums());
-    core::array::from_fn(|block| {
-        let ([e0, e1, e2, e3], [o0, o1, o2, o3]) = (even[block], odd[block]);
-        [e0, o0, e1, o1, e2, o2, e3, o3]
-    })
-}
-
-/// The weights of a block that is not full, filled up with rows of zeros.
-#[inline(always)]
-fn filled(bytes: &[u8]) -> [u8; STRIDE] {
-    let mut filled = [0; STRIDE];
-    filled.iter_mut().zip(bytes).for_each(|(filled, &byte)| *filled = byte);
-    filled
 }

@@ -4,8 +4,14 @@
 //! low byte, plus 128, and the odd row's in its high byte. Taken apart, each half times the pair of inputs, neighbors
 //! added, is four sums. Wider vectors hold that of several blocks.
 
+#![allow(clippy::indexing_slicing, reason = "each index is inside an array of fixed length")]
+
+pub mod add;
+pub mod average_pool;
 pub mod conv2d;
 pub mod dense;
+pub mod depthwise;
+pub mod positions;
 
 use crate::kernels::operands::Rescale;
 use crate::packing::ROWS_PER_BLOCK;
@@ -28,6 +34,8 @@ pub trait Vector<const BLOCKS: usize>: Copy {
     fn low_bytes(self) -> Self;
     /// The high byte of each 16-bit lane, with its sign.
     fn high_bytes(self) -> Self;
+    /// The differences of 16-bit lanes.
+    fn subtract_lanes(self, other: Self) -> Self;
     /// The products of 16-bit lanes, neighbors added.
     fn multiply_add(self, other: Self) -> Self;
     /// Sums of 32-bit lanes, wrapping.
@@ -36,6 +44,30 @@ pub trait Vector<const BLOCKS: usize>: Copy {
     fn difference_shifted(self, other: Self) -> Self;
     /// The larger of each two signed 32-bit lanes.
     fn max(self, other: Self) -> Self;
+
+    /// The codes of all rows, given their sums, and the biases and the multipliers of even and of odd rows.
+    #[inline(always)]
+    fn codes(
+        sums: [Self; 2],
+        biases: [Self; 2],
+        multipliers: [Self; 2],
+        rescale: Rescale,
+    ) -> [[u8; ROWS_PER_BLOCK]; BLOCKS] {
+        let [biases, multipliers] = [biases, multipliers].map(|[even, odd]| [even.to_sums(), odd.to_sums()]);
+        let [even, odd] = sums.map(Self::to_sums);
+        let in_order = |even: [u32; 4], odd: [u32; 4]| {
+            let ([e0, e1, e2, e3], [o0, o1, o2, o3]) = (even, odd);
+            [e0, o0, e1, o1, e2, o2, e3, o3].map(u32::cast_signed)
+        };
+        let mut codes = [[0; ROWS_PER_BLOCK]; BLOCKS];
+        for (block, codes) in codes.iter_mut().enumerate() {
+            let mut accumulators = in_order(even[block], odd[block]);
+            let biases = in_order(biases[0][block], biases[1][block]);
+            accumulators.iter_mut().zip(biases).for_each(|(sum, bias)| *sum = sum.wrapping_add(bias));
+            *codes = requantize_lanes(accumulators, &in_order(multipliers[0][block], multipliers[1][block]), rescale);
+        }
+        codes
+    }
 }
 
 /// Weights of eight rows of each block for a pair of inputs, taken apart; or their sums.
@@ -54,6 +86,16 @@ impl<V> Rows<V> {
     {
         let lanes = V::load(bytes);
         Self { even: lanes.low_bytes(), odd: lanes.high_bytes() }
+    }
+
+    /// Weights, taken apart, the 128 of even rows taken out.
+    #[inline(always)]
+    fn signed_weights<const BLOCKS: usize>(bytes: [&[u8; STRIDE]; BLOCKS]) -> Self
+    where
+        V: Vector<BLOCKS>,
+    {
+        let Self { even, odd } = Self::weights(bytes);
+        Self { even: even.subtract_lanes(V::splat(128 | 128 << 16)), odd }
     }
 
     /// Adds the products of a pair of inputs, `a | b << 16`, and its weights.
@@ -81,3 +123,204 @@ fn code_of(sum: u32, &[b0, b1, b2, b3, m0, m1, m2, m3]: &[u8; 8], rescale: Resca
     let accumulator = sum.cast_signed().wrapping_add(i32::from_le_bytes([b0, b1, b2, b3]));
     requantize(accumulator, i32::from_le_bytes([m0, m1, m2, m3]), rescale)
 }
+
+/// What becomes of accumulators, lane by lane: loops that the compiler makes vectors of.
+#[inline(always)]
+fn requantize_lanes<const LANES: usize>(
+    accumulators: [i32; LANES],
+    multipliers: &[i32; LANES],
+    rescale: Rescale,
+) -> [u8; LANES] {
+    // What rounds, and the zero point.
+    let constant = i64::from(rescale.zero_point) << 32 | 1 << 31;
+    // Loops of one kind of number each. All of what is left after the shift fits 32 bits.
+    let mut rounded = [0i32; LANES];
+    for ((rounded, accumulator), &multiplier) in rounded.iter_mut().zip(accumulators).zip(multipliers) {
+        let product = i64::from(accumulator.wrapping_shl(rescale.shift.into())) * i64::from(multiplier);
+        *rounded = ((product + constant) >> 32) as i32;
+    }
+    let mut codes = [0; LANES];
+    codes.iter_mut().zip(rounded).for_each(|(code, rounded)| *code = rounded.clamp(0, 255) as u8);
+    codes
+}
+
+/// Codes as a kernel reads them.
+pub trait Codes: Copy + Default + From<u8> {
+    /// Codes that are read as they are.
+    fn unwidened(codes: &[u8]) -> Option<&[Self]>;
+
+    /// Writes codes.
+    fn widen(codes: &[u8], widened: &mut [Self]);
+}
+
+impl Codes for u8 {
+    #[inline(always)]
+    fn unwidened(codes: &[u8]) -> Option<&[Self]> {
+        Some(codes)
+    }
+
+    #[inline(always)]
+    fn widen(codes: &[u8], widened: &mut [Self]) {
+        if codes.len() == widened.len() {
+            widened.copy_from_slice(codes);
+        }
+    }
+}
+
+impl Codes for u16 {
+    #[inline(always)]
+    fn unwidened(_codes: &[u8]) -> Option<&[Self]> {
+        None
+    }
+
+    #[inline(always)]
+    fn widen(codes: &[u8], widened: &mut [Self]) {
+        widened.iter_mut().zip(codes).for_each(|(widened, &code)| *widened = code.into());
+    }
+}
+
+/// The kernels of hosts in vectors, for a set of kernels: its vectors of so many blocks, the lanes of depthwise convolutions, what its
+/// functions are compiled for, and whether the processor has that. Layers that find no room are portable.
+macro_rules! vector_kernels {
+    ($set:ty, $vector:ty, $blocks:literal, $lanes:literal, [$($feature:meta)?], $is_there:expr) => {
+        #[allow(unsafe_code, unused_unsafe, reason = "some functions are compiled for what the processor may not have")]
+        impl $crate::kernels::Kernels for $set {
+            fn conv2d(
+                input: &[u8],
+                operands: &$crate::kernels::operands::Conv2dOperands<'_>,
+                scratch: &mut [u32],
+                output: &mut [u8],
+            ) {
+                use $crate::kernels::shared::vectors::{conv2d::Tile, positions};
+                type Tiles = Tile<$vector, $blocks>;
+
+                $(#[$feature])?
+                fn compiled(
+                    input: &[u8],
+                    operands: &$crate::kernels::operands::Conv2dOperands<'_>,
+                    room: &mut [u16],
+                    output: &mut [u8],
+                ) {
+                    positions::conv2d::<Tiles>(input, operands, room, output);
+                }
+                let is_computed = $is_there
+                    && positions::with_conv2d_room::<Tiles>(operands, &mut |room| {
+                        // SAFETY: the processor has what it is compiled for.
+                        unsafe { compiled(input, operands, room, output) }
+                    });
+                if !is_computed {
+                    $crate::kernels::portable::conv2d(input, operands, scratch, output);
+                }
+            }
+
+            fn depthwise_conv2d(
+                input: &[u8],
+                operands: &$crate::kernels::operands::DepthwiseConv2dOperands<'_>,
+                output: &mut [u8],
+            ) {
+                use $crate::kernels::shared::vectors::{depthwise, positions};
+
+                $(#[$feature])?
+                fn compiled(
+                    input: &[u8],
+                    operands: &$crate::kernels::operands::DepthwiseConv2dOperands<'_>,
+                    room: &mut [u8],
+                    output: &mut [u8],
+                ) {
+                    depthwise::depthwise_conv2d::<$lanes>(input, operands, room, output);
+                }
+                let needed = depthwise::needed::<$lanes>(operands).filter(|_| $is_there);
+                let is_computed = needed.is_some_and(|needed| {
+                    positions::with_room(needed, &mut |room| {
+                        // SAFETY: the processor has what it is compiled for.
+                        unsafe { compiled(input, operands, room, output) }
+                    })
+                });
+                if !is_computed {
+                    $crate::kernels::portable::depthwise_conv2d(input, operands, output);
+                }
+            }
+
+            fn average_pool2d(
+                input: &[u8],
+                operands: &$crate::kernels::operands::AveragePool2dOperands,
+                output: &mut [u8],
+            ) {
+                $(#[$feature])?
+                fn compiled(
+                    input: &[u8],
+                    operands: &$crate::kernels::operands::AveragePool2dOperands,
+                    output: &mut [u8],
+                ) {
+                    $crate::kernels::shared::vectors::average_pool::average_pool2d::<$lanes>(input, operands, output);
+                }
+                if $is_there {
+                    // SAFETY: the processor has what it is compiled for.
+                    unsafe { compiled(input, operands, output) }
+                } else {
+                    $crate::kernels::portable::average_pool2d(input, operands, output);
+                }
+            }
+
+            fn add(other: &[u8], operands: &$crate::kernels::operands::AddOperands, sums: &mut [u8]) {
+                $(#[$feature])?
+                fn compiled(other: &[u8], operands: &$crate::kernels::operands::AddOperands, sums: &mut [u8]) {
+                    $crate::kernels::shared::vectors::add::add(other, operands, sums);
+                }
+                if $is_there {
+                    // SAFETY: the processor has what it is compiled for.
+                    unsafe { compiled(other, operands, sums) }
+                } else {
+                    $crate::kernels::portable::add(other, operands, sums);
+                }
+            }
+
+            fn dense(
+                input: &[u8],
+                operands: &$crate::kernels::operands::DenseOperands<'_>,
+                scratch: &mut [u32],
+                output: &mut [u8],
+            ) {
+                $(#[$feature])?
+                fn compiled(
+                    input: &[u8],
+                    operands: &$crate::kernels::operands::DenseOperands<'_>,
+                    scratch: &mut [u32],
+                    output: &mut [u8],
+                ) {
+                    $crate::kernels::shared::vectors::dense::dense::<$vector, $blocks>(input, operands, scratch, output);
+                }
+                if $is_there {
+                    // SAFETY: the processor has what it is compiled for.
+                    unsafe { compiled(input, operands, scratch, output) }
+                } else {
+                    $crate::kernels::portable::dense(input, operands, scratch, output);
+                }
+            }
+
+            fn logits(
+                input: &[u8],
+                operands: &$crate::kernels::operands::LogitsOperands<'_>,
+                scratch: &mut [u32],
+                output: &mut [i32],
+            ) {
+                $(#[$feature])?
+                fn compiled(
+                    input: &[u8],
+                    operands: &$crate::kernels::operands::LogitsOperands<'_>,
+                    scratch: &mut [u32],
+                    output: &mut [i32],
+                ) {
+                    $crate::kernels::shared::vectors::dense::logits::<$vector, $blocks>(input, operands, scratch, output);
+                }
+                if $is_there {
+                    // SAFETY: the processor has what it is compiled for.
+                    unsafe { compiled(input, operands, scratch, output) }
+                } else {
+                    $crate::kernels::portable::logits(input, operands, scratch, output);
+                }
+            }
+        }
+    };
+}
+pub(in crate::kernels) use vector_kernels;
