@@ -23,8 +23,23 @@ use crate::{Outcome, parity};
 const IMAGES: u64 = 3;
 
 /// What random networks have too seldom: average pools of more codes than a kernel may add without widening their sum, and sums
-/// of all shifts.
-const RARE: &[&str] = &["average-pool:20x30x6:0:1", "average-pool:4x150x5:3x140:1", "sums"];
+/// of all shifts; kernels of few taps, and first layers of whole blocks of channels, whose inputs have few zeros; depthwise
+/// convolutions of one and two rows.
+const RARE: &[&str] = &[
+    "average-pool:20x30x6:0:1",
+    "average-pool:4x150x5:3x140:1",
+    "average-pool:9x30x8:0:1",
+    "sums",
+    "conv-pool:9x7x1:16:1:same",
+    "conv-pool:8x9x3:24:2:same",
+    "conv:7x5x1:8:1:same",
+    "conv:7x5x3:16:3:same",
+    "conv:9x6x2:24:2x3:same:2",
+    "depthwise:1x7x4:3:same:2",
+    "depthwise:2x6x9:3:same",
+    "depthwise:2x5x3:3:same",
+    "depthwise:9x8x9:3:same:2",
+];
 
 /// Writes `count` random networks, the same each time: chains, and every third one with branches and overlapping places. Then those
 /// that are [`RARE`].
