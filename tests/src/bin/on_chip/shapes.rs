@@ -25,13 +25,23 @@ use crate::{Outcome, parity};
 const IMAGES: u64 = 3;
 
 /// What random networks have too seldom: convolutions with a pool over an edge, of one channel, of channels in fours, of more taps
-/// than a kernel may add up without a fold, in blocks that are not full; average pools of more codes than a kernel may add without
+/// than a kernel may add up without a fold, in blocks that are not full, of few taps; first layers of whole blocks of channels, whose
+/// inputs have few zeros; depthwise convolutions of one and two rows; average pools of more codes than a kernel may add without
 /// widening their sum; dense layers of more rows than are computed at a time; and sums of all shifts.
 const RARE: &[&str] = &[
     "conv-pool:9x8x1:10:3:same",
     "conv-pool:9x8x28:10:3:same",
     "conv-pool:9x8x33:10:3:same",
     "conv-pool:6x7x13:12:7:same",
+    "conv-pool:9x7x1:16:1:same",
+    "conv-pool:8x9x3:24:2:same",
+    "conv:7x5x1:8:1:same",
+    "conv:7x5x3:16:3:same",
+    "conv:9x6x2:24:2x3:same:2",
+    "depthwise:1x7x4:3:same:2",
+    "depthwise:2x6x9:3:same",
+    "depthwise:2x5x3:3:same",
+    "depthwise:9x8x9:3:same:2",
     "average-pool:20x30x6:0:1",
     "average-pool:4x150x5:3x140:1",
     "dense:7x7x5:289",
