@@ -52,7 +52,7 @@ fn unpooled(filter: &Filter<'_>, codes: &mut [u32], output: &mut [u8]) {
     let channels = usize::from(filter.operands.output.channels).max(1);
     let [mut y, mut x] = [0, 0];
     for output in output.chunks_mut(POSITIONS * channels) {
-        // After the last output they are outside, and what is computed there is overwritten.
+        // Those after the last output are outside, and what is computed there is overwritten.
         let positions = [(); POSITIONS].map(|()| {
             let position = [y, x];
             x += 1;
@@ -138,6 +138,12 @@ impl<'i> Filter<'i> {
     fn codes_at(&self, position: [usize; 2], places: &mut Places<'_>) {
         let [row, column] = self.first(position);
         let Runs { len, rows, .. } = self.runs;
+        let [y, _] = position;
+        if !self.operands.pool && y >= usize::from(self.operands.output.height) {
+            // After the last output: zeros cost least.
+            places.pad(0, rows * len);
+            return;
+        }
         let columns = usize::from(self.operands.window.size[1]);
         let (height, width) = (usize::from(self.operands.input.height), usize::from(self.operands.input.width));
         let channels = usize::from(self.operands.input.channels);
@@ -273,13 +279,20 @@ impl<'m> Rows<'m> {
             to = to.wrapping_add(channels);
             position
         });
+        let codes_are = if !self.operands.pool && output.len() < 2 * channels {
+            tiles::Codes::Single
+        } else if is_sparse(codes) {
+            tiles::Codes::Sparse
+        } else {
+            tiles::Codes::Dense
+        };
         let mut tile = Tile {
             codes: codes.as_ptr(),
             end: codes.as_ptr_range().end,
             starts: totals.map(|total| total.wrapping_mul(128).wrapping_neg()),
             zero_point: self.operands.rescale.zero_point.into(),
             shift: u32::from(self.operands.rescale.shift) % 32,
-            is_sparse: is_sparse(codes).into(),
+            codes_are,
             outputs,
         };
         let weights = self.weights.as_ptr();

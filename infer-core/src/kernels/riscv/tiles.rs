@@ -7,6 +7,18 @@ use core::arch::naked_asm;
 
 use crate::kernels::shared::one_by_one::Records;
 
+/// What a tile's codes are like.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub enum Codes {
+    /// Hardly any is zero.
+    Dense,
+    /// Some are zero, and are looked for.
+    Sparse,
+    /// Only those of the first position count; not with a pool.
+    Single,
+}
+
 /// What the blocks of rows have in common.
 #[repr(C)]
 pub struct Tile {
@@ -20,8 +32,8 @@ pub struct Tile {
     pub zero_point: u32,
     /// The left shift before the multiplication, less than 32.
     pub shift: u32,
-    /// Whether zeros are looked for.
-    pub is_sparse: u32,
+    /// Which loop runs over the taps.
+    pub codes_are: Codes,
     /// Where the codes go; with a pool only the first one counts. They move on.
     pub outputs: [*mut u8; 4],
 }
@@ -74,8 +86,7 @@ pub unsafe extern "C" fn blocks<const POOLED: bool>(
             lb t4, 2*\\tap+5(a1)
             THIMBLE_DENSE t4, a4, a5, a6, a7
         .endm
-        .macro THIMBLE_POSITION sum0, sum1, sum2, sum3
-            beqz t4, 8f
+        .macro THIMBLE_PRODUCTS sum0, sum1, sum2, sum3
             mul t5, t0, t4
             add \\sum0, \\sum0, t5
             mul t5, t1, t4
@@ -84,6 +95,10 @@ pub unsafe extern "C" fn blocks<const POOLED: bool>(
             add \\sum2, \\sum2, t5
             mul t5, t3, t4
             add \\sum3, \\sum3, t5
+        .endm
+        .macro THIMBLE_POSITION sum0, sum1, sum2, sum3
+            beqz t4, 8f
+            THIMBLE_PRODUCTS \\sum0, \\sum1, \\sum2, \\sum3
         8:
         .endm
         .macro THIMBLE_SPARSE_TAP tap
@@ -101,6 +116,16 @@ pub unsafe extern "C" fn blocks<const POOLED: bool>(
             THIMBLE_POSITION s2, s6, s10, a6
             srli t4, t6, 24
             THIMBLE_POSITION s3, s7, s11, a7
+        9:
+        .endm
+        .macro THIMBLE_SINGLE_TAP tap
+            lbu t4, 4*\\tap(a0)
+            beqz t4, 9f
+            lbu t0, 2*\\tap(a1)
+            lb t1, 2*\\tap+1(a1)
+            lbu t2, 2*\\tap+4(a1)
+            lb t3, 2*\\tap+5(a1)
+            THIMBLE_PRODUCTS s0, s4, s8, a4
         9:
         .endm
         .macro THIMBLE_MAXIMUM to, other
@@ -209,11 +234,25 @@ pub unsafe extern "C" fn blocks<const POOLED: bool>(
             bne a0, a2, 3b
             j 5f
         4:
+            .ifeq {pooled}
+            addi t4, t4, -2
+            beqz t4, 12f
+            .endif
+        4:
             THIMBLE_SPARSE_TAP 0
             THIMBLE_SPARSE_TAP 1
             addi a0, a0, 8
             addi a1, a1, 16
             bne a0, a2, 4b
+            .ifeq {pooled}
+            j 5f
+        12:
+            THIMBLE_SINGLE_TAP 0
+            THIMBLE_SINGLE_TAP 1
+            addi a0, a0, 8
+            addi a1, a1, 16
+            bne a0, a2, 12b
+            .endif
         5:
             sw a1, 56(sp)
             lw t6, 52(sp)
@@ -293,8 +332,10 @@ pub unsafe extern "C" fn blocks<const POOLED: bool>(
             ret
             .purgem THIMBLE_DENSE
             .purgem THIMBLE_DENSE_TAP
+            .purgem THIMBLE_PRODUCTS
             .purgem THIMBLE_POSITION
             .purgem THIMBLE_SPARSE_TAP
+            .purgem THIMBLE_SINGLE_TAP
             .purgem THIMBLE_MAXIMUM
             .purgem THIMBLE_CODE
             .purgem THIMBLE_CODES
