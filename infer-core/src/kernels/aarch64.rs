@@ -5,7 +5,7 @@
 use core::arch::aarch64::{
     int16x8_t, uint8x16_t, vaddq_s32, vandq_s16, vdupq_n_s16, vdupq_n_u32, vget_low_s16, vmaxq_s32, vmull_high_s16,
     vmull_s16, vpaddq_s32, vreinterpretq_s16_s32, vreinterpretq_s16_u8, vreinterpretq_s16_u32, vreinterpretq_s32_s16,
-    vreinterpretq_u32_s16, vshrq_n_s16, vshrq_n_s32, vsubq_s16, vsubq_s32,
+    vreinterpretq_u32_s16, vshrq_n_s16, vshrq_n_s32, vsubq_s16, vsubq_s32, vuzp1q_s32, vuzp2q_s32,
 };
 
 use super::shared::vectors::{STRIDE, Vector, vector_kernels};
@@ -74,6 +74,16 @@ impl Vector<1> for Block {
             let difference = vsubq_s32(vreinterpretq_s32_s16(self.0), vreinterpretq_s32_s16(other.0));
             vreinterpretq_s16_s32(vshrq_n_s32::<8>(difference))
         }))
+    }
+
+    #[inline(always)]
+    fn even_lanes(self, other: Self) -> Self {
+        Self(neon!(vreinterpretq_s16_s32(vuzp1q_s32(vreinterpretq_s32_s16(self.0), vreinterpretq_s32_s16(other.0)))))
+    }
+
+    #[inline(always)]
+    fn odd_lanes(self, other: Self) -> Self {
+        Self(neon!(vreinterpretq_s16_s32(vuzp2q_s32(vreinterpretq_s32_s16(self.0), vreinterpretq_s32_s16(other.0)))))
     }
 
     #[inline(always)]

@@ -1,8 +1,8 @@
 //! Vectors of 128 bits of WebAssembly: simd128, where the program is compiled for it.
 
 use core::arch::wasm32::{
-    i16x8, i16x8_shr, i16x8_sub, i32x4_add, i32x4_dot_i16x8, i32x4_extract_lane, i32x4_max, i32x4_shr, i32x4_splat,
-    i32x4_sub, i64x2, v128, v128_and,
+    i16x8, i16x8_shr, i16x8_sub, i32x4_add, i32x4_dot_i16x8, i32x4_extract_lane, i32x4_max, i32x4_shr, i32x4_shuffle,
+    i32x4_splat, i32x4_sub, i64x2, v128, v128_and,
 };
 
 use super::shared::vectors::{STRIDE, Vector, vector_kernels};
@@ -65,6 +65,16 @@ impl Vector<1> for Block {
     #[inline(always)]
     fn difference_shifted(self, other: Self) -> Self {
         Self(i32x4_shr(i32x4_sub(self.0, other.0), 8))
+    }
+
+    #[inline(always)]
+    fn even_lanes(self, other: Self) -> Self {
+        Self(i32x4_shuffle::<0, 2, 4, 6>(self.0, other.0))
+    }
+
+    #[inline(always)]
+    fn odd_lanes(self, other: Self) -> Self {
+        Self(i32x4_shuffle::<1, 3, 5, 7>(self.0, other.0))
     }
 
     #[inline(always)]

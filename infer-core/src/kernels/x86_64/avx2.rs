@@ -4,9 +4,10 @@
 
 use core::arch::x86_64::{
     __m256i, _mm_cvtsi32_si128, _mm256_add_epi32, _mm256_add_epi64, _mm256_and_si256, _mm256_blend_epi32,
-    _mm256_madd_epi16, _mm256_max_epi32, _mm256_mul_epi32, _mm256_packs_epi32, _mm256_packus_epi16, _mm256_set_m128i,
-    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_epi64x, _mm256_sll_epi32, _mm256_srai_epi16, _mm256_srai_epi32,
-    _mm256_srli_epi64, _mm256_sub_epi16, _mm256_sub_epi32, _mm256_unpackhi_epi32, _mm256_unpacklo_epi32,
+    _mm256_castps_si256, _mm256_castsi256_ps, _mm256_madd_epi16, _mm256_max_epi32, _mm256_mul_epi32,
+    _mm256_packs_epi32, _mm256_packus_epi16, _mm256_set_m128i, _mm256_set1_epi16, _mm256_set1_epi32,
+    _mm256_set1_epi64x, _mm256_shuffle_ps, _mm256_sll_epi32, _mm256_srai_epi16, _mm256_srai_epi32, _mm256_srli_epi64,
+    _mm256_sub_epi16, _mm256_sub_epi32, _mm256_unpackhi_epi32, _mm256_unpacklo_epi32,
 };
 
 use super::sse2::Block;
@@ -79,6 +80,22 @@ impl Vector<2> for TwoBlocks {
     #[inline(always)]
     fn difference_shifted(self, other: Self) -> Self {
         Self(avx2!(_mm256_srai_epi32::<8>(_mm256_sub_epi32(self.0, other.0))))
+    }
+
+    #[inline(always)]
+    fn even_lanes(self, other: Self) -> Self {
+        Self(avx2!(_mm256_castps_si256(_mm256_shuffle_ps::<0b10_00_10_00>(
+            _mm256_castsi256_ps(self.0),
+            _mm256_castsi256_ps(other.0)
+        ))))
+    }
+
+    #[inline(always)]
+    fn odd_lanes(self, other: Self) -> Self {
+        Self(avx2!(_mm256_castps_si256(_mm256_shuffle_ps::<0b11_01_11_01>(
+            _mm256_castsi256_ps(self.0),
+            _mm256_castsi256_ps(other.0)
+        ))))
     }
 
     #[inline(always)]

@@ -3,8 +3,9 @@
 #![allow(unsafe_code, reason = "the compiler needs to see that every x86-64 has SSE2")]
 
 use core::arch::x86_64::{
-    __m128i, _mm_add_epi32, _mm_and_si128, _mm_andnot_si128, _mm_cmpgt_epi32, _mm_madd_epi16, _mm_or_si128,
-    _mm_set1_epi16, _mm_set1_epi32, _mm_srai_epi16, _mm_srai_epi32, _mm_sub_epi16, _mm_sub_epi32,
+    __m128i, _mm_add_epi32, _mm_and_si128, _mm_andnot_si128, _mm_castps_si128, _mm_castsi128_ps, _mm_cmpgt_epi32,
+    _mm_madd_epi16, _mm_or_si128, _mm_set1_epi16, _mm_set1_epi32, _mm_shuffle_ps, _mm_srai_epi16, _mm_srai_epi32,
+    _mm_sub_epi16, _mm_sub_epi32,
 };
 
 use crate::kernels::shared::vectors::{STRIDE, Vector, vector_kernels};
@@ -67,6 +68,22 @@ impl Vector<1> for Block {
     #[inline(always)]
     fn difference_shifted(self, other: Self) -> Self {
         Self(sse2!(_mm_srai_epi32::<8>(_mm_sub_epi32(self.0, other.0))))
+    }
+
+    #[inline(always)]
+    fn even_lanes(self, other: Self) -> Self {
+        Self(sse2!(_mm_castps_si128(_mm_shuffle_ps::<0b10_00_10_00>(
+            _mm_castsi128_ps(self.0),
+            _mm_castsi128_ps(other.0)
+        ))))
+    }
+
+    #[inline(always)]
+    fn odd_lanes(self, other: Self) -> Self {
+        Self(sse2!(_mm_castps_si128(_mm_shuffle_ps::<0b11_01_11_01>(
+            _mm_castsi128_ps(self.0),
+            _mm_castsi128_ps(other.0)
+        ))))
     }
 
     #[inline(always)]

@@ -103,18 +103,8 @@ fn put_out<V: Vector<BLOCKS>, const BLOCKS: usize, const POSITIONS: usize, const
     operands: &Conv2dOperands<'_>,
     output: &mut [u8],
 ) {
-    let (mut biases, mut multipliers) = ([[[[0; 4]; 4]; BLOCKS]; 2], [[[[0; 4]; 4]; BLOCKS]; 2]);
-    let records = operands.channels.bytes().get(8 * first..).unwrap_or_default().as_chunks::<8>().0;
-    for (row, &[b0, b1, b2, b3, m0, m1, m2, m3]) in records.iter().take(rows).enumerate() {
-        let (block, lane) = (row / ROWS_PER_BLOCK % BLOCKS, row % ROWS_PER_BLOCK / 2);
-        biases[row % 2][block][lane] = [b0, b1, b2, b3];
-        multipliers[row % 2][block][lane] = [m0, m1, m2, m3];
-    }
-    let vector = |lanes: [[[u8; 4]; 4]; BLOCKS]| {
-        let bytes: [[u8; STRIDE]; BLOCKS] = lanes.map(bytemuck::must_cast);
-        V::load(bytes.each_ref())
-    };
-    let [biases, multipliers] = [biases, multipliers].map(|[even, odd]| [vector(even), vector(odd)]);
+    let table = operands.channels.bytes().get(8 * first..).unwrap_or_default();
+    let (biases, multipliers) = records::<V, BLOCKS>(table, rows);
     let channels = usize::from(operands.output.channels);
     for (unit, sums) in sums.as_chunks::<UNIT>().0.iter().enumerate() {
         let mut largest = sums[0];
@@ -130,4 +120,32 @@ fn put_out<V: Vector<BLOCKS>, const BLOCKS: usize, const POSITIONS: usize, const
             output.iter_mut().zip(codes.as_flattened()).take(rows).for_each(|(output, &code)| *output = code);
         }
     }
+}
+
+/// The biases and the multipliers of so many rows, each of even rows and of odd ones.
+#[inline(always)]
+fn records<V: Vector<BLOCKS>, const BLOCKS: usize>(table: &[u8], rows: usize) -> ([V; 2], [V; 2]) {
+    // Two records each.
+    let mut pairs = [[[0; STRIDE]; ROWS_PER_BLOCK / 2]; BLOCKS];
+    match table.as_chunks().0.as_chunks().0.first_chunk() {
+        Some(full) if rows == BLOCKS * ROWS_PER_BLOCK => pairs = *full,
+        _ => {
+            let bytes = pairs.as_flattened_mut().as_flattened_mut();
+            bytes.iter_mut().zip(table).take(8 * rows).for_each(|(byte, &from)| *byte = from);
+        }
+    }
+    let load = |pair: usize| {
+        let mut bytes = [&pairs[0][pair]; BLOCKS];
+        for (bytes, pairs) in bytes.iter_mut().zip(&pairs) {
+            *bytes = &pairs[pair];
+        }
+        V::load(bytes)
+    };
+    let [a, b, c, d] = [load(0), load(1), load(2), load(3)];
+    let (biases, more_biases) = (a.even_lanes(b), c.even_lanes(d));
+    let (multipliers, more_multipliers) = (a.odd_lanes(b), c.odd_lanes(d));
+    (
+        [biases.even_lanes(more_biases), biases.odd_lanes(more_biases)],
+        [multipliers.even_lanes(more_multipliers), multipliers.odd_lanes(more_multipliers)],
+    )
 }

@@ -44,6 +44,10 @@ pub trait Vector<const BLOCKS: usize>: Copy {
     fn difference_shifted(self, other: Self) -> Self;
     /// The larger of each two signed 32-bit lanes.
     fn max(self, other: Self) -> Self;
+    /// The even 32-bit lanes of a block, then those of the other one.
+    fn even_lanes(self, other: Self) -> Self;
+    /// The odd ones.
+    fn odd_lanes(self, other: Self) -> Self;
 
     /// The codes of all rows, given their sums, and the biases and the multipliers of even and of odd rows.
     #[inline(always)]
