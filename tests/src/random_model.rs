@@ -235,7 +235,7 @@ pub const MEASURED: &[&str] = &[
     "fast:conv-pool:7x7x32:20:3:same",
     "vector:conv:12x12x16:32:3:same",
     "vector:conv:16x16x3:16:3:same",
-    "vector:conv:8x8x64:64:3:same",
+    "vector:conv:8x8x64:48:3:same",
     "vector:conv:32x32x16:32:3:same:2",
     "vector:conv:49x10x1:64:10x4:same:2",
     "vector:conv:48x48x8:16:1:same",
