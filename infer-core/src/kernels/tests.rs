@@ -243,6 +243,71 @@ fn convolutions_of_codes_that_are_almost_all_zero_give_the_codes_of_the_portable
     }
 }
 
+/// Kernels of hosts copy rows to the stack: some of them, or none where rows are very long.
+#[test]
+fn convolutions_of_large_images_give_the_codes_of_the_portable_kernel() {
+    let mut coverage = Coverage::default();
+    for (height, width, channels, window, pool) in [
+        (40, 60, 16, square(3, true), false),
+        (41, 59, 11, square(3, true), true),
+        (64, 40, 8, square(1, false), false),
+        (30, 90, 5, WINDOWS[4], false),
+        (9, 300, 24, square(5, true), true),
+        (5, 400, 40, square(3, true), false),
+    ] {
+        let input = Shape { height, width, channels };
+        let mut shape = output(input, window, 19).unwrap();
+        if pool {
+            shape = Shape { height: shape.height / 2, width: shape.width / 2, ..shape };
+        }
+        let taps = window.size.map(usize::from).iter().product::<usize>() * usize::from(channels);
+        let numbers = Numbers::new(input.len(), 19, taps);
+        let operands = Conv2dOperands {
+            input,
+            output: shape,
+            window,
+            pad_above: window.above(),
+            pad_code: 5,
+            pool,
+            rescale: numbers.rescale,
+            channels: ChannelTable::new(&numbers.channels),
+            weights: &numbers.weights,
+        };
+        let mut scratch = vec![0xDEAD_BEEF; operands.scratch_len()];
+        let mut expected = vec![1; shape.len()];
+        portable::conv2d(&numbers.codes, &operands, &mut scratch, &mut expected);
+        coverage.count(&expected);
+        for (name, conv2d) in versions!(conv2d as Convolution) {
+            let mut found = vec![2; shape.len()];
+            conv2d(&numbers.codes, &operands, &mut scratch, &mut found);
+            assert!(found == expected, "{name}, {input:?}, {window:?}");
+        }
+        if pool || window.size != [3, 3] {
+            continue;
+        }
+        let shape = Shape { channels, ..shape };
+        let numbers = Numbers::new(input.len(), channels.into(), 18);
+        let operands = DepthwiseConv2dOperands {
+            input,
+            output: shape,
+            multiplier: 1,
+            window,
+            pad_above: window.above(),
+            pad_code: 5,
+            rescale: numbers.rescale,
+            channels: ChannelTable::new(&numbers.channels),
+            weights: &numbers.weights[..9 * usize::from(channels)],
+        };
+        let mut expected = vec![1; shape.len()];
+        portable::depthwise_conv2d(&numbers.codes, &operands, &mut expected);
+        for (name, depthwise) in versions!(depthwise_conv2d as Depthwise) {
+            let mut found = vec![2; shape.len()];
+            depthwise(&numbers.codes, &operands, &mut found);
+            assert!(found == expected, "{name}, {input:?}, {window:?}");
+        }
+    }
+}
+
 #[test]
 fn depthwise_convolutions_give_the_codes_of_the_portable_kernel() {
     let mut coverage = Coverage::default();
@@ -253,7 +318,7 @@ fn depthwise_convolutions_give_the_codes_of_the_portable_kernel() {
         .into_iter()
         .flat_map(|side| paddings.into_iter().flat_map(move |padding| strides.map(|stride| (side, padding, stride))));
     for ((height, width), padding, stride) in cases {
-        for (channels, multiplier, pad_code) in [(1, 1, 0), (3, 1, 7), (8, 1, 0), (33, 1, 255), (2, 3, 9)] {
+        for (channels, multiplier, pad_code) in [(1, 1, 0), (3, 1, 7), (8, 1, 0), (13, 1, 3), (33, 1, 255), (2, 3, 9)] {
             let input = Shape { height, width, channels };
             let window = Window { size: [3, 3], stride, padding };
             let Some(shape) = output(input, window, channels * multiplier) else { continue };

@@ -16,7 +16,8 @@ fn columns<const LANES: usize>(operands: &DepthwiseConv2dOperands<'_>) -> Option
     let channels = usize::from(shape.channels);
     let columns = if channels >= LANES { 1 } else { LANES.checked_div(channels)? };
     let [_, along] = window.stride;
-    let is_full = columns == 1 || (along == 1 && columns * channels == LANES && usize::from(output.width) >= columns);
+    let is_full =
+        channels >= LANES || (along == 1 && columns * channels == LANES && usize::from(output.width) >= columns);
     (window.size == [3, 3]
         && operands.multiplier == 1
         && output.channels == shape.channels
