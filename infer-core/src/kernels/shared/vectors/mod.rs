@@ -185,6 +185,7 @@ impl Codes for u16 {
 
 /// The kernels of hosts in vectors, for a set of kernels: its vectors of so many blocks, the lanes of depthwise convolutions, what its
 /// functions are compiled for, and whether the processor has that. Layers that find no room are portable.
+#[allow(unused_macros, reason = "each core takes what it needs")]
 macro_rules! vector_kernels {
     ($set:ty, $vector:ty, $blocks:literal, $lanes:literal, [$($feature:meta)?], $is_there:expr) => {
         #[allow(unsafe_code, unused_unsafe, reason = "some functions are compiled for what the processor may not have")]
@@ -327,4 +328,5 @@ macro_rules! vector_kernels {
         }
     };
 }
+#[allow(unused_imports, reason = "each core takes what it needs")]
 pub(in crate::kernels) use vector_kernels;
