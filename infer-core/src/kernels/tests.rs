@@ -348,6 +348,7 @@ fn convolutions_of_large_images_give_the_codes_of_the_portable_kernel() {
         let taps = window.size.map(usize::from).iter().product::<usize>() * usize::from(channels);
         let numbers = Numbers::new(input.len(), 19, taps);
         let operands = Conv2dOperands {
+            layout: Layout::Compact,
             input,
             output: shape,
             window,
@@ -373,6 +374,7 @@ fn convolutions_of_large_images_give_the_codes_of_the_portable_kernel() {
         let shape = Shape { channels, ..shape };
         let numbers = Numbers::new(input.len(), channels.into(), 18);
         let operands = DepthwiseConv2dOperands {
+            layout: Layout::Compact,
             input,
             output: shape,
             multiplier: 1,
