@@ -205,7 +205,7 @@ fn what_is_no_model_is_refused_by_every_command_without_memory_for_what_it_claim
     damaged[5000] ^= 1;
     fs::write(path.join("damaged.bin"), damaged).unwrap();
     let cases = [
-        ("arena.bin", "arena.bin: model header states 4294967295 bytes of arena where the layers need 2145"),
+        ("arena.bin", "arena.bin: model header states 4294967295 bytes of arena where the layers need 1897"),
         ("empty.bin", "empty.bin: model truncated: 52 bytes expected, 0 given; copy the whole file"),
         ("damaged.bin", "damaged.bin: model damaged: CRC-32 is "),
         ("/dev/zero", "/dev/zero: larger than 256 MB, which no model is"),

@@ -220,10 +220,10 @@ fn no_file_of_infer_core_uses_one_that_uses_it() {
 }
 
 #[test]
-fn the_trainers_library_has_ten_modules_at_most() {
+fn the_trainers_library_has_twelve_modules_at_most() {
     let names: BTreeSet<String> =
         uses_of("trainer/src").into_keys().filter_map(|module| module.into_iter().next()).collect();
-    assert!(names.len() <= 10, "{names:?}");
+    assert!(names.len() <= 12, "{names:?}");
 }
 
 #[test]

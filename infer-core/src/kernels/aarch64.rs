@@ -8,7 +8,8 @@ use core::arch::aarch64::{
     vreinterpretq_u32_s16, vshrq_n_s16, vshrq_n_s32, vsubq_s16, vsubq_s32, vuzp1q_s32, vuzp2q_s32,
 };
 
-use super::shared::vectors::{STRIDE, Vector, vector_kernels};
+use super::shared::vectors::lanes::{STRIDE, Vector};
+use super::shared::vectors::vector_kernels;
 
 /// Instructions of NEON.
 macro_rules! neon {

@@ -3,6 +3,7 @@
 //! Accumulators wrap, so that a hostile file gives wrong numbers and nothing worse; the exporter proves that those of
 //! an honest one never come near an overflow.
 
+mod rounding;
 mod vector;
 
 use core::ops::Range;
@@ -16,6 +17,7 @@ use super::shared::{parts, patch};
 use crate::format::Window;
 use crate::packing::ROWS_PER_BLOCK;
 
+pub use rounding::requantize;
 pub use vector::{conv2d_vector, dense_vector, depthwise_conv2d_vector, logits_vector};
 
 /// See the [module](self).
@@ -320,14 +322,6 @@ pub fn logits(input: &[u8], operands: &LogitsOperands<'_>, _scratch: &mut [u32],
             *logit = sum.wrapping_add(i32::from_le_bytes(bias));
         }
     }
-}
-
-/// `q = clamp(zero_point + (((acc << shift) as i64 * multiplier + 2^31) >> 32), 0, 255)`: one rounding, half up.
-pub fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
-    let shifted = accumulator.wrapping_shl(rescale.shift.into());
-    let product = i64::from(shifted) * i64::from(multiplier);
-    let rounded = ((product + (1 << 31)) >> 32) as i32;
-    rounded.saturating_add(rescale.zero_point.into()).clamp(0, 255) as u8
 }
 
 /// The packed weights of each block of rows.

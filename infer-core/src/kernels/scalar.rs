@@ -4,8 +4,9 @@
 use super::operands::Rescale;
 use super::portable;
 use super::shared::one_by_one::columns::add;
+use super::shared::one_by_one::loops::Loops;
+use super::shared::one_by_one::records::Finish;
 use super::shared::one_by_one::taps::{Append, Taps};
-use super::shared::one_by_one::{Finish, Loops};
 use super::shared::parts;
 use super::shared::sparse::{List, STRIDE};
 use crate::packing::ROWS_PER_BLOCK;

@@ -5,7 +5,8 @@ use core::arch::wasm32::{
     i32x4_splat, i32x4_sub, i64x2, v128, v128_and,
 };
 
-use super::shared::vectors::{STRIDE, Vector, vector_kernels};
+use super::shared::vectors::lanes::{STRIDE, Vector};
+use super::shared::vectors::vector_kernels;
 
 /// A block's eight lanes of 16 bits, or four of 32.
 #[derive(Clone, Copy)]

@@ -237,7 +237,7 @@ fn layouts_are_refused_by_number_where_a_layer_has_none_of_it() {
     assert_eq!(load_and_run(&fine), Ok(()));
     assert_eq!(Header::parse(&fine).unwrap().operators, WINOGRAD | 0b11);
     let refused = |layout| Error::Layout { layer: 0, layout };
-    assert_eq!(refuse(Layer::Conv2d(Conv2d { layout: 2, ..conv })), refused(2));
+    assert_eq!(refuse(Layer::Conv2d(Conv2d { layout: 3, ..conv })), refused(3));
     assert_eq!(refuse(Layer::Conv2d(Conv2d { window: Window::square(2, 1), ..conv })), refused(1));
     assert_eq!(refuse(Layer::Conv2d(Conv2d { window: Window { stride: [1, 2], ..conv.window }, ..conv })), refused(1));
     let short = Conv2d { weights: weights(4 * 4 * 32 - 4), ..conv };

@@ -8,9 +8,9 @@
 use core::arch::naked_asm;
 
 use super::operands::Rescale;
-use super::shared::one_by_one::Finish;
 use super::shared::one_by_one::assembly::{Assembly, Inputs, PlacedRows};
 use super::shared::one_by_one::columns::Window;
+use super::shared::one_by_one::records::Finish;
 use super::shared::one_by_one::taps::{State, Tap};
 use super::shared::sparse::Entry;
 use crate::packing::ROWS_PER_BLOCK;

@@ -13,8 +13,8 @@ use core::arch::{asm, naked_asm};
 use super::operands::{Conv2dOperands, DepthwiseConv2dOperands, Rescale};
 use super::shared::one_by_one::assembly::{Assembly, Inputs, PlacedRows};
 use super::shared::one_by_one::columns::Window;
+use super::shared::one_by_one::records::{Finish, Records};
 use super::shared::one_by_one::taps::{State, Tap};
-use super::shared::one_by_one::{Finish, Records};
 use super::shared::sparse::Entry;
 use crate::packing::ROWS_PER_BLOCK;
 

@@ -2,9 +2,9 @@
 
 use core::arch::naked_asm;
 
-use crate::kernels::shared::one_by_one::Records;
 use crate::kernels::shared::one_by_one::assembly::PlacedRows;
 use crate::kernels::shared::one_by_one::columns::Codes;
+use crate::kernels::shared::one_by_one::records::Records;
 use crate::packing::ROWS_PER_BLOCK;
 
 /// Puts codes into a window: 4.5 instructions for a code, and about 25 for each row.

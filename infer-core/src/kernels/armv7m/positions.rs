@@ -8,7 +8,7 @@ use core::arch::naked_asm;
 
 use crate::format::Window;
 use crate::kernels::operands::Conv2dOperands;
-use crate::kernels::shared::one_by_one::{Records, words};
+use crate::kernels::shared::one_by_one::records::{Records, words};
 use crate::packing::ROWS_PER_BLOCK;
 
 /// The codes that a tap meets at four positions.

@@ -1,6 +1,6 @@
 //! Weights in the layout [`Vector`](crate::format::Layout::Vector), for cores that have no kernels of their own for it.
 
-use super::requantize;
+use super::rounding::requantize;
 use crate::format::Window;
 use crate::kernels::operands::{Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands};
 use crate::kernels::shared::patch;

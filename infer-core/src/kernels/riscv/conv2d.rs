@@ -2,11 +2,11 @@
 //!
 //! The four positions are those of a pool's window, or four outputs in their order.
 
-use super::requantize;
+use super::rounding::requantize;
 use super::tiles::{self, Runs, Tile};
 use crate::format::{Shape, Window};
 use crate::kernels::operands::Conv2dOperands;
-use crate::kernels::shared::one_by_one::{Records, words};
+use crate::kernels::shared::one_by_one::records::{Records, words};
 use crate::kernels::shared::{parts, taps_if_lengths_fit, window};
 use crate::packing::ROWS_PER_BLOCK;
 

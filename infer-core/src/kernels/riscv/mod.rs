@@ -10,9 +10,8 @@ mod add;
 mod conv2d;
 mod dense;
 mod depthwise;
+mod rounding;
 mod tiles;
-
-use core::arch::asm;
 
 use super::contract::Kernels;
 use super::operands::{AddOperands, Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands, Rescale};
@@ -60,26 +59,6 @@ impl Sparse for Riscv {
 
     #[inline]
     fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
-        requantize(accumulator, multiplier, rescale)
+        rounding::requantize(accumulator, multiplier, rescale)
     }
-}
-
-/// As in `portable`, of a multiplier that is positive: the upper word of the product with twice the multiplier, which 32 bits
-/// without a sign hold, has one bit more than is wanted, and it rounds.
-#[inline]
-fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
-    let twice: i32;
-    // SAFETY: arithmetic in registers.
-    unsafe {
-        asm!(
-            "mulhsu {twice}, {shifted}, {multiplier}",
-            twice = lateout(reg) twice,
-            shifted = in(reg) accumulator.wrapping_shl(rescale.shift.into()),
-            multiplier = in(reg) multiplier.wrapping_shl(1),
-            options(pure, nomem, nostack),
-        );
-    }
-    let code = (twice.wrapping_add(1) >> 1).wrapping_add(rescale.zero_point.into());
-    // Out of 0 to 255 the sign decides.
-    if code as u32 > 255 { !(code >> 31) as u8 } else { code as u8 }
 }

@@ -5,7 +5,7 @@
 
 use core::arch::naked_asm;
 
-use crate::kernels::shared::one_by_one::Records;
+use crate::kernels::shared::one_by_one::records::Records;
 
 /// What a tile's codes are like.
 #[derive(Clone, Copy)]

@@ -12,7 +12,8 @@ use core::arch::x86_64::{
 
 use super::sse2::Block;
 use crate::kernels::operands::Rescale;
-use crate::kernels::shared::vectors::{STRIDE, Vector, vector_kernels};
+use crate::kernels::shared::vectors::lanes::{STRIDE, Vector};
+use crate::kernels::shared::vectors::vector_kernels;
 use crate::packing::ROWS_PER_BLOCK;
 
 cpufeatures::new!(avx2, "avx2");

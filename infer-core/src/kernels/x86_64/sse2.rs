@@ -8,7 +8,8 @@ use core::arch::x86_64::{
     _mm_sub_epi16, _mm_sub_epi32,
 };
 
-use crate::kernels::shared::vectors::{STRIDE, Vector, vector_kernels};
+use crate::kernels::shared::vectors::lanes::{STRIDE, Vector};
+use crate::kernels::shared::vectors::vector_kernels;
 
 /// Instructions of SSE2.
 macro_rules! sse2 {

@@ -2,16 +2,16 @@
 //!
 //! Two of the four codes in a word are added to lanes of 16 bits, which hold the sum of 257 codes.
 
-use super::Loops;
 use crate::kernels::operands::AveragePool2dOperands;
 use crate::kernels::portable::{self, Mean, each_mean};
+use crate::kernels::shared::sparse::Sparse;
 
 /// Codes that are summed in a lane.
 const CODES_PER_FOLD: usize = 256;
 
 /// The mean of what each window has of the input, channel by channel.
 #[inline(never)]
-pub fn average_pool2d<L: Loops>(input: &[u8], operands: &AveragePool2dOperands, output: &mut [u8]) {
+pub fn average_pool2d<S: Sparse>(input: &[u8], operands: &AveragePool2dOperands, output: &mut [u8]) {
     let channels = usize::from(operands.input.channels);
     let Ok(words) = bytemuck::try_cast_slice::<u8, u32>(input) else {
         portable::average_pool2d(input, operands, output);
@@ -36,7 +36,7 @@ pub fn average_pool2d<L: Loops>(input: &[u8], operands: &AveragePool2dOperands, 
                 }
             }
             for (code, sum) in codes.iter_mut().zip(sums) {
-                *code = L::requantize(sum, multiplier, operands.rescale);
+                *code = S::requantize(sum, multiplier, operands.rescale);
             }
         }
     });

@@ -10,7 +10,10 @@ pub mod assembly;
 mod average_pool;
 pub mod columns;
 pub mod depthwise;
+pub mod loops;
 mod pooled;
+mod pooled_conv2d;
+pub mod records;
 pub mod taps;
 
 use super::sparse::{self, Entry, List, Rows, Sparse, singles};
@@ -20,57 +23,9 @@ use crate::kernels::operands::{
     AveragePool2dOperands, Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands, Rescale,
 };
 use crate::packing::ROWS_PER_BLOCK;
-use columns::{Codes, Window};
-use taps::{Append, Taps};
-
-/// What a core does in its own way.
-pub trait Loops: Append + Sized {
-    /// How far after an input's weights [`full_blocks`](Self::full_blocks) is when it comes to the next entry.
-    const ADVANCED: u32;
-
-    /// Lists inputs that are not zero, as [`singles::fill`].
-    fn fill(entries: &mut [Entry], inputs: &[u8], seen: usize) -> (usize, usize, u32) {
-        singles::fill(entries, inputs, seen, Self::ADVANCED)
-    }
-
-    /// An accumulator's code, as in `portable`.
-    fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8;
-
-    /// The codes of the first positions of a convolution without a pool, where the core has a way that is better than lists;
-    /// returns how many positions that is.
-    fn first_positions(
-        _input: &[u8],
-        _operands: &Conv2dOperands<'_>,
-        _scratch: &mut [u32],
-        _output: &mut [u8],
-    ) -> usize {
-        0
-    }
-
-    /// Convolution of each channel by itself.
-    fn depthwise(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) {
-        depthwise::depthwise_conv2d::<Self>(input, operands, output);
-    }
-
-    /// Adds what a list contributes to the sums of full blocks.
-    fn full_blocks(list: &List<'_>, weights: &[u8], sums: &mut [u32]);
-
-    /// Adds what a list contributes to the sums of a last block, of `WORDS` words for each pair of inputs, 1 to 3.
-    fn last_block<const WORDS: usize>(list: &List<'_>, weights: &[u8], sums: &mut [u32]);
-
-    /// The codes of a full block, out of a list of taps.
-    fn block_codes(list: &Taps<'_>, weights: &[u8], finish: &Finish<'_>, codes: &mut [u8; ROWS_PER_BLOCK]);
-
-    /// Puts codes into the window of a pooled position, as [`pooled::put`].
-    fn put(rows: &pooled::Rows<'_>, taps: &mut [Codes]) -> [i32; 2] {
-        pooled::put(rows, taps)
-    }
-
-    /// The codes of a full block at a pooled position.
-    fn pooled_block_codes(window: &Window<'_>, weights: &[u8], finish: &Finish<'_>, codes: &mut [u8; ROWS_PER_BLOCK]) {
-        finish.codes::<Self>(&pooled::sums(window, weights, finish.sums()), codes);
-    }
-}
+use loops::Loops;
+use records::{Finish, words};
+use taps::Taps;
 
 /// Whatever has `Loops` has the kernels: only those differ between such cores.
 impl<L: Loops> Kernels for L {
@@ -127,7 +82,7 @@ fn conv2d<L: Loops>(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [
     if operands.pool {
         let codes = bytemuck::cast_slice_mut(scratch.as_chunks_mut::<2>().0);
         if let Some(codes) = codes.get_mut(..taps) {
-            pooled::conv2d::<L>(input, operands, codes, output);
+            pooled_conv2d::conv2d::<L>(input, operands, codes, output);
         }
     } else {
         let done = L::first_positions(input, operands, scratch, output);
@@ -154,57 +109,6 @@ fn single<L: Loops>(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [
         x += 1;
         if x == width {
             (y, x) = (y + 1, 0);
-        }
-    }
-}
-
-/// Bias and multiplier of each row of a full block.
-pub type Records = [[u32; 2]; ROWS_PER_BLOCK];
-
-/// Records as they are where they are aligned, which they are in an aligned model, else a copy of them.
-pub fn words<'r>(bytes: &'r [[u8; 8]; ROWS_PER_BLOCK], copy: &'r mut Records) -> &'r Records {
-    if cfg!(target_endian = "little")
-        && let Ok(words) = bytemuck::try_cast_ref(bytes)
-    {
-        return words;
-    }
-    copy_words(bytes, copy);
-    copy
-}
-
-#[inline(never)]
-fn copy_words(bytes: &[[u8; 8]; ROWS_PER_BLOCK], copy: &mut Records) {
-    for (words, bytes) in copy.as_flattened_mut().iter_mut().zip(bytes.as_flattened().as_chunks().0) {
-        *words = u32::from_le_bytes(*bytes);
-    }
-}
-
-/// What becomes of a full block's sums.
-pub struct Finish<'r> {
-    /// Biases and multipliers.
-    pub records: &'r Records,
-    /// What is added to the sums of even rows: takes out the 128 that their weights have.
-    pub start: u32,
-    /// The part that is the same for all channels.
-    pub rescale: Rescale,
-}
-
-impl Finish<'_> {
-    /// What the sums begin with, those of even rows first.
-    #[inline(always)]
-    pub fn sums(&self) -> [u32; ROWS_PER_BLOCK] {
-        let [[r0, _], [r1, _], [r2, _], [r3, _], [r4, _], [r5, _], [r6, _], [r7, _]] = *self.records;
-        let [e0, e1, e2, e3] = [r0, r2, r4, r6].map(|bias| bias.wrapping_add(self.start));
-        [e0, e1, e2, e3, r1, r3, r5, r7]
-    }
-
-    /// The codes of sums in that order.
-    // Not inlined: multipliers would be read before the sums are made, and wait on the stack.
-    #[inline(never)]
-    pub fn codes<L: Loops>(&self, sums: &[u32; ROWS_PER_BLOCK], codes: &mut [u8; ROWS_PER_BLOCK]) {
-        let [e0, e1, e2, e3, o0, o1, o2, o3] = *sums;
-        for ((code, sum), [_, multiplier]) in codes.iter_mut().zip([e0, o0, e1, o1, e2, o2, e3, o3]).zip(self.records) {
-            *code = L::requantize(sum.cast_signed(), multiplier.cast_signed(), self.rescale);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Average pools, some channels at a time, in loops that the compiler makes vectors of.
 
-use super::requantize_lanes;
+use super::lanes::requantize_lanes;
 use crate::kernels::operands::AveragePool2dOperands;
 use crate::kernels::portable::{Mean, each_mean};
 

@@ -4,8 +4,8 @@
 
 use core::marker::PhantomData;
 
+use super::lanes::{Rows, STRIDE, Vector};
 use super::positions::{Patches, Runs, Tiles};
-use super::{Rows, STRIDE, Vector};
 use crate::kernels::operands::Conv2dOperands;
 use crate::packing::ROWS_PER_BLOCK;
 

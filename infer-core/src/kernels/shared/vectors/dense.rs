@@ -2,7 +2,7 @@
 
 #![allow(clippy::indexing_slicing, reason = "each index is inside an array of fixed length, or was compared")]
 
-use super::{Rows, STRIDE, Vector, code_of};
+use super::lanes::{Rows, STRIDE, Vector, code_of};
 use crate::kernels::operands::{DenseOperands, LogitsOperands};
 use crate::kernels::shared::parts;
 use crate::packing::{ROWS_PER_BLOCK, packed_len};

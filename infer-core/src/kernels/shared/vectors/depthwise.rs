@@ -3,8 +3,8 @@
 //! A lane is a channel: the weights of `LANES` channels are brought together once, and then meet the codes of position after
 //! position. Fewer channels than lanes, where they divide them, fill the lanes with those of the next columns.
 
+use super::lanes::requantize_lanes;
 use super::positions::{Band, Bands, Source};
-use super::requantize_lanes;
 use crate::kernels::operands::DepthwiseConv2dOperands;
 
 /// Taps of a kernel of 3x3.

@@ -6,7 +6,7 @@
 
 use core::ops::Range;
 
-use super::Codes;
+use super::lanes::Codes;
 use crate::format::{Shape, Window};
 use crate::kernels::operands::Conv2dOperands;
 use crate::kernels::shared::taps_if_lengths_fit;
