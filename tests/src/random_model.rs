@@ -231,7 +231,7 @@ pub const MEASURED: &[&str] = &[
     "fast:conv-pool:14x14x24:48:3:same",
     "fast:conv-pool:12x12x16:32:3:same",
     "fast:conv-pool:28x28x8:16:3:valid",
-    "fast:conv-pool:8x8x64:64:3:same",
+    "fast:conv-pool:8x8x64:48:3:same",
     "fast:conv-pool:7x7x32:20:3:same",
     "vector:conv:12x12x16:32:3:same",
     "vector:conv:16x16x3:16:3:same",
