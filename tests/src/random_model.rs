@@ -397,6 +397,23 @@ pub fn transformed_models() -> impl Strategy<Value = RandomModel> {
     })
 }
 
+/// Networks of depthwise convolutions on whole vectors of eight channels, mostly of 3x3, for kernels that have no others.
+pub fn depthwise_models() -> impl Strategy<Value = RandomModel> {
+    let padding = prop_oneof![2 => Just([1; 4]), 1 => Just([0; 4]), 1 => prop::array::uniform4(0u8..=2)];
+    let three = (prop::array::uniform2(1u8..=2), padding).prop_map(|(stride, padding)| Window {
+        size: [3; 2],
+        stride,
+        padding,
+    });
+    let window = prop_oneof![3 => three, 1 => windows(1..=3)];
+    let layers = prop::collection::vec(window.prop_map(|window| Kind::Depthwise(1, window)), 1..=3);
+    let input = (1u16..=13, 1u16..=13, 1u16..=4);
+    (input, any::<u8>(), layers, any::<u64>()).prop_map(|((height, width, vectors), zero_point, layers, seed)| {
+        let input = Shape { height, width, channels: 8 * vectors };
+        RandomModel { input, zero_point, layers, classes: 7, seed }
+    })
+}
+
 impl RandomModel {
     /// The model file.
     ///

@@ -14,7 +14,7 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use thimble_tests::random_graph::{Node, RandomGraph, random_graphs};
 use thimble_tests::random_model::{
-    Kind, MEASURED, RandomModel, random_models, single_layer, square, transformed_models,
+    Kind, MEASURED, RandomModel, depthwise_models, random_models, single_layer, square, transformed_models,
 };
 use thimble_tests::without_zeros::{self, COUNTED};
 use trainer::image::parse_shape;
@@ -50,8 +50,8 @@ const RARE: &[&str] = &[
 ];
 
 /// Writes `count` random networks, the same each time: chains, and every third one with branches and overlapping places. Those in
-/// which a layer has another layout of weights follow once more, in each layout. Then half as many networks of transformed weights, and those
-/// that are [`RARE`].
+/// which a layer has another layout of weights follow once more, in each layout. Then half as many networks of transformed weights, as many
+/// of depthwise convolutions in vectors, and those that are [`RARE`].
 pub fn write(bundle: &str, count: &str) -> Outcome<()> {
     let mut runner = TestRunner::deterministic();
     let mut bytes = Vec::new();
@@ -72,6 +72,8 @@ pub fn write(bundle: &str, count: &str) -> Outcome<()> {
     for _ in 0..count / 2 {
         let model = transformed_models().new_tree(&mut runner).map_err(|reason| reason.to_string())?.current();
         bytes.extend(bundled(&model.file_in(Layout::Winograd), 0..IMAGES, |index| model.image(index))?);
+        let model = depthwise_models().new_tree(&mut runner).map_err(|reason| reason.to_string())?.current();
+        bytes.extend(bundled(&model.file_in(Layout::Vector), 0..IMAGES, |index| model.image(index))?);
     }
     for name in RARE {
         let (file, image) = named(name)?;

@@ -177,7 +177,10 @@ impl Operator for DepthwiseConv {
     fn work(&self, input: Shape, output: Shape, _: bool, layout: Layout) -> Work {
         let places = usize::from(output.height) * usize::from(output.width);
         let outputs = output.len();
-        if layout != Layout::Vector && self.has_kernels_of_3x3() {
+        if layout == Layout::Vector {
+            return self.vectors(input, output);
+        }
+        if self.has_kernels_of_3x3() {
             let rows = usize::from(output.height) * usize::from(output.channels);
             let columns = usize::from(self.stride.columns) * usize::from(output.width) + 2;
             let kernel = Kernel::DepthwiseConv3x3;
@@ -187,8 +190,32 @@ impl Operator for DepthwiseConv {
         let values = usize::from(output.channels) * self.taps();
         let [inputs, edges] = [places, over_edges].map(|windows| windows * values);
         let runs = outputs * usize::from(self.kernel.rows);
-        let kernel = if layout == Layout::Vector { Kernel::VectorDepthwiseConv } else { Kernel::DepthwiseConv };
-        Work { kernel, rows: 0, outputs, inputs, edges, runs, places }
+        Work { kernel: Kernel::DepthwiseConv, rows: 0, outputs, inputs, edges, runs, places }
+    }
+}
+
+impl DepthwiseConv {
+    /// What a stage computes with weights in vectors: taps inside of the input, at two neighbors at a time where all columns of the
+    /// kernel are inside. The positions that have no such neighbor are its edges.
+    fn vectors(&self, input: Shape, output: Shape) -> Work {
+        let padding = self.placed(input).map(|placed| placed.recorded()).ok();
+        let [above, left] = padding.map_or([0; 2], |window| [window.above(), window.left()]).map(usize::from);
+        // Of each position along an axis the taps that are inside.
+        let inside = |positions: u16, stride: u8, padding: usize, size: u8, side: u16| -> Vec<usize> {
+            let [stride, size] = [stride, size].map(usize::from);
+            let taps =
+                |start: usize| (start + size).min(usize::from(side) + padding).saturating_sub(start.max(padding));
+            (0..usize::from(positions)).map(|position| taps(position * stride)).collect()
+        };
+        let rows = inside(output.height, self.stride.rows, above, self.kernel.rows, input.height);
+        let columns = inside(output.width, self.stride.columns, left, self.kernel.columns, input.width);
+        let whole = usize::from(self.kernel.columns);
+        let neighbors = columns.iter().filter(|&&taps| taps == whole).count() / 2 * 2;
+        let (rows, values): (usize, usize) = (rows.iter().sum(), columns.iter().sum());
+        let channels = usize::from(output.channels);
+        let (inputs, edges) = (rows * values * channels, rows * (values - neighbors * whole) * channels);
+        let (runs, places) = (rows * columns.len() * channels, columns.len() * usize::from(output.height));
+        Work { kernel: Kernel::VectorDepthwiseConv, rows: 0, outputs: output.len(), inputs, edges, runs, places }
     }
 }
 
