@@ -62,6 +62,7 @@ const YARDSTICK: &str = "M4F";
 fn in_vectors(stage: &Stage<'_>) -> Layout {
     if stage.has_layout(Layout::Vector) { Layout::Vector } else { Layout::Compact }
 }
+
 /// The most that another layout may take of the time of the compact one. Estimates are for images without zeros: cores that multiply
 /// one by one skip zeros in the compact layout alone, of which there are many after a ReLU.
 const SHARE: f64 = 0.7;
@@ -70,7 +71,7 @@ const SHARE: f64 = 0.7;
 fn fastest(stage: &Stage<'_>, core: &Core) -> Layout {
     let time = |&layout: &Layout| match layout {
         Layout::Compact => SHARE * instructions(stage, layout, core),
-        Layout::Winograd => instructions(stage, layout, core),
+        Layout::Winograd | Layout::Vector => instructions(stage, layout, core),
     };
     let layouts = Layout::ALL.into_iter().filter(|&layout| stage.has_layout(layout));
     layouts.min_by(|a, b| time(a).total_cmp(&time(b))).unwrap_or_default()
