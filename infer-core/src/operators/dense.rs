@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::operator::{Call, Flow, Record, compact, fully_connected, requantize};
+use super::operator::{Call, Flow, Record, fully_connected, requantize};
 use crate::Error;
 use crate::format::reader::Reader;
-use crate::format::{Blob, Ports, Requantize, Shape};
+use crate::format::{Blob, Layout, Ports, Requantize, Shape};
 use crate::kernels::Kernels;
 use crate::kernels::operands::DenseOperands;
 
@@ -37,12 +37,21 @@ impl<'m> Record<'m> for Dense<'m> {
     }
 
     #[inline(always)]
-    fn operands(&self, layer: u8, ports: &Ports, output: &mut Flow, checked: bool) -> Result<DenseOperands<'m>, Error> {
-        let layout = compact(layer, self.layout)?;
+    fn operands<const OPERATORS: u32>(
+        &self,
+        layer: u8,
+        ports: &Ports,
+        output: &mut Flow,
+        checked: bool,
+    ) -> Result<DenseOperands<'m>, Error> {
         let weights = fully_connected(layer, ports.input.shape, self.outputs, self.weights.data)?;
         let (rescale, channels) = requantize(layer, self.outputs, &self.requantize, checked)?;
         *output = Flow { shape: Shape::flat(self.outputs), zero_point: rescale.zero_point };
-        Ok(DenseOperands { outputs: self.outputs, rescale, channels, layout, weights })
+        Ok(DenseOperands { outputs: self.outputs, rescale, channels, layout: Layout::Compact, weights })
+    }
+
+    fn layout(&self) -> u8 {
+        self.layout
     }
 
     fn macs(&self, input: Shape) -> u64 {

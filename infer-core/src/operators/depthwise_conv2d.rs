@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::operator::{Band, Call, Flow, Overlap, Record, compact, countable, exactly, requantize};
+use super::operator::{Band, Call, Flow, Overlap, Record, countable, exactly, requantize};
 use super::window::{MOST_OF_CONVOLUTIONS, overlap, positions};
 use crate::Error;
 use crate::format::reader::Reader;
-use crate::format::{Blob, Ports, Requantize, Shape, Window};
+use crate::format::{Blob, Layout, Ports, Requantize, Shape, Window};
 use crate::kernels::Kernels;
 use crate::kernels::operands::DepthwiseConv2dOperands;
 
@@ -60,7 +60,7 @@ impl<'m> Record<'m> for DepthwiseConv2d<'m> {
     }
 
     #[inline(always)]
-    fn operands(
+    fn operands<const OPERATORS: u32>(
         &self,
         layer: u8,
         ports: &Ports,
@@ -69,7 +69,6 @@ impl<'m> Record<'m> for DepthwiseConv2d<'m> {
     ) -> Result<DepthwiseConv2dOperands<'m>, Error> {
         let (input, window) = (ports.input.shape, self.window);
         let output = self.output(layer, input)?;
-        let layout = compact(layer, self.layout)?;
         // At most 65,535 channels of 225 weights.
         let weights = exactly(layer, u32::from(output.channels) * self.taps(), self.weights.data)?;
         let (rescale, channels) = requantize(layer, output.channels, &self.requantize, checked)?;
@@ -83,9 +82,13 @@ impl<'m> Record<'m> for DepthwiseConv2d<'m> {
             pad_code: ports.input.zero_point,
             rescale,
             channels,
-            layout,
+            layout: Layout::Compact,
             weights,
         })
+    }
+
+    fn layout(&self) -> u8 {
+        self.layout
     }
 
     fn macs(&self, input: Shape) -> u64 {

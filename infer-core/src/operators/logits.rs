@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::operator::{Flow, Record, compact, fully_connected, positive};
+use super::operator::{Flow, Record, fully_connected, positive};
 use crate::Error;
 use crate::format::reader::Reader;
-use crate::format::{Blob, Ports, Shape};
+use crate::format::{Blob, Layout, Ports, Shape};
 use crate::kernels::operands::LogitsOperands;
 
 /// The record of the last layer.
@@ -40,8 +40,13 @@ impl<'m> Record<'m> for Logits<'m> {
     }
 
     #[inline(always)]
-    fn operands(&self, layer: u8, ports: &Ports, output: &mut Flow, _: bool) -> Result<LogitsOperands<'m>, Error> {
-        let layout = compact(layer, self.layout)?;
+    fn operands<const OPERATORS: u32>(
+        &self,
+        layer: u8,
+        ports: &Ports,
+        output: &mut Flow,
+        _: bool,
+    ) -> Result<LogitsOperands<'m>, Error> {
         let weights = fully_connected(layer, ports.input.shape, self.classes, self.weights.data)?;
         let needed = usize::from(self.classes) * size_of::<i32>();
         let biases = self.biases.data;
@@ -50,7 +55,11 @@ impl<'m> Record<'m> for Logits<'m> {
         }
         positive(layer, self.scale)?;
         *output = Flow { shape: Shape::flat(self.classes), zero_point: 0 };
-        Ok(LogitsOperands { classes: self.classes, scale: self.scale, biases, layout, weights })
+        Ok(LogitsOperands { classes: self.classes, scale: self.scale, biases, layout: Layout::Compact, weights })
+    }
+
+    fn layout(&self) -> u8 {
+        self.layout
     }
 
     fn macs(&self, input: Shape) -> u64 {
