@@ -1,11 +1,11 @@
 //! infer-core against the oracle, on networks that no training would bring about.
 
-use infer_core::format::{Shape, Window};
+use infer_core::format::{Layout, Shape, Window};
 use infer_core::operators::Stage;
 use infer_core::{Header, Network};
 use proptest::prelude::*;
 use thimble_tests::oracle::{Answer, Oracle};
-use thimble_tests::random_model::{Kind, RandomModel, random_models};
+use thimble_tests::random_model::{Kind, RandomModel, random_models, transformed_models};
 use thimble_tests::tiny;
 
 /// Runs an image through infer-core; layers that are fused away are missing from the trace.
@@ -18,16 +18,22 @@ fn run(model: &[u8], pixels: &[u8], arena: &mut [u8]) -> (Vec<(usize, Vec<u8>)>,
     (trace, logits)
 }
 
+/// In every layout of weights.
 fn assert_equal(model: &RandomModel) {
-    let file = model.file();
-    let oracle = Oracle::new(&file);
+    let mut files = Layout::ALL.map(|layout| model.file_in(layout)).to_vec();
+    files.dedup();
+    files.iter().for_each(|file| assert_file_equal(model, file));
+}
+
+fn assert_file_equal(model: &RandomModel, file: &[u8]) {
+    let oracle = Oracle::new(file);
     // Garbage in the arena: nothing may depend on what was there.
-    let mut arena = vec![0xA5; Header::parse(&file).unwrap().arena_len as usize];
+    let mut arena = vec![0xA5; Header::parse(file).unwrap().arena_len as usize];
     for index in 0..6 {
         let pixels = model.image(index);
         let Answer { layers, logits, overflows } = oracle.run(&pixels);
         assert!(!overflows, "{model:?} has numbers that wrap");
-        let (trace, found) = run(&file, &pixels, &mut arena);
+        let (trace, found) = run(file, &pixels, &mut arena);
         for (layer, codes) in trace {
             assert_eq!(codes, layers[layer], "layer {layer} of {model:?}, image {index}");
         }
@@ -40,6 +46,11 @@ proptest! {
 
     #[test]
     fn random_networks_give_the_oracles_codes_and_logits(model in random_models()) {
+        assert_equal(&model);
+    }
+
+    #[test]
+    fn transformed_weights_give_the_oracles_codes_and_logits(model in transformed_models()) {
         assert_equal(&model);
     }
 }

@@ -2,10 +2,10 @@
 
 use infer_core::format::{Blob, Codes, Input, Ports, Requantize, Tensor, Window};
 use infer_core::operators::{
-    Add, AveragePool2d, Conv2d, Dense, DepthwiseConv2d, Layer, Logits, MaxPool2d, StageRecord,
+    Add, AveragePool2d, Conv2d, Dense, DepthwiseConv2d, Layer, Logits, MaxPool2d, StageRecord, WINOGRAD,
 };
 use infer_core::plan::{Places, place};
-use infer_core::{Error, Shape};
+use infer_core::{Error, Header, Shape};
 use thimble_tests::random_model::metadata;
 use trainer::export::model_file::encode;
 
@@ -223,6 +223,42 @@ fn what_else_convolutions_and_pools_cannot_be_is_refused() {
     for (expected, pool) in cases {
         assert_eq!(refuse(Layer::AveragePool2d(pool)), expected);
     }
+}
+
+#[test]
+fn layouts_are_refused_by_number_where_a_layer_has_none_of_it() {
+    let input = Input { shape: Shape { height: 4, width: 4, channels: 4 }, codes: CODES };
+    let parts = Parts { input, ..Parts::new() };
+    let weights = |len| Blob::unpadded(&ZEROS[..len]);
+    let conv = Conv2d { layout: 1, weights: weights(4 * 4 * 32), ..parts.conv };
+    let refuse = |layer: Layer<'_>| load_and_run(&parts.file(&[layer, Layer::Logits(parts.logits)])).unwrap_err();
+    let logits = Logits { weights: weights(2 * 2 * 2 * 2), ..parts.logits };
+    let fine = parts.file(&[Layer::Conv2d(conv), Layer::Logits(logits)]);
+    assert_eq!(load_and_run(&fine), Ok(()));
+    assert_eq!(Header::parse(&fine).unwrap().operators, WINOGRAD | 0b11);
+    let refused = |layout| Error::Layout { layer: 0, layout };
+    assert_eq!(refuse(Layer::Conv2d(Conv2d { layout: 2, ..conv })), refused(2));
+    assert_eq!(refuse(Layer::Conv2d(Conv2d { window: Window::square(2, 1), ..conv })), refused(1));
+    assert_eq!(refuse(Layer::Conv2d(Conv2d { window: Window { stride: [1, 2], ..conv.window }, ..conv })), refused(1));
+    let short = Conv2d { weights: weights(4 * 4 * 32 - 4), ..conv };
+    assert_eq!(refuse(Layer::Conv2d(short)), Error::WeightLength { layer: 0, needed: 512, given: 508 });
+    // Three input channels; one more group than sums of 32 bits are exact for.
+    for channels in [3, 1828] {
+        let parts = Parts { input: Input { shape: Shape { channels, ..input.shape }, codes: CODES }, ..Parts::new() };
+        let file = parts.file(&[Layer::Conv2d(conv), Layer::Logits(parts.logits)]);
+        assert_eq!(load_and_run(&file).unwrap_err(), refused(1), "{channels} channels");
+    }
+    let depthwise = DepthwiseConv2d {
+        multiplier: 1,
+        window: Window::square(3, 1),
+        requantize: parts.dense.requantize,
+        layout: 1,
+        weights: weights(36),
+    };
+    assert_eq!(refuse(Layer::DepthwiseConv2d(depthwise)), refused(1));
+    let dense = Dense { layout: 1, weights: weights(4 * 64), ..parts.dense };
+    assert_eq!(refuse(Layer::Dense(dense)), refused(1));
+    assert_eq!(load_and_run(&parts.file(&[Layer::Logits(Logits { layout: 1, ..logits })])).unwrap_err(), refused(1));
 }
 
 #[test]

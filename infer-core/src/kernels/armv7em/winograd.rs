@@ -30,8 +30,8 @@ pub fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], 
     let Some(pad) = pad.get_mut(..groups) else { return };
     pad.fill(u32::from(operands.pad_code).wrapping_mul(0x0101_0101));
     let mut codes = Codes::new(input, operands, pad);
-    // LDRD and LDM read weights and channels, and no shift is left to be done.
-    let at_once = in_words(operands.weights) && in_words(operands.channels.bytes()) && operands.rescale.shift == 0;
+    // LDRD and LDM read weights and channels.
+    let at_once = in_words(operands.weights) && in_words(operands.channels.bytes());
     let [rows, columns] = tiles(operands);
     for y in 0..rows {
         codes.enter_row(STEP * y);
@@ -126,6 +126,7 @@ fn put_out(
             pairs,
             blocks,
             zero_point: operands.rescale.zero_point.into(),
+            shift: operands.rescale.shift.into(),
             pool: operands.pool.into(),
             outputs: [core::ptr::null_mut(); TILES * OUTPUTS],
         };
@@ -158,8 +159,7 @@ fn place(operands: &Conv2dOperands<'_>, [y, x]: [usize; 2], number: usize) -> Op
     is_there.then_some((y * width + x) * channels)
 }
 
-/// A channel of a tile: of a last block that is not full, or where words of weights or of channels are at any address, or where a
-/// shift is due.
+/// A channel of a tile: of a last block that is not full, or where words of weights or of channels are at any address.
 #[inline(never)]
 fn one_by_one(
     operands: &Conv2dOperands<'_>,
@@ -307,6 +307,8 @@ struct Run {
     blocks: usize,
     /// Added after the multiplication.
     zero_point: u32,
+    /// Left shift before it.
+    shift: u32,
     /// Whether the maximum of a tile is all that is put out.
     pool: u32,
     /// Where the codes of each output go, of both tiles; with a pool only of the first one.
@@ -335,6 +337,7 @@ const GROUP: usize = 16;
 /// | 220, 224 | channels, blocks left |
 /// | 228, 232 | zero point, number of the column |
 /// | 236, 240 | weights of the next block, where to requantize |
+/// | 244 | shift |
 ///
 /// # Safety
 /// What `run` points to is as its fields describe: for each block four codes of each output, four channels and rows of weights; lanes for
@@ -351,11 +354,13 @@ unsafe extern "C" fn blocks_at_two_tiles(run: *const Run) {
             ldr.w pc, [sp, #192]
         .endm
             push {{r4-r11, lr}}
-            sub sp, sp, #244
-            ldm r0!, {{r1-r7}}
+            sub sp, sp, #248
+            ldm r0!, {{r1-r8}}
             mov lr, r2
             strd r3, r5, [sp, #220]
             str r6, [sp, #228]
+            str r7, [sp, #244]
+            mov r7, r8
             adr.w r8, 6f + 1
             adr.w r9, 8f + 1
             cmp r7, #0
@@ -514,7 +519,6 @@ unsafe extern "C" fn blocks_at_two_tiles(run: *const Run) {
             ldr r8, [sp, #220]
             ldm r8!, {{r0-r7}}
             str r8, [sp, #220]
-            ldr lr, [sp, #228]
             add r12, sp, #152
         7:
             .irp tile, 4, 0
@@ -526,6 +530,12 @@ unsafe extern "C" fn blocks_at_two_tiles(run: *const Run) {
             add r9, r2, r9, asr #2
             add r10, r4, r10, asr #2
             add r11, r6, r11, asr #2
+            ldr lr, [sp, #244]
+            lsl r8, r8, lr
+            lsl r9, r9, lr
+            lsl r10, r10, lr
+            lsl r11, r11, lr
+            ldr lr, [sp, #228]
             smmlar r8, r8, r1, lr
             smmlar r9, r9, r3, lr
             smmlar r10, r10, r5, lr
@@ -552,6 +562,7 @@ unsafe extern "C" fn blocks_at_two_tiles(run: *const Run) {
             str r5, [sp, #220]
             add r4, r4, #24
             ldr r5, [sp, #228]
+            ldr r7, [sp, #244]
             add r6, sp, #32
             add r12, sp, #56
             mov r0, #0
@@ -570,6 +581,8 @@ unsafe extern "C" fn blocks_at_two_tiles(run: *const Run) {
             .endr
             add r8, r2, r8, asr #2
             add r9, r2, r9, asr #2
+            lsl r8, r8, r7
+            lsl r9, r9, r7
             smmlar r8, r8, r3, r5
             smmlar r9, r9, r3, r5
             usat r8, #8, r8
@@ -589,7 +602,7 @@ unsafe extern "C" fn blocks_at_two_tiles(run: *const Run) {
             subs r8, r8, #1
             str r8, [sp, #224]
             bne.w 1b
-            add sp, sp, #244
+            add sp, sp, #248
             pop {{r4-r11, pc}}
             .purgem THIMBLE_ELEMENT
         ",
