@@ -60,7 +60,13 @@ impl<'m> Record<'m> for Add {
     }
 
     #[inline(always)]
-    fn operands(&self, layer: u8, ports: &Ports, output: &mut Flow, _checked: bool) -> Result<AddOperands, Error> {
+    fn operands<const OPERATORS: u32>(
+        &self,
+        layer: u8,
+        ports: &Ports,
+        output: &mut Flow,
+        _checked: bool,
+    ) -> Result<AddOperands, Error> {
         let Some(second) = ports.second else { return Err(Error::InputCount { layer }) };
         if second.shape != ports.input.shape {
             return Err(Error::InputShapes { layer });

@@ -41,7 +41,13 @@ impl<'m> Record<'m> for AveragePool2d {
     }
 
     #[inline(always)]
-    fn operands(&self, layer: u8, ports: &Ports, output: &mut Flow, _: bool) -> Result<AveragePool2dOperands, Error> {
+    fn operands<const OPERATORS: u32>(
+        &self,
+        layer: u8,
+        ports: &Ports,
+        output: &mut Flow,
+        _: bool,
+    ) -> Result<AveragePool2dOperands, Error> {
         let (input, window) = (ports.input.shape, self.window);
         countable(layer, input)?;
         let [size, [height, width]] = pool_positions(layer, &window, input)?;

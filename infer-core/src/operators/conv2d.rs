@@ -5,9 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::operator::{Band, Call, Flow, Overlap, Record, Rows, countable, exactly, layout, requantize};
+use super::operator::{Band, Call, Flow, Overlap, Record, Rows, countable, exactly, requantize};
 use super::window::{MOST_OF_CONVOLUTIONS, overlap, positions};
-use super::{VECTOR, WINOGRAD, holds};
+use super::{VECTOR, WINOGRAD, holds, layout};
 use crate::Error;
 use crate::format::reader::Reader;
 use crate::format::{Blob, Layout, Ports, Requantize, Shape, Window};
@@ -42,14 +42,6 @@ impl Conv2d<'_> {
         (rows * columns).checked_mul(input.channels.into())
     }
 
-    /// Whether its weights may be in a layout.
-    fn has(&self, layout: Layout, input: Shape) -> bool {
-        match layout {
-            Layout::Compact | Layout::Vector => true,
-            Layout::Winograd => winograd::takes(&self.window, input.channels),
-        }
-    }
-
     /// Whether a pool may follow.
     fn takes_pool(&self) -> bool {
         let Window { size: [rows, columns], stride, .. } = self.window;
@@ -72,7 +64,13 @@ impl<'m> Record<'m> for Conv2d<'m> {
     }
 
     #[inline(always)]
-    fn operands(&self, layer: u8, ports: &Ports, flow: &mut Flow, checked: bool) -> Result<Conv2dOperands<'m>, Error> {
+    fn operands<const OPERATORS: u32>(
+        &self,
+        layer: u8,
+        ports: &Ports,
+        flow: &mut Flow,
+        checked: bool,
+    ) -> Result<Conv2dOperands<'m>, Error> {
         let (input, window) = (ports.input.shape, self.window);
         let [height, width] = positions(layer, &window, input, MOST_OF_CONVOLUTIONS)?;
         let mut output = Shape { height, width, channels: self.output_channels };
@@ -84,7 +82,7 @@ impl<'m> Record<'m> for Conv2d<'m> {
             output = Shape { height: output.height / 2, width: output.width / 2, ..output };
             countable(layer.saturating_add(1), output)?;
         }
-        let layout = layout(layer, self.layout, |layout| self.has(layout, input))?;
+        let layout = layout::<OPERATORS>(self.layout);
         let needed = match layout {
             Layout::Compact => self.taps(input).and_then(|taps| packed_len(output.channels.into(), taps)),
             Layout::Winograd => winograd::packed_len(output.channels.into(), input.channels.into()),
@@ -106,6 +104,17 @@ impl<'m> Record<'m> for Conv2d<'m> {
             layout,
             weights,
         })
+    }
+
+    fn layout(&self) -> u8 {
+        self.layout
+    }
+
+    fn has(&self, layout: Layout, input: Shape) -> bool {
+        match layout {
+            Layout::Compact | Layout::Vector => true,
+            Layout::Winograd => winograd::takes(&self.window, input.channels),
+        }
     }
 
     fn macs(&self, input: Shape) -> u64 {

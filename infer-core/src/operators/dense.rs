@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::operator::{Call, Flow, Record, fully_connected, requantize, untransformed};
-use super::{VECTOR, holds};
+use super::operator::{Call, Flow, Record, fully_connected, requantize};
+use super::{VECTOR, holds, layout};
 use crate::Error;
 use crate::format::reader::Reader;
 use crate::format::{Blob, Layout, Ports, Requantize, Shape};
@@ -38,12 +38,26 @@ impl<'m> Record<'m> for Dense<'m> {
     }
 
     #[inline(always)]
-    fn operands(&self, layer: u8, ports: &Ports, output: &mut Flow, checked: bool) -> Result<DenseOperands<'m>, Error> {
-        let layout = untransformed(layer, self.layout)?;
+    fn operands<const OPERATORS: u32>(
+        &self,
+        layer: u8,
+        ports: &Ports,
+        output: &mut Flow,
+        checked: bool,
+    ) -> Result<DenseOperands<'m>, Error> {
+        let layout = layout::<OPERATORS>(self.layout);
         let weights = fully_connected(layer, ports.input.shape, self.outputs, layout, self.weights.data)?;
         let (rescale, channels) = requantize(layer, self.outputs, &self.requantize, checked)?;
         *output = Flow { shape: Shape::flat(self.outputs), zero_point: rescale.zero_point };
         Ok(DenseOperands { outputs: self.outputs, rescale, channels, layout, weights })
+    }
+
+    fn layout(&self) -> u8 {
+        self.layout
+    }
+
+    fn has(&self, layout: Layout, _input: Shape) -> bool {
+        matches!(layout, Layout::Compact | Layout::Vector)
     }
 
     fn macs(&self, input: Shape) -> u64 {

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::operator::{Band, Call, Flow, Overlap, Record, countable, exactly, requantize, untransformed};
+use super::operator::{Band, Call, Flow, Overlap, Record, countable, exactly, requantize};
 use super::window::{MOST_OF_CONVOLUTIONS, overlap, positions};
-use super::{VECTOR, holds};
+use super::{VECTOR, holds, layout};
 use crate::Error;
 use crate::format::reader::Reader;
 use crate::format::{Blob, Layout, Ports, Requantize, Shape, Window};
@@ -62,7 +62,7 @@ impl<'m> Record<'m> for DepthwiseConv2d<'m> {
     }
 
     #[inline(always)]
-    fn operands(
+    fn operands<const OPERATORS: u32>(
         &self,
         layer: u8,
         ports: &Ports,
@@ -71,7 +71,7 @@ impl<'m> Record<'m> for DepthwiseConv2d<'m> {
     ) -> Result<DepthwiseConv2dOperands<'m>, Error> {
         let (input, window) = (ports.input.shape, self.window);
         let output = self.output(layer, input)?;
-        let layout = untransformed(layer, self.layout)?;
+        let layout = layout::<OPERATORS>(self.layout);
         // At most 65,535 channels of 225 weights.
         let needed = match layout {
             Layout::Compact | Layout::Winograd => Some(u32::from(output.channels) * self.taps()),
@@ -92,6 +92,14 @@ impl<'m> Record<'m> for DepthwiseConv2d<'m> {
             layout,
             weights,
         })
+    }
+
+    fn layout(&self) -> u8 {
+        self.layout
+    }
+
+    fn has(&self, layout: Layout, _input: Shape) -> bool {
+        matches!(layout, Layout::Compact | Layout::Vector)
     }
 
     fn macs(&self, input: Shape) -> u64 {

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::operator::{Flow, Record, fully_connected, positive, untransformed};
-use super::{VECTOR, holds};
+use super::operator::{Flow, Record, fully_connected, positive};
+use super::{VECTOR, holds, layout};
 use crate::Error;
 use crate::format::reader::Reader;
 use crate::format::{Blob, Layout, Ports, Shape};
@@ -42,8 +42,14 @@ impl<'m> Record<'m> for Logits<'m> {
     }
 
     #[inline(always)]
-    fn operands(&self, layer: u8, ports: &Ports, output: &mut Flow, _: bool) -> Result<LogitsOperands<'m>, Error> {
-        let layout = untransformed(layer, self.layout)?;
+    fn operands<const OPERATORS: u32>(
+        &self,
+        layer: u8,
+        ports: &Ports,
+        output: &mut Flow,
+        _: bool,
+    ) -> Result<LogitsOperands<'m>, Error> {
+        let layout = layout::<OPERATORS>(self.layout);
         let weights = fully_connected(layer, ports.input.shape, self.classes, layout, self.weights.data)?;
         let needed = usize::from(self.classes) * size_of::<i32>();
         let biases = self.biases.data;
@@ -53,6 +59,14 @@ impl<'m> Record<'m> for Logits<'m> {
         positive(layer, self.scale)?;
         *output = Flow { shape: Shape::flat(self.classes), zero_point: 0 };
         Ok(LogitsOperands { classes: self.classes, scale: self.scale, biases, layout, weights })
+    }
+
+    fn layout(&self) -> u8 {
+        self.layout
+    }
+
+    fn has(&self, layout: Layout, _input: Shape) -> bool {
+        matches!(layout, Layout::Compact | Layout::Vector)
     }
 
     fn macs(&self, input: Shape) -> u64 {

@@ -26,7 +26,13 @@ impl<'m> Record<'m> for MaxPool2d {
     }
 
     #[inline(always)]
-    fn operands(&self, layer: u8, ports: &Ports, flow: &mut Flow, _: bool) -> Result<MaxPool2dOperands, Error> {
+    fn operands<const OPERATORS: u32>(
+        &self,
+        layer: u8,
+        ports: &Ports,
+        flow: &mut Flow,
+        _: bool,
+    ) -> Result<MaxPool2dOperands, Error> {
         let (input, window) = (ports.input.shape, self.window);
         let [size, [height, width]] = pool_positions(layer, &window, input)?;
         let output = Shape { height, width, channels: input.channels };

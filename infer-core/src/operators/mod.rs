@@ -47,9 +47,14 @@ pub const WINOGRAD: u32 = 1 << 29;
 /// Bit 28, beside those of operators: set where weights are in the layout [`Vector`](Layout::Vector).
 pub const VECTOR: u32 = 1 << 28;
 
-/// The bit of a layout; none of the one that every program reads.
-const fn bit(layout: Layout) -> u32 {
+/// The bits of layouts.
+const LAYOUTS: u32 = WINOGRAD | VECTOR;
+
+/// The bit of a layout, of those in `OPERATORS`; none of the one that every program reads.
+#[inline(always)]
+const fn bit<const OPERATORS: u32>(layout: Layout) -> u32 {
     match layout {
+        _ if const { OPERATORS & LAYOUTS == 0 } => 0,
         Layout::Compact => 0,
         Layout::Winograd => WINOGRAD,
         Layout::Vector => VECTOR,
@@ -87,7 +92,7 @@ macro_rules! registry {
             }
         };
 
-        /// All operators, a bit each: bit `n` is operator `n`; with [`BRANCHES`], [`OVERLAPS`],
+        /// All operators, a bit each: bit `n` is operator `n`; with [`BRANCHES`], [`OVERLAPS`] and
         /// [`WINOGRAD`] and [`VECTOR`].
         pub const ALL: u32 = BRANCHES | OVERLAPS | WINOGRAD | VECTOR | (1 << $last_number) $(| 1 << $number)*;
 
@@ -174,9 +179,9 @@ macro_rules! registry {
             }
 
             /// The bits of the operator and of its layout.
-            fn operator(&self) -> u32 {
+            fn operator<const OPERATORS: u32>(&self) -> u32 {
                 match self {
-                    $(Self::$name(operands) => 1 << $number | bit(operands.layout()),)*
+                    $(Self::$name(operands) => 1 << $number | bit::<OPERATORS>(operands.layout()),)*
                 }
             }
         }
@@ -186,9 +191,13 @@ macro_rules! registry {
             /// loading.
             pub(crate) fn step(&self, layer: u8, ports: &Ports, output: &mut Flow) -> Result<Step<'a>, Error> {
                 match self {
-                    Self::$last(record) => record.operands(layer, ports, output, true).map(Step::Logits),
+                    Self::$last(record) => {
+                        check::<ALL, _>(layer, ports, record)?;
+                        record.operands::<ALL>(layer, ports, output, true).map(Step::Logits)
+                    }
                     $(Self::$name(record) => {
-                        record.operands(layer, ports, output, true).map(|operands| Step::Stage(Stage::$name(operands)))
+                        check::<ALL, _>(layer, ports, record)?;
+                        record.operands::<ALL>(layer, ports, output, true).map(|operands| Step::Stage(Stage::$name(operands)))
                     })*
                 }
             }
@@ -209,13 +218,13 @@ macro_rules! registry {
                     // Every model has logits, so that they are always linked.
                     Some($last_number) => {
                         let record = <$last_record>::read(reader).ok_or(unread)?;
-                        inputs(layer, ports, <$last_record>::TWO_INPUTS)?;
-                        record.operands(layer, ports, output, checked).map(Self::Logits)
+                        check::<OPERATORS, _>(layer, ports, &record)?;
+                        record.operands::<OPERATORS>(layer, ports, output, checked).map(Self::Logits)
                     }
                     $(Some($number) if const { holds(OPERATORS, $number) } => {
                         let record = <$record>::read(reader).ok_or(unread)?;
-                        inputs(layer, ports, <$record>::TWO_INPUTS)?;
-                        let operands = record.operands(layer, ports, output, checked);
+                        check::<OPERATORS, _>(layer, ports, &record)?;
+                        let operands = record.operands::<OPERATORS>(layer, ports, output, checked);
                         operands.map(|operands| Self::Stage(Stage::$name(operands)))
                     })*
                     _ => Err(unread),
@@ -267,13 +276,35 @@ impl Stage<'_> {
     }
 }
 
-/// Refuses another number of inputs than the operator takes, and the same input twice.
-fn inputs(layer: u8, ports: &Ports, two: bool) -> Result<(), Error> {
+/// The layout of that number, which was found to be one that there is, of a program that holds such `OPERATORS`.
+#[inline(always)]
+fn layout<const OPERATORS: u32>(number: u8) -> Layout {
+    if const { OPERATORS & LAYOUTS == 0 } { Layout::Compact } else { Layout::numbered(number).unwrap_or_default() }
+}
+
+/// Refuses another number of inputs than the operator takes, and the same input twice; and a layout of weights that such a layer
+/// does not have, or the program.
+#[inline(always)]
+fn check<'m, const OPERATORS: u32, R: Record<'m>>(layer: u8, ports: &Ports, record: &R) -> Result<(), Error> {
+    let number = record.layout();
+    let has = |layout| record.has(layout, ports.input.shape);
+    let has_layout = const { OPERATORS & LAYOUTS > 0 } && Layout::numbered(number).is_some_and(has);
+    inputs(layer, ports, R::TWO_INPUTS, if has_layout { Layout::Compact.number() } else { number })
+}
+
+/// Refuses layouts other than the compact one.
+fn inputs(layer: u8, ports: &Ports, two: bool, layout: u8) -> Result<(), Error> {
     let fits = match ports.second {
         Some(second) => two && second.source != ports.input.source,
         None => !two,
     };
-    if fits { Ok(()) } else { Err(Error::InputCount { layer }) }
+    if layout != Layout::Compact.number() {
+        Err(Error::Layout { layer, layout })
+    } else if fits {
+        Ok(())
+    } else {
+        Err(Error::InputCount { layer })
+    }
 }
 
 /// What a record becomes.
@@ -286,10 +317,10 @@ pub(crate) enum Step<'a> {
 
 impl Step<'_> {
     /// The bits of the operator and of its layout.
-    pub(crate) fn operator(&self) -> u32 {
+    pub(crate) fn operator<const OPERATORS: u32>(&self) -> u32 {
         match self {
-            Self::Stage(stage) => stage.operator(),
-            Self::Logits(logits) => LOGITS | bit(logits.layout),
+            Self::Stage(stage) => stage.operator::<OPERATORS>(),
+            Self::Logits(logits) => LOGITS | bit::<OPERATORS>(logits.layout),
         }
     }
 

@@ -20,10 +20,26 @@ pub trait Record<'m>: Sized {
     /// Reads what follows the record's number; `None` where that is no such record.
     fn read(reader: &mut Reader<'m>) -> Option<Self>;
 
-    /// Checks every dimension, length and number against the inputs that the `ports` describe, and sets `output`.
+    /// The number of the layout of its weights; 0 where it has none.
+    fn layout(&self) -> u8 {
+        0
+    }
+
+    /// Whether its weights may be in a layout.
+    fn has(&self, layout: Layout, _input: Shape) -> bool {
+        layout == Layout::Compact
+    }
+
+    /// Given a layout that it [has](Self::has), checks every other dimension, length and number against the inputs that the `ports` describe, and sets `output`.
     ///
     /// A `layer` that was `checked` came here before: checks that cost no time are made again, loops over channels are not.
-    fn operands(&self, layer: u8, ports: &Ports, output: &mut Flow, checked: bool) -> Result<Self::Operands, Error>;
+    fn operands<const OPERATORS: u32>(
+        &self,
+        layer: u8,
+        ports: &Ports,
+        output: &mut Flow,
+        checked: bool,
+    ) -> Result<Self::Operands, Error>;
 
     /// Multiply-accumulates, given the `input`: outputs times the weights that each sums up. No overflow where the record
     /// was checked.
@@ -209,22 +225,6 @@ const fn is_countable(shape: Shape) -> bool {
 pub fn exactly(layer: u8, needed: u32, weights: &[u8]) -> Result<&[u8], Error> {
     let needed = needed as usize;
     if weights.len() == needed { Ok(weights) } else { Err(Error::WeightLength { layer, needed, given: weights.len() }) }
-}
-
-/// The layout of a layer's weights, if it is one that such a layer `has`.
-pub fn layout(layer: u8, number: u8, has: impl FnOnce(Layout) -> bool) -> Result<Layout, Error> {
-    match Layout::numbered(number) {
-        Some(layout) if has(layout) => Ok(layout),
-        Some(_) | None => Err(Error::Layout { layer, layout: number }),
-    }
-}
-
-/// The layout of weights that are not transformed.
-pub fn untransformed(layer: u8, number: u8) -> Result<Layout, Error> {
-    layout(layer, number, |layout| match layout {
-        Layout::Compact | Layout::Vector => true,
-        Layout::Winograd => false,
-    })
 }
 
 /// The weights of a layer that connects each of its inputs with each of its outputs.

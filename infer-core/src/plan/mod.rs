@@ -112,7 +112,7 @@ impl Checked {
                 }
                 check_inputs::<OPERATORS>(records, &image, &previous, &decoded, stages.number)?;
             }
-            operators |= step.operator();
+            operators |= step.operator::<OPERATORS>();
             previous = decoded.output(stages.number);
             end = decoded.check_places::<OPERATORS>(step, &mut operators)?.max(end);
             if let Step::Logits(logits) = step {
