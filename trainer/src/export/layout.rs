@@ -67,10 +67,6 @@ fn in_vectors(stage: &Stage<'_>) -> Layout {
     if stage.has_layout(Layout::Vector) { Layout::Vector } else { Layout::Compact }
 }
 
-/// The most that another layout may take of the time of the compact one. Estimates are for images without zeros: cores that multiply
-/// one by one skip zeros in the compact layout alone, of which there are many after a ReLU.
-const SHARE: f64 = 0.7;
-
 /// The layout in which a stage takes the least time.
 fn fastest(stage: &Stage<'_>, core: &Core) -> Layout {
     let time = |&layout: &Layout| match layout {
