@@ -59,7 +59,7 @@ impl LayoutChoice {
 /// The core that decides what is fast where none is named.
 const YARDSTICK: &str = "M4F";
 
-/// The most that another layout may take of the time of the compact one. Estimates are for images without zeros: cores that multiply
+/// The most that a layout which takes more flash may take of the time of the compact one. Estimates are for images without zeros: cores that multiply
 /// one by one skip zeros in the compact layout alone, of which there are many after a ReLU.
 const SHARE: f64 = 0.7;
 
@@ -70,8 +70,8 @@ fn in_vectors(stage: &Stage<'_>) -> Layout {
 /// The layout in which a stage takes the least time.
 fn fastest(stage: &Stage<'_>, core: &Core) -> Layout {
     let time = |&layout: &Layout| match layout {
-        Layout::Compact => SHARE * instructions(stage, layout, core),
-        Layout::Winograd | Layout::Vector => instructions(stage, layout, core),
+        Layout::Compact | Layout::Vector => instructions(stage, layout, core),
+        Layout::Winograd => instructions(stage, layout, core) / SHARE,
     };
     let layouts = Layout::ALL.into_iter().filter(|&layout| stage.has_layout(layout));
     layouts.min_by(|a, b| time(a).total_cmp(&time(b))).unwrap_or_default()
