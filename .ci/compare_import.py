@@ -11,6 +11,12 @@ import subprocess
 import sys
 import tempfile
 
+if {"-h", "--help"} & set(sys.argv[1:]):
+    sys.exit(print(__doc__))
+if any(word.startswith("-") for word in sys.argv[1:]) or len(sys.argv) not in (4, 5):
+    print("error: three or four files and no options but --help", file=sys.stderr)
+    sys.exit(2)
+
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
@@ -70,6 +76,4 @@ def main(program, tflite, model, images=None):
     )
 
 
-if {"-h", "--help"} & set(sys.argv[1:]) or len(sys.argv) not in (4, 5):
-    sys.exit(__doc__)
 main(*sys.argv[1:])

@@ -155,7 +155,14 @@ fn chips_are_listed_and_inspect_prints_on_which_a_model_fits() {
         assert_eq!(row.ends_with("does not fit"), !fits, "{row}");
         assert_eq!(row.contains("too much"), !fits, "{row}");
         let seconds = |index: usize| chip["estimated_seconds"][index].as_f64().unwrap();
-        assert!(seconds(0) > 0.0 && (seconds(1) / seconds(0) - 2.0).abs() < 1e-4, "one and two cycles: {chip}");
+        // From as many cycles an instruction as the core's manual has, one where there is no model, to two.
+        let cycles = match chip["core"].as_str().unwrap() {
+            "M0+" => 1.3..1.6,
+            "M3" => 1.5..1.8,
+            "M4F" => 1.3..1.6,
+            _ => 0.999..1.001,
+        };
+        assert!(cycles.contains(&(2.0 * seconds(0) / seconds(1))), "{chip}");
     }
     let of = |name: &str| chips.iter().find(|chip| chip["chip"] == name).unwrap();
     assert_eq!(of("nrf52840")["core"], "M4F");

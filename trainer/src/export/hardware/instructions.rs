@@ -91,7 +91,7 @@ mod tests {
 
     /// Prints how far off each of them is.
     #[test]
-    fn estimates_are_within_8_percent_of_what_networks_without_zeros_take_on_every_core() {
+    fn estimates_are_within_10_percent_of_what_networks_without_zeros_take_on_every_core() {
         let lines: Vec<&str> = COUNTED.lines().filter(|line| !line.starts_with('#')).collect();
         let mut names: Vec<&str> = Vec::new();
         for line in &lines {
@@ -109,7 +109,7 @@ mod tests {
             let layouts: Vec<Layout> = architecture.stages().iter().map(layout).collect();
             let ratio = costs.estimate(&architecture, &layouts) / count.parse::<f64>().unwrap();
             println!("{core:<8} {name:<22} {count:>11} {ratio:.3}");
-            assert!((0.92..1.08).contains(&ratio), "{name} on {core}: {ratio}");
+            assert!((0.9..1.1).contains(&ratio), "{name} on {core}: {ratio}");
             if !names.contains(&name) {
                 names.push(name);
             }
