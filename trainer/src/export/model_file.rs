@@ -34,13 +34,20 @@ pub enum ModelFileError {
     Numbers(#[from] WrongNumbers),
     /// There is no such network.
     #[error(transparent)]
-    Architecture(#[from] ArchitectureError),
+    Architecture(Box<ArchitectureError>),
     /// infer-core would refuse the file.
     #[error("the model cannot run on a chip: {0}")]
     Refused(infer_core::Error),
     /// The host would refuse it.
     #[error("the model cannot run here: {0}")]
     Limit(#[from] LimitError),
+}
+
+impl From<ArchitectureError> for ModelFileError {
+    fn from(error: ArchitectureError) -> Self {
+        // Boxed, as it is long and this is part of other errors.
+        Self::Architecture(Box::new(error))
+    }
 }
 
 /// What a model requires beyond what the host gives to any.

@@ -168,7 +168,7 @@ impl<'g, 'a> Builder<'g, 'a> {
         if !tensor.kind.is_byte() && tensor.kind != Kind::Float32 {
             return Err(refused("the input is neither bytes nor 32-bit floating point".to_owned()).into());
         }
-        let dimensions = without_batch(&tensor.dimensions).map_err(|reason| refused(reason))?;
+        let dimensions = without_batch(&tensor.dimensions).map_err(refused)?;
         let values: usize = dimensions.iter().product();
         let shape = match (stated, &dimensions[..]) {
             (Some(shape), _) if shape.len() == values => {
@@ -183,7 +183,7 @@ impl<'g, 'a> Builder<'g, 'a> {
             (None, _) => return Err(refused("the input has more than height, width and channels".to_owned()).into()),
         };
         let codes = match tensor.kind.is_byte() {
-            true => Some(codes_of(tensor).map_err(|reason| refused(reason))?),
+            true => Some(codes_of(tensor).map_err(refused)?),
             false => None,
         };
         self.image = shape;
@@ -343,7 +343,7 @@ impl<'g, 'a> Builder<'g, 'a> {
         }
         // With one input channel both are the same, and the kernels of a convolution are faster.
         let is_depthwise = depthwise && channels > 1;
-        let mut rows_of_weights = self.rows(operator, &value, outputs, depthwise.then_some(3).unwrap_or(0))?;
+        let mut rows_of_weights = self.rows(operator, &value, outputs, if depthwise { 3 } else { 0 })?;
         let size = [rows, columns];
         let stride = byte_pair(windows.stride, "a stride")?;
         let dilation = byte_pair(windows.dilation, "a dilation")?;

@@ -273,7 +273,7 @@ fn unpacked(packed: &[u8], rows: usize, inputs: usize) -> Vec<i8> {
         let words = (rows - block).min(packing::ROWS_PER_BLOCK).div_ceil(2);
         let word = block * pairs / 2 + input / 2 * words + (row - block) / 2;
         let byte = packed[4 * word + input % 2 * 2 + row % 2];
-        if row % 2 == 0 { byte.wrapping_sub(128) } else { byte }.cast_signed()
+        if row.is_multiple_of(2) { byte.wrapping_sub(128) } else { byte }.cast_signed()
     };
     (0..rows).flat_map(|row| (0..inputs).map(move |input| (row, input))).map(|(row, input)| at(row, input)).collect()
 }
