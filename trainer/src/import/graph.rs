@@ -1,6 +1,6 @@
 //! A network as its file describes it, whatever the format: tensors, and the operators between them.
 //!
-//! Formats are read into this, and [`layers`](super::layers) makes a network of it without knowing where it came from.
+//! Formats are read into this, and [`layers`](mod@super::layers) makes a network of it without knowing where it came from.
 
 use std::fmt;
 

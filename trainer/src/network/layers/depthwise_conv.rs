@@ -183,8 +183,10 @@ impl Operator for DepthwiseConv {
         if self.has_kernels_of_3x3() {
             let rows = usize::from(output.height) * usize::from(output.channels);
             let columns = usize::from(self.stride.columns) * usize::from(output.width) + 2;
+            // The first row, those inside and the last one meet other rows of the kernel: a channel begins once for each.
+            let edges = usize::from(output.height.min(3)) * usize::from(output.channels);
             let kernel = Kernel::DepthwiseConv3x3;
-            return Work { kernel, rows: 0, outputs, inputs: rows * columns, edges: 0, runs: rows, places };
+            return Work { kernel, rows: 0, outputs, inputs: rows * columns, edges, runs: rows, places };
         }
         let over_edges = self.placed(input).map_or(0, |placed| placed.covered(input).over_edges);
         let values = usize::from(output.channels) * self.taps();
