@@ -185,7 +185,7 @@ impl Convolution<'_> {
             let pairs = run.len() / 2;
             run.end = run.start + 2 * pairs;
             for x in (0..run.start).chain(run.end..width) {
-                self.compute_one(y, x, first + x);
+                self.compute_one(first + x);
             }
             if pairs > 0 {
                 self.compute_inside(y, run.start, first + run.start, pairs);
@@ -231,7 +231,10 @@ impl Convolution<'_> {
     }
 
     /// A position that is not inside of the input, or has no neighbor: two such are computed together.
-    fn compute_one(&mut self, y: usize, x: usize, position: usize) {
+    fn compute_one(&mut self, position: usize) {
+        // Of its own row, even where rows are walked through as one.
+        let width = usize::from(self.operands.output.width).max(1);
+        let (y, x) = (position / width, position % width);
         let room = if self.waiting.is_some() { self.run.patch_len } else { 0 };
         let Some(patch) = self.patches.get_mut(room..) else { return };
         gather(self.input, self.operands, y, x, patch);

@@ -27,7 +27,8 @@ const IMAGES: u64 = 3;
 /// What random networks have too seldom: convolutions with a pool over an edge, of one channel, of channels in fours, of more taps
 /// than a kernel may add up without a fold, in blocks that are not full, of few taps; first layers of whole blocks of channels, whose
 /// inputs have few zeros; depthwise convolutions of one and two rows; average pools of more codes than a kernel may add without
-/// widening their sum; dense layers of more rows than are computed at a time; and sums of all shifts.
+/// widening their sum; dense layers of more rows than are computed at a time; sums of all shifts; and pointwise convolutions of an odd number of positions, in
+/// vectors.
 const RARE: &[&str] = &[
     "conv-pool:9x8x1:10:3:same",
     "conv-pool:9x8x28:10:3:same",
@@ -38,6 +39,8 @@ const RARE: &[&str] = &[
     "conv:7x5x1:8:1:same",
     "conv:7x5x3:16:3:same",
     "conv:9x6x2:24:2x3:same:2",
+    "vector:conv:3x3x16:20:1:same",
+    "vector:conv:5x5x32:7:1:same",
     "depthwise:1x7x4:3:same:2",
     "depthwise:2x6x9:3:same",
     "depthwise:2x5x3:3:same",
