@@ -11,6 +11,12 @@ import sys
 import time
 from pathlib import Path
 
+if {"-h", "--help"} & set(sys.argv[1:]):
+    sys.exit(print(__doc__))
+if any(word.startswith("-") and word != "--convert" for word in sys.argv[1:]):
+    print("error: there are no options but --convert and --help", file=sys.stderr)
+    sys.exit(2)
+
 import numpy as np
 
 # Input, and number of classes.
