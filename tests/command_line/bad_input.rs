@@ -54,7 +54,7 @@ fn a_run_json_that_contradicts_itself_or_its_weights_is_refused() {
         ("/recipe/epochs", json!(-1), export, "run/run.json: invalid value: integer `-1`, expected usize"),
         ("/validation_fraction", json!(7), resume, "no share of 7 can be held out: it must be over 0 and under 1"),
         ("/calibration_methods", json!([]), resume, "there is no calibration method to choose from"),
-        ("/calibration", json!([]), export, "layer 0: the calibration is not about this network's 350 output channels"),
+        ("/calibration", json!([]), export, "run has not been calibrated"),
         (
             "/calibration/0/channel_order",
             vec![u64::MAX; 350].into(),

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, bail};
 use trainer::export::layout::LayoutChoice;
 use trainer::quantize::QuantizedModel;
 use trainer::quantize::choose::{Chosen, choose};
@@ -18,7 +18,6 @@ use super::console::Console;
 use super::destination::{self, Content, Output};
 use super::output::{print_line, print_message};
 use super::run_data;
-use crate::Usage;
 
 /// Export the model of an earlier run, without training again.
 #[derive(clap::Args)]
@@ -64,10 +63,10 @@ impl Export {
             None => {
                 let (config, model) = RunDirectory::open(&self.run).load()?;
                 if config.calibration.is_empty() {
-                    return Err(Usage::error(anyhow!(
+                    bail!(
                         "{} has not been calibrated, as a run of an imported network without --data; give --calibration auto and --data DIR",
                         self.run.display()
-                    )));
+                    );
                 }
                 self.written(&config, &QuantizedModel::new(&model, &config.calibration)?)?
             }
