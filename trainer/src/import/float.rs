@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use candle_core::{Device, Result, Tensor};
 use infer_core::format::Codes;
 
-use super::layers::{Imported, Weights};
+use super::layers::Imported;
+use super::weights::Weights;
 use crate::network::FloatModel;
 use crate::network::chain::flow;
 use crate::network::inputs::Source;

@@ -5,6 +5,7 @@
 //! | [`tflite`] | reads TFLite files |
 //! | [`graph`] | what a file describes, whatever its format: tensors and operators |
 //! | [`layers`](mod@layers) | makes layers with weights of that |
+//! | [`weights`] | the weights of these layers |
 //! | [`quantized`](mod@quantized) | an int8 network as a model file has it |
 //! | [`float`](mod@float) | a network to be trained further |
 //! | [`problem`] | what stands in the way |
@@ -20,8 +21,10 @@ pub mod layers;
 pub mod problem;
 pub mod quantized;
 pub mod tflite;
+pub mod weights;
 
 pub use float::{InputRange, float};
-pub use layers::{Imported, Weights, layers};
+pub use layers::{Imported, layers};
 pub use problem::{Problem, Refused};
 pub use quantized::quantized;
+pub use weights::Weights;

@@ -2,7 +2,8 @@
 
 use infer_core::format::{Codes, Input};
 
-use super::layers::{Imported, Weights};
+use super::layers::Imported;
+use super::weights::Weights;
 use crate::network::Layer;
 use crate::network::chain::{Flow, flow, quantized_stages};
 use crate::network::record::Numbers;
