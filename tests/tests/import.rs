@@ -5,7 +5,7 @@ use infer_core::format::Metadata;
 use thimble_tests::oracle;
 use thimble_tests::tflite::{File, Operator, Tensor, float, small};
 use trainer::export::model_file;
-use trainer::import::{self, Imported, InputRange, Refused, tflite};
+use trainer::import::{self, Imported, InputRange, Refused, Rounding, tflite};
 
 fn imported(file: &File) -> Result<Imported, Refused> {
     let bytes = file.bytes();
@@ -32,7 +32,7 @@ fn model(imported: &Imported) -> Vec<u8> {
         float_test_accuracy: None,
         int8_test_accuracy: None,
     };
-    import::quantized(imported).unwrap().unwrap().encode(&metadata).unwrap()
+    import::quantized(imported, Rounding::Once).unwrap().unwrap().encode(&metadata).unwrap()
 }
 
 fn images(count: usize, length: usize) -> Vec<Vec<u8>> {
@@ -189,7 +189,7 @@ fn a_float_file_takes_images_in_any_range() {
     // Without padding the offset of the range is exact everywhere.
     let file = float();
     let imported = imported(&file).unwrap();
-    assert!(import::quantized(&imported).unwrap().is_none());
+    assert!(import::quantized(&imported, Rounding::Once).unwrap().is_none());
     let logits = |range: InputRange, pixels: Vec<f32>| {
         let model = import::float(&imported, range).unwrap();
         let input = candle_core::Tensor::from_vec(pixels, (1, 8, 8, 3), &candle_core::Device::Cpu).unwrap();
@@ -337,7 +337,7 @@ fn every_truncation_and_every_changed_byte_ends_in_a_message_or_a_network() {
     let run = |bytes: &[u8]| {
         if let Ok(imported) = tflite::read(bytes).and_then(|graph| import::layers("imported", &graph, None)) {
             // Numbers that no file can hold are refused here.
-            let _ = import::quantized(&imported);
+            let _ = [Rounding::Once, Rounding::Twice].map(|rounding| import::quantized(&imported, rounding));
         }
     };
     for length in 0..bytes.len() {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use candle_core::Result as CandleResult;
-use infer_core::format::{Blob, Layout};
+use infer_core::format::{Blob, Codes, Layout};
 use infer_core::{Shape, operators};
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ use super::operator::{Arithmetic, Forward, Operator, Variants, WeightShape};
 use super::pool::Pool;
 use super::window::{Covered, Placed};
 use crate::network::autograd::{self, Recorded};
-use crate::network::record::{LayerRecord, Numbers, NumbersError, QuantizedLayer, Scaling};
+use crate::network::record::{LayerRecord, Numbers, NumbersError, QuantizedLayer, Rounding, Scaling};
 use crate::network::rescale::{Multipliers, multipliers};
 use crate::network::work::{Kernel, Work};
 
@@ -24,6 +24,26 @@ pub struct AveragePool(pub Pool);
 impl AveragePool {
     fn placed(&self, input: Shape) -> Result<Placed, String> {
         self.0.on(None, input)
+    }
+
+    /// The mean of signed codes, a half away from zero: [`operators::AveragePool2d::ABOUT_128`].
+    ///
+    /// `2^30` is the ratio of equal scales, and as much more as a window has values makes the share of one a step larger: enough for a half to be
+    /// beyond the middle. Any other mean of `n` values is `1 / 2n` off a middle at least. The steps and their rounding change it by less than
+    /// `128 n * 2^2 * 2^-32 * (1 + values / n)`, which is below that where `values^2` is below `2^21`.
+    fn rounded_as_tflite(&self, placed: &Placed, input: Codes, codes: Codes) -> Result<QuantizedLayer, NumbersError> {
+        let values = placed.values();
+        if input != codes {
+            return Err(NumbersError::Ratio { ratio: f64::from(input.scale) / f64::from(codes.scale) });
+        }
+        if values > 1024 {
+            return Err(NumbersError::Overflow { bound: values as i64 * 255 });
+        }
+        let (shift, multiplier) = (2, (1 << 30) + values as i32);
+        let shift = shift | operators::AveragePool2d::ABOUT_128;
+        let window = self.0.recorded(placed);
+        let record = operators::AveragePool2d { window, codes, shift, multiplier: multiplier.to_le_bytes() };
+        Ok(QuantizedLayer::Bare(operators::Layer::AveragePool2d(record)))
     }
 }
 
@@ -89,8 +109,11 @@ impl Operator for AveragePool {
     }
 
     fn quantized(&self, input: Shape, numbers: Numbers, _: bool) -> Result<QuantizedLayer, NumbersError> {
-        let Numbers::Codes { inputs, output: codes } = numbers else { return Err(NumbersError::Wrong) };
+        let Numbers::Codes { inputs, output: codes, rounding } = numbers else { return Err(NumbersError::Wrong) };
         let placed = self.placed(input).map_err(|_| NumbersError::Wrong)?;
+        if rounding == Rounding::Twice {
+            return self.rounded_as_tflite(&placed, inputs.input, codes);
+        }
         // That of a window of one value: the kernel divides it by the values of a window.
         let ratio = f64::from(inputs.input.scale) / f64::from(codes.scale);
         let wrong = |ratio| NumbersError::Ratio { ratio };
@@ -128,7 +151,7 @@ impl From<&operators::AveragePool2d> for AveragePool {
 
 impl<'a> LayerRecord<'a> for operators::AveragePool2d {
     fn scaling(&self) -> Scaling<'a> {
-        Scaling::Codes(self.codes)
+        Scaling::Codes { codes: self.codes, roundings: 1 }
     }
 
     fn blobs(&mut self) -> Vec<&mut Blob<'a>> {
