@@ -2,6 +2,7 @@
 
 use core::arch::naked_asm;
 
+use super::codes::codes;
 use super::{Armv6m, requantize};
 use crate::kernels::operands::{Conv2dOperands, Rescale};
 use crate::kernels::shared::winograd::tiles::{OUTPUTS, Pixels, TileLoops, place};
@@ -35,11 +36,12 @@ impl TileLoops for Armv6m {
     ) -> usize {
         let block_len = size_of::<u32>() * ROWS_PER_BLOCK * lanes.len();
         // Weights are read in halves of words.
+        let Ok(table) = bytemuck::try_cast_slice(operands.channels.bytes()) else { return 0 };
         if !operands.weights.as_ptr().addr().is_multiple_of(2) {
             return 0;
         }
         let (mut unread, mut sums, mut done) = (operands.weights, Sums::default(), 0);
-        for records in operands.channels.bytes().as_chunks::<8>().0.as_chunks::<ROWS_PER_BLOCK>().0 {
+        for records in table.as_chunks::<2>().0.as_chunks::<ROWS_PER_BLOCK>().0 {
             let Some((weights, rest)) = unread.split_at_checked(block_len) else { break };
             unread = rest;
             let pairs = lanes.len() / PRODUCTS;
@@ -62,7 +64,7 @@ impl TileLoops for Armv6m {
 fn put_out(
     operands: &Conv2dOperands<'_>,
     tile: [usize; 2],
-    records: &[[u8; 8]; ROWS_PER_BLOCK],
+    records: &[[u32; 2]; ROWS_PER_BLOCK],
     sums: &mut Sums,
     output: &mut [u8],
 ) {
@@ -73,11 +75,9 @@ fn put_out(
         }
     }
     for (number, sums) in sums.iter().enumerate() {
-        let codes = place(operands, tile, number).and_then(|start| output.get_mut(start..));
-        for ((code, &sum), record) in codes.unwrap_or_default().iter_mut().zip(sums).zip(records) {
-            let &[b0, b1, b2, b3, m0, m1, m2, m3] = record;
-            let (bias, multiplier) = (i32::from_le_bytes([b0, b1, b2, b3]), i32::from_le_bytes([m0, m1, m2, m3]));
-            *code = requantize((sum >> 2).wrapping_add(bias), multiplier, operands.rescale);
+        let row = place(operands, tile, number).and_then(|start| output.get_mut(start..));
+        if let Some(row) = row.and_then(<[u8]>::first_chunk_mut) {
+            codes::<ROWS_PER_BLOCK, 2>(sums, records, operands.rescale, row);
         }
     }
 }
