@@ -30,11 +30,6 @@ impl Assembly for Armv6m {
     }
 
     #[inline]
-    fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
-        requantize(accumulator, multiplier, rescale)
-    }
-
-    #[inline]
     unsafe fn blocks_over_list(list: *const Entry, weights: *const u8, sums: *mut u32, blocks: usize, len: usize) {
         // SAFETY: the caller's part.
         unsafe { blocks_over_list(list, weights, sums, blocks, len) }
@@ -60,10 +55,10 @@ impl Assembly for Armv6m {
         finish: &Finish<'_>,
         codes: &mut [u8; ROWS_PER_BLOCK],
     ) {
-        let mut sums = finish.sums();
+        let mut sums = [0; ROWS_PER_BLOCK];
         // SAFETY: the caller's part.
-        unsafe { block_over_taps(list, weights, &mut sums, count) }
-        finish.codes::<Self>(&sums, codes);
+        unsafe { block_over_taps(list, weights, &mut sums, count, finish.start) }
+        codes::codes::<ROWS_PER_BLOCK, 0>(&sums, finish.records, finish.rescale, codes);
     }
 
     #[inline]
@@ -79,12 +74,12 @@ impl Assembly for Armv6m {
         finish: &Finish<'_>,
         codes: &mut [u8; ROWS_PER_BLOCK],
     ) {
-        let mut sums = finish.sums();
+        let mut sums = [0; ROWS_PER_BLOCK];
         // SAFETY: the caller's part.
         unsafe {
             pooled::block_over_window(&window.starts, window.codes.as_ptr(), weights, window.codes.len(), &mut sums);
         }
-        finish.codes::<Self>(&sums, codes);
+        codes::codes::<ROWS_PER_BLOCK, 0>(&sums, finish.records, finish.rescale, codes);
     }
 }
 
@@ -201,8 +196,10 @@ macro_rules! leave {
     };
 }
 
-// After the macros that it uses.
+mod codes;
+// After the macros that they use.
 mod pooled;
+mod winograd;
 
 /// Eight rows at a time over a list: 27.5 instructions for the 8 products of an entry.
 ///
@@ -349,7 +346,8 @@ unsafe extern "C" fn last_block_over_list<const WORDS: usize>(list: *const Entry
 /// many as are left over make its first round.
 ///
 /// r0 list, r1 code, r2 distance and weight, r3 address of weights, which begins an entry four bytes after them, r4 = 1,
-/// r5 = 9, sums as in [`eight_rows`]; the stack keeps where sums are and where the list ends.
+/// r5 = 9, sums as in [`eight_rows`]; the stack keeps where sums go, in the order of rows, and where the list ends. `start` is what
+/// those of even rows begin with.
 ///
 /// # Safety
 /// As [`Assembly::block_over_taps`].
@@ -357,8 +355,9 @@ unsafe extern "C" fn last_block_over_list<const WORDS: usize>(list: *const Entry
 unsafe extern "C" fn block_over_taps(
     list: *const Tap,
     weights: *const u8,
-    sums: *mut [u32; ROWS_PER_BLOCK],
+    sums: *mut [i32; ROWS_PER_BLOCK],
     count: usize,
+    start: u32,
 ) {
     naked_asm!(
         eight_rows!(),
@@ -376,12 +375,17 @@ unsafe extern "C" fn block_over_taps(
             adr r5, 2f
             adds r5, r5, r3
             adds r5, r5, #1
-            push {{r0, r1, r2, r4, r5}}
-            mov r0, r2
-            THIMBLE_LOAD_SUMS
-            ldr r0, [sp]
-            ldr r3, [sp, #4]
-            ldr r2, [sp, #16]
+            push {{r2, r4}}
+            ldr r6, [sp, #44]
+            mov r8, r6
+            mov r9, r6
+            mov r10, r6
+            movs r7, #0
+            mov r11, r7
+            mov r12, r7
+            mov lr, r7
+            movs r3, r1
+            movs r2, r5
             movs r4, #1
             movs r5, #9
             bx r2
@@ -404,12 +408,20 @@ unsafe extern "C" fn block_over_taps(
             .set THIMBLE_AT, THIMBLE_AT + 2
             .endr
             adds r0, r0, #8
-            ldr r2, [sp, #12]
+            ldr r2, [sp, #4]
             cmp r0, r2
             bne 2b
-            ldr r0, [sp, #8]
-            THIMBLE_STORE_SUMS
-            add sp, sp, #20
+            ldr r0, [sp]
+            mov r1, r8
+            mov r2, r11
+            stm r0!, {{r6, r7}}
+            stm r0!, {{r1, r2}}
+            mov r1, r9
+            mov r2, r12
+            mov r3, r10
+            mov r4, lr
+            stm r0!, {{r1, r2, r3, r4}}
+            add sp, sp, #8
         ",
         leave!(),
         forget!(),

@@ -108,7 +108,7 @@ pub unsafe extern "C" fn put(codes: *const u8, upper: *mut u16, rows: *const Pla
     )
 }
 
-/// The largest of the four sums at a pooled position, for each row of a block, added to `sums`: 24 instructions for two rows
+/// The largest of the four sums at a pooled position, for each row of a block, in their order: 24 instructions for two rows
 /// at the four positions of a tap, 8 products.
 ///
 /// A word holds the codes of two positions, `p | q << 16`, and weights are 0 to 255, those of odd rows with 128 added, too: so
@@ -127,7 +127,7 @@ pub unsafe extern "C" fn block_over_window(
     window: *const Codes,
     weights: *const u8,
     taps: usize,
-    sums: *mut [u32; ROWS_PER_BLOCK],
+    sums: *mut [i32; ROWS_PER_BLOCK],
 ) {
     naked_asm!(
         "
@@ -162,7 +162,7 @@ pub unsafe extern "C" fn block_over_window(
             movs r2, r3
         8:
         .endm
-        // Adds the largest of four sums to the one in memory.
+        // Stores the largest of four sums.
         .macro THIMBLE_LARGEST a, b, c, d, at
             THIMBLE_LARGER \\a, \\b, 0
             movs r5, r2
@@ -171,8 +171,6 @@ pub unsafe extern "C" fn block_over_window(
             bge 8f
             movs r5, r2
         8:
-            ldr r2, [r1, #\\at]
-            adds r5, r5, r2
             str r5, [r1, #\\at]
         .endm
         ",
@@ -221,8 +219,8 @@ pub unsafe extern "C" fn block_over_window(
             ldr r0, [sp]
             ldr r1, [sp, #16]
             THIMBLE_LARGEST r8, r9, r10, r11, 0
-            THIMBLE_LARGEST r12, lr, r6, r7, 16
-            adds r1, r1, #4
+            THIMBLE_LARGEST r12, lr, r6, r7, 4
+            adds r1, r1, #8
             str r1, [sp, #16]
             ldr r4, [sp, #8]
             adds r4, r4, #4
