@@ -12,10 +12,12 @@ mod dense;
 mod depthwise;
 mod rounding;
 mod tiles;
+mod winograd;
 
 use super::contract::Kernels;
 use super::operands::{AddOperands, Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands, Rescale};
 use super::shared::sparse::{self, Entry, List, Rows, Sparse, singles};
+use super::shared::winograd as shared_winograd;
 
 /// See the [module](self).
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +26,10 @@ pub struct Riscv;
 impl Kernels for Riscv {
     fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
         conv2d::conv2d(input, operands, scratch, output);
+    }
+
+    fn conv2d_winograd(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+        shared_winograd::conv2d::<Self>(input, operands, scratch, output);
     }
 
     fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) {

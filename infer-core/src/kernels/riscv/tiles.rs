@@ -1,7 +1,17 @@
-//! Four rows at four positions: sixteen sums in registers, 40 instructions for the 16 products of a tap.
+//! Four rows at four positions: the 16 products of a tap are 12 multiplications.
 //!
-//! What a tap meets at the four positions is four bytes, side by side. Where many codes are zero, each is tested before its
-//! four products, and all four at once before the weights are loaded.
+//! What a tap meets at the four positions is four bytes side by side, a word `W`. With a weight `w`, and `S0` to `S3` the sums of
+//! products at the four positions, three sums hold all four:
+//!
+//! ```text
+//! A += W * w                       S0 + 2^8 * B + 2^24 * S3
+//! B += (W >> 8 & 0xFFFF) * w       S1 + 2^8 * S2
+//! C += (W >> 16) * w               S2 + 2^8 * S3
+//! ```
+//!
+//! modulo 2^32. `A - 2^8 * B` has the lower 24 bits of `S0`. Where `S0` fits these, the others follow:
+//! `2^8 * S1 = A - 2^16 * C - S0`, `2^8 * S2 = B - S1`, `2^8 * S3 = C - S2`. Weights have 8 bits, so sums fit 24 bits where the codes at each
+//! position add up to 16 bits at most. Where they add up to more, there is a sum for each product.
 
 use core::arch::naked_asm;
 
@@ -11,10 +21,10 @@ use crate::kernels::shared::one_by_one::records::Records;
 #[derive(Clone, Copy)]
 #[repr(u32)]
 pub enum Codes {
-    /// Hardly any is zero.
-    Dense,
-    /// Some are zero, and are looked for.
-    Sparse,
+    /// They add up to less than 2^16 at each position.
+    Small,
+    /// They may add up to more.
+    Large,
     /// Only those of the first position count; not with a pool.
     Single,
 }
@@ -44,9 +54,9 @@ pub type Blocks = unsafe extern "C" fn(*mut Tile, *const u8, *const Records, *co
 /// The codes of full blocks of eight rows, at four positions or, pooled, their maximum; those of the first position are written
 /// last.
 ///
-/// s0-s11 and a4-a7 sums, row by row; a0 codes, a1 weights, a2 end of the codes, ra records; t0-t3 codes and t4 weight, or,
-/// where zeros are looked for, t0-t3 weights, t4 code and t6 all four codes; t5 product. The stack keeps the tile, the
-/// weights and the end of the records.
+/// s0-s11 and a4-a7 sums, row by row, of which three sums of four products leave every fourth one out; a0 codes, a1 weights, a2 end of
+/// the codes, ra records; t6, t0 and t1 what is multiplied by a weight, or t0-t3 codes or weights; t4 weight or code, t5 product. The
+/// stack keeps the tile, the weights and the end of the records.
 ///
 /// # Safety
 /// There are two codes at least and an even number of them, with eight weights for each in every block, and a block at least. The
@@ -62,7 +72,7 @@ pub unsafe extern "C" fn blocks<const POOLED: bool>(
         ".option push",
         ".option arch, +m",
         "
-        .macro THIMBLE_DENSE weight, sum0, sum1, sum2, sum3
+        .macro THIMBLE_LARGE weight, sum0, sum1, sum2, sum3
             mul t5, t0, \\weight
             add \\sum0, \\sum0, t5
             mul t5, t1, \\weight
@@ -72,51 +82,54 @@ pub unsafe extern "C" fn blocks<const POOLED: bool>(
             mul t5, t3, \\weight
             add \\sum3, \\sum3, t5
         .endm
-        .macro THIMBLE_DENSE_TAP tap
+        .macro THIMBLE_LARGE_TAP tap
             lbu t0, 4*\\tap(a0)
             lbu t1, 4*\\tap+1(a0)
             lbu t2, 4*\\tap+2(a0)
             lbu t3, 4*\\tap+3(a0)
             lbu t4, 2*\\tap(a1)
-            THIMBLE_DENSE t4, s0, s1, s2, s3
+            THIMBLE_LARGE t4, s0, s1, s2, s3
             lb t4, 2*\\tap+1(a1)
-            THIMBLE_DENSE t4, s4, s5, s6, s7
+            THIMBLE_LARGE t4, s4, s5, s6, s7
             lbu t4, 2*\\tap+4(a1)
-            THIMBLE_DENSE t4, s8, s9, s10, s11
+            THIMBLE_LARGE t4, s8, s9, s10, s11
             lb t4, 2*\\tap+5(a1)
-            THIMBLE_DENSE t4, a4, a5, a6, a7
+            THIMBLE_LARGE t4, a4, a5, a6, a7
         .endm
-        .macro THIMBLE_PRODUCTS sum0, sum1, sum2, sum3
+        .macro THIMBLE_THREE load, at, sum_a, sum_b, sum_c
+            \\load t4, \\at(a1)
+            mul t5, t6, t4
+            add \\sum_a, \\sum_a, t5
             mul t5, t0, t4
-            add \\sum0, \\sum0, t5
+            add \\sum_b, \\sum_b, t5
             mul t5, t1, t4
-            add \\sum1, \\sum1, t5
-            mul t5, t2, t4
-            add \\sum2, \\sum2, t5
-            mul t5, t3, t4
-            add \\sum3, \\sum3, t5
+            add \\sum_c, \\sum_c, t5
         .endm
-        .macro THIMBLE_POSITION sum0, sum1, sum2, sum3
-            beqz t4, 8f
-            THIMBLE_PRODUCTS \\sum0, \\sum1, \\sum2, \\sum3
-        8:
-        .endm
-        .macro THIMBLE_SPARSE_TAP tap
+        .macro THIMBLE_SMALL_TAP tap
             lw t6, 4*\\tap(a0)
             beqz t6, 9f
-            lbu t0, 2*\\tap(a1)
-            lb t1, 2*\\tap+1(a1)
-            lbu t2, 2*\\tap+4(a1)
-            lb t3, 2*\\tap+5(a1)
-            andi t4, t6, 255
-            THIMBLE_POSITION s0, s4, s8, a4
-            lbu t4, 4*\\tap+1(a0)
-            THIMBLE_POSITION s1, s5, s9, a5
-            lbu t4, 4*\\tap+2(a0)
-            THIMBLE_POSITION s2, s6, s10, a6
-            srli t4, t6, 24
-            THIMBLE_POSITION s3, s7, s11, a7
+            srli t1, t6, 16
+            slli t0, t6, 8
+            srli t0, t0, 16
+            THIMBLE_THREE lbu, 2*\\tap, s0, s2, s3
+            THIMBLE_THREE lb, 2*\\tap+1, s4, s6, s7
+            THIMBLE_THREE lbu, 2*\\tap+4, s8, s10, s11
+            THIMBLE_THREE lb, 2*\\tap+5, a4, a6, a7
         9:
+        .endm
+        .macro THIMBLE_FOUR_OF_THREE shift_right, sum0, sum1, sum2, sum3
+            slli t0, \\sum2, 8
+            sub t0, \\sum0, t0
+            slli t0, t0, 8
+            slli t1, \\sum3, 16
+            sub t1, \\sum0, t1
+            \\shift_right \\sum0, t0, 8
+            sub t1, t1, \\sum0
+            \\shift_right \\sum1, t1, 8
+            sub \\sum2, \\sum2, \\sum1
+            \\shift_right \\sum2, \\sum2, 8
+            sub \\sum3, \\sum3, \\sum2
+            \\shift_right \\sum3, \\sum3, 8
         .endm
         .macro THIMBLE_SINGLE_TAP tap
             lbu t4, 4*\\tap(a0)
@@ -125,7 +138,14 @@ pub unsafe extern "C" fn blocks<const POOLED: bool>(
             lb t1, 2*\\tap+1(a1)
             lbu t2, 2*\\tap+4(a1)
             lb t3, 2*\\tap+5(a1)
-            THIMBLE_PRODUCTS s0, s4, s8, a4
+            mul t5, t0, t4
+            add s0, s0, t5
+            mul t5, t1, t4
+            add s4, s4, t5
+            mul t5, t2, t4
+            add s8, s8, t5
+            mul t5, t3, t4
+            add a4, a4, t5
         9:
         .endm
         .macro THIMBLE_MAXIMUM to, other
@@ -181,81 +201,74 @@ pub unsafe extern "C" fn blocks<const POOLED: bool>(
             mv ra, a2
             mv t6, a0
         2:
-            lw t0, 8(t6)
-            lw t1, 12(t6)
-            lw t2, 16(t6)
-            lw t3, 20(t6)
-            .if {pooled}
-            mv s0, t0
-            mv s1, t1
-            mv s2, t2
-            mv s3, t3
-            li s4, 0
-            li s5, 0
-            li s6, 0
-            li s7, 0
-            mv s8, t0
-            mv s9, t1
-            mv s10, t2
-            mv s11, t3
-            li a4, 0
-            li a5, 0
-            li a6, 0
-            li a7, 0
-            .else
-            lw t4, 0(ra)
-            add s0, t0, t4
-            add s1, t1, t4
-            add s2, t2, t4
-            add s3, t3, t4
-            lw s4, 8(ra)
-            mv s5, s4
-            mv s6, s4
-            mv s7, s4
-            lw t4, 16(ra)
-            add s8, t0, t4
-            add s9, t1, t4
-            add s10, t2, t4
-            add s11, t3, t4
-            lw a4, 24(ra)
-            mv a5, a4
-            mv a6, a4
-            mv a7, a4
-            .endif
+            .irp sum, s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, a4, a5, a6, a7
+            li \\sum, 0
+            .endr
             lw a0, 0(t6)
             lw a2, 4(t6)
             lw t4, 32(t6)
             bnez t4, 4f
         3:
-            THIMBLE_DENSE_TAP 0
-            THIMBLE_DENSE_TAP 1
+            THIMBLE_SMALL_TAP 0
+            THIMBLE_SMALL_TAP 1
             addi a0, a0, 8
             addi a1, a1, 16
             bne a0, a2, 3b
+            THIMBLE_FOUR_OF_THREE srli, s0, s1, s2, s3
+            THIMBLE_FOUR_OF_THREE srai, s4, s5, s6, s7
+            THIMBLE_FOUR_OF_THREE srli, s8, s9, s10, s11
+            THIMBLE_FOUR_OF_THREE srai, a4, a5, a6, a7
             j 5f
-        4:
             .ifeq {pooled}
-            addi t4, t4, -2
-            beqz t4, 12f
-            .endif
-        4:
-            THIMBLE_SPARSE_TAP 0
-            THIMBLE_SPARSE_TAP 1
-            addi a0, a0, 8
-            addi a1, a1, 16
-            bne a0, a2, 4b
-            .ifeq {pooled}
-            j 5f
         12:
             THIMBLE_SINGLE_TAP 0
             THIMBLE_SINGLE_TAP 1
             addi a0, a0, 8
             addi a1, a1, 16
             bne a0, a2, 12b
+            j 5f
             .endif
+        4:
+            .ifeq {pooled}
+            addi t4, t4, -2
+            beqz t4, 12b
+            .endif
+        4:
+            THIMBLE_LARGE_TAP 0
+            THIMBLE_LARGE_TAP 1
+            addi a0, a0, 8
+            addi a1, a1, 16
+            bne a0, a2, 4b
         5:
             sw a1, 56(sp)
             lw t6, 52(sp)
+            // The 128 of even rows.
+            .irp position, 0, 1, 2, 3
+            lw t\\position, 8+4*\\position(t6)
+            add s\\position, s\\position, t\\position
+            .endr
+            add s8, s8, t0
+            add s9, s9, t1
+            add s10, s10, t2
+            add s11, s11, t3
+            .ifeq {pooled}
+            lw t0, 0(ra)
+            lw t1, 8(ra)
+            lw t2, 16(ra)
+            lw t3, 24(ra)
+            .irp sum, s0, s1, s2, s3
+            add \\sum, \\sum, t0
+            .endr
+            .irp sum, s4, s5, s6, s7
+            add \\sum, \\sum, t1
+            .endr
+            .irp sum, s8, s9, s10, s11
+            add \\sum, \\sum, t2
+            .endr
+            .irp sum, a4, a5, a6, a7
+            add \\sum, \\sum, t3
+            .endr
+            .endif
             lw t0, 4(ra)
             lw t1, 12(ra)
             lw t2, 20(ra)
@@ -330,11 +343,11 @@ pub unsafe extern "C" fn blocks<const POOLED: bool>(
             lw s11, 48(sp)
             addi sp, sp, 64
             ret
-            .purgem THIMBLE_DENSE
-            .purgem THIMBLE_DENSE_TAP
-            .purgem THIMBLE_PRODUCTS
-            .purgem THIMBLE_POSITION
-            .purgem THIMBLE_SPARSE_TAP
+            .purgem THIMBLE_LARGE
+            .purgem THIMBLE_LARGE_TAP
+            .purgem THIMBLE_THREE
+            .purgem THIMBLE_SMALL_TAP
+            .purgem THIMBLE_FOUR_OF_THREE
             .purgem THIMBLE_SINGLE_TAP
             .purgem THIMBLE_MAXIMUM
             .purgem THIMBLE_CODE
