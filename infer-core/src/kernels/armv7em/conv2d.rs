@@ -149,8 +149,7 @@ pub unsafe extern "C" fn pooled_blocks(window: *const Pooled) {
             strd r4, r4, [sp, #80]
             strd r4, r4, [sp, #88]
         2:  // A column: two rows.
-            ldm sp, {{r0-r7, r12}}
-            ldr.w pc, [sp, #36]
+            ldm sp, {{r0-r7, r12, pc}}
             .balign 4
         3:
             .rept {group}

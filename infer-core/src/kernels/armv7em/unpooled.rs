@@ -5,7 +5,7 @@
 use core::arch::naked_asm;
 
 use super::cpu::{PAIRS_PER_FOLD, cpu, in_words, requantize};
-use super::widen::{Filter, Neighbors, widen, widen_two};
+use super::widen::{Filter, Neighbors, STEP, WIDEN};
 use crate::kernels::operands::Conv2dOperands;
 use crate::packing::ROWS_PER_BLOCK;
 
@@ -191,7 +191,8 @@ struct Run {
 const GROUP: usize = 16;
 
 /// Four rows at a time at two positions: a pair of taps takes 12 instructions for its 16 products. The loop over the pairs is
-/// unrolled 16 times and entered in the middle, so that three more for each 16 pairs are all that it costs.
+/// unrolled 16 times and entered in the middle, so that one more is all that it costs, or four for each 16 pairs where there are
+/// more.
 ///
 /// First rows 0-3 of every block, then rows 4-7: so the weights of the next four begin where those of the last four end.
 ///
@@ -204,7 +205,7 @@ const GROUP: usize = 16;
 /// | 12, 16 | zero point, shift |
 /// | 20 | what sums start at: `u`, then `acc` |
 /// | 52, 56 | lanes, where to enter the unrolled loop |
-/// | 60, 64 | where lanes end for now, where to go then |
+/// | 60, 64 | where lanes end for now, where to go after a group |
 /// | 68, 72 | where they end in the first fold, and in the last one |
 /// | 76 | where the weights of a next block would begin, bytes of those that are left out in each block |
 /// | 84 | odd rows' sums of earlier folds |
@@ -243,6 +244,14 @@ unsafe extern "C" fn two_positions(run: *mut Run) {
             smmlar \\odd0, \\odd0, r11, r8
             smmlar \\odd1, \\odd1, r11, r8
         .endm
+        // Odd sums, 256 of each; where the channels are.
+        .macro THIMBLE_DIFFERENCES
+            sub r4, r4, r0
+            sub r5, r5, r1
+            sub r6, r6, r2
+            sub r7, r7, r3
+            ldr r12, [sp, #8]
+        .endm
         // A byte of each sum, in a word.
         .macro THIMBLE_PACK to, second, third, fourth
             usat \\to, #8, \\to
@@ -279,11 +288,18 @@ unsafe extern "C" fn two_positions(run: *mut Run) {
             add r3, r1, r3, lsl #3
             add r2, r1, r2, lsl #3
             strd r3, r2, [sp, #68]
+            // After a group: the end where there is one only; else the next one, and folds where there are several.
             adr.w r4, 4f + 1
             cmp r3, r2
             it eq
             cmpeq r8, #0
-            beq 9f
+            bne 8f
+            sub r2, r2, r1
+            cmp r2, #8 * {group}
+            blo 9f
+            adr.w r4, 10f + 1
+            b 9f
+        8:
             adr.w r4, 5f + 1
             mov r5, #0
             mov r6, #0
@@ -295,26 +311,13 @@ unsafe extern "C" fn two_positions(run: *mut Run) {
             ldr r4, [sp, #112]
             ldm r4, {{r0, r2, r3, r6}}
             cbz r0, 9f
-            // Bytes to the next position, and whether it shares codes.
-            ldrd r5, r6, [r2, #12]
+            // Bytes to the next position.
+            ldr r5, [r2, #{step}]
             ldr r1, [r4, #16]
+            ldr r6, [r2, #{widen}]
             add r3, r0, r5, lsl #1
             str r3, [r4]
-            cbz r6, 10f
-            bl {widen_two}
-            b 11f
-        10:
-            add r5, r0, r5
-            bl {widen}
-            mov r6, r0
-            mov r0, r5
-            ldr r1, [r4, #16]
-            ldr r2, [r4, #4]
-            add r1, r1, #4
-            bl {widen}
-            mov r1, r0
-            mov r0, r6
-        11:
+            blx r6
             mov r2, #0
             sub r3, r2, r0, lsl #7
             sub r6, r2, r1, lsl #7
@@ -332,8 +335,7 @@ unsafe extern "C" fn two_positions(run: *mut Run) {
             ldr lr, [r4, #24]
         2:  // Four rows.
             add r12, sp, #20
-            ldm r12, {{r0-r7, r12}}
-            ldr.w pc, [sp, #56]
+            ldm r12, {{r0-r7, r12, pc}}
             .balign 4
         3:
             .rept {group}
@@ -350,17 +352,15 @@ unsafe extern "C" fn two_positions(run: *mut Run) {
             smlad r2, r9, r10, r2
             smlad r3, r9, r11, r3
             .endr
+            ldr.w pc, [sp, #64]
+            .balign 4
+        10: // The next group of a single fold.
             ldr r8, [sp, #60]
             cmp r12, r8
             bne.w 3b
-            sub r4, r4, r0
-            sub r5, r5, r1
-            sub r6, r6, r2
-            sub r7, r7, r3
-            ldr r12, [sp, #8]
-            ldr.w pc, [sp, #64]
             .balign 4
         4:  // A single fold, which is the shifter's, and no shift.
+            THIMBLE_DIFFERENCES
             THIMBLE_REQUANTIZE 0, r0, r1, r4, r5
             THIMBLE_REQUANTIZE 0, r2, r3, r6, r7
         6:
@@ -401,7 +401,11 @@ unsafe extern "C" fn two_positions(run: *mut Run) {
             add sp, sp, #120
             pop {{r4-r11, pc}}
             .balign 4
-        5:  // One of many folds.
+        5:  // The next group, or one of many folds.
+            ldr r8, [sp, #60]
+            cmp r12, r8
+            bne.w 3b
+            THIMBLE_DIFFERENCES
             ldrd r8, r9, [sp, #84]
             ldrd r10, r11, [sp, #92]
             add r4, r8, r4, asr #8
@@ -431,12 +435,13 @@ unsafe extern "C" fn two_positions(run: *mut Run) {
             THIMBLE_REQUANTIZE 1, r0, r1, r4, r5
             THIMBLE_REQUANTIZE 1, r2, r3, r6, r7
             b.w 6b
+            .purgem THIMBLE_DIFFERENCES
             .purgem THIMBLE_REQUANTIZE
             .purgem THIMBLE_PACK
         ",
         group = const GROUP,
         pairs_per_fold = const PAIRS_PER_FOLD,
-        widen = sym widen,
-        widen_two = sym widen_two,
+        step = const STEP,
+        widen = const WIDEN,
     )
 }

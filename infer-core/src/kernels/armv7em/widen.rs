@@ -4,6 +4,7 @@
 #![allow(unsafe_code, reason = "the instructions of the DSP extension are out of reach otherwise")]
 
 use core::arch::naked_asm;
+use core::mem::offset_of;
 
 use super::cpu::cpu;
 use crate::format::Window;
@@ -35,7 +36,15 @@ pub struct Neighbors {
     gap: usize,
     /// Codes from the end of a row of two positions to the next one.
     to_next: usize,
+    /// What widens them: the codes at the first position, lanes, this. Returns the first one's sum, and the second one's in the
+    /// upper half.
+    widen: unsafe extern "C" fn(*const u8, *mut u32, &Neighbors) -> u64,
 }
+
+/// Where [`Neighbors`] have what widens them.
+pub const WIDEN: usize = offset_of!(Neighbors, widen);
+/// And how far one is from the other.
+pub const STEP: usize = offset_of!(Neighbors, step);
 
 /// Codes that [`widen_two`] widens at once.
 const CODES_AT_ONCE: usize = 8;
@@ -94,7 +103,7 @@ impl<'i> Filter<'i> {
             stride: [down, along],
             padding,
             pad_code: operands.pad_code,
-            leaves_out: operands.pad_code == 0 && run.is_multiple_of(2),
+            leaves_out: operands.pad_code == 0,
             positions,
             inside: (width + padding).checked_sub(columns).map_or(0, |last| last / along.max(1) + 1).min(positions),
             left: positions,
@@ -109,6 +118,7 @@ impl<'i> Filter<'i> {
                 both: run.wrapping_sub(channels) / CODES_AT_ONCE,
                 gap: if one_column { step.wrapping_sub(channels) } else { 0 },
                 to_next: to_next.wrapping_sub(step),
+                widen: widen_each,
             },
         };
         filter.leave_out();
@@ -118,7 +128,11 @@ impl<'i> Filter<'i> {
     /// Finds the rows of the filter in a row of positions.
     fn leave_out(&mut self) {
         let ([rows, _], row, height) = (self.size, self.row, self.height);
-        let above = if row < height { 0 } else { row.wrapping_neg() };
+        let mut above = if row < height { 0 } else { row.wrapping_neg() };
+        if above % 2 > 0 && self.neighbors.rows.run % 2 > 0 {
+            // The first tap that is left would be a pair's second one.
+            above = 0;
+        }
         let inside = [above, rows.min(height.wrapping_sub(row))];
         self.rows = if self.leaves_out && inside[0] < inside[1] { inside } else { [0, rows] };
     }
@@ -151,7 +165,13 @@ impl<'i> Filter<'i> {
     pub fn codes(&mut self) -> *const u8 {
         self.taken = self.rows;
         let [from, to] = self.taken;
-        self.neighbors.rows.count = to - from;
+        let Neighbors { rows, own, widen, .. } = &mut self.neighbors;
+        rows.count = to - from;
+        *widen = match *rows {
+            _ if *own > 0 => widen_two,
+            Rows { run: 9, count, .. } if count % 2 > 0 => widen_nines,
+            _ => widen_each,
+        };
         let row = self.row.wrapping_add(from).wrapping_mul(self.width);
         let start = row.wrapping_add(self.column).wrapping_mul(self.channels);
         self.input.get(start..).unwrap_or_default().as_ptr()
@@ -248,7 +268,7 @@ impl Lanes<'_> {
 /// # Safety
 /// There are so many rows of so many codes, one at least, and lanes for all of them: pairs, eight bytes from one to the next.
 #[unsafe(naked)]
-pub unsafe extern "C" fn widen(codes: *const u8, lanes: *mut u16, rows: &Rows) -> u32 {
+unsafe extern "C" fn widen(codes: *const u8, lanes: *mut u16, rows: &Rows) -> u32 {
     naked_asm!(
         cpu!(),
         "
@@ -312,6 +332,91 @@ pub unsafe extern "C" fn widen(codes: *const u8, lanes: *mut u16, rows: &Rows) -
     )
 }
 
+/// Widens the codes of two positions, one after the other. Returns both sums.
+///
+/// # Safety
+/// There are as many rows of codes as `neighbors` describes, and lanes for all at two positions.
+unsafe extern "C" fn widen_each(codes: *const u8, lanes: *mut u32, neighbors: &Neighbors) -> u64 {
+    let &Neighbors { ref rows, step, .. } = neighbors;
+    // SAFETY: as above; the second position is a step further on, and so are its lanes by a word.
+    unsafe {
+        let first = widen(codes, lanes.cast(), rows);
+        let second = widen(codes.wrapping_add(step), lanes.wrapping_add(1).cast(), rows);
+        u64::from(second) << 32 | u64::from(first)
+    }
+}
+
+/// As [`widen_each`], for rows of nine codes, as a 3x3 kernel has them on three channels: 129 instructions for 54 codes.
+///
+/// The ninth code of every second row shares a pair of taps with the first one of the row below.
+///
+/// r0 and r3 codes at both positions, r1 lanes, r2 bytes from the end of a row to the next one, r4 rows left, r5 zero, r6-r7 sums,
+/// r8-r12 and lr words and lanes.
+///
+/// # Safety
+/// As there; rows have nine codes, and their number is odd.
+#[unsafe(naked)]
+unsafe extern "C" fn widen_nines(codes: *const u8, lanes: *mut u32, neighbors: &Neighbors) -> u64 {
+    naked_asm!(
+        cpu!(),
+        "
+            push {{r4-r11, lr}}
+            ldr r3, [r2, #{step}]
+            ldrd r4, r2, [r2, #4]
+            add r3, r0, r3
+            mov r5, #0
+            mov r6, #0
+            mov r7, #0
+        2:  // A row.
+            .rept 2
+            ldr r8, [r0], #4
+            ldr r9, [r3], #4
+            usada8 r6, r8, r5, r6
+            usada8 r7, r9, r5, r7
+            uxtb16 r10, r8
+            uxtb16 r11, r9
+            uxtb16 r8, r8, ror #8
+            uxtb16 r9, r9, ror #8
+            pkhbt r12, r10, r8, lsl #16
+            pkhbt lr, r11, r9, lsl #16
+            pkhtb r8, r8, r10, asr #16
+            pkhtb r9, r9, r11, asr #16
+            strd r12, lr, [r1], #8
+            strd r8, r9, [r1], #8
+            .endr
+            tst r4, #1
+            beq 3f
+            ldrb r8, [r0], #1
+            ldrb r9, [r3], #1
+            add r6, r6, r8
+            add r7, r7, r9
+            subs r4, r4, #1
+            beq 4f
+            add r0, r0, r2
+            add r3, r3, r2
+            ldrb r10, [r0], #1
+            ldrb r11, [r3], #1
+            add r6, r6, r10
+            add r7, r7, r11
+            orr r8, r8, r10, lsl #16
+            orr r9, r9, r11, lsl #16
+            strd r8, r9, [r1], #8
+            b 2b
+        3:
+            add r0, r0, r2
+            add r3, r3, r2
+            subs r4, r4, #1
+            b 2b
+        4:
+            strd r8, r9, [r1]
+            mov r0, r6
+            mov r1, r7
+            pop {{r4-r11, pc}}
+        ",
+        step = const STEP,
+    )
+}
+
 /// Widens what two neighbors meet: 22 instructions for eight codes that both have in common. Returns the first one's sum, and
 /// the second one's in the upper half.
 ///
@@ -323,7 +428,7 @@ pub unsafe extern "C" fn widen(codes: *const u8, lanes: *mut u16, rows: &Rows) -
 /// There are as many rows of codes as `neighbors` describes, some of them own, and lanes for all at two positions: `lanes` begins
 /// with the first one's, the second one's are a word further on.
 #[unsafe(naked)]
-pub unsafe extern "C" fn widen_two(codes: *const u8, lanes: *mut u32, neighbors: &Neighbors) -> u64 {
+unsafe extern "C" fn widen_two(codes: *const u8, lanes: *mut u32, neighbors: &Neighbors) -> u64 {
     naked_asm!(
         cpu!(),
         "

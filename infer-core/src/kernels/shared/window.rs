@@ -2,6 +2,8 @@
 //!
 //! How they are laid out is up to the kernel.
 
+use core::ops::BitOr;
+
 use crate::kernels::operands::Conv2dOperands;
 
 /// For each pooled position what `gather` gathers in `window`, from the row and the column of the output, not pooled yet,
@@ -10,12 +12,12 @@ use crate::kernels::operands::Conv2dOperands;
 /// `gather` returns the sums of the four positions, which `put_out` is given too. Zeros under the filter leave the
 /// biases, so the codes are the same wherever all four sums are zero: they are computed once.
 #[inline(always)]
-pub fn each_pooled<W: ?Sized, S: Copy + Default + PartialEq>(
+pub fn each_pooled<W: ?Sized, S: Copy + Default + PartialEq + BitOr<Output = S>>(
     operands: &Conv2dOperands<'_>,
     window: &mut W,
     output: &mut [u8],
-    gather: impl Fn(usize, usize, &mut W) -> S,
-    put_out: impl Fn(&W, S, &mut [u8]),
+    gather: impl Fn(usize, usize, &mut W) -> [S; 4],
+    put_out: impl Fn(&W, [S; 4], &mut [u8]),
 ) {
     let width = usize::from(operands.output.width).max(1);
     let channels = usize::from(operands.output.channels).max(1);
@@ -25,7 +27,9 @@ pub fn each_pooled<W: ?Sized, S: Copy + Default + PartialEq>(
         let Some((before, codes)) = output.split_at_mut_checked(start) else { return };
         let Some(codes) = codes.get_mut(..channels) else { return };
         let sums = gather(2 * (position / width), 2 * (position % width), window);
-        if sums == S::default() {
+        let [a, b, c, d] = sums;
+        // Arrays are compared in a call.
+        if a | b | c | d == S::default() {
             if let Some(row) = zeros.and_then(|start: usize| before.get(start..start + channels)) {
                 copy(row, codes);
                 continue;
