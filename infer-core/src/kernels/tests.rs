@@ -131,6 +131,7 @@ macro_rules! versions {
             ("chosen", <$crate::kernels::Chosen as $crate::kernels::Kernels>::$kernel as $type),
             ("middle", <$crate::kernels::Middle as $crate::kernels::Kernels>::$kernel as $type),
             ("narrow", <$crate::kernels::Narrow as $crate::kernels::Kernels>::$kernel as $type),
+            ("without VBMI", <$crate::kernels::WithoutBytes as $crate::kernels::Kernels>::$kernel as $type),
             ("scalar", <$crate::kernels::scalar::Scalar as $crate::kernels::Kernels>::$kernel as $type),
         ]
     };

@@ -11,7 +11,7 @@ use crate::kernels::operands::{
 };
 use crate::kernels::portable::Portable;
 use crate::kernels::scalar::Scalar;
-use crate::kernels::{Chosen, Middle, Narrow};
+use crate::kernels::{Chosen, Middle, Narrow, WithoutBytes};
 use crate::operators::{Overlap, Stage};
 
 /// Calls a stage with one set of kernels: input, scratch, output.
@@ -102,10 +102,11 @@ fn in_bands(stage: Stage<'_>, input: Shape, output: Shape, codes: &[u8]) {
     stage.call::<Portable>(codes, &[], &mut scratch, &mut expected);
     // Each byte of input that is not in a band is poison when the band is computed.
     for poison in [0, 0xFF] {
-        let kernels: [Run; 5] = [
+        let kernels: [Run; 6] = [
             |stage, input, scratch, output| stage.call::<Chosen>(input, &[], scratch, output),
             |stage, input, scratch, output| stage.call::<Middle>(input, &[], scratch, output),
             |stage, input, scratch, output| stage.call::<Narrow>(input, &[], scratch, output),
+            |stage, input, scratch, output| stage.call::<WithoutBytes>(input, &[], scratch, output),
             |stage, input, scratch, output| stage.call::<Scalar>(input, &[], scratch, output),
             |stage, input, scratch, output| stage.call::<Portable>(input, &[], scratch, output),
         ];
