@@ -10,7 +10,7 @@ use core::arch::x86_64::{
 };
 
 use super::weights::part;
-use super::{VECTOR, avx512};
+use super::{VECTOR, avx512, table};
 use crate::kernels::operands::Rescale;
 use crate::packing::ROWS_PER_BLOCK;
 
@@ -40,15 +40,7 @@ impl Requantize {
 }
 
 /// Where [`clamp`] finds the codes of rows `i % 4 * 2` and the next one of vector `i / 4`.
-const CLAMPED: [u16; VECTOR / 2] = {
-    let mut order = [0; VECTOR / 2];
-    let mut at = 0;
-    while at < VECTOR / 2 {
-        order[at] = (at % 4 * 8 + at / 4) as u16;
-        at += 1;
-    }
-    order
-};
+const CLAMPED: [u16; VECTOR / 2] = table!([u16; VECTOR / 2], at => at % 4 * 8 + at / 4);
 
 /// The upper halves of 64 bits, two of each vector in turns.
 #[inline(always)]

@@ -15,7 +15,7 @@ use super::codes::{Requantize, clamp, records};
 use super::permute::{Job, Permute};
 use super::sums::{Steps, added, sums};
 use super::weights::Layout;
-use super::{STEP, VECTOR, avx512};
+use super::{STEP, VECTOR, avx512, table};
 use crate::kernels::operands::Conv2dOperands;
 use crate::kernels::shared::vectors::positions::{Patches, Runs, Tiles};
 use crate::packing::ROWS_PER_BLOCK;
@@ -159,15 +159,7 @@ impl Job for Gather<'_> {
 }
 
 /// The number of each byte.
-const IDENTITY: [u8; VECTOR] = {
-    let mut numbers = [0; VECTOR];
-    let mut at = 0;
-    while at < VECTOR {
-        numbers[at] = at as u8;
-        at += 1;
-    }
-    numbers
-};
+const IDENTITY: [u8; VECTOR] = table!([u8; VECTOR], at => at);
 
 /// Bytes of a fourth of a vector.
 const PART: usize = 16;

@@ -77,6 +77,20 @@ macro_rules! avx512 {
 }
 use avx512;
 
+/// An array of what each index becomes, a constant.
+macro_rules! table {
+    ([$type:ty; $len:expr], $at:ident => $value:expr) => {{
+        let mut table = [0; $len];
+        let mut $at = 0;
+        while $at < $len {
+            table[$at] = ($value) as $type;
+            $at += 1;
+        }
+        table
+    }};
+}
+use table;
+
 /// Codes that a vector of weights is multiplied with.
 const STEP: usize = 8;
 

@@ -9,7 +9,7 @@ use core::arch::x86_64::{
     _mm512_srli_epi16,
 };
 
-use super::{STEP, VECTOR, avx512};
+use super::{STEP, VECTOR, avx512, table};
 
 /// What is compiled for a processor, given how bytes change places there.
 pub trait Job {
@@ -144,83 +144,29 @@ impl Permute for Words {
 
 /// Where the weights of row `i / 8` for input `i % 8` are, given the words that a pair of inputs takes.
 const fn order(words: usize) -> [u8; VECTOR] {
-    let mut order = [0; VECTOR];
-    let mut at = 0;
-    while at < VECTOR {
-        let (row, input) = (at / STEP, at % STEP);
-        // Rows that there are not come out as anything.
-        order[at] = ((input / 2 * words * 4 + row / 2 * 4 + input % 2 * 2 + row % 2) % VECTOR) as u8;
-        at += 1;
-    }
-    order
+    // Rows that there are not come out as anything.
+    table!([u8; VECTOR], at => { let (row, input) = (at / STEP, at % STEP); (input / 2 * words * 4 + row / 2 * 4 + input % 2 * 2 + row % 2) % VECTOR })
 }
 
 /// The same of two inputs, whose weights of a row are side by side.
 const fn pairs(words: usize) -> [u16; VECTOR / 2] {
-    let mut order = [0; VECTOR / 2];
-    let mut at = 0;
-    while at < VECTOR / 2 {
-        let (row, pair) = (at / 4, at % 4);
-        order[at] = (((pair * words + row / 2) * 2 + row % 2) % (VECTOR / 2)) as u16;
-        at += 1;
-    }
-    order
+    table!([u16; VECTOR / 2], at => { let (row, pair) = (at / 4, at % 4); ((pair * words + row / 2) * 2 + row % 2) % (VECTOR / 2) })
 }
 
 /// Every second byte.
 const EVEN_BYTES: u64 = 0x5555_5555_5555_5555;
 
 /// Where the word of each byte begins, in its part of a vector.
-const WORD_STARTS: [u8; VECTOR] = {
-    let mut starts = [0; VECTOR];
-    let mut at = 0;
-    while at < VECTOR {
-        starts[at] = (at % 16 / 2 * 2) as u8;
-        at += 1;
-    }
-    starts
-};
+const WORD_STARTS: [u8; VECTOR] = table!([u8; VECTOR], at => at % 16 / 2 * 2);
 
 /// In each 32 bits the bytes 0 and 2, then 1 and 3.
-const SIDE_BY_SIDE: [u8; VECTOR] = {
-    let mut order = [0; VECTOR];
-    let mut at = 0;
-    while at < VECTOR {
-        order[at] = (at % 16 / 4 * 4 + at % 4 % 2 * 2 + at % 4 / 2) as u8;
-        at += 1;
-    }
-    order
-};
+const SIDE_BY_SIDE: [u8; VECTOR] = table!([u8; VECTOR], at => at % 16 / 4 * 4 + at % 4 % 2 * 2 + at % 4 / 2);
 
 /// Where the codes of each channel's column are, given its rows in the four parts of a vector.
-const COLUMN: [u8; VECTOR] = {
-    let mut order = [0; VECTOR];
-    let mut at = 0;
-    while at < VECTOR {
-        order[at] = (at % 4 * 16 + at / 4) as u8;
-        at += 1;
-    }
-    order
-};
+const COLUMN: [u8; VECTOR] = table!([u8; VECTOR], at => at % 4 * 16 + at / 4);
 
 /// Where 32 bits are, the columns of a matrix becoming its rows.
-const FOURS: [u32; VECTOR / 4] = {
-    let mut order = [0; VECTOR / 4];
-    let mut at = 0;
-    while at < VECTOR / 4 {
-        order[at] = (at % 4 * 4 + at / 4) as u32;
-        at += 1;
-    }
-    order
-};
+const FOURS: [u32; VECTOR / 4] = table!([u32; VECTOR / 4], at => at % 4 * 4 + at / 4);
 
 /// The same of the bytes of each part of a vector.
-const COLUMN_OF_FOUR: [u8; VECTOR] = {
-    let mut order = [0; VECTOR];
-    let mut at = 0;
-    while at < VECTOR {
-        order[at] = (at % 4 * 4 + at % 16 / 4) as u8;
-        at += 1;
-    }
-    order
-};
+const COLUMN_OF_FOUR: [u8; VECTOR] = table!([u8; VECTOR], at => at % 4 * 4 + at % 16 / 4);
