@@ -59,8 +59,10 @@ use x86_64::X86_64 as Chosen;
 // Vectors that are not chosen where the processor has wider ones, for the tests.
 #[cfg(all(test, kernels = "x86_64"))]
 use x86_64::{Avx2 as Middle, Sse2 as Narrow};
+#[cfg(all(test, kernels = "x86_64"))]
+type WithoutBytes = x86_64::Avx512<x86_64::Words>;
 #[cfg(all(test, not(kernels = "x86_64")))]
-use {Chosen as Narrow, Chosen as Middle};
+use {Chosen as Narrow, Chosen as Middle, Chosen as WithoutBytes};
 
 pub use contract::Kernels;
 

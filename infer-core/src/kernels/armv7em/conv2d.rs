@@ -4,7 +4,7 @@
 
 use core::arch::naked_asm;
 
-use super::cpu::{PAIRS_PER_FOLD, cpu};
+use super::cpu::{PAIRS_PER_FOLD, cpu, folds, forget_folds};
 
 /// What [`pooled_blocks`] works on.
 #[repr(C)]
@@ -70,6 +70,7 @@ const GROUP: usize = 8;
 pub unsafe extern "C" fn pooled_blocks(window: *const Pooled) {
     naked_asm!(
         cpu!(),
+        folds!(),
         "
         .macro THIMBLE_PAIR
             uxtb16 r9, r8
@@ -145,9 +146,7 @@ pub unsafe extern "C" fn pooled_blocks(window: *const Pooled) {
             adr.w r7, 4f + 1
         1:
             strd r9, r7, [sp, #64]
-            movs r4, #0
-            strd r4, r4, [sp, #80]
-            strd r4, r4, [sp, #88]
+            THIMBLE_CLEAR_FOLDS 80
         2:  // A column: two rows.
             ldm sp, {{r0-r7, r12, pc}}
             .balign 4
@@ -164,10 +163,7 @@ pub unsafe extern "C" fn pooled_blocks(window: *const Pooled) {
             bne.w 3b
             .balign 4
         5:  // A single fold, which is the shifter's.
-            sub r4, r4, r0
-            sub r5, r5, r1
-            sub r6, r6, r2
-            sub r7, r7, r3
+            THIMBLE_DIFFERENCES
             usat r5, #23, r5, asr #8
             usat r7, #23, r7, asr #8
             add r7, r7, r6, asr #8
@@ -231,38 +227,24 @@ pub unsafe extern "C" fn pooled_blocks(window: *const Pooled) {
             ldr r8, [sp, #64]
             cmp r12, r8
             bne.w 3b
-            sub r4, r4, r0
-            sub r5, r5, r1
-            sub r6, r6, r2
-            sub r7, r7, r3
-            ldrd r8, r9, [sp, #80]
-            ldrd r10, r11, [sp, #88]
-            add r4, r8, r4, asr #8
-            add r5, r9, r5, asr #8
-            add r6, r10, r6, asr #8
-            add r7, r11, r7, asr #8
+            THIMBLE_DIFFERENCES
+            THIMBLE_ADD_FOLDS 80
             ldrd r8, r9, [sp, #72]
             cmp r12, r9
             beq 1f
-            strd r4, r5, [sp, #80]
-            strd r6, r7, [sp, #88]
+            THIMBLE_KEEP_FOLDS 80
             add r8, r12, #16 * {pairs_per_fold}
             str r8, [sp, #64]
-            mov r4, r0
-            mov r5, r1
-            mov r6, r2
-            mov r7, r3
             ldr.w pc, [sp, #104]
         1:  // The last one.
             str r8, [sp, #64]
-            mov r8, #0
-            strd r8, r8, [sp, #80]
-            strd r8, r8, [sp, #88]
+            THIMBLE_CLEAR_FOLDS 80
             THIMBLE_MAXIMUM r4, r5, r6, r7
             b.w 9b
             .purgem THIMBLE_MAXIMUM
             .purgem THIMBLE_PAIR
         ",
+        forget_folds!(),
         group = const GROUP,
         pairs_per_fold = const PAIRS_PER_FOLD,
     )

@@ -4,7 +4,7 @@
 
 use core::arch::naked_asm;
 
-use super::cpu::{PAIRS_PER_FOLD, cpu, in_words, requantize};
+use super::cpu::{PAIRS_PER_FOLD, cpu, folds, forget_folds, in_words, requantize};
 use super::widen::{Filter, Neighbors, STEP, WIDEN};
 use crate::kernels::operands::Conv2dOperands;
 use crate::packing::ROWS_PER_BLOCK;
@@ -220,6 +220,7 @@ const GROUP: usize = 16;
 unsafe extern "C" fn two_positions(run: *mut Run) {
     naked_asm!(
         cpu!(),
+        folds!(),
         "
         // Two rows: even and odd sums at both positions become codes. FULL: odd sums are folded, and a shift is due.
         .macro THIMBLE_REQUANTIZE full, even0, even1, odd0, odd1
@@ -243,14 +244,6 @@ unsafe extern "C" fn two_positions(run: *mut Run) {
             smmlar \\even1, \\even1, r9, r8
             smmlar \\odd0, \\odd0, r11, r8
             smmlar \\odd1, \\odd1, r11, r8
-        .endm
-        // Odd sums, 256 of each; where the channels are.
-        .macro THIMBLE_DIFFERENCES
-            sub r4, r4, r0
-            sub r5, r5, r1
-            sub r6, r6, r2
-            sub r7, r7, r3
-            ldr r12, [sp, #8]
         .endm
         // A byte of each sum, in a word.
         .macro THIMBLE_PACK to, second, third, fourth
@@ -301,10 +294,7 @@ unsafe extern "C" fn two_positions(run: *mut Run) {
             b 9f
         8:
             adr.w r4, 5f + 1
-            mov r5, #0
-            mov r6, #0
-            strd r5, r6, [sp, #84]
-            strd r5, r6, [sp, #92]
+            THIMBLE_CLEAR_FOLDS 84
         9:
             strd r3, r4, [sp, #60]
         1:  // Two positions.
@@ -361,6 +351,7 @@ unsafe extern "C" fn two_positions(run: *mut Run) {
             .balign 4
         4:  // A single fold, which is the shifter's, and no shift.
             THIMBLE_DIFFERENCES
+            ldr r12, [sp, #8]
             THIMBLE_REQUANTIZE 0, r0, r1, r4, r5
             THIMBLE_REQUANTIZE 0, r2, r3, r6, r7
         6:
@@ -406,39 +397,27 @@ unsafe extern "C" fn two_positions(run: *mut Run) {
             cmp r12, r8
             bne.w 3b
             THIMBLE_DIFFERENCES
-            ldrd r8, r9, [sp, #84]
-            ldrd r10, r11, [sp, #92]
-            add r4, r8, r4, asr #8
-            add r5, r9, r5, asr #8
-            add r6, r10, r6, asr #8
-            add r7, r11, r7, asr #8
+            ldr r12, [sp, #8]
+            THIMBLE_ADD_FOLDS 84
             ldrd r8, r9, [sp, #68]
             ldr r10, [sp, #60]
             cmp r10, r9
             beq 8f
-            strd r4, r5, [sp, #84]
-            strd r6, r7, [sp, #92]
+            THIMBLE_KEEP_FOLDS 84
             mov r12, r10
             add r10, r10, #8 * {pairs_per_fold}
             str r10, [sp, #60]
-            mov r4, r0
-            mov r5, r1
-            mov r6, r2
-            mov r7, r3
             b.w 3b
         8:  // The last one.
             str r8, [sp, #60]
-            mov r8, #0
-            mov r9, #0
-            strd r8, r9, [sp, #84]
-            strd r8, r9, [sp, #92]
+            THIMBLE_CLEAR_FOLDS 84
             THIMBLE_REQUANTIZE 1, r0, r1, r4, r5
             THIMBLE_REQUANTIZE 1, r2, r3, r6, r7
             b.w 6b
-            .purgem THIMBLE_DIFFERENCES
             .purgem THIMBLE_REQUANTIZE
             .purgem THIMBLE_PACK
         ",
+        forget_folds!(),
         group = const GROUP,
         pairs_per_fold = const PAIRS_PER_FOLD,
         step = const STEP,

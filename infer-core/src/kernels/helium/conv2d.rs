@@ -7,7 +7,7 @@ use core::mem::offset_of;
 use core::ops::Range;
 use core::ptr::{null, null_mut};
 
-use super::cpu::{cpu, in_words};
+use super::cpu::{cpu, in_words, requantize};
 use super::gather::gather;
 use crate::format::Window;
 use crate::kernels::operands::{Conv2dOperands, PATCHES};
@@ -473,20 +473,14 @@ unsafe extern "C" fn positions<const POOL: bool>(run: *mut Run) {
             ldrd r8, r10, [r9, #{zero_point}]
             ldr r12, [r9, #{groups_left}]
             vadd.i32 q0, q0, q2
-            vshl.s32 q0, r10
-            vrmulh.s32 q0, q0, q3
-            vadd.i32 q0, q0, r8
-            vqmovunb.s32 q0, q0
-            vqmovnb.u16 q0, q0
-            vstrb.32 q0, [r4], #4
+        ",
+        requantize!("q0", "r10", "q3", "r8", "r4"),
+        "
         .if {pool} == 0
             vadd.i32 q1, q1, q2
-            vshl.s32 q1, r10
-            vrmulh.s32 q1, q1, q3
-            vadd.i32 q1, q1, r8
-            vqmovunb.s32 q1, q1
-            vqmovnb.u16 q1, q1
-            vstrb.32 q1, [r6], #4
+        ",
+        requantize!("q1", "r10", "q3", "r8", "r6"),
+        "
         .endif
             strd r4, r6, [r9, #{output}]
             subs r12, r12, #1

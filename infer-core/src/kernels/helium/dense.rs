@@ -4,7 +4,7 @@
 
 use core::arch::naked_asm;
 
-use super::cpu::{cpu, in_words};
+use super::cpu::{cpu, in_words, requantize};
 use super::gather::sum;
 use crate::kernels::operands::{DenseOperands, LogitsOperands};
 use crate::kernels::portable;
@@ -103,23 +103,17 @@ unsafe extern "C" fn eight_rows(run: *mut Run) {
     naked_asm!(
         cpu!(),
         "
+        .macro THIMBLE_TWO_ROWS weights, first, second
+            vldrb.u8 q1, [\\weights], #16
+            vmladava.u8 \\first, q0, q1
+            vldrb.u8 q2, [\\weights], #16
+            vmladava.u8 \\second, q0, q2
+        .endm
         .macro THIMBLE_ROWS
-            vldrb.u8 q1, [r1], #16
-            vmladava.u8 r0, q0, q1
-            vldrb.u8 q2, [r1], #16
-            vmladava.u8 r2, q0, q2
-            vldrb.u8 q1, [r1], #16
-            vmladava.u8 r4, q0, q1
-            vldrb.u8 q2, [r1], #16
-            vmladava.u8 r6, q0, q2
-            vldrb.u8 q1, [r5], #16
-            vmladava.u8 r8, q0, q1
-            vldrb.u8 q2, [r5], #16
-            vmladava.u8 r10, q0, q2
-            vldrb.u8 q1, [r5], #16
-            vmladava.u8 r12, q0, q1
-            vldrb.u8 q2, [r5], #16
-            vmladava.u8 lr, q0, q2
+            THIMBLE_TWO_ROWS r1, r0, r2
+            THIMBLE_TWO_ROWS r1, r4, r6
+            THIMBLE_TWO_ROWS r5, r8, r10
+            THIMBLE_TWO_ROWS r5, r12, lr
         .endm
             push {{r4-r11, lr}}
             mov r9, r0
@@ -167,6 +161,7 @@ unsafe extern "C" fn eight_rows(run: *mut Run) {
             bne.w 2b
             pop {{r4-r11, pc}}
             .purgem THIMBLE_ROWS
+            .purgem THIMBLE_TWO_ROWS
         ",
     )
 }
@@ -196,12 +191,9 @@ unsafe extern "C" fn requantize_fours(
             vld20.32 {{q2, q3}}, [r1]
             vld21.32 {{q2, q3}}, [r1]!
             vadd.i32 q0, q0, q2
-            vshl.s32 q0, r12
-            vrmulh.s32 q0, q0, q3
-            vadd.i32 q0, q0, r4
-            vqmovunb.s32 q0, q0
-            vqmovnb.u16 q0, q0
-            vstrb.32 q0, [r2], #4
+        ",
+        requantize!("q0", "r12", "q3", "r4", "r2"),
+        "
             le lr, 2b
             pop {{r4, pc}}
         ",

@@ -4,7 +4,7 @@
 
 use core::arch::naked_asm;
 
-use super::cpu::cpu;
+use super::cpu::{cpu, requantize};
 use super::gather::span;
 use crate::kernels::operands::{AveragePool2dOperands, MaxPool2dOperands};
 use crate::kernels::portable::{Mean, each_mean};
@@ -87,6 +87,36 @@ pub fn average_pool2d(input: &[u8], operands: &AveragePool2dOperands, output: &m
     });
 }
 
+/// Loads the codes of a window, position by position, and adds each to what is there: r0 what it works on, r1 the first code, r2
+/// channels, r6 bytes from the end of a row to the next one, r8 columns. Uses r3-r5.
+macro_rules! each_code {
+    ($load:literal, $add:literal) => {
+        concat!(
+            "
+            mov r3, r1
+            ldr r4, [r0, #8]
+            cbz r4, 5f
+        3:
+            mov r5, r8
+        4:
+            ",
+            $load,
+            "
+            add r3, r3, r2
+            ",
+            $add,
+            "
+            subs r5, r5, #1
+            bne 4b
+            add r3, r3, r6
+            subs r4, r4, #1
+            bne 3b
+        5:
+            "
+        )
+    };
+}
+
 /// Sixteen channels at a time.
 ///
 /// # Safety
@@ -103,21 +133,9 @@ unsafe extern "C" fn maxima_of_channels(run: *const Run) {
             wlstp.8 lr, r2, 6f
         2:
             vmov.i32 q0, #0
-            mov r3, r1
-            ldr r4, [r0, #8]
-            cbz r4, 5f
-        3:
-            mov r5, r8
-        4:
-            vldrb.u8 q1, [r3]
-            add r3, r3, r2
-            vmax.u8 q0, q0, q1
-            subs r5, r5, #1
-            bne 4b
-            add r3, r3, r6
-            subs r4, r4, #1
-            bne 3b
-        5:
+        ",
+        each_code!("vldrb.u8 q1, [r3]", "vmax.u8 q0, q0, q1"),
+        "
             add r1, r1, #16
             vstrb.8 q0, [r7], #16
             letp lr, 2b
@@ -146,28 +164,13 @@ unsafe extern "C" fn means_of_channels(run: *const Run) {
         2:
             vdup.32 q0, r9
             vdup.32 q2, r11
-            mov r3, r1
-            ldr r4, [r0, #8]
-            cbz r4, 5f
-        3:
-            mov r5, r8
-        4:
-            vldrb.u32 q1, [r3]
-            add r3, r3, r2
-            vadd.i32 q0, q0, q1
-            subs r5, r5, #1
-            bne 4b
-            add r3, r3, r6
-            subs r4, r4, #1
-            bne 3b
-        5:
+        ",
+        each_code!("vldrb.u32 q1, [r3]", "vadd.i32 q0, q0, q1"),
+        "
             add r1, r1, #4
-            vshl.s32 q0, r10
-            vrmulh.s32 q0, q0, q2
-            vadd.i32 q0, q0, r12
-            vqmovunb.s32 q0, q0
-            vqmovnb.u16 q0, q0
-            vstrb.32 q0, [r7], #4
+        ",
+        requantize!("q0", "r10", "q2", "r12", "r7"),
+        "
             letp lr, 2b
         6:
             pop {{r4-r11, pc}}

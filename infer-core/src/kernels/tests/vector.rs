@@ -3,7 +3,7 @@
 use super::std::vec;
 use super::std::vec::Vec;
 
-use super::{Coverage, Numbers, WINDOWS, bytes, output, square};
+use super::{Coverage, Numbers, WINDOWS, bytes, output, pooled_output, square, taps};
 use crate::Shape;
 use crate::format::{Layout, Window};
 use crate::kernels::operands::{ChannelTable, Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands};
@@ -68,26 +68,12 @@ fn convolutions_give_the_codes_of_compact_weights() {
     let pooled =
         [1, 2, 3, 5].into_iter().flat_map(|kernel| [(square(kernel, true), true), (square(kernel, false), true)]);
     for (window, pool) in pooled.chain(WINDOWS.map(|window| (window, false))) {
-        for (channels, rows) in [(1, 8), (2, 3), (3, 5), (7, 1), (16, 4), (17, 9)] {
+        for (channels, rows) in [(1, 8u16), (2, 3), (3, 5), (7, 1), (16, 4), (17, 9)] {
             let input = Shape { height: 7, width: 6, channels };
-            let Some(mut output) = output(input, window, rows) else { continue };
-            if pool {
-                output = Shape { height: output.height / 2, width: output.width / 2, ..output };
-            }
-            let taps = window.size.map(usize::from).iter().product::<usize>() * usize::from(channels);
+            let Some(output) = pooled_output(input, window, rows, pool) else { continue };
+            let taps = taps(window, channels);
             let Matrix { compact: numbers, vectors } = Matrix::new(input.len(), rows.into(), taps);
-            let compact = Conv2dOperands {
-                input,
-                output,
-                window,
-                pad_above: window.above(),
-                pad_code: if rows.is_multiple_of(2) { 5 } else { 0 },
-                pool,
-                rescale: numbers.rescale,
-                channels: ChannelTable::new(&numbers.channels),
-                layout: Layout::Compact,
-                weights: &numbers.weights,
-            };
+            let compact = numbers.conv2d(input, output, window, pool, if rows.is_multiple_of(2) { 5 } else { 0 });
             let mut scratch = vec![0xDEAD_BEEF; compact.scratch_len()];
             let mut expected = vec![1; output.len()];
             portable::conv2d(&numbers.codes, &compact, &mut scratch, &mut expected);
@@ -117,18 +103,7 @@ fn depthwise_convolutions_give_the_codes_of_compact_weights() {
             let weights: Vec<i8> = plain.iter().map(|byte| byte.cast_signed()).collect();
             let mut vectors = vec![0xAA; vector::depthwise_len(rows as u32, taps as u32).unwrap() as usize];
             vector::pack_depthwise(&weights, taps, &mut vectors);
-            let compact = DepthwiseConv2dOperands {
-                input,
-                output,
-                multiplier: multiplier as u8,
-                window,
-                pad_above: window.above(),
-                pad_code,
-                rescale: numbers.rescale,
-                channels: ChannelTable::new(&numbers.channels),
-                layout: Layout::Compact,
-                weights: plain,
-            };
+            let compact = numbers.depthwise(input, output, window, pad_code);
             let mut expected = vec![1; output.len()];
             portable::depthwise_conv2d(&numbers.codes, &compact, &mut expected);
             coverage.count(&expected);

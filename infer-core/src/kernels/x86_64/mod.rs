@@ -10,7 +10,7 @@ use super::operands::{
 };
 
 pub use avx2::Avx2;
-pub use avx512::Avx512;
+pub use avx512::{Avx512, Bytes, Words};
 pub use sse2::Sse2;
 
 /// The widest vectors that the processor has.
@@ -22,8 +22,10 @@ macro_rules! widest {
     ($kernel:ident($($argument:ident: $type:ty),*)) => {
         #[inline(never)]
         fn $kernel($($argument: $type),*) {
-            if avx512::is_there() {
-                Avx512::$kernel($($argument),*)
+            if avx512::has_bytes() {
+                Avx512::<Bytes>::$kernel($($argument),*)
+            } else if avx512::has_words() {
+                Avx512::<Words>::$kernel($($argument),*)
             } else if avx2::is_there() {
                 Avx2::$kernel($($argument),*)
             } else {
