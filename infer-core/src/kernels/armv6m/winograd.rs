@@ -191,7 +191,8 @@ unsafe extern "C" fn transform(pixels: *const Pixels, lanes: *mut u32, groups: u
     )
 }
 
-/// Four times the sums of a block at a tile: two channels take 28 instructions for the 8 products of an element.
+/// Four times the sums of a block at a tile: two channels take 28 instructions for the 8 products of an
+/// element, and four more to see whether a code is zero, which leaves a channel out.
 ///
 /// Elements come column by column, `m0` to `m3` in each. `m1` is summed up on top of `m0`, `m2` on top of that, and `m3` on top of
 /// `m0 - m1`, which is `2 * m0 - (m0 + m1)`: so sums become those of two rows of outputs, where only columns are left to be added up.
@@ -219,10 +220,13 @@ unsafe extern "C" fn block_at_a_tile(lanes: *const u32, weights: *const u8, pair
         .endm
         .macro THIMBLE_CHANNEL next
             ldrsh r0, [r1, r3]
+            cmp r0, #0
+            beq 8f
             THIMBLE_PRODUCT r4, r8
             THIMBLE_PRODUCT r5, r9
             THIMBLE_PRODUCT r6, r10
             THIMBLE_PRODUCT r7, r11
+        8:
             adds r1, r1, #\\next
         .endm
         ",
@@ -304,7 +308,9 @@ unsafe extern "C" fn block_at_a_tile(lanes: *const u32, weights: *const u8, pair
             THIMBLE_CHANNEL 14
             .endr
             cmp r1, r12
-            bne 3b
+            beq 9f
+            b 3b
+        9:
             ldr r2, [sp, #20]
             subs r3, r3, r2
             adds r3, r3, #4
