@@ -66,7 +66,8 @@ impl<'m> Reader<'m> {
         Some(())
     }
 
-    #[inline(never)]
+    // Inlined, as loading needs most of the stack where it is called.
+    #[inline(always)]
     fn shape(&mut self) -> Option<Shape> {
         Some(Shape { height: self.half()?, width: self.half()?, channels: self.half()? })
     }

@@ -165,6 +165,15 @@ pub struct AddOperands {
     pub shift: u8,
 }
 
+impl AddOperands {
+    /// What a sum begins with: half of the step that is shifted out, without what the zero points of the inputs add up to.
+    pub(super) const fn start(&self) -> i32 {
+        let ([m1, m2], [zp1, zp2]) = (self.multipliers, self.zero_points);
+        let half = 1i32.wrapping_shl(self.shift as u32) >> 1;
+        half.wrapping_sub((zp1 as i32).wrapping_mul(m1)).wrapping_sub((zp2 as i32).wrapping_mul(m2))
+    }
+}
+
 /// A fully connected layer that puts out codes.
 #[derive(Clone, Copy, Debug)]
 pub struct DenseOperands<'m> {

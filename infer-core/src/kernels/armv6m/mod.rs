@@ -8,6 +8,7 @@
 use core::arch::naked_asm;
 
 use super::operands::Rescale;
+use super::shared::one_by_one::add::Constants;
 use super::shared::one_by_one::assembly::{Assembly, Inputs, PlacedRows};
 use super::shared::one_by_one::columns::Window;
 use super::shared::one_by_one::records::Finish;
@@ -27,6 +28,12 @@ impl Assembly for Armv6m {
     unsafe fn fill(entries: *mut Entry, end: *mut Entry, inputs: &mut Inputs) -> *mut Entry {
         // SAFETY: the caller's part.
         unsafe { fill(entries, end, inputs) }
+    }
+
+    #[inline]
+    unsafe fn add(sums: *mut u8, other: *const u8, len: usize, constants: &Constants) {
+        // SAFETY: the caller's part.
+        unsafe { add::add(sums, other, len, constants) }
     }
 
     #[inline]
@@ -198,6 +205,7 @@ macro_rules! leave {
 
 mod codes;
 // After the macros that they use.
+mod add;
 mod pooled;
 mod winograd;
 

@@ -4,6 +4,7 @@
 
 #![allow(unsafe_code, reason = "a compiler keeps neither sixteen sums nor their order of loads in registers")]
 
+mod add;
 mod depthwise;
 mod pooled;
 mod positions;
@@ -12,6 +13,7 @@ mod winograd;
 use core::arch::{asm, naked_asm};
 
 use super::operands::{Conv2dOperands, DepthwiseConv2dOperands, Rescale};
+use super::shared::one_by_one::add::Constants;
 use super::shared::one_by_one::assembly::{Assembly, Inputs, PlacedRows};
 use super::shared::one_by_one::columns::Window;
 use super::shared::one_by_one::records::{Finish, Records};
@@ -41,6 +43,12 @@ impl Assembly for Armv7m {
     #[inline]
     fn first_positions(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) -> usize {
         positions::conv2d(input, operands, scratch, output)
+    }
+
+    #[inline]
+    unsafe fn add(sums: *mut u8, other: *const u8, len: usize, constants: &Constants) {
+        // SAFETY: the caller's part.
+        unsafe { add::add(sums, other, len, constants) }
     }
 
     #[inline]

@@ -2,11 +2,12 @@
 
 #![allow(unsafe_code, reason = "calls what is written for all fourteen registers")]
 
+use super::add::Constants;
 use super::columns::{Codes, Window};
 use super::pooled::Rows;
 use super::taps::{Append, State, Tap, Taps};
 use super::{Finish, Loops, depthwise};
-use crate::kernels::operands::{Conv2dOperands, DepthwiseConv2dOperands, Rescale};
+use crate::kernels::operands::{AddOperands, Conv2dOperands, DepthwiseConv2dOperands, Rescale};
 use crate::kernels::shared::sparse::{Entry, List, STRIDE};
 use crate::kernels::shared::winograd::tiles::{self, TileLoops};
 use crate::packing::ROWS_PER_BLOCK;
@@ -71,6 +72,12 @@ pub trait Assembly: TileLoops {
     ) -> usize {
         0
     }
+
+    /// Adds `len` values of the other input to those in `sums`.
+    ///
+    /// # Safety
+    /// There are as many of each, one at least.
+    unsafe fn add(sums: *mut u8, other: *const u8, len: usize, constants: &Constants);
 
     /// Adds what a list contributes to the sums of `blocks` full blocks of `len` bytes each.
     ///
@@ -177,6 +184,14 @@ impl<A: Assembly> Loops for A {
     #[inline]
     fn first_positions(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) -> usize {
         A::first_positions(input, operands, scratch, output)
+    }
+
+    fn add(other: &[u8], operands: &AddOperands, sums: &mut [u8]) {
+        let len = sums.len().min(other.len());
+        if len > 0 {
+            // SAFETY: there is a value at least, and as many of the other input.
+            unsafe { A::add(sums.as_mut_ptr(), other.as_ptr(), len, &Constants::new(operands)) }
+        }
     }
 
     #[inline]
