@@ -244,7 +244,7 @@ unsafe extern "C" fn blocks_over_list(
             THIMBLE_EIGHT
             ldm r0!, {{r1, r2}}
             .endr
-            cmp r2, #255
+            cmn r2, r4
             bne 3b
             ldr r0, [sp, #8]
             THIMBLE_STORE_SUMS
@@ -335,7 +335,7 @@ unsafe extern "C" fn last_block_over_list<const WORDS: usize>(list: *const Entry
             THIMBLE_ADD ldrsb, r4, lr
             .endif
             ldm r0!, {{r1, r2}}
-            cmp r2, #255
+            cmn r2, r4
             bne 2b
             THIMBLE_SUMS THIMBLE_TO_MEMORY
         ",
