@@ -5,6 +5,7 @@
 #![allow(unsafe_code, reason = "a compiler keeps neither sixteen sums nor their order of loads in registers")]
 
 mod add;
+mod columns;
 mod depthwise;
 mod pooled;
 mod positions;
