@@ -10,7 +10,7 @@ use crate::kernels::shared::one_by_one::add::Constants;
 /// where the values end.
 ///
 /// # Safety
-/// As [`super::Assembly::add`].
+/// As [`super::Assembly::ADD`].
 #[unsafe(naked)]
 pub unsafe extern "C" fn add(sums: *mut u8, other: *const u8, len: usize, constants: *const Constants) {
     naked_asm!(

@@ -15,7 +15,7 @@ use crate::packing::ROWS_PER_BLOCK;
 /// lr slots, r12 codes left in the row; the stack keeps the sum of the window's first row, which is at no lower position.
 ///
 /// # Safety
-/// As [`super::Assembly::put`].
+/// As [`super::Assembly::PUT`].
 #[unsafe(naked)]
 pub unsafe extern "C" fn put(codes: *const u8, upper: *mut u16, rows: *const PlacedRows) -> u64 {
     naked_asm!(
