@@ -77,7 +77,8 @@ impl<'m> Reader<'m> {
         Some(Window { size: [rows, columns], stride: [down, along], padding: [above, left, below, right] })
     }
 
-    #[inline(never)]
+    // Inlined, as loading needs most of the stack where it is called.
+    #[inline(always)]
     pub fn requantize(&mut self) -> Option<Requantize<'m>> {
         Some(Requantize { codes: self.codes()?, relu: self.flag()?, shift: self.byte()?, channels: self.blob()? })
     }

@@ -180,6 +180,15 @@ pub struct AddOperands {
     pub shift: u8,
 }
 
+impl AddOperands {
+    /// What a sum begins with: half of the step that is shifted out, without what the zero points of the inputs add up to.
+    pub(super) const fn start(&self) -> i32 {
+        let ([m1, m2], [zp1, zp2]) = (self.multipliers, self.zero_points);
+        let half = 1i32.wrapping_shl(self.shift as u32) >> 1;
+        half.wrapping_sub((zp1 as i32).wrapping_mul(m1)).wrapping_sub((zp2 as i32).wrapping_mul(m2))
+    }
+}
+
 /// The sum of two inputs, value by value, each brought to a common scale before: `x * 2^20` times a multiplier, rounded, and so is what
 /// becomes of the sum.
 #[derive(Clone, Copy, Debug)]

@@ -303,13 +303,10 @@ fn share(multiplier: i32, values: u32) -> i32 {
 /// `q = clamp(zp + (((q1 - zp1) * m1 + (q2 - zp2) * m2 + 2^(k - 1)) >> k), 0, 255)`, `q1` being what `sums` holds.
 #[inline(never)]
 pub fn add(other: &[u8], operands: &AddOperands, sums: &mut [u8]) {
-    let &AddOperands { multipliers: [m1, m2], zero_points: [zp1, zp2], zero_point, shift, .. } = operands;
+    let &AddOperands { multipliers: [m1, m2], zero_point, shift, .. } = operands;
     let product = |code: u8, multiplier: i32| i32::from(code).wrapping_mul(multiplier);
-    // Half of the step that is shifted out, and what the zero points of the inputs add up to.
-    let half = 1i32.wrapping_shl(shift.into()) >> 1;
-    let constant = half.wrapping_sub(product(zp1, m1)).wrapping_sub(product(zp2, m2));
     for (sum, &other) in sums.iter_mut().zip(other) {
-        let total = product(*sum, m1).wrapping_add(product(other, m2)).wrapping_add(constant);
+        let total = product(*sum, m1).wrapping_add(product(other, m2)).wrapping_add(operands.start());
         *sum = total.wrapping_shr(shift.into()).wrapping_add(zero_point.into()).clamp(0, 255) as u8;
     }
 }

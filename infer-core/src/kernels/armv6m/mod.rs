@@ -8,6 +8,7 @@
 use core::arch::naked_asm;
 
 use super::operands::Rescale;
+use super::shared::one_by_one::add::Constants;
 use super::shared::one_by_one::assembly::{Assembly, Inputs, PlacedRows};
 use super::shared::one_by_one::columns::Window;
 use super::shared::one_by_one::records::Finish;
@@ -22,30 +23,13 @@ pub struct Armv6m;
 impl Assembly for Armv6m {
     const ADVANCED: u32 = 4;
     const LEFT_BY: u8 = 4;
-
-    #[inline]
-    unsafe fn fill(entries: *mut Entry, end: *mut Entry, inputs: &mut Inputs) -> *mut Entry {
-        // SAFETY: the caller's part.
-        unsafe { fill(entries, end, inputs) }
-    }
-
-    #[inline]
-    unsafe fn blocks_over_list(list: *const Entry, weights: *const u8, sums: *mut u32, blocks: usize, len: usize) {
-        // SAFETY: the caller's part.
-        unsafe { blocks_over_list(list, weights, sums, blocks, len) }
-    }
-
-    #[inline]
-    unsafe fn last_block_over_list<const WORDS: usize>(list: *const Entry, weights: *const u8, sums: *mut u32) {
-        // SAFETY: the caller's part.
-        unsafe { last_block_over_list::<WORDS>(list, weights, sums) }
-    }
-
-    #[inline]
-    unsafe fn append(entries: *mut Tap, codes: *const u8, count: usize, state: &mut State) -> *mut Tap {
-        // SAFETY: the caller's part.
-        unsafe { append(entries, codes, count, state) }
-    }
+    const FILL: unsafe extern "C" fn(*mut Entry, *mut Entry, *mut Inputs) -> *mut Entry = fill;
+    const ADD: unsafe extern "C" fn(*mut u8, *const u8, usize, *const Constants) = add::add;
+    const BLOCKS_OVER_LIST: unsafe extern "C" fn(*const Entry, *const u8, *mut u32, usize, usize) = blocks_over_list;
+    const LAST_BLOCK_OVER_LIST: [unsafe extern "C" fn(*const Entry, *const u8, *mut u32); 3] =
+        [last_block_over_list::<1>, last_block_over_list::<2>, last_block_over_list::<3>];
+    const APPEND: unsafe extern "C" fn(*mut Tap, *const u8, usize, *mut State) -> *mut Tap = append;
+    const PUT: unsafe extern "C" fn(*const u8, *mut u16, *const PlacedRows) -> u64 = pooled::put;
 
     #[inline]
     unsafe fn block_over_taps(
@@ -59,12 +43,6 @@ impl Assembly for Armv6m {
         // SAFETY: the caller's part.
         unsafe { block_over_taps(list, weights, &mut sums, count, finish.start) }
         codes::codes::<ROWS_PER_BLOCK, 0>(&sums, finish.records, finish.rescale, codes);
-    }
-
-    #[inline]
-    unsafe fn put(codes: *const u8, upper: *mut u16, rows: &PlacedRows) -> u64 {
-        // SAFETY: the caller's part.
-        unsafe { pooled::put(codes, upper, rows) }
     }
 
     #[inline]
@@ -198,6 +176,7 @@ macro_rules! leave {
 
 mod codes;
 // After the macros that they use.
+mod add;
 mod pooled;
 mod winograd;
 
@@ -207,7 +186,7 @@ mod winograd;
 /// and their length.
 ///
 /// # Safety
-/// As [`Assembly::blocks_over_list`].
+/// As [`Assembly::BLOCKS_OVER_LIST`].
 #[unsafe(naked)]
 unsafe extern "C" fn blocks_over_list(
     list: *const Entry,
@@ -236,7 +215,7 @@ unsafe extern "C" fn blocks_over_list(
             THIMBLE_EIGHT
             ldm r0!, {{r1, r2}}
             .endr
-            cmp r2, #255
+            cmn r2, r4
             bne 3b
             ldr r0, [sp, #8]
             THIMBLE_STORE_SUMS
@@ -264,7 +243,7 @@ unsafe extern "C" fn blocks_over_list(
 /// block, r8-r10 and r11, r12, lr sums.
 ///
 /// # Safety
-/// As [`Assembly::last_block_over_list`].
+/// As [`Assembly::LAST_BLOCK_OVER_LIST`].
 #[unsafe(naked)]
 unsafe extern "C" fn last_block_over_list<const WORDS: usize>(list: *const Entry, weights: *const u8, sums: *mut u32) {
     naked_asm!(
@@ -327,7 +306,7 @@ unsafe extern "C" fn last_block_over_list<const WORDS: usize>(list: *const Entry
             THIMBLE_ADD ldrsb, r4, lr
             .endif
             ldm r0!, {{r1, r2}}
-            cmp r2, #255
+            cmn r2, r4
             bne 2b
             THIMBLE_SUMS THIMBLE_TO_MEMORY
         ",
@@ -433,7 +412,7 @@ unsafe extern "C" fn block_over_taps(
 /// r0 list, r1 its end, r2 inputs, r3 code, r4 distance, r5 sum, r6 end of inputs, r7 as r3; the stack keeps where inputs are kept.
 ///
 /// # Safety
-/// As [`Assembly::fill`].
+/// As [`Assembly::FILL`].
 #[unsafe(naked)]
 unsafe extern "C" fn fill(entries: *mut Entry, end: *mut Entry, inputs: *mut Inputs) -> *mut Entry {
     naked_asm!(
@@ -481,7 +460,7 @@ unsafe extern "C" fn fill(entries: *mut Entry, end: *mut Entry, inputs: *mut Inp
 /// r0 list, r1 codes, r2 their end, r3 state, r4-r6 what it holds, r7 code; r6 is what is written, too.
 ///
 /// # Safety
-/// As [`Assembly::append`].
+/// As [`Assembly::APPEND`].
 #[unsafe(naked)]
 unsafe extern "C" fn append(entries: *mut Tap, codes: *const u8, count: usize, state: *mut State) -> *mut Tap {
     naked_asm!(

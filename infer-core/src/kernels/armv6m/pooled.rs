@@ -13,7 +13,7 @@ use crate::packing::ROWS_PER_BLOCK;
 /// lower position.
 ///
 /// # Safety
-/// As [`super::Assembly::put`].
+/// As [`super::Assembly::PUT`].
 #[unsafe(naked)]
 pub unsafe extern "C" fn put(codes: *const u8, upper: *mut u16, rows: *const PlacedRows) -> u64 {
     naked_asm!(

@@ -40,6 +40,7 @@ impl TileLoops for Armv6m {
         if !operands.weights.as_ptr().addr().is_multiple_of(2) {
             return 0;
         }
+        let places = [0, 1, 2, 3].map(|number| place(operands, tile, number));
         let (mut unread, mut sums, mut done) = (operands.weights, Sums::default(), 0);
         for records in table.as_chunks::<2>().0.as_chunks::<ROWS_PER_BLOCK>().0 {
             let Some((weights, rest)) = unread.split_at_checked(block_len) else { break };
@@ -47,7 +48,7 @@ impl TileLoops for Armv6m {
             let pairs = lanes.len() / PRODUCTS;
             // SAFETY: the lengths were compared, and the address; there is a group at least, as a tile has one.
             unsafe { block_at_a_tile(lanes.as_ptr(), weights.as_ptr(), pairs, &mut sums) }
-            put_out(operands, tile, records, &mut sums, output.get_mut(done..).unwrap_or_default());
+            put_out(operands, &places, records, &mut sums, output.get_mut(done..).unwrap_or_default());
             done += ROWS_PER_BLOCK;
         }
         done
@@ -59,11 +60,11 @@ impl TileLoops for Armv6m {
     }
 }
 
-/// The codes of a block at a tile; `output` begins with the block's first channel.
+/// The codes of a block at a tile, at these places of `output`, which begins with the block's first channel.
 #[inline(never)]
 fn put_out(
     operands: &Conv2dOperands<'_>,
-    tile: [usize; 2],
+    places: &[Option<usize>; OUTPUTS],
     records: &[[u32; 2]; ROWS_PER_BLOCK],
     sums: &mut Sums,
     output: &mut [u8],
@@ -74,8 +75,8 @@ fn put_out(
             first.iter_mut().zip(others).for_each(|(most, &mut other)| *most = other.max(*most));
         }
     }
-    for (number, sums) in sums.iter().enumerate() {
-        let row = place(operands, tile, number).and_then(|start| output.get_mut(start..));
+    for (&place, sums) in places.iter().zip(sums.iter()) {
+        let row = place.and_then(|start| output.get_mut(start..));
         if let Some(row) = row.and_then(<[u8]>::first_chunk_mut) {
             codes::<ROWS_PER_BLOCK, 2>(sums, records, operands.rescale, row);
         }
@@ -191,7 +192,8 @@ unsafe extern "C" fn transform(pixels: *const Pixels, lanes: *mut u32, groups: u
     )
 }
 
-/// Four times the sums of a block at a tile: two channels take 28 instructions for the 8 products of an element.
+/// Four times the sums of a block at a tile: two channels take 28 instructions for the 8 products of an
+/// element, and four more to see whether a code is zero, which leaves a channel out.
 ///
 /// Elements come column by column, `m0` to `m3` in each. `m1` is summed up on top of `m0`, `m2` on top of that, and `m3` on top of
 /// `m0 - m1`, which is `2 * m0 - (m0 + m1)`: so sums become those of two rows of outputs, where only columns are left to be added up.
@@ -219,10 +221,13 @@ unsafe extern "C" fn block_at_a_tile(lanes: *const u32, weights: *const u8, pair
         .endm
         .macro THIMBLE_CHANNEL next
             ldrsh r0, [r1, r3]
+            cmp r0, #0
+            beq 8f
             THIMBLE_PRODUCT r4, r8
             THIMBLE_PRODUCT r5, r9
             THIMBLE_PRODUCT r6, r10
             THIMBLE_PRODUCT r7, r11
+        8:
             adds r1, r1, #\\next
         .endm
         ",
@@ -304,7 +309,9 @@ unsafe extern "C" fn block_at_a_tile(lanes: *const u32, weights: *const u8, pair
             THIMBLE_CHANNEL 14
             .endr
             cmp r1, r12
-            bne 3b
+            beq 9f
+            b 3b
+        9:
             ldr r2, [sp, #20]
             subs r3, r3, r2
             adds r3, r3, #4

@@ -13,7 +13,7 @@ use crate::kernels::portable;
 
 /// Adds `other`, the second input, to the first one, which is in `sums`.
 pub fn add(other: &[u8], operands: &AddOperands, sums: &mut [u8]) {
-    let &AddOperands { multipliers: [m1, m2], zero_points: [zp1, zp2], zero_point, shift, .. } = operands;
+    let &AddOperands { multipliers: [m1, m2], zero_point, shift, .. } = operands;
     // Then a sum is less than 2^24, or 2^14 after the shift, which the lanes of USAT16 hold; and less than 2^31 with the zero
     // point.
     let fits = (10..=22).contains(&shift) && [m1, m2].iter().all(|multiplier| (0..1 << 15).contains(multiplier));
@@ -24,9 +24,7 @@ pub fn add(other: &[u8], operands: &AddOperands, sums: &mut [u8]) {
         return;
     };
     let fours = fours.as_chunks_mut::<4>().0.iter_mut().zip(others.as_chunks::<4>().0);
-    let product = |code: u8, multiplier: i32| i32::from(code).wrapping_mul(multiplier);
-    let half = 1i32.wrapping_shl(shift.into()) >> 1;
-    let constant = half.wrapping_sub(product(zp1, m1)).wrapping_sub(product(zp2, m2));
+    let constant = operands.start();
     if fits {
         let multipliers = m1 | m2 << 16;
         let constant = constant.wrapping_add(i32::from(zero_point).wrapping_shl(shift.into()));

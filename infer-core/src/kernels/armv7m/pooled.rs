@@ -2,6 +2,7 @@
 
 use core::arch::naked_asm;
 
+use super::columns;
 use crate::kernels::shared::one_by_one::assembly::PlacedRows;
 use crate::kernels::shared::one_by_one::columns::Codes;
 use crate::kernels::shared::one_by_one::records::Records;
@@ -14,7 +15,7 @@ use crate::packing::ROWS_PER_BLOCK;
 /// lr slots, r12 codes left in the row; the stack keeps the sum of the window's first row, which is at no lower position.
 ///
 /// # Safety
-/// As [`super::Assembly::put`].
+/// As [`super::Assembly::PUT`].
 #[unsafe(naked)]
 pub unsafe extern "C" fn put(codes: *const u8, upper: *mut u16, rows: *const PlacedRows) -> u64 {
     naked_asm!(
@@ -85,9 +86,7 @@ pub unsafe extern "C" fn put(codes: *const u8, upper: *mut u16, rows: *const Pla
 /// A word holds the codes of two positions, `p | q << 16`: it is multiplied as it is, and `q` alone. So the first sum has that
 /// of `q` in it, shifted by 16, which is taken out at the end.
 ///
-/// r0 and r3 codes, r1 where they are, r2 weights, r12 and lr weights of the even and the odd row, r4-r7 and r8-r11 their
-/// sums; the stack keeps what sums start with, where codes and weights begin and where codes of pairs of taps end, where the
-/// loop is entered, the number of taps and how many columns are left.
+/// Registers and the stack are those of [`columns`].
 ///
 /// # Safety
 /// As [`super::Assembly::block_over_window`].
@@ -130,34 +129,14 @@ pub unsafe extern "C" fn block_over_window(
             usat \\sum, #8, \\sum
             strb \\sum, [r12], #1
         .endm
-            push {{r4-r11, lr}}
-            // As many pairs of taps as are more than a multiple of four come first.
-            lsrs r5, r3, #1
-            rsb r6, r5, #0
-            and r6, r6, #3
-            movs r7, #{pair}
-            adr.w r8, 3f
-            mla r6, r6, r7, r8
-            cmp r5, #0
-            it eq
-            adreq.w r6, 5f
-            orr r6, r6, #1
-            add r5, r1, r5, lsl #4
-            movs r4, #4
-            push {{r3, r4}}
-            push {{r0, r1, r2, r5, r6}}
-        2:
-            ldm sp, {{r0, r1, r2, r3, r12}}
-            ldm r0, {{r4-r7}}
+        ",
+        columns::begin!(),
+        "
             add r4, r4, r5, lsl #16
             add r6, r6, r7, lsl #16
-            movs r0, #0
-            mov r8, r0
-            mov r9, r0
-            mov r10, r0
-            mov r11, r0
-            bx r12
-            .p2align 2
+        ",
+        columns::enter!(),
+        "
         3:
             .rept 4
             ldrd r0, r3, [r1, #8]
@@ -197,20 +176,15 @@ pub unsafe extern "C" fn block_over_window(
             THIMBLE_CODE r4, r0, r1
             THIMBLE_CODE r8, r2, r3
             strd r9, r12, [sp, #64]
-            ldr r0, [sp, #8]
-            ldr r1, [sp, #24]
-            adds r0, r0, #4
-            str r0, [sp, #8]
-            subs r1, r1, #1
-            str r1, [sp, #24]
-            bne 2b
-            add sp, sp, #28
-            pop {{r4-r11, pc}}
+        ",
+        columns::next!(),
+        "
             .purgem THIMBLE_TAP
             .purgem THIMBLE_MAXIMUM
             .purgem THIMBLE_CODE
         ",
         // Bytes of code for two taps.
+        pair_shift = const 4,
         pair = const 2 * (4 + 4 + 4 + 8 * 4 + 2 * 2),
     )
 }

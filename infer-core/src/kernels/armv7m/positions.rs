@@ -6,6 +6,7 @@
 
 use core::arch::naked_asm;
 
+use super::columns;
 use crate::format::Window;
 use crate::kernels::operands::Conv2dOperands;
 use crate::kernels::shared::one_by_one::records::{Records, words};
@@ -238,35 +239,15 @@ unsafe extern "C" fn block_at_positions(
             strb \\d, [\\a, r12]
             adds r2, r2, #1
         .endm
-            push {{r4-r11, lr}}
-            // As many pairs of taps as are more than a multiple of four come first.
-            lsrs r5, r3, #1
-            rsb r6, r5, #0
-            and r6, r6, #3
-            movs r7, #{pair}
-            adr.w r8, 3f
-            mla r6, r6, r7, r8
-            cmp r5, #0
-            it eq
-            adreq.w r6, 5f
-            orr r6, r6, #1
-            add r5, r1, r5, lsl #3
-            movs r4, #4
-            push {{r3, r4}}
-            push {{r0, r1, r2, r5, r6}}
-        2:
-            ldm sp, {{r0, r1, r2, r3, r12}}
-            ldm r0, {{r4-r7}}
+        ",
+        columns::begin!(),
+        "
             add r6, r6, r7, lsl #8
             add r5, r5, r6, lsl #8
             add r4, r4, r5, lsl #8
-            movs r0, #0
-            mov r8, r0
-            mov r9, r0
-            mov r10, r0
-            mov r11, r0
-            bx r12
-            .p2align 2
+        ",
+        columns::enter!(),
+        "
         3:
             .rept 4
             ldrd r0, r3, [r1], #8
@@ -312,21 +293,16 @@ unsafe extern "C" fn block_at_positions(
             THIMBLE_CODES r4, r5, r6, r7, r1
             THIMBLE_CODES r8, r9, r10, r11, r3
             str r2, [sp, #68]
-            ldr r0, [sp, #8]
-            ldr r1, [sp, #24]
-            adds r0, r0, #4
-            str r0, [sp, #8]
-            subs r1, r1, #1
-            str r1, [sp, #24]
-            bne 2b
-            add sp, sp, #28
-            pop {{r4-r11, pc}}
+        ",
+        columns::next!(),
+        "
             .purgem THIMBLE_TAP
             .purgem THIMBLE_SHIFTED
             .purgem THIMBLE_CODE
             .purgem THIMBLE_CODES
         ",
         // Bytes of code for two taps.
+        pair_shift = const 3,
         pair = const 5 * 4 + 2 * (8 * 4 + 3 * 2),
     )
 }

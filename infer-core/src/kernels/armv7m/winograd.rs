@@ -145,7 +145,8 @@ unsafe extern "C" fn transform(pixels: *const Pixels, lanes: *mut u32, groups: u
     )
 }
 
-/// Four output channels at two tiles: two input channels take 28 instructions for the 16 products of an element.
+/// Four output channels at two tiles: two input channels take 28 instructions for the 16 products of an
+/// element, and four more to see whether codes are zero at both tiles, which leaves a channel out.
 ///
 /// Elements come column by column, `m0` to `m3` in each. `m1` is summed up on top of `m0`, `m2` on top of that, and `m3` on top of
 /// `m0 - m1`, which is `2 * m0 - (m0 + m1)`: so sums become those of two rows of outputs, where only columns are left to be added up.
@@ -178,6 +179,8 @@ unsafe extern "C" fn blocks_at_two_tiles(run: *const Run) {
             .else
             ldrsh r8, [r12, #\\codes]
             .endif
+            orrs r10, r8, r9
+            beq 50f
             ldrsh r10, [r11, #\\weights + 4]
             mla r2, r8, r10, r2
             mla r3, r9, r10, r3
@@ -187,13 +190,13 @@ unsafe extern "C" fn blocks_at_two_tiles(run: *const Run) {
             ldrsh r10, [r11, #\\weights + 12]
             mla r6, r8, r10, r6
             mla r7, r9, r10, r7
-            .if \\step
-            ldrsh r10, [r11], #16
-            .else
             ldrsh r10, [r11, #\\weights]
-            .endif
             mla r0, r8, r10, r0
             mla r1, r9, r10, r1
+        50:
+            .if \\step
+            adds r11, r11, #16
+            .endif
         .endm
             push {{r4-r11, lr}}
             sub sp, sp, #240

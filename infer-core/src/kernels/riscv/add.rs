@@ -6,11 +6,8 @@ use crate::kernels::operands::AddOperands;
 
 /// As in `portable`.
 pub fn add(other: &[u8], operands: &AddOperands, sums: &mut [u8]) {
-    let &AddOperands { multipliers: [m1, m2], zero_points: [zp1, zp2], zero_point, shift, .. } = operands;
-    let product = |code: u8, multiplier: i32| i32::from(code).wrapping_mul(multiplier);
-    // Half of the step that is shifted out, and what the zero points of the inputs add up to.
-    let half = 1i32.wrapping_shl(shift.into()) >> 1;
-    let constant = half.wrapping_sub(product(zp1, m1)).wrapping_sub(product(zp2, m2));
+    let &AddOperands { multipliers: [m1, m2], zero_point, shift, .. } = operands;
+    let constant = operands.start();
     let count = sums.len().min(other.len());
     // SAFETY: both have that many values.
     unsafe { add_codes(sums.as_mut_ptr(), other.as_ptr(), count, m1, m2, constant, shift.into(), zero_point.into()) }

@@ -2,11 +2,12 @@
 
 #![allow(unsafe_code, reason = "calls what is written for all fourteen registers")]
 
+use super::add::Constants;
 use super::columns::{Codes, Window};
 use super::pooled::Rows;
 use super::taps::{Append, State, Tap, Taps};
 use super::{Finish, Loops, depthwise};
-use crate::kernels::operands::{Conv2dOperands, DepthwiseConv2dOperands, Rescale};
+use crate::kernels::operands::{AddOperands, Conv2dOperands, DepthwiseConv2dOperands, Rescale};
 use crate::kernels::shared::sparse::{Entry, List, STRIDE};
 use crate::kernels::shared::winograd::tiles::{self, TileLoops};
 use crate::packing::ROWS_PER_BLOCK;
@@ -52,7 +53,7 @@ pub trait Assembly: TileLoops {
     ///
     /// # Safety
     /// `entries` has room for one at least up to `end`, at an address that is a multiple of four, and there is one input at least.
-    unsafe fn fill(entries: *mut Entry, end: *mut Entry, inputs: &mut Inputs) -> *mut Entry;
+    const FILL: unsafe extern "C" fn(entries: *mut Entry, end: *mut Entry, inputs: *mut Inputs) -> *mut Entry;
 
     /// Convolution of each channel by itself.
     fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8])
@@ -72,18 +73,30 @@ pub trait Assembly: TileLoops {
         0
     }
 
+    /// Adds `len` values of the other input to those in `sums`.
+    ///
+    /// # Safety
+    /// There are as many of each, one at least.
+    const ADD: unsafe extern "C" fn(sums: *mut u8, other: *const u8, len: usize, constants: *const Constants);
+
     /// Adds what a list contributes to the sums of `blocks` full blocks of `len` bytes each.
     ///
     /// # Safety
     /// There is one block at least, with eight words in `sums` for each. `list` has entries and an end, and no entry leads
     /// outside a block.
-    unsafe fn blocks_over_list(list: *const Entry, weights: *const u8, sums: *mut u32, blocks: usize, len: usize);
+    const BLOCKS_OVER_LIST: unsafe extern "C" fn(
+        list: *const Entry,
+        weights: *const u8,
+        sums: *mut u32,
+        blocks: usize,
+        len: usize,
+    );
 
-    /// As `blocks_over_list`, for a last block of `WORDS` words for each pair of inputs, 1 to 3.
+    /// The same for a last block of 1, 2 or 3 words for each pair of inputs.
     ///
     /// # Safety
     /// `sums` has two words for each of these; `list` has entries and an end, and no entry leads outside the block.
-    unsafe fn last_block_over_list<const WORDS: usize>(list: *const Entry, weights: *const u8, sums: *mut u32);
+    const LAST_BLOCK_OVER_LIST: [unsafe extern "C" fn(list: *const Entry, weights: *const u8, sums: *mut u32); 3];
 
     /// As [`Append::LEFT_BY`].
     const LEFT_BY: u8;
@@ -93,7 +106,12 @@ pub trait Assembly: TileLoops {
     /// # Safety
     /// There is one code at least, there is room for as many entries, at an even address, and the distance of the first one needs
     /// no bridge.
-    unsafe fn append(entries: *mut Tap, codes: *const u8, count: usize, state: &mut State) -> *mut Tap;
+    const APPEND: unsafe extern "C" fn(
+        entries: *mut Tap,
+        codes: *const u8,
+        count: usize,
+        state: *mut State,
+    ) -> *mut Tap;
 
     /// The codes of a full block, out of the `count` entries of a list.
     ///
@@ -111,7 +129,7 @@ pub trait Assembly: TileLoops {
     ///
     /// # Safety
     /// The rows fit the codes and the taps.
-    unsafe fn put(codes: *const u8, upper: *mut u16, rows: &PlacedRows) -> u64;
+    const PUT: unsafe extern "C" fn(codes: *const u8, upper: *mut u16, rows: *const PlacedRows) -> u64;
 
     /// The codes of a full block at a pooled position.
     ///
@@ -136,7 +154,7 @@ impl<A: Assembly> Append for A {
             return 0;
         }
         // SAFETY: the lengths were compared, and the address. A bridge takes the place of a code that is zero.
-        let end = unsafe { A::append(start, codes.as_ptr(), codes.len(), state) };
+        let end = unsafe { (A::APPEND)(start, codes.as_ptr(), codes.len(), state) };
         (end.addr() - start.addr()) / size_of::<Tap>()
     }
 }
@@ -159,7 +177,7 @@ impl<A: Assembly> Loops for A {
         let mut unseen = Inputs { next: codes.start, end: codes.end, distance, sum: 0, is_second: seen as u32 % 2 };
         let entries = entries.as_mut_ptr_range();
         // SAFETY: there is an entry and an input.
-        let end = unsafe { A::fill(entries.start, entries.end, &mut unseen) };
+        let end = unsafe { (A::FILL)(entries.start, entries.end, &mut unseen) };
         let filled = (end.addr() - entries.start.addr()) / size_of::<Entry>();
         (filled, unseen.next.addr() - codes.start.addr(), unseen.sum)
     }
@@ -179,20 +197,34 @@ impl<A: Assembly> Loops for A {
         A::first_positions(input, operands, scratch, output)
     }
 
+    fn add(other: &[u8], operands: &AddOperands, sums: &mut [u8]) {
+        let len = sums.len().min(other.len());
+        if len > 0 {
+            // SAFETY: there is a value at least, and as many of the other input.
+            unsafe { (A::ADD)(sums.as_mut_ptr(), other.as_ptr(), len, &Constants::new(operands)) }
+        }
+    }
+
     #[inline]
     fn full_blocks(list: &List<'_>, weights: &[u8], sums: &mut [u32]) {
         let blocks = sums.len() / ROWS_PER_BLOCK;
         let len = weights.len() / blocks.max(1);
         // SAFETY: `sparse` compared the lengths, so that the entries lead to no place outside a block, and each block has
         // eight sums; there is one block at least.
-        unsafe { A::blocks_over_list(list.as_ptr(), weights.as_ptr(), sums.as_mut_ptr(), blocks, len) }
+        unsafe { (A::BLOCKS_OVER_LIST)(list.as_ptr(), weights.as_ptr(), sums.as_mut_ptr(), blocks, len) }
     }
 
     #[inline]
     fn last_block<const WORDS: usize>(list: &List<'_>, weights: &[u8], sums: &mut [u32]) {
+        let [one, two, three] = A::LAST_BLOCK_OVER_LIST;
+        let pass = match WORDS {
+            1 => one,
+            2 => two,
+            _ => three,
+        };
         if sums.len() == 2 * WORDS {
             // SAFETY: `sparse` compared the lengths, so that the entries lead to no place outside the block.
-            unsafe { A::last_block_over_list::<WORDS>(list.as_ptr(), weights.as_ptr(), sums.as_mut_ptr()) }
+            unsafe { pass(list.as_ptr(), weights.as_ptr(), sums.as_mut_ptr()) }
         }
     }
 
@@ -219,7 +251,7 @@ impl<A: Assembly> Loops for A {
         let &Rows { row_len, hit, start, end, kernel, .. } = rows;
         let placed = PlacedRows { hit, row_len, taps_len, start, end, kernel };
         // SAFETY: they fit.
-        let sums = unsafe { A::put(rows.codes.as_ptr(), upper, &placed) };
+        let sums = unsafe { (A::PUT)(rows.codes.as_ptr(), upper, &placed) };
         [sums as i32, (sums >> 32) as i32]
     }
 

@@ -4,7 +4,7 @@ use super::columns::{Codes, Window};
 use super::records::Finish;
 use super::taps::{Append, Taps};
 use super::{depthwise, pooled};
-use crate::kernels::operands::{Conv2dOperands, DepthwiseConv2dOperands, Rescale};
+use crate::kernels::operands::{AddOperands, Conv2dOperands, DepthwiseConv2dOperands, Rescale};
 use crate::kernels::portable;
 use crate::kernels::shared::sparse::{Entry, List, singles};
 use crate::packing::ROWS_PER_BLOCK;
@@ -41,6 +41,11 @@ pub trait Loops: Append + Sized {
     /// Convolution with weights in the layout [`Winograd`](crate::format::Layout::Winograd).
     fn conv2d_winograd(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
         portable::conv2d_winograd(input, operands, scratch, output);
+    }
+
+    /// Adds `other`, the second input, to the first one, which is in `sums`.
+    fn add(other: &[u8], operands: &AddOperands, sums: &mut [u8]) {
+        portable::add(other, operands, sums);
     }
 
     /// Adds what a list contributes to the sums of full blocks.

@@ -6,6 +6,7 @@
 //! requantizes once; one without a pool lists its [`taps`] once for all output channels; [`depthwise`] kernels read a column of
 //! codes once. The loops are [`Loops`], of which each core has its own version.
 
+pub mod add;
 pub mod assembly;
 mod average_pool;
 pub mod columns;
@@ -20,7 +21,7 @@ use super::sparse::{self, Entry, List, Rows, Sparse, singles};
 use super::taps_if_lengths_fit;
 use crate::kernels::contract::Kernels;
 use crate::kernels::operands::{
-    AveragePool2dOperands, Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands, Rescale,
+    AddOperands, AveragePool2dOperands, Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands, Rescale,
 };
 use crate::packing::ROWS_PER_BLOCK;
 use loops::Loops;
@@ -43,6 +44,10 @@ impl<L: Loops> Kernels for L {
 
     fn average_pool2d(input: &[u8], operands: &AveragePool2dOperands, output: &mut [u8]) {
         average_pool::average_pool2d::<L>(input, operands, output);
+    }
+
+    fn add(other: &[u8], operands: &AddOperands, sums: &mut [u8]) {
+        L::add(other, operands, sums);
     }
 
     fn dense(input: &[u8], operands: &DenseOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {

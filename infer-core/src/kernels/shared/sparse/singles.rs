@@ -2,8 +2,8 @@
 
 use super::{Entry, STRIDE};
 
-/// Comes after the last entry: distances are even.
-pub const END: Entry = [0, 255];
+/// Comes after the last entry: distances are even. Where none is negative, it alone makes the addition of a distance to an address carry.
+pub const END: Entry = [0, u32::MAX];
 
 /// An entry that adds nothing and does not move a kernel that is `advanced` bytes after an input's weights when it comes to
 /// the next entry.
