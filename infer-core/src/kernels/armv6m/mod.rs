@@ -30,11 +30,6 @@ impl Assembly for Armv6m {
     }
 
     #[inline]
-    fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
-        requantize(accumulator, multiplier, rescale)
-    }
-
-    #[inline]
     unsafe fn blocks_over_list(list: *const Entry, weights: *const u8, sums: *mut u32, blocks: usize, len: usize) {
         // SAFETY: the caller's part.
         unsafe { blocks_over_list(list, weights, sums, blocks, len) }
@@ -201,8 +196,9 @@ macro_rules! leave {
     };
 }
 
-// After the macros that it uses.
+// After the macros that they use.
 mod pooled;
+mod winograd;
 
 /// Eight rows at a time over a list: 27.5 instructions for the 8 products of an entry.
 ///

@@ -36,6 +36,7 @@ use super::operands::{
     AddOperands, AveragePool2dOperands, Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands, Rescale,
 };
 use super::shared::sparse::{self, Entry, List, Rows, Sparse};
+use super::shared::winograd::tiles;
 use super::shared::{parts, taps_if_lengths_fit, window};
 use crate::packing::ROWS_PER_BLOCK;
 
@@ -49,7 +50,7 @@ impl Kernels for Armv7em {
     }
 
     fn conv2d_winograd(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
-        winograd::conv2d(input, operands, scratch, output);
+        tiles::conv2d::<Self>(input, operands, scratch, output);
     }
 
     fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) {

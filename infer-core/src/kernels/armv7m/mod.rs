@@ -7,6 +7,7 @@
 mod depthwise;
 mod pooled;
 mod positions;
+mod winograd;
 
 use core::arch::{asm, naked_asm};
 
@@ -30,11 +31,6 @@ impl Assembly for Armv7m {
     unsafe fn fill(entries: *mut Entry, end: *mut Entry, inputs: &mut Inputs) -> *mut Entry {
         // SAFETY: the caller's part.
         unsafe { fill(entries, end, inputs) }
-    }
-
-    #[inline]
-    fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
-        requantize(accumulator, multiplier, rescale)
     }
 
     #[inline]

@@ -8,6 +8,7 @@ use super::taps::{Append, State, Tap, Taps};
 use super::{Finish, Loops, depthwise};
 use crate::kernels::operands::{Conv2dOperands, DepthwiseConv2dOperands, Rescale};
 use crate::kernels::shared::sparse::{Entry, List, STRIDE};
+use crate::kernels::shared::winograd::tiles::{self, TileLoops};
 use crate::packing::ROWS_PER_BLOCK;
 
 /// [`Rows`], in bytes.
@@ -43,7 +44,7 @@ pub struct Inputs {
 }
 
 /// The loops of a core, each an assembly of its own.
-pub trait Assembly {
+pub trait Assembly: TileLoops {
     /// As [`Loops::ADVANCED`].
     const ADVANCED: u32;
 
@@ -52,9 +53,6 @@ pub trait Assembly {
     /// # Safety
     /// `entries` has room for one at least up to `end`, at an address that is a multiple of four, and there is one input at least.
     unsafe fn fill(entries: *mut Entry, end: *mut Entry, inputs: &mut Inputs) -> *mut Entry;
-
-    /// As [`Loops::requantize`].
-    fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8;
 
     /// Convolution of each channel by itself.
     fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8])
@@ -144,6 +142,11 @@ impl<A: Assembly> Append for A {
 }
 
 impl<A: Assembly> Loops for A {
+    #[inline]
+    fn conv2d_winograd(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+        tiles::conv2d::<A>(input, operands, scratch, output);
+    }
+
     const ADVANCED: u32 = A::ADVANCED;
 
     #[inline]

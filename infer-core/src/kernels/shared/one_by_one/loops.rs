@@ -5,6 +5,7 @@ use super::records::Finish;
 use super::taps::{Append, Taps};
 use super::{depthwise, pooled};
 use crate::kernels::operands::{Conv2dOperands, DepthwiseConv2dOperands, Rescale};
+use crate::kernels::portable;
 use crate::kernels::shared::sparse::{Entry, List, singles};
 use crate::packing::ROWS_PER_BLOCK;
 
@@ -35,6 +36,11 @@ pub trait Loops: Append + Sized {
     /// Convolution of each channel by itself.
     fn depthwise(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) {
         depthwise::depthwise_conv2d::<Self>(input, operands, output);
+    }
+
+    /// Convolution with weights in the layout [`Winograd`](crate::format::Layout::Winograd).
+    fn conv2d_winograd(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+        portable::conv2d_winograd(input, operands, scratch, output);
     }
 
     /// Adds what a list contributes to the sums of full blocks.

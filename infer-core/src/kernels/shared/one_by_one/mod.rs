@@ -33,6 +33,10 @@ impl<L: Loops> Kernels for L {
         conv2d::<L>(input, operands, scratch, output);
     }
 
+    fn conv2d_winograd(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+        L::conv2d_winograd(input, operands, scratch, output);
+    }
+
     fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) {
         L::depthwise(input, operands, output);
     }

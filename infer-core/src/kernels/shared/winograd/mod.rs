@@ -4,6 +4,8 @@
 //! The codes under both tiles are transformed once for all output channels. Then, block by block of output channels, each of the 16
 //! elements is a sum of products over the input channels.
 
+pub mod tiles;
+
 use super::parts;
 use crate::kernels::operands::{Conv2dOperands, Rescale, TILES};
 use crate::packing::winograd::{CHANNELS_PER_GROUP, PRODUCTS, ROWS_PER_BLOCK, packed_len};
@@ -46,7 +48,7 @@ fn lanes(scratch: &mut [u32], pairs: usize) -> Option<&mut [Lanes]> {
 }
 
 /// Words of each row of weights for an element, if all lengths fit each other and none is zero.
-pub fn pairs_if_lengths_fit(operands: &Conv2dOperands<'_>, output: &[u8]) -> Option<usize> {
+fn pairs_if_lengths_fit(operands: &Conv2dOperands<'_>, output: &[u8]) -> Option<usize> {
     let (rows, channels) = (operands.output.channels, operands.input.channels);
     let fits = packed_len(rows.into(), channels.into())? as usize == operands.weights.len()
         && operands.channels.bytes().len() == 8 * usize::from(rows)
@@ -55,7 +57,7 @@ pub fn pairs_if_lengths_fit(operands: &Conv2dOperands<'_>, output: &[u8]) -> Opt
 }
 
 /// Rows and columns of tiles.
-pub fn tiles(operands: &Conv2dOperands<'_>) -> [usize; 2] {
+fn tiles(operands: &Conv2dOperands<'_>) -> [usize; 2] {
     let outputs_of_a_tile = if operands.pool { 1 } else { 2 };
     [operands.output.height, operands.output.width].map(|side| usize::from(side).div_ceil(outputs_of_a_tile))
 }
@@ -117,7 +119,7 @@ fn outputs<M: Multiply>(lanes: &[Lanes], weights: &[u8]) -> [Sums; 4] {
 /// Transforms the codes under a tile, two channels in a number: `first + 65,536 * second` is linear too. One that is further to
 /// the right than the last gets lanes too.
 #[inline(never)]
-pub fn transform(input: &[u8], operands: &Conv2dOperands<'_>, [y, x]: [usize; 2], tile: usize, lanes: &mut [Lanes]) {
+fn transform(input: &[u8], operands: &Conv2dOperands<'_>, [y, x]: [usize; 2], tile: usize, lanes: &mut [Lanes]) {
     let mut pixels = [[None; 4]; 4];
     for (column, pixels) in pixels.iter_mut().enumerate() {
         for (row, pixel) in pixels.iter_mut().enumerate() {
