@@ -6,6 +6,7 @@
 
 use core::arch::naked_asm;
 
+use super::assembly::{end_of_macros, macros};
 use crate::format::Window;
 use crate::kernels::operands::DepthwiseConv2dOperands;
 use crate::kernels::portable;
@@ -139,8 +140,7 @@ fn plane(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &[u8]) ->
 #[unsafe(naked)]
 unsafe extern "C" fn codes<const ALONG: usize>(plane: *const Plane, channel: *const Channel) {
     naked_asm!(
-        ".option push",
-        ".option arch, +m",
+        macros!(),
         "
         .macro THIMBLE_LOAD
             lbu t0, 0(a0)
@@ -159,14 +159,7 @@ unsafe extern "C" fn codes<const ALONG: usize>(plane: *const Plane, channel: *co
             add \\to, \\to, t3
         .endm
         .macro THIMBLE_CODE
-            mulhsu t3, s10, t4
-            addi t3, t3, 1
-            srai t3, t3, 1
-            add t3, t3, t5
-            bgeu t6, t3, 8f
-            srai t3, t3, 31
-            not t3, t3
-        8:
+            THIMBLE_REQUANTIZED t3, s10, t4, t5, t6
             sb t3, 0(a6)
             add a6, a6, ra
         .endm
@@ -177,18 +170,7 @@ unsafe extern "C" fn codes<const ALONG: usize>(plane: *const Plane, channel: *co
         .endm
             addi sp, sp, -80
             sw ra, 0(sp)
-            sw s0, 4(sp)
-            sw s1, 8(sp)
-            sw s2, 12(sp)
-            sw s3, 16(sp)
-            sw s4, 20(sp)
-            sw s5, 24(sp)
-            sw s6, 28(sp)
-            sw s7, 32(sp)
-            sw s8, 36(sp)
-            sw s9, 40(sp)
-            sw s10, 44(sp)
-            sw s11, 48(sp)
+            THIMBLE_SAVED sw, 4
             sw a0, 52(sp)
             lw t0, 0(a1)
             lw t1, 4(a1)
@@ -356,26 +338,15 @@ unsafe extern "C" fn codes<const ALONG: usize>(plane: *const Plane, channel: *co
             j 3b
         7:
             lw ra, 0(sp)
-            lw s0, 4(sp)
-            lw s1, 8(sp)
-            lw s2, 12(sp)
-            lw s3, 16(sp)
-            lw s4, 20(sp)
-            lw s5, 24(sp)
-            lw s6, 28(sp)
-            lw s7, 32(sp)
-            lw s8, 36(sp)
-            lw s9, 40(sp)
-            lw s10, 44(sp)
-            lw s11, 48(sp)
+            THIMBLE_SAVED lw, 4
             addi sp, sp, 80
             ret
             .purgem THIMBLE_LOAD
             .purgem THIMBLE_COLUMN
             .purgem THIMBLE_CODE
             .purgem THIMBLE_PAD
-            .option pop
         ",
+        end_of_macros!(),
         along = const ALONG,
     )
 }

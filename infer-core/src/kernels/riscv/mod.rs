@@ -7,6 +7,7 @@
 #![allow(unsafe_code, reason = "sixteen sums and what they are made of stay in registers in assembly only")]
 
 mod add;
+mod assembly;
 mod conv2d;
 mod dense;
 mod depthwise;

@@ -3,6 +3,7 @@
 use core::arch::naked_asm;
 
 use super::Riscv;
+use super::assembly::{end_of_macros, macros};
 use super::rounding::requantize;
 use crate::kernels::operands::{Conv2dOperands, Rescale, TILES};
 use crate::kernels::shared::winograd::tiles::{Pixels, Run, TileLoops, full_blocks_at_two_tiles, lane_of_two_tiles};
@@ -52,6 +53,7 @@ impl TileLoops for Riscv {
 #[unsafe(naked)]
 unsafe extern "C" fn transform(pixels: *const Pixels, lanes: *mut u32, groups: usize) {
     naked_asm!(
+        macros!(),
         "
         .macro THIMBLE_CODES at, pixel
             lw t0, \\at(a0)
@@ -88,18 +90,7 @@ unsafe extern "C" fn transform(pixels: *const Pixels, lanes: *mut u32, groups: u
             THIMBLE_ELEMENT \\at+24
         .endm
             addi sp, sp, -48
-            sw s0, 0(sp)
-            sw s1, 4(sp)
-            sw s2, 8(sp)
-            sw s3, 12(sp)
-            sw s4, 16(sp)
-            sw s5, 20(sp)
-            sw s6, 24(sp)
-            sw s7, 28(sp)
-            sw s8, 32(sp)
-            sw s9, 36(sp)
-            sw s10, 40(sp)
-            sw s11, 44(sp)
+            THIMBLE_SAVED sw, 0
             slli a3, a2, 2
             li a2, 0
             lui a5, 8
@@ -139,18 +130,7 @@ unsafe extern "C" fn transform(pixels: *const Pixels, lanes: *mut u32, groups: u
             andi t0, a2, 2
             add a2, a2, t0
             bne a2, a3, 2b
-            lw s0, 0(sp)
-            lw s1, 4(sp)
-            lw s2, 8(sp)
-            lw s3, 12(sp)
-            lw s4, 16(sp)
-            lw s5, 20(sp)
-            lw s6, 24(sp)
-            lw s7, 28(sp)
-            lw s8, 32(sp)
-            lw s9, 36(sp)
-            lw s10, 40(sp)
-            lw s11, 44(sp)
+            THIMBLE_SAVED lw, 0
             addi sp, sp, 48
             ret
             .purgem THIMBLE_CODES
@@ -159,6 +139,7 @@ unsafe extern "C" fn transform(pixels: *const Pixels, lanes: *mut u32, groups: u
             .purgem THIMBLE_ELEMENT
             .purgem THIMBLE_ELEMENTS
         ",
+        end_of_macros!(),
     )
 }
 
@@ -184,8 +165,7 @@ unsafe extern "C" fn transform(pixels: *const Pixels, lanes: *mut u32, groups: u
 #[unsafe(naked)]
 unsafe extern "C" fn blocks_at_two_tiles(run: *const Run) {
     naked_asm!(
-        ".option push",
-        ".option arch, +m",
+        macros!(),
         "
         .macro THIMBLE_ROW at, first, second
             lh t2, \\at(a1)
@@ -240,30 +220,11 @@ unsafe extern "C" fn blocks_at_two_tiles(run: *const Run) {
             srai t0, t0, 2
             add t0, t0, \\bias
             sll t0, t0, s8
-            mulhsu t0, t0, \\multiplier
-            addi t0, t0, 1
-            srai t0, t0, 1
-            add t0, t0, s9
-            bgeu s10, t0, 8f
-            srai t0, t0, 31
-            not t0, t0
-        8:
+            THIMBLE_REQUANTIZED t0, t0, \\multiplier, s9, s10
             sb t0, \\row(a5)
         .endm
             addi sp, sp, -208
-            sw ra, 128(sp)
-            sw s0, 132(sp)
-            sw s1, 136(sp)
-            sw s2, 140(sp)
-            sw s3, 144(sp)
-            sw s4, 148(sp)
-            sw s5, 152(sp)
-            sw s6, 156(sp)
-            sw s7, 160(sp)
-            sw s8, 164(sp)
-            sw s9, 168(sp)
-            sw s10, 172(sp)
-            sw s11, 176(sp)
+            THIMBLE_SAVED sw, 128
             sw a0, 180(sp)
             lw t0, 8(a0)
             sw t0, 184(sp)
@@ -374,19 +335,7 @@ unsafe extern "C" fn blocks_at_two_tiles(run: *const Run) {
             addi t0, t0, -1
             sw t0, 188(sp)
             bnez t0, 1b
-            lw ra, 128(sp)
-            lw s0, 132(sp)
-            lw s1, 136(sp)
-            lw s2, 140(sp)
-            lw s3, 144(sp)
-            lw s4, 148(sp)
-            lw s5, 152(sp)
-            lw s6, 156(sp)
-            lw s7, 160(sp)
-            lw s8, 164(sp)
-            lw s9, 168(sp)
-            lw s10, 172(sp)
-            lw s11, 176(sp)
+            THIMBLE_SAVED lw, 128
             addi sp, sp, 208
             ret
         3:  // An element, on top of the sums.
@@ -424,7 +373,7 @@ unsafe extern "C" fn blocks_at_two_tiles(run: *const Run) {
             .purgem THIMBLE_ADD
             .purgem THIMBLE_MAXIMUM
             .purgem THIMBLE_CODE
-            .option pop
         ",
+        end_of_macros!(),
     )
 }
