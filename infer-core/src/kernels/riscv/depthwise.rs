@@ -168,6 +168,16 @@ unsafe extern "C" fn codes<const ALONG: usize>(plane: *const Plane, channel: *co
             mv t1, t0
             mv t2, t0
         .endm
+        // Zeros add nothing to the sum of an output that is the only one left.
+        .macro THIMBLE_LAST
+            lw t0, 56(t3)
+            add t1, a6, ra
+            bnez t0, 4f
+            bne t1, a7, 4f
+            THIMBLE_CODE
+            lw t3, 52(sp)
+            j 9f
+        .endm
             addi sp, sp, -80
             sw ra, 0(sp)
             THIMBLE_SAVED sw, 4
@@ -243,12 +253,17 @@ unsafe extern "C" fn codes<const ALONG: usize>(plane: *const Plane, channel: *co
             lw s10, 20(t3)
             beqz s10, 4f
             THIMBLE_PAD
+            .if {along} == 1
+            mv s11, s9
+            beqz t0, 31f
+            .endif
             j 5f
         4:
             THIMBLE_LOAD
         5:
             .if {along} == 1
             THIMBLE_COLUMN s11, s9, s0, s3, s6
+        31:
             lw t3, 52(sp)
             addi s10, s10, -1
             blez s10, 4f
@@ -273,6 +288,8 @@ unsafe extern "C" fn codes<const ALONG: usize>(plane: *const Plane, channel: *co
             lw t1, 16(t3)
             add a7, t0, t1
             beq a6, a7, 9f
+            THIMBLE_LAST
+        4:
             addi a0, t3, 56
             mv a1, a0
             mv a2, a0
@@ -312,6 +329,8 @@ unsafe extern "C" fn codes<const ALONG: usize>(plane: *const Plane, channel: *co
             THIMBLE_COLUMN s10, s10, s1, s4, s7
             lw t3, 52(sp)
         4:
+            THIMBLE_LAST
+        4:
             addi a0, t3, 56
             mv a1, a0
             mv a2, a0
@@ -345,6 +364,7 @@ unsafe extern "C" fn codes<const ALONG: usize>(plane: *const Plane, channel: *co
             .purgem THIMBLE_COLUMN
             .purgem THIMBLE_CODE
             .purgem THIMBLE_PAD
+            .purgem THIMBLE_LAST
         ",
         end_of_macros!(),
         along = const ALONG,
