@@ -2,6 +2,7 @@
 
 use core::arch::naked_asm;
 
+use super::assembly::{end_of_macros, macros};
 use crate::kernels::operands::AddOperands;
 
 /// As in `portable`.
@@ -32,8 +33,7 @@ unsafe extern "C" fn add_codes(
     zero_point: u32,
 ) {
     naked_asm!(
-        ".option push",
-        ".option arch, +m",
+        macros!(),
         "
         .macro THIMBLE_ADD at
             lbu t0, \\at(a0)
@@ -44,10 +44,7 @@ unsafe extern "C" fn add_codes(
             add t0, t0, a5
             sra t0, t0, a6
             add t0, t0, a7
-            bgeu t6, t0, 8f
-            srai t0, t0, 31
-            not t0, t0
-        8:
+            THIMBLE_CLAMPED t0, t6
             sb t0, \\at(a0)
         .endm
             li t6, 255
@@ -67,7 +64,7 @@ unsafe extern "C" fn add_codes(
         4:
             ret
             .purgem THIMBLE_ADD
-            .option pop
         ",
+        end_of_macros!(),
     )
 }

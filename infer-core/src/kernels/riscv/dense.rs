@@ -2,6 +2,7 @@
 
 use core::arch::naked_asm;
 
+use super::assembly::{end_of_macros, macros};
 use crate::kernels::shared::sparse::{Entry, List, Rows};
 use crate::packing::ROWS_PER_BLOCK;
 
@@ -65,8 +66,7 @@ unsafe extern "C" fn full_block(
     sums: *mut [u32; ROWS_PER_BLOCK],
 ) {
     naked_asm!(
-        ".option push",
-        ".option arch, +m",
+        macros!(),
         word!(),
         "
             addi sp, sp, -16
@@ -107,8 +107,8 @@ unsafe extern "C" fn full_block(
             addi sp, sp, 16
             ret
             .purgem THIMBLE_WORD
-            .option pop
         ",
+        end_of_macros!(),
     )
 }
 
@@ -126,8 +126,7 @@ unsafe extern "C" fn last_block<const WORDS: usize>(
     sums: *mut u32,
 ) {
     naked_asm!(
-        ".option push",
-        ".option arch, +m",
+        macros!(),
         word!(),
         "
             addi sp, sp, -16
@@ -186,8 +185,8 @@ unsafe extern "C" fn last_block<const WORDS: usize>(
             addi sp, sp, 16
             ret
             .purgem THIMBLE_WORD
-            .option pop
         ",
+        end_of_macros!(),
         words = const WORDS,
     )
 }

@@ -6,6 +6,7 @@
 
 use core::arch::naked_asm;
 
+use super::assembly::{end_of_macros, macros};
 use crate::format::Window;
 use crate::kernels::operands::DepthwiseConv2dOperands;
 use crate::kernels::portable;
@@ -139,8 +140,7 @@ fn plane(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &[u8]) ->
 #[unsafe(naked)]
 unsafe extern "C" fn codes<const ALONG: usize>(plane: *const Plane, channel: *const Channel) {
     naked_asm!(
-        ".option push",
-        ".option arch, +m",
+        macros!(),
         "
         .macro THIMBLE_LOAD
             lbu t0, 0(a0)
@@ -159,14 +159,7 @@ unsafe extern "C" fn codes<const ALONG: usize>(plane: *const Plane, channel: *co
             add \\to, \\to, t3
         .endm
         .macro THIMBLE_CODE
-            mulhsu t3, s10, t4
-            addi t3, t3, 1
-            srai t3, t3, 1
-            add t3, t3, t5
-            bgeu t6, t3, 8f
-            srai t3, t3, 31
-            not t3, t3
-        8:
+            THIMBLE_REQUANTIZED t3, s10, t4, t5, t6
             sb t3, 0(a6)
             add a6, a6, ra
         .endm
@@ -175,20 +168,19 @@ unsafe extern "C" fn codes<const ALONG: usize>(plane: *const Plane, channel: *co
             mv t1, t0
             mv t2, t0
         .endm
+        // Zeros add nothing to the sum of an output that is the only one left.
+        .macro THIMBLE_LAST
+            lw t0, 56(t3)
+            add t1, a6, ra
+            bnez t0, 4f
+            bne t1, a7, 4f
+            THIMBLE_CODE
+            lw t3, 52(sp)
+            j 9f
+        .endm
             addi sp, sp, -80
             sw ra, 0(sp)
-            sw s0, 4(sp)
-            sw s1, 8(sp)
-            sw s2, 12(sp)
-            sw s3, 16(sp)
-            sw s4, 20(sp)
-            sw s5, 24(sp)
-            sw s6, 28(sp)
-            sw s7, 32(sp)
-            sw s8, 36(sp)
-            sw s9, 40(sp)
-            sw s10, 44(sp)
-            sw s11, 48(sp)
+            THIMBLE_SAVED sw, 4
             sw a0, 52(sp)
             lw t0, 0(a1)
             lw t1, 4(a1)
@@ -261,12 +253,17 @@ unsafe extern "C" fn codes<const ALONG: usize>(plane: *const Plane, channel: *co
             lw s10, 20(t3)
             beqz s10, 4f
             THIMBLE_PAD
+            .if {along} == 1
+            mv s11, s9
+            beqz t0, 31f
+            .endif
             j 5f
         4:
             THIMBLE_LOAD
         5:
             .if {along} == 1
             THIMBLE_COLUMN s11, s9, s0, s3, s6
+        31:
             lw t3, 52(sp)
             addi s10, s10, -1
             blez s10, 4f
@@ -291,6 +288,8 @@ unsafe extern "C" fn codes<const ALONG: usize>(plane: *const Plane, channel: *co
             lw t1, 16(t3)
             add a7, t0, t1
             beq a6, a7, 9f
+            THIMBLE_LAST
+        4:
             addi a0, t3, 56
             mv a1, a0
             mv a2, a0
@@ -330,6 +329,8 @@ unsafe extern "C" fn codes<const ALONG: usize>(plane: *const Plane, channel: *co
             THIMBLE_COLUMN s10, s10, s1, s4, s7
             lw t3, 52(sp)
         4:
+            THIMBLE_LAST
+        4:
             addi a0, t3, 56
             mv a1, a0
             mv a2, a0
@@ -356,26 +357,16 @@ unsafe extern "C" fn codes<const ALONG: usize>(plane: *const Plane, channel: *co
             j 3b
         7:
             lw ra, 0(sp)
-            lw s0, 4(sp)
-            lw s1, 8(sp)
-            lw s2, 12(sp)
-            lw s3, 16(sp)
-            lw s4, 20(sp)
-            lw s5, 24(sp)
-            lw s6, 28(sp)
-            lw s7, 32(sp)
-            lw s8, 36(sp)
-            lw s9, 40(sp)
-            lw s10, 44(sp)
-            lw s11, 48(sp)
+            THIMBLE_SAVED lw, 4
             addi sp, sp, 80
             ret
             .purgem THIMBLE_LOAD
             .purgem THIMBLE_COLUMN
             .purgem THIMBLE_CODE
             .purgem THIMBLE_PAD
-            .option pop
+            .purgem THIMBLE_LAST
         ",
+        end_of_macros!(),
         along = const ALONG,
     )
 }

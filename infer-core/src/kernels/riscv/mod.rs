@@ -7,6 +7,7 @@
 #![allow(unsafe_code, reason = "sixteen sums and what they are made of stay in registers in assembly only")]
 
 mod add;
+mod assembly;
 mod conv2d;
 mod dense;
 mod depthwise;
@@ -17,7 +18,7 @@ mod winograd;
 use super::contract::Kernels;
 use super::operands::{AddOperands, Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands, Rescale};
 use super::shared::sparse::{self, Entry, List, Rows, Sparse, singles};
-use super::shared::winograd as shared_winograd;
+use super::shared::winograd::tiles as winograd_tiles;
 
 /// See the [module](self).
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +30,7 @@ impl Kernels for Riscv {
     }
 
     fn conv2d_winograd(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
-        shared_winograd::conv2d::<Self>(input, operands, scratch, output);
+        winograd_tiles::conv2d::<Self>(input, operands, scratch, output);
     }
 
     fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) {

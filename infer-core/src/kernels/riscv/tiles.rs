@@ -15,6 +15,7 @@
 
 use core::arch::naked_asm;
 
+use super::assembly::{end_of_macros, macros};
 use crate::kernels::shared::one_by_one::records::Records;
 
 /// What a tile's codes are like.
@@ -69,8 +70,7 @@ pub unsafe extern "C" fn blocks<const POOLED: bool>(
     records_end: *const Records,
 ) {
     naked_asm!(
-        ".option push",
-        ".option arch, +m",
+        macros!(),
         "
         .macro THIMBLE_LARGE weight, sum0, sum1, sum2, sum3
             mul t5, t0, \\weight
@@ -154,14 +154,7 @@ pub unsafe extern "C" fn blocks<const POOLED: bool>(
         8:
         .endm
         .macro THIMBLE_CODE sum, multiplier, at
-            mulhsu \\sum, \\sum, \\multiplier
-            addi \\sum, \\sum, 1
-            srai \\sum, \\sum, 1
-            add \\sum, \\sum, t5
-            bgeu a2, \\sum, 8f
-            srai \\sum, \\sum, 31
-            not \\sum, \\sum
-        8:
+            THIMBLE_REQUANTIZED \\sum, \\sum, \\multiplier, t5, a2
             sb \\sum, \\at(a1)
         .endm
         .macro THIMBLE_CODES position, sum0, sum1, sum2, sum3
@@ -184,18 +177,7 @@ pub unsafe extern "C" fn blocks<const POOLED: bool>(
         .endm
             addi sp, sp, -64
             sw ra, 0(sp)
-            sw s0, 4(sp)
-            sw s1, 8(sp)
-            sw s2, 12(sp)
-            sw s3, 16(sp)
-            sw s4, 20(sp)
-            sw s5, 24(sp)
-            sw s6, 28(sp)
-            sw s7, 32(sp)
-            sw s8, 36(sp)
-            sw s9, 40(sp)
-            sw s10, 44(sp)
-            sw s11, 48(sp)
+            THIMBLE_SAVED sw, 4
             sw a0, 52(sp)
             sw a3, 60(sp)
             mv ra, a2
@@ -329,18 +311,7 @@ pub unsafe extern "C" fn blocks<const POOLED: bool>(
             j 2b
         7:
             lw ra, 0(sp)
-            lw s0, 4(sp)
-            lw s1, 8(sp)
-            lw s2, 12(sp)
-            lw s3, 16(sp)
-            lw s4, 20(sp)
-            lw s5, 24(sp)
-            lw s6, 28(sp)
-            lw s7, 32(sp)
-            lw s8, 36(sp)
-            lw s9, 40(sp)
-            lw s10, 44(sp)
-            lw s11, 48(sp)
+            THIMBLE_SAVED lw, 4
             addi sp, sp, 64
             ret
             .purgem THIMBLE_LARGE
@@ -353,8 +324,8 @@ pub unsafe extern "C" fn blocks<const POOLED: bool>(
             .purgem THIMBLE_CODE
             .purgem THIMBLE_CODES
             .purgem THIMBLE_POOLED
-            .option pop
         ",
+        end_of_macros!(),
         pooled = const POOLED as i32,
     )
 }

@@ -25,7 +25,7 @@ use crate::{Outcome, parity};
 const IMAGES: u64 = 3;
 
 /// What random networks have too seldom: convolutions with a pool over an edge, of one channel, of channels in fours, of more taps
-/// than a kernel may add up without a fold, in blocks that are not full, of few taps; first layers of whole blocks of channels, whose
+/// than a kernel may add up without a fold or than three sums hold four of, in blocks that are not full, of few taps; first layers of whole blocks of channels, whose
 /// inputs have few zeros; depthwise convolutions of one and two rows; average pools of more codes than a kernel may add without
 /// widening their sum; dense layers of more rows than are computed at a time; sums of all shifts; and pointwise convolutions of an odd number of positions, in
 /// vectors.
@@ -39,6 +39,7 @@ const RARE: &[&str] = &[
     "conv:7x5x1:8:1:same",
     "conv:7x5x3:16:3:same",
     "conv:9x6x2:24:2x3:same:2",
+    "conv:5x5x128:11:3:same",
     "vector:conv:3x3x16:20:1:same",
     "vector:conv:5x5x32:7:1:same",
     "depthwise:1x7x4:3:same:2",

@@ -17,23 +17,9 @@ pub type Lanes = [[u32; TILES]; PRODUCTS];
 pub type Sums = [i32; ROWS_PER_BLOCK * TILES];
 
 /// What a core does in its own way.
-pub trait Multiply: Sized {
+pub trait Multiply {
     /// The sums of products of an element: four words of weights for each of the lanes.
     fn sums(lanes: &[Lanes], weights: &[u8], product: usize) -> Sums;
-
-    /// Four times the sum of each output of the tiles, without its bias: upper left, upper right, lower left, lower right.
-    ///
-    /// `weights` are those of a block.
-    #[inline(always)]
-    fn outputs(lanes: &[Lanes], weights: &[u8]) -> [Sums; 4] {
-        outputs::<Self>(lanes, weights)
-    }
-
-    /// Transforms the codes under a tile, as [`transform`] does.
-    #[inline(always)]
-    fn transform(input: &[u8], operands: &Conv2dOperands<'_>, at: [usize; 2], tile: usize, lanes: &mut [Lanes]) {
-        transform(input, operands, at, tile, lanes);
-    }
 
     /// An accumulator's code, as in `portable`.
     fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8;
@@ -48,7 +34,7 @@ pub fn conv2d<M: Multiply>(input: &[u8], operands: &Conv2dOperands<'_>, scratch:
     for y in 0..rows {
         for x in (0..columns).step_by(TILES) {
             for tile in 0..TILES {
-                M::transform(input, operands, [y, x + tile], tile, lanes);
+                transform(input, operands, [y, x + tile], tile, lanes);
             }
             put_out::<M>(operands, [y, x], lanes, output);
         }
@@ -84,7 +70,7 @@ fn put_out<M: Multiply>(operands: &Conv2dOperands<'_>, [y, x]: [usize; 2], lanes
     let mut table = operands.channels.iter();
     let block_len = PRODUCTS * 4 * ROWS_PER_BLOCK * lanes.len();
     for (block, weights) in parts(operands.weights, block_len).enumerate() {
-        let mut outputs = M::outputs(lanes, weights);
+        let mut outputs = outputs::<M>(lanes, weights);
         if operands.pool {
             let [first, rest @ ..] = &mut outputs;
             for others in rest {
@@ -111,8 +97,8 @@ fn put_out<M: Multiply>(operands: &Conv2dOperands<'_>, [y, x]: [usize; 2], lanes
     }
 }
 
-/// [`Multiply::outputs`] of the sums of each element.
-pub fn outputs<M: Multiply>(lanes: &[Lanes], weights: &[u8]) -> [Sums; 4] {
+/// Four times the sum of each output of the tiles, without its bias: upper left, upper right, lower left, lower right.
+fn outputs<M: Multiply>(lanes: &[Lanes], weights: &[u8]) -> [Sums; 4] {
     // Of A^T, the columns: how an element counts in an upper and in a lower row, to the left and to the right.
     const SHARES: [[i32; 2]; 4] = [[1, 1], [1, -1], [1, 0], [0, 1]];
     let mut outputs = [Sums::default(); 4];
