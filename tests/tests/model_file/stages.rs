@@ -19,6 +19,14 @@ const fn refused_window(size: [u8; 2]) -> Error {
     Error::Window { layer: 0, window: Window { size, ..Window::square(3, 1) } }
 }
 
+/// The convolution with these multipliers and shifts, rounded twice.
+fn round_twice(parts: &mut Parts, multipliers: [i32; 2], shifts: [i32; 2]) {
+    let words = [[0; 2], multipliers, shifts].concat();
+    let table: Vec<u8> = words.into_iter().flat_map(i32::to_le_bytes).collect();
+    parts.conv.requantize.shift = Requantize::TWICE;
+    parts.conv.requantize.channels = Blob::unpadded(Vec::leak(table));
+}
+
 #[test]
 fn the_parts_are_a_model_until_one_is_broken() {
     let parts = Parts::new();
@@ -34,7 +42,7 @@ fn every_refusal_is_reached_and_carries_its_numbers() {
         load_and_run(&parts.file(&parts.layers())).unwrap_err()
     };
     type Case = (Error, fn(&mut Parts));
-    let cases: [Case; 19] = [
+    let cases: [Case; 24] = [
         (Error::Dimensions { layer: 0 }, |parts| parts.input.shape.height = 0),
         (Error::Scale { layer: 0 }, |parts| parts.input.codes.scale = 0.0),
         (refused_window([0, 3]), |parts| parts.conv.window.size[0] = 0),
@@ -64,6 +72,13 @@ fn every_refusal_is_reached_and_carries_its_numbers() {
             parts.dense.requantize.channels = Blob::unpadded(&LAST_NEGATIVE);
         }),
         (Error::Shift { layer: 0, shift: 32 }, |parts| parts.conv.requantize.shift = 32),
+        (Error::ChannelTableLength { layer: 0, needed: 24, given: 16 }, |parts| {
+            parts.conv.requantize.shift = Requantize::TWICE;
+        }),
+        (Error::Multiplier { layer: 0, channel: 1 }, |parts| round_twice(parts, [1, 0], [0; 2])),
+        (Error::Multiplier { layer: 0, channel: 0 }, |parts| round_twice(parts, [-1, 1], [0; 2])),
+        (Error::Shift { layer: 0, shift: 32 }, |parts| round_twice(parts, [1; 2], [31, 32])),
+        (Error::Shift { layer: 0, shift: 225 }, |parts| round_twice(parts, [1; 2], [-31, 0])),
         (Error::Scale { layer: 1 }, |parts| parts.dense.requantize.codes.scale = f32::NAN),
         (Error::ReluZeroPoint { layer: 1, zero_point: 7 }, |parts| parts.dense.requantize.codes.zero_point = 7),
         (Error::Dimensions { layer: 1 }, |parts| parts.dense.outputs = 0),
