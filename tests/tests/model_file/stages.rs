@@ -2,7 +2,7 @@
 
 use infer_core::format::{Blob, Codes, Input, Ports, Requantize, Tensor, Window};
 use infer_core::operators::{
-    Add, AveragePool2d, Conv2d, Dense, DepthwiseConv2d, Layer, Logits, MaxPool2d, StageRecord, WINOGRAD,
+    Add, AddRescaled, AveragePool2d, Conv2d, Dense, DepthwiseConv2d, Layer, Logits, MaxPool2d, StageRecord, WINOGRAD,
 };
 use infer_core::plan::{Places, place};
 use infer_core::{Error, Header, Shape};
@@ -453,6 +453,25 @@ fn an_addition_takes_two_inputs_of_one_shape_and_numbers_in_range() {
         add(&mut stages[2], change);
         let image_place = place(&parts.input, &mut stages, Places::Apart);
         assert_eq!(load_and_run(&parts.file_of(image_place, &stages)), Err(expected));
+    }
+    // The same of an addition that rescales.
+    type ChangeRescaled = fn(&mut AddRescaled);
+    let cases: [(Result<(), Error>, ChangeRescaled); 6] = [
+        (Ok(()), |_| {}),
+        (Err(Error::Multiplier { layer: 2, channel: 0 }), |add| add.multipliers[0] = [0; 4]),
+        (Err(Error::Multiplier { layer: 2, channel: 2 }), |add| add.multipliers[2] = (-1i32).to_le_bytes()),
+        (Err(Error::Shift { layer: 2, shift: 32 }), |add| add.shifts[1] = 32),
+        (Err(Error::Scale { layer: 2 }), |add| add.codes.scale = 0.0),
+        (Err(Error::ReluZeroPoint { layer: 2, zero_point: 1 }), |add| (add.relu, add.codes.zero_point) = (true, 1)),
+    ];
+    for (expected, change) in cases {
+        let multipliers = [(1i32 << 30).to_le_bytes(); 3];
+        let mut rescaled = AddRescaled { codes: CODES, relu: false, multipliers, shifts: [0, 1, 19] };
+        change(&mut rescaled);
+        let mut stages = two_branches(&parts);
+        stages[2].layer = Layer::AddRescaled(rescaled);
+        let image_place = place(&parts.input, &mut stages, Places::Apart);
+        assert_eq!(load_and_run(&parts.file_of(image_place, &stages)), expected);
     }
     assert_eq!(refuse(|stages| stages[2].ports = Ports::of(1)), Error::InputCount { layer: 2 });
     assert_eq!(refuse(|stages| stages[2].ports = Ports::of_two(1, 1)), Error::InputCount { layer: 2 });
