@@ -38,6 +38,30 @@ fn an_int8_file_becomes_a_model_file_that_names_its_classes() {
 }
 
 #[test]
+fn a_second_rounding_is_a_flag_that_the_file_and_its_listing_have() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path();
+    write(path, "tiny.tflite", &tflite::small());
+    let listed = |rounding: &str| {
+        succeed(path, &["import", "tiny.tflite", "--rounding", rounding, "--export", "model.bin"]);
+        succeed(path, &["inspect", "model.bin"]).0
+    };
+    assert!(!listed("once").contains("rounded twice"));
+    let listing = listed("twice");
+    assert!(listing.contains("rounded twice   layers 0, 1, 2, 3"), "{listing}");
+    let (json, _) = succeed(path, &["inspect", "model.bin", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let roundings: Vec<_> = (0..5).map(|layer| json["layers"][layer]["scales"]["roundings"].as_u64()).collect();
+    assert_eq!(roundings, [Some(2), Some(2), Some(2), Some(2), Some(0)]);
+    assert!(json["layers"][0]["scales"]["shift"].is_null());
+    write(path, "float.tflite", &tflite::float());
+    let message = fail(path, &["import", "float.tflite", "--rounding", "twice"], 2);
+    assert!(message.contains("--rounding is for int8 networks"), "{message}");
+    let message = fail(path, &["import", "tiny.tflite", "--rounding", "thrice"], 2);
+    assert!(message.contains("once, twice"), "{message}");
+}
+
+#[test]
 fn what_cannot_be_imported_leaves_nothing_behind() {
     let directory = TempDir::new().unwrap();
     let path = directory.path();
@@ -78,6 +102,9 @@ fn a_float_file_becomes_a_run_that_training_starts_from_and_resumes_to_the_byte(
 
     let message = fail(path, &["export", "imported", "--out", "model.bin"], 1);
     assert!(message.contains("imported has not been calibrated"), "{message}");
+    let message = fail(path, &["report", "imported"], 1);
+    assert!(message.contains("to train them further: trainer fit --init imported --data DIR"), "{message}");
+    assert!(!message.contains("--resume"), "{message}");
 
     // Three classes of images of 8x8, as the network takes them.
     for (class, color) in [("a", [250, 10, 10]), ("b", [10, 250, 10]), ("c", [10, 10, 250])] {

@@ -95,19 +95,6 @@ fn halves(word: u32) -> [i32; 2] {
 /// Convolution of each channel by itself.
 #[inline(never)]
 pub fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) {
-    let finish = |sum: i32, (bias, multiplier)| requantize(sum.wrapping_add(bias), multiplier, operands.rescale);
-    each_depthwise_sum(input, operands, output, || operands.channels.iter(), finish);
-}
-
-/// The sum of products of each output channel at each position, taken to a code by `finish` with what is in the `table` for the channel.
-#[inline(always)]
-pub(super) fn each_depthwise_sum<T: Iterator>(
-    input: &[u8],
-    operands: &DepthwiseConv2dOperands<'_>,
-    output: &mut [u8],
-    table: impl Fn() -> T,
-    finish: impl Fn(i32, T::Item) -> u8,
-) {
     let &DepthwiseConv2dOperands { input: shape, output: codes_shape, window, .. } = operands;
     let Window { size: [kernel_rows, kernel_columns], stride: [down, along], .. } = window;
     let taps = (usize::from(kernel_rows) * usize::from(kernel_columns)).max(1);
@@ -121,14 +108,14 @@ pub(super) fn each_depthwise_sum<T: Iterator>(
             let start = (rows.start * width + columns.start) * channels;
             let is_inside = rows.len() == kernel_rows.into() && columns.len() == kernel_columns.into();
             let pixels = input.get(start..).filter(|_| is_inside);
-            let (mut weights, mut table) = (parts(operands.weights, taps), table());
+            let (mut weights, mut table) = (parts(operands.weights, taps), operands.channels.iter());
             for (channel, codes) in codes.chunks_mut(multiplier).enumerate() {
-                for ((code, record), weights) in codes.iter_mut().zip(&mut table).zip(&mut weights) {
+                for ((code, (bias, multiplier)), weights) in codes.iter_mut().zip(&mut table).zip(&mut weights) {
                     let sum = match pixels {
                         Some(pixels) => products(pixels, operands, channel, weights),
                         None => products_at_an_edge(input, operands, [y, x], channel, weights),
                     };
-                    *code = finish(sum, record);
+                    *code = requantize(sum.wrapping_add(bias), multiplier, operands.rescale);
                 }
             }
         }

@@ -9,6 +9,7 @@ use super::operands::{
 };
 use super::portable::{self, requantize_twice, round_twice};
 use super::shared::patch;
+use crate::format::Window;
 
 /// A core's kernel of fully connected layers: sums with their biases, as they are.
 pub type Sums = fn(&[u8], &LogitsOperands<'_>, &mut [u32], &mut [i32]);
@@ -67,10 +68,71 @@ pub fn dense(input: &[u8], operands: &DenseOperands<'_>, sums: Sums, scratch: &m
     }
 }
 
+/// Channels whose sums a depthwise convolution keeps at a time.
+const CHANNELS: usize = 16;
+
 /// Convolution of each channel by itself. `input` and `output` are `[height, width, channels]`.
+///
+/// Tap by tap over neighboring channels: what is under a tap, or the padding, is decided once for all of them.
 #[inline(never)]
 pub fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) {
-    portable::each_depthwise_sum(input, operands, output, || records(operands), finish(operands));
+    let multiplier = usize::from(operands.multiplier).max(1);
+    let (mut y, mut x) = (0, 0);
+    for codes in output.chunks_exact_mut(usize::from(operands.output.channels).max(1)) {
+        for of_each in 0..multiplier {
+            let mut records = records(operands).skip(of_each).step_by(multiplier);
+            let mut codes = codes.iter_mut().skip(of_each).step_by(multiplier);
+            for first in (0..usize::from(operands.input.channels)).step_by(CHANNELS) {
+                let mut sums = [0; CHANNELS];
+                add_products(input, operands, [y, x], [first, of_each], &mut sums);
+                // The sums end first, or no channel is left.
+                for (&sum, (code, record)) in sums.iter().zip(codes.by_ref().zip(records.by_ref())) {
+                    *code = finish(operands)(sum, record);
+                }
+            }
+        }
+        x += 1;
+        if x >= usize::from(operands.output.width) {
+            (y, x) = (y + 1, 0);
+        }
+    }
+}
+
+/// The sums of products at row `y` and column `x` of the output, of input channels from `first` on, each with its output channel of that
+/// number.
+fn add_products(
+    input: &[u8],
+    operands: &DepthwiseConv2dOperands<'_>,
+    [y, x]: [usize; 2],
+    [first, of_each]: [usize; 2],
+    sums: &mut [i32; CHANNELS],
+) {
+    let Window { size: [rows, columns], stride: [down, along], .. } = operands.window;
+    let (height, width) = (usize::from(operands.input.height), usize::from(operands.input.width));
+    let (channels, multiplier) = (usize::from(operands.input.channels), usize::from(operands.multiplier));
+    let taps = usize::from(rows) * usize::from(columns);
+    let padding = [operands.pad_code; CHANNELS];
+    let padding = padding.get(..CHANNELS.min(channels.saturating_sub(first))).unwrap_or_default();
+    let mut tap = (first * multiplier + of_each) * taps;
+    for row in 0..usize::from(rows) {
+        let row = (y * usize::from(down) + row).wrapping_sub(operands.pad_above.into());
+        for column in 0..usize::from(columns) {
+            let column = (x * usize::from(along) + column).wrapping_sub(operands.window.left().into());
+            let codes = if row < height && column < width {
+                let at = (row * width + column) * channels + first;
+                input.get(at..at + padding.len()).unwrap_or_default()
+            } else {
+                padding
+            };
+            let mut at = tap;
+            for (sum, &code) in sums.iter_mut().zip(codes) {
+                let Some(weight) = operands.weights.get(at) else { break };
+                *sum = sum.wrapping_add(i32::from(code) * i32::from(weight.cast_signed()));
+                at += taps * multiplier;
+            }
+            tap += 1;
+        }
+    }
 }
 
 /// The same with weights in the layout [`Vector`](crate::format::Layout::Vector).

@@ -137,6 +137,16 @@ pub enum NumbersError {
         /// Scale of what is summed up over scale of the output.
         ratio: f64,
     },
+    /// A mean that is to be rounded twice is over more than 15 rows or columns.
+    #[error(
+        "a mean over {rows}x{columns} values; rounded twice, it is over 15x15 at most: import it with --rounding once"
+    )]
+    Mean {
+        /// Rows of its input.
+        rows: u16,
+        /// Columns.
+        columns: u16,
+    },
     /// Some input could overflow the sum.
     #[error("sums can reach {bound}, more than 32 bits hold")]
     Overflow {

@@ -118,6 +118,15 @@ pub enum RunError {
         /// The directory of the run.
         run: String,
     },
+    /// A run of imported weights, which were not trained here.
+    #[error(
+        "{run} has no results, as its weights were imported and not trained here; to train them further: trainer fit --init {run} --data DIR; \
+         to make a model file of them, for trainer eval: trainer export {run} --calibration auto --data DIR --out model.bin"
+    )]
+    Imported {
+        /// The directory of the run.
+        run: String,
+    },
     /// The training failed, and would again.
     #[error("{run} has no results, as its training failed, and would fail again: {reason}")]
     Failed {
@@ -149,7 +158,14 @@ impl RunError {
     /// Whether there is a run and nothing is wrong with its files, but it has not come to results.
     #[must_use]
     pub fn is_without_results(&self) -> bool {
-        matches!(self, Self::NoResults { .. } | Self::NoWeights { .. } | Self::Failed { .. } | Self::InUse { .. })
+        matches!(
+            self,
+            Self::NoResults { .. }
+                | Self::Imported { .. }
+                | Self::NoWeights { .. }
+                | Self::Failed { .. }
+                | Self::InUse { .. }
+        )
     }
 }
 

@@ -508,7 +508,10 @@ impl RunDirectory {
                     && !self.is_finished() =>
             {
                 let run = self.path.display().to_string();
-                lock::check(&self.path).err().unwrap_or_else(|| self.failed_or(RunError::NoResults { run }))
+                // A training keeps how far it has come.
+                let is_imported = self.weights().exists() && !self.path.join(UNFINISHED).exists();
+                let yet = if is_imported { RunError::Imported { run } } else { RunError::NoResults { run } };
+                lock::check(&self.path).err().unwrap_or_else(|| self.failed_or(yet))
             }
             error => error,
         }
