@@ -154,7 +154,7 @@ impl<'m> Plan<'m> {
     /// # Errors
     /// Every variant of [`Error`] that is about payload, layers, metadata.
     pub fn from_payload(payload: &'m [u8]) -> Result<Self, Error> {
-        let checked = Checked::new::<{ operators::KNOWN }>(payload)?;
+        let checked = Checked::new::<{ operators::ALL }>(payload)?;
         Self::of_checked(payload, &checked)
     }
 
@@ -171,7 +171,7 @@ impl<'m> Plan<'m> {
         Ok(Self { metadata, input, records: reader, checked: *checked })
     }
 
-    /// What runs, in order, before the logits.
+    /// What runs, in order, before the logits. Those of a model that rounds twice end at once without the feature `twice-rounding`.
     #[must_use]
     pub fn stages(&self) -> Stages<'m> {
         Stages::new(self.records, self.checked.stage_count, true)
@@ -183,7 +183,7 @@ impl<'m> Plan<'m> {
         core::iter::from_fn(move || {
             let mut decoded = Decoded::NONE;
             // Past the last one there is no stage: an error, and the end.
-            let scratch_len = stages.decode::<{ operators::KNOWN }>(&mut decoded).ok()?.scratch_bytes();
+            let scratch_len = stages.decode::<{ operators::ALL }>(&mut decoded).ok()?.scratch_bytes();
             let Decoded { layer, ports, output_len, .. } = decoded;
             Some(StagePlaces { number: stages.number - 1, layer, ports, output_len, scratch_len })
         })
@@ -239,7 +239,7 @@ impl<'m> Plan<'m> {
     /// It is computed from the file again with each call, in the time that a few hundred instructions a layer take.
     #[must_use]
     pub fn macs(&self) -> u64 {
-        self.macs_of::<{ operators::KNOWN }>()
+        self.macs_of::<{ operators::ALL }>()
     }
 
     /// The same, of a plan that has no other `OPERATORS`.
@@ -444,7 +444,7 @@ impl<'m> Iterator for Stages<'m> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut decoded = Decoded::NONE;
-        match self.decode::<{ operators::KNOWN }>(&mut decoded) {
+        match self.decode::<{ operators::ALL }>(&mut decoded) {
             Ok(Step::Stage(stage)) => Some(NumberedStage { layer: decoded.layer, ports: decoded.ports, stage }),
             Ok(Step::Logits(_)) | Err(_) => None,
         }
