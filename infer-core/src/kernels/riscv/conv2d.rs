@@ -217,6 +217,25 @@ impl Places<'_> {
     }
 }
 
+/// Of the taps under a filter this many are looked at, to decide whether single zeros are worth looking for.
+const SAMPLES: usize = 8;
+
+/// Whether a tap that meets a code has less than 2.25 of them, as far as a few taps tell.
+fn is_sparse(codes: &[u32]) -> bool {
+    // Odd: channels repeat after an even number of taps.
+    let step = (codes.len() / SAMPLES) | 1;
+    // What is not zero, counted for each position in a byte.
+    let mut counts = 0u32;
+    let mut samples = 0;
+    let mut at = 0;
+    while let Some(&word) = codes.get(at) {
+        counts += ((((word & 0x7F7F_7F7F) + 0x7F7F_7F7F) | word) >> 7) & 0x0101_0101;
+        samples += u32::from(word != 0);
+        at += step;
+    }
+    4 * (counts.wrapping_mul(0x0101_0101) >> 24) < 9 * samples
+}
+
 /// What is the same for all tiles of a layer.
 struct Rows<'m> {
     operands: &'m Conv2dOperands<'m>,
@@ -262,6 +281,8 @@ impl<'m> Rows<'m> {
         });
         let codes_are = if !self.operands.pool && output.len() < 2 * channels {
             tiles::Codes::Single
+        } else if is_sparse(codes) {
+            tiles::Codes::Sparse
         } else if totals.iter().all(|&total| total >> 16 == 0) {
             tiles::Codes::Small
         } else {

@@ -28,6 +28,8 @@ pub enum Codes {
     Large,
     /// Only those of the first position count; not with a pool.
     Single,
+    /// Many are zero, each apart from the others, and are looked for.
+    Sparse,
 }
 
 /// What the blocks of rows have in common.
@@ -131,6 +133,38 @@ pub unsafe extern "C" fn blocks<const POOLED: bool>(
             sub \\sum3, \\sum3, \\sum2
             \\shift_right \\sum3, \\sum3, 8
         .endm
+        .macro THIMBLE_PRODUCTS sum0, sum1, sum2, sum3
+            mul t5, t0, t4
+            add \\sum0, \\sum0, t5
+            mul t5, t1, t4
+            add \\sum1, \\sum1, t5
+            mul t5, t2, t4
+            add \\sum2, \\sum2, t5
+            mul t5, t3, t4
+            add \\sum3, \\sum3, t5
+        .endm
+        .macro THIMBLE_POSITION sum0, sum1, sum2, sum3
+            beqz t4, 8f
+            THIMBLE_PRODUCTS \\sum0, \\sum1, \\sum2, \\sum3
+        8:
+        .endm
+        .macro THIMBLE_SPARSE_TAP tap
+            lw t6, 4*\\tap(a0)
+            beqz t6, 9f
+            lbu t0, 2*\\tap(a1)
+            lb t1, 2*\\tap+1(a1)
+            lbu t2, 2*\\tap+4(a1)
+            lb t3, 2*\\tap+5(a1)
+            andi t4, t6, 255
+            THIMBLE_POSITION s0, s4, s8, a4
+            lbu t4, 4*\\tap+1(a0)
+            THIMBLE_POSITION s1, s5, s9, a5
+            lbu t4, 4*\\tap+2(a0)
+            THIMBLE_POSITION s2, s6, s10, a6
+            srli t4, t6, 24
+            THIMBLE_POSITION s3, s7, s11, a7
+        9:
+        .endm
         .macro THIMBLE_SINGLE_TAP tap
             lbu t4, 4*\\tap(a0)
             beqz t4, 9f
@@ -138,14 +172,7 @@ pub unsafe extern "C" fn blocks<const POOLED: bool>(
             lb t1, 2*\\tap+1(a1)
             lbu t2, 2*\\tap+4(a1)
             lb t3, 2*\\tap+5(a1)
-            mul t5, t0, t4
-            add s0, s0, t5
-            mul t5, t1, t4
-            add s4, s4, t5
-            mul t5, t2, t4
-            add s8, s8, t5
-            mul t5, t3, t4
-            add a4, a4, t5
+            THIMBLE_PRODUCTS s0, s4, s8, a4
         9:
         .endm
         .macro THIMBLE_MAXIMUM to, other
@@ -214,13 +241,23 @@ pub unsafe extern "C" fn blocks<const POOLED: bool>(
             .ifeq {pooled}
             addi t4, t4, -2
             beqz t4, 12b
+            addi t4, t4, 2
             .endif
+            addi t4, t4, -3
+            beqz t4, 13f
         4:
             THIMBLE_LARGE_TAP 0
             THIMBLE_LARGE_TAP 1
             addi a0, a0, 8
             addi a1, a1, 16
             bne a0, a2, 4b
+            j 5f
+        13:
+            THIMBLE_SPARSE_TAP 0
+            THIMBLE_SPARSE_TAP 1
+            addi a0, a0, 8
+            addi a1, a1, 16
+            bne a0, a2, 13b
         5:
             sw a1, 56(sp)
             lw t6, 52(sp)
@@ -320,6 +357,9 @@ pub unsafe extern "C" fn blocks<const POOLED: bool>(
             .purgem THIMBLE_SMALL_TAP
             .purgem THIMBLE_FOUR_OF_THREE
             .purgem THIMBLE_SINGLE_TAP
+            .purgem THIMBLE_PRODUCTS
+            .purgem THIMBLE_POSITION
+            .purgem THIMBLE_SPARSE_TAP
             .purgem THIMBLE_MAXIMUM
             .purgem THIMBLE_CODE
             .purgem THIMBLE_CODES
