@@ -129,7 +129,7 @@ impl<'i> Filter<'i> {
     fn leave_out(&mut self) {
         let ([rows, _], row, height) = (self.size, self.row, self.height);
         let mut above = if row < height { 0 } else { row.wrapping_neg() };
-        if above % 2 > 0 && self.neighbors.rows.run % 2 > 0 {
+        if !above.is_multiple_of(2) && !self.neighbors.rows.run.is_multiple_of(2) {
             // The first tap that is left would be a pair's second one.
             above = 0;
         }
