@@ -38,7 +38,14 @@ impl Start {
     }
 
     /// Opens the run that another one was started from, which must be as it was then.
-    pub fn again(initial: &InitialRun) -> Result<Self> {
+    pub fn again(initial: &InitialRun, run: &Path) -> Result<Self> {
+        if !RunDirectory::is_at(&initial.run) {
+            bail!(
+                "{} was started from the run {}, which is not there any more; put it back, and it can be resumed",
+                run.display(),
+                initial.run.display()
+            );
+        }
         let start = Self::open(&initial.run)?;
         if start.weights_sha256 != initial.weights_sha256 {
             bail!(

@@ -9,8 +9,10 @@ use infer_core::format::Codes;
 use super::graph::{Activation, Graph, Kind, Operation, Operator, Quantization, Tensor, Windows};
 use super::problem::{Problem, Refused};
 use super::weights::Weights;
+use crate::network::graph::ConnectionError;
 use crate::network::inputs::Source;
 use crate::network::layers::{Add, AveragePool};
+use crate::network::layers::convolution::MOST_SIZE;
 use crate::network::{
     Architecture, ArchitectureError, Conv, Dense, DepthwiseConv, Layer, MaxPool, Node, Padding, Pair, Pool,
 };
@@ -105,6 +107,8 @@ struct Builder<'g, 'a> {
     refused: Vec<bool>,
     /// Constants that are dequantized before they are used, by the tensor that they become.
     constants: Vec<Option<usize>>,
+    /// Whether a tensor holds sides of shapes: what a reshape is given, and its own output states.
+    shapes: Vec<bool>,
     image: [usize; 3],
     nodes: Vec<Node>,
     weights: Vec<Option<Weights>>,
@@ -122,6 +126,7 @@ impl<'g, 'a> Builder<'g, 'a> {
             values: vec![None; graph.tensors.len()],
             refused: vec![false; graph.tensors.len()],
             constants: vec![None; graph.tensors.len()],
+            shapes: vec![false; graph.tensors.len()],
             image: [0; 3],
             nodes: Vec::new(),
             weights: Vec::new(),
@@ -174,11 +179,19 @@ impl<'g, 'a> Builder<'g, 'a> {
     /// Makes layers of an operator.
     fn add(&mut self, number: usize, operator: &Operator) -> Result<(), Stopped> {
         self.current = number;
+        if self.computes_a_shape(operator) {
+            operator.outputs.iter().for_each(|&output| self.shapes[output] = true);
+            return Ok(());
+        }
+        if let Operation::Unsupported(reason) = operator.operation {
+            return stop(reason);
+        }
         let [output] = operator.outputs[..] else {
             return stop(format!("it has {} outputs", operator.outputs.len()));
         };
         match operator.operation {
             Operation::Unsupported(reason) => stop(reason),
+            Operation::Shape => stop("it reads no activation"),
             // Weights that the file has in fewer bits.
             Operation::Dequantize if self.constant_input(operator).is_some() => {
                 self.constants[output] = self.constant_input(operator);
@@ -197,6 +210,16 @@ impl<'g, 'a> Builder<'g, 'a> {
             Operation::Logistic => self.end(operator, End::Logistic, 1.0),
             Operation::Quantize | Operation::Dequantize => self.convert(operator),
         }
+    }
+
+    /// Whether an operator takes the shape of an activation, or computes with nothing but such shapes and constants.
+    fn computes_a_shape(&self, operator: &Operator) -> bool {
+        let mut inputs = operator.inputs.iter().copied().flatten();
+        if operator.operation == Operation::Shape {
+            return inputs.all(|input| self.values[input].is_some() || self.refused[input]);
+        }
+        inputs.clone().any(|input| self.shapes[input])
+            && inputs.all(|input| self.shapes[input] || self.graph.tensors[input].data.is_some())
     }
 
     /// The constant that is an operator's first input.
@@ -238,7 +261,8 @@ impl<'g, 'a> Builder<'g, 'a> {
             Ok(value)
         } else {
             stop(
-                "it reads an activation in other dimensions than the layer before it puts out; only the image may be reshaped, and what a dense layer reads",
+                "it reads an activation in other dimensions than the layer before it puts out; only the image may be reshaped, and what a dense \
+                 layer reads. Conv1D of padding \"causal\" is such: use Conv2D of 1xN, with ZeroPadding2D before",
             )
         }
     }
@@ -331,12 +355,14 @@ impl<'g, 'a> Builder<'g, 'a> {
             let inner = if depthwise { 1 } else { channels };
             rows_of_weights.dilate(size, dilation.axes().map(usize::from), inner);
         }
-        let Ok([kernel_rows, kernel_columns]) =
-            spread.map(u8::try_from).into_iter().collect::<Result<Vec<_>, _>>().map(|sides| [sides[0], sides[1]])
-        else {
-            return stop(format!("a kernel of {}x{}; kernels have 15x15 taps at most", spread[0], spread[1]));
-        };
-        let kernel = Pair { rows: kernel_rows, columns: kernel_columns };
+        if spread.iter().any(|&side| side > usize::from(MOST_SIZE)) {
+            let of = match spread == size {
+                true => String::new(),
+                false => format!(", which is {rows}x{columns} with a dilation of {dilation}"),
+            };
+            return stop(format!("a kernel of {}x{}{of}; kernels have 15x15 taps at most", spread[0], spread[1]));
+        }
+        let kernel = Pair { rows: spread[0] as u8, columns: spread[1] as u8 };
         let (padding, shape) = self.placed(&value, spread, windows, outputs)?;
         let (codes, relu, relu6) = self.after(operator, activation)?;
         let layer = if is_depthwise {
@@ -402,7 +428,7 @@ impl<'g, 'a> Builder<'g, 'a> {
     fn dense(&mut self, operator: &Operator, activation: Activation) -> Result<(), Stopped> {
         let value = self.value(operator, 0)?;
         if value.padding != [0; 4] {
-            return stop("it reads what was padded; padding is supported before convolutions and pools");
+            return stop("it reads what PAD has padded; padding is supported before a convolution, and nowhere else");
         }
         let Some((weights_index, tensor)) = self.constant(operator, 1)? else { return stop("it has no weights") };
         let [outputs, inputs] = tensor.dimensions[..] else {
@@ -431,8 +457,11 @@ impl<'g, 'a> Builder<'g, 'a> {
         if first.shape != second.shape {
             return stop("it adds activations of two shapes; both must have the same");
         }
+        if first.source == second.source {
+            return stop("it adds an activation to itself; weights twice as large before it do the same");
+        }
         if first.padding != [0; 4] || second.padding != [0; 4] {
-            return stop("it adds what was padded; padding is supported before convolutions and pools");
+            return stop("it adds what PAD has padded; padding is supported before a convolution, and nowhere else");
         }
         let (codes, relu, relu6) = self.after(operator, activation)?;
         // The residual is the one that is not the layer before, if any is.
@@ -469,19 +498,24 @@ impl<'g, 'a> Builder<'g, 'a> {
     }
 
     fn mean(&mut self, operator: &Operator) -> Result<(), Stopped> {
-        let value = self.spatial(operator, 0)?;
+        // With a height of 1, as of Conv1D, height and width may be one dimension.
+        let value = match self.value(operator, 0)? {
+            value if value.shape[0] == 1 && value.dimensions == value.shape[1..] => value,
+            _ => self.spatial(operator, 0)?,
+        };
         let Some((index, axes)) = self.constant(operator, 1)? else { return stop("it has no dimensions to go over") };
-        let mut axes: Vec<i64> =
-            axes.codes().unwrap_or_default().into_iter().map(|axis| if axis < 0 { axis + 4 } else { axis }).collect();
+        let rank = value.dimensions.len() as i64;
+        let from_the_first = |axis: i64| if axis < 0 { axis.saturating_add(rank + 1) } else { axis };
+        let mut axes: Vec<i64> = axes.codes().unwrap_or_default().into_iter().map(from_the_first).collect();
         axes.sort_unstable();
-        if axes != [1, 2] {
+        if axes != (1..rank).collect::<Vec<i64>>() {
             return stop_at(
                 index,
                 format!("a mean over dimensions {axes:?}; only one over height and width, [1, 2], is supported"),
             );
         }
         if value.padding != [0; 4] {
-            return stop("it reads what was padded; padding is supported before convolutions and pools");
+            return stop("it reads what PAD has padded; padding is supported before a convolution, and nowhere else");
         }
         let (codes, ..) = self.after(operator, Activation::None)?;
         let layer = Layer::AveragePool(AveragePool(Pool::global()));
@@ -513,11 +547,11 @@ impl<'g, 'a> Builder<'g, 'a> {
         let output = operator.outputs[0];
         let dimensions =
             without_batch(&self.graph.tensors[output].dimensions).or_else(|reason| stop_at(output, reason))?;
+        if value.padding != [0; 4] {
+            return stop("it reads what PAD has padded; padding is supported before a convolution, and nowhere else");
+        }
         if dimensions.iter().product::<usize>() != value.dimensions.iter().product::<usize>() {
             return stop_at(output, "it has another number of values than what is reshaped");
-        }
-        if value.padding != [0; 4] {
-            return stop("it reads what was padded; padding is supported before convolutions and pools");
         }
         if !self.is_same_meaning(&value, output)? {
             return stop("its output has other codes than its input; convert the network again");
@@ -615,6 +649,7 @@ impl<'g, 'a> Builder<'g, 'a> {
             let Some(values) = tensor.real_values() else {
                 return stop_at(index, format!("weights of {}", tensor.kind));
             };
+            all_finite(index, "weights", &values)?;
             let rows = in_rows(axis == 0, values.len())
                 .into_iter()
                 .map(|row| row.into_iter().map(|place| values[place]).collect())
@@ -622,7 +657,11 @@ impl<'g, 'a> Builder<'g, 'a> {
             let biases = match bias {
                 None => vec![0.0; outputs],
                 Some((index, bias)) => {
-                    bias.real_values().map_or_else(|| stop_at(index, format!("biases of {}", bias.kind)), Ok)?
+                    let Some(biases) = bias.real_values() else {
+                        return stop_at(index, format!("biases of {}", bias.kind));
+                    };
+                    all_finite(index, "biases", &biases)?;
+                    biases
                 }
             };
             return Ok(Weights::Real { rows, biases });
@@ -764,14 +803,20 @@ impl<'g, 'a> Builder<'g, 'a> {
         let operators = self.operators;
         let architecture = Architecture::new(name.to_owned(), shape, &self.nodes).map_err(|error| {
             let layer = match &error {
-                ArchitectureError::Layer { layer, .. } | ArchitectureError::TooLarge { layer, .. } => Some(*layer),
+                ArchitectureError::Layer { layer, .. }
+                | ArchitectureError::TooLarge { layer, .. }
+                | ArchitectureError::Numbers { layer, .. }
+                | ArchitectureError::Connection { layer, .. } => Some(*layer),
                 _ => None,
             };
             let operator = layer
                 .and_then(|layer| operators.get(layer))
                 .map(|&index| (index, self.graph.operators[index].name.clone()));
             let reason = match error {
-                ArchitectureError::Layer { reason, .. } => reason,
+                ArchitectureError::Layer { reason, .. } | ArchitectureError::Numbers { reason, .. } => reason,
+                ArchitectureError::Connection { source: ConnectionError::NotRead, .. } => {
+                    "nothing reads what it computes; convert the network without it".to_owned()
+                }
                 error => error.to_string(),
             };
             Problem { operator, tensor: None, reason }
@@ -791,6 +836,14 @@ impl<'g, 'a> Builder<'g, 'a> {
             output: quantized,
             logit_factor: self.logit_factor,
         })
+    }
+}
+
+/// Refuses numbers that are none.
+fn all_finite(tensor: usize, what: &str, numbers: &[f32]) -> Result<(), Stopped> {
+    match numbers.iter().find(|number| !number.is_finite()) {
+        Some(number) => stop_at(tensor, format!("{what} of {number}; the training of this network has diverged")),
+        None => Ok(()),
     }
 }
 

@@ -23,7 +23,7 @@ pub mod quantized;
 pub mod tflite;
 pub mod weights;
 
-pub use float::{InputRange, float};
+pub use float::{Edge, FloatError, InputRange, edges, float};
 pub use layers::{Imported, layers};
 pub use problem::{Problem, Refused};
 pub use quantized::quantized;

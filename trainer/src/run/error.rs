@@ -118,6 +118,15 @@ pub enum RunError {
         /// The directory of the run.
         run: String,
     },
+    /// The run is of an imported network, and no training came to results.
+    #[error(
+        "{run} is an imported run, without the results of a training: trainer fit --init {run} trains it further, trainer export {run} \
+         makes a model file of it"
+    )]
+    Imported {
+        /// The directory of the run.
+        run: String,
+    },
     /// The training failed, and would again.
     #[error("{run} has no results, as its training failed, and would fail again: {reason}")]
     Failed {
@@ -149,7 +158,14 @@ impl RunError {
     /// Whether there is a run and nothing is wrong with its files, but it has not come to results.
     #[must_use]
     pub fn is_without_results(&self) -> bool {
-        matches!(self, Self::NoResults { .. } | Self::NoWeights { .. } | Self::Failed { .. } | Self::InUse { .. })
+        matches!(
+            self,
+            Self::NoResults { .. }
+                | Self::NoWeights { .. }
+                | Self::Imported { .. }
+                | Self::Failed { .. }
+                | Self::InUse { .. }
+        )
     }
 }
 

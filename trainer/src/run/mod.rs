@@ -44,7 +44,7 @@ use crate::train::{Epoch, Unfinished};
 
 use self::files::{CONFIG, FAILED, HISTORY, IMAGES, METRICS, UNFINISHED, WEIGHTS};
 
-pub use config::{Accuracies, InitialRun, RunConfig, Target};
+pub use config::{Accuracies, ImportedNetwork, InitialRun, RunConfig, Target, UNKNOWN_IMAGES};
 pub use error::RunError;
 pub use files::{ANSWERS, FIGURES, FINDINGS, MODEL, PAGE, RUNS, SKIPPED};
 pub use lock::RunLock;
@@ -363,6 +363,17 @@ impl RunDirectory {
         Ok(())
     }
 
+    /// Removes a run that could not be written whole, and its directory if nothing else is in it. What cannot be removed stays.
+    pub fn discard(self) {
+        for name in files::OWN {
+            let _ = fs::remove_file(self.path.join(name));
+        }
+        let _ = self.remove_leftovers();
+        let Self { path, lock } = self;
+        drop(lock);
+        let _ = fs::remove_dir(path);
+    }
+
     /// Where it is kept how far the training has come.
     #[must_use]
     pub fn unfinished(&self) -> PathBuf {
@@ -508,7 +519,10 @@ impl RunDirectory {
                     && !self.is_finished() =>
             {
                 let run = self.path.display().to_string();
-                lock::check(&self.path).err().unwrap_or_else(|| self.failed_or(RunError::NoResults { run }))
+                match self.read_config() {
+                    Ok(RunConfig { imported: Some(_), .. }) => RunError::Imported { run },
+                    _ => lock::check(&self.path).err().unwrap_or_else(|| self.failed_or(RunError::NoResults { run })),
+                }
             }
             error => error,
         }
