@@ -70,7 +70,9 @@ impl Teachers {
     pub fn check(&self, dataset: &Dataset) -> Result<()> {
         for (path, config) in &self.runs {
             let shape: trainer::dataset::ImageShape = config.input.into();
-            if config.dataset != dataset.name
+            // Which images an imported network was trained on is not known.
+            let is_of_others = config.imported.is_none() && config.dataset != dataset.name;
+            if is_of_others
                 || config.class_names != dataset.class_names
                 || shape != dataset.train.shape()
             {

@@ -174,6 +174,10 @@ struct Recorder<'r> {
 }
 
 impl Observer for Recorder<'_> {
+    fn start(&mut self, score: Score) {
+        self.progress.start(score);
+    }
+
     fn step(&mut self, epoch: usize, seen: usize, images: usize, running: Score) {
         self.progress.step(epoch, seen, images, running);
     }
