@@ -274,7 +274,8 @@ impl TestData {
         let storage = Storage { most_memory: self.memory, directory: None };
         let loaded =
             trainer::dataset::load(&Request { choice, environment: Environment::from_process(), storage, ..request });
-        let is_nameless = metadata.dataset == UNKNOWN_IMAGES && class_names.first().is_some_and(|name| name == "class 0");
+        let is_nameless =
+            metadata.dataset == UNKNOWN_IMAGES && class_names.first().is_some_and(|name| name == "class 0");
         let loaded = loaded.map_err(|error| match error {
             DataError::Folder(FolderError::UnknownClass { .. }) if is_nameless => anyhow!(
                 "{error}; {path} was imported without the names of its classes: import it again with --classes or --data"

@@ -224,8 +224,13 @@ impl Fit {
         }
         let (architecture, init) = match &start {
             Some(start) => {
-                let (architecture, init) =
-                    start.settle(architecture, self.freeze.as_deref(), self.init_rate()?, &dataset.class_names, &console)?;
+                let (architecture, init) = start.settle(
+                    architecture,
+                    self.freeze.as_deref(),
+                    self.init_rate()?,
+                    &dataset.class_names,
+                    &console,
+                )?;
                 (architecture, Some(init))
             }
             None => (architecture, None),

@@ -275,7 +275,10 @@ impl Import {
             conversion,
             class_names: listed.as_deref(),
             calibrates: imported.input.is_none(),
-            storage: Storage { most_memory: None, directory: self.out.as_deref().map(|out| directory_of(out).to_owned()) },
+            storage: Storage {
+                most_memory: None,
+                directory: self.out.as_deref().map(|out| directory_of(out).to_owned()),
+            },
             quiet: false,
         }
         .load()?;

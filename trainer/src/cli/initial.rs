@@ -84,7 +84,9 @@ impl Start {
         if taken.is_empty() {
             let (run, own, theirs) = (self.path.display(), &architecture.name, &self.config.model);
             return Err(Usage::error(match own == theirs {
-                true => anyhow!("--init {run}: no layer has weights of the same dimensions in that run; leave --width out"),
+                true => {
+                    anyhow!("--init {run}: no layer has weights of the same dimensions in that run; leave --width out")
+                }
                 false => anyhow!(
                     "--init {run}: no layer of {own} has the weights of one of {theirs}; leave --model out to go on with its network"
                 ),

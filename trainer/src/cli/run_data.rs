@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
-use trainer::dataset::{Dataset, DatasetChoice, Environment, Request, Storage, fashion_mnist, garments, holds_idx_files};
+use trainer::dataset::{
+    Dataset, DatasetChoice, Environment, Request, Storage, fashion_mnist, garments, holds_idx_files,
+};
 use trainer::image::Preprocessing;
 use trainer::run::{ImportedNetwork, RunConfig, RunDirectory};
 use trainer::support::printable::in_one_line;

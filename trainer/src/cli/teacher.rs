@@ -72,10 +72,7 @@ impl Teachers {
             let shape: trainer::dataset::ImageShape = config.input.into();
             // Which images an imported network was trained on is not known.
             let is_of_others = config.imported.is_none() && config.dataset != dataset.name;
-            if is_of_others
-                || config.class_names != dataset.class_names
-                || shape != dataset.train.shape()
-            {
+            if is_of_others || config.class_names != dataset.class_names || shape != dataset.train.shape() {
                 return Err(anyhow!(
                     "teacher {} was trained on {} ({} classes, images of {shape}); this run is about {} ({} classes, images of {}). A \
                      student has the data, the input and the classes of its teacher; a folder is known by its name",

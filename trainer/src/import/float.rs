@@ -48,7 +48,7 @@ impl InputRange {
 pub enum FloatError {
     /// No weights lie between the image and a sum.
     #[error(
-        "layer {layer} (add) adds the image, or a pool of it, where bytes 0 to 255 have to mean 0 to 1 and mean {} to {}: no weights are \
+        "layer {layer} (add) adds the image, or a pool of it, where bytes 0 to 255 have to mean 0 to 1 and mean {:.4} to {:.4}: no weights are \
          there that this could be folded into; train the network with images of 0 to 1, or with a convolution of 1x1 before the sum",
         .range.low, .range.high
     )]
@@ -59,7 +59,9 @@ pub enum FloatError {
         range: InputRange,
     },
     /// Products of weights and what bytes mean, or of codes and scales.
-    #[error("layer {layer} ({kind}): weights over what 32 bits of floating point hold, once they are folded with scales and range")]
+    #[error(
+        "layer {layer} ({kind}): weights over what 32 bits of floating point hold, once they are folded with scales and range"
+    )]
     Overflow {
         /// The layer.
         layer: usize,

@@ -11,8 +11,8 @@ use super::problem::{Problem, Refused};
 use super::weights::Weights;
 use crate::network::graph::ConnectionError;
 use crate::network::inputs::Source;
-use crate::network::layers::{Add, AveragePool};
 use crate::network::layers::convolution::MOST_SIZE;
+use crate::network::layers::{Add, AveragePool};
 use crate::network::{
     Architecture, ArchitectureError, Conv, Dense, DepthwiseConv, Layer, MaxPool, Node, Padding, Pair, Pool,
 };

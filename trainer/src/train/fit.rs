@@ -96,7 +96,8 @@ fn train(
             let score = evaluate::float(model, &dataset.validation)?.score;
             observer.start(score);
             // A loss that is no number is worse than any.
-            best.watched = Some(score.watched(recipe.monitor)).filter(|watched| !watched.is_nan()).unwrap_or(best.watched);
+            best.watched =
+                Some(score.watched(recipe.monitor)).filter(|watched| !watched.is_nan()).unwrap_or(best.watched);
         }
         Beginning::Interrupted(checkpoint) => {
             best = training.restore(checkpoint).map_err(CheckpointError::Other)?;

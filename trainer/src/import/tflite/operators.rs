@@ -120,7 +120,9 @@ fn advice(name: &str) -> &'static str {
         "SUM" => "a sum over positions is not supported; a mean is: train with GlobalAveragePooling2D",
         "LOG_SOFTMAX" => "leave it out, or end with a softmax: the logits are what is imported",
         "TILE" | "BROADCAST_TO" => "copies of an activation are not supported; add activations of one shape",
-        "BATCH_MATMUL" => "products of two activations, as in attention, are not supported; of constant weights, train with Dense",
+        "BATCH_MATMUL" => {
+            "products of two activations, as in attention, are not supported; of constant weights, train with Dense"
+        }
         "VAR_HANDLE" | "READ_VARIABLE" | "ASSIGN_VARIABLE" | "CALL_ONCE" => {
             "weights that the file computes or keeps apart are not supported; freeze them: convert from a concrete function or from the \
              Keras model"
