@@ -2,7 +2,7 @@
 
 use infer_core::format::{Blob, Codes, Input, Layout, Metadata, Ports, Requantize, Shape, Window};
 use infer_core::operators::{
-    Add, AveragePool2d, Conv2d, Dense, DepthwiseConv2d, Layer, Logits, MaxPool2d, StageRecord,
+    Add, AddRescaled, AveragePool2d, Conv2d, Dense, DepthwiseConv2d, Layer, Logits, MaxPool2d, StageRecord,
 };
 use infer_core::packing::{packed_len, vector, winograd};
 use infer_core::plan::{Places, place};
@@ -19,6 +19,13 @@ const MOST_LAYERS: usize = 7;
 pub fn check(bytes: &[u8]) {
     let mut choices = Choices { bytes, state: 0x9E37_79B9 };
     running::check(&payload::model(&network(&mut choices)));
+}
+
+/// How often a layer rounds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rounding {
+    Once,
+    Twice,
 }
 
 /// Bytes, and when they are used up, numbers without a pattern that depend on the last of them.
@@ -53,14 +60,33 @@ impl Choices<'_> {
         }
     }
 
-    /// Bias and multiplier of each channel. Any bias: accumulators may wrap. Any multiplier that is positive.
-    fn channels(&mut self, count: u16) -> Vec<u8> {
-        let mut table = self.many(8 * usize::from(count));
-        for record in table.chunks_mut(8) {
-            record[4] |= 1;
-            record[7] &= 0x7F;
+    fn rounding(&mut self) -> Rounding {
+        if self.byte() % 4 == 0 { Rounding::Twice } else { Rounding::Once }
+    }
+
+    /// Bias and multiplier of each channel, and its shift where it rounds twice. Any bias: accumulators may wrap. Any multiplier that is
+    /// positive, any shift of -30 to 31.
+    fn channels(&mut self, count: u16, rounding: Rounding) -> Vec<u8> {
+        let count = usize::from(count);
+        let make_positive = |multiplier: &mut [u8]| {
+            multiplier[0] |= 1;
+            multiplier[3] &= 0x7F;
+        };
+        match rounding {
+            Rounding::Once => {
+                let mut table = self.many(8 * count);
+                table.chunks_mut(8).for_each(|record| make_positive(&mut record[4..]));
+                table
+            }
+            Rounding::Twice => {
+                let mut table = self.many(12 * count);
+                table[4 * count..8 * count].chunks_mut(4).for_each(make_positive);
+                for shift in table[8 * count..].as_chunks_mut::<4>().0 {
+                    *shift = (i32::from(shift[0]) % 62 - 30).to_le_bytes();
+                }
+                table
+            }
         }
-        table
     }
 }
 
@@ -180,13 +206,14 @@ fn conv2d(choices: &mut Choices<'_>, shape: &mut Shape) -> Vec<u8> {
             winograd::packed_len(output_channels.into(), channels.into()).expect("these are small") as usize
         }
     });
-    let table = choices.channels(output_channels);
+    let rounding = if layout == Layout::Winograd { Rounding::Once } else { choices.rounding() };
+    let table = choices.channels(output_channels, rounding);
     let paddings = [choices.byte(), choices.byte()];
     let conv = Conv2d {
         output_channels,
         window,
         pool,
-        requantize: requantize(choices, blob(paddings[0], &table)),
+        requantize: requantize(choices, rounding, blob(paddings[0], &table)),
         layout: layout.number(),
         weights: blob(paddings[1], &weights),
     };
@@ -204,12 +231,13 @@ fn depthwise_conv2d(choices: &mut Choices<'_>, shape: &mut Shape) -> Vec<u8> {
         Layout::Vector => vector::depthwise_len(shape.channels.into(), taps as u32).expect("these are small") as usize,
         Layout::Compact | Layout::Winograd => usize::from(shape.channels) * taps,
     });
-    let table = choices.channels(shape.channels);
+    let rounding = choices.rounding();
+    let table = choices.channels(shape.channels, rounding);
     let paddings = [choices.byte(), choices.byte()];
     let conv = DepthwiseConv2d {
         multiplier: multiplier as u8,
         window,
-        requantize: requantize(choices, blob(paddings[0], &table)),
+        requantize: requantize(choices, rounding, blob(paddings[0], &table)),
         layout: layout.number(),
         weights: blob(paddings[1], &weights),
     };
@@ -236,8 +264,17 @@ fn add(choices: &mut Choices<'_>) -> Vec<u8> {
     let multipliers = [multiplier(), multiplier()];
     let relu = choices.byte() & 1 == 1;
     let zero_point = if relu { 0 } else { choices.byte() };
+    let codes = Codes { scale: 1.0, zero_point };
+    if choices.byte() & 1 == 0 {
+        let multiplier =
+            |choices: &mut Choices<'_>| [choices.byte() | 1, choices.byte(), choices.byte(), choices.byte() & 0x7F];
+        let multipliers = [multiplier(choices), multiplier(choices), multiplier(choices)];
+        let shifts = [choices.byte() % 32, choices.byte() % 32, choices.byte() % 32];
+        let layer = Layer::AddRescaled(AddRescaled { codes, relu, multipliers, shifts });
+        return postcard::to_allocvec(&layer).expect("a vector has room");
+    }
     let shift = 1 + choices.byte() % 23;
-    let layer = Layer::Add(Add { codes: Codes { scale: 1.0, zero_point }, relu, multipliers, shift });
+    let layer = Layer::Add(Add { codes, relu, multipliers, shift });
     postcard::to_allocvec(&layer).expect("a vector has room")
 }
 
@@ -245,7 +282,7 @@ fn average_pool2d(choices: &mut Choices<'_>, shape: &mut Shape) -> Vec<u8> {
     let pool = AveragePool2d {
         window: pool_window(choices, shape),
         codes: Codes { scale: 1.0, zero_point: choices.byte() },
-        shift: choices.byte() % 32,
+        shift: choices.byte() % 32 | choices.byte() & AveragePool2d::ABOUT_128,
         multiplier: [choices.byte() | 1, choices.byte(), choices.byte(), choices.byte() & 0x7F],
     };
     postcard::to_allocvec(&Layer::AveragePool2d(pool)).expect("a vector has room")
@@ -255,9 +292,10 @@ fn dense(choices: &mut Choices<'_>, shape: &mut Shape) -> Vec<u8> {
     let outputs = choices.up_to(40);
     let layout = untransformed(choices);
     let weights = choices.many(packed(layout, outputs, shape.len() as u32));
-    let table = choices.channels(outputs);
+    let rounding = choices.rounding();
+    let table = choices.channels(outputs, rounding);
     let paddings = [choices.byte(), choices.byte()];
-    let requantize = requantize(choices, blob(paddings[0], &table));
+    let requantize = requantize(choices, rounding, blob(paddings[0], &table));
     *shape = Shape::flat(outputs);
     let layer =
         Layer::Dense(Dense { outputs, requantize, layout: layout.number(), weights: blob(paddings[1], &weights) });
@@ -282,10 +320,14 @@ fn logits(choices: &mut Choices<'_>, classes: u16, shape: Shape) -> Vec<u8> {
     postcard::to_allocvec(&layer).expect("a vector has room")
 }
 
-fn requantize<'a>(choices: &mut Choices<'_>, channels: Blob<'a>) -> Requantize<'a> {
+fn requantize<'a>(choices: &mut Choices<'_>, rounding: Rounding, channels: Blob<'a>) -> Requantize<'a> {
     let relu = choices.byte() & 1 == 1;
     let zero_point = if relu { 0 } else { choices.byte() };
-    Requantize { codes: Codes { scale: 1.0, zero_point }, relu, shift: choices.byte() % 32, channels }
+    let shift = match rounding {
+        Rounding::Once => choices.byte() % 32,
+        Rounding::Twice => Requantize::TWICE,
+    };
+    Requantize { codes: Codes { scale: 1.0, zero_point }, relu, shift, channels }
 }
 
 /// Bytes of a matrix that is not transformed.

@@ -100,7 +100,7 @@ pub enum Error {
         /// Number of the layout in the file: [`format::Layout`](crate::format::Layout).
         layout: u8,
     },
-    /// The table of biases and multipliers has not one entry per output channel.
+    /// The table of biases and multipliers, and of shifts where sums are rounded twice, has not one entry per output channel.
     ChannelTableLength {
         /// The layer.
         layer: u8,
@@ -113,14 +113,14 @@ pub enum Error {
     Multiplier {
         /// The layer.
         layer: u8,
-        /// The output channel; of an addition, the input, 0 or 1.
+        /// The output channel; of an addition, the input, 0 or 1; of one that rescales, 2 for the sum.
         channel: u16,
     },
-    /// A shift is over 31; or, of an addition, not 1 to 23.
+    /// A shift is over 31; or, of an addition, not 1 to 23; or, of a channel whose sums are rounded twice, not -30 to 31.
     Shift {
         /// The layer.
         layer: u8,
-        /// Shift in the file.
+        /// Shift in the file, its lowest byte.
         shift: u8,
     },
     /// A scale is not a positive finite number.
@@ -187,7 +187,7 @@ pub enum Error {
         /// What for.
         field: HeaderField,
     },
-    /// The program was built without operators that the model has:
+    /// The program was built without operators that the model has, or without the second rounding of its sums:
     /// [`Network::with_operators`](crate::Network::with_operators).
     OperatorsLeftOut {
         /// Which, a bit each: bit `n` is operator `n` of the [registry](crate::operators); with

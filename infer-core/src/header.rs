@@ -14,7 +14,7 @@
 //! | 34 | 2 | preprocessing, 0: the bytes of the image are the codes |
 //! | 36 | 4 | temperature, an `f32`, 1: logits are divided by it before the softmax |
 //! | 40 | 4 | threshold, an `f32`, 0: the least probability of an answer |
-//! | 44 | 4 | operators, a bit each: bit `n` is set if a layer is operator `n` of the [registry](crate::operators), the highest three where there are [branches](crate::operators::BRANCHES), [overlaps](crate::operators::OVERLAPS) and [transformed weights](crate::operators::WINOGRAD) |
+//! | 44 | 4 | operators, a bit each: bit `n` is set if a layer is operator `n` of the [registry](crate::operators), the highest five where there are [branches](crate::operators::BRANCHES), [overlaps](crate::operators::OVERLAPS), [transformed weights](crate::operators::WINOGRAD), [weights in vectors](crate::operators::VECTOR) and sums that are [rounded twice](crate::operators::TWICE) |
 //! | 48 | 4 | CRC-32 of the 48 bytes above and the payload |
 //!
 //! Layout, preprocessing, temperature and threshold have one value each today; a file with another one is refused.

@@ -38,6 +38,30 @@ fn an_int8_file_becomes_a_model_file_that_names_its_classes() {
 }
 
 #[test]
+fn a_second_rounding_is_a_flag_that_the_file_and_its_listing_have() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path();
+    write(path, "tiny.tflite", &tflite::small());
+    let listed = |rounding: &str| {
+        succeed(path, &["import", "tiny.tflite", "--rounding", rounding, "--export", "model.bin"]);
+        succeed(path, &["inspect", "model.bin"]).0
+    };
+    assert!(!listed("once").contains("rounded twice"));
+    let listing = listed("twice");
+    assert!(listing.contains("rounded twice   layers 0, 1, 2, 3"), "{listing}");
+    let (json, _) = succeed(path, &["inspect", "model.bin", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let roundings: Vec<_> = (0..5).map(|layer| json["layers"][layer]["scales"]["roundings"].as_u64()).collect();
+    assert_eq!(roundings, [Some(2), Some(2), Some(2), Some(2), Some(0)]);
+    assert!(json["layers"][0]["scales"]["shift"].is_null());
+    write(path, "float.tflite", &tflite::float());
+    let message = fail(path, &["import", "float.tflite", "--rounding", "twice"], 2);
+    assert!(message.contains("--rounding is for int8 networks"), "{message}");
+    let message = fail(path, &["import", "tiny.tflite", "--rounding", "thrice"], 2);
+    assert!(message.contains("once, twice"), "{message}");
+}
+
+#[test]
 fn what_cannot_be_imported_leaves_nothing_behind() {
     let directory = TempDir::new().unwrap();
     let path = directory.path();

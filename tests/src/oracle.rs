@@ -33,13 +33,44 @@ struct Stage {
 }
 
 enum Step {
-    Conv { window: Window, rows: Vec<Vec<i64>>, rescale: Rescale, pool: bool },
-    DepthwiseConv { window: Window, multiplier: usize, rows: Vec<Vec<i64>>, rescale: Rescale },
-    MaxPool { window: Window },
-    Dense { rows: Vec<Vec<i64>>, rescale: Rescale },
-    Add { multipliers: [i64; 2], shift: u32, zero_point: i64 },
-    AveragePool { window: Window, rescale: Rescale },
-    Logits { rows: Vec<Vec<i64>>, biases: Vec<i64> },
+    Conv {
+        window: Window,
+        rows: Vec<Vec<i64>>,
+        rescale: Rescale,
+        pool: bool,
+    },
+    DepthwiseConv {
+        window: Window,
+        multiplier: usize,
+        rows: Vec<Vec<i64>>,
+        rescale: Rescale,
+    },
+    MaxPool {
+        window: Window,
+    },
+    Dense {
+        rows: Vec<Vec<i64>>,
+        rescale: Rescale,
+    },
+    Add {
+        multipliers: [i64; 2],
+        shift: u32,
+        zero_point: i64,
+    },
+    AddRescaled {
+        scalings: [Twice; 3],
+        zero_point: i64,
+    },
+    /// `zero_points`: those of the input and of the output while it is computed, where it says so.
+    AveragePool {
+        window: Window,
+        rescale: Rescale,
+        zero_points: Option<[i64; 2]>,
+    },
+    Logits {
+        rows: Vec<Vec<i64>>,
+        biases: Vec<i64>,
+    },
 }
 
 /// A window that moves over an input.
@@ -58,6 +89,15 @@ struct Rescale {
     shift: u32,
     /// Bias and multiplier of each channel.
     channels: Vec<(i64, i64)>,
+    /// Of each channel, where the layer rounds twice.
+    twice: Vec<Twice>,
+}
+
+/// A multiplier of 31 bits and the right shift after it.
+#[derive(Clone, Copy)]
+struct Twice {
+    multiplier: i64,
+    shift: i64,
 }
 
 /// Codes `[height, width, channels]`.
@@ -144,13 +184,22 @@ impl Oracle {
                     let zero_point = add.codes.zero_point.into();
                     (Step::Add { multipliers, shift, zero_point }, [height, width, channels])
                 }
+                Layer::AddRescaled(add) => {
+                    let scaling = |index: usize| Twice {
+                        multiplier: i32::from_le_bytes(add.multipliers[index]).into(),
+                        shift: add.shifts[index].into(),
+                    };
+                    let zero_point = add.codes.zero_point.into();
+                    (Step::AddRescaled { scalings: [0, 1, 2].map(scaling), zero_point }, [height, width, channels])
+                }
                 Layer::AveragePool2d(pool) => {
                     let window = Window::new(pool.window, [height, width]);
                     let shape = [window.positions[0], window.positions[1], channels];
                     let multiplier = i32::from_le_bytes(pool.multiplier).into();
-                    let (shift, zero_point) = (pool.shift.into(), pool.codes.zero_point.into());
-                    let rescale = Rescale { zero_point, shift, channels: vec![(0, multiplier)] };
-                    (Step::AveragePool { window, rescale }, shape)
+                    let (shift, zero_point) = ((pool.shift % 128).into(), pool.codes.zero_point.into());
+                    let rescale = Rescale { zero_point, shift, channels: vec![(0, multiplier)], twice: Vec::new() };
+                    let zero_points = (pool.shift >= 128).then_some([128; 2]);
+                    (Step::AveragePool { window, rescale, zero_points }, shape)
                 }
                 Layer::Logits(last) => {
                     let layout = Layout::numbered(last.layout).unwrap();
@@ -214,7 +263,18 @@ impl Oracle {
                     });
                     Value { shape: input.shape, zero_point: *zero_point, codes: codes.collect() }
                 }
-                Step::AveragePool { window, rescale } => input.averaged(window, rescale, &mut answer.overflows),
+                Step::AddRescaled { scalings: [first, second, sum], zero_point } => {
+                    let inputs = [(input, first), (&values[sources[1]], second)];
+                    let codes = (0..height * width * channels).map(|at| {
+                        let scaled = inputs
+                            .map(|(value, scaling)| scaling.round((value.codes[at] - value.zero_point) * (1 << 20)));
+                        (sum.round(scaled[0] + scaled[1]) + zero_point).clamp(0, 255)
+                    });
+                    Value { shape: input.shape, zero_point: *zero_point, codes: codes.collect() }
+                }
+                Step::AveragePool { window, rescale, zero_points } => {
+                    input.averaged(window, rescale, *zero_points, &mut answer.overflows)
+                }
                 Step::Logits { rows, biases } => {
                     answer.logits = input.sums(rows).iter().zip(biases).map(|(sum, bias)| sum + bias).collect();
                     answer.overflows |= answer.logits.iter().any(|&logit| i32::try_from(logit).is_err());
@@ -272,14 +332,22 @@ impl Value {
         })
     }
 
-    fn averaged(&self, window: &Window, rescale: &Rescale, overflows: &mut bool) -> Self {
+    fn averaged(
+        &self,
+        window: &Window,
+        rescale: &Rescale,
+        zero_points: Option<[i64; 2]>,
+        overflows: &mut bool,
+    ) -> Self {
+        let [from, to] = zero_points.unwrap_or([self.zero_point, rescale.zero_point]);
         window.each(self.shape[2], rescale.zero_point, |taps, channel| {
             let codes: Vec<i64> = taps.iter().filter_map(|&tap| self.code(tap, channel)).collect();
-            let sum = codes.iter().map(|code| code - self.zero_point).sum();
+            let sum = codes.iter().map(|code| code - from).sum();
             // The share of one value, to the nearest integer, a half rounded up.
             let values = codes.len() as i64;
             let multiplier = (rescale.channels[0].1 + values / 2) / values;
-            let rescale = Rescale { channels: vec![(0, multiplier)], ..*rescale };
+            let channels = vec![(0, multiplier)];
+            let rescale = Rescale { channels, zero_point: to, shift: rescale.shift, twice: Vec::new() };
             *overflows |= rescale.overflows(0, sum);
             rescale.code(0, sum)
         })
@@ -320,26 +388,54 @@ impl Window {
 impl Rescale {
     fn read(requantize: Requantize<'_>) -> Self {
         let word = |bytes: &[u8]| i64::from(i32::from_le_bytes(bytes.try_into().unwrap()));
+        let zero_point = requantize.codes.zero_point.into();
+        if requantize.shift == Requantize::TWICE {
+            let words: Vec<i64> = requantize.channels.data.chunks(4).map(word).collect();
+            let count = words.len() / 3;
+            return Self {
+                zero_point,
+                shift: 0,
+                channels: words[..count].iter().map(|&bias| (bias, 0)).collect(),
+                twice: (0..count)
+                    .map(|channel| Twice { multiplier: words[count + channel], shift: words[2 * count + channel] })
+                    .collect(),
+            };
+        }
         let records = requantize.channels.data.chunks(8);
         Self {
-            zero_point: requantize.codes.zero_point.into(),
+            zero_point,
             shift: requantize.shift.into(),
             channels: records.map(|record| (word(&record[..4]), word(&record[4..]))).collect(),
+            twice: Vec::new(),
         }
     }
 
     /// Whether the accumulator, or what the shift makes of it, leaves 32 bits.
     fn overflows(&self, channel: usize, sum: i64) -> bool {
-        i32::try_from((sum + self.channels[channel].0) * (1 << self.shift)).is_err()
+        let left = self.twice.get(channel).map_or(self.shift, |twice| u32::try_from(-twice.shift).unwrap_or(0));
+        i32::try_from((sum + self.channels[channel].0) * (1 << left)).is_err()
     }
 
     /// `zp + round(acc * 2^shift * m / 2^32)`, a half rounded up, clamped to a code.
     fn code(&self, channel: usize, sum: i64) -> i64 {
         let (bias, multiplier) = self.channels[channel];
+        if let Some(twice) = self.twice.get(channel) {
+            return (self.zero_point + twice.round(sum + bias)).clamp(0, 255);
+        }
         let shifted = (sum + bias) * (1 << self.shift);
         let product = i128::from(shifted) * i128::from(multiplier);
         let rounded = (product + (1 << 31)).div_euclid(1 << 32);
         (i128::from(self.zero_point) + rounded).clamp(0, 255) as i64
+    }
+}
+
+impl Twice {
+    /// `number * multiplier / 2^31`, a half rounded up, over `2^shift`, a half rounded away from zero.
+    fn round(self, number: i64) -> i64 {
+        let number = i128::from(number) * (1 << (-self.shift).max(0)) * i128::from(self.multiplier);
+        let once = (2 * number + (1 << 31)).div_euclid(1 << 32);
+        let step = 1 << self.shift.max(0);
+        ((2 * once.abs() + step) / (2 * step) * once.signum()) as i64
     }
 }
 
@@ -434,9 +530,19 @@ mod tests {
 
     #[test]
     fn a_half_is_rounded_up_on_both_sides_of_zero() {
-        let rescale = |zero_point| Rescale { zero_point, shift: 0, channels: vec![(0, 1 << 31)] };
+        let rescale = |zero_point| Rescale { zero_point, shift: 0, channels: vec![(0, 1 << 31)], twice: Vec::new() };
         assert_eq!([1, 2, 3].map(|sum| rescale(0).code(0, sum)), [1, 1, 2]);
         assert_eq!([-1, -2, -3].map(|sum| rescale(9).code(0, sum)), [9, 8, 8]);
         assert_eq!([-100, 1000].map(|sum| rescale(9).code(0, sum)), [0, 255]);
+    }
+
+    #[test]
+    fn a_second_half_is_rounded_away_from_zero() {
+        let round = |number, shift| Twice { multiplier: 1 << 30, shift }.round(number);
+        assert_eq!([1, 2, 3].map(|number| round(number, 0)), [1, 1, 2], "a half up");
+        assert_eq!([-1, -2, -3].map(|number| round(number, 0)), [0, -1, -1]);
+        assert_eq!([2, 6, 10].map(|number| round(number, 1)), [1, 2, 3]);
+        assert_eq!([-2, -6, -10].map(|number| round(number, 1)), [-1, -2, -3]);
+        assert_eq!(round(-5, -1), -5);
     }
 }

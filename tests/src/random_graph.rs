@@ -1,14 +1,15 @@
 //! Networks of random shapes, weights and branches, planned and as files.
 
 use infer_core::format::{Codes, Input, Layout, Ports, Shape, Window};
-use infer_core::operators::{Add, Layer, StageRecord};
+use infer_core::operators::{Add, AddRescaled, Layer, StageRecord};
 use infer_core::plan::Places;
 use proptest::prelude::*;
 use trainer::export::model_file::encode_graph;
+use trainer::network::record::Rounding;
 use trainer::quantize::QuantizedLayer;
 use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
 
-use crate::random_model::{self, HALVES, kernels, metadata, other_kinds, rows, square, takes_pool};
+use crate::random_model::{self, HALVES, kernels, metadata, other_kinds, rounded, rows, square, takes_pool};
 
 /// A network to be filled with random numbers.
 #[derive(Clone, Debug)]
@@ -105,6 +106,7 @@ fn in_layouts(layer: QuantizedLayer, layouts: &[Layout], input: Shape) -> Quanti
 /// What stages put out, and the stages.
 struct Built {
     layouts: Vec<Layout>,
+    rounding: Rounding,
     shapes: Vec<Shape>,
     stages: Vec<(Ports, Kind)>,
 }
@@ -137,7 +139,7 @@ impl Built {
                     shape = Shape { height: shape.height / 2, width: shape.width / 2, ..shape };
                     conv = conv.with_pool();
                 }
-                conv = in_layouts(conv, &self.layouts, self.shapes[source]);
+                conv = in_layouts(rounded(conv, self.rounding), &self.layouts, self.shapes[source]);
                 self.push(Ports::of(source as u8), Kind::Owned(conv), shape);
             }
             Node::MaxPool { from } => {
@@ -147,14 +149,14 @@ impl Built {
                 let source = self.value(from);
                 let (rescale, relu, weights) = rows(random, outputs, self.shapes[source].len());
                 let dense = QuantizedLayer::Dense { outputs, relu, rescale, layout: Layout::Compact, weights };
-                let dense = in_layouts(dense, &self.layouts, self.shapes[source]);
+                let dense = in_layouts(rounded(dense, self.rounding), &self.layouts, self.shapes[source]);
                 self.push(Ports::of(source as u8), Kind::Owned(dense), Shape::flat(outputs));
             }
             Node::Other { from, kind } => {
                 let source = self.value(from);
                 let mut shape = self.shapes[source];
                 if let Some(layer) = kind.layer(random, &mut shape) {
-                    let layer = in_layouts(layer, &self.layouts, self.shapes[source]);
+                    let layer = in_layouts(rounded(layer, self.rounding), &self.layouts, self.shapes[source]);
                     self.push(Ports::of(source as u8), Kind::Owned(layer), shape);
                 }
             }
@@ -187,6 +189,19 @@ impl Built {
     }
 }
 
+/// About the same sum, of rescaled inputs: `m / 2^22` and `2^(2 - k)`, the last multiplier with bits of the others.
+fn rescaled(add: &Add) -> AddRescaled {
+    let [first, second] = add.multipliers;
+    let zeros = |multiplier: u32| multiplier.leading_zeros() - 1;
+    let sum = 1 << 30 | first.wrapping_mul(second) >> 2;
+    AddRescaled {
+        codes: add.codes,
+        relu: add.relu,
+        multipliers: [first << zeros(first), second << zeros(second), sum].map(u32::to_le_bytes),
+        shifts: [zeros(first) as u8 - 9, zeros(second) as u8 - 9, add.shift.saturating_sub(3)],
+    }
+}
+
 impl RandomGraph {
     /// The model file.
     ///
@@ -203,8 +218,17 @@ impl RandomGraph {
     /// As [`file`](Self::file).
     #[must_use]
     pub fn file_in(&self, layouts: &[Layout], places: Places) -> Vec<u8> {
+        self.file_rounded(layouts, places, Rounding::Once)
+    }
+
+    /// The same, rounded so.
+    ///
+    /// # Panics
+    /// As [`file`](Self::file).
+    #[must_use]
+    pub fn file_rounded(&self, layouts: &[Layout], places: Places, rounding: Rounding) -> Vec<u8> {
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
-        let mut built = Built { layouts: layouts.to_vec(), shapes: vec![self.input], stages: Vec::new() };
+        let mut built = Built { layouts: layouts.to_vec(), rounding, shapes: vec![self.input], stages: Vec::new() };
         for &node in &self.nodes {
             built.add_node(node, &mut random);
         }
@@ -219,6 +243,7 @@ impl RandomGraph {
         let stages = built.stages.iter().map(|(ports, kind)| {
             let layer = match kind {
                 Kind::Owned(layer) => layer.borrow(),
+                Kind::Add(add) if rounding == Rounding::Twice => Layer::AddRescaled(rescaled(add)),
                 Kind::Add(add) => Layer::Add(*add),
             };
             StageRecord { ports: *ports, layer }

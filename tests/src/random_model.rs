@@ -1,12 +1,13 @@
 //! Networks of random shapes and weights: what no training would bring about, and every tail of every loop.
 
 use infer_core::Shape;
-use infer_core::format::{Codes, Input, Layout, Metadata, Window};
+use infer_core::format::{Codes, Input, Layout, Metadata, Requantize, Window};
 use infer_core::operators::{AveragePool2d, Layer, MaxPool2d};
 use infer_core::packing;
 use proptest::prelude::*;
 use trainer::image::parse_shape;
 use trainer::network::layers::{self, AveragePool, Conv, Dense, DepthwiseConv, MaxPool};
+use trainer::network::record::Rounding;
 use trainer::network::{self, Pair};
 use trainer::quantize::{QuantizedLayer, QuantizedModel, QuantizedRescale};
 use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
@@ -430,13 +431,22 @@ impl RandomModel {
     /// As [`file`](Self::file).
     #[must_use]
     pub fn file_in(&self, layout: Layout) -> Vec<u8> {
+        self.file_rounded(layout, Rounding::Once)
+    }
+
+    /// The same, rounded so.
+    ///
+    /// # Panics
+    /// As [`file`](Self::file).
+    #[must_use]
+    pub fn file_rounded(&self, layout: Layout, rounding: Rounding) -> Vec<u8> {
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
         let mut shape = self.input;
         let mut layers = Vec::new();
         for &kind in &self.layers {
             let input = shape;
             let Some(layer) = kind.layer(&mut random, &mut shape) else { continue };
-            let layer = layer.with_layout(layout, input);
+            let layer = rounded(layer, rounding).with_layout(layout, input);
             // As the trainer has it: a pool runs with the convolution before it.
             match (kind, layers.pop()) {
                 (Kind::MaxPool(HALVES), Some(conv @ QuantizedLayer::Conv2d { window, pool: false, .. }))
@@ -486,6 +496,38 @@ fn average_pool(random: &mut ChaCha8Rng, window: Window, shape: &mut Shape) -> O
     let codes = Codes { scale: 0.1, zero_point: random.random() };
     let record = AveragePool2d { window, codes, shift, multiplier };
     Some(QuantizedLayer::Bare(Layer::AveragePool2d(record)))
+}
+
+/// A layer that rounds once, rounded so.
+#[must_use]
+pub fn rounded(mut layer: QuantizedLayer, rounding: Rounding) -> QuantizedLayer {
+    match &mut layer {
+        _ if rounding == Rounding::Once => {}
+        QuantizedLayer::Conv2d { rescale, .. }
+        | QuantizedLayer::DepthwiseConv2d { rescale, .. }
+        | QuantizedLayer::Dense { rescale, .. } => *rescale = twice(rescale),
+        QuantizedLayer::Bare(Layer::AveragePool2d(pool)) => pool.shift |= AveragePool2d::ABOUT_128,
+        QuantizedLayer::Bare(_) | QuantizedLayer::Logits { .. } => {}
+    }
+    layer
+}
+
+/// Records that round twice, of those that round once: `acc * 2^shift * m / 2^32` with all bits of the multiplier in use.
+#[must_use]
+fn twice(rescale: &QuantizedRescale) -> QuantizedRescale {
+    let mut words: [Vec<i32>; 3] = Default::default();
+    for record in rescale.channels.as_chunks::<8>().0 {
+        let [bias, multiplier] = [0, 4].map(|at| i32::from_le_bytes([0, 1, 2, 3].map(|byte| record[at + byte])));
+        let zeros = multiplier.leading_zeros() as i32 - 1;
+        let shift = zeros + 1 - i32::from(rescale.shift);
+        // Where no such shift is in a file, another multiplier.
+        let (zeros, shift) = if (-30..=31).contains(&shift) { (zeros, shift) } else { (0, 31) };
+        for (words, word) in words.iter_mut().zip([bias, multiplier << zeros, shift]) {
+            words.push(word);
+        }
+    }
+    let channels = words.concat().into_iter().flat_map(i32::to_le_bytes).collect();
+    QuantizedRescale { codes: rescale.codes, shift: Requantize::TWICE, channels }
 }
 
 /// Metadata with these classes.

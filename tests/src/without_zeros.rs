@@ -6,7 +6,7 @@ use infer_core::packing;
 use trainer::export::model_file::encode_stages;
 use trainer::image::parse_shape;
 use trainer::network::chain::{Stage, quantized_stages, with_layouts};
-use trainer::network::record::{Numbers, QuantizedRescale, WrongNumbers};
+use trainer::network::record::{Numbers, QuantizedRescale, Rounding, WrongNumbers};
 use trainer::network::{Architecture, Template};
 use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
 
@@ -92,7 +92,7 @@ fn numbers(stage: &Stage<'_>, random: &mut ChaCha8Rng) -> Numbers {
     let Some(shape) = stage.layer.weights() else {
         // Half of a sum of two is as large as they are.
         let output = codes(if stage.reads.residual.is_some() { 2.0 } else { 1.0 });
-        return Numbers::Codes { inputs: stage.reads.map(|_| codes(1.0)), output };
+        return Numbers::Codes { inputs: stage.reads.map(|_| codes(1.0)), output, rounding: Rounding::Once };
     };
     let (rows, inputs) = (shape.rows(), shape.fan_in());
     let weights: Vec<i8> = (0..rows * inputs).map(|_| random.random_range(-127..=127)).collect();

@@ -10,10 +10,19 @@ use proptest::prelude::*;
 use thimble_tests::oracle::{Answer, Oracle};
 use thimble_tests::random_graph::{Node, RandomGraph, random_graphs};
 use thimble_tests::random_model::square;
+use trainer::network::record::Rounding;
 
 /// Runs a file in an arena of exactly its size.
 fn assert_equal(graph: &RandomGraph, places: Places) -> Vec<u8> {
-    let file = graph.file(places);
+    [Rounding::Twice, Rounding::Once]
+        .map(|rounding| assert_rounded_equal(graph, places, rounding))
+        .into_iter()
+        .next_back()
+        .unwrap()
+}
+
+fn assert_rounded_equal(graph: &RandomGraph, places: Places, rounding: Rounding) -> Vec<u8> {
+    let file = graph.file_rounded(&[], places, rounding);
     let oracle = Oracle::new(&file);
     let mut arena = vec![0xA5; arena_len(&file)];
     for index in 0..4 {

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use thimble_tests::oracle::{Answer, Oracle};
 use thimble_tests::random_model::{Kind, RandomModel, random_models, transformed_models};
 use thimble_tests::tiny;
+use trainer::network::record::Rounding;
 
 /// Runs an image through infer-core; layers that are fused away are missing from the trace.
 fn run(model: &[u8], pixels: &[u8], arena: &mut [u8]) -> (Vec<(usize, Vec<u8>)>, Vec<i64>) {
@@ -18,9 +19,11 @@ fn run(model: &[u8], pixels: &[u8], arena: &mut [u8]) -> (Vec<(usize, Vec<u8>)>,
     (trace, logits)
 }
 
-/// In every layout of weights.
+/// In every layout of weights, rounded once and twice.
 fn assert_equal(model: &RandomModel) {
-    let mut files = Layout::ALL.map(|layout| model.file_in(layout)).to_vec();
+    let roundings = [Rounding::Once, Rounding::Twice].into_iter();
+    let mut files: Vec<_> =
+        roundings.flat_map(|rounding| Layout::ALL.map(|layout| model.file_rounded(layout, rounding))).collect();
     files.dedup();
     files.iter().for_each(|file| assert_file_equal(model, file));
 }

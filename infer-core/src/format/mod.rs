@@ -285,6 +285,15 @@ impl Layout {
 
 /// How a layer's `i32` accumulators become `u8` codes:
 /// `q = clamp(zero_point + (((acc << shift) as i64 * multiplier + 2^31) >> 32), 0, 255)`.
+///
+/// With [`Requantize::TWICE`] for its shift, a layer rounds twice, as TFLite's reference kernels do: a half up to the
+/// multiplier's own precision, then a half away from zero. Each channel has a shift `s` of its own, to the right, or to the
+/// left before the multiplication where it is negative:
+///
+/// ```text
+/// t = ((acc << max(-s, 0)) as i64 * multiplier + 2^30) >> 31
+/// q = clamp(zero_point + sign(t) * ((|t| + 2^(s - 1)) >> s), 0, 255)      s > 0; else zero_point + t
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Requantize<'a> {
@@ -292,11 +301,18 @@ pub struct Requantize<'a> {
     pub codes: Codes,
     /// Whether the layer ends in ReLU. The clamp does it, as the zero point is then 0.
     pub relu: bool,
-    /// Left shift of the accumulator, the same for all channels; 0 unless a multiplier would not fit otherwise.
+    /// Left shift of the accumulator, the same for all channels; 0 unless a multiplier would not fit otherwise. Or
+    /// [`TWICE`](Self::TWICE).
     pub shift: u8,
-    /// Bias and multiplier of each output channel, two little-endian `i32` a channel.
+    /// Bias and multiplier of each output channel, two little-endian `i32` a channel. Of a layer that rounds twice first all
+    /// biases, then all multipliers, then all shifts, -30 to 31.
     #[serde(borrow)]
     pub channels: Blob<'a>,
+}
+
+impl Requantize<'_> {
+    /// The [shift](Self::shift) of a layer that rounds twice.
+    pub const TWICE: u8 = 0xFF;
 }
 
 /// Bytes that the exporter puts at a multiple of four from the beginning of the file, by the padding before them. Loading does not

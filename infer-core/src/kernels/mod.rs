@@ -3,11 +3,12 @@
 //!
 //! [`Kernels`] is what a set of kernels has and `portable` what each kernel computes: the kernels of hosts are tested
 //! against it, those of chips and itself against the oracle. [`operands`] is all that they know of a model. `shared`
-//! holds what several cores have in common. This file is the one place where a core is chosen.
+//! holds what several cores have in common. [`rounded_twice`] are layers that compute what TFLite's reference kernels do. This file is the one place where a core is chosen.
 
 mod contract;
 pub mod operands;
 pub mod portable;
+pub mod rounded_twice;
 #[allow(dead_code, reason = "each core takes what it needs")]
 mod shared;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! Operators make these once everything in the file was checked; kernels know nothing else of a model.
 
-use crate::format::{Layout, Shape, Window};
+use crate::format::{Layout, Requantize, Shape, Window};
 use crate::packing::vector::{CODES_PER_VECTOR, ROWS_PER_GROUP};
 use crate::packing::winograd::{CHANNELS_PER_GROUP, PRODUCTS};
 
@@ -58,11 +58,26 @@ impl Conv2dOperands<'_> {
     /// Words of scratch.
     #[must_use]
     pub const fn scratch_len(&self) -> usize {
+        if self.rescale.rounds_twice() {
+            return self.rounded_twice_scratch();
+        }
         match self.layout {
             Layout::Compact => conv2d_scratch(self.taps(), self.pool),
             Layout::Winograd => winograd_scratch(self.input.channels),
             Layout::Vector => vector_scratch(self.taps()),
         }
+    }
+}
+
+impl Conv2dOperands<'_> {
+    /// Of one that rounds twice: the codes under the filter at a position, the sums of its channels, with a pool those of another
+    /// position too, and what the fully connected kernel takes that computes them.
+    // Not inlined, for size.
+    #[inline(never)]
+    const fn rounded_twice_scratch(&self) -> usize {
+        let positions = if self.pool { 2 } else { 1 };
+        let sums = positions * self.output.channels as usize;
+        self.taps().div_ceil(size_of::<u32>()) + sums + fully_connected_scratch(self.layout, self.output.channels)
     }
 }
 
@@ -165,6 +180,31 @@ pub struct AddOperands {
     pub shift: u8,
 }
 
+/// The sum of two inputs, value by value, each brought to a common scale before: `x * 2^20` times a multiplier, rounded, and so is what
+/// becomes of the sum.
+#[derive(Clone, Copy, Debug)]
+pub struct AddRescaledOperands {
+    /// Values of each input, and of the output.
+    pub len: usize,
+    /// The code of each input that means 0.
+    pub zero_points: [u8; 2],
+    /// What each input is multiplied by.
+    pub inputs: [Scaling; 2],
+    /// What the sum is multiplied by.
+    pub sum: Scaling,
+    /// The code of the output that means 0.
+    pub zero_point: u8,
+}
+
+/// `2^-31` times a multiplier, [rounded twice](super::portable::round_twice).
+#[derive(Clone, Copy, Debug)]
+pub struct Scaling {
+    /// The multiplier, positive.
+    pub multiplier: i32,
+    /// Right shift after it, 0 to 31; to the left before it where it is negative, down to -30.
+    pub shift: i32,
+}
+
 /// A fully connected layer that puts out codes.
 #[derive(Clone, Copy, Debug)]
 pub struct DenseOperands<'m> {
@@ -184,7 +224,9 @@ impl DenseOperands<'_> {
     /// Words of scratch.
     #[must_use]
     pub const fn scratch_len(&self) -> usize {
-        fully_connected_scratch(self.layout, self.outputs)
+        // Where it rounds twice, sums are kept until they all are there.
+        let sums = if self.rescale.rounds_twice() { self.outputs as usize } else { 0 };
+        sums + fully_connected_scratch(self.layout, self.outputs)
     }
 }
 
@@ -232,11 +274,19 @@ pub(super) const fn sparse_rows(rows: usize) -> usize {
 pub struct Rescale {
     /// Added after the multiplication.
     pub zero_point: u8,
-    /// Left shift before it, 0 to 31.
+    /// Left shift before it, 0 to 31; or [`Requantize::TWICE`], which kernels of [`rounded_twice`](super::rounded_twice) take alone.
     pub shift: u8,
 }
 
-/// Bias and multiplier of each output channel, read from wherever they are in the file.
+impl Rescale {
+    /// Whether the layer rounds twice.
+    #[must_use]
+    pub const fn rounds_twice(self) -> bool {
+        self.shift == Requantize::TWICE
+    }
+}
+
+/// Bias and multiplier of each output channel, read from wherever they are in the file; with a shift each where a layer rounds twice.
 #[derive(Clone, Copy, Debug)]
 pub struct ChannelTable<'m>(&'m [u8]);
 
@@ -258,5 +308,18 @@ impl<'m> ChannelTable<'m> {
         self.0.as_chunks::<8>().0.iter().map(|&[b0, b1, b2, b3, m0, m1, m2, m3]| {
             (i32::from_le_bytes([b0, b1, b2, b3]), i32::from_le_bytes([m0, m1, m2, m3]))
         })
+    }
+
+    /// Of a layer that rounds twice: the bytes of all biases, and what each channel's sums are multiplied by.
+    pub fn of_two_roundings(self) -> (&'m [u8], impl ExactSizeIterator<Item = Scaling> + Clone + use<'m>) {
+        let len = self.0.len() / 3;
+        let (biases, rest) = self.0.split_at_checked(len).unwrap_or_default();
+        let (multipliers, shifts) = rest.split_at_checked(len).unwrap_or_default();
+        let scalings =
+            multipliers.as_chunks::<4>().0.iter().zip(shifts.as_chunks::<4>().0).map(|(multiplier, shift)| Scaling {
+                multiplier: i32::from_le_bytes(*multiplier),
+                shift: i32::from_le_bytes(*shift),
+            });
+        (biases, scalings)
     }
 }

@@ -14,6 +14,10 @@ use crate::kernels::operands::{AveragePool2dOperands, Rescale};
 ///
 /// `q = clamp(zp + ((((sum - n * zp_in) << shift) * m + 2^31) >> 32), 0, 255)`: `sum` is that of the `n` codes of the input that are
 /// in a window, and `m` is `(multiplier + n / 2) / n`, both divisions rounded down. One rounding of what comes out, half up.
+///
+/// TFLite rounds the mean of signed codes, and a half away from zero, which is code 128 here. With [`ABOUT_128`](Self::ABOUT_128)
+/// added to the shift, `zp` and `zp_in` are 128 in what is computed: then a multiplier that is larger by `n` than that of equal scales takes a
+/// half away from 128, and nothing else elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct AveragePool2d {
@@ -21,11 +25,16 @@ pub struct AveragePool2d {
     pub window: Window,
     /// What the means mean.
     pub codes: Codes,
-    /// Left shift of the sum, 0 to 31.
+    /// Left shift of the sum, 0 to 31; and [`ABOUT_128`](Self::ABOUT_128) more.
     pub shift: u8,
     /// What the shifted sum of a window with one value is multiplied by, `2^(32 - shift)` times the scale of the input over that of
     /// the output, rounded: a positive `i32`, little-endian.
     pub multiplier: [u8; 4],
+}
+
+impl AveragePool2d {
+    /// Added to a [shift](Self::shift): means are computed about code 128, whatever the zero points are.
+    pub const ABOUT_128: u8 = 0x80;
 }
 
 impl<'m> Record<'m> for AveragePool2d {
@@ -54,7 +63,8 @@ impl<'m> Record<'m> for AveragePool2d {
         let shape = Shape { height, width, channels: input.channels };
         countable(layer, shape)?;
         positive(layer, self.codes.scale)?;
-        if self.shift > 31 {
+        let (shift, is_about_128) = (self.shift & !Self::ABOUT_128, self.shift >= Self::ABOUT_128);
+        if shift > 31 {
             return Err(Error::Shift { layer, shift: self.shift });
         }
         let multiplier = i32::from_le_bytes(self.multiplier);
@@ -63,15 +73,16 @@ impl<'m> Record<'m> for AveragePool2d {
         }
         let zero_point = self.codes.zero_point;
         *output = Flow { shape, zero_point };
+        let [input_zero_point, zero_point] = if is_about_128 { [128; 2] } else { [ports.input.zero_point, zero_point] };
         Ok(AveragePool2dOperands {
             input,
             output: shape,
             size,
             window,
             pad_above: window.above(),
-            input_zero_point: ports.input.zero_point,
+            input_zero_point,
             multiplier,
-            rescale: Rescale { zero_point, shift: self.shift },
+            rescale: Rescale { zero_point, shift },
         })
     }
 

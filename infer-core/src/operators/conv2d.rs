@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::operator::{Band, Call, Flow, Overlap, Record, Rows, countable, exactly, requantize};
 use super::window::{MOST_OF_CONVOLUTIONS, overlap, positions};
-use super::{VECTOR, WINOGRAD, holds, layout};
+use super::{TWICE, VECTOR, WINOGRAD, holds, layout};
 use crate::Error;
 use crate::format::reader::Reader;
 use crate::format::{Blob, Layout, Ports, Requantize, Shape, Window};
-use crate::kernels::Kernels;
 use crate::kernels::operands::Conv2dOperands;
+use crate::kernels::{Kernels, rounded_twice};
 use crate::packing::{packed_len, vector, winograd};
 
 /// The record of a convolution.
@@ -90,7 +90,7 @@ impl<'m> Record<'m> for Conv2d<'m> {
         };
         let needed = needed.ok_or(Error::Dimensions { layer })?;
         let weights = exactly(layer, needed, self.weights.data)?;
-        let (rescale, channels) = requantize(layer, output.channels, &self.requantize, checked)?;
+        let (rescale, channels) = requantize::<OPERATORS>(layer, output.channels, &self.requantize, checked)?;
         *flow = Flow { shape: output, zero_point: rescale.zero_point };
         Ok(Conv2dOperands {
             input,
@@ -113,7 +113,9 @@ impl<'m> Record<'m> for Conv2d<'m> {
     fn has(&self, layout: Layout, input: Shape) -> bool {
         match layout {
             Layout::Compact | Layout::Vector => true,
-            Layout::Winograd => winograd::takes(&self.window, input.channels),
+            Layout::Winograd => {
+                self.requantize.shift != Requantize::TWICE && winograd::takes(&self.window, input.channels)
+            }
         }
     }
 
@@ -145,6 +147,10 @@ impl Call for Conv2dOperands<'_> {
         self.layout
     }
 
+    fn rounds_twice(&self) -> bool {
+        self.rescale.rounds_twice()
+    }
+
     fn overlap(&self) -> Overlap {
         let [rows, _] = self.window.size.map(u16::from);
         // Of a stride of 1, with a pool every second row; the second row of its window is one row further down.
@@ -167,6 +173,13 @@ impl Call for Conv2dOperands<'_> {
         scratch: &mut [u32],
         output: &mut [u8],
     ) {
+        if const { OPERATORS & TWICE > 0 } && self.rescale.rounds_twice() {
+            let sums = match self.layout {
+                Layout::Vector if const { OPERATORS & VECTOR > 0 } => K::logits_vector,
+                Layout::Compact | Layout::Winograd | Layout::Vector => K::logits,
+            };
+            return rounded_twice::conv2d(input, self, sums, scratch, output);
+        }
         match self.layout {
             Layout::Winograd if const { holds(OPERATORS, WINOGRAD.trailing_zeros()) } => {
                 K::conv2d_winograd(input, self, scratch, output);

@@ -3,12 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::operator::{Call, Flow, Record, fully_connected, requantize};
-use super::{VECTOR, holds, layout};
+use super::{TWICE, VECTOR, holds, layout};
 use crate::Error;
 use crate::format::reader::Reader;
 use crate::format::{Blob, Layout, Ports, Requantize, Shape};
-use crate::kernels::Kernels;
 use crate::kernels::operands::DenseOperands;
+use crate::kernels::{Kernels, rounded_twice};
 
 /// The record of a fully connected layer.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,7 +47,7 @@ impl<'m> Record<'m> for Dense<'m> {
     ) -> Result<DenseOperands<'m>, Error> {
         let layout = layout::<OPERATORS>(self.layout);
         let weights = fully_connected(layer, ports.input.shape, self.outputs, layout, self.weights.data)?;
-        let (rescale, channels) = requantize(layer, self.outputs, &self.requantize, checked)?;
+        let (rescale, channels) = requantize::<OPERATORS>(layer, self.outputs, &self.requantize, checked)?;
         *output = Flow { shape: Shape::flat(self.outputs), zero_point: rescale.zero_point };
         Ok(DenseOperands { outputs: self.outputs, rescale, channels, layout, weights })
     }
@@ -82,6 +82,10 @@ impl Call for DenseOperands<'_> {
         self.layout
     }
 
+    fn rounds_twice(&self) -> bool {
+        self.rescale.rounds_twice()
+    }
+
     #[inline]
     fn call<K: Kernels, const OPERATORS: u32>(
         &self,
@@ -90,6 +94,13 @@ impl Call for DenseOperands<'_> {
         scratch: &mut [u32],
         output: &mut [u8],
     ) {
+        if const { OPERATORS & TWICE > 0 } && self.rescale.rounds_twice() {
+            let sums = match self.layout {
+                Layout::Vector if const { OPERATORS & VECTOR > 0 } => K::logits_vector,
+                Layout::Compact | Layout::Winograd | Layout::Vector => K::logits,
+            };
+            return rounded_twice::dense(input, self, sums, scratch, output);
+        }
         match self.layout {
             Layout::Vector if const { holds(OPERATORS, VECTOR.trailing_zeros()) } => {
                 K::dense_vector(input, self, scratch, output);

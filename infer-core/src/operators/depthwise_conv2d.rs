@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::operator::{Band, Call, Flow, Overlap, Record, countable, exactly, requantize};
 use super::window::{MOST_OF_CONVOLUTIONS, overlap, positions};
-use super::{VECTOR, holds, layout};
+use super::{TWICE, VECTOR, holds, layout};
 use crate::Error;
 use crate::format::reader::Reader;
 use crate::format::{Blob, Layout, Ports, Requantize, Shape, Window};
-use crate::kernels::Kernels;
 use crate::kernels::operands::DepthwiseConv2dOperands;
+use crate::kernels::{Kernels, rounded_twice};
 use crate::packing::vector;
 
 /// The record of a depthwise convolution.
@@ -78,7 +78,7 @@ impl<'m> Record<'m> for DepthwiseConv2d<'m> {
             Layout::Vector => vector::depthwise_len(output.channels.into(), self.taps()),
         };
         let weights = exactly(layer, needed.ok_or(Error::Dimensions { layer })?, self.weights.data)?;
-        let (rescale, channels) = requantize(layer, output.channels, &self.requantize, checked)?;
+        let (rescale, channels) = requantize::<OPERATORS>(layer, output.channels, &self.requantize, checked)?;
         *flow = Flow { shape: output, zero_point: rescale.zero_point };
         Ok(DepthwiseConv2dOperands {
             input,
@@ -124,6 +124,10 @@ impl Call for DepthwiseConv2dOperands<'_> {
         self.layout
     }
 
+    fn rounds_twice(&self) -> bool {
+        self.rescale.rounds_twice()
+    }
+
     fn overlap(&self) -> Overlap {
         let [rows, _] = self.window.size;
         overlap(&self.window, rows.into())
@@ -142,6 +146,16 @@ impl Call for DepthwiseConv2dOperands<'_> {
         _scratch: &mut [u32],
         output: &mut [u8],
     ) {
+        if const { OPERATORS & TWICE > 0 } && self.rescale.rounds_twice() {
+            return match self.layout {
+                Layout::Vector if const { OPERATORS & VECTOR > 0 } => {
+                    rounded_twice::depthwise_conv2d_vector(input, self, output);
+                }
+                Layout::Compact | Layout::Winograd | Layout::Vector => {
+                    rounded_twice::depthwise_conv2d(input, self, output);
+                }
+            };
+        }
         match self.layout {
             Layout::Vector if const { holds(OPERATORS, VECTOR.trailing_zeros()) } => {
                 K::depthwise_conv2d_vector(input, self, output);

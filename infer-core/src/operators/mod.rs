@@ -4,6 +4,7 @@
 //! a file, and [`Stage`], what runs.
 
 mod add;
+mod add_rescaled;
 mod average_pool2d;
 mod conv2d;
 mod dense;
@@ -16,6 +17,7 @@ mod window;
 use serde::{Deserialize, Serialize};
 
 pub use add::Add;
+pub use add_rescaled::AddRescaled;
 pub use average_pool2d::AveragePool2d;
 pub use conv2d::Conv2d;
 pub use dense::Dense;
@@ -30,8 +32,8 @@ use crate::format::reader::Reader;
 use crate::format::{Layout, Ports, Shape};
 use crate::kernels::Kernels;
 use crate::kernels::operands::{
-    AddOperands, AveragePool2dOperands, Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands,
-    MaxPool2dOperands,
+    AddOperands, AddRescaledOperands, AveragePool2dOperands, Conv2dOperands, DenseOperands, DepthwiseConv2dOperands,
+    LogitsOperands, MaxPool2dOperands,
 };
 use operator::{Call, Record};
 
@@ -46,6 +48,9 @@ pub const WINOGRAD: u32 = 1 << 29;
 
 /// Bit 28, beside those of operators: set where weights are in the layout [`Vector`](Layout::Vector).
 pub const VECTOR: u32 = 1 << 28;
+
+/// Bit 27, beside those of operators: set where sums are [rounded twice](crate::format::Requantize::TWICE).
+pub const TWICE: u32 = 1 << 27;
 
 /// The bits of layouts.
 const LAYOUTS: u32 = WINOGRAD | VECTOR;
@@ -92,9 +97,9 @@ macro_rules! registry {
             }
         };
 
-        /// All operators, a bit each: bit `n` is operator `n`; with [`BRANCHES`], [`OVERLAPS`] and
-        /// [`WINOGRAD`] and [`VECTOR`].
-        pub const ALL: u32 = BRANCHES | OVERLAPS | WINOGRAD | VECTOR | (1 << $last_number) $(| 1 << $number)*;
+        /// All operators, a bit each: bit `n` is operator `n`; with [`BRANCHES`], [`OVERLAPS`], [`WINOGRAD`], [`VECTOR`] and
+        /// [`TWICE`].
+        pub const ALL: u32 = BRANCHES | OVERLAPS | WINOGRAD | VECTOR | TWICE | (1 << $last_number) $(| 1 << $number)*;
 
         /// The bit of the operator that gives the logits.
         const LOGITS: u32 = 1 << $last_number;
@@ -178,10 +183,13 @@ macro_rules! registry {
                 }
             }
 
-            /// The bits of the operator and of its layout.
+            /// The bits of the operator, of its layout and of its rounding.
             fn operator<const OPERATORS: u32>(&self) -> u32 {
                 match self {
-                    $(Self::$name(operands) => 1 << $number | bit::<OPERATORS>(operands.layout()),)*
+                    $(Self::$name(operands) => {
+                        let twice = if const { OPERATORS & TWICE > 0 } && operands.rounds_twice() { TWICE } else { 0 };
+                        1 << $number | bit::<OPERATORS>(operands.layout()) | twice
+                    })*
                 }
             }
         }
@@ -259,6 +267,8 @@ registry! {
     5 AveragePool2d(AveragePool2d) -> AveragePool2dOperands,
     /// Two-dimensional convolution of each channel by itself, with its activation.
     6 DepthwiseConv2d(DepthwiseConv2d<'a>) -> DepthwiseConv2dOperands<'a>,
+    /// Sum of two inputs, each rounded before it is added, with its activation.
+    7 AddRescaled(AddRescaled) -> AddRescaledOperands,
 }
 
 /// Whether `operators` has the bit of an operator.

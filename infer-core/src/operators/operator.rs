@@ -2,11 +2,12 @@
 
 use core::ops::Range;
 
+use super::TWICE;
 use crate::Error;
 use crate::format::reader::Reader;
 use crate::format::{Codes, Layout, Ports, Requantize, Shape};
 use crate::kernels::Kernels;
-use crate::kernels::operands::{ChannelTable, Rescale};
+use crate::kernels::operands::{ChannelTable, Rescale, Scaling};
 use crate::packing::{packed_len, vector};
 
 /// A layer's record in the file.
@@ -65,6 +66,11 @@ pub trait Call {
     /// How its weights lie.
     fn layout(&self) -> Layout {
         Layout::Compact
+    }
+
+    /// Whether its sums are rounded twice.
+    fn rounds_twice(&self) -> bool {
+        false
     }
 
     /// How the output may overlap an input.
@@ -258,9 +264,9 @@ pub fn zero_point_under_relu(layer: u8, relu: bool, codes: Codes) -> Result<(), 
     if relu && zero_point != 0 { Err(Error::ReluZeroPoint { layer, zero_point }) } else { Ok(()) }
 }
 
-/// How the accumulators of `outputs` channels become codes.
+/// How the accumulators of `outputs` channels become codes; twice rounded ones where the program holds that.
 #[inline(always)]
-pub fn requantize<'m>(
+pub fn requantize<'m, const OPERATORS: u32>(
     layer: u8,
     outputs: u16,
     requantize: &Requantize<'m>,
@@ -269,6 +275,9 @@ pub fn requantize<'m>(
     let Requantize { codes, relu, shift, channels } = *requantize;
     positive(layer, codes.scale)?;
     zero_point_under_relu(layer, relu, codes)?;
+    if const { OPERATORS & TWICE > 0 } && shift == Requantize::TWICE {
+        return requantize_twice(layer, outputs, requantize, checked);
+    }
     if shift > 31 {
         return Err(Error::Shift { layer, shift });
     }
@@ -285,4 +294,37 @@ pub fn requantize<'m>(
         }
     }
     Ok((Rescale { zero_point: codes.zero_point, shift }, table))
+}
+
+/// The same of a layer that rounds twice: three words for each channel.
+#[inline(never)]
+fn requantize_twice<'m>(
+    layer: u8,
+    outputs: u16,
+    requantize: &Requantize<'m>,
+    checked: bool,
+) -> Result<(Rescale, ChannelTable<'m>), Error> {
+    let Requantize { codes, shift, channels, .. } = *requantize;
+    let needed = usize::from(outputs) * 12;
+    if channels.data.len() != needed {
+        return Err(Error::ChannelTableLength { layer, needed, given: channels.data.len() });
+    }
+    let table = ChannelTable::new(channels.data);
+    if !checked {
+        for (channel, scaling) in (0u16..).zip(table.of_two_roundings().1) {
+            is_scaling(layer, channel, scaling)?;
+        }
+    }
+    Ok((Rescale { zero_point: codes.zero_point, shift }, table))
+}
+
+/// Refuses what is no scaling of a kernel that rounds twice.
+pub fn is_scaling(layer: u8, channel: u16, Scaling { multiplier, shift }: Scaling) -> Result<(), Error> {
+    if multiplier <= 0 {
+        Err(Error::Multiplier { layer, channel })
+    } else if !(-30..=31).contains(&shift) {
+        Err(Error::Shift { layer, shift: shift as u8 })
+    } else {
+        Ok(())
+    }
 }

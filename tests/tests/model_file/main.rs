@@ -3,9 +3,9 @@
 mod parts;
 mod stages;
 
-use infer_core::format::{Blob, Input, Metadata, Window};
+use infer_core::format::{Blob, Input, Layout, Metadata, Requantize, Window};
 use infer_core::header::{FORMAT_VERSION, HEADER_LEN};
-use infer_core::operators::{ALL, BRANCHES, Layer, Logits, MaxPool2d, OVERLAPS};
+use infer_core::operators::{ALL, BRANCHES, Layer, Logits, MaxPool2d, OVERLAPS, TWICE};
 use infer_core::plan::Places;
 use infer_core::{Crc32, Error, Header, HeaderField, Network, Shape, arena_len, classes_len, input_len, operators_of};
 use parts::{CODES, Parts, ZEROS, with_payload};
@@ -15,6 +15,7 @@ use thimble_tests::random_model::{Kind, RandomModel, metadata, random_models};
 use thimble_tests::{miri_models, tiny};
 use trainer::export::inspect::Listing;
 use trainer::export::model_file::{arena, encode};
+use trainer::network::record::Rounding;
 
 /// Loads and, where that works, classifies: whatever the bytes, this returns.
 pub(crate) fn load_and_run(model: &[u8]) -> Result<(), Error> {
@@ -153,6 +154,21 @@ fn a_program_of_some_operators_runs_models_of_those_and_refuses_others() {
     assert_eq!(load_with::<{ ALL ^ BRANCHES }>(&residual)[1], left_out(BRANCHES));
     assert_eq!(load_with::<{ ALL ^ OVERLAPS }>(&residual)[1], left_out(OVERLAPS));
 
+    // A second rounding is a bit of its own.
+    let twice = RandomModel {
+        input: Shape { height: 5, width: 4, channels: 2 },
+        zero_point: 3,
+        layers: vec![Kind::square(3, 3, true), Kind::Dense(4)],
+        classes: 2,
+        seed: 48,
+    };
+    let twice = twice.file_rounded(Layout::Compact, Rounding::Twice);
+    assert_eq!(operators_of(&twice), TWICE | 0b1011);
+    let [all, same] = load_with::<{ TWICE | 0b1011 }>(&twice);
+    assert!(all.is_ok());
+    assert_eq!(all, same);
+    assert_eq!(load_with::<0b1011>(&twice)[1], left_out(TWICE));
+
     // Files that do not say what they have.
     let claiming = |file: &[u8], operators| {
         let header = Header { operators, ..Header::parse(file).unwrap() };
@@ -166,6 +182,9 @@ fn a_program_of_some_operators_runs_models_of_those_and_refuses_others() {
     let [all, chain] = load_with::<{ CHAIN | 0b10000 }>(&claiming(&residual, CHAIN));
     assert_eq!(all, claim(CHAIN, BRANCHES | OVERLAPS | 0b10011));
     assert_eq!(chain, Err(Error::Input { layer: 2 }));
+    let [all, once] = load_with::<0b1011>(&claiming(&twice, 0b1011));
+    assert_eq!(all, claim(0b1011, TWICE | 0b1011));
+    assert_eq!(once, Err(Error::Shift { layer: 0, shift: Requantize::TWICE }));
     // Bits of no operator.
     let [all, chain] = load_with::<CHAIN>(&claiming(&conv, CHAIN | 1 << 20));
     assert_eq!(all, claim(CHAIN | 1 << 20, CHAIN));

@@ -2,7 +2,7 @@
 
 use infer_core::format::{Blob, Codes, Input, Ports, Requantize, Tensor, Window};
 use infer_core::operators::{
-    Add, AveragePool2d, Conv2d, Dense, DepthwiseConv2d, Layer, Logits, MaxPool2d, StageRecord, WINOGRAD,
+    Add, AddRescaled, AveragePool2d, Conv2d, Dense, DepthwiseConv2d, Layer, Logits, MaxPool2d, StageRecord, WINOGRAD,
 };
 use infer_core::plan::{Places, place};
 use infer_core::{Error, Header, Shape};
@@ -17,6 +17,14 @@ const POOL: Layer<'_> = Layer::MaxPool2d(MaxPool2d { window: Window::square(2, 2
 /// Of the convolution.
 const fn refused_window(size: [u8; 2]) -> Error {
     Error::Window { layer: 0, window: Window { size, ..Window::square(3, 1) } }
+}
+
+/// The convolution with these multipliers and shifts, rounded twice.
+fn round_twice(parts: &mut Parts, multipliers: [i32; 2], shifts: [i32; 2]) {
+    let words = [[0; 2], multipliers, shifts].concat();
+    let table: Vec<u8> = words.into_iter().flat_map(i32::to_le_bytes).collect();
+    parts.conv.requantize.shift = Requantize::TWICE;
+    parts.conv.requantize.channels = Blob::unpadded(Vec::leak(table));
 }
 
 #[test]
@@ -34,7 +42,7 @@ fn every_refusal_is_reached_and_carries_its_numbers() {
         load_and_run(&parts.file(&parts.layers())).unwrap_err()
     };
     type Case = (Error, fn(&mut Parts));
-    let cases: [Case; 19] = [
+    let cases: [Case; 24] = [
         (Error::Dimensions { layer: 0 }, |parts| parts.input.shape.height = 0),
         (Error::Scale { layer: 0 }, |parts| parts.input.codes.scale = 0.0),
         (refused_window([0, 3]), |parts| parts.conv.window.size[0] = 0),
@@ -64,6 +72,13 @@ fn every_refusal_is_reached_and_carries_its_numbers() {
             parts.dense.requantize.channels = Blob::unpadded(&LAST_NEGATIVE);
         }),
         (Error::Shift { layer: 0, shift: 32 }, |parts| parts.conv.requantize.shift = 32),
+        (Error::ChannelTableLength { layer: 0, needed: 24, given: 16 }, |parts| {
+            parts.conv.requantize.shift = Requantize::TWICE;
+        }),
+        (Error::Multiplier { layer: 0, channel: 1 }, |parts| round_twice(parts, [1, 0], [0; 2])),
+        (Error::Multiplier { layer: 0, channel: 0 }, |parts| round_twice(parts, [-1, 1], [0; 2])),
+        (Error::Shift { layer: 0, shift: 32 }, |parts| round_twice(parts, [1; 2], [31, 32])),
+        (Error::Shift { layer: 0, shift: 225 }, |parts| round_twice(parts, [1; 2], [-31, 0])),
         (Error::Scale { layer: 1 }, |parts| parts.dense.requantize.codes.scale = f32::NAN),
         (Error::ReluZeroPoint { layer: 1, zero_point: 7 }, |parts| parts.dense.requantize.codes.zero_point = 7),
         (Error::Dimensions { layer: 1 }, |parts| parts.dense.outputs = 0),
@@ -438,6 +453,25 @@ fn an_addition_takes_two_inputs_of_one_shape_and_numbers_in_range() {
         add(&mut stages[2], change);
         let image_place = place(&parts.input, &mut stages, Places::Apart);
         assert_eq!(load_and_run(&parts.file_of(image_place, &stages)), Err(expected));
+    }
+    // The same of an addition that rescales.
+    type ChangeRescaled = fn(&mut AddRescaled);
+    let cases: [(Result<(), Error>, ChangeRescaled); 6] = [
+        (Ok(()), |_| {}),
+        (Err(Error::Multiplier { layer: 2, channel: 0 }), |add| add.multipliers[0] = [0; 4]),
+        (Err(Error::Multiplier { layer: 2, channel: 2 }), |add| add.multipliers[2] = (-1i32).to_le_bytes()),
+        (Err(Error::Shift { layer: 2, shift: 32 }), |add| add.shifts[1] = 32),
+        (Err(Error::Scale { layer: 2 }), |add| add.codes.scale = 0.0),
+        (Err(Error::ReluZeroPoint { layer: 2, zero_point: 1 }), |add| (add.relu, add.codes.zero_point) = (true, 1)),
+    ];
+    for (expected, change) in cases {
+        let multipliers = [(1i32 << 30).to_le_bytes(); 3];
+        let mut rescaled = AddRescaled { codes: CODES, relu: false, multipliers, shifts: [0, 1, 19] };
+        change(&mut rescaled);
+        let mut stages = two_branches(&parts);
+        stages[2].layer = Layer::AddRescaled(rescaled);
+        let image_place = place(&parts.input, &mut stages, Places::Apart);
+        assert_eq!(load_and_run(&parts.file_of(image_place, &stages)), expected);
     }
     assert_eq!(refuse(|stages| stages[2].ports = Ports::of(1)), Error::InputCount { layer: 2 });
     assert_eq!(refuse(|stages| stages[2].ports = Ports::of_two(1, 1)), Error::InputCount { layer: 2 });

@@ -8,7 +8,7 @@ use infer_core::Shape;
 use trainer::dataset::held_out::SplitRule;
 use trainer::dataset::{DataError, Loaded, Request, Storage, class_list, holds_idx_files};
 use trainer::image::{Conversion, Preprocessing, Resize};
-use trainer::import::{self, Edge, Imported, InputRange, tflite};
+use trainer::import::{self, Edge, Imported, InputRange, Rounding, tflite};
 use trainer::network::FloatModel;
 use trainer::quantize::choose::{Chosen, choose};
 use trainer::quantize::{Method, QuantizedModel};
@@ -51,6 +51,10 @@ pub struct Import {
     /// Directory of images to test it on, and of a float network to calibrate it on: a folder per class, or IDX files
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// How often the sums of an int8 network are rounded on their way to codes: once is as fast on chips as a network trained here, twice
+    /// gives the codes of TFLite's reference kernels bit for bit and is slower
+    #[arg(long, value_enum, default_value = "once")]
+    rounding: RoundingMode,
     #[command(flatten)]
     budget: BudgetFlags,
     /// Height, width and channels of an image, where the file has the input in other dimensions
@@ -62,6 +66,24 @@ pub struct Import {
     /// What the bytes 0 and 255 of an image are in the input of a float network: 0..1, -1..1, 0..255 [default: 0..1]
     #[arg(long, value_name = "LOW..HIGH", value_parser = input_range, allow_hyphen_values = true)]
     input_range: Option<InputRange>,
+}
+
+/// [`Rounding`] as a flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum RoundingMode {
+    /// The nearest code: one rounding
+    Once,
+    /// As TFLite's reference kernels: their codes
+    Twice,
+}
+
+impl From<RoundingMode> for Rounding {
+    fn from(mode: RoundingMode) -> Self {
+        match mode {
+            RoundingMode::Once => Self::Once,
+            RoundingMode::Twice => Self::Twice,
+        }
+    }
 }
 
 fn input_range(text: &str) -> Result<InputRange, String> {
@@ -92,8 +114,12 @@ impl Import {
         let graph = tflite::read(&bytes).with_context(|| format!("{path} cannot be imported"))?;
         let imported =
             import::layers(&name, &graph, self.input).with_context(|| format!("{path} cannot be imported"))?;
-        let quantized = import::quantized(&imported).with_context(|| format!("{path} cannot be imported"))?;
+        let quantized =
+            import::quantized(&imported, self.rounding.into()).with_context(|| format!("{path} cannot be imported"))?;
         let range = self.range(&imported)?;
+        if self.rounding == RoundingMode::Twice && quantized.is_none() {
+            return Err(Usage::error(anyhow!("--rounding is for int8 networks; {path} computes with floating point")));
+        }
         if quantized.is_none() && self.export.is_some() && self.data.is_none() {
             return Err(Usage::error(anyhow!(
                 "{path} computes with floating point: a model file of it needs images to calibrate on, --data DIR; or make a run of it, --out \

@@ -167,18 +167,25 @@ fn print_layers(listing: &Listing, widest: usize) -> Result<()> {
     }
     let [parameters, macs, flash] = [listing.parameters, listing.macs, listing.flash_bytes].map(thousands);
     print_line!("{:<widest$}{:>12}{parameters:>12}{macs:>13}{flash:>11}", "total", "");
-    print_layouts(&listing.layers)
+    print_layouts(&listing.layers)?;
+    let is_twice = |layer: &&LayerListing| layer.scales.is_some_and(|scales| scales.roundings == 2);
+    print_numbers("rounded twice", listing.layers.iter().filter(is_twice))
 }
 
 /// Which layers have their weights in another layout than the compact one, if any has.
 fn print_layouts(layers: &[LayerListing]) -> Result<()> {
     for layout in Layout::ALL.into_iter().filter(|&layout| layout != Layout::Compact) {
         let of_layout = layers.iter().filter(|layer| layer.layout == Some(layout.name()));
-        let numbers: Vec<String> = of_layout.map(|layer| layer.layer.to_string()).collect();
-        for (index, line) in wrapped(&numbers, COLUMNS - 26).iter().enumerate() {
-            let name = format!("layout {}", layout.name());
-            print_line!("{:<16}{}{line}", if index == 0 { name } else { String::new() }, "layers ");
-        }
+        print_numbers(&format!("layout {}", layout.name()), of_layout)?;
+    }
+    Ok(())
+}
+
+/// The numbers of some layers after what they have in common, if there are any.
+fn print_numbers<'l>(title: &str, layers: impl Iterator<Item = &'l LayerListing>) -> Result<()> {
+    let numbers: Vec<String> = layers.map(|layer| layer.layer.to_string()).collect();
+    for (index, line) in wrapped(&numbers, COLUMNS - 26).iter().enumerate() {
+        print_line!("{:<16}layers {line}", if index == 0 { title } else { "" });
     }
     Ok(())
 }
@@ -189,7 +196,7 @@ fn print_scales(listing: &Listing, widest: usize) -> Result<()> {
     print_line!("{:<widest$}{:>10}{:>11}", "input", significant(input.scale.into()), input.zero_point);
     for layer in &listing.layers {
         let Some(scales) = &layer.scales else { continue };
-        let ScalesListing { output, zero_point, shift, smallest_weight, largest_weight } = *scales;
+        let ScalesListing { output, zero_point, shift, smallest_weight, largest_weight, .. } = *scales;
         let or_none = |number: Option<u8>| number.map_or("-".to_owned(), |number| number.to_string());
         let weights = match (smallest_weight, largest_weight) {
             (Some(smallest), Some(largest)) if smallest < largest => {

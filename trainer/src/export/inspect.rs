@@ -2,6 +2,7 @@
 
 use infer_core::format::{Codes, Input, Layout, Metadata, Requantize, Window};
 use infer_core::header::{FORMAT_VERSION, HEADER_LEN};
+use infer_core::kernels::operands::ChannelTable;
 use infer_core::operators;
 use infer_core::plan::StagePlaces;
 use infer_core::{Header, Network, Shape};
@@ -161,8 +162,10 @@ pub struct ScalesListing {
     pub output: f32,
     /// The code that means 0; `None` of logits.
     pub zero_point: Option<u8>,
-    /// Left shift before the multiplication; `None` of logits.
+    /// Left shift before the multiplication; `None` of logits, and where sums are rounded twice.
     pub shift: Option<u8>,
+    /// How often sums are rounded on their way to codes.
+    pub roundings: u8,
     /// The smallest scale of a channel's weights; `None` of a layer without weights.
     pub smallest_weight: Option<f64>,
     /// The largest.
@@ -333,7 +336,10 @@ fn layout_of(record: &operators::Layer<'_>) -> Option<Layout> {
         operators::Layer::DepthwiseConv2d(record) => Layout::numbered(record.layout),
         operators::Layer::Dense(record) => Layout::numbered(record.layout),
         operators::Layer::Logits(record) => Layout::numbered(record.layout),
-        operators::Layer::MaxPool2d(_) | operators::Layer::AveragePool2d(_) | operators::Layer::Add(_) => None,
+        operators::Layer::MaxPool2d(_)
+        | operators::Layer::AveragePool2d(_)
+        | operators::Layer::Add(_)
+        | operators::Layer::AddRescaled(_) => None,
     }
 }
 
@@ -357,10 +363,11 @@ impl ScalesListing {
         match scaling {
             Scaling::OfInput => None,
             Scaling::Requantized(requantize) => Some(requantized_scales(&requantize, input)),
-            Scaling::Codes(codes) => Some(Self {
+            Scaling::Codes { codes, roundings } => Some(Self {
                 output: codes.scale,
                 zero_point: Some(codes.zero_point),
                 shift: None,
+                roundings,
                 smallest_weight: None,
                 largest_weight: None,
             }),
@@ -370,6 +377,7 @@ impl ScalesListing {
                     output: scale,
                     zero_point: None,
                     shift: None,
+                    roundings: 0,
                     smallest_weight: weight,
                     largest_weight: weight,
                 })
@@ -381,15 +389,24 @@ impl ScalesListing {
 /// Scales of weights are not in a file: they follow from the multipliers, `input scale * weight scale / output scale`.
 fn requantized_scales(requantize: &Requantize<'_>, input: Codes) -> ScalesListing {
     let Requantize { codes, shift, channels, .. } = *requantize;
-    let step = (f64::from(shift) - 32.0).exp2() * f64::from(codes.scale) / f64::from(input.scale);
-    let records = channels.data.as_chunks::<8>().0.iter();
-    let multipliers = || records.clone().map(|&[.., m0, m1, m2, m3]| i32::from_le_bytes([m0, m1, m2, m3]));
+    let is_once = shift != Requantize::TWICE;
+    let table = ChannelTable::new(channels.data);
+    let ratios: Vec<f64> = match is_once {
+        true => table.iter().map(|(_, multiplier)| f64::from(multiplier) * (f64::from(shift) - 32.0).exp2()).collect(),
+        false => table
+            .of_two_roundings()
+            .1
+            .map(|scaling| f64::from(scaling.multiplier) * f64::from(-31 - scaling.shift).exp2())
+            .collect(),
+    };
+    let step = f64::from(codes.scale) / f64::from(input.scale);
     ScalesListing {
         output: codes.scale,
         zero_point: Some(codes.zero_point),
-        shift: Some(shift),
-        smallest_weight: multipliers().min().map(|multiplier| f64::from(multiplier) * step),
-        largest_weight: multipliers().max().map(|multiplier| f64::from(multiplier) * step),
+        shift: is_once.then_some(shift),
+        roundings: if is_once { 1 } else { 2 },
+        smallest_weight: ratios.iter().copied().reduce(f64::min).map(|ratio| ratio * step),
+        largest_weight: ratios.iter().copied().reduce(f64::max).map(|ratio| ratio * step),
     }
 }
 

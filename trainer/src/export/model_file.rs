@@ -6,7 +6,7 @@ use std::path::Path;
 use infer_core::Network;
 use infer_core::format::{Input, Metadata, Ports};
 use infer_core::header::{HEADER_LEN, Header};
-use infer_core::kernels::operands::{AddOperands, AveragePool2dOperands, MaxPool2dOperands};
+use infer_core::kernels::operands::{AddOperands, AddRescaledOperands, AveragePool2dOperands, MaxPool2dOperands};
 use infer_core::operators::{Layer, Stage, StageRecord};
 use infer_core::plan::{self, Places, Plan};
 
@@ -252,7 +252,7 @@ fn values_read(plan: &Plan<'_>) -> u64 {
         | Stage::AveragePool2d(AveragePool2dOperands { output, size: [rows, columns], .. }) => {
             output.len() as u64 * u64::from(rows) * u64::from(columns)
         }
-        Stage::Add(AddOperands { len, .. }) => 2 * len as u64,
+        Stage::Add(AddOperands { len, .. }) | Stage::AddRescaled(AddRescaledOperands { len, .. }) => 2 * len as u64,
         // Their multiply-accumulates are counted.
         Stage::Conv2d(_) | Stage::DepthwiseConv2d(_) | Stage::Dense(_) => 0,
     };

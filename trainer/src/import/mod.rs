@@ -23,6 +23,7 @@ pub mod quantized;
 pub mod tflite;
 pub mod weights;
 
+pub use crate::network::record::Rounding;
 pub use float::{Edge, FloatError, InputRange, edges, float};
 pub use layers::{Imported, layers};
 pub use problem::{Problem, Refused};

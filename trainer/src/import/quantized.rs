@@ -6,17 +6,18 @@ use super::layers::Imported;
 use super::weights::Weights;
 use crate::network::Layer;
 use crate::network::chain::{Flow, flow, quantized_stages};
-use crate::network::record::Numbers;
+use crate::network::record::{Numbers, Rounding};
 use crate::network::rescale::accumulator_bound;
 use crate::quantize::integers::Integers;
 use crate::quantize::{QuantizeError, QuantizedModel};
 
-/// The network's own numbers; `None` where it computes with floating point.
+/// The network's own numbers; `None` where it computes with floating point. With [`Rounding::Twice`] its codes are those of TFLite's
+/// reference kernels, and with [`Rounding::Once`] kernels of chips are faster.
 ///
 /// # Errors
 /// [`QuantizeError`], where some input could overflow a sum of 32 bits, or a ratio of scales is one that no multiplier
 /// expresses.
-pub fn quantized(imported: &Imported) -> Result<Option<QuantizedModel>, QuantizeError> {
+pub fn quantized(imported: &Imported, rounding: Rounding) -> Result<Option<QuantizedModel>, QuantizeError> {
     let Some(image) = imported.input else { return Ok(None) };
     let stages = imported.architecture.stages();
     let flows: Vec<Flow<Codes>> = flow(&stages, image, |stage, inputs| {
@@ -28,7 +29,7 @@ pub fn quantized(imported: &Imported) -> Result<Option<QuantizedModel>, Quantize
             return Err(candle_core::Error::msg("a stage without codes").into());
         };
         let Some(Weights::Codes { rows, scales, biases }) = &imported.weights[stage.index] else {
-            return Ok(Numbers::Codes { inputs, output: output.unwrap_or(inputs.input) });
+            return Ok(Numbers::Codes { inputs, output: output.unwrap_or(inputs.input), rounding });
         };
         let mut integers = Integers {
             layer: stage.index,
@@ -41,10 +42,15 @@ pub fn quantized(imported: &Imported) -> Result<Option<QuantizedModel>, Quantize
         match output {
             Some(codes) => {
                 without_silent_rows(&mut integers, codes);
-                if !matches!(stage.layer.layer, Layer::Dense(_)) {
-                    round_up_as_twice(&mut integers, codes);
+                match rounding {
+                    // TFLite's dense layers round once.
+                    _ if matches!(stage.layer.layer, Layer::Dense(_)) => integers.requantized(codes),
+                    Rounding::Twice => integers.requantized_twice(codes),
+                    Rounding::Once => {
+                        round_up_as_twice(&mut integers, codes);
+                        integers.requantized(codes)
+                    }
                 }
-                integers.requantized(codes)
             }
             None => {
                 let numbers = integers.logits()?;

@@ -76,10 +76,20 @@ pub enum QuantizedLayer {
 pub struct QuantizedRescale {
     /// What the codes mean.
     pub codes: Codes,
-    /// Left shift before the multiplication.
+    /// Left shift before the multiplication; or [`Requantize::TWICE`].
     pub shift: u8,
-    /// Bias and multiplier of each channel, two little-endian `i32` each.
+    /// Bias and multiplier of each channel, two little-endian `i32` each; those of a layer that [rounds twice](Requantize).
     pub channels: Vec<u8>,
+}
+
+/// How often what is summed up is rounded on its way to a code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rounding {
+    /// Once: the nearest code.
+    #[default]
+    Once,
+    /// Twice, first to the precision of a multiplier, as TFLite's reference kernels do.
+    Twice,
 }
 
 /// The numbers of a layer, of which its operator makes its record.
@@ -91,6 +101,8 @@ pub enum Numbers {
         inputs: Inputs<Codes>,
         /// What those of its output mean.
         output: Codes,
+        /// How it rounds.
+        rounding: Rounding,
     },
     /// Weights, and what takes their accumulators to codes.
     Requantized {
@@ -124,6 +136,16 @@ pub enum NumbersError {
     Ratio {
         /// Scale of what is summed up over scale of the output.
         ratio: f64,
+    },
+    /// A mean that is to be rounded twice is over more than 15 rows or columns.
+    #[error(
+        "a mean over {rows}x{columns} values; rounded twice, it is over 15x15 at most: import it with --rounding once"
+    )]
+    Mean {
+        /// Rows of its input.
+        rows: u16,
+        /// Columns.
+        columns: u16,
     },
     /// Some input could overflow the sum.
     #[error("sums can reach {bound}, more than 32 bits hold")]
@@ -167,8 +189,9 @@ impl QuantizedLayer {
     }
 
     fn transform(&mut self, input: Shape) {
-        if let Self::Conv2d { output_channels, window, layout: layout @ Layout::Compact, weights, .. } = self
+        if let Self::Conv2d { output_channels, window, rescale, layout: layout @ Layout::Compact, weights, .. } = self
             && winograd::takes(window, input.channels)
+            && rescale.shift != Requantize::TWICE
         {
             let (rows, channels) = (*output_channels, input.channels);
             let Some(len) = winograd::packed_len(rows.into(), channels.into()) else { return };
@@ -301,7 +324,12 @@ pub enum Scaling<'a> {
     /// Codes, of accumulators of weights.
     Requantized(Requantize<'a>),
     /// Codes, of something without weights.
-    Codes(Codes),
+    Codes {
+        /// What they mean.
+        codes: Codes,
+        /// How often it rounds.
+        roundings: u8,
+    },
     /// Logits, and the real value of one step.
     Logits(f32),
 }
@@ -312,7 +340,7 @@ impl Scaling<'_> {
     pub fn codes(&self) -> Option<Codes> {
         match self {
             Self::Requantized(requantize) => Some(requantize.codes),
-            Self::Codes(codes) => Some(*codes),
+            Self::Codes { codes, .. } => Some(*codes),
             Self::OfInput | Self::Logits(_) => None,
         }
     }

@@ -28,6 +28,41 @@ pub fn multipliers(ratios: &[f64]) -> Result<Multipliers, f64> {
     Ok(Multipliers { shift, multipliers: ratios.iter().map(multiplier).collect::<Result<_, _>>()? })
 }
 
+/// A multiplier with a shift of its own, for kernels that round twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scaled {
+    /// `2^30` to `2^31 - 1`.
+    pub multiplier: i32,
+    /// Right shift after it; to the left before it where it is negative.
+    pub shift: i32,
+}
+
+impl Scaled {
+    /// `ratio = multiplier * 2^(-31 - shift)`, rounded once: TFLite's `QuantizeMultiplier`.
+    ///
+    /// # Errors
+    /// The ratio, where its shift is not -30 to 31.
+    pub fn of(ratio: f64) -> Result<Self, f64> {
+        if !(ratio.is_finite() && ratio > 0.0) {
+            return Err(ratio);
+        }
+        // A first guess, as a logarithm rounds.
+        let mut shift = -1 - ratio.log2().floor() as i32;
+        let fraction = |shift: i32| ratio * f64::from(shift).exp2();
+        while fraction(shift) >= 1.0 {
+            shift += 1;
+        }
+        while fraction(shift) < 0.5 {
+            shift -= 1;
+        }
+        let mut multiplier = (fraction(shift) * 31f64.exp2()).round();
+        if multiplier >= 31f64.exp2() {
+            (multiplier, shift) = (30f64.exp2(), shift - 1);
+        }
+        if (-30..=31).contains(&shift) { Ok(Self { multiplier: multiplier as i32, shift }) } else { Err(ratio) }
+    }
+}
+
 /// The largest magnitude that any input can bring a channel's accumulator to: `|bias| + 255 * sum(|w|)`.
 #[must_use]
 pub fn accumulator_bound(row: &[i8], bias: i64) -> i64 {
@@ -70,6 +105,27 @@ mod tests {
             }
             let largest = *multipliers.iter().max().unwrap();
             assert!(shift == 0 || largest > 1 << 30, "a smaller shift would have been more precise");
+        }
+    }
+
+    #[test]
+    fn a_multiplier_with_its_own_shift_has_31_bits_whatever_the_ratio() {
+        for ratio in
+            [0.5, 0.25, 0.999_999_999_99, 1.0, 3.75, 1e-9, 1e9, 0.003_921_569, f64::from(0.1f32) * f64::from(0.7f32)]
+        {
+            let Scaled { multiplier, shift } = Scaled::of(ratio).unwrap();
+            assert!(multiplier >= 1 << 30, "{ratio}");
+            let back = f64::from(multiplier) * f64::from(-31 - shift).exp2();
+            assert!((back / ratio - 1.0).abs() <= 2f64.powi(-31), "{ratio}: {back}");
+        }
+        assert_eq!(Scaled::of(0.5), Ok(Scaled { multiplier: 1 << 30, shift: 0 }));
+        assert_eq!(
+            Scaled::of(1.0 - 1e-12),
+            Ok(Scaled { multiplier: 1 << 30, shift: -1 }),
+            "rounded to the next power of two"
+        );
+        for ratio in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e-12, 1e12] {
+            assert!(Scaled::of(ratio).is_err(), "{ratio}");
         }
     }
 

@@ -1,11 +1,11 @@
 //! The numbers of a layer's record, from integer weights: those that float weights were rounded to, or those of a file.
 
-use infer_core::format::Codes;
+use infer_core::format::{Codes, Requantize};
 use infer_core::packing;
 
 use super::QuantizeError;
 use crate::network::record::{Numbers, QuantizedRescale};
-use crate::network::rescale::{Multipliers, fold_bias, multipliers, prove_no_overflow};
+use crate::network::rescale::{Multipliers, Scaled, fold_bias, multipliers, prove_no_overflow};
 
 /// A layer's integer weights, and what they mean.
 #[derive(Clone, Debug)]
@@ -56,6 +56,25 @@ impl Integers {
             .flat_map(|(&bias, &multiplier)| [bias, multiplier])
             .flat_map(i32::to_le_bytes);
         let rescale = QuantizedRescale { codes, shift, channels: channels.collect() };
+        Ok(Numbers::Requantized { rescale, weights: self.in_file() })
+    }
+
+    /// The same of a layer that rounds twice.
+    ///
+    /// # Errors
+    /// As [`requantized`](Self::requantized).
+    pub fn requantized_twice(&self, codes: Codes) -> Result<Numbers, QuantizeError> {
+        let biases = self.fold_biases()?;
+        let scaled: Result<Vec<Scaled>, f64> = self.ratios(codes).map(Scaled::of).collect();
+        let scaled = scaled.map_err(|ratio| QuantizeError::Multiplier { layer: self.layer, ratio })?;
+        for (channel, ((row, &bias), scaled)) in self.rows.iter().zip(&biases).zip(&scaled).enumerate() {
+            let left = scaled.shift.min(0).unsigned_abs() as u8;
+            prove_no_overflow(row, bias, left).map_err(|bound| self.overflow(channel, bound))?;
+        }
+        let multipliers = scaled.iter().map(|scaled| scaled.multiplier);
+        let shifts = scaled.iter().map(|scaled| scaled.shift);
+        let channels = biases.iter().copied().chain(multipliers).chain(shifts).flat_map(i32::to_le_bytes);
+        let rescale = QuantizedRescale { codes, shift: Requantize::TWICE, channels: channels.collect() };
         Ok(Numbers::Requantized { rescale, weights: self.in_file() })
     }
 

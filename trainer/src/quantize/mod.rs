@@ -49,7 +49,7 @@ use crate::export::model_file::{self, ModelFileError};
 use crate::network::FloatModel;
 use crate::network::chain::{Flow, QuantizedStage, quantized_stages};
 use crate::network::inputs::{self, Inputs};
-use crate::network::record::Numbers;
+use crate::network::record::{Numbers, Rounding};
 pub use crate::network::record::{QuantizedLayer, QuantizedRescale};
 
 pub use calibrate::{Calibration, Method, calibrate};
@@ -82,9 +82,13 @@ impl QuantizedModel {
             }
             (None, Some(Flow { inputs, output })) => {
                 let inputs = inputs.map(|signal| signal.codes);
-                Ok(Numbers::Codes { output: output.map_or(inputs.input, |signal| signal.codes), inputs })
+                let output = output.map_or(inputs.input, |signal| signal.codes);
+                Ok(Numbers::Codes { output, inputs, rounding: Rounding::Once })
             }
-            (_, None) => Ok(Numbers::Codes { inputs: Inputs::one(PIXEL_CODES), output: PIXEL_CODES }),
+            (_, None) => {
+                let inputs = Inputs::one(PIXEL_CODES);
+                Ok(Numbers::Codes { inputs, output: PIXEL_CODES, rounding: Rounding::Once })
+            }
         })?;
         Ok(Self { input: Input { shape: architecture.input, codes: PIXEL_CODES }, stages })
     }

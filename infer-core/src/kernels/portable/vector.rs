@@ -30,12 +30,24 @@ pub fn conv2d_vector(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut 
 /// Convolution of each channel by itself.
 #[inline(never)]
 pub fn depthwise_conv2d_vector(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, output: &mut [u8]) {
+    let finish = |sum: i32, (bias, multiplier)| requantize(sum.wrapping_add(bias), multiplier, operands.rescale);
+    each_depthwise_sum(input, operands, output, || operands.channels.iter(), finish);
+}
+
+/// As that of the compact layout.
+#[inline(always)]
+pub(in crate::kernels) fn each_depthwise_sum<T: Iterator>(
+    input: &[u8],
+    operands: &DepthwiseConv2dOperands<'_>,
+    output: &mut [u8],
+    table: impl Fn() -> T,
+    finish: impl Fn(i32, T::Item) -> u8,
+) {
     let channels = usize::from(operands.output.channels).max(1);
     let width = usize::from(operands.output.width).max(1);
     for (at, codes) in output.chunks_exact_mut(channels).enumerate() {
-        for ((channel, code), (bias, multiplier)) in codes.iter_mut().enumerate().zip(operands.channels.iter()) {
-            let sum = products(input, operands, [at / width, at % width], channel);
-            *code = requantize(sum.wrapping_add(bias), multiplier, operands.rescale);
+        for ((channel, code), record) in codes.iter_mut().enumerate().zip(table()) {
+            *code = finish(products(input, operands, [at / width, at % width], channel), record);
         }
     }
 }

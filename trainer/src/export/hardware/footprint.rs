@@ -9,7 +9,7 @@ use crate::dataset::batch::PIXEL_CODES;
 use crate::export::model_file::{self, ModelFileError};
 use crate::network::Architecture;
 use crate::network::chain::{Stage, quantized_stages, with_layouts};
-use crate::network::record::{Numbers, QuantizedRescale, WrongNumbers};
+use crate::network::record::{Numbers, QuantizedRescale, Rounding, WrongNumbers};
 use crate::support::text::thousands;
 
 /// Bytes of a network.
@@ -160,7 +160,8 @@ impl Budget {
 fn no_numbers(stage: &Stage<'_>) -> Numbers {
     let codes = PIXEL_CODES;
     let Some(shape) = stage.layer.weights() else {
-        return Numbers::Codes { inputs: stage.reads.map(|_| codes), output: codes };
+        let inputs = stage.reads.map(|_| codes);
+        return Numbers::Codes { inputs, output: codes, rounding: Rounding::Once };
     };
     let (rows, inputs) = (shape.rows(), shape.fan_in());
     let packed = || packing::packed_len(rows as u32, inputs as u32).unwrap_or(0) as usize;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use candle_core::Result as CandleResult;
-use infer_core::format::{Blob, Layout};
+use infer_core::format::{Blob, Codes, Layout};
 use infer_core::{Shape, operators};
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,8 @@ use super::convolution;
 use super::operator::{Arithmetic, Forward, Operator, Variants, WeightShape, check_activation, then_activation};
 use crate::network::autograd::{self, Recorded};
 use crate::network::inputs::Inputs;
-use crate::network::record::{LayerRecord, Numbers, NumbersError, QuantizedLayer, Scaling};
+use crate::network::record::{LayerRecord, Numbers, NumbersError, QuantizedLayer, Rounding, Scaling};
+use crate::network::rescale::Scaled;
 use crate::network::work::{Kernel, Work};
 
 /// Sum of input and residual.
@@ -24,6 +25,30 @@ pub struct Add {
     /// Whether ReLU6 follows: ReLU that ends at 6.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub relu6: bool,
+}
+
+impl Add {
+    /// As TFLite's reference kernels add: inputs times `2^20`, in steps of twice the coarser one.
+    fn rescaled(&self, inputs: [Codes; 2], codes: Codes) -> Result<operators::AddRescaled, NumbersError> {
+        let [first, second] = inputs.map(|input| f64::from(input.scale));
+        let step = 2.0 * first.max(second);
+        let of_sum = step / (20f64.exp2() * f64::from(codes.scale));
+        let mut scaled = Vec::with_capacity(3);
+        for ratio in [first / step, second / step, of_sum] {
+            match Scaled::of(ratio) {
+                Ok(of_ratio @ Scaled { shift: 0.., .. }) => scaled.push(of_ratio),
+                _ => return Err(NumbersError::Ratio { ratio }),
+            }
+        }
+        let numbers = |index: usize| (scaled[index].multiplier.to_le_bytes(), scaled[index].shift as u8);
+        let [first, second, sum] = [0, 1, 2].map(numbers);
+        Ok(operators::AddRescaled {
+            codes,
+            relu: self.relu || self.relu6,
+            multipliers: [first.0, second.0, sum.0],
+            shifts: [first.1, second.1, sum.1],
+        })
+    }
 }
 
 impl Variants for Add {
@@ -85,9 +110,14 @@ impl Operator for Add {
     }
 
     fn quantized(&self, _: Shape, numbers: Numbers, _: bool) -> Result<QuantizedLayer, NumbersError> {
-        let Numbers::Codes { inputs: Inputs { input, residual: Some(residual) }, output: codes } = numbers else {
+        let Numbers::Codes { inputs: Inputs { input, residual: Some(residual) }, output: codes, rounding } = numbers
+        else {
             return Err(NumbersError::Wrong);
         };
+        if rounding == Rounding::Twice {
+            let record = self.rescaled([input, residual], codes)?;
+            return Ok(QuantizedLayer::Bare(operators::Layer::AddRescaled(record)));
+        }
         let ratios = [input, residual].map(|input| f64::from(input.scale) / f64::from(codes.scale));
         let (multipliers, shift) = multipliers(ratios)?;
         let record = operators::Add { codes, relu: self.relu || self.relu6, multipliers, shift };
@@ -113,7 +143,23 @@ impl From<&operators::Add> for Add {
 
 impl<'a> LayerRecord<'a> for operators::Add {
     fn scaling(&self) -> Scaling<'a> {
-        Scaling::Codes(self.codes)
+        Scaling::Codes { codes: self.codes, roundings: 1 }
+    }
+
+    fn blobs(&mut self) -> Vec<&mut Blob<'a>> {
+        Vec::new()
+    }
+}
+
+impl From<&operators::AddRescaled> for Add {
+    fn from(record: &operators::AddRescaled) -> Self {
+        Self { relu: record.relu, relu6: false }
+    }
+}
+
+impl<'a> LayerRecord<'a> for operators::AddRescaled {
+    fn scaling(&self) -> Scaling<'a> {
+        Scaling::Codes { codes: self.codes, roundings: 2 }
     }
 
     fn blobs(&mut self) -> Vec<&mut Blob<'a>> {

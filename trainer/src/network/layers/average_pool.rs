@@ -3,7 +3,7 @@
 use std::fmt;
 
 use candle_core::Result as CandleResult;
-use infer_core::format::{Blob, Layout};
+use infer_core::format::{Blob, Codes, Layout, Requantize, Window};
 use infer_core::{Shape, operators};
 use serde::{Deserialize, Serialize};
 
@@ -12,8 +12,8 @@ use super::operator::{Arithmetic, Forward, Operator, Variants, WeightShape};
 use super::pool::Pool;
 use super::window::{Covered, Placed};
 use crate::network::autograd::{self, Recorded};
-use crate::network::record::{LayerRecord, Numbers, NumbersError, QuantizedLayer, Scaling};
-use crate::network::rescale::{Multipliers, multipliers};
+use crate::network::record::{LayerRecord, Numbers, NumbersError, QuantizedLayer, QuantizedRescale, Rounding, Scaling};
+use crate::network::rescale::{Multipliers, Scaled, multipliers};
 use crate::network::work::{Kernel, Work};
 
 /// Mean of the values of each window that are inside the input.
@@ -25,6 +25,57 @@ impl AveragePool {
     fn placed(&self, input: Shape) -> Result<Placed, String> {
         self.0.on(None, input)
     }
+
+    /// The mean of signed codes, a half away from zero: [`operators::AveragePool2d::ABOUT_128`].
+    ///
+    /// `2^30` is the ratio of equal scales, and as much more as a window has values makes the share of one a step larger: enough for a half to be
+    /// beyond the middle. Any other mean of `n` values is `1 / 2n` off a middle at least. The steps and their rounding change it by less than
+    /// `128 n * 2^2 * 2^-32 * (1 + values / n)`, which is below that where `values^2` is below `2^21`.
+    fn rounded_as_tflite(&self, placed: &Placed, input: Codes, codes: Codes) -> Result<QuantizedLayer, NumbersError> {
+        let values = placed.values();
+        if input != codes {
+            return Err(NumbersError::Ratio { ratio: f64::from(input.scale) / f64::from(codes.scale) });
+        }
+        if values > 1024 {
+            return Err(NumbersError::Overflow { bound: values as i64 * 255 });
+        }
+        let (shift, multiplier) = (2, (1 << 30) + values as i32);
+        let shift = shift | operators::AveragePool2d::ABOUT_128;
+        let window = self.0.recorded(placed);
+        let record = operators::AveragePool2d { window, codes, shift, multiplier: multiplier.to_le_bytes() };
+        Ok(QuantizedLayer::Bare(operators::Layer::AveragePool2d(record)))
+    }
+}
+
+/// TFLite's MEAN over height and width, which rounds sums twice, as its convolutions do: a depthwise convolution of ones.
+///
+/// Its multiplier is that of the scales, over the number of values and rounded down.
+fn mean_rounded_as_tflite(input: Shape, from: Codes, to: Codes) -> Result<QuantizedLayer, NumbersError> {
+    let [Ok(rows @ 1..=15), Ok(columns @ 1..=15)] = [input.height, input.width].map(u8::try_from) else {
+        return Err(NumbersError::Mean { rows: input.height, columns: input.width });
+    };
+    let ratio = f64::from(from.scale) / f64::from(to.scale);
+    let Scaled { multiplier, shift } = Scaled::of(ratio).map_err(|ratio| NumbersError::Ratio { ratio })?;
+    let values = i32::from(rows) * i32::from(columns);
+    let more = (values.ilog2() as i32).min(31 - shift);
+    let multiplier = ((i64::from(multiplier) << more) / i64::from(values)) as i32;
+    let shift = shift + more;
+    let bound = 255 * i64::from(values) << shift.min(0).unsigned_abs();
+    if bound > i64::from(i32::MAX) {
+        return Err(NumbersError::Overflow { bound });
+    }
+    let channels = usize::from(input.channels);
+    let words = [-values * i32::from(from.zero_point), multiplier, shift];
+    let words = words.into_iter().flat_map(|word| std::iter::repeat_n(word, channels));
+    let channels = words.flat_map(i32::to_le_bytes).collect();
+    Ok(QuantizedLayer::DepthwiseConv2d {
+        multiplier: 1,
+        window: Window { size: [rows, columns], ..Window::square(1, 1) },
+        relu: false,
+        rescale: QuantizedRescale { codes: to, shift: Requantize::TWICE, channels },
+        layout: Layout::Compact,
+        weights: vec![1; input.len()],
+    })
 }
 
 impl Variants for AveragePool {
@@ -89,8 +140,14 @@ impl Operator for AveragePool {
     }
 
     fn quantized(&self, input: Shape, numbers: Numbers, _: bool) -> Result<QuantizedLayer, NumbersError> {
-        let Numbers::Codes { inputs, output: codes } = numbers else { return Err(NumbersError::Wrong) };
+        let Numbers::Codes { inputs, output: codes, rounding } = numbers else { return Err(NumbersError::Wrong) };
         let placed = self.placed(input).map_err(|_| NumbersError::Wrong)?;
+        if rounding == Rounding::Twice {
+            return match self.0.global {
+                true => mean_rounded_as_tflite(input, inputs.input, codes),
+                false => self.rounded_as_tflite(&placed, inputs.input, codes),
+            };
+        }
         // That of a window of one value: the kernel divides it by the values of a window.
         let ratio = f64::from(inputs.input.scale) / f64::from(codes.scale);
         let wrong = |ratio| NumbersError::Ratio { ratio };
@@ -128,7 +185,7 @@ impl From<&operators::AveragePool2d> for AveragePool {
 
 impl<'a> LayerRecord<'a> for operators::AveragePool2d {
     fn scaling(&self) -> Scaling<'a> {
-        Scaling::Codes(self.codes)
+        Scaling::Codes { codes: self.codes, roundings: 1 }
     }
 
     fn blobs(&mut self) -> Vec<&mut Blob<'a>> {

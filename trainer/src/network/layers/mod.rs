@@ -133,7 +133,7 @@ operators! {
     /// Fully connected layer.
     Dense => Dense | Logits,
     /// Sum of two inputs of one shape.
-    Add => Add,
+    Add => Add | AddRescaled,
     /// Mean of each window, or of the whole input.
     AveragePool => AveragePool2d,
 }

@@ -1,0 +1,158 @@
+//! Weights, biases and codes of an operator, checked.
+
+use infer_core::format::Codes;
+
+use super::{Builder, Stopped, Value, all_finite, stop, stop_at};
+use crate::import::graph::{Activation, Kind, Operator, Quantization, Tensor};
+use crate::import::weights::Weights;
+
+impl Builder<'_, '_> {
+    /// The weights of an operator, a row for each output.
+    pub(super) fn rows(
+        &self,
+        operator: &Operator,
+        value: &Value,
+        outputs: usize,
+        axis: usize,
+    ) -> Result<Weights, Stopped> {
+        let Some((index, tensor)) = self.constant(operator, 1)? else { return stop("it has no weights") };
+        let bias = self.constant(operator, 2)?;
+        if let Some((bias_index, bias)) = bias
+            && bias.values() != Some(outputs)
+        {
+            return stop_at(bias_index, format!("{outputs} biases are needed"));
+        }
+        // Output channels are the innermost dimension of depthwise weights, and the outermost of all others.
+        let in_rows = |outermost: bool, count: usize| -> Vec<Vec<usize>> {
+            let taps = count / outputs.max(1);
+            let place = |row: usize, tap: usize| if outermost { row * taps + tap } else { tap * outputs + row };
+            (0..outputs).map(|row| (0..taps).map(|tap| place(row, tap)).collect()).collect()
+        };
+        if value.codes.is_none() {
+            let Some(values) = tensor.real_values() else {
+                return stop_at(index, format!("weights of {}", tensor.kind));
+            };
+            all_finite(index, "weights", &values)?;
+            let rows = in_rows(axis == 0, values.len())
+                .into_iter()
+                .map(|row| row.into_iter().map(|place| values[place]).collect())
+                .collect();
+            let biases = match bias {
+                None => vec![0.0; outputs],
+                Some((index, bias)) => {
+                    let Some(biases) = bias.real_values() else {
+                        return stop_at(index, format!("biases of {}", bias.kind));
+                    };
+                    all_finite(index, "biases", &biases)?;
+                    biases
+                }
+            };
+            return Ok(Weights::Real { rows, biases });
+        }
+        let (Some(codes), true, Some(Quantization { scales, zero_points, axis: stated })) =
+            (tensor.codes(), tensor.kind.is_byte(), &tensor.quantization)
+        else {
+            return stop_at(
+                index,
+                format!("weights of {} for activations in bytes; convert the network to int8", tensor.kind),
+            );
+        };
+        if scales.len() != 1 && (scales.len() != outputs || *stated != axis) {
+            return stop_at(
+                index,
+                format!(
+                    "{} scales along dimension {stated}; supported is one for each output channel, or one for all",
+                    scales.len()
+                ),
+            );
+        }
+        if let Some(scale) = scales.iter().find(|scale| !(scale.is_finite() && **scale > 0.0)) {
+            return stop_at(index, format!("a scale of {scale}"));
+        }
+        let zero = |row: usize| zero_points.get(if zero_points.len() == 1 { 0 } else { row }).copied().unwrap_or(0);
+        let mut rows = Vec::with_capacity(outputs);
+        for (row, places) in in_rows(axis == 0, codes.len()).into_iter().enumerate() {
+            let shifted = places.into_iter().map(|place| i8::try_from(codes[place].saturating_sub(zero(row))));
+            let Ok(shifted) = shifted.collect::<Result<Vec<i8>, _>>() else {
+                return stop_at(
+                    index,
+                    format!(
+                        "weights with a zero point of {}, which bytes do not hold without it; convert the network to int8",
+                        zero(row)
+                    ),
+                );
+            };
+            rows.push(shifted);
+        }
+        let scales = (0..outputs).map(|row| f64::from(scales[if scales.len() == 1 { 0 } else { row }])).collect();
+        let biases = match bias {
+            None => vec![0; outputs],
+            Some((_, bias)) if bias.kind == Kind::Int32 => bias.codes().unwrap_or_default(),
+            Some((index, bias)) => {
+                return stop_at(index, format!("biases of {}; 32-bit integers are supported", bias.kind));
+            }
+        };
+        Ok(Weights::Codes { rows, scales, biases })
+    }
+
+    /// What the codes of an operator's output mean, and which activation follows.
+    pub(super) fn after(
+        &self,
+        operator: &Operator,
+        activation: Activation,
+    ) -> Result<(Option<Codes>, bool, bool), Stopped> {
+        let output = operator.outputs[0];
+        let tensor = &self.graph.tensors[output];
+        let [relu, relu6] = match activation {
+            Activation::None => [false, false],
+            Activation::Relu => [true, false],
+            Activation::Relu6 => [false, true],
+            Activation::Other(name) => return stop(format!("{name} behind it; supported are ReLU and ReLU6")),
+        };
+        if tensor.kind == Kind::Float32 {
+            return Ok((None, relu, relu6));
+        }
+        if !tensor.kind.is_byte() {
+            return stop_at(output, format!("activations of {}; supported are int8, uint8 and float32", tensor.kind));
+        }
+        let codes = codes_of(tensor).or_else(|reason| stop_at(output, reason))?;
+        if (relu || relu6) && codes.zero_point != 0 {
+            return stop_at(
+                output,
+                format!(
+                    "ReLU ends at code {} of 0 to 255, and supported is one that ends at the lowest code",
+                    codes.zero_point
+                ),
+            );
+        }
+        // Rounded as TFLite rounds it.
+        if relu6 && (6.0 / codes.scale).round() < 255.0 {
+            return stop_at(
+                output,
+                format!(
+                    "ReLU6 ends at code {} of 0 to 255, and supported is one that ends at the highest code",
+                    (6.0 / codes.scale).round()
+                ),
+            );
+        }
+        Ok((Some(codes), relu, relu6))
+    }
+}
+
+/// What the codes of an activation mean: unsigned bytes, as they are here, are 128 more than signed ones.
+pub(super) fn codes_of(tensor: &Tensor<'_>) -> Result<Codes, String> {
+    let Some(Quantization { scales, zero_points, .. }) = &tensor.quantization else {
+        return Err("bytes without a scale".to_owned());
+    };
+    let [scale] = scales[..] else { return Err(format!("an activation with {} scales", scales.len())) };
+    if !(scale.is_finite() && scale > 0.0) {
+        return Err(format!("a scale of {scale}"));
+    }
+    let offset = if tensor.kind == Kind::Int8 { 128 } else { 0 };
+    let stated = zero_points.first().copied().unwrap_or(0);
+    let zero_point = stated.checked_add(offset).and_then(|point| u8::try_from(point).ok());
+    zero_point.map_or_else(
+        || Err(format!("a zero point of {stated}, which {} does not hold", tensor.kind)),
+        |zero_point| Ok(Codes { scale, zero_point }),
+    )
+}
