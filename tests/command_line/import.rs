@@ -102,8 +102,21 @@ fn a_float_file_becomes_a_run_that_training_starts_from_and_resumes_to_the_byte(
 
     three_colors(path, "images", ["a", "b", "c"], 20);
     let fit = |out: &str, more: &[&str]| {
-        let common =
-            ["fit", "--init", "imported", "--data", "images", "--epochs", "2", "--batch-size", "8", "--out", out];
+        let common = [
+            "fit",
+            "--init",
+            "imported",
+            "--data",
+            "images",
+            "--epochs",
+            "2",
+            "--batch-size",
+            "8",
+            "--lr",
+            "0.01",
+            "--out",
+            out,
+        ];
         succeed(path, &[&common, more].concat())
     };
     let (printed, _) = fit("whole", &["--freeze", "0-1", "--init-lr", "0.1"]);
@@ -233,7 +246,7 @@ fn all_images_are_tested_on_and_a_run_with_images_is_calibrated_again_on_them() 
         fs::write(path.join("classes.txt"), classes).unwrap();
         let all = ["import", "int8.tflite", "--data", "images", "--classes", "classes.txt"];
         let printed = succeed(path, &all).0;
-        let line = printed.lines().find(|line| line.starts_with("int8")).unwrap().to_owned();
+        let line = printed.lines().find(|line| line.starts_with("int8 ")).unwrap().to_owned();
         line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap()
     };
     // Whichever name an output has, the images of its class count for it.
