@@ -100,29 +100,28 @@ fn a_float_file_becomes_a_run_that_training_starts_from_and_resumes_to_the_byte(
     let (_, warned) = succeed(path, &["import", "float.tflite", "--out", "imported"]);
     assert!(warned.contains("taken for 0 to 1"), "{warned}");
 
-    let message = fail(path, &["export", "imported", "--out", "model.bin"], 1);
-    assert!(message.contains("imported has not been calibrated"), "{message}");
-    let message = fail(path, &["report", "imported"], 1);
-    assert!(message.contains("to train them further: trainer fit --init imported --data DIR"), "{message}");
-    assert!(!message.contains("--resume"), "{message}");
-
-    // Three classes of images of 8x8, as the network takes them.
-    for (class, color) in [("a", [250, 10, 10]), ("b", [10, 250, 10]), ("c", [10, 10, 250])] {
-        let folder = path.join("images").join(class);
-        fs::create_dir_all(&folder).unwrap();
-        for number in 0..20_u8 {
-            let shade = |part: u8| part.saturating_sub(number);
-            let pixels = image::RgbImage::from_pixel(8, 8, image::Rgb(color.map(shade)));
-            pixels.save(folder.join(format!("{number}.png"))).unwrap();
-        }
-    }
+    three_colors(path, "images", ["a", "b", "c"], 20);
     let fit = |out: &str, more: &[&str]| {
-        let common =
-            ["fit", "--init", "imported", "--data", "images", "--epochs", "2", "--batch-size", "8", "--out", out];
-        succeed(path, &[&common, more].concat())
+        // So long and so fast that the loss of the few validation images falls below that of the start.
+        let common = [
+            "fit",
+            "--init",
+            "imported",
+            "--data",
+            "images",
+            "--epochs",
+            "20",
+            "--patience",
+            "20",
+            "--batch-size",
+            "8",
+        ];
+        let common = [&common[..], &["--lr", "0.1", "--out", out]].concat();
+        succeed(path, &[&common[..], more].concat())
     };
     let (printed, _) = fit("whole", &["--freeze", "0-1", "--init-lr", "0.1"]);
     assert!(printed.contains("3 of 3 layers with weights are taken; 2 stay as they are"), "{printed}");
+    assert!(printed.contains("\n  4 dense 3 "), "layers have the numbers that --freeze takes: {printed}");
     let weights = |run: &str| fs::read(path.join(run).join("weights.safetensors")).unwrap();
     let tensors = |run: &str| {
         let bytes = weights(run);
@@ -137,7 +136,7 @@ fn a_float_file_becomes_a_run_that_training_starts_from_and_resumes_to_the_byte(
     };
     assert_eq!(of("whole", "layers.0.weight"), of("imported", "layers.0.weight"), "frozen");
     assert_eq!(of("whole", "layers.1.bias"), of("imported", "layers.1.bias"), "frozen");
-    assert_ne!(of("whole", "layers.4.weight"), of("imported", "layers.4.weight"), "trained");
+    assert_ne!(of("whole", "layers.4.weight"), of("imported", "layers.4.weight"), "trained: {printed}");
     fit("again", &["--freeze", "0-1", "--init-lr", "0.1"]);
     assert_eq!(weights("whole"), weights("again"));
     fit("faster", &["--freeze", "0-1"]);
@@ -146,11 +145,200 @@ fn a_float_file_becomes_a_run_that_training_starts_from_and_resumes_to_the_byte(
     let message = fail(path, &["fit", "--init", "imported", "--data", "images", "--freeze", "0-9"], 2);
     assert!(message.contains("\"0-9\" is none of the layers 0 to 4"), "{message}");
     let message = fail(path, &["fit", "--init", "imported", "--data", "images", "--freeze", "taken"], 2);
-    assert!(message.contains("nothing would be trained"), "{message}");
+    assert!(
+        message.contains("nothing would be trained; leave the last one free, such as with --freeze 0-3"),
+        "{message}"
+    );
     let message = fail(path, &["fit", "--init", "nowhere", "--data", "images"], 1);
     assert!(message.contains("nowhere"), "{message}");
     let message = fail(path, &["fit", "--init", "imported", "--model", "mlp", "--data", "images"], 2);
     assert!(message.contains("no layer of mlp has the weights of one of float"), "{message}");
     let message = fail(path, &["fit", "--freeze", "0"], 2);
     assert!(message.contains("--init"), "{message}");
+}
+
+/// A folder of images of 8x8 for each class, each of a color of its own.
+fn three_colors(path: &Path, name: &str, classes: [&str; 3], images: u8) {
+    for (class, color) in classes.iter().zip([[250, 10, 10], [10, 250, 10], [10, 10, 250]]) {
+        let folder = path.join(name).join(class);
+        fs::create_dir_all(&folder).unwrap();
+        for number in 0..images {
+            let shade = |part: u8| part.saturating_sub(number);
+            let pixels = image::RgbImage::from_pixel(8, 8, image::Rgb(color.map(shade)));
+            pixels.save(folder.join(format!("{number}.png"))).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_run_imported_without_images_takes_any_of_as_many_classes_for_all_that_help_promises() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path();
+    write(path, "float.tflite", &tflite::float());
+    succeed(path, &["import", "float.tflite", "--out", "run"]);
+    three_colors(path, "images", ["a", "b", "c"], 20);
+    let message = fail(path, &["export", "run", "--out", "model.bin"], 2);
+    assert!(message.contains("run was imported without images; give those"), "{message}");
+    let (printed, _) = succeed(path, &["export", "run", "--data", "images", "--out", "model.bin"]);
+    assert!(printed.contains("calibrated by"), "{printed}");
+    let (listing, _) = succeed(path, &["inspect", "model.bin"]);
+    assert!(listing.contains("trained on      unknown images (imported)"), "{listing}");
+    assert!(listing.contains("classes         a, b, c"), "{listing}");
+    let (printed, _) = succeed(path, &["inspect", "run", "--quantization", "--data", "images"]);
+    assert!(printed.contains("everything: the model file"), "{printed}");
+    fs::remove_dir_all(path.join("images/c")).unwrap();
+    let message = fail(path, &["export", "run", "--data", "images", "--out", "model.bin"], 1);
+    assert!(message.contains("run has 3 outputs, and --data images has 2 classes"), "{message}");
+
+    write(path, "int8.tflite", &tflite::small());
+    succeed(path, &["import", "int8.tflite", "--out", "int8", "--export", "first.bin"]);
+    succeed(path, &["export", "int8", "--out", "again.bin"]);
+    assert_eq!(fs::read(path.join("first.bin")).unwrap(), fs::read(path.join("again.bin")).unwrap());
+    let message = fail(path, &["export", "int8", "--layout", "fast", "--out", "fast.bin"], 1);
+    assert!(message.contains("holds the model file that was imported, as it is"), "{message}");
+}
+
+#[test]
+fn an_imported_run_is_none_that_could_be_resumed_and_says_what_it_is_for() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path();
+    write(path, "float.tflite", &tflite::float());
+    succeed(path, &["import", "float.tflite", "--out", "run"]);
+    for command in ["report", "plot", "inspect"] {
+        let message = fail(path, &[command, "run"], 1);
+        assert!(message.contains("run is an imported run") && message.contains("trainer fit --init run"), "{message}");
+        assert!(!message.contains("--resume"), "{message}");
+    }
+    let message = fail(path, &["fit", "--resume", "run"], 2);
+    assert!(message.contains("run is an imported run, there is nothing to resume"), "{message}");
+}
+
+#[test]
+fn all_images_are_tested_on_and_a_run_with_images_is_calibrated_again_on_them() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path();
+    write(path, "float.tflite", &tflite::float());
+    write(path, "int8.tflite", &tflite::small());
+    three_colors(path, "images", ["a", "b", "c"], 20);
+    // Without a place to write to, too.
+    let (printed, warned) = succeed(path, &["import", "int8.tflite", "--data", "images"]);
+    assert!(printed.contains(" of 60 test images"), "{printed}");
+    assert!(!warned.contains("fraction"), "{warned}");
+    let (printed, warned) = succeed(path, &["import", "float.tflite", "--data", "images", "--out", "run"]);
+    assert!(printed.contains("float ") && printed.contains(" of 60 test images"), "{printed}");
+    assert!(!warned.contains("fraction"), "{warned}");
+    succeed(path, &["export", "run", "--calibration", "range", "--out", "range.bin"]);
+    succeed(path, &["inspect", "run", "--quantization"]);
+    let (printed, warned) = succeed(path, &["eval", "range.bin", "--data", "images"]);
+    assert!(printed.contains("all 60 images") && printed.contains("the model was imported"), "{printed}");
+    assert!(!warned.contains("was trained on"), "{warned}");
+
+    // Too few to hold some out, and names in the order of the outputs.
+    three_colors(path, "few", ["a", "b", "c"], 1);
+    fs::write(path.join("classes.txt"), "c\na\nb\n").unwrap();
+    let few = ["import", "float.tflite", "--data", "few", "--classes", "classes.txt", "--export", "few.bin"];
+    let (printed, warned) = succeed(path, &few);
+    assert!(printed.contains(" of 3 test images"), "{printed}");
+    assert!(warned.contains("the images of few are too few to hold some out"), "{warned}");
+    let (listing, _) = succeed(path, &["inspect", "few.bin"]);
+    assert!(listing.contains("classes         c, a, b"), "{listing}");
+    let accuracy = |classes: &str| {
+        fs::write(path.join("classes.txt"), classes).unwrap();
+        let all = ["import", "int8.tflite", "--data", "images", "--classes", "classes.txt"];
+        let printed = succeed(path, &all).0;
+        let line = printed.lines().find(|line| line.starts_with("int8 ")).unwrap().to_owned();
+        line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap()
+    };
+    // Whichever name an output has, the images of its class count for it.
+    let sum: f64 = ["a\nb\nc\n", "b\nc\na\n", "c\na\nb\n"].into_iter().map(accuracy).sum();
+    assert!((sum - 1.0).abs() < 1e-3, "{sum}");
+
+    fs::write(path.join("classes.txt"), "a\n").unwrap();
+    let message = fail(path, &["import", "int8.tflite", "--classes", "classes.txt"], 1);
+    assert!(message.contains("--classes classes.txt has fewer than two names"), "{message}");
+    succeed(path, &["import", "int8.tflite", "--export", "nameless.bin"]);
+    let message = fail(path, &["eval", "nameless.bin", "--data", "images"], 1);
+    assert!(message.contains("import it again with --classes or --data"), "{message}");
+    let message = fail(path, &["import", "int8.tflite", "--max-ram", "1K"], 1);
+    assert!(message.contains("does not fit the budget") && !message.contains("--width"), "{message}");
+    let message = fail(path, &["import", "float.tflite", "--input-range", "0..1e38"], 2);
+    assert!(message.contains("numbers are -1000000 to 1000000"), "{message}");
+}
+
+#[test]
+fn a_range_that_moves_the_zero_is_noted_where_the_image_is_padded() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path();
+    let mut file = tflite::float();
+    file.operators[0] = tflite::Operator::conv([0, 1, 2], 3, 0, [1, 1], 1);
+    for map in [3, 6, 7] {
+        file.tensors[map] = tflite::Tensor::float(&[1, 8, 8, 4]);
+    }
+    write(path, "float.tflite", &file);
+    let (_, warned) = succeed(path, &["import", "float.tflite", "--input-range", "-1..1"]);
+    assert!(warned.contains("NOTE: layer 0 (conv 3x3x4 same + relu) pads the image"), "{warned}");
+    assert!(warned.contains("At 43.8% of its positions"), "{warned}");
+    let (_, warned) = succeed(path, &["import", "float.tflite", "--input-range", "0..255"]);
+    assert!(warned.is_empty(), "{warned}");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_run_that_cannot_be_written_whole_is_not_left_behind() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path();
+    write(path, "int8.tflite", &tflite::small());
+    let output = std::process::Command::new("sh")
+        .args(["-c", "ulimit -f 1; exec \"$0\" import int8.tflite --out run", env!("CARGO_BIN_EXE_trainer")])
+        .current_dir(path)
+        .output()
+        .unwrap();
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("cannot write run/"), "{message}");
+    assert!(!path.join("run").exists());
+    succeed(path, &["import", "int8.tflite", "--out", "run"]);
+}
+
+#[test]
+fn weights_that_no_epoch_improves_are_kept_to_the_byte() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path();
+    write(path, "float.tflite", &tflite::float());
+    fs::write(path.join("classes.txt"), "x\ny\nz\n").unwrap();
+    succeed(path, &["import", "float.tflite", "--classes", "classes.txt", "--out", "imported"]);
+    three_colors(path, "images", ["a", "b", "c"], 20);
+    let common = ["fit", "--init", "imported", "--data", "images", "--epochs", "2", "--batch-size", "8"];
+    let (printed, warned) = succeed(path, &[&common[..], &["--out", "kept", "--min-delta", "1000"]].concat());
+    assert!(printed.contains("best was the start"), "{printed}");
+    assert!(warned.contains("no epoch did better on the validation images than the weights of --init"), "{warned}");
+    assert!(warned.contains("the last layer is taken too, whose outputs are for other classes"), "{warned}");
+    assert!(warned.contains("imported: x, y, z, and here a, b, c"), "{warned}");
+    let weights = |run: &str| fs::read(path.join(run).join("weights.safetensors")).unwrap();
+    assert_eq!(weights("kept"), weights("imported"));
+    let metrics = super::read_json(&path.join("kept/metrics.json"));
+    assert_eq!((&metrics["best_epoch"], &metrics["epochs_run"]), (&0.into(), &2.into()));
+    let page = fs::read_to_string(path.join("kept/report.html")).unwrap();
+    assert!(page.contains("the start kept") && page.contains("the start is kept"));
+    let (printed, _) = succeed(path, &[&common[..], &["--out", "trained"]].concat());
+    assert!(!printed.contains("best was the start"), "{printed}");
+    assert_ne!(weights("trained"), weights("imported"));
+
+    let no_effect = ["--freeze", "taken", "--init-lr", "0.1", "--model", "other.toml", "--out", "other"];
+    fs::write(
+        path.join("other.toml"),
+        "name = \"other\"\ninput = [8, 8, 3]\nlayers = [{ conv = { channels = 4, kernel = 3, padding = \"valid\", relu = true } }, \
+         { dense = { outputs = 3 } }]",
+    )
+    .unwrap();
+    let (_, warned) = succeed(path, &[&common[..], &no_effect].concat());
+    assert!(warned.contains("--init-lr changes nothing"), "{warned}");
+    let message = fail(path, &[&common[..], &["--width", "3"]].concat(), 2);
+    assert!(message.contains("leave --width out"), "{message}");
+
+    // As if it had been interrupted in its first epoch.
+    fs::remove_file(path.join("trained/metrics.json")).unwrap();
+    fs::rename(path.join("imported"), path.join("moved")).unwrap();
+    let message = fail(path, &["fit", "--resume", "trained"], 1);
+    assert!(message.contains("which is not there any more; put it back"), "{message}");
 }

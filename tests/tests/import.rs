@@ -375,6 +375,31 @@ fn what_is_not_supported_is_refused_with_the_place_the_reason_and_what_would_hel
         (refusal(|file| file.operators[2].code = 119), "operator 2 (WHILE): control flow is not supported"),
         (refusal(|file| file.operators[2].code = 16), "operator 2 (LSTM): layers with a memory are not supported"),
         (refusal(|file| file.operators[2].code = 900), "operator 2 (number 900): not supported"),
+        (refusal(|file| file.operators[2].code = 150), "operator 2 (GELU): this activation is not supported"),
+        (refusal(|file| file.operators[2].code = 143), "operator 2 (READ_VARIABLE): weights that the file computes"),
+        (refusal(|file| file.operators[2].code = 82), "operator 2 (REDUCE_MAX): a maximum over all positions"),
+        (
+            refusal(|file| file.operators[0].options.numbers = vec![(1, 1), (2, 1), (4, 8), (5, 8)]),
+            "operator 0 (CONV_2D): a kernel of 17x17, which is 3x3 with a dilation of 8x8; kernels have 15x15 taps at most",
+        ),
+        (refusal(|file| file.operators[2].inputs = vec![6, 6]), "operator 2 (ADD): it adds an activation to itself"),
+        (
+            refusal(|file| {
+                file.tensors.push(Tensor::codes(&[1, 8, 8, 4], 0.06, -10));
+                file.operators.insert(2, Operator::conv([0, 1, 2], 14, 0, [1, 1], 0));
+            }),
+            "operator 2 (CONV_2D): nothing reads what it computes",
+        ),
+        (
+            refusal(|file| {
+                file.tensors.push(Tensor::codes(&[1, 10, 10, 4], 0.05, 3));
+                file.tensors.push(Tensor { shape: vec![4, 2], ..Tensor::integers(&[0, 0, 1, 1, 1, 1, 0, 0]) });
+                file.tensors.push(Tensor::codes(&[1, 400], 0.05, 3));
+                file.operators[2] = Operator::plain(34, &[6, 15], 14);
+                file.operators[3] = Operator::plain(22, &[14], 16);
+            }),
+            "operator 3 (RESHAPE): it reads what PAD has padded",
+        ),
         (
             refusal(|file| {
                 file.operators[2].code = 32;
@@ -469,4 +494,141 @@ fn every_truncation_and_every_changed_byte_ends_in_a_message_or_a_network() {
             run(&changed);
         }
     }
+}
+
+/// The logits of a float file for images in a range.
+fn float_logits(file: &File, range: InputRange, pixels: &[f32]) -> Vec<f32> {
+    let model = import::float(&imported(file).unwrap(), range).unwrap();
+    let input = candle_core::Tensor::from_slice(pixels, (1, 8, 8, 3), &candle_core::Device::Cpu).unwrap();
+    model.forward(&input).unwrap().to_vec2::<f32>().unwrap().remove(0)
+}
+
+#[test]
+fn the_range_of_an_image_is_folded_through_the_pools_before_the_first_weights() {
+    let pixels: Vec<f32> = (0..192).map(|index| (index * 53 % 256) as f32 / 255.0).collect();
+    // A maximum and an average.
+    for code in [17, 1] {
+        let mut file = float();
+        file.tensors.push(Tensor::float(&[1, 4, 4, 3]));
+        for map in [3, 6, 7] {
+            file.tensors[map] = Tensor::float(&[1, 2, 2, 4]);
+        }
+        file.operators[0] = Operator::conv([14, 1, 2], 3, 1, [1, 1], 1);
+        file.operators.insert(0, Operator::pool(code, 0, 14, 1, [2, 2], [2, 2]));
+        for range in [InputRange { low: -1.0, high: 1.0 }, InputRange { low: 0.0, high: 255.0 }] {
+            let (low, high) = (range.low as f32, range.high as f32);
+            let real: Vec<f32> = pixels.iter().map(|pixel| low + (high - low) * pixel).collect();
+            let expected = float_logits(&file, InputRange::UNIT, &real);
+            for (one, other) in float_logits(&file, range, &pixels).iter().zip(&expected) {
+                assert!((one - other).abs() < 1e-3 * other.abs().max(1.0), "{code} {range:?}: {one} {other}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_image_that_is_added_is_refused_unless_its_bytes_mean_0_to_1() {
+    let mut file = float();
+    file.tensors.push(Tensor::float(&[1, 8, 8, 3]));
+    file.tensors.push(Tensor::float(&[1, 8, 8, 3]));
+    file.operators[0] = Operator::conv([15, 1, 2], 3, 1, [1, 1], 1);
+    file.operators.insert(0, Operator::add([14, 0], 15, 0));
+    file.operators.insert(0, Operator::pool(17, 0, 14, 0, [2, 2], [1, 1]));
+    let imported = imported(&file).unwrap();
+    assert!(import::float(&imported, InputRange::UNIT).is_ok());
+    let codes = infer_core::format::Codes { scale: 1.0 / 255.0, zero_point: 0 };
+    assert!(import::float(&imported, InputRange::of(codes)).is_ok(), "the scale is not quite 1/255");
+    let error = import::float(&imported, InputRange { low: -1.0, high: 1.0 }).err().unwrap().to_string();
+    assert!(error.starts_with("layer 1 (add) adds the image, or a pool of it"), "{error}");
+}
+
+#[test]
+fn the_layers_are_known_whose_sums_differ_at_the_edges_and_by_how_much() {
+    let mut file = float();
+    file.operators[0] = Operator::conv([0, 1, 2], 3, 0, [1, 1], 1);
+    for map in [3, 6, 7] {
+        file.tensors[map] = Tensor::float(&[1, 8, 8, 4]);
+    }
+    file.tensors[1] = Tensor::floats(&[4, 3, 3, 3], &[1.0; 108]);
+    let imported = imported(&file).unwrap();
+    assert_eq!(import::edges(&imported, InputRange::UNIT), []);
+    let [edge] = import::edges(&imported, InputRange { low: -1.0, high: 1.0 })[..] else { panic!() };
+    // Of 8x8 positions 28 are at an edge. In a corner 5 of 9 taps are outside, each worth -1 where an image has -1 to 1.
+    assert_eq!((edge.layer, edge.positions), (0, 28.0 / 64.0));
+    assert!((edge.most - 5.0 / 18.0).abs() < 1e-9, "{edge:?}");
+    assert_eq!(import::edges(&without_padding(), InputRange { low: -1.0, high: 1.0 }), []);
+}
+
+/// The network of [`float`], which does not pad the image.
+fn without_padding() -> Imported {
+    imported(&float()).unwrap()
+}
+
+#[test]
+fn a_reshape_whose_target_is_computed_from_the_batch_is_one() {
+    let numbers = |count: i32| Tensor { data: None, shape: vec![count], ..Tensor::integers(&[0]) };
+    let mut file = small();
+    file.tensors.extend([numbers(2), Tensor::integers(&[0]), numbers(1), Tensor::integers(&[4]), numbers(2)]);
+    file.tensors.push(Tensor::codes(&[1, 4], 0.03, -5));
+    let chain = [
+        Operator::plain(77, &[9], 14),
+        Operator::plain(45, &[14, 15, 15, 15], 16),
+        Operator::plain(83, &[16, 17], 18),
+        Operator::plain(22, &[9, 18], 19),
+    ];
+    file.operators.splice(4..4, chain);
+    file.operators[8].inputs[0] = 19;
+    let (computed, stated) = (model(&imported(&file).unwrap()), model(&imported(&small()).unwrap()));
+    let image = &images(1, 192)[0];
+    assert_eq!(oracle::logits(&computed, image), oracle::logits(&stated, image));
+    // Of an activation it is a part.
+    file.operators[5].inputs[0] = 9;
+    let refused = imported(&file).unwrap_err().to_string();
+    assert!(refused.contains("operator 5 (STRIDED_SLICE): parts of activations"), "{refused}");
+}
+
+#[test]
+fn one_dimension_is_averaged_as_height_and_width_where_the_height_is_1() {
+    let mut file = small();
+    file.tensors[0] = Tensor::codes(&[1, 8, 3], 1.0 / 255.0, -128);
+    file.tensors[1] = Tensor::weights(&[4, 1, 3, 3], 0, &[0.004], &[9; 36]);
+    file.tensors[3] = Tensor::codes(&[1, 1, 8, 4], 0.02, -128);
+    file.tensors[8] = Tensor::integers(&[-2]);
+    file.tensors.push(Tensor::codes(&[1, 1, 8, 3], 1.0 / 255.0, -128));
+    file.tensors.push(Tensor::codes(&[1, 8, 4], 0.02, -128));
+    file.operators.drain(1..3);
+    file.operators[0] = Operator::conv([14, 1, 2], 3, 0, [1, 1], 1);
+    file.operators[1] = Operator::plain(40, &[15, 8], 9);
+    file.operators.insert(1, Operator::plain(22, &[3], 15));
+    file.operators.insert(0, Operator::plain(22, &[0], 14));
+    let imported = imported(&file).unwrap();
+    let layers: Vec<String> = imported.architecture.layers.iter().map(|layer| layer.layer.to_string()).collect();
+    assert_eq!(layers.len(), 3, "{layers:?}");
+    let model = model(&imported);
+    let mut arena = model_file::arena(&model).unwrap();
+    let mut network = Network::new(&model, &mut arena).unwrap();
+    for image in images(5, 24) {
+        let logits: Vec<i64> = network.classify(&image).unwrap().logits().iter().map(|&logit| logit.into()).collect();
+        assert_eq!(logits, oracle::logits(&model, &image));
+    }
+}
+
+#[test]
+fn weights_that_are_no_numbers_are_refused_and_so_are_those_that_become_none() {
+    let mut file = float();
+    let weights = |number: f32| Tensor::floats(&[4, 3, 3, 3], &[[number; 4], [0.5; 4]].concat().repeat(14)[..108]);
+    for number in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        file.tensors[1] = weights(number);
+        let refused = imported(&file).unwrap_err().to_string();
+        let expected = format!("operator 0 (CONV_2D), tensor \"tensor 1\" of 4x3x3x3 float32: weights of {number}");
+        assert!(refused.starts_with(&expected), "{refused}");
+    }
+    file.tensors[1] = weights(0.25);
+    file.tensors[2] = Tensor::floats(&[4], &[0.0, f32::NAN, 0.0, 0.0]);
+    let refused = imported(&file).unwrap_err().to_string();
+    assert!(refused.contains("tensor \"tensor 2\" of 4 float32: biases of NaN"), "{refused}");
+    file.tensors[2] = Tensor::floats(&[4], &[0.0; 4]);
+    file.tensors[1] = weights(3e37);
+    let error = import::float(&imported(&file).unwrap(), InputRange { low: 0.0, high: 255.0 }).err().unwrap();
+    assert!(error.to_string().starts_with("layer 0 (conv 3x3x4 valid + relu): weights over what"), "{error}");
 }

@@ -16,6 +16,7 @@ mod cli {
     pub mod fit;
     pub mod frames;
     pub mod import;
+    pub mod imported_images;
     pub mod initial;
     pub mod inspect;
     pub mod interrupt;

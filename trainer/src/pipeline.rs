@@ -40,6 +40,9 @@ pub struct Pipeline<'a> {
 
 /// Sees a pipeline as it runs.
 pub trait Observer {
+    /// Before the first step, how the network that it starts from does on the validation images.
+    fn start(&mut self, _: Score) {}
+
     /// After each step: images seen in this epoch, of how many, and the running score.
     fn step(&mut self, epoch: usize, seen: usize, images: usize, running: Score);
 
@@ -172,13 +175,14 @@ impl Pipeline<'_> {
                 (history.clone(), from)
             }
             None => {
-                let history = train::resume(&model, dataset, recipe, seed, teacher, from.as_ref(), &mut watched)?;
+                let train = if start.is_some() { train::improve } else { train::resume };
+                let history = train(&model, dataset, recipe, seed, teacher, from.as_ref(), &mut watched)?;
                 watched.observer.trained(&history);
                 model.fold()?;
                 (history, None)
             }
         };
-        if history.best_epoch == 0 {
+        if history.best_epoch == 0 && (start.is_none() || history.epochs.is_empty()) {
             return if history.interrupted { Ok(None) } else { Err(PipelineError::NoEpoch) };
         }
         let (train, validation) = (&dataset.train, &dataset.validation);
@@ -314,6 +318,10 @@ struct Watched<'o> {
 }
 
 impl train::Observer for Watched<'_> {
+    fn start(&mut self, score: Score) {
+        self.observer.start(score);
+    }
+
     fn step(&mut self, epoch: usize, seen: usize, images: usize, running: Score) {
         self.observer.step(epoch, seen, images, running);
     }

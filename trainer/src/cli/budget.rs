@@ -87,10 +87,11 @@ impl BudgetFlags {
         let budget = self.target().map_or_else(Budget::default, |target| target.budget());
         budget.check(&footprint).map_err(|error| {
             let place = self.chip.map_or("the budget".to_owned(), |chip| format!("{} ({})", chip.name, chip.core.name));
-            anyhow!(
-                "{} does not fit {place}: {error}. A smaller network (trainer models lists some), a smaller --width or a smaller --input may fit",
-                architecture.name
-            )
+            let advice = match config.imported {
+                None => "A smaller network (trainer models lists some), a smaller --width or a smaller --input may fit",
+                Some(_) => "A chip with more of it may fit (trainer chips), or a smaller network to be imported",
+            };
+            anyhow!("{} does not fit {place}: {error}. {advice}", architecture.name)
         })?;
         if budget.is_empty() {
             return Ok(());

@@ -4,14 +4,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use infer_core::{Metadata, Shape};
+use trainer::dataset::folder::FolderError;
 use trainer::dataset::held_out::SplitRule;
 use trainer::dataset::manifest::Manifest;
 use trainer::dataset::{
-    Dataset, DatasetChoice, Environment, Loaded, Request, Storage, fashion_mnist, garments, holds_idx_files,
+    DataError, Dataset, DatasetChoice, Environment, Loaded, Request, Storage, fashion_mnist, garments, holds_idx_files,
 };
 use trainer::image::{Background, Conversion, Preprocessing, Resize, parse_shape};
 use trainer::network::{Architecture, ArchitectureError, Template};
-use trainer::run::RunDirectory;
+use trainer::run::{RunDirectory, UNKNOWN_IMAGES};
 use trainer::support::whole_file;
 
 use super::console::{Console, console_line};
@@ -253,6 +254,9 @@ impl TestData {
             (None, garments::NAME) => DatasetChoice::Garments,
             (None, fashion_mnist::NAME) => DatasetChoice::FashionMnist,
             (None, _) if self.data.is_some() => DatasetChoice::Auto,
+            (None, UNKNOWN_IMAGES) => {
+                return Err(Usage::error(anyhow!("{path} was imported; give a directory to test it on, --data DIR")));
+            }
             (None, other) => {
                 return Err(Usage::error(anyhow!(
                     "{path} was trained on {other}, which is none of the named data sets; give its directory, --data DIR"
@@ -269,7 +273,15 @@ impl TestData {
         }
         let storage = Storage { most_memory: self.memory, directory: None };
         let loaded =
-            trainer::dataset::load(&Request { choice, environment: Environment::from_process(), storage, ..request })?;
+            trainer::dataset::load(&Request { choice, environment: Environment::from_process(), storage, ..request });
+        let is_nameless =
+            metadata.dataset == UNKNOWN_IMAGES && class_names.first().is_some_and(|name| name == "class 0");
+        let loaded = loaded.map_err(|error| match error {
+            DataError::Folder(FolderError::UnknownClass { .. }) if is_nameless => anyhow!(
+                "{error}; {path} was imported without the names of its classes: import it again with --classes or --data"
+            ),
+            error => error.into(),
+        })?;
         let dataset = &loaded.dataset;
         if dataset.test.shape() != input.into() {
             bail!("{path} takes images of {input}, but those of {} are {}", dataset.name, dataset.test.shape());
@@ -312,6 +324,10 @@ impl TestData {
         }
         match directory.read_manifest(classes)? {
             Some(manifest) => Ok(Some((path.clone(), manifest))),
+            None if config.imported.is_some() => bail!(
+                "{} is an imported run: which images it was trained on is not known; leave --run out",
+                path.display()
+            ),
             None => bail!(
                 "{} has no images.csv: it is of an earlier trainer, which did not keep which images were trained on; \
                  leave --run out",

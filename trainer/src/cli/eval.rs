@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use trainer::dataset::tested::Tested;
 use trainer::export::model_file;
+use trainer::run::UNKNOWN_IMAGES;
 use trainer::support::interval::{ENOUGH, Interval};
 use trainer::support::limits::{MATRIX_CLASSES, SHOWN_CLASSES};
 use trainer::support::number::{rate, shown};
@@ -124,7 +125,7 @@ impl Eval {
         });
         match &claim {
             Some(claim) => claim.warning().iter().for_each(|warning| warn(warning)),
-            None if metadata.dataset == dataset.name => {}
+            None if metadata.dataset == dataset.name || metadata.dataset == UNKNOWN_IMAGES => {}
             None => {
                 warn(&format!("NOTE: {path} was trained on {}, and is tested on {}", metadata.dataset, dataset.name))
             }

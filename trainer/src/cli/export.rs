@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use trainer::export::layout::LayoutChoice;
 use trainer::quantize::QuantizedModel;
 use trainer::quantize::choose::{Chosen, choose};
@@ -18,6 +18,7 @@ use super::console::Console;
 use super::destination::{self, Content, Output};
 use super::output::{print_line, print_message};
 use super::run_data;
+use crate::Usage;
 
 /// Export the model of an earlier run, without training again.
 #[derive(clap::Args)]
@@ -36,8 +37,9 @@ pub struct Export {
     calibration: Option<CalibrationName>,
     #[command(flatten)]
     budget: BudgetFlags,
-    /// Directory of the images or IDX files that the run was trained on [default: found as fit finds it]
-    #[arg(long, value_name = "DIR", requires = "calibration")]
+    /// Directory of the images or IDX files that the run was trained on, or of an imported one any of its classes
+    /// [default: found as fit finds it]
+    #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 }
 
@@ -56,21 +58,21 @@ impl Export {
             Err(error @ RunError::InUse { .. }) => return Err(error.into()),
             locked => locked.ok(),
         };
-        if let Some(data) = RunDirectory::open(&self.run).read_config()?.data_dir {
-            destination::check_data("--out", &self.out, &data)?;
+        let config = RunDirectory::open(&self.run).read_config()?;
+        if let Some(data) = &config.data_dir {
+            destination::check_data("--out", &self.out, data)?;
+        }
+        let is_calibrated = !config.calibration.is_empty();
+        if self.data.is_some() && self.calibration.is_none() && (is_calibrated || config.imported.is_none()) {
+            return Err(Usage::error(anyhow!("--data is for --calibration: without it the file is the run's own")));
         }
         let bytes = match self.calibration {
-            None => {
+            None if is_calibrated || config.imported.is_none() => {
                 let (config, model) = RunDirectory::open(&self.run).load()?;
-                if config.calibration.is_empty() {
-                    bail!(
-                        "{} has not been calibrated, as a run of an imported network without --data; give --calibration auto and --data DIR",
-                        self.run.display()
-                    );
-                }
                 self.written(&config, &QuantizedModel::new(&model, &config.calibration)?)?
             }
-            Some(calibration) => self.calibrated(calibration)?,
+            None if self.data.is_none() && RunDirectory::open(&self.run).model().exists() => self.as_imported()?,
+            calibration => self.calibrated(calibration.unwrap_or_default())?,
         };
         write_whole(&self.out, &bytes)?;
         let header = infer_core::Header::parse(&bytes)?;
@@ -92,6 +94,18 @@ impl Export {
         Ok(())
     }
 
+    /// The model file of an int8 network: its own numbers, which the run has in no other form.
+    fn as_imported(&self) -> Result<Vec<u8>> {
+        if self.budget.target().is_some() || self.budget.layout().is_some() {
+            bail!(
+                "{} holds the model file that was imported, as it is; trainer import FILE --export, with the same flags, writes it for a \
+                 chip or in another layout",
+                self.run.display()
+            );
+        }
+        Ok(RunDirectory::open(&self.run).read_model()?)
+    }
+
     /// The model file with a calibration of today. The run stays as it is.
     fn calibrated(&self, calibration: CalibrationName) -> Result<Vec<u8>> {
         let (mut config, model) = RunDirectory::open(&self.run).load()?;
@@ -99,6 +113,12 @@ impl Export {
         let Chosen { quantized, choice, .. } =
             choose(&model, &dataset.train, &dataset.validation, config.seed, calibration.methods())?;
         self.print(&choice.to_string())?;
+        if let Some(imported) = &config.imported {
+            if !imported.names_classes {
+                config.class_names.clone_from(&dataset.class_names);
+            }
+            config.accuracies.float_test = Some(evaluate::float(&model, &dataset.test)?.score.accuracy as f32);
+        }
         // The file states its own accuracy, so it is encoded once to be measured and once to be kept.
         let int8 = evaluate::int8(&config.encode(&quantized)?, &dataset.test)?;
         config.accuracies.int8_test = Some(int8.score.accuracy as f32);

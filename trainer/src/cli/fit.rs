@@ -19,7 +19,7 @@ use super::destination::{self, Content, Output};
 use super::initial::Start;
 use super::interrupt::Interrupt;
 use super::named::{MODELS, RECIPES, is_path, named_or_file};
-use super::output::warn;
+use super::output::{numbered, warn};
 use super::teacher::Teachers;
 use super::training_run::{TrainingRun, warn_of_no_lock};
 use super::values::{count, fraction, number, whole};
@@ -47,7 +47,8 @@ pub struct Fit {
     /// same dimensions
     #[arg(long, value_name = "RUN")]
     init: Option<PathBuf>,
-    /// Layers that stay as they are: numbers such as 0-5 (the first is 0), names, or taken for all those taken from --init
+    /// Layers that stay as they are: numbers of the listing that fit --init prints, such as 0-5, names, or taken for all those
+    /// taken from --init
     #[arg(long, value_name = "LAYERS", requires = "init")]
     freeze: Option<String>,
     /// What the learning rate of the layers taken from --init is multiplied with [default: 1]
@@ -223,15 +224,24 @@ impl Fit {
         }
         let (architecture, init) = match &start {
             Some(start) => {
-                let (architecture, init) =
-                    start.settle(architecture, self.freeze.as_deref(), self.init_rate()?, &console)?;
+                let (architecture, init) = start.settle(
+                    architecture,
+                    self.freeze.as_deref(),
+                    self.init_rate()?,
+                    &dataset.class_names,
+                    &console,
+                )?;
                 (architecture, Some(init))
             }
             None => (architecture, None),
         };
         recipe.check_batch(&architecture, dataset.train.len()).map_err(Usage::error)?;
         console_line!(console, "");
-        for line in architecture.to_string().lines() {
+        let listing = match start {
+            Some(_) => numbered(&architecture),
+            None => architecture.to_string().lines().map(str::to_owned).collect(),
+        };
+        for line in listing {
             console_line!(console, "{line}");
         }
         console_line!(console, "");

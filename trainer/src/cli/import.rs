@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use infer_core::Shape;
 use trainer::dataset::held_out::SplitRule;
-use trainer::dataset::{Dataset, Environment, Loaded, Request, class_list, holds_idx_files};
+use trainer::dataset::{DataError, Loaded, Request, Storage, class_list, holds_idx_files};
 use trainer::image::{Conversion, Preprocessing, Resize};
-use trainer::import::{self, Imported, InputRange, Rounding, tflite};
+use trainer::import::{self, Edge, Imported, InputRange, Rounding, tflite};
 use trainer::network::FloatModel;
 use trainer::quantize::choose::{Chosen, choose};
 use trainer::quantize::{Method, QuantizedModel};
-use trainer::run::{Accuracies, RunConfig, RunDirectory};
+use trainer::run::{Accuracies, ImportedNetwork, RunConfig, RunDirectory, UNKNOWN_IMAGES};
 use trainer::support::text::thousands;
-use trainer::support::whole_file::{is_stream, write_whole};
+use trainer::support::whole_file::{directory_of, is_stream, write_whole};
 use trainer::support::{bounded_file, limits};
 use trainer::train::evaluate;
 use trainer::train::recipe::Recipe;
@@ -23,7 +23,8 @@ use super::budget::BudgetFlags;
 use super::console::Console;
 use super::data::{ResizeMode, describe, input};
 use super::destination::{self, Content, Output};
-use super::output::{print_line, print_message, warn};
+use super::imported_images::ImportedImages;
+use super::output::{numbered, print_line, print_message, warn};
 use crate::Usage;
 
 /// Bring a network from a TFLite file: an int8 one as it is, a float one to be trained further.
@@ -86,9 +87,12 @@ impl From<RoundingMode> for Rounding {
 }
 
 fn input_range(text: &str) -> Result<InputRange, String> {
-    let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.abs() <= 1e6);
+    /// More than any network takes; with it no sum overflows.
+    const MOST: f64 = 1e6;
+    let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
     let ends = text.split_once("..").and_then(|(low, high)| number(low).zip(number(high)));
     match ends {
+        Some((low, high)) if low.abs().max(high.abs()) > MOST => Err("numbers are -1000000 to 1000000".to_owned()),
         Some((low, high)) if low < high => Ok(InputRange { low, high }),
         _ => Err("it must be two numbers, the lower first, such as 0..1 or -1..1".to_owned()),
     }
@@ -123,34 +127,33 @@ impl Import {
             )));
         }
         self.say(&format!("{path}: {}", kind(&imported, range)))?;
-        for line in imported.architecture.to_string().lines() {
-            self.say(line)?;
+        for line in numbered(&imported.architecture) {
+            self.say(&line)?;
         }
         let images = self.images(&imported)?;
         let mut config = self.config(&imported, &images)?;
         self.budget.check(&imported.architecture, &config, &Console::quiet())?;
-        if self.export.is_none() && self.out.is_none() {
-            return self.say("it can be imported; --export writes a model file, --out makes a run of it");
-        }
         let float = match (&quantized, &self.out) {
             (Some(_), None) => None,
             _ => Some(import::float(&imported, range).with_context(|| path.clone())?),
         };
+        if float.is_some() {
+            self.note_edges(&imported, range);
+        }
         let file = self.model_file(&mut config, quantized, float.as_ref(), images.loaded.as_ref())?;
         if let (Some(out), Some(float)) = (&self.out, &float) {
-            let directory = RunDirectory::create(Some(out), &name)?;
-            directory.write_config(&config)?;
-            if let Some(loaded) = &images.loaded {
-                directory.write_manifest(&loaded.dataset)?;
-            }
-            directory.write_weights(float)?;
-            if let Some(file) = &file {
-                directory.write_model(file)?;
-            }
+            write_run(out, &name, &config, float, file.as_deref())?;
             self.say(&format!("run        {}", out.display()))?;
         }
         if let (Some(export), Some(file)) = (&self.export, &file) {
-            write_whole(export, file)?;
+            let written = write_whole(export, file).map_err(anyhow::Error::from);
+            written.map_err(|error| match &self.out {
+                Some(out) => {
+                    let run = out.display();
+                    anyhow!("{error:#}; the run {run} is whole all the same: trainer export {run} --out FILE")
+                }
+                None => error,
+            })?;
             let header = infer_core::Header::parse(file)?;
             self.say(&format!(
                 "exported   {}: {} bytes of flash, {} bytes of arena",
@@ -159,7 +162,29 @@ impl Import {
                 thousands(header.arena_len as usize)
             ))?;
         }
-        Ok(())
+        match (self.export.is_some() || self.out.is_some(), imported.input) {
+            (true, _) => Ok(()),
+            (false, Some(_)) => self.say("it can be imported; --export writes a model file, --out makes a run of it"),
+            (false, None) => self.say(
+                "it can be imported; --out makes a run of it, and --export with --data, to calibrate on, writes a model file",
+            ),
+        }
+    }
+
+    /// Where sums at the edges of an image are others in a run than in the file.
+    fn note_edges(&self, imported: &Imported, range: InputRange) {
+        for Edge { layer, positions, most } in import::edges(imported, range) {
+            let percent = |share: f64| format!("{:.1}%", 100.0 * share);
+            warn(&format!(
+                "NOTE: layer {layer} ({}) pads the image: the file pads with 0, and a run with byte 0, which means {}. At {} of its \
+                 positions the kernel reaches over an edge, and sums differ by up to {} of what an image can change them by; training \
+                 further makes up for it",
+                imported.architecture.layers[layer].layer,
+                precise(range.low),
+                percent(positions),
+                percent(most)
+            ));
+        }
     }
 
     /// The bytes of the model file, and what is known of its accuracy; `None` of a float network without images to calibrate it on.
@@ -250,7 +275,14 @@ impl Import {
     /// The images of `--data`, and the names of the classes.
     fn images(&self, imported: &Imported) -> Result<Images> {
         let classes = imported.architecture.classes();
-        let listed = self.classes.as_deref().map(class_list::read).transpose()?;
+        let listed = match self.classes.as_deref().map(|path| (path, class_list::read(path))) {
+            Some((path, Err(DataError::OneClass { .. }))) => bail!(
+                "--classes {} has fewer than two names; one a line is expected, for {classes} outputs in their order",
+                path.display()
+            ),
+            Some((_, names)) => Some(names?),
+            None => None,
+        };
         if let Some(names) = listed.as_ref().filter(|names| names.len() != classes) {
             let path = self.classes.as_deref().unwrap_or(Path::new("")).display();
             bail!("--classes {path} has {} names, and the network has {classes} outputs", names.len());
@@ -264,28 +296,25 @@ impl Import {
             true => None,
             false => Some(self.conversion(shape)?),
         };
-        let loaded = trainer::dataset::load(&Request {
-            data_dir: Some(data.clone()),
+        let loaded = ImportedImages {
+            data,
             conversion,
-            environment: Environment::from_process(),
-            ..Request::default()
-        })?;
+            class_names: listed.as_deref(),
+            calibrates: imported.input.is_none(),
+            storage: Storage {
+                most_memory: None,
+                directory: self.out.as_deref().map(|out| directory_of(out).to_owned()),
+            },
+            quiet: false,
+        }
+        .load()?;
         loaded.warnings.iter().for_each(|warning| warn(warning));
         let dataset = &loaded.dataset;
         if dataset.class_names.len() != classes {
             bail!(
-                "--data {} has {} classes, and the network has {classes} outputs; name them in its order with --classes, and test it with \
-                 trainer eval",
+                "--data {} has {} classes, and the network has {classes} outputs; name them in its order with --classes",
                 data.display(),
                 dataset.class_names.len()
-            );
-        }
-        if let Some(names) = listed.filter(|names| *names != dataset.class_names) {
-            bail!(
-                "--classes and --data name different classes, or in another order: {}, and {}; leave --data out, and test the model file \
-                 with trainer eval",
-                names.join(", "),
-                dataset.class_names.join(", ")
             );
         }
         if dataset.test.shape() != shape.into() {
@@ -317,29 +346,27 @@ impl Import {
                 .map_or(Preprocessing::Bytes, |conversion| Preprocessing::Converted { conversion, held_out: None }),
         };
         let defaults = Request::default();
-        let share = |dataset: &Dataset| {
-            let held_out = dataset.validation.len() as f64;
-            held_out / (held_out + dataset.train.len() as f64).max(1.0)
-        };
+        let file = self.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Ok(RunConfig {
             trainer: env!("CARGO_PKG_VERSION").to_owned(),
             model: architecture.name.clone(),
             input: architecture.input,
             layers: architecture.nodes(),
             recipe: Recipe::built_in("tutorial")?,
-            dataset: dataset.map_or_else(|| architecture.name.clone(), |dataset| dataset.name.clone()),
+            dataset: UNKNOWN_IMAGES.to_owned(),
             class_names: images.class_names.clone(),
             preprocessing,
             data_dir: self.data.as_deref().map(std::path::absolute).transpose()?,
             skip_unreadable: false,
-            data_sha256: dataset.map(Dataset::sha256).transpose()?,
-            validation_fraction: dataset.map_or(defaults.validation_fraction, share),
+            data_sha256: None,
+            validation_fraction: defaults.validation_fraction,
             seed: defaults.seed,
             split_seed: defaults.seed,
             split_rule: SplitRule::ByContent,
             teachers: Vec::new(),
             teachers_sha256: Vec::new(),
             init: None,
+            imported: Some(ImportedNetwork { file, names_classes: self.classes.is_some() || self.data.is_some() }),
             target: self.budget.target(),
             layout: self.budget.layout_of_new_run(),
             export: None,
@@ -361,14 +388,29 @@ impl Import {
     }
 }
 
+/// Writes a run, whole or not at all.
+fn write_run(out: &Path, name: &str, config: &RunConfig, float: &FloatModel, file: Option<&[u8]>) -> Result<()> {
+    let directory = RunDirectory::create(Some(out), name)?;
+    let written = directory
+        .write_weights(float)
+        .and_then(|()| file.map_or(Ok(()), |file| directory.write_model(file)))
+        .and_then(|()| directory.write_config(config));
+    if written.is_err() {
+        directory.discard();
+    }
+    Ok(written?)
+}
+
+/// A number with as many digits as it needs, four at most after the point.
+fn precise(number: f64) -> String {
+    let text = format!("{number:.4}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    if text == "-0" { "0".to_owned() } else { text.to_owned() }
+}
+
 /// What a network computes with, in a few words.
 fn kind(imported: &Imported, range: InputRange) -> String {
     let InputRange { low, high } = range;
-    let precise = |number: f64| {
-        let text = format!("{number:.4}");
-        let text = text.trim_end_matches('0').trim_end_matches('.');
-        if text == "-0" { "0".to_owned() } else { text.to_owned() }
-    };
     let arithmetic = if imported.input.is_some() { "int8" } else { "float" };
     format!("an {arithmetic} network, bytes 0 to 255 of an image are {} to {}", precise(low), precise(high))
         .replace("an float", "a float")

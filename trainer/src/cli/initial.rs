@@ -7,9 +7,11 @@ use trainer::dataset::download::sha256;
 use trainer::image::{Conversion, Preprocessing};
 use trainer::network::{Architecture, FloatModel, Node, Template};
 use trainer::run::{InitialRun, RunConfig, RunDirectory};
+use trainer::support::printable::in_one_line;
 use trainer::train::initial::Initial;
 
 use super::console::{Console, console_line};
+use super::output::warn;
 use crate::Usage;
 
 /// The run that is started from.
@@ -38,7 +40,14 @@ impl Start {
     }
 
     /// Opens the run that another one was started from, which must be as it was then.
-    pub fn again(initial: &InitialRun) -> Result<Self> {
+    pub fn again(initial: &InitialRun, run: &Path) -> Result<Self> {
+        if !RunDirectory::is_at(&initial.run) {
+            bail!(
+                "{} was started from the run {}, which is not there any more; put it back, and it can be resumed",
+                run.display(),
+                initial.run.display()
+            );
+        }
         let start = Self::open(&initial.run)?;
         if start.weights_sha256 != initial.weights_sha256 {
             bail!(
@@ -68,16 +77,20 @@ impl Start {
         architecture: Architecture,
         freeze: Option<&str>,
         learning_rate: f64,
+        class_names: &[String],
         console: &Console,
     ) -> Result<(Architecture, InitialRun)> {
         let taken = Initial::matching(&architecture, self.model.architecture());
         if taken.is_empty() {
-            return Err(Usage::error(anyhow!(
-                "--init {}: no layer of {} has the weights of one of {}; leave --model out to go on with its network",
-                self.path.display(),
-                architecture.name,
-                self.config.model
-            )));
+            let (run, own, theirs) = (self.path.display(), &architecture.name, &self.config.model);
+            return Err(Usage::error(match own == theirs {
+                true => {
+                    anyhow!("--init {run}: no layer has weights of the same dimensions in that run; leave --width out")
+                }
+                false => anyhow!(
+                    "--init {run}: no layer of {own} has the weights of one of {theirs}; leave --model out to go on with its network"
+                ),
+            }));
         }
         let is_taken = |index: usize| taken.iter().any(|&(own, _)| own == index);
         let fold = |(index, node): (usize, Node)| if is_taken(index) { node.with(node.layer.folded()) } else { node };
@@ -103,9 +116,35 @@ impl Start {
             if fresh.is_empty() { String::new() } else { format!("; new: {}", fresh.join(", ")) },
             if frozen.is_empty() { String::new() } else { format!("; {} stay as they are", frozen.len()) }
         );
+        if learning_rate != 1.0 && taken.iter().all(|(own, _)| frozen.contains(own)) {
+            warn("NOTE: --init-lr changes nothing: all layers that are taken stay as they are");
+        }
+        if is_taken(architecture.layers.len() - 1) {
+            self.note_classes(class_names);
+        }
         let initial = Initial { taken, frozen, learning_rate };
         let run = std::path::absolute(&self.path)?;
         Ok((architecture, InitialRun { run, weights_sha256: self.weights_sha256.clone(), initial }))
+    }
+
+    /// What the outputs of the last layer, which is taken, were for, where that is something else than here.
+    fn note_classes(&self, class_names: &[String]) {
+        let known = &self.config.class_names;
+        let is_nameless = self.config.imported.as_ref().is_some_and(|imported| !imported.names_classes);
+        if known != class_names && !is_nameless {
+            /// Names that are listed.
+            const LISTED: usize = 3;
+            let listed = |names: &[String]| {
+                let first: Vec<_> = names.iter().take(LISTED).map(|name| in_one_line(name)).collect();
+                format!("{}{}", first.join(", "), if names.len() > LISTED { ", ..." } else { "" })
+            };
+            warn(&format!(
+                "NOTE: the last layer is taken too, whose outputs are for other classes in {}: {}, and here {}",
+                self.path.display(),
+                listed(known),
+                listed(class_names)
+            ));
+        }
     }
 }
 
@@ -134,7 +173,9 @@ fn frozen(text: &str, architecture: &Architecture, taken: &[(usize, usize)]) -> 
     frozen.retain(|&layer| architecture.layers[layer].weights().is_some());
     if (0..count).filter(|&layer| architecture.layers[layer].weights().is_some()).all(|layer| frozen.contains(&layer)) {
         return Err(Usage::error(anyhow!(
-            "--freeze {text:?}: all layers would stay as they are, and nothing would be trained"
+            "--freeze {text:?}: all layers would stay as they are, and nothing would be trained; leave the last one free, such as with \
+             --freeze 0-{}",
+            count.saturating_sub(2)
         )));
     }
     Ok(frozen)

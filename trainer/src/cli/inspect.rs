@@ -11,8 +11,9 @@ use trainer::export::inspect::{
 };
 use trainer::export::model_file;
 use trainer::network::architecture::shown;
-use trainer::quantize::Report;
-use trainer::run::RunDirectory;
+use trainer::quantize::choose::{Chosen, choose};
+use trainer::quantize::{Method, Report};
+use trainer::run::{RunConfig, RunDirectory};
 use trainer::support::text::thousands;
 
 use super::output::{name_columns, print_json, print_line, significant};
@@ -35,7 +36,8 @@ pub struct Inspect {
     /// Measure on the validation images what the codes of each layer cost; PATH is the directory of a run
     #[arg(long)]
     quantization: bool,
-    /// Directory of the images or IDX files that the run was trained on [default: found as fit finds it]
+    /// Directory of the images or IDX files that the run was trained on, or of an imported one any of its classes
+    /// [default: found as fit finds it]
     #[arg(long, value_name = "DIR", requires = "quantization")]
     data: Option<PathBuf>,
     /// Print JSON
@@ -81,8 +83,16 @@ impl Inspect {
     fn report(&self) -> Result<()> {
         let directory = RunDirectory::open(&self.path);
         let (config, model) = directory.load()?;
-        let file = directory.export()?;
         let dataset = run_data::load(&self.path, &config, self.data.as_deref(), None, self.json)?;
+        // An imported network may not have been calibrated.
+        let (config, file) = if config.imported.is_some() && config.calibration.is_empty() {
+            let Chosen { calibration, quantized, choice, .. } =
+                choose(&model, &dataset.train, &dataset.validation, config.seed, &Method::ALL)?;
+            let file = config.encode(&quantized)?;
+            (RunConfig { calibration, calibration_choice: Some(choice), ..config }, file)
+        } else {
+            (config, directory.export()?)
+        };
         let report = Report::new(&model, &config.calibration, &file, &dataset.validation)?;
         if self.json {
             return print_json(&report);

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
+use trainer::network::Architecture;
 use trainer::support::printable::{message, printable};
 
 /// Prints a line to standard output; a reader that has gone away is an error that `main` takes for a normal end.
@@ -48,6 +49,18 @@ pub fn print_error(error: &str) {
 /// Shows a warning that cannot be overlooked, on standard error.
 pub fn warn(text: &str) {
     let _ = writeln!(anstream::stderr(), "\n{}\n", colored(&for_terminal(&message(text)), AnsiColor::Yellow));
+}
+
+/// The listing of a network, each layer with the number by which `--freeze` and messages name it.
+pub fn numbered(architecture: &Architecture) -> Vec<String> {
+    let listing = architecture.to_string();
+    // Two lines are before the first layer: the name, and the input.
+    let number = |line: usize| line.checked_sub(2).filter(|&layer| layer < architecture.layers.len());
+    let numbered = |(index, line)| match number(index) {
+        Some(layer) => format!("{layer:>3} {line}"),
+        None => format!("    {line}"),
+    };
+    listing.lines().enumerate().map(numbered).collect()
 }
 
 /// Columns of a terminal.

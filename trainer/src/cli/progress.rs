@@ -15,7 +15,7 @@ use trainer::train::score::{Estimate, Score};
 use trainer::train::{Epoch, History};
 
 use super::console::{Console, console_line};
-use super::output::{colored, loss};
+use super::output::{colored, loss, warn};
 
 /// A bar while an epoch runs, a row of a table when it is over.
 pub struct Progress {
@@ -91,7 +91,14 @@ impl Progress {
             _ => "ended at",
         };
         let why = if history.stopped_early { format!(" (no improvement in {patience} epochs)") } else { String::new() };
+        let best = if best == 0 { "the start".to_owned() } else { best.to_string() };
         console_line!(self.console, "{end} epoch {last}, best was {best}, weights restored{why}");
+        if history.best_epoch == 0 {
+            warn(
+                "NOTE: no epoch did better on the validation images than the weights of --init, which are kept: try a smaller --lr or \
+                 --init-lr, or --freeze",
+            );
+        }
     }
 }
 
@@ -113,6 +120,13 @@ impl Progress {
             loss(running.loss),
             running.accuracy
         ));
+    }
+
+    /// Shows how the weights that it starts from do on the validation images, as epoch 0.
+    pub fn start(&mut self, score: Score) {
+        let row = format!("{:>5}    {:>14}    {}  {:.4}    the start", 0, "", loss(score.loss), score.accuracy);
+        self.bar.clone().suspend(|| self.row(&row));
+        self.console.event(&Event::Start { validation: score.over(self.images[1]) });
     }
 
     /// Shows an epoch that is over.
@@ -150,6 +164,11 @@ impl Progress {
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event<'a> {
+    /// The weights that a training starts from were validated.
+    Start {
+        /// Before the first step.
+        validation: Estimate,
+    },
     /// An epoch is over.
     Epoch {
         /// Counted from 1.

@@ -4,13 +4,16 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
-use trainer::dataset::{Dataset, DatasetChoice, Environment, Request, Storage, fashion_mnist, garments};
+use trainer::dataset::{
+    Dataset, DatasetChoice, Environment, Request, Storage, fashion_mnist, garments, holds_idx_files,
+};
 use trainer::image::Preprocessing;
-use trainer::run::{RunConfig, RunDirectory};
+use trainer::run::{ImportedNetwork, RunConfig, RunDirectory};
 use trainer::support::printable::in_one_line;
 use trainer::support::text::thousands;
 use trainer::support::whole_file::directory_of;
 
+use super::imported_images::ImportedImages;
 use super::output::warn;
 use super::unreadable::Skipped;
 use crate::Usage;
@@ -18,6 +21,9 @@ use crate::Usage;
 /// Loads what the run at `path` was trained on, from `data` where that is given; other images are an error. Decoded images take
 /// `memory` bytes at most, or what is there. The progress is shown unless `quiet`.
 pub fn load(path: &Path, config: &RunConfig, data: Option<&Path>, memory: Option<u64>, quiet: bool) -> Result<Dataset> {
+    if let Some(imported) = &config.imported {
+        return of_imported(path, config, imported, data, memory, quiet);
+    }
     let run = path;
     let path = path.display();
     let data_dir = data.map(Path::to_owned).or_else(|| config.data_dir.clone());
@@ -88,6 +94,48 @@ pub fn load(path: &Path, config: &RunConfig, data: Option<&Path>, memory: Option
         );
     }
     Ok(loaded.dataset)
+}
+
+/// Loads images for a run of an imported network, whose own nobody knows: any that are of its classes, or of as many where it does not
+/// name them.
+fn of_imported(
+    path: &Path,
+    config: &RunConfig,
+    imported: &ImportedNetwork,
+    data: Option<&Path>,
+    memory: Option<u64>,
+    quiet: bool,
+) -> Result<Dataset> {
+    let run = path.display();
+    let classes = config.class_names.len();
+    let Some(data) = data.or(config.data_dir.as_deref()) else {
+        return Err(Usage::error(anyhow!(
+            "{run} was imported without images; give those to calibrate and measure it on, --data DIR: of {classes} classes"
+        )));
+    };
+    let conversion = match config.preprocessing {
+        Preprocessing::Converted { conversion, .. } if !holds_idx_files(data) => Some(conversion),
+        Preprocessing::Converted { .. } | Preprocessing::Bytes => None,
+    };
+    let loaded = ImportedImages {
+        data,
+        conversion,
+        class_names: imported.names_classes.then_some(&config.class_names),
+        calibrates: true,
+        storage: Storage { most_memory: memory, directory: Some(directory_of(path).to_owned()) },
+        quiet,
+    }
+    .load()?;
+    loaded.warnings.iter().for_each(|warning| warn(warning));
+    let dataset = loaded.dataset;
+    let found = dataset.class_names.len();
+    if found != classes {
+        bail!("{run} has {classes} outputs, and --data {} has {found} classes", data.display());
+    }
+    if dataset.train.shape() != config.input.into() {
+        bail!("{run} takes images of {}, but those of {} are {}", config.input, data.display(), dataset.train.shape());
+    }
+    Ok(dataset)
 }
 
 /// What distinguishes the classes of the run from those that are there, for the end of a message.

@@ -70,10 +70,9 @@ impl Teachers {
     pub fn check(&self, dataset: &Dataset) -> Result<()> {
         for (path, config) in &self.runs {
             let shape: trainer::dataset::ImageShape = config.input.into();
-            if config.dataset != dataset.name
-                || config.class_names != dataset.class_names
-                || shape != dataset.train.shape()
-            {
+            // Which images an imported network was trained on is not known.
+            let is_of_others = config.imported.is_none() && config.dataset != dataset.name;
+            if is_of_others || config.class_names != dataset.class_names || shape != dataset.train.shape() {
                 return Err(anyhow!(
                     "teacher {} was trained on {} ({} classes, images of {shape}); this run is about {} ({} classes, images of {}). A \
                      student has the data, the input and the classes of its teacher; a folder is known by its name",

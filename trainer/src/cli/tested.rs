@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use trainer::dataset::tested::{Evidence, Selection, Tested};
+use trainer::run::UNKNOWN_IMAGES;
 use trainer::support::printable::in_one_line;
 
 /// A test, as far as it is to be described.
@@ -61,6 +62,9 @@ impl Test<'_> {
             ),
             Evidence::Rule if unknown == 0 => "none was trained on; which are new is not known".to_owned(),
             Evidence::Rule => format!("{untouched} were not trained on; of {unknown} it is not known"),
+            Evidence::Nothing if self.trained_on == UNKNOWN_IMAGES => {
+                "the model was imported: whether any was trained on is not known".to_owned()
+            }
             Evidence::Nothing => "whether any was trained on is not known".to_owned(),
         }
     }
@@ -78,7 +82,14 @@ impl Test<'_> {
                 "WARNING: of the {images} images that {model} is tested on, {were}: it is less accurate on new ones"
             ));
         }
-        let names = if self.is_of_another_name() {
+        let names = if self.trained_on == UNKNOWN_IMAGES {
+            match self.tested.evidence {
+                Evidence::Nothing => return None,
+                Evidence::Run | Evidence::SameImages | Evidence::Rule => {
+                    format!("{model} was imported: which images it was trained on is not known")
+                }
+            }
+        } else if self.is_of_another_name() {
             format!("{model} was trained on {}, and is tested on {}", self.trained_on, self.dataset)
         } else {
             format!(

@@ -54,6 +54,12 @@ impl TrainingRun {
         let directory = RunDirectory::open_to_write(path)?;
         warn_of_no_lock(&directory);
         let mut config = directory.read_config()?;
+        if config.imported.is_some() {
+            let run = path.display();
+            return Err(Usage::error(anyhow!(
+                "{run} is an imported run, there is nothing to resume; trainer fit --init {run} trains it further"
+            )));
+        }
         config.recipe.check().with_context(|| path.join("run.json").display().to_string())?;
         let architecture = Architecture::new(config.model.clone(), config.input, &config.layers)?;
         let unfinished = match directory.read_unfinished(architecture.parameters())? {
@@ -94,7 +100,7 @@ impl TrainingRun {
                 );
             }
         }
-        let start = config.init.as_ref().map(Start::again).transpose()?;
+        let start = config.init.as_ref().map(|initial| Start::again(initial, path)).transpose()?;
         directory.remove_leftovers()?;
         Ok(Self { directory, config, dataset, teachers, start, unfinished, console })
     }
@@ -168,6 +174,10 @@ struct Recorder<'r> {
 }
 
 impl Observer for Recorder<'_> {
+    fn start(&mut self, score: Score) {
+        self.progress.start(score);
+    }
+
     fn step(&mut self, epoch: usize, seen: usize, images: usize, running: Score) {
         self.progress.step(epoch, seen, images, running);
     }

@@ -96,6 +96,8 @@ pub enum Operation {
     Pad,
     /// The same numbers in other dimensions.
     Reshape,
+    /// The dimensions of an activation.
+    Shape,
     /// Probabilities of the classes. The number is what logits are multiplied by before.
     Softmax(f32),
     /// `1 / (1 + exp(-x))`.

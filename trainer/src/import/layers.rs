@@ -109,6 +109,8 @@ struct Builder<'g, 'a> {
     refused: Vec<bool>,
     /// Constants that are dequantized before they are used, by the tensor that they become.
     constants: Vec<Option<usize>>,
+    /// Whether a tensor holds sides of shapes: what a reshape is given, and its own output states.
+    shapes: Vec<bool>,
     image: [usize; 3],
     nodes: Vec<Node>,
     weights: Vec<Option<Weights>>,
@@ -126,6 +128,7 @@ impl<'g, 'a> Builder<'g, 'a> {
             values: vec![None; graph.tensors.len()],
             refused: vec![false; graph.tensors.len()],
             constants: vec![None; graph.tensors.len()],
+            shapes: vec![false; graph.tensors.len()],
             image: [0; 3],
             nodes: Vec::new(),
             weights: Vec::new(),
@@ -178,11 +181,19 @@ impl<'g, 'a> Builder<'g, 'a> {
     /// Makes layers of an operator.
     fn add(&mut self, number: usize, operator: &Operator) -> Result<(), Stopped> {
         self.current = number;
+        if self.computes_a_shape(operator) {
+            operator.outputs.iter().for_each(|&output| self.shapes[output] = true);
+            return Ok(());
+        }
+        if let Operation::Unsupported(reason) = operator.operation {
+            return stop(reason);
+        }
         let [output] = operator.outputs[..] else {
             return stop(format!("it has {} outputs", operator.outputs.len()));
         };
         match operator.operation {
             Operation::Unsupported(reason) => stop(reason),
+            Operation::Shape => stop("it reads no activation"),
             // Weights that the file has in fewer bits.
             Operation::Dequantize if self.constant_input(operator).is_some() => {
                 self.constants[output] = self.constant_input(operator);
@@ -201,6 +212,16 @@ impl<'g, 'a> Builder<'g, 'a> {
             Operation::Logistic => self.end(operator, End::Logistic, 1.0),
             Operation::Quantize | Operation::Dequantize => self.convert(operator),
         }
+    }
+
+    /// Whether an operator takes the shape of an activation, or computes with nothing but such shapes and constants.
+    fn computes_a_shape(&self, operator: &Operator) -> bool {
+        let mut inputs = operator.inputs.iter().copied().flatten();
+        if operator.operation == Operation::Shape {
+            return inputs.all(|input| self.values[input].is_some() || self.refused[input]);
+        }
+        inputs.clone().any(|input| self.shapes[input])
+            && inputs.all(|input| self.shapes[input] || self.graph.tensors[input].data.is_some())
     }
 
     /// The constant that is an operator's first input.
@@ -242,7 +263,8 @@ impl<'g, 'a> Builder<'g, 'a> {
             Ok(value)
         } else {
             stop(
-                "it reads an activation in other dimensions than the layer before it puts out; only the image may be reshaped, and what a dense layer reads",
+                "it reads an activation in other dimensions than the layer before it puts out; only the image may be reshaped, and what a dense \
+                 layer reads. Conv1D of padding \"causal\" is such: use Conv2D of 1xN, with ZeroPadding2D before",
             )
         }
     }
@@ -302,6 +324,14 @@ impl<'g, 'a> Builder<'g, 'a> {
                 Some(name.clone())
             }
         }
+    }
+}
+
+/// Refuses numbers that are none.
+fn all_finite(tensor: usize, what: &str, numbers: &[f32]) -> Result<(), Stopped> {
+    match numbers.iter().find(|number| !number.is_finite()) {
+        Some(number) => stop_at(tensor, format!("{what} of {number}; the training of this network has diverged")),
+        None => Ok(()),
     }
 }
 

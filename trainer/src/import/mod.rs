@@ -24,7 +24,7 @@ pub mod tflite;
 pub mod weights;
 
 pub use crate::network::record::Rounding;
-pub use float::{InputRange, float};
+pub use float::{Edge, FloatError, InputRange, edges, float};
 pub use layers::{Imported, layers};
 pub use problem::{Problem, Refused};
 pub use quantized::quantized;

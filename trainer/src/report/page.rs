@@ -287,8 +287,9 @@ fn key_figures(run: &RunRecord) -> Vec<KeyFigure> {
             "training",
             duration(training_seconds(run)),
             format!(
-                "{epochs} of {:.1} s, epoch {best_epoch} kept",
-                training_seconds(run) / run.history.len().max(1) as f64
+                "{epochs} of {:.1} s, {} kept",
+                training_seconds(run) / run.history.len().max(1) as f64,
+                if *best_epoch == 0 { "the start".to_owned() } else { format!("epoch {best_epoch}") }
             ),
         ),
     ]

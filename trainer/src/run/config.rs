@@ -66,6 +66,9 @@ pub struct RunConfig {
     /// The run that it started from; runs of older versions do not have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init: Option<InitialRun>,
+    /// The file that its network is of, where it was trained elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<ImportedNetwork>,
     /// What the network has to fit, where that was given; runs of older versions do not have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<Target>,
@@ -98,6 +101,18 @@ pub struct InitialRun {
     #[serde(flatten)]
     pub initial: Initial,
 }
+
+/// What is known of a network that was trained elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportedNetwork {
+    /// Name of its file.
+    pub file: String,
+    /// Whether the names of its classes are known, and not only their number.
+    pub names_classes: bool,
+}
+
+/// What runs and model files of imported networks name as the data set: nobody knows which it was.
+pub const UNKNOWN_IMAGES: &str = "unknown images (imported)";
 
 /// A chip, or a budget of its own, that a network has to fit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -160,6 +175,7 @@ impl RunConfig {
             teachers: Vec::new(),
             teachers_sha256: Vec::new(),
             init: None,
+            imported: None,
             target: None,
             layout: LayoutChoice::Compact,
             export: None,

@@ -118,10 +118,10 @@ pub enum RunError {
         /// The directory of the run.
         run: String,
     },
-    /// A run of imported weights, which were not trained here.
+    /// The run is of an imported network, and no training came to results.
     #[error(
-        "{run} has no results, as its weights were imported and not trained here; to train them further: trainer fit --init {run} --data DIR; \
-         to make a model file of them, for trainer eval: trainer export {run} --calibration auto --data DIR --out model.bin"
+        "{run} is an imported run, without the results of a training: trainer fit --init {run} trains it further, trainer export {run} \
+         makes a model file of it"
     )]
     Imported {
         /// The directory of the run.
@@ -161,8 +161,8 @@ impl RunError {
         matches!(
             self,
             Self::NoResults { .. }
-                | Self::Imported { .. }
                 | Self::NoWeights { .. }
+                | Self::Imported { .. }
                 | Self::Failed { .. }
                 | Self::InUse { .. }
         )

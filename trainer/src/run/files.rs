@@ -43,7 +43,7 @@ pub(super) const FAILED: &str = "failed.txt";
 pub const FIGURES: &str = "figures";
 
 /// All that a run has a use for in its directory, [what is not whole yet](BESIDE) left out.
-const OWN: [&str; 13] = [
+pub(super) const OWN: [&str; 13] = [
     UNFINISHED,
     CONFIG,
     HISTORY,

@@ -21,7 +21,7 @@ pub struct Metrics {
     pub images: PerSplit<usize>,
     /// Passes over the training images.
     pub epochs_run: usize,
-    /// The one whose weights were kept, counted from 1.
+    /// The one whose weights were kept, counted from 1; 0: those that the run started with.
     pub best_epoch: usize,
     /// Whether it ended because the validation loss no longer fell.
     pub stopped_early: bool,

@@ -44,7 +44,7 @@ use crate::train::{Epoch, Unfinished};
 
 use self::files::{CONFIG, FAILED, HISTORY, IMAGES, METRICS, UNFINISHED, WEIGHTS};
 
-pub use config::{Accuracies, InitialRun, RunConfig, Target};
+pub use config::{Accuracies, ImportedNetwork, InitialRun, RunConfig, Target, UNKNOWN_IMAGES};
 pub use error::RunError;
 pub use files::{ANSWERS, FIGURES, FINDINGS, MODEL, PAGE, RUNS, SKIPPED};
 pub use lock::RunLock;
@@ -363,6 +363,17 @@ impl RunDirectory {
         Ok(())
     }
 
+    /// Removes a run that could not be written whole, and its directory if nothing else is in it. What cannot be removed stays.
+    pub fn discard(self) {
+        for name in files::OWN {
+            let _ = fs::remove_file(self.path.join(name));
+        }
+        let _ = self.remove_leftovers();
+        let Self { path, lock } = self;
+        drop(lock);
+        let _ = fs::remove_dir(path);
+    }
+
     /// Where it is kept how far the training has come.
     #[must_use]
     pub fn unfinished(&self) -> PathBuf {
@@ -508,10 +519,10 @@ impl RunDirectory {
                     && !self.is_finished() =>
             {
                 let run = self.path.display().to_string();
-                // A training keeps how far it has come.
-                let is_imported = self.weights().exists() && !self.path.join(UNFINISHED).exists();
-                let yet = if is_imported { RunError::Imported { run } } else { RunError::NoResults { run } };
-                lock::check(&self.path).err().unwrap_or_else(|| self.failed_or(yet))
+                match self.read_config() {
+                    Ok(RunConfig { imported: Some(_), .. }) => RunError::Imported { run },
+                    _ => lock::check(&self.path).err().unwrap_or_else(|| self.failed_or(RunError::NoResults { run })),
+                }
             }
             error => error,
         }

@@ -128,7 +128,7 @@ impl Unfinished {
 
     /// Whether the best epochs are among those that are over.
     fn is_consistent(&self) -> bool {
-        self.trained.iter().all(|(history, _)| (1..=history.epochs.len()).contains(&history.best_epoch))
+        self.trained.iter().all(|(history, _)| history.best_epoch <= history.epochs.len())
             && self.checkpoint.iter().all(|checkpoint| checkpoint.best.epoch <= checkpoint.epochs.len())
     }
 }

@@ -45,13 +45,64 @@ pub fn resume(
     from: Option<&Checkpoint>,
     observer: &mut dyn Observer,
 ) -> Result<History, FitError> {
+    let beginning = from.map_or(Beginning::New, Beginning::Interrupted);
+    train(model, dataset, recipe, seed, teacher, beginning, observer)
+}
+
+/// As [`resume`], of weights that are worth something before the first step: they are validated as epoch 0, and kept where no epoch
+/// does better.
+///
+/// # Errors
+/// As [`resume`].
+pub fn improve(
+    model: &FloatModel,
+    dataset: &Dataset,
+    recipe: &Recipe,
+    seed: u64,
+    teacher: Option<&Teacher>,
+    from: Option<&Checkpoint>,
+    observer: &mut dyn Observer,
+) -> Result<History, FitError> {
+    let beginning = from.map_or(Beginning::Learned, Beginning::Interrupted);
+    train(model, dataset, recipe, seed, teacher, beginning, observer)
+}
+
+/// Where a training begins.
+enum Beginning<'c> {
+    /// With weights that have learned nothing.
+    New,
+    /// With weights that have.
+    Learned,
+    /// Where it was interrupted.
+    Interrupted(&'c Checkpoint),
+}
+
+fn train(
+    model: &FloatModel,
+    dataset: &Dataset,
+    recipe: &Recipe,
+    seed: u64,
+    teacher: Option<&Teacher>,
+    beginning: Beginning<'_>,
+    observer: &mut dyn Observer,
+) -> Result<History, FitError> {
     let memory = autograd::KeptMemory;
     let mut training = Training::new(model, dataset, recipe, seed, teacher)?;
     let (mut epochs, mut running) = (Vec::new(), Running::default());
     let mut best = Best { epoch: 0, watched: f64::INFINITY, weights: model.snapshot()? };
-    if let Some(checkpoint) = from {
-        best = training.restore(checkpoint).map_err(CheckpointError::Other)?;
-        (epochs, running) = (checkpoint.epochs.clone(), checkpoint.running);
+    match beginning {
+        Beginning::New => {}
+        Beginning::Learned => {
+            let score = evaluate::float(model, &dataset.validation)?.score;
+            observer.start(score);
+            // A loss that is no number is worse than any.
+            best.watched =
+                Some(score.watched(recipe.monitor)).filter(|watched| !watched.is_nan()).unwrap_or(best.watched);
+        }
+        Beginning::Interrupted(checkpoint) => {
+            best = training.restore(checkpoint).map_err(CheckpointError::Other)?;
+            (epochs, running) = (checkpoint.epochs.clone(), checkpoint.running);
+        }
     }
     let has_patience = |epochs: &[Epoch], best: &Best| epochs.len() - best.epoch < recipe.patience;
     let mut interrupted = false;

@@ -34,7 +34,7 @@ impl Epoch {
 pub struct History {
     /// Every epoch.
     pub epochs: Vec<Epoch>,
-    /// The epoch whose weights the model has now.
+    /// The epoch whose weights the model has now; 0 where it has those that it started with.
     pub best_epoch: usize,
     /// Whether it ended because the validation loss no longer fell.
     pub stopped_early: bool,

@@ -35,6 +35,6 @@ mod training;
 
 pub use checkpoint::{Checkpoint, CheckpointError, Unfinished};
 pub use error::FitError;
-pub use fit::{fit, resume};
+pub use fit::{fit, improve, resume};
 pub use history::{Epoch, History};
 pub use observer::Observer;

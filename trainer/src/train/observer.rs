@@ -6,6 +6,8 @@ use super::score::Score;
 
 /// Sees a training run as it goes.
 pub trait Observer {
+    /// Before the first step, how weights that have learned something do on the validation images.
+    fn start(&mut self, _: Score) {}
     /// After each step: images seen in this epoch, of how many, and the running score.
     fn step(&mut self, epoch: usize, seen: usize, images: usize, running: Score);
     /// After each epoch.

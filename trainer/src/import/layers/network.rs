@@ -5,6 +5,7 @@ use infer_core::Shape;
 use super::{Builder, End, Imported, Value, shown};
 use crate::import::problem::{Problem, Refused};
 use crate::import::weights::Weights;
+use crate::network::graph::ConnectionError;
 use crate::network::inputs::Source;
 use crate::network::{Architecture, ArchitectureError, Dense, Layer, Node};
 
@@ -61,14 +62,20 @@ impl Builder<'_, '_> {
         let operators = self.operators;
         let architecture = Architecture::new(name.to_owned(), shape, &self.nodes).map_err(|error| {
             let layer = match &error {
-                ArchitectureError::Layer { layer, .. } | ArchitectureError::TooLarge { layer, .. } => Some(*layer),
+                ArchitectureError::Layer { layer, .. }
+                | ArchitectureError::TooLarge { layer, .. }
+                | ArchitectureError::Numbers { layer, .. }
+                | ArchitectureError::Connection { layer, .. } => Some(*layer),
                 _ => None,
             };
             let operator = layer
                 .and_then(|layer| operators.get(layer))
                 .map(|&index| (index, self.graph.operators[index].name.clone()));
             let reason = match error {
-                ArchitectureError::Layer { reason, .. } => reason,
+                ArchitectureError::Layer { reason, .. } | ArchitectureError::Numbers { reason, .. } => reason,
+                ArchitectureError::Connection { source: ConnectionError::NotRead, .. } => {
+                    "nothing reads what it computes; convert the network without it".to_owned()
+                }
                 error => error.to_string(),
             };
             Problem { operator, tensor: None, reason }

@@ -2,7 +2,7 @@
 
 use infer_core::format::Codes;
 
-use super::{Builder, Stopped, Value, stop, stop_at};
+use super::{Builder, Stopped, Value, all_finite, stop, stop_at};
 use crate::import::graph::{Activation, Kind, Operator, Quantization, Tensor};
 use crate::import::weights::Weights;
 
@@ -32,6 +32,7 @@ impl Builder<'_, '_> {
             let Some(values) = tensor.real_values() else {
                 return stop_at(index, format!("weights of {}", tensor.kind));
             };
+            all_finite(index, "weights", &values)?;
             let rows = in_rows(axis == 0, values.len())
                 .into_iter()
                 .map(|row| row.into_iter().map(|place| values[place]).collect())
@@ -39,7 +40,11 @@ impl Builder<'_, '_> {
             let biases = match bias {
                 None => vec![0.0; outputs],
                 Some((index, bias)) => {
-                    bias.real_values().map_or_else(|| stop_at(index, format!("biases of {}", bias.kind)), Ok)?
+                    let Some(biases) = bias.real_values() else {
+                        return stop_at(index, format!("biases of {}", bias.kind));
+                    };
+                    all_finite(index, "biases", &biases)?;
+                    biases
                 }
             };
             return Ok(Weights::Real { rows, biases });

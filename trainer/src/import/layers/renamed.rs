@@ -31,11 +31,11 @@ impl Builder<'_, '_> {
         let output = operator.outputs[0];
         let dimensions =
             without_batch(&self.graph.tensors[output].dimensions).or_else(|reason| stop_at(output, reason))?;
+        if value.padding != [0; 4] {
+            return stop("it reads what PAD has padded; padding is supported before a convolution, and nowhere else");
+        }
         if dimensions.iter().product::<usize>() != value.dimensions.iter().product::<usize>() {
             return stop_at(output, "it has another number of values than what is reshaped");
-        }
-        if value.padding != [0; 4] {
-            return stop("it reads what was padded; padding is supported before convolutions and pools");
         }
         if !self.is_same_meaning(&value, output)? {
             return stop("its output has other codes than its input; convert the network again");

@@ -10,7 +10,7 @@ impl Builder<'_, '_> {
     pub(super) fn dense(&mut self, operator: &Operator, activation: Activation) -> Result<(), Stopped> {
         let value = self.value(operator, 0)?;
         if value.padding != [0; 4] {
-            return stop("it reads what was padded; padding is supported before convolutions and pools");
+            return stop("it reads what PAD has padded; padding is supported before a convolution, and nowhere else");
         }
         let Some((weights_index, tensor)) = self.constant(operator, 1)? else { return stop("it has no weights") };
         let [outputs, inputs] = tensor.dimensions[..] else {
@@ -39,8 +39,11 @@ impl Builder<'_, '_> {
         if first.shape != second.shape {
             return stop("it adds activations of two shapes; both must have the same");
         }
+        if first.source == second.source {
+            return stop("it adds an activation to itself; weights twice as large before it do the same");
+        }
         if first.padding != [0; 4] || second.padding != [0; 4] {
-            return stop("it adds what was padded; padding is supported before convolutions and pools");
+            return stop("it adds what PAD has padded; padding is supported before a convolution, and nowhere else");
         }
         let (codes, relu, relu6) = self.after(operator, activation)?;
         // The residual is the one that is not the layer before, if any is.

@@ -3,6 +3,7 @@
 use super::{Builder, Stopped, Value, side, stop, stop_at};
 use crate::import::graph::{Activation, Operator, Windows};
 use crate::network::layers::AveragePool;
+use crate::network::layers::convolution::MOST_SIZE;
 use crate::network::{Conv, DepthwiseConv, Layer, MaxPool, Padding, Pair, Pool};
 
 impl Builder<'_, '_> {
@@ -37,12 +38,14 @@ impl Builder<'_, '_> {
             let inner = if depthwise { 1 } else { channels };
             rows_of_weights.dilate(size, dilation.axes().map(usize::from), inner);
         }
-        let Ok([kernel_rows, kernel_columns]) =
-            spread.map(u8::try_from).into_iter().collect::<Result<Vec<_>, _>>().map(|sides| [sides[0], sides[1]])
-        else {
-            return stop(format!("a kernel of {}x{}; kernels have 15x15 taps at most", spread[0], spread[1]));
-        };
-        let kernel = Pair { rows: kernel_rows, columns: kernel_columns };
+        if spread.iter().any(|&side| side > usize::from(MOST_SIZE)) {
+            let of = match spread == size {
+                true => String::new(),
+                false => format!(", which is {rows}x{columns} with a dilation of {dilation}"),
+            };
+            return stop(format!("a kernel of {}x{}{of}; kernels have 15x15 taps at most", spread[0], spread[1]));
+        }
+        let kernel = Pair { rows: spread[0] as u8, columns: spread[1] as u8 };
         let (padding, shape) = self.placed(&value, spread, windows, outputs)?;
         let (codes, relu, relu6) = self.after(operator, activation)?;
         let layer = if is_depthwise {
@@ -132,19 +135,24 @@ impl Builder<'_, '_> {
     }
 
     pub(super) fn mean(&mut self, operator: &Operator) -> Result<(), Stopped> {
-        let value = self.spatial(operator, 0)?;
+        // With a height of 1, as of Conv1D, height and width may be one dimension.
+        let value = match self.value(operator, 0)? {
+            value if value.shape[0] == 1 && value.dimensions == value.shape[1..] => value,
+            _ => self.spatial(operator, 0)?,
+        };
         let Some((index, axes)) = self.constant(operator, 1)? else { return stop("it has no dimensions to go over") };
-        let mut axes: Vec<i64> =
-            axes.codes().unwrap_or_default().into_iter().map(|axis| if axis < 0 { axis + 4 } else { axis }).collect();
+        let rank = value.dimensions.len() as i64;
+        let from_the_first = |axis: i64| if axis < 0 { axis.saturating_add(rank + 1) } else { axis };
+        let mut axes: Vec<i64> = axes.codes().unwrap_or_default().into_iter().map(from_the_first).collect();
         axes.sort_unstable();
-        if axes != [1, 2] {
+        if axes != (1..rank).collect::<Vec<i64>>() {
             return stop_at(
                 index,
                 format!("a mean over dimensions {axes:?}; only one over height and width, [1, 2], is supported"),
             );
         }
         if value.padding != [0; 4] {
-            return stop("it reads what was padded; padding is supported before convolutions and pools");
+            return stop("it reads what PAD has padded; padding is supported before a convolution, and nowhere else");
         }
         let (codes, ..) = self.after(operator, Activation::None)?;
         let layer = Layer::AveragePool(AveragePool(Pool::global()));

@@ -8,7 +8,7 @@ pub const CUSTOM: i32 = 32;
 
 /// The names of the built-in operators by their numbers.
 #[rustfmt::skip]
-pub const NAMES: [&str; 123] = [
+pub const NAMES: [&str; 162] = [
     "ADD", "AVERAGE_POOL_2D", "CONCATENATION", "CONV_2D", "DEPTHWISE_CONV_2D", "DEPTH_TO_SPACE", "DEQUANTIZE",
     "EMBEDDING_LOOKUP", "FLOOR", "FULLY_CONNECTED", "HASHTABLE_LOOKUP", "L2_NORMALIZATION", "L2_POOL_2D",
     "LOCAL_RESPONSE_NORMALIZATION", "LOGISTIC", "LSH_PROJECTION", "LSTM", "MAX_POOL_2D", "MUL", "RELU", "RELU_N1_TO_1",
@@ -24,7 +24,13 @@ pub const NAMES: [&str; 123] = [
     "RANGE", "RESIZE_NEAREST_NEIGHBOR", "LEAKY_RELU", "SQUARED_DIFFERENCE", "MIRROR_PAD", "ABS", "SPLIT_V", "UNIQUE",
     "CEIL", "REVERSE_V2", "ADD_N", "GATHER_ND", "COS", "WHERE", "RANK", "ELU", "REVERSE_SEQUENCE", "MATRIX_DIAG",
     "QUANTIZE", "MATRIX_SET_DIAG", "ROUND", "HARD_SWISH", "IF", "WHILE", "NON_MAX_SUPPRESSION_V4",
-    "NON_MAX_SUPPRESSION_V5", "SCATTER_ND",
+    "NON_MAX_SUPPRESSION_V5", "SCATTER_ND", "SELECT_V2", "DENSIFY", "SEGMENT_SUM", "BATCH_MATMUL",
+    "PLACEHOLDER_FOR_GREATER_OP_CODES", "CUMSUM", "CALL_ONCE", "BROADCAST_TO", "RFFT2D", "CONV_3D", "IMAG", "REAL",
+    "COMPLEX_ABS", "HASHTABLE", "HASHTABLE_FIND", "HASHTABLE_IMPORT", "HASHTABLE_SIZE", "REDUCE_ALL",
+    "CONV_3D_TRANSPOSE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "BROADCAST_ARGS", "RANDOM_STANDARD_NORMAL",
+    "BUCKETIZE", "RANDOM_UNIFORM", "MULTINOMIAL", "GELU", "DYNAMIC_UPDATE_SLICE", "RELU_0_TO_1",
+    "UNSORTED_SEGMENT_PROD", "UNSORTED_SEGMENT_MAX", "UNSORTED_SEGMENT_SUM", "ATAN2", "UNSORTED_SEGMENT_MIN", "SIGN",
+    "BITCAST", "BITWISE_XOR", "RIGHT_SHIFT",
 ];
 
 /// What an operator computes, of the number that it has in a file.
@@ -78,6 +84,7 @@ pub fn operation(number: i32, options: Options<'_>) -> Operation {
         ("MEAN", _) => Operation::Mean,
         ("PAD", _) => Operation::Pad,
         ("RESHAPE" | "SQUEEZE" | "EXPAND_DIMS", _) => Operation::Reshape,
+        ("SHAPE", _) => Operation::Shape,
         ("LOGISTIC", _) => Operation::Logistic,
         ("QUANTIZE", _) => Operation::Quantize,
         ("DEQUANTIZE", _) => Operation::Dequantize,
@@ -88,11 +95,11 @@ pub fn operation(number: i32, options: Options<'_>) -> Operation {
 /// What would help someone whose network has an operator that is not supported.
 fn advice(name: &str) -> &'static str {
     match name {
-        "RELU" | "RELU6" | "RELU_N1_TO_1" => {
+        "RELU" | "RELU6" | "RELU_N1_TO_1" | "RELU_0_TO_1" => {
             "an activation that the converter did not fuse with the layer before it; put it directly behind a convolution, a dense \
              layer or a sum"
         }
-        "LEAKY_RELU" | "PRELU" | "ELU" | "TANH" | "HARD_SWISH" => {
+        "LEAKY_RELU" | "PRELU" | "ELU" | "TANH" | "HARD_SWISH" | "GELU" => {
             "this activation is not supported; train with ReLU or ReLU6"
         }
         "MUL" | "SUB" | "DIV" | "SQUARE" | "SQRT" | "RSQRT" => {
@@ -106,6 +113,20 @@ fn advice(name: &str) -> &'static str {
             "this is for networks that put out images, not classes"
         }
         "IF" | "WHILE" | "CALL" => "control flow is not supported",
+        "REDUCE_MAX" => {
+            "a maximum over all positions is supported as MaxPool2D with the window of the whole activation; or train with \
+             GlobalAveragePooling2D"
+        }
+        "SUM" => "a sum over positions is not supported; a mean is: train with GlobalAveragePooling2D",
+        "LOG_SOFTMAX" => "leave it out, or end with a softmax: the logits are what is imported",
+        "TILE" | "BROADCAST_TO" => "copies of an activation are not supported; add activations of one shape",
+        "BATCH_MATMUL" => {
+            "products of two activations, as in attention, are not supported; of constant weights, train with Dense"
+        }
+        "VAR_HANDLE" | "READ_VARIABLE" | "ASSIGN_VARIABLE" | "CALL_ONCE" => {
+            "weights that the file computes or keeps apart are not supported; freeze them: convert from a concrete function or from the \
+             Keras model"
+        }
         "LSTM" | "RNN" | "SVDF" | "UNIDIRECTIONAL_SEQUENCE_LSTM" | "UNIDIRECTIONAL_SEQUENCE_RNN" => {
             "layers with a memory are not supported"
         }

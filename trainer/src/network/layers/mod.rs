@@ -8,7 +8,7 @@
 mod add;
 mod average_pool;
 mod conv;
-mod convolution;
+pub(crate) mod convolution;
 mod dense;
 mod depthwise_conv;
 mod max_pool;
@@ -33,7 +33,7 @@ pub use depthwise_conv::DepthwiseConv;
 pub use max_pool::MaxPool;
 pub use operator::{Arithmetic, Forward, LayerTensors, Operator, WeightShape};
 pub use pool::Pool;
-pub use window::{Padding, Pair, Window};
+pub use window::{Padding, Pair, Placed, Window};
 
 /// Makes, of a list of operators and of the records that each becomes in a model file: [`Layer`], its form in TOML, the way from a
 /// layer to its [`Operator`], and the way from a record to its [`LayerRecord`].

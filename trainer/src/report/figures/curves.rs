@@ -98,6 +98,7 @@ fn draw_keys(drawing: &mut Drawing, curves: &[Curves<'_>], several: bool) {
         _ => [Color::Muted; 2],
     };
     let kept = match curves {
+        [only] if only.best_epoch == 0 => "the start is kept".to_owned(),
         [only] => format!("epoch {}, kept", only.best_epoch),
         _ => "epoch that was kept".to_owned(),
     };
