@@ -11,6 +11,8 @@ pub(crate) mod reader;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::camera::Preprocessing;
+
 /// Stages that a file may hold.
 pub const MAX_STAGES: usize = 128;
 
@@ -127,6 +129,16 @@ pub struct Input {
     pub shape: Shape,
     /// What its bytes mean.
     pub codes: Codes,
+    /// How a frame becomes one.
+    pub preprocessing: Preprocessing,
+}
+
+impl Input {
+    /// An input that takes frames of its own size only, as they are.
+    #[must_use]
+    pub const fn new(shape: Shape, codes: Codes) -> Self {
+        Self { shape, codes, preprocessing: Preprocessing::AS_IT_IS }
+    }
 }
 
 /// An input of a stage, as that stage describes it.

@@ -6,6 +6,8 @@
 
 use serde::Deserialize;
 
+use crate::camera::Preprocessing;
+
 use super::{Blob, Codes, Input, Metadata, Ports, Requantize, Shape, Tensor, Window};
 
 /// The part of a payload that is not decoded yet. Where it is no such record, each method gives `None`.
@@ -37,7 +39,8 @@ impl<'m> Reader<'m> {
     }
 
     pub fn input(&mut self) -> Option<Input> {
-        Some(Input { shape: self.shape()?, codes: self.codes()? })
+        let (shape, codes) = (self.shape()?, self.codes()?);
+        Some(Input { shape, codes, preprocessing: Preprocessing::from_bytes(self.fixed()?)? })
     }
 
     /// Whether they can be decoded.

@@ -52,7 +52,7 @@ pub fn quantized(imported: &Imported) -> Result<Option<QuantizedModel>, Quantize
             }
         }
     })?;
-    let input = Input { shape: imported.architecture.input, codes: image };
+    let input = Input::new(imported.architecture.input, image);
     Ok(Some(QuantizedModel { input, stages }))
 }
 

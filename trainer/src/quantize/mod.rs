@@ -86,7 +86,7 @@ impl QuantizedModel {
             }
             (_, None) => Ok(Numbers::Codes { inputs: Inputs::one(PIXEL_CODES), output: PIXEL_CODES }),
         })?;
-        Ok(Self { input: Input { shape: architecture.input, codes: PIXEL_CODES }, stages })
+        Ok(Self { input: Input::new(architecture.input, PIXEL_CODES), stages })
     }
 
     /// A chain: each layer reads the one before it.
