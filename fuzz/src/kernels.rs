@@ -103,7 +103,7 @@ fn network(choices: &mut Choices<'_>) -> Vec<u8> {
         dataset: "",
         architecture: "",
         class_lines: &"\n".repeat(classes.into()),
-        preprocessing: "",
+        images: "",
         float_test_accuracy: None,
         int8_test_accuracy: None,
     };

@@ -26,7 +26,7 @@ pub fn check(bytes: &[u8]) {
                 dataset: "",
                 architecture: "",
                 class_lines: &class_lines,
-                preprocessing: "",
+                images: "",
                 float_test_accuracy: None,
                 int8_test_accuracy: None,
             };

@@ -129,7 +129,7 @@ impl Graph {
             dataset: "",
             architecture: "",
             class_lines: &"\n".repeat(classes.into()),
-            preprocessing: "",
+            images: "",
             float_test_accuracy: None,
             int8_test_accuracy: None,
         };

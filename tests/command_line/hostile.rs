@@ -128,7 +128,7 @@ fn metadata<'a>(class_lines: &'a str, dataset: &'a str) -> Metadata<'a> {
         dataset,
         architecture: "hostile",
         class_lines,
-        preprocessing: "bytes 0 to 255 as they are",
+        images: "bytes",
         float_test_accuracy: None,
         int8_test_accuracy: None,
     }

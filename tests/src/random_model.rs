@@ -496,7 +496,7 @@ pub fn metadata(class_lines: &str) -> Metadata<'_> {
         dataset: "random",
         architecture: "random",
         class_lines,
-        preprocessing: "",
+        images: "",
         float_test_accuracy: None,
         int8_test_accuracy: Some(0.5),
     }

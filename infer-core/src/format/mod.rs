@@ -82,8 +82,8 @@ pub struct Metadata<'a> {
     pub architecture: &'a str,
     /// The names of the classes in the order of the logits, one per line; see [`class_names`](Self::class_names).
     pub class_lines: &'a str,
-    /// How an image becomes an input, as the trainer wrote it; not interpreted here.
-    pub preprocessing: &'a str,
+    /// What the trainer has to know of the images that the model was trained on; not interpreted here.
+    pub images: &'a str,
     /// Accuracy of the float model on the test set, 0 to 1.
     pub float_test_accuracy: Option<f32>,
     /// Accuracy of this quantized model on the test set, 0 to 1.

@@ -32,7 +32,7 @@ impl<'m> Reader<'m> {
             dataset: self.text()?,
             architecture: self.text()?,
             class_lines: self.text()?,
-            preprocessing: self.text()?,
+            images: self.text()?,
             float_test_accuracy: self.optional_float()?,
             int8_test_accuracy: self.optional_float()?,
         })

@@ -333,7 +333,7 @@ fn metadata_travels_with_the_model() {
         dataset: "birds",
         architecture: "cnn",
         class_lines: "Amsel\nDrossel\nFink",
-        preprocessing: "as they are",
+        images: "as they are",
         float_test_accuracy: Some(0.91),
         int8_test_accuracy: None,
     };

@@ -165,8 +165,7 @@ fn what_else_convolutions_and_pools_cannot_be_is_refused() {
     let pooled = |window| Layer::Conv2d(Conv2d { window, pool: true, ..parts.conv });
     let padded = Window { padding: [0, 0, 1, 1], ..Window::square(3, 1) };
     assert!(matches!(refuse(pooled(padded)), Error::WeightLength { layer: 2, .. }));
-    let narrow =
-        Parts { input: Input::new(Shape { height: 3, width: 9, channels: 1 }, CODES), ..Parts::new() };
+    let narrow = Parts { input: Input::new(Shape { height: 3, width: 9, channels: 1 }, CODES), ..Parts::new() };
     let file = narrow.file(&[pooled(Window::square(3, 1)), Layer::Logits(parts.logits)]);
     assert_eq!(load_and_run(&file).unwrap_err(), Error::Dimensions { layer: 1 });
 
@@ -206,8 +205,7 @@ fn what_else_convolutions_and_pools_cannot_be_is_refused() {
     for (expected, depthwise) in cases {
         assert_eq!(refuse(Layer::DepthwiseConv2d(depthwise)), expected);
     }
-    let wide =
-        Parts { input: Input::new(Shape { height: 3, width: 3, channels: 300 }, CODES), ..Parts::new() };
+    let wide = Parts { input: Input::new(Shape { height: 3, width: 3, channels: 300 }, CODES), ..Parts::new() };
     let layers =
         [Layer::DepthwiseConv2d(DepthwiseConv2d { multiplier: 255, ..depthwise }), Layer::Logits(parts.logits)];
     assert_eq!(load_and_run(&wide.file(&layers)).unwrap_err(), Error::Dimensions { layer: 0 });
