@@ -12,6 +12,8 @@ pub(super) type RowFn = fn(&[u8], &Columns, &mut [u32], &mut Row<'_>);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Columns {
     first: usize,
+    /// Pixels that count from there on.
+    from: usize,
     yuv: &'static Yuv,
     scale: Scale,
 }
@@ -39,7 +41,7 @@ impl Columns {
         } else {
             Scale::Wide(Cells::new(span))
         };
-        Self { first: span.first.into(), yuv, scale }
+        Self { first: span.first.into(), from: span.from.get().into(), yuv, scale }
     }
 }
 
@@ -132,7 +134,7 @@ pub(super) fn scale_row<F: PixelFormat, L: Lanes<CHANNELS>, const CHANNELS: usiz
     match columns.scale {
         Scale::Narrow(cells) => narrow(&mut pixels, cells, sums, to),
         Scale::Wide(cells) => wide(&mut pixels, cells, sums, to),
-        Scale::Enlarge(points) => enlarge(&mut pixels, points, sums, to),
+        Scale::Enlarge(points) => enlarge(&mut pixels.take(columns.from), points, sums, to),
     }
 }
 
