@@ -6,7 +6,7 @@ use super::geometry::Span;
 use super::pixel::{Lanes, PixelFormat, Yuv};
 
 /// Scales a row of a frame; the sums of the row of the input are in the words.
-pub(super) type RowFn = fn(&[u8], &Columns, &mut [u32], &mut Row<'_>);
+pub(super) type RowFn = fn(&[u8], &Columns, &mut [u32], Row<'_>);
 
 /// What happens along a row.
 #[derive(Clone, Copy, Debug)]
@@ -58,66 +58,23 @@ pub(super) enum Row<'r> {
         weight: u32,
         /// In the row that begins.
         next: u32,
-        /// Where the row that ends is to be.
-        place: Place<'r>,
+        /// The row that ends.
+        values: &'r mut [u8],
     },
     /// It is kept in the upper half of each word, and what was there goes to the lower half.
     Keep,
 }
 
-/// Where the pixels of a row are to be written: the first one at `at`, the next one `step` values further.
-pub(super) struct Place<'r> {
-    pub values: &'r mut [u8],
-    pub at: usize,
-    pub step: usize,
-}
+/// What the sums of a row begin with: a half, so that they are rounded when they end. They are in 2^24ths.
+pub(super) const HALF: u32 = 1 << 23;
 
-impl Place<'_> {
-    /// Writes a pixel, its values in 2^24ths.
-    #[inline(always)]
-    fn put<const CHANNELS: usize>(&mut self, sums: [u32; CHANNELS]) {
-        let rest = self.values.get_mut(self.at..).unwrap_or_default();
-        if let Some(pixel) = rest.first_chunk_mut() {
-            *pixel = sums.map(|sum| (sum.wrapping_add(1 << 23) >> 24) as u8);
-        }
-        self.at = self.at.wrapping_add(self.step);
-    }
-
-    /// Writes a row between two rows that were kept.
-    #[inline(never)]
-    pub fn put_between<const CHANNELS: usize>(&mut self, kept: &[u32], fraction: u32) {
-        let (lower, upper) = (0x1_0000 - (fraction << 8), fraction << 8);
-        for pixel in kept.as_chunks::<CHANNELS>().0 {
-            self.put(
-                pixel.map(|rows| (rows & 0xFFFF).wrapping_mul(lower).wrapping_add((rows >> 16).wrapping_mul(upper))),
-            );
-        }
-    }
-}
-
-impl Row<'_> {
-    /// Takes a pixel, its values in 256ths.
-    #[inline(always)]
-    fn take<const CHANNELS: usize>(&mut self, sums: &mut [u32; CHANNELS], values: [u32; CHANNELS]) {
-        let plus = |sums: [u32; CHANNELS], weight: u32| {
-            let mut added = sums;
-            for (sum, value) in added.iter_mut().zip(values) {
-                *sum = sum.wrapping_add(value.wrapping_mul(weight));
-            }
-            added
-        };
-        match self {
-            Row::Add { weight } => *sums = plus(*sums, *weight),
-            Row::Finish { weight, next, place } => {
-                place.put(plus(*sums, *weight));
-                *sums = values.map(|value| value.wrapping_mul(*next));
-            }
-            Row::Keep => {
-                for (sum, value) in sums.iter_mut().zip(values) {
-                    *sum = *sum >> 16 | value << 16;
-                }
-            }
-        }
+/// Writes a row between two rows that were kept.
+#[inline(never)]
+pub(super) fn put_between(kept: &[u32], fraction: u32, values: &mut [u8]) {
+    let (lower, upper) = (0x1_0000 - (fraction << 8), fraction << 8);
+    for (value, rows) in values.iter_mut().zip(kept) {
+        let sum = (rows & 0xFFFF).wrapping_mul(lower).wrapping_add((rows >> 16).wrapping_mul(upper));
+        *value = (sum.wrapping_add(HALF) >> 24) as u8;
     }
 }
 
@@ -126,15 +83,46 @@ pub(super) fn scale_row<F: PixelFormat, L: Lanes<CHANNELS>, const CHANNELS: usiz
     row: &[u8],
     columns: &Columns,
     sums: &mut [u32],
-    to: &mut Row<'_>,
+    to: Row<'_>,
 ) {
-    let pixels = F::pixels(row, columns.first);
+    let pixels = F::pixels(row, columns.first).map(|pixel| L::of(pixel, columns.yuv));
     let (sums, _) = sums.as_chunks_mut::<CHANNELS>();
-    let mut pixels = pixels.map(|pixel| L::of(pixel, columns.yuv));
+    match to {
+        Row::Add { weight } => scale::<L, CHANNELS>(pixels, columns, sums, |sums, values| {
+            for (sum, value) in sums.iter_mut().zip(values) {
+                *sum = sum.wrapping_add(value.wrapping_mul(weight));
+            }
+        }),
+        Row::Finish { weight, next, values } => {
+            let mut finished = values.as_chunks_mut::<CHANNELS>().0.iter_mut();
+            scale::<L, CHANNELS>(pixels, columns, sums, |sums, values| {
+                let Some(finished) = finished.next() else { return };
+                for ((sum, value), finished) in sums.iter_mut().zip(values).zip(finished) {
+                    *finished = (sum.wrapping_add(value.wrapping_mul(weight)) >> 24) as u8;
+                    *sum = value.wrapping_mul(next).wrapping_add(HALF);
+                }
+            });
+        }
+        Row::Keep => scale::<L, CHANNELS>(pixels, columns, sums, |sums, values| {
+            for (sum, value) in sums.iter_mut().zip(values) {
+                *sum = *sum >> 16 | value << 16;
+            }
+        }),
+    }
+}
+
+/// Scales a row, and gives `take` each pixel, its values in 256ths.
+#[inline(always)]
+fn scale<L: Lanes<CHANNELS>, const CHANNELS: usize>(
+    mut pixels: impl Iterator<Item = L>,
+    columns: &Columns,
+    sums: &mut [[u32; CHANNELS]],
+    take: impl FnMut(&mut [u32; CHANNELS], [u32; CHANNELS]),
+) {
     match columns.scale {
-        Scale::Narrow(cells) => narrow(&mut pixels, cells, sums, to),
-        Scale::Wide(cells) => wide(&mut pixels, cells, sums, to),
-        Scale::Enlarge(points) => enlarge(&mut pixels.take(columns.from), points, sums, to),
+        Scale::Narrow(cells) => narrow(&mut pixels, cells, sums, take),
+        Scale::Wide(cells) => wide(&mut pixels, cells, sums, take),
+        Scale::Enlarge(points) => enlarge(&mut pixels.take(columns.from), points, sums, take),
     }
 }
 
@@ -144,7 +132,7 @@ fn narrow<L: Lanes<CHANNELS>, const CHANNELS: usize>(
     pixels: &mut impl Iterator<Item = L>,
     mut cells: Cells,
     sums: &mut [[u32; CHANNELS]],
-    row: &mut Row<'_>,
+    mut take: impl FnMut(&mut [u32; CHANNELS], [u32; CHANNELS]),
 ) {
     let inside_weight = cells.weight(cells.pixel) >> 16;
     let mut edge = L::ZERO;
@@ -159,7 +147,7 @@ fn narrow<L: Lanes<CHANNELS>, const CHANNELS: usize>(
         }
         edge = pixels.next().unwrap_or(L::ZERO);
         total = total.plus(middle.times(inside_weight)).plus(edge.times(right_weight));
-        row.take(sums, total.values());
+        take(sums, total.values());
     }
 }
 
@@ -172,7 +160,7 @@ fn wide<L: Lanes<CHANNELS>, const CHANNELS: usize>(
     pixels: &mut impl Iterator<Item = L>,
     mut cells: Cells,
     sums: &mut [[u32; CHANNELS]],
-    row: &mut Row<'_>,
+    mut take: impl FnMut(&mut [u32; CHANNELS], [u32; CHANNELS]),
 ) {
     let inside_weight = cells.weight(cells.pixel);
     let mut edge = L::ZERO;
@@ -198,7 +186,7 @@ fn wide<L: Lanes<CHANNELS>, const CHANNELS: usize>(
         }
         edge = pixels.next().unwrap_or(L::ZERO);
         add(edge, right_weight);
-        row.take(sums, total.map(|sum| sum >> 16));
+        take(sums, total.map(|sum| sum >> 16));
     }
 }
 
@@ -208,7 +196,7 @@ fn enlarge<L: Lanes<CHANNELS>, const CHANNELS: usize>(
     pixels: &mut impl Iterator<Item = L>,
     mut points: Points,
     sums: &mut [[u32; CHANNELS]],
-    row: &mut Row<'_>,
+    mut take: impl FnMut(&mut [u32; CHANNELS], [u32; CHANNELS]),
 ) {
     let mut left = pixels.next().unwrap_or(L::ZERO);
     let mut right = pixels.next().unwrap_or(left);
@@ -219,7 +207,7 @@ fn enlarge<L: Lanes<CHANNELS>, const CHANNELS: usize>(
             (left, left_index) = (right, index);
             right = pixels.next().unwrap_or(right);
         }
-        row.take(sums, left.times(0x100 - fraction).plus(right.times(fraction)).values());
+        take(sums, left.times(0x100 - fraction).plus(right.times(fraction)).values());
     }
 }
 
