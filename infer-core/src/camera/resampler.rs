@@ -6,7 +6,7 @@ use core::ops::Range;
 use super::frame::Format;
 use super::geometry::{Geometry, Placement, Span};
 use super::pixel::{Yuv, luma};
-use super::scale::{Columns, HALF, Point, Points, Row, RowFn, put_between};
+use super::scale::{Columns, Point, Points, Row, RowFn, put_between};
 use super::{Preprocessing, Rotation, YuvRange};
 use crate::Error;
 use crate::format::Shape;
@@ -77,7 +77,7 @@ impl Resampling {
         match &mut self.progress {
             Progress::Shrink { begun } => {
                 if number == 0 {
-                    sums.fill(HALF);
+                    sums.fill(0);
                 }
                 let begin = *begun;
                 let end = begin + u32::from(self.rows.to.get());

@@ -29,7 +29,7 @@ enum Scale {
 }
 
 /// The most pixels that become one with weights of 8 bits.
-const NARROW: u32 = 4;
+const NARROW: u32 = 2;
 
 impl Columns {
     pub fn new(span: &Span, yuv: &'static Yuv) -> Self {
@@ -65,170 +65,185 @@ pub(super) enum Row<'r> {
     Keep,
 }
 
-/// What the sums of a row begin with: a half, so that they are rounded when they end. They are in 2^24ths.
-pub(super) const HALF: u32 = 1 << 23;
-
 /// Writes a row between two rows that were kept.
 #[inline(never)]
 pub(super) fn put_between(kept: &[u32], fraction: u32, values: &mut [u8]) {
     let (lower, upper) = (0x1_0000 - (fraction << 8), fraction << 8);
     for (value, rows) in values.iter_mut().zip(kept) {
         let sum = (rows & 0xFFFF).wrapping_mul(lower).wrapping_add((rows >> 16).wrapping_mul(upper));
-        *value = (sum.wrapping_add(HALF) >> 24) as u8;
+        *value = (sum >> 24) as u8;
     }
 }
 
-/// The row function of a format.
+/// Pixels of the input that are scaled along the row before they are weighted: few, as they are on the stack.
+const CHUNK: usize = 16;
+
+/// The row function of a format: scales a few pixels at a time along the row, to 256ths, and gives them to the rows.
+///
+/// Two loops instead of one, because one would need more registers than there are, and the second one is the same for all formats.
 pub(super) fn scale_row<F: PixelFormat, L: Lanes<CHANNELS>, const CHANNELS: usize>(
     row: &[u8],
     columns: &Columns,
     sums: &mut [u32],
-    to: Row<'_>,
+    mut to: Row<'_>,
 ) {
-    let pixels = F::pixels(row, columns.first).map(|pixel| L::of(pixel, columns.yuv));
-    let (sums, _) = sums.as_chunks_mut::<CHANNELS>();
-    match to {
-        Row::Add { weight } => scale::<L, CHANNELS>(pixels, columns, sums, |sums, values| {
-            for (sum, value) in sums.iter_mut().zip(values) {
-                *sum = sum.wrapping_add(value.wrapping_mul(weight));
-            }
-        }),
-        Row::Finish { weight, next, values } => {
-            let mut finished = values.as_chunks_mut::<CHANNELS>().0.iter_mut();
-            scale::<L, CHANNELS>(pixels, columns, sums, |sums, values| {
-                let Some(finished) = finished.next() else { return };
-                for ((sum, value), finished) in sums.iter_mut().zip(values).zip(finished) {
-                    *finished = (sum.wrapping_add(value.wrapping_mul(weight)) >> 24) as u8;
-                    *sum = value.wrapping_mul(next).wrapping_add(HALF);
-                }
-            });
-        }
-        Row::Keep => scale::<L, CHANNELS>(pixels, columns, sums, |sums, values| {
-            for (sum, value) in sums.iter_mut().zip(values) {
-                *sum = *sum >> 16 | value << 16;
-            }
-        }),
-    }
-}
-
-/// Scales a row, and gives `take` each pixel, its values in 256ths.
-#[inline(always)]
-fn scale<L: Lanes<CHANNELS>, const CHANNELS: usize>(
-    mut pixels: impl Iterator<Item = L>,
-    columns: &Columns,
-    sums: &mut [[u32; CHANNELS]],
-    take: impl FnMut(&mut [u32; CHANNELS], [u32; CHANNELS]),
-) {
+    let mut pixels = F::pixels(row, columns.first).map(|pixel| L::of(pixel, columns.yuv));
+    let mut line = [L::ZERO; CHUNK];
+    let chunks = sums.as_chunks_mut::<CHANNELS>().0.chunks_mut(CHUNK);
     match columns.scale {
-        Scale::Narrow(cells) => narrow(&mut pixels, cells, sums, take),
-        Scale::Wide(cells) => wide(&mut pixels, cells, sums, take),
-        Scale::Enlarge(points) => enlarge(&mut pixels.take(columns.from), points, sums, take),
+        Scale::Narrow(mut cells) => {
+            let mut edge = L::ZERO;
+            for sums in chunks {
+                let line = line.get_mut(..sums.len()).unwrap_or_default();
+                edge = narrow(&mut pixels, &mut cells, edge, line);
+                to.take(line, sums);
+            }
+        }
+        Scale::Wide(mut cells) => {
+            let mut edge = L::ZERO;
+            for sums in chunks {
+                let line = line.get_mut(..sums.len()).unwrap_or_default();
+                edge = wide(&mut pixels, &mut cells, edge, line);
+                to.take(line, sums);
+            }
+        }
+        Scale::Enlarge(mut points) => {
+            let mut pixels = pixels.take(columns.from);
+            let left = pixels.next().unwrap_or(L::ZERO);
+            let mut pair = (left, pixels.next().unwrap_or(left));
+            let mut index = 0;
+            for sums in chunks {
+                let line = line.get_mut(..sums.len()).unwrap_or_default();
+                for between in line.iter_mut() {
+                    let point = points.next_point();
+                    if point.index != index {
+                        (index, pair) = (point.index, (pair.1, pixels.next().unwrap_or(pair.1)));
+                    }
+                    *between = pair.0.times(0x100 - point.fraction).plus(pair.1.times(point.fraction)).plus(L::HALF);
+                }
+                to.take(line, sums);
+            }
+        }
     }
 }
 
-/// Weights of 8 bits, so that all channels of a pixel stay in their lanes.
+impl Row<'_> {
+    /// Takes pixels that are scaled along the row, in 256ths.
+    #[inline(never)]
+    fn take<L: Lanes<CHANNELS>, const CHANNELS: usize>(&mut self, line: &[L], sums: &mut [[u32; CHANNELS]]) {
+        match self {
+            Row::Add { weight } => {
+                for (sums, lanes) in sums.iter_mut().zip(line) {
+                    for (sum, value) in sums.iter_mut().zip(lanes.values()) {
+                        *sum = sum.wrapping_add(value.wrapping_mul(*weight));
+                    }
+                }
+            }
+            Row::Finish { weight, next, values } => {
+                let (weight, next) = (*weight, *next);
+                let len = sums.len() * CHANNELS;
+                let (finished, rest) = core::mem::take(values).split_at_mut_checked(len).unwrap_or_default();
+                *values = rest;
+                for ((sums, lanes), finished) in sums.iter_mut().zip(line).zip(finished.as_chunks_mut::<CHANNELS>().0) {
+                    for ((sum, value), finished) in sums.iter_mut().zip(lanes.values()).zip(finished) {
+                        *finished = (sum.wrapping_add(value.wrapping_mul(weight)) >> 24) as u8;
+                        *sum = value.wrapping_mul(next);
+                    }
+                }
+            }
+            Row::Keep => {
+                for (sums, lanes) in sums.iter_mut().zip(line) {
+                    for (sum, value) in sums.iter_mut().zip(lanes.values()) {
+                        *sum = *sum >> 16 | value << 16;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Weights of 8 bits, so that all channels of a pixel stay in their lanes. Returns the last pixel.
 #[inline(always)]
 fn narrow<L: Lanes<CHANNELS>, const CHANNELS: usize>(
     pixels: &mut impl Iterator<Item = L>,
-    mut cells: Cells,
-    sums: &mut [[u32; CHANNELS]],
-    mut take: impl FnMut(&mut [u32; CHANNELS], [u32; CHANNELS]),
-) {
-    let inside_weight = cells.weight(cells.pixel) >> 16;
-    let mut edge = L::ZERO;
-    for sums in sums {
+    cells: &mut Cells,
+    mut edge: L,
+    line: &mut [L],
+) -> L {
+    let inside_weight = cells.pixel >> 16;
+    for scaled in line {
         let Cell { left, inside } = cells.next_cell();
-        let left_weight = cells.weight(left) >> 16;
-        let right_weight = 0x100 - left_weight - inside * inside_weight;
-        let mut total = edge.times(left_weight);
-        let mut middle = L::ZERO;
-        for _ in 0..inside {
-            middle = middle.plus(pixels.next().unwrap_or(L::ZERO));
+        let left = left >> 16;
+        let mut total = edge.times(left).plus(L::HALF);
+        let mut right = 0x100 - left;
+        // At most one.
+        if inside > 0 {
+            let Some(pixel) = pixels.next() else { break };
+            total = total.plus(pixel.times(inside_weight));
+            right -= inside_weight;
         }
-        edge = pixels.next().unwrap_or(L::ZERO);
-        total = total.plus(middle.times(inside_weight)).plus(edge.times(right_weight));
-        take(sums, total.values());
+        let Some(pixel) = pixels.next() else { break };
+        edge = pixel;
+        *scaled = total.plus(edge.times(right));
     }
+    edge
 }
 
 /// Pixels of 8 bits whose sum fits a lane.
 const MOST_IN_LANES: u32 = 256;
 
-/// Weights of 24 bits: of so many pixels, each has little.
+/// Weights of 24 bits: of so many pixels, each has little. Returns the last pixel.
 #[inline(always)]
 fn wide<L: Lanes<CHANNELS>, const CHANNELS: usize>(
     pixels: &mut impl Iterator<Item = L>,
-    mut cells: Cells,
-    sums: &mut [[u32; CHANNELS]],
-    mut take: impl FnMut(&mut [u32; CHANNELS], [u32; CHANNELS]),
-) {
-    let inside_weight = cells.weight(cells.pixel);
-    let mut edge = L::ZERO;
-    for sums in sums {
+    cells: &mut Cells,
+    mut edge: L,
+    line: &mut [L],
+) -> L {
+    for scaled in line {
         let Cell { left, mut inside } = cells.next_cell();
-        let left_weight = cells.weight(left);
-        let right_weight = (1 << 24) - left_weight - inside * inside_weight;
+        let right = (1 << 24) - left - inside * cells.pixel;
         let mut total = [1_u32 << 15; CHANNELS];
         let mut add = |lanes: L, weight: u32| {
             for (sum, value) in total.iter_mut().zip(lanes.values()) {
                 *sum = sum.wrapping_add(value.wrapping_mul(weight));
             }
         };
-        add(edge, left_weight);
+        add(edge, left);
         while inside > 0 {
             let count = inside.min(MOST_IN_LANES);
             let mut middle = L::ZERO;
             for _ in 0..count {
-                middle = middle.plus(pixels.next().unwrap_or(L::ZERO));
+                let Some(pixel) = pixels.next() else { return edge };
+                middle = middle.plus(pixel);
             }
-            add(middle, inside_weight);
+            add(middle, cells.pixel);
             inside -= count;
         }
-        edge = pixels.next().unwrap_or(L::ZERO);
-        add(edge, right_weight);
-        take(sums, total.map(|sum| sum >> 16));
+        let Some(pixel) = pixels.next() else { return edge };
+        edge = pixel;
+        add(edge, right);
+        *scaled = L::of_values(total.map(|sum| sum >> 16)).plus(L::HALF);
     }
+    edge
 }
 
-/// Between two neighbors.
-#[inline(always)]
-fn enlarge<L: Lanes<CHANNELS>, const CHANNELS: usize>(
-    pixels: &mut impl Iterator<Item = L>,
-    mut points: Points,
-    sums: &mut [[u32; CHANNELS]],
-    mut take: impl FnMut(&mut [u32; CHANNELS], [u32; CHANNELS]),
-) {
-    let mut left = pixels.next().unwrap_or(L::ZERO);
-    let mut right = pixels.next().unwrap_or(left);
-    let mut left_index = 0;
-    for sums in sums {
-        let Point { index, fraction } = points.next_point();
-        if index != left_index {
-            (left, left_index) = (right, index);
-            right = pixels.next().unwrap_or(right);
-        }
-        take(sums, left.times(0x100 - fraction).plus(right.times(fraction)).values());
-    }
-}
-
-/// Cells, each of which covers the pixels that become one. A pixel is `pixel` units long, a cell as many units as there are pixels, so
-/// that both together are whole numbers.
+/// Cells, each of which covers the pixels that become one. As a pixel is `to` units long and a cell `from`, both together are whole
+/// numbers. All lengths are in 2^24ths of a cell, rounded down to those of units.
 #[derive(Clone, Copy, Debug)]
 struct Cells {
-    /// Units of a pixel.
+    /// Length of a pixel.
     pixel: u32,
-    /// A cell is so many pixels and `rest` units, of 1 to `pixel`.
+    /// A cell is so many pixels and `rest`, of one unit to a pixel.
     whole: u32,
     rest: u32,
-    /// What a unit weighs, in 2^24ths of a cell.
-    unit: u32,
-    /// Units at the beginning of the next cell that are of the pixel at the end of the cell before.
+    /// What the next cell has of the last pixel of the cell before.
     left: u32,
 }
 
 /// One of them: what its last pixel weighs is what is left over.
 struct Cell {
-    /// Units of its first pixel.
+    /// What it has of its first pixel.
     left: u32,
     /// Pixels that are in no other cell; the last pixel is not among them.
     inside: u32,
@@ -237,29 +252,23 @@ struct Cell {
 impl Cells {
     fn new(span: &Span) -> Self {
         let (from, to) = (NonZero::<u32>::from(span.from), NonZero::<u32>::from(span.to));
-        let pixel = to.get();
+        let unit = (1 << 24) / from;
         let whole = (from.get() - 1) / to;
-        Self { pixel, whole, rest: from.get() - whole * pixel, unit: (1 << 24) / from, left: 0 }
-    }
-
-    /// What so many units weigh.
-    #[inline(always)]
-    fn weight(&self, units: u32) -> u32 {
-        units.wrapping_mul(self.unit)
+        Self { pixel: unit * to.get(), whole, rest: unit * (from.get() - whole * to.get()), left: 0 }
     }
 
     #[inline(always)]
     fn next_cell(&mut self) -> Cell {
         let left = self.left;
         // The last pixel has at least a unit in this cell; the rest of it is in the next one.
-        let inside = if left < self.rest {
-            self.left = left + self.pixel - self.rest;
-            self.whole
+        let after = left.wrapping_sub(self.rest);
+        if left < self.rest {
+            self.left = after.wrapping_add(self.pixel);
+            Cell { left, inside: self.whole }
         } else {
-            self.left = left - self.rest;
-            self.whole.wrapping_sub(1)
-        };
-        Cell { left, inside }
+            self.left = after;
+            Cell { left, inside: self.whole.wrapping_sub(1) }
+        }
     }
 }
 
