@@ -23,8 +23,9 @@ static PIXELS: Fenced<INPUT> = Fenced::new();
 program!(main);
 
 /// Frame, input.
-const SIZES: [((u16, u16), Shape); 5] = [
+const SIZES: [((u16, u16), Shape); 6] = [
     ((160, 120), Shape { height: 96, width: 96, channels: 3 }),
+    ((120, 120), Shape { height: 96, width: 96, channels: 3 }),
     ((320, 240), Shape { height: 96, width: 96, channels: 3 }),
     ((96, 96), Shape { height: 96, width: 96, channels: 3 }),
     ((80, 60), Shape { height: 96, width: 96, channels: 3 }),

@@ -76,7 +76,7 @@ pub(super) fn put_between(kept: &[u32], fraction: u32, values: &mut [u8]) {
 }
 
 /// Pixels of the input that are scaled along the row before they are weighted: few, as they are on the stack.
-const CHUNK: usize = 16;
+const CHUNK: usize = 32;
 
 /// The row function of a format: scales a few pixels at a time along the row, to 256ths, and gives them to the rows.
 ///
@@ -85,45 +85,14 @@ pub(super) fn scale_row<F: PixelFormat, L: Lanes<CHANNELS>, const CHANNELS: usiz
     row: &[u8],
     columns: &Columns,
     sums: &mut [u32],
-    mut to: Row<'_>,
+    to: Row<'_>,
 ) {
-    let mut pixels = F::pixels(row, columns.first).map(|pixel| L::of(pixel, columns.yuv));
-    let mut line = [L::ZERO; CHUNK];
-    let chunks = sums.as_chunks_mut::<CHANNELS>().0.chunks_mut(CHUNK);
+    let pixels = F::pixels(row, columns.first).map(|pixel| L::of(pixel, columns.yuv));
+    let (sums, _) = sums.as_chunks_mut::<CHANNELS>();
     match columns.scale {
-        Scale::Narrow(mut cells) => {
-            let mut edge = L::ZERO;
-            for sums in chunks {
-                let line = line.get_mut(..sums.len()).unwrap_or_default();
-                edge = narrow(&mut pixels, &mut cells, edge, line);
-                to.take(line, sums);
-            }
-        }
-        Scale::Wide(mut cells) => {
-            let mut edge = L::ZERO;
-            for sums in chunks {
-                let line = line.get_mut(..sums.len()).unwrap_or_default();
-                edge = wide(&mut pixels, &mut cells, edge, line);
-                to.take(line, sums);
-            }
-        }
-        Scale::Enlarge(mut points) => {
-            let mut pixels = pixels.take(columns.from);
-            let left = pixels.next().unwrap_or(L::ZERO);
-            let mut pair = (left, pixels.next().unwrap_or(left));
-            let mut index = 0;
-            for sums in chunks {
-                let line = line.get_mut(..sums.len()).unwrap_or_default();
-                for between in line.iter_mut() {
-                    let point = points.next_point();
-                    if point.index != index {
-                        (index, pair) = (point.index, (pair.1, pixels.next().unwrap_or(pair.1)));
-                    }
-                    *between = pair.0.times(0x100 - point.fraction).plus(pair.1.times(point.fraction)).plus(L::HALF);
-                }
-                to.take(line, sums);
-            }
-        }
+        Scale::Narrow(cells) => narrow(pixels, cells, sums, to),
+        Scale::Wide(cells) => wide(pixels, cells, sums, to),
+        Scale::Enlarge(points) => enlarge(pixels.take(columns.from), points, sums, to),
     }
 }
 
@@ -162,70 +131,112 @@ impl Row<'_> {
     }
 }
 
-/// Weights of 8 bits, so that all channels of a pixel stay in their lanes. Returns the last pixel.
-#[inline(always)]
+/// Weights of 8 bits, so that all channels of a pixel stay in their lanes.
+#[inline(never)]
 fn narrow<L: Lanes<CHANNELS>, const CHANNELS: usize>(
-    pixels: &mut impl Iterator<Item = L>,
-    cells: &mut Cells,
-    mut edge: L,
-    line: &mut [L],
-) -> L {
-    let inside_weight = cells.pixel >> 16;
-    for scaled in line {
-        let Cell { left, inside } = cells.next_cell();
-        let left = left >> 16;
-        let mut total = edge.times(left).plus(L::HALF);
-        let mut right = 0x100 - left;
-        // At most one.
-        if inside > 0 {
-            let Some(pixel) = pixels.next() else { break };
-            total = total.plus(pixel.times(inside_weight));
-            right -= inside_weight;
+    mut pixels: impl Iterator<Item = L>,
+    Cells { pixel, whole, rest }: Cells,
+    sums: &mut [[u32; CHANNELS]],
+    mut to: Row<'_>,
+) {
+    let mut line = [L::ZERO; CHUNK];
+    let pixel_weight = pixel >> 16;
+    // Where pixels are cells, there is never a pixel inside of one.
+    let rest = if whole == 0 { 0 } else { rest };
+    let (mut edge, mut left) = (L::ZERO, 0_u32);
+    for sums in sums.chunks_mut(CHUNK) {
+        let line = line.get_mut(..sums.len()).unwrap_or_default();
+        for scaled in line.iter_mut() {
+            let left_weight = left >> 16;
+            let mut right_weight = 0x100 - left_weight;
+            let mut total = edge.times(left_weight).plus(L::HALF);
+            let after = left.wrapping_sub(rest);
+            if left < rest {
+                let Some(inside) = pixels.next() else { return };
+                total = total.plus(inside.times(pixel_weight));
+                right_weight -= pixel_weight;
+                left = after.wrapping_add(pixel);
+            } else {
+                left = after;
+            }
+            let Some(last) = pixels.next() else { return };
+            edge = last;
+            *scaled = total.plus(edge.times(right_weight));
         }
-        let Some(pixel) = pixels.next() else { break };
-        edge = pixel;
-        *scaled = total.plus(edge.times(right));
+        to.take(line, sums);
     }
-    edge
 }
 
 /// Pixels of 8 bits whose sum fits a lane.
 const MOST_IN_LANES: u32 = 256;
 
-/// Weights of 24 bits: of so many pixels, each has little. Returns the last pixel.
-#[inline(always)]
+/// Weights of 24 bits: of so many pixels, each has little.
+#[inline(never)]
 fn wide<L: Lanes<CHANNELS>, const CHANNELS: usize>(
-    pixels: &mut impl Iterator<Item = L>,
-    cells: &mut Cells,
-    mut edge: L,
-    line: &mut [L],
-) -> L {
-    for scaled in line {
-        let Cell { left, mut inside } = cells.next_cell();
-        let right = (1 << 24) - left - inside * cells.pixel;
-        let mut total = [1_u32 << 15; CHANNELS];
-        let mut add = |lanes: L, weight: u32| {
-            for (sum, value) in total.iter_mut().zip(lanes.values()) {
-                *sum = sum.wrapping_add(value.wrapping_mul(weight));
+    mut pixels: impl Iterator<Item = L>,
+    Cells { pixel, whole, rest }: Cells,
+    sums: &mut [[u32; CHANNELS]],
+    mut to: Row<'_>,
+) {
+    let mut line = [L::ZERO; CHUNK];
+    let (mut edge, mut left) = (L::ZERO, 0_u32);
+    for sums in sums.chunks_mut(CHUNK) {
+        let line = line.get_mut(..sums.len()).unwrap_or_default();
+        for scaled in line.iter_mut() {
+            let mut total = [1_u32 << 15; CHANNELS];
+            let mut add = |lanes: L, weight: u32| {
+                for (sum, value) in total.iter_mut().zip(lanes.values()) {
+                    *sum = sum.wrapping_add(value.wrapping_mul(weight));
+                }
+            };
+            add(edge, left);
+            let after = left.wrapping_sub(rest);
+            let mut inside = if left < rest { whole } else { whole - 1 };
+            let right = (1 << 24) - left - inside * pixel;
+            left = if left < rest { after.wrapping_add(pixel) } else { after };
+            while inside > 0 {
+                let count = inside.min(MOST_IN_LANES);
+                let mut middle = L::ZERO;
+                for _ in 0..count {
+                    let Some(pixel) = pixels.next() else { return };
+                    middle = middle.plus(pixel);
+                }
+                add(middle, pixel);
+                inside -= count;
             }
-        };
-        add(edge, left);
-        while inside > 0 {
-            let count = inside.min(MOST_IN_LANES);
-            let mut middle = L::ZERO;
-            for _ in 0..count {
-                let Some(pixel) = pixels.next() else { return edge };
-                middle = middle.plus(pixel);
-            }
-            add(middle, cells.pixel);
-            inside -= count;
+            let Some(last) = pixels.next() else { return };
+            edge = last;
+            add(edge, right);
+            *scaled = L::of_values(total.map(|sum| sum >> 16)).plus(L::HALF);
         }
-        let Some(pixel) = pixels.next() else { return edge };
-        edge = pixel;
-        add(edge, right);
-        *scaled = L::of_values(total.map(|sum| sum >> 16)).plus(L::HALF);
+        to.take(line, sums);
     }
-    edge
+}
+
+/// Between two neighbors.
+#[inline(never)]
+fn enlarge<L: Lanes<CHANNELS>, const CHANNELS: usize>(
+    mut pixels: impl Iterator<Item = L>,
+    mut points: Points,
+    sums: &mut [[u32; CHANNELS]],
+    mut to: Row<'_>,
+) {
+    let mut line = [L::ZERO; CHUNK];
+    let Some(mut left) = pixels.next() else { return };
+    let mut right = pixels.next().unwrap_or(left);
+    let mut left_index = 0;
+    for sums in sums.chunks_mut(CHUNK) {
+        let line = line.get_mut(..sums.len()).unwrap_or_default();
+        for scaled in line.iter_mut() {
+            let Point { index, fraction } = points.next_point();
+            if index != left_index {
+                (left_index, left) = (index, right);
+                right = pixels.next().unwrap_or(right);
+            }
+            *scaled = left.times(0x100 - fraction).plus(right.times(fraction)).plus(L::HALF);
+        }
+        to.take(line, sums);
+    }
 }
 
 /// Cells, each of which covers the pixels that become one. As a pixel is `to` units long and a cell `from`, both together are whole
@@ -237,16 +248,6 @@ struct Cells {
     /// A cell is so many pixels and `rest`, of one unit to a pixel.
     whole: u32,
     rest: u32,
-    /// What the next cell has of the last pixel of the cell before.
-    left: u32,
-}
-
-/// One of them: what its last pixel weighs is what is left over.
-struct Cell {
-    /// What it has of its first pixel.
-    left: u32,
-    /// Pixels that are in no other cell; the last pixel is not among them.
-    inside: u32,
 }
 
 impl Cells {
@@ -254,21 +255,7 @@ impl Cells {
         let (from, to) = (NonZero::<u32>::from(span.from), NonZero::<u32>::from(span.to));
         let unit = (1 << 24) / from;
         let whole = (from.get() - 1) / to;
-        Self { pixel: unit * to.get(), whole, rest: unit * (from.get() - whole * to.get()), left: 0 }
-    }
-
-    #[inline(always)]
-    fn next_cell(&mut self) -> Cell {
-        let left = self.left;
-        // The last pixel has at least a unit in this cell; the rest of it is in the next one.
-        let after = left.wrapping_sub(self.rest);
-        if left < self.rest {
-            self.left = after.wrapping_add(self.pixel);
-            Cell { left, inside: self.whole }
-        } else {
-            self.left = after;
-            Cell { left, inside: self.whole.wrapping_sub(1) }
-        }
+        Self { pixel: unit * to.get(), whole, rest: unit * (from.get() - whole * to.get()) }
     }
 }
 
