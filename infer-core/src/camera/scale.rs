@@ -43,6 +43,12 @@ impl Columns {
         };
         Self { first: span.first.into(), from: span.from.get().into(), yuv, scale }
     }
+
+    /// The pixels of a row from the first one that counts.
+    #[inline(always)]
+    fn pixels<F: PixelFormat, L: Lanes<CHANNELS>, const CHANNELS: usize>(&self, row: &[u8]) -> impl Iterator<Item = L> {
+        F::pixels(row, self.first).map(|pixel| L::of(pixel, self.yuv))
+    }
 }
 
 /// What becomes of the scaled row.
@@ -87,12 +93,11 @@ pub(super) fn scale_row<F: PixelFormat, L: Lanes<CHANNELS>, const CHANNELS: usiz
     sums: &mut [u32],
     to: Row<'_>,
 ) {
-    let pixels = F::pixels(row, columns.first).map(|pixel| L::of(pixel, columns.yuv));
-    let (sums, _) = sums.as_chunks_mut::<CHANNELS>();
-    match columns.scale {
-        Scale::Narrow(cells) => narrow(pixels, cells, sums, to),
-        Scale::Wide(cells) => wide(pixels, cells, sums, to),
-        Scale::Enlarge(points) => enlarge(pixels.take(columns.from), points, sums, to),
+    let (sums, _) = sums.as_chunks_mut();
+    match &columns.scale {
+        Scale::Narrow(cells) => narrow::<F, L, CHANNELS>(row, columns, cells, sums, to),
+        Scale::Wide(cells) => wide::<F, L, CHANNELS>(row, columns, cells, sums, to),
+        Scale::Enlarge(points) => enlarge::<F, L, CHANNELS>(row, columns, points, sums, to),
     }
 }
 
@@ -100,12 +105,18 @@ impl Row<'_> {
     /// Takes pixels that are scaled along the row, in 256ths.
     #[inline(never)]
     fn take<L: Lanes<CHANNELS>, const CHANNELS: usize>(&mut self, line: &[L], sums: &mut [[u32; CHANNELS]]) {
+        let mut line = line.iter();
+        // With ends of their own, so that the loops are not unrolled: there are too few registers for that.
         match self {
             Row::Add { weight } => {
-                for (sums, lanes) in sums.iter_mut().zip(line) {
-                    for (sum, value) in sums.iter_mut().zip(lanes.values()) {
-                        *sum = sum.wrapping_add(value.wrapping_mul(*weight));
+                let weight = *weight;
+                for sums in sums {
+                    let Some(lanes) = line.next() else { break };
+                    let [mut added, values] = [*sums, lanes.values()];
+                    for (sum, value) in added.iter_mut().zip(values) {
+                        *sum = sum.wrapping_add(value.wrapping_mul(weight));
                     }
+                    *sums = added;
                 }
             }
             Row::Finish { weight, next, values } => {
@@ -113,18 +124,25 @@ impl Row<'_> {
                 let len = sums.len() * CHANNELS;
                 let (finished, rest) = core::mem::take(values).split_at_mut_checked(len).unwrap_or_default();
                 *values = rest;
-                for ((sums, lanes), finished) in sums.iter_mut().zip(line).zip(finished.as_chunks_mut::<CHANNELS>().0) {
-                    for ((sum, value), finished) in sums.iter_mut().zip(lanes.values()).zip(finished) {
-                        *finished = (sum.wrapping_add(value.wrapping_mul(weight)) >> 24) as u8;
-                        *sum = value.wrapping_mul(next);
+                let mut finished = finished.as_chunks_mut::<CHANNELS>().0.iter_mut();
+                for sums in sums {
+                    let (Some(lanes), Some(finished)) = (line.next(), finished.next()) else { break };
+                    let [mut ended, values] = [*sums, lanes.values()];
+                    for (sum, value) in ended.iter_mut().zip(values) {
+                        *sum = sum.wrapping_add(value.wrapping_mul(weight));
                     }
+                    *sums = values.map(|value| value.wrapping_mul(next));
+                    *finished = ended.map(|sum| (sum >> 24) as u8);
                 }
             }
             Row::Keep => {
-                for (sums, lanes) in sums.iter_mut().zip(line) {
-                    for (sum, value) in sums.iter_mut().zip(lanes.values()) {
-                        *sum = *sum >> 16 | value << 16;
+                for sums in sums {
+                    let Some(lanes) = line.next() else { break };
+                    let [mut kept, values] = [*sums, lanes.values()];
+                    for (rows, value) in kept.iter_mut().zip(values) {
+                        *rows = *rows >> 16 | value << 16;
                     }
+                    *sums = kept;
                 }
             }
         }
@@ -133,12 +151,14 @@ impl Row<'_> {
 
 /// Weights of 8 bits, so that all channels of a pixel stay in their lanes.
 #[inline(never)]
-fn narrow<L: Lanes<CHANNELS>, const CHANNELS: usize>(
-    mut pixels: impl Iterator<Item = L>,
-    Cells { pixel, whole, rest }: Cells,
+fn narrow<F: PixelFormat, L: Lanes<CHANNELS>, const CHANNELS: usize>(
+    row: &[u8],
+    columns: &Columns,
+    &Cells { pixel, whole, rest }: &Cells,
     sums: &mut [[u32; CHANNELS]],
     mut to: Row<'_>,
 ) {
+    let mut pixels = columns.pixels::<F, L, CHANNELS>(row);
     let mut line = [L::ZERO; CHUNK];
     let pixel_weight = pixel >> 16;
     // Where pixels are cells, there is never a pixel inside of one.
@@ -172,12 +192,14 @@ const MOST_IN_LANES: u32 = 256;
 
 /// Weights of 24 bits: of so many pixels, each has little.
 #[inline(never)]
-fn wide<L: Lanes<CHANNELS>, const CHANNELS: usize>(
-    mut pixels: impl Iterator<Item = L>,
-    Cells { pixel, whole, rest }: Cells,
+fn wide<F: PixelFormat, L: Lanes<CHANNELS>, const CHANNELS: usize>(
+    row: &[u8],
+    columns: &Columns,
+    &Cells { pixel, whole, rest }: &Cells,
     sums: &mut [[u32; CHANNELS]],
     mut to: Row<'_>,
 ) {
+    let mut pixels = columns.pixels::<F, L, CHANNELS>(row);
     let mut line = [L::ZERO; CHUNK];
     let (mut edge, mut left) = (L::ZERO, 0_u32);
     for sums in sums.chunks_mut(CHUNK) {
@@ -215,12 +237,15 @@ fn wide<L: Lanes<CHANNELS>, const CHANNELS: usize>(
 
 /// Between two neighbors.
 #[inline(never)]
-fn enlarge<L: Lanes<CHANNELS>, const CHANNELS: usize>(
-    mut pixels: impl Iterator<Item = L>,
-    mut points: Points,
+fn enlarge<F: PixelFormat, L: Lanes<CHANNELS>, const CHANNELS: usize>(
+    row: &[u8],
+    columns: &Columns,
+    points: &Points,
     sums: &mut [[u32; CHANNELS]],
     mut to: Row<'_>,
 ) {
+    let mut pixels = columns.pixels::<F, L, CHANNELS>(row).take(columns.from);
+    let mut points = *points;
     let mut line = [L::ZERO; CHUNK];
     let Some(mut left) = pixels.next() else { return };
     let mut right = pixels.next().unwrap_or(left);
