@@ -94,7 +94,7 @@ impl Choices<'_> {
 fn network(choices: &mut Choices<'_>) -> Vec<u8> {
     let mut shape = Shape { height: choices.up_to(10), width: choices.up_to(11), channels: choices.up_to(9) };
     let zero_point = choices.byte();
-    let input = Input { shape, codes: Codes { scale: 1.0, zero_point } };
+    let input = Input::new(shape, Codes { scale: 1.0, zero_point });
     let count = usize::from(choices.byte()) % (MOST_LAYERS + 1);
     let (mut values, mut ports, mut layers) = (vec![shape], Vec::new(), Vec::new());
     for _ in 0..count {
@@ -129,7 +129,7 @@ fn network(choices: &mut Choices<'_>) -> Vec<u8> {
         dataset: "",
         architecture: "",
         class_lines: &"\n".repeat(classes.into()),
-        preprocessing: "",
+        images: "",
         float_test_accuracy: None,
         int8_test_accuracy: None,
     };

@@ -34,7 +34,7 @@ fn quantize(imported: &Imported, rounding: Rounding) {
                 dataset: "",
                 architecture: "",
                 class_lines: &class_lines,
-                preprocessing: "",
+                images: "",
                 float_test_accuracy: None,
                 int8_test_accuracy: None,
             };

@@ -209,6 +209,53 @@ pub enum Error {
         /// Bytes given.
         given: usize,
     },
+    /// The model takes no frames: its input is neither gray nor RGB.
+    InputChannels {
+        /// Channels of the input.
+        channels: u16,
+    },
+    /// A frame without pixels.
+    FrameSize {
+        /// Pixels of a row.
+        width: u16,
+        /// Rows.
+        height: u16,
+    },
+    /// The rows of a frame overlap.
+    FrameStride {
+        /// Bytes of a row.
+        needed: usize,
+        /// Bytes from row to row.
+        given: usize,
+    },
+    /// There are fewer bytes than the frame has, or than its row has.
+    FrameLength {
+        /// Bytes that it has.
+        needed: usize,
+        /// Bytes given.
+        given: usize,
+    },
+    /// The frame has another size than the input, and the model's preprocessing does not scale.
+    FrameShape {
+        /// Pixels of a row.
+        width: u16,
+        /// Rows.
+        height: u16,
+        /// Pixels that a row needs.
+        needed_width: u16,
+        /// Rows that are needed.
+        needed_height: u16,
+    },
+    /// There is too little memory for the sums of a row.
+    FrameMemory {
+        /// Words that are needed.
+        needed: usize,
+        /// Words given.
+        given: usize,
+    },
+    /// A frame that is turned by 90 or 270 degrees has no row of the input complete before its last row: it needs memory for a whole
+    /// input.
+    RotationNeedsInput,
 }
 
 impl fmt::Display for Error {
@@ -311,6 +358,25 @@ impl fmt::Display for Error {
             Self::ArenaTooSmall { needed, given } => {
                 write!(f, "arena too small: the model needs {needed} bytes, {given} given; size it by arena_len")
             }
+            Self::InputChannels { channels } => {
+                write!(f, "the model's input has {channels} channels; a frame becomes one of 1 (gray) or 3 (RGB)")
+            }
+            Self::FrameSize { width, height } => write!(f, "a frame {width} wide and {height} high has no pixels"),
+            Self::FrameStride { needed, given } => {
+                write!(f, "the rows of the frame are {needed} bytes long, but begin every {given} bytes")
+            }
+            Self::FrameLength { needed, given } => write!(f, "the frame needs {needed} bytes, {given} were given"),
+            Self::FrameShape { width, height, needed_width, needed_height } => write!(
+                f,
+                "the frame is {width} wide and {height} high, and the model takes only what is {needed_width} wide and {needed_height} \
+                 high: it was trained without resizing"
+            ),
+            Self::FrameMemory { needed, given } => {
+                write!(f, "scaling a frame takes {needed} words of memory, {given} were given")
+            }
+            Self::RotationNeedsInput => f.write_str(
+                "a frame that is turned by 90 or 270 degrees cannot be scaled row by row: give it as a whole",
+            ),
             Self::InputLength { needed, given } => {
                 write!(f, "input of {given} bytes where the model's input shape needs {needed}")
             }

@@ -31,7 +31,7 @@ use crate::plan::{Checked, Plan};
 pub const MAGIC: [u8; 8] = *b"THIMBLE\0";
 
 /// The format version that this build writes and reads.
-pub const FORMAT_VERSION: u16 = 3;
+pub const FORMAT_VERSION: u16 = 4;
 
 /// Bytes of the header.
 pub const HEADER_LEN: usize = 52;

@@ -14,9 +14,11 @@
 //! | [`plan`] | the stages in the order they run, each value in its place of the arena: planned at export, checked at load |
 //! | [`kernels`] | the arithmetic, one file per kind of core, chosen in one place |
 //! | [`network`] | [`Network`]: load, classify, trace |
+//! | [`camera`] | from the frame of a camera to the input of a network |
 //! | [`output`] | [`Output`]: class, logits, probabilities, top k |
 //! | [`error`](mod@error) | every refusal, with its numbers |
 
+pub mod camera;
 pub mod error;
 pub mod format;
 pub mod header;

@@ -2,6 +2,7 @@
 
 use core::ops::Range;
 
+use crate::camera::Frame;
 use crate::format::{Input, Metadata, Ports, Tensor};
 use crate::header::Header;
 use crate::kernels::ChosenKernels;
@@ -40,8 +41,10 @@ use crate::{Error, Output};
 #[derive(Debug)]
 pub struct Network<'m, 'a, const OPERATORS: u32 = { operators::ALL }> {
     plan: Plan<'m>,
-    /// From its first word on, to the end of the last place.
+    /// From its first word on, to the end of the last place; of the image's too, if there are as many bytes.
     arena: &'a mut [u8],
+    /// Bytes given, for messages.
+    given: usize,
 }
 
 impl<'m, 'a> Network<'m, 'a> {
@@ -81,9 +84,11 @@ impl<'m, 'a, const OPERATORS: u32> Network<'m, 'a, OPERATORS> {
         if arena.len() < checked.arena_len() {
             return Err(too_small);
         }
+        let given = arena.len();
         let misaligned = arena.as_ptr().align_offset(align_of::<i32>());
-        let arena = arena.get_mut(misaligned..misaligned + checked.end()).ok_or(too_small)?;
-        Ok(Self { plan: Plan::of_checked(payload, checked)?, arena })
+        let end = if given < checked.arena_with_image_len() { checked.end() } else { checked.end_with_image() };
+        let arena = arena.get_mut(misaligned..misaligned + end).ok_or(too_small)?;
+        Ok(Self { plan: Plan::of_checked(payload, checked)?, arena, given })
     }
 
     /// Classifies one image: `pixels` are codes `[height, width, channels]`, raw camera bytes for a model trained on
@@ -100,12 +105,67 @@ impl<'m, 'a, const OPERATORS: u32> Network<'m, 'a, OPERATORS> {
     ///
     /// # Errors
     /// [`Error::InputLength`] where `pixels` has another length than the input shape needs.
-    #[inline(never)]
-    pub fn classify_traced(&mut self, pixels: &[u8], mut trace: impl FnMut(u8, &[u8])) -> Result<Output<'_>, Error> {
+    pub fn classify_traced(&mut self, pixels: &[u8], trace: impl FnMut(u8, &[u8])) -> Result<Output<'_>, Error> {
         let needed = self.plan.input.shape.len();
         if pixels.len() != needed {
             return Err(Error::InputLength { needed, given: pixels.len() });
         }
+        self.run(Some(pixels), trace)
+    }
+
+    /// Classifies a frame of a camera: scales it to the input as the model's [preprocessing](crate::camera::Preprocessing) says, in
+    /// the arena, and runs the network on that.
+    ///
+    /// The arena needs [`arena_with_image_len`](crate::arena_with_image_len) bytes for this.
+    ///
+    /// ```
+    /// use infer_core::camera::{Format, Frame};
+    /// use infer_core::{Network, arena_with_image_len, include_model};
+    /// # macro_rules! include_model { ($path:literal) => { infer_core::include_model!("../tests/fixtures/tiny.bin") } }
+    ///
+    /// static MODEL: &[u8] = include_model!("model.bin");
+    /// let mut arena = [0; arena_with_image_len(MODEL)];
+    /// let mut network = Network::new(MODEL, &mut arena)?;
+    /// let (width, height) = (4, 4);
+    /// # let (width, height) = (network.input().shape.width, network.input().shape.height);
+    /// # let buffer = vec![0; usize::from(width) * usize::from(height) * 2];
+    /// let frame = Frame::new(Format::Rgb565Be, width, height, &buffer)?;
+    /// let class = network.classify_frame(&frame)?.class();
+    /// # Ok::<(), infer_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::ArenaTooSmall`]; [`Error::InputChannels`] where the model's input is no image, [`Error::FrameShape`] where the model
+    /// takes frames of its own size only.
+    pub fn classify_frame(&mut self, frame: &Frame<'_>) -> Result<Output<'_>, Error> {
+        self.scale_frame(frame)?;
+        self.run(None, |_, _| {})
+    }
+
+    /// Scales a frame to the image's place in the arena, and returns it: what [`classify_frame`](Self::classify_frame) runs on.
+    ///
+    /// # Errors
+    /// As [`classify_frame`](Self::classify_frame).
+    #[inline(never)]
+    pub fn scale_frame(&mut self, frame: &Frame<'_>) -> Result<&[u8], Error> {
+        let Input { shape, preprocessing, .. } = &self.plan.input;
+        let [image, memory] = self.plan.frame_places();
+        let words = match shape.channels {
+            1 | 3 => preprocessing.memory_words(*shape),
+            // Refused below.
+            _ => 0,
+        };
+        let places = [at(image, shape.len()), at(memory, words.wrapping_mul(size_of::<u32>()))];
+        let too_small = Error::ArenaTooSmall { needed: self.plan.arena_with_image_len(), given: self.given };
+        let Ok([pixels, memory]) = self.arena.get_disjoint_mut(places) else { return Err(too_small) };
+        let Ok(memory) = bytemuck::try_cast_slice_mut(memory) else { return Err(too_small) };
+        frame.to_input(preprocessing, *shape, memory, pixels)?;
+        Ok(pixels)
+    }
+
+    /// Runs on an image, or on the one in the arena.
+    #[inline(never)]
+    fn run(&mut self, pixels: Option<&[u8]>, mut trace: impl FnMut(u8, &[u8])) -> Result<Output<'_>, Error> {
         let mut stages = self.plan.stages();
         let mut decoded = Decoded::NONE;
         let scale = 'stages: loop {
@@ -187,15 +247,16 @@ struct Regions<'i, 'r> {
 impl<'i, 'r: 'i> Regions<'i, 'r> {
     /// At places of two inputs, output and scratch; `None` where a byte is in two of them.
     #[inline(never)]
-    fn of(pixels: &'i [u8], arena: &'r mut [u8], ports: &Ports, places: [Range<usize>; 4]) -> Option<Self> {
+    fn of(pixels: Option<&'i [u8]>, arena: &'r mut [u8], ports: &Ports, places: [Range<usize>; 4]) -> Option<Self> {
         let [input, second, output, scratch] = arena.get_disjoint_mut(places).ok()?;
         let mut regions = Self { input, second, output, scratch: bytemuck::try_cast_slice_mut(scratch).ok()? };
-        // An image is elsewhere.
-        if ports.input.source == 0 {
-            regions.input = pixels;
-        }
-        if ports.second.as_ref().is_some_and(|second| second.source == 0) {
-            regions.second = pixels;
+        if let Some(pixels) = pixels {
+            if ports.input.source == 0 {
+                regions.input = pixels;
+            }
+            if ports.second.as_ref().is_some_and(|second| second.source == 0) {
+                regions.second = pixels;
+            }
         }
         Some(regions)
     }
@@ -206,7 +267,7 @@ impl<'i, 'r: 'i> Regions<'i, 'r> {
     fn of_call<const OPERATORS: u32>(
         number: usize,
         step: &mut Step<'_>,
-        pixels: &'i [u8],
+        pixels: Option<&'i [u8]>,
         arena: &'r mut [u8],
         decoded: &Decoded,
     ) -> Option<Self> {
@@ -215,6 +276,7 @@ impl<'i, 'r: 'i> Regions<'i, 'r> {
         }
         let Decoded { ports, output, output_len, .. } = decoded;
         let written = at(ports.output, *output_len);
+        let in_arena = |tensor: &Tensor| in_arena(tensor, pixels);
         let first = in_arena(&ports.input);
         let is_chain = const { OPERATORS & BRANCHES == 0 };
         let second = ports.second.as_ref().filter(|_| !is_chain).map_or(0..0, in_arena);
@@ -225,7 +287,7 @@ impl<'i, 'r: 'i> Regions<'i, 'r> {
             let [input, _, output, scratch] = places;
             let [input, output, scratch] = arena.get_disjoint_mut([input, output, scratch]).ok()?;
             let scratch = bytemuck::try_cast_slice_mut(scratch).ok()?;
-            let input = if ports.input.source == 0 { pixels } else { input };
+            let input = pixels.filter(|_| ports.input.source == 0).unwrap_or(input);
             return Some(Self { input, second: &[], output, scratch });
         }
         if const { OPERATORS & OVERLAPS == 0 } || (!is_over(first) && !is_over(second)) {
@@ -246,7 +308,7 @@ impl<'i, 'r: 'i> Regions<'i, 'r> {
                 let Regions { input, second, output, scratch } = Self::of(pixels, arena, ports, places)?;
                 let other = if first_is_there {
                     second
-                } else if ports.input.source == 0 {
+                } else if ports.input.source == 0 && pixels.is_some() {
                     input
                 } else {
                     second
@@ -276,7 +338,7 @@ fn at(place: u32, len: usize) -> Range<usize> {
     place as usize..(place as usize).wrapping_add(len)
 }
 
-/// The bytes of an input, none for an image, which is elsewhere.
-fn in_arena(tensor: &Tensor) -> Range<usize> {
-    if tensor.source == 0 { 0..0 } else { at(tensor.place, tensor.shape.len()) }
+/// The bytes of an input, none for an image that is elsewhere.
+fn in_arena(tensor: &Tensor, pixels: Option<&[u8]>) -> Range<usize> {
+    if tensor.source == 0 && pixels.is_some() { 0..0 } else { at(tensor.place, tensor.shape.len()) }
 }

@@ -120,7 +120,7 @@ impl Graph {
 
     /// Bytes of the arena without the image, and the logits of an image.
     fn run(&self, places: Places) -> (usize, Vec<i32>) {
-        let input = Input { shape: self.input, codes: CODES };
+        let input = Input::new(self.input, CODES);
         let mut stages = self.stages.clone();
         let image_place = place(&input, &mut stages, places);
         let classes = self.shapes[self.shapes.len() - 1].channels;
@@ -129,7 +129,7 @@ impl Graph {
             dataset: "",
             architecture: "",
             class_lines: &"\n".repeat(classes.into()),
-            preprocessing: "",
+            images: "",
             float_test_accuracy: None,
             int8_test_accuracy: None,
         };

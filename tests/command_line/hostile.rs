@@ -57,7 +57,7 @@ enum Part {
 fn model(metadata: &Metadata<'_>, shape: Shape, parts: &[Part], classes: u16) -> Vec<u8> {
     let scale = 1.0 / 255.0;
     let codes = Codes { scale, zero_point: 0 };
-    let input = Input { shape, codes };
+    let input = Input::new(shape, codes);
     let mut layers: Vec<Vec<u8>> = Vec::new();
     let Shape { mut height, mut width, mut channels } = shape;
     let packed = |rows: usize, columns: usize| {
@@ -128,7 +128,7 @@ fn metadata<'a>(class_lines: &'a str, dataset: &'a str) -> Metadata<'a> {
         dataset,
         architecture: "hostile",
         class_lines,
-        preprocessing: "bytes 0 to 255 as they are",
+        images: "bytes",
         float_test_accuracy: None,
         int8_test_accuracy: None,
     }

@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`oracle`] | the second, slow, obvious implementation of the arithmetic |
+//! | [`camera`] | the same for the way from a frame to an input |
 //! | [`random_model`] | networks of random shapes and weights, as files |
 //! | [`random_graph`] | the same with branches |
 //! | [`without_zeros`] | networks of built-in architectures without zeros for kernels to skip, as files |
@@ -21,6 +22,7 @@
 //! | [`run_directory`] | run directories without a training run |
 
 pub mod bit_flips;
+pub mod camera;
 pub mod garments;
 pub mod idx_files;
 pub mod image_files;

@@ -248,7 +248,7 @@ impl RandomGraph {
             };
             StageRecord { ports: *ports, layer }
         });
-        let input = Input { shape: self.input, codes: Codes { scale: 1.0 / 255.0, zero_point: self.zero_point } };
+        let input = Input::new(self.input, Codes { scale: 1.0 / 255.0, zero_point: self.zero_point });
         let names: Vec<String> = (0..self.classes).map(|class| class.to_string()).collect();
         encode_graph(&metadata(&names.join("\n")), &input, stages.collect(), places).unwrap()
     }

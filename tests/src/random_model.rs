@@ -466,7 +466,7 @@ impl RandomModel {
         let logits =
             QuantizedLayer::Logits { classes: self.classes, scale: 0.001, biases, layout: Layout::Compact, weights };
         layers.push(logits.with_layout(layout, shape));
-        let input = Input { shape: self.input, codes: Codes { scale: 1.0 / 255.0, zero_point: self.zero_point } };
+        let input = Input::new(self.input, Codes { scale: 1.0 / 255.0, zero_point: self.zero_point });
         let names: Vec<String> = (0..self.classes).map(|class| format!("class {class}")).collect();
         QuantizedModel::chain(input, layers).encode(&metadata(&names.join("\n"))).unwrap()
     }
@@ -538,7 +538,7 @@ pub fn metadata(class_lines: &str) -> Metadata<'_> {
         dataset: "random",
         architecture: "random",
         class_lines,
-        preprocessing: "",
+        images: "",
         float_test_accuracy: None,
         int8_test_accuracy: Some(0.5),
     }

@@ -69,7 +69,7 @@ pub fn model(architecture: &Architecture) -> Vec<u8> {
 pub fn model_in(architecture: &Architecture, layout: Layout) -> Vec<u8> {
     let mut random = ChaCha8Rng::seed_from_u64(SEED);
     let stages = quantized_stages(&architecture.stages(), |stage| Ok::<_, WrongNumbers>(numbers(stage, &mut random)));
-    let input = Input { shape: architecture.input, codes: codes(1.0) };
+    let input = Input::new(architecture.input, codes(1.0));
     let names: Vec<String> = (0..architecture.classes()).map(|class| format!("class {class}")).collect();
     let layouts = vec![layout; architecture.stages().len()];
     let stages = with_layouts(architecture, stages.unwrap(), &layouts);

@@ -1,11 +1,12 @@
 //! Networks with branches: the planned file gives what the oracle gives, which plans nothing and keeps every value.
 
+use infer_core::camera::{Format, Frame};
 use infer_core::format::{Input, Metadata, Shape, Tensor};
 use infer_core::header::HEADER_LEN;
 use infer_core::kernels::portable::Portable;
 use infer_core::operators::StageRecord;
 use infer_core::plan::{Places, Plan};
-use infer_core::{Header, Network, arena_len};
+use infer_core::{Error, Header, Network, arena_len, arena_with_image_len};
 use proptest::prelude::*;
 use thimble_tests::oracle::{Answer, Oracle};
 use thimble_tests::random_graph::{Node, RandomGraph, random_graphs};
@@ -40,8 +41,32 @@ fn assert_rounded_equal(graph: &RandomGraph, places: Places, rounding: Rounding)
         let found: Vec<i64> = output.logits().iter().map(|&logit| logit.into()).collect();
         assert_eq!(found, logits, "logits of {graph:?}, image {index}");
         check_portable(&file, &values);
+        assert_eq!(
+            logits_of_a_frame(&file, &image).unwrap_or_else(|| logits.clone()),
+            logits,
+            "{graph:?}, image {index}"
+        );
     }
     file
+}
+
+/// The logits of an image that comes as a frame, and so into its place in the arena; `None` where no frame has so many channels.
+fn logits_of_a_frame(file: &[u8], image: &[u8]) -> Option<Vec<i64>> {
+    let mut arena = vec![0x5A; arena_with_image_len(file)];
+    let mut network = Network::new(file, &mut arena).unwrap();
+    let Shape { height, width, channels } = network.input().shape;
+    let format = match channels {
+        1 => Format::Gray8,
+        3 => Format::Rgb888,
+        _ => {
+            let frame = Frame::new(Format::Gray8, width, height, image).unwrap();
+            assert_eq!(network.classify_frame(&frame).unwrap_err(), Error::InputChannels { channels });
+            return None;
+        }
+    };
+    let frame = Frame::new(format, width, height, image).unwrap();
+    let output = network.classify_frame(&frame).unwrap();
+    Some(output.logits().iter().map(|&logit| logit.into()).collect())
 }
 
 /// Each stage by the portable kernels, from what it reads.

@@ -32,7 +32,7 @@ fn model_rounded(imported: &Imported, rounding: Rounding) -> Vec<u8> {
         dataset: "",
         architecture: "",
         class_lines: &vec!["class"; imported.architecture.classes()].join("\n"),
-        preprocessing: "",
+        images: "",
         float_test_accuracy: None,
         int8_test_accuracy: None,
     };

@@ -18,7 +18,7 @@ fn with_output(logits: &[i32], scale: f32, check: impl FnOnce(infer_core::Output
         weights: Blob::unpadded(&weights),
     });
     let names: Vec<String> = (0..logits.len()).map(|class| class.to_string()).collect();
-    let input = Input { shape: Shape { height: 1, width: 1, channels: 1 }, codes: Codes { scale: 1.0, zero_point: 0 } };
+    let input = Input::new(Shape { height: 1, width: 1, channels: 1 }, Codes { scale: 1.0, zero_point: 0 });
     let file = encode(&metadata(&names.join("\n")), &input, &[layer]).unwrap();
     let mut arena = vec![0; infer_core::arena_len(&file)];
     let mut network = Network::new(&file, &mut arena).unwrap();

@@ -11,6 +11,8 @@ pub(crate) mod reader;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::camera::Preprocessing;
+
 /// Stages that a file may hold.
 pub const MAX_STAGES: usize = 128;
 
@@ -80,8 +82,8 @@ pub struct Metadata<'a> {
     pub architecture: &'a str,
     /// The names of the classes in the order of the logits, one per line; see [`class_names`](Self::class_names).
     pub class_lines: &'a str,
-    /// How an image becomes an input, as the trainer wrote it; not interpreted here.
-    pub preprocessing: &'a str,
+    /// What the trainer has to know of the images that the model was trained on; not interpreted here.
+    pub images: &'a str,
     /// Accuracy of the float model on the test set, 0 to 1.
     pub float_test_accuracy: Option<f32>,
     /// Accuracy of this quantized model on the test set, 0 to 1.
@@ -127,6 +129,16 @@ pub struct Input {
     pub shape: Shape,
     /// What its bytes mean.
     pub codes: Codes,
+    /// How a frame becomes one.
+    pub preprocessing: Preprocessing,
+}
+
+impl Input {
+    /// An input that takes frames of its own size only, as they are.
+    #[must_use]
+    pub const fn new(shape: Shape, codes: Codes) -> Self {
+        Self { shape, codes, preprocessing: Preprocessing::AS_IT_IS }
+    }
 }
 
 /// An input of a stage, as that stage describes it.

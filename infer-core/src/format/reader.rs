@@ -6,6 +6,8 @@
 
 use serde::Deserialize;
 
+use crate::camera::Preprocessing;
+
 use super::{Blob, Codes, Input, Metadata, Ports, Requantize, Shape, Tensor, Window};
 
 /// The part of a payload that is not decoded yet. Where it is no such record, each method gives `None`.
@@ -30,14 +32,15 @@ impl<'m> Reader<'m> {
             dataset: self.text()?,
             architecture: self.text()?,
             class_lines: self.text()?,
-            preprocessing: self.text()?,
+            images: self.text()?,
             float_test_accuracy: self.optional_float()?,
             int8_test_accuracy: self.optional_float()?,
         })
     }
 
     pub fn input(&mut self) -> Option<Input> {
-        Some(Input { shape: self.shape()?, codes: self.codes()? })
+        let (shape, codes) = (self.shape()?, self.codes()?);
+        Some(Input { shape, codes, preprocessing: Preprocessing::from_bytes(self.fixed()?)? })
     }
 
     /// Whether they can be decoded.

@@ -61,7 +61,11 @@ pub(crate) struct Checked {
     stage_count: u8,
     /// Where the last place ends, in bytes from the first word of the arena; the image does not count.
     end: u32,
-    /// Where the image ends.
+    /// Where the image begins, if it is in the arena.
+    pub image: u32,
+    /// Where the words begin that a frame is scaled in.
+    pub frame_memory: u32,
+    /// Where both end.
     image_end: u32,
     pub operators: u32,
 }
@@ -91,7 +95,7 @@ impl Checked {
         if place > MOST_PLACE {
             return Err(Error::Place { layer: 0 });
         }
-        let (_, image_end) = bytes_of(&image);
+        let (frame_memory, image_end) = frame_memory(&input, bytes_of(&image));
         let (records, stage_count) = (reader, count as u8);
         let mut stages = Stages::new(records, stage_count, false);
         let mut decoded = Decoded::NONE;
@@ -129,12 +133,17 @@ impl Checked {
             return Err(Error::ClassNames { names, classes: classes.into() });
         }
         let input_len = input.shape.len() as u32;
-        Ok(Self { input_len, classes, stage_count, end, image_end, operators })
+        Ok(Self { input_len, classes, stage_count, end, image: place, frame_memory, image_end, operators })
     }
 
     /// Bytes of arena from its first word on: the end of the last place.
     pub(crate) const fn end(&self) -> usize {
         self.end as usize
+    }
+
+    /// The same, or the end of the image and of the memory for scaling frames if that is later.
+    pub(crate) const fn end_with_image(&self) -> usize {
+        if self.image_end > self.end { self.image_end as usize } else { self.end as usize }
     }
 
     /// As [`Plan::arena_len`].
@@ -144,8 +153,24 @@ impl Checked {
 
     /// As [`Plan::arena_with_image_len`].
     pub(crate) const fn arena_with_image_len(&self) -> usize {
-        WORST_MISALIGNMENT + if self.image_end > self.end { self.image_end } else { self.end } as usize
+        WORST_MISALIGNMENT + self.end_with_image()
     }
+}
+
+/// Where the memory for scaling frames begins: before the image where there is room, or else after it. Then, where the last of both
+/// ends. What is there is overwritten when the network runs.
+fn frame_memory(input: &Input, (image, image_end): Bytes) -> (u32, u32) {
+    // An input has at most 2^30 values, and at most 2^16 of them in a row of three channels.
+    let len = match input.shape.channels {
+        1 | 3 => input.preprocessing.memory_words(input.shape) as u32 * 4,
+        // It takes no frames.
+        _ => 0,
+    };
+    if len <= image {
+        return (0, image_end);
+    }
+    let place = image_end.next_multiple_of(4);
+    (place, place + len)
 }
 
 impl<'m> Plan<'m> {
@@ -226,7 +251,12 @@ impl<'m> Plan<'m> {
         self.checked.arena_len()
     }
 
-    /// Bytes of arena that an inference needs, at any address, where the image is in its place in the arena.
+    /// The places of the image and of the words that frames are scaled in, in bytes from the first word of the arena.
+    pub(crate) const fn frame_places(&self) -> [u32; 2] {
+        [self.checked.image, self.checked.frame_memory]
+    }
+
+    /// Bytes of arena that an inference needs, at any address, where a frame is scaled to the image's place in the arena.
     #[must_use]
     pub const fn arena_with_image_len(&self) -> usize {
         self.checked.arena_with_image_len()

@@ -330,7 +330,7 @@ fn a_host_gives_no_model_more_memory_than_a_network_that_can_be_trained_needs() 
     assert_eq!(arena(&tiny).unwrap().len(), Header::parse(&tiny).unwrap().arena_len as usize);
     // Pools need no weights, so that a small file can require a third of a gigabyte.
     let parts = Parts::new();
-    let input = Input { shape: Shape { height: 1 << 14, width: 1 << 14, channels: 1 }, codes: CODES };
+    let input = Input::new(Shape { height: 1 << 14, width: 1 << 14, channels: 1 }, CODES);
     let pool = |side, stride| Layer::MaxPool2d(MaxPool2d { window: Window::square(side, stride) });
     let layers = [&[pool(1, 1)][..], &[pool(2, 2); 13], &[Layer::Logits(parts.logits)]].concat();
     let file = encode(&metadata(parts.classes), &input, &layers).unwrap();
@@ -352,7 +352,7 @@ fn metadata_travels_with_the_model() {
         dataset: "birds",
         architecture: "cnn",
         class_lines: "Amsel\nDrossel\nFink",
-        preprocessing: "as they are",
+        images: "as they are",
         float_test_accuracy: Some(0.91),
         int8_test_accuracy: None,
     };

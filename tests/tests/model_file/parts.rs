@@ -31,7 +31,7 @@ impl Parts {
             channels: Blob::unpadded(&CHANNELS[..8 * channels]),
         };
         Self {
-            input: Input { shape: Shape { height: 4, width: 4, channels: 1 }, codes: CODES },
+            input: Input::new(Shape { height: 4, width: 4, channels: 1 }, CODES),
             conv: Conv2d {
                 output_channels: 2,
                 window: Window::square(3, 1),

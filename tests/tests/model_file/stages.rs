@@ -180,8 +180,7 @@ fn what_else_convolutions_and_pools_cannot_be_is_refused() {
     let pooled = |window| Layer::Conv2d(Conv2d { window, pool: true, ..parts.conv });
     let padded = Window { padding: [0, 0, 1, 1], ..Window::square(3, 1) };
     assert!(matches!(refuse(pooled(padded)), Error::WeightLength { layer: 2, .. }));
-    let narrow =
-        Parts { input: Input { shape: Shape { height: 3, width: 9, channels: 1 }, codes: CODES }, ..Parts::new() };
+    let narrow = Parts { input: Input::new(Shape { height: 3, width: 9, channels: 1 }, CODES), ..Parts::new() };
     let file = narrow.file(&[pooled(Window::square(3, 1)), Layer::Logits(parts.logits)]);
     assert_eq!(load_and_run(&file).unwrap_err(), Error::Dimensions { layer: 1 });
 
@@ -221,8 +220,7 @@ fn what_else_convolutions_and_pools_cannot_be_is_refused() {
     for (expected, depthwise) in cases {
         assert_eq!(refuse(Layer::DepthwiseConv2d(depthwise)), expected);
     }
-    let wide =
-        Parts { input: Input { shape: Shape { height: 3, width: 3, channels: 300 }, codes: CODES }, ..Parts::new() };
+    let wide = Parts { input: Input::new(Shape { height: 3, width: 3, channels: 300 }, CODES), ..Parts::new() };
     let layers =
         [Layer::DepthwiseConv2d(DepthwiseConv2d { multiplier: 255, ..depthwise }), Layer::Logits(parts.logits)];
     assert_eq!(load_and_run(&wide.file(&layers)).unwrap_err(), Error::Dimensions { layer: 0 });
@@ -242,7 +240,7 @@ fn what_else_convolutions_and_pools_cannot_be_is_refused() {
 
 #[test]
 fn layouts_are_refused_by_number_where_a_layer_has_none_of_it() {
-    let input = Input { shape: Shape { height: 4, width: 4, channels: 4 }, codes: CODES };
+    let input = Input::new(Shape { height: 4, width: 4, channels: 4 }, CODES);
     let parts = Parts { input, ..Parts::new() };
     let weights = |len| Blob::unpadded(&ZEROS[..len]);
     let conv = Conv2d { layout: 1, weights: weights(4 * 4 * 32), ..parts.conv };
@@ -259,7 +257,7 @@ fn layouts_are_refused_by_number_where_a_layer_has_none_of_it() {
     assert_eq!(refuse(Layer::Conv2d(short)), Error::WeightLength { layer: 0, needed: 512, given: 508 });
     // Three input channels; one more group than sums of 32 bits are exact for.
     for channels in [3, 1828] {
-        let parts = Parts { input: Input { shape: Shape { channels, ..input.shape }, codes: CODES }, ..Parts::new() };
+        let parts = Parts { input: Input::new(Shape { channels, ..input.shape }, CODES), ..Parts::new() };
         let file = parts.file(&[Layer::Conv2d(conv), Layer::Logits(parts.logits)]);
         assert_eq!(load_and_run(&file).unwrap_err(), refused(1), "{channels} channels");
     }
@@ -519,7 +517,7 @@ fn an_output_overlaps_an_input_as_far_as_its_operator_allows() {
 
     // A convolution of eight rows reads rows 0 to 5 when it writes rows 0 to 3, so that these have to be before row 0; rows
     // 4 to 7 of the output need rows 3 to 7 of the input.
-    let input = Input { shape: Shape { height: 8, width: 4, channels: 1 }, codes: CODES };
+    let input = Input::new(Shape { height: 8, width: 4, channels: 1 }, CODES);
     let same = |kernel: u8, weights: usize| {
         let weights = Blob::unpadded(&ZEROS[..weights]);
         let window = Window { padding: [(kernel - 1) / 2; 4], ..Window::square(kernel, 1) };

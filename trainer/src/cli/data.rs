@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
+use infer_core::format::Input;
 use infer_core::{Metadata, Shape};
 use trainer::dataset::folder::FolderError;
 use trainer::dataset::held_out::SplitRule;
@@ -247,7 +248,7 @@ impl TestData {
     }
 
     /// Loads the images that a model is tested on, through the model's own preprocessing.
-    pub fn load(&self, model: &Path, metadata: &Metadata<'_>, input: Shape) -> Result<TestSet> {
+    pub fn load(&self, model: &Path, metadata: &Metadata<'_>, input: &Input) -> Result<TestSet> {
         let path = &*model.display().to_string();
         let choice = match (self.dataset, metadata.dataset) {
             (Some(name), _) => name.into(),
@@ -267,7 +268,7 @@ impl TestData {
             Request::to_test(metadata, input, self.data.as_deref(), self.all).with_context(|| path.to_owned())?;
         let class_names: Vec<String> = metadata.class_names().map(str::to_owned).collect();
         request.skip = self.unreadable.look(self.data.as_deref(), Some(&class_names), request.quiet)?.files;
-        let (run, manifest) = self.manifest(model, metadata)?.unzip();
+        let (run, manifest) = self.manifest(model, metadata, input)?.unzip();
         if let Some(testing) = &mut request.testing {
             testing.manifest = manifest;
         }
@@ -283,8 +284,8 @@ impl TestData {
             error => error.into(),
         })?;
         let dataset = &loaded.dataset;
-        if dataset.test.shape() != input.into() {
-            bail!("{path} takes images of {input}, but those of {} are {}", dataset.name, dataset.test.shape());
+        if dataset.test.shape() != input.shape.into() {
+            bail!("{path} takes images of {}, but those of {} are {}", input.shape, dataset.name, dataset.test.shape());
         }
         let known = metadata.class_names().count();
         if known < dataset.class_names.len() {
@@ -295,7 +296,7 @@ impl TestData {
     }
 
     /// The images of the run that is named, or in whose directory the model is.
-    fn manifest(&self, model: &Path, metadata: &Metadata<'_>) -> Result<Option<(PathBuf, Manifest)>> {
+    fn manifest(&self, model: &Path, metadata: &Metadata<'_>, input: &Input) -> Result<Option<(PathBuf, Manifest)>> {
         let classes = metadata.class_names().count();
         let Some(path) = &self.run else {
             if self.data.is_none() {
@@ -303,13 +304,13 @@ impl TestData {
             }
             let path = whole_file::directory_of(model);
             let directory = RunDirectory::open(path);
-            let is_of_model = directory.read_config().is_ok_and(|config| config.is_of_model(metadata));
+            let is_of_model = directory.read_config().is_ok_and(|config| config.is_of_model(metadata, input));
             let manifest = if is_of_model { directory.read_manifest(classes)? } else { None };
             return Ok(manifest.map(|manifest| (path.to_owned(), manifest)));
         };
         let directory = RunDirectory::open(path);
         let config = directory.read_config()?;
-        if !config.is_of_model(metadata) {
+        if !config.is_of_model(metadata, input) {
             bail!(
                 "{} is not a model of the run {}: that one is of {} on {} ({}), the model of {} on {} ({})",
                 model.display(),
@@ -319,7 +320,7 @@ impl TestData {
                 config.preprocessing,
                 metadata.architecture,
                 metadata.dataset,
-                metadata.preprocessing
+                Preprocessing::of_model(metadata.images, input)?
             );
         }
         match directory.read_manifest(classes)? {

@@ -113,7 +113,7 @@ impl Eval {
         let metadata = network.metadata();
         let shape = network.input().shape;
 
-        let TestSet { loaded, run } = self.data.load(&self.model, &metadata, shape)?;
+        let TestSet { loaded, run } = self.data.load(&self.model, &metadata, &network.input())?;
         let dataset = &loaded.dataset;
         let test = &dataset.test;
         let claim = loaded.tested.as_ref().map(|tested| Test {

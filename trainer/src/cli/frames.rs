@@ -51,7 +51,7 @@ impl Frames {
         let bytes = model_file::read(&self.model).with_context(|| path.clone())?;
         let mut arena = model_file::arena(&bytes).with_context(|| path.clone())?;
         let network = infer_core::Network::new(&bytes, &mut arena).with_context(|| path.clone())?;
-        let loaded = self.data.load(&self.model, &network.metadata(), network.input().shape)?.loaded;
+        let loaded = self.data.load(&self.model, &network.metadata(), &network.input())?.loaded;
         let dataset = &loaded.dataset;
         if dataset.test.is_empty() {
             bail!("{} has no test images; add some, or give --all", dataset.name);

@@ -96,9 +96,9 @@ impl Predict {
         let mut arena = model_file::arena(&bytes).with_context(|| path.clone())?;
         let mut network = Network::new(&bytes, &mut arena).with_context(|| path.clone())?;
         let metadata = network.metadata();
-        let input = network.input().shape;
-        let preprocessing = Preprocessing::of_model(metadata.preprocessing, input).with_context(|| path.clone())?;
-        let conversion = self.conversion(preprocessing.conversion(input).with_context(|| path.clone())?)?;
+        let preprocessing = Preprocessing::of_model(metadata.images, &network.input()).with_context(|| path.clone())?;
+        let conversion =
+            self.conversion(preprocessing.conversion(network.input().shape).with_context(|| path.clone())?)?;
         let conversion = self.on_background(&preprocessing, conversion)?;
         let names: Vec<&str> = metadata.class_names().collect();
         let mut probabilities = vec![0.0; names.len()];

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use infer_core::{Metadata, Shape};
+use infer_core::Metadata;
+use infer_core::format::Input;
 
 use super::held_out::SplitRule;
 use super::images::Dataset;
@@ -99,15 +100,15 @@ impl Request {
     /// [`PreprocessError`] where the file's preprocessing is none for its input.
     pub fn to_test(
         metadata: &Metadata<'_>,
-        input: Shape,
+        input: &Input,
         data_dir: Option<&Path>,
         all: bool,
     ) -> Result<Self, PreprocessError> {
-        let preprocessing = Preprocessing::of_model(metadata.preprocessing, input)?;
+        let preprocessing = Preprocessing::of_model(metadata.images, input)?;
         let is_folder = data_dir.is_some_and(|directory| !idx_files::are_in(directory));
         let conversion = match preprocessing {
             Preprocessing::Bytes if !is_folder => None,
-            _ => Some(preprocessing.conversion(input)?),
+            _ => Some(preprocessing.conversion(input.shape)?),
         };
         Ok(Self {
             data_dir: data_dir.map(Path::to_owned),

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::export::hardware::{self, Chip, Footprint};
 use crate::export::model_file;
+use crate::image::Preprocessing;
 use crate::network::chain::flow;
 use crate::network::graph::IMAGE;
 use crate::network::layers::record;
@@ -254,7 +255,7 @@ impl Listing {
             parameters: architecture.parameters(),
             macs: architecture.macs(),
             chips,
-            metadata: metadata.into(),
+            metadata: MetadataListing::new(metadata, &input),
         })
     }
 }
@@ -410,14 +411,16 @@ fn requantized_scales(requantize: &Requantize<'_>, input: Codes) -> ScalesListin
     }
 }
 
-impl From<Metadata<'_>> for MetadataListing {
-    fn from(metadata: Metadata<'_>) -> Self {
+impl MetadataListing {
+    fn new(metadata: Metadata<'_>, input: &Input) -> Self {
+        let preprocessing = Preprocessing::of_model(metadata.images, input);
         Self {
             trainer: metadata.trainer.to_owned(),
             dataset: metadata.dataset.to_owned(),
             architecture: metadata.architecture.to_owned(),
             class_names: metadata.class_names().map(str::to_owned).collect(),
-            preprocessing: metadata.preprocessing.to_owned(),
+            // One of another program has a text of its own.
+            preprocessing: preprocessing.map_or_else(|_| metadata.images.to_owned(), |known| known.to_string()),
             float_test_accuracy: metadata.float_test_accuracy,
             int8_test_accuracy: metadata.int8_test_accuracy,
         }

@@ -125,7 +125,7 @@ mod tests {
             dataset: "",
             architecture: "",
             class_lines: "0\n1\n2\n3\n4\n5\n6\n7\n8\n9",
-            preprocessing: "",
+            images: "",
             float_test_accuracy: None,
             int8_test_accuracy: None,
         }

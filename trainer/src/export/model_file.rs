@@ -228,9 +228,9 @@ fn check_limits(plan: &Plan<'_>) -> Result<(), LimitError> {
     if classes > MOST_CLASSES {
         return Err(LimitError::Classes { classes });
     }
-    let Metadata { trainer, dataset, architecture, preprocessing, .. } = plan.metadata;
+    let Metadata { trainer, dataset, architecture, images, .. } = plan.metadata;
     let names = [("the trainer", trainer), ("the data set", dataset), ("the network", architecture)];
-    let names = names.into_iter().chain([("the preprocessing", preprocessing)]);
+    let names = names.into_iter().chain([("the images", images)]);
     for (what, name) in names.chain(plan.metadata.class_names().map(|name| ("a class", name))) {
         if name.len() > LONGEST_NAME {
             return Err(LimitError::Name { what, bytes: name.len() });

@@ -40,6 +40,12 @@ impl Background {
     /// White.
     pub const WHITE: Self = Self([255; 3]);
 
+    /// Of red, green and blue.
+    #[must_use]
+    pub const fn of_rgb(rgb: [u8; 3]) -> Self {
+        Self(rgb)
+    }
+
     /// Red, green and blue.
     #[must_use]
     pub const fn rgb(self) -> [u8; 3] {

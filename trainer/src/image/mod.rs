@@ -12,7 +12,14 @@
 //! | [`convert`] | an [`Image`] to the bytes of an input: color and size |
 //! | [`observe`] | what is worth a word about an input: one flat color, few levels |
 //!
-//! The text in a model file and in `run.json`:
+//! A model file has how a frame becomes an input [in numbers](infer_core::camera::Preprocessing), and a text with what only the trainer
+//! has to know:
+//!
+//! ```text
+//! images = "bytes" | "files" [ ", test " share [ " of " fingerprint ] ]
+//! ```
+//!
+//! The text in `run.json` has both:
 //!
 //! ```text
 //! preprocessing = "bytes 0 to 255 as they are" | conversion [ ", test " share [ " of " fingerprint ] ]
@@ -40,7 +47,8 @@ mod tiff;
 use std::fmt;
 use std::str::FromStr;
 
-use infer_core::Shape;
+use infer_core::format::Input;
+use infer_core::{Shape, camera};
 use serde::{Deserialize, Serialize};
 
 pub use background::Background;
@@ -137,14 +145,11 @@ pub enum PreprocessError {
         /// The shape.
         shape: Shape,
     },
-    /// A model file that contradicts itself.
-    #[error("the model's preprocessing makes images of {text}, but its input is {input}")]
-    Contradiction {
-        /// Shape in the text.
-        text: Shape,
-        /// Shape of the network's input.
-        input: Shape,
-    },
+    /// A camera that is not held as the images are.
+    #[error(
+        "the model takes frames that are turned or mirrored, or YUV of limited range: this trainer has no such images"
+    )]
+    Turned,
 }
 
 impl Conversion {
@@ -186,6 +191,18 @@ impl Conversion {
         Self { background, ..self }
     }
 
+    /// The same for frames, as a model file has it.
+    #[must_use]
+    pub fn of_frames(&self) -> camera::Preprocessing {
+        let resize = match self.resize {
+            Resize::AsTheyAre => camera::Resize::None,
+            Resize::Stretch => camera::Resize::Stretch,
+            Resize::Fit => camera::Resize::Fit,
+            Resize::Crop => camera::Resize::Crop,
+        };
+        camera::Preprocessing { resize, background: self.background.rgb(), ..camera::Preprocessing::AS_IT_IS }
+    }
+
     /// The same input, reached in another way.
     #[must_use]
     pub const fn with_resize(self, resize: Resize) -> Self {
@@ -194,17 +211,49 @@ impl Conversion {
 }
 
 impl Preprocessing {
-    /// That of a model file, by its text and the shape of its input.
+    /// That of a model file, by the text of its [metadata](infer_core::Metadata::images) and its input.
     ///
     /// # Errors
-    /// [`PreprocessError::Text`], [`PreprocessError::Contradiction`].
-    pub fn of_model(text: &str, input: Shape) -> Result<Self, PreprocessError> {
-        let preprocessing: Self = text.parse()?;
-        match preprocessing {
-            Self::Converted { conversion: Conversion { shape, .. }, .. } if shape != input => {
-                Err(PreprocessError::Contradiction { text: shape, input })
-            }
-            _ => Ok(preprocessing),
+    /// [`PreprocessError::Text`], [`PreprocessError::Turned`], as [`Conversion::new`].
+    pub fn of_model(images: &str, input: &Input) -> Result<Self, PreprocessError> {
+        let Input { shape, preprocessing: frames, .. } = input;
+        let resize = match frames.resize {
+            camera::Resize::None => Resize::AsTheyAre,
+            camera::Resize::Stretch => Resize::Stretch,
+            camera::Resize::Fit => Resize::Fit,
+            camera::Resize::Crop => Resize::Crop,
+        };
+        let unknown = || PreprocessError::Text { text: images.to_owned() };
+        let held_out = match images.strip_prefix(FILES).map(|test| test.strip_prefix(", test ")) {
+            None if images == BYTES_OF_SET => return Ok(Self::Bytes),
+            None => return Err(unknown()),
+            Some(None) if images == FILES => None,
+            Some(None) => return Err(unknown()),
+            Some(Some(held_out)) => Some(held_out.parse().map_err(|()| unknown())?),
+        };
+        let conversion = Conversion::new(*shape, resize)?.with_background(Background::of_rgb(frames.background));
+        if conversion.of_frames() != *frames {
+            return Err(PreprocessError::Turned);
+        }
+        Ok(Self::Converted { conversion, held_out })
+    }
+
+    /// What a model file says of how a frame becomes an input.
+    #[must_use]
+    pub fn of_frames(&self) -> camera::Preprocessing {
+        match self {
+            Self::Bytes => camera::Preprocessing::AS_IT_IS,
+            Self::Converted { conversion, .. } => conversion.of_frames(),
+        }
+    }
+
+    /// What a model file says besides: the text of its [metadata](infer_core::Metadata::images).
+    #[must_use]
+    pub fn images(&self) -> String {
+        match self {
+            Self::Bytes => BYTES_OF_SET.to_owned(),
+            Self::Converted { held_out: None, .. } => FILES.to_owned(),
+            Self::Converted { held_out: Some(held_out), .. } => format!("{FILES}, test {held_out}"),
         }
     }
 
@@ -236,6 +285,11 @@ impl Preprocessing {
 }
 
 const BYTES: &str = "bytes 0 to 255 as they are";
+
+/// In a model file, of images that were bytes of a set.
+const BYTES_OF_SET: &str = "bytes";
+/// In a model file, of images that were files.
+const FILES: &str = "files";
 
 impl fmt::Display for Preprocessing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -343,6 +397,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::dataset::batch::PIXEL_CODES;
 
     fn shape(height: u16, width: u16, channels: u16) -> Shape {
         Shape { height, width, channels }
@@ -386,11 +441,17 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_contradicts_the_models_input_is_refused() {
-        let text = "32x32x3 rgb, resize fit";
-        Preprocessing::of_model(text, shape(32, 32, 3)).unwrap();
-        let message = Preprocessing::of_model(text, shape(32, 32, 1)).unwrap_err().to_string();
-        assert_eq!(message, "the model's preprocessing makes images of 32x32x3, but its input is 32x32x1");
+    fn frames_that_are_turned_and_other_texts_are_refused() {
+        let mut input = Input::new(shape(32, 32, 3), PIXEL_CODES);
+        let of_model =
+            |images, input: &Input| Preprocessing::of_model(images, input).map_err(|error| error.to_string());
+        assert_eq!(of_model("files", &input).unwrap().to_string(), "32x32x3 rgb, as they are");
+        for images in ["", "file", "files, test", "files, test 0.15 of", "bytes, test 0.15", "filesystem"] {
+            let message = of_model(images, &input).unwrap_err();
+            assert!(message.contains("is unknown here; another version"), "{images:?}: {message}");
+        }
+        input.preprocessing.mirror = true;
+        assert!(of_model("files", &input).unwrap_err().contains("turned or mirrored"));
     }
 
     proptest! {
@@ -410,6 +471,10 @@ mod tests {
             let held_out = share.map(|share| HeldOut { share, fingerprint });
             let preprocessing = Preprocessing::Converted { conversion, held_out };
             prop_assert_eq!(preprocessing.to_string().parse::<Preprocessing>().unwrap(), preprocessing);
+            let mut input = Input::new(shape(height, width, channels), PIXEL_CODES);
+            input.preprocessing = preprocessing.of_frames();
+            let images = preprocessing.images();
+            prop_assert_eq!(Preprocessing::of_model(&images, &input).unwrap(), preprocessing);
             let json = serde_json::to_string(&preprocessing).unwrap();
             prop_assert_eq!(serde_json::from_str::<Preprocessing>(&json).unwrap(), preprocessing);
         }

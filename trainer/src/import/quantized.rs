@@ -58,7 +58,7 @@ pub fn quantized(imported: &Imported, rounding: Rounding) -> Result<Option<Quant
             }
         }
     })?;
-    let input = Input { shape: imported.architecture.input, codes: image };
+    let input = Input::new(imported.architecture.input, image);
     Ok(Some(QuantizedModel { input, stages }))
 }
 

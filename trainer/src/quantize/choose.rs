@@ -87,7 +87,7 @@ pub fn score(quantized: &QuantizedModel, classes: usize, images: &Images) -> Res
         dataset: "",
         architecture: "",
         class_lines: &class_lines,
-        preprocessing: "",
+        images: "",
         float_test_accuracy: None,
         int8_test_accuracy: None,
     };

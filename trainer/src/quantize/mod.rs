@@ -90,7 +90,7 @@ impl QuantizedModel {
                 Ok(Numbers::Codes { inputs, output: PIXEL_CODES, rounding: Rounding::Once })
             }
         })?;
-        Ok(Self { input: Input { shape: architecture.input, codes: PIXEL_CODES }, stages })
+        Ok(Self { input: Input::new(architecture.input, PIXEL_CODES), stages })
     }
 
     /// A chain: each layer reads the one before it.

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use infer_core::Shape;
-use infer_core::format::{Layout, Metadata};
+use infer_core::format::{Input, Layout, Metadata};
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::Dataset;
@@ -188,11 +188,11 @@ impl RunConfig {
 
     /// Whether a model file is one that a run like this exports, by its metadata.
     #[must_use]
-    pub fn is_of_model(&self, metadata: &Metadata<'_>) -> bool {
+    pub fn is_of_model(&self, metadata: &Metadata<'_>, input: &Input) -> bool {
         self.dataset == metadata.dataset
             && self.model == metadata.architecture
             && self.class_names.join("\n") == metadata.class_lines
-            && self.preprocessing.to_string() == metadata.preprocessing
+            && Preprocessing::of_model(metadata.images, input).is_ok_and(|known| known == self.preprocessing)
     }
 
     /// The bytes of the model file.
@@ -201,6 +201,7 @@ impl RunConfig {
     /// [`ModelFileError`].
     pub fn encode(&self, quantized: &QuantizedModel) -> Result<Vec<u8>, ModelFileError> {
         let QuantizedModel { input, stages } = quantized.clone();
+        let input = Input { preprocessing: self.preprocessing.of_frames(), ..input };
         let architecture = self.architecture()?;
         let stages = with_layouts(&architecture, stages, &self.layouts(&architecture)?);
         self.with_metadata(|metadata| QuantizedModel { input, stages }.encode(metadata))
@@ -230,7 +231,7 @@ impl RunConfig {
             dataset: &self.dataset,
             architecture: &self.model,
             class_lines: &self.class_names.join("\n"),
-            preprocessing: &self.preprocessing.to_string(),
+            images: &self.preprocessing.images(),
             float_test_accuracy: self.accuracies.float_test,
             int8_test_accuracy: self.accuracies.int8_test,
         })

@@ -20,8 +20,7 @@ pub fn write_images(model: &str, images: &str, count: &str, data: Option<&str>) 
         Some(directory) => {
             let mut arena = vec![0; header.arena_len as usize];
             let network = Network::new(&file, &mut arena)?;
-            let request =
-                Request::to_test(&network.metadata(), network.input().shape, Some(directory.as_ref()), false)?;
+            let request = Request::to_test(&network.metadata(), &network.input(), Some(directory.as_ref()), false)?;
             &load(&request)?.dataset.test
         }
         None => &images::dataset().test,

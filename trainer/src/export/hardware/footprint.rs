@@ -93,7 +93,7 @@ impl Footprint {
         metadata: &Metadata<'_>,
     ) -> Result<Self, ModelFileError> {
         let metadata = Metadata { float_test_accuracy: Some(0.0), int8_test_accuracy: Some(0.0), ..*metadata };
-        let input = Input { shape: architecture.input, codes: PIXEL_CODES };
+        let input = Input::new(architecture.input, PIXEL_CODES);
         let stages = quantized_stages(&architecture.stages(), |stage| Ok::<_, WrongNumbers>(no_numbers(stage)))?;
         let stages = with_layouts(architecture, stages, layouts);
         let bytes = model_file::encode_stages(&metadata, &input, &stages)?;
