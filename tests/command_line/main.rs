@@ -2,9 +2,12 @@
 
 mod bad_input;
 mod budget;
+#[path = "../src/camera.rs"]
+mod camera;
 mod destinations;
 mod diverged;
 mod faults;
+mod frames;
 mod habits;
 mod held_out;
 mod hostile;

@@ -5,8 +5,12 @@ use std::fs;
 use image::metadata::Orientation;
 use image::{DynamicImage, GrayImage, ImageFormat, Luma};
 use infer_core::Shape;
+use infer_core::camera::{Format, Rotation};
+use proptest::prelude::*;
+use thimble_tests::camera::{FrameBytes, input as oracle};
 use thimble_tests::image_files::encoded;
-use trainer::image::{Conversion, Image, Resize, decode};
+use trainer::image::{Background, CameraSetup, Conversion, Image, Resize, decode};
+use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
 
 /// An image with something to see: a slope of brightness, and color.
 fn slope() -> DynamicImage {
@@ -138,20 +142,69 @@ fn the_same_bytes_come_out_of_scaling_everywhere() {
     #[rustfmt::skip]
     let expected = [
         [
-            43, 40, 135, 115, 40, 142, 187, 40, 149,
-            43, 113, 140, 115, 113, 147, 187, 113, 154,
-            43, 185, 145, 115, 185, 152, 187, 185, 159,
+            35, 33, 134, 115, 33, 142, 195, 33, 150,
+            35, 113, 139, 115, 113, 147, 195, 113, 155,
+            35, 192, 144, 115, 192, 152, 195, 192, 160,
         ],
         [
-            43, 64, 137, 115, 64, 144, 187, 64, 151,
-            43, 161, 143, 115, 161, 150, 187, 161, 157,
+            35, 53, 135, 115, 53, 143, 195, 53, 151,
+            35, 173, 143, 115, 173, 151, 195, 173, 159,
             0, 0, 0, 0, 0, 0, 0, 0, 0,
         ],
         [
-            67, 40, 137, 115, 40, 142, 163, 40, 147,
-            67, 113, 142, 115, 113, 147, 163, 113, 152,
-            67, 185, 147, 115, 185, 152, 163, 185, 157,
+            62, 33, 136, 115, 33, 142, 168, 33, 147,
+            62, 113, 142, 115, 113, 147, 168, 113, 152,
+            62, 192, 147, 115, 192, 152, 168, 192, 158,
         ],
     ];
     assert_eq!(found, expected);
+}
+
+proptest! {
+    #[test]
+    fn an_image_becomes_what_the_oracle_of_the_camera_makes_of_its_pixels(
+        size in (1..70_u32, 1..70_u32),
+        is_rgb: bool,
+        input in (1..40_u16, 1..40_u16, prop::sample::select(vec![1_u16, 3])),
+        resize in prop::sample::select(vec![Resize::Stretch, Resize::Fit, Resize::Crop]),
+        background: [u8; 3],
+        is_turned: bool,
+        seed: u64,
+    ) {
+        let (width, height) = size;
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut bytes = vec![0; (width * height * if is_rgb { 3 } else { 1 }) as usize];
+        random.fill(&mut bytes[..]);
+        let image = if is_rgb {
+            Image::Rgb(image::RgbImage::from_raw(width, height, bytes.clone()).unwrap())
+        } else {
+            Image::from_gray_bytes(height, width, bytes.clone())
+        };
+        let (height, width, channels) = input;
+        let shape = Shape { height, width, channels };
+        // An image is upright, however the camera is held.
+        let rotation = if is_turned { Rotation::Quarter } else { Rotation::None };
+        let camera = CameraSetup { rotation, mirror: is_turned, ..CameraSetup::default() };
+        let conversion = Conversion::new(shape, resize).unwrap().with_background(Background::of_rgb(background));
+        let frame = FrameBytes {
+            format: if is_rgb { Format::Rgb888 } else { Format::Gray8 },
+            width: size.0 as u16,
+            height: size.1 as u16,
+            stride: bytes.len() / size.1 as usize,
+            bytes,
+        };
+        let expected = oracle(&frame, &conversion.of_frames(), shape).unwrap();
+        prop_assert_eq!(conversion.with_camera(camera).apply(&image).unwrap(), expected);
+    }
+}
+
+#[test]
+fn a_jpeg_and_a_png_of_its_pixels_become_the_same_input() {
+    let jpeg = decoded(&encoded(&slope(), ImageFormat::Jpeg));
+    let Image::Rgb(pixels) = jpeg.clone() else { panic!("gray") };
+    let png = decoded(&encoded(&pixels.into(), ImageFormat::Png));
+    for (channels, resize) in [(1, Resize::Fit), (3, Resize::Stretch), (3, Resize::Crop)] {
+        let conversion = Conversion::new(Shape { height: 7, width: 9, channels }, resize).unwrap();
+        assert_eq!(conversion.apply(&png).unwrap(), conversion.apply(&jpeg).unwrap());
+    }
 }

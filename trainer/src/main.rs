@@ -6,6 +6,7 @@ mod cli {
     pub mod allocator;
     pub mod budget;
     pub mod calibration;
+    pub mod camera;
     pub mod chips;
     pub mod completions;
     pub mod console;

@@ -16,6 +16,7 @@ use trainer::network::{Architecture, ArchitectureError, Template};
 use trainer::run::{RunDirectory, UNKNOWN_IMAGES};
 use trainer::support::whole_file;
 
+use super::camera::CameraFlags;
 use super::console::{Console, console_line};
 use super::destination::{self, Output};
 use super::initial::Start;
@@ -69,8 +70,8 @@ pub struct TrainingData {
     /// Data set; by default Fashion-MNIST, or the built-in garments where it is not available
     #[arg(long, value_enum, conflicts_with = "data")]
     dataset: Option<DatasetName>,
-    /// Directory of your own data: a folder per class of images (in train, val and test, or without
-    /// these), or IDX files (plain or gzip)
+    /// Directory of your own data: a folder per class of images, or of frames of a camera, NAME.FORMAT.WIDTHxHEIGHT.raw
+    /// (in train, val and test, or without these), or IDX files (plain or gzip)
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Input of the network, such as 28x28x1 (gray) or 32x32x3 (RGB); by default the images' own size
@@ -83,6 +84,8 @@ pub struct TrainingData {
     /// color, or #rrggbb [default: black]
     #[arg(long, value_name = "COLOR", value_parser = background)]
     background: Option<Background>,
+    #[command(flatten)]
+    camera: CameraFlags,
     /// Share of a folder of images held out for the test, where it has no part for that; the content of each decides
     /// [default: 0.15]
     #[arg(long, value_name = "SHARE", value_parser = fraction)]
@@ -114,7 +117,8 @@ pub struct TestData {
     /// Data set; by default the one that the model was trained on
     #[arg(long, value_enum, conflicts_with = "data")]
     dataset: Option<DatasetName>,
-    /// Directory to take the test images from: a folder per class of images, or IDX files (plain or gzip)
+    /// Directory to take the test images from: a folder per class of images, or of frames of a camera,
+    /// NAME.FORMAT.WIDTHxHEIGHT.raw, or IDX files (plain or gzip)
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Take all images of the directory, not only those held out: for images that the model was not trained on
@@ -177,6 +181,15 @@ impl TrainingData {
             // A network that was trained on images of one size goes on with them; IDX files hold images as they are.
             None if self.data.as_deref().is_some_and(|data| !holds_idx_files(data)) => {
                 start.and_then(Start::conversion)
+            }
+            None => None,
+        };
+        let conversion = match conversion {
+            Some(conversion) => Some(self.camera.on(conversion)),
+            None if self.camera.is_given() => {
+                return Err(Usage::error(anyhow!(
+                    "--camera-... needs --input: without it, inputs are as large as the images, and frames of another size are refused"
+                )));
             }
             None => None,
         };

@@ -30,6 +30,11 @@ pub enum Content {
     Svg,
     /// A figure as PNG.
     Png,
+    /// The input of a network.
+    Input {
+        /// How long it is.
+        bytes: usize,
+    },
 }
 
 impl Content {
@@ -43,11 +48,12 @@ impl Content {
             Self::Listing => "a list of unreadable files",
             Self::Svg => "an SVG image",
             Self::Png => "a PNG image",
+            Self::Input { .. } => "an input of this model",
         }
     }
 
-    /// Whether a file that begins with these bytes is one.
-    fn begins(self, bytes: &[u8]) -> bool {
+    /// Whether a file of this length that begins with these bytes is one.
+    fn begins(self, bytes: &[u8], len: u64) -> bool {
         match self {
             Self::Model => bytes.starts_with(&infer_core::header::MAGIC),
             Self::Frames => bytes.starts_with(&frames::MAGIC),
@@ -56,6 +62,7 @@ impl Content {
             Self::Listing => is_listing(bytes),
             Self::Svg => bytes.starts_with(b"<svg") || bytes.starts_with(b"<?xml"),
             Self::Png => bytes.starts_with(b"\x89PNG\r\n\x1a\n"),
+            Self::Input { bytes } => len == bytes as u64,
         }
     }
 }
@@ -109,8 +116,8 @@ pub fn check(output: Output<'_>, data: Option<&Path>) -> Result<()> {
     if let Some(data) = data {
         check_data(flag, path, data)?;
     }
-    let beginning = beginning(path).with_context(|| format!("{named}: what is there cannot be read"))?;
-    if !beginning.is_empty() && !content.begins(&beginning) {
+    let (beginning, len) = beginning(path).with_context(|| format!("{named}: what is there cannot be read"))?;
+    if !beginning.is_empty() && !content.begins(&beginning, len) {
         return Err(Usage::error(anyhow!("{named} exists and is not {}; name another", content.name())));
     }
     whole_file::check(path).map_err(|error| anyhow!("{named}: nothing can be written there: {error}"))
@@ -196,7 +203,7 @@ fn check_runs(output: Output<'_>) -> Result<()> {
         Content::Model => Some(MODEL),
         Content::Frames => Some(frames::FILE),
         Content::Page => Some(PAGE),
-        Content::Answers | Content::Listing | Content::Svg | Content::Png => None,
+        Content::Answers | Content::Listing | Content::Svg | Content::Png | Content::Input { .. } => None,
     };
     let is_own = own.is_some_and(|own| place.ends_with(own))
         && output.run.is_some_and(|run| run.canonicalize().is_ok_and(|run| run == directory));
@@ -250,15 +257,17 @@ fn is_of_directory(path: &Path) -> bool {
     text.ends_with(std::path::is_separator)
 }
 
-/// The first bytes of a file, none where there is no file.
-fn beginning(path: &Path) -> io::Result<Vec<u8>> {
+/// The first bytes of a file and its length, none where there is no file.
+fn beginning(path: &Path) -> io::Result<(Vec<u8>, u64)> {
     const BYTES: u64 = 4096;
     let mut bytes = Vec::new();
-    match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        file => _ = file?.take(BYTES).read_to_end(&mut bytes)?,
-    }
-    Ok(bytes)
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((bytes, 0)),
+        file => file?,
+    };
+    let len = file.metadata()?.len();
+    file.take(BYTES).read_to_end(&mut bytes)?;
+    Ok((bytes, len))
 }
 
 #[cfg(test)]
@@ -273,7 +282,7 @@ mod tests {
             ("birds/wren/1.png\ta b\tc\n", false),
             ("a text of several words\n", false),
         ] {
-            assert_eq!(Content::Listing.begins(line.as_bytes()), expected, "{line:?}");
+            assert_eq!(Content::Listing.begins(line.as_bytes(), line.len() as u64), expected, "{line:?}");
         }
     }
 }

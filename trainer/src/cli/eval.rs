@@ -111,7 +111,6 @@ impl Eval {
         let mut arena = model_file::arena(&bytes).with_context(|| path.clone())?;
         let network = infer_core::Network::new(&bytes, &mut arena).with_context(|| path.clone())?;
         let metadata = network.metadata();
-        let shape = network.input().shape;
 
         let TestSet { loaded, run } = self.data.load(&self.model, &metadata, &network.input())?;
         let dataset = &loaded.dataset;

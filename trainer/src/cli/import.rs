@@ -20,6 +20,7 @@ use trainer::train::evaluate;
 use trainer::train::recipe::Recipe;
 
 use super::budget::BudgetFlags;
+use super::camera::CameraFlags;
 use super::console::Console;
 use super::data::{ResizeMode, describe, input};
 use super::destination::{self, Content, Output};
@@ -63,6 +64,8 @@ pub struct Import {
     /// How images are brought to the size of the input [default: stretch]
     #[arg(long, value_enum)]
     resize: Option<ResizeMode>,
+    #[command(flatten)]
+    camera: CameraFlags,
     /// What the bytes 0 and 255 of an image are in the input of a float network: 0..1, -1..1, 0..255 [default: 0..1]
     #[arg(long, value_name = "LOW..HIGH", value_parser = input_range, allow_hyphen_values = true)]
     input_range: Option<InputRange>,
@@ -329,9 +332,10 @@ impl Import {
 
     fn conversion(&self, shape: Shape) -> Result<Conversion> {
         let resize = self.resize.map_or(Resize::default(), Into::into);
-        Conversion::new(shape, resize).with_context(|| {
+        let conversion = Conversion::new(shape, resize).with_context(|| {
             format!("images cannot be made for the input {shape} of {}; leave --data out", self.file.display())
-        })
+        })?;
+        Ok(self.camera.on(conversion))
     }
 
     /// The settings of the run that was not one here.

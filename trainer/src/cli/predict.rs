@@ -1,6 +1,7 @@
 //! `trainer predict model.bin IMAGE...`
 
 use std::cmp::Reverse;
+use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -10,13 +11,17 @@ use rayon::prelude::*;
 use serde::Serialize;
 use trainer::dataset::folder::images_of;
 use trainer::export::model_file;
-use trainer::image::{Background, Conversion, ImageError, Observed, Preprocessing, Resize, SixteenBit, decode};
+use trainer::image::{
+    Background, Conversion, FrameLayout, ImageError, Mismatches, Observed, Preprocessing, Resize, SixteenBit, decode,
+};
 use trainer::support::memory;
 use trainer::support::printable::in_one_line;
+use trainer::support::whole_file::write_whole;
 
 use super::data::ResizeMode;
+use super::destination::{self, Content, Output as Written};
 use super::output::{print_line, print_message, warn};
-use super::values::{at_least_one, background};
+use super::values::{at_least_one, background, frame};
 use crate::Usage;
 
 /// Columns of a terminal.
@@ -31,14 +36,23 @@ const BATCH: usize = 64;
   trainer predict model.bin crow.jpg wren.png
   trainer predict model.bin --json images/*.png
   trainer predict model.bin images
-  camera | trainer predict model.bin -")]
+  camera | trainer predict model.bin -
+  trainer predict model.bin --raw rgb565be:160x120 dump.bin --dump-input input.bin")]
 pub struct Predict {
     /// The model file
     model: PathBuf,
-    /// PNG, JPEG, BMP, GIF, WebP or TIFF images, of any size if the model was trained with --input;
-    /// a directory means the images in it and in the folders in it, - for standard input
+    /// PNG, JPEG, BMP, GIF, WebP or TIFF images, of any size if the model was trained with --input, or frames of a
+    /// camera, NAME.FORMAT.WIDTHxHEIGHT.raw; a directory means the images in it and in the folders in it, - for standard
+    /// input
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
+    /// The files are frames as a camera delivers them, of this format and size, and become inputs as on the chip: gray8,
+    /// rgb888, bgr888, rgb565le, rgb565be, yuyv or uyvy; a stride is the bytes from one row to the next
+    #[arg(long, value_name = "FORMAT:WxH[:STRIDE]", value_parser = frame)]
+    raw: Option<FrameLayout>,
+    /// Write the input that the image becomes here, byte for byte what the network takes, [height, width, channels]; of one image
+    #[arg(long, value_name = "FILE")]
+    dump_input: Option<PathBuf>,
     /// How many classes to name, the most probable first
     #[arg(long, default_value_t = 3, value_name = "N", value_parser = at_least_one)]
     top: usize,
@@ -103,8 +117,10 @@ impl Predict {
         let names: Vec<&str> = metadata.class_names().collect();
         let mut probabilities = vec![0.0; names.len()];
         let mut sixteen_bit = SixteenBit::default();
+        let mut mismatches = Mismatches::default();
         let (files, mut unreadable) = self.files();
         let named = files.len() + unreadable;
+        self.check_dump(named, &files, conversion.shape().len())?;
         let mut rest = &files[..];
         while !rest.is_empty() {
             let (images, after) = rest.split_at(batch(rest));
@@ -116,7 +132,11 @@ impl Predict {
                 let (pixels, observed) = match input {
                     Ok(input) => input,
                     Err(error) => {
-                        let advice = if matches!(error, ImageError::OtherSize { .. }) { "; give --resize" } else { "" };
+                        let advice = match error {
+                            ImageError::OtherSize { .. } => "; give --resize",
+                            ImageError::FrameName(_) => "; or give --raw",
+                            _ => "",
+                        };
                         print_message(&format!("error: {shown}: {error}{advice}"));
                         unreadable += 1;
                         continue;
@@ -127,6 +147,10 @@ impl Predict {
                     print_message(&format!("NOTE: {shown}: one flat color as input; {why}"));
                 }
                 observed.sixteen_bit.into_iter().for_each(|range| sixteen_bit.add(range));
+                observed.frame.into_iter().for_each(|frame| mismatches.add(&conversion, frame));
+                if let Some(path) = &self.dump_input {
+                    write_whole(path, &pixels)?;
+                }
                 let output = network.classify(&pixels)?;
                 output.probabilities(&mut probabilities);
                 let prediction = self.prediction(name, &output, &probabilities, &names);
@@ -141,10 +165,23 @@ impl Predict {
             }
         }
         sixteen_bit.note().into_iter().for_each(|note| print_message(&note));
+        mismatches.warnings(&conversion).iter().for_each(|warning| warn(warning));
         match unreadable {
             0 => Ok(()),
             count => bail!("{count} of {} images could not be classified", named),
         }
+    }
+
+    /// That there is one image whose input is to be written, and that the input has a place of its own.
+    fn check_dump(&self, images: usize, files: &[PathBuf], bytes: usize) -> Result<()> {
+        let Some(path) = &self.dump_input else { return Ok(()) };
+        if images != 1 {
+            return Err(Usage::error(anyhow!("--dump-input writes the input of one image, and {images} are given")));
+        }
+        if files.iter().chain([&self.model]).any(|file| destination::is_same_file(file, path)) {
+            return Err(Usage::error(anyhow!("--dump-input {} is read here; name another file", path.display())));
+        }
+        destination::check(Written { flag: "--dump-input", path, content: Content::Input { bytes }, run: None }, None)
     }
 
     /// The files that are named, and for each directory the images in it and in the folders in it.
@@ -159,6 +196,10 @@ impl Predict {
             let shown = path.display().to_string();
             let shown_in_one_line = in_one_line(&shown);
             let reason = match images_of(path) {
+                _ if self.raw.is_some() => format!(
+                    "{shown_in_one_line} is a directory; with --raw name its frames, or name these NAME.FORMAT.WIDTHxHEIGHT.raw and \
+                     leave --raw out"
+                ),
                 Ok((images, left_out)) => {
                     left_out.note(path).iter().for_each(|note| warn(note));
                     if !images.is_empty() {
@@ -202,9 +243,11 @@ impl Predict {
 
     fn read(&self, image: &Path, conversion: &Conversion) -> Result<(Vec<u8>, Observed), ImageError> {
         let background = conversion.background();
-        let mut decoded = match image == Path::new("-") {
-            true => decode::read_from(std::io::stdin().lock(), background)?,
-            false => decode::read_onto(image, background)?,
+        let mut decoded = match (self.raw, image == Path::new("-")) {
+            (Some(frame), true) => frame.read(std::io::stdin().lock())?,
+            (Some(frame), false) => frame.read(File::open(image)?)?,
+            (None, true) => decode::read_from(std::io::stdin().lock(), background)?,
+            (None, false) => decode::read_onto(image, background)?,
         };
         if self.invert {
             decoded.image.invert();

@@ -2,11 +2,16 @@
 
 use std::str::FromStr;
 
-use trainer::image::{Background, PreprocessError};
+use trainer::image::{Background, FrameLayout, FrameLayoutError, PreprocessError};
 
 /// The color that what is transparent is blended onto.
 pub fn background(text: &str) -> Result<Background, String> {
     text.parse().map_err(|error: PreprocessError| error.to_string())
+}
+
+/// What the bytes of a camera's frame are.
+pub fn frame(text: &str) -> Result<FrameLayout, String> {
+    text.parse().map_err(|error: FrameLayoutError| error.to_string())
 }
 
 /// A number of bytes, as it is or in units of 1,024 and its powers: `16K`, which may be written `16KB` or `16KiB`. `examples` are for

@@ -1,16 +1,11 @@
-//! An image's way to an input: first to gray where the input is gray, then to size, then to three channels where it is RGB.
-//!
-//! Scaling is `image`'s with a triangle filter, widened by the factor where an image becomes smaller, so that every
-//! pixel of it counts. It adds and multiplies in `f32` and nothing else, in a fixed order: the same bytes everywhere.
+//! An image's way to an input: the very code that the chip runs, [`infer_core::camera`]. A decoded file is a frame of gray or RGB.
 
-use image::imageops::{self, FilterType};
-use image::{GrayImage, ImageBuffer, Pixel, RgbImage};
-use infer_core::Shape;
+use infer_core::camera::{Format, Frame};
 
 use super::decoded::Image;
 use super::error::ImageError;
 use super::flatten::buffer;
-use super::{Conversion, Resize};
+use super::{Conversion, FrameLayout};
 
 impl Image {
     /// A gray image of `[height, width]` bytes, such as an IDX file holds.
@@ -21,91 +16,58 @@ impl Image {
     pub fn from_gray_bytes(height: u32, width: u32, bytes: Vec<u8>) -> Self {
         Self::Gray(buffer((width, height), bytes))
     }
+
+    /// The same as a camera would deliver it.
+    ///
+    /// # Errors
+    /// [`ImageError::TooLarge`], which nothing is that was decoded.
+    pub fn frame(&self) -> Result<Frame<'_>, ImageError> {
+        let (height, width) = self.size();
+        let too_large = ImageError::TooLarge { height, width };
+        let (Ok(columns), Ok(rows)) = (u16::try_from(width), u16::try_from(height)) else { return Err(too_large) };
+        let frame = match self {
+            Self::Gray(image) => Frame::new(Format::Gray8, columns, rows, image.as_raw()),
+            Self::Rgb(image) => Frame::new(Format::Rgb888, columns, rows, image.as_raw()),
+            Self::Raw(frame) => frame.view(),
+        };
+        frame.map_err(|_| too_large)
+    }
 }
 
 impl Conversion {
     /// The bytes of the input, `[height, width, channels]`.
     ///
     /// # Errors
-    /// [`ImageError::OtherSize`], and only under [`Resize::AsTheyAre`].
+    /// [`ImageError::OtherSize`], and only under [`Resize::AsTheyAre`](super::Resize::AsTheyAre); as [`Image::frame`].
     pub fn apply(&self, image: &Image) -> Result<Vec<u8>, ImageError> {
-        let input = self.shape();
+        let preprocessing = match image {
+            Image::Gray(_) | Image::Rgb(_) => self.of_images(),
+            Image::Raw(_) => self.of_frames(),
+        };
+        let shape = self.shape();
+        let mut memory = vec![0; preprocessing.memory_words(shape)];
+        let mut input = vec![0; shape.len()];
         let (height, width) = image.size();
-        let is_same = (height, width) == (input.height.into(), input.width.into());
-        if self.resize() == Resize::AsTheyAre && !is_same {
-            return Err(ImageError::OtherSize { height, width, input });
-        }
-        let color = self.background().rgb();
-        let gray = [luma_of(color)];
-        let repeated = |gray: Vec<u8>| gray.into_iter().flat_map(|value| [value; 3]).collect();
-        Ok(match (image, input.channels) {
-            (Image::Gray(image), 1) => self.resized(image, gray.into()).into_raw(),
-            (Image::Gray(image), _) if self.background().is_gray() => {
-                repeated(self.resized(image, gray.into()).into_raw())
-            }
-            (Image::Gray(image), _) => {
-                let rgb: RgbImage = buffer(image.dimensions(), repeated(image.as_raw().clone()));
-                self.resized(&rgb, color.into()).into_raw()
-            }
-            (Image::Rgb(rgb), 1) => self.resized(&luma(rgb), gray.into()).into_raw(),
-            (Image::Rgb(rgb), _) => self.resized(rgb, color.into()).into_raw(),
-        })
+        // Nothing else can be wrong: a conversion has 1 or 3 channels, and lengths are what they have to be.
+        let other_size = |_| ImageError::OtherSize { height, width, input: shape };
+        image.frame()?.to_input(&preprocessing, shape, &mut memory, &mut input).map_err(other_size)?;
+        Ok(input)
     }
 
-    fn resized<P: Pixel<Subpixel = u8> + 'static>(
-        &self,
-        image: &ImageBuffer<P, Vec<u8>>,
-        ground: P,
-    ) -> ImageBuffer<P, Vec<u8>> {
-        let Shape { height, width, .. } = self.shape();
-        let target = (u32::from(width), u32::from(height));
-        let scale = |width, height| imageops::resize(image, width, height, FilterType::Triangle);
-        match self.resize() {
-            Resize::AsTheyAre => image.clone(),
-            Resize::Stretch => scale(target.0, target.1),
-            Resize::Fit => {
-                let (width, height) = largest_inside(image.dimensions(), target);
-                let mut padded = ImageBuffer::from_pixel(target.0, target.1, ground);
-                let (left, top) = ((target.0 - width) / 2, (target.1 - height) / 2);
-                imageops::replace(&mut padded, &scale(width, height), left.into(), top.into());
-                padded
-            }
-            Resize::Crop => {
-                let (width, height) = largest_inside(target, image.dimensions());
-                let (left, top) = ((image.width() - width) / 2, (image.height() - height) / 2);
-                let middle = imageops::crop_imm(image, left, top, width, height);
-                imageops::resize(&*middle, target.0, target.1, FilterType::Triangle)
-            }
-        }
+    /// Rows and columns of a frame once it is upright.
+    pub(super) fn upright(&self, frame: FrameLayout) -> (u16, u16) {
+        let (rows, columns) = frame.size();
+        if self.camera().rotation.is_on_its_side() { (columns, rows) } else { (rows, columns) }
     }
-}
-
-/// The largest size of the aspect ratio of `shape` that fits into `frame`, both `(width, height)`.
-fn largest_inside(shape: (u32, u32), frame: (u32, u32)) -> (u32, u32) {
-    let [shape, frame] = [shape, frame].map(|(width, height)| (u64::from(width), u64::from(height)));
-    let rounded = |product: u64, divisor: u64, most: u64| ((product + divisor / 2) / divisor).clamp(1, most) as u32;
-    if shape.0 * frame.1 > shape.1 * frame.0 {
-        (frame.0 as u32, rounded(shape.1 * frame.0, shape.0, frame.1))
-    } else {
-        (rounded(shape.0 * frame.1, shape.1, frame.0), frame.1 as u32)
-    }
-}
-
-/// The luma of ITU-R BT.601, 0.299 R + 0.587 G + 0.114 B, rounded: the Y that a camera with YUV output delivers.
-fn luma(rgb: &RgbImage) -> GrayImage {
-    buffer(rgb.dimensions(), rgb.pixels().map(|pixel| luma_of(pixel.0)).collect())
-}
-
-/// The luma of one color.
-pub(super) fn luma_of(rgb: [u8; 3]) -> u8 {
-    let [r, g, b] = rgb.map(u32::from);
-    ((299 * r + 587 * g + 114 * b + 500) / 1000) as u8
 }
 
 #[cfg(test)]
 mod tests {
+    use infer_core::Shape;
+    use infer_core::camera::{Rotation, YuvRange};
+
     use super::*;
-    use crate::image::Background;
+    use crate::image::{Background, CameraSetup, Resize};
 
     /// Two columns and four rows: top row 10, bottom row 250, 100 between.
     fn tall() -> Image {
@@ -126,8 +88,8 @@ mod tests {
 
     #[test]
     fn stretch_takes_all_fit_pads_with_black_and_crop_cuts_off() {
-        // Half the height, by a triangle twice as wide: rows weigh 3, 3 and 1 from the edge inwards.
-        assert_eq!(convert(&tall(), [2, 2, 1], Resize::Stretch), [61, 61, 164, 164]);
+        // Half the height: the mean of two rows.
+        assert_eq!(convert(&tall(), [2, 2, 1], Resize::Stretch), [55, 55, 175, 175]);
         assert_eq!(convert(&tall(), [4, 4, 1], Resize::Fit)[..8], [0, 10, 10, 0, 0, 100, 100, 0]);
         assert_eq!(convert(&tall(), [2, 2, 1], Resize::Crop), [100; 4]);
         // What is odd goes to the right and to the bottom.

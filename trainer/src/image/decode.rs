@@ -1,5 +1,5 @@
 //! Image files: PNG, JPEG, BMP, GIF, WebP and TIFF, distinguished by their content, read within bounds. Of several images in a file
-//! the first is read.
+//! the first is read. A file that is [named as a frame](super::FrameLayout::of_file) is one, whatever its content.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
@@ -12,6 +12,7 @@ use super::background::Background;
 use super::decoded::{Decoded, Image, ImageHeader};
 use super::error::{ImageError, LONGEST_SIDE, MOST_FILE_BYTES, MOST_MEMORY, MOST_PIXELS};
 use super::flatten::{Alpha, flatten};
+use super::frame::FrameLayout;
 use super::ifd::Directory;
 use super::jpeg::{Jpeg, is_jpeg};
 use super::kind::{ImageKind, LEADING_BYTES};
@@ -34,7 +35,14 @@ pub fn read(path: &Path) -> Result<Image, ImageError> {
 /// # Errors
 /// As [`read`].
 pub fn read_onto(path: &Path, background: Background) -> Result<Decoded, ImageError> {
-    decode_onto(&read_bounded(File::open(path)?)?, background)
+    let layout = FrameLayout::of_file(path);
+    if let Some(Ok(layout)) = layout {
+        return layout.read(File::open(path)?);
+    }
+    match (decode_onto(&read_bounded(File::open(path)?)?, background), layout) {
+        (Err(ImageError::UnknownFormat), Some(Err(error))) => Err(error.into()),
+        (decoded, _) => decoded,
+    }
 }
 
 /// Decodes what a reader, such as standard input, holds.
@@ -89,6 +97,10 @@ pub fn decode_onto(bytes: &[u8], background: Background) -> Result<Decoded, Imag
 /// # Errors
 /// As [`read`].
 pub fn header(path: &Path) -> Result<ImageHeader, ImageError> {
+    if let Some(Ok(layout)) = FrameLayout::of_file(path) {
+        let (height, width) = layout.size();
+        return Ok(ImageHeader { height: height.into(), width: width.into(), is_rgb: layout.is_rgb() });
+    }
     let mut file = File::open(path)?;
     if file.metadata()?.len() > MOST_FILE_BYTES {
         return Err(ImageError::LongFile);

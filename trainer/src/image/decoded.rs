@@ -2,6 +2,8 @@
 
 use image::{GrayImage, RgbImage};
 
+use super::frame::RawFrame;
+
 /// A decoded image: gray or RGB, 8 bits a channel, the right way up, what is transparent blended onto a background. One whose
 /// pixels are all gray is gray, however it was stored: BMP has nothing else, and many a program writes nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,6 +12,8 @@ pub enum Image {
     Gray(GrayImage),
     /// Three channels.
     Rgb(RgbImage),
+    /// As a camera delivered it: it may have to be turned, and is of another format.
+    Raw(RawFrame),
 }
 
 /// The header of a file, read before its pixels are decoded.
@@ -39,6 +43,10 @@ impl Image {
         let (width, height) = match self {
             Self::Gray(image) => image.dimensions(),
             Self::Rgb(image) => image.dimensions(),
+            Self::Raw(frame) => {
+                let (height, width) = frame.layout.size();
+                (width.into(), height.into())
+            }
         };
         (height, width)
     }
@@ -48,6 +56,8 @@ impl Image {
         match self {
             Self::Gray(image) => image::imageops::invert(image),
             Self::Rgb(image) => image::imageops::invert(image),
+            // Whatever the format, each channel is as far from its other end.
+            Self::Raw(frame) => frame.bytes.iter_mut().for_each(|byte| *byte = !*byte),
         }
     }
 }

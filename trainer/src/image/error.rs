@@ -4,13 +4,14 @@ use std::{fmt, io};
 
 use infer_core::Shape;
 
+use super::frame::{FrameLayout, FrameLayoutError};
 use crate::support::memory::Shortage;
 use crate::support::printable::is_control;
 
 /// Pixels of an image at most: more than any camera's, few enough that a lying header costs nothing.
 pub const MOST_PIXELS: u64 = 64 << 20;
 
-/// Rows or columns of an image at most, as of a JPEG. Scaling keeps 16 bytes for each column and each row of what comes out.
+/// Rows or columns of an image at most, as of a JPEG and of a frame.
 pub const LONGEST_SIDE: u32 = 65_535;
 
 /// Bytes of a file at most.
@@ -64,6 +65,22 @@ pub enum ImageError {
         /// The kind, and what to do: "an arithmetic-coded JPEG; save it as a baseline or progressive JPEG".
         what: String,
     },
+    /// A frame of another length than its layout requires.
+    #[error(
+        "{given} bytes, but a frame {layout} has {}{}", .layout.bytes(), match .layout.least_bytes() {
+            least if least < .layout.bytes() => format!(", or {least} without what follows the last row"),
+            _ => String::new(),
+        }
+    )]
+    FrameLength {
+        /// What a frame is.
+        layout: FrameLayout,
+        /// Bytes of the file.
+        given: u64,
+    },
+    /// A frame whose file does not show what it is.
+    #[error("{0}")]
+    FrameName(#[from] FrameLayoutError),
     /// Not the size that is taken as it is.
     #[error("{height} high and {width} wide, but the input is {input} and takes images as they are")]
     OtherSize {
@@ -93,6 +110,8 @@ impl ImageError {
             | Self::TooMuchMemory
             | Self::Damaged { .. }
             | Self::Unsupported { .. }
+            | Self::FrameLength { .. }
+            | Self::FrameName(_)
             | Self::OtherSize { .. } => false,
         }
     }

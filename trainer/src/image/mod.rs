@@ -9,7 +9,10 @@
 //! | `bmp`, `tiff` | which files of these formats are read |
 //! | `ifd`, `orientation` | metadata: which way up the camera was held |
 //! | [`background`], `flatten` | 8 bits a channel, what is transparent on a background |
-//! | [`convert`] | an [`Image`] to the bytes of an input: color and size |
+//! | `frame` | files of a camera's frames |
+//! | `camera` | how that camera is mounted |
+//! | [`convert`] | an [`Image`] to the bytes of an input, as the chip does it |
+//! | `mismatch` | where frames and input cannot agree |
 //! | [`observe`] | what is worth a word about an input: one flat color, few levels |
 //!
 //! A model file has how a frame becomes an input [in numbers](infer_core::camera::Preprocessing), and a text with what only the trainer
@@ -23,23 +26,27 @@
 //!
 //! ```text
 //! preprocessing = "bytes 0 to 255 as they are" | conversion [ ", test " share [ " of " fingerprint ] ]
-//! conversion    = height "x" width "x" channels " " color ", " resize [ ", background " background ]
+//! conversion    = height "x" width "x" channels " " color ", " resize [ ", background " background ] camera
 //! color         = "gray" (1 channel) | "rgb" (3 channels)
 //! resize        = "as they are" | "resize stretch" | "resize fit" | "resize crop"
 //! background    = "white" | "#rrggbb" | ...; black where there is none
+//! camera        = [ ", camera rotation " ( "90" | "180" | "270" ) ] [ ", camera mirror" ] [ ", camera yuv limited" ]
 //! ```
 
 pub mod background;
 mod bmp;
+mod camera;
 pub mod convert;
 pub mod decode;
 mod decoded;
 mod error;
 mod flatten;
+mod frame;
 pub mod held_out;
 mod ifd;
 mod jpeg;
 pub mod kind;
+mod mismatch;
 pub mod observe;
 mod orientation;
 mod tiff;
@@ -47,15 +54,19 @@ mod tiff;
 use std::fmt;
 use std::str::FromStr;
 
+use infer_core::Shape;
+use infer_core::camera as frames;
 use infer_core::format::Input;
-use infer_core::{Shape, camera};
 use serde::{Deserialize, Serialize};
 
 pub use background::Background;
+pub use camera::CameraSetup;
 pub use decoded::{Decoded, Image, ImageHeader, Transparency};
 pub use error::{ImageError, MOST_PIXELS};
+pub use frame::{FrameLayout, FrameLayoutError, RawFrame};
 pub use held_out::HeldOut;
 pub use kind::{ImageKind, recognize};
+pub use mismatch::Mismatches;
 pub use observe::{Flat, FlatCause, Observed, SixteenBit};
 
 /// Sides of an input beyond this are taken for a mistake: 1024x1024 gray is a megabyte of RAM on the chip.
@@ -95,6 +106,7 @@ pub struct Conversion {
     shape: Shape,
     resize: Resize,
     background: Background,
+    camera: CameraSetup,
 }
 
 /// How an image of another size becomes an input.
@@ -145,11 +157,6 @@ pub enum PreprocessError {
         /// The shape.
         shape: Shape,
     },
-    /// A camera that is not held as the images are.
-    #[error(
-        "the model takes frames that are turned or mirrored, or YUV of limited range: this trainer has no such images"
-    )]
-    Turned,
 }
 
 impl Conversion {
@@ -164,7 +171,7 @@ impl Conversion {
         if [shape.height, shape.width].iter().any(|side| !(1..=LONGEST_SIDE).contains(side)) {
             return Err(PreprocessError::Side { shape });
         }
-        Ok(Self { shape, resize, background: Background::BLACK })
+        Ok(Self { shape, resize, background: Background::BLACK, camera: CameraSetup::default() })
     }
 
     /// The shape of the input.
@@ -191,16 +198,34 @@ impl Conversion {
         Self { background, ..self }
     }
 
-    /// The same for frames, as a model file has it.
+    /// What is done to a camera's frames besides.
     #[must_use]
-    pub fn of_frames(&self) -> camera::Preprocessing {
+    pub const fn camera(&self) -> CameraSetup {
+        self.camera
+    }
+
+    /// The same for another camera.
+    #[must_use]
+    pub const fn with_camera(self, camera: CameraSetup) -> Self {
+        Self { camera, ..self }
+    }
+
+    /// What a camera's frames become, as a model file has it.
+    #[must_use]
+    pub fn of_frames(&self) -> frames::Preprocessing {
+        let CameraSetup { rotation, mirror, yuv_range } = self.camera;
+        frames::Preprocessing { rotation, mirror, yuv_range, ..self.of_images() }
+    }
+
+    /// What images become that are upright already.
+    pub(crate) fn of_images(&self) -> frames::Preprocessing {
         let resize = match self.resize {
-            Resize::AsTheyAre => camera::Resize::None,
-            Resize::Stretch => camera::Resize::Stretch,
-            Resize::Fit => camera::Resize::Fit,
-            Resize::Crop => camera::Resize::Crop,
+            Resize::AsTheyAre => frames::Resize::None,
+            Resize::Stretch => frames::Resize::Stretch,
+            Resize::Fit => frames::Resize::Fit,
+            Resize::Crop => frames::Resize::Crop,
         };
-        camera::Preprocessing { resize, background: self.background.rgb(), ..camera::Preprocessing::AS_IT_IS }
+        frames::Preprocessing { resize, background: self.background.rgb(), ..frames::Preprocessing::AS_IT_IS }
     }
 
     /// The same input, reached in another way.
@@ -214,35 +239,37 @@ impl Preprocessing {
     /// That of a model file, by the text of its [metadata](infer_core::Metadata::images) and its input.
     ///
     /// # Errors
-    /// [`PreprocessError::Text`], [`PreprocessError::Turned`], as [`Conversion::new`].
+    /// [`PreprocessError::Text`], as [`Conversion::new`].
     pub fn of_model(images: &str, input: &Input) -> Result<Self, PreprocessError> {
-        let Input { shape, preprocessing: frames, .. } = input;
-        let resize = match frames.resize {
-            camera::Resize::None => Resize::AsTheyAre,
-            camera::Resize::Stretch => Resize::Stretch,
-            camera::Resize::Fit => Resize::Fit,
-            camera::Resize::Crop => Resize::Crop,
-        };
+        let frames::Preprocessing { resize, rotation, mirror, yuv_range, background } = input.preprocessing;
         let unknown = || PreprocessError::Text { text: images.to_owned() };
         let held_out = match images.strip_prefix(FILES).map(|test| test.strip_prefix(", test ")) {
-            None if images == BYTES_OF_SET => return Ok(Self::Bytes),
+            None if images == BYTES_OF_SET && input.preprocessing == frames::Preprocessing::AS_IT_IS => {
+                return Ok(Self::Bytes);
+            }
+            None if images == BYTES_OF_SET => None,
             None => return Err(unknown()),
             Some(None) if images == FILES => None,
             Some(None) => return Err(unknown()),
             Some(Some(held_out)) => Some(held_out.parse().map_err(|()| unknown())?),
         };
-        let conversion = Conversion::new(*shape, resize)?.with_background(Background::of_rgb(frames.background));
-        if conversion.of_frames() != *frames {
-            return Err(PreprocessError::Turned);
-        }
+        let resize = match resize {
+            frames::Resize::None => Resize::AsTheyAre,
+            frames::Resize::Stretch => Resize::Stretch,
+            frames::Resize::Fit => Resize::Fit,
+            frames::Resize::Crop => Resize::Crop,
+        };
+        let conversion = Conversion::new(input.shape, resize)?
+            .with_background(Background::of_rgb(background))
+            .with_camera(CameraSetup { rotation, mirror, yuv_range });
         Ok(Self::Converted { conversion, held_out })
     }
 
     /// What a model file says of how a frame becomes an input.
     #[must_use]
-    pub fn of_frames(&self) -> camera::Preprocessing {
+    pub fn of_frames(&self) -> frames::Preprocessing {
         match self {
-            Self::Bytes => camera::Preprocessing::AS_IT_IS,
+            Self::Bytes => frames::Preprocessing::AS_IT_IS,
             Self::Converted { conversion, .. } => conversion.of_frames(),
         }
     }
@@ -313,14 +340,15 @@ impl FromStr for Preprocessing {
             None => (text, None),
             Some((conversion, held_out)) => (conversion, Some(held_out.parse().map_err(|()| unknown())?)),
         };
-        let (input, resize) = conversion.split_once(", ").ok_or_else(unknown)?;
-        let (resize, background) = match resize.split_once(", background ") {
-            None => (resize, Background::BLACK),
-            Some((resize, background)) => (resize, background.parse().map_err(|_| unknown())?),
-        };
+        let parts: Vec<&str> = conversion.split(", ").collect();
+        let [input, resize, rest @ ..] = &parts[..] else { return Err(unknown()) };
+        let background = rest.first().and_then(|first| first.strip_prefix("background "));
+        let rest = if background.is_some() { &rest[1..] } else { rest };
+        let background = background.map_or(Ok(Background::BLACK), |color| color.parse().map_err(|_| unknown()))?;
         let (shape, color) = input.split_once(' ').ok_or_else(unknown)?;
-        let conversion = Conversion::new(parse_shape(shape).map_err(|_| unknown())?, resize.parse()?)?;
-        let conversion = conversion.with_background(background);
+        let conversion = Conversion::new(parse_shape(shape).map_err(|_| unknown())?, resize.parse()?)?
+            .with_background(background)
+            .with_camera(CameraSetup::of_parts(rest).ok_or_else(unknown)?);
         if color != color_name(conversion.shape) {
             return Err(unknown());
         }
@@ -346,7 +374,10 @@ impl fmt::Display for Conversion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}, {}", self.shape, color_name(self.shape), self.resize)?;
         // As it was written before there was a choice.
-        if self.background == Background::BLACK { Ok(()) } else { write!(f, ", background {}", self.background) }
+        if self.background != Background::BLACK {
+            write!(f, ", background {}", self.background)?;
+        }
+        self.camera.fmt(f)
     }
 }
 
@@ -430,6 +461,10 @@ mod tests {
             "28x28x1 gray, resize crop, background",
             "28x28x1 gray, resize crop, background pink",
             "28x28x1 gray, resize crop, test 0.5, background white",
+            "28x28x1 gray, resize crop, camera",
+            "28x28x1 gray, resize crop, camera rotation 0",
+            "28x28x1 gray, resize crop, camera mirror, camera rotation 90",
+            "28x28x1 gray, resize crop, camera mirror, background white",
         ] {
             let message = text.parse::<Preprocessing>().unwrap_err().to_string();
             assert!(message.contains("is unknown here; another version"), "{text:?}: {message}");
@@ -441,7 +476,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_that_are_turned_and_other_texts_are_refused() {
+    fn a_model_file_has_what_becomes_of_frames_and_of_other_texts_nothing() {
         let mut input = Input::new(shape(32, 32, 3), PIXEL_CODES);
         let of_model =
             |images, input: &Input| Preprocessing::of_model(images, input).map_err(|error| error.to_string());
@@ -451,7 +486,9 @@ mod tests {
             assert!(message.contains("is unknown here; another version"), "{images:?}: {message}");
         }
         input.preprocessing.mirror = true;
-        assert!(of_model("files", &input).unwrap_err().contains("turned or mirrored"));
+        for images in ["files", "bytes"] {
+            assert_eq!(of_model(images, &input).unwrap().to_string(), "32x32x3 rgb, as they are, camera mirror");
+        }
     }
 
     proptest! {
@@ -464,9 +501,15 @@ mod tests {
             share in prop::option::of(0.001f64..0.999),
             hash in prop::option::of(any::<[u8; 32]>()),
             background in "black|white|gray|green|#[0-9a-f]{6}",
+            camera in (0..4_usize, any::<bool>(), any::<bool>()),
         ) {
+            use frames::{Rotation, YuvRange};
+            let (turns, mirror, is_limited) = camera;
+            let rotation = [Rotation::None, Rotation::Quarter, Rotation::Half, Rotation::ThreeQuarters][turns];
+            let yuv_range = if is_limited { YuvRange::Limited } else { YuvRange::Full };
+            let camera = CameraSetup { rotation, mirror, yuv_range };
             let conversion = Conversion::new(shape(height, width, channels), resize).unwrap();
-            let conversion = conversion.with_background(background.parse().unwrap());
+            let conversion = conversion.with_background(background.parse().unwrap()).with_camera(camera);
             let fingerprint = hash.map(|hash| held_out::Fingerprint::of_hash(&hash));
             let held_out = share.map(|share| HeldOut { share, fingerprint });
             let preprocessing = Preprocessing::Converted { conversion, held_out };

@@ -1,9 +1,10 @@
 //! What is worth a word about an image that became an input: that it is one flat color, and why; that 16 bits hold few values.
 
-use super::convert::luma_of;
+use infer_core::camera::luma;
+
 use super::decoded::{Decoded, Image, Transparency};
 use super::error::ImageError;
-use super::{Background, Conversion};
+use super::{Background, Conversion, FrameLayout};
 
 /// What was found about one image on its way to an input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub struct Observed {
     pub flat: Option<Flat>,
     /// The lowest and the highest value of any channel, where the file has 16 bits a channel.
     pub sixteen_bit: Option<(u16, u16)>,
+    /// What it is, where it is a camera's frame.
+    pub frame: Option<FrameLayout>,
 }
 
 /// An input of one color.
@@ -47,16 +50,23 @@ impl Conversion {
         let input = self.apply(&decoded.image)?;
         let color = color_of(input.chunks_exact(self.shape().channels.into()));
         let flat = color.map(|color| Flat { color, cause: self.cause(decoded, color) });
-        Ok((input, Observed { flat, sixteen_bit: decoded.sixteen_bit }))
+        let frame = match &decoded.image {
+            Image::Gray(_) | Image::Rgb(_) => None,
+            Image::Raw(frame) => Some(frame.layout()),
+        };
+        Ok((input, Observed { flat, sixteen_bit: decoded.sixteen_bit, frame }))
     }
 
     fn cause(&self, decoded: &Decoded, color: [u8; 3]) -> FlatCause {
-        let is_flat = match &decoded.image {
-            Image::Gray(image) => color_of(image.chunks_exact(1)).is_some(),
-            Image::Rgb(image) => color_of(image.chunks_exact(3)).is_some(),
-        };
+        let is_flat = decoded.image.frame().is_ok_and(|frame| {
+            // A pair of pixels, where the format has pairs.
+            let unit = frame.format().row_bytes(1);
+            let mut units = frame.rows().flat_map(|row| row.chunks_exact(unit));
+            let first = units.next();
+            units.all(|unit| Some(unit) == first)
+        });
         let ground = match self.shape().channels {
-            1 => [luma_of(self.background().rgb()); 3],
+            1 => [luma(self.background().rgb()); 3],
             _ => self.background().rgb(),
         };
         match decoded.transparency {

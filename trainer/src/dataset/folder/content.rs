@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::dataset::first_few::counted;
-use crate::image::{ImageKind, recognize};
+use crate::image::{FrameLayout, ImageKind, recognize};
 
 /// How the files of images end. What ends otherwise is an image where its content is one.
 const EXTENSIONS: [&str; 11] = ["png", "jpg", "jpeg", "jpe", "jfif", "bmp", "dib", "gif", "webp", "tif", "tiff"];
@@ -53,8 +53,11 @@ impl fmt::Display for Content {
     }
 }
 
-/// Whether the name of a file shows that it is an image.
+/// Whether the name of a file shows that it is an image, or a frame of a known layout.
 pub(super) fn is_named_as_image(name: &str) -> bool {
+    if matches!(FrameLayout::of_file(Path::new(name)), Some(Ok(_))) {
+        return true;
+    }
     let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_lowercase());
     extension.is_some_and(|extension| EXTENSIONS.contains(&&*extension))
 }
@@ -80,6 +83,9 @@ fn look(path: &Path) -> Result<ImageKind, Content> {
         _ if bytes.is_empty() => Content::Empty,
         Some((_, what)) => Content::Known(what),
         None if bytes.get(257..262) == Some(b"ustar") => Content::Known("a tar archive; unpack it"),
+        None if matches!(FrameLayout::of_file(path), Some(Err(_))) => {
+            Content::Known("a frame without format and size in its name; name it NAME.FORMAT.WIDTHxHEIGHT.raw")
+        }
         None => Content::Unknown,
     })
 }
@@ -148,5 +154,10 @@ mod tests {
         assert_eq!(describe(&mixed), "5 files (2: a HEIC image; 1: an image; 1: empty; 1: no image, named .txt)");
         assert_eq!(is_image("a.txt", &mixed[2]), Err(Content::Unknown));
         assert_eq!(is_image("c", &mixed[4]), Ok(()));
+        let frames = write(&[("1.gray8.2x2.raw", b"rows"), ("2.raw", b"rows"), ("3.gray9.2x2.raw", b"rows")]);
+        assert_eq!(is_image("1.gray8.2x2.raw", &frames[0]), Ok(()));
+        let nameless =
+            "2 files (each a frame without format and size in its name; name it NAME.FORMAT.WIDTHxHEIGHT.raw)";
+        assert_eq!(describe(&frames[1..]), nameless);
     }
 }

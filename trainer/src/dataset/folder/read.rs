@@ -125,7 +125,12 @@ pub(super) fn own_size(listings: &[&Listing], background: Background, quiet: boo
     let has_color = |(path, header): (&&PathBuf, &ImageHeader)| {
         let may_have_color = header.is_rgb || !background.is_gray();
         let image = |path| decode::read_onto(path, background).map(|decoded| decoded.image);
-        may_have_color && matches!(image(path), Ok(Image::Rgb(_)))
+        may_have_color
+            && match image(path) {
+                Ok(Image::Gray(_)) | Err(_) => false,
+                Ok(Image::Rgb(_)) => true,
+                Ok(Image::Raw(frame)) => frame.layout().is_rgb(),
+            }
     };
     let channels = if files.par_iter().zip(&headers).any(has_color) { 3 } else { 1 };
     let shape = Shape { height: first.height as u16, width: first.width as u16, channels };

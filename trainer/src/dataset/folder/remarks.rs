@@ -1,10 +1,11 @@
-//! What `fit` and `eval` print about images that all became inputs, and yet show nothing: one flat color, few levels of 16 bits.
+//! What `fit` and `eval` print about images that all became inputs, and yet show nothing: one flat color, few levels of 16 bits;
+//! and about frames that cannot agree with the input.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use crate::dataset::first_few::first_few;
-use crate::image::{Conversion, FlatCause, Observed, SixteenBit};
+use crate::image::{Conversion, FlatCause, Mismatches, Observed, SixteenBit};
 use crate::support::printable::in_one_line;
 
 /// A warning for each reason why images came out as one flat color, and a note about 16-bit images; none where there are none.
@@ -17,8 +18,10 @@ pub(super) fn warnings(files: &[&PathBuf], observed: &[Observed], conversion: &C
     }
     let mut flat_files: BTreeMap<FlatCause, Vec<&PathBuf>> = BTreeMap::new();
     let mut sixteen_bit = SixteenBit::default();
+    let mut mismatches = Mismatches::default();
     for (file, observed) in files.iter().zip(observed) {
         observed.sixteen_bit.into_iter().for_each(|range| sixteen_bit.add(range));
+        observed.frame.into_iter().for_each(|frame| mismatches.add(conversion, frame));
         let Some(flat) = observed.flat else { continue };
         let is_mistake = match flat.cause {
             FlatCause::Background | FlatCause::Transparent | FlatCause::SixteenBit => true,
@@ -35,5 +38,5 @@ pub(super) fn warnings(files: &[&PathBuf], observed: &[Observed], conversion: &C
         let why = cause.explain(conversion, its);
         format!("WARNING: {} of {} images {are} one flat color at {shape}; {why}:{names}", flat.len(), files.len())
     });
-    flat.chain(sixteen_bit.note()).collect()
+    flat.chain(sixteen_bit.note()).chain(mismatches.warnings(conversion)).collect()
 }

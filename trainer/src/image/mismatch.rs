@@ -1,0 +1,99 @@
+//! Where a camera's frames cannot agree with the input: it is larger than they are, or has colors that they have not.
+
+use infer_core::Shape;
+use infer_core::camera::Format;
+
+use super::{Conversion, FrameLayout, Resize};
+
+/// What was found about some frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mismatches {
+    gray: usize,
+    /// How many are enlarged, and the first of them.
+    enlarged: Option<(usize, FrameLayout)>,
+}
+
+impl Mismatches {
+    /// One more frame that becomes an input.
+    pub fn add(&mut self, conversion: &Conversion, frame: FrameLayout) {
+        let Shape { height, width, channels } = conversion.shape();
+        if channels > 1 && matches!(frame.format(), Format::Gray8) {
+            self.gray += 1;
+        }
+        let (rows, columns) = conversion.upright(frame);
+        let (is_lower, is_narrower) = (rows < height, columns < width);
+        let is_enlarged = match conversion.resize() {
+            Resize::AsTheyAre => false,
+            Resize::Stretch | Resize::Crop => is_lower || is_narrower,
+            Resize::Fit => is_lower && is_narrower,
+        };
+        if is_enlarged {
+            let (count, first) = self.enlarged.unwrap_or((0, frame));
+            self.enlarged = Some((count + 1, first));
+        }
+    }
+
+    /// A message about each; none where all agrees.
+    #[must_use]
+    pub fn warnings(&self, conversion: &Conversion) -> Vec<String> {
+        let shape = conversion.shape();
+        let frames = |count: usize| if count == 1 { "1 frame is".to_owned() } else { format!("{count} frames are") };
+        let gray = (self.gray > 0).then(|| {
+            format!(
+                "WARNING: {} gray, and the input {shape} has colors: what the model has learned of colors is of no use to this camera; \
+                 train with --input {}x{}x1",
+                frames(self.gray),
+                shape.height,
+                shape.width
+            )
+        });
+        let enlarged = self.enlarged.map(|(count, first)| {
+            let (rows, columns) = conversion.upright(first);
+            format!(
+                "WARNING: {} smaller than the input {shape}, such as {first}: enlarged, without the details of larger training images; \
+                 train with --input {}x{}x{}, or smaller",
+                frames(count),
+                shape.height.min(rows),
+                shape.width.min(columns),
+                shape.channels
+            )
+        });
+        gray.into_iter().chain(enlarged).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use infer_core::camera::Rotation;
+
+    use super::*;
+    use crate::image::CameraSetup;
+
+    #[test]
+    fn gray_frames_of_a_color_input_and_frames_smaller_than_it_are_worth_a_warning() {
+        let conversion = |channels, resize| Conversion::new(Shape { height: 48, width: 64, channels }, resize).unwrap();
+        let turned = CameraSetup { rotation: Rotation::Quarter, ..CameraSetup::default() };
+        let (stretch, fit) = (conversion(3, Resize::Stretch), conversion(1, Resize::Fit));
+        let too_small = |input: &str| format!("train with --input {input}, or smaller");
+        let cases = [
+            (stretch, "rgb888:64x48", vec![]),
+            (stretch, "gray8:64x48", vec!["train with --input 48x64x1".to_owned()]),
+            (conversion(1, Resize::Stretch), "gray8:64x48", vec![]),
+            (stretch, "yuyv:160x40", vec![too_small("40x64x3")]),
+            (conversion(3, Resize::Crop), "yuyv:60x50", vec![too_small("48x60x3")]),
+            (fit, "yuyv:160x40", vec![]),
+            (fit, "yuyv:60x40", vec![too_small("40x60x1")]),
+            (stretch.with_camera(turned), "yuyv:48x64", vec![]),
+            (stretch.with_camera(turned), "yuyv:64x48", vec![too_small("48x48x3")]),
+        ];
+        for (conversion, frame, expected) in cases {
+            let mut mismatches = Mismatches::default();
+            mismatches.add(&conversion, frame.parse().unwrap());
+            let warnings = mismatches.warnings(&conversion);
+            assert_eq!(warnings.len(), expected.len(), "{conversion} of {frame}: {warnings:?}");
+            for (warning, expected) in warnings.iter().zip(&expected) {
+                assert!(warning.starts_with("WARNING: 1 frame is") && warning.ends_with(expected), "{warning}");
+            }
+        }
+    }
+}
