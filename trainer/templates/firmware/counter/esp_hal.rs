@@ -1,0 +1,10 @@
+
+/// Called first: sets the clock, and switches the watchdogs off.
+pub fn init() {
+    esp_hal::init(esp_hal::Config::default().with_cpu_clock(esp_hal::clock::CpuClock::max()));
+}
+
+/// As many as the core runs in the microseconds of the system timer.
+fn cycles() -> u32 {
+    (esp_hal::time::Instant::now().duration_since_epoch().as_micros() as u32).wrapping_mul(CLOCK_MHZ)
+}
