@@ -5,6 +5,7 @@ mod budget;
 mod destinations;
 mod diverged;
 mod faults;
+mod firmware;
 mod habits;
 mod held_out;
 mod hostile;

@@ -55,7 +55,8 @@ pub struct Cost(u32);
 impl defmt::Format for Cost {
     fn format(&self, formatter: defmt::Formatter<'_>) {
 {%- if clock > 0 %}
-        defmt::write!(formatter, "{} us, {} cycles at {} MHz", self.0 / CLOCK_MHZ, self.0, CLOCK_MHZ);
+        let microseconds = self.0 / CLOCK_MHZ;
+        defmt::write!(formatter, "{} us, {} cycles", microseconds, self.0);
 {%- else %}
         defmt::write!(formatter, "{} cycles", self.0);
 {%- endif %}

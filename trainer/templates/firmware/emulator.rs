@@ -62,7 +62,8 @@ pub struct Cost(u32);
 impl fmt::Display for Cost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (instructions, ticks) = INSTRUCTIONS_IN_TICKS;
-        write!(f, "{} instructions", u64::from(self.0) * u64::from(instructions) / u64::from(ticks))
+        let run = u64::from(self.0) * u64::from(instructions) / u64::from(ticks);
+        write!(f, "{run} instructions")
     }
 }
 

@@ -48,8 +48,8 @@ fn main() -> ! {
         let cost = stopwatch.elapsed();
         for best in output.top_k::<1>() {
             let class = metadata.class_name(best.class).unwrap_or("?");
-            let per_mille = (1000.0 * best.probability + 0.5) as u32;
-            info!("{}: {}.{} %, {}", class, per_mille / 10, per_mille % 10, cost);
+            let tenths = (1000.0 * best.probability + 0.5) as u32; // of a percent
+            info!("{}: {}.{} %, {}", class, tenths / 10, tenths % 10, cost);
         }
         board::pause();
     }

@@ -48,8 +48,6 @@ struct Content {
     chip: &'static str,
     core: &'static str,
     target: &'static str,
-    /// The same as a key of TOML.
-    target_key: String,
     cortex_m: bool,
     riscv: bool,
     helium: bool,
@@ -98,7 +96,6 @@ impl Content {
             chip: &chip.name,
             core: &chip.core.name,
             target,
-            target_key: if target.contains('.') { format!("'{target}'") } else { target.clone() },
             cortex_m: !riscv,
             riscv,
             helium: chip.core.name == "M55",

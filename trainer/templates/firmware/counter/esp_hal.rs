@@ -6,5 +6,6 @@ pub fn init() {
 
 /// As many as the core runs in the microseconds of the system timer.
 fn cycles() -> u32 {
-    (esp_hal::time::Instant::now().duration_since_epoch().as_micros() as u32).wrapping_mul(CLOCK_MHZ)
+    let now = esp_hal::time::Instant::now().duration_since_epoch();
+    (now.as_micros() as u32).wrapping_mul(CLOCK_MHZ)
 }

@@ -18,7 +18,8 @@ pub fn init() {
 
 #[cortex_m_rt::exception]
 fn SysTick() {
-    ROUNDS.store(ROUNDS.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    let rounds = ROUNDS.load(Ordering::Relaxed);
+    ROUNDS.store(rounds.wrapping_add(1), Ordering::Relaxed);
 }
 
 fn cycles() -> u32 {
