@@ -127,7 +127,7 @@ fn what_is_there_stays_and_nothing_is_written_where_something_is_wrong() {
     fs::write(path.join("mine/notes.txt"), "precious").unwrap();
     fs::create_dir(path.join("other")).unwrap();
     fs::write(path.join("other/Cargo.toml"), "[package]\nname = \"other\"\n").unwrap();
-    fs::write(path.join("text.png"), "no image").unwrap();
+    fs::write(path.join("text.png"), "no image and no model: ".repeat(4)).unwrap();
     let before = names(path);
     let cases: [(&[&str], i32, &[&str]); 9] = [
         (
