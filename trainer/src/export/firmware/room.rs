@@ -58,3 +58,43 @@ pub fn check(project: &Project<'_>, facts: &Facts<'_>) -> Result<(), RoomError> 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{InferCore, TestImage};
+    use super::*;
+    use crate::export::hardware::Chip;
+
+    /// What is said of a model on an nRF51822 that has as much flash and RAM.
+    fn refusal(flash: usize, ram: usize) -> Option<String> {
+        let model = include_bytes!("../../../../infer-core/tests/fixtures/tiny.bin");
+        let chip = Chip { flash, ram, ..Chip::named("nrf51822").unwrap().clone() };
+        let project = Project {
+            name: "room".to_owned(),
+            chip: Box::leak(Box::new(chip)),
+            model,
+            image: TestImage { bytes: Vec::new(), name: None },
+            infer_core: InferCore::Carried,
+        };
+        check(&project, &project.facts().unwrap()).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_project_is_counted_with_its_log_and_its_test_image() {
+        const PLENTY: usize = 1 << 20;
+        assert_eq!(refusal(PLENTY, PLENTY), None);
+        let needed = |message: String| message.split(' ').next().unwrap().replace(',', "").parse::<usize>().unwrap();
+        let flash = needed(refusal(1, PLENTY).unwrap());
+        let ram = needed(refusal(PLENTY, 1).unwrap());
+        for (flash, ram, expected) in
+            [(flash, PLENTY, "bytes of flash are needed with"), (PLENTY, ram, "bytes of RAM are needed with")]
+        {
+            let message = refusal(flash, ram).unwrap();
+            assert!(
+                message.starts_with("the model fits, but the project also has a log") && message.contains(expected),
+                "{message}"
+            );
+        }
+        assert_eq!(refusal(flash + LOG_FLASH + 1024, PLENTY), None);
+    }
+}
