@@ -8,6 +8,7 @@ mod destinations;
 mod diverged;
 mod faults;
 mod frames;
+mod firmware;
 mod habits;
 mod held_out;
 mod hostile;

@@ -14,6 +14,7 @@ mod cli {
     pub mod destination;
     pub mod eval;
     pub mod export;
+    pub mod firmware;
     pub mod fit;
     pub mod frames;
     pub mod import;
@@ -69,6 +70,8 @@ enum Command {
     Export(cli::export::Export),
     /// Classify the test images with a model file, as the chip would
     Eval(cli::eval::Eval),
+    /// Write a project that runs a model on a chip, ready to build
+    Firmware(cli::firmware::Firmware),
     /// Write test images as a model takes them, for firmware to classify
     Frames(cli::frames::Frames),
     /// Bring a network from a TFLite file: an int8 one as it is, a float one to be trained further
@@ -98,6 +101,7 @@ impl Command {
             Self::Fit(_)
             | Self::Export(_)
             | Self::Eval(_)
+            | Self::Firmware(_)
             | Self::Frames(_)
             | Self::Import(_)
             | Self::Inspect(_)
@@ -134,6 +138,7 @@ fn main() -> ExitCode {
         Command::Fit(fit) => fit.run(),
         Command::Export(export) => export.run(),
         Command::Eval(eval) => eval.run(),
+        Command::Firmware(firmware) => firmware.run(),
         Command::Frames(frames) => frames.run(),
         Command::Import(import) => import.run(),
         Command::Inspect(inspect) => inspect.run(),

@@ -16,7 +16,7 @@ use super::values;
 #[derive(clap::Args)]
 pub struct BudgetFlags {
     /// Chip that the network has to fit on, such as nrf52840 (see trainer chips): refused before training if it does not
-    #[arg(long, value_name = "NAME", value_parser = CHIPS.try_map(|name| Chip::named(&name)), hide_possible_values = true)]
+    #[arg(long, value_name = "NAME", value_parser = CHIPS.try_map(chip), hide_possible_values = true)]
     chip: Option<&'static Chip>,
     /// Flash for the model and the program that runs it, such as 256K or 1M [default: the chip's]
     #[arg(long, value_name = "SIZE", value_parser = size)]
@@ -41,6 +41,10 @@ pub enum LayoutName {
     Vector,
     /// As little time as the chip has room for
     Auto,
+}
+
+fn chip(name: String) -> Result<&'static Chip, String> {
+    Chip::named(&name).map_err(|error| format!("{error}; for others give --max-flash and --max-ram"))
 }
 
 fn size(text: &str) -> Result<usize, String> {

@@ -5,9 +5,11 @@
 //! | [`model_file`] | the bytes of `model.bin`, written and read |
 //! | [`layout`] | in which layout weights are written |
 //! | [`inspect`] | what such a file holds |
+//! | [`firmware`] | a project that runs a model on a chip |
 //! | [`frames`] | test images for firmware to classify |
 //! | [`hardware`] | chips, and what a network takes of them |
 
+pub mod firmware;
 pub mod frames;
 pub mod hardware;
 pub mod inspect;

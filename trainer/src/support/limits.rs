@@ -36,6 +36,9 @@ pub const ARENA_BYTES: usize = 256 << 20;
 /// A model file: four times what the most weights take that can be trained.
 pub const MODEL: FileLimit = FileLimit { bytes: 256 << 20, what: "model" };
 
+/// `frames.bin` beside a model: the most bytes of images that are written, and their names.
+pub const FRAMES: FileLimit = FileLimit { bytes: 32 << 20, what: "frames.bin" };
+
 /// A TFLite file: the most weights that can be trained, four bytes each, and what describes them.
 pub const TFLITE: FileLimit = FileLimit { bytes: 256 << 20, what: "TFLite file of a network for a microcontroller" };
 

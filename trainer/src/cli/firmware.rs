@@ -1,0 +1,161 @@
+//! `trainer firmware DIR --model model.bin --chip NAME`
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow};
+use clap::builder::TypedValueParser;
+use infer_core::Header;
+use infer_core::header::HEADER_LEN;
+use trainer::export::firmware::{DirectoryError, Facts, InferCore, Project, TestImage, directory, package_name, room};
+use trainer::export::hardware::Chip;
+use trainer::export::{frames, model_file};
+use trainer::image::{Preprocessing, decode};
+use trainer::support::bounded_file::read_regular;
+use trainer::support::limits;
+use trainer::support::printable::in_one_line;
+use trainer::support::text::thousands;
+use trainer::support::whole_file;
+
+use super::destination;
+use super::named::CHIPS;
+use super::output::{print_line, warn};
+use crate::Usage;
+
+/// Write a project that runs a model on a chip, ready to build
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  trainer firmware bird-feeder --model birds.bin --chip nrf52840
+  trainer firmware bird-feeder --model runs/birds/model.bin --chip rp2040 --image crow.jpg
+
+Then, in the directory:
+  cargo emulate            runs it on an emulated core, without a board
+  cargo run --release      flashes the board and shows its log")]
+pub struct Firmware {
+    /// The directory of the project, which is made; or is there and empty
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+    /// The model file
+    #[arg(long, value_name = "FILE")]
+    model: PathBuf,
+    /// The chip, such as nrf52840 (see trainer chips)
+    #[arg(long, value_name = "NAME", value_parser = CHIPS.try_map(chip), hide_possible_values = true)]
+    chip: &'static Chip,
+    /// Image that is classified until there is a camera [default: the first of frames.bin beside the model]
+    #[arg(long, value_name = "FILE")]
+    image: Option<PathBuf>,
+    /// Where the project has infer-core from: a directory or a version [default: its source, written beside the project's]
+    #[arg(long, value_name = "PATH|VERSION")]
+    infer_core: Option<String>,
+}
+
+fn chip(name: String) -> Result<&'static Chip, String> {
+    Chip::named(&name).map_err(|error| {
+        format!("{error}; for another take one with its core, and change memory and board in the project")
+    })
+}
+
+impl Firmware {
+    /// Writes the project, and prints what it will answer to the test image.
+    pub fn run(self) -> Result<()> {
+        destination::check_directory(&self.directory.display().to_string(), &self.directory)?;
+        directory::check(&self.directory).map_err(|error| match error {
+            DirectoryError::Taken { .. } => Usage::error(error),
+            DirectoryError::Io { .. } => error.into(),
+        })?;
+        let infer_core = self.infer_core()?;
+        let path = self.model.display().to_string();
+        let bytes = model_file::read(&self.model).with_context(|| path.clone())?;
+        // What a file has after the model does not go into flash.
+        let header = Header::parse(&bytes).with_context(|| path.clone())?;
+        let model = bytes.get(..HEADER_LEN + header.payload_len as usize).unwrap_or(&bytes);
+        let full = whole_file::resolved(&self.directory)?;
+        let name = package_name(&full.file_name().unwrap_or_default().to_string_lossy());
+        let gray = TestImage { bytes: Vec::new(), name: None };
+        let mut project = Project { name, chip: self.chip, model, image: gray, infer_core };
+        let facts = project.facts().with_context(|| path.clone())?;
+        room::check(&project, &facts).map_err(|error| {
+            let Chip { name, core, .. } = self.chip;
+            anyhow!(
+                "{path} does not fit {name} ({}): {error}. A smaller network may fit: trainer fit --chip {name} checks that before it trains",
+                core.name
+            )
+        })?;
+        project.image = self.test_image(&facts)?;
+        let answer = project.answer().with_context(|| path.clone())?;
+        directory::write(&self.directory, &project.files()?)?;
+        self.print(&project, &facts, &format!("{} {:.1}%", in_one_line(&answer.class), 100.0 * answer.probability))
+    }
+
+    fn print(&self, project: &Project<'_>, facts: &Facts<'_>, answer: &str) -> Result<()> {
+        let Chip { name: chip, core, .. } = self.chip;
+        let directory = self.directory.display();
+        print_line!("project    {directory}, package {}, for {chip} ({})", project.name, core.name);
+        print_line!(
+            "model      {}: {} bytes of flash, {} bytes of arena",
+            self.model.display(),
+            thousands(project.model.len()),
+            thousands(facts.header.arena_len as usize)
+        );
+        match &project.image.name {
+            Some(name) => print_line!("image      {name}: {answer}"),
+            None => {
+                print_line!("image      all gray: {answer}");
+                warn(
+                    "NOTE: there is no test image beside the model, so that the project classifies a gray one; give --image FILE",
+                );
+            }
+        }
+        print_line!("next       cd {directory}");
+        print_line!("           cargo emulate          on an emulated {}, without a board", core.name);
+        print_line!("           cargo run --release    on the board; README.md describes the rest");
+        Ok(())
+    }
+
+    /// The image that was given; else one of the run that the model is from, or of its data set.
+    fn test_image(&self, facts: &Facts<'_>) -> Result<TestImage> {
+        let input = facts.input;
+        if let Some(file) = &self.image {
+            let shown = in_one_line(&file.display().to_string()).into_owned();
+            let preprocessing = Preprocessing::of_model(facts.metadata.preprocessing, input)
+                .and_then(|preprocessing| preprocessing.conversion(input))
+                .with_context(|| self.model.display().to_string())?;
+            let read = || {
+                let decoded = decode::read_onto(file, preprocessing.background())?;
+                preprocessing.input(&decoded)
+            };
+            let (bytes, _) = read().with_context(|| shown.clone())?;
+            return Ok(TestImage { bytes, name: Some(shown) });
+        }
+        let beside = self.model.with_file_name(frames::FILE);
+        let of_run = read_regular(&beside, limits::FRAMES).ok();
+        let of_run = of_run.and_then(|file| TestImage::first_of_frames(&file, input));
+        Ok(of_run.or_else(|| TestImage::bundled(&facts.metadata, input)).unwrap_or_else(|| TestImage::gray(input)))
+    }
+
+    /// A directory with the crate in it goes before a version of that name.
+    fn infer_core(&self) -> Result<InferCore> {
+        let Some(given) = &self.infer_core else { return Ok(InferCore::Carried) };
+        let directory = Path::new(given);
+        if !directory.exists() && is_version(given) {
+            return Ok(InferCore::Version(given.clone()));
+        }
+        let manifest = directory.join("Cargo.toml");
+        let text = std::fs::read_to_string(&manifest)
+            .map_err(|error| Usage::error(anyhow!("--infer-core {given}: {}: {error}", manifest.display())))?;
+        let table: Option<toml::Table> = text.parse().ok();
+        let name = table.as_ref().and_then(|table| table.get("package")?.get("name")?.as_str());
+        if name != Some("infer-core") {
+            return Err(Usage::error(anyhow!("--infer-core {given}: the crate in there is not infer-core")));
+        }
+        // In full, as the project is in another directory.
+        Ok(InferCore::Path(directory.canonicalize()?))
+    }
+}
+
+/// Whether this is what cargo takes for a version.
+fn is_version(text: &str) -> bool {
+    let digits = text.trim_start_matches(['=', '^', '~']);
+    digits.starts_with(|first: char| first.is_ascii_digit())
+        && digits.chars().all(|letter| letter.is_ascii_alphanumeric() || ".-+".contains(letter))
+}

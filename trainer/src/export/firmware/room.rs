@@ -1,0 +1,100 @@
+//! Whether a project fits on its chip, known before it is linked.
+
+use super::{Facts, Project};
+use crate::export::hardware::{Budget, BudgetError, Footprint};
+use crate::support::text::thousands;
+
+/// Flash that log, counter and start take besides the program of [`Budget`], at most: `.ci/firmware-projects` checks it.
+const LOG_FLASH: usize = 16 << 10;
+
+/// RAM of the log: a buffer of 1,024 bytes that the probe reads, and where it is.
+const LOG_RAM: usize = 1536;
+
+/// Why a project does not fit.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum RoomError {
+    /// The model does not, whatever the project.
+    #[error(transparent)]
+    Model(#[from] BudgetError),
+    /// The model does, but not with the test image and the log beside it.
+    #[error(
+        "the model fits, but the project also has a log and a test image: {} bytes of {memory} are needed with them, {} more than the {} \
+         there are",
+        thousands(*.needed), thousands(.needed - .available), thousands(*.available)
+    )]
+    Project {
+        /// Flash or RAM.
+        memory: &'static str,
+        /// Bytes.
+        needed: usize,
+        /// Bytes.
+        available: usize,
+    },
+}
+
+/// Refuses a project that its chip has no room for.
+///
+/// # Errors
+/// [`RoomError`], with what is missing.
+pub fn check(project: &Project<'_>, facts: &Facts<'_>) -> Result<(), RoomError> {
+    let chip = project.chip;
+    let footprint = Footprint {
+        model: project.model.len(),
+        arena: facts.header.arena_len as usize,
+        image: facts.header.input_len as usize,
+        operators: facts.header.operators,
+    };
+    let budget = Budget { flash: Some(chip.flash), ram: Some(chip.ram), core: Some(chip.core) };
+    budget.check(&footprint)?;
+    let program = budget.program(footprint.operators);
+    let flash = footprint.flash(program) + footprint.image + LOG_FLASH;
+    // The test image is in flash.
+    let ram = footprint.arena + program.stack + LOG_RAM;
+    for (memory, needed, available) in [("flash", flash, chip.flash), ("RAM", ram, chip.ram)] {
+        if needed > available {
+            return Err(RoomError::Project { memory, needed, available });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{InferCore, TestImage};
+    use super::*;
+    use crate::export::hardware::Chip;
+
+    /// What is said of a model on an nRF51822 that has as much flash and RAM.
+    fn refusal(flash: usize, ram: usize) -> Option<String> {
+        let model = include_bytes!("../../../../infer-core/tests/fixtures/tiny.bin");
+        let chip = Chip { flash, ram, ..Chip::named("nrf51822").unwrap().clone() };
+        let project = Project {
+            name: "room".to_owned(),
+            chip: Box::leak(Box::new(chip)),
+            model,
+            image: TestImage { bytes: Vec::new(), name: None },
+            infer_core: InferCore::Carried,
+        };
+        check(&project, &project.facts().unwrap()).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_project_is_counted_with_its_log_and_its_test_image() {
+        const PLENTY: usize = 1 << 20;
+        assert_eq!(refusal(PLENTY, PLENTY), None);
+        let needed = |message: String| message.split(' ').next().unwrap().replace(',', "").parse::<usize>().unwrap();
+        let flash = needed(refusal(1, PLENTY).unwrap());
+        let ram = needed(refusal(PLENTY, 1).unwrap());
+        for (flash, ram, expected) in
+            [(flash, PLENTY, "bytes of flash are needed with"), (PLENTY, ram, "bytes of RAM are needed with")]
+        {
+            let message = refusal(flash, ram).unwrap();
+            assert!(
+                message.starts_with("the model fits, but the project also has a log") && message.contains(expected),
+                "{message}"
+            );
+        }
+        assert_eq!(refusal(flash + LOG_FLASH + 1024, PLENTY), None);
+    }
+}
