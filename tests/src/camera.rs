@@ -102,7 +102,7 @@ fn scaled_along(line: &[i64], to: i64) -> Vec<i64> {
             .collect();
     }
     // Weights of a unit, and of so many bits; a pixel has `to` units and a cell has `from`.
-    let bits = if from <= 4 * to { 8 } else { 24 };
+    let bits = if from <= 2 * to { 8 } else { 24 };
     let unit = (1 << 24) / from;
     let weight = |units: i64| (units * unit) >> (24 - bits);
     (0..to)

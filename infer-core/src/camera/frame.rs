@@ -215,7 +215,13 @@ impl<'a> Frame<'a> {
         if input.len() != shape.len() {
             return Err(Error::InputLength { needed: shape.len(), given: input.len() });
         }
-        let mut whole = resampler::Whole::new(&geometry, preprocessing, shape, input);
+        // Of a row that becomes a column, there is none in the input to write it to.
+        let values = usize::from(geometry.columns.to.get()) * usize::from(shape.channels);
+        let (memory, column) =
+            memory.split_at_mut_checked(usize::from(geometry.width) * usize::from(shape.channels)).unwrap_or_default();
+        let column = bytemuck::must_cast_slice_mut(column);
+        let column = column.get_mut(..values).unwrap_or_default();
+        let mut whole = resampler::Whole::new(&geometry, preprocessing, shape, input, column);
         for row in self.rows() {
             resampling.take_row(row, memory, &mut whole);
         }

@@ -116,6 +116,11 @@ impl Placement {
         Self { first: value(y, x), row: value(y_row, x_row), column: value(y_column, x_column) }
     }
 
+    /// Whether columns of the frame go to the left.
+    pub const fn is_from_the_right(&self) -> bool {
+        self.column > isize::MAX as usize
+    }
+
     /// Begins so many rows and columns of the frame later.
     pub fn skip(&mut self, rows: u16, columns: u16) {
         let skipped = self.row.wrapping_mul(rows.into()).wrapping_add(self.column.wrapping_mul(columns.into()));

@@ -46,10 +46,14 @@ fn byte(scaled: i32) -> u32 {
 pub(super) trait Lanes<const CHANNELS: usize>: Copy {
     /// Black.
     const ZERO: Self;
+    /// A half in 256ths: once added, all that is cut off later is rounded.
+    const HALF: Self;
     fn of(pixel: impl Pixel, yuv: &Yuv) -> Self;
     fn plus(self, other: Self) -> Self;
     fn times(self, weight: u32) -> Self;
     fn values(self) -> [u32; CHANNELS];
+    /// Of values below 2^16.
+    fn of_values(values: [u32; CHANNELS]) -> Self;
 }
 
 /// One channel.
@@ -58,6 +62,7 @@ pub(super) struct Gray(u32);
 
 impl Lanes<1> for Gray {
     const ZERO: Self = Self(0);
+    const HALF: Self = Self(0x80);
 
     #[inline(always)]
     fn of(pixel: impl Pixel, yuv: &Yuv) -> Self {
@@ -78,6 +83,11 @@ impl Lanes<1> for Gray {
     fn values(self) -> [u32; 1] {
         [self.0]
     }
+
+    #[inline(always)]
+    fn of_values([gray]: [u32; 1]) -> Self {
+        Self(gray)
+    }
 }
 
 /// Three channels in two words: red and blue share one, so that one multiplication does both.
@@ -97,6 +107,7 @@ impl Color {
 
 impl Lanes<3> for Color {
     const ZERO: Self = Self { red_blue: 0, green: 0 };
+    const HALF: Self = Self { red_blue: 0x80_0080, green: 0x80 };
 
     #[inline(always)]
     fn of(pixel: impl Pixel, yuv: &Yuv) -> Self {
@@ -116,6 +127,11 @@ impl Lanes<3> for Color {
     #[inline(always)]
     fn values(self) -> [u32; 3] {
         [self.red_blue >> 16, self.green, self.red_blue & 0xFFFF]
+    }
+
+    #[inline(always)]
+    fn of_values([red, green, blue]: [u32; 3]) -> Self {
+        Self::new(red, green, blue)
     }
 }
 

@@ -134,20 +134,27 @@ impl Preprocessing {
     }
 
     /// Words of memory that [`Frame::to_input`](super::Frame::to_input) works in: one for each value of a row of the
-    /// input, or of a column of it where it is turned by 90 or 270 degrees.
+    /// input. Where it is turned by 90 or 270 degrees, five bytes for each value of a column.
     #[must_use]
     pub const fn memory_words(self, input: Shape) -> usize {
-        let along = if self.rotation.is_on_its_side() { input.height } else { input.width };
-        along as usize * input.channels as usize
+        if self.rotation.is_on_its_side() {
+            words(input.height, input.channels, 5)
+        } else {
+            words(input.width, input.channels, 4)
+        }
     }
 
     /// Words of memory that a [`Resampler`](super::Resampler) works in: five bytes for each value of a row of the input, as many as
     /// two and a half rows of 16 bits.
     #[must_use]
     pub const fn resampler_words(self, input: Shape) -> usize {
-        let values = self.memory_words(input);
-        values + values.div_ceil(4)
+        words(input.width, input.channels, 5)
     }
+}
+
+/// Words that hold so many bytes for each value of a line of pixels.
+const fn words(pixels: u16, channels: u16, bytes: usize) -> usize {
+    (pixels as usize * channels as usize * bytes).div_ceil(4)
 }
 
 impl Rotation {

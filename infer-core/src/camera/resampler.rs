@@ -1,17 +1,20 @@
 //! From the rows of a frame to the rows of an input.
 
+use core::num::NonZero;
+use core::ops::Range;
+
 use super::frame::Format;
 use super::geometry::{Geometry, Placement, Span};
 use super::pixel::{Yuv, luma};
-use super::scale::{Columns, Place, Point, Points, Row, RowFn};
+use super::scale::{Columns, Point, Points, Row, RowFn, put_between};
 use super::{Preprocessing, Rotation, YuvRange};
 use crate::Error;
 use crate::format::Shape;
 
 /// Where rows of an input go as they come about.
 pub(super) trait Rows {
-    /// Where the row is to be written that lies as the frame does; rows of background do not count.
-    fn place(&mut self, row: u16) -> Place<'_>;
+    /// Where the row is to be written that lies as the frame does, without background.
+    fn row(&mut self, row: u16) -> &mut [u8];
     /// It was written.
     fn written(&mut self, row: u16);
 }
@@ -24,7 +27,6 @@ pub(super) struct Resampling {
     rows: Span,
     /// Values of a row.
     values: usize,
-    channels: usize,
     /// Rows of the frame that came.
     taken: u16,
     /// Rows of the input that are written.
@@ -56,7 +58,6 @@ impl Resampling {
             scale,
             rows: *rows,
             values: usize::from(columns.to.get()) * usize::from(channels),
-            channels: channels.into(),
             taken: 0,
             written: 0,
             progress,
@@ -80,22 +81,21 @@ impl Resampling {
                 }
                 let begin = *begun;
                 let end = begin + u32::from(self.rows.to.get());
-                let weight = |units: u32| (units << 16) / core::num::NonZero::<u32>::from(self.rows.from);
+                let weight = |units: u32| (units << 16) / NonZero::<u32>::from(self.rows.from);
                 if end < from {
                     *begun = end;
-                    (self.scale)(row, &self.columns, sums, &mut Row::Add { weight: weight(end) - weight(begin) });
+                    (self.scale)(row, &self.columns, sums, Row::Add { weight: weight(end) - weight(begin) });
                 } else {
                     *begun = end - from;
-                    let place = to.place(self.written);
-                    let weight_of_this = 0x1_0000 - weight(begin);
-                    let mut row_to = Row::Finish { weight: weight_of_this, next: weight(end - from), place };
-                    (self.scale)(row, &self.columns, sums, &mut row_to);
+                    let values = to.row(self.written);
+                    let finish = Row::Finish { weight: 0x1_0000 - weight(begin), next: weight(end - from), values };
+                    (self.scale)(row, &self.columns, sums, finish);
                     to.written(self.written);
                     self.written += 1;
                 }
             }
             Progress::Enlarge { points, next } => {
-                (self.scale)(row, &self.columns, sums, &mut Row::Keep);
+                (self.scale)(row, &self.columns, sums, Row::Keep);
                 let is_last = u32::from(number) + 1 == from;
                 while self.written < self.rows.to.get() {
                     if next.index >= u32::from(number) {
@@ -105,12 +105,7 @@ impl Resampling {
                         // After the center of the last row there is nothing else.
                         next.fraction = 0x100;
                     }
-                    let mut place = to.place(self.written);
-                    if self.channels == 1 {
-                        place.put_between::<1>(sums, next.fraction);
-                    } else {
-                        place.put_between::<3>(sums, next.fraction);
-                    }
+                    put_between(sums, next.fraction, to.row(self.written));
                     to.written(self.written);
                     self.written += 1;
                     *next = points.next_point();
@@ -124,26 +119,74 @@ impl Resampling {
 pub(super) struct Whole<'i> {
     input: &'i mut [u8],
     placement: Placement,
+    /// Values of a row, and of a pixel.
+    values: usize,
+    channels: u16,
+    /// A row that is to become a column; empty where rows stay rows.
+    column: &'i mut [u8],
 }
 
 impl<'i> Whole<'i> {
-    pub fn new(geometry: &Geometry, preprocessing: &Preprocessing, shape: Shape, input: &'i mut [u8]) -> Self {
+    pub fn new(
+        geometry: &Geometry,
+        preprocessing: &Preprocessing,
+        shape: Shape,
+        input: &'i mut [u8],
+        column: &'i mut [u8],
+    ) -> Self {
         if geometry.has_margins() {
             fill(input, preprocessing.background, shape.channels);
         }
         let mut placement = Placement::new(preprocessing.rotation, preprocessing.mirror, shape);
         placement.skip(geometry.rows.margin, geometry.columns.margin);
-        Self { input, placement }
+        let values = usize::from(geometry.columns.to.get()) * usize::from(shape.channels);
+        Self { input, placement, values, channels: shape.channels, column }
+    }
+
+    /// Where the first pixel of a row is.
+    fn at(&self, row: u16) -> usize {
+        self.placement.first.wrapping_add(self.placement.row.wrapping_mul(row.into()))
+    }
+
+    /// The values of a row that is a row of the input too; from right to left it begins with its last pixel.
+    fn in_input(&mut self, row: u16) -> &mut [u8] {
+        let mut at = self.at(row);
+        if self.placement.is_from_the_right() {
+            at = at.wrapping_add(self.channels.into()).wrapping_sub(self.values);
+        }
+        self.input.get_mut(at..at.wrapping_add(self.values)).unwrap_or_default()
     }
 }
 
 impl Rows for Whole<'_> {
-    fn place(&mut self, row: u16) -> Place<'_> {
-        let at = self.placement.first.wrapping_add(self.placement.row.wrapping_mul(row.into()));
-        Place { values: self.input, at, step: self.placement.column }
+    fn row(&mut self, row: u16) -> &mut [u8] {
+        if self.column.is_empty() { self.in_input(row) } else { self.column }
     }
 
-    fn written(&mut self, _: u16) {}
+    fn written(&mut self, row: u16) {
+        let channels = self.channels;
+        if self.column.is_empty() {
+            if self.placement.is_from_the_right() {
+                reverse(self.in_input(row), channels);
+            }
+        } else {
+            let mut at = self.at(row);
+            for pixel in self.column.chunks_exact(channels.max(1).into()) {
+                let place = self.input.get_mut(at..).unwrap_or_default();
+                place.iter_mut().zip(pixel).for_each(|(place, value)| *place = *value);
+                at = at.wrapping_add(self.placement.column);
+            }
+        }
+    }
+}
+
+/// Exchanges left and right.
+fn reverse(row: &mut [u8], channels: u16) {
+    if channels == 3 {
+        row.as_chunks_mut::<3>().0.reverse();
+    } else {
+        row.reverse();
+    }
 }
 
 /// Fills with a color, or with its luma.
@@ -249,16 +292,26 @@ impl<'m> Resampler<'m> {
         if given < needed {
             return Err(Error::FrameLength { needed, given });
         }
-        let Self { geometry: Geometry { columns, rows, height, .. }, preprocessing, shape, .. } = *self;
-        let values = preprocessing.memory_words(shape);
+        let Self { geometry: Geometry { columns, rows, width, height }, preprocessing, shape, .. } = *self;
+        let values = usize::from(shape.width) * usize::from(shape.channels);
         let (sums, buffer) = self.memory.split_at_mut_checked(values).unwrap_or_default();
         let buffer = bytemuck::must_cast_slice_mut(buffer).get_mut(..values).unwrap_or_default();
-        // A row of the input as if it were all of it.
-        let mirror = preprocessing.mirror != matches!(preprocessing.rotation, Rotation::Half);
-        let mut placement = Placement::new(Rotation::None, mirror, Shape { height: 1, ..shape });
-        placement.skip(0, columns.margin);
         let is_from_below = matches!(preprocessing.rotation, Rotation::Half);
-        let mut lines = Lines { buffer, placement, height, margin: rows.margin, is_from_below, put };
+        let is_from_the_right = preprocessing.mirror != is_from_below;
+        let channels = usize::from(shape.channels);
+        let margin_left = if is_from_the_right { width - columns.to.get() - columns.margin } else { columns.margin };
+        let start = usize::from(margin_left) * channels;
+        let inside = start..start + usize::from(columns.to.get()) * channels;
+        let mut lines = Lines {
+            buffer,
+            inside,
+            channels: shape.channels,
+            height,
+            margin: rows.margin,
+            is_from_below,
+            is_from_the_right,
+            put,
+        };
         if self.resampling.taken == 0 {
             fill(lines.buffer, preprocessing.background, shape.channels);
             lines.put_rows(0..rows.margin);
@@ -278,18 +331,21 @@ impl<'m> Resampler<'m> {
 /// One row of an input at a time.
 struct Lines<'m, P> {
     buffer: &'m mut [u8],
-    placement: Placement,
+    /// Where the frame is between its margins.
+    inside: Range<usize>,
+    channels: u16,
     /// Of the input.
     height: u16,
     /// Rows of background above.
     margin: u16,
     is_from_below: bool,
+    is_from_the_right: bool,
     put: P,
 }
 
 impl<P: FnMut(u16, &[u8])> Lines<'_, P> {
     /// Rows as the frame has them, background included.
-    fn put_rows(&mut self, rows: core::ops::Range<u16>) {
+    fn put_rows(&mut self, rows: Range<u16>) {
         for row in rows {
             let row = if self.is_from_below { self.height.wrapping_sub(row).wrapping_sub(1) } else { row };
             (self.put)(row, self.buffer);
@@ -298,11 +354,15 @@ impl<P: FnMut(u16, &[u8])> Lines<'_, P> {
 }
 
 impl<P: FnMut(u16, &[u8])> Rows for Lines<'_, P> {
-    fn place(&mut self, _: u16) -> Place<'_> {
-        Place { values: self.buffer, at: self.placement.first, step: self.placement.column }
+    fn row(&mut self, _: u16) -> &mut [u8] {
+        self.buffer.get_mut(self.inside.clone()).unwrap_or_default()
     }
 
     fn written(&mut self, row: u16) {
+        if self.is_from_the_right {
+            let channels = self.channels;
+            reverse(self.row(row), channels);
+        }
         let row = self.margin.wrapping_add(row);
         self.put_rows(row..row.wrapping_add(1));
     }

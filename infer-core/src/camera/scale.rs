@@ -6,7 +6,7 @@ use super::geometry::Span;
 use super::pixel::{Lanes, PixelFormat, Yuv};
 
 /// Scales a row of a frame; the sums of the row of the input are in the words.
-pub(super) type RowFn = fn(&[u8], &Columns, &mut [u32], &mut Row<'_>);
+pub(super) type RowFn = fn(&[u8], &Columns, &mut [u32], Row<'_>);
 
 /// What happens along a row.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +29,7 @@ enum Scale {
 }
 
 /// The most pixels that become one with weights of 8 bits.
-const NARROW: u32 = 4;
+const NARROW: u32 = 2;
 
 impl Columns {
     pub fn new(span: &Span, yuv: &'static Yuv) -> Self {
@@ -42,6 +42,12 @@ impl Columns {
             Scale::Wide(Cells::new(span))
         };
         Self { first: span.first.into(), from: span.from.get().into(), yuv, scale }
+    }
+
+    /// The pixels of a row from the first one that counts.
+    #[inline(always)]
+    fn pixels<F: PixelFormat, L: Lanes<CHANNELS>, const CHANNELS: usize>(&self, row: &[u8]) -> impl Iterator<Item = L> {
+        F::pixels(row, self.first).map(|pixel| L::of(pixel, self.yuv))
     }
 }
 
@@ -58,108 +64,126 @@ pub(super) enum Row<'r> {
         weight: u32,
         /// In the row that begins.
         next: u32,
-        /// Where the row that ends is to be.
-        place: Place<'r>,
+        /// The row that ends.
+        values: &'r mut [u8],
     },
     /// It is kept in the upper half of each word, and what was there goes to the lower half.
     Keep,
 }
 
-/// Where the pixels of a row are to be written: the first one at `at`, the next one `step` values further.
-pub(super) struct Place<'r> {
-    pub values: &'r mut [u8],
-    pub at: usize,
-    pub step: usize,
+/// Writes a row between two rows that were kept.
+#[inline(never)]
+pub(super) fn put_between(kept: &[u32], fraction: u32, values: &mut [u8]) {
+    let (lower, upper) = (0x1_0000 - (fraction << 8), fraction << 8);
+    for (value, rows) in values.iter_mut().zip(kept) {
+        let sum = (rows & 0xFFFF).wrapping_mul(lower).wrapping_add((rows >> 16).wrapping_mul(upper));
+        *value = (sum >> 24) as u8;
+    }
 }
 
-impl Place<'_> {
-    /// Writes a pixel, its values in 2^24ths.
-    #[inline(always)]
-    fn put<const CHANNELS: usize>(&mut self, sums: [u32; CHANNELS]) {
-        let rest = self.values.get_mut(self.at..).unwrap_or_default();
-        if let Some(pixel) = rest.first_chunk_mut() {
-            *pixel = sums.map(|sum| (sum.wrapping_add(1 << 23) >> 24) as u8);
-        }
-        self.at = self.at.wrapping_add(self.step);
-    }
+/// Pixels of the input that are scaled along the row before they are weighted: few, as they are on the stack.
+const CHUNK: usize = 32;
 
-    /// Writes a row between two rows that were kept.
-    #[inline(never)]
-    pub fn put_between<const CHANNELS: usize>(&mut self, kept: &[u32], fraction: u32) {
-        let (lower, upper) = (0x1_0000 - (fraction << 8), fraction << 8);
-        for pixel in kept.as_chunks::<CHANNELS>().0 {
-            self.put(
-                pixel.map(|rows| (rows & 0xFFFF).wrapping_mul(lower).wrapping_add((rows >> 16).wrapping_mul(upper))),
-            );
-        }
+/// The row function of a format: scales a few pixels at a time along the row, to 256ths, and gives them to the rows.
+///
+/// Two loops instead of one, because one would need more registers than there are, and the second one is the same for all formats.
+pub(super) fn scale_row<F: PixelFormat, L: Lanes<CHANNELS>, const CHANNELS: usize>(
+    row: &[u8],
+    columns: &Columns,
+    sums: &mut [u32],
+    to: Row<'_>,
+) {
+    let (sums, _) = sums.as_chunks_mut();
+    match &columns.scale {
+        Scale::Narrow(cells) => narrow::<F, L, CHANNELS>(row, columns, cells, sums, to),
+        Scale::Wide(cells) => wide::<F, L, CHANNELS>(row, columns, cells, sums, to),
+        Scale::Enlarge(points) => enlarge::<F, L, CHANNELS>(row, columns, points, sums, to),
     }
 }
 
 impl Row<'_> {
-    /// Takes a pixel, its values in 256ths.
-    #[inline(always)]
-    fn take<const CHANNELS: usize>(&mut self, sums: &mut [u32; CHANNELS], values: [u32; CHANNELS]) {
-        let plus = |sums: [u32; CHANNELS], weight: u32| {
-            let mut added = sums;
-            for (sum, value) in added.iter_mut().zip(values) {
-                *sum = sum.wrapping_add(value.wrapping_mul(weight));
-            }
-            added
-        };
+    /// Takes pixels that are scaled along the row, in 256ths.
+    #[inline(never)]
+    fn take<L: Lanes<CHANNELS>, const CHANNELS: usize>(&mut self, line: &[L], sums: &mut [[u32; CHANNELS]]) {
+        let mut line = line.iter();
+        // With ends of their own, so that the loops are not unrolled: there are too few registers for that.
         match self {
-            Row::Add { weight } => *sums = plus(*sums, *weight),
-            Row::Finish { weight, next, place } => {
-                place.put(plus(*sums, *weight));
-                *sums = values.map(|value| value.wrapping_mul(*next));
+            Row::Add { weight } => {
+                let weight = *weight;
+                for sums in sums {
+                    let Some(lanes) = line.next() else { break };
+                    let [mut added, values] = [*sums, lanes.values()];
+                    for (sum, value) in added.iter_mut().zip(values) {
+                        *sum = sum.wrapping_add(value.wrapping_mul(weight));
+                    }
+                    *sums = added;
+                }
+            }
+            Row::Finish { weight, next, values } => {
+                let (weight, next) = (*weight, *next);
+                let len = sums.len() * CHANNELS;
+                let (finished, rest) = core::mem::take(values).split_at_mut_checked(len).unwrap_or_default();
+                *values = rest;
+                let mut finished = finished.as_chunks_mut::<CHANNELS>().0.iter_mut();
+                for sums in sums {
+                    let (Some(lanes), Some(finished)) = (line.next(), finished.next()) else { break };
+                    let [mut ended, values] = [*sums, lanes.values()];
+                    for (sum, value) in ended.iter_mut().zip(values) {
+                        *sum = sum.wrapping_add(value.wrapping_mul(weight));
+                    }
+                    *sums = values.map(|value| value.wrapping_mul(next));
+                    *finished = ended.map(|sum| (sum >> 24) as u8);
+                }
             }
             Row::Keep => {
-                for (sum, value) in sums.iter_mut().zip(values) {
-                    *sum = *sum >> 16 | value << 16;
+                for sums in sums {
+                    let Some(lanes) = line.next() else { break };
+                    let [mut kept, values] = [*sums, lanes.values()];
+                    for (rows, value) in kept.iter_mut().zip(values) {
+                        *rows = *rows >> 16 | value << 16;
+                    }
+                    *sums = kept;
                 }
             }
         }
     }
 }
 
-/// The row function of a format.
-pub(super) fn scale_row<F: PixelFormat, L: Lanes<CHANNELS>, const CHANNELS: usize>(
+/// Weights of 8 bits, so that all channels of a pixel stay in their lanes.
+#[inline(never)]
+fn narrow<F: PixelFormat, L: Lanes<CHANNELS>, const CHANNELS: usize>(
     row: &[u8],
     columns: &Columns,
-    sums: &mut [u32],
-    to: &mut Row<'_>,
-) {
-    let pixels = F::pixels(row, columns.first);
-    let (sums, _) = sums.as_chunks_mut::<CHANNELS>();
-    let mut pixels = pixels.map(|pixel| L::of(pixel, columns.yuv));
-    match columns.scale {
-        Scale::Narrow(cells) => narrow(&mut pixels, cells, sums, to),
-        Scale::Wide(cells) => wide(&mut pixels, cells, sums, to),
-        Scale::Enlarge(points) => enlarge(&mut pixels.take(columns.from), points, sums, to),
-    }
-}
-
-/// Weights of 8 bits, so that all channels of a pixel stay in their lanes.
-#[inline(always)]
-fn narrow<L: Lanes<CHANNELS>, const CHANNELS: usize>(
-    pixels: &mut impl Iterator<Item = L>,
-    mut cells: Cells,
+    &Cells { pixel, whole, rest }: &Cells,
     sums: &mut [[u32; CHANNELS]],
-    row: &mut Row<'_>,
+    mut to: Row<'_>,
 ) {
-    let inside_weight = cells.weight(cells.pixel) >> 16;
-    let mut edge = L::ZERO;
-    for sums in sums {
-        let Cell { left, inside } = cells.next_cell();
-        let left_weight = cells.weight(left) >> 16;
-        let right_weight = 0x100 - left_weight - inside * inside_weight;
-        let mut total = edge.times(left_weight);
-        let mut middle = L::ZERO;
-        for _ in 0..inside {
-            middle = middle.plus(pixels.next().unwrap_or(L::ZERO));
+    let mut pixels = columns.pixels::<F, L, CHANNELS>(row);
+    let mut line = [L::ZERO; CHUNK];
+    let pixel_weight = pixel >> 16;
+    // Where pixels are cells, there is never a pixel inside of one.
+    let rest = if whole == 0 { 0 } else { rest };
+    let (mut edge, mut left) = (L::ZERO, 0_u32);
+    for sums in sums.chunks_mut(CHUNK) {
+        let line = line.get_mut(..sums.len()).unwrap_or_default();
+        for scaled in line.iter_mut() {
+            let left_weight = left >> 16;
+            let mut right_weight = 0x100 - left_weight;
+            let mut total = edge.times(left_weight).plus(L::HALF);
+            let after = left.wrapping_sub(rest);
+            if left < rest {
+                let Some(inside) = pixels.next() else { return };
+                total = total.plus(inside.times(pixel_weight));
+                right_weight -= pixel_weight;
+                left = after.wrapping_add(pixel);
+            } else {
+                left = after;
+            }
+            let Some(last) = pixels.next() else { return };
+            edge = last;
+            *scaled = total.plus(edge.times(right_weight));
         }
-        edge = pixels.next().unwrap_or(L::ZERO);
-        total = total.plus(middle.times(inside_weight)).plus(edge.times(right_weight));
-        row.take(sums, total.values());
+        to.take(line, sums);
     }
 }
 
@@ -167,111 +191,96 @@ fn narrow<L: Lanes<CHANNELS>, const CHANNELS: usize>(
 const MOST_IN_LANES: u32 = 256;
 
 /// Weights of 24 bits: of so many pixels, each has little.
-#[inline(always)]
-fn wide<L: Lanes<CHANNELS>, const CHANNELS: usize>(
-    pixels: &mut impl Iterator<Item = L>,
-    mut cells: Cells,
+#[inline(never)]
+fn wide<F: PixelFormat, L: Lanes<CHANNELS>, const CHANNELS: usize>(
+    row: &[u8],
+    columns: &Columns,
+    &Cells { pixel, whole, rest }: &Cells,
     sums: &mut [[u32; CHANNELS]],
-    row: &mut Row<'_>,
+    mut to: Row<'_>,
 ) {
-    let inside_weight = cells.weight(cells.pixel);
-    let mut edge = L::ZERO;
-    for sums in sums {
-        let Cell { left, mut inside } = cells.next_cell();
-        let left_weight = cells.weight(left);
-        let right_weight = (1 << 24) - left_weight - inside * inside_weight;
-        let mut total = [1_u32 << 15; CHANNELS];
-        let mut add = |lanes: L, weight: u32| {
-            for (sum, value) in total.iter_mut().zip(lanes.values()) {
-                *sum = sum.wrapping_add(value.wrapping_mul(weight));
+    let mut pixels = columns.pixels::<F, L, CHANNELS>(row);
+    let mut line = [L::ZERO; CHUNK];
+    let (mut edge, mut left) = (L::ZERO, 0_u32);
+    for sums in sums.chunks_mut(CHUNK) {
+        let line = line.get_mut(..sums.len()).unwrap_or_default();
+        for scaled in line.iter_mut() {
+            let mut total = [1_u32 << 15; CHANNELS];
+            let mut add = |lanes: L, weight: u32| {
+                for (sum, value) in total.iter_mut().zip(lanes.values()) {
+                    *sum = sum.wrapping_add(value.wrapping_mul(weight));
+                }
+            };
+            add(edge, left);
+            let after = left.wrapping_sub(rest);
+            let mut inside = if left < rest { whole } else { whole - 1 };
+            let right = (1 << 24) - left - inside * pixel;
+            left = if left < rest { after.wrapping_add(pixel) } else { after };
+            while inside > 0 {
+                let count = inside.min(MOST_IN_LANES);
+                let mut middle = L::ZERO;
+                for _ in 0..count {
+                    let Some(pixel) = pixels.next() else { return };
+                    middle = middle.plus(pixel);
+                }
+                add(middle, pixel);
+                inside -= count;
             }
-        };
-        add(edge, left_weight);
-        while inside > 0 {
-            let count = inside.min(MOST_IN_LANES);
-            let mut middle = L::ZERO;
-            for _ in 0..count {
-                middle = middle.plus(pixels.next().unwrap_or(L::ZERO));
-            }
-            add(middle, inside_weight);
-            inside -= count;
+            let Some(last) = pixels.next() else { return };
+            edge = last;
+            add(edge, right);
+            *scaled = L::of_values(total.map(|sum| sum >> 16)).plus(L::HALF);
         }
-        edge = pixels.next().unwrap_or(L::ZERO);
-        add(edge, right_weight);
-        row.take(sums, total.map(|sum| sum >> 16));
+        to.take(line, sums);
     }
 }
 
 /// Between two neighbors.
-#[inline(always)]
-fn enlarge<L: Lanes<CHANNELS>, const CHANNELS: usize>(
-    pixels: &mut impl Iterator<Item = L>,
-    mut points: Points,
+#[inline(never)]
+fn enlarge<F: PixelFormat, L: Lanes<CHANNELS>, const CHANNELS: usize>(
+    row: &[u8],
+    columns: &Columns,
+    points: &Points,
     sums: &mut [[u32; CHANNELS]],
-    row: &mut Row<'_>,
+    mut to: Row<'_>,
 ) {
-    let mut left = pixels.next().unwrap_or(L::ZERO);
+    let mut pixels = columns.pixels::<F, L, CHANNELS>(row).take(columns.from);
+    let mut points = *points;
+    let mut line = [L::ZERO; CHUNK];
+    let Some(mut left) = pixels.next() else { return };
     let mut right = pixels.next().unwrap_or(left);
     let mut left_index = 0;
-    for sums in sums {
-        let Point { index, fraction } = points.next_point();
-        if index != left_index {
-            (left, left_index) = (right, index);
-            right = pixels.next().unwrap_or(right);
+    for sums in sums.chunks_mut(CHUNK) {
+        let line = line.get_mut(..sums.len()).unwrap_or_default();
+        for scaled in line.iter_mut() {
+            let Point { index, fraction } = points.next_point();
+            if index != left_index {
+                (left_index, left) = (index, right);
+                right = pixels.next().unwrap_or(right);
+            }
+            *scaled = left.times(0x100 - fraction).plus(right.times(fraction)).plus(L::HALF);
         }
-        row.take(sums, left.times(0x100 - fraction).plus(right.times(fraction)).values());
+        to.take(line, sums);
     }
 }
 
-/// Cells, each of which covers the pixels that become one. A pixel is `pixel` units long, a cell as many units as there are pixels, so
-/// that both together are whole numbers.
+/// Cells, each of which covers the pixels that become one. As a pixel is `to` units long and a cell `from`, both together are whole
+/// numbers. All lengths are in 2^24ths of a cell, rounded down to those of units.
 #[derive(Clone, Copy, Debug)]
 struct Cells {
-    /// Units of a pixel.
+    /// Length of a pixel.
     pixel: u32,
-    /// A cell is so many pixels and `rest` units, of 1 to `pixel`.
+    /// A cell is so many pixels and `rest`, of one unit to a pixel.
     whole: u32,
     rest: u32,
-    /// What a unit weighs, in 2^24ths of a cell.
-    unit: u32,
-    /// Units at the beginning of the next cell that are of the pixel at the end of the cell before.
-    left: u32,
-}
-
-/// One of them: what its last pixel weighs is what is left over.
-struct Cell {
-    /// Units of its first pixel.
-    left: u32,
-    /// Pixels that are in no other cell; the last pixel is not among them.
-    inside: u32,
 }
 
 impl Cells {
     fn new(span: &Span) -> Self {
         let (from, to) = (NonZero::<u32>::from(span.from), NonZero::<u32>::from(span.to));
-        let pixel = to.get();
+        let unit = (1 << 24) / from;
         let whole = (from.get() - 1) / to;
-        Self { pixel, whole, rest: from.get() - whole * pixel, unit: (1 << 24) / from, left: 0 }
-    }
-
-    /// What so many units weigh.
-    #[inline(always)]
-    fn weight(&self, units: u32) -> u32 {
-        units.wrapping_mul(self.unit)
-    }
-
-    #[inline(always)]
-    fn next_cell(&mut self) -> Cell {
-        let left = self.left;
-        // The last pixel has at least a unit in this cell; the rest of it is in the next one.
-        let inside = if left < self.rest {
-            self.left = left + self.pixel - self.rest;
-            self.whole
-        } else {
-            self.left = left - self.rest;
-            self.whole.wrapping_sub(1)
-        };
-        Cell { left, inside }
+        Self { pixel: unit * to.get(), whole, rest: unit * (from.get() - whole * to.get()) }
     }
 }
 
