@@ -9,6 +9,7 @@ use core::fmt::{self, Write};
 use core::hint::black_box;
 
 use firmware_tests::{Arena, arch, flash};
+use infer_core::camera::{Format, Frame, Preprocessing, Resampler};
 use infer_core::{Crc32, Error, Header, Network};
 
 static ARENA: Arena<4096> = Arena::new();
@@ -44,6 +45,28 @@ fn use_everything(model: &[u8], arena: &mut [u8], pixels: &[u8]) -> Result<(), E
     black_box((probabilities, output.scale(), output.logits(), output.top_k::<3>()));
     black_box(metadata.class_name(output.class()));
     black_box(network.classify(pixels)?.class());
+    use_frames(&mut network, pixels)
+}
+
+fn use_frames(network: &mut Network<'_, '_>, bytes: &[u8]) -> Result<(), Error> {
+    // Any format, size and stride: nothing of them is known when this is compiled.
+    let format = black_box(Format::named(black_box("gray8")).unwrap_or(Format::Rgb565Be));
+    let [width, height, stride] = black_box([0; 3]);
+    let frame = Frame::with_stride(format, width, height, stride.into(), bytes)?;
+    for row in frame.rows() {
+        black_box(row);
+    }
+    black_box(network.scale_frame(&frame)?);
+    black_box(network.classify_frame(&frame)?.class());
+    let (mut memory, mut input) = ([0; 40], [0; 64]);
+    let (memory, input) = black_box((&mut memory[..], &mut input[..]));
+    let preprocessing = Preprocessing::from_bytes(black_box([0; 4])).unwrap_or_default();
+    let shape = black_box(network.input().shape);
+    frame.to_input(&preprocessing, shape, memory, input)?;
+    let mut resampler = Resampler::new(format, width, height, &preprocessing, shape, memory)?;
+    black_box(resampler.push_row(bytes, |number, row| {
+        black_box((number, row));
+    })?);
     Ok(())
 }
 
