@@ -10,8 +10,10 @@
 //! | [`header`] | a header, before an honest payload |
 //! | [`payload`] | a payload, after a header that is true of it |
 //! | [`kernels`] | shapes and numbers of a network |
-//! | [`running`] | what all but [`header`] do with a file that loads |
+//! | [`camera`] | a frame, its format, size and stride, and a preprocessing |
+//! | [`running`] | what [`model`], [`payload`] and [`kernels`] do with a file that loads |
 
+pub mod camera;
 pub mod header;
 pub mod kernels;
 pub mod model;

@@ -8,6 +8,7 @@ use std::{fs, io};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use infer_core::Shape;
+use infer_core::camera::Format;
 use infer_core::format::Window;
 use infer_core::header::HEADER_LEN;
 use infer_core::plan::Places;
@@ -30,6 +31,9 @@ fn main() -> io::Result<()> {
         write("model", name, &file)?;
         write("payload", name, &file[HEADER_LEN..])?;
         write("header", name, &file[..HEADER_LEN])?;
+    }
+    for (name, frame) in frames() {
+        write("camera", &name, &frame)?;
     }
     let file = tiny::model().file();
     for (name, range, change) in
@@ -171,4 +175,36 @@ fn tflite_files() -> [(&'static str, tflite::File); 4] {
         file
     };
     [("small", tflite::small()), ("logistic", logistic), ("float", tflite::float()), ("unsupported", unsupported)]
+}
+
+/// Settings and bytes of frames: each format shrunk a little and much, or enlarged, and some that are refused.
+fn frames() -> Vec<(String, Vec<u8>)> {
+    let mut frames = Vec::new();
+    let mut add = |name: String,
+                   format: usize,
+                   [width, height, pad]: [u16; 3],
+                   [rows, columns, channels]: [u16; 3],
+                   flags: u8| {
+        let stride = Format::ALL[format].row_bytes(width) as u16 + pad;
+        let mut bytes = vec![format as u8];
+        bytes.extend([width, height, stride].iter().flat_map(|number| number.to_le_bytes()));
+        // Three bytes of stride.
+        bytes.push(0);
+        bytes.extend([rows, columns].iter().flat_map(|number| number.to_le_bytes()));
+        bytes.extend([channels as u8, flags, 10, 200, 30, 0xAA]);
+        bytes.extend((0..u32::from(stride) * u32::from(height)).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8));
+        frames.push((name, bytes));
+    };
+    for (number, format) in Format::ALL.into_iter().enumerate() {
+        let name = format.name();
+        add(format!("{name}-stretch"), number, [23, 17, 0], [13, 19, 3], 1);
+        add(format!("{name}-fit-half"), number, [9, 31, 3], [20, 20, 1], 2 | 2 << 2 | 1 << 5);
+        add(format!("{name}-crop"), number, [61, 20, 1], [5, 4, 3], 3 | 1 << 4);
+    }
+    add("quarter".to_owned(), 0, [12, 7, 0], [9, 11, 1], 1 | 1 << 2);
+    add("as-it-is".to_owned(), 1, [8, 6, 0], [6, 8, 3], 0);
+    add("other-size".to_owned(), 1, [8, 6, 0], [6, 9, 3], 0);
+    add("two-channels".to_owned(), 0, [8, 6, 0], [6, 8, 2], 1);
+    add("no-pixels".to_owned(), 0, [0, 6, 0], [6, 8, 1], 1);
+    frames
 }

@@ -16,7 +16,7 @@ mod jpeg;
 #[path = "../../fuzz/src/tflite.rs"]
 mod tflite;
 
-use infer_core_targets::{header, kernels, model, payload};
+use infer_core_targets::{camera, header, kernels, model, payload};
 
 /// Calls `check` with every seed of a target.
 fn replay(target: &str, least: usize, check: fn(&[u8])) {
@@ -49,6 +49,11 @@ fn seeds_of_the_target_payload_hold() {
 #[test]
 fn seeds_of_the_target_kernels_hold() {
     replay("kernels", 8, kernels::check);
+}
+
+#[test]
+fn seeds_of_the_target_camera_hold() {
+    replay("camera", 14, camera::check);
 }
 
 #[test]
