@@ -5,6 +5,8 @@
 //!                                           set, one after the other
 //! on_chip noise MODEL IMAGES COUNT          writes COUNT inputs for this model that are no images
 //! on_chip compare MODEL IMAGES LOGITS       checks logits against infer-core on the host and against the oracle
+//! on_chip frames FRAMES COUNT                writes COUNT frames of each format and of three sizes
+//! on_chip compare-frames MODEL COUNT RESULTS checks what a core made of them
 //! on_chip shapes BUNDLE COUNT               writes COUNT random networks, each with three images
 //! on_chip compare-shapes BUNDLE LOGITS      checks their logits
 //! on_chip flips BUNDLE                      writes a small model, of which every bit is to be flipped, and an image
@@ -20,6 +22,7 @@
 //! on_chip samples DIRECTORY                 writes the test images that firmware-example always holds
 //! ```
 
+mod camera;
 mod costs;
 mod cycles;
 mod elf;
@@ -45,6 +48,8 @@ fn main() -> ExitCode {
         ["images", model, images, count, data] => parity::write_images(model, images, count, Some(data)),
         ["noise", model, images, count] => parity::write_noise(model, images, count),
         ["compare", model, images, logits] => parity::compare(model, images, logits),
+        ["frames", frames, count] => camera::write_frames(frames, count),
+        ["compare-frames", model, count, results] => camera::compare(model, count, results),
         ["shapes", bundle, count] => shapes::write(bundle, count),
         ["compare-shapes", bundle, logits] => shapes::compare(bundle, logits),
         ["flips", bundle] => flips::write(bundle),
@@ -60,7 +65,7 @@ fn main() -> ExitCode {
         ["starts", elf] => elf::starts(elf),
         ["samples", directory] => write_samples(Path::new(directory)),
         _ => Err(
-            "usage: on_chip images MODEL IMAGES COUNT [DATA] | noise MODEL IMAGES COUNT | compare MODEL IMAGES LOGITS | shapes BUNDLE COUNT | \
+            "usage: on_chip images MODEL IMAGES COUNT [DATA] | noise MODEL IMAGES COUNT | compare MODEL IMAGES LOGITS | frames FRAMES COUNT | compare-frames MODEL COUNT RESULTS | shapes BUNDLE COUNT | \
                   compare-shapes BUNDLE LOGITS | flips BUNDLE | compare-flips FATES | \
                   synthetic mlp|cnn|conv|conv-pool|chain|sums|all|LAYER|ARCHITECTURE MODEL IMAGES | measured BUNDLE | \
                   fit-costs CORE CODE MEASURED TRACED | counted CORE MEASURED | cycles CORE TRACE IMAGES [1] | flash ELF | \
