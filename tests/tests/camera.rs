@@ -153,10 +153,10 @@ proptest! {
 #[test]
 fn the_longest_rows_and_columns_become_the_oracles_inputs() {
     let preprocessing = Preprocessing { resize: Resize::Stretch, ..Preprocessing::AS_IT_IS };
-    for (width, height) in [(65_535, 1), (1, 65_535), (65_535, 3), (2, 40_000)] {
+    for (width, height) in [(65_535, 1), (1, 65_535), (40_000, 2)] {
         for (seed, format) in [(0, Format::Gray8), (1, Format::Gray8), (9, Format::Rgb565Le), (0, Format::Yuyv)] {
             let frame = frame(format, width, height, 0, seed);
-            for shape in [shape(1, 1, 3), shape(2, 3, 1), shape(5, 7, 3), shape(96, 96, 1)] {
+            for shape in [shape(1, 1, 3), shape(2, 3, 1), shape(9, 7, 3)] {
                 assert_as_the_oracle(&frame, &preprocessing, shape);
             }
         }

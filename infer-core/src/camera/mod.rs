@@ -9,7 +9,7 @@
 //! | `scale` | one row of a frame, scaled and weighted |
 //! | `resampler` | rows to an input, all at once or a [`Resampler`] |
 //!
-//! The arithmetic is in [docs/camera.md](https://docs.rs/infer-core).
+//! The arithmetic, formula by formula, is in `docs/camera.md`.
 
 mod frame;
 mod geometry;
