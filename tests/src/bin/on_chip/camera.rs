@@ -17,7 +17,7 @@ fn frames(count: usize) -> impl Iterator<Item = FrameBytes> {
         move |(format, (width, height))| {
             (0..count).map(move |number| {
                 let stride = format.row_bytes(width) + number % 3;
-                let mut state = (number as u64 + 1) * 0x9E37_79B9_7F4A_7C15 ^ u64::from(width);
+                let mut state = ((number as u64 + 1) * 0x9E37_79B9_7F4A_7C15) ^ u64::from(width);
                 let byte = |at: usize| {
                     state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                     // Smooth with noise, as frames are; every fourth one is noise alone.
