@@ -33,7 +33,7 @@ fn inspect_lists_what_a_model_file_holds() {
     assert_contains(
         &printed,
         &[
-            &format!("version 3, CRC-32 {crc32:08x}"),
+            &format!("version 4, CRC-32 {crc32:08x}"),
             "architecture    mlp",
             "trained on      garments",
             "preprocessing   bytes 0 to 255 as they are",

@@ -125,6 +125,33 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_is_turned_to_be_upright_then_mirrored_and_an_image_is_upright_already() {
+        let converted = |image: &Image, rotation, mirror, yuv_range| {
+            let conversion = Conversion::new(Shape { height: 2, width: 2, channels: 1 }, Resize::Stretch).unwrap();
+            conversion.with_camera(CameraSetup { rotation, mirror, yuv_range }).apply(image).unwrap()
+        };
+        let frame = |layout: &str, bytes: &[u8]| layout.parse::<FrameLayout>().unwrap().read(bytes).unwrap().image;
+        let (image, raw) = (Image::from_gray_bytes(2, 2, vec![1, 2, 3, 4]), frame("gray8:2x2", &[1, 2, 3, 4]));
+        let (full, limited) = (YuvRange::Full, YuvRange::Limited);
+        let cases = [
+            (Rotation::None, false, [1, 2, 3, 4]),
+            (Rotation::None, true, [2, 1, 4, 3]),
+            // Clockwise: the left column is the top row.
+            (Rotation::Quarter, false, [3, 1, 4, 2]),
+            (Rotation::Quarter, true, [1, 3, 2, 4]),
+            (Rotation::Half, false, [4, 3, 2, 1]),
+            (Rotation::ThreeQuarters, false, [2, 4, 1, 3]),
+        ];
+        for (rotation, mirror, expected) in cases {
+            assert_eq!(converted(&raw, rotation, mirror, full), expected, "{rotation:?} {mirror}");
+            assert_eq!(converted(&image, rotation, mirror, limited), [1, 2, 3, 4]);
+        }
+        let yuyv = frame("yuyv:2x2", &[16, 128, 235, 128, 16, 128, 235, 128]);
+        assert_eq!(converted(&yuyv, Rotation::None, false, full), [16, 235, 16, 235]);
+        assert_eq!(converted(&yuyv, Rotation::None, false, limited), [0, 255, 0, 255]);
+    }
+
+    #[test]
     fn as_they_are_refuses_another_size_with_both() {
         let conversion = Conversion::new(Shape { height: 2, width: 4, channels: 1 }, Resize::AsTheyAre).unwrap();
         let message = conversion.apply(&tall()).unwrap_err().to_string();
