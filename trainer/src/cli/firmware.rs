@@ -114,10 +114,10 @@ impl Firmware {
 
     /// The image that was given; else one of the run that the model is from, or of its data set.
     fn test_image(&self, facts: &Facts<'_>) -> Result<TestImage> {
-        let input = facts.input;
+        let input = facts.input.shape;
         if let Some(file) = &self.image {
             let shown = in_one_line(&file.display().to_string()).into_owned();
-            let preprocessing = Preprocessing::of_model(facts.metadata.preprocessing, input)
+            let preprocessing = Preprocessing::of_model(facts.metadata.images, &facts.input)
                 .and_then(|preprocessing| preprocessing.conversion(input))
                 .with_context(|| self.model.display().to_string())?;
             let read = || {

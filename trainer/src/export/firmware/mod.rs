@@ -21,8 +21,8 @@ pub use infer_core::InferCore;
 pub use name::package_name;
 pub use test_image::TestImage;
 
-use ::infer_core::format::Metadata;
-use ::infer_core::{Header, Network, Shape};
+use ::infer_core::format::{Input, Metadata};
+use ::infer_core::{Header, Network};
 
 use super::hardware::Chip;
 use super::model_file;
@@ -56,8 +56,8 @@ pub struct Answer {
 pub struct Facts<'m> {
     /// The header of the file.
     pub header: Header,
-    /// What the model takes.
-    pub input: Shape,
+    /// What the model takes, and how a frame becomes it.
+    pub input: Input,
     /// Names.
     pub metadata: Metadata<'m>,
 }
@@ -71,7 +71,7 @@ impl<'p> Project<'p> {
         let header = Header::parse(self.model)?;
         let mut arena = model_file::arena(self.model)?;
         let network = Network::new(self.model, &mut arena)?;
-        Ok(Facts { header, input: network.input().shape, metadata: network.metadata() })
+        Ok(Facts { header, input: network.input(), metadata: network.metadata() })
     }
 
     /// What the chip will answer to the test image.

@@ -6,6 +6,7 @@ use askama::Template;
 
 use super::{Answer, Facts, InferCore, Project, ProjectFile};
 use crate::export::hardware::{Chip, Emulator, Memory, Start};
+use crate::image::Preprocessing;
 use crate::support::printable::in_one_line;
 use crate::support::text::thousands;
 
@@ -86,6 +87,7 @@ impl Content {
         let Emulator { target, qemu, instructions_in_ticks, .. } = chip.core.emulator();
         let riscv = target.starts_with("riscv");
         let esp_hal = board.start == Start::EspHal;
+        let preprocessing = Preprocessing::of_model(facts.metadata.images, &facts.input);
         let mode = if board.loader.is_some() { "attach" } else { "run" };
         Self {
             name: project.name.clone(),
@@ -117,13 +119,14 @@ impl Content {
                 "{qemu} -nographic -monitor none -serial none -semihosting-config enable=on,target=native -icount shift=0 -kernel"
             ),
             instructions_in_ticks: *instructions_in_ticks,
-            input: facts.input.to_string(),
-            pixels: match facts.input.channels {
+            input: facts.input.shape.to_string(),
+            pixels: match facts.input.shape.channels {
                 1 => "gray",
                 3 => "red, green and blue",
                 _ => "channel by channel",
             },
-            preprocessing: in_one_line(facts.metadata.preprocessing).into_owned(),
+            preprocessing: preprocessing
+                .map_or_else(|_| in_one_line(facts.metadata.images).into_owned(), |known| known.to_string()),
             model_bytes: thousands(project.model.len()),
             arena_bytes: thousands(facts.header.arena_len as usize),
             image_name: project.image.name.clone(),
