@@ -13,6 +13,7 @@ fn pixels(jpeg: &[u8]) -> Result<Vec<u8>, ImageError> {
     Ok(match decode::decode(jpeg)? {
         Image::Gray(image) => image.into_raw(),
         Image::Rgb(image) => image.into_raw(),
+        Image::Raw(_) => unreachable!("no JPEG is one"),
     })
 }
 
