@@ -61,7 +61,7 @@ impl Choices<'_> {
     }
 
     fn rounding(&mut self) -> Rounding {
-        if self.byte() % 4 == 0 { Rounding::Twice } else { Rounding::Once }
+        if self.byte().is_multiple_of(4) { Rounding::Twice } else { Rounding::Once }
     }
 
     /// Bias and multiplier of each channel, and its shift where it rounds twice. Any bias: accumulators may wrap. Any multiplier that is
@@ -282,7 +282,7 @@ fn average_pool2d(choices: &mut Choices<'_>, shape: &mut Shape) -> Vec<u8> {
     let pool = AveragePool2d {
         window: pool_window(choices, shape),
         codes: Codes { scale: 1.0, zero_point: choices.byte() },
-        shift: choices.byte() % 32 | choices.byte() & AveragePool2d::ABOUT_128,
+        shift: (choices.byte() % 32) | (choices.byte() & AveragePool2d::ABOUT_128),
         multiplier: [choices.byte() | 1, choices.byte(), choices.byte(), choices.byte() & 0x7F],
     };
     postcard::to_allocvec(&Layer::AveragePool2d(pool)).expect("a vector has room")

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::format::Window;
+use crate::operators::ROUNDED_ONCE;
 
 /// Why a model was refused, or an input.
 ///
@@ -304,7 +305,8 @@ impl fmt::Display for Error {
             Self::OperatorsLeftOut { operators } => write!(
                 f,
                 "this program lacks operators of the model (bits {operators:#x}); \
-                 build it with `operators_of` this model, or use `Network::new`"
+                 build it with `operators_of` this model, or use `Network::new`{}",
+                if operators & !ROUNDED_ONCE == 0 { "" } else { ", with the feature twice-rounding" }
             ),
             Self::ArenaTooSmall { needed, given } => {
                 write!(f, "arena too small: the model needs {needed} bytes, {given} given; size it by arena_len")

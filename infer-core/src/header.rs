@@ -24,7 +24,7 @@
 
 use crate::Crc32;
 use crate::error::{Error, HeaderField};
-use crate::operators::ALL;
+use crate::operators::KNOWN;
 use crate::plan::{Checked, Plan};
 
 /// The first eight bytes of every model file.
@@ -235,7 +235,7 @@ impl Header {
             return Err(Error::Checksum { stored: header.crc32, computed });
         }
         header.check_settings()?;
-        let left_out = header.operators & ALL & !operators;
+        let left_out = header.operators & KNOWN & !operators;
         if left_out == 0 { Ok(payload) } else { Err(Error::OperatorsLeftOut { operators: left_out }) }
     }
 }

@@ -45,10 +45,11 @@ pub struct Network<'m, 'a, const OPERATORS: u32 = { operators::ALL }> {
 }
 
 impl<'m, 'a> Network<'m, 'a> {
-    /// As [`with_operators`](Network::with_operators), for a model of any of them.
+    /// As [`with_operators`](Network::with_operators), for a model of any of them; of one whose layers round twice with the feature
+    /// `twice-rounding` alone.
     ///
     /// # Errors
-    /// As [`with_operators`](Network::with_operators), but for [`Error::OperatorsLeftOut`].
+    /// As [`with_operators`](Network::with_operators); [`Error::OperatorsLeftOut`] only of a model that rounds twice.
     pub fn new(model: &'m [u8], arena: &'a mut [u8]) -> Result<Self, Error> {
         Self::with_operators(model, arena)
     }

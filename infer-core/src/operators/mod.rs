@@ -97,9 +97,9 @@ macro_rules! registry {
             }
         };
 
-        /// All operators, a bit each: bit `n` is operator `n`; with [`BRANCHES`], [`OVERLAPS`], [`WINOGRAD`], [`VECTOR`] and
-        /// [`TWICE`].
-        pub const ALL: u32 = BRANCHES | OVERLAPS | WINOGRAD | VECTOR | TWICE | (1 << $last_number) $(| 1 << $number)*;
+        /// All operators that there are, a bit each: bit `n` is operator `n`; with [`BRANCHES`], [`OVERLAPS`], [`WINOGRAD`],
+        /// [`VECTOR`] and [`TWICE`].
+        pub const KNOWN: u32 = BRANCHES | OVERLAPS | WINOGRAD | VECTOR | TWICE | (1 << $last_number) $(| 1 << $number)*;
 
         /// The bit of the operator that gives the logits.
         const LOGITS: u32 = 1 << $last_number;
@@ -200,12 +200,12 @@ macro_rules! registry {
             pub(crate) fn step(&self, layer: u8, ports: &Ports, output: &mut Flow) -> Result<Step<'a>, Error> {
                 match self {
                     Self::$last(record) => {
-                        check::<ALL, _>(layer, ports, record)?;
-                        record.operands::<ALL>(layer, ports, output, true).map(Step::Logits)
+                        check::<KNOWN, _>(layer, ports, record)?;
+                        record.operands::<KNOWN>(layer, ports, output, true).map(Step::Logits)
                     }
                     $(Self::$name(record) => {
-                        check::<ALL, _>(layer, ports, record)?;
-                        record.operands::<ALL>(layer, ports, output, true).map(|operands| Step::Stage(Stage::$name(operands)))
+                        check::<KNOWN, _>(layer, ports, record)?;
+                        record.operands::<KNOWN>(layer, ports, output, true).map(|operands| Step::Stage(Stage::$name(operands)))
                     })*
                 }
             }
@@ -271,6 +271,12 @@ registry! {
     7 AddRescaled(AddRescaled) -> AddRescaledOperands,
 }
 
+/// Those of models that round once: without [`TWICE`], and without the addition that goes with it.
+pub const ROUNDED_ONCE: u32 = KNOWN & !(TWICE | 1 << 7);
+
+/// Those that [`Network::new`](crate::Network::new) links: [`KNOWN`] with the feature `twice-rounding`, else [`ROUNDED_ONCE`].
+pub const ALL: u32 = if cfg!(feature = "twice-rounding") { KNOWN } else { ROUNDED_ONCE };
+
 /// Whether `operators` has the bit of an operator.
 const fn holds(operators: u32, number: u32) -> bool {
     operators >> number & 1 == 1
@@ -282,7 +288,7 @@ impl Stage<'_> {
     /// the second.
     #[inline]
     pub fn call<K: Kernels>(&self, input: &[u8], second: &[u8], scratch: &mut [u32], output: &mut [u8]) {
-        self.call_of::<K, ALL>(input, second, scratch, output);
+        self.call_of::<K, KNOWN>(input, second, scratch, output);
     }
 }
 

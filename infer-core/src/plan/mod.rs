@@ -171,7 +171,7 @@ impl<'m> Plan<'m> {
         Ok(Self { metadata, input, records: reader, checked: *checked })
     }
 
-    /// What runs, in order, before the logits.
+    /// What runs, in order, before the logits. Those of a model that rounds twice end at once without the feature `twice-rounding`.
     #[must_use]
     pub fn stages(&self) -> Stages<'m> {
         Stages::new(self.records, self.checked.stage_count, true)

@@ -7,7 +7,7 @@ use std::fs;
 use std::ops::Range;
 
 use infer_core::format::{Layout, MAX_STAGES, Window};
-use infer_core::operators::ALL;
+use infer_core::operators::ROUNDED_ONCE;
 use infer_core::plan::Places;
 use infer_core::{Header, Shape};
 use proptest::strategy::{Strategy, ValueTree};
@@ -159,7 +159,7 @@ fn named(name: &str) -> Outcome<(Vec<u8>, Draw)> {
         let layouts = if name == "all" { vec![Layout::Winograd, Layout::Vector] } else { vec![layout] };
         let file = graph.file_in(&layouts, places);
         // What is measured with it is counted for every network.
-        if name == "all" && Header::parse(&file)?.operators != ALL {
+        if name == "all" && Header::parse(&file)?.operators != ROUNDED_ONCE {
             return Err("the network named all has not every operator".into());
         }
         return Ok((file, Box::new(move |index| graph.image(3 * index + 2))));

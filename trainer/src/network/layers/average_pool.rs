@@ -60,7 +60,7 @@ fn mean_rounded_as_tflite(input: Shape, from: Codes, to: Codes) -> Result<Quanti
     let more = (values.ilog2() as i32).min(31 - shift);
     let multiplier = ((i64::from(multiplier) << more) / i64::from(values)) as i32;
     let shift = shift + more;
-    let bound = 255 * i64::from(values) << shift.min(0).unsigned_abs();
+    let bound = (255 * i64::from(values)) << shift.min(0).unsigned_abs();
     if bound > i64::from(i32::MAX) {
         return Err(NumbersError::Overflow { bound });
     }
