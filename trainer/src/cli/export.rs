@@ -69,6 +69,9 @@ impl Export {
         let bytes = match self.calibration {
             None if is_calibrated || config.imported.is_none() => {
                 let (config, model) = RunDirectory::open(&self.run).load()?;
+                if !is_calibrated {
+                    bail!("{} has not been calibrated; give --calibration auto", self.run.display());
+                }
                 self.written(&config, &QuantizedModel::new(&model, &config.calibration)?)?
             }
             None if self.data.is_none() && RunDirectory::open(&self.run).model().exists() => self.as_imported()?,

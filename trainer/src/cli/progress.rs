@@ -96,7 +96,7 @@ impl Progress {
         if history.best_epoch == 0 {
             warn(
                 "NOTE: no epoch did better on the validation images than the weights of --init, which are kept: try a smaller --lr or \
-                 --init-lr, or --freeze",
+                 --init-lr, --freeze, or more epochs and --patience",
             );
         }
     }
