@@ -40,7 +40,7 @@ fn inspect_lists_what_a_model_file_holds() {
             "Ankle boot",
             "0 dense 350 + relu                       350     274,750      274,400",
             "1 dense 10                                10       3,510        3,500",
-            "total                                            278,260      277,900    280,992",
+            "total                                            278,260      277,900    280,976",
             "input                             0.003922          0",
             "arena           1,897 bytes, ",
             "places in the arena",

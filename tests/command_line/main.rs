@@ -130,7 +130,7 @@ fn without_a_network_fit_warns_trains_on_garments_and_exports() {
         "total                                          278,260",
         "epoch    loss    accuracy  loss    accuracy  95%        seconds",
         "ended at epoch 2, best was ",
-        "model.bin: 280,992 bytes of flash",
+        "model.bin: 280,976 bytes of flash",
     ] {
         assert!(printed.contains(line), "{printed}\ndoes not contain {line:?}");
     }
@@ -327,7 +327,7 @@ fn bad_files_end_with_code_1_and_a_message_that_names_which_and_why() {
     assert_fails(path, &["eval", "zip.bin"], 1, &["zip.bin: not a model file"]);
     let model = fs::read(path.join("model.bin")).unwrap();
     fs::write(path.join("cut.bin"), &model[..1000]).unwrap();
-    assert_fails(path, &["eval", "cut.bin"], 1, &["cut.bin: model truncated: 280992 bytes expected, 1000 given"]);
+    assert_fails(path, &["eval", "cut.bin"], 1, &["cut.bin: model truncated: 280976 bytes expected, 1000 given"]);
     assert_fails(path, &["export", "cache", "--out", "x.bin"], 1, &["run.json"]);
     assert!(!path.join("x.bin").exists());
     assert_fails(

@@ -73,7 +73,8 @@ fn more_threads_than_there_is_memory_for_are_not_begun() {
             let limits = format!("ulimit -v {kilobytes}; export RAYON_NUM_THREADS=16");
             let output = limited(&limits, home.path(), &inspect);
             assert_eq!(output.status.code(), Some(0), "{kilobytes} KB: {}", text(&output.stderr));
-            assert!(text(&output.stderr).contains("its limit of memory leaves room for fewer"), "{kilobytes} KB");
+            // Counted beforehand, or refused by the system, where another thread has taken the room meanwhile.
+            assert!(text(&output.stderr).contains("the system does not allow 16 threads ("), "{kilobytes} KB");
         }
     }
     let output = limited("export RAYON_NUM_THREADS=16400", home.path(), &inspect);

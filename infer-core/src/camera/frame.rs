@@ -1,11 +1,8 @@
 //! A view of what a camera delivered.
 
 use super::pixel::{Bgr888, Color, Gray, Gray8, PixelFormat, Rgb565Be, Rgb565Le, Rgb888, Uyvy, Yuyv};
-use super::resampler::{self, Resampling};
 use super::scale::{RowFn, scale_row};
-use super::{Preprocessing, geometry::Geometry};
 use crate::Error;
-use crate::format::Shape;
 
 /// The pixel format of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +110,7 @@ impl Format {
 /// ```
 #[derive(Clone, Copy)]
 pub struct Frame<'a> {
-    functions: &'static RowFunctions,
+    pub(super) functions: &'static RowFunctions,
     format: Format,
     width: u16,
     height: u16,
@@ -189,43 +186,6 @@ impl<'a> Frame<'a> {
             let start = number.wrapping_mul(stride);
             bytes.get(start..start.wrapping_add(row))
         })
-    }
-
-    /// Writes the whole input, `[height, width, channels]` of `shape`, for a model of this preprocessing.
-    /// [`Network::classify_frame`](crate::Network::classify_frame) does the same in the network's own arena.
-    ///
-    /// `memory` has at least [`Preprocessing::memory_words`] words.
-    ///
-    /// # Errors
-    /// [`Error::InputChannels`], [`Error::FrameShape`], [`Error::InputLength`], [`Error::FrameMemory`].
-    #[inline(never)]
-    pub fn to_input(
-        &self,
-        preprocessing: &Preprocessing,
-        shape: Shape,
-        memory: &mut [u32],
-        input: &mut [u8],
-    ) -> Result<(), Error> {
-        let scale = self.functions.to(shape.channels)?;
-        let geometry = Geometry::new(preprocessing, shape, self.width, self.height)?;
-        let mut resampling = Resampling::new(&geometry, scale, preprocessing.yuv_range);
-        let needed = preprocessing.memory_words(shape);
-        let given = memory.len();
-        let Some(memory) = memory.get_mut(..needed) else { return Err(Error::FrameMemory { needed, given }) };
-        if input.len() != shape.len() {
-            return Err(Error::InputLength { needed: shape.len(), given: input.len() });
-        }
-        // Of a row that becomes a column, there is none in the input to write it to.
-        let values = usize::from(geometry.columns.to.get()) * usize::from(shape.channels);
-        let (memory, column) =
-            memory.split_at_mut_checked(usize::from(geometry.width) * usize::from(shape.channels)).unwrap_or_default();
-        let column = bytemuck::must_cast_slice_mut(column);
-        let column = column.get_mut(..values).unwrap_or_default();
-        let mut whole = resampler::Whole::new(&geometry, preprocessing, shape, input, column);
-        for row in self.rows() {
-            resampling.take_row(row, memory, &mut whole);
-        }
-        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 use core::num::NonZero;
 use core::ops::Range;
 
-use super::frame::Format;
+use super::frame::{Format, Frame};
 use super::geometry::{Geometry, Placement, Span};
 use super::pixel::{Yuv, luma};
 use super::scale::{Columns, Point, Points, Row, RowFn, put_between};
@@ -198,9 +198,48 @@ fn fill(values: &mut [u8], color: [u8; 3], channels: u16) {
     }
 }
 
+impl Frame<'_> {
+    /// Writes the whole input, `[height, width, channels]` of `shape`, for a model of this preprocessing.
+    /// [`Network::classify_frame`](crate::Network::classify_frame) does the same in the network's own arena.
+    ///
+    /// `memory` has at least [`Preprocessing::memory_words`] words.
+    ///
+    /// # Errors
+    /// [`Error::InputChannels`], [`Error::FrameShape`], [`Error::InputLength`], [`Error::FrameMemory`].
+    #[inline(never)]
+    pub fn to_input(
+        &self,
+        preprocessing: &Preprocessing,
+        shape: Shape,
+        memory: &mut [u32],
+        input: &mut [u8],
+    ) -> Result<(), Error> {
+        let scale = self.functions.to(shape.channels)?;
+        let geometry = Geometry::new(preprocessing, shape, self.width(), self.height())?;
+        let mut resampling = Resampling::new(&geometry, scale, preprocessing.yuv_range);
+        let needed = preprocessing.memory_words(shape);
+        let given = memory.len();
+        let Some(memory) = memory.get_mut(..needed) else { return Err(Error::FrameMemory { needed, given }) };
+        if input.len() != shape.len() {
+            return Err(Error::InputLength { needed: shape.len(), given: input.len() });
+        }
+        // Of a row that becomes a column, there is none in the input to write it to.
+        let values = usize::from(geometry.columns.to.get()) * usize::from(shape.channels);
+        let (memory, column) =
+            memory.split_at_mut_checked(usize::from(geometry.width) * usize::from(shape.channels)).unwrap_or_default();
+        let column = bytemuck::must_cast_slice_mut(column);
+        let column = column.get_mut(..values).unwrap_or_default();
+        let mut whole = Whole::new(&geometry, preprocessing, shape, input, column);
+        for row in self.rows() {
+            resampling.take_row(row, memory, &mut whole);
+        }
+        Ok(())
+    }
+}
+
 /// Makes an input row by row, for a camera that delivers a frame row by row and a program that has no memory for a whole frame.
 ///
-/// The bytes are those of [`Frame::to_input`](super::Frame::to_input).
+/// The bytes are those of [`Frame::to_input`].
 ///
 /// ```
 /// use infer_core::Shape;

@@ -359,6 +359,8 @@ mod tests {
                 "input" => "28x28x1",
                 "chip" => "nrf52840",
                 "layout" => "fast",
+                "camera-rotation" => "90",
+                "camera-yuv" => "full",
                 "val-fraction" | "test-fraction" => "0.2",
                 _ => "1",
             };

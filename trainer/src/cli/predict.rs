@@ -244,8 +244,8 @@ impl Predict {
     fn read(&self, image: &Path, conversion: &Conversion) -> Result<(Vec<u8>, Observed), ImageError> {
         let background = conversion.background();
         let mut decoded = match (self.raw, image == Path::new("-")) {
-            (Some(frame), true) => frame.read(std::io::stdin().lock())?,
-            (Some(frame), false) => frame.read(File::open(image)?)?,
+            (Some(frame), true) => decode::read_frame(frame, std::io::stdin().lock())?,
+            (Some(frame), false) => decode::read_frame(frame, File::open(image)?)?,
             (None, true) => decode::read_from(std::io::stdin().lock(), background)?,
             (None, false) => decode::read_onto(image, background)?,
         };

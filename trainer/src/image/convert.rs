@@ -67,6 +67,7 @@ mod tests {
     use infer_core::camera::{Rotation, YuvRange};
 
     use super::*;
+    use crate::image::decode::read_frame;
     use crate::image::{Background, CameraSetup, Resize};
 
     /// Two columns and four rows: top row 10, bottom row 250, 100 between.
@@ -130,7 +131,7 @@ mod tests {
             let conversion = Conversion::new(Shape { height: 2, width: 2, channels: 1 }, Resize::Stretch).unwrap();
             conversion.with_camera(CameraSetup { rotation, mirror, yuv_range }).apply(image).unwrap()
         };
-        let frame = |layout: &str, bytes: &[u8]| layout.parse::<FrameLayout>().unwrap().read(bytes).unwrap().image;
+        let frame = |layout: &str, bytes: &[u8]| read_frame(layout.parse().unwrap(), bytes).unwrap().image;
         let (image, raw) = (Image::from_gray_bytes(2, 2, vec![1, 2, 3, 4]), frame("gray8:2x2", &[1, 2, 3, 4]));
         let (full, limited) = (YuvRange::Full, YuvRange::Limited);
         let cases = [

@@ -9,10 +9,10 @@ use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use super::background::Background;
-use super::decoded::{Decoded, Image, ImageHeader};
-use super::error::{ImageError, LONGEST_SIDE, MOST_FILE_BYTES, MOST_MEMORY, MOST_PIXELS};
+use super::decoded::{Decoded, Image, ImageHeader, Transparency};
+use super::error::{ImageError, LONGEST_SIDE, MOST_FILE_BYTES, MOST_MEMORY};
 use super::flatten::{Alpha, flatten};
-use super::frame::FrameLayout;
+use super::frame::{FrameLayout, MOST_PIXELS, RawFrame};
 use super::ifd::Directory;
 use super::jpeg::{Jpeg, is_jpeg};
 use super::kind::{ImageKind, LEADING_BYTES};
@@ -37,12 +37,29 @@ pub fn read(path: &Path) -> Result<Image, ImageError> {
 pub fn read_onto(path: &Path, background: Background) -> Result<Decoded, ImageError> {
     let layout = FrameLayout::of_file(path);
     if let Some(Ok(layout)) = layout {
-        return layout.read(File::open(path)?);
+        return read_frame(layout, File::open(path)?);
     }
     match (decode_onto(&read_bounded(File::open(path)?)?, background), layout) {
         (Err(ImageError::UnknownFormat), Some(Err(error))) => Err(error.into()),
         (decoded, _) => decoded,
     }
+}
+
+/// Reads a frame, and nothing else.
+///
+/// # Errors
+/// [`ImageError::FrameLength`], [`ImageError::Io`].
+pub fn read_frame(layout: FrameLayout, mut reader: impl Read) -> Result<Decoded, ImageError> {
+    let (least, most) = (layout.least_bytes() as u64, layout.bytes() as u64);
+    let mut bytes = Vec::new();
+    // What is longer is counted, and not kept.
+    let read = reader.by_ref().take(most).read_to_end(&mut bytes)? as u64;
+    let given = read + io::copy(&mut reader, &mut io::sink())?;
+    if given != least && given != most {
+        return Err(ImageError::FrameLength { layout, given });
+    }
+    let image = Image::Raw(RawFrame { layout, bytes });
+    Ok(Decoded { image, transparency: Transparency::Opaque, sixteen_bit: None })
 }
 
 /// Decodes what a reader, such as standard input, holds.
@@ -243,4 +260,25 @@ fn chunk_names(text: &str) -> String {
 fn is_whole_webp(bytes: &[u8]) -> bool {
     let announced = bytes.get(4..8).and_then(|len| len.try_into().ok()).map(u32::from_le_bytes);
     announced.is_some_and(|len| bytes.len() as u64 >= u64::from(len) + 8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_of_another_length_is_refused_with_the_right_one() {
+        let read = |text: &str, bytes: usize| {
+            let frame = read_frame(text.parse().unwrap(), &vec![0; bytes][..]);
+            frame.map(drop).map_err(|error| error.to_string())
+        };
+        for (text, lengths) in [("rgb565le:4x3", [24, 24]), ("rgb565le:4x3:10", [30, 28])] {
+            for length in 0..40 {
+                assert_eq!(read(text, length).is_ok(), lengths.contains(&length), "{text} of {length}");
+            }
+        }
+        assert_eq!(read("rgb565le:4x3", 25).unwrap_err(), "25 bytes, but a frame rgb565le:4x3 has 24");
+        let message = "29 bytes, but a frame rgb565le:4x3:10 has 30, or 28 without what follows the last row";
+        assert_eq!(read("rgb565le:4x3:10", 29).unwrap_err(), message);
+    }
 }

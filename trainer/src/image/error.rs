@@ -4,12 +4,9 @@ use std::{fmt, io};
 
 use infer_core::Shape;
 
-use super::frame::{FrameLayout, FrameLayoutError};
+use super::frame::{FrameLayout, FrameLayoutError, MOST_PIXELS};
 use crate::support::memory::Shortage;
 use crate::support::printable::is_control;
-
-/// Pixels of an image at most: more than any camera's, few enough that a lying header costs nothing.
-pub const MOST_PIXELS: u64 = 64 << 20;
 
 /// Rows or columns of an image at most, as of a JPEG and of a frame.
 pub const LONGEST_SIDE: u32 = 65_535;

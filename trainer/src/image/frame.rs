@@ -1,14 +1,13 @@
 //! Frames as a camera delivers them, in files: bytes of a format and a size that are in the file's name, or given with it.
 
 use std::fmt;
-use std::io::Read;
 use std::path::Path;
 use std::str::FromStr;
 
 use infer_core::camera::{Format, Frame};
 
-use super::decoded::{Decoded, Image, Transparency};
-use super::error::{ImageError, MOST_PIXELS};
+/// Pixels of an image at most: more than any camera's, few enough that a lying header costs nothing.
+pub const MOST_PIXELS: u64 = 64 << 20;
 
 /// How the file of a frame ends; before that come its format and size: `crow.rgb565be.160x120.raw`.
 const EXTENSION: &str = "raw";
@@ -147,24 +146,6 @@ impl FrameLayout {
     pub(super) const fn least_bytes(self) -> usize {
         self.stride.saturating_mul(self.height as usize - 1).saturating_add(self.format.row_bytes(self.width))
     }
-
-    /// Reads a frame, and nothing else.
-    ///
-    /// # Errors
-    /// [`ImageError::FrameLength`], [`ImageError::Io`].
-    pub fn read(self, reader: impl Read) -> Result<Decoded, ImageError> {
-        let (least, most) = (self.least_bytes() as u64, self.bytes() as u64);
-        let mut bytes = Vec::new();
-        // What is longer is counted, and not kept.
-        let mut reader = reader;
-        let read = reader.by_ref().take(most).read_to_end(&mut bytes)? as u64;
-        let given = read + std::io::copy(&mut reader, &mut std::io::sink())?;
-        if given != least && given != most {
-            return Err(ImageError::FrameLength { layout: self, given });
-        }
-        let image = Image::Raw(RawFrame { layout: self, bytes });
-        Ok(Decoded { image, transparency: Transparency::Opaque, sixteen_bit: None })
-    }
 }
 
 impl fmt::Display for FrameLayout {
@@ -266,21 +247,5 @@ mod tests {
             assert!(of_file(name).unwrap().starts_with("its name does not show format and size"), "{name}");
         }
         assert!(of_file("crow.rgb555.160x120.raw").unwrap().starts_with("\"rgb555\" is no format"));
-    }
-
-    #[test]
-    fn a_frame_of_another_length_is_refused_with_the_right_one() {
-        let read = |text: &str, bytes: usize| {
-            let frame = layout(text).unwrap().read(&vec![0; bytes][..]);
-            frame.map(drop).map_err(|error| error.to_string())
-        };
-        for (text, lengths) in [("rgb565le:4x3", [24, 24]), ("rgb565le:4x3:10", [30, 28])] {
-            for length in 0..40 {
-                assert_eq!(read(text, length).is_ok(), lengths.contains(&length), "{text} of {length}");
-            }
-        }
-        assert_eq!(read("rgb565le:4x3", 25).unwrap_err(), "25 bytes, but a frame rgb565le:4x3 has 24");
-        let message = "29 bytes, but a frame rgb565le:4x3:10 has 30, or 28 without what follows the last row";
-        assert_eq!(read("rgb565le:4x3:10", 29).unwrap_err(), message);
     }
 }

@@ -3,6 +3,7 @@
 //! Operators become layers one by one, in the order they run. What only renames numbers becomes nothing: a reshape, padding before a
 //! convolution, a softmax at the end. What stands in the way is collected, so that a user sees all of it at once.
 
+mod codes;
 mod network;
 mod numbers;
 mod renamed;
@@ -12,7 +13,7 @@ mod windows;
 use infer_core::Shape;
 use infer_core::format::Codes;
 
-use self::numbers::codes_of;
+use self::codes::codes_of;
 use super::graph::{Graph, Kind, Operation, Operator, Tensor};
 use super::problem::{Problem, Refused};
 use super::weights::Weights;

@@ -112,7 +112,9 @@ mod tests {
             println!("{core:<8} {name:<22} {count:>11} {ratio:.3}");
             // On an M3 a pointwise convolution takes four positions at a time, and here most maps have one or four.
             let least = if (core, name) == ("M3", "mobilenet:32x32x3:10") { 0.75 } else { 0.9 };
-            if !(least..1.1).contains(&ratio) {
+            // An M0+ leaves out transformed codes that are zero, as those of padding are: of 8x8 maps that is much.
+            let most = if (core, name) == ("M0+", "fast:resnet8:32x32x3:10") { 1.15 } else { 1.1 };
+            if !(least..most).contains(&ratio) {
                 off.push(format!("{name} on {core}: {ratio:.3}"));
             }
             if !names.contains(&name) {

@@ -1,6 +1,6 @@
 //! What becomes no layer: padding, other dimensions, probabilities at the end, codes at the edges.
 
-use super::numbers::codes_of;
+use super::codes::codes_of;
 use super::{Builder, End, Stopped, Value, stop, stop_at, without_batch};
 use crate::import::graph::Operator;
 use crate::network::inputs::Source;

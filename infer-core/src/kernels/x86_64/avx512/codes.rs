@@ -9,8 +9,8 @@ use core::arch::x86_64::{
     _mm512_setzero_si512, _mm512_shuffle_ps, _mm512_sll_epi32, _mm512_srli_epi64,
 };
 
+use super::cpu::{VECTOR, avx512, table};
 use super::weights::part;
-use super::{VECTOR, avx512, table};
 use crate::kernels::operands::Rescale;
 use crate::packing::ROWS_PER_BLOCK;
 

@@ -12,10 +12,10 @@ use core::marker::PhantomData;
 use core::ops::Range;
 
 use super::codes::{Requantize, clamp, records};
+use super::cpu::{STEP, VECTOR, avx512, table};
 use super::permute::{Job, Permute};
 use super::sums::{Steps, added, sums};
 use super::weights::Layout;
-use super::{STEP, VECTOR, avx512, table};
 use crate::kernels::operands::Conv2dOperands;
 use crate::kernels::shared::vectors::positions::{Patches, Runs, Tiles};
 use crate::packing::ROWS_PER_BLOCK;

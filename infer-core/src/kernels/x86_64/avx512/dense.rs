@@ -6,10 +6,10 @@
 use core::arch::x86_64::{__m512i, _mm512_cvtepi64_epi32, _mm512_setzero_si512};
 
 use super::codes::{Requantize, clamp, records};
+use super::cpu::{VECTOR, avx512};
 use super::permute::{Job, Permute};
 use super::sums::{Steps, added, row_sums};
 use super::weights::Layout;
-use super::{VECTOR, avx512};
 use crate::kernels::operands::{DenseOperands, LogitsOperands};
 use crate::kernels::shared::vectors::positions::Patches;
 use crate::packing::{ROWS_PER_BLOCK, packed_len};

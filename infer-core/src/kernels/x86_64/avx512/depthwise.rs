@@ -14,8 +14,8 @@ use core::arch::x86_64::{
 };
 use core::marker::PhantomData;
 
+use super::cpu::{VECTOR, avx512};
 use super::permute::{Job, Permute};
-use super::{VECTOR, avx512};
 use crate::kernels::operands::DepthwiseConv2dOperands;
 use crate::kernels::shared::vectors::depthwise;
 use crate::kernels::shared::vectors::positions::Band;

@@ -9,7 +9,7 @@ use core::arch::x86_64::{
     _mm512_srli_epi16,
 };
 
-use super::{STEP, VECTOR, avx512, table};
+use super::cpu::{STEP, VECTOR, avx512, has_bytes, has_words, table};
 
 /// What is compiled for a processor, given how bytes change places there.
 pub trait Job {
@@ -53,7 +53,7 @@ impl Permute for Bytes {
     const HAS_BYTES: bool = true;
 
     fn is_there() -> bool {
-        super::has_bytes()
+        has_bytes()
     }
 
     #[inline(always)]
@@ -92,7 +92,7 @@ impl Permute for Words {
     const HAS_BYTES: bool = false;
 
     fn is_there() -> bool {
-        super::has_words()
+        has_words()
     }
 
     #[inline(always)]

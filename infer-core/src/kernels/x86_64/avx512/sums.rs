@@ -9,9 +9,9 @@ use core::arch::x86_64::{
     _mm512_setzero_si512, _mm512_srli_epi64,
 };
 
+use super::cpu::{STEP, VECTOR, avx512};
 use super::permute::Permute;
 use super::weights::{Layout, part};
-use super::{STEP, VECTOR, avx512};
 use crate::kernels::shared::vectors::positions::{Patches, Runs};
 
 /// How a tile is read, compared with the lengths of runs and weights.

@@ -6,8 +6,8 @@
 use core::arch::x86_64::{__m512i, _mm512_mask_loadu_epi8, _mm512_xor_si512};
 use core::marker::PhantomData;
 
+use super::cpu::{STEP, VECTOR, avx512};
 use super::permute::Permute;
-use super::{STEP, VECTOR, avx512};
 
 /// How the weights of a block are read, given the words that a pair of inputs takes: four, or fewer of the last block.
 #[derive(Clone, Copy)]
