@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::format::Window;
-use crate::operators::ROUNDED_ONCE;
+use crate::operators::bits::TWO_ROUNDINGS;
 
 /// Why a model was refused, or an input.
 ///
@@ -353,7 +353,7 @@ impl fmt::Display for Error {
                 f,
                 "this program lacks operators of the model (bits {operators:#x}); \
                  build it with `operators_of` this model, or use `Network::new`{}",
-                if operators & !ROUNDED_ONCE == 0 { "" } else { ", with the feature twice-rounding" }
+                if operators & TWO_ROUNDINGS == 0 { "" } else { ", with the feature twice-rounding" }
             ),
             Self::ArenaTooSmall { needed, given } => {
                 write!(f, "arena too small: the model needs {needed} bytes, {given} given; size it by arena_len")

@@ -6,6 +6,7 @@
 mod add;
 mod add_rescaled;
 mod average_pool2d;
+pub(crate) mod bits;
 mod conv2d;
 mod dense;
 mod depthwise_conv2d;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use add::Add;
 pub use add_rescaled::AddRescaled;
 pub use average_pool2d::AveragePool2d;
+pub use bits::{BRANCHES, OVERLAPS, TWICE, VECTOR, WINOGRAD};
 pub use conv2d::Conv2d;
 pub use dense::Dense;
 pub use depthwise_conv2d::DepthwiseConv2d;
@@ -36,21 +38,6 @@ use crate::kernels::operands::{
     LogitsOperands, MaxPool2dOperands,
 };
 use operator::{Call, Record};
-
-/// Bit 31, beside those of operators: set where a stage reads more or other than what the stage before it puts out.
-pub const BRANCHES: u32 = 1 << 31;
-
-/// Bit 30, beside those of operators: set where the output of a stage [overlaps](Overlap) an input.
-pub const OVERLAPS: u32 = 1 << 30;
-
-/// Bit 29, beside those of operators: set where weights are in the layout [`Winograd`](Layout::Winograd).
-pub const WINOGRAD: u32 = 1 << 29;
-
-/// Bit 28, beside those of operators: set where weights are in the layout [`Vector`](Layout::Vector).
-pub const VECTOR: u32 = 1 << 28;
-
-/// Bit 27, beside those of operators: set where sums are [rounded twice](crate::format::Requantize::TWICE).
-pub const TWICE: u32 = 1 << 27;
 
 /// The bits of layouts.
 const LAYOUTS: u32 = WINOGRAD | VECTOR;
@@ -272,7 +259,7 @@ registry! {
 }
 
 /// Those of models that round once: without [`TWICE`], and without the addition that goes with it.
-pub const ROUNDED_ONCE: u32 = KNOWN & !(TWICE | 1 << 7);
+pub const ROUNDED_ONCE: u32 = KNOWN & !bits::TWO_ROUNDINGS;
 
 /// Those that [`Network::new`](crate::Network::new) links: [`KNOWN`] with the feature `twice-rounding`, else [`ROUNDED_ONCE`].
 pub const ALL: u32 = if cfg!(feature = "twice-rounding") { KNOWN } else { ROUNDED_ONCE };

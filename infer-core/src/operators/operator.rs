@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use super::TWICE;
+use super::bits::TWICE;
 use crate::Error;
 use crate::format::reader::Reader;
 use crate::format::{Codes, Layout, Ports, Requantize, Shape};
