@@ -21,6 +21,8 @@ pub enum Failure {
         /// What there is time for.
         most: u64,
     },
+    /// The host could not read a file.
+    Host(semihosting::io::Error),
     /// The arguments are not those that the program takes; this is how to call it.
     Usage(&'static str),
 }
@@ -45,6 +47,7 @@ impl fmt::Display for Failure {
             Self::TooMuchWork { macs, most } => {
                 write!(f, "the model takes {macs} multiply-accumulates, and there is time for {most}")
             }
+            Self::Host(error) => write!(f, "the host cannot read the file: {error}"),
             Self::Usage(usage) => write!(f, "usage: {usage}"),
         }
     }

@@ -8,8 +8,10 @@
 //! | [`frames`] | the file of those images |
 //! | [`drawing`] | images as lines of characters |
 //! | [`measure`] | what an inference costs: instructions, stack, flash |
+//! | [`c_path`] | paths on the host |
 //! | [`host`] | how a program ends: done, refused, a fault, a panic |
 
+pub mod c_path;
 pub mod drawing;
 pub mod frames;
 pub mod host;

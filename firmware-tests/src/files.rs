@@ -1,14 +1,10 @@
 //! Files on the host: input to read, results to write.
 
-use core::ffi::CStr;
-
 use semihosting::fs::File;
 use semihosting::io::{Read, Write};
 
+use crate::c_path::with_c_path;
 use crate::host::Failure;
-
-/// Bytes that a path may have.
-const LONGEST_PATH: usize = 512;
 
 /// Images one after the other, or whatever a program reads piece by piece.
 pub struct InputFile(File);
@@ -69,14 +65,4 @@ impl ResultFile {
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.0.write_all(bytes).map_err(|error| Failure::Host("write a result", error))
     }
-}
-
-fn with_c_path(path: &str, open: impl FnOnce(&CStr) -> semihosting::io::Result<File>) -> semihosting::io::Result<File> {
-    let mut terminated = [0; LONGEST_PATH + 1];
-    match terminated.get_mut(..path.len()).filter(|_| path.len() <= LONGEST_PATH) {
-        Some(room) => room.copy_from_slice(path.as_bytes()),
-        None => return Err(semihosting::io::ErrorKind::InvalidInput.into()),
-    }
-    let path = CStr::from_bytes_until_nul(&terminated).map_err(|_| semihosting::io::ErrorKind::InvalidInput)?;
-    open(path)
 }

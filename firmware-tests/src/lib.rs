@@ -32,6 +32,9 @@ pub mod arena;
 #[cfg(feature = "board")]
 mod board;
 #[cfg(feature = "emulator")]
+#[path = "../../firmware-example/src/c_path.rs"]
+pub mod c_path;
+#[cfg(feature = "emulator")]
 pub mod fenced;
 #[cfg(feature = "emulator")]
 pub mod files;

@@ -5,6 +5,7 @@
 //! | [`oracle`] | the second, slow, obvious implementation of the arithmetic |
 //! | [`camera`] | the same for the way from a frame to an input |
 //! | [`random_model`] | networks of random shapes and weights, as files |
+//! | [`layer_names`] | single layers by name, and those that costs are measured with |
 //! | [`random_graph`] | the same with branches |
 //! | [`without_zeros`] | networks of built-in architectures without zeros for kernels to skip, as files |
 //! | [`bit_flips`] | a model file with one bit flipped, for every bit, and what becomes of it |
@@ -28,6 +29,7 @@ pub mod idx_files;
 pub mod image_files;
 pub mod images;
 pub mod jpeg;
+pub mod layer_names;
 pub mod miri_models;
 pub mod oracle;
 pub mod random_graph;

@@ -95,7 +95,7 @@ impl Firmware {
             "model      {}: {} bytes of flash, {} bytes of arena",
             self.model.display(),
             thousands(project.model.len()),
-            thousands(facts.header.arena_len as usize)
+            thousands(facts.arena_len())
         );
         match &project.image.name {
             Some(name) => print_line!("image      {name}: {answer}"),

@@ -1,15 +1,43 @@
-//! Where images come from: a stub that returns one test image. Your camera's driver goes here.
+{%- if takes_frames -%}
+//! Where frames come from: a stub that returns one test image. Your camera's driver goes here.
+
+use infer_core::Error;
+use infer_core::camera::{Format, Frame};
+
+/// The test image, as the camera would deliver it.
+static TEST_IMAGE: &[u8] = include_bytes!("../image.bin");
+
+/// The next frame.
+///
+/// In place of the stub, return the buffer of your driver, with its format and size. For an OV2640 that sends 160x120 pixels in RGB565, the
+/// higher byte first:
+///
+/// ```text
+/// let buffer: &'static mut [u8; 160 * 120 * 2] = ...; // yours, taken once
+/// camera.capture(buffer); // your driver: starts a capture and waits for its end
+/// Frame::new(Format::Rgb565Be, 160, 120, buffer)
+/// ```
+///
+/// That is all: how a frame is cropped, scaled and turned, and what becomes of its colors, is in the model file (`{{ preprocessing }}`),
+/// and `classify_frame` does it as the training did.
+{%- if !scales %} Only the size is not free: this model takes frames that are {{ frame_width }} pixels wide and
+/// {{ frame_height }} high. `trainer fit --input {{ input }}` makes one that takes frames of any size.
+{%- endif %}
+pub fn capture() -> Result<Frame<'static>, Error> {
+    Frame::new(Format::{{ frame_format }}, {{ frame_width }}, {{ frame_height }}, TEST_IMAGE)
+}
+{%- else -%}
+//! Where inputs come from: a stub that returns one test input. Your sensor's driver goes here.
 
 use infer_core::input_len;
 
 /// As many bytes as the model takes.
-static TEST_IMAGE: [u8; input_len(crate::MODEL)] = *include_bytes!("../image.bin");
+static TEST_INPUT: [u8; input_len(crate::MODEL)] = *include_bytes!("../image.bin");
 
-/// The next image, {{ input }}: rows from the top, pixels from the left, {{ pixels }}, a byte each as the sensor measured it.
+/// The next input, {{ input }}: rows from the top, places from the left, {{ pixels }}, a byte each.
 ///
-/// In place of this, start a capture, wait for its end, bring the frame to that size and order, and return the buffer. Crop and scale as was
-/// done in training, or the answers are worse than `trainer eval` promises:
-/// {{ preprocessing }}
+/// In place of the stub, fill a buffer of that size and order as was done for the training, and return it.
 pub fn capture() -> &'static [u8] {
-    &TEST_IMAGE
+    &TEST_INPUT
 }
+{%- endif %}

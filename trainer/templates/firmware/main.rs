@@ -10,7 +10,7 @@ mod board;
 mod camera;
 
 use board::{Stopwatch, info};
-use infer_core::{arena_len, include_model, operators_of};
+use infer_core::{Error, {% if takes_frames %}arena_with_image_len{% else %}arena_len{% endif %}, include_model, operators_of};
 use static_cell::ConstStaticCell;
 
 /// The model, aligned, in flash.
@@ -19,8 +19,9 @@ static MODEL: &[u8] = include_model!("../model.bin");
 /// A network of the operators that this model has: no others are linked.
 type Network<'m, 'a> = infer_core::Network<'m, 'a, { operators_of(MODEL) }>;
 
-/// All the RAM that an inference takes besides its stack. The model states how much that is.
-static ARENA: ConstStaticCell<[u8; arena_len(MODEL)]> = ConstStaticCell::new([0; arena_len(MODEL)]);
+/// All the RAM that an inference takes besides its stack{% if takes_frames %}, the scaled frame included{% endif %}. The model states how much that is.
+const ARENA_LEN: usize = {% if takes_frames %}arena_with_image_len{% else %}arena_len{% endif %}(MODEL);
+static ARENA: ConstStaticCell<[u8; ARENA_LEN]> = ConstStaticCell::new([0; ARENA_LEN]);
 
 #[board::entry]
 fn main() -> ! {
@@ -33,24 +34,38 @@ fn main() -> ! {
             board::stop();
         }
     };
-    let metadata = network.metadata(); // a copy, which does not borrow the network
+    let metadata = network.metadata();
     info!("{} trained on {}", metadata.architecture, metadata.dataset);
     loop {
-        let image = camera::capture();
-        let stopwatch = Stopwatch::start();
-        let output = match network.classify(image) {
-            Ok(output) => output,
-            Err(error) => {
-                info!("camera: {}", error);
-                board::stop();
-            }
-        };
-        let cost = stopwatch.elapsed();
-        for best in output.top_k::<1>() {
-            let class = metadata.class_name(best.class).unwrap_or("?");
-            let tenths = (1000.0 * best.probability + 0.5) as u32; // of a percent
-            info!("{}: {}.{} %, {}", class, tenths / 10, tenths % 10, cost);
+        if let Err(error) = classify(&mut network) {
+            info!("camera: {}", error);
+            board::stop();
         }
         board::pause();
     }
+}
+
+{% if takes_frames -%}
+/// Takes a frame, makes it the model's input, classifies that, and logs the answer and what it took.
+{%- else -%}
+/// Takes an input, classifies it, and logs the answer and what it took.
+{%- endif %}
+fn classify(network: &mut Network<'_, '_>) -> Result<(), Error> {
+    let metadata = network.metadata(); // a copy, which does not borrow the network
+{%- if takes_frames %}
+    let frame = camera::capture()?;
+    let stopwatch = Stopwatch::start();
+    let output = network.classify_frame(&frame)?;
+{%- else %}
+    let input = camera::capture();
+    let stopwatch = Stopwatch::start();
+    let output = network.classify(input)?;
+{%- endif %}
+    let cost = stopwatch.elapsed();
+    for best in output.top_k::<1>() {
+        let class = metadata.class_name(best.class).unwrap_or("?");
+        let tenths = (1000.0 * best.probability + 0.5) as u32; // of a percent
+        info!("{}: {}.{} %, {}", class, tenths / 10, tenths % 10, cost);
+    }
+    Ok(())
 }

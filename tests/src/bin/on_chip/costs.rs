@@ -3,7 +3,8 @@
 use std::fs;
 
 use infer_core::Header;
-use thimble_tests::random_model::{Kind, MEASURED, single_layer};
+use thimble_tests::layer_names::{MEASURED, single_layer};
+use thimble_tests::random_model::Kind;
 use thimble_tests::without_zeros::COUNTED;
 use trainer::export::hardware::instructions::{Cost, Kernel, Work, work};
 use trainer::image::parse_shape;

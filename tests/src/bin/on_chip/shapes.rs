@@ -12,10 +12,9 @@ use infer_core::plan::Places;
 use infer_core::{Header, Shape};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
+use thimble_tests::layer_names::{MEASURED, single_layer};
 use thimble_tests::random_graph::{Node, RandomGraph, random_graphs};
-use thimble_tests::random_model::{
-    Kind, MEASURED, RandomModel, depthwise_models, random_models, single_layer, square, transformed_models,
-};
+use thimble_tests::random_model::{Kind, RandomModel, depthwise_models, random_models, square, transformed_models};
 use thimble_tests::without_zeros::{self, COUNTED};
 use trainer::image::parse_shape;
 

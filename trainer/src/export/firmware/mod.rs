@@ -5,6 +5,7 @@
 //! | [`infer_core`] | where the project has infer-core from |
 //! | [`name`] | the name of its package |
 //! | [`test_image`] | the image that stands for the camera |
+//! | [`stub_frame`] | the same as a frame of the camera |
 //! | [`room`] | whether model, log and test image fit on the chip |
 //! | [`templates`] | its files, from `trainer/templates/firmware` |
 //! | [`directory`] | a directory that appears whole or not at all |
@@ -13,12 +14,14 @@ pub mod directory;
 pub mod infer_core;
 pub mod name;
 pub mod room;
+pub mod stub_frame;
 pub mod templates;
 pub mod test_image;
 
 pub use directory::{DirectoryError, ProjectFile};
 pub use infer_core::InferCore;
 pub use name::package_name;
+pub use stub_frame::StubFrame;
 pub use test_image::TestImage;
 
 use ::infer_core::format::{Input, Metadata};
@@ -62,6 +65,17 @@ pub struct Facts<'m> {
     pub metadata: Metadata<'m>,
 }
 
+impl Facts<'_> {
+    /// Bytes of the project's arena: with a place for the scaled frame, where frames become the input.
+    #[must_use]
+    pub fn arena_len(&self) -> usize {
+        match StubFrame::format_for(self.input.shape) {
+            Some(_) => self.header.arena_with_image_len as usize,
+            None => self.header.arena_len as usize,
+        }
+    }
+}
+
 impl<'p> Project<'p> {
     /// What the model file states.
     ///
@@ -93,9 +107,11 @@ impl<'p> Project<'p> {
     /// # Errors
     /// [`infer_core::Error`](::infer_core::Error) where infer-core refuses the model.
     pub fn files(&self) -> Result<Vec<ProjectFile>, ::infer_core::Error> {
-        let mut files = templates::render(self, &self.facts()?, &self.answer()?);
+        let facts = self.facts()?;
+        let mut files = templates::render(self, &facts, &self.answer()?);
+        let frame = StubFrame::of(&self.image.bytes, facts.input.shape, &facts.input.preprocessing);
         files.push(("model.bin".to_owned(), self.model.to_vec()));
-        files.push(("image.bin".to_owned(), self.image.bytes.clone()));
+        files.push(("image.bin".to_owned(), frame.map_or_else(|| self.image.bytes.clone(), |frame| frame.bytes)));
         if self.infer_core == InferCore::Carried {
             let carried = infer_core::carried().into_iter();
             files.extend(carried.map(|(name, bytes)| (format!("infer-core/{name}"), bytes)));

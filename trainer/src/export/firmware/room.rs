@@ -4,7 +4,7 @@ use super::{Facts, Project};
 use crate::export::hardware::{Budget, BudgetError, Footprint};
 use crate::support::text::thousands;
 
-/// Flash that log, counter and start take besides the program of [`Budget`], at most: `.ci/firmware-projects` checks it.
+/// Flash that log, counter, start and the code for frames take besides the program of [`Budget`], at most: `.ci/firmware-projects` checks it.
 const LOG_FLASH: usize = 16 << 10;
 
 /// RAM of the log: a buffer of 1,024 bytes that the probe reads, and where it is.
@@ -17,9 +17,9 @@ pub enum RoomError {
     /// The model does not, whatever the project.
     #[error(transparent)]
     Model(#[from] BudgetError),
-    /// The model does, but not with the test image and the log beside it.
+    /// The model does, but not with what a project has besides.
     #[error(
-        "the model fits, but the project also has a log and a test image: {} bytes of {memory} are needed with them, {} more than the {} \
+        "the model fits, but the project also has a log, a test image and a scaled frame: {} bytes of {memory} are needed with them, {} more than the {} \
          there are",
         thousands(*.needed), thousands(.needed - .available), thousands(*.available)
     )]
@@ -49,8 +49,8 @@ pub fn check(project: &Project<'_>, facts: &Facts<'_>) -> Result<(), RoomError> 
     budget.check(&footprint)?;
     let program = budget.program(footprint.operators);
     let flash = footprint.flash(program) + footprint.image + LOG_FLASH;
-    // The test image is in flash.
-    let ram = footprint.arena + program.stack + LOG_RAM;
+    // The test image is in flash; a scaled frame is in the arena.
+    let ram = facts.arena_len() + program.stack + LOG_RAM;
     for (memory, needed, available) in [("flash", flash, chip.flash), ("RAM", ram, chip.ram)] {
         if needed > available {
             return Err(RoomError::Project { memory, needed, available });

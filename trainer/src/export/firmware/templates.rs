@@ -3,8 +3,9 @@
 use std::ops::Deref;
 
 use askama::Template;
+use infer_core::camera::Resize;
 
-use super::{Answer, Facts, InferCore, Project, ProjectFile};
+use super::{Answer, Facts, InferCore, Project, ProjectFile, StubFrame};
 use crate::export::hardware::{Chip, Emulator, Memory, Start};
 use crate::image::Preprocessing;
 use crate::support::printable::in_one_line;
@@ -73,6 +74,13 @@ struct Content {
     // The model.
     input: String,
     pixels: &'static str,
+    /// Whether frames become the input; otherwise the camera has to deliver its bytes.
+    takes_frames: bool,
+    /// Whether they may be of another size.
+    scales: bool,
+    frame_format: String,
+    frame_width: u16,
+    frame_height: u16,
     preprocessing: String,
     model_bytes: String,
     arena_bytes: String,
@@ -88,6 +96,8 @@ impl Content {
         let riscv = target.starts_with("riscv");
         let esp_hal = board.start == Start::EspHal;
         let preprocessing = Preprocessing::of_model(facts.metadata.images, &facts.input);
+        let camera = &facts.input.preprocessing;
+        let frame = StubFrame::of(&project.image.bytes, facts.input.shape, camera);
         let mode = if board.loader.is_some() { "attach" } else { "run" };
         Self {
             name: project.name.clone(),
@@ -125,10 +135,15 @@ impl Content {
                 3 => "red, green and blue",
                 _ => "channel by channel",
             },
+            takes_frames: frame.is_some(),
+            scales: camera.resize != Resize::None,
+            frame_format: frame.as_ref().map(|frame| format!("{:?}", frame.format)).unwrap_or_default(),
+            frame_width: frame.as_ref().map_or(0, |frame| frame.width),
+            frame_height: frame.as_ref().map_or(0, |frame| frame.height),
             preprocessing: preprocessing
                 .map_or_else(|_| in_one_line(facts.metadata.images).into_owned(), |known| known.to_string()),
             model_bytes: thousands(project.model.len()),
-            arena_bytes: thousands(facts.header.arena_len as usize),
+            arena_bytes: thousands(facts.arena_len()),
             image_name: project.image.name.clone(),
             answer: format!("{}: {:.1} %", in_one_line(&answer.class), 100.0 * answer.probability),
         }
@@ -210,6 +225,7 @@ templates! {
     CargoConfig = "firmware/config.toml",
     Toolchain = "firmware/rust-toolchain.toml",
     BuildScript = "firmware/build.rs",
+    Main = "firmware/main.rs",
     Camera = "firmware/camera.rs",
     Board = "firmware/board.rs",
     EmulatedBoard = "firmware/emulator.rs",
@@ -226,11 +242,11 @@ pub(super) fn render(project: &Project<'_>, facts: &Facts<'_>, answer: &Answer) 
         (".cargo/config.toml", CargoConfig(content).render()),
         ("rust-toolchain.toml", Toolchain(content).render()),
         ("build.rs", BuildScript(content).render()),
+        ("src/main.rs", Main(content).render()),
         ("src/camera.rs", Camera(content).render()),
         ("src/board.rs", Board(content).render()),
         ("src/emulator.rs", EmulatedBoard(content).render()),
         ("emulator/memory.x", emulated),
-        ("src/main.rs", Ok(include_str!("../../../templates/firmware/main.rs").to_owned())),
         (".gitignore", Ok(include_str!("../../../templates/firmware/gitignore").to_owned())),
     ];
     if content.has_memory {
