@@ -1,6 +1,6 @@
 //! Whether a project fits on its chip, known before it is linked.
 
-use super::{Facts, Project};
+use super::project::{Facts, Project};
 use crate::export::hardware::{Budget, BudgetError, Footprint};
 use crate::support::text::thousands;
 
