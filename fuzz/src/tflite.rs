@@ -42,10 +42,11 @@ fn quantize(imported: &Imported, rounding: Rounding) {
                 model_file::check(&model).expect("what is written is what is read");
             }
         }
-        Ok(None) => match import::float(imported, InputRange::UNIT) {
-            Err(FloatError::Candle(error)) => panic!("weights have the dimensions of their layers: {error}"),
-            Ok(_) | Err(_) => {}
-        },
+        Ok(None) => {
+            if let Err(FloatError::Candle(error)) = import::float(imported, InputRange::UNIT) {
+                panic!("weights have the dimensions of their layers: {error}");
+            }
+        }
         Err(error) => assert!(!error.to_string().is_empty()),
     }
 }

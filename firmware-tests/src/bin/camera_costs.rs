@@ -79,9 +79,9 @@ fn nearest(format: Format, bytes: &[u8], (width, height): (u16, u16), shape: Sha
     let (across, down) = (step(width, shape.width), step(height, shape.height));
     let pixels = usize::from(shape.channels);
     for (y, row) in (0u32..).zip(input.chunks_exact_mut(usize::from(shape.width) * pixels)) {
-        let from = bytes.get((y * down >> 16) as usize * stride..).unwrap_or_default();
+        let from = bytes.get(((y * down) >> 16) as usize * stride..).unwrap_or_default();
         for (x, pixel) in (0u32..).zip(row.chunks_exact_mut(pixels)) {
-            let x = (x * across >> 16) as usize;
+            let x = ((x * across) >> 16) as usize;
             let rgb = rgb(format, from, x).unwrap_or_default();
             match pixel {
                 [gray] => *gray = luma(rgb),

@@ -59,7 +59,7 @@ impl<'p> Project<'p> {
     /// What the model file states.
     ///
     /// # Errors
-    /// [`infer_core::Error`](::infer_core::Error) where infer-core refuses the model.
+    /// [`infer_core::Error`] where infer-core refuses the model.
     pub fn facts(&self) -> Result<Facts<'p>, ::infer_core::Error> {
         let header = Header::parse(self.model)?;
         let mut arena = model_file::arena(self.model)?;
@@ -70,7 +70,7 @@ impl<'p> Project<'p> {
     /// What the chip will answer to the test image.
     ///
     /// # Errors
-    /// [`infer_core::Error`](::infer_core::Error) where infer-core refuses the model or the image.
+    /// [`infer_core::Error`] where infer-core refuses the model or the image.
     pub fn answer(&self) -> Result<Answer, ::infer_core::Error> {
         let mut arena = model_file::arena(self.model)?;
         let mut network = Network::new(self.model, &mut arena)?;
