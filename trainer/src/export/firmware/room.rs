@@ -96,5 +96,14 @@ mod tests {
             );
         }
         assert_eq!(refusal(flash + LOG_FLASH + 1024, PLENTY), None);
+
+        // The arena in use: the one with a place for a scaled frame.
+        let model = include_bytes!("../../../../infer-core/tests/fixtures/tiny.bin");
+        let core = Chip::named("nrf51822").unwrap().core;
+        let header = infer_core::Header::parse(model).unwrap();
+        let budget = Budget { flash: None, ram: None, core: Some(core) };
+        let exactly = header.arena_with_image_len as usize + budget.program(header.operators).stack + LOG_RAM;
+        assert_eq!(refusal(PLENTY, exactly), None);
+        assert!(refusal(PLENTY, exactly - 1).unwrap().contains("RAM are needed with them, 1 more than"));
     }
 }
