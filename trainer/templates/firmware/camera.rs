@@ -18,8 +18,8 @@ static TEST_IMAGE: &[u8] = include_bytes!("../image.bin");
 /// Frame::new(Format::Rgb565Be, 160, 120, buffer)
 /// ```
 ///
-/// That is all: how a frame is cropped, scaled and turned, and what becomes of its colors, is in the model file (`{{ preprocessing }}`),
-/// and `classify_frame` does it as the training did.
+/// That is all: the model file has crop, size, rotation and colors (`{{ preprocessing }}`),
+/// and `classify_frame` does as the training did.
 {%- if !scales %} Only the size is not free: this model takes frames that are {{ frame_width }} pixels wide and
 /// {{ frame_height }} high. `trainer fit --input {{ input }}` makes one that takes frames of any size.
 {%- endif %}

@@ -65,6 +65,9 @@ mod tests {
     use super::*;
     use crate::export::hardware::Chip;
 
+    /// What a place for a scaled frame takes here; the model's own input is no image.
+    const PLACE: u32 = 4096;
+
     /// What is said of a model on an nRF51822 that has as much flash and RAM.
     fn refusal(flash: usize, ram: usize) -> Option<String> {
         let model = include_bytes!("../../../../infer-core/tests/fixtures/tiny.bin");
@@ -76,7 +79,10 @@ mod tests {
             image: TestImage { bytes: Vec::new(), name: None },
             infer_core: InferCore::Carried,
         };
-        check(&project, &project.facts().unwrap()).err().map(|error| error.to_string())
+        let mut facts = project.facts().unwrap();
+        facts.input.shape.channels = 1;
+        facts.header.arena_with_image_len = facts.header.arena_len + PLACE;
+        check(&project, &facts).err().map(|error| error.to_string())
     }
 
     #[test]
@@ -96,5 +102,14 @@ mod tests {
             );
         }
         assert_eq!(refusal(flash + LOG_FLASH + 1024, PLENTY), None);
+
+        // The arena in use: the one with a place for a scaled frame.
+        let model = include_bytes!("../../../../infer-core/tests/fixtures/tiny.bin");
+        let core = Chip::named("nrf51822").unwrap().core;
+        let header = infer_core::Header::parse(model).unwrap();
+        let budget = Budget { flash: None, ram: None, core: Some(core) };
+        let exactly = (header.arena_len + PLACE) as usize + budget.program(header.operators).stack + LOG_RAM;
+        assert_eq!(refusal(PLENTY, exactly), None);
+        assert!(refusal(PLENTY, exactly - 1).unwrap().contains("RAM are needed with them, 1 more than"));
     }
 }
