@@ -6,7 +6,7 @@ use core::ops::Range;
 use super::frame::Format;
 use super::geometry::{Geometry, Placement, Span};
 use super::pixel::{Yuv, luma};
-use super::scale::{Columns, Point, Points, Row, RowFn, put_between};
+use super::scale::{Columns, HALF, Point, Points, Row, RowFn, put_between};
 use super::{Preprocessing, Rotation, YuvRange};
 use crate::Error;
 use crate::format::Shape;
@@ -32,6 +32,8 @@ pub(super) struct Resampling {
     /// Rows of the input that are written.
     written: u16,
     progress: Progress,
+    /// [`HALF`], read from memory: as a constant, it would be added by an instruction of its own.
+    half: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -61,6 +63,7 @@ impl Resampling {
             taken: 0,
             written: 0,
             progress,
+            half: HALF,
         }
     }
 
@@ -77,7 +80,7 @@ impl Resampling {
         match &mut self.progress {
             Progress::Shrink { begun } => {
                 if number == 0 {
-                    sums.fill(0);
+                    sums.fill(self.half);
                 }
                 let begin = *begun;
                 let end = begin + u32::from(self.rows.to.get());
@@ -88,7 +91,12 @@ impl Resampling {
                 } else {
                     *begun = end - from;
                     let values = to.row(self.written);
-                    let finish = Row::Finish { weight: 0x1_0000 - weight(begin), next: weight(end - from), values };
+                    let finish = Row::Finish {
+                        weight: 0x1_0000 - weight(begin),
+                        next: weight(end - from),
+                        half: self.half,
+                        values,
+                    };
                     (self.scale)(row, &self.columns, sums, finish);
                     to.written(self.written);
                     self.written += 1;
@@ -105,7 +113,7 @@ impl Resampling {
                         // After the center of the last row there is nothing else.
                         next.fraction = 0x100;
                     }
-                    put_between(sums, next.fraction, to.row(self.written));
+                    put_between(sums, next.fraction, self.half, to.row(self.written));
                     to.written(self.written);
                     self.written += 1;
                     *next = points.next_point();

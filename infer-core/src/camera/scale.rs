@@ -64,6 +64,8 @@ pub(super) enum Row<'r> {
         weight: u32,
         /// In the row that begins.
         next: u32,
+        /// [`HALF`], from memory: as a constant, it would take another instruction.
+        half: u32,
         /// The row that ends.
         values: &'r mut [u8],
     },
@@ -73,16 +75,19 @@ pub(super) enum Row<'r> {
 
 /// Writes a row between two rows that were kept.
 #[inline(never)]
-pub(super) fn put_between(kept: &[u32], fraction: u32, values: &mut [u8]) {
+pub(super) fn put_between(kept: &[u32], fraction: u32, half: u32, values: &mut [u8]) {
     let (lower, upper) = (0x1_0000 - (fraction << 8), fraction << 8);
     for (value, rows) in values.iter_mut().zip(kept) {
-        let sum = (rows & 0xFFFF).wrapping_mul(lower).wrapping_add((rows >> 16).wrapping_mul(upper));
+        let sum = half.wrapping_add((rows & 0xFFFF).wrapping_mul(lower)).wrapping_add((rows >> 16).wrapping_mul(upper));
         *value = (sum >> 24) as u8;
     }
 }
 
 /// Pixels of the input that are scaled along the row before they are weighted: few, as they are on the stack.
 const CHUNK: usize = 32;
+
+/// A half of a value of a row of the input: once in the sum, all that is cut off at last is rounded.
+pub(super) const HALF: u32 = 1 << 23;
 
 /// The row function of a format: scales a few pixels at a time along the row, to 256ths, and gives them to the rows.
 ///
@@ -119,19 +124,18 @@ impl Row<'_> {
                     *sums = added;
                 }
             }
-            Row::Finish { weight, next, values } => {
-                let (weight, next) = (*weight, *next);
+            Row::Finish { weight, next, half, values } => {
+                let (weight, next, half) = (*weight, *next, *half);
                 let len = sums.len() * CHANNELS;
                 let (finished, rest) = core::mem::take(values).split_at_mut_checked(len).unwrap_or_default();
                 *values = rest;
-                let mut finished = finished.as_chunks_mut::<CHANNELS>().0.iter_mut();
-                for sums in sums {
-                    let (Some(lanes), Some(finished)) = (line.next(), finished.next()) else { break };
+                for (sums, finished) in sums.iter_mut().zip(finished.as_chunks_mut::<CHANNELS>().0) {
+                    let Some(lanes) = line.next() else { break };
                     let [mut ended, values] = [*sums, lanes.values()];
                     for (sum, value) in ended.iter_mut().zip(values) {
                         *sum = sum.wrapping_add(value.wrapping_mul(weight));
                     }
-                    *sums = values.map(|value| value.wrapping_mul(next));
+                    *sums = values.map(|value| value.wrapping_mul(next).wrapping_add(half));
                     *finished = ended.map(|sum| (sum >> 24) as u8);
                 }
             }
@@ -159,17 +163,17 @@ fn narrow<F: PixelFormat, L: Lanes<CHANNELS>, const CHANNELS: usize>(
     mut to: Row<'_>,
 ) {
     let mut pixels = columns.pixels::<F, L, CHANNELS>(row);
-    let mut line = [L::ZERO; CHUNK];
     let pixel_weight = pixel >> 16;
     // Where pixels are cells, there is never a pixel inside of one.
     let rest = if whole == 0 { 0 } else { rest };
+    let mut line = [L::ZERO; CHUNK];
     let (mut edge, mut left) = (L::ZERO, 0_u32);
     for sums in sums.chunks_mut(CHUNK) {
         let line = line.get_mut(..sums.len()).unwrap_or_default();
         for scaled in line.iter_mut() {
-            let left_weight = left >> 16;
+            let left_weight = left >> 16 & 0xFF;
             let mut right_weight = 0x100 - left_weight;
-            let mut total = edge.times(left_weight).plus(L::HALF);
+            let mut total = edge.times(left_weight);
             let after = left.wrapping_sub(rest);
             if left < rest {
                 let Some(inside) = pixels.next() else { return };
@@ -229,7 +233,7 @@ fn wide<F: PixelFormat, L: Lanes<CHANNELS>, const CHANNELS: usize>(
             let Some(last) = pixels.next() else { return };
             edge = last;
             add(edge, right);
-            *scaled = L::of_values(total.map(|sum| sum >> 16)).plus(L::HALF);
+            *scaled = L::of_values(total.map(|sum| sum >> 16));
         }
         to.take(line, sums);
     }
@@ -258,7 +262,7 @@ fn enlarge<F: PixelFormat, L: Lanes<CHANNELS>, const CHANNELS: usize>(
                 (left_index, left) = (index, right);
                 right = pixels.next().unwrap_or(right);
             }
-            *scaled = left.times(0x100 - fraction).plus(right.times(fraction)).plus(L::HALF);
+            *scaled = left.times(0x100 - fraction).plus(right.times(fraction));
         }
         to.take(line, sums);
     }
