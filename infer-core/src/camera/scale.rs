@@ -1,5 +1,6 @@
 //! One row of a frame, scaled along the row and added to the rows before it.
 
+use core::hint::black_box;
 use core::num::NonZero;
 
 use super::geometry::Span;
@@ -110,43 +111,42 @@ impl Row<'_> {
     /// Takes pixels that are scaled along the row, in 256ths.
     #[inline(never)]
     fn take<L: Lanes<CHANNELS>, const CHANNELS: usize>(&mut self, line: &[L], sums: &mut [[u32; CHANNELS]]) {
-        let mut line = line.iter();
-        // With ends of their own, so that the loops are not unrolled: there are too few registers for that.
+        let count = sums.len();
+        let lines = line.iter().zip(sums);
+        // Each loop has one counter, and is not unrolled: there are too few registers for more.
         match self {
             Row::Add { weight } => {
                 let weight = *weight;
-                for sums in sums {
-                    let Some(lanes) = line.next() else { break };
-                    let [mut added, values] = [*sums, lanes.values()];
-                    for (sum, value) in added.iter_mut().zip(values) {
+                for (lanes, sums) in lines {
+                    black_box(());
+                    for (sum, value) in sums.iter_mut().zip(lanes.values()) {
                         *sum = sum.wrapping_add(value.wrapping_mul(weight));
                     }
-                    *sums = added;
                 }
             }
             Row::Finish { weight, next, half, values } => {
                 let (weight, next, half) = (*weight, *next, *half);
-                let len = sums.len() * CHANNELS;
+                let len = count * CHANNELS;
                 let (finished, rest) = core::mem::take(values).split_at_mut_checked(len).unwrap_or_default();
                 *values = rest;
-                for (sums, finished) in sums.iter_mut().zip(finished.as_chunks_mut::<CHANNELS>().0) {
-                    let Some(lanes) = line.next() else { break };
+                for ((lanes, sums), finished) in lines.zip(finished.as_chunks_mut::<CHANNELS>().0) {
+                    black_box(());
                     let [mut ended, values] = [*sums, lanes.values()];
                     for (sum, value) in ended.iter_mut().zip(values) {
                         *sum = sum.wrapping_add(value.wrapping_mul(weight));
                     }
                     *sums = values.map(|value| value.wrapping_mul(next).wrapping_add(half));
-                    *finished = ended.map(|sum| (sum >> 24) as u8);
+                    for (value, sum) in finished.iter_mut().zip(ended) {
+                        *value = (sum >> 24) as u8;
+                    }
                 }
             }
             Row::Keep => {
-                for sums in sums {
-                    let Some(lanes) = line.next() else { break };
-                    let [mut kept, values] = [*sums, lanes.values()];
-                    for (rows, value) in kept.iter_mut().zip(values) {
+                for (lanes, sums) in lines {
+                    black_box(());
+                    for (rows, value) in sums.iter_mut().zip(lanes.values()) {
                         *rows = *rows >> 16 | value << 16;
                     }
-                    *sums = kept;
                 }
             }
         }
