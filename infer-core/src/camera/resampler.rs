@@ -79,23 +79,26 @@ impl Resampling {
         let from = u32::from(self.rows.from.get());
         match &mut self.progress {
             Progress::Shrink { begun } => {
-                if number == 0 {
-                    sums.fill(self.half);
-                }
                 let begin = *begun;
                 let end = begin + u32::from(self.rows.to.get());
                 let weight = |units: u32| (units << 16) / NonZero::<u32>::from(self.rows.from);
+                let half = self.half;
                 if end < from {
                     *begun = end;
-                    (self.scale)(row, &self.columns, sums, Row::Add { weight: weight(end) - weight(begin) });
+                    let weight = weight(end) - weight(begin);
+                    let add = if begin == 0 { Row::Begin { weight, half } } else { Row::Add { weight } };
+                    (self.scale)(row, &self.columns, sums, add);
                 } else {
                     *begun = end - from;
+                    if number == 0 {
+                        sums.fill(half);
+                    }
+                    let (last, next) = (0x1_0000 - weight(begin), weight(end - from));
                     let values = to.row(self.written);
-                    let finish = Row::Finish {
-                        weight: 0x1_0000 - weight(begin),
-                        next: weight(end - from),
-                        half: self.half,
-                        values,
+                    let finish = if end == from && begin != 0 {
+                        Row::End { weight: last, values }
+                    } else {
+                        Row::Finish { weight: last, next, half, values }
                     };
                     (self.scale)(row, &self.columns, sums, finish);
                     to.written(self.written);

@@ -52,24 +52,29 @@ impl Columns {
     }
 }
 
-/// What becomes of the scaled row.
+/// What becomes of the scaled row. Weights are in 65,536ths.
 pub(super) enum Row<'r> {
-    /// It is added to the sums.
-    Add {
-        /// In 65,536ths.
+    /// It is the first one of a row of the input: whatever the sums were.
+    Begin {
         weight: u32,
+        /// [`HALF`].
+        half: u32,
     },
+    /// It is added to the sums.
+    Add { weight: u32 },
     /// It is the last one of a row of the input, and the first one of the next.
     Finish {
-        /// In 65,536ths, in the row that ends.
+        /// In the row that ends.
         weight: u32,
         /// In the row that begins.
         next: u32,
-        /// [`HALF`], from memory: as a constant, it would take another instruction.
+        /// [`HALF`].
         half: u32,
         /// The row that ends.
         values: &'r mut [u8],
     },
+    /// It is the last one of a row of the input.
+    End { weight: u32, values: &'r mut [u8] },
     /// It is kept in the upper half of each word, and what was there goes to the lower half.
     Keep,
 }
@@ -115,6 +120,13 @@ impl Row<'_> {
         let lines = line.iter().zip(sums);
         // Each loop has one counter, and is not unrolled: there are too few registers for more.
         match self {
+            Row::Begin { weight, half } => {
+                let (weight, half) = (*weight, *half);
+                for (lanes, sums) in lines {
+                    black_box(());
+                    *sums = lanes.values().map(|value| value.wrapping_mul(weight).wrapping_add(half));
+                }
+            }
             Row::Add { weight } => {
                 let weight = *weight;
                 for (lanes, sums) in lines {
@@ -126,19 +138,18 @@ impl Row<'_> {
             }
             Row::Finish { weight, next, half, values } => {
                 let (weight, next, half) = (*weight, *next, *half);
-                let len = count * CHANNELS;
-                let (finished, rest) = core::mem::take(values).split_at_mut_checked(len).unwrap_or_default();
-                *values = rest;
-                for ((lanes, sums), finished) in lines.zip(finished.as_chunks_mut::<CHANNELS>().0) {
+                for ((lanes, sums), finished) in lines.zip(first_pixels(values, count)) {
                     black_box(());
-                    let [mut ended, values] = [*sums, lanes.values()];
-                    for (sum, value) in ended.iter_mut().zip(values) {
-                        *sum = sum.wrapping_add(value.wrapping_mul(weight));
-                    }
+                    let values = lanes.values();
+                    put(finished, *sums, values, weight);
                     *sums = values.map(|value| value.wrapping_mul(next).wrapping_add(half));
-                    for (value, sum) in finished.iter_mut().zip(ended) {
-                        *value = (sum >> 24) as u8;
-                    }
+                }
+            }
+            Row::End { weight, values } => {
+                let weight = *weight;
+                for ((lanes, sums), finished) in lines.zip(first_pixels(values, count)) {
+                    black_box(());
+                    put(finished, *sums, lanes.values(), weight);
                 }
             }
             Row::Keep => {
@@ -150,6 +161,22 @@ impl Row<'_> {
                 }
             }
         }
+    }
+}
+
+/// Cuts off so many pixels.
+fn first_pixels<'r, const CHANNELS: usize>(values: &mut &'r mut [u8], count: usize) -> &'r mut [[u8; CHANNELS]] {
+    let (first, rest) = core::mem::take(values).split_at_mut_checked(count * CHANNELS).unwrap_or_default();
+    *values = rest;
+    first.as_chunks_mut().0
+}
+
+/// Adds the last of the values, and writes the sums.
+#[inline(always)]
+fn put<const CHANNELS: usize>(pixel: &mut [u8; CHANNELS], sums: [u32; CHANNELS], last: [u32; CHANNELS], weight: u32) {
+    // One by one, as else the bytes would be put together first.
+    for ((byte, sum), value) in pixel.iter_mut().zip(sums).zip(last) {
+        *byte = (sum.wrapping_add(value.wrapping_mul(weight)) >> 24) as u8;
     }
 }
 
