@@ -1,6 +1,7 @@
 //! The pixels of each format as gray or RGB of 8 bits, several channels to a word.
 
 use super::YuvRange;
+use super::scale::Line;
 
 /// Luma of RGB by ITU-R BT.601, `0.299 R + 0.587 G + 0.114 B`: `(19595 R + 38470 G + 7471 B + 32768) >> 16`.
 #[must_use]
@@ -52,10 +53,12 @@ pub(super) trait Lanes<const CHANNELS: usize>: Copy {
     fn values(self) -> [u32; CHANNELS];
     /// Of values below 2^16.
     fn of_values(values: [u32; CHANNELS]) -> Self;
+    /// What the line has of them.
+    fn of_line(line: &mut Line) -> &mut [Self];
 }
 
 /// One channel.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Gray(u32);
 
 impl Lanes<1> for Gray {
@@ -85,10 +88,18 @@ impl Lanes<1> for Gray {
     fn of_values([gray]: [u32; 1]) -> Self {
         Self(gray)
     }
+
+    #[inline(always)]
+    fn of_line(line: &mut Line) -> &mut [Self] {
+        match line {
+            Line::Gray(line) => line,
+            Line::Color(_) => &mut [],
+        }
+    }
 }
 
 /// Three channels in two words: red and blue share one, so that one multiplication does both.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Color {
     /// Blue in the upper half.
     blue_red: u32,
@@ -128,6 +139,14 @@ impl Lanes<3> for Color {
     #[inline(always)]
     fn of_values([red, green, blue]: [u32; 3]) -> Self {
         Self::new(red, green, blue)
+    }
+
+    #[inline(always)]
+    fn of_line(line: &mut Line) -> &mut [Self] {
+        match line {
+            Line::Gray(_) => &mut [],
+            Line::Color(line) => line,
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use core::ops::Range;
 use super::frame::Format;
 use super::geometry::{Geometry, Placement, Span};
 use super::pixel::{Yuv, luma};
-use super::scale::{Columns, HALF, Point, Points, Row, RowFn, put_between};
+use super::scale::{Columns, HALF, Line, Point, Points, Row, RowFn, put_between};
 use super::{Preprocessing, Rotation, YuvRange};
 use crate::Error;
 use crate::format::Shape;
@@ -34,6 +34,7 @@ pub(super) struct Resampling {
     progress: Progress,
     /// [`HALF`], read from memory: as a constant, it would be added by an instruction of its own.
     half: u32,
+    line: Line,
 }
 
 #[derive(Clone, Debug)]
@@ -64,6 +65,7 @@ impl Resampling {
             written: 0,
             progress,
             half: HALF,
+            line: Line::new(channels),
         }
     }
 
@@ -87,7 +89,7 @@ impl Resampling {
                     *begun = end;
                     let weight = weight(end) - weight(begin);
                     let add = if begin == 0 { Row::Begin { weight, half } } else { Row::Add { weight } };
-                    (self.scale)(row, &self.columns, sums, add);
+                    (self.scale)(row, &self.columns, &mut self.line, sums, add);
                 } else {
                     *begun = end - from;
                     if number == 0 {
@@ -100,13 +102,13 @@ impl Resampling {
                     } else {
                         Row::Finish { weight: last, next, half, values }
                     };
-                    (self.scale)(row, &self.columns, sums, finish);
+                    (self.scale)(row, &self.columns, &mut self.line, sums, finish);
                     to.written(self.written);
                     self.written += 1;
                 }
             }
             Progress::Enlarge { points, next } => {
-                (self.scale)(row, &self.columns, sums, Row::Keep);
+                (self.scale)(row, &self.columns, &mut self.line, sums, Row::Keep);
                 let is_last = u32::from(number) + 1 == from;
                 while self.written < self.rows.to.get() {
                     if next.index >= u32::from(number) {

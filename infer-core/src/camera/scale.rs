@@ -4,10 +4,10 @@ use core::hint::black_box;
 use core::num::NonZero;
 
 use super::geometry::Span;
-use super::pixel::{Lanes, PixelFormat, Yuv};
+use super::pixel::{Color, Gray, Lanes, PixelFormat, Yuv};
 
 /// Scales a row of a frame; the sums of the row of the input are in the words.
-pub(super) type RowFn = fn(&[u8], &Columns, &mut [u32], Row<'_>);
+pub(super) type RowFn = fn(&[u8], &Columns, &mut Line, &mut [u32], Row<'_>);
 
 /// What happens along a row.
 #[derive(Clone, Copy, Debug)]
@@ -92,6 +92,20 @@ pub(super) fn put_between(kept: &[u32], fraction: u32, half: u32, values: &mut [
 /// Pixels of the input that are scaled along the row before they are weighted: few, as they are on the stack.
 const CHUNK: usize = 32;
 
+/// Memory for these pixels: it is cleared once a frame, as once a row takes long.
+#[derive(Clone, Debug)]
+pub(super) enum Line {
+    Gray([Gray; CHUNK]),
+    Color([Color; CHUNK]),
+}
+
+impl Line {
+    /// For pixels of one channel or of three.
+    pub fn new(channels: u16) -> Self {
+        if channels == 1 { Self::Gray([Gray::ZERO; CHUNK]) } else { Self::Color([Color::ZERO; CHUNK]) }
+    }
+}
+
 /// A half of a value of a row of the input: once in the sum, all that is cut off at last is rounded.
 pub(super) const HALF: u32 = 1 << 23;
 
@@ -101,14 +115,15 @@ pub(super) const HALF: u32 = 1 << 23;
 pub(super) fn scale_row<F: PixelFormat, L: Lanes<CHANNELS>, const CHANNELS: usize>(
     row: &[u8],
     columns: &Columns,
+    line: &mut Line,
     sums: &mut [u32],
     to: Row<'_>,
 ) {
     let (sums, _) = sums.as_chunks_mut();
     match &columns.scale {
-        Scale::Narrow(cells) => narrow::<F, L, CHANNELS>(row, columns, cells, sums, to),
-        Scale::Wide(cells) => wide::<F, L, CHANNELS>(row, columns, cells, sums, to),
-        Scale::Enlarge(points) => enlarge::<F, L, CHANNELS>(row, columns, points, sums, to),
+        Scale::Narrow(cells) => narrow::<F, L, CHANNELS>(row, columns, cells, L::of_line(line), sums, to),
+        Scale::Wide(cells) => wide::<F, L, CHANNELS>(row, columns, cells, L::of_line(line), sums, to),
+        Scale::Enlarge(points) => enlarge::<F, L, CHANNELS>(row, columns, points, L::of_line(line), sums, to),
     }
 }
 
@@ -186,6 +201,7 @@ fn narrow<F: PixelFormat, L: Lanes<CHANNELS>, const CHANNELS: usize>(
     row: &[u8],
     columns: &Columns,
     &Cells { pixel, whole, rest }: &Cells,
+    line: &mut [L],
     sums: &mut [[u32; CHANNELS]],
     mut to: Row<'_>,
 ) {
@@ -193,7 +209,6 @@ fn narrow<F: PixelFormat, L: Lanes<CHANNELS>, const CHANNELS: usize>(
     let pixel_weight = pixel >> 16;
     // Where pixels are cells, there is never a pixel inside of one.
     let rest = if whole == 0 { 0 } else { rest };
-    let mut line = [L::ZERO; CHUNK];
     let (mut edge, mut left) = (L::ZERO, 0_u32);
     for sums in sums.chunks_mut(CHUNK) {
         let line = line.get_mut(..sums.len()).unwrap_or_default();
@@ -227,11 +242,11 @@ fn wide<F: PixelFormat, L: Lanes<CHANNELS>, const CHANNELS: usize>(
     row: &[u8],
     columns: &Columns,
     &Cells { pixel, whole, rest }: &Cells,
+    line: &mut [L],
     sums: &mut [[u32; CHANNELS]],
     mut to: Row<'_>,
 ) {
     let mut pixels = columns.pixels::<F, L, CHANNELS>(row);
-    let mut line = [L::ZERO; CHUNK];
     let (mut edge, mut left) = (L::ZERO, 0_u32);
     for sums in sums.chunks_mut(CHUNK) {
         let line = line.get_mut(..sums.len()).unwrap_or_default();
@@ -272,12 +287,12 @@ fn enlarge<F: PixelFormat, L: Lanes<CHANNELS>, const CHANNELS: usize>(
     row: &[u8],
     columns: &Columns,
     points: &Points,
+    line: &mut [L],
     sums: &mut [[u32; CHANNELS]],
     mut to: Row<'_>,
 ) {
     let mut pixels = columns.pixels::<F, L, CHANNELS>(row).take(columns.from);
     let mut points = *points;
-    let mut line = [L::ZERO; CHUNK];
     let Some(mut left) = pixels.next() else { return };
     let mut right = pixels.next().unwrap_or(left);
     let mut left_index = 0;
