@@ -1,6 +1,7 @@
 //! The pixels of each format as gray or RGB of 8 bits, several channels to a word.
 
 use super::YuvRange;
+use super::scale::Line;
 
 /// Luma of RGB by ITU-R BT.601, `0.299 R + 0.587 G + 0.114 B`: `(19595 R + 38470 G + 7471 B + 32768) >> 16`.
 #[must_use]
@@ -46,23 +47,22 @@ fn byte(scaled: i32) -> u32 {
 pub(super) trait Lanes<const CHANNELS: usize>: Copy {
     /// Black.
     const ZERO: Self;
-    /// A half in 256ths: once added, all that is cut off later is rounded.
-    const HALF: Self;
     fn of(pixel: impl Pixel, yuv: &Yuv) -> Self;
     fn plus(self, other: Self) -> Self;
     fn times(self, weight: u32) -> Self;
     fn values(self) -> [u32; CHANNELS];
     /// Of values below 2^16.
     fn of_values(values: [u32; CHANNELS]) -> Self;
+    /// What the line has of them.
+    fn of_line(line: &mut Line) -> &mut [Self];
 }
 
 /// One channel.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Gray(u32);
 
 impl Lanes<1> for Gray {
     const ZERO: Self = Self(0);
-    const HALF: Self = Self(0x80);
 
     #[inline(always)]
     fn of(pixel: impl Pixel, yuv: &Yuv) -> Self {
@@ -88,26 +88,33 @@ impl Lanes<1> for Gray {
     fn of_values([gray]: [u32; 1]) -> Self {
         Self(gray)
     }
+
+    #[inline(always)]
+    fn of_line(line: &mut Line) -> &mut [Self] {
+        match line {
+            Line::Gray(line) => line,
+            Line::Color(_) => &mut [],
+        }
+    }
 }
 
 /// Three channels in two words: red and blue share one, so that one multiplication does both.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Color {
-    /// Red in the upper half.
-    red_blue: u32,
+    /// Blue in the upper half.
+    blue_red: u32,
     green: u32,
 }
 
 impl Color {
     #[inline(always)]
     fn new(red: u32, green: u32, blue: u32) -> Self {
-        Self { red_blue: red << 16 | blue, green }
+        Self { blue_red: blue << 16 | red, green }
     }
 }
 
 impl Lanes<3> for Color {
-    const ZERO: Self = Self { red_blue: 0, green: 0 };
-    const HALF: Self = Self { red_blue: 0x80_0080, green: 0x80 };
+    const ZERO: Self = Self { blue_red: 0, green: 0 };
 
     #[inline(always)]
     fn of(pixel: impl Pixel, yuv: &Yuv) -> Self {
@@ -116,22 +123,30 @@ impl Lanes<3> for Color {
 
     #[inline(always)]
     fn plus(self, other: Self) -> Self {
-        Self { red_blue: self.red_blue.wrapping_add(other.red_blue), green: self.green.wrapping_add(other.green) }
+        Self { blue_red: self.blue_red.wrapping_add(other.blue_red), green: self.green.wrapping_add(other.green) }
     }
 
     #[inline(always)]
     fn times(self, weight: u32) -> Self {
-        Self { red_blue: self.red_blue.wrapping_mul(weight), green: self.green.wrapping_mul(weight) }
+        Self { blue_red: self.blue_red.wrapping_mul(weight), green: self.green.wrapping_mul(weight) }
     }
 
     #[inline(always)]
     fn values(self) -> [u32; 3] {
-        [self.red_blue >> 16, self.green, self.red_blue & 0xFFFF]
+        [self.blue_red & 0xFFFF, self.green, self.blue_red >> 16]
     }
 
     #[inline(always)]
     fn of_values([red, green, blue]: [u32; 3]) -> Self {
         Self::new(red, green, blue)
+    }
+
+    #[inline(always)]
+    fn of_line(line: &mut Line) -> &mut [Self] {
+        match line {
+            Line::Gray(_) => &mut [],
+            Line::Color(line) => line,
+        }
     }
 }
 
@@ -219,20 +234,50 @@ pub(super) struct Rgb565Be;
 #[derive(Clone, Copy)]
 pub(super) struct Packed565(u16);
 
+/// The same with its bytes exchanged: `GGGBBBBB RRRRRGGG`, of which the lower three bits are the upper ones of green.
+#[derive(Clone, Copy)]
+pub(super) struct Exchanged565(u16);
+
+/// Eight bits of six.
+#[inline(always)]
+fn eight_of_six(six: u32) -> u32 {
+    (six * 65) >> 4
+}
+
+#[inline(always)]
+fn luma_of(color: Color) -> u32 {
+    luma(color.values().map(|value| value as u8)).into()
+}
+
 impl Pixel for Packed565 {
     #[inline(always)]
     fn gray(self, yuv: &Yuv) -> u32 {
-        let [red, green, blue] = self.color(yuv).values();
-        luma([red as u8, green as u8, blue as u8]).into()
+        luma_of(self.color(yuv))
     }
 
     #[inline(always)]
     fn color(self, _: &Yuv) -> Color {
         let packed = u32::from(self.0);
-        // 33 / 4 = 8 + 1/4: three bits to the left, and once more two to the right.
-        let five = (packed & 0xF800) << 5 | packed & 0x1F;
-        let six = packed >> 5 & 0x3F;
-        Color { red_blue: (five * 33) >> 2 & 0x00FF_00FF, green: (six * 65) >> 4 }
+        // In the upper byte of each half.
+        let fives = (packed << 27 | packed) & 0xF800_F800;
+        Color { blue_red: (fives >> 5 | fives) >> 8 & 0x00FF_00FF, green: eight_of_six(packed >> 5 & 0x3F) }
+    }
+}
+
+impl Pixel for Exchanged565 {
+    #[inline(always)]
+    fn gray(self, yuv: &Yuv) -> u32 {
+        luma_of(self.color(yuv))
+    }
+
+    #[inline(always)]
+    fn color(self, _: &Yuv) -> Color {
+        let packed = u32::from(self.0);
+        // In the lower byte of each half.
+        let fives = (packed << 11 | packed) & 0x00F8_00F8;
+        // Twice in a row, the pixel has all six bits of green side by side.
+        let twice = packed << 16 | packed;
+        Color { blue_red: (fives >> 5 | fives) & 0x00FF_00FF, green: eight_of_six(twice >> 13 & 0x3F) }
     }
 }
 
@@ -246,11 +291,11 @@ impl PixelFormat for Rgb565Le {
 }
 
 impl PixelFormat for Rgb565Be {
-    type Pixel = Packed565;
+    type Pixel = Exchanged565;
 
     #[inline(always)]
-    fn pixels(row: &[u8], first: usize) -> impl Iterator<Item = Packed565> {
-        chunks(row, first).map(|bytes| Packed565(u16::from_be_bytes(bytes)))
+    fn pixels(row: &[u8], first: usize) -> impl Iterator<Item = Exchanged565> {
+        chunks(row, first).map(|bytes| Exchanged565(u16::from_le_bytes(bytes)))
     }
 }
 

@@ -6,7 +6,7 @@ use core::ops::Range;
 use super::frame::{Format, Frame};
 use super::geometry::{Geometry, Placement, Span};
 use super::pixel::{Yuv, luma};
-use super::scale::{Columns, Point, Points, Row, RowFn, put_between};
+use super::scale::{Columns, HALF, Line, Point, Points, Row, RowFn, put_between};
 use super::{Preprocessing, Rotation, YuvRange};
 use crate::Error;
 use crate::format::Shape;
@@ -32,6 +32,9 @@ pub(super) struct Resampling {
     /// Rows of the input that are written.
     written: u16,
     progress: Progress,
+    /// [`HALF`], read from memory: as a constant, it would be added by an instruction of its own.
+    half: u32,
+    line: Line,
 }
 
 #[derive(Clone, Debug)]
@@ -61,6 +64,8 @@ impl Resampling {
             taken: 0,
             written: 0,
             progress,
+            half: HALF,
+            line: Line::new(channels),
         }
     }
 
@@ -76,26 +81,34 @@ impl Resampling {
         let from = u32::from(self.rows.from.get());
         match &mut self.progress {
             Progress::Shrink { begun } => {
-                if number == 0 {
-                    sums.fill(0);
-                }
                 let begin = *begun;
                 let end = begin + u32::from(self.rows.to.get());
                 let weight = |units: u32| (units << 16) / NonZero::<u32>::from(self.rows.from);
+                let half = self.half;
                 if end < from {
                     *begun = end;
-                    (self.scale)(row, &self.columns, sums, Row::Add { weight: weight(end) - weight(begin) });
+                    let weight = weight(end) - weight(begin);
+                    let add = if begin == 0 { Row::Begin { weight, half } } else { Row::Add { weight } };
+                    (self.scale)(row, &self.columns, &mut self.line, sums, add);
                 } else {
                     *begun = end - from;
+                    if number == 0 {
+                        sums.fill(half);
+                    }
+                    let (last, next) = (0x1_0000 - weight(begin), weight(end - from));
                     let values = to.row(self.written);
-                    let finish = Row::Finish { weight: 0x1_0000 - weight(begin), next: weight(end - from), values };
-                    (self.scale)(row, &self.columns, sums, finish);
+                    let finish = if end == from && begin != 0 {
+                        Row::End { weight: last, values }
+                    } else {
+                        Row::Finish { weight: last, next, half, values }
+                    };
+                    (self.scale)(row, &self.columns, &mut self.line, sums, finish);
                     to.written(self.written);
                     self.written += 1;
                 }
             }
             Progress::Enlarge { points, next } => {
-                (self.scale)(row, &self.columns, sums, Row::Keep);
+                (self.scale)(row, &self.columns, &mut self.line, sums, Row::Keep);
                 let is_last = u32::from(number) + 1 == from;
                 while self.written < self.rows.to.get() {
                     if next.index >= u32::from(number) {
@@ -105,7 +118,7 @@ impl Resampling {
                         // After the center of the last row there is nothing else.
                         next.fraction = 0x100;
                     }
-                    put_between(sums, next.fraction, to.row(self.written));
+                    put_between(sums, next.fraction, self.half, to.row(self.written));
                     to.written(self.written);
                     self.written += 1;
                     *next = points.next_point();

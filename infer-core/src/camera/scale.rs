@@ -1,12 +1,13 @@
 //! One row of a frame, scaled along the row and added to the rows before it.
 
+use core::hint::black_box;
 use core::num::NonZero;
 
 use super::geometry::Span;
-use super::pixel::{Lanes, PixelFormat, Yuv};
+use super::pixel::{Color, Gray, Lanes, PixelFormat, Yuv};
 
 /// Scales a row of a frame; the sums of the row of the input are in the words.
-pub(super) type RowFn = fn(&[u8], &Columns, &mut [u32], Row<'_>);
+pub(super) type RowFn = fn(&[u8], &Columns, &mut Line, &mut [u32], Row<'_>);
 
 /// What happens along a row.
 #[derive(Clone, Copy, Debug)]
@@ -51,32 +52,39 @@ impl Columns {
     }
 }
 
-/// What becomes of the scaled row.
+/// What becomes of the scaled row. Weights are in 65,536ths.
 pub(super) enum Row<'r> {
-    /// It is added to the sums.
-    Add {
-        /// In 65,536ths.
+    /// It is the first one of a row of the input: whatever the sums were.
+    Begin {
         weight: u32,
+        /// [`HALF`].
+        half: u32,
     },
+    /// It is added to the sums.
+    Add { weight: u32 },
     /// It is the last one of a row of the input, and the first one of the next.
     Finish {
-        /// In 65,536ths, in the row that ends.
+        /// In the row that ends.
         weight: u32,
         /// In the row that begins.
         next: u32,
+        /// [`HALF`].
+        half: u32,
         /// The row that ends.
         values: &'r mut [u8],
     },
+    /// It is the last one of a row of the input.
+    End { weight: u32, values: &'r mut [u8] },
     /// It is kept in the upper half of each word, and what was there goes to the lower half.
     Keep,
 }
 
 /// Writes a row between two rows that were kept.
 #[inline(never)]
-pub(super) fn put_between(kept: &[u32], fraction: u32, values: &mut [u8]) {
+pub(super) fn put_between(kept: &[u32], fraction: u32, half: u32, values: &mut [u8]) {
     let (lower, upper) = (0x1_0000 - (fraction << 8), fraction << 8);
     for (value, rows) in values.iter_mut().zip(kept) {
-        let sum = (rows & 0xFFFF).wrapping_mul(lower).wrapping_add((rows >> 16).wrapping_mul(upper));
+        let sum = half.wrapping_add((rows & 0xFFFF).wrapping_mul(lower)).wrapping_add((rows >> 16).wrapping_mul(upper));
         *value = (sum >> 24) as u8;
     }
 }
@@ -84,20 +92,38 @@ pub(super) fn put_between(kept: &[u32], fraction: u32, values: &mut [u8]) {
 /// Pixels of the input that are scaled along the row before they are weighted: few, as they are on the stack.
 const CHUNK: usize = 32;
 
+/// Memory for these pixels: it is cleared once a frame, as once a row takes long.
+#[derive(Clone, Debug)]
+pub(super) enum Line {
+    Gray([Gray; CHUNK]),
+    Color([Color; CHUNK]),
+}
+
+impl Line {
+    /// For pixels of one channel or of three.
+    pub fn new(channels: u16) -> Self {
+        if channels == 1 { Self::Gray([Gray::ZERO; CHUNK]) } else { Self::Color([Color::ZERO; CHUNK]) }
+    }
+}
+
+/// A half of a value of a row of the input: once in the sum, all that is cut off at last is rounded.
+pub(super) const HALF: u32 = 1 << 23;
+
 /// The row function of a format: scales a few pixels at a time along the row, to 256ths, and gives them to the rows.
 ///
 /// Two loops instead of one, because one would need more registers than there are, and the second one is the same for all formats.
 pub(super) fn scale_row<F: PixelFormat, L: Lanes<CHANNELS>, const CHANNELS: usize>(
     row: &[u8],
     columns: &Columns,
+    line: &mut Line,
     sums: &mut [u32],
     to: Row<'_>,
 ) {
     let (sums, _) = sums.as_chunks_mut();
     match &columns.scale {
-        Scale::Narrow(cells) => narrow::<F, L, CHANNELS>(row, columns, cells, sums, to),
-        Scale::Wide(cells) => wide::<F, L, CHANNELS>(row, columns, cells, sums, to),
-        Scale::Enlarge(points) => enlarge::<F, L, CHANNELS>(row, columns, points, sums, to),
+        Scale::Narrow(cells) => narrow::<F, L, CHANNELS>(row, columns, cells, L::of_line(line), sums, to),
+        Scale::Wide(cells) => wide::<F, L, CHANNELS>(row, columns, cells, L::of_line(line), sums, to),
+        Scale::Enlarge(points) => enlarge::<F, L, CHANNELS>(row, columns, points, L::of_line(line), sums, to),
     }
 }
 
@@ -105,47 +131,67 @@ impl Row<'_> {
     /// Takes pixels that are scaled along the row, in 256ths.
     #[inline(never)]
     fn take<L: Lanes<CHANNELS>, const CHANNELS: usize>(&mut self, line: &[L], sums: &mut [[u32; CHANNELS]]) {
-        let mut line = line.iter();
-        // With ends of their own, so that the loops are not unrolled: there are too few registers for that.
+        let count = sums.len();
+        let lines = line.iter().zip(sums);
+        // Each loop has one counter, and is not unrolled: there are too few registers for more.
         match self {
-            Row::Add { weight } => {
-                let weight = *weight;
-                for sums in sums {
-                    let Some(lanes) = line.next() else { break };
-                    let [mut added, values] = [*sums, lanes.values()];
-                    for (sum, value) in added.iter_mut().zip(values) {
-                        *sum = sum.wrapping_add(value.wrapping_mul(weight));
-                    }
-                    *sums = added;
+            Row::Begin { weight, half } => {
+                let (weight, half) = (*weight, *half);
+                for (lanes, sums) in lines {
+                    black_box(());
+                    *sums = lanes.values().map(|value| value.wrapping_mul(weight).wrapping_add(half));
                 }
             }
-            Row::Finish { weight, next, values } => {
-                let (weight, next) = (*weight, *next);
-                let len = sums.len() * CHANNELS;
-                let (finished, rest) = core::mem::take(values).split_at_mut_checked(len).unwrap_or_default();
-                *values = rest;
-                let mut finished = finished.as_chunks_mut::<CHANNELS>().0.iter_mut();
-                for sums in sums {
-                    let (Some(lanes), Some(finished)) = (line.next(), finished.next()) else { break };
-                    let [mut ended, values] = [*sums, lanes.values()];
-                    for (sum, value) in ended.iter_mut().zip(values) {
+            Row::Add { weight } => {
+                let weight = *weight;
+                for (lanes, sums) in lines {
+                    black_box(());
+                    for (sum, value) in sums.iter_mut().zip(lanes.values()) {
                         *sum = sum.wrapping_add(value.wrapping_mul(weight));
                     }
-                    *sums = values.map(|value| value.wrapping_mul(next));
-                    *finished = ended.map(|sum| (sum >> 24) as u8);
+                }
+            }
+            Row::Finish { weight, next, half, values } => {
+                let (weight, next, half) = (*weight, *next, *half);
+                for ((lanes, sums), finished) in lines.zip(first_pixels(values, count)) {
+                    black_box(());
+                    let values = lanes.values();
+                    put(finished, *sums, values, weight);
+                    *sums = values.map(|value| value.wrapping_mul(next).wrapping_add(half));
+                }
+            }
+            Row::End { weight, values } => {
+                let weight = *weight;
+                for ((lanes, sums), finished) in lines.zip(first_pixels(values, count)) {
+                    black_box(());
+                    put(finished, *sums, lanes.values(), weight);
                 }
             }
             Row::Keep => {
-                for sums in sums {
-                    let Some(lanes) = line.next() else { break };
-                    let [mut kept, values] = [*sums, lanes.values()];
-                    for (rows, value) in kept.iter_mut().zip(values) {
+                for (lanes, sums) in lines {
+                    black_box(());
+                    for (rows, value) in sums.iter_mut().zip(lanes.values()) {
                         *rows = *rows >> 16 | value << 16;
                     }
-                    *sums = kept;
                 }
             }
         }
+    }
+}
+
+/// Cuts off so many pixels.
+fn first_pixels<'r, const CHANNELS: usize>(values: &mut &'r mut [u8], count: usize) -> &'r mut [[u8; CHANNELS]] {
+    let (first, rest) = core::mem::take(values).split_at_mut_checked(count * CHANNELS).unwrap_or_default();
+    *values = rest;
+    first.as_chunks_mut().0
+}
+
+/// Adds the last of the values, and writes the sums.
+#[inline(always)]
+fn put<const CHANNELS: usize>(pixel: &mut [u8; CHANNELS], sums: [u32; CHANNELS], last: [u32; CHANNELS], weight: u32) {
+    // One by one, as else the bytes would be put together first.
+    for ((byte, sum), value) in pixel.iter_mut().zip(sums).zip(last) {
+        *byte = (sum.wrapping_add(value.wrapping_mul(weight)) >> 24) as u8;
     }
 }
 
@@ -155,11 +201,11 @@ fn narrow<F: PixelFormat, L: Lanes<CHANNELS>, const CHANNELS: usize>(
     row: &[u8],
     columns: &Columns,
     &Cells { pixel, whole, rest }: &Cells,
+    line: &mut [L],
     sums: &mut [[u32; CHANNELS]],
     mut to: Row<'_>,
 ) {
     let mut pixels = columns.pixels::<F, L, CHANNELS>(row);
-    let mut line = [L::ZERO; CHUNK];
     let pixel_weight = pixel >> 16;
     // Where pixels are cells, there is never a pixel inside of one.
     let rest = if whole == 0 { 0 } else { rest };
@@ -167,9 +213,9 @@ fn narrow<F: PixelFormat, L: Lanes<CHANNELS>, const CHANNELS: usize>(
     for sums in sums.chunks_mut(CHUNK) {
         let line = line.get_mut(..sums.len()).unwrap_or_default();
         for scaled in line.iter_mut() {
-            let left_weight = left >> 16;
+            let left_weight = left >> 16 & 0xFF;
             let mut right_weight = 0x100 - left_weight;
-            let mut total = edge.times(left_weight).plus(L::HALF);
+            let mut total = edge.times(left_weight);
             let after = left.wrapping_sub(rest);
             if left < rest {
                 let Some(inside) = pixels.next() else { return };
@@ -196,11 +242,11 @@ fn wide<F: PixelFormat, L: Lanes<CHANNELS>, const CHANNELS: usize>(
     row: &[u8],
     columns: &Columns,
     &Cells { pixel, whole, rest }: &Cells,
+    line: &mut [L],
     sums: &mut [[u32; CHANNELS]],
     mut to: Row<'_>,
 ) {
     let mut pixels = columns.pixels::<F, L, CHANNELS>(row);
-    let mut line = [L::ZERO; CHUNK];
     let (mut edge, mut left) = (L::ZERO, 0_u32);
     for sums in sums.chunks_mut(CHUNK) {
         let line = line.get_mut(..sums.len()).unwrap_or_default();
@@ -229,7 +275,7 @@ fn wide<F: PixelFormat, L: Lanes<CHANNELS>, const CHANNELS: usize>(
             let Some(last) = pixels.next() else { return };
             edge = last;
             add(edge, right);
-            *scaled = L::of_values(total.map(|sum| sum >> 16)).plus(L::HALF);
+            *scaled = L::of_values(total.map(|sum| sum >> 16));
         }
         to.take(line, sums);
     }
@@ -241,12 +287,12 @@ fn enlarge<F: PixelFormat, L: Lanes<CHANNELS>, const CHANNELS: usize>(
     row: &[u8],
     columns: &Columns,
     points: &Points,
+    line: &mut [L],
     sums: &mut [[u32; CHANNELS]],
     mut to: Row<'_>,
 ) {
     let mut pixels = columns.pixels::<F, L, CHANNELS>(row).take(columns.from);
     let mut points = *points;
-    let mut line = [L::ZERO; CHUNK];
     let Some(mut left) = pixels.next() else { return };
     let mut right = pixels.next().unwrap_or(left);
     let mut left_index = 0;
@@ -258,7 +304,7 @@ fn enlarge<F: PixelFormat, L: Lanes<CHANNELS>, const CHANNELS: usize>(
                 (left_index, left) = (index, right);
                 right = pixels.next().unwrap_or(right);
             }
-            *scaled = left.times(0x100 - fraction).plus(right.times(fraction)).plus(L::HALF);
+            *scaled = left.times(0x100 - fraction).plus(right.times(fraction));
         }
         to.take(line, sums);
     }
