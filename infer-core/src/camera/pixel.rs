@@ -1,7 +1,6 @@
 //! The pixels of each format as gray or RGB of 8 bits, several channels to a word.
 
 use super::YuvRange;
-use super::scale::Line;
 
 /// Luma of RGB by ITU-R BT.601, `0.299 R + 0.587 G + 0.114 B`: `(19595 R + 38470 G + 7471 B + 32768) >> 16`.
 #[must_use]
@@ -167,6 +166,23 @@ pub(super) trait PixelFormat {
 fn chunks<const BYTES: usize>(row: &[u8], first: usize) -> impl Iterator<Item = [u8; BYTES]> {
     let (chunks, _) = row.as_chunks();
     chunks.get(first..).unwrap_or_default().iter().copied()
+}
+
+/// Pixels of the input that are scaled along the row before they are weighted: few, as they are on the stack.
+pub(super) const CHUNK: usize = 32;
+
+/// Memory for these pixels: it is cleared once a frame, as once a row takes long.
+#[derive(Clone, Debug)]
+pub(super) enum Line {
+    Gray([Gray; CHUNK]),
+    Color([Color; CHUNK]),
+}
+
+impl Line {
+    /// For pixels of one channel or of three.
+    pub fn new(channels: u16) -> Self {
+        if channels == 1 { Self::Gray([Gray::ZERO; CHUNK]) } else { Self::Color([Color::ZERO; CHUNK]) }
+    }
 }
 
 pub(super) struct Gray8;

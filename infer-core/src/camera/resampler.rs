@@ -5,8 +5,8 @@ use core::ops::Range;
 
 use super::frame::{Format, Frame};
 use super::geometry::{Geometry, Placement, Span};
-use super::pixel::{Yuv, luma};
-use super::scale::{Columns, HALF, Line, Point, Points, Row, RowFn, put_between};
+use super::pixel::{Line, Yuv, luma};
+use super::scale::{Columns, HALF, Point, Points, Row, RowFn, put_between};
 use super::{Preprocessing, Rotation, YuvRange};
 use crate::Error;
 use crate::format::Shape;

@@ -4,7 +4,7 @@ use core::hint::black_box;
 use core::num::NonZero;
 
 use super::geometry::Span;
-use super::pixel::{Color, Gray, Lanes, PixelFormat, Yuv};
+use super::pixel::{CHUNK, Lanes, Line, PixelFormat, Yuv};
 
 /// Scales a row of a frame; the sums of the row of the input are in the words.
 pub(super) type RowFn = fn(&[u8], &Columns, &mut Line, &mut [u32], Row<'_>);
@@ -86,23 +86,6 @@ pub(super) fn put_between(kept: &[u32], fraction: u32, half: u32, values: &mut [
     for (value, rows) in values.iter_mut().zip(kept) {
         let sum = half.wrapping_add((rows & 0xFFFF).wrapping_mul(lower)).wrapping_add((rows >> 16).wrapping_mul(upper));
         *value = (sum >> 24) as u8;
-    }
-}
-
-/// Pixels of the input that are scaled along the row before they are weighted: few, as they are on the stack.
-const CHUNK: usize = 32;
-
-/// Memory for these pixels: it is cleared once a frame, as once a row takes long.
-#[derive(Clone, Debug)]
-pub(super) enum Line {
-    Gray([Gray; CHUNK]),
-    Color([Color; CHUNK]),
-}
-
-impl Line {
-    /// For pixels of one channel or of three.
-    pub fn new(channels: u16) -> Self {
-        if channels == 1 { Self::Gray([Gray::ZERO; CHUNK]) } else { Self::Color([Color::ZERO; CHUNK]) }
     }
 }
 
