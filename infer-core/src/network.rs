@@ -118,7 +118,7 @@ impl<'m, 'a, const OPERATORS: u32> Network<'m, 'a, OPERATORS> {
     ///
     /// The arena needs [`arena_with_image_len`](crate::arena_with_image_len) bytes for this.
     ///
-    /// ```
+    /// ```no_run
     /// use infer_core::camera::{Format, Frame};
     /// use infer_core::{Network, arena_with_image_len, include_model};
     /// # macro_rules! include_model { ($path:literal) => { infer_core::include_model!("../tests/fixtures/tiny.bin") } }
@@ -126,10 +126,8 @@ impl<'m, 'a, const OPERATORS: u32> Network<'m, 'a, OPERATORS> {
     /// static MODEL: &[u8] = include_model!("model.bin");
     /// let mut arena = [0; arena_with_image_len(MODEL)];
     /// let mut network = Network::new(MODEL, &mut arena)?;
-    /// let (width, height) = (4, 4);
-    /// # let (width, height) = (network.input().shape.width, network.input().shape.height);
-    /// # let buffer = vec![0; usize::from(width) * usize::from(height) * 2];
-    /// let frame = Frame::new(Format::Rgb565Be, width, height, &buffer)?;
+    /// let buffer = [0; 160 * 120 * 2]; // what the driver of the camera filled
+    /// let frame = Frame::new(Format::Rgb565Be, 160, 120, &buffer)?;
     /// let class = network.classify_frame(&frame)?.class();
     /// # Ok::<(), infer_core::Error>(())
     /// ```
