@@ -37,12 +37,12 @@ fn by_rows(bytes: &FrameBytes, preprocessing: &Preprocessing, shape: Shape) -> R
     }
     let mut input = vec![0x55; shape.len()];
     let mut seen = vec![0; shape.height.into()];
-    for (number, row) in (0..).zip(frame_of(bytes).rows()) {
+    for (rows, row) in (1..=height).zip(frame_of(bytes).rows()) {
         let is_whole = resampler.push_row(row, |number, row| {
             seen[usize::from(number)] += 1;
             input[usize::from(number) * row_len..][..row_len].copy_from_slice(row);
         })?;
-        assert_eq!(is_whole, number + 1 == height);
+        assert_eq!(is_whole, rows == height);
     }
     assert!(seen.iter().all(|&times| times == 1), "each row once: {seen:?}");
     Ok(input)
