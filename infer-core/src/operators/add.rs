@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::operator::{Call, Flow, Overlap, Record, countable, positive, zero_point_under_relu};
+use super::operator::{Call, Flow, Overlap, Record, beside_the_output, second_of_sum};
 use crate::Error;
 use crate::format::reader::Reader;
 use crate::format::{Codes, Ports, Shape};
@@ -67,13 +67,7 @@ impl<'m> Record<'m> for Add {
         output: &mut Flow,
         _checked: bool,
     ) -> Result<AddOperands, Error> {
-        let Some(second) = ports.second else { return Err(Error::InputCount { layer }) };
-        if second.shape != ports.input.shape {
-            return Err(Error::InputShapes { layer });
-        }
-        countable(layer, second.shape)?;
-        positive(layer, self.codes.scale)?;
-        zero_point_under_relu(layer, self.relu, self.codes)?;
+        let second = second_of_sum(layer, ports, self.relu, self.codes)?;
         if !(1..=23).contains(&self.shift) {
             return Err(Error::Shift { layer, shift: self.shift });
         }
@@ -125,12 +119,7 @@ impl Call for AddOperands {
         _scratch: &mut [u32],
         output: &mut [u8],
     ) {
-        if second.is_empty() {
-            K::add(input, self, output);
-        } else {
-            // The copy takes about an instruction a byte, and saves a second kernel with three slices.
-            output.iter_mut().zip(input).for_each(|(output, &input)| *output = input);
-            K::add(second, self, output);
-        }
+        let other = beside_the_output(input, second, output);
+        K::add(other, self, output);
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::operator::{Call, Flow, Overlap, Record, countable, is_scaling, positive, zero_point_under_relu};
+use super::operator::{Call, Flow, Overlap, Record, beside_the_output, is_scaling, second_of_sum};
 use crate::Error;
 use crate::format::reader::Reader;
 use crate::format::{Codes, Ports, Shape};
@@ -49,13 +49,7 @@ impl<'m> Record<'m> for AddRescaled {
         output: &mut Flow,
         _checked: bool,
     ) -> Result<AddRescaledOperands, Error> {
-        let Some(second) = ports.second else { return Err(Error::InputCount { layer }) };
-        if second.shape != ports.input.shape {
-            return Err(Error::InputShapes { layer });
-        }
-        countable(layer, second.shape)?;
-        positive(layer, self.codes.scale)?;
-        zero_point_under_relu(layer, self.relu, self.codes)?;
+        let second = second_of_sum(layer, ports, self.relu, self.codes)?;
         let mut scalings = [Scaling { multiplier: 0, shift: 0 }; 3];
         for (channel, (scaling, (multiplier, shift))) in
             (0..).zip(scalings.iter_mut().zip(self.multipliers.into_iter().zip(self.shifts)))
@@ -105,12 +99,7 @@ impl Call for AddRescaledOperands {
         _scratch: &mut [u32],
         output: &mut [u8],
     ) {
-        if second.is_empty() {
-            rounded_twice::add(input, self, output);
-        } else {
-            // As of the other addition.
-            output.iter_mut().zip(input).for_each(|(output, &input)| *output = input);
-            rounded_twice::add(second, self, output);
-        }
+        let other = beside_the_output(input, second, output);
+        rounded_twice::add(other, self, output);
     }
 }

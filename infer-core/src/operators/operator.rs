@@ -5,7 +5,7 @@ use core::ops::Range;
 use super::bits::TWICE;
 use crate::Error;
 use crate::format::reader::Reader;
-use crate::format::{Codes, Layout, Ports, Requantize, Shape};
+use crate::format::{Codes, Layout, Ports, Requantize, Shape, Tensor};
 use crate::kernels::Kernels;
 use crate::kernels::operands::{ChannelTable, Rescale, Scaling};
 use crate::packing::{packed_len, vector};
@@ -327,4 +327,29 @@ pub fn is_scaling(layer: u8, channel: u16, Scaling { multiplier, shift }: Scalin
     } else {
         Ok(())
     }
+}
+
+/// The second input of a sum with such codes: of the shape of the first one.
+#[inline(always)]
+pub fn second_of_sum(layer: u8, ports: &Ports, relu: bool, codes: Codes) -> Result<Tensor, Error> {
+    let Some(second) = ports.second else { return Err(Error::InputCount { layer }) };
+    if second.shape != ports.input.shape {
+        return Err(Error::InputShapes { layer });
+    }
+    countable(layer, second.shape)?;
+    positive(layer, codes.scale)?;
+    zero_point_under_relu(layer, relu, codes)?;
+    Ok(second)
+}
+
+/// Brings one input of a sum to its output, where it is not there yet, and returns the other one. `second` is empty where it is.
+///
+/// The copy takes about an instruction a byte, and saves a second kernel with three slices.
+#[inline(always)]
+pub fn beside_the_output<'a>(input: &'a [u8], second: &'a [u8], output: &mut [u8]) -> &'a [u8] {
+    if second.is_empty() {
+        return input;
+    }
+    output.iter_mut().zip(input).for_each(|(output, &input)| *output = input);
+    second
 }
