@@ -194,6 +194,12 @@ fn a_run_imported_without_images_takes_any_of_as_many_classes_for_all_that_help_
     succeed(path, &["import", "int8.tflite", "--out", "int8", "--export", "first.bin"]);
     succeed(path, &["export", "int8", "--out", "again.bin"]);
     assert_eq!(fs::read(path.join("first.bin")).unwrap(), fs::read(path.join("again.bin")).unwrap());
+    three_colors(path, "others", ["a", "b", "c"], 20);
+    let message = fail(path, &["export", "int8", "--data", "others", "--out", "other.bin"], 2);
+    assert!(message.contains("--data is for --calibration: without it the file is the run's own"), "{message}");
+    let output = trainer(path, &["export", "int8", "--calibration", "range", "--data", "others", "--out", "other.bin"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("the codes of the imported file are replaced by calibrated ones"));
     let message = fail(path, &["export", "int8", "--layout", "fast", "--out", "fast.bin"], 1);
     assert!(message.contains("holds the model file that was imported, as it is"), "{message}");
 }

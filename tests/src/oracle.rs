@@ -98,6 +98,8 @@ struct Rescale {
 struct Twice {
     multiplier: i64,
     shift: i64,
+    /// As fully connected layers do.
+    rounds_once: bool,
 }
 
 /// Codes `[height, width, channels]`.
@@ -176,7 +178,8 @@ impl Oracle {
                 Layer::Dense(dense) => {
                     let layout = Layout::numbered(dense.layout).unwrap();
                     let rows = matrix(layout, dense.weights, dense.outputs.into(), height * width * channels);
-                    let rescale = Rescale::read(dense.requantize);
+                    let mut rescale = Rescale::read(dense.requantize);
+                    rescale.twice.iter_mut().for_each(|scaling| scaling.rounds_once = true);
                     (Step::Dense { rows, rescale }, [1, 1, dense.outputs.into()])
                 }
                 Layer::Add(add) => {
@@ -188,6 +191,7 @@ impl Oracle {
                     let scaling = |index: usize| Twice {
                         multiplier: i32::from_le_bytes(add.multipliers[index]).into(),
                         shift: add.shifts[index].into(),
+                        rounds_once: false,
                     };
                     let zero_point = add.codes.zero_point.into();
                     (Step::AddRescaled { scalings: [0, 1, 2].map(scaling), zero_point }, [height, width, channels])
@@ -397,7 +401,11 @@ impl Rescale {
                 shift: 0,
                 channels: words[..count].iter().map(|&bias| (bias, 0)).collect(),
                 twice: (0..count)
-                    .map(|channel| Twice { multiplier: words[count + channel], shift: words[2 * count + channel] })
+                    .map(|channel| Twice {
+                        multiplier: words[count + channel],
+                        shift: words[2 * count + channel],
+                        rounds_once: false,
+                    })
                     .collect(),
             };
         }
@@ -433,6 +441,11 @@ impl Twice {
     /// `number * multiplier / 2^31`, a half rounded up, over `2^shift`, a half rounded away from zero.
     fn round(self, number: i64) -> i64 {
         let number = i128::from(number) * (1 << (-self.shift).max(0)) * i128::from(self.multiplier);
+        if self.rounds_once {
+            // floor(x / 2^k + 1/2)
+            let step = 1i128 << (31 + self.shift.max(0));
+            return (2 * number + step).div_euclid(2 * step) as i64;
+        }
         let once = (2 * number + (1 << 31)).div_euclid(1 << 32);
         let step = 1 << self.shift.max(0);
         ((2 * once.abs() + step) / (2 * step) * once.signum()) as i64
@@ -538,7 +551,7 @@ mod tests {
 
     #[test]
     fn a_second_half_is_rounded_away_from_zero() {
-        let round = |number, shift| Twice { multiplier: 1 << 30, shift }.round(number);
+        let round = |number, shift| Twice { multiplier: 1 << 30, shift, rounds_once: false }.round(number);
         assert_eq!([1, 2, 3].map(|number| round(number, 0)), [1, 1, 2], "a half up");
         assert_eq!([-1, -2, -3].map(|number| round(number, 0)), [0, -1, -1]);
         assert_eq!([2, 6, 10].map(|number| round(number, 1)), [1, 2, 3]);

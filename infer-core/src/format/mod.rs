@@ -255,6 +255,9 @@ impl Layout {
 /// t = ((acc << max(-s, 0)) as i64 * multiplier + 2^30) >> 31
 /// q = clamp(zero_point + sign(t) * ((|t| + 2^(s - 1)) >> s), 0, 255)      s > 0; else zero_point + t
 /// ```
+///
+/// A fully connected layer with that shift rounds once, as those kernels do, with all bits of its multiplier:
+/// `q = clamp(zero_point + (((acc << max(-s, 0)) as i64 * multiplier + 2^(30 + r)) >> (31 + r)), 0, 255)`, `r = max(s, 0)`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Requantize<'a> {

@@ -17,7 +17,7 @@ use super::shared::{parts, patch};
 use crate::format::Window;
 use crate::packing::ROWS_PER_BLOCK;
 
-pub use rounding::{requantize, requantize_twice, round_twice};
+pub use rounding::{requantize, requantize_twice, round_once, round_twice};
 pub(super) use vector::each_depthwise_sum as each_depthwise_sum_of_vectors;
 pub use vector::{conv2d_vector, dense_vector, depthwise_conv2d_vector, logits_vector};
 

@@ -1,4 +1,4 @@
-//! Layers that round twice, bit for bit as TFLite's reference kernels do: the same on every core.
+//! Layers that compute what TFLite's reference kernels do, bit for bit and on every core: they round twice, fully connected ones once.
 //!
 //! A convolution gathers the codes under its filter, and the core's own kernel of fully connected layers multiplies them by the weights, which
 //! lie as those of such a layer do: `i32` sums of all channels, and what takes them to codes is all that is computed here. A depthwise
@@ -7,7 +7,7 @@
 use super::operands::{
     AddRescaledOperands, Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands, Scaling,
 };
-use super::portable::{self, requantize_twice, round_twice};
+use super::portable::{self, requantize_twice, round_once, round_twice};
 use super::shared::patch;
 use crate::format::Window;
 
@@ -55,7 +55,7 @@ pub fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, sums: Sums, scratch: 
     }
 }
 
-/// Fully connected layer; `sums` is the kernel for the layout of the weights.
+/// Fully connected layer, which those kernels round once; `sums` is the kernel for the layout of the weights.
 #[inline(never)]
 pub fn dense(input: &[u8], operands: &DenseOperands<'_>, sums: Sums, scratch: &mut [u32], output: &mut [u8]) {
     let (biases, scalings) = operands.channels.of_two_roundings();
@@ -64,7 +64,7 @@ pub fn dense(input: &[u8], operands: &DenseOperands<'_>, sums: Sums, scratch: &m
     let totals = bytemuck::cast_slice_mut(totals);
     sums(input, &LogitsOperands { classes, scale: 1.0, biases, layout, weights }, scratch, totals);
     for ((code, &sum), scaling) in output.iter_mut().zip(&*totals).zip(scalings) {
-        *code = requantize_twice(sum, scaling, operands.rescale.zero_point);
+        *code = round_once(sum, scaling).saturating_add(operands.rescale.zero_point.into()).clamp(0, 255) as u8;
     }
 }
 

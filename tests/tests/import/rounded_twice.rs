@@ -116,3 +116,42 @@ fn an_average_pool_that_is_rounded_twice_takes_a_half_away_from_zero() {
     }
     assert!(halves.iter().all(|&count| count > 5), "{halves:?}");
 }
+
+#[test]
+fn a_dense_layer_has_all_bits_of_its_multiplier_and_rounds_once() {
+    // Sums just below and just above the middle between two codes: 20 bits of the multiplier, as `once` has here, take some of them to the
+    // other one.
+    let (scale, output): (f32, f32) = (0.01, 0.9);
+    let ratio = f64::from(0.03f32) * f64::from(scale) / f64::from(output);
+    let middles = (-100..100).map(|code| ((f64::from(code) + 0.5) / ratio).ceil() as i32);
+    let sums: Vec<i32> = middles.flat_map(|sum| [sum - 1, sum]).collect();
+    let outputs = sums.len() as i32;
+    let mut file = small();
+    file.tensors.push(Tensor::weights(&[outputs, 4], 0, &[scale], &vec![0; sums.len() * 4]));
+    file.tensors.push(Tensor::integers(&sums));
+    file.tensors.push(Tensor::codes(&[1, outputs], output, -5));
+    file.operators.insert(4, Operator::dense([9, 14, 15], 16, 0));
+    file.tensors[10] = Tensor::weights(&[3, outputs], 0, &[0.01], &vec![1; sums.len() * 3]);
+    file.operators[5].inputs[0] = 16;
+    let expected: Vec<u8> =
+        sums.iter().map(|&sum| ((f64::from(sum) * ratio + 0.5).floor() - 5.0 + 128.0) as u8).collect();
+    let codes = |rounding| {
+        let model = model_rounded(&imported(&file).unwrap(), rounding);
+        let image = &images(1, 192)[0];
+        let mut arena = model_file::arena(&model).unwrap();
+        let mut network = Network::new(&model, &mut arena).unwrap();
+        let mut found = Vec::new();
+        let logits = network
+            .classify_traced(image, |layer, codes| {
+                if layer == 4 {
+                    found = codes.to_vec()
+                }
+            })
+            .unwrap();
+        let logits: Vec<i64> = logits.logits().iter().map(|&logit| logit.into()).collect();
+        assert_eq!(logits, oracle::logits(&model, image));
+        found
+    };
+    assert_eq!(codes(Rounding::Twice), expected);
+    assert_ne!(codes(Rounding::Once), expected, "no sum is near enough to a middle");
+}

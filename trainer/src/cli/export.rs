@@ -16,7 +16,7 @@ use super::budget::BudgetFlags;
 use super::calibration::CalibrationName;
 use super::console::Console;
 use super::destination::{self, Content, Output};
-use super::output::{print_line, print_message};
+use super::output::{print_line, print_message, warn};
 use super::run_data;
 use crate::Usage;
 
@@ -63,7 +63,12 @@ impl Export {
             destination::check_data("--out", &self.out, data)?;
         }
         let is_calibrated = !config.calibration.is_empty();
-        if self.data.is_some() && self.calibration.is_none() && (is_calibrated || config.imported.is_none()) {
+        // An int8 network that was imported has its own codes, and no calibration.
+        let has_own_codes = config.imported.is_some() && RunDirectory::open(&self.run).model().exists();
+        if self.data.is_some()
+            && self.calibration.is_none()
+            && (is_calibrated || config.imported.is_none() || has_own_codes)
+        {
             return Err(Usage::error(anyhow!("--data is for --calibration: without it the file is the run's own")));
         }
         let bytes = match self.calibration {
@@ -74,7 +79,7 @@ impl Export {
                 }
                 self.written(&config, &QuantizedModel::new(&model, &config.calibration)?)?
             }
-            None if self.data.is_none() && RunDirectory::open(&self.run).model().exists() => self.as_imported()?,
+            None if has_own_codes => self.as_imported()?,
             calibration => self.calibrated(calibration.unwrap_or_default())?,
         };
         write_whole(&self.out, &bytes)?;
@@ -117,6 +122,11 @@ impl Export {
             choose(&model, &dataset.train, &dataset.validation, config.seed, calibration.methods())?;
         self.print(&choice.to_string())?;
         if let Some(imported) = &config.imported {
+            if RunDirectory::open(&self.run).model().exists() {
+                warn(
+                    "NOTE: the codes of the imported file are replaced by calibrated ones, and its rounding by one rounding",
+                );
+            }
             if !imported.names_classes {
                 config.class_names.clone_from(&dataset.class_names);
             }

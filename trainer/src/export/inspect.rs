@@ -163,7 +163,7 @@ pub struct ScalesListing {
     pub output: f32,
     /// The code that means 0; `None` of logits.
     pub zero_point: Option<u8>,
-    /// Left shift before the multiplication; `None` of logits, and where sums are rounded twice.
+    /// Left shift before the multiplication; `None` of logits, and where each channel has a shift of its own.
     pub shift: Option<u8>,
     /// How often sums are rounded on their way to codes.
     pub roundings: u8,
@@ -363,7 +363,9 @@ impl ScalesListing {
     fn of(scaling: Scaling<'_>, input: Codes) -> Option<Self> {
         match scaling {
             Scaling::OfInput => None,
-            Scaling::Requantized(requantize) => Some(requantized_scales(&requantize, input)),
+            Scaling::Requantized { requantize, roundings } => {
+                Some(Self { roundings, ..requantized_scales(&requantize, input) })
+            }
             Scaling::Codes { codes, roundings } => Some(Self {
                 output: codes.scale,
                 zero_point: Some(codes.zero_point),
@@ -405,7 +407,7 @@ fn requantized_scales(requantize: &Requantize<'_>, input: Codes) -> ScalesListin
         output: codes.scale,
         zero_point: Some(codes.zero_point),
         shift: is_once.then_some(shift),
-        roundings: if is_once { 1 } else { 2 },
+        roundings: 1,
         smallest_weight: ratios.iter().copied().reduce(f64::min).map(|ratio| ratio * step),
         largest_weight: ratios.iter().copied().reduce(f64::max).map(|ratio| ratio * step),
     }

@@ -43,11 +43,12 @@ pub fn quantized(imported: &Imported, rounding: Rounding) -> Result<Option<Quant
             Some(codes) => {
                 without_silent_rows(&mut integers, codes);
                 match rounding {
-                    // TFLite's dense layers round once.
-                    _ if matches!(stage.layer.layer, Layer::Dense(_)) => integers.requantized(codes),
                     Rounding::Twice => integers.requantized_twice(codes),
                     Rounding::Once => {
-                        round_up_as_twice(&mut integers, codes);
+                        // TFLite's dense layers round once.
+                        if !matches!(stage.layer.layer, Layer::Dense(_)) {
+                            round_up_as_twice(&mut integers, codes);
+                        }
                         integers.requantized(codes)
                     }
                 }

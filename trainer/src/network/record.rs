@@ -322,7 +322,12 @@ pub enum Scaling<'a> {
     /// What the input means.
     OfInput,
     /// Codes, of accumulators of weights.
-    Requantized(Requantize<'a>),
+    Requantized {
+        /// What takes them to codes.
+        requantize: Requantize<'a>,
+        /// How often it rounds.
+        roundings: u8,
+    },
     /// Codes, of something without weights.
     Codes {
         /// What they mean.
@@ -334,12 +339,18 @@ pub enum Scaling<'a> {
     Logits(f32),
 }
 
-impl Scaling<'_> {
+impl<'a> Scaling<'a> {
+    /// Of a convolution.
+    #[must_use]
+    pub fn of_convolution(requantize: Requantize<'a>) -> Self {
+        Self::Requantized { requantize, roundings: if requantize.shift == Requantize::TWICE { 2 } else { 1 } }
+    }
+
     /// The codes of the output, if there are any of its own.
     #[must_use]
     pub fn codes(&self) -> Option<Codes> {
         match self {
-            Self::Requantized(requantize) => Some(requantize.codes),
+            Self::Requantized { requantize, .. } => Some(requantize.codes),
             Self::Codes { codes, .. } => Some(*codes),
             Self::OfInput | Self::Logits(_) => None,
         }

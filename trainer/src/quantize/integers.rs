@@ -59,7 +59,7 @@ impl Integers {
         Ok(Numbers::Requantized { rescale, weights: self.in_file() })
     }
 
-    /// The same of a layer that rounds twice.
+    /// The same as TFLite's reference kernels have it: multipliers of 31 bits with shifts of their own, two roundings but in dense layers.
     ///
     /// # Errors
     /// As [`requantized`](Self::requantized).

@@ -24,6 +24,17 @@ pub fn round_twice(number: i32, scaling: Scaling) -> i32 {
     once.wrapping_shr(right).wrapping_add(is_up.into())
 }
 
+/// `round(2^-31 * number * multiplier * 2^-shift)`, a half up: one rounding, with all bits of the multiplier.
+///
+/// Nothing leaves 64 bits: a product is at most `2^62`, a half of the step at most `2^61`.
+#[inline(always)]
+pub fn round_once(number: i32, scaling: Scaling) -> i32 {
+    let Scaling { multiplier, shift } = scaling;
+    let (left, right) = (shift.min(0).unsigned_abs(), shift.max(0).unsigned_abs());
+    let product = i64::from(number.wrapping_shl(left)) * i64::from(multiplier);
+    (product + 1i64.wrapping_shl(30 + right)).wrapping_shr(31 + right) as i32
+}
+
 /// `q = clamp(zero_point + round_twice(acc), 0, 255)`.
 pub fn requantize_twice(accumulator: i32, scaling: Scaling, zero_point: u8) -> u8 {
     round_twice(accumulator, scaling).saturating_add(zero_point.into()).clamp(0, 255) as u8
@@ -48,6 +59,18 @@ mod tests {
             rounded(31, [i32::MIN, i32::MIN + 1, -1, 0, 1, 2, i32::MAX - 1, i32::MAX]),
             [-1, 0, 0, 0, 0, 0, 0, 1]
         );
+    }
+
+    #[test]
+    fn one_rounding_takes_a_half_up_whatever_the_shift() {
+        let rounded =
+            |shift, numbers: [i32; 6]| numbers.map(|number| round_once(number, Scaling { multiplier: 1 << 30, shift }));
+        // Halves, then quarters.
+        assert_eq!(rounded(0, [-3, -2, -1, 1, 2, 3]), [-1, -1, 0, 1, 1, 2]);
+        assert_eq!(rounded(1, [-6, -5, -2, 1, 2, 6]), [-1, -1, 0, 0, 1, 2]);
+        assert_eq!(rounded(-1, [-3, -2, -1, 1, 2, 3]), [-3, -2, -1, 1, 2, 3]);
+        let most = Scaling { multiplier: i32::MAX, shift: 31 };
+        assert_eq!([i32::MIN, -1, i32::MAX].map(|number| round_once(number, most)), [-1, 0, 1]);
     }
 
     #[test]

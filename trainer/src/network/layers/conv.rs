@@ -240,7 +240,7 @@ impl From<&operators::Conv2d<'_>> for Conv {
 
 impl<'a> LayerRecord<'a> for operators::Conv2d<'a> {
     fn scaling(&self) -> Scaling<'a> {
-        Scaling::Requantized(self.requantize)
+        Scaling::of_convolution(self.requantize)
     }
 
     fn blobs(&mut self) -> Vec<&mut Blob<'a>> {

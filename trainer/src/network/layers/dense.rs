@@ -136,7 +136,7 @@ impl From<&operators::Dense<'_>> for Dense {
 
 impl<'a> LayerRecord<'a> for operators::Dense<'a> {
     fn scaling(&self) -> Scaling<'a> {
-        Scaling::Requantized(self.requantize)
+        Scaling::Requantized { requantize: self.requantize, roundings: 1 }
     }
 
     fn blobs(&mut self) -> Vec<&mut Blob<'a>> {

@@ -231,7 +231,7 @@ impl From<&operators::DepthwiseConv2d<'_>> for DepthwiseConv {
 
 impl<'a> LayerRecord<'a> for operators::DepthwiseConv2d<'a> {
     fn scaling(&self) -> Scaling<'a> {
-        Scaling::Requantized(self.requantize)
+        Scaling::of_convolution(self.requantize)
     }
 
     fn blobs(&mut self) -> Vec<&mut Blob<'a>> {
