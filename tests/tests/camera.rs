@@ -48,6 +48,19 @@ fn by_rows(bytes: &FrameBytes, preprocessing: &Preprocessing, shape: Shape) -> R
     Ok(input)
 }
 
+#[test]
+fn every_format_has_a_name_that_finds_it() {
+    for format in Format::ALL {
+        assert_eq!(Format::named(format.name()), Some(format));
+        let bytes = vec![0; format.row_bytes(3) * 2];
+        let frame = Frame::new(format, 3, 2, &bytes).unwrap();
+        assert_eq!((frame.format(), frame.width(), frame.height()), (format, 3, 2));
+        let shown = format!("Frame({} 3x2, stride {})", format.name(), format.row_bytes(3));
+        assert_eq!(format!("{frame:?}"), shown);
+    }
+    assert_eq!(Format::named("rgb565"), None, "the order of bytes is part of a name");
+}
+
 fn assert_as_the_oracle(bytes: &FrameBytes, preprocessing: &Preprocessing, shape: Shape) {
     let what = || {
         let FrameBytes { format, width, height, stride, .. } = bytes;

@@ -5,6 +5,7 @@
 extern crate std;
 
 mod add;
+mod average_pool;
 mod bands;
 mod conv2d;
 mod dense;
