@@ -14,11 +14,13 @@ firmware_tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # Prints on standard error what takes a while: builds, and programs in the emulator.
 progress() { echo "-- $*" >&2; }
 
-# The host's side, built: all of the trainer, for minutes where nothing is built yet, so that cargo shows how far it is.
+# The host's side, built: all of the trainer, for minutes where nothing is built yet, so that cargo shows how far it is. A copy of it in
+# $scratch: coverage, which may run beside this, builds the same program so that it counts its lines.
 build_on_chip() {
     progress "the host's side, which draws or loads test images and checks what the cores answer"
     (cd "$firmware_tests/.." && cargo build --release --workspace --bin on_chip)
-    on_chip=$(cd "$firmware_tests/.." && release_directory)/on_chip
+    on_chip=$scratch/on_chip
+    cp "$(cd "$firmware_tests/.." && release_directory)/on_chip" "$on_chip"
 }
 
 target_of() {

@@ -6,33 +6,12 @@ use core::arch::naked_asm;
 
 use super::Armv7em;
 use super::cpu::{cpu, requantize};
-use crate::kernels::operands::{Conv2dOperands, Rescale, TILES};
-use crate::kernels::shared::winograd::tiles::{Pixels, Run, TileLoops, full_blocks_at_two_tiles, lane_of_two_tiles};
+use crate::kernels::operands::Rescale;
+use crate::kernels::shared::winograd::tiles::{Pixels, Run, TwoTileLoops};
 
-impl TileLoops for Armv7em {
-    const AT_ONCE: usize = TILES;
-
-    #[inline]
-    fn lane(_pairs: usize, product: usize, tile: usize) -> [usize; 2] {
-        lane_of_two_tiles(product, tile)
-    }
-
-    #[inline]
-    unsafe fn transform(pixels: *const Pixels, lanes: *mut u32, groups: usize) {
-        // SAFETY: the caller's part.
-        unsafe { transform(pixels, lanes, groups) }
-    }
-
-    fn full_blocks(
-        operands: &Conv2dOperands<'_>,
-        tile: [usize; 2],
-        tiles: usize,
-        lanes: &[u32],
-        output: &mut [u8],
-    ) -> usize {
-        // SAFETY: the loop is one over a run.
-        unsafe { full_blocks_at_two_tiles(blocks_at_two_tiles, operands, tile, tiles, lanes, output) }
-    }
+impl TwoTileLoops for Armv7em {
+    const TRANSFORM: unsafe extern "C" fn(*const Pixels, *mut u32, usize) = transform;
+    const BLOCKS: unsafe extern "C" fn(*const Run) = blocks_at_two_tiles;
 
     #[inline]
     fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {

@@ -5,33 +5,12 @@ use core::arch::naked_asm;
 use super::Riscv;
 use super::assembly::{end_of_macros, macros};
 use super::rounding::requantize;
-use crate::kernels::operands::{Conv2dOperands, Rescale, TILES};
-use crate::kernels::shared::winograd::tiles::{Pixels, Run, TileLoops, full_blocks_at_two_tiles, lane_of_two_tiles};
+use crate::kernels::operands::Rescale;
+use crate::kernels::shared::winograd::tiles::{Pixels, Run, TwoTileLoops};
 
-impl TileLoops for Riscv {
-    const AT_ONCE: usize = TILES;
-
-    #[inline]
-    fn lane(_pairs: usize, product: usize, tile: usize) -> [usize; 2] {
-        lane_of_two_tiles(product, tile)
-    }
-
-    #[inline]
-    unsafe fn transform(pixels: *const Pixels, lanes: *mut u32, groups: usize) {
-        // SAFETY: the caller's part.
-        unsafe { transform(pixels, lanes, groups) }
-    }
-
-    fn full_blocks(
-        operands: &Conv2dOperands<'_>,
-        tile: [usize; 2],
-        tiles: usize,
-        lanes: &[u32],
-        output: &mut [u8],
-    ) -> usize {
-        // SAFETY: the loop is one over a run.
-        unsafe { full_blocks_at_two_tiles(blocks_at_two_tiles, operands, tile, tiles, lanes, output) }
-    }
+impl TwoTileLoops for Riscv {
+    const TRANSFORM: unsafe extern "C" fn(*const Pixels, *mut u32, usize) = transform;
+    const BLOCKS: unsafe extern "C" fn(*const Run) = blocks_at_two_tiles;
 
     #[inline]
     fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
@@ -49,7 +28,7 @@ impl TileLoops for Riscv {
 /// their sum; t0 address or element, t1 second channel; a5-a7 1, 2 and 4 times 32,768.
 ///
 /// # Safety
-/// As [`TileLoops::transform`].
+/// As [`TileLoops::transform`](crate::kernels::shared::winograd::tiles::TileLoops::transform).
 #[unsafe(naked)]
 unsafe extern "C" fn transform(pixels: *const Pixels, lanes: *mut u32, groups: usize) {
     naked_asm!(

@@ -52,6 +52,49 @@ pub trait TileLoops {
     fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8;
 }
 
+/// What differs between cores that take four output channels at two tiles.
+pub trait TwoTileLoops {
+    /// [`TileLoops::transform`], with lanes as of [`lane_of_two_tiles`].
+    const TRANSFORM: unsafe extern "C" fn(pixels: *const Pixels, lanes: *mut u32, groups: usize);
+
+    /// Puts out the channels of full blocks. What the run points to is there, and is aligned to words.
+    const BLOCKS: unsafe extern "C" fn(run: *const Run);
+
+    /// An accumulator's code, as in `portable`.
+    fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8;
+}
+
+impl<L: TwoTileLoops> TileLoops for L {
+    const AT_ONCE: usize = TILES;
+
+    #[inline]
+    fn lane(_pairs: usize, product: usize, tile: usize) -> [usize; 2] {
+        lane_of_two_tiles(product, tile)
+    }
+
+    #[inline]
+    unsafe fn transform(pixels: *const Pixels, lanes: *mut u32, groups: usize) {
+        // SAFETY: the caller's part.
+        unsafe { L::TRANSFORM(pixels, lanes, groups) }
+    }
+
+    fn full_blocks(
+        operands: &Conv2dOperands<'_>,
+        tile: [usize; 2],
+        tiles: usize,
+        lanes: &[u32],
+        output: &mut [u8],
+    ) -> usize {
+        // SAFETY: the loop is one over a run.
+        unsafe { full_blocks_at_two_tiles(L::BLOCKS, operands, tile, tiles, lanes, output) }
+    }
+
+    #[inline]
+    fn requantize(accumulator: i32, multiplier: i32, rescale: Rescale) -> u8 {
+        <L as TwoTileLoops>::requantize(accumulator, multiplier, rescale)
+    }
+}
+
 /// Convolution, and the 2x2 maximum after it if the operands have one.
 #[inline(never)]
 pub fn conv2d<L: TileLoops>(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
@@ -210,7 +253,7 @@ fn one_by_one<L: TileLoops>(
 }
 
 /// As [`TileLoops::lane`], where for each two channels there are the elements, each of both tiles.
-pub const fn lane_of_two_tiles(product: usize, tile: usize) -> [usize; 2] {
+const fn lane_of_two_tiles(product: usize, tile: usize) -> [usize; 2] {
     [TILES * product + tile, TILES * PRODUCTS]
 }
 
@@ -243,7 +286,7 @@ pub struct Run {
 /// # Safety
 /// What the loop needs: for each block four codes of each output, four channels and rows of weights; lanes for each pair; channels and
 /// weights at multiples of a word; one block and one pair at least.
-pub unsafe fn full_blocks_at_two_tiles(
+unsafe fn full_blocks_at_two_tiles(
     blocks_at_two_tiles: unsafe extern "C" fn(*const Run),
     operands: &Conv2dOperands<'_>,
     [y, x]: [usize; 2],
