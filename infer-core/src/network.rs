@@ -74,6 +74,7 @@ impl<'m, 'a, const OPERATORS: u32> Network<'m, 'a, OPERATORS> {
         // One after the other, so that what one takes of the stack is free again for the next.
         let payload = Header::checked_payload(model, OPERATORS)?;
         let checked = Checked::new::<OPERATORS>(payload)?;
+        checked.check_branches::<OPERATORS>(payload)?;
         Header::check_claims(model, &checked)?;
         Self::of_checked(payload, &checked, arena)
     }

@@ -71,8 +71,8 @@ pub(crate) struct Checked {
 }
 
 impl Checked {
-    /// Checks a payload, and refuses operators that are not in `OPERATORS`.
-    // Not inlined: what it needs of the stack is free again when a plan is made.
+    /// Checks a payload, and refuses operators that are not in `OPERATORS`. What [`check_branches`](Self::check_branches) checks is left.
+    // Not inlined, nor is that: what one of them needs of the stack is free again for the other, and when a plan is made.
     #[inline(never)]
     pub(crate) fn new<const OPERATORS: u32>(payload: &[u8]) -> Result<Self, Error> {
         let mut reader = Reader::new(payload);
@@ -107,14 +107,11 @@ impl Checked {
                 Ok(step) => step,
                 Err(error) => return Err(*error),
             };
-            if decoded.ports.second.is_some() || decoded.ports.input != previous {
-                if const { OPERATORS & BRANCHES == 0 } {
-                    return Err(Error::Input { layer: decoded.layer });
-                }
-                if decoded.ports.second.is_some() || decoded.ports.input.source != previous.source {
-                    operators |= BRANCHES;
-                }
-                check_inputs::<OPERATORS>(records, &image, &previous, &decoded, stages.number)?;
+            let Ports { input, second, .. } = &decoded.ports;
+            if const { OPERATORS & BRANCHES > 0 } && (second.is_some() || input.source != previous.source) {
+                operators |= BRANCHES;
+            } else if second.is_some() || *input != previous {
+                return Err(Error::Input { layer: decoded.layer });
             }
             operators |= step.operator::<OPERATORS>();
             previous = decoded.output(stages.number);
@@ -134,6 +131,16 @@ impl Checked {
         }
         let input_len = input.shape.len() as u32;
         Ok(Self { input_len, classes, stage_count, end, image: place, frame_memory, image_end, operators })
+    }
+
+    /// Refuses inputs that are not what the stages that they name put out, or that were overwritten, in a payload whose stages can be
+    /// decoded.
+    #[inline(always)]
+    pub(crate) fn check_branches<const OPERATORS: u32>(&self, payload: &[u8]) -> Result<(), Error> {
+        if const { OPERATORS & BRANCHES > 0 } && self.operators & BRANCHES > 0 {
+            check_branches::<OPERATORS>(payload)?;
+        }
+        Ok(())
     }
 
     /// Bytes of arena from its first word on: the end of the last place.
@@ -180,6 +187,7 @@ impl<'m> Plan<'m> {
     /// Every variant of [`Error`] that is about payload, layers, metadata.
     pub fn from_payload(payload: &'m [u8]) -> Result<Self, Error> {
         let checked = Checked::new::<{ operators::ALL }>(payload)?;
+        checked.check_branches::<{ operators::ALL }>(payload)?;
         Self::of_checked(payload, &checked)
     }
 
@@ -391,27 +399,29 @@ const fn overlap(a: Bytes, b: Bytes) -> bool {
     a.0 < b.1 && b.0 < a.1
 }
 
-/// Refuses inputs of stage `number`, counted from 1, that are not what the stages that they name put out, or that were
-/// overwritten.
+/// As [`Checked::check_branches`].
 ///
-/// What the stage right before it put out is at hand. For any other input all stages before it are decoded once more.
+/// For an input that the stage right before did not put out, all stages before are decoded once more.
 #[inline(never)]
-fn check_inputs<const OPERATORS: u32>(
-    records: Reader<'_>,
-    image: &Tensor,
-    previous: &Tensor,
-    decoded: &Decoded,
-    number: u8,
-) -> Result<(), Error> {
-    let layer = decoded.layer;
-    for read in decoded.ports.inputs() {
-        let mut written = if read.source == 0 { Some(*image) } else { None };
-        if read.source == previous.source {
-            written = Some(*previous);
-        } else {
-            let mut stages = Stages::new(records, number - 1, true);
+fn check_branches<const OPERATORS: u32>(payload: &[u8]) -> Result<(), Error> {
+    // No error here: it was decoded before.
+    let undecodable = Error::Payload { left: payload.len() };
+    let mut records = Reader::new(payload);
+    let (Some(_), Some(input), Some(place)) = (records.metadata(), records.input(), records.word()) else {
+        return Err(undecodable);
+    };
+    let count = records.word().ok_or(undecodable)? as u8;
+    let image = Tensor { source: 0, shape: input.shape, zero_point: input.codes.zero_point, place };
+    let mut reading = Stages::new(records, count, true);
+    let mut decoded = Decoded::NONE;
+    let mut previous = image;
+    while reading.number < count {
+        reading.decode::<OPERATORS>(&mut decoded).map(|_| ())?;
+        for read in decoded.ports.inputs().filter(|read| **read != previous) {
+            let mut written = if read.source == 0 { Some(image) } else { None };
+            let mut stages = Stages::new(records, count, true);
             let mut earlier = Decoded::NONE;
-            while stages.number + 1 < number {
+            while stages.number + 1 < reading.number {
                 let step = stages.decode::<OPERATORS>(&mut earlier);
                 let step = match &step {
                     Ok(step) => step,
@@ -420,16 +430,17 @@ fn check_inputs<const OPERATORS: u32>(
                 if let Some(place) = written.as_ref().map(bytes_of)
                     && earlier.written(step).iter().any(|&there| overlap(there, place))
                 {
-                    return Err(Error::Overwritten { layer });
+                    return Err(Error::Overwritten { layer: decoded.layer });
                 }
                 if stages.number == read.source {
                     written = Some(earlier.output(read.source));
                 }
             }
+            if written.as_ref() != Some(read) {
+                return Err(Error::Input { layer: decoded.layer });
+            }
         }
-        if written.as_ref() != Some(read) {
-            return Err(Error::Input { layer });
-        }
+        previous = decoded.output(reading.number);
     }
     Ok(())
 }
