@@ -25,7 +25,11 @@ pub fn average_pool2d(input: &[u8], operands: &AveragePool2dOperands, output: &m
         let codes = input.get(start..).unwrap_or_default();
         let runs = Runs { codes, row_len: width * channels, channels, runs, run };
         for (number, means) in means.chunks_mut(4).enumerate() {
-            let sums = if means.len() == 4 { runs.four(4 * number) } else { runs.one_by_one(4 * number) };
+            let channel = 4 * number;
+            let sums = match means.len() {
+                4 => runs.four(channel),
+                _ => [0, 1, 2, 3].map(|next| runs.one(channel + next)),
+            };
             for (code, sum) in means.iter_mut().zip(sums) {
                 *code = requantize(bias.wrapping_add(sum.cast_signed()), multiplier, operands.rescale);
             }
@@ -69,21 +73,19 @@ impl Runs<'_> {
         sums
     }
 
-    /// Those of the last three channels, or fewer, from `channel` on.
+    /// The sum of one channel; past the last one of any codes.
     #[inline(never)]
-    fn one_by_one(&self, channel: usize) -> [u32; 4] {
-        let mut sums = [0u32; 4];
-        for (sum, channel) in sums.iter_mut().zip(channel..self.channels) {
-            for run in 0..self.runs {
-                let codes = self.codes.get(run * self.row_len + channel..).unwrap_or_default();
-                *sum = codes
-                    .iter()
-                    .step_by(self.channels)
-                    .take(self.run)
-                    .fold(*sum, |sum, &code| sum.wrapping_add(code.into()));
+    fn one(&self, channel: usize) -> u32 {
+        let mut sum = 0u32;
+        for run in 0..self.runs {
+            let mut unread = self.codes.get(run * self.row_len + channel..).unwrap_or_default();
+            for _ in 0..self.run {
+                let Some(&code) = unread.first() else { break };
+                sum = sum.wrapping_add(code.into());
+                unread = unread.get(self.channels..).unwrap_or_default();
             }
         }
-        sums
+        sum
     }
 }
 
