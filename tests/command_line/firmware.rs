@@ -129,7 +129,7 @@ fn what_is_there_stays_and_nothing_is_written_where_something_is_wrong() {
     fs::write(path.join("other/Cargo.toml"), "[package]\nname = \"other\"\n").unwrap();
     fs::write(path.join("text.png"), "no image and no model: ".repeat(4)).unwrap();
     let before = names(path);
-    let cases: [(&[&str], i32, &[&str]); 9] = [
+    let cases: [(&[&str], i32, &[&str]); 10] = [
         (
             &["mine", "--model", "model.bin", "--chip", "rp2040"],
             2,
@@ -153,7 +153,12 @@ fn what_is_there_stays_and_nothing_is_written_where_something_is_wrong() {
         (
             &["new", "--model", "model.bin", "--chip", "rp2040", "--infer-core", "none"],
             2,
-            &["--infer-core none: ", "No such file"],
+            &["--infer-core none: ", "No such file", "give the directory of infer-core, or a version such as 0.1"],
+        ),
+        (
+            &["new", "--model", "model.bin", "--chip", "rp2040", "--infer-core", "1..2"],
+            2,
+            &["--infer-core 1..2: ", "No such file"],
         ),
     ];
     for (arguments, code, expected) in cases {
