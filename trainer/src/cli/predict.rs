@@ -15,7 +15,7 @@ use trainer::image::{
     Background, Conversion, FrameLayout, ImageError, Mismatches, Observed, Preprocessing, Resize, SixteenBit, decode,
 };
 use trainer::support::memory;
-use trainer::support::printable::in_one_line;
+use trainer::support::printable::{in_one_line, path_text};
 use trainer::support::whole_file::write_whole;
 
 use super::data::ResizeMode;
@@ -129,7 +129,8 @@ impl Predict {
             rest = after;
             let inputs: Vec<_> = images.par_iter().map(|image| self.read(image, &conversion)).collect();
             for (image, input) in images.iter().zip(inputs) {
-                let name = image.display().to_string();
+                // Two files never share a name.
+                let name = path_text(image);
                 let shown = in_one_line(&name).into_owned();
                 let (pixels, observed) = match input {
                     Ok(input) => input,
