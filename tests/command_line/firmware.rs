@@ -129,7 +129,7 @@ fn what_is_there_stays_and_nothing_is_written_where_something_is_wrong() {
     fs::write(path.join("other/Cargo.toml"), "[package]\nname = \"other\"\n").unwrap();
     fs::write(path.join("text.png"), "no image and no model: ".repeat(4)).unwrap();
     let before = names(path);
-    let cases: [(&[&str], i32, &[&str]); 9] = [
+    let cases: [(&[&str], i32, &[&str]); 10] = [
         (
             &["mine", "--model", "model.bin", "--chip", "rp2040"],
             2,
@@ -153,7 +153,12 @@ fn what_is_there_stays_and_nothing_is_written_where_something_is_wrong() {
         (
             &["new", "--model", "model.bin", "--chip", "rp2040", "--infer-core", "none"],
             2,
-            &["--infer-core none: ", "No such file"],
+            &["--infer-core none: ", "No such file", "give the directory of infer-core, or a version such as 0.1"],
+        ),
+        (
+            &["new", "--model", "model.bin", "--chip", "rp2040", "--infer-core", "1..2"],
+            2,
+            &["--infer-core 1..2: ", "No such file"],
         ),
     ];
     for (arguments, code, expected) in cases {
@@ -222,4 +227,33 @@ fn without_a_test_image_it_is_gray_and_a_note_says_so() {
     assert_eq!(fs::read(path.join("alone/image.bin")).unwrap(), [128; 36]);
     let metrics = read_json(&path.join("run/metrics.json"));
     assert_eq!(metrics["export"]["bytes"], fs::metadata(path.join("of-run/model.bin")).unwrap().len());
+}
+
+#[test]
+fn a_project_describes_frames_that_its_model_takes() {
+    let home = tiny();
+    let path = home.path();
+    super::birds(path, 6);
+    let fit = ["fit", "--data", "birds", "--model", "mlp", "--epochs", "1", "--input", "8x6x3"];
+    succeed(path, &[&fit[..], &["--out", "upright"]].concat());
+    succeed(path, &[&fit[..], &["--camera-rotation", "90", "--out", "turned"]].concat());
+    // Model; width, height and bytes of a frame; whether it can be taken row by row.
+    let cases = [
+        ("run/model.bin", 28, 28, "1,568", true),
+        ("upright/model.bin", 160, 120, "38,400", true),
+        ("turned/model.bin", 160, 120, "38,400", false),
+    ];
+    for (number, (model, width, height, bytes, takes_rows)) in cases.into_iter().enumerate() {
+        let project = format!("project-{number}");
+        succeed(path, &["firmware", &project, "--model", model, "--chip", "nrf52840"]);
+        let readme = read(&path.join(&project).join("README.md"));
+        let expected = [
+            format!("{bytes} bytes for {width}x{height} in RGB565."),
+            format!("`trainer predict model.bin --raw rgb565be:{width}x{height} FILE`"),
+        ];
+        assert_contains(&readme, &expected.each_ref().map(String::as_str));
+        assert_eq!(readme.contains("Resampler"), takes_rows, "{model}: {readme}");
+        let camera = read(&path.join(&project).join("src/camera.rs"));
+        assert_contains(&camera, &[&format!("Frame::new(Format::Rgb565Be, {width}, {height}, buffer)")]);
+    }
 }

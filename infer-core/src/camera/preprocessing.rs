@@ -47,8 +47,8 @@ pub enum Resize {
     Crop,
 }
 
-/// Turns, clockwise. A camera that is mounted a quarter turn counterclockwise gives frames that have to be turned by
-/// [`Rotation::Quarter`].
+/// Turns, clockwise. A camera that is mounted a quarter turn clockwise, as seen from behind it, gives frames that have to be turned by
+/// [`Rotation::Quarter`]: the top of what it sees is at their left.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Rotation {

@@ -13,7 +13,7 @@ use trainer::export::{frames, model_file};
 use trainer::image::{Preprocessing, decode};
 use trainer::support::bounded_file::read_regular;
 use trainer::support::limits;
-use trainer::support::printable::in_one_line;
+use trainer::support::printable::{in_one_line, path_text};
 use trainer::support::text::thousands;
 use trainer::support::whole_file;
 
@@ -141,21 +141,71 @@ impl Firmware {
             return Ok(InferCore::Version(given.clone()));
         }
         let manifest = directory.join("Cargo.toml");
-        let text = std::fs::read_to_string(&manifest)
-            .map_err(|error| Usage::error(anyhow!("--infer-core {given}: {}: {error}", manifest.display())))?;
+        let text = std::fs::read_to_string(&manifest).map_err(|error| {
+            Usage::error(anyhow!("--infer-core {given}: {}: {error}; {INFER_CORE}", manifest.display()))
+        })?;
         let table: Option<toml::Table> = text.parse().ok();
         let name = table.as_ref().and_then(|table| table.get("package")?.get("name")?.as_str());
         if name != Some("infer-core") {
-            return Err(Usage::error(anyhow!("--infer-core {given}: the crate in there is not infer-core")));
+            return Err(Usage::error(anyhow!(
+                "--infer-core {given}: the crate in there is not infer-core; {INFER_CORE}"
+            )));
         }
         // In full, as the project is in another directory.
-        Ok(InferCore::Path(directory.canonicalize()?))
+        let full = directory.canonicalize()?;
+        if full.to_str().is_none() {
+            let shown = path_text(&full);
+            return Err(Usage::error(anyhow!(
+                "--infer-core {given}: {shown} is not UTF-8, as a Cargo.toml is; move it"
+            )));
+        }
+        Ok(InferCore::Path(full))
     }
 }
 
-/// Whether this is what cargo takes for a version.
+/// What `--infer-core` takes.
+const INFER_CORE: &str = "give the directory of infer-core, or a version such as 0.1";
+
+/// Whether this is what cargo takes for a version: one to three numbers, after all three maybe a pre-release or a build.
 fn is_version(text: &str) -> bool {
-    let digits = text.trim_start_matches(['=', '^', '~']);
-    digits.starts_with(|first: char| first.is_ascii_digit())
-        && digits.chars().all(|letter| letter.is_ascii_alphanumeric() || ".-+".contains(letter))
+    let text = text.strip_prefix(['=', '^', '~']).unwrap_or(text);
+    let (numbers, name) = text.split_at(text.find(['-', '+']).unwrap_or(text.len()));
+    let numbers: Vec<&str> = numbers.split('.').collect();
+    let is_number = |text: &&str| text.parse::<u64>().is_ok_and(|number| number.to_string() == *text);
+    let is_name = |name: &str| {
+        name.len() > 1 && name.chars().all(|letter| letter.is_ascii_alphanumeric() || ".-+".contains(letter))
+    };
+    numbers.len() <= 3 && numbers.iter().all(is_number) && (name.is_empty() || numbers.len() == 3 && is_name(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_one_that_cargo_takes() {
+        for version in ["0", "0.1", "1.2.3", "=0.1.0", "^0.1", "~1", "1.0.0-rc.1", "1.0.0+a", "10.20.30"] {
+            assert!(is_version(version), "{version}");
+        }
+        for other in [
+            "",
+            "=",
+            "1..2",
+            "1.2.3.4",
+            "01",
+            "0xyz",
+            "1.",
+            ".1",
+            "1.0-rc",
+            "1.0.0-",
+            "==1",
+            "+1",
+            "*",
+            "infer-core",
+            "1\"",
+            "1 2",
+        ] {
+            assert!(!is_version(other), "{other}");
+        }
+    }
 }

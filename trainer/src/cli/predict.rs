@@ -15,7 +15,7 @@ use trainer::image::{
     Background, Conversion, FrameLayout, ImageError, Mismatches, Observed, Preprocessing, Resize, SixteenBit, decode,
 };
 use trainer::support::memory;
-use trainer::support::printable::in_one_line;
+use trainer::support::printable::{in_one_line, path_text};
 use trainer::support::whole_file::write_whole;
 
 use super::data::ResizeMode;
@@ -73,11 +73,13 @@ pub struct Predict {
 
 /// How many of the next images are decoded at once; there is one at least. An image that takes much of the available memory is decoded
 /// alone, after the answers to those before it are printed.
-fn batch(images: &[PathBuf]) -> usize {
+fn batch(images: &[PathBuf], raw: Option<FrameLayout>) -> usize {
     let most = memory::available() / (2 * rayon::current_num_threads() as u64).max(2);
     // A pipe gives its bytes once.
-    let is_large =
-        |image: &PathBuf| image.is_file() && decode::header(image).is_ok_and(|header| header.memory() > most);
+    let is_large = |image: &PathBuf| match raw {
+        Some(frame) => frame.memory() > most,
+        None => image.is_file() && decode::header(image).is_ok_and(|header| header.memory() > most),
+    };
     let small = images.iter().take(BATCH).position(is_large);
     small.unwrap_or(images.len().min(BATCH)).max(1)
 }
@@ -123,11 +125,12 @@ impl Predict {
         self.check_dump(named, &files, conversion.shape().len())?;
         let mut rest = &files[..];
         while !rest.is_empty() {
-            let (images, after) = rest.split_at(batch(rest));
+            let (images, after) = rest.split_at(batch(rest, self.raw));
             rest = after;
             let inputs: Vec<_> = images.par_iter().map(|image| self.read(image, &conversion)).collect();
             for (image, input) in images.iter().zip(inputs) {
-                let name = image.display().to_string();
+                // Two files never share a name.
+                let name = path_text(image);
                 let shown = in_one_line(&name).into_owned();
                 let (pixels, observed) = match input {
                     Ok(input) => input,

@@ -48,8 +48,9 @@ pub fn read_onto(path: &Path, background: Background) -> Result<Decoded, ImageEr
 /// Reads a frame, and nothing else.
 ///
 /// # Errors
-/// [`ImageError::FrameLength`], [`ImageError::Io`].
+/// [`ImageError::FrameLength`], [`ImageError::Memory`], [`ImageError::Io`].
 pub fn read_frame(layout: FrameLayout, mut reader: impl Read) -> Result<Decoded, ImageError> {
+    let _claim = Claim::new(layout.memory())?;
     let (least, most) = (layout.least_bytes() as u64, layout.bytes() as u64);
     let mut bytes = Vec::new();
     // What is longer is counted, and not kept.

@@ -9,6 +9,9 @@ use infer_core::camera::{Format, Frame};
 /// Pixels of an image at most: more than any camera's, few enough that a lying header costs nothing.
 pub const MOST_PIXELS: u64 = 64 << 20;
 
+/// Bytes of a frame at most: those of so many pixels in any format, with what follows them in each row.
+const MOST_BYTES: u64 = 4 * MOST_PIXELS;
+
 /// How the file of a frame ends; before that come its format and size: `crow.rgb565be.160x120.raw`.
 const EXTENSION: &str = "raw";
 
@@ -77,6 +80,14 @@ pub enum FrameLayoutError {
         /// Bytes from one row to the next.
         stride: usize,
     },
+    /// Rows that are too far from each other.
+    #[error("{rows} rows that begin every {stride} bytes; at most {} MB are read", MOST_BYTES >> 20)]
+    Length {
+        /// Rows.
+        rows: u16,
+        /// Bytes from one row to the next.
+        stride: usize,
+    },
 }
 
 impl FrameLayout {
@@ -115,6 +126,9 @@ impl FrameLayout {
         if stride < needed {
             return Err(FrameLayoutError::Stride { format, width: columns, needed, stride });
         }
+        if (stride as u64).saturating_mul(rows.into()) > MOST_BYTES {
+            return Err(FrameLayoutError::Length { rows, stride });
+        }
         Ok(Some(Self { format, width: columns, height: rows, stride }))
     }
 
@@ -139,12 +153,18 @@ impl FrameLayout {
     /// Bytes of a frame, with what follows the pixels of each row.
     #[must_use]
     pub const fn bytes(self) -> usize {
-        self.stride.saturating_mul(self.height as usize)
+        self.stride * self.height as usize
+    }
+
+    /// Bytes that reading a frame takes at most, about: a buffer that grows is there twice.
+    #[must_use]
+    pub const fn memory(self) -> u64 {
+        2 * self.bytes() as u64
     }
 
     /// The same without what follows the pixels of the last row.
     pub(super) const fn least_bytes(self) -> usize {
-        self.stride.saturating_mul(self.height as usize - 1).saturating_add(self.format.row_bytes(self.width))
+        self.stride * (self.height as usize - 1) + self.format.row_bytes(self.width)
     }
 }
 
@@ -227,6 +247,8 @@ mod tests {
             ("gray8:65536x2", "a frame of 65536 x 2 pixels"),
             ("gray8:65535x65535", "at most 67 million are read"),
             ("rgb888:3x2:8", "rows that begin every 8 bytes are too short: 3 pixels of rgb888 have 9 bytes"),
+            ("gray8:1x2:134217729", "2 rows that begin every 134217729 bytes; at most 256 MB are read"),
+            ("gray8:1x2:18446744073709551615", "at most 256 MB are read"),
         ] {
             let found = layout(text).unwrap_err();
             assert!(found.contains(message), "{text:?}: {found}");

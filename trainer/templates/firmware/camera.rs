@@ -9,13 +9,13 @@ static TEST_IMAGE: &[u8] = include_bytes!("../image.bin");
 
 /// The next frame.
 ///
-/// In place of the stub, return the buffer of your driver, with its format and size. For an OV2640 that sends 160x120 pixels in RGB565, the
-/// higher byte first:
+/// In place of the stub, return the buffer of your driver, with its format and size. For a camera that sends {{ example_width }}x{{ example_height }} pixels in RGB565,
+/// the higher byte first:
 ///
 /// ```text
-/// let buffer: &'static mut [u8; 160 * 120 * 2] = ...; // yours, taken once
+/// let buffer: &'static mut [u8; {{ example_width }} * {{ example_height }} * 2] = ...; // yours, taken once
 /// camera.capture(buffer); // your driver: starts a capture and waits for its end
-/// Frame::new(Format::Rgb565Be, 160, 120, buffer)
+/// Frame::new(Format::Rgb565Be, {{ example_width }}, {{ example_height }}, buffer)
 /// ```
 ///
 /// That is all: the model file has crop, size, rotation and colors (`{{ preprocessing }}`),

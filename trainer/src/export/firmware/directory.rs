@@ -51,33 +51,26 @@ pub fn check(path: &Path) -> Result<(), DirectoryError> {
 /// [`DirectoryError`]; then nothing is there that was not there before.
 pub fn write(path: &Path, files: &[ProjectFile]) -> Result<(), DirectoryError> {
     check(path)?;
-    write_beside(path, files).map_err(|source| DirectoryError::Io { path: path.display().to_string(), source })
+    write_whole(path, files).map_err(|source| DirectoryError::Io { path: path.display().to_string(), source })
 }
 
-fn write_beside(path: &Path, files: &[ProjectFile]) -> io::Result<()> {
+fn write_whole(path: &Path, files: &[ProjectFile]) -> io::Result<()> {
     // In full, as `.` has no name to be written beside.
     let path = whole_file::resolved(path)?;
-    let parent = path.parent().unwrap_or(&path);
-    fs::create_dir_all(parent)?;
-    let beside = tempfile::Builder::new().prefix(BESIDE).tempdir_in(parent)?;
+    let is_there = path.exists();
+    // A directory that is there may be a file system of its own, or the only one that may be written into.
+    let home = if is_there { &path } else { path.parent().unwrap_or(&path) };
+    fs::create_dir_all(home)?;
+    let unfinished = tempfile::Builder::new().prefix(BESIDE).tempdir_in(home)?;
+    // Temporary directories are private; one in there has the permissions of any that is made here.
+    let project = unfinished.path().join("project");
+    fs::create_dir(&project)?;
     for (name, bytes) in files {
-        let file = beside.path().join(name);
+        let file = project.join(name);
         fs::create_dir_all(whole_file::directory_of(&file))?;
         fs::write(file, bytes)?;
     }
-    if path.exists() {
-        return move_into(beside.path(), &path);
-    }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // Temporary directories are private; a project is for whoever may read what it is in.
-        fs::set_permissions(beside.path(), fs::Permissions::from_mode(0o755))?;
-    }
-    fs::rename(beside.path(), &path)?;
-    // It is no longer there to be removed.
-    let _ = beside.keep();
-    Ok(())
+    if is_there { move_into(&project, &path) } else { fs::rename(&project, &path) }
 }
 
 /// Moves all that is in one directory into an empty one, which somebody may be working in: it is not replaced.
@@ -130,6 +123,18 @@ mod tests {
         assert_eq!(names(home.path()), ["deep", "empty", "new"], "nothing is left beside");
         fs::write(home.path().join("file"), "mine").unwrap();
         assert!(matches!(write(&home.path().join("file"), &files()), Err(DirectoryError::Taken { .. })));
+    }
+
+    #[test]
+    fn a_directory_that_is_there_is_all_that_is_written_into() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("empty");
+        fs::create_dir(&path).unwrap();
+        let long_ago = std::time::SystemTime::UNIX_EPOCH;
+        fs::File::open(home.path()).unwrap().set_modified(long_ago).unwrap();
+        write(&path, &files()).unwrap();
+        assert_eq!(names(&path), ["a", "b"]);
+        assert_eq!(home.path().metadata().unwrap().modified().unwrap(), long_ago);
     }
 
     #[test]

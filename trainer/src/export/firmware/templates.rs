@@ -3,7 +3,7 @@
 use std::ops::Deref;
 
 use askama::Template;
-use infer_core::camera::Resize;
+use infer_core::camera::{Format, Resize};
 
 use super::{Answer, Facts, InferCore, Project, ProjectFile, StubFrame};
 use crate::export::hardware::{Chip, Emulator, Memory, Start};
@@ -78,6 +78,12 @@ struct Content {
     takes_frames: bool,
     /// Whether they may be of another size.
     scales: bool,
+    /// Whether their rows can be taken one by one.
+    takes_rows: bool,
+    // A frame of a camera in RGB565 that the model takes.
+    example_width: u16,
+    example_height: u16,
+    example_bytes: String,
     frame_format: String,
     frame_width: u16,
     frame_height: u16,
@@ -98,6 +104,9 @@ impl Content {
         let preprocessing = Preprocessing::of_model(facts.metadata.images, &facts.input);
         let camera = &facts.input.preprocessing;
         let frame = StubFrame::of(&project.image.bytes, facts.input.shape, camera);
+        let (frame_width, frame_height) = frame.as_ref().map_or((0, 0), |frame| (frame.width, frame.height));
+        let scales = camera.resize != Resize::None;
+        let (example_width, example_height) = if scales { (160, 120) } else { (frame_width, frame_height) };
         let mode = if board.loader.is_some() { "attach" } else { "run" };
         Self {
             name: project.name.clone(),
@@ -136,10 +145,14 @@ impl Content {
                 _ => "channel by channel",
             },
             takes_frames: frame.is_some(),
-            scales: camera.resize != Resize::None,
+            scales,
+            takes_rows: !camera.rotation.is_on_its_side(),
+            example_width,
+            example_height,
+            example_bytes: thousands(Format::Rgb565Be.row_bytes(example_width) * usize::from(example_height)),
             frame_format: frame.as_ref().map(|frame| format!("{:?}", frame.format)).unwrap_or_default(),
-            frame_width: frame.as_ref().map_or(0, |frame| frame.width),
-            frame_height: frame.as_ref().map_or(0, |frame| frame.height),
+            frame_width,
+            frame_height,
             preprocessing: preprocessing
                 .map_or_else(|_| in_one_line(facts.metadata.images).into_owned(), |known| known.to_string()),
             model_bytes: thousands(project.model.len()),
