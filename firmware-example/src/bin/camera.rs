@@ -34,8 +34,11 @@ const COMMAND_LINE: usize = 1024;
 
 const USAGE: Failure = Failure::Usage(
     "camera NAME.FORMAT.WIDTHxHEIGHT.raw, or camera FILE FORMAT WIDTHxHEIGHT; FORMAT is gray8, rgb888, bgr888, rgb565le, \
-     rgb565be, yuyv or uyvy",
+     rgb565be, yuyv or uyvy; names are without blanks",
 );
+
+const TOO_LONG: Failure =
+    Failure::Usage("a file with as many bytes as a frame of that format and size has, at most 921,600");
 
 #[entry]
 fn main() -> ! {
@@ -60,6 +63,9 @@ fn camera(arena: &mut [u8], buffer: &mut [u8]) -> Result<(), Failure> {
     let (width, height) = (width.parse().map_err(|_| USAGE)?, height.parse().map_err(|_| USAGE)?);
 
     let len = read(path, buffer)?;
+    if len > format.row_bytes(width) * usize::from(height) {
+        return Err(TOO_LONG);
+    }
     // Bytes that are missing are refused here.
     let frame = Frame::new(format, width, height, buffer.get(..len).unwrap_or_default())?;
     // Cropped, scaled and turned as the model file has it.
@@ -90,5 +96,9 @@ fn read(path: &str, buffer: &mut [u8]) -> Result<usize, Failure> {
             more => filled += more,
         }
     }
-    Ok(filled)
+    // What does not fit the buffer is longer than any frame that does.
+    match file.read(&mut [0]).map_err(Failure::Host)? {
+        0 => Ok(filled),
+        _ => Err(TOO_LONG),
+    }
 }

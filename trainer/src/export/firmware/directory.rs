@@ -28,17 +28,23 @@ pub enum DirectoryError {
     },
 }
 
-/// Whether nothing is at `path`, or an empty directory.
+/// Whether nothing is at `path`, or an empty directory. What a write that was killed has left there counts as nothing.
 ///
 /// # Errors
 /// [`DirectoryError`].
 pub fn check(path: &Path) -> Result<(), DirectoryError> {
     let named = || path.display().to_string();
     match fs::read_dir(path) {
-        Ok(mut entries) => match entries.next() {
-            None => Ok(()),
-            Some(_) => Err(DirectoryError::Taken { path: named() }),
-        },
+        Ok(entries) => {
+            let is_left = |entry: &io::Result<fs::DirEntry>| {
+                entry.as_ref().is_ok_and(|entry| entry.file_name().as_encoded_bytes().starts_with(BESIDE.as_bytes()))
+            };
+            if entries.into_iter().all(|entry| is_left(&entry)) {
+                Ok(())
+            } else {
+                Err(DirectoryError::Taken { path: named() })
+            }
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound && path.symlink_metadata().is_err() => Ok(()),
         Err(error) if path.is_dir() => Err(DirectoryError::Io { path: named(), source: error }),
         Err(_) => Err(DirectoryError::Taken { path: named() }),
@@ -107,6 +113,16 @@ mod tests {
             fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
+    }
+
+    #[test]
+    fn what_a_killed_write_has_left_is_no_reason_to_refuse() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("there");
+        fs::create_dir_all(path.join(format!("{BESIDE}left")).join("project")).unwrap();
+        write(&path, &files()).unwrap();
+        assert_eq!(fs::read_to_string(path.join("b/c/d")).unwrap(), "2");
+        assert!(matches!(write(&path, &files()), Err(DirectoryError::Taken { .. })));
     }
 
     #[test]
