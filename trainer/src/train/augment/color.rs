@@ -135,6 +135,8 @@ mod tests {
     fn contrast_multiplies_the_distance_from_the_mean() {
         assert_eq!(changed(Color { contrast: 0.5, ..SAME }, &[0, 40, 80], 1), [20, 40, 60]);
         assert_eq!(changed(Color { contrast: 2.0, ..SAME }, &[30, 40, 50, 40], 1), [20, 40, 60, 40]);
+        // Brightness multiplies what has come out.
+        assert_eq!(changed(Color { contrast: 0.5, brightness: 2.0, ..SAME }, &[0, 40, 80], 1), [40, 80, 120]);
         // The mean of colors is that of their luma: 0.213 of red, 0.715 of green, 0.072 of blue.
         let flat = changed(Color { contrast: 0.0, ..SAME }, &[100, 0, 200, 0, 100, 0], 3);
         let luma = (0.213 * 100.0 + 0.715 * 100.0 + 0.072 * 200.0) / 2.0;

@@ -256,6 +256,11 @@ mod tests {
             assert!(crop.top >= 0.0 && crop.top + crop.height <= 1.0 + 1e-9, "{crop:?}");
             assert!(crop.left >= 0.0 && crop.left + crop.width <= 1.0 + 1e-9, "{crop:?}");
         }
+        // Where little is cut off, no aspect takes more than that.
+        for index in 0..200 {
+            let crop = Crop::draw(0.05, &mut stream(48, Purpose::Augment, index));
+            assert!(crop.height * crop.width >= 0.95 - 1e-9, "{crop:?}");
+        }
         let mean = crops.iter().map(|crop| crop.height * crop.width).sum::<f64>() / 2000.0;
         assert!((mean - 0.7).abs() < 0.02, "{mean}");
         let ends = |end: fn(&Crop) -> f64| {
