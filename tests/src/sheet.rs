@@ -22,10 +22,10 @@ impl Sheet {
         ))
     }
 
-    /// A gray image in a frame of a color, its upper left corner at `(x, y)`.
+    /// An image, gray or RGB, in a frame of a color, its upper left corner at `(x, y)`.
     ///
     /// # Panics
-    /// Where `pixels` are not those of a gray image of that shape.
+    /// Where `pixels` are not those of such an image of that shape.
     pub fn image(&mut self, (x, y): (usize, usize), pixels: &[u8], shape: ImageShape, color: &str) {
         let image = BASE64_STANDARD.encode(png(pixels, shape).expect("an image as large as it states"));
         self.line(&format!(
@@ -58,7 +58,8 @@ impl Sheet {
 fn png(pixels: &[u8], shape: ImageShape) -> Result<Vec<u8>, png::EncodingError> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, shape.width as u32, shape.height as u32);
-    encoder.set_color(png::ColorType::Grayscale);
+    encoder.set_color(if shape.channels == 3 { png::ColorType::Rgb } else { png::ColorType::Grayscale });
+    encoder.set_compression(png::Compression::High);
     encoder.write_header()?.write_image_data(pixels)?;
     Ok(bytes)
 }
