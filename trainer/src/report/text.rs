@@ -65,6 +65,12 @@ pub fn shorten(text: &str, size: f64, room: f64) -> String {
     shortened
 }
 
+/// A probability that never claims to be certain.
+#[must_use]
+pub fn percent(probability: f32) -> String {
+    if probability >= 0.995 { ">99%".to_owned() } else { format!("{:.0}%", 100.0 * probability) }
+}
+
 /// `text` as it may be in XML, attributes included; what XML has no way to hold becomes `U+FFFD`.
 #[must_use]
 pub fn escape(text: &str) -> String {
@@ -88,6 +94,11 @@ pub fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_certain() {
+        assert_eq!([1.0, 0.9951, 0.9949, 0.5].map(percent), [">99%", ">99%", "99%", "50%"]);
+    }
 
     #[test]
     fn the_font_has_its_widths() {
