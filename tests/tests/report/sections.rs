@@ -109,10 +109,13 @@ fn what_changed_is_counted_by_class_and_tested() {
     assert_eq!(comparison.total, Tally { images: 16, both: 7, only_this: 6, only_other: 2 });
     // 2 * (1 + 8 + 28) / 256.
     assert!((comparison.total.p_value() - 0.2890625).abs() < 1e-12);
-    assert_eq!(comparison.classes, [
-        Tally { images: 8, both: 4, only_this: 3, only_other: 0 },
-        Tally { images: 8, both: 3, only_this: 3, only_other: 2 },
-    ]);
+    assert_eq!(
+        comparison.classes,
+        [
+            Tally { images: 8, both: 4, only_this: 3, only_other: 0 },
+            Tally { images: 8, both: 3, only_this: 3, only_other: 2 },
+        ]
+    );
     // The most confident wrong answer first, whoever gave it; of equals the first image.
     let images: Vec<usize> = comparison.changed.iter().map(|changed| changed.image).collect();
     assert_eq!(images, [2, 4, 5, 6, 3, 7, 9, 1]);
@@ -155,7 +158,10 @@ fn runs_are_compared_on_the_images_that_both_were_tested_on() {
     let comparison = compared(&only_yes).unwrap();
     assert_eq!((comparison.classes[0].images, comparison.classes[1].accuracies()), (1, None));
     let html = page::html_in(Path::new("."), &[(here.1, here.2)], Some(&(only_yes.1, only_yes.2))).unwrap();
-    assert!(html.contains("The 1 test image that both were tested on, of 4 here and 1 there.") && html.contains("<td class=\"number\">–</td>"));
+    assert!(
+        html.contains("The 1 test image that both were tested on, of 4 here and 1 there.")
+            && html.contains("<td class=\"number\">–</td>")
+    );
     assert!(html.contains("Both are right on the same images."));
 }
 
@@ -204,17 +210,15 @@ fn bars_and_curves_have_their_numbers_and_the_names_of_their_axes() {
     let worst = format!("{:.3} {}", curves.worst[0].average_precision, record.class_name(curves.worst[0].class));
     let axes: [(Kind, &[&str]); 3] = [
         (Kind::PrecisionRecall, &["precision", "recall", "100%", &mean, &worst]),
-        (
-            Kind::Coverage,
-            &["accuracy of the kept answers", "answers that are kept, the most confident first", "100%"],
-        ),
+        (Kind::Coverage, &["accuracy of the kept answers", "answers that are kept, the most confident first", "100%"]),
         (Kind::LearningRate, &["learning rate", "epochs", "planned by the recipe, not trained", "training"]),
     ];
     for (kind, texts) in axes {
         let svg = figure(kind, &record, &findings).svg();
         for text in texts {
             // plotters has a line break before and after its labels.
-            let text = svg.split("</text>").any(|element| element.rsplit('>').next().is_some_and(|t| t.trim() == *text));
+            let text =
+                svg.split("</text>").any(|element| element.rsplit('>').next().is_some_and(|t| t.trim() == *text));
             assert!(text, "{}: {texts:?}", kind.name());
         }
     }

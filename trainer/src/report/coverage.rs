@@ -55,7 +55,8 @@ mod tests {
     use super::*;
 
     fn answers(given: &[(bool, f32)]) -> Vec<Answer> {
-        let answer = |&(right, probability): &(bool, f32)| Answer { truth: 0, prediction: usize::from(!right), probability };
+        let answer =
+            |&(right, probability): &(bool, f32)| Answer { truth: 0, prediction: usize::from(!right), probability };
         given.iter().map(answer).collect()
     }
 

@@ -90,8 +90,8 @@ struct Section {
     certainty: Vec<FigureView>,
     mislabeled: Option<FigureView>,
     suspects: Vec<SuspectRow>,
-    /// Where no label is doubtful.
-    no_suspects: String,
+    /// Where no label is doubtful, or too many are.
+    suspects_note: String,
     network: Option<FigureView>,
     filters: Option<FigureView>,
     quantization_error: Option<FigureView>,
@@ -279,7 +279,7 @@ fn section(index: usize, run: &RunRecord, findings: &Findings, directory: &Path)
         certainty: certainty.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect(),
         mislabeled: figure(Kind::Mislabeled)?,
         suspects: files_page::suspects(run, findings, &links),
-        no_suspects: no_suspects(findings),
+        suspects_note: files_page::suspects_note(findings),
         network: if network::is_worth_drawing(&run.architecture) { figure(Kind::Network)? } else { None },
         filters: figure(Kind::Filters)?,
         quantization_error: figure(Kind::QuantizationError)?,
@@ -294,16 +294,6 @@ fn section(index: usize, run: &RunRecord, findings: &Findings, directory: &Path)
         recipe: toml::to_string(&config.recipe).unwrap_or_default(),
         commands: commands(run),
     })
-}
-
-/// What the page has in place of doubtful labels where there are none; empty where nobody looked.
-fn no_suspects(findings: &Findings) -> String {
-    match &findings.shown.suspects {
-        Some(suspects) if suspects.images > 0 => {
-            format!("None of the labels of {} validation and test images is doubtful.", thousands(suspects.images))
-        }
-        Some(_) | None => String::new(),
-    }
 }
 
 fn anchor(index: usize) -> String {

@@ -44,7 +44,7 @@ fn caption(curve: &[Kept], all: Kept) -> String {
             100.0 * kept.answers as f64 / all.answers as f64,
             kept.confidence
         )),
-        None => Some(format!("No probability gives {}.", axes::percent(wanted))),
+        None => Some(format!("No threshold reaches {}.", axes::percent(wanted))),
     };
     let reached: Vec<String> = [0.95, 0.99].into_iter().filter_map(reach).collect();
     format!(
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn the_caption_names_what_is_not_reached_and_leaves_out_what_all_answers_reach() {
         let wrong = [Kept { confidence: 0.9, answers: 1, right: 0 }];
-        assert!(caption(&wrong, wrong[0]).ends_with("No probability gives 95%. No probability gives 99%."));
+        assert!(caption(&wrong, wrong[0]).ends_with("No threshold reaches 95%. No threshold reaches 99%."));
         let right = [Kept { confidence: 0.9, answers: 1, right: 1 }];
         assert!(caption(&right, right[0]).ends_with("one after the other."));
     }

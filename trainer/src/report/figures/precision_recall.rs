@@ -45,15 +45,15 @@ pub fn draw(run: &RunRecord, findings: &Findings) -> Result<Option<Figure>, Repo
         Ok(())
     })?;
     let worst = match worst.len() < curves.classes {
-        true => format!(", and the {} classes where it is lowest", worst.len()),
-        false => String::new(),
+        true => format!("the mean, and the {} lowest of {} classes", worst.len(), thousands(curves.classes)),
+        false => "the mean, and each class".to_owned(),
     };
     Ok(Some(Figure::new(
         Kind::PrecisionRecall,
         "Precision and recall",
         format!(
-            "If every image is given a class whose probability reaches a threshold, at each threshold, on {} test images. The \
-             numbers are average precisions: of the mean{worst}.",
+            "Of each class by itself, at every threshold of its probability from which on images are given the class; {} test images. \
+             The numbers are average precisions: {worst}.",
             thousands(curves.images)
         ),
         drawing,
