@@ -39,10 +39,10 @@ fn caption(curve: &[Kept], all: Kept) -> String {
     let reach = |wanted: f64| match coverage::most_at(curve, wanted) {
         Some(kept) if kept.answers == all.answers => None,
         Some(kept) => Some(format!(
-            "{} are right of the {:.1}% with a probability of {:.3} and more.",
+            "{} of the answers with a probability of at least {:.3} are right: {:.1}% of all answers.",
             axes::percent(wanted),
-            100.0 * kept.answers as f64 / all.answers as f64,
-            kept.confidence
+            kept.confidence,
+            100.0 * kept.answers as f64 / all.answers as f64
         )),
         None => Some(format!("No threshold reaches {}.", axes::percent(wanted))),
     };
@@ -86,7 +86,10 @@ mod tests {
         ];
         assert_eq!(points(&curve, 4), [(0.0, 1.0), (0.5, 1.0), (0.75, 2.0 / 3.0), (1.0, 0.75)]);
         let text = caption(&curve, curve[2]);
-        assert!(text.contains("95% are right of the 50.0% with a probability of 1.000 and more."), "{text}");
+        assert!(
+            text.contains("95% of the answers with a probability of at least 1.000 are right: 50.0% of all answers."),
+            "{text}"
+        );
         let many: Vec<Answer> = (0..5000)
             .map(|index| Answer { truth: 0, prediction: index % 2, probability: index as f32 / 5000.0 })
             .collect();
