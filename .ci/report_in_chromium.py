@@ -86,7 +86,9 @@ LOOK = """
     smallest,
     scripts: document.scripts.length,
     paper: getComputedStyle(document.body).backgroundColor,
+    // A link to the file of an image is followed by who clicks on it, and leads to no other host.
     external: [...document.querySelectorAll('[src], [href]')]
+      .filter(element => !element.matches('a[href]') || new URL(element.href).protocol !== 'file:')
       .map(element => element.getAttribute('src') || element.getAttribute('href'))
       .filter(target => target && !target.startsWith('data:') && !target.startsWith('#')),
   };

@@ -28,7 +28,9 @@ fn a_fit_ends_with_a_page_and_plot_and_report_work_without_the_data() {
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         let printed = text(&output.stdout);
         let files = written(&printed);
-        assert_eq!(files.len(), 8, "{printed}");
+        // A run without doubtful labels has no figure of them.
+        let nothing = printed.matches("nothing    mislabeled: there is nothing to draw").count();
+        assert_eq!(files.len() + nothing, 14, "{printed}");
         for file in files {
             assert!(file.starts_with("run/figures/") && file.ends_with(format), "{file}");
             assert!(fs::read(home.path().join(file)).unwrap().starts_with(magic), "{file}");
@@ -60,10 +62,10 @@ fn plot_writes_one_figure_to_a_given_file_and_curves_of_several_runs() {
 fn runs_that_cannot_be_drawn_are_answered_with_what_to_do() {
     let (home, _) = short_run();
     let path = home.path();
-    let usage: [(&[&str], &[&str]); 7] = [
+    let usage: [(&[&str], &[&str]); 8] = [
         (&["plot"], &["<RUN>"]),
         (&["plot", "run", "--figure", "cake"], &["invalid value 'cake'", "samples", "quantization-error"]),
-        (&["plot", "run", "--out", "x.png"], &["there are 8 figures", "--figure"]),
+        (&["plot", "run", "--out", "x.png"], &["there are 14 figures", "--figure"]),
         (
             &["plot", "run", "--figure", "curves", "--out", "x.png", "--format", "svg"],
             &["ends in .png", "--format is svg"],
@@ -71,6 +73,7 @@ fn runs_that_cannot_be_drawn_are_answered_with_what_to_do() {
         (&["plot", "run", "run", "--figure", "samples"], &["of several runs there are curves only"]),
         (&["report", "run", "--out", "."], &["--out . is a directory; name a file"]),
         (&["report", "run", "--data", "."], &["--refresh"]),
+        (&["report", "run", "run", "--against", "run"], &["--against compares one run with another, but 2 are named"]),
     ];
     for (arguments, expected) in usage {
         assert_fails(path, arguments, 2, expected);
@@ -90,6 +93,25 @@ fn runs_that_cannot_be_drawn_are_answered_with_what_to_do() {
     assert_fails(path, &["plot", "run"], 1, &expected);
     // Curves need no answers.
     assert_eq!(trainer(path, &["plot", "run", "--figure", "curves"]).status.code(), Some(0));
+}
+
+#[test]
+fn a_page_against_another_run_states_what_changed() {
+    let (home, _) = short_run();
+    let path = home.path();
+    let output = trainer(path, &["report", "run", "--against", "run", "--out", "same.html"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let page = fs::read_to_string(path.join("same.html")).unwrap();
+    assert!(page.contains(">What changed against run</h2>"));
+    assert!(page.contains("p = 1.000. Both are right on the same images."));
+    assert!(!fs::read_to_string(path.join("run/report.html")).unwrap().contains("What changed against"));
+    assert_fails(
+        path,
+        &["report", "run", "--against", "nowhere"],
+        1,
+        &["--against", "nowhere", "is not the directory of a run"],
+    );
+    assert_fails(path, &["report", "run", "--against"], 2, &["--against <OTHER>"]);
 }
 
 #[test]

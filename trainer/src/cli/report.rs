@@ -4,24 +4,25 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result, anyhow};
 use trainer::dataset::Dataset;
 use trainer::network::FloatModel;
-use trainer::quantize::Calibration;
 use trainer::report::{Findings, ReportError, RunRecord, page};
-use trainer::run::{PAGE, RunDirectory};
+use trainer::run::{PAGE, RunConfig, RunDirectory};
 use trainer::support::text::thousands;
-use trainer::support::whole_file::write_whole;
+use trainer::support::whole_file::{directory_of, write_whole};
 
 use super::destination::{self, Content, Output};
 use super::output::{print_line, warn};
 use super::run_data;
+use crate::Usage;
 
 /// Write a page about runs, to be read in a browser.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   trainer report runs/cnn-fashion-mnist-48-1
   trainer report runs/mlp-fashion-mnist-48-1 runs/cnn-fashion-mnist-48-1 --out comparison.html
+  trainer report runs/birds-2 --against runs/birds-1
   trainer report --refresh runs/birds-1 --data path/to/idx-files")]
 pub struct Report {
     /// The directories of the runs; of several, those without results are left out with a warning
@@ -30,6 +31,9 @@ pub struct Report {
     /// The page [default: RUN/report.html; of several runs comparison.html]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Add what changed against this run, by class and by image; for one RUN
+    #[arg(long, value_name = "OTHER")]
+    against: Option<PathBuf>,
     /// Classify the test images again, for runs that an older trainer made
     #[arg(long)]
     refresh: bool,
@@ -41,6 +45,12 @@ pub struct Report {
 impl Report {
     /// Writes the page and prints where it is.
     pub fn run(self) -> Result<()> {
+        if self.against.is_some() && self.runs.len() > 1 {
+            let runs = self.runs.len();
+            return Err(Usage::error(anyhow!(
+                "--against compares one run with another, but {runs} are named; name one"
+            )));
+        }
         let page = match (&self.out, &self.runs[..]) {
             (Some(out), _) => Place::Named(out.clone()),
             (None, [run]) => Place::In(RunDirectory::open(run)),
@@ -55,6 +65,7 @@ impl Report {
             destination::check(Output { flag, path, content: Content::Page, run }, self.data.as_deref())?;
         }
         let runs = read_runs(&self.runs)?;
+        let against = self.against.as_deref().map(with_findings).transpose()?;
         if let Place::Named(path) = &page {
             let flag = if self.out.is_some() { "--out" } else { "" };
             for data in runs.iter().filter_map(|run| run.config.data_dir.as_deref()) {
@@ -78,7 +89,7 @@ impl Report {
                 run.refresh(&dataset)?;
             }
         }
-        let bytes = page.write(runs)?;
+        let bytes = page.write(runs, against.as_ref())?;
         print_line!("wrote      {}, {} bytes", page.path().display(), thousands(bytes));
         Ok(())
     }
@@ -98,15 +109,15 @@ pub fn read_runs(paths: &[PathBuf]) -> Result<Vec<RunRecord>> {
 pub fn after_fit(
     directory: &RunDirectory,
     model: &FloatModel,
-    calibration: &[Calibration],
+    config: &RunConfig,
     file: &[u8],
     dataset: &Dataset,
 ) -> Option<PathBuf> {
     let page = Place::In(directory.clone());
-    let written = Findings::gather(model, calibration, file, dataset)
+    let written = Findings::gather(model, config, file, dataset)
         .and_then(|findings| findings.write(directory))
         .and_then(|()| RunRecord::read_all(&[directory.path()]))
-        .and_then(|runs| page.write(runs));
+        .and_then(|runs| page.write(runs, None));
     if let Err(error) = written {
         warn(&format!(
             "WARNING: the model is written, but there is no report: {error}; \
@@ -116,6 +127,13 @@ pub fn after_fit(
         return None;
     }
     Some(page.path())
+}
+
+/// A run that another one is compared with.
+fn with_findings(path: &Path) -> Result<(RunRecord, Findings)> {
+    let run = RunRecord::read(path).context("--against")?;
+    let findings = run.findings().context("--against")?;
+    Ok((run, findings))
 }
 
 /// Where the page goes.
@@ -135,9 +153,11 @@ impl Place {
     }
 
     /// Writes the page and prints how many bytes it has.
-    fn write(&self, runs: Vec<RunRecord>) -> Result<usize, ReportError> {
+    fn write(&self, runs: Vec<RunRecord>, against: Option<&(RunRecord, Findings)>) -> Result<usize, ReportError> {
         let with_findings = |run: RunRecord| run.findings().map(|findings| (run, findings));
-        let html = page::html(&runs.into_iter().map(with_findings).collect::<Result<Vec<_>, _>>()?)?;
+        let runs = runs.into_iter().map(with_findings).collect::<Result<Vec<_>, _>>()?;
+        let path = self.path();
+        let html = page::html_in(directory_of(&path), &runs, against)?;
         match self {
             Self::In(run) => run.write(PAGE, html.as_bytes())?,
             Self::Named(path) => write_whole(path, html.as_bytes())?,

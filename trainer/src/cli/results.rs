@@ -49,7 +49,7 @@ pub fn finish(
         warn(&format!("WARNING: {selection}."));
     }
     console_line!(console, "everything about this run: {}", directory.path().display());
-    if let Some(page) = super::report::after_fit(directory, model, &config.calibration, file, dataset) {
+    if let Some(page) = super::report::after_fit(directory, model, config, file, dataset) {
         console_line!(console, "a page about it, for a browser: {}", page.display());
     }
     let not_exported = exported.err().map(|error| {

@@ -24,7 +24,8 @@ use serde::{Deserialize, Serialize};
 use super::content::{ContentHash, Position};
 
 /// What an image is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Split {
     /// The weights are fitted to it.
     Train,

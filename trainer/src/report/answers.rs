@@ -1,5 +1,8 @@
 //! The answers of a model file to each test image, and the counts that follow.
 
+use infer_core::Output;
+
+use super::probabilities::Probabilities;
 use crate::dataset::Images;
 use crate::export::model_file;
 use crate::support::printable::no_formula;
@@ -36,23 +39,55 @@ impl Answer {
 /// # Errors
 /// [`EvaluateError`].
 pub fn classify(file: &[u8], images: &Images) -> Result<Vec<Answer>, EvaluateError> {
-    let chunks: Vec<Vec<Answer>> = evaluate::in_chunks(images, |indices| {
+    Ok(each(file, images, |index, output| answer(images.label(index), output))?.into_iter().flatten().collect())
+}
+
+/// The same of a model of so many classes, with the probabilities of all of them.
+///
+/// # Errors
+/// [`EvaluateError`].
+pub fn with_probabilities(
+    file: &[u8],
+    images: &Images,
+    classes: usize,
+) -> Result<(Vec<Answer>, Probabilities), EvaluateError> {
+    let kept = Probabilities::kept(images.len(), classes);
+    let (answers, rows): (Vec<_>, Vec<_>) = each(file, images, |index, output| {
+        let row = kept.binary_search(&index).is_ok().then(|| {
+            let mut row = vec![0.0; classes];
+            output.probabilities(&mut row);
+            row
+        });
+        (answer(images.label(index), output), row)
+    })?
+    .into_iter()
+    .unzip();
+    let values = rows.into_iter().flatten().flatten().collect();
+    Ok((answers.into_iter().flatten().collect(), Probabilities::new(kept, classes, values)))
+}
+
+/// What `read` makes of the index of each image and the output for it.
+fn each<T: Send>(
+    file: &[u8],
+    images: &Images,
+    read: impl Fn(usize, &Output<'_>) -> T + Send + Sync,
+) -> Result<Vec<T>, EvaluateError> {
+    let chunks: Vec<Vec<T>> = evaluate::in_chunks(images, |indices| {
         let mut arena = model_file::arena(file)?;
         let mut network = infer_core::Network::new(file, &mut arena)?;
-        let mut answers = Vec::with_capacity(indices.len());
+        let mut read_out = Vec::with_capacity(indices.len());
         for &index in indices {
-            let output = network.classify(&images.image(index)?)?;
-            let truth = images.label(index).into();
-            let best = output.top_k::<1>();
-            answers.extend(best.iter().map(|best| Answer {
-                truth,
-                prediction: best.class,
-                probability: best.probability,
-            }));
+            read_out.push(read(index, &network.classify(&images.image(index)?)?));
         }
-        Ok(answers)
+        Ok(read_out)
     })?;
-    Ok(chunks.concat())
+    Ok(chunks.into_iter().flatten().collect())
+}
+
+/// The answer for an image with this label; `None` for a network without classes.
+fn answer(label: u16, output: &Output<'_>) -> Option<Answer> {
+    let best = output.top_k::<1>();
+    best.first().map(|best| Answer { truth: label.into(), prediction: best.class, probability: best.probability })
 }
 
 /// Share of right answers, 0 to 1.
@@ -131,6 +166,23 @@ pub fn from_csv(text: &str, classes: usize) -> Result<Vec<Answer>, String> {
     lines.enumerate().map(|(index, line)| read(line).ok_or_else(|| refuse(index + 2))).collect()
 }
 
+/// The file of each answer in a text of answers that [`from_csv`] reads; empty where it names none.
+#[must_use]
+pub fn files(text: &str) -> Vec<String> {
+    let mut lines = text.lines();
+    let has_files = lines.next() == Some(HEADER);
+    let field = |line: &str| if has_files { line.splitn(5, ',').nth(4).map(unquoted) } else { None };
+    lines.map(|line| field(line).unwrap_or_default()).collect()
+}
+
+/// The name in a field of CSV.
+fn unquoted(field: &str) -> String {
+    match field.strip_prefix('"').and_then(|field| field.strip_suffix('"')) {
+        Some(inside) => inside.replace("\"\"", "\""),
+        None => field.to_owned(),
+    }
+}
+
 /// The part of a figure's text where it shows fewer classes than there are.
 pub fn of_many(shown: usize, classes: usize) -> String {
     if shown < classes {
@@ -185,6 +237,15 @@ mod tests {
             "\" w/1.png\"",
         ];
         assert_eq!(files, expected);
+        let names = [
+            "crow/1.png",
+            "./=cmd|' /C calc'!A0/1.png",
+            "a,b/\"c\".png",
+            "x\\u000ay,0,0,1.0,z/1.png",
+            "wren/ü.png",
+            " w/1.png",
+        ];
+        assert_eq!(super::files(&csv), names);
     }
 
     #[test]
@@ -194,6 +255,7 @@ mod tests {
         assert!(csv.starts_with("image,truth,prediction,probability,file\n0,0,0,0.9000,\n"), "{csv}");
         let older = csv.replace(",file\n", "\n").replace(",\n", "\n");
         assert_eq!(from_csv(&older, 2).unwrap(), answers());
+        assert_eq!([files(&csv), files(&older)], [vec![String::new(); 6], vec![String::new(); 6]]);
     }
 
     #[test]

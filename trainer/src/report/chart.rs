@@ -8,6 +8,7 @@ use plotters::style::IntoFont;
 use super::ReportError;
 use super::drawing::{Drawing, Rectangle, SMALL};
 use super::palette::Color;
+use crate::support::text::thousands;
 
 /// plotters counts in whole pixels: on a canvas ten times as large they are tenths.
 pub const SCALE: f64 = 10.0;
@@ -104,6 +105,12 @@ pub fn labels() -> TextStyle<'static> {
     ("sans-serif", SMALL * SCALE * 1.24).into_font().color(&Color::Muted.rgb())
 }
 
+/// A label for a whole number; none for others, which have no place on an axis of counts.
+#[must_use]
+pub fn whole(value: f64) -> String {
+    if (value - value.round()).abs() < 1e-9 { thousands(value.round().max(0.0) as usize) } else { String::new() }
+}
+
 /// Decimals that distinguish the labels of an axis of this span.
 #[must_use]
 pub fn decimals(span: f64) -> usize {
@@ -113,6 +120,11 @@ pub fn decimals(span: f64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_whole_numbers_of_a_count_have_labels() {
+        assert_eq!([0.0, 0.5, 1200.0].map(whole), ["0", "", "1,200"]);
+    }
 
     #[test]
     fn labels_have_the_decimals_that_distinguish_them() {

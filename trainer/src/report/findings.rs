@@ -1,4 +1,5 @@
-//! What a report needs of a run beyond its other files: answers to the test images, some images, quantization errors.
+//! What a report needs of a run beyond its other files: answers to the test images and what follows from their probabilities, some
+//! images, quantization errors.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,19 +9,27 @@ use serde::{Deserialize, Serialize};
 
 use super::ReportError;
 use super::answers::{self, Answer};
+use super::mislabeled::{self, Doubt};
+use super::precision_recall::PrecisionRecall;
+use super::probabilities::Probabilities;
 use super::quantization_error::{self, LayerError};
+use super::spread::spread;
 use super::thumbnail::Thumbnail;
+use crate::dataset::held_out::Split;
 use crate::dataset::{Dataset, Images};
 use crate::network::FloatModel;
-use crate::quantize::Calibration;
-use crate::run::{ANSWERS, FINDINGS, RunDirectory, RunError};
+use crate::run::{ANSWERS, FINDINGS, RunConfig, RunDirectory, RunError};
 use crate::support::bounded_file;
 use crate::support::limits;
 use crate::support::printable::in_one_line;
 use crate::train::evaluate::EvaluateError;
+use crate::train::first_batch::first_batch;
 
 /// Images of a grid: five rows of five.
 pub const GRID: usize = 25;
+
+/// Images of a smaller grid: three rows of five.
+pub const SMALL_GRID: usize = 15;
 
 /// What `answers.csv` and `report.json` hold.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +47,18 @@ pub struct Findings {
 pub struct Shown {
     /// Some training images.
     pub samples: Vec<Sample>,
+    /// The first training images as the network sees them; none of runs older than this, and of networks trained elsewhere.
+    #[serde(default)]
+    pub batch: Vec<Sample>,
+    /// Training, validation and test images of each class; not known of runs older than this.
+    #[serde(default)]
+    pub class_images: Vec<[usize; 3]>,
+    /// Precision and recall on the test images; not known of runs older than this, nor without test images.
+    #[serde(default)]
+    pub precision_recall: Option<PrecisionRecall>,
+    /// Images whose labels are doubtful; not known of runs older than this.
+    #[serde(default)]
+    pub suspects: Option<Suspects>,
     /// The wrong answers that were given with the most confidence, the most confident first.
     pub mistakes: Vec<Mistake>,
     /// What each layer loses in quantization.
@@ -65,38 +86,83 @@ pub struct Mistake {
     pub thumbnail: Thumbnail,
 }
 
+/// The images that the network did not train on and whose labels are [doubtful](mislabeled).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Suspects {
+    /// Images that were looked at.
+    pub images: usize,
+    /// How many of them have doubtful labels.
+    pub doubtful: usize,
+    /// The most doubtful ones, the most doubtful first.
+    pub shown: Vec<Suspect>,
+}
+
+/// An image whose label is doubtful.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Suspect {
+    /// What it was for.
+    pub split: Split,
+    /// Its index among those.
+    pub image: usize,
+    /// Its file, below the directory of the data set, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The class of its label.
+    pub given: usize,
+    /// The class that the network suggests.
+    pub suggested: usize,
+    /// Probability of its label, 0 to 1.
+    pub given_probability: f32,
+    /// Probability of the suggested class.
+    pub suggested_probability: f32,
+    /// Its pixels.
+    pub thumbnail: Thumbnail,
+}
+
 impl Findings {
     /// Runs both models over the images.
     ///
-    /// `file` is the model file that was made from `model` and `calibration`; all three have the shapes of `dataset`.
+    /// `file` is the model file that was made from `model` and the calibration in `config`; all three have the shapes of `dataset`.
     ///
     /// # Errors
     /// [`ReportError::Model`], [`ReportError::Candle`], [`ReportError::Thumbnail`].
-    pub fn gather(
-        model: &FloatModel,
-        calibration: &[Calibration],
-        file: &[u8],
-        dataset: &Dataset,
-    ) -> Result<Self, ReportError> {
+    pub fn gather(model: &FloatModel, config: &RunConfig, file: &[u8], dataset: &Dataset) -> Result<Self, ReportError> {
         let Dataset { train, validation, test, .. } = dataset;
-        let answers = answers::classify(file, test)?;
-        let thumbnail = |images: &Images, index| -> Result<Thumbnail, ReportError> {
-            Ok(Thumbnail::of_image(&images.image(index).map_err(EvaluateError::Images)?, images.shape())?)
-        };
+        let classes = dataset.class_names.len();
+        let (answers, probabilities) = answers::with_probabilities(file, test, classes)?;
         let samples = spread(train.len(), GRID)
             .into_iter()
             .map(|index| Ok(Sample { class: train.label(index).into(), thumbnail: thumbnail(train, index)? }))
             .collect::<Result<_, ReportError>>()?;
-        let mistakes = answers::most_confident_mistakes(&answers, GRID)
+        let batch = match config.imported {
+            None => first_batch(&config.recipe, train, config.seed, SMALL_GRID)?,
+            Some(_) => Vec::new(),
+        };
+        let batch = batch
             .into_iter()
-            .map(|image| {
-                let file = test.name(image).map(|name| in_one_line(name).into_owned());
-                Ok(Mistake { image, file, thumbnail: thumbnail(test, image)? })
+            .map(|seen| {
+                let thumbnail = Thumbnail::of_image(&seen.pixels, train.shape())?;
+                Ok(Sample { class: train.label(seen.index).into(), thumbnail })
             })
             .collect::<Result<_, ReportError>>()?;
-        let quantization_error = quantization_error::measure(model, calibration, file, validation)?;
+        let mistakes = answers::most_confident_mistakes(&answers, GRID)
+            .into_iter()
+            .map(|image| Ok(Mistake { image, file: name(test, image), thumbnail: thumbnail(test, image)? }))
+            .collect::<Result<_, ReportError>>()?;
+        let (_, of_validation) = answers::with_probabilities(file, validation, classes)?;
+        let suspects =
+            suspects(&[(Split::Validation, validation, &of_validation), (Split::Test, test, &probabilities)], classes)?;
+        let shown = Shown {
+            samples,
+            batch,
+            class_images: class_images(dataset),
+            precision_recall: PrecisionRecall::of(&probabilities, test.labels()),
+            suspects: Some(suspects),
+            mistakes,
+            quantization_error: quantization_error::measure(model, &config.calibration, file, validation)?,
+        };
         let answers_csv = answers::to_csv(&answers, test);
-        Ok(Self { answers, answers_csv, shown: Shown { samples, mistakes, quantization_error } })
+        Ok(Self { answers, answers_csv, shown })
     }
 
     /// Writes `answers.csv` and `report.json`.
@@ -134,33 +200,94 @@ impl Findings {
         let answers_csv = text;
         let (path, text) = read(shown_path(directory), limits::REPORT_JSON)?;
         let mut shown: Shown = serde_json::from_str(&text).map_err(|error| refuse(path.clone(), error.to_string()))?;
-        if shown.samples.len().max(shown.mistakes.len()) > GRID || shown.quantization_error.len() > MAX_STAGES {
-            let reason = format!("there are more than {GRID} samples or mistakes, or more than {MAX_STAGES} layers");
-            return Err(refuse(path, reason));
-        }
-        let samples = shown.samples.iter_mut().map(|sample| &mut sample.thumbnail);
-        for thumbnail in samples.chain(shown.mistakes.iter_mut().map(|mistake| &mut mistake.thumbnail)) {
-            *thumbnail = thumbnail.checked().map_err(|reason| refuse(path.clone(), reason))?;
-        }
-        if let Some(sample) = shown.samples.iter().find(|sample| sample.class >= classes) {
-            return Err(refuse(path, format!("a sample is of class {}, but there are {classes}", sample.class)));
-        }
-        if let Some(mistake) = shown.mistakes.iter().find(|mistake| mistake.image >= answers.len()) {
-            let images = answers.len();
-            return Err(refuse(
-                path,
-                format!("a mistake is test image {}, but answers.csv has {images}", mistake.image),
-            ));
-        }
+        shown.check(classes, answers.len()).map_err(|reason| refuse(path, reason))?;
         Ok(Self { answers, answers_csv, shown })
     }
 }
 
-/// Indices of `most` things out of `count`, spread evenly: of images sorted by class they are of many classes, of
-/// shuffled ones they are as good as any.
-fn spread(count: usize, most: usize) -> Vec<usize> {
-    let taken = count.min(most);
-    (0..taken).map(|index| index * count / taken).collect()
+impl Shown {
+    /// That all of it can be drawn, for a model of so many classes and with so many test images; of the files of images nothing is kept
+    /// but the pixels.
+    fn check(&mut self, classes: usize, answers: usize) -> Result<(), String> {
+        let Self { samples, batch, class_images, precision_recall, suspects, mistakes, quantization_error } = self;
+        let suspects = suspects.iter_mut().flat_map(|suspects| &mut suspects.shown);
+        let mut suspects: Vec<&mut Suspect> = suspects.collect();
+        let images = [samples.len(), batch.len(), mistakes.len(), suspects.len()];
+        if images.into_iter().any(|images| images > GRID) || quantization_error.len() > MAX_STAGES {
+            return Err(format!("there are more than {GRID} images in a figure, or more than {MAX_STAGES} layers"));
+        }
+        let of_samples = samples.iter_mut().chain(batch.iter_mut()).map(|sample| &mut sample.thumbnail);
+        let of_mistakes = mistakes.iter_mut().map(|mistake| &mut mistake.thumbnail);
+        let of_suspects = suspects.iter_mut().map(|suspect| &mut suspect.thumbnail);
+        for thumbnail in of_samples.chain(of_mistakes).chain(of_suspects) {
+            *thumbnail = thumbnail.checked()?;
+        }
+        if let Some(sample) = samples.iter().chain(&*batch).find(|sample| sample.class >= classes) {
+            return Err(format!("a sample is of class {}, but there are {classes}", sample.class));
+        }
+        if let Some(suspect) = suspects.iter().find(|suspect| suspect.given.max(suspect.suggested) >= classes) {
+            let class = suspect.given.max(suspect.suggested);
+            return Err(format!("a doubtful label is class {class}, but there are {classes}"));
+        }
+        if let Some(mistake) = mistakes.iter().find(|mistake| mistake.image >= answers) {
+            return Err(format!("a mistake is test image {}, but answers.csv has {answers}", mistake.image));
+        }
+        if !class_images.is_empty() && class_images.len() != classes {
+            return Err(format!("it counts the images of {} classes, but there are {classes}", class_images.len()));
+        }
+        precision_recall.as_ref().map_or(Ok(()), |curves| curves.check(classes))
+    }
+}
+
+/// An image for the page.
+fn thumbnail(images: &Images, index: usize) -> Result<Thumbnail, ReportError> {
+    Ok(Thumbnail::of_image(&images.image(index).map_err(EvaluateError::Images)?, images.shape())?)
+}
+
+/// The name of an image's file, where it has one.
+fn name(images: &Images, index: usize) -> Option<String> {
+    images.name(index).map(|name| in_one_line(name).into_owned())
+}
+
+/// Training, validation and test images of each class.
+fn class_images(dataset: &Dataset) -> Vec<[usize; 3]> {
+    let mut counts = vec![[0; 3]; dataset.class_names.len()];
+    for (part, images) in [&dataset.train, &dataset.validation, &dataset.test].into_iter().enumerate() {
+        for &label in images.labels() {
+            if let Some(counts) = counts.get_mut(usize::from(label)) {
+                counts[part] += 1;
+            }
+        }
+    }
+    counts
+}
+
+/// The doubtful labels in parts of the data that were not trained on.
+fn suspects(parts: &[(Split, &Images, &Probabilities)], classes: usize) -> Result<Suspects, ReportError> {
+    let places: Vec<(Split, &Images, usize, &[f32])> = parts
+        .iter()
+        .flat_map(|&(split, images, probabilities)| {
+            probabilities.rows().map(move |(image, row)| (split, images, image, row))
+        })
+        .collect();
+    let labeled: Vec<(usize, &[f32])> =
+        places.iter().map(|&(_, images, image, row)| (images.label(image).into(), row)).collect();
+    let doubts = mislabeled::doubtful(&labeled, classes);
+    let suspect = |doubt: &Doubt| {
+        let (split, images, image, _) = places[doubt.index];
+        Ok(Suspect {
+            split,
+            image,
+            file: name(images, image),
+            given: doubt.given,
+            suggested: doubt.suggested,
+            given_probability: doubt.given_probability,
+            suggested_probability: doubt.suggested_probability,
+            thumbnail: thumbnail(images, image)?,
+        })
+    };
+    let shown = doubts.iter().take(SMALL_GRID).map(suspect).collect::<Result<_, ReportError>>()?;
+    Ok(Suspects { images: places.len(), doubtful: doubts.len(), shown })
 }
 
 fn answers_path(directory: &RunDirectory) -> PathBuf {
@@ -175,11 +302,46 @@ fn shown_path(directory: &RunDirectory) -> PathBuf {
 mod tests {
     use super::*;
 
+    use crate::dataset::ImageShape;
+    use crate::image::Preprocessing;
+
+    fn part(labels: &[u16]) -> Images {
+        let shape = ImageShape { height: 1, width: 1, channels: 1 };
+        let pixels = (0..labels.len()).map(|image| image as u8).collect();
+        let names = (0..labels.len()).map(|image| format!("{image}.png"));
+        Images::new(shape, pixels, labels.to_vec()).with_names(names)
+    }
+
     #[test]
-    fn samples_are_spread_over_all_images() {
-        assert_eq!(spread(100, 5), [0, 20, 40, 60, 80]);
-        assert_eq!(spread(3, 5), [0, 1, 2]);
-        assert!(spread(0, 5).is_empty());
-        assert!(spread(57_000, 25).windows(2).all(|pair| pair[0] < pair[1]));
+    fn images_are_counted_by_class_and_part_also_where_there_are_none() {
+        let dataset = Dataset {
+            name: "letters".to_owned(),
+            class_names: ["a", "b", "c"].map(str::to_owned).to_vec(),
+            preprocessing: Preprocessing::default(),
+            train: part(&[0, 0, 1, 0]),
+            validation: part(&[1]),
+            test: part(&[1, 0, 1]),
+        };
+        assert_eq!(class_images(&dataset), [[3, 0, 1], [1, 1, 2], [0, 0, 0]]);
+    }
+
+    #[test]
+    fn doubtful_labels_are_named_by_part_image_and_file() {
+        // The images of 2 * 2 classes that are labeled right have 0.9; one of each part is labeled as the other class.
+        let (validation, test) = (part(&[0, 1, 1]), part(&[0, 0]));
+        let of_validation = Probabilities::new(vec![0, 1, 2], 2, vec![0.9, 0.1, 0.1, 0.9, 0.95, 0.05]);
+        let of_test = Probabilities::new(vec![0, 1], 2, vec![0.9, 0.1, 0.1, 0.9]);
+        let parts = [(Split::Validation, &validation, &of_validation), (Split::Test, &test, &of_test)];
+        let Suspects { images, doubtful, shown } = suspects(&parts, 2).unwrap();
+        assert_eq!((images, doubtful), (5, 2));
+        let named = shown
+            .iter()
+            .map(|suspect| (suspect.split, suspect.image, suspect.file.as_deref(), suspect.given, suspect.suggested));
+        let expected = [(Split::Validation, 2, Some("2.png"), 1, 0), (Split::Test, 1, Some("1.png"), 0, 1)];
+        assert_eq!(named.collect::<Vec<_>>(), expected);
+        assert_eq!((shown[1].given_probability, shown[1].suggested_probability), (0.1, 0.9));
+        let none = Probabilities::new(Vec::new(), 2, Vec::new());
+        let empty = suspects(&[(Split::Test, &part(&[]), &none)], 2).unwrap();
+        assert_eq!((empty.images, empty.doubtful, empty.shown.len()), (0, 0, 0));
     }
 }

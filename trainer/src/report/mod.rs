@@ -4,26 +4,41 @@
 //! |---|---|
 //! | [`findings`] | what the run's other files do not hold: answers to the test images, images, quantization errors |
 //! | [`answers`], [`thumbnail`], [`quantization_error`] | the parts of that |
+//! | [`probabilities`] | the softmax probabilities of all classes |
+//! | [`precision_recall`], [`mislabeled`] | what follows from them: curves of classes, doubtful labels |
+//! | [`coverage`] | how accurate the most confident answers are |
+//! | [`against`], [`mcnemar`] | a run beside another one, image by image |
 //! | [`record`] | a run read back from its directory |
 //! | [`palette`], [`text`], [`drawing`], [`chart`] | colors, widths of words, SVG, axes |
 //! | [`figures`] | one file per figure |
 //! | [`raster`] | from SVG to PNG |
 //! | [`target`] | what the network takes of its chip |
-//! | [`page`] | the HTML page |
+//! | [`file_links`] | links to the files of images |
+//! | [`page`], `files_page`, `against_page` | the HTML page, and its tables of files and of another run |
 //!
 //! `trainer fit` gathers the findings while it has model and data at hand, and writes them as `answers.csv` and
 //! `report.json`. Everything after that is drawn from the run's directory alone.
 
+pub mod against;
+mod against_page;
 pub mod answers;
 pub mod chart;
+pub mod coverage;
 pub mod drawing;
 pub mod figures;
+pub mod file_links;
+mod files_page;
 pub mod findings;
+pub mod mcnemar;
+pub mod mislabeled;
 pub mod page;
 pub mod palette;
+pub mod precision_recall;
+pub mod probabilities;
 pub mod quantization_error;
 pub mod raster;
 pub mod record;
+mod spread;
 pub mod target;
 pub mod text;
 pub mod thumbnail;
@@ -84,6 +99,17 @@ pub enum ReportError {
         expected: usize,
         /// Share of right answers that the run had.
         expected_right: f64,
+    },
+    /// Two runs that no image was tested on by both.
+    #[error(
+        "{run} and {other} have no test image in common, so nothing tells what changed: images are the same by class and file, or, \
+         without files, by their place in the same data set"
+    )]
+    NothingInCommon {
+        /// A run.
+        run: String,
+        /// The one that it was to be compared with.
+        other: String,
     },
     /// More runs than can be distinguished.
     #[error("{given} runs are too many to distinguish in one figure; name at most {MOST_RUNS}")]

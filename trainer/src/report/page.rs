@@ -7,7 +7,10 @@ use std::path::Path;
 
 use askama::Template;
 
+use super::against_page::{self, AgainstView};
 use super::figures::{self, curves, network};
+use super::file_links::FileLinks;
+use super::files_page::{self, MistakeRow, SuspectRow};
 use super::palette::Color;
 use super::target::{self, TargetView};
 use super::{Figure, Findings, Kind, ReportError, RunRecord, answers};
@@ -73,11 +76,22 @@ struct Section {
     /// What a reader has to know first, a paragraph each.
     notices: Vec<Notice>,
     key_figures: Vec<KeyFigure>,
+    against: Option<AgainstView>,
     samples: Option<FigureView>,
+    batch: Option<FigureView>,
+    class_counts: Option<FigureView>,
     curves: Option<FigureView>,
+    learning_rate: Option<FigureView>,
     confusion: Option<FigureView>,
     classes: Option<FigureView>,
     mistakes: Option<FigureView>,
+    mistake_files: Vec<MistakeRow>,
+    /// How sure the answers are.
+    certainty: Vec<FigureView>,
+    mislabeled: Option<FigureView>,
+    suspects: Vec<SuspectRow>,
+    /// Where no label is doubtful, or too many are.
+    suspects_note: String,
     network: Option<FigureView>,
     filters: Option<FigureView>,
     quantization_error: Option<FigureView>,
@@ -149,16 +163,35 @@ struct ScoreCell {
     interval: String,
 }
 
-/// The page about these runs, each with its findings.
+/// The page about these runs, each with its findings, as it is in the directory of the first.
 ///
 /// # Errors
 /// [`ReportError::TooManyRuns`], and those of the figures.
 pub fn html(runs: &[(RunRecord, Findings)]) -> Result<String, ReportError> {
-    let sections = runs
+    let directory = runs.first().map_or(Path::new("."), |(run, _)| run.directory.path());
+    html_in(directory, runs, None)
+}
+
+/// The page about these runs as it is in this directory, from which its links lead to files. With a run that the first is `against`, it
+/// has what changed from that one.
+///
+/// # Errors
+/// As [`html`], and [`ReportError::NothingInCommon`].
+pub fn html_in(
+    directory: &Path,
+    runs: &[(RunRecord, Findings)],
+    against: Option<&(RunRecord, Findings)>,
+) -> Result<String, ReportError> {
+    let mut sections = runs
         .iter()
         .enumerate()
-        .map(|(index, (run, findings))| section(index, run, findings))
-        .collect::<Result<_, _>>()?;
+        .map(|(index, (run, findings))| section(index, run, findings, directory))
+        .collect::<Result<Vec<_>, _>>()?;
+    if let (Some((run, findings)), Some(section), Some((other, others))) = (runs.first(), sections.first_mut(), against)
+    {
+        let links = FileLinks::new(directory, run.config.data_dir.as_deref());
+        section.against = Some(against_page::view((run, findings), (other, others), &links)?);
+    }
     let comparison = if runs.len() > 1 { Some(compare(runs)?) } else { None };
     let title = match runs {
         [(run, _)] => format!("{} on {}", run.config.model, run.config.dataset),
@@ -206,11 +239,13 @@ fn compare(runs: &[(RunRecord, Findings)]) -> Result<Comparison, ReportError> {
     Ok(Comparison { rows: runs.iter().enumerate().map(row).collect(), curves: view(curves::draw(&records)?) })
 }
 
-fn section(index: usize, run: &RunRecord, findings: &Findings) -> Result<Section, ReportError> {
+fn section(index: usize, run: &RunRecord, findings: &Findings, directory: &Path) -> Result<Section, ReportError> {
     let figure = |kind| Ok::<_, ReportError>(view(figures::draw(kind, run, findings)?));
     let confusion = answers::confusion(&findings.answers, run.config.class_names.len());
     let (config, metrics) = (&run.config, &run.metrics);
     let images = metrics.images;
+    let links = FileLinks::new(directory, config.data_dir.as_deref());
+    let certainty = [Kind::Coverage, Kind::PrecisionRecall].into_iter().map(figure);
     Ok(Section {
         name: run.name.clone(),
         anchor: anchor(index),
@@ -231,11 +266,20 @@ fn section(index: usize, run: &RunRecord, findings: &Findings) -> Result<Section
         ),
         notices: notices(run),
         key_figures: key_figures(run),
+        against: None,
         samples: figure(Kind::Samples)?,
+        batch: figure(Kind::Batch)?,
+        class_counts: figure(Kind::ClassCounts)?,
         curves: figure(Kind::Curves)?,
+        learning_rate: figure(Kind::LearningRate)?,
         confusion: figure(Kind::Confusion)?,
         classes: figure(Kind::Classes)?,
         mistakes: figure(Kind::Mistakes)?,
+        mistake_files: files_page::mistakes(run, findings, &links),
+        certainty: certainty.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect(),
+        mislabeled: figure(Kind::Mislabeled)?,
+        suspects: files_page::suspects(run, findings, &links),
+        suspects_note: files_page::suspects_note(findings),
         network: if network::is_worth_drawing(&run.architecture) { figure(Kind::Network)? } else { None },
         filters: figure(Kind::Filters)?,
         quantization_error: figure(Kind::QuantizationError)?,

@@ -102,7 +102,7 @@ impl RunRecord {
     /// those of [`Findings::gather`] and [`Findings::write`].
     pub fn refresh(&self, dataset: &Dataset) -> Result<(), ReportError> {
         let file = self.directory.read_model()?;
-        let findings = Findings::gather(&self.model()?, &self.config.calibration, &file, dataset)?;
+        let findings = Findings::gather(&self.model()?, &self.config, &file, dataset)?;
         let right = answers::accuracy(&findings.answers);
         let (expected, expected_right) = (self.metrics.images.test, self.metrics.int8.scores.test.accuracy);
         if findings.answers.len() != expected || (right - expected_right).abs() > 1e-9 {

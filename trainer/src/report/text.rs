@@ -65,6 +65,16 @@ pub fn shorten(text: &str, size: f64, room: f64) -> String {
     shortened
 }
 
+/// A probability that never claims to be certain, of anything or of its opposite.
+#[must_use]
+pub fn percent(probability: f32) -> String {
+    match probability {
+        0.995.. => ">99%".to_owned(),
+        ..0.005 => "<1%".to_owned(),
+        _ => format!("{:.0}%", 100.0 * probability),
+    }
+}
+
 /// `text` as it may be in XML, attributes included; what XML has no way to hold becomes `U+FFFD`.
 #[must_use]
 pub fn escape(text: &str) -> String {
@@ -88,6 +98,14 @@ pub fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_certain() {
+        assert_eq!(
+            [1.0, 0.9951, 0.9949, 0.5, 0.005, 0.004, 0.0].map(percent),
+            [">99%", ">99%", "99%", "50%", "1%", "<1%", "<1%"]
+        );
+    }
 
     #[test]
     fn the_font_has_its_widths() {

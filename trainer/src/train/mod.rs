@@ -10,6 +10,7 @@
 //! | [`fit`](mod@fit) | the training loop |
 //! | `history`, `observer`, `error` | what it did, its observer, why it stops |
 //! | `training`, `targets` | its steps, and what a step learns |
+//! | [`first_batch`](mod@first_batch) | the first images as the network sees them |
 //! | [`checkpoint`] | the state of a training, in a file |
 //! | [`selection`] | whether the validation images distinguish the epochs |
 //! | [`score`] | loss and accuracy, and how certain they are |
@@ -21,6 +22,7 @@ pub mod average;
 pub mod checkpoint;
 mod error;
 pub mod evaluate;
+pub mod first_batch;
 pub mod fit;
 mod history;
 pub mod initial;

@@ -39,6 +39,13 @@ pub struct Training<'a> {
     average: Option<Average>,
 }
 
+/// The order in which an epoch, counted from 1, takes so many images.
+pub fn order(images: usize, seed: u64, epoch: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..images).collect();
+    rng::shuffle(&mut order, &mut rng::stream(seed, Purpose::Shuffle, epoch as u64));
+    order
+}
+
 impl<'a> Training<'a> {
     /// Before its first step: a new optimizer, and an average of the weights where the recipe has one.
     ///
@@ -80,8 +87,7 @@ impl<'a> Training<'a> {
         observer: &mut dyn Observer,
     ) -> std::result::Result<bool, FitError> {
         let (images, recipe) = (self.images, self.recipe);
-        let mut order: Vec<usize> = (0..images.len()).collect();
-        rng::shuffle(&mut order, &mut rng::stream(self.seed, Purpose::Shuffle, epoch as u64));
+        let order = order(images.len(), self.seed, epoch);
         let steps = images.len().div_ceil(recipe.batch_size);
         for indices in order.chunks(recipe.batch_size).skip(running.steps) {
             let steps_before = (epoch - 1) * steps + running.steps;

@@ -8,14 +8,26 @@ use crate::report::{ReportError, palette, raster};
 pub enum Kind {
     /// Training images with the names of their classes.
     Samples,
+    /// Training images as the network sees them.
+    Batch,
+    /// Images of each class.
+    ClassCounts,
     /// Loss and accuracy by epoch.
     Curves,
+    /// The learning rate of each step.
+    LearningRate,
     /// Which classes are taken for which.
     Confusion,
     /// Precision, recall and F1 of each class.
     Classes,
     /// The wrong answers given with the most confidence.
     Mistakes,
+    /// Precision over recall, of all classes and of the worst.
+    PrecisionRecall,
+    /// Accuracy of the most confident answers.
+    Coverage,
+    /// Images whose labels are doubtful.
+    Mislabeled,
     /// The network as a graph.
     Network,
     /// Weights of the first layer.
@@ -26,12 +38,18 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in the order of a report.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 14] = [
         Self::Samples,
+        Self::Batch,
+        Self::ClassCounts,
         Self::Curves,
+        Self::LearningRate,
         Self::Confusion,
         Self::Classes,
         Self::Mistakes,
+        Self::PrecisionRecall,
+        Self::Coverage,
+        Self::Mislabeled,
         Self::Network,
         Self::Filters,
         Self::QuantizationError,
@@ -42,10 +60,16 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Samples => "samples",
+            Self::Batch => "batch",
+            Self::ClassCounts => "class-counts",
             Self::Curves => "curves",
+            Self::LearningRate => "learning-rate",
             Self::Confusion => "confusion",
             Self::Classes => "classes",
             Self::Mistakes => "mistakes",
+            Self::PrecisionRecall => "precision-recall",
+            Self::Coverage => "coverage",
+            Self::Mislabeled => "mislabeled",
             Self::Network => "network",
             Self::Filters => "filters",
             Self::QuantizationError => "quantization-error",

@@ -2,12 +2,10 @@
 
 use super::figure::{Figure, Kind};
 use super::grid::{self, Cell};
-use crate::report::text::{shorten, width};
+use crate::report::file_links::LONGEST_NAME;
+use crate::report::text::{percent, shorten, width};
 use crate::report::{Findings, RunRecord};
 use crate::support::text::thousands;
-
-/// Letters of a file's name that are shown.
-const LONGEST_FILE: usize = 600;
 
 /// Draws the mistakes.
 pub fn draw(run: &RunRecord, findings: &Findings) -> Option<Figure> {
@@ -24,7 +22,7 @@ pub fn draw(run: &RunRecord, findings: &Findings) -> Option<Figure> {
         ];
         let mut about = format!("test image {}: taken for {prediction} ({percent}), is {truth}", mistake.image);
         if let Some(file) = &mistake.file {
-            let file: String = file.chars().take(LONGEST_FILE).collect();
+            let file: String = file.chars().take(LONGEST_NAME).collect();
             // The folder is the class, which the line above has.
             let name = file.rsplit_once('/').map_or(&*file, |(_, name)| name);
             lines.push(shorten(name, grid::SIZE, grid::ROOM));
@@ -44,19 +42,4 @@ pub fn draw(run: &RunRecord, findings: &Findings) -> Option<Figure> {
             grid::draw(&cells),
         )
     })
-}
-
-/// A probability that never claims to be certain.
-fn percent(probability: f32) -> String {
-    if probability >= 0.995 { ">99%".to_owned() } else { format!("{:.0}%", 100.0 * probability) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_is_certain() {
-        assert_eq!([1.0, 0.9951, 0.9949, 0.5].map(percent), [">99%", ">99%", "99%", "50%"]);
-    }
 }

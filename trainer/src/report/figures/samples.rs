@@ -2,19 +2,13 @@
 
 use super::figure::{Figure, Kind};
 use super::grid::{self, Cell};
+use crate::report::findings::Sample;
 use crate::report::text::shorten;
 use crate::report::{Findings, RunRecord};
 
 /// Draws the samples.
 pub fn draw(run: &RunRecord, findings: &Findings) -> Option<Figure> {
-    let samples = findings.shown.samples.iter();
-    let cells: Vec<Cell<'_>> = samples
-        .map(|sample| {
-            let name = run.class_name(sample.class);
-            let lines = vec![shorten(name, grid::SIZE, grid::ROOM)];
-            Cell { thumbnail: &sample.thumbnail, lines, about: name.to_owned() }
-        })
-        .collect();
+    let cells = cells(run, &findings.shown.samples);
     (!cells.is_empty()).then(|| {
         Figure::new(
             Kind::Samples,
@@ -23,4 +17,14 @@ pub fn draw(run: &RunRecord, findings: &Findings) -> Option<Figure> {
             grid::draw(&cells),
         )
     })
+}
+
+/// Images, each with the name of its class.
+pub fn cells<'s>(run: &RunRecord, samples: &'s [Sample]) -> Vec<Cell<'s>> {
+    let cell = |sample: &'s Sample| {
+        let name = run.class_name(sample.class);
+        let lines = vec![shorten(name, grid::SIZE, grid::ROOM)];
+        Cell { thumbnail: &sample.thumbnail, lines, about: name.to_owned() }
+    };
+    samples.iter().map(cell).collect()
 }

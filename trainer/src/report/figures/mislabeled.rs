@@ -1,0 +1,45 @@
+//! Images whose labels are doubtful.
+
+use super::figure::{Figure, Kind};
+use super::grid::{self, Cell};
+use crate::report::findings::{Suspect, Suspects};
+use crate::report::text::{percent, shorten, width};
+use crate::report::{Findings, RunRecord};
+use crate::support::text::thousands;
+
+/// Draws the most doubtful ones.
+pub fn draw(run: &RunRecord, findings: &Findings) -> Option<Figure> {
+    let Suspects { images, doubtful, shown } = findings.shown.suspects.as_ref()?;
+    let cell = |suspect: &'_ Suspect| {
+        let [given, suggested] = [suspect.given, suspect.suggested].map(|class| run.class_name(class));
+        let percent = percent(suspect.suggested_probability);
+        let room = grid::ROOM - width(&percent, grid::SIZE) - width("? ", grid::SIZE);
+        let lines = vec![
+            format!("{}? {percent}", shorten(suggested, grid::SIZE, room)),
+            shorten(&format!("labeled {given}"), grid::SIZE, grid::ROOM),
+        ];
+        let (split, image) = (suspect.split.name(), suspect.image);
+        (lines, format!("{split} image {image}: labeled {given}, probably {suggested} ({percent})"))
+    };
+    let cells: Vec<Cell<'_>> = shown
+        .iter()
+        .map(|suspect| {
+            let (lines, about) = cell(suspect);
+            Cell { thumbnail: &suspect.thumbnail, lines, about }
+        })
+        .collect();
+    (!cells.is_empty()).then(|| {
+        Figure::new(
+            Kind::Mislabeled,
+            "Labels to check",
+            format!(
+                "What the 8-bit model suggests, how sure it is, and the label. {} of {} doubtful labels among {} validation and test \
+                 images, which the network was not trained on.",
+                cells.len(),
+                thousands(*doubtful),
+                thousands(*images)
+            ),
+            grid::draw(&cells),
+        )
+    })
+}
