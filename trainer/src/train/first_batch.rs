@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn each_is_changed_as_the_first_step_changes_it() {
         let images = images(20);
-        let augment = Augment { flip: 0.5, shift: 2, erase: 0.5 };
+        let augment = Augment { flip: 0.5, shift: 2, erase: 0.5, ..Augment::default() };
         let seen = first_batch(&recipe(augment, 0.0), &images, 48, 8).unwrap();
         let mut generator = rng::stream(48, Purpose::Augment, 0);
         for SeenImage { index, pixels } in &seen {
