@@ -156,7 +156,7 @@ fn recipe_strong_notes_that_it_mirrors_images_of_ones_own_and_flags_decide() {
     arrows(&path.join("arrows"), 20);
     fs::write(path.join("own.toml"), include_str!("../../trainer/recipes/strong.toml")).unwrap();
     let note = "NOTE: recipe strong mirrors images left for right";
-    let cases: [(&str, &[&str], f64, bool); 7] = [
+    let cases: [(&str, &[&str], f64, bool); 9] = [
         ("strong", &["--recipe", "strong"], 0.5, true),
         ("given", &["--recipe", "strong", "--flip"], 0.5, false),
         ("refused", &["--recipe", "strong", "--no-flip"], 0.0, false),
@@ -164,6 +164,8 @@ fn recipe_strong_notes_that_it_mirrors_images_of_ones_own_and_flags_decide() {
         ("tutorial-given", &["--flip"], 0.5, false),
         ("mlp", &["--recipe", "strong", "--model", "mlp"], 0.0, false),
         ("own", &["--recipe", "own.toml"], 0.5, false),
+        ("nothing", &["--recipe", "strong", "--augment", "none"], 0.0, false),
+        ("photographs", &["--recipe", "strong", "--augment", "photographs"], 0.5, true),
     ];
     for (out, flags, share, is_noted) in cases {
         let fit = ["fit", "--data", "arrows", "--epochs", "1", "--out", out];
@@ -173,6 +175,33 @@ fn recipe_strong_notes_that_it_mirrors_images_of_ones_own_and_flags_decide() {
     }
     super::assert_fails(path, &["fit", "--flip", "--no-flip"], 2, &["cannot be used with"]);
     super::assert_fails(path, &["fit", "--resume", "own", "--no-flip"], 2, &["cannot be used with"]);
+}
+
+#[test]
+fn augmentation_is_set_by_words_and_what_it_cannot_change_is_noted() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path();
+    arrows(&path.join("arrows"), 20);
+    let fit = |out, input, words| {
+        ["fit", "--data", "arrows", "--epochs", "1", "--out", out, "--input", input, "--augment", words]
+    };
+    let note = "NOTE: saturation and hue change nothing: the network's input is not in color";
+    for (out, input, words, is_noted) in [
+        ("gray", "28x28x1", "photographs,rotate=3,flip=0.5", true),
+        ("color", "28x28x3", "photographs,rotate=3,flip=0.5", false),
+        ("no-color", "28x28x1", "photographs,rotate=3,flip=0.5,hue=0,saturation=0", false),
+    ] {
+        let (_, warned) = succeed(path, &[&fit(out, input, words)[..], &["--resize", "fit"]].concat());
+        assert_eq!(warned.contains(note), is_noted, "{out}: {warned}");
+        let augment = &read_json(&path.join(out).join("run.json"))["recipe"]["augment"];
+        assert_eq!((&augment["rotate"], &augment["flip"], &augment["crop"]), (&3.0.into(), &0.5.into(), &0.3.into()));
+    }
+    for (words, expected) in [
+        ("rotat=3", "there is no \"rotat\"; there are "),
+        ("rotate=999", "augment.rotate is 999; it must be 0 to 180 degrees"),
+    ] {
+        super::assert_fails(path, &fit("wrong", "28x28x1", words), 2, &[expected]);
+    }
 }
 
 #[test]

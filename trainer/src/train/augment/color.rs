@@ -182,7 +182,9 @@ mod tests {
         let augment = Augment { brightness: 0.3, contrast: 0.2, saturation: 0.5, hue: 15.0, ..Augment::default() };
         let draw = |augment: &Augment, index| Color::draw(augment, &mut stream(48, Purpose::Augment, index));
         let colors: Vec<Color> = (0..1000).filter_map(|index| draw(&augment, index)).collect();
-        let values: [(fn(&Color) -> f64, f64, f64); 4] = [
+        /// What is drawn, and its range.
+        type Drawn = (fn(&Color) -> f64, f64, f64);
+        let values: [Drawn; 4] = [
             (|color| color.brightness, 0.7, 1.3),
             (|color| color.contrast, 0.8, 1.2),
             (|color| color.saturation, 0.5, 1.5),
