@@ -11,6 +11,7 @@ use trainer::support::whole_file::{self, directory_of};
 use trainer::train::Unfinished;
 use trainer::train::recipe::{Augment, Recipe};
 
+use super::balance::BalanceFlags;
 use super::budget::BudgetFlags;
 use super::calibration::CalibrationName;
 use super::console::{ConsoleFlags, console_line};
@@ -80,6 +81,8 @@ pub struct Fit {
     /// How much lower the validation loss must be to count as improvement [recipe tutorial: 0]
     #[arg(long, value_name = "LOSS", value_parser = number)]
     min_delta: Option<f64>,
+    #[command(flatten)]
+    balance: BalanceFlags,
     /// Mirror half of the training images, left for right, in each epoch; right where a mirrored image is of the same class
     #[arg(long, conflicts_with = "no_flip")]
     flip: bool,
@@ -236,6 +239,7 @@ impl Fit {
             None => (architecture, None),
         };
         recipe.check_batch(&architecture, dataset.train.len()).map_err(Usage::error)?;
+        self.balance.note(recipe.balance, &dataset);
         console_line!(console, "");
         let listing = match start {
             Some(_) => numbered(&architecture),
@@ -281,6 +285,7 @@ impl Fit {
             learning_rate: self.lr.unwrap_or(recipe.learning_rate),
             patience: self.patience.unwrap_or(recipe.patience),
             min_delta: self.min_delta.unwrap_or(recipe.min_delta),
+            balance: self.balance.or(recipe.balance),
             augment: Augment { flip: self.share_to_flip(recipe.augment.flip), ..recipe.augment },
             ..recipe
         };
@@ -356,6 +361,7 @@ mod tests {
                 "resize" => "fit",
                 "background" => "black",
                 "calibration" => "auto",
+                "balance" => "none",
                 "input" => "28x28x1",
                 "chip" => "nrf52840",
                 "layout" => "fast",

@@ -7,11 +7,11 @@ use super::checkpoint::{self, Checkpoint, Running};
 use super::targets::{mix, targets};
 use super::{Epoch, FitError, Observer};
 use crate::dataset::{Dataset, Images};
-use crate::network::autograd::Targets;
 use crate::network::model::{Dropout, FloatModel, Pass, Snapshot};
 use crate::support::rng::{self, Purpose};
 use crate::train::adam::{Adam, AdamConfig};
 use crate::train::average::Average;
+use crate::train::balance::{Balance, Sampler, class_weights};
 use crate::train::evaluate::argmax;
 use crate::train::recipe::Recipe;
 use crate::train::score::Score;
@@ -35,6 +35,10 @@ pub struct Training<'a> {
     recipe: &'a Recipe,
     seed: u64,
     teacher_cache: Option<TeacherCache<'a>>,
+    /// Where the recipe balances classes by weights.
+    class_weights: Option<Vec<f32>>,
+    /// Where it balances them by what it draws.
+    sampler: Option<Sampler>,
     optimizer: Adam,
     average: Option<Average>,
 }
@@ -59,14 +63,18 @@ impl<'a> Training<'a> {
             weight_decay: recipe.weight_decay,
         };
         let temperature = recipe.distillation.temperature;
+        let (labels, classes) = (dataset.train.labels(), dataset.class_names.len());
+        let is = |balance| recipe.balance == balance;
         Ok(Self {
             model,
             images: &dataset.train,
-            classes: dataset.class_names.len(),
+            classes,
             recipe,
             seed,
             teacher_cache: teacher
                 .map(|teacher| TeacherCache::new(teacher, &dataset.train, recipe.augment, temperature)),
+            class_weights: is(Balance::Weights).then(|| class_weights(labels, classes)),
+            sampler: is(Balance::Sampling).then(|| Sampler::new(labels, classes)),
             optimizer: Adam::new(model.variables(), config)?.with_rates(model.learning_rates()),
             average: if recipe.average > 0.0 { Some(Average::new(model, recipe.average)?) } else { None },
         })
@@ -80,8 +88,7 @@ impl<'a> Training<'a> {
         observer: &mut dyn Observer,
     ) -> std::result::Result<bool, FitError> {
         let (images, recipe) = (self.images, self.recipe);
-        let mut order: Vec<usize> = (0..images.len()).collect();
-        rng::shuffle(&mut order, &mut rng::stream(self.seed, Purpose::Shuffle, epoch as u64));
+        let order = self.order(epoch);
         let steps = images.len().div_ceil(recipe.batch_size);
         for indices in order.chunks(recipe.batch_size).skip(running.steps) {
             let steps_before = (epoch - 1) * steps + running.steps;
@@ -108,6 +115,17 @@ impl<'a> Training<'a> {
             }
         }
         Ok(true)
+    }
+
+    /// The images of an epoch: all of them, or as many of each class, in an order that the seed decides.
+    fn order(&self, epoch: usize) -> Vec<usize> {
+        let mut generator = rng::stream(self.seed, Purpose::Shuffle, epoch as u64);
+        if let Some(sampler) = &self.sampler {
+            return sampler.draw(&mut generator);
+        }
+        let mut order: Vec<usize> = (0..self.images.len()).collect();
+        rng::shuffle(&mut order, &mut generator);
+        order
     }
 
     /// Sets the model to the average of the weights, where there is one, and gives back the weights themselves.
@@ -157,12 +175,11 @@ impl<'a> Training<'a> {
             Some(teacher_cache) => Some(teacher_cache.shares(indices, &batch.motions)?),
             None => None,
         };
-        let mut targets = targets(recipe, batch.labels, distilled, self.classes);
-        let inputs = match &mut targets {
-            Targets::Soft(soft) if recipe.mixup > 0.0 => {
-                mix(recipe.mixup, batch.inputs, soft, &mut stream(Purpose::Mixup))?
-            }
-            _ => batch.inputs,
+        let mut targets = targets(recipe, batch.labels, distilled, self.classes, self.class_weights.as_deref());
+        let inputs = if recipe.mixup > 0.0 {
+            mix(recipe.mixup, batch.inputs, &mut targets, &mut stream(Purpose::Mixup))?
+        } else {
+            batch.inputs
         };
         let mut generator = stream(Purpose::Dropout);
         let dropout = (recipe.dropout > 0.0).then_some(Dropout { rate: recipe.dropout, generator: &mut generator });
@@ -174,6 +191,6 @@ impl Running {
     /// Mean loss and share of right answers of the steps so far.
     pub fn score(&self) -> Score {
         let images = self.images as f64;
-        Score { loss: self.loss / images, accuracy: self.right as f64 / images }
+        Score { loss: self.loss / images, accuracy: self.right as f64 / images, balanced: None }
     }
 }
