@@ -1,6 +1,7 @@
 //! The `trainer` binary as its user meets it: on a machine without a network, an empty cache, and with bad input.
 
 mod bad_input;
+mod balance;
 mod budget;
 #[path = "../src/camera.rs"]
 mod camera;

@@ -5,6 +5,7 @@
 mod cli {
     pub mod allocator;
     pub mod augmentation;
+    pub mod balance;
     pub mod budget;
     pub mod calibration;
     pub mod camera;

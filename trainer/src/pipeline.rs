@@ -19,6 +19,7 @@ use crate::run::{Accuracies, ExportMetrics, Int8Metrics, Metrics, PerSplit, RunC
 use crate::support::number::{finite, rate};
 use crate::support::tensor_error::one_line;
 use crate::support::text::hexadecimal;
+use crate::train::confusion::WorstClass;
 use crate::train::evaluate::{self, Answers, EvaluateError};
 use crate::train::score::{Estimate, Score};
 use crate::train::selection::EpochSelection;
@@ -208,10 +209,8 @@ impl Pipeline<'_> {
         let draft = config.encode(&quantized)?;
         let float = on_each(dataset, |images| Ok::<_, PipelineError>(evaluate::float(&model, images)?))?;
         let int8 = on_each(dataset, |images| Ok::<_, PipelineError>(evaluate::int8(&draft, images)?))?;
-        config.accuracies = Accuracies {
-            float_test: Some(float.test.score.accuracy as f32),
-            int8_test: Some(int8.test.score.accuracy as f32),
-        };
+        config.accuracies = Accuracies { float_test: Some(float.test.score.accuracy as f32), ..Accuracies::default() };
+        config.accuracies.set_int8(&int8.test, &dataset.test, &config.class_names);
         let file = config.encode(&quantized)?;
         Ok(Some(Outcome { model, history, gain, config, float, int8, file }))
     }
@@ -287,9 +286,9 @@ impl Outcome {
             epochs_like_the_best: self.selection(dataset).map(|selection| selection.alike),
             seconds_per_epoch,
             images_per_second: seconds_per_epoch.and_then(|seconds| rate(dataset.train.len(), seconds)),
-            float: scores(float, images),
+            float: scores(float, dataset),
             int8: Int8Metrics {
-                scores: scores(int8, images),
+                scores: scores(int8, dataset),
                 agreement_with_float: int8.test.agreement(&float.test),
                 validation_before_fine_tuning: gain.map(|gain| gain.before.over(images.validation)),
             },
@@ -344,11 +343,17 @@ fn on_each<E>(dataset: &Dataset, score: impl Fn(&Images) -> Result<Answers, E>) 
     Ok(PerSplit { train: score(&dataset.train)?, validation: score(&dataset.validation)?, test: score(&dataset.test)? })
 }
 
-fn scores(answers: &PerSplit<Answers>, images: PerSplit<usize>) -> PerSplit<Estimate> {
+/// Each with the class that is recognized worst.
+fn scores(answers: &PerSplit<Answers>, dataset: &Dataset) -> PerSplit<Estimate> {
+    let names = &dataset.class_names;
+    let estimate = |answers: &Answers, images: &Images| Estimate {
+        worst_class: WorstClass::of(&answers.confusion(images, names.len()), names),
+        ..answers.score.over(images.len())
+    };
     PerSplit {
-        train: answers.train.score.over(images.train),
-        validation: answers.validation.score.over(images.validation),
-        test: answers.test.score.over(images.test),
+        train: estimate(&answers.train, &dataset.train),
+        validation: estimate(&answers.validation, &dataset.validation),
+        test: estimate(&answers.test, &dataset.test),
     }
 }
 

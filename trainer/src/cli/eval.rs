@@ -14,7 +14,8 @@ use trainer::support::interval::{ENOUGH, Interval};
 use trainer::support::limits::{MATRIX_CLASSES, SHOWN_CLASSES};
 use trainer::support::number::{rate, shown};
 use trainer::support::text::thousands;
-use trainer::train::evaluate::{self, Confused, Confusion};
+use trainer::train::confusion::{Confused, Confusion, WorstClass};
+use trainer::train::evaluate;
 use trainer::train::score::Estimate;
 
 use super::data::{TestData, TestSet, describe};
@@ -143,7 +144,7 @@ impl Eval {
             dataset: &dataset.name,
             images: test.len(),
             tested: loaded.tested.as_ref(),
-            score: answers.score.over(test.len()),
+            score: Estimate { worst_class: WorstClass::of(&confusion, &names), ..answers.score.over(test.len()) },
             images_per_second,
             cores: if self.one_core { 1 } else { rayon::current_num_threads() },
             kernels: infer_core::KERNELS,
@@ -173,6 +174,10 @@ impl Evaluation<'_> {
         let interval = Interval::of_few(self.score.accuracy, self.images)
             .map_or_else(String::new, |interval| format!(", 95% interval {interval}"));
         print_line!("accuracy   {:.4} of {} test images{interval}", self.score.accuracy, self.images);
+        if let (Some(balanced), Some(worst)) = (self.score.balanced_accuracy, &self.score.worst_class) {
+            print_line!("balanced   {balanced:.4}, the mean recall of the classes");
+            print_line!("worst      {worst}");
+        }
         print_line!("loss       {:.4}", self.score.loss);
         let cores = if self.cores == 1 { "one core".to_owned() } else { format!("{} cores", self.cores) };
         let speed = shown(self.images_per_second, 0);

@@ -134,7 +134,7 @@ impl Export {
         }
         // The file states its own accuracy, so it is encoded once to be measured and once to be kept.
         let int8 = evaluate::int8(&config.encode(&quantized)?, &dataset.test)?;
-        config.accuracies.int8_test = Some(int8.score.accuracy as f32);
+        config.accuracies.set_int8(&int8, &dataset.test, &config.class_names);
         self.written(&config, &quantized)
     }
 

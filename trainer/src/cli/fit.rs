@@ -12,6 +12,7 @@ use trainer::train::Unfinished;
 use trainer::train::recipe::{Augment, Recipe};
 
 use super::augmentation::{Augmentation, augmented, decide_flips};
+use super::balance::BalanceFlags;
 use super::budget::BudgetFlags;
 use super::calibration::CalibrationName;
 use super::console::{ConsoleFlags, console_line};
@@ -82,6 +83,8 @@ pub struct Fit {
     /// How much lower the validation loss must be to count as improvement [recipe tutorial: 0]
     #[arg(long, value_name = "LOSS", value_parser = number)]
     min_delta: Option<f64>,
+    #[command(flatten)]
+    balance: BalanceFlags,
     /// Mirror half of the training images, left for right, in each epoch; right where a mirrored image is of the same class
     #[arg(long, conflicts_with = "no_flip")]
     flip: bool,
@@ -247,6 +250,7 @@ impl Fit {
                 "NOTE: saturation and hue change nothing: the network's input is not in color (--input HxWx3 makes it so)",
             );
         }
+        self.balance.note(recipe.balance, &dataset);
         console_line!(console, "");
         let listing = match start {
             Some(_) => numbered(&architecture),
@@ -293,6 +297,7 @@ impl Fit {
             learning_rate: self.lr.unwrap_or(recipe.learning_rate),
             patience: self.patience.unwrap_or(recipe.patience),
             min_delta: self.min_delta.unwrap_or(recipe.min_delta),
+            balance: self.balance.or(recipe.balance),
             augment: Augment { flip: self.share_to_flip(augment.flip), ..augment },
             ..recipe
         };
@@ -369,6 +374,7 @@ mod tests {
                 "background" => "black",
                 "calibration" => "auto",
                 "augment" => "none",
+                "balance" => "none",
                 "input" => "28x28x1",
                 "chip" => "nrf52840",
                 "layout" => "fast",

@@ -218,9 +218,10 @@ impl Import {
                 self.say(&format!("float      {:.4} of {} test images", score.accuracy, thousands(test.len())))?;
             }
             // The file states its own accuracy, so it is encoded once to be measured and once to be kept.
-            let score = evaluate::int8(&config.encode(&quantized)?, test)?.score;
-            config.accuracies.int8_test = Some(score.accuracy as f32);
-            self.say(&format!("int8       {:.4} of {} test images", score.accuracy, thousands(test.len())))?;
+            let answers = evaluate::int8(&config.encode(&quantized)?, test)?;
+            config.accuracies.set_int8(&answers, test, &config.class_names);
+            let accuracy = answers.score.accuracy;
+            self.say(&format!("int8       {accuracy:.4} of {} test images", thousands(test.len())))?;
         }
         Ok(Some(config.encode(&quantized)?))
     }

@@ -65,7 +65,7 @@ fn no_better_than_a_guess(outcome: &Outcome, dataset: &Dataset) -> String {
     let labels = dataset.validation.labels();
     let images_of = |class: usize| labels.iter().filter(|&&label| usize::from(label) == class).count();
     let most = (0..classes).map(images_of).max().unwrap_or(0) as f64 / labels.len().max(1) as f64;
-    let Score { loss: of_model, accuracy } = outcome.float.validation.score;
+    let Score { loss: of_model, accuracy, .. } = outcome.float.validation.score;
     format!(
         "WARNING: the model is no better than a guess: its validation loss is {}, where equal probabilities give {}; its accuracy is \
          {accuracy:.4}, where the most frequent class as the answer to all gives {most:.4}. Training has diverged, or has hardly begun: \
@@ -80,12 +80,12 @@ fn print(metrics: &Metrics, console: &Console) {
     console_line!(console, "\n            train             validation        test");
     console_line!(console, "            loss    accuracy  loss    accuracy  loss    accuracy");
     for (name, scores) in [("float", &metrics.float), ("int8", &metrics.int8.scores)] {
-        let cells = [scores.train, scores.validation, scores.test]
-            .map(|score| format!("{}  {:.4}  ", loss(score.loss), score.accuracy));
+        let scores = [&scores.train, &scores.validation, &scores.test];
+        let cells = scores.map(|score| format!("{}  {:.4}  ", loss(score.loss), score.accuracy));
         console_line!(console, "{name:<10}  {}", cells.join("  ").trim_end());
         let images = metrics.images;
         let counts = [images.train, images.validation, images.test];
-        let intervals = [scores.train, scores.validation, scores.test].into_iter().zip(counts);
+        let intervals = scores.into_iter().zip(counts);
         let intervals: Vec<String> = intervals
             .map(|(score, images)| Interval::of_few(score.accuracy, images))
             .map(|interval| interval.map_or_else(String::new, |interval| interval.to_string()))
@@ -95,6 +95,13 @@ fn print(metrics: &Metrics, console: &Console) {
             let cells: String = intervals.iter().map(|interval| format!("{:7}{interval:<11}", "")).collect();
             console_line!(console, "{:<12}{}", "  95%", cells.trim_end());
         }
+    }
+    let [float, int8] = [&metrics.float, &metrics.int8.scores].map(|scores| &scores.test);
+    if let (Some(float), Some(balanced), Some(worst)) =
+        (float.balanced_accuracy, int8.balanced_accuracy, &int8.worst_class)
+    {
+        console_line!(console, "\nbalanced accuracy on the test images: float {float:.4}, int8 {balanced:.4}");
+        console_line!(console, "worst class, int8: {worst}");
     }
     let export = &metrics.export;
     console_line!(

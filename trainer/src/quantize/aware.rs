@@ -166,8 +166,7 @@ impl FineTuning<'_> {
 
     /// Whether a score is an improvement on that of the weights before.
     fn improves(&self, score: Score, before: Score) -> bool {
-        let Recipe { monitor, min_delta, .. } = *self.recipe;
-        score.watched(monitor) < before.watched(monitor) - min_delta
+        score.watched(self.recipe) < before.watched(self.recipe) - self.recipe.min_delta
     }
 }
 

@@ -38,7 +38,7 @@ pub struct Choice {
 }
 
 /// A calibration that was tried.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Candidate {
     /// Its method.
     pub method: Method,
@@ -116,7 +116,8 @@ mod tests {
 
     #[test]
     fn a_choice_says_on_one_line_what_each_method_came_to() {
-        let candidate = |method, loss| Candidate { method, validation: Score { loss, accuracy: 0.9 }.over(300) };
+        let candidate =
+            |method, loss| Candidate { method, validation: Score { loss, accuracy: 0.9, balanced: None }.over(300) };
         let candidates = vec![candidate(Method::Range, 0.31), candidate(Method::Error, 0.299_996)];
         let choice = Choice { method: Method::Error, candidates };
         assert_eq!(choice.to_string(), "calibrated by error, validation loss 0.30000 (range 0.31000)");

@@ -36,7 +36,7 @@ pub struct Report {
 }
 
 /// Right answers, and the float network's.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Answered {
     /// Loss and accuracy.
     #[serde(flatten)]

@@ -7,7 +7,8 @@ use crate::dataset::Images;
 use crate::export::model_file;
 use crate::support::printable::no_formula;
 use crate::support::text::thousands;
-use crate::train::evaluate::{self, Confusion, EvaluateError};
+use crate::train::confusion::Confusion;
+use crate::train::evaluate::{self, EvaluateError};
 
 /// The first line of `answers.csv`.
 const HEADER: &str = "image,truth,prediction,probability,file";

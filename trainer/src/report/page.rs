@@ -20,7 +20,7 @@ use crate::run::{Metrics, PerSplit};
 use crate::support::interval::Interval;
 use crate::support::printable::in_one_line;
 use crate::support::text::thousands;
-use crate::train::evaluate::{Confused, Confusion};
+use crate::train::confusion::{Confused, Confusion};
 use crate::train::score::Estimate;
 use crate::train::selection::EpochSelection;
 
@@ -312,7 +312,7 @@ fn key_figures(run: &RunRecord) -> Vec<KeyFigure> {
     };
     let key = |name, value, note| KeyFigure { name, value, note };
     let epochs = if *epochs_run == 1 { "1 epoch".to_owned() } else { format!("{epochs_run} epochs") };
-    vec![
+    let mut figures = vec![
         key(
             "test accuracy, 8 bits",
             format!("{:.4}", int8.scores.test.accuracy),
@@ -323,6 +323,16 @@ fn key_figures(run: &RunRecord) -> Vec<KeyFigure> {
             format!("{:.4}", float.test.accuracy),
             format!("{}{:.2}% of the answers agree", interval(float.test.accuracy), 100.0 * int8.agreement_with_float),
         ),
+    ];
+    let by_class = int8.scores.test.balanced_accuracy.zip(int8.scores.test.worst_class.as_ref());
+    figures.extend(by_class.map(|(balanced, worst)| {
+        key(
+            "balanced accuracy, 8 bits",
+            format!("{balanced:.4}"),
+            format!("mean recall of the classes; worst: {worst}"),
+        )
+    }));
+    figures.extend([
         key("flash", thousands(export.flash_bytes), "bytes of model.bin".to_owned()),
         key("arena", thousands(export.arena_bytes as usize), "bytes of RAM besides the stack".to_owned()),
         key("multiply-accumulates", thousands(export.macs), "of one inference".to_owned()),
@@ -336,7 +346,8 @@ fn key_figures(run: &RunRecord) -> Vec<KeyFigure> {
                 if *best_epoch == 0 { "the start".to_owned() } else { format!("epoch {best_epoch}") }
             ),
         ),
-    ]
+    ]);
+    figures
 }
 
 /// The interval of a share of so many images; empty where they are enough, or the share unknown.
@@ -408,14 +419,14 @@ fn layers(run: &RunRecord, findings: &Findings) -> Vec<LayerRow> {
 
 fn scores(metrics: &Metrics) -> Vec<ScoreRow> {
     let images = metrics.images;
-    let cell = |(score, images): (Estimate, usize)| ScoreCell {
+    let cell = |(score, images): (&Estimate, usize)| ScoreCell {
         loss: format!("{:.4}", score.loss),
         accuracy: format!("{:.4}", score.accuracy),
         interval: few(Some(score.accuracy), images),
     };
     let row = |(name, scores): (&'static str, &PerSplit<Estimate>)| ScoreRow {
         name,
-        cells: [(scores.train, images.train), (scores.validation, images.validation), (scores.test, images.test)]
+        cells: [(&scores.train, images.train), (&scores.validation, images.validation), (&scores.test, images.test)]
             .map(cell)
             .into(),
     };

@@ -7,8 +7,8 @@ use infer_core::Shape;
 use infer_core::format::{Input, Layout, Metadata};
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::Dataset;
 use crate::dataset::held_out::SplitRule;
+use crate::dataset::{Dataset, Images};
 use crate::export::hardware::{Budget, Chip};
 use crate::export::layout::LayoutChoice;
 use crate::export::model_file::ModelFileError;
@@ -16,8 +16,11 @@ use crate::image::Preprocessing;
 use crate::network::chain::with_layouts;
 use crate::network::{Architecture, ArchitectureError, Node};
 use crate::quantize::{Calibration, Choice, Method, QuantizedModel};
+use crate::train::confusion::WorstClass;
+use crate::train::evaluate::Answers;
 use crate::train::initial::Initial;
 use crate::train::recipe::Recipe;
+use crate::train::score::Score;
 
 /// The settings of a run, and what export needs besides the weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -139,13 +142,29 @@ impl Target {
     }
 }
 
-/// The accuracy that the model file states, 0 to 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// What is known of the test, 0 to 1. The model file states the two accuracies.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Accuracies {
     /// Of the float model on the test images.
     pub float_test: Option<f32>,
     /// Of the quantized model on the test images.
     pub int8_test: Option<f32>,
+    /// The mean recall of the classes, of the quantized model; not known of runs older than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub int8_test_balanced: Option<f32>,
+    /// The class that it recognizes worst.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub int8_test_worst_class: Option<WorstClass>,
+}
+
+impl Accuracies {
+    /// Takes those of the quantized model from its answers to the test images, of classes of these names.
+    pub fn set_int8(&mut self, answers: &Answers, test: &Images, class_names: &[String]) {
+        let Score { accuracy, balanced, .. } = answers.score;
+        self.int8_test = Some(accuracy as f32);
+        self.int8_test_balanced = balanced.map(|balanced| balanced.accuracy as f32);
+        self.int8_test_worst_class = WorstClass::of(&answers.confusion(test, class_names.len()), class_names);
+    }
 }
 
 impl RunConfig {

@@ -56,7 +56,7 @@ pub struct PerSplit<T> {
 }
 
 /// The quantized model's scores.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Int8Metrics {
     /// Loss and accuracy.
     #[serde(flatten)]

@@ -39,7 +39,7 @@ use crate::support::limits::{self, LONGEST_NAME, MOST_CLASSES};
 use crate::support::number::{cell, parse_cell};
 use crate::support::printable::in_one_line;
 use crate::support::whole_file::{BESIDE, directory_of, replace_whole};
-use crate::train::score::Score;
+use crate::train::score::{Balanced, Score};
 use crate::train::{Epoch, Unfinished};
 
 use self::files::{CONFIG, FAILED, HISTORY, IMAGES, METRICS, UNFINISHED, WEIGHTS};
@@ -265,17 +265,20 @@ impl RunDirectory {
     /// [`RunError::Write`], [`RunError::Io`].
     pub fn write_history(&self, epochs: &[Epoch]) -> Result<(), RunError> {
         let mut text = String::from(
-            "epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,seconds,images_per_second,quantized\n",
+            "epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,seconds,images_per_second,quantized,\
+             validation_balanced_loss,validation_balanced_accuracy\n",
         );
         for Epoch { epoch, train, validation, seconds, images_per_second, quantized } in epochs {
             text += &format!(
-                "{epoch},{},{},{},{},{},{},{quantized}\n",
+                "{epoch},{},{},{},{},{},{},{quantized},{},{}\n",
                 cell(Some(train.loss), 6),
                 cell(Some(train.accuracy), 6),
                 cell(Some(validation.loss), 6),
                 cell(Some(validation.accuracy), 6),
                 cell(Some(*seconds), 3),
-                cell(*images_per_second, 0)
+                cell(*images_per_second, 0),
+                cell(validation.balanced.map(|balanced| balanced.loss), 6),
+                cell(validation.balanced.map(|balanced| balanced.accuracy), 6)
             );
         }
         self.write(HISTORY, text.as_bytes())
@@ -435,8 +438,16 @@ impl RunDirectory {
             let score = |column| Ok::<_, RunError>(number(column)?.unwrap_or(f64::NAN));
             Ok(Epoch {
                 epoch: number("epoch")?.ok_or_else(|| refused("epoch"))? as usize,
-                train: Score { loss: score("train_loss")?, accuracy: score("train_accuracy")? },
-                validation: Score { loss: score("validation_loss")?, accuracy: score("validation_accuracy")? },
+                train: Score { loss: score("train_loss")?, accuracy: score("train_accuracy")?, balanced: None },
+                validation: Score {
+                    loss: score("validation_loss")?,
+                    accuracy: score("validation_accuracy")?,
+                    // Not known of older runs.
+                    balanced: number("validation_balanced_accuracy").ok().flatten().map(|accuracy| Balanced {
+                        loss: number("validation_balanced_loss").ok().flatten().unwrap_or(f64::NAN),
+                        accuracy,
+                    }),
+                },
                 seconds: number("seconds")?.unwrap_or_default(),
                 images_per_second: number("images_per_second")?,
                 quantized: value("quantized").is_some_and(|&cell| cell == "true"),

@@ -1,18 +1,16 @@
-//! How good a model is: loss, accuracy, and which classes it takes for which.
+//! How good a model is: its answers to images, and their loss and accuracy.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
-use serde::Serialize;
 
 use crate::dataset::Images;
 use crate::dataset::batch;
 use crate::export::model_file;
 use crate::network::FloatModel;
-use crate::support::limits::{MATRIX_CLASSES, SHOWN_CLASSES};
-use crate::train::score::Score;
+use crate::train::confusion::Confusion;
+use crate::train::score::{Balanced, Score};
 
 /// Images per forward pass: enough to keep the cores busy, few enough to stay in the cache.
 const BATCH: usize = 64;
@@ -60,16 +58,16 @@ pub fn float_by(
 ) -> Result<Answers> {
     let indices: Vec<usize> = (0..images.len()).collect();
     let mut classes = Vec::with_capacity(images.len());
-    let mut loss = 0.0;
+    let mut losses = Vec::with_capacity(images.len());
     for indices in indices.chunks(model.images_at_once(BATCH)) {
         let (inputs, labels) = batch::gather(images, indices)?;
         let logits = forward(&inputs)?.to_vec2::<f32>()?;
         for (logits, &label) in logits.iter().zip(&labels.to_vec1::<u32>()?) {
             classes.push(argmax(logits));
-            loss += cross_entropy(logits, label as usize);
+            losses.push(cross_entropy(logits, label as usize));
         }
     }
-    Ok(Answers::new(classes, loss, images))
+    Ok(Answers::new(classes, &losses, losses.iter().sum(), images))
 }
 
 /// A model file's answers, by infer-core, on all cores.
@@ -78,8 +76,10 @@ pub fn float_by(
 /// [`EvaluateError`].
 pub fn int8(model: &[u8], images: &Images) -> std::result::Result<Answers, EvaluateError> {
     let chunks = in_chunks(images, |indices| int8_chunk(model, images, indices))?;
-    let loss = chunks.iter().map(|(_, loss)| loss).sum();
-    Ok(Answers::new(chunks.into_iter().flat_map(|(classes, _)| classes).collect(), loss, images))
+    // A sum for each chunk, and then of these, as they were computed apart.
+    let total = chunks.iter().map(|(_, losses)| losses.iter().sum::<f64>()).sum();
+    let (classes, losses): (Vec<_>, Vec<_>) = chunks.into_iter().unzip();
+    Ok(Answers::new(classes.concat(), &losses.concat(), total, images))
 }
 
 /// As [`int8`], on the calling thread alone: what a benchmark of one core needs.
@@ -88,8 +88,8 @@ pub fn int8(model: &[u8], images: &Images) -> std::result::Result<Answers, Evalu
 /// As [`int8`].
 pub fn int8_on_one_core(model: &[u8], images: &Images) -> std::result::Result<Answers, EvaluateError> {
     let indices: Vec<usize> = (0..images.len()).collect();
-    let (classes, loss) = int8_chunk(model, images, &indices)?;
-    Ok(Answers::new(classes, loss, images))
+    let (classes, losses) = int8_chunk(model, images, &indices)?;
+    Ok(Answers::new(classes, &losses, losses.iter().sum(), images))
 }
 
 /// What `chunk` makes of the indices of images, some at a time, on all cores.
@@ -105,26 +105,28 @@ fn int8_chunk(
     model: &[u8],
     images: &Images,
     indices: &[usize],
-) -> std::result::Result<(Vec<usize>, f64), EvaluateError> {
+) -> std::result::Result<(Vec<usize>, Vec<f64>), EvaluateError> {
     let mut arena = model_file::arena(model)?;
     let mut network = infer_core::Network::new(model, &mut arena)?;
     let mut classes = Vec::with_capacity(indices.len());
-    let mut loss = 0.0;
+    let mut losses = Vec::with_capacity(indices.len());
     for &index in indices {
         let output = network.classify(&images.image(index)?)?;
         classes.push(output.class());
         let logits: Vec<f32> = output.logits().iter().map(|&logit| logit as f32 * output.scale()).collect();
-        loss += cross_entropy(&logits, images.label(index).into());
+        losses.push(cross_entropy(&logits, images.label(index).into()));
     }
-    Ok((classes, loss))
+    Ok((classes, losses))
 }
 
 impl Answers {
-    fn new(classes: Vec<usize>, total_loss: f64, images: &Images) -> Self {
+    /// The class and the loss of each image, and the sum of the losses.
+    fn new(classes: Vec<usize>, losses: &[f64], total_loss: f64, images: &Images) -> Self {
         let right =
             classes.iter().zip(images.labels()).filter(|(class, label)| **class == usize::from(**label)).count();
         let count = images.len().max(1) as f64;
-        Self { classes, score: Score { loss: total_loss / count, accuracy: right as f64 / count } }
+        let balanced = balanced(images.labels(), &classes, losses);
+        Self { classes, score: Score { loss: total_loss / count, accuracy: right as f64 / count, balanced } }
     }
 
     /// Share of images on which both give the same class, 0 to 1.
@@ -142,115 +144,23 @@ impl Answers {
     }
 }
 
-/// How often each class was taken for each: memory grows with the answers and the classes, not with the square of these.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Confusion {
-    /// How often, by truth and prediction; no entry is 0.
-    counts: BTreeMap<(usize, usize), usize>,
-    /// Images of each class.
-    of_class: Vec<usize>,
-    /// Images that were given each class.
-    given_class: Vec<usize>,
-}
-
-/// A class taken for another, or for itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Confused {
-    /// The class that images are of.
-    pub truth: usize,
-    /// The class that they were given.
-    pub prediction: usize,
-    /// How many.
-    pub count: usize,
-}
-
-impl Confusion {
-    /// Counts truths and predictions of so many classes; one of any other is not counted.
-    #[must_use]
-    pub fn of(answers: impl IntoIterator<Item = (usize, usize)>, classes: usize) -> Self {
-        let mut confusion = Self { counts: BTreeMap::new(), of_class: vec![0; classes], given_class: vec![0; classes] };
-        for (truth, prediction) in answers.into_iter().filter(|&(truth, given)| truth < classes && given < classes) {
-            *confusion.counts.entry((truth, prediction)).or_default() += 1;
-            confusion.of_class[truth] += 1;
-            confusion.given_class[prediction] += 1;
-        }
-        confusion
+/// Loss and accuracy of each class, and the mean over those that have images; `None` where none has.
+fn balanced(labels: &[u16], classes: &[usize], losses: &[f64]) -> Option<Balanced> {
+    /// Images, right answers, and the sum of the losses.
+    type OfClass = (usize, usize, f64);
+    let mut of_class: BTreeMap<u16, OfClass> = BTreeMap::new();
+    for ((&label, &class), loss) in labels.iter().zip(classes).zip(losses) {
+        let (images, right, total) = of_class.entry(label).or_default();
+        *images += 1;
+        *right += usize::from(class == usize::from(label));
+        *total += loss;
     }
-
-    /// Number of classes.
-    #[must_use]
-    pub fn classes(&self) -> usize {
-        self.of_class.len()
-    }
-
-    /// How often images of one class were given the other.
-    #[must_use]
-    pub fn count(&self, truth: usize, prediction: usize) -> usize {
-        self.counts.get(&(truth, prediction)).copied().unwrap_or(0)
-    }
-
-    /// All that was counted, in the order of truth and prediction.
-    pub fn entries(&self) -> impl Iterator<Item = Confused> {
-        self.counts.iter().map(|(&(truth, prediction), &count)| Confused { truth, prediction, count })
-    }
-
-    /// The wrong answers, the most frequent first, of equals in the order of truth and prediction.
-    #[must_use]
-    pub fn mistakes(&self) -> Vec<Confused> {
-        let mut mistakes: Vec<Confused> = self.entries().filter(|entry| entry.truth != entry.prediction).collect();
-        mistakes.sort_by_key(|entry| Reverse(entry.count));
-        mistakes
-    }
-
-    /// The classes that a figure has room for: all, or else those that were most often taken for others or others for them, in
-    /// their order.
-    #[must_use]
-    pub fn shown(&self) -> Vec<usize> {
-        if self.classes() <= MATRIX_CLASSES {
-            return (0..self.classes()).collect();
-        }
-        let wrong = |class: usize| self.of_class[class] + self.given_class[class] - 2 * self.count(class, class);
-        let mut classes: Vec<usize> = (0..self.classes()).collect();
-        classes.sort_by_key(|&class| Reverse(wrong(class)));
-        classes.truncate(SHOWN_CLASSES);
-        classes.sort_unstable();
-        classes
-    }
-
-    /// `[truth][prediction]`, for few classes.
-    #[must_use]
-    pub fn matrix(&self) -> Vec<Vec<usize>> {
-        let row = |truth| (0..self.classes()).map(|prediction| self.count(truth, prediction)).collect();
-        (0..self.classes()).map(row).collect()
-    }
-
-    /// Of the images given this class, the share that are of the class; `None` where none was given it.
-    #[must_use]
-    pub fn precision(&self, class: usize) -> Option<f64> {
-        ratio(self.count(class, class), self.given(class))
-    }
-
-    /// Of the images of this class, the share that were given it; `None` where there is none.
-    #[must_use]
-    pub fn recall(&self, class: usize) -> Option<f64> {
-        ratio(self.count(class, class), self.images(class))
-    }
-
-    /// Images that were given this class.
-    #[must_use]
-    pub fn given(&self, class: usize) -> usize {
-        self.given_class.get(class).copied().unwrap_or(0)
-    }
-
-    /// Images that are of this class.
-    #[must_use]
-    pub fn images(&self, class: usize) -> usize {
-        self.of_class.get(class).copied().unwrap_or(0)
-    }
-}
-
-fn ratio(part: usize, whole: usize) -> Option<f64> {
-    (whole > 0).then(|| part as f64 / whole as f64)
+    let mean = |of: &dyn Fn(&OfClass) -> f64| {
+        let sum: f64 = of_class.values().map(|class| of(class) / class.0 as f64).sum();
+        sum / of_class.len() as f64
+    };
+    let known = !of_class.is_empty();
+    known.then(|| Balanced { loss: mean(&|&(.., total)| total), accuracy: mean(&|&(_, right, _)| right as f64) })
 }
 
 /// The index of the highest value; of equals the lowest.
@@ -277,29 +187,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn precision_and_recall_follow_from_the_counts() {
-        let counts = [[3, 1, 0], [2, 4, 0], [0, 0, 0]];
-        let answers = (0..9).flat_map(|at| std::iter::repeat_n((at / 3, at % 3), counts[at / 3][at % 3]));
-        let confusion = Confusion::of(answers.chain([(0, 3), (7, 0)]), 3);
-        assert_eq!(confusion.matrix(), counts);
-        let mistake = |truth, prediction, count| Confused { truth, prediction, count };
-        assert_eq!(confusion.mistakes(), [mistake(1, 0, 2), mistake(0, 1, 1)]);
-        assert_eq!((confusion.precision(0), confusion.recall(0)), (Some(0.6), Some(0.75)));
-        assert_eq!((confusion.precision(1), confusion.recall(1)), (Some(0.8), Some(4.0 / 6.0)));
-        assert_eq!((confusion.precision(2), confusion.recall(2)), (None, None));
-    }
-
-    #[test]
-    fn of_many_classes_those_with_the_most_mistakes_are_shown() {
-        let few = Confusion::of([(0, 1)], MATRIX_CLASSES);
-        assert_eq!(few.shown().len(), MATRIX_CLASSES);
-        // Class 4000 is taken for 7 twice, and the others are right.
-        let answers = (0..4096).map(|class| (class, class)).chain([(4000, 7), (4000, 7)]);
-        let many = Confusion::of(answers, 4096);
-        let shown = many.shown();
-        assert_eq!(shown.len(), SHOWN_CLASSES);
-        assert!(shown.contains(&7) && shown.contains(&4000) && shown.is_sorted());
-        assert_eq!(many.entries().count(), 4097, "no entry for what did not happen");
+    fn balanced_is_the_mean_over_classes_however_many_images_each_has() {
+        let images = |labels: Vec<u16>| {
+            let shape = crate::dataset::ImageShape { height: 1, width: 1, channels: 1 };
+            Images::new(shape, vec![0; labels.len()], labels)
+        };
+        let losses = [1.0, 3.0, 0.5, 0.5, 0.5, 2.5];
+        let score = Answers::new(vec![0, 2, 2, 2, 2, 0], &losses, 8.0, &images(vec![0, 0, 2, 2, 2, 2])).score;
+        assert_eq!((score.loss, score.accuracy), (8.0 / 6.0, 4.0 / 6.0));
+        assert_eq!(score.balanced, Some(Balanced { loss: (2.0 + 1.0) / 2.0, accuracy: (0.5 + 0.75) / 2.0 }));
+        assert_eq!(Answers::new(Vec::new(), &[], 0.0, &images(Vec::new())).score.balanced, None);
     }
 
     #[test]

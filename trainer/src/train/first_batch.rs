@@ -2,10 +2,12 @@
 
 use candle_core::Result;
 
+use super::balance::{Balance, Sampler};
 use super::recipe::Recipe;
 use super::targets::mix;
 use super::training::order;
 use crate::dataset::Images;
+use crate::network::autograd::Targets;
 use crate::support::rng::{self, Purpose};
 
 /// An image as the network sees it.
@@ -22,14 +24,19 @@ pub struct SeenImage {
 /// # Errors
 /// Those of candle, and where the images are in a file that cannot be read.
 pub fn first_batch(recipe: &Recipe, images: &Images, seed: u64, most: usize) -> Result<Vec<SeenImage>> {
-    let mut indices = order(images.len(), seed, 1);
+    let labels = images.labels();
+    let classes = labels.iter().max().map_or(0, |&label| usize::from(label) + 1);
+    let sampler = (recipe.balance == Balance::Sampling).then(|| Sampler::new(labels, classes));
+    let mut indices = order(images.len(), sampler.as_ref(), seed, 1);
     indices.truncate(recipe.batch_size);
     if indices.is_empty() {
         return Ok(Vec::new());
     }
     let batch = recipe.augment.gather(images, &indices, &mut rng::stream(seed, Purpose::Augment, 0))?;
     let inputs = match recipe.mixup > 0.0 {
-        true => mix(recipe.mixup, batch.inputs, &mut [], &mut rng::stream(seed, Purpose::Mixup, 0))?,
+        true => {
+            mix(recipe.mixup, batch.inputs, &mut Targets::Soft(Vec::new()), &mut rng::stream(seed, Purpose::Mixup, 0))?
+        }
         false => batch.inputs,
     };
     indices.truncate(most);
@@ -61,7 +68,7 @@ mod tests {
     fn without_changes_they_are_the_images_in_the_order_of_the_first_epoch() {
         let images = images(20);
         let seen = first_batch(&recipe(Augment::default(), 0.0), &images, 48, 5).unwrap();
-        let order = order(20, 48, 1);
+        let order = order(20, None, 48, 1);
         assert_eq!(seen.iter().map(|image| image.index).collect::<Vec<_>>(), order[..5]);
         for SeenImage { index, pixels } in &seen {
             assert_eq!(pixels[..], images.image(*index).unwrap()[..]);

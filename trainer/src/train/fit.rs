@@ -96,8 +96,7 @@ fn train(
             let score = evaluate::float(model, &dataset.validation)?.score;
             observer.start(score);
             // A loss that is no number is worse than any.
-            best.watched =
-                Some(score.watched(recipe.monitor)).filter(|watched| !watched.is_nan()).unwrap_or(best.watched);
+            best.watched = Some(score.watched(recipe)).filter(|watched| !watched.is_nan()).unwrap_or(best.watched);
         }
         Beginning::Interrupted(checkpoint) => {
             best = training.restore(checkpoint).map_err(CheckpointError::Other)?;
@@ -127,7 +126,7 @@ fn train(
             images_per_second: rate(running.images, running.seconds),
             quantized: model.is_rounded(),
         };
-        let watched = record.validation.watched(recipe.monitor);
+        let watched = record.validation.watched(recipe);
         let is_best = watched < best.watched - recipe.min_delta;
         observer.epoch(&record, is_best);
         epochs.push(record);

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`recipe`], [`schedule`] | the numbers of a training, and nothing that works by them |
 //! | [`augment`] | images changed at random, to tensors |
+//! | [`balance`] | classes of unequal size |
 //! | [`adam`], [`average`] | the optimizer, and the mean of its weights |
 //! | [`teacher`] | learning from larger networks |
 //! | [`initial`] | starting from the weights of another network |
@@ -13,13 +14,16 @@
 //! | [`first_batch`](mod@first_batch) | the first images as the network sees them |
 //! | [`checkpoint`] | the state of a training, in a file |
 //! | [`selection`] | whether the validation images distinguish the epochs |
-//! | [`score`] | loss and accuracy, and how certain they are |
-//! | [`evaluate`] | loss, accuracy, confusion; of float models and of model files |
+//! | [`score`] | loss and accuracy, over images and over classes, and how certain they are |
+//! | [`confusion`] | which classes are taken for which, and the worst of them |
+//! | [`evaluate`] | the answers of float models and of model files |
 
 pub mod adam;
 pub mod augment;
 pub mod average;
+pub mod balance;
 pub mod checkpoint;
+pub mod confusion;
 mod error;
 pub mod evaluate;
 pub mod first_batch;

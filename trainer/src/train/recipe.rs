@@ -9,6 +9,7 @@ use crate::network::{Architecture, ShapedLayer};
 use crate::support::limits::LONGEST_NAME;
 use crate::support::printable::toml_error;
 pub use crate::train::augment::options::Augment;
+use crate::train::balance::Balance;
 use crate::train::schedule::Schedule;
 
 /// The numbers of a training run.
@@ -52,6 +53,9 @@ pub struct Recipe {
     /// Both parameters of the beta distribution that mixes two images (Zhang and others 2018); 0: none are mixed.
     #[serde(default)]
     pub mixup: f64,
+    /// What is done about classes of unequal size.
+    #[serde(default, skip_serializing_if = "Balance::is_none")]
+    pub balance: Balance,
     /// What happens to images.
     #[serde(default)]
     pub augment: Augment,
@@ -73,11 +77,13 @@ pub struct Recipe {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Monitor {
-    /// The loss falls.
+    /// The loss falls; with [balanced](Recipe::balance) classes the mean of their losses.
     #[default]
     Loss,
     /// The accuracy rises. For recipes whose loss rises again while the accuracy still does.
     Accuracy,
+    /// The mean recall of the classes rises.
+    BalancedAccuracy,
 }
 
 /// How a student learns from its teachers.

@@ -77,7 +77,7 @@ mod tests {
         let epoch = |(index, &accuracy): (usize, &f64)| Epoch {
             epoch: index + 1,
             train: Score::default(),
-            validation: Score { loss: 1.0, accuracy },
+            validation: Score { loss: 1.0, accuracy, balanced: None },
             seconds: 1.0,
             images_per_second: Some(1.0),
             quantized: false,

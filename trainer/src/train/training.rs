@@ -7,11 +7,11 @@ use super::checkpoint::{self, Checkpoint, Running};
 use super::targets::{mix, targets};
 use super::{Epoch, FitError, Observer};
 use crate::dataset::{Dataset, Images};
-use crate::network::autograd::Targets;
 use crate::network::model::{Dropout, FloatModel, Pass, Snapshot};
 use crate::support::rng::{self, Purpose};
 use crate::train::adam::{Adam, AdamConfig};
 use crate::train::average::Average;
+use crate::train::balance::{Balance, Sampler, class_weights};
 use crate::train::evaluate::argmax;
 use crate::train::recipe::Recipe;
 use crate::train::score::Score;
@@ -35,14 +35,22 @@ pub struct Training<'a> {
     recipe: &'a Recipe,
     seed: u64,
     teacher_cache: Option<TeacherCache<'a>>,
+    /// Where the recipe balances classes by weights.
+    class_weights: Option<Vec<f32>>,
+    /// Where it balances them by what it draws.
+    sampler: Option<Sampler>,
     optimizer: Adam,
     average: Option<Average>,
 }
 
-/// The order in which an epoch, counted from 1, takes so many images.
-pub fn order(images: usize, seed: u64, epoch: usize) -> Vec<usize> {
+/// The images of an epoch, counted from 1: all of them, or those that the sampler draws, in an order that the seed decides.
+pub fn order(images: usize, sampler: Option<&Sampler>, seed: u64, epoch: usize) -> Vec<usize> {
+    let mut generator = rng::stream(seed, Purpose::Shuffle, epoch as u64);
+    if let Some(sampler) = sampler {
+        return sampler.draw(&mut generator);
+    }
     let mut order: Vec<usize> = (0..images).collect();
-    rng::shuffle(&mut order, &mut rng::stream(seed, Purpose::Shuffle, epoch as u64));
+    rng::shuffle(&mut order, &mut generator);
     order
 }
 
@@ -66,14 +74,18 @@ impl<'a> Training<'a> {
             weight_decay: recipe.weight_decay,
         };
         let temperature = recipe.distillation.temperature;
+        let (labels, classes) = (dataset.train.labels(), dataset.class_names.len());
+        let is = |balance| recipe.balance == balance;
         Ok(Self {
             model,
             images: &dataset.train,
-            classes: dataset.class_names.len(),
+            classes,
             recipe,
             seed,
             teacher_cache: teacher
                 .map(|teacher| TeacherCache::new(teacher, &dataset.train, recipe.augment, temperature)),
+            class_weights: is(Balance::Weights).then(|| class_weights(labels, classes)),
+            sampler: is(Balance::Sampling).then(|| Sampler::new(labels, classes)),
             optimizer: Adam::new(model.variables(), config)?.with_rates(model.learning_rates()),
             average: if recipe.average > 0.0 { Some(Average::new(model, recipe.average)?) } else { None },
         })
@@ -87,7 +99,7 @@ impl<'a> Training<'a> {
         observer: &mut dyn Observer,
     ) -> std::result::Result<bool, FitError> {
         let (images, recipe) = (self.images, self.recipe);
-        let order = order(images.len(), self.seed, epoch);
+        let order = order(images.len(), self.sampler.as_ref(), self.seed, epoch);
         let steps = images.len().div_ceil(recipe.batch_size);
         for indices in order.chunks(recipe.batch_size).skip(running.steps) {
             let steps_before = (epoch - 1) * steps + running.steps;
@@ -163,12 +175,11 @@ impl<'a> Training<'a> {
             Some(teacher_cache) => Some(teacher_cache.shares(indices, &batch)?),
             None => None,
         };
-        let mut targets = targets(recipe, batch.labels, distilled, self.classes);
-        let inputs = match &mut targets {
-            Targets::Soft(soft) if recipe.mixup > 0.0 => {
-                mix(recipe.mixup, batch.inputs, soft, &mut stream(Purpose::Mixup))?
-            }
-            _ => batch.inputs,
+        let mut targets = targets(recipe, batch.labels, distilled, self.classes, self.class_weights.as_deref());
+        let inputs = if recipe.mixup > 0.0 {
+            mix(recipe.mixup, batch.inputs, &mut targets, &mut stream(Purpose::Mixup))?
+        } else {
+            batch.inputs
         };
         let mut generator = stream(Purpose::Dropout);
         let dropout = (recipe.dropout > 0.0).then_some(Dropout { rate: recipe.dropout, generator: &mut generator });
@@ -180,6 +191,6 @@ impl Running {
     /// Mean loss and share of right answers of the steps so far.
     pub fn score(&self) -> Score {
         let images = self.images as f64;
-        Score { loss: self.loss / images, accuracy: self.right as f64 / images }
+        Score { loss: self.loss / images, accuracy: self.right as f64 / images, balanced: None }
     }
 }

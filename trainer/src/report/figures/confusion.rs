@@ -6,7 +6,7 @@ use crate::report::palette::Color;
 use crate::report::text::{room, shorten, width};
 use crate::report::{Findings, RunRecord, answers};
 use crate::support::text::thousands;
-use crate::train::evaluate::Confusion;
+use crate::train::confusion::Confusion;
 
 /// The longest that the name of a class may be.
 const LONGEST_NAME: f64 = 104.0;

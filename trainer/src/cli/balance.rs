@@ -1,0 +1,64 @@
+//! `--balance`, and what to do about classes of unequal size.
+
+use trainer::dataset::Dataset;
+use trainer::support::printable::in_one_line;
+use trainer::support::text::thousands;
+use trainer::train::balance::{Balance, Imbalance};
+
+use super::output::warn;
+
+/// What is done about classes of unequal size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum BalanceName {
+    /// Nothing: each image counts alike
+    None,
+    /// An image counts the more in the loss, the fewer its class has
+    Weights,
+    /// An epoch shows as many images of each class
+    Sampling,
+}
+
+impl From<BalanceName> for Balance {
+    fn from(name: BalanceName) -> Self {
+        match name {
+            BalanceName::None => Self::None,
+            BalanceName::Weights => Self::Weights,
+            BalanceName::Sampling => Self::Sampling,
+        }
+    }
+}
+
+/// How classes are balanced.
+#[derive(clap::Args)]
+pub struct BalanceFlags {
+    /// What is done about classes of unequal size, so that each counts alike in training: none, weights (in the loss) or sampling
+    /// (as many images of each in an epoch) [recipe tutorial: none]
+    #[arg(long, value_enum, value_name = "HOW", hide_possible_values = true)]
+    balance: Option<BalanceName>,
+}
+
+impl BalanceFlags {
+    /// What the command line has in place of `of_recipe`.
+    pub fn or(&self, of_recipe: Balance) -> Balance {
+        self.balance.map_or(of_recipe, Balance::from)
+    }
+
+    /// Prints what can be done about classes of unequal size where nothing is, unless the user decided so.
+    pub fn note(&self, balance: Balance, dataset: &Dataset) {
+        let labels = dataset.train.labels();
+        let imbalance = Imbalance::of(labels, dataset.class_names.len());
+        let Some(Imbalance { fewest, most }) = imbalance.filter(|_| balance.is_none() && self.balance.is_none()) else {
+            return;
+        };
+        let class = |(class, images): (usize, usize)| {
+            let plural = if images == 1 { "" } else { "s" };
+            format!("{} has {} training image{plural}", in_one_line(&dataset.class_names[class]), thousands(images))
+        };
+        warn(&format!(
+            "NOTE: {}, and {}: a class of few images is recognized less often than others; --balance weights, or --balance sampling, \
+             lets each class count alike, and --balance none leaves out this note",
+            class(fewest),
+            class(most)
+        ));
+    }
+}
