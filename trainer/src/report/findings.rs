@@ -78,7 +78,8 @@ impl Findings {
         file: &[u8],
         dataset: &Dataset,
     ) -> Result<Self, ReportError> {
-        let Dataset { train, validation, test, .. } = dataset;
+        let Dataset { train, test, .. } = dataset;
+        let judged = dataset.with_validation();
         let answers = answers::classify(file, test)?;
         let thumbnail = |images: &Images, index| -> Result<Thumbnail, ReportError> {
             Ok(Thumbnail::of_image(&images.image(index).map_err(EvaluateError::Images)?, images.shape())?)
@@ -94,7 +95,7 @@ impl Findings {
                 Ok(Mistake { image, file, thumbnail: thumbnail(test, image)? })
             })
             .collect::<Result<_, ReportError>>()?;
-        let quantization_error = quantization_error::measure(model, calibration, file, validation)?;
+        let quantization_error = quantization_error::measure(model, calibration, file, &judged.validation)?;
         let answers_csv = answers::to_csv(&answers, test);
         Ok(Self { answers, answers_csv, shown: Shown { samples, mistakes, quantization_error } })
     }
