@@ -9,6 +9,7 @@ mod destinations;
 mod diverged;
 mod faults;
 mod firmware;
+mod folds;
 mod frames;
 mod habits;
 mod held_out;

@@ -66,7 +66,7 @@ fn a_training_that_was_interrupted_anywhere_comes_to_the_same_bits() {
             if !history.interrupted {
                 break history;
             }
-            let progress = Unfinished { trained: None, checkpoint: observer.last };
+            let progress = Unfinished { checkpoint: observer.last, ..Unfinished::default() };
             from = Unfinished::from_bytes(&progress.to_bytes().unwrap()).unwrap().checkpoint;
             // A new process begins with a network of its own.
             model = FloatModel::new(Architecture::built_in("tiny").unwrap(), 1).unwrap();
@@ -98,7 +98,7 @@ fn a_normalized_network_that_was_interrupted_comes_to_the_same_bits() {
     for steps in [2, 5, 13] {
         let mut observer = impatient(steps);
         fit(&network(), &dataset, &recipe, 7, None, &mut observer).unwrap();
-        let progress = Unfinished { trained: None, checkpoint: observer.last };
+        let progress = Unfinished { checkpoint: observer.last, ..Unfinished::default() };
         let from = Unfinished::from_bytes(&progress.to_bytes().unwrap()).unwrap().checkpoint;
         let resumed = network();
         let history = resume(&resumed, &dataset, &recipe, 7, None, from.as_ref(), &mut impatient(usize::MAX)).unwrap();
@@ -131,7 +131,7 @@ fn a_checkpoint_that_is_none_is_damaged_or_of_another_network_is_refused() {
     let (dataset, recipe) = (small(), strong());
     let mut observer = impatient(1);
     fit(&tiny(), &dataset, &recipe, 7, None, &mut observer).unwrap();
-    let bytes = Unfinished { trained: None, checkpoint: observer.last.clone() }.to_bytes().unwrap();
+    let bytes = Unfinished { checkpoint: observer.last.clone(), ..Unfinished::default() }.to_bytes().unwrap();
     assert!(Unfinished::from_bytes(&bytes).is_ok());
 
     assert!(matches!(Unfinished::from_bytes(b"something else"), Err(CheckpointError::Unknown)));
@@ -146,16 +146,19 @@ fn a_checkpoint_that_is_none_is_damaged_or_of_another_network_is_refused() {
     let whole = bytes.strip_prefix(b"thimble training\x03").unwrap();
     let magic = &bytes[..bytes.len() - whole.len()];
     let claim = [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01];
-    for payload in
-        [[&[1][..], &claim].concat(), [&[0, 1][..], &claim].concat(), [&[1, 0, 0, 0, 0, 1][..], &claim].concat()]
-    {
+    for payload in [
+        claim.to_vec(),
+        [&[0, 1][..], &claim].concat(),
+        [&[0, 0, 1][..], &claim].concat(),
+        [&[0, 1, 0, 0, 0, 0, 1][..], &claim].concat(),
+    ] {
         let file = [magic, &Sha256::digest(&payload), &payload].concat();
         assert!(matches!(Unfinished::from_bytes(&file), Err(CheckpointError::Unknown)), "{payload:?}");
     }
     // A best epoch that never was.
     let mut impossible = observer.last.clone().unwrap();
     impossible.best.epoch = impossible.epochs.len() + 1;
-    let impossible = Unfinished { trained: None, checkpoint: Some(impossible) }.to_bytes().unwrap();
+    let impossible = Unfinished { checkpoint: Some(impossible), ..Unfinished::default() }.to_bytes().unwrap();
     assert!(matches!(Unfinished::from_bytes(&impossible), Err(CheckpointError::Unknown)));
 
     let mlp = FloatModel::new(Architecture::built_in("mlp").unwrap(), 48).unwrap();

@@ -18,6 +18,7 @@ mod cli {
     pub mod export;
     pub mod firmware;
     pub mod fit;
+    pub mod folds;
     pub mod frames;
     pub mod import;
     pub mod imported_images;

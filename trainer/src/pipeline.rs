@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::dataset::{Dataset, Images};
 use crate::export::model_file::ModelFileError;
 use crate::network::model::Snapshot;
-use crate::network::{Architecture, ArchitectureError, FloatModel};
+use crate::network::{ArchitectureError, FloatModel};
 use crate::quantize::aware::{FineTuning, Gain, TuneError};
 use crate::quantize::choose::{Chosen, choose};
 use crate::quantize::{Choice, QuantizeError};
@@ -21,6 +21,9 @@ use crate::support::tensor_error::one_line;
 use crate::support::text::hexadecimal;
 use crate::train::confusion::WorstClass;
 use crate::train::evaluate::{self, Answers, EvaluateError};
+use crate::train::folds::{
+    CrossValidated, CrossValidation, FoldFit, FoldObserver, FoldPart, Folds, FoldsError, OutOfFold,
+};
 use crate::train::score::{Estimate, Score};
 use crate::train::selection::EpochSelection;
 use crate::train::teacher::Teacher;
@@ -55,6 +58,15 @@ pub trait Observer {
         false
     }
 
+    /// A fit of cross-validation begins, or is resumed; its steps and epochs follow.
+    fn fold(&mut self, _: FoldPart) {}
+
+    /// A fit of cross-validation is over.
+    fn fold_over(&mut self, _: &FoldFit) {}
+
+    /// Cross-validation is over, and the training of the final network begins. Called where that is resumed too.
+    fn cross_validated(&mut self, _: &CrossValidated) {}
+
     /// The state of a training, for [`Pipeline::run`] to resume it: after each epoch, and where it was interrupted.
     fn unfinished(&mut self, _: &Unfinished) {}
 
@@ -80,6 +92,8 @@ pub struct Outcome {
     pub model: FloatModel,
     /// Its training.
     pub history: History,
+    /// What cross-validation came to, where there was one, and the logits of each training image by the fit that left it out.
+    pub cross_validation: Option<(CrossValidated, OutOfFold)>,
     /// What fine-tuning changed, where there was any.
     pub gain: Option<Gain>,
     /// The configuration, with the calibration and the accuracies in it.
@@ -115,6 +129,9 @@ pub enum PipelineError {
         /// The optimizer's learning rate.
         learning_rate: f64,
     },
+    /// The training images cannot be dealt into folds.
+    #[error(transparent)]
+    Folds(#[from] FoldsError),
     /// Training failed.
     #[error(transparent)]
     Fit(#[from] FitError),
@@ -146,6 +163,7 @@ impl PipelineError {
             Self::Tune(TuneError::NotFinite { .. } | TuneError::Diverged { .. } | TuneError::Quantize(_)) => true,
             Self::Tune(TuneError::Candle(_))
             | Self::Architecture(_)
+            | Self::Folds(_)
             | Self::ModelFile(_)
             | Self::Evaluate(_)
             | Self::Candle(_) => false,
@@ -162,11 +180,16 @@ impl Pipeline<'_> {
     pub fn run(&self, from: Unfinished, observer: &mut dyn Observer) -> Result<Option<Outcome>, PipelineError> {
         let Self { config, dataset, teacher, start } = *self;
         let (recipe, seed) = (&config.recipe, config.seed);
-        let architecture = Architecture::new(config.model.clone(), config.input, &config.layers)?;
-        let mut model = FloatModel::new(architecture, seed)?;
-        if let (Some(start), Some(run)) = (start, &config.init) {
-            run.initial.apply(&mut model, start)?;
-        }
+        let mut from = from;
+        let cross_validation = match config.folds {
+            Some(folds) => match self.cross_validate(folds, &mut from, observer)? {
+                Some(done) => Some(done),
+                None => return Ok(None),
+            },
+            None => None,
+        };
+        let length = cross_validation.as_ref().map(|(cross_validated, _)| cross_validated.epochs);
+        let mut model = self.model()?;
         let mut watched = Watched { unfinished: from, observer };
         let from = watched.unfinished.checkpoint.take();
         let (mut history, from) = match &watched.unfinished.trained {
@@ -177,7 +200,12 @@ impl Pipeline<'_> {
             }
             None => {
                 let train = if start.is_some() { train::improve } else { train::resume };
-                let history = train(&model, dataset, recipe, seed, teacher, from.as_ref(), &mut watched)?;
+                let history = match length {
+                    Some(epochs) => {
+                        train::resume_for(&model, dataset, recipe, seed, epochs, from.as_ref(), &mut watched)?
+                    }
+                    None => train(&model, dataset, recipe, seed, teacher, from.as_ref(), &mut watched)?,
+                };
                 watched.observer.trained(&history);
                 model.fold()?;
                 (history, None)
@@ -186,17 +214,20 @@ impl Pipeline<'_> {
         if history.best_epoch == 0 && (start.is_none() || history.epochs.is_empty()) {
             return if history.interrupted { Ok(None) } else { Err(PipelineError::NoEpoch) };
         }
-        let (train, validation) = (&dataset.train, &dataset.validation);
+        // What is chosen from here on hardly depends on whether an image was trained on.
+        let judged = dataset.with_validation();
+        let (train, validation) = (&judged.train, &judged.validation);
         let methods = &config.calibration_methods;
         let Chosen { calibration, mut quantized, score, choice } = choose(&model, train, validation, seed, methods)
             .map_err(|error| self.unless_diverged(error, model.architecture().classes(), &history))?;
         watched.observer.calibrated(&choice);
         let mut gain = None;
         if !history.interrupted {
-            watched.unfinished =
-                Unfinished { trained: Some((history.clone(), model.snapshot()?.values()?)), checkpoint: None };
+            watched.unfinished.trained = Some((history.clone(), model.snapshot()?.values()?));
+            watched.unfinished.checkpoint = None;
             watched.observer.tuning(&history);
-            let tuning = FineTuning { dataset, recipe, seed, teacher, calibration: &calibration, before: score };
+            let tuning =
+                FineTuning { dataset: &judged, recipe, seed, teacher, calibration: &calibration, before: score };
             let tuned = tuning.run(&mut model, &mut history, from.as_ref(), &mut watched)?;
             gain = tuned.as_ref().map(|tuned| tuned.gain);
             quantized = tuned.and_then(|tuned| tuned.quantized).unwrap_or(quantized);
@@ -212,7 +243,37 @@ impl Pipeline<'_> {
         config.accuracies = Accuracies { float_test: Some(float.test.score.accuracy as f32), ..Accuracies::default() };
         config.accuracies.set_int8(&int8.test, &dataset.test, &config.class_names);
         let file = config.encode(&quantized)?;
-        Ok(Some(Outcome { model, history, gain, config, float, int8, file }))
+        Ok(Some(Outcome { model, history, cross_validation, gain, config, float, int8, file }))
+    }
+
+    /// The network before its first step.
+    fn model(&self) -> Result<FloatModel, PipelineError> {
+        let Self { config, start, .. } = *self;
+        let mut model = FloatModel::new(config.architecture()?, config.seed)?;
+        if let (Some(start), Some(run)) = (start, &config.init) {
+            run.initial.apply(&mut model, start)?;
+        }
+        Ok(model)
+    }
+
+    /// Takes the fits of cross-validation that are not over; `None` where it was interrupted.
+    fn cross_validate(
+        &self,
+        folds: usize,
+        state: &mut Unfinished,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<(CrossValidated, OutOfFold)>, PipelineError> {
+        let Self { config, dataset, .. } = *self;
+        let folds = Folds::draw(&dataset.train, &dataset.class_names, folds, config.seed)?;
+        let model = || self.model().map_err(candle_core::Error::wrap);
+        let validation =
+            CrossValidation { dataset, folds: &folds, recipe: &config.recipe, seed: config.seed, model: &model };
+        let Some(done) = validation.run(state, &mut OfFolds { observer })? else { return Ok(None) };
+        if done.0.best_epochs.contains(&0) {
+            return Err(PipelineError::NoEpoch);
+        }
+        observer.cross_validated(&done.0);
+        Ok(Some(done))
     }
 
     /// The cause of weights that cannot be quantized, where the loss shows it.
@@ -241,6 +302,9 @@ impl Outcome {
         directory.write_config(&self.config)?;
         directory.write_manifest(dataset)?;
         directory.write_model(&self.file)?;
+        if let Some((_, out_of_fold)) = &self.cross_validation {
+            directory.write_out_of_fold(out_of_fold)?;
+        }
         let metrics = self.metrics(dataset, path)?;
         directory.write_metrics(&metrics)?;
         Ok(metrics)
@@ -262,12 +326,13 @@ impl Outcome {
         let answers: BTreeSet<usize> = train.iter().chain(validation).copied().collect();
         let epochs = &self.history.epochs;
         let lowest = epochs.iter().map(|epoch| epoch.validation.loss).fold(f64::INFINITY, f64::min);
-        let is_far = lowest > NEAR * guessing_loss(self.model.architecture().classes());
+        // Without validation images no epoch has a loss on them.
+        let is_far = lowest.is_finite() && lowest > NEAR * guessing_loss(self.model.architecture().classes());
         epochs.len() * train.len() >= ENOUGH_IMAGES && (answers.len() == 1 || is_far)
     }
 
     fn metrics(&self, dataset: &Dataset, path: PathBuf) -> Result<Metrics, ModelFileError> {
-        let Self { model, history, gain, config, float, int8, file } = self;
+        let Self { model, history, gain, config, float, int8, file, .. } = self;
         let architecture = model.architecture();
         let seconds_per_epoch = median(history.epochs.iter().map(|epoch| epoch.seconds).collect());
         let header = infer_core::Header::parse(file).map_err(ModelFileError::Refused)?;
@@ -283,6 +348,7 @@ impl Outcome {
             best_epoch: history.best_epoch,
             stopped_early: history.stopped_early,
             interrupted: history.interrupted,
+            cross_validation: self.cross_validation.as_ref().map(|(cross_validated, _)| cross_validated.clone()),
             epochs_like_the_best: self.selection(dataset).map(|selection| selection.alike),
             seconds_per_epoch,
             images_per_second: seconds_per_epoch.and_then(|seconds| rate(dataset.train.len(), seconds)),
@@ -339,6 +405,37 @@ impl train::Observer for Watched<'_> {
     }
 }
 
+/// Shows the fits of cross-validation to the observer of a pipeline.
+struct OfFolds<'o> {
+    observer: &'o mut dyn Observer,
+}
+
+impl FoldObserver for OfFolds<'_> {
+    fn begin(&mut self, part: FoldPart) {
+        self.observer.fold(part);
+    }
+
+    fn step(&mut self, epoch: usize, seen: usize, images: usize, running: Score) {
+        self.observer.step(epoch, seen, images, running);
+    }
+
+    fn epoch(&mut self, epoch: &Epoch, is_best: bool) {
+        self.observer.epoch(epoch, is_best);
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.observer.is_interrupted()
+    }
+
+    fn unfinished(&mut self, state: &Unfinished) {
+        self.observer.unfinished(state);
+    }
+
+    fn end(&mut self, fit: &FoldFit) {
+        self.observer.fold_over(fit);
+    }
+}
+
 fn on_each<E>(dataset: &Dataset, score: impl Fn(&Images) -> Result<Answers, E>) -> Result<PerSplit<Answers>, E> {
     Ok(PerSplit { train: score(&dataset.train)?, validation: score(&dataset.validation)?, test: score(&dataset.test)? })
 }
@@ -346,9 +443,10 @@ fn on_each<E>(dataset: &Dataset, score: impl Fn(&Images) -> Result<Answers, E>) 
 /// Each with the class that is recognized worst.
 fn scores(answers: &PerSplit<Answers>, dataset: &Dataset) -> PerSplit<Estimate> {
     let names = &dataset.class_names;
-    let estimate = |answers: &Answers, images: &Images| Estimate {
-        worst_class: WorstClass::of(&answers.confusion(images, names.len()), names),
-        ..answers.score.over(images.len())
+    let estimate = |answers: &Answers, images: &Images| {
+        let score = if images.is_empty() { Score::NONE } else { answers.score };
+        let worst_class = WorstClass::of(&answers.confusion(images, names.len()), names);
+        Estimate { worst_class, ..score.over(images.len()) }
     };
     PerSplit {
         train: estimate(&answers.train, &dataset.train),

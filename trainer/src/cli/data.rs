@@ -19,6 +19,7 @@ use trainer::support::whole_file;
 use super::camera::CameraFlags;
 use super::console::{Console, console_line};
 use super::destination::{self, Output};
+use super::folds;
 use super::initial::Start;
 use super::output::warn;
 use super::unreadable::{Skipped, UnreadableFlags};
@@ -109,6 +110,8 @@ pub struct ValidationSplit {
     pub seed: u64,
     /// How, of a folder of images.
     pub rule: SplitRule,
+    /// Whether folds of the training images take their place, so that none are held out.
+    pub is_by_folds: bool,
 }
 
 /// What to test a model on.
@@ -194,7 +197,7 @@ impl TrainingData {
             None => None,
         };
         let defaults = Request::default();
-        let loaded = trainer::dataset::load(&Request {
+        let mut loaded = trainer::dataset::load(&Request {
             choice: self.dataset.map_or(DatasetChoice::Auto, Into::into),
             data_dir: self.data.clone(),
             skip: skipped.files.clone(),
@@ -210,6 +213,9 @@ impl TrainingData {
             ..defaults
         })?;
         loaded.warnings.iter().for_each(|warning| warn(warning));
+        if validation.is_by_folds {
+            loaded.dataset = folds::without_validation(loaded.dataset, loaded.draws_validation)?;
+        }
         let dataset = &loaded.dataset;
         if self.test_fraction.is_some() && dataset.preprocessing.test_share().is_none() {
             warn(&format!("NOTE: --test-fraction changes nothing: {} has test images of its own", dataset.name));

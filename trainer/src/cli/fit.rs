@@ -18,6 +18,7 @@ use super::calibration::CalibrationName;
 use super::console::{ConsoleFlags, console_line};
 use super::data::{TrainingData, ValidationSplit};
 use super::destination::{self, Content, Output};
+use super::folds::FoldFlags;
 use super::initial::Start;
 use super::interrupt::Interrupt;
 use super::named::{MODELS, RECIPES, is_path, named_or_file};
@@ -40,6 +41,7 @@ const DEFAULT_MODEL: &str = "cnn";
   trainer fit --model ./mine.toml --chip nrf52840 --max-ram 32K --export model.bin
   trainer fit --data path/to/idx-files --export model.bin
   trainer fit --data birds --skip-unreadable --list-unreadable broken.txt --export birds.bin
+  trainer fit --data birds --model small --folds 5 --balance weights --export birds.bin
   trainer fit --resume runs/cnn-fashion-mnist-48-1")]
 pub struct Fit {
     /// Network: mlp, cnn, small, tiny, large, resnet8, mobilenet, dscnn, or a TOML file (see trainer models)
@@ -99,6 +101,8 @@ pub struct Fit {
     /// Share of the training images held out for validation, between 0 and 1 [default: 0.05]
     #[arg(long, value_name = "SHARE", value_parser = fraction, conflicts_with = "teacher")]
     val_fraction: Option<f64>,
+    #[command(flatten)]
+    folds: FoldFlags,
     /// What everything random comes from
     #[arg(long, default_value_t = 48, value_name = "N", value_parser = whole::<u64>)]
     seed: u64,
@@ -220,6 +224,7 @@ impl Fit {
             is_stated: self.val_fraction.is_some(),
             seed: self.seed,
             rule: SplitRule::ByContent,
+            is_by_folds: self.folds.folds.is_some(),
         };
         let split = teachers.as_ref().map_or(own_split, Teachers::split);
         let runs = self.out.as_deref().map_or(Path::new(RUNS), directory_of);
@@ -251,6 +256,7 @@ impl Fit {
             );
         }
         self.balance.note(recipe.balance, &dataset);
+        self.folds.check(&dataset, &recipe, self.seed)?;
         console_line!(console, "");
         let listing = match start {
             Some(_) => numbered(&architecture),
@@ -267,6 +273,7 @@ impl Fit {
             validation_fraction: split.fraction,
             split_seed: split.seed,
             split_rule: split.rule,
+            folds: self.folds.folds,
             teachers: teachers.as_ref().map_or(Ok(Vec::new()), Teachers::paths)?,
             teachers_sha256: teachers.as_ref().map_or(Vec::new(), |teachers| teachers.weights_sha256.clone()),
             init,

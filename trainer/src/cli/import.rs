@@ -368,6 +368,7 @@ impl Import {
             seed: defaults.seed,
             split_seed: defaults.seed,
             split_rule: SplitRule::ByContent,
+            folds: None,
             teachers: Vec::new(),
             teachers_sha256: Vec::new(),
             init: None,

@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 use trainer::network::Architecture;
+use trainer::support::number::shown;
 use trainer::support::printable::{message, printable};
 
 /// Prints a line to standard output; a reader that has gone away is an error that `main` takes for a normal end.
@@ -111,6 +112,11 @@ pub fn significant(number: f64) -> String {
     }
     let decimals = (3 - magnitude.log10().floor() as i32).max(0) as usize;
     format!("{number:.decimals$}")
+}
+
+/// An accuracy for a column of six characters; `-` where there is none.
+pub fn accuracy(accuracy: f64) -> String {
+    format!("{:>6}", shown(Some(accuracy), 4))
 }
 
 /// A loss for a column of six characters: with four decimals, fewer, or as `3.2e9` where a training diverges.

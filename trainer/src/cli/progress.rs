@@ -5,17 +5,17 @@ use std::path::Path;
 use anstyle::AnsiColor;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use trainer::dataset::Dataset;
 use trainer::quantize::aware::Gain;
 use trainer::run::Metrics;
 use trainer::support::interval::{ENOUGH, Interval};
 use trainer::support::number::shown;
+use trainer::train::folds::CrossValidated;
 use trainer::train::recipe::Recipe;
 use trainer::train::score::{Estimate, Score};
 use trainer::train::{Epoch, History};
 
 use super::console::{Console, console_line};
-use super::output::{colored, loss, warn};
+use super::output::{accuracy, colored, loss, warn};
 
 /// A bar while an epoch runs, a row of a table when it is over.
 pub struct Progress {
@@ -29,14 +29,13 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Of a training by this recipe on these images, with a bar where people read along.
-    pub fn new(recipe: &Recipe, dataset: &Dataset, console: &Console) -> Self {
+    /// Of a training by this recipe on so many images, validated on so many, with a bar where people read along.
+    pub fn new(recipe: &Recipe, images: [usize; 2], console: &Console) -> Self {
         let style = ProgressStyle::with_template("{prefix} [{wide_bar}] {msg}  {eta} left")
             .unwrap_or_else(|_| ProgressStyle::default_bar())
             .progress_chars("=> ");
         let bar = if console.is_text() { ProgressBar::new(0) } else { ProgressBar::hidden() };
         let bar = bar.with_style(style);
-        let images = [dataset.train.len(), dataset.validation.len()];
         let (epochs, patience) = (recipe.epochs, recipe.patience);
         Self { console: console.clone(), bar, has_head: false, epochs, patience, images }
     }
@@ -48,7 +47,7 @@ impl Progress {
 
     /// Whether there are so few validation images that rows have the interval of their accuracy, in place of images per second.
     fn has_few(&self) -> bool {
-        self.images[1] < ENOUGH
+        (1..ENOUGH).contains(&self.images[1])
     }
 
     /// A row, after the head of the table where it is the first.
@@ -81,6 +80,11 @@ impl Progress {
         }
     }
 
+    /// Removes the bar.
+    pub fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+
     /// Prints how the training ended, and which epoch's weights it kept.
     pub fn finish(&self, history: &History) {
         self.bar.finish_and_clear();
@@ -92,7 +96,11 @@ impl Progress {
         };
         let why = if history.stopped_early { format!(" (no improvement in {patience} epochs)") } else { String::new() };
         let best = if best == 0 { "the start".to_owned() } else { best.to_string() };
-        console_line!(self.console, "{end} epoch {last}, best was {best}, weights restored{why}");
+        if self.images[1] == 0 {
+            console_line!(self.console, "{end} epoch {last}, whose weights are kept");
+        } else {
+            console_line!(self.console, "{end} epoch {last}, best was {best}, weights restored{why}");
+        }
         if history.best_epoch == 0 {
             warn(
                 "NOTE: no epoch did better on the validation images than the weights of --init, which are kept: try a smaller --lr or \
@@ -136,16 +144,18 @@ impl Progress {
         let quantized = if *quantized { "  quantized" } else { "" };
         let best = if is_best { colored("  best", AnsiColor::Green) } else { String::new() };
         let [train_images, validation_images] = self.images;
+        // Where nothing is validated, every epoch is the best so far.
+        let best = if validation_images == 0 { String::new() } else { best };
         let last = match Interval::of_few(validation.accuracy, validation_images) {
             Some(interval) => format!("{interval:<11} {seconds:>6.1}"),
             None => format!("{seconds:>7.1}  {speed:>8}"),
         };
         let row = format!(
-            "{number:>5}    {}  {:.4}    {}  {:.4}    {last}{quantized}{best}",
+            "{number:>5}    {}  {}    {}  {}    {last}{quantized}{best}",
             loss(train.loss),
-            train.accuracy,
-            loss(validation.loss),
-            validation.accuracy
+            accuracy(train.accuracy),
+            if validation_images == 0 { format!("{:>6}", "-") } else { loss(validation.loss) },
+            accuracy(validation.accuracy)
         );
         self.bar.clone().suspend(|| self.row(&row));
         self.console.event(&Event::Epoch {
@@ -185,6 +195,23 @@ pub enum Event<'a> {
         quantized: bool,
         /// Whether it is the best so far.
         is_best: bool,
+    },
+    /// A fit of cross-validation begins.
+    Fold {
+        /// The fold that it leaves out, counted from 1.
+        fold: usize,
+        /// How many there are.
+        folds: usize,
+        /// Images that it is trained on.
+        train: usize,
+        /// Images of the fold.
+        held_out: usize,
+    },
+    /// All fits of cross-validation are over.
+    CrossValidated {
+        /// What they came to.
+        #[serde(flatten)]
+        result: &'a CrossValidated,
     },
     /// The training is over, and the model written.
     Finished {

@@ -13,6 +13,7 @@ use trainer::train::score::Score;
 use trainer::train::selection::EpochSelection;
 
 use super::console::{Console, console_line};
+use super::folds;
 use super::output::{loss, warn};
 
 /// What came out.
@@ -62,12 +63,16 @@ pub fn finish(
 /// What the model comes to, what a guess comes to, and what to do.
 fn no_better_than_a_guess(outcome: &Outcome, dataset: &Dataset) -> String {
     let classes = dataset.class_names.len();
-    let labels = dataset.validation.labels();
+    let judged = dataset.with_validation();
+    let labels = judged.validation.labels();
     let images_of = |class: usize| labels.iter().filter(|&&label| usize::from(label) == class).count();
     let most = (0..classes).map(images_of).max().unwrap_or(0) as f64 / labels.len().max(1) as f64;
-    let Score { loss: of_model, accuracy, .. } = outcome.float.validation.score;
+    let float = &outcome.float;
+    let (part, answers) =
+        if dataset.validation.is_empty() { ("training", &float.train) } else { ("validation", &float.validation) };
+    let Score { loss: of_model, accuracy, .. } = answers.score;
     format!(
-        "WARNING: the model is no better than a guess: its validation loss is {}, where equal probabilities give {}; its accuracy is \
+        "WARNING: the model is no better than a guess: its {part} loss is {}, where equal probabilities give {}; its accuracy is \
          {accuracy:.4}, where the most frequent class as the answer to all gives {most:.4}. Training has diverged, or has hardly begun: \
          try a smaller --lr (it is {}), or more epochs",
         loss(of_model).trim_start(),
@@ -81,7 +86,10 @@ fn print(metrics: &Metrics, console: &Console) {
     console_line!(console, "            loss    accuracy  loss    accuracy  loss    accuracy");
     for (name, scores) in [("float", &metrics.float), ("int8", &metrics.int8.scores)] {
         let scores = [&scores.train, &scores.validation, &scores.test];
-        let cells = scores.map(|score| format!("{}  {:.4}  ", loss(score.loss), score.accuracy));
+        let cells = scores.map(|score| match score.accuracy.is_nan() {
+            true => format!("{:>6}  {:>6}  ", "-", "-"),
+            false => format!("{}  {:.4}  ", loss(score.loss), score.accuracy),
+        });
         console_line!(console, "{name:<10}  {}", cells.join("  ").trim_end());
         let images = metrics.images;
         let counts = [images.train, images.validation, images.test];
@@ -95,6 +103,9 @@ fn print(metrics: &Metrics, console: &Console) {
             let cells: String = intervals.iter().map(|interval| format!("{:7}{interval:<11}", "")).collect();
             console_line!(console, "{:<12}{}", "  95%", cells.trim_end());
         }
+    }
+    if let Some(result) = &metrics.cross_validation {
+        folds::print_accuracy(result, console);
     }
     let [float, int8] = [&metrics.float, &metrics.int8.scores].map(|scores| &scores.test);
     if let (Some(float), Some(balanced), Some(worst)) =

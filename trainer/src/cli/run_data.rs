@@ -13,6 +13,7 @@ use trainer::support::printable::in_one_line;
 use trainer::support::text::thousands;
 use trainer::support::whole_file::directory_of;
 
+use super::folds;
 use super::imported_images::ImportedImages;
 use super::output::warn;
 use super::unreadable::Skipped;
@@ -60,6 +61,9 @@ pub fn load(path: &Path, config: &RunConfig, data: Option<&Path>, memory: Option
     })
     .with_context(|| format!("{path} was trained on {}", config.dataset))?;
     loaded.warnings.iter().for_each(|warning| warn(warning));
+    if config.folds.is_some() {
+        loaded.dataset = folds::without_validation(loaded.dataset, loaded.draws_validation)?;
+    }
     let dataset = &mut loaded.dataset;
     let found = dataset.name.clone();
     let sha256 = dataset.sha256()?;

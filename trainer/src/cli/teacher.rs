@@ -103,5 +103,6 @@ fn split(config: &RunConfig) -> ValidationSplit {
         is_stated: false,
         seed: config.split_seed,
         rule: config.split_rule,
+        is_by_folds: false,
     }
 }

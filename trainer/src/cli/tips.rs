@@ -21,6 +21,8 @@ const FLAGS: &[(&[&str], &[&str])] = &[
     (&["--ram"], &["max-ram"]),
     (&["--flash"], &["max-flash"]),
     (&["--checkpoint", "--continue"], &["resume"]),
+    (&["--cv", "--kfold", "--k-fold", "--cross-validation", "--cross-validate"], &["folds"]),
+    (&["--class-weight", "--class-weights", "--balanced", "--oversample"], &["balance"]),
     (&["--top-k", "--topk", "-k"], &["top"]),
 ];
 

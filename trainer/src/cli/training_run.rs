@@ -9,6 +9,8 @@ use trainer::pipeline::{Observer, Pipeline, PipelineError};
 use trainer::quantize::Choice;
 use trainer::quantize::aware::Gain;
 use trainer::run::{RunConfig, RunDirectory, RunError};
+use trainer::train::folds::{CrossValidated, FoldFit, FoldPart};
+use trainer::train::recipe::Recipe;
 use trainer::train::score::Score;
 use trainer::train::{Epoch, FitError, History, Unfinished};
 
@@ -18,7 +20,7 @@ use super::interrupt::Interrupt;
 use super::output::{print_message, warn};
 use super::progress::{Event, Progress};
 use super::teacher::Teachers;
-use super::{destination, results, run_data};
+use super::{destination, folds, results, run_data};
 use crate::Usage;
 
 /// Everything that a training works with.
@@ -110,16 +112,18 @@ impl TrainingRun {
         let unfinished = std::mem::take(&mut self.unfinished);
         let Self { directory, config, dataset, console, .. } = &self;
         if let Some(checkpoint) = &unfinished.checkpoint {
+            let fold =
+                if unfinished.is_of_a_fold() { format!("fold {}, ", unfinished.folds.len()) } else { String::new() };
             console_line!(
                 console,
-                "resumes    {}: after epoch {}",
+                "resumes    {}: {fold}after epoch {}",
                 directory.path().display(),
                 checkpoint.epochs.len()
             );
         }
         let teacher = self.teachers.as_ref().map(|teachers| &teachers.teacher);
         let mut recorder = Recorder {
-            progress: Progress::new(&config.recipe, dataset, console),
+            progress: Progress::new(&config.recipe, [dataset.train.len(), dataset.validation.len()], console),
             run: &self,
             interrupt,
             has_warned: false,
@@ -135,7 +139,8 @@ impl TrainingRun {
             let _ = directory.write_failure(&error.to_string());
         }
         let Some(outcome) = outcome.map_err(|error| name_checkpoint(error, directory))? else {
-            console_line!(console, "interrupted in the first epoch: there is no model yet");
+            let of_folds = config.folds.map(|_| "before cross-validation was over, or ").unwrap_or_default();
+            console_line!(console, "interrupted {of_folds}in the first epoch: there is no model yet");
             self.print_how_to_resume();
             return Ok(());
         };
@@ -190,6 +195,24 @@ impl Observer for Recorder<'_> {
         self.interrupt.is_requested()
     }
 
+    fn fold(&mut self, part: FoldPart) {
+        let TrainingRun { config, console, .. } = self.run;
+        folds::print_part(part, console);
+        self.progress = Progress::new(&config.recipe, [part.train, part.held_out], console);
+    }
+
+    fn fold_over(&mut self, fit: &FoldFit) {
+        self.progress.clear();
+        folds::print_end(fit, &self.run.console);
+    }
+
+    fn cross_validated(&mut self, result: &CrossValidated) {
+        let TrainingRun { config, dataset, console, .. } = self.run;
+        folds::print_result(result, dataset.train.len(), console);
+        let recipe = Recipe { epochs: result.epochs, ..config.recipe.clone() };
+        self.progress = Progress::new(&recipe, [dataset.train.len(), dataset.validation.len()], console);
+    }
+
     /// A disk that is full is no reason to lose the training too: it continues.
     fn unfinished(&mut self, unfinished: &Unfinished) {
         if let Err(error) = self.run.directory.write_unfinished(unfinished)
@@ -211,7 +234,8 @@ impl Observer for Recorder<'_> {
     fn tuning(&mut self, history: &History) {
         let TrainingRun { config, dataset, console, .. } = self.run;
         let epochs = config.recipe.quantization_aware.epochs;
-        self.progress = Progress::new(&config.recipe, dataset, console).after(history, epochs);
+        let images = [dataset.train.len(), dataset.with_validation().validation.len()];
+        self.progress = Progress::new(&config.recipe, images, console).after(history, epochs);
         self.has_warned = false;
     }
 

@@ -148,6 +148,24 @@ impl Images {
         Self { shape: self.shape, pixels, places, labels, names }
     }
 
+    /// Those of both, of parts that were drawn from one set, in the order of the set; `None` where they were not drawn from one.
+    #[must_use]
+    pub fn joined(&self, other: &Self) -> Option<Self> {
+        if !Arc::ptr_eq(&self.pixels, &other.pixels) || self.names.is_empty() != other.names.is_empty() {
+            return None;
+        }
+        let both = Self {
+            shape: self.shape,
+            pixels: Arc::clone(&self.pixels),
+            places: [&self.places[..], &other.places].concat(),
+            labels: [&self.labels[..], &other.labels].concat(),
+            names: [&self.names[..], &other.names].concat(),
+        };
+        let mut order: Vec<usize> = (0..both.len()).collect();
+        order.sort_by_key(|&index| both.places[index]);
+        Some(both.subset(&order))
+    }
+
     /// Gray images, brought to another size or to three channels, and kept by `storage`.
     ///
     /// # Errors
@@ -223,6 +241,21 @@ pub struct Dataset {
 }
 
 impl Dataset {
+    /// The same where validation images are training images again, those that were drawn from them; `None` where they were not.
+    #[must_use]
+    pub fn without_validation(self) -> Option<Self> {
+        let train = self.train.joined(&self.validation)?;
+        Some(Self { validation: train.subset(&[]), train, ..self })
+    }
+
+    /// The same with the training images to validate on where there are no others: for choices that are better made by them than
+    /// by nothing.
+    #[must_use]
+    pub fn with_validation(&self) -> Self {
+        let validation = if self.validation.is_empty() { &self.train } else { &self.validation };
+        Self { validation: validation.clone(), ..self.clone() }
+    }
+
     /// SHA-256 of classes, images, labels and their split, hexadecimal: whether it is the same data again.
     ///
     /// # Errors
@@ -258,6 +291,20 @@ mod tests {
             validation: images(&[30], &[1]),
             test: images(&[40], &[test_label]),
         }
+    }
+
+    #[test]
+    fn parts_of_a_set_are_joined_in_its_order_and_others_are_not() {
+        let all = images(&[10, 20, 30, 40], &[0, 1, 0, 1]).with_names(["a", "b", "c", "d"].map(str::to_owned));
+        let (train, validation) = (all.subset(&[0, 3]), all.subset(&[2, 1]));
+        assert_eq!(train.joined(&validation), Some(all.clone()));
+        assert_eq!(train.joined(&images(&[20, 30], &[1, 0])), None);
+        let split = Dataset { train, validation, ..dataset(0) };
+        let joined = split.without_validation().unwrap();
+        assert_eq!((&joined.train, joined.validation.len()), (&all, 0));
+        assert_eq!(joined.with_validation().validation, all);
+        assert_eq!(dataset(0).with_validation().validation, dataset(0).validation);
+        assert!(dataset(0).without_validation().is_none());
     }
 
     /// The hash is that of the bytes of names, counts, shapes, pixels and labels, a byte each.

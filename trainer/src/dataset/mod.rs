@@ -11,6 +11,7 @@
 //! | `pixels` | the pixels of all images, in memory or in a file |
 //! | [`folder`] | one's own images: a folder per class |
 //! | [`duplicates`] | the same image in two parts, or under two classes |
+//! | [`near_duplicates`] | images that are nearly the same |
 //! | [`request`] | what is wanted, and what was found |
 //! | [`source`] | where to look, in which order: [`load`] |
 //! | [`download`] | fetching files whole and checked, or not at all |
@@ -37,6 +38,7 @@ pub mod idx_files;
 mod idx_set;
 mod images;
 pub mod manifest;
+pub mod near_duplicates;
 mod pixels;
 pub mod request;
 mod shape;

@@ -128,6 +128,7 @@ impl Findings {
     /// [`ReportError::Model`], [`ReportError::Candle`], [`ReportError::Thumbnail`].
     pub fn gather(model: &FloatModel, config: &RunConfig, file: &[u8], dataset: &Dataset) -> Result<Self, ReportError> {
         let Dataset { train, validation, test, .. } = dataset;
+        let judged = dataset.with_validation();
         let classes = dataset.class_names.len();
         let (answers, probabilities) = answers::with_probabilities(file, test, classes)?;
         let samples = spread(train.len(), GRID)
@@ -159,7 +160,7 @@ impl Findings {
             precision_recall: PrecisionRecall::of(&probabilities, test.labels()),
             suspects: Some(suspects),
             mistakes,
-            quantization_error: quantization_error::measure(model, &config.calibration, file, validation)?,
+            quantization_error: quantization_error::measure(model, &config.calibration, file, &judged.validation)?,
         };
         let answers_csv = answers::to_csv(&answers, test);
         Ok(Self { answers, answers_csv, shown })

@@ -18,6 +18,7 @@ use crate::dataset::{fashion_mnist, garments};
 use crate::network::architecture::shown;
 use crate::run::{Metrics, PerSplit};
 use crate::support::interval::Interval;
+use crate::support::number::shown as decimals;
 use crate::support::printable::in_one_line;
 use crate::support::text::thousands;
 use crate::train::confusion::{Confused, Confusion};
@@ -252,15 +253,18 @@ fn section(index: usize, run: &RunRecord, findings: &Findings, directory: &Path)
         heading: format!("{} on {}", config.model, config.dataset),
         path: in_one_line(&run.directory.path().display().to_string()).into_owned(),
         about: format!(
-            "A network that distinguishes {} classes of {}, trained on {} images of {} with recipe {} and seed {}, chosen by \
-             {} others, tested on {} that chose nothing. Written by trainer {}.",
+            "A network that distinguishes {} classes of {}, trained on {} images of {} with recipe {} and seed {}, {}, \
+             tested on {} that chose nothing. Written by trainer {}.",
             config.class_names.len(),
             config.dataset,
             thousands(images.train),
             config.input,
             config.recipe.name,
             config.seed,
-            thousands(images.validation),
+            match &metrics.cross_validation {
+                Some(result) => format!("for as long as {} folds of them showed", result.folds),
+                None => format!("chosen by {} others", thousands(images.validation)),
+            },
             thousands(images.test),
             config.trainer
         ),
@@ -324,6 +328,18 @@ fn key_figures(run: &RunRecord) -> Vec<KeyFigure> {
             format!("{}{:.2}% of the answers agree", interval(float.test.accuracy), 100.0 * int8.agreement_with_float),
         ),
     ];
+    figures.extend(run.metrics.cross_validation.as_ref().map(|result| {
+        let interval = result.score.accuracy_interval;
+        let interval = interval.map_or_else(String::new, |interval| format!(", 95% interval {interval}"));
+        let balanced = result.score.balanced_accuracy;
+        let balanced = balanced.map_or_else(String::new, |balanced| format!("; balanced {balanced:.4}"));
+        let (folds, images) = (result.folds, thousands(result.images));
+        key(
+            "accuracy, cross-validated",
+            format!("{:.4}", result.score.accuracy),
+            format!("cross-validated over {folds} folds of {images} images{interval}{balanced}"),
+        )
+    }));
     let by_class = int8.scores.test.balanced_accuracy.zip(int8.scores.test.worst_class.as_ref());
     figures.extend(by_class.map(|(balanced, worst)| {
         key(
@@ -420,8 +436,8 @@ fn layers(run: &RunRecord, findings: &Findings) -> Vec<LayerRow> {
 fn scores(metrics: &Metrics) -> Vec<ScoreRow> {
     let images = metrics.images;
     let cell = |(score, images): (&Estimate, usize)| ScoreCell {
-        loss: format!("{:.4}", score.loss),
-        accuracy: format!("{:.4}", score.accuracy),
+        loss: decimals(Some(score.loss), 4),
+        accuracy: decimals(Some(score.accuracy), 4),
         interval: few(Some(score.accuracy), images),
     };
     let row = |(name, scores): (&'static str, &PerSplit<Estimate>)| ScoreRow {

@@ -60,6 +60,9 @@ pub struct RunConfig {
     /// How images of a folder were held out; runs older than this did it by name.
     #[serde(default)]
     pub split_rule: SplitRule,
+    /// How many folds of the training images take the place of validation images, where they do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folds: Option<usize>,
     /// The runs it learned from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub teachers: Vec<PathBuf>,
@@ -191,6 +194,7 @@ impl RunConfig {
             seed,
             split_seed: seed,
             split_rule: SplitRule::ByContent,
+            folds: None,
             teachers: Vec::new(),
             teachers_sha256: Vec::new(),
             init: None,

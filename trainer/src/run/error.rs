@@ -103,6 +103,14 @@ pub enum RunError {
         /// What is wrong with it.
         reason: String,
     },
+    /// `out_of_fold.csv` is not what this trainer writes.
+    #[error("{path}: {reason}")]
+    OutOfFold {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The run's architecture is none.
     #[error(transparent)]
     Architecture(#[from] ArchitectureError),

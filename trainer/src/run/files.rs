@@ -12,6 +12,12 @@ pub(super) const CONFIG: &str = "run.json";
 /// Name of the file of a row per epoch.
 pub(super) const HISTORY: &str = "history.csv";
 
+/// Name of the file of a row per epoch of each fit of cross-validation.
+pub(super) const FOLDS: &str = "folds.csv";
+
+/// Name of the file of the logits of each training image by the fit that left it out.
+pub const OUT_OF_FOLD: &str = "out_of_fold.csv";
+
 /// Name of the file of the results.
 pub(super) const METRICS: &str = "metrics.json";
 
@@ -43,10 +49,12 @@ pub(super) const FAILED: &str = "failed.txt";
 pub const FIGURES: &str = "figures";
 
 /// All that a run has a use for in its directory, [what is not whole yet](BESIDE) left out.
-pub(super) const OWN: [&str; 13] = [
+pub(super) const OWN: [&str; 15] = [
     UNFINISHED,
     CONFIG,
     HISTORY,
+    FOLDS,
+    OUT_OF_FOLD,
     METRICS,
     IMAGES,
     WEIGHTS,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::train::folds::CrossValidated;
 use crate::train::score::Estimate;
 
 /// The results of a run, `metrics.json`.
@@ -32,6 +33,9 @@ pub struct Metrics {
     /// older than this.
     #[serde(default)]
     pub epochs_like_the_best: Option<usize>,
+    /// What cross-validation came to, where there was one; there are no validation images then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cross_validation: Option<CrossValidated>,
     /// Median over the epochs, validation left out; `None` where there was none.
     pub seconds_per_epoch: Option<f64>,
     /// Training images per second of that median; `None` where the clock did not move.

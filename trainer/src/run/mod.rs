@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `run.json` | the settings of the run, and what export needs: architecture, recipe, data, seed, calibration |
 //! | `history.csv` | a row per epoch |
+//! | `folds.csv`, `out_of_fold.csv` | of a run that was cross-validated: a row per epoch of each fit, and the logits of each training image by the fit that left it out |
 //! | `images.csv` | what each image was for, of a user's own images: [`Manifest`] |
 //! | `metrics.json` | the results |
 //! | `weights.safetensors` | the float weights |
@@ -17,8 +18,10 @@
 mod config;
 mod error;
 mod files;
+mod history;
 mod lock;
 mod metrics;
+mod out_of_fold;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,17 +39,15 @@ use crate::network::{Architecture, Dense, Layer};
 use crate::quantize::QuantizedModel;
 use crate::support::bounded_file::{self, FileLimit};
 use crate::support::limits::{self, LONGEST_NAME, MOST_CLASSES};
-use crate::support::number::{cell, parse_cell};
 use crate::support::printable::in_one_line;
 use crate::support::whole_file::{BESIDE, directory_of, replace_whole};
-use crate::train::score::{Balanced, Score};
-use crate::train::{Epoch, Unfinished};
+use crate::train::Unfinished;
 
-use self::files::{CONFIG, FAILED, HISTORY, IMAGES, METRICS, UNFINISHED, WEIGHTS};
+use self::files::{CONFIG, FAILED, IMAGES, METRICS, UNFINISHED, WEIGHTS};
 
 pub use config::{Accuracies, ImportedNetwork, InitialRun, RunConfig, Target, UNKNOWN_IMAGES};
 pub use error::RunError;
-pub use files::{ANSWERS, FIGURES, FINDINGS, MODEL, PAGE, RUNS, SKIPPED};
+pub use files::{ANSWERS, FIGURES, FINDINGS, MODEL, OUT_OF_FOLD, PAGE, RUNS, SKIPPED};
 pub use lock::RunLock;
 pub use metrics::{ExportMetrics, Int8Metrics, Metrics, PerSplit};
 
@@ -259,31 +260,6 @@ impl RunDirectory {
         self.write_json(METRICS, metrics)
     }
 
-    /// Writes `history.csv`.
-    ///
-    /// # Errors
-    /// [`RunError::Write`], [`RunError::Io`].
-    pub fn write_history(&self, epochs: &[Epoch]) -> Result<(), RunError> {
-        let mut text = String::from(
-            "epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,seconds,images_per_second,quantized,\
-             validation_balanced_loss,validation_balanced_accuracy\n",
-        );
-        for Epoch { epoch, train, validation, seconds, images_per_second, quantized } in epochs {
-            text += &format!(
-                "{epoch},{},{},{},{},{},{},{quantized},{},{}\n",
-                cell(Some(train.loss), 6),
-                cell(Some(train.accuracy), 6),
-                cell(Some(validation.loss), 6),
-                cell(Some(validation.accuracy), 6),
-                cell(Some(*seconds), 3),
-                cell(*images_per_second, 0),
-                cell(validation.balanced.map(|balanced| balanced.loss), 6),
-                cell(validation.balanced.map(|balanced| balanced.accuracy), 6)
-            );
-        }
-        self.write(HISTORY, text.as_bytes())
-    }
-
     /// Whether the training is over and all of its results are here.
     #[must_use]
     pub fn is_finished(&self) -> bool {
@@ -297,6 +273,7 @@ impl RunDirectory {
     pub fn write_unfinished(&self, unfinished: &Unfinished) -> Result<(), RunError> {
         let bytes = unfinished.to_bytes().map_err(ModelFileError::Encode)?;
         self.write(UNFINISHED, &bytes)?;
+        self.write_folds(&unfinished.folds)?;
         self.write_history(&unfinished.epochs())
     }
 
@@ -417,43 +394,6 @@ impl RunDirectory {
     /// [`RunError::InUse`], [`RunError::NoResults`], [`RunError::Failed`], [`RunError::Io`], [`RunError::Json`].
     pub fn read_metrics(&self) -> Result<Metrics, RunError> {
         self.read_json(METRICS, limits::METRICS).map_err(|error| self.unless_unfinished(error))
-    }
-
-    /// Reads `history.csv`.
-    ///
-    /// # Errors
-    /// [`RunError::InUse`], [`RunError::NoResults`], [`RunError::Failed`], [`RunError::Io`], [`RunError::History`].
-    pub fn read_history(&self) -> Result<Vec<Epoch>, RunError> {
-        let path = self.path.join(HISTORY);
-        let text = self.read(HISTORY, limits::HISTORY).map_err(|error| self.unless_unfinished(error))?;
-        let mut lines = text.lines();
-        let columns: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
-        let read = |(index, line): (usize, &str)| {
-            let cells: Vec<&str> = line.split(',').collect();
-            let value =
-                |column: &str| columns.iter().position(|&name| name == column).and_then(|place| cells.get(place));
-            let refused = |column| RunError::History { path: path.display().to_string(), line: index + 2, column };
-            let number = |column| value(column).and_then(|cell| parse_cell(cell).ok()).ok_or_else(|| refused(column));
-            // A loss that was no number, and so an empty cell, is none again.
-            let score = |column| Ok::<_, RunError>(number(column)?.unwrap_or(f64::NAN));
-            Ok(Epoch {
-                epoch: number("epoch")?.ok_or_else(|| refused("epoch"))? as usize,
-                train: Score { loss: score("train_loss")?, accuracy: score("train_accuracy")?, balanced: None },
-                validation: Score {
-                    loss: score("validation_loss")?,
-                    accuracy: score("validation_accuracy")?,
-                    // Not known of older runs.
-                    balanced: number("validation_balanced_accuracy").ok().flatten().map(|accuracy| Balanced {
-                        loss: number("validation_balanced_loss").ok().flatten().unwrap_or(f64::NAN),
-                        accuracy,
-                    }),
-                },
-                seconds: number("seconds")?.unwrap_or_default(),
-                images_per_second: number("images_per_second")?,
-                quantized: value("quantized").is_some_and(|&cell| cell == "true"),
-            })
-        };
-        lines.enumerate().map(read).collect()
     }
 
     /// The settings, and the float model with the weights that were kept.

@@ -57,6 +57,15 @@ pub const ANSWERS: FileLimit = FileLimit { bytes: 256 << 20, what: "answers.csv"
 /// `images.csv`: some millions of images.
 pub const IMAGES: FileLimit = FileLimit { bytes: 512 << 20, what: "images.csv" };
 
+/// `folds.csv`.
+pub const FOLDS: FileLimit = FileLimit { bytes: 128 << 20, what: "folds.csv" };
+
+/// `out_of_fold.csv`.
+pub const OUT_OF_FOLD: FileLimit = FileLimit { bytes: 512 << 20, what: "out_of_fold.csv" };
+
+/// Logits that cross-validation keeps: those of each image after each epoch.
+pub const MOST_LOGITS: usize = 16_000_000;
+
 /// `report.json`.
 pub const REPORT_JSON: FileLimit = FileLimit { bytes: 16 << 20, what: "report.json" };
 
@@ -76,8 +85,11 @@ pub fn weights_file(parameters: usize) -> FileLimit {
 }
 
 /// `unfinished` of so many weights and biases: those of now, of the best epoch, of the main training and their average, two
-/// moments each, and the epochs.
+/// moments each, the epochs, and the logits of cross-validation.
 #[must_use]
 pub fn unfinished_file(parameters: usize) -> FileLimit {
-    FileLimit { bytes: 6 * 4 * parameters as u64 + HISTORY.bytes, what: "checkpoint of this network" }
+    FileLimit {
+        bytes: 6 * 4 * parameters as u64 + HISTORY.bytes + FOLDS.bytes + 4 * MOST_LOGITS as u64,
+        what: "checkpoint of this network",
+    }
 }

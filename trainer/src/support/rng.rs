@@ -28,6 +28,8 @@ pub enum Purpose {
     Mixup = 8,
     /// The seed that quantization-aware fine-tuning draws from.
     FineTune = 9,
+    /// The order in which images are dealt into folds; index: the class.
+    Folds = 10,
 }
 
 /// The generator for draw number `index` of `purpose` under `seed`.

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::folds::FoldFit;
 use super::{Epoch, History};
 use crate::support::tensor_error::one_line;
 use crate::train::adam::Moments;
@@ -18,6 +19,8 @@ pub type Values = Vec<Vec<f32>>;
 /// A run that is not over.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Unfinished {
+    /// The fits of cross-validation, where there is one; of these the last may be under way.
+    pub folds: Vec<FoldFit>,
     /// What the main training came to, once it is over: its history, and the weights of its best epoch, with normalizations
     /// folded into them.
     pub trained: Option<(History, Values)>,
@@ -93,12 +96,19 @@ pub enum CheckpointError {
 }
 
 impl Unfinished {
-    /// The epochs that are over, those of a fine-tuning after the others.
+    /// Whether what is under way is a fit of cross-validation.
+    #[must_use]
+    pub fn is_of_a_fold(&self) -> bool {
+        self.folds.last().is_some_and(|fit| !fit.is_over)
+    }
+
+    /// The epochs of the training that are over, those of a fine-tuning after the others.
     #[must_use]
     pub fn epochs(&self) -> Vec<Epoch> {
         let mut epochs = self.trained.as_ref().map_or_else(Vec::new, |(history, _)| history.epochs.clone());
         let offset = epochs.len();
-        let under_way = self.checkpoint.iter().flat_map(|checkpoint| &checkpoint.epochs);
+        let checkpoint = self.checkpoint.iter().filter(|_| !self.is_of_a_fold());
+        let under_way = checkpoint.flat_map(|checkpoint| &checkpoint.epochs);
         epochs.extend(under_way.map(|epoch| epoch.after(offset)));
         epochs
     }
@@ -128,7 +138,12 @@ impl Unfinished {
 
     /// Whether the best epochs are among those that are over.
     fn is_consistent(&self) -> bool {
-        self.trained.iter().all(|(history, _)| history.best_epoch <= history.epochs.len())
+        let (last, earlier) = self.folds.split_last().map_or((None, &[][..]), |(last, rest)| (Some(last), rest));
+        let of_fold = last.zip(self.checkpoint.as_ref()).filter(|_| self.is_of_a_fold());
+        earlier.iter().all(|fit| fit.is_over)
+            && self.folds.iter().all(FoldFit::is_consistent)
+            && of_fold.is_none_or(|(fit, checkpoint)| fit.epochs.len() == checkpoint.epochs.len())
+            && self.trained.iter().all(|(history, _)| history.best_epoch <= history.epochs.len())
             && self.checkpoint.iter().all(|checkpoint| checkpoint.best.epoch <= checkpoint.epochs.len())
     }
 }

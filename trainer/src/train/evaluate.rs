@@ -120,6 +120,14 @@ fn int8_chunk(
 }
 
 impl Answers {
+    /// Those that logits of each image make.
+    #[must_use]
+    pub fn of_logits<'l>(logits: impl Iterator<Item = &'l [f32]>, images: &Images) -> Self {
+        let answer = |(logits, &label): (&[f32], &u16)| (argmax(logits), cross_entropy(logits, label.into()));
+        let (classes, losses): (Vec<usize>, Vec<f64>) = logits.zip(images.labels()).map(answer).unzip();
+        Self::new(classes, &losses, losses.iter().sum(), images)
+    }
+
     /// The class and the loss of each image, and the sum of the losses.
     fn new(classes: Vec<usize>, losses: &[f64], total_loss: f64, images: &Images) -> Self {
         let right =

@@ -8,9 +8,10 @@ use super::evaluate;
 use super::history::{Epoch, History};
 use super::observer::Observer;
 use super::recipe::Recipe;
+use super::score::Score;
 use super::teacher::Teacher;
 use super::training::{Best, Training};
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Images};
 use crate::network::{FloatModel, autograd};
 use crate::support::number::rate;
 
@@ -46,7 +47,25 @@ pub fn resume(
     observer: &mut dyn Observer,
 ) -> Result<History, FitError> {
     let beginning = from.map_or(Beginning::New, Beginning::Interrupted);
-    train(model, dataset, recipe, seed, teacher, beginning, observer)
+    train(model, dataset, recipe, seed, teacher, Course { beginning, epochs: recipe.epochs }, observer)
+}
+
+/// As [`resume`], without validation images, of which `dataset` has none: the training has a length, `epochs` of those that the
+/// recipe's schedule is laid over, and its last epoch is kept.
+///
+/// # Errors
+/// As [`resume`].
+pub fn resume_for(
+    model: &FloatModel,
+    dataset: &Dataset,
+    recipe: &Recipe,
+    seed: u64,
+    epochs: usize,
+    from: Option<&Checkpoint>,
+    observer: &mut dyn Observer,
+) -> Result<History, FitError> {
+    let beginning = from.map_or(Beginning::New, Beginning::Interrupted);
+    train(model, dataset, recipe, seed, None, Course { beginning, epochs }, observer)
 }
 
 /// As [`resume`], of weights that are worth something before the first step: they are validated as epoch 0, and kept where no epoch
@@ -64,7 +83,14 @@ pub fn improve(
     observer: &mut dyn Observer,
 ) -> Result<History, FitError> {
     let beginning = from.map_or(Beginning::Learned, Beginning::Interrupted);
-    train(model, dataset, recipe, seed, teacher, beginning, observer)
+    train(model, dataset, recipe, seed, teacher, Course { beginning, epochs: recipe.epochs }, observer)
+}
+
+/// Where a training begins, and where it ends at the latest.
+struct Course<'c> {
+    beginning: Beginning<'c>,
+    /// At most.
+    epochs: usize,
 }
 
 /// Where a training begins.
@@ -83,7 +109,7 @@ fn train(
     recipe: &Recipe,
     seed: u64,
     teacher: Option<&Teacher>,
-    beginning: Beginning<'_>,
+    Course { beginning, epochs: most_epochs }: Course<'_>,
     observer: &mut dyn Observer,
 ) -> Result<History, FitError> {
     let memory = autograd::KeptMemory;
@@ -105,7 +131,7 @@ fn train(
     }
     let has_patience = |epochs: &[Epoch], best: &Best| epochs.len() - best.epoch < recipe.patience;
     let mut interrupted = false;
-    let is_unfinished = |epochs: &[Epoch], best: &Best| epochs.len() < recipe.epochs && has_patience(epochs, best);
+    let is_unfinished = |epochs: &[Epoch], best: &Best| epochs.len() < most_epochs && has_patience(epochs, best);
     while is_unfinished(&epochs, &best) {
         let epoch = epochs.len() + 1;
         let (start, before) = (Instant::now(), running.seconds);
@@ -121,13 +147,14 @@ fn train(
         let record = Epoch {
             epoch,
             train: running.score(),
-            validation: evaluate::float(model, &dataset.validation)?.score,
+            validation: validate(model, &dataset.validation, observer)?,
             seconds: running.seconds,
             images_per_second: rate(running.images, running.seconds),
             quantized: model.is_rounded(),
         };
         let watched = record.validation.watched(recipe);
-        let is_best = watched < best.watched - recipe.min_delta;
+        // Without validation images a training gets better until it ends.
+        let is_best = dataset.validation.is_empty() || watched < best.watched - recipe.min_delta;
         observer.epoch(&record, is_best);
         epochs.push(record);
         if is_best {
@@ -148,4 +175,17 @@ fn train(
     model.restore(&best.weights)?;
     let stopped_early = !interrupted && !has_patience(&epochs, &best);
     Ok(History { epochs, best_epoch: best.epoch, stopped_early, interrupted })
+}
+
+/// The score of `model` on the validation images, of which the observer sees the logits; none where there are no images.
+fn validate(model: &FloatModel, images: &Images, observer: &mut dyn Observer) -> Result<Score, FitError> {
+    if images.is_empty() {
+        return Ok(Score::NONE);
+    }
+    let answers = evaluate::float_by(model, images, |inputs| {
+        let logits = model.forward(inputs)?;
+        observer.validated(&logits)?;
+        Ok(logits)
+    })?;
+    Ok(answers.score)
 }

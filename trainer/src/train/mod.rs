@@ -9,6 +9,7 @@
 //! | [`teacher`] | learning from larger networks |
 //! | [`initial`] | starting from the weights of another network |
 //! | [`fit`](mod@fit) | the training loop |
+//! | [`folds`] | cross-validation: each image is held out once |
 //! | `history`, `observer`, `error` | what it did, its observer, why it stops |
 //! | `training`, `targets` | its steps, and what a step learns |
 //! | [`first_batch`](mod@first_batch) | the first images as the network sees them |
@@ -28,6 +29,7 @@ mod error;
 pub mod evaluate;
 pub mod first_batch;
 pub mod fit;
+pub mod folds;
 mod history;
 pub mod initial;
 mod observer;
@@ -41,6 +43,6 @@ mod training;
 
 pub use checkpoint::{Checkpoint, CheckpointError, Unfinished};
 pub use error::FitError;
-pub use fit::{fit, improve, resume};
+pub use fit::{fit, improve, resume, resume_for};
 pub use history::{Epoch, History};
 pub use observer::Observer;

@@ -50,6 +50,9 @@ pub struct Estimate {
 }
 
 impl Score {
+    /// That of no images.
+    pub const NONE: Self = Self { loss: f64::NAN, accuracy: f64::NAN, balanced: None };
+
     /// The number that a recipe watches; lower is better. It is none where the classes are to count alike and are not known.
     #[must_use]
     pub fn watched(self, recipe: &Recipe) -> f64 {

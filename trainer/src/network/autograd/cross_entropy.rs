@@ -182,7 +182,7 @@ mod tests {
 
     /// The loss of these targets, and the gradient of the logits.
     fn loss_and_gradient(logits: &[[f32; 3]], targets: Targets) -> (f32, Vec<Vec<f32>>) {
-        let logits = Var::new(logits, &Device::Cpu).unwrap();
+        let logits = Var::from_vec(logits.concat(), (logits.len(), 3), &Device::Cpu).unwrap();
         let loss = softmax_cross_entropy(&logits, targets).unwrap();
         let gradients = loss.backward().unwrap();
         (loss.to_scalar().unwrap(), gradients.get(&logits).unwrap().to_vec2().unwrap())

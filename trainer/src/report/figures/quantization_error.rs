@@ -65,11 +65,20 @@ pub fn draw(run: &RunRecord, findings: &Findings) -> Result<Option<Figure>, Repo
         "What quantization costs, layer by layer",
         format!(
             "Signal-to-quantization-noise ratio of each layer's output: the float model's values against the chip's codes, \
-             on {} validation images. More is better; 6 dB are worth a bit.",
-            run.metrics.images.validation.min(IMAGES)
+             on {} images. More is better; 6 dB are worth a bit.",
+            images_of(run)
         ),
         drawing,
     )))
+}
+
+/// Which images were compared, and how many.
+fn images_of(run: &RunRecord) -> String {
+    let images = run.metrics.images;
+    match images.validation {
+        0 => format!("{} training", images.train.min(IMAGES)),
+        validation => format!("{} validation", validation.min(IMAGES)),
+    }
 }
 
 /// A stage as a row of the figure calls it, given the last layer that it computes: its ReLU left out, and a pool together with

@@ -1,0 +1,150 @@
+//! `fit --folds`: what it prints and writes, what it refuses, and a run that was killed in any fold.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use image::{GrayImage, Luma};
+use serde_json::Value;
+
+use super::image_files::save;
+use super::{assert_contains, assert_fails, read_json, succeed};
+
+/// Bars that stand and bars that lie, so many of each, at any place and in any shade.
+fn bars(directory: &Path, counts: [u32; 2]) {
+    for (count, name) in counts.into_iter().zip(["lying", "standing"]) {
+        let folder = directory.join(name);
+        fs::create_dir_all(&folder).unwrap();
+        for index in 0..count {
+            let (bar, ink) = (2 + index % 12, 100 + 140 * (index / 12) as u8 / 12);
+            let image = GrayImage::from_fn(16, 16, |x, y| {
+                let across = if name == "lying" { y } else { x };
+                Luma([if across == bar { ink } else { 10 + ((7 * x + 3 * y + 5 * index) % 9) as u8 }])
+            });
+            save(image, folder.join(format!("{index}.png")));
+        }
+    }
+}
+
+fn fit<'a>(out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let fit = ["fit", "--data", "bars", "--model", "tiny", "--epochs", "2", "--folds", "3", "--out", out];
+    [&fit[..], more].concat()
+}
+
+#[test]
+fn a_cross_validated_run_says_so_everywhere_and_keeps_the_logits_of_each_image() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path();
+    bars(&path.join("bars"), [40, 30]);
+    let (printed, _) = succeed(path, &fit("run", &["--export", "model.bin"]));
+    let metrics = read_json(&path.join("run/metrics.json"));
+    let result = &metrics["cross_validation"];
+    let (accuracy, images) =
+        (result["score"]["accuracy"].as_f64().unwrap(), metrics["images"]["train"].as_u64().unwrap());
+    assert_eq!((&result["folds"], &metrics["images"]["validation"]), (&Value::from(3), &Value::from(0)));
+    assert_eq!(result["images"], images);
+    assert_contains(
+        &printed,
+        &[
+            "fold 1 of 3: trained on ",
+            "fold 3 of 3: trained on ",
+            &format!("cross-validated over 3 folds: accuracy {accuracy:.4} of {images} images, 95%: "),
+            &format!("trained on all {images} images for {}", result["epochs"]),
+        ],
+    );
+    let out_of_fold = fs::read_to_string(path.join("run/out_of_fold.csv")).unwrap();
+    let listed = fs::read_to_string(path.join("run/images.csv")).unwrap();
+    let trained: Vec<&str> =
+        listed.lines().filter(|line| line.contains(",train,")).map(|line| line.rsplit(',').next().unwrap()).collect();
+    let held_out: Vec<&str> = out_of_fold.lines().skip(1).map(|line| line.rsplit(',').next().unwrap()).collect();
+    assert_eq!(held_out, trained, "in the order of images.csv");
+    assert!(!listed.contains(",validation,"));
+    let folds = fs::read_to_string(path.join("run/folds.csv")).unwrap();
+    assert!(folds.starts_with("fold,epoch,train_loss,") && folds.lines().count() == 7, "{folds}");
+    let page = fs::read_to_string(path.join("run/report.html")).unwrap();
+    assert_contains(&page, &["cross-validated over 3 folds of", "95% interval", &format!("{accuracy:.4}")]);
+
+    // The run is read again as it was.
+    succeed(path, &["export", "run", "--out", "again.bin"]);
+    assert_eq!(fs::read(path.join("again.bin")).unwrap(), fs::read(path.join("model.bin")).unwrap());
+    succeed(path, &["report", "--refresh", "run"]);
+    let (events, _) = succeed(path, &fit("json", &["--json"]));
+    let events: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |name: &str| events.iter().filter(|event| event["event"] == name).count();
+    assert_eq!((of("fold"), of("cross_validated"), of("finished")), (3, 1, 1));
+    assert_eq!(
+        fs::read(path.join("json/model.bin")).unwrap(),
+        fs::read(path.join("model.bin")).unwrap(),
+        "by the seed alone"
+    );
+}
+
+#[test]
+fn folds_that_cannot_be_are_refused_with_what_to_do() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path();
+    bars(&path.join("bars"), [40, 8]);
+    for (flags, parts) in [
+        (&["--folds", "1"][..], &["--folds 1", "2 folds at least"][..]),
+        (&["--folds", "0"], &["--folds 0", "2 folds at least"]),
+        (&["--folds", "30"], &["--folds 30", "class standing has ", "take fewer folds"]),
+        (&["--folds", "3", "--val-fraction", "0.2"], &["cannot be used with", "--val-fraction"]),
+        (&["--folds", "3", "--teacher", "run"], &["cannot be used with", "--teacher"]),
+        (&["--folds", "3", "--epochs", "900000"], &["million numbers", "hold out validation images"]),
+    ] {
+        assert_fails(path, &[&["fit", "--data", "bars", "--model", "tiny"], flags].concat(), 2, parts);
+    }
+    for part in ["train", "val", "test"] {
+        bars(&path.join("parts").join(part), [12, 12]);
+    }
+    let parts = ["fit", "--data", "parts", "--model", "tiny", "--folds", "3"];
+    assert_fails(path, &parts, 2, &["has validation images of its own", "leave --folds out"]);
+    assert!(!path.join("runs").exists(), "nothing was begun");
+}
+
+#[test]
+fn a_run_that_is_killed_again_and_again_comes_to_the_bytes_of_one_that_is_not() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path();
+    bars(&path.join("bars"), [40, 30]);
+    succeed(path, &fit("whole", &[]));
+    let mut arguments = fit("killed", &[]);
+    let mut has_resumed_in_a_fold = false;
+    for kill in 0.. {
+        let before = fs::read(path.join("killed/folds.csv")).unwrap_or_default();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_trainer"))
+            .args(&arguments)
+            .current_dir(path)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // Killed as soon as one more epoch of a fit is kept.
+        let begun = Instant::now();
+        while child.try_wait().unwrap().is_none()
+            && fs::read(path.join("killed/folds.csv")).unwrap_or_default() == before
+            && begun.elapsed() < Duration::from_secs(300)
+        {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let _ = child.kill();
+        let output = child.wait_with_output().unwrap();
+        has_resumed_in_a_fold |= super::text(&output.stdout).contains(": fold ");
+        if output.status.success() {
+            break;
+        }
+        assert!(kill < 20, "it never ends");
+        arguments = vec!["fit", "--resume", "killed"];
+        if fs::read(path.join("killed/folds.csv")).unwrap_or_default().iter().filter(|&&byte| byte == b'\n').count() > 6
+        {
+            succeed(path, &arguments);
+            break;
+        }
+    }
+    assert!(has_resumed_in_a_fold);
+    for file in ["model.bin", "weights.safetensors", "out_of_fold.csv"] {
+        let read = |run: &str| fs::read(path.join(run).join(file)).unwrap();
+        assert!(read("killed") == read("whole"), "{file}");
+    }
+}
