@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::train::confidence::ConfidenceMetrics;
 use crate::train::score::Estimate;
 
 /// The results of a run, `metrics.json`.
@@ -40,6 +41,9 @@ pub struct Metrics {
     pub float: PerSplit<Estimate>,
     /// The quantized model's scores.
     pub int8: Int8Metrics,
+    /// How true the model file's probabilities are; not known of runs older than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<ConfidenceMetrics>,
     /// The model file.
     pub export: ExportMetrics,
 }

@@ -37,6 +37,8 @@ pub enum EvaluateError {
 pub struct Answers {
     /// The class it gave each image.
     pub classes: Vec<usize>,
+    /// The softmax probability of that class; of a model file to the bit as the chip has it.
+    pub probabilities: Vec<f32>,
     /// Its score.
     pub score: Score,
 }
@@ -59,17 +61,18 @@ pub fn float_by(
     mut forward: impl FnMut(&Tensor) -> Result<Tensor>,
 ) -> Result<Answers> {
     let indices: Vec<usize> = (0..images.len()).collect();
-    let mut classes = Vec::with_capacity(images.len());
-    let mut loss = 0.0;
+    let mut given = Given::default();
     for indices in indices.chunks(model.images_at_once(BATCH)) {
         let (inputs, labels) = batch::gather(images, indices)?;
         let logits = forward(&inputs)?.to_vec2::<f32>()?;
         for (logits, &label) in logits.iter().zip(&labels.to_vec1::<u32>()?) {
-            classes.push(argmax(logits));
-            loss += cross_entropy(logits, label as usize);
+            let class = argmax(logits);
+            given.classes.push(class);
+            given.probabilities.push((-cross_entropy(logits, class)).exp() as f32);
+            given.loss += cross_entropy(logits, label as usize);
         }
     }
-    Ok(Answers::new(classes, loss, images))
+    Ok(Answers::new(given, images))
 }
 
 /// A model file's answers, by infer-core, on all cores.
@@ -78,8 +81,12 @@ pub fn float_by(
 /// [`EvaluateError`].
 pub fn int8(model: &[u8], images: &Images) -> std::result::Result<Answers, EvaluateError> {
     let chunks = in_chunks(images, |indices| int8_chunk(model, images, indices))?;
-    let loss = chunks.iter().map(|(_, loss)| loss).sum();
-    Ok(Answers::new(chunks.into_iter().flat_map(|(classes, _)| classes).collect(), loss, images))
+    let mut all = Given { loss: chunks.iter().map(|chunk| chunk.loss).sum(), ..Given::default() };
+    for chunk in chunks {
+        all.classes.extend(chunk.classes);
+        all.probabilities.extend(chunk.probabilities);
+    }
+    Ok(Answers::new(all, images))
 }
 
 /// As [`int8`], on the calling thread alone: what a benchmark of one core needs.
@@ -88,8 +95,7 @@ pub fn int8(model: &[u8], images: &Images) -> std::result::Result<Answers, Evalu
 /// As [`int8`].
 pub fn int8_on_one_core(model: &[u8], images: &Images) -> std::result::Result<Answers, EvaluateError> {
     let indices: Vec<usize> = (0..images.len()).collect();
-    let (classes, loss) = int8_chunk(model, images, &indices)?;
-    Ok(Answers::new(classes, loss, images))
+    Ok(Answers::new(int8_chunk(model, images, &indices)?, images))
 }
 
 /// What `chunk` makes of the indices of images, some at a time, on all cores.
@@ -101,30 +107,37 @@ pub(crate) fn in_chunks<T: Send>(
     indices.par_chunks(INT8_BATCH).map(chunk).collect()
 }
 
-fn int8_chunk(
-    model: &[u8],
-    images: &Images,
-    indices: &[usize],
-) -> std::result::Result<(Vec<usize>, f64), EvaluateError> {
+/// What a model gave some images.
+#[derive(Default)]
+struct Given {
+    classes: Vec<usize>,
+    probabilities: Vec<f32>,
+    /// The sum of their losses.
+    loss: f64,
+}
+
+fn int8_chunk(model: &[u8], images: &Images, indices: &[usize]) -> std::result::Result<Given, EvaluateError> {
     let mut arena = model_file::arena(model)?;
     let mut network = infer_core::Network::new(model, &mut arena)?;
-    let mut classes = Vec::with_capacity(indices.len());
-    let mut loss = 0.0;
+    let mut given = Given::default();
     for &index in indices {
         let output = network.classify(&images.image(index)?)?;
-        classes.push(output.class());
+        given.classes.push(output.class());
+        given.probabilities.extend(output.top_k::<1>().first().map(|best| best.probability));
         let logits: Vec<f32> = output.logits().iter().map(|&logit| logit as f32 * output.scale()).collect();
-        loss += cross_entropy(&logits, images.label(index).into());
+        given.loss += cross_entropy(&logits, images.label(index).into());
     }
-    Ok((classes, loss))
+    Ok(given)
 }
 
 impl Answers {
-    fn new(classes: Vec<usize>, total_loss: f64, images: &Images) -> Self {
+    fn new(given: Given, images: &Images) -> Self {
+        let Given { classes, probabilities, loss } = given;
         let right =
             classes.iter().zip(images.labels()).filter(|(class, label)| **class == usize::from(**label)).count();
         let count = images.len().max(1) as f64;
-        Self { classes, score: Score { loss: total_loss / count, accuracy: right as f64 / count } }
+        let score = Score { loss: loss / count, accuracy: right as f64 / count };
+        Self { classes, probabilities, score }
     }
 
     /// Share of images on which both give the same class, 0 to 1.

@@ -14,11 +14,13 @@
 //! | [`selection`] | whether the validation images distinguish the epochs |
 //! | [`score`] | loss and accuracy, and how certain they are |
 //! | [`evaluate`] | loss, accuracy, confusion; of float models and of model files |
+//! | [`confidence`] | whether probabilities are true, and when an answer is "none of these" |
 
 pub mod adam;
 pub mod augment;
 pub mod average;
 pub mod checkpoint;
+pub mod confidence;
 mod error;
 pub mod evaluate;
 pub mod fit;
