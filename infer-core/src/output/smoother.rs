@@ -81,23 +81,20 @@ impl<const CLASSES: usize> Smoother<CLASSES> {
     /// Takes the decision of one more frame, and returns that of all so far: a class, or none of these. A class of `CLASSES` or more is
     /// none.
     pub fn update(&mut self, decision: Option<usize>) -> Option<usize> {
-        let mut best = (0, 0);
-        let mut answers = 0;
-        for (class, share) in self.shares.iter_mut().enumerate() {
+        for share in &mut self.shares {
             *share -= *share >> self.shift;
-            if decision == Some(class) {
-                *share += ALL >> self.shift;
-            }
-            if *share > best.1 {
-                best = (class, *share);
-            }
-            if self.answer == Some(class) {
-                answers = *share;
-            }
         }
-        if best.1 >= self.enter && best.1 > answers {
-            self.answer = Some(best.0);
-        } else if answers < self.leave {
+        let mut challenger = 0;
+        if let Some(share) = decision.and_then(|class| self.shares.get_mut(class)) {
+            *share += ALL >> self.shift;
+            challenger = *share;
+        }
+        // Only the class of this frame can become the answer: of all others those that were below stay below, as shares that shrink
+        // keep their order.
+        let share = self.answer.map_or(0, |answer| self.share(answer));
+        if challenger >= self.enter && challenger > share {
+            self.answer = decision;
+        } else if share < self.leave {
             self.answer = None;
         }
         self.answer

@@ -134,7 +134,7 @@ pub fn of_separation(separation: &Separation) -> String {
 }
 
 fn interval(part: usize, whole: usize) -> String {
-    Interval::wilson(part, whole).map_or_else(String::new, |interval| format!(" (95% interval {})", interval.percent()))
+    Interval::wilson(part, whole).map_or_else(String::new, |interval| format!(" (95% interval {interval})"))
 }
 
 fn percent(share: f64) -> String {

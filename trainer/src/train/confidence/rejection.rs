@@ -377,8 +377,8 @@ mod tests {
         let of = |share, unknown: &[Answer]| threshold(RejectAt::FalseAccepts(share), &known(&SOME), unknown);
         let others = unknown(&[0.85, 0.55, 0.3, 0.2]);
         assert_eq!(of(0.0, &others), Ok(0.875));
-        assert_eq!(of(0.25, &others), Ok(0.575));
-        assert_eq!(of(0.49, &others), Ok(0.575));
+        assert_eq!(of(0.25, &others), Ok(f32::midpoint(0.6, 0.55)));
+        assert_eq!(of(0.49, &others), Ok(f32::midpoint(0.6, 0.55)));
         assert_eq!(of(0.5, &others), Ok(0.4));
         assert_eq!(of(0.75, &others), Ok(0.25));
         for (share, accepted) in [(0.0, 0), (0.25, 1), (0.5, 2), (0.75, 3)] {
