@@ -6,6 +6,7 @@
 //! | [`answers`], [`thumbnail`], [`quantization_error`] | the parts of that |
 //! | [`record`] | a run read back from its directory |
 //! | [`palette`], [`text`], [`drawing`], [`chart`] | colors, widths of words, SVG, axes |
+//! | [`reliability`] | the reliability diagram |
 //! | [`figures`] | one file per figure |
 //! | [`raster`] | from SVG to PNG |
 //! | [`target`] | what the network takes of its chip |
@@ -24,6 +25,7 @@ pub mod palette;
 pub mod quantization_error;
 pub mod raster;
 pub mod record;
+pub mod reliability;
 pub mod target;
 pub mod text;
 pub mod thumbnail;
