@@ -1,6 +1,6 @@
 //! What a file that loads does: it runs, with the same codes from the chosen kernels and from the portable ones, and the same again.
 
-use infer_core::format::{Input, Layout, Metadata, Tensor};
+use infer_core::format::{Input, Layout, Metadata, Tensor, Thresholds};
 use infer_core::header::HEADER_LEN;
 use infer_core::kernels::operands::LogitsOperands;
 use infer_core::kernels::portable::{self, Portable};
@@ -40,6 +40,7 @@ pub fn check(model: &[u8]) {
         assert_eq!(output.class(), output.top_k::<1>()[0].class);
         assert!(output.top_k::<4>().is_sorted_by(|a, b| (b.logit, a.class) < (a.logit, b.class)));
         output.probabilities(&mut [0.0; 4]);
+        assert!(output.decide().is_none_or(|class| class == output.class() && output.threshold(class) <= 1.0));
         check_codes(&plan, &pixels, &trace);
         check_logits(&model, &pixels, &trace, &logits);
         assert_eq!(network.classify(&pixels).expect("it loaded").logits(), logits, "the second time");
@@ -94,6 +95,11 @@ fn last_stage(payload: &[u8]) -> Option<StageRecord<'_>> {
         let (stage, behind) = postcard::take_from_bytes::<StageRecord<'_>>(rest).ok()?;
         (last, rest) = (Some(stage), behind);
     }
-    assert!(rest.is_empty(), "a file that loads ends with its last layer");
+    let Some(StageRecord { layer: Layer::Logits(logits), .. }) = last else { return last };
+    let table = Thresholds::len(logits.classes);
+    assert!(
+        rest.is_empty() || rest.len() == table,
+        "a file that loads ends with its last layer or a table of thresholds"
+    );
     last
 }

@@ -188,6 +188,11 @@ pub enum Error {
         /// What for.
         field: HeaderField,
     },
+    /// The header has a temperature or a threshold that is none: out of range, or not a number.
+    HeaderRange {
+        /// Which field.
+        field: HeaderField,
+    },
     /// The program was built without operators that the model has, or without the second rounding of its sums:
     /// [`Network::with_operators`](crate::Network::with_operators).
     OperatorsLeftOut {
@@ -348,6 +353,9 @@ impl fmt::Display for Error {
             }
             Self::HeaderSetting { field } => {
                 write!(f, "model header has a {field} that this build does not know; update the reader")
+            }
+            Self::HeaderRange { field } => {
+                write!(f, "model header has a {field} that is out of range; export the model again")
             }
             Self::OperatorsLeftOut { operators } => write!(
                 f,

@@ -12,12 +12,13 @@
 //! | 28 | 4 | arena length in bytes with the image in the arena; no call takes it from there yet |
 //! | 32 | 2 | layout, 0: that of weights is in their records |
 //! | 34 | 2 | preprocessing, 0: the bytes of the image are the codes |
-//! | 36 | 4 | temperature, an `f32`, 1: logits are divided by it before the softmax |
-//! | 40 | 4 | threshold, an `f32`, 0: the least probability of an answer |
+//! | 36 | 4 | temperature, an `f32`, 1/1024 to 1024: the scale of the logits was divided by it |
+//! | 40 | 4 | threshold, an `f32`, 0 to 1: the least probability of an answer |
 //! | 44 | 4 | operators, a bit each: bit `n` is set if a layer is operator `n` of the [registry](crate::operators), the highest five where there are [branches](crate::operators::BRANCHES), [overlaps](crate::operators::OVERLAPS), [transformed weights](crate::operators::WINOGRAD), [weights in vectors](crate::operators::VECTOR) and sums that are [rounded twice](crate::operators::TWICE) |
 //! | 48 | 4 | CRC-32 of the 48 bytes above and the payload |
 //!
-//! Layout, preprocessing, temperature and threshold have one value each today; a file with another one is refused.
+//! Layout and preprocessing have one value each today; a file with another one is refused. Temperature and threshold are those of
+//! [`Output::decide`](crate::Output::decide): 1 and 0 in a file that states neither.
 //!
 //! All little-endian. The payload follows at once; what comes after it is not looked at, so that a slice of flash
 //! longer than the model can be given as it is.
@@ -39,6 +40,12 @@ pub const HEADER_LEN: usize = 52;
 /// Bytes of the header that the checksum is over: those before it.
 pub const CHECKSUMMED_LEN: usize = 48;
 
+/// The lowest temperature that is accepted.
+pub const LOWEST_TEMPERATURE: f32 = 1.0 / 1024.0;
+
+/// The highest temperature that is accepted.
+pub const HIGHEST_TEMPERATURE: f32 = 1024.0;
+
 /// What the first 52 bytes hold.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -57,9 +64,10 @@ pub struct Header {
     pub layout: u16,
     /// What is done to an image before it is an input: 0, nothing.
     pub preprocessing: u16,
-    /// What logits are divided by before the softmax: 1.
+    /// What the exporter divided the scale of the logits by, [`LOWEST_TEMPERATURE`] to [`HIGHEST_TEMPERATURE`]. Nothing is divided
+    /// again: probabilities follow from the scale in the file.
     pub temperature: f32,
-    /// The least probability of an answer: 0.
+    /// The least probability of an answer, 0 to 1. The file may have higher ones for some classes.
     pub threshold: f32,
     /// Which operators there are, a bit each: [`operators_of`].
     pub operators: u32,
@@ -139,7 +147,7 @@ impl Header {
         header.with_checksum_of(payload)
     }
 
-    /// Sizes of nothing, and the one value that each of the other fields has today.
+    /// Sizes of nothing, and what the other fields are in a file that does not need them.
     pub const NEUTRAL: Self = Self {
         payload_len: 0,
         arena_len: 0,
@@ -154,9 +162,9 @@ impl Header {
         crc32: 0,
     };
 
-    /// Compares the figures that `model` states with what its stages need.
+    /// Compares the figures that `model` states with what its stages need, and returns its threshold.
     #[inline(never)]
-    pub(crate) fn check_claims(model: &[u8], checked: &Checked) -> Result<(), Error> {
+    pub(crate) fn check_claims(model: &[u8], checked: &Checked) -> Result<f32, Error> {
         let header = Self::parse(model)?;
         for (field, stated, actual) in [
             (HeaderField::ArenaLen, header.arena_len, checked.arena_len() as u32),
@@ -169,23 +177,24 @@ impl Header {
                 return Err(Error::HeaderClaim { field, stated, actual });
             }
         }
-        Ok(())
+        Ok(header.threshold)
     }
 
     /// Refuses what this build cannot do.
     const fn check_settings(&self) -> Result<(), Error> {
-        let field = if self.layout != Self::NEUTRAL.layout {
-            HeaderField::Layout
+        // Bits of numbers that are not negative are in their order; those of negative ones and of NaN come after all of these.
+        let temperature = self.temperature.to_bits();
+        if self.layout != Self::NEUTRAL.layout {
+            Err(Error::HeaderSetting { field: HeaderField::Layout })
         } else if self.preprocessing != Self::NEUTRAL.preprocessing {
-            HeaderField::Preprocessing
-        } else if self.temperature.to_bits() != Self::NEUTRAL.temperature.to_bits() {
-            HeaderField::Temperature
-        } else if self.threshold.to_bits() != Self::NEUTRAL.threshold.to_bits() {
-            HeaderField::Threshold
+            Err(Error::HeaderSetting { field: HeaderField::Preprocessing })
+        } else if temperature < LOWEST_TEMPERATURE.to_bits() || temperature > HIGHEST_TEMPERATURE.to_bits() {
+            Err(Error::HeaderRange { field: HeaderField::Temperature })
+        } else if self.threshold.to_bits() > 1f32.to_bits() {
+            Err(Error::HeaderRange { field: HeaderField::Threshold })
         } else {
-            return Ok(());
-        };
-        Err(Error::HeaderSetting { field })
+            Ok(())
+        }
     }
 
     /// The header as it is in the file.

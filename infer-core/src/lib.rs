@@ -15,7 +15,7 @@
 //! | [`kernels`] | the arithmetic, one file per kind of core, chosen in one place |
 //! | [`network`] | [`Network`]: load, classify, trace |
 //! | [`camera`] | from the frame of a camera to the input of a network |
-//! | [`output`] | [`Output`]: class, logits, probabilities, top k |
+//! | [`output`] | [`Output`]: class, decision, logits, probabilities, top k; [`Smoother`]: a decision over frames |
 //! | [`error`](mod@error) | every refusal, with its numbers |
 
 pub mod camera;
@@ -35,4 +35,4 @@ pub use format::{Metadata, Shape};
 pub use header::{AlignedBytes, Header, arena_len, arena_with_image_len, classes_len, input_len, operators_of};
 pub use kernels::KERNELS;
 pub use network::Network;
-pub use output::{Output, Ranked};
+pub use output::{Output, Ranked, Smoother, Smoothing};

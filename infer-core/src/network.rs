@@ -45,6 +45,8 @@ pub struct Network<'m, 'a, const OPERATORS: u32 = { operators::ALL }> {
     arena: &'a mut [u8],
     /// Bytes given, for messages.
     given: usize,
+    /// The least probability of an answer, as the header has it.
+    threshold: f32,
 }
 
 impl<'m, 'a> Network<'m, 'a> {
@@ -75,12 +77,12 @@ impl<'m, 'a, const OPERATORS: u32> Network<'m, 'a, OPERATORS> {
         let payload = Header::checked_payload(model, OPERATORS)?;
         let checked = Checked::new::<OPERATORS>(payload)?;
         checked.check_branches::<OPERATORS>(payload)?;
-        Header::check_claims(model, &checked)?;
-        Self::of_checked(payload, &checked, arena)
+        let threshold = Header::check_claims(model, &checked)?;
+        Self::of_checked(payload, &checked, threshold, arena)
     }
 
     #[inline(never)]
-    fn of_checked(payload: &'m [u8], checked: &Checked, arena: &'a mut [u8]) -> Result<Self, Error> {
+    fn of_checked(payload: &'m [u8], checked: &Checked, threshold: f32, arena: &'a mut [u8]) -> Result<Self, Error> {
         let too_small = Error::ArenaTooSmall { needed: checked.arena_len(), given: arena.len() };
         if arena.len() < checked.arena_len() {
             return Err(too_small);
@@ -89,7 +91,7 @@ impl<'m, 'a, const OPERATORS: u32> Network<'m, 'a, OPERATORS> {
         let misaligned = arena.as_ptr().align_offset(align_of::<i32>());
         let end = if given < checked.arena_with_image_len() { checked.end() } else { checked.end_with_image() };
         let arena = arena.get_mut(misaligned..misaligned + end).ok_or(too_small)?;
-        Ok(Self { plan: Plan::of_checked(payload, checked)?, arena, given })
+        Ok(Self { plan: Plan::of_checked(payload, checked)?, arena, given, threshold })
     }
 
     /// Classifies one image: `pixels` are codes `[height, width, channels]`, raw camera bytes for a model trained on
@@ -202,7 +204,7 @@ impl<'m, 'a, const OPERATORS: u32> Network<'m, 'a, OPERATORS> {
         // Borrowed once more: what is borrowed in a loop and returned would be borrowed in all of it.
         let logits = self.arena.get(at(decoded.ports.output, decoded.output_len));
         match logits.map(bytemuck::try_cast_slice) {
-            Some(Ok(logits)) => Ok(Output::new(logits, scale)),
+            Some(Ok(logits)) => Ok(Output::new(logits, scale, self.threshold, stages.thresholds())),
             Some(Err(_)) | None => Err(Error::Place { layer: decoded.layer }),
         }
     }

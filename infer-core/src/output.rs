@@ -1,9 +1,15 @@
-//! What a network returns for an image.
+//! What a network returns for an image, and what follows from several in a row.
+
+mod smoother;
 
 use core::cmp::Reverse;
 
 use heapless::Vec;
 use micromath::F32Ext;
+
+pub use smoother::{Smoother, Smoothing};
+
+use crate::format::Thresholds;
 
 /// The logits of one image and what follows from them.
 #[derive(Clone, Copy, Debug)]
@@ -11,6 +17,8 @@ use micromath::F32Ext;
 pub struct Output<'n> {
     logits: &'n [i32],
     scale: f32,
+    threshold: f32,
+    thresholds: Thresholds<'n>,
 }
 
 /// A class and how much speaks for it.
@@ -27,20 +35,67 @@ pub struct Ranked {
 }
 
 impl<'n> Output<'n> {
-    pub(crate) const fn new(logits: &'n [i32], scale: f32) -> Self {
-        Self { logits, scale }
+    /// Of logits that a network gave, one for each class: to compute again what follows from them, or to test what a program makes of
+    /// them. `scale` is the real value of one step; `threshold` is that of the model file's header, and `thresholds` those of classes.
+    #[must_use]
+    pub const fn new(logits: &'n [i32], scale: f32, threshold: f32, thresholds: Thresholds<'n>) -> Self {
+        Self { logits, scale, threshold, thresholds }
     }
 
     /// The class with the highest logit; of equals the lowest index.
     #[must_use]
     pub fn class(&self) -> usize {
+        self.best().0
+    }
+
+    /// The class, where its probability reaches its [threshold](Self::threshold); `None` means "none of these".
+    ///
+    /// Without a division: `exp(0) >= threshold * sum_j exp(scale * (l_j - max l))`, the exponentials and their sum as
+    /// [`probabilities`](Self::probabilities) computes them and one multiplication in `f32`. Every target decides the same. With a
+    /// threshold of 0 the answer is [`class`](Self::class), and no exponential is computed.
+    ///
+    /// ```
+    /// # use infer_core::{Network, arena_len, include_model, input_len};
+    /// # macro_rules! include_model { ($path:literal) => { infer_core::include_model!("../tests/fixtures/tiny.bin") } }
+    /// # static MODEL: &[u8] = include_model!("model.bin");
+    /// # let mut arena = [0; arena_len(MODEL)];
+    /// # let mut network = Network::new(MODEL, &mut arena)?;
+    /// # let pixels = [0; input_len(MODEL)];
+    /// let metadata = network.metadata();
+    /// let output = network.classify(&pixels)?;
+    /// match output.decide() {
+    ///     Some(class) => println!("{}", metadata.class_name(class).unwrap_or("?")),
+    ///     None => println!("none of these"),
+    /// }
+    /// # Ok::<(), infer_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn decide(&self) -> Option<usize> {
+        let (class, logit) = self.best();
+        let threshold = self.threshold(class);
+        // A comparison of bits, as numbers that are not negative compare: no float where nothing is to be rejected.
+        let is_sure =
+            threshold.to_bits() == 0 || self.exponential(logit, logit) >= threshold * self.exponential_sum(logit);
+        if is_sure { Some(class) } else { None }
+    }
+
+    /// The probability that an answer of this class has to reach, 0 to 1: that of the model file's header, or the class's own if that
+    /// is higher.
+    #[must_use]
+    pub fn threshold(&self, class: usize) -> f32 {
+        let own = self.thresholds.of(class);
+        if own.to_bits() > self.threshold.to_bits() { own } else { self.threshold }
+    }
+
+    /// The class with the highest logit, and that logit.
+    fn best(&self) -> (usize, i32) {
         let mut best = (0, i32::MIN);
         for (class, &logit) in self.logits.iter().enumerate() {
             if logit > best.1 {
                 best = (class, logit);
             }
         }
-        best.0
+        best
     }
 
     /// One `i32` per class; real value = [`scale`](Self::scale) times it.

@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`oracle`] | the second, slow, obvious implementation of the arithmetic |
+//! | [`decisions`] | the same for answers that are sure enough, and for those of several frames |
 //! | [`camera`] | the same for the way from a frame to an input |
 //! | [`random_model`] | networks of random shapes and weights, as files |
 //! | [`layer_names`] | single layers by name, and those that costs are measured with |
@@ -24,6 +25,7 @@
 
 pub mod bit_flips;
 pub mod camera;
+pub mod decisions;
 pub mod garments;
 pub mod idx_files;
 pub mod image_files;

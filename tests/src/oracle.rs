@@ -7,6 +7,8 @@ use infer_core::format::{self, Blob, Input, Layout, Metadata, Requantize};
 use infer_core::operators::{Layer, StageRecord};
 use serde::Deserialize;
 
+use crate::decisions::DecisionOracle;
+
 /// What a network computes for one image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
@@ -23,6 +25,8 @@ pub struct Oracle {
     shape: [usize; 3],
     input_zero_point: i64,
     stages: Vec<Stage>,
+    /// What decides whether an answer is sure enough.
+    pub decision: DecisionOracle,
 }
 
 /// A stage as the file has it, without places: every value is kept.
@@ -132,6 +136,7 @@ impl Oracle {
         let shape = [input.shape.height, input.shape.width, input.shape.channels].map(usize::from);
         let mut shapes = vec![shape];
         let mut stages = Vec::new();
+        let mut scale = 0.0;
         for _ in 0..count {
             let StageRecord { ports, layer } = take(&mut rest);
             let read = [Some(ports.input), ports.second];
@@ -206,6 +211,7 @@ impl Oracle {
                     (Step::AveragePool { window, rescale, zero_points }, shape)
                 }
                 Layer::Logits(last) => {
+                    scale = last.scale;
                     let layout = Layout::numbered(last.layout).unwrap();
                     let rows = matrix(layout, last.weights, last.classes.into(), height * width * channels);
                     let words = last.biases.data.chunks(4);
@@ -216,8 +222,11 @@ impl Oracle {
             shapes.push(shape);
             stages.push(Stage { sources, step });
         }
-        assert!(rest.is_empty(), "{} bytes after the last layer", rest.len());
-        Self { shape, input_zero_point: input.codes.zero_point.into(), stages }
+        let classes = shapes.last().unwrap()[2];
+        assert!(rest.is_empty() || rest.len() == 2 * classes, "{} bytes after the last layer", rest.len());
+        let threshold = f32::from_le_bytes(model[40..44].try_into().unwrap());
+        let decision = DecisionOracle::new(scale, threshold, rest);
+        Self { shape, input_zero_point: input.codes.zero_point.into(), stages, decision }
     }
 
     /// Computes every layer.

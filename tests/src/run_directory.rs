@@ -117,6 +117,7 @@ impl Run<'_> {
                 agreement_with_float: test.2,
                 validation_before_fine_tuning: None,
             },
+            confidence: None,
             export: ExportMetrics {
                 path: directory.model(),
                 bytes: file.len(),

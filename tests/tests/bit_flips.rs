@@ -36,7 +36,7 @@ fn every_flipped_bit_under_a_repaired_checksum_is_refused_or_gives_the_oracles_l
     }
     println!("{} flips: {refused} refused, {equal} run as the oracle does, {wrapped} run and wrap", 8 * file.len());
     // docs/security.md states that, and chips have to come to the same.
-    assert_eq!((refused, equal + wrapped), (1453, 3315));
+    assert_eq!((refused, equal + wrapped), (1396, 3372));
     // Most bits are weights, biases and multipliers, and any of those is one.
     assert!(equal > 3000, "only {equal} could be compared");
 }

@@ -88,12 +88,12 @@ fn every_refusal_says_what_is_wrong_where_and_with_which_numbers() {
             "model header has a preprocessing that this build does not know; update the reader",
         ),
         (
-            Error::HeaderSetting { field: HeaderField::Temperature },
-            "model header has a temperature that this build does not know; update the reader",
+            Error::HeaderRange { field: HeaderField::Temperature },
+            "model header has a temperature that is out of range; export the model again",
         ),
         (
-            Error::HeaderSetting { field: HeaderField::Threshold },
-            "model header has a threshold that this build does not know; update the reader",
+            Error::HeaderRange { field: HeaderField::Threshold },
+            "model header has a threshold that is out of range; export the model again",
         ),
         (
             Error::OperatorsLeftOut { operators: 0x4000_0008 },

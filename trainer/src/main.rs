@@ -34,6 +34,7 @@ mod cli {
     pub mod progress;
     pub mod quantization;
     pub mod recipes;
+    pub mod reject;
     pub mod report;
     pub mod results;
     pub mod run_data;

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 
+use crate::dataset::unknown::UnknownImages;
 use crate::dataset::{Dataset, Images};
+use crate::export::decision::Decision;
 use crate::export::model_file::ModelFileError;
 use crate::network::model::Snapshot;
 use crate::network::{ArchitectureError, FloatModel};
@@ -19,6 +21,7 @@ use crate::run::{Accuracies, ExportMetrics, Int8Metrics, Metrics, PerSplit, RunC
 use crate::support::number::{finite, rate};
 use crate::support::tensor_error::one_line;
 use crate::support::text::hexadecimal;
+use crate::train::confidence::Confidence;
 use crate::train::confusion::WorstClass;
 use crate::train::evaluate::{self, Answers, EvaluateError};
 use crate::train::folds::{
@@ -40,6 +43,8 @@ pub struct Pipeline<'a> {
     pub teacher: Option<&'a Teacher>,
     /// The network that it starts from.
     pub start: Option<&'a FloatModel>,
+    /// Images of other things, to choose a threshold by.
+    pub unknown: Option<&'a UnknownImages>,
 }
 
 /// Sees a pipeline as it runs.
@@ -100,8 +105,10 @@ pub struct Outcome {
     pub config: RunConfig,
     /// The float model's answers.
     pub float: PerSplit<Answers>,
-    /// The model file's answers.
+    /// The quantized model's answers, at temperature 1: their loss compares with that of the float model.
     pub int8: PerSplit<Answers>,
+    /// How true the model file's probabilities are, and its threshold.
+    pub confidence: Confidence,
     /// The model file.
     pub file: Vec<u8>,
 }
@@ -178,7 +185,7 @@ impl Pipeline<'_> {
     /// # Errors
     /// [`PipelineError`].
     pub fn run(&self, from: Unfinished, observer: &mut dyn Observer) -> Result<Option<Outcome>, PipelineError> {
-        let Self { config, dataset, teacher, start } = *self;
+        let Self { config, dataset, teacher, start, unknown } = *self;
         let (recipe, seed) = (&config.recipe, config.seed);
         let mut from = from;
         let cross_validation = match config.folds {
@@ -235,15 +242,18 @@ impl Pipeline<'_> {
         }
         watched.observer.learned(&model, &history);
 
-        let mut config = RunConfig { calibration, calibration_choice: Some(choice), ..config.clone() };
+        let decision = Decision::default();
+        let mut config = RunConfig { calibration, calibration_choice: Some(choice), decision, ..config.clone() };
         // The file states its own accuracy, so it is encoded once to be measured and once to be kept.
         let draft = config.encode(&quantized)?;
         let float = on_each(dataset, |images| Ok::<_, PipelineError>(evaluate::float(&model, images)?))?;
         let int8 = on_each(dataset, |images| Ok::<_, PipelineError>(evaluate::int8(&draft, images)?))?;
         config.accuracies = Accuracies { float_test: Some(float.test.score.accuracy as f32), ..Accuracies::default() };
         config.accuracies.set_int8(&int8.test, &dataset.test, &config.class_names);
+        let confidence = Confidence::settle(&draft, dataset, config.rejection.as_ref(), unknown)?;
+        config.decision = confidence.decision.clone();
         let file = config.encode(&quantized)?;
-        Ok(Some(Outcome { model, history, cross_validation, gain, config, float, int8, file }))
+        Ok(Some(Outcome { model, history, cross_validation, gain, config, float, int8, confidence, file }))
     }
 
     /// The network before its first step.
@@ -332,7 +342,7 @@ impl Outcome {
     }
 
     fn metrics(&self, dataset: &Dataset, path: PathBuf) -> Result<Metrics, ModelFileError> {
-        let Self { model, history, gain, config, float, int8, file, .. } = self;
+        let Self { model, history, gain, config, float, int8, confidence, file, .. } = self;
         let architecture = model.architecture();
         let seconds_per_epoch = median(history.epochs.iter().map(|epoch| epoch.seconds).collect());
         let header = infer_core::Header::parse(file).map_err(ModelFileError::Refused)?;
@@ -358,6 +368,7 @@ impl Outcome {
                 agreement_with_float: int8.test.agreement(&float.test),
                 validation_before_fine_tuning: gain.map(|gain| gain.before.over(images.validation)),
             },
+            confidence: Some(confidence.metrics.clone()),
             export: ExportMetrics {
                 path,
                 bytes: file.len(),

@@ -71,6 +71,9 @@ fn camera(arena: &mut [u8], buffer: &mut [u8]) -> Result<(), Failure> {
     // Cropped, scaled and turned as the model file has it.
     let metadata = network.metadata();
     let output = network.classify_frame(&frame)?;
+    if output.decide().is_none() {
+        println!("none of these; the best guesses:");
+    }
     for best in output.top_k::<3>() {
         let name = Plain(metadata.class_name(best.class).unwrap_or("?"));
         println!("{:5.1}%  {name}", 100.0 * best.probability);

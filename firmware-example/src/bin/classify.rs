@@ -54,7 +54,11 @@ fn classify(arena: &mut [u8]) -> Result<(), Failure> {
         (right, count) = (right + usize::from(output.class() == frame.class), count + 1);
 
         let best = output.top_k::<3>();
-        let verdict = if output.class() == frame.class { "" } else { "  (wrong)" };
+        let verdict = match output.decide() {
+            None => "  (not sure: none of these)",
+            Some(class) if class == frame.class => "",
+            Some(_) => "  (wrong)",
+        };
         let drawing = Drawing::new(shape, frame.pixels);
         for number in 0..drawing.rows().max(LINES) {
             let line = drawing.line(number);

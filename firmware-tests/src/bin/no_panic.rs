@@ -10,7 +10,7 @@ use core::hint::black_box;
 
 use firmware_tests::{Arena, arch, flash};
 use infer_core::camera::{Format, Frame, Preprocessing, Resampler};
-use infer_core::{Crc32, Error, Header, Network};
+use infer_core::{Crc32, Error, Header, Network, Smoother, Smoothing};
 
 static ARENA: Arena<4096> = Arena::new();
 static IMAGE: Arena<784> = Arena::new();
@@ -44,6 +44,14 @@ fn use_everything(model: &[u8], arena: &mut [u8], pixels: &[u8]) -> Result<(), E
     output.probabilities(&mut probabilities);
     black_box((probabilities, output.scale(), output.logits(), output.top_k::<3>()));
     black_box(metadata.class_name(output.class()));
+    // Settings, classes and decisions of any kind: nothing of them is known when this is compiled.
+    let smoother = Smoother::<10>::new(black_box(Smoothing::default()));
+    if let (Some(mut smoother), decision) = (smoother, output.decide()) {
+        black_box((smoother.update(decision), smoother.update(black_box(Some(0))), smoother.answer()));
+        black_box((output.threshold(black_box(0)), smoother.share(black_box(0))));
+        smoother.reset();
+        black_box(smoother);
+    }
     black_box(network.classify(pixels)?.class());
     use_frames(&mut network, pixels)
 }

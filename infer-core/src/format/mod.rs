@@ -1,7 +1,8 @@
 //! The payload of a model file: what postcard writes and reads, weights borrowed from the file.
 //!
 //! In this order: [`Metadata`], [`Input`], the place of the image, the number of stages, the
-//! [stages](crate::operators::StageRecord) in the order they run; place and number are varints. A stage begins with its
+//! [stages](crate::operators::StageRecord) in the order they run, the [`Thresholds`] of classes that have their own; place and number
+//! are varints. A stage begins with its
 //! [`Ports`]: what it reads and where in the arena everything is. It repeats shape, zero point and place of its inputs, so
 //! that nothing has to be looked up while it runs. That they agree with the stages that it names, and that what it reads
 //! was not overwritten, is checked when the file is loaded.
@@ -9,10 +10,12 @@
 pub(crate) mod crc32;
 pub(crate) mod reader;
 mod shape;
+mod thresholds;
 
 use serde::{Deserialize, Serialize, Serializer};
 
 pub use shape::Shape;
+pub use thresholds::Thresholds;
 
 use crate::camera::Preprocessing;
 

@@ -26,6 +26,11 @@ impl<'m> Reader<'m> {
         self.rest.len()
     }
 
+    /// These bytes.
+    pub const fn rest(&self) -> &'m [u8] {
+        self.rest
+    }
+
     pub fn metadata(&mut self) -> Option<Metadata<'m>> {
         Some(Metadata {
             trainer: self.text()?,

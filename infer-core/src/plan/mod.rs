@@ -8,7 +8,7 @@ pub use placement::{Places, chain, place};
 
 use crate::Error;
 use crate::format::reader::Reader;
-use crate::format::{Input, MAX_STAGES, Metadata, Ports, Shape, Tensor};
+use crate::format::{Input, MAX_STAGES, Metadata, Ports, Shape, Tensor, Thresholds};
 use crate::operators::{self, BRANCHES, Flow, OVERLAPS, Overlap, Stage, Step, positive};
 
 /// A stage with its ports and the index of its last layer.
@@ -123,8 +123,9 @@ impl Checked {
         if stages.number < stages.count {
             return Err(Error::LogitsLayer { layer: stages.layer });
         }
-        if stages.reader.left() > 0 {
-            return Err(Error::PayloadLeftOver { bytes: stages.reader.left() });
+        let left = stages.reader.left();
+        if left > 0 && left != Thresholds::len(classes) {
+            return Err(Error::PayloadLeftOver { bytes: left });
         }
         if names != usize::from(classes) {
             return Err(Error::ClassNames { names, classes: classes.into() });
@@ -251,6 +252,15 @@ impl<'m> Plan<'m> {
     #[must_use]
     pub const fn classes(&self) -> u16 {
         self.checked.classes
+    }
+
+    /// The classes' own thresholds: none where the file has no table of them. As [`stages`](Self::stages), all records are decoded.
+    #[must_use]
+    pub fn thresholds(&self) -> Thresholds<'m> {
+        let mut stages = self.stages();
+        let mut decoded = Decoded::NONE;
+        while matches!(stages.decode::<{ operators::ALL }>(&mut decoded), Ok(Step::Stage(_))) {}
+        stages.thresholds()
     }
 
     /// Bytes of arena that an inference needs, at any address. The image stays where it is.
@@ -448,6 +458,11 @@ fn check_branches<const OPERATORS: u32>(payload: &[u8]) -> Result<(), Error> {
 impl<'m> Stages<'m> {
     const fn new(reader: Reader<'m>, count: u8, checked: bool) -> Self {
         Self { reader, number: 0, layer: 0, count, checked }
+    }
+
+    /// What comes after the last stage.
+    pub(crate) const fn thresholds(&self) -> Thresholds<'m> {
+        Thresholds::new(self.reader.rest())
     }
 
     /// The next stage, the logits at last; or whatever is wrong with their layers, if they were not checked before.

@@ -6,14 +6,20 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use infer_core::Network;
 use serde::Serialize;
 use trainer::dataset::tested::Tested;
+use trainer::export::decision::Decision;
 use trainer::export::model_file;
+use trainer::image::Preprocessing;
 use trainer::run::UNKNOWN_IMAGES;
 use trainer::support::interval::{ENOUGH, Interval};
 use trainer::support::limits::{MATRIX_CLASSES, SHOWN_CLASSES};
 use trainer::support::number::{rate, shown};
 use trainer::support::text::thousands;
+use trainer::train::confidence::rejection::{Coverage, FalseAccepts, Separation};
+use trainer::train::confidence::reliability::{BINS, Reliability};
+use trainer::train::confidence::{Judged, Logits};
 use trainer::train::confusion::{Confused, Confusion, WorstClass};
 use trainer::train::evaluate;
 use trainer::train::score::Estimate;
@@ -22,6 +28,7 @@ use super::data::{TestData, TestSet, describe};
 use super::destination::{Content, Output};
 use super::mistakes::{self, Mistake, MistakeFlags};
 use super::output::{print_json, print_line, warn};
+use super::reject;
 use super::tested::Test;
 
 /// Classify the test images with a model file, as the chip would.
@@ -31,6 +38,7 @@ use super::tested::Test;
   trainer eval birds.bin --data birds
   trainer eval birds.bin --data birds --mistakes --answers answers.csv
   trainer eval birds.bin --data birds --run runs/small-birds-48-1
+  trainer eval birds.bin --data birds --unknown other-things
   trainer eval birds.bin --data more-birds --all --json")]
 pub struct Eval {
     /// The model file
@@ -39,6 +47,10 @@ pub struct Eval {
     data: TestData,
     #[command(flatten)]
     single: MistakeFlags,
+    /// Directory of images of other things than the classes: prints how many of them are accepted as a class. Half of them, by
+    /// content: fit and export choose a threshold by the other half
+    #[arg(long, value_name = "DIR")]
+    unknown: Option<PathBuf>,
     /// Use one core only, for measuring
     #[arg(long)]
     one_core: bool,
@@ -59,6 +71,8 @@ struct Evaluation<'a> {
     tested: Option<&'a Tested>,
     #[serde(flatten)]
     score: Estimate,
+    /// How true the probabilities are, and what is accepted.
+    confidence: Confidence,
     images_per_second: Option<f64>,
     cores: usize,
     kernels: &'static str,
@@ -70,6 +84,28 @@ struct Evaluation<'a> {
     /// The wrong answers, with `--mistakes`.
     #[serde(skip_serializing_if = "Option::is_none")]
     mistakes: Option<Vec<Mistake<'a>>>,
+}
+
+#[derive(Serialize)]
+struct Confidence {
+    #[serde(flatten)]
+    decision: Decision,
+    #[serde(flatten)]
+    reliability: Reliability,
+    /// What the threshold accepts; with a threshold of 0 everything.
+    coverage: Coverage,
+    /// Of `--unknown`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unknown: Option<Unknown>,
+}
+
+#[derive(Serialize)]
+struct Unknown {
+    directory: String,
+    #[serde(flatten)]
+    false_accepts: FalseAccepts,
+    #[serde(flatten)]
+    separation: Option<Separation>,
 }
 
 #[derive(Serialize)]
@@ -101,6 +137,23 @@ impl<'a> ClassReport<'a> {
     }
 }
 
+impl Confidence {
+    fn print(&self) -> Result<()> {
+        let error = self.reliability.calibration_error;
+        print_line!("calibration error {error:.4}, of probabilities to shares of right answers in {BINS} bins");
+        if self.decision.threshold > 0.0 || !self.decision.class_thresholds.is_empty() {
+            print_line!("threshold  {}", reject::of_coverage(&self.coverage));
+        }
+        if let Some(Unknown { false_accepts, separation, .. }) = &self.unknown {
+            print_line!("unknown    {}", reject::of_unknown(false_accepts));
+            if let Some(separation) = separation {
+                print_line!("           {}", reject::of_separation(separation));
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Eval {
     /// Runs infer-core over the test images.
     pub fn run(self) -> Result<()> {
@@ -110,7 +163,7 @@ impl Eval {
         let path = self.model.display().to_string();
         let bytes = model_file::read(&self.model).with_context(|| path.clone())?;
         let mut arena = model_file::arena(&bytes).with_context(|| path.clone())?;
-        let network = infer_core::Network::new(&bytes, &mut arena).with_context(|| path.clone())?;
+        let network = Network::new(&bytes, &mut arena).with_context(|| path.clone())?;
         let metadata = network.metadata();
 
         let TestSet { loaded, run } = self.data.load(&self.model, &metadata, &network.input())?;
@@ -135,6 +188,15 @@ impl Eval {
         let answers =
             if self.one_core { evaluate::int8_on_one_core(&bytes, test)? } else { evaluate::int8(&bytes, test)? };
         let images_per_second = rate(test.len(), start.elapsed().as_secs_f64());
+        let judged = Judged::of(&answers, test.labels());
+        let decision = Decision::of_file(&bytes)?;
+        let unknown = self.unknown(&bytes, &network, &decision, &judged)?;
+        let confidence = Confidence {
+            reliability: Reliability::of(&judged),
+            coverage: Coverage::of(&judged, &decision),
+            unknown,
+            decision,
+        };
         let names: Vec<&str> = metadata.class_names().collect();
         let confusion = answers.confusion(test, names.len());
         let report = Evaluation {
@@ -145,6 +207,7 @@ impl Eval {
             images: test.len(),
             tested: loaded.tested.as_ref(),
             score: Estimate { worst_class: WorstClass::of(&confusion, &names), ..answers.score.over(test.len()) },
+            confidence,
             images_per_second,
             cores: if self.one_core { 1 } else { rayon::current_num_threads() },
             kernels: infer_core::KERNELS,
@@ -168,6 +231,28 @@ impl Eval {
     }
 }
 
+impl Eval {
+    /// What a model makes of images of other things.
+    fn unknown(
+        &self,
+        model: &[u8],
+        network: &Network<'_, '_>,
+        decision: &Decision,
+        known: &[Judged],
+    ) -> Result<Option<Unknown>> {
+        let Some(directory) = &self.unknown else { return Ok(None) };
+        let (metadata, input) = (network.metadata(), network.input());
+        let conversion = Preprocessing::of_model(metadata.images, &input)?.conversion(input.shape)?;
+        let unknown = reject::load_unknown(directory, &conversion)?;
+        let answers = Logits::of(model, &unknown.testing)?.answers(1.0);
+        Ok(Some(Unknown {
+            directory: directory.display().to_string(),
+            false_accepts: FalseAccepts::of(&answers, decision),
+            separation: Separation::of(known, &answers),
+        }))
+    }
+}
+
 impl Evaluation<'_> {
     fn print(&self) -> Result<()> {
         print_line!("model      {} ({}, trained on {})", self.model, self.architecture, self.trained_on);
@@ -179,6 +264,7 @@ impl Evaluation<'_> {
             print_line!("worst      {worst}");
         }
         print_line!("loss       {:.4}", self.score.loss);
+        self.confidence.print()?;
         let cores = if self.cores == 1 { "one core".to_owned() } else { format!("{} cores", self.cores) };
         let speed = shown(self.images_per_second, 0);
         print_line!("speed      {speed} images/s on {cores}, {} kernels\n", self.kernels);

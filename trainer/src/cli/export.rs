@@ -4,12 +4,15 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Result, anyhow, bail};
+use trainer::dataset::Dataset;
+use trainer::export::decision::Decision;
 use trainer::export::layout::LayoutChoice;
 use trainer::quantize::QuantizedModel;
 use trainer::quantize::choose::{Chosen, choose};
 use trainer::run::{RunConfig, RunDirectory, RunError};
 use trainer::support::text::thousands;
 use trainer::support::whole_file::{is_stream, write_whole};
+use trainer::train::confidence::{Confidence, Rejection};
 use trainer::train::evaluate;
 
 use super::budget::BudgetFlags;
@@ -17,6 +20,7 @@ use super::calibration::CalibrationName;
 use super::console::Console;
 use super::destination::{self, Content, Output};
 use super::output::{print_line, print_message, warn};
+use super::reject::{self, RejectFlags};
 use super::run_data;
 use crate::Usage;
 
@@ -25,7 +29,8 @@ use crate::Usage;
 #[command(after_help = "Examples:
   trainer export runs/cnn-fashion-mnist-48-1 --out model.bin
   trainer export runs/cnn-fashion-mnist-48-1 --calibration error --out model.bin
-  trainer export runs/small-fashion-mnist-48-1 --layout fast --out model.bin")]
+  trainer export runs/small-fashion-mnist-48-1 --layout fast --out model.bin
+  trainer export runs/small-fashion-mnist-48-1 --reject-at precision=0.99 --out model.bin")]
 pub struct Export {
     /// The directory of the run
     run: PathBuf,
@@ -35,6 +40,8 @@ pub struct Export {
     /// Calibrate again, on the images of the run; without this the file is the run's own
     #[arg(long, value_enum, value_name = "METHOD")]
     calibration: Option<CalibrationName>,
+    #[command(flatten)]
+    reject: RejectFlags,
     #[command(flatten)]
     budget: BudgetFlags,
     /// Directory of the images or IDX files that the run was trained on, or of an imported one any of its classes
@@ -62,14 +69,18 @@ impl Export {
         if let Some(data) = &config.data_dir {
             destination::check_data("--out", &self.out, data)?;
         }
+        let rejection = self.reject.rejection()?;
         let is_calibrated = !config.calibration.is_empty();
         // An int8 network that was imported has its own codes, and no calibration.
         let has_own_codes = config.imported.is_some() && RunDirectory::open(&self.run).model().exists();
         if self.data.is_some()
             && self.calibration.is_none()
+            && rejection.is_none()
             && (is_calibrated || config.imported.is_none() || has_own_codes)
         {
-            return Err(Usage::error(anyhow!("--data is for --calibration: without it the file is the run's own")));
+            return Err(Usage::error(anyhow!(
+                "--data is for --calibration and --reject-at: without them the file is the run's own"
+            )));
         }
         let bytes = match self.calibration {
             None if is_calibrated || config.imported.is_none() => {
@@ -77,10 +88,20 @@ impl Export {
                 if !is_calibrated {
                     bail!("{} has not been calibrated; give --calibration auto", self.run.display());
                 }
-                self.written(&config, &QuantizedModel::new(&model, &config.calibration)?)?
+                let quantized = QuantizedModel::new(&model, &config.calibration)?;
+                let config = match &rejection {
+                    Some(_) => self.deciding(&config, &quantized, rejection.as_ref(), None)?,
+                    None => config,
+                };
+                self.written(&config, &quantized)?
             }
-            None if has_own_codes => self.as_imported()?,
-            calibration => self.calibrated(calibration.unwrap_or_default())?,
+            None if has_own_codes && rejection.is_none() => self.as_imported()?,
+            None if has_own_codes => bail!(
+                "{} holds the model file that was imported, as it is, without a threshold; give --calibration auto as well, which \
+                 calibrates its weights",
+                self.run.display()
+            ),
+            calibration => self.calibrated(calibration.unwrap_or_default(), rejection.as_ref())?,
         };
         write_whole(&self.out, &bytes)?;
         let header = infer_core::Header::parse(&bytes)?;
@@ -115,7 +136,7 @@ impl Export {
     }
 
     /// The model file with a calibration of today. The run stays as it is.
-    fn calibrated(&self, calibration: CalibrationName) -> Result<Vec<u8>> {
+    fn calibrated(&self, calibration: CalibrationName, rejection: Option<&Rejection>) -> Result<Vec<u8>> {
         let (mut config, model) = RunDirectory::open(&self.run).load()?;
         let dataset = run_data::load(&self.run, &config, self.data.as_deref(), None, false)?;
         let Chosen { quantized, choice, .. } =
@@ -135,7 +156,39 @@ impl Export {
         // The file states its own accuracy, so it is encoded once to be measured and once to be kept.
         let int8 = evaluate::int8(&config.encode(&quantized)?, &dataset.test)?;
         config.accuracies.set_int8(&int8, &dataset.test, &config.class_names);
+        let config = self.deciding(&config, &quantized, rejection, Some(&dataset))?;
         self.written(&config, &quantized)
+    }
+
+    /// The configuration with the temperature, and the threshold if one is wanted, that `quantized` has by the validation images.
+    fn deciding(
+        &self,
+        config: &RunConfig,
+        quantized: &QuantizedModel,
+        rejection: Option<&Rejection>,
+        dataset: Option<&Dataset>,
+    ) -> Result<RunConfig> {
+        let loaded;
+        let dataset = match dataset {
+            Some(dataset) => dataset,
+            None => {
+                loaded = run_data::load(&self.run, config, self.data.as_deref(), None, false)?;
+                &loaded
+            }
+        };
+        let conversion = config.preprocessing.conversion(config.input)?;
+        // Chosen again only where that is requested; what the run wished for holds otherwise.
+        let rejection = rejection.or(config.rejection.as_ref());
+        let unknown = reject::unknown_of(rejection, &conversion)?;
+        let draft = RunConfig { decision: Decision::default(), ..config.clone() }.encode(quantized)?;
+        let confidence = Confidence::settle(&draft, dataset, rejection, unknown.as_ref())?;
+        if let Some(unreachable) = confidence.unreachable {
+            return Err(unreachable.into());
+        }
+        for line in reject::lines(&confidence.metrics) {
+            self.print(&line)?;
+        }
+        Ok(RunConfig { decision: confidence.decision, ..config.clone() })
     }
 
     /// The model file as the flags want it, which are the run's own where they are not given.

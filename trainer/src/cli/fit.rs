@@ -23,6 +23,7 @@ use super::initial::Start;
 use super::interrupt::Interrupt;
 use super::named::{MODELS, RECIPES, is_path, named_or_file};
 use super::output::{numbered, warn};
+use super::reject::{self, RejectFlags};
 use super::teacher::Teachers;
 use super::training_run::{TrainingRun, warn_of_no_lock};
 use super::values::{count, fraction, number, whole};
@@ -42,6 +43,7 @@ const DEFAULT_MODEL: &str = "cnn";
   trainer fit --data path/to/idx-files --export model.bin
   trainer fit --data birds --skip-unreadable --list-unreadable broken.txt --export birds.bin
   trainer fit --data birds --model small --folds 5 --balance weights --export birds.bin
+  trainer fit --data birds --reject-at precision=0.99 --unknown other-things --export birds.bin
   trainer fit --resume runs/cnn-fashion-mnist-48-1")]
 pub struct Fit {
     /// Network: mlp, cnn, small, tiny, large, resnet8, mobilenet, dscnn, or a TOML file (see trainer models)
@@ -113,6 +115,8 @@ pub struct Fit {
     /// How the ranges of the 8-bit activations are found; auto: whichever does best on the validation images
     #[arg(long, value_enum, default_value_t, value_name = "METHOD")]
     calibration: CalibrationName,
+    #[command(flatten)]
+    reject: RejectFlags,
     /// Directory for the results; it must be new or empty [default: runs/MODEL-DATASET-SEED-N]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -206,6 +210,7 @@ impl Fit {
     /// A run that has not taken a step.
     fn begin(&self) -> Result<TrainingRun> {
         let console = self.console.console();
+        let rejection = self.reject.rejection()?;
         let start = self.init.as_deref().map(Start::open).transpose()?;
         let template = match (&self.model, &start) {
             (Some(name), _) => named_or_file("--model", name, Template::built_in, Template::from_toml)?,
@@ -236,6 +241,11 @@ impl Fit {
                 console_line!(console, "teacher    {}", path.display());
             }
         }
+        let conversion = dataset.preprocessing.conversion(architecture.input);
+        let unknown = match &rejection {
+            Some(_) => reject::unknown_of(rejection.as_ref(), &conversion?)?,
+            None => None,
+        };
         let (architecture, init) = match &start {
             Some(start) => {
                 let (architecture, init) = start.settle(
@@ -279,6 +289,7 @@ impl Fit {
             init,
             export: self.export.as_deref().map(std::path::absolute).transpose()?,
             calibration_methods: self.calibration.methods().to_vec(),
+            rejection,
             target: self.budget.target(),
             layout: self.budget.layout_of_new_run(),
             ..RunConfig::new(&architecture, recipe, &dataset, self.seed)?
@@ -290,7 +301,8 @@ impl Fit {
         directory.write_config(&config)?;
         skipped.write(&directory)?;
         directory.write_manifest(&dataset)?;
-        Ok(TrainingRun { directory, config, dataset, teachers, start, unfinished: Unfinished::default(), console })
+        let unfinished = Unfinished::default();
+        Ok(TrainingRun { directory, config, dataset, teachers, start, unknown, unfinished, console })
     }
 
     /// The recipe for a network of that name, with the numbers that the command line overrides.
@@ -347,7 +359,7 @@ impl Fit {
 
     /// What a run's files hold about others is in JSON, which has no way to name some.
     fn check_paths(&self) -> Result<()> {
-        let paths = [&self.out, &self.export, &self.data.data, &self.resume, &self.init]
+        let paths = [&self.out, &self.export, &self.data.data, &self.resume, &self.init, &self.reject.unknown]
             .into_iter()
             .flatten()
             .chain(&self.teacher);
@@ -388,12 +400,16 @@ mod tests {
                 "camera-rotation" => "90",
                 "camera-yuv" => "full",
                 "val-fraction" | "test-fraction" => "0.2",
+                "reject-at" => "precision=0.9",
                 _ => "1",
             };
             let mut words = vec!["fit".to_owned(), "--resume".to_owned(), "run".to_owned(), format!("--{name}")];
             words.extend(flag.get_action().takes_values().then(|| value.to_owned()));
             if let "skip-unreadable" | "list-unreadable" = name {
                 words.extend(["--data".to_owned(), "images".to_owned()]);
+            }
+            if let "reject-per-class" | "unknown" = name {
+                words.extend(["--reject-at".to_owned(), "precision=0.9".to_owned()]);
             }
             if name == "resume" {
                 words.truncate(3);

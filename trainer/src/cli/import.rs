@@ -7,6 +7,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use infer_core::Shape;
 use trainer::dataset::held_out::SplitRule;
 use trainer::dataset::{DataError, Loaded, Request, Storage, class_list, holds_idx_files};
+use trainer::export::decision::Decision;
 use trainer::image::{Conversion, Preprocessing, Resize};
 use trainer::import::{self, Edge, Imported, InputRange, Rounding, tflite};
 use trainer::network::FloatModel;
@@ -379,6 +380,8 @@ impl Import {
             calibration_methods: Method::ALL.to_vec(),
             calibration: Vec::new(),
             calibration_choice: None,
+            rejection: None,
+            decision: Decision::default(),
             accuracies: Accuracies::default(),
         })
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use infer_core::format::Layout;
+use trainer::export::decision::Decision;
 use trainer::export::inspect::{
     Arena, ChipListing, LayerListing, Listing, MetadataListing, ScalesListing, Share, StageListing,
 };
@@ -73,6 +74,7 @@ impl Inspect {
         }
         print_file(&path, &listing)?;
         print_metadata(&listing.metadata)?;
+        print_decision(&listing.decision, &listing.metadata.class_names)?;
         let widest = name_columns(listing.layers.iter().map(name), 32);
         print_layers(&listing, widest)?;
         print_scales(&listing, widest)?;
@@ -126,6 +128,25 @@ fn print_metadata(metadata: &MetadataListing) -> Result<()> {
     print_line!("                {} as it is", accuracy(metadata.int8_test_accuracy));
     for (index, line) in wrapped(&metadata.class_names, COLUMNS - 16).iter().enumerate() {
         print_line!("{:<16}{line}", if index == 0 { "classes" } else { "" });
+    }
+    Ok(())
+}
+
+/// Temperature and thresholds, where there are any.
+fn print_decision(decision: &Decision, class_names: &[String]) -> Result<()> {
+    if decision.temperature.to_bits() != 1f32.to_bits() {
+        print_line!("temperature     {:.4}; the scale of the logits was divided by it", decision.temperature);
+    }
+    if decision.class_thresholds.is_empty() {
+        if decision.threshold > 0.0 {
+            print_line!("threshold       {:.4}; less probable answers are none of these", decision.threshold);
+        }
+        return Ok(());
+    }
+    let of_class = |(class, name): (usize, &String)| format!("{name} {:.4}", decision.threshold_of(class));
+    let listed: Vec<String> = class_names.iter().enumerate().map(of_class).collect();
+    for (index, line) in wrapped(&listed, COLUMNS - 16).iter().enumerate() {
+        print_line!("{:<16}{line}", if index == 0 { "thresholds" } else { "" });
     }
     Ok(())
 }

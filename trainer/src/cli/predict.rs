@@ -91,6 +91,8 @@ struct Prediction<'a> {
     class: &'a str,
     index: usize,
     probability: f32,
+    /// Whether the probability reaches the model's threshold; `class` is the best guess where it does not.
+    accepted: bool,
     top: Vec<Place<'a>>,
     /// Of each class, in the model's order.
     probabilities: &'a [f32],
@@ -280,6 +282,7 @@ impl Predict {
             class: names[index],
             index,
             probability: probabilities[index],
+            accepted: output.decide().is_some(),
             top: ranking.iter().take(self.top).map(place).collect(),
             probabilities,
         }
@@ -291,6 +294,10 @@ impl Prediction<'_> {
     fn lines(&self) -> Vec<String> {
         let places: Vec<String> =
             self.top.iter().map(|place| format!("{} {:.1}%", place.class, 100.0 * place.probability)).collect();
+        if !self.accepted {
+            let (guess, percent) = (self.class, 100.0 * self.probability);
+            return vec![format!("{}: none of these (best guess {guess}, {percent:.1}%)", self.image)];
+        }
         let line = format!("{}: {}", self.image, places.join(", "));
         if line.chars().count() <= COLUMNS {
             return vec![line];

@@ -15,6 +15,7 @@ use trainer::train::selection::EpochSelection;
 use super::console::{Console, console_line};
 use super::folds;
 use super::output::{loss, warn};
+use super::reject;
 
 /// What came out.
 pub struct Results {
@@ -22,6 +23,8 @@ pub struct Results {
     pub metrics: Metrics,
     /// Why the model could not be written where the user wants it; the run is whole all the same.
     pub not_exported: Option<anyhow::Error>,
+    /// Why the model has no threshold where it was to have one; the run is whole all the same.
+    pub without_threshold: Option<anyhow::Error>,
 }
 
 /// Writes the model to where the user wants it and the run's results to its directory, and prints the results. `kept` is
@@ -57,7 +60,13 @@ pub fn finish(
         let run = directory.path().display();
         anyhow!("{error}; the model is in {run} all the same: trainer export {run} --out FILE")
     });
-    Ok(Results { metrics, not_exported })
+    let without_threshold = outcome.confidence.unreachable.map(|error| {
+        let run = directory.path().display();
+        anyhow!(
+            "{error}. The model has no threshold; trainer export {run} --out FILE --reject-at WISH writes it with one"
+        )
+    });
+    Ok(Results { metrics, not_exported, without_threshold })
 }
 
 /// What the model comes to, what a guess comes to, and what to do.
@@ -115,6 +124,12 @@ fn print(metrics: &Metrics, console: &Console) {
         console_line!(console, "worst class, int8: {worst}");
     }
     let export = &metrics.export;
+    if let Some(confidence) = &metrics.confidence {
+        console_line!(console, "");
+        for line in reject::lines(confidence) {
+            console_line!(console, "{line}");
+        }
+    }
     console_line!(
         console,
         "\nint8 and float agree on {:.2}% of the test images",

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use trainer::dataset::Dataset;
+use trainer::dataset::unknown::UnknownImages;
 use trainer::network::{Architecture, FloatModel};
 use trainer::pipeline::{Observer, Pipeline, PipelineError};
 use trainer::quantize::Choice;
@@ -20,7 +21,7 @@ use super::interrupt::Interrupt;
 use super::output::{print_message, warn};
 use super::progress::{Event, Progress};
 use super::teacher::Teachers;
-use super::{destination, folds, results, run_data};
+use super::{destination, folds, reject, results, run_data};
 use crate::Usage;
 
 /// Everything that a training works with.
@@ -35,6 +36,8 @@ pub struct TrainingRun {
     pub teachers: Option<Teachers>,
     /// What it starts from.
     pub start: Option<Start>,
+    /// Images of other things, to choose a threshold by.
+    pub unknown: Option<UnknownImages>,
     /// How far it has come.
     pub unfinished: Unfinished,
     /// The console for its progress.
@@ -103,8 +106,9 @@ impl TrainingRun {
             }
         }
         let start = config.init.as_ref().map(|initial| Start::again(initial, path)).transpose()?;
+        let unknown = reject::unknown_of(config.rejection.as_ref(), &config.preprocessing.conversion(config.input)?)?;
         directory.remove_leftovers()?;
-        Ok(Self { directory, config, dataset, teachers, start, unfinished, console })
+        Ok(Self { directory, config, dataset, teachers, start, unknown, unfinished, console })
     }
 
     /// Trains to the end, or until it is interrupted.
@@ -131,7 +135,8 @@ impl TrainingRun {
         };
         directory.remove_failure()?;
         let start = self.start.as_ref().map(|start| &start.model);
-        let outcome = Pipeline { config, dataset, teacher, start }.run(unfinished, &mut recorder);
+        let unknown = self.unknown.as_ref();
+        let outcome = Pipeline { config, dataset, teacher, start, unknown }.run(unfinished, &mut recorder);
         if let Err(error) = &outcome
             && error.is_of_the_numbers()
         {
@@ -151,7 +156,7 @@ impl TrainingRun {
             directory.remove_unfinished()?;
             console.event(&Event::Finished { run: directory.path(), metrics: &results.metrics });
         }
-        results.not_exported.map_or(Ok(()), Err)?;
+        results.not_exported.or(results.without_threshold).map_or(Ok(()), Err)?;
         console.close().context("standard output")
     }
 

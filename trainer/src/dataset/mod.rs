@@ -19,6 +19,7 @@
 //! | [`split`] | the stratified validation split of IDX files and named sets |
 //! | [`content`], [`held_out`] | the split of folders: a hash of each image decides for it alone |
 //! | [`manifest`] | what became of each image in a training |
+//! | [`unknown`] | images of other things, which are of no class |
 //! | [`tested`] | which images a model is tested on, and whether its training saw them |
 
 pub mod batch;
@@ -45,6 +46,7 @@ mod shape;
 pub mod source;
 pub mod split;
 pub mod tested;
+pub mod unknown;
 
 pub use error::DataError;
 pub use images::{Dataset, Images};

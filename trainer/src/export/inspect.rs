@@ -8,6 +8,7 @@ use infer_core::plan::StagePlaces;
 use infer_core::{Header, Network, Shape};
 use serde::Serialize;
 
+use crate::export::decision::Decision;
 use crate::export::hardware::{self, Chip, Footprint};
 use crate::export::model_file;
 use crate::image::Preprocessing;
@@ -29,12 +30,14 @@ pub struct Listing {
     pub flash_bytes: usize,
     /// Bytes after the payload, which are not the model's.
     pub bytes_after: usize,
-    /// What is before the layers: header, metadata, input.
+    /// What is no layer: header, metadata, input, thresholds of classes.
     pub preamble_bytes: usize,
     /// RAM of an inference.
     pub arena: Arena,
     /// Where the model comes from and what its answers mean.
     pub metadata: MetadataListing,
+    /// How sure an answer has to be.
+    pub decision: Decision,
     /// What goes in.
     pub input: InputListing,
     /// The layers in order.
@@ -212,7 +215,7 @@ impl Listing {
         let (input, rest) = postcard::take_from_bytes::<Input>(rest)?;
         let (_image_place, rest) = postcard::take_from_bytes::<u32>(rest)?;
         let (count, rest) = postcard::take_from_bytes::<u32>(rest)?;
-        let preamble_bytes = flash_bytes - rest.len();
+        let preamble_bytes = flash_bytes - rest.len() + plan.thresholds().bytes().len();
         let records = read_layers(rest, count)?;
 
         let nodes: Vec<Node> = records.iter().map(|read| read.node.clone()).collect();
@@ -256,6 +259,7 @@ impl Listing {
             macs: architecture.macs(),
             chips,
             metadata: MetadataListing::new(metadata, &input),
+            decision: Decision::of_file(file)?,
         })
     }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::held_out::SplitRule;
 use crate::dataset::{Dataset, Images};
+use crate::export::decision::Decision;
 use crate::export::hardware::{Budget, Chip};
 use crate::export::layout::LayoutChoice;
 use crate::export::model_file::ModelFileError;
@@ -16,6 +17,7 @@ use crate::image::Preprocessing;
 use crate::network::chain::with_layouts;
 use crate::network::{Architecture, ArchitectureError, Node};
 use crate::quantize::{Calibration, Choice, Method, QuantizedModel};
+use crate::train::confidence::Rejection;
 use crate::train::confusion::WorstClass;
 use crate::train::evaluate::Answers;
 use crate::train::initial::Initial;
@@ -92,6 +94,12 @@ pub struct RunConfig {
     /// By which method, and why; not known of runs older than the methods, which went by range.
     #[serde(default)]
     pub calibration_choice: Option<Choice>,
+    /// How a threshold is to be chosen, where there is to be one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejection: Option<Rejection>,
+    /// Temperature and thresholds of the model file; runs of older versions have none.
+    #[serde(default, skip_serializing_if = "Decision::is_neutral")]
+    pub decision: Decision,
     /// Test accuracies, as far as they are known.
     pub accuracies: Accuracies,
 }
@@ -205,6 +213,8 @@ impl RunConfig {
             calibration_methods: Vec::new(),
             calibration: Vec::new(),
             calibration_choice: None,
+            rejection: None,
+            decision: Decision::default(),
             accuracies: Accuracies::default(),
         })
     }
@@ -227,7 +237,8 @@ impl RunConfig {
         let input = Input { preprocessing: self.preprocessing.of_frames(), ..input };
         let architecture = self.architecture()?;
         let stages = with_layouts(&architecture, stages, &self.layouts(&architecture)?);
-        self.with_metadata(|metadata| QuantizedModel { input, stages }.encode(metadata))
+        let file = self.with_metadata(|metadata| QuantizedModel { input, stages }.encode(metadata))?;
+        self.decision.apply(&file)
     }
 
     /// The network.

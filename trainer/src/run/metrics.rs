@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::train::confidence::ConfidenceMetrics;
 use crate::train::folds::CrossValidated;
 use crate::train::score::Estimate;
 
@@ -44,6 +45,9 @@ pub struct Metrics {
     pub float: PerSplit<Estimate>,
     /// The quantized model's scores.
     pub int8: Int8Metrics,
+    /// How true the model file's probabilities are; not known of runs older than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<ConfidenceMetrics>,
     /// The model file.
     pub export: ExportMetrics,
 }

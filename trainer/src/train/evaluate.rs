@@ -35,6 +35,8 @@ pub enum EvaluateError {
 pub struct Answers {
     /// The class it gave each image.
     pub classes: Vec<usize>,
+    /// The softmax probability of that class; of a model file to the bit as the chip has it.
+    pub probabilities: Vec<f32>,
     /// Its score.
     pub score: Score,
 }
@@ -57,17 +59,18 @@ pub fn float_by(
     mut forward: impl FnMut(&Tensor) -> Result<Tensor>,
 ) -> Result<Answers> {
     let indices: Vec<usize> = (0..images.len()).collect();
-    let mut classes = Vec::with_capacity(images.len());
-    let mut losses = Vec::with_capacity(images.len());
+    let mut given = Given::default();
     for indices in indices.chunks(model.images_at_once(BATCH)) {
         let (inputs, labels) = batch::gather(images, indices)?;
         let logits = forward(&inputs)?.to_vec2::<f32>()?;
         for (logits, &label) in logits.iter().zip(&labels.to_vec1::<u32>()?) {
-            classes.push(argmax(logits));
-            losses.push(cross_entropy(logits, label as usize));
+            let class = argmax(logits);
+            given.classes.push(class);
+            given.probabilities.push((-cross_entropy(logits, class)).exp() as f32);
+            given.losses.push(cross_entropy(logits, label as usize));
         }
     }
-    Ok(Answers::new(classes, &losses, losses.iter().sum(), images))
+    Ok(Answers::new(given, images))
 }
 
 /// A model file's answers, by infer-core, on all cores.
@@ -77,9 +80,14 @@ pub fn float_by(
 pub fn int8(model: &[u8], images: &Images) -> std::result::Result<Answers, EvaluateError> {
     let chunks = in_chunks(images, |indices| int8_chunk(model, images, indices))?;
     // A sum for each chunk, and then of these, as they were computed apart.
-    let total = chunks.iter().map(|(_, losses)| losses.iter().sum::<f64>()).sum();
-    let (classes, losses): (Vec<_>, Vec<_>) = chunks.into_iter().unzip();
-    Ok(Answers::new(classes.concat(), &losses.concat(), total, images))
+    let total = chunks.iter().map(|chunk| chunk.losses.iter().sum::<f64>()).sum();
+    let mut all = Given::default();
+    for chunk in chunks {
+        all.classes.extend(chunk.classes);
+        all.probabilities.extend(chunk.probabilities);
+        all.losses.extend(chunk.losses);
+    }
+    Ok(Answers::of_total(all, total, images))
 }
 
 /// As [`int8`], on the calling thread alone: what a benchmark of one core needs.
@@ -88,8 +96,7 @@ pub fn int8(model: &[u8], images: &Images) -> std::result::Result<Answers, Evalu
 /// As [`int8`].
 pub fn int8_on_one_core(model: &[u8], images: &Images) -> std::result::Result<Answers, EvaluateError> {
     let indices: Vec<usize> = (0..images.len()).collect();
-    let (classes, losses) = int8_chunk(model, images, &indices)?;
-    Ok(Answers::new(classes, &losses, losses.iter().sum(), images))
+    Ok(Answers::new(int8_chunk(model, images, &indices)?, images))
 }
 
 /// What `chunk` makes of the indices of images, some at a time, on all cores.
@@ -101,40 +108,56 @@ pub(crate) fn in_chunks<T: Send>(
     indices.par_chunks(INT8_BATCH).map(chunk).collect()
 }
 
-fn int8_chunk(
-    model: &[u8],
-    images: &Images,
-    indices: &[usize],
-) -> std::result::Result<(Vec<usize>, Vec<f64>), EvaluateError> {
+/// What a model gave some images.
+#[derive(Default)]
+struct Given {
+    classes: Vec<usize>,
+    probabilities: Vec<f32>,
+    losses: Vec<f64>,
+}
+
+fn int8_chunk(model: &[u8], images: &Images, indices: &[usize]) -> std::result::Result<Given, EvaluateError> {
     let mut arena = model_file::arena(model)?;
     let mut network = infer_core::Network::new(model, &mut arena)?;
-    let mut classes = Vec::with_capacity(indices.len());
-    let mut losses = Vec::with_capacity(indices.len());
+    let mut given = Given::default();
     for &index in indices {
         let output = network.classify(&images.image(index)?)?;
-        classes.push(output.class());
+        given.classes.push(output.class());
+        given.probabilities.extend(output.top_k::<1>().first().map(|best| best.probability));
         let logits: Vec<f32> = output.logits().iter().map(|&logit| logit as f32 * output.scale()).collect();
-        losses.push(cross_entropy(&logits, images.label(index).into()));
+        given.losses.push(cross_entropy(&logits, images.label(index).into()));
     }
-    Ok((classes, losses))
+    Ok(given)
 }
 
 impl Answers {
     /// Those that logits of each image make.
     #[must_use]
     pub fn of_logits<'l>(logits: impl Iterator<Item = &'l [f32]>, images: &Images) -> Self {
-        let answer = |(logits, &label): (&[f32], &u16)| (argmax(logits), cross_entropy(logits, label.into()));
-        let (classes, losses): (Vec<usize>, Vec<f64>) = logits.zip(images.labels()).map(answer).unzip();
-        Self::new(classes, &losses, losses.iter().sum(), images)
+        let mut given = Given::default();
+        for (logits, &label) in logits.zip(images.labels()) {
+            let class = argmax(logits);
+            given.classes.push(class);
+            given.probabilities.push((-cross_entropy(logits, class)).exp() as f32);
+            given.losses.push(cross_entropy(logits, label.into()));
+        }
+        Self::new(given, images)
     }
 
-    /// The class and the loss of each image, and the sum of the losses.
-    fn new(classes: Vec<usize>, losses: &[f64], total_loss: f64, images: &Images) -> Self {
+    fn new(given: Given, images: &Images) -> Self {
+        let total = given.losses.iter().sum();
+        Self::of_total(given, total, images)
+    }
+
+    /// With the sum of the losses.
+    fn of_total(given: Given, total: f64, images: &Images) -> Self {
+        let Given { classes, probabilities, losses } = given;
         let right =
             classes.iter().zip(images.labels()).filter(|(class, label)| **class == usize::from(**label)).count();
         let count = images.len().max(1) as f64;
-        let balanced = balanced(images.labels(), &classes, losses);
-        Self { classes, score: Score { loss: total_loss / count, accuracy: right as f64 / count, balanced } }
+        let balanced = balanced(images.labels(), &classes, &losses);
+        let score = Score { loss: total / count, accuracy: right as f64 / count, balanced };
+        Self { classes, probabilities, score }
     }
 
     /// Share of images on which both give the same class, 0 to 1.
@@ -200,11 +223,15 @@ mod tests {
             let shape = crate::dataset::ImageShape { height: 1, width: 1, channels: 1 };
             Images::new(shape, vec![0; labels.len()], labels)
         };
-        let losses = [1.0, 3.0, 0.5, 0.5, 0.5, 2.5];
-        let score = Answers::new(vec![0, 2, 2, 2, 2, 0], &losses, 8.0, &images(vec![0, 0, 2, 2, 2, 2])).score;
+        let given = Given {
+            classes: vec![0, 2, 2, 2, 2, 0],
+            losses: vec![1.0, 3.0, 0.5, 0.5, 0.5, 2.5],
+            probabilities: vec![0.5; 6],
+        };
+        let score = Answers::new(given, &images(vec![0, 0, 2, 2, 2, 2])).score;
         assert_eq!((score.loss, score.accuracy), (8.0 / 6.0, 4.0 / 6.0));
         assert_eq!(score.balanced, Some(Balanced { loss: (2.0 + 1.0) / 2.0, accuracy: (0.5 + 0.75) / 2.0 }));
-        assert_eq!(Answers::new(Vec::new(), &[], 0.0, &images(Vec::new())).score.balanced, None);
+        assert_eq!(Answers::new(Given::default(), &images(Vec::new())).score.balanced, None);
     }
 
     #[test]

@@ -18,12 +18,14 @@
 //! | [`score`] | loss and accuracy, over images and over classes, and how certain they are |
 //! | [`confusion`] | which classes are taken for which, and the worst of them |
 //! | [`evaluate`] | the answers of float models and of model files |
+//! | [`confidence`] | whether probabilities are true, and when an answer is "none of these" |
 
 pub mod adam;
 pub mod augment;
 pub mod average;
 pub mod balance;
 pub mod checkpoint;
+pub mod confidence;
 pub mod confusion;
 mod error;
 pub mod evaluate;

@@ -5,6 +5,8 @@
 //!                                           set, one after the other
 //! on_chip noise MODEL IMAGES COUNT          writes COUNT inputs for this model that are no images
 //! on_chip compare MODEL IMAGES LOGITS       checks logits against infer-core on the host and against the oracle
+//! on_chip thresholds MODEL IMAGES COPY      writes the model with thresholds that half of its answers reach
+//! on_chip compare-decisions MODEL IMAGES DECISIONS  checks what a core decided
 //! on_chip frames FRAMES COUNT                writes COUNT frames of each format and of three sizes
 //! on_chip compare-frames MODEL COUNT RESULTS checks what a core made of them
 //! on_chip shapes BUNDLE COUNT               writes COUNT random networks, each with three images
@@ -25,6 +27,7 @@
 mod camera;
 mod costs;
 mod cycles;
+mod decisions;
 mod elf;
 mod flips;
 mod parity;
@@ -48,6 +51,8 @@ fn main() -> ExitCode {
         ["images", model, images, count, data] => parity::write_images(model, images, count, Some(data)),
         ["noise", model, images, count] => parity::write_noise(model, images, count),
         ["compare", model, images, logits] => parity::compare(model, images, logits),
+        ["thresholds", model, images, copy] => decisions::write_thresholds(model, images, copy),
+        ["compare-decisions", model, images, found] => decisions::compare(model, images, found),
         ["frames", frames, count] => camera::write_frames(frames, count),
         ["compare-frames", model, count, results] => camera::compare(model, count, results),
         ["shapes", bundle, count] => shapes::write(bundle, count),
@@ -65,7 +70,7 @@ fn main() -> ExitCode {
         ["starts", elf] => elf::starts(elf),
         ["samples", directory] => write_samples(Path::new(directory)),
         _ => Err(
-            "usage: on_chip images MODEL IMAGES COUNT [DATA] | noise MODEL IMAGES COUNT | compare MODEL IMAGES LOGITS | frames FRAMES COUNT | compare-frames MODEL COUNT RESULTS | shapes BUNDLE COUNT | \
+            "usage: on_chip images MODEL IMAGES COUNT [DATA] | noise MODEL IMAGES COUNT | compare MODEL IMAGES LOGITS | thresholds MODEL IMAGES COPY | compare-decisions MODEL IMAGES DECISIONS | frames FRAMES COUNT | compare-frames MODEL COUNT RESULTS | shapes BUNDLE COUNT | \
                   compare-shapes BUNDLE LOGITS | flips BUNDLE | compare-flips FATES | \
                   synthetic mlp|cnn|conv|conv-pool|chain|sums|all|LAYER|ARCHITECTURE MODEL IMAGES | measured BUNDLE | \
                   fit-costs CORE CODE MEASURED TRACED | counted CORE MEASURED | cycles CORE TRACE IMAGES [1] | flash ELF | \

@@ -27,7 +27,7 @@ pub struct Project<'p> {
 /// What the host answers to the test image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
-    /// The class's name.
+    /// The class's name, after "none of these" where the answer is not sure enough.
     pub class: String,
     /// Its probability.
     pub probability: f32,
@@ -78,6 +78,7 @@ impl<'p> Project<'p> {
         let output = network.classify(&self.image.bytes)?;
         let class = output.class();
         let probability = output.top_k::<1>().first().map_or(0.0, |best| best.probability);
-        Ok(Answer { class: metadata.class_name(class).unwrap_or("?").to_owned(), probability })
+        let answer = if output.decide().is_some() { "" } else { "none of these, best guess " };
+        Ok(Answer { class: format!("{answer}{}", metadata.class_name(class).unwrap_or("?")), probability })
     }
 }

@@ -1,0 +1,142 @@
+//! `--reject-at` and what belongs to it: the threshold of "none of these".
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow};
+use trainer::dataset::unknown::UnknownImages;
+use trainer::image::Conversion;
+use trainer::support::interval::Interval;
+use trainer::support::printable::in_one_line;
+use trainer::support::text::thousands;
+use trainer::train::confidence::rejection::{Coverage, FalseAccepts, RejectAt, Separation};
+use trainer::train::confidence::settle::UnknownMetrics;
+use trainer::train::confidence::{ConfidenceMetrics, Rejection, RejectionMetrics};
+
+use super::output::warn;
+use crate::Usage;
+
+/// How a threshold is to be chosen.
+#[derive(clap::Args)]
+pub struct RejectFlags {
+    /// Store a threshold in the model, below which an answer is "none of these": the lowest at which so many of the accepted
+    /// validation images are right, precision=0.99, or so few of --unknown are accepted, false-accepts=0.01
+    #[arg(long, value_name = "WISH", value_parser = str::parse::<RejectAt>)]
+    pub reject_at: Option<RejectAt>,
+    /// A threshold for each class, of a precision among the answers of that class
+    #[arg(long, requires = "reject_at")]
+    pub reject_per_class: bool,
+    /// Directory of images of other things than the classes: the content of each decides whether it chooses the threshold or
+    /// tests it
+    #[arg(long, value_name = "DIR", requires = "reject_at")]
+    pub unknown: Option<PathBuf>,
+}
+
+impl RejectFlags {
+    /// What they come to; `None` where no threshold is wanted.
+    pub fn rejection(&self) -> Result<Option<Rejection>> {
+        let Some(at) = self.reject_at else { return Ok(None) };
+        if matches!(at, RejectAt::FalseAccepts(_)) {
+            if self.unknown.is_none() {
+                return Err(Usage::error(anyhow!(
+                    "--reject-at {at} is a share of images of other things; give a directory of these, --unknown DIR"
+                )));
+            }
+            if self.reject_per_class {
+                return Err(Usage::error(anyhow!("--reject-per-class is for --reject-at precision=SHARE")));
+            }
+        }
+        let unknown = self.unknown.as_deref().map(std::path::absolute).transpose().context("--unknown")?;
+        Ok(Some(Rejection { at, per_class: self.reject_per_class, unknown }))
+    }
+}
+
+/// Reads the images of other things, and warns of those that cannot be read.
+pub fn load_unknown(directory: &Path, conversion: &Conversion) -> Result<UnknownImages> {
+    let unknown = UnknownImages::load(directory, conversion).context("--unknown")?;
+    if let Some((path, error)) = unknown.unreadable.first() {
+        warn(&format!(
+            "NOTE: {} files of --unknown cannot be read and are left out, the first is {}: {error}",
+            unknown.unreadable.len(),
+            in_one_line(&path.display().to_string())
+        ));
+    }
+    Ok(unknown)
+}
+
+/// Those that a rejection names.
+pub fn unknown_of(rejection: Option<&Rejection>, conversion: &Conversion) -> Result<Option<UnknownImages>> {
+    let directory = rejection.and_then(|rejection| rejection.unknown.as_deref());
+    directory.map(|directory| load_unknown(directory, conversion)).transpose()
+}
+
+/// What came of temperature and threshold, line by line.
+pub fn lines(metrics: &ConfidenceMetrics) -> Vec<String> {
+    let error = |calibrated: &trainer::train::confidence::Calibrated| {
+        [&calibrated.before, &calibrated.after].map(|at| at.reliability.calibration_error)
+    };
+    let ([validation, after], [test, test_after]) = (error(&metrics.validation), error(&metrics.test));
+    let mut lines = match &metrics.temperature_kept {
+        Some(kept) => vec![
+            format!("temperature 1: {kept}"),
+            format!("calibration error {validation:.4} on validation images, {test:.4} on test images"),
+        ],
+        None => vec![
+            format!("temperature {:.3}, fitted on the validation images: calibration error", metrics.temperature),
+            format!("{validation:.4} before and {after:.4} after, on test images {test:.4} and {test_after:.4}"),
+        ],
+    };
+    lines.extend(metrics.rejection.iter().flat_map(of_rejection));
+    lines
+}
+
+fn of_rejection(metrics: &RejectionMetrics) -> Vec<String> {
+    let RejectionMetrics { at, threshold, class_thresholds, validation, test, unknown } = metrics;
+    let highest = class_thresholds.iter().copied().fold(*threshold, f32::max);
+    let threshold = match class_thresholds.is_empty() {
+        true => format!("threshold  {threshold:.4}"),
+        false => format!("thresholds {threshold:.4} to {highest:.4}"),
+    };
+    let mut lines = vec![format!("{threshold}, for {at}: below it the answer is \"none of these\"")];
+    lines.push(format!("{:<10} {}", "validation", of_coverage(validation)));
+    lines.push(format!("{:<10} {}", "test", of_coverage(test)));
+    if let Some(UnknownMetrics { choosing, testing, separation }) = unknown {
+        lines.push(format!(
+            "{:<10} {}; of those it was chosen by {}",
+            "unknown",
+            of_unknown(testing),
+            percent(choosing.share())
+        ));
+        lines.extend(separation.iter().map(|separation| format!("{:<10} {}", "", of_separation(separation))));
+    }
+    lines
+}
+
+/// What is accepted, and how much of that is right.
+pub fn of_coverage(coverage: &Coverage) -> String {
+    let Coverage { images, accepted, right } = *coverage;
+    let right = coverage.accuracy().map_or_else(
+        || "none of them".to_owned(),
+        |accuracy| format!("accuracy of these {accuracy:.4}{}", interval(right, accepted)),
+    );
+    format!("{} of {} images accepted, {right}", percent(coverage.share()), thousands(images))
+}
+
+/// What is accepted of images of other things.
+pub fn of_unknown(false_accepts: &FalseAccepts) -> String {
+    let FalseAccepts { images, accepted } = *false_accepts;
+    format!("{} of {} accepted{}", percent(false_accepts.share()), thousands(images), interval(accepted, images))
+}
+
+/// How well known and unknown images are distinguished.
+pub fn of_separation(separation: &Separation) -> String {
+    let at_95 = percent(separation.at_95_percent.share());
+    format!("AUROC {:.4}; {at_95} accepted where 95% of the right answers are", separation.auroc)
+}
+
+fn interval(part: usize, whole: usize) -> String {
+    Interval::wilson(part, whole).map_or_else(String::new, |interval| format!(" (95% interval {interval})"))
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1}%", 100.0 * share)
+}

@@ -1,0 +1,125 @@
+//! The logits of images by a model file, and its answers at a temperature.
+
+use infer_core::format::Thresholds;
+use infer_core::{Network, Output};
+
+use crate::dataset::Images;
+use crate::export::model_file;
+use crate::train::evaluate::{Answers, EvaluateError, in_chunks};
+
+/// Logits `[images, classes]` as the chip computes them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Logits {
+    classes: usize,
+    scale: f32,
+    values: Vec<i32>,
+}
+
+/// The class that an image was given, and how probable that is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Answer {
+    /// The class.
+    pub class: usize,
+    /// Its softmax probability, to the bit as infer-core has it.
+    pub probability: f32,
+}
+
+/// An answer to an image whose class is known.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Judged {
+    /// The answer.
+    pub answer: Answer,
+    /// Whether it is right.
+    pub is_right: bool,
+}
+
+impl Judged {
+    /// A model's answers, each with whether it is right.
+    #[must_use]
+    pub fn of(answers: &Answers, labels: &[u16]) -> Vec<Self> {
+        let answers = answers.classes.iter().zip(&answers.probabilities);
+        let judge = |((&class, &probability), &label): ((&usize, &f32), &u16)| Self {
+            answer: Answer { class, probability },
+            is_right: class == usize::from(label),
+        };
+        answers.zip(labels).map(judge).collect()
+    }
+}
+
+impl Logits {
+    /// Of `[images, classes]` logits whose real values are `scale` times them.
+    ///
+    /// # Panics
+    /// Where these are not whole rows: a mistake in the caller.
+    #[must_use]
+    pub fn new(classes: usize, scale: f32, values: Vec<i32>) -> Self {
+        assert!(classes > 0 && values.len().is_multiple_of(classes), "{} logits of {classes} classes", values.len());
+        Self { classes, scale, values }
+    }
+
+    /// A model file's logits of these images, on all cores.
+    ///
+    /// # Errors
+    /// [`EvaluateError`].
+    pub fn of(model: &[u8], images: &Images) -> Result<Self, EvaluateError> {
+        let chunks = in_chunks(images, |indices| {
+            let mut arena = model_file::arena(model)?;
+            let mut network = Network::new(model, &mut arena)?;
+            let mut values = Vec::new();
+            for &index in indices {
+                values.extend_from_slice(network.classify(&images.image(index)?)?.logits());
+            }
+            Ok(values)
+        })?;
+        // Checked when the file is loaded: there is a class at least, and a scale.
+        let mut arena = model_file::arena(model)?;
+        let mut network = Network::new(model, &mut arena)?;
+        let pixels = vec![0; network.input().shape.len()];
+        let output = network.classify(&pixels)?;
+        Ok(Self::new(output.logits().len(), output.scale(), chunks.concat()))
+    }
+
+    /// Number of images.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.values.len() / self.classes
+    }
+
+    /// Whether there is no image.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// The real values of each image's logits, one for each class.
+    pub fn real(&self) -> impl Iterator<Item = Vec<f64>> {
+        let scale = f64::from(self.scale);
+        self.rows().map(move |row| row.iter().map(|&logit| f64::from(logit) * scale).collect())
+    }
+
+    /// The answers where the scale is divided by a temperature, as [`Decision::apply`](crate::export::decision::Decision::apply) does.
+    #[must_use]
+    pub fn answers(&self, temperature: f32) -> Vec<Answer> {
+        let scale = self.scale / temperature;
+        let answer = |row| {
+            let best = Output::new(row, scale, 0.0, Thresholds::default()).top_k::<1>();
+            // There is a class at least.
+            best.first().map_or(Answer { class: 0, probability: 0.0 }, |best| Answer {
+                class: best.class,
+                probability: best.probability,
+            })
+        };
+        self.rows().map(answer).collect()
+    }
+
+    /// The answers, each with whether it is right.
+    #[must_use]
+    pub fn judged(&self, temperature: f32, labels: &[u16]) -> Vec<Judged> {
+        let judge = |(answer, &label): (Answer, &u16)| Judged { answer, is_right: answer.class == usize::from(label) };
+        self.answers(temperature).into_iter().zip(labels).map(judge).collect()
+    }
+
+    fn rows(&self) -> impl Iterator<Item = &[i32]> {
+        self.values.chunks_exact(self.classes)
+    }
+}

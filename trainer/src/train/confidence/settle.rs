@@ -1,0 +1,180 @@
+//! The temperature and the threshold of a model, and what they come to.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::rejection::{Coverage, FalseAccepts, RejectAt, Separation, Unreachable, class_thresholds, threshold};
+use super::reliability::Reliability;
+use super::temperature::{Fitted, loss_at};
+use super::{Answer, Logits};
+use crate::dataset::unknown::UnknownImages;
+use crate::dataset::{Dataset, Images};
+use crate::export::decision::Decision;
+use crate::train::evaluate::EvaluateError;
+
+/// How a threshold is to be chosen, as `run.json` has it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rejection {
+    /// What it is to bring about.
+    pub at: RejectAt,
+    /// Whether each class gets its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub per_class: bool,
+    /// The directory of images of other things.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<PathBuf>,
+}
+
+/// The decision of a model file, and what it comes to.
+#[derive(Clone, Debug)]
+pub struct Confidence {
+    /// Temperature and thresholds.
+    pub decision: Decision,
+    /// The figures.
+    pub metrics: ConfidenceMetrics,
+    /// Why there is no threshold where there should be one.
+    pub unreachable: Option<Unreachable>,
+}
+
+/// How true probabilities are, and what a threshold costs and saves: part of `metrics.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConfidenceMetrics {
+    /// What the scale of the logits was divided by.
+    pub temperature: f32,
+    /// Why it is 1, where it was not fitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature_kept: Option<String>,
+    /// Of the validation images, which the temperature was fitted on.
+    pub validation: Calibrated,
+    /// Of the test images.
+    pub test: Calibrated,
+    /// The threshold, where one was chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejection: Option<RejectionMetrics>,
+}
+
+/// Probabilities at temperature 1 and at that of the file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Calibrated {
+    /// At 1.
+    pub before: Probabilities,
+    /// At that of the file.
+    pub after: Probabilities,
+}
+
+/// How true probabilities are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Probabilities {
+    /// Mean cross-entropy in nats.
+    #[serde(with = "crate::support::number")]
+    pub loss: f64,
+    /// The data of a reliability diagram.
+    #[serde(flatten)]
+    pub reliability: Reliability,
+}
+
+/// What a threshold costs and saves.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RejectionMetrics {
+    /// What it was to bring about.
+    pub at: RejectAt,
+    /// The least probability of an answer; of classes with their own the lowest.
+    pub threshold: f32,
+    /// Those of classes, where each has its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub class_thresholds: Vec<f32>,
+    /// Validation images, which it was chosen by.
+    pub validation: Coverage,
+    /// Test images.
+    pub test: Coverage,
+    /// Unknown images, where there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<UnknownMetrics>,
+}
+
+/// Images of other things.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UnknownMetrics {
+    /// Those that the threshold was chosen by.
+    pub choosing: FalseAccepts,
+    /// Those that it is tested with.
+    pub testing: FalseAccepts,
+    /// How well probabilities distinguish these from the test images; not known where no answer to them is right.
+    pub separation: Option<Separation>,
+}
+
+impl Calibrated {
+    /// Of images whose labels are known.
+    #[must_use]
+    pub fn of(logits: &Logits, labels: &[u16], temperature: f32) -> Self {
+        let at = |temperature| Probabilities {
+            loss: loss_at(logits, labels, temperature),
+            reliability: Reliability::of(&logits.judged(temperature, labels)),
+        };
+        Self { before: at(1.0), after: at(temperature) }
+    }
+}
+
+impl Confidence {
+    /// Fits the temperature of a model file that has none yet, and chooses its threshold: by validation images, and by the one half of
+    /// the unknown ones. What no threshold brings about leaves the file without one.
+    ///
+    /// # Errors
+    /// Where the file does not classify the images.
+    pub fn settle(
+        draft: &[u8],
+        dataset: &Dataset,
+        rejection: Option<&Rejection>,
+        unknown: Option<&UnknownImages>,
+    ) -> Result<Self, EvaluateError> {
+        let of = |images: &Images| Logits::of(draft, images);
+        let (validation, test) = (of(&dataset.validation)?, of(&dataset.test)?);
+        let (labels, test_labels) = (dataset.validation.labels(), dataset.test.labels());
+        let Fitted { temperature, kept, .. } = Fitted::of(&validation, labels);
+        let mut decision = Decision { temperature, ..Decision::default() };
+        let mut metrics = ConfidenceMetrics {
+            temperature,
+            temperature_kept: kept.map(|kept| kept.to_string()),
+            validation: Calibrated::of(&validation, labels, temperature),
+            test: Calibrated::of(&test, test_labels, temperature),
+            rejection: None,
+        };
+        let Some(&Rejection { at, per_class, .. }) = rejection else {
+            return Ok(Self { decision, metrics, unreachable: None });
+        };
+        let answers = |images: &Images| Ok::<Vec<Answer>, EvaluateError>(of(images)?.answers(temperature));
+        let unknown =
+            unknown.map(|unknown| Ok::<_, EvaluateError>((answers(&unknown.choosing)?, answers(&unknown.testing)?)));
+        let unknown = unknown.transpose()?;
+        let known = validation.judged(temperature, labels);
+        let choosing = unknown.as_ref().map_or(&[][..], |(choosing, _)| choosing);
+        let chosen = if per_class {
+            let thresholds = class_thresholds(at, &known, choosing, dataset.class_names.len());
+            thresholds.map(|thresholds| decision.with_class_thresholds(thresholds))
+        } else {
+            threshold(at, &known, choosing).map(|threshold| Decision { threshold, ..decision.clone() })
+        };
+        let unreachable = match chosen {
+            Ok(chosen) => {
+                decision = chosen;
+                None
+            }
+            Err(unreachable) => return Ok(Self { decision, metrics, unreachable: Some(unreachable) }),
+        };
+        let tested = test.judged(temperature, test_labels);
+        metrics.rejection = Some(RejectionMetrics {
+            at,
+            threshold: decision.threshold,
+            class_thresholds: decision.class_thresholds.clone(),
+            validation: Coverage::of(&known, &decision),
+            test: Coverage::of(&tested, &decision),
+            unknown: unknown.map(|(choosing, testing)| UnknownMetrics {
+                choosing: FalseAccepts::of(&choosing, &decision),
+                testing: FalseAccepts::of(&testing, &decision),
+                separation: Separation::of(&tested, &testing),
+            }),
+        });
+        Ok(Self { decision, metrics, unreachable })
+    }
+}
