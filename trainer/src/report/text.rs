@@ -70,7 +70,7 @@ pub fn shorten(text: &str, size: f64, room: f64) -> String {
 pub fn percent(probability: f32) -> String {
     match probability {
         0.995.. => ">99%".to_owned(),
-        ..0.005 => "<1%".to_owned(),
+        ..=0.005 => "<1%".to_owned(),
         _ => format!("{:.0}%", 100.0 * probability),
     }
 }
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn nothing_is_certain() {
         assert_eq!(
-            [1.0, 0.9951, 0.9949, 0.5, 0.005, 0.004, 0.0].map(percent),
+            [1.0, 0.9951, 0.9949, 0.5, 0.006, 0.005, 0.0].map(percent),
             [">99%", ">99%", "99%", "50%", "1%", "<1%", "<1%"]
         );
     }
