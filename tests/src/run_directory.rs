@@ -95,6 +95,7 @@ impl Run<'_> {
         };
         let [train, validation, test] = [&dataset.train, &dataset.validation, &dataset.test].map(score);
         let metrics = Metrics {
+            cross_validation: None,
             model: architecture.name.clone(),
             dataset: dataset.name.clone(),
             parameters: architecture.parameters(),
