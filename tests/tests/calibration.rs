@@ -105,8 +105,8 @@ fn the_chosen_calibration_is_the_one_of_the_lowest_validation_loss() {
         let score = evaluate::int8(&file, &dataset.validation).unwrap().score;
         let candidate = choice.candidates.iter().find(|candidate| candidate.method == method).unwrap();
         assert_eq!(
-            (&candidate.validation, &forced.choice.candidates[0].validation),
-            (score.over(dataset.validation.len()), score.over(dataset.validation.len()))
+            [&candidate.validation, &forced.choice.candidates[0].validation],
+            [&score.over(dataset.validation.len()); 2]
         );
         assert_eq!(score.loss == lowest, method == choice.method, "{choice}");
         file

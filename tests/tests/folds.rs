@@ -94,7 +94,7 @@ impl Observer for Impatient {
 }
 
 fn run(dataset: &Dataset, from: Unfinished, observer: &mut Impatient) -> Option<Outcome> {
-    let pipeline = Pipeline { config: &config(dataset), dataset, teacher: None, start: None };
+    let pipeline = Pipeline { config: &config(dataset), dataset, teacher: None, start: None, unknown: None };
     pipeline.run(from, observer).unwrap()
 }
 

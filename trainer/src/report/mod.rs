@@ -10,7 +10,6 @@
 //! | [`against`], [`mcnemar`] | a run beside another one, image by image |
 //! | [`record`] | a run read back from its directory |
 //! | [`palette`], [`text`], [`drawing`], [`chart`] | colors, widths of words, SVG, axes |
-//! | [`reliability`] | the reliability diagram |
 //! | [`figures`] | one file per figure |
 //! | [`raster`] | from SVG to PNG |
 //! | [`target`] | what the network takes of its chip |
@@ -39,7 +38,6 @@ pub mod probabilities;
 pub mod quantization_error;
 pub mod raster;
 pub mod record;
-pub mod reliability;
 mod spread;
 pub mod target;
 pub mod text;

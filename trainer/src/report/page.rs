@@ -246,7 +246,7 @@ fn section(index: usize, run: &RunRecord, findings: &Findings, directory: &Path)
     let (config, metrics) = (&run.config, &run.metrics);
     let images = metrics.images;
     let links = FileLinks::new(directory, config.data_dir.as_deref());
-    let certainty = [Kind::Coverage, Kind::PrecisionRecall].into_iter().map(figure);
+    let certainty = [Kind::Coverage, Kind::Reliability, Kind::PrecisionRecall].into_iter().map(figure);
     Ok(Section {
         name: run.name.clone(),
         anchor: anchor(index),

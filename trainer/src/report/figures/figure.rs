@@ -26,6 +26,8 @@ pub enum Kind {
     PrecisionRecall,
     /// Accuracy of the most confident answers.
     Coverage,
+    /// How often answers of a probability are right.
+    Reliability,
     /// Images whose labels are doubtful.
     Mislabeled,
     /// The network as a graph.
@@ -38,7 +40,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in the order of a report.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Samples,
         Self::Batch,
         Self::ClassCounts,
@@ -49,6 +51,7 @@ impl Kind {
         Self::Mistakes,
         Self::PrecisionRecall,
         Self::Coverage,
+        Self::Reliability,
         Self::Mislabeled,
         Self::Network,
         Self::Filters,
@@ -69,6 +72,7 @@ impl Kind {
             Self::Mistakes => "mistakes",
             Self::PrecisionRecall => "precision-recall",
             Self::Coverage => "coverage",
+            Self::Reliability => "reliability",
             Self::Mislabeled => "mislabeled",
             Self::Network => "network",
             Self::Filters => "filters",

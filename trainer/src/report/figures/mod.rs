@@ -16,6 +16,7 @@ pub mod mistakes;
 pub mod network;
 pub mod precision_recall;
 pub mod quantization_error;
+pub mod reliability;
 pub mod samples;
 
 pub use figure::{Figure, Kind};
@@ -38,6 +39,7 @@ pub fn draw(kind: Kind, run: &RunRecord, findings: &Findings) -> Result<Option<F
         Kind::Mistakes => Ok(mistakes::draw(run, findings)),
         Kind::PrecisionRecall => precision_recall::draw(run, findings),
         Kind::Coverage => coverage::draw(findings),
+        Kind::Reliability => reliability::draw(run),
         Kind::Mislabeled => Ok(mislabeled::draw(run, findings)),
         Kind::Network => Ok(Some(network::draw(run))),
         Kind::Filters => filters::draw(run),

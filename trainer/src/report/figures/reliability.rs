@@ -1,0 +1,106 @@
+//! How often answers of a probability are right: the reliability diagram.
+
+use plotters::prelude::*;
+
+use super::axes::{self, Axis, LEGEND_LINE};
+use super::figure::{Figure, Kind};
+use crate::report::chart::{pixels, stroke};
+use crate::report::drawing::{Drawing, WIDTH};
+use crate::report::palette::Color;
+use crate::report::{ReportError, RunRecord};
+use crate::train::confidence::Calibrated;
+use crate::train::confidence::reliability::Reliability;
+use crate::train::confidence::settle::Probabilities;
+
+/// Radius of the point of a bin that has all answers, beyond that of one that has hardly any.
+const LARGEST: f64 = 10.0;
+
+/// Draws the diagram of the test images; none where the run has no probabilities of them.
+///
+/// # Errors
+/// [`ReportError::Chart`].
+pub fn draw(run: &RunRecord) -> Result<Option<Figure>, ReportError> {
+    let Some(confidence) = &run.metrics.confidence else { return Ok(None) };
+    let Calibrated { before, after } = &confidence.test;
+    if after.reliability.bins.iter().all(|bin| bin.images == 0) {
+        return Ok(None);
+    }
+    let is_changed = confidence.temperature != 1.0;
+    let mut series = vec![(after, "as in the model file", Color::Blue)];
+    if is_changed {
+        series.insert(0, (before, "before calibration", Color::Vermillion));
+    }
+    let legend = if is_changed { series.len() as f64 * LEGEND_LINE + 4.0 } else { 0.0 };
+    let mut drawing = Drawing::new(WIDTH, legend + axes::HEIGHT);
+    if is_changed {
+        for (line, &(_, name, color)) in series.iter().enumerate() {
+            axes::legend(&mut drawing, (line as f64 + 0.5) * LEGEND_LINE, name, (color, 2.0, 0.0));
+        }
+    }
+    let x = Axis { name: "probability of the answer", range: [0.0, 1.0], label: &axes::percent };
+    let y = Axis { name: "share of right answers", range: [0.0, 1.0], label: &axes::percent };
+    axes::draw(&mut drawing, legend, [x, y], |chart| {
+        let diagonal = [(0.0, 0.0), (1.0, 1.0)];
+        chart.draw_series(DashedLineSeries::new(diagonal, pixels(4.0), pixels(4.0), stroke(Color::Muted, 1.6)))?;
+        for (probabilities, _, color) in series {
+            let points = points(&probabilities.reliability);
+            let line = points.iter().map(|&(x, y, _)| (x, y));
+            chart.draw_series(LineSeries::new(line, stroke(color, 1.0)))?;
+            let circle = |&(x, y, radius): &(f64, f64, f64)| Circle::new((x, y), pixels(radius), stroke(color, 2.0));
+            chart.draw_series(points.iter().map(circle))?;
+        }
+        Ok(())
+    })?;
+    let caption = caption(confidence.temperature, before, after);
+    Ok(Some(Figure::new(Kind::Reliability, "How true probabilities are", caption, drawing)))
+}
+
+/// Of each bin that has answers their mean probability, the share of right ones, and the radius of a circle whose area grows with their
+/// number.
+fn points(reliability: &Reliability) -> Vec<(f64, f64, f64)> {
+    let all: usize = reliability.bins.iter().map(|bin| bin.images).sum();
+    let filled = reliability.bins.iter().filter(|bin| bin.images > 0);
+    filled.map(|bin| (bin.probability, bin.accuracy, 2.0 + LARGEST * (bin.images as f64 / all as f64).sqrt())).collect()
+}
+
+fn caption(temperature: f32, before: &Probabilities, after: &Probabilities) -> String {
+    let error = |probabilities: &Probabilities| format!("{:.4}", probabilities.reliability.calibration_error);
+    let errors = match temperature == 1.0 {
+        true => format!("The expected calibration error is {}.", error(after)),
+        false => format!(
+            "The expected calibration error is {}, and was {} before logits were divided by a temperature of {temperature:.3}.",
+            error(after),
+            error(before)
+        ),
+    };
+    format!(
+        "The 8-bit model's answers to test images, in bins of about the same probability; larger circles are more answers. On the dashed line \
+         probabilities are true, below it answers are too sure. {errors}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::confidence::reliability::Bin;
+
+    #[test]
+    fn empty_bins_have_no_point_and_areas_grow_with_answers() {
+        let bin = |images, probability, accuracy| Bin { images, probability, accuracy };
+        let bins = vec![bin(0, 0.0, 0.0), bin(25, 0.5, 0.25), bin(75, 0.9, 1.0)];
+        let found = points(&Reliability { calibration_error: 0.1, bins });
+        let radius = |share: f64| 2.0 + LARGEST * share.sqrt();
+        assert_eq!(found, [(0.5, 0.25, radius(0.25)), (0.9, 1.0, radius(0.75))]);
+    }
+
+    #[test]
+    fn the_caption_has_both_errors_where_a_temperature_was_fitted() {
+        let of = |calibration_error| Probabilities {
+            loss: 0.5,
+            reliability: Reliability { calibration_error, bins: Vec::new() },
+        };
+        let text = caption(1.25, &of(0.05), &of(0.01));
+        assert!(text.contains("is 0.0100, and was 0.0500 before") && text.contains("a temperature of 1.250"), "{text}");
+        assert!(caption(1.0, &of(0.05), &of(0.05)).ends_with("The expected calibration error is 0.0500."));
+    }
+}
