@@ -182,8 +182,10 @@ impl Export {
         let unknown = reject::unknown_of(rejection, &conversion)?;
         let draft = RunConfig { decision: Decision::default(), ..config.clone() }.encode(quantized)?;
         let confidence = Confidence::settle(&draft, dataset, rejection, unknown.as_ref())?;
-        if let Some(unreachable) = confidence.unreachable {
-            return Err(unreachable.into());
+        match confidence.unreachable {
+            Some(unreachable) if self.reject.reject_at.is_some() => return Err(unreachable.into()),
+            Some(unreachable) => warn(&format!("NOTE: the model has no threshold: {unreachable}")),
+            None => {}
         }
         for line in reject::lines(&confidence.metrics) {
             self.print(&line)?;

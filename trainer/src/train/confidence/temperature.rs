@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn logits_of_any_size_have_a_finite_loss() {
-        let logits = Logits::new(2, 1.0, vec![i32::MIN, i32::MAX].repeat(200));
+        let logits = Logits::new(2, 1.0, [i32::MIN, i32::MAX].repeat(200));
         let fitted = Fitted::of(&logits, &[0; 200]);
         assert!(fitted.loss_before.is_finite() && fitted.loss_after < fitted.loss_before);
         assert!((fitted.temperature - 20.0).abs() < 1e-3, "{fitted:?}");
