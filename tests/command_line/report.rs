@@ -30,7 +30,7 @@ fn a_fit_ends_with_a_page_and_plot_and_report_work_without_the_data() {
         let files = written(&printed);
         // A run without doubtful labels has no figure of them.
         let nothing = printed.matches("nothing    mislabeled: there is nothing to draw").count();
-        assert_eq!(files.len() + nothing, 14, "{printed}");
+        assert_eq!(files.len() + nothing, 15, "{printed}");
         for file in files {
             assert!(file.starts_with("run/figures/") && file.ends_with(format), "{file}");
             assert!(fs::read(home.path().join(file)).unwrap().starts_with(magic), "{file}");
@@ -65,7 +65,7 @@ fn runs_that_cannot_be_drawn_are_answered_with_what_to_do() {
     let usage: [(&[&str], &[&str]); 8] = [
         (&["plot"], &["<RUN>"]),
         (&["plot", "run", "--figure", "cake"], &["invalid value 'cake'", "samples", "quantization-error"]),
-        (&["plot", "run", "--out", "x.png"], &["there are 14 figures", "--figure"]),
+        (&["plot", "run", "--out", "x.png"], &["there are 15 figures", "--figure"]),
         (
             &["plot", "run", "--figure", "curves", "--out", "x.png", "--format", "svg"],
             &["ends in .png", "--format is svg"],
