@@ -109,7 +109,6 @@ impl Run<'_> {
             best_epoch: self.epochs.div_ceil(2),
             stopped_early: false,
             interrupted: false,
-            cross_validation: None,
             epochs_like_the_best: None,
             seconds_per_epoch: Some(1.5),
             images_per_second: Some(1000.0),

@@ -22,7 +22,7 @@ const CELLS: usize = 8;
 /// Where images are in a file that cannot be read.
 pub fn groups(images: &Images) -> io::Result<Vec<usize>> {
     let summaries =
-        (0..images.len()).into_par_iter().map(|index| Ok(Summary::of(&*images.image(index)?, images.shape())));
+        (0..images.len()).into_par_iter().map(|index| Ok(Summary::of(&images.image(index)?, images.shape())));
     let summaries: Vec<Summary> = summaries.collect::<io::Result<_>>()?;
     // Of images that are nearly the same the means are too: only neighbors in this order are compared.
     let mut by_mean: Vec<usize> = (0..images.len()).collect();
