@@ -123,9 +123,10 @@ fn the_length_and_the_accuracy_come_from_fits_that_left_the_images_out() {
     // The logits are those of a fit that this test makes of the other folds, after the same epoch.
     let folds = Folds::draw(&dataset.train, &dataset.class_names, 3, 48).unwrap();
     let fits = &observer.last.folds;
-    for fold in 0..3 {
+    assert_eq!(fits.len(), 3);
+    for (fold, fit) in fits.iter().enumerate() {
         let part = folds.part(&dataset, fold);
-        let length = cross_validated.epochs.min(fits[fold].epochs.len());
+        let length = cross_validated.epochs.min(fit.epochs.len());
         let model = FloatModel::new(config(&dataset).architecture().unwrap(), 48).unwrap();
         let without = Dataset { validation: part.train.subset(&[]), ..part.clone() };
         struct Nobody;
