@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("flip", Augment { flip: 0.5, ..nothing }),
         ("shift", Augment { shift: 2, ..nothing }),
         ("erase", Augment { erase: 0.5, ..nothing }),
-        ("all", Augment { flip: 0.5, shift: 2, erase: 0.5 }),
+        ("all", Augment { flip: 0.5, shift: 2, erase: 0.5, ..nothing }),
     ];
     let mut sheet = Sheet::new(SIDE + COLUMNS * CELL, rows.len() * CELL);
     for (row, (name, augment)) in rows.into_iter().enumerate() {

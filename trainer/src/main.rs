@@ -4,6 +4,7 @@
 
 mod cli {
     pub mod allocator;
+    pub mod augmentation;
     pub mod budget;
     pub mod calibration;
     pub mod camera;

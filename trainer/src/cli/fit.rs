@@ -11,6 +11,7 @@ use trainer::support::whole_file::{self, directory_of};
 use trainer::train::Unfinished;
 use trainer::train::recipe::{Augment, Recipe};
 
+use super::augmentation::{Augmentation, augmented, decide_flips};
 use super::budget::BudgetFlags;
 use super::calibration::CalibrationName;
 use super::console::{ConsoleFlags, console_line};
@@ -34,6 +35,7 @@ const DEFAULT_MODEL: &str = "cnn";
   trainer fit --export model.bin
   trainer fit --model mlp --epochs 10 --out runs/quick
   trainer fit --data birds --model small --input 32x32x3 --resize crop --export birds.bin
+  trainer fit --data birds --recipe strong --augment photographs,hue=0 --export birds.bin
   trainer fit --model ./mine.toml --chip nrf52840 --max-ram 32K --export model.bin
   trainer fit --data path/to/idx-files --export model.bin
   trainer fit --data birds --skip-unreadable --list-unreadable broken.txt --export birds.bin
@@ -87,6 +89,10 @@ pub struct Fit {
     /// half of them otherwise (of all built-in networks but mlp and dscnn, and of mlp with --teacher)
     #[arg(long)]
     no_flip: bool,
+    /// What else happens to training images, over the recipe: photographs (other views and light, noise), none, or options
+    /// such as rotate=10,crop=0.3 (docs/augmentation.md has all)
+    #[arg(long, value_name = "OPTIONS", value_delimiter = ',')]
+    augment: Vec<Augmentation>,
     /// Share of the training images held out for validation, between 0 and 1 [default: 0.05]
     #[arg(long, value_name = "SHARE", value_parser = fraction, conflicts_with = "teacher")]
     val_fraction: Option<f64>,
@@ -236,6 +242,11 @@ impl Fit {
             None => (architecture, None),
         };
         recipe.check_batch(&architecture, dataset.train.len()).map_err(Usage::error)?;
+        if dataset.train.shape().channels != 3 && recipe.augment.is_for_color() {
+            warn(
+                "NOTE: saturation and hue change nothing: the network's input is not in color (--input HxWx3 makes it so)",
+            );
+        }
         console_line!(console, "");
         let listing = match start {
             Some(_) => numbered(&architecture),
@@ -275,13 +286,14 @@ impl Fit {
     fn recipe(&self, network: &str) -> Result<Recipe> {
         let recipe = named_or_file("--recipe", &self.recipe, Recipe::built_in, Recipe::from_toml)?;
         let recipe = recipe.for_network(network, !self.teacher.is_empty());
+        let augment = augmented(recipe.augment, &self.augment).map_err(Usage::error)?;
         let recipe = Recipe {
             epochs: self.epochs.unwrap_or(recipe.epochs),
             batch_size: self.batch_size.unwrap_or(recipe.batch_size),
             learning_rate: self.lr.unwrap_or(recipe.learning_rate),
             patience: self.patience.unwrap_or(recipe.patience),
             min_delta: self.min_delta.unwrap_or(recipe.min_delta),
-            augment: Augment { flip: self.share_to_flip(recipe.augment.flip), ..recipe.augment },
+            augment: Augment { flip: self.share_to_flip(augment.flip), ..augment },
             ..recipe
         };
         recipe.check().map_err(Usage::error)?;
@@ -311,7 +323,7 @@ impl Fit {
     /// Of unknown images it is the user who has to decide whether they may be mirrored: a built-in recipe that does
     /// so by default prints a note.
     fn note_flips(&self, recipe: &Recipe) {
-        let is_explicit = self.flip || self.no_flip || is_path(&self.recipe);
+        let is_explicit = self.flip || self.no_flip || decide_flips(&self.augment) || is_path(&self.recipe);
         if self.data.data.is_some() && recipe.augment.flip > 0.0 && !is_explicit {
             warn(&format!(
                 "NOTE: recipe {} mirrors images left for right, which harms classes that have a left and a right (letters, digits, \
@@ -356,6 +368,7 @@ mod tests {
                 "resize" => "fit",
                 "background" => "black",
                 "calibration" => "auto",
+                "augment" => "none",
                 "input" => "28x28x1",
                 "chip" => "nrf52840",
                 "layout" => "fast",

@@ -3,7 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`recipe`], [`schedule`] | the numbers of a training, and nothing that works by them |
-//! | [`augment`] | images, moved and mixed, to tensors |
+//! | [`augment`] | images changed at random, to tensors |
 //! | [`adam`], [`average`] | the optimizer, and the mean of its weights |
 //! | [`teacher`] | learning from larger networks |
 //! | [`initial`] | starting from the weights of another network |

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::image::LONGEST_SIDE;
 use crate::network::{Architecture, ShapedLayer};
 use crate::support::limits::LONGEST_NAME;
 use crate::support::printable::toml_error;
+pub use crate::train::augment::options::Augment;
 use crate::train::schedule::Schedule;
 
 /// The numbers of a training run.
@@ -78,18 +78,6 @@ pub enum Monitor {
     Loss,
     /// The accuracy rises. For recipes whose loss rises again while the accuracy still does.
     Accuracy,
-}
-
-/// What may happen to an image.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Augment {
-    /// Probability of a mirror image, left for right.
-    pub flip: f64,
-    /// Pixels by which an image moves at most, in each direction; what comes in is black.
-    pub shift: usize,
-    /// Probability that a rectangle is painted over with noise (Zhong and others 2017), 2 to 33% of the image.
-    pub erase: f64,
 }
 
 /// How a student learns from its teachers.
@@ -370,9 +358,6 @@ impl Recipe {
             ("label smoothing", self.label_smoothing, "0 or more and under 1", rate(self.label_smoothing)),
             // Outside, hardly a draw is one of the beta distribution's, and none may come for ever.
             ("mixup", self.mixup, "0, or 0.01 to 8", self.mixup == 0.0 || (0.01..=8.0).contains(&self.mixup)),
-            ("augment.flip", self.augment.flip, "0 to 1", (0.0..=1.0).contains(&self.augment.flip)),
-            ("augment.shift", self.augment.shift as f64, "0 to 1024", self.augment.shift <= LONGEST_SIDE.into()),
-            ("augment.erase", self.augment.erase, "0 to 1", (0.0..=1.0).contains(&self.augment.erase)),
             ("distillation.weight", weight, "0 to 1", (0.0..=1.0).contains(&weight)),
             ("distillation.temperature", temperature, "0.01 to 1000", (0.01..=1000.0).contains(&temperature)),
             ("average", self.average, "0 or more and under 1", rate(self.average)),
@@ -390,7 +375,7 @@ impl Recipe {
             ),
             ("adam.epsilon", self.adam.epsilon, "positive and finite", positive(self.adam.epsilon)),
         ];
-        match rules.into_iter().find(|(.., holds)| !holds) {
+        match rules.into_iter().chain(self.augment.rules()).find(|(.., holds)| !holds) {
             Some((what, value, range, _)) => Err(RecipeError::Range { what, value, range }),
             None => Ok(()),
         }

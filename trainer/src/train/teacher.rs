@@ -1,7 +1,9 @@
 //! Distillation: the probabilities that a larger network gives an image hold more than its label does (Hinton and others 2015).
 //!
-//! A teacher sees each training image as its student does, mirrored and moved, but without noise and unmixed. Its
-//! answers are kept: there are only so many ways to move an image, and where they are too many it is evaluated again.
+//! A teacher sees each training image as its student does, but unmixed. Where images are only mirrored and moved by whole pixels,
+//! it sees them without the rectangles that are erased, and its answers are kept: there are only so many ways to move an image, and
+//! where they are too many it is evaluated again. Of warped, recolored, blurred or noisy images there is no second that is the same:
+//! it is evaluated at each step, on the pixels that the student gets.
 
 use std::collections::HashMap;
 
@@ -10,8 +12,8 @@ use candle_core::{Result, Tensor};
 use crate::dataset::Images;
 use crate::dataset::batch;
 use crate::network::FloatModel;
-use crate::train::augment::Motion;
-use crate::train::recipe::Augment;
+use crate::train::augment::motion::Motion;
+use crate::train::augment::{Augment, Batch};
 
 /// One network or several, of which the mean counts.
 pub struct Teacher {
@@ -55,19 +57,26 @@ pub struct TeacherCache<'a> {
 }
 
 impl<'a> TeacherCache<'a> {
-    /// About `images`, moved by `augment`.
+    /// About `images`, changed by `augment`.
     #[must_use]
     pub fn new(teacher: &'a Teacher, images: &'a Images, augment: Augment, temperature: f64) -> Self {
         Self { teacher, images, augment, temperature, known: HashMap::new(), most_kept: MOST_KEPT }
     }
 
-    /// Probabilities `[n, classes]` for images that were moved so.
+    /// Probabilities `[n, classes]` for the images at these indices, as they are in a batch.
     ///
     /// # Errors
     /// Those of candle.
-    pub fn shares(&mut self, indices: &[usize], motions: &[Motion]) -> Result<Vec<f32>> {
-        let place =
-            |(&index, &motion): (&usize, &Motion)| index * self.augment.motions() + self.augment.motion_index(motion);
+    pub fn shares(&mut self, indices: &[usize], batch: &Batch) -> Result<Vec<f32>> {
+        match self.augment.motions() {
+            Some(ways) => self.kept_shares(indices, &batch.motions, ways),
+            None => self.teacher.probabilities(&batch.inputs, self.temperature),
+        }
+    }
+
+    /// Those of images that were moved so, of so many ways that there are.
+    fn kept_shares(&mut self, indices: &[usize], motions: &[Motion], ways: usize) -> Result<Vec<f32>> {
+        let place = |(&index, &motion): (&usize, &Motion)| index * ways + motion.index(&self.augment);
         let places: Vec<usize> = indices.iter().zip(motions).map(place).collect();
         let kept = self.known.values().next().map_or(0, |answer| answer.len() * self.known.len());
         if kept > self.most_kept {
@@ -76,10 +85,12 @@ impl<'a> TeacherCache<'a> {
         let shape = self.images.shape();
         let mut missing = Vec::new();
         let mut pixels = Vec::new();
+        let mut moved = vec![0; shape.len()];
         for ((&index, &motion), &place) in indices.iter().zip(motions).zip(&places) {
             if !self.known.contains_key(&place) {
                 missing.push(place);
-                pixels.extend(self.augment.moved(&self.images.image(index)?, shape, motion));
+                motion.apply(&self.images.image(index)?, shape, &mut moved);
+                pixels.extend_from_slice(&moved);
             }
         }
         if !missing.is_empty() {
@@ -119,9 +130,10 @@ mod tests {
         for round in 0..40 {
             let indices = [round % 5, 3, 3];
             let batch = augment.gather(&images, &indices, &mut stream(48, Purpose::Augment, round as u64)).unwrap();
-            let shares = cache.shares(&indices, &batch.motions).unwrap();
+            let shares = cache.shares(&indices, &batch).unwrap();
             for ((&index, &motion), shares) in indices.iter().zip(&batch.motions).zip(shares.chunks(3)) {
-                let moved = augment.moved(&images.image(index).unwrap(), images.shape(), motion);
+                let mut moved = vec![0; images.shape().len()];
+                motion.apply(&images.image(index).unwrap(), images.shape(), &mut moved);
                 let alone = teacher.probabilities(&batch::inputs(&moved, images.shape()).unwrap(), 2.0).unwrap();
                 assert_eq!(shares, alone);
             }
@@ -131,14 +143,32 @@ mod tests {
 
     #[test]
     fn a_student_is_given_the_teachers_answers_to_the_moved_image_however_often_it_requests_them() {
-        let augment = Augment { flip: 0.5, shift: 1, erase: 1.0 };
+        let augment = Augment { flip: 0.5, shift: 1, erase: 1.0, ..Augment::default() };
         assert!(known_after_40_rounds(augment, MOST_KEPT) > 30);
+    }
+
+    #[test]
+    fn of_images_that_are_more_than_moved_a_teacher_sees_the_students_own_and_keeps_nothing() {
+        let (teacher, images) = (Teacher::new(vec![network(1)]), images());
+        for endless in ["rotate = 20.0", "brightness = 0.5", "blur = 1.0", "noise = 0.1"] {
+            let augment: Augment = toml::from_str(&format!("flip = 0.5\nerase = 0.5\n{endless}")).unwrap();
+            let mut cache = TeacherCache::new(&teacher, &images, augment, 2.0);
+            let mut answers = Vec::new();
+            for step in 0..2 {
+                let batch = augment.gather(&images, &[3, 1], &mut stream(48, Purpose::Augment, step)).unwrap();
+                let shares = cache.shares(&[3, 1], &batch).unwrap();
+                assert_eq!(shares, teacher.probabilities(&batch.inputs, 2.0).unwrap(), "{endless}");
+                answers.push(shares);
+            }
+            assert_ne!(answers[0], answers[1], "{endless}");
+            assert!(cache.known.is_empty(), "{endless}");
+        }
     }
 
     #[test]
     fn memory_grows_with_what_was_requested_and_only_so_far() {
         // In four million ways each of the images could be moved; three are requested at a time.
-        let augment = Augment { flip: 0.5, shift: 1024, erase: 0.0 };
+        let augment = Augment { flip: 0.5, shift: 1024, ..Augment::default() };
         assert!(known_after_40_rounds(augment, MOST_KEPT) > 100);
         assert!((1..=10).contains(&known_after_40_rounds(augment, 3 * 7)));
     }

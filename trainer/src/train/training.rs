@@ -154,7 +154,7 @@ impl<'a> Training<'a> {
         let stream = |purpose| rng::stream(seed, purpose, step);
         let batch = recipe.augment.gather(self.images, indices, &mut stream(Purpose::Augment))?;
         let distilled = match &mut self.teacher_cache {
-            Some(teacher_cache) => Some(teacher_cache.shares(indices, &batch.motions)?),
+            Some(teacher_cache) => Some(teacher_cache.shares(indices, &batch)?),
             None => None,
         };
         let mut targets = targets(recipe, batch.labels, distilled, self.classes);
