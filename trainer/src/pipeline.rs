@@ -20,6 +20,7 @@ use crate::support::number::{finite, rate};
 use crate::support::tensor_error::one_line;
 use crate::support::text::hexadecimal;
 use crate::train::evaluate::{self, Answers, EvaluateError};
+use crate::train::recipe::Monitor;
 use crate::train::score::{Estimate, Score};
 use crate::train::selection::EpochSelection;
 use crate::train::teacher::Teacher;
@@ -247,9 +248,12 @@ impl Outcome {
         Ok(metrics)
     }
 
-    /// Whether the validation images distinguish the epochs.
+    /// Whether the validation images distinguish the epochs, where these are chosen by them.
     #[must_use]
     pub fn selection(&self, dataset: &Dataset) -> Option<EpochSelection> {
+        if self.config.recipe.monitor == Monitor::Last {
+            return None;
+        }
         EpochSelection::of(&self.history.epochs, self.history.best_epoch, dataset.validation.len())
     }
 

@@ -10,12 +10,15 @@ use trainer::quantize::aware::Gain;
 use trainer::run::Metrics;
 use trainer::support::interval::{ENOUGH, Interval};
 use trainer::support::number::shown;
-use trainer::train::recipe::Recipe;
+use trainer::train::recipe::{Monitor, Recipe};
 use trainer::train::score::{Estimate, Score};
 use trainer::train::{Epoch, History};
 
 use super::console::{Console, console_line};
 use super::output::{colored, loss, warn};
+
+/// Rows of a training's table, about, where no epoch is better than those before.
+const MOST_ROWS: usize = 100;
 
 /// A bar while an epoch runs, a row of a table when it is over.
 pub struct Progress {
@@ -24,6 +27,7 @@ pub struct Progress {
     has_head: bool,
     epochs: usize,
     patience: usize,
+    monitor: Monitor,
     /// Images of the training and of the validation.
     images: [usize; 2],
 }
@@ -37,8 +41,8 @@ impl Progress {
         let bar = if console.is_text() { ProgressBar::new(0) } else { ProgressBar::hidden() };
         let bar = bar.with_style(style);
         let images = [dataset.train.len(), dataset.validation.len()];
-        let (epochs, patience) = (recipe.epochs, recipe.patience);
-        Self { console: console.clone(), bar, has_head: false, epochs, patience, images }
+        let (epochs, patience, monitor) = (recipe.epochs, recipe.patience, recipe.monitor);
+        Self { console: console.clone(), bar, has_head: false, epochs, patience, monitor, images }
     }
 
     /// For so many epochs more than those of `history`.
@@ -92,7 +96,11 @@ impl Progress {
         };
         let why = if history.stopped_early { format!(" (no improvement in {patience} epochs)") } else { String::new() };
         let best = if best == 0 { "the start".to_owned() } else { best.to_string() };
-        console_line!(self.console, "{end} epoch {last}, best was {best}, weights restored{why}");
+        if self.monitor == Monitor::Last && last == history.best_epoch {
+            console_line!(self.console, "{end} epoch {last}, whose weights are kept");
+        } else {
+            console_line!(self.console, "{end} epoch {last}, best was {best}, weights restored{why}");
+        }
         if history.best_epoch == 0 {
             warn(
                 "NOTE: no epoch did better on the validation images than the weights of --init, which are kept: try a smaller --lr or \
@@ -134,7 +142,8 @@ impl Progress {
         let Epoch { epoch: number, train, validation, seconds, images_per_second, quantized } = epoch;
         let speed = shown(*images_per_second, 0);
         let quantized = if *quantized { "  quantized" } else { "" };
-        let best = if is_best { colored("  best", AnsiColor::Green) } else { String::new() };
+        let is_choice = is_best && self.monitor != Monitor::Last;
+        let best = if is_choice { colored("  best", AnsiColor::Green) } else { String::new() };
         let [train_images, validation_images] = self.images;
         let last = match Interval::of_few(validation.accuracy, validation_images) {
             Some(interval) => format!("{interval:<11} {seconds:>6.1}"),
@@ -147,7 +156,12 @@ impl Progress {
             loss(validation.loss),
             validation.accuracy
         );
-        self.bar.clone().suspend(|| self.row(&row));
+        // Epochs of few steps have a row now and then.
+        let is_shown =
+            is_choice || number.is_multiple_of(self.epochs.div_ceil(MOST_ROWS).max(1)) || *number >= self.epochs;
+        if is_shown {
+            self.bar.clone().suspend(|| self.row(&row));
+        }
         self.console.event(&Event::Epoch {
             epoch: *number,
             train: train.over(train_images),

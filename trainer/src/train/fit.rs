@@ -128,7 +128,7 @@ fn train(
             quantized: model.is_rounded(),
         };
         let watched = record.validation.watched(recipe.monitor);
-        let is_best = watched < best.watched - recipe.min_delta;
+        let is_best = recipe.is_improvement(watched, best.watched);
         observer.epoch(&record, is_best);
         epochs.push(record);
         if is_best {

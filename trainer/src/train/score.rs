@@ -35,7 +35,7 @@ impl Score {
     #[must_use]
     pub fn watched(self, monitor: Monitor) -> f64 {
         match monitor {
-            Monitor::Loss => self.loss,
+            Monitor::Loss | Monitor::Last => self.loss,
             Monitor::Accuracy => -self.accuracy,
         }
     }
