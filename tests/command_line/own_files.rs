@@ -73,6 +73,7 @@ fn models_and_recipes_print_what_is_built_in_and_check_files_of_ones_own() {
     }
     let (list, _) = succeed(path, &["recipes"]);
     assert!(list.contains("tutorial") && list.contains("strong") && list.contains("at most 25 epochs"), "{list}");
+    assert!(list.contains("folders") && list.contains("at least 20 epochs and 2000 steps"), "{list}");
     fs::write(path.join("mine.toml"), network("{}").replace("[4, 4, 1]", "[9, 9, 1]")).unwrap();
     let (table, _) = succeed(path, &["models", "./mine.toml"]);
     assert_contains(&table, &["conv 5x5x4 valid + relu", "5x5x4", "for images of 9x9x1 and 10 classes"]);
@@ -94,6 +95,8 @@ fn a_recipe_may_leave_out_min_delta_and_adam() {
     let with = |more: &str| fs::write(path.join("mine.toml"), format!("{recipe}{more}")).unwrap();
     with("[override.cnn]\ndropout = 2.0\n");
     assert_fails(path, &["recipes", "./mine.toml"], 2, &["[override.cnn]: ", "dropout is 2"]);
+    with("[[size]]\nat_most = 100\nnumbers = { dropout = 2.0 }\n");
+    assert_fails(path, &["recipes", "./mine.toml"], 2, &["[[size]] of 100: ", "dropout is 2"]);
     with("description = \"a\\u009b31mb\"\n");
     let (printed, _) = succeed(path, &["recipes", "./mine.toml"]);
     assert!(!printed.contains('\u{9b}') && printed.contains("009b31mb"), "{printed}");

@@ -115,7 +115,7 @@ fn a_choice_among_epochs_by_few_images_is_warned_of_with_what_to_do() {
     let path = home.path();
     arrows(&path.join("arrows"), 40);
     // Steps so small that no epoch differs from another.
-    let (_, warned) = succeed(path, &fit("run", &["--epochs", "4", "--lr", "1e-9"]));
+    let (_, warned) = succeed(path, &fit("run", &["--recipe", "tutorial", "--epochs", "4", "--lr", "1e-9"]));
     assert_contains(
         &warned,
         &[
@@ -129,7 +129,7 @@ fn a_choice_among_epochs_by_few_images_is_warned_of_with_what_to_do() {
     #[cfg(unix)]
     {
         // Where both are seen in turn, it comes before the lines about where everything is.
-        let arguments = fit("other", &["--epochs", "4", "--lr", "1e-9"]);
+        let arguments = fit("other", &["--recipe", "tutorial", "--epochs", "4", "--lr", "1e-9"]);
         let output = assert_cmd::Command::new("sh")
             .args(["-c", "exec \"$0\" \"$@\" 2>&1", env!("CARGO_BIN_EXE_trainer")])
             .args(arguments)
@@ -156,12 +156,13 @@ fn recipe_strong_notes_that_it_mirrors_images_of_ones_own_and_flags_decide() {
     arrows(&path.join("arrows"), 20);
     fs::write(path.join("own.toml"), include_str!("../../trainer/recipes/strong.toml")).unwrap();
     let note = "NOTE: recipe strong mirrors images left for right";
-    let cases: [(&str, &[&str], f64, bool); 9] = [
+    let cases: [(&str, &[&str], f64, bool); 10] = [
         ("strong", &["--recipe", "strong"], 0.5, true),
         ("given", &["--recipe", "strong", "--flip"], 0.5, false),
         ("refused", &["--recipe", "strong", "--no-flip"], 0.0, false),
-        ("tutorial", &[], 0.0, false),
-        ("tutorial-given", &["--flip"], 0.5, false),
+        ("tutorial", &["--recipe", "tutorial"], 0.0, false),
+        ("folders", &[], 0.0, false),
+        ("folders-given", &["--flip"], 0.5, false),
         ("mlp", &["--recipe", "strong", "--model", "mlp"], 0.0, false),
         ("own", &["--recipe", "own.toml"], 0.5, false),
         ("nothing", &["--recipe", "strong", "--augment", "none"], 0.0, false),
@@ -202,6 +203,39 @@ fn augmentation_is_set_by_words_and_what_it_cannot_change_is_noted() {
     ] {
         super::assert_fails(path, &fit("wrong", "28x28x1", words), 2, &[expected]);
     }
+}
+
+#[test]
+fn a_folder_has_as_many_steps_as_it_needs_and_the_run_states_why() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path();
+    arrows(&path.join("arrows"), 20);
+    let recipe = include_str!("../../trainer/recipes/folders.toml");
+    // As many steps as there are in a test's time.
+    fs::write(path.join("short.toml"), recipe.replace("least_steps = 2000", "least_steps = 45").replace("20\n", "2\n"))
+        .unwrap();
+    let recipe_of = |out: &str| read_json(&path.join(out).join("run.json"))["recipe"].clone();
+    let (printed, warned) = succeed(path, &fit("short", &["--recipe", "./short.toml"]));
+    assert_contains(&printed, &["ended at epoch 23, whose weights are kept"]);
+    assert_eq!(warned, "", "no epoch was chosen by the validation images");
+    let (epochs, description) = (&recipe_of("short")["epochs"], recipe_of("short")["description"].to_string());
+    assert!(*epochs == 23 && description.contains("23 epochs of 2 steps for 3"), "{epochs} {description}");
+    let metrics = read_json(&path.join("short/metrics.json"));
+    assert_eq!((&metrics["best_epoch"], &metrics["epochs_like_the_best"]), (&23.into(), &Value::Null));
+
+    // The default, which flags override.
+    let (printed, _) = succeed(path, &["fit", "--data", "arrows", "--epochs", "1", "--out", "default"]);
+    assert_contains(
+        &printed,
+        &["recipe     folders", "numbers for at most 1,000 images", "network resnet8", "nothing is mirrored"],
+    );
+    assert_eq!((&recipe_of("default")["name"], &recipe_of("default")["epochs"]), (&"folders".into(), &1.into()));
+    assert_eq!(recipe_of("default")["monitor"], "last");
+    succeed(path, &fit("patient", &["--epochs", "2", "--patience", "1"]));
+    assert_eq!(recipe_of("patient")["monitor"], "loss");
+    // Who starts from something, and other data, have the recipe that they had.
+    succeed(path, &["fit", "--data", "arrows", "--epochs", "1", "--init", "default", "--out", "further"]);
+    assert_eq!(recipe_of("further")["name"], "tutorial");
 }
 
 #[test]

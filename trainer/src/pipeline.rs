@@ -27,6 +27,7 @@ use crate::train::evaluate::{self, Answers, EvaluateError};
 use crate::train::folds::{
     CrossValidated, CrossValidation, FoldFit, FoldObserver, FoldPart, Folds, FoldsError, OutOfFold,
 };
+use crate::train::recipe::Monitor;
 use crate::train::score::{Estimate, Score};
 use crate::train::selection::EpochSelection;
 use crate::train::teacher::Teacher;
@@ -320,9 +321,12 @@ impl Outcome {
         Ok(metrics)
     }
 
-    /// Whether the validation images distinguish the epochs.
+    /// Whether the validation images distinguish the epochs, where these are chosen by them.
     #[must_use]
     pub fn selection(&self, dataset: &Dataset) -> Option<EpochSelection> {
+        if self.config.recipe.monitor == Monitor::Last {
+            return None;
+        }
         EpochSelection::of(&self.history.epochs, self.history.best_epoch, dataset.validation.len())
     }
 

@@ -165,10 +165,10 @@ impl TrainingData {
     }
 
     /// Loads the images, prints which they are, keeps them in `runs` where they are too many for memory, and makes an architecture
-    /// for images of their shape and number of classes.
+    /// for images of their shape and number of classes, from the template for that shape.
     pub fn load(
         &self,
-        template: &Template,
+        template: impl FnOnce(Shape) -> Result<Template>,
         start: Option<&Start>,
         validation: &ValidationSplit,
         runs: &Path,
@@ -234,6 +234,7 @@ impl TrainingData {
         let shape = Shape { height: side(shape.height)?, width: side(shape.width)?, channels: side(shape.channels)? };
         let classes =
             u16::try_from(dataset.class_names.len()).context("there are more classes than a network has outputs")?;
+        let template = template(shape)?;
         let architecture = template.architecture(shape, classes).map_err(|error| match error {
             ArchitectureError::Classes { .. } => anyhow::Error::from(error),
             error => anyhow::Error::from(error).context(format!(

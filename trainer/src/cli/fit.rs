@@ -4,18 +4,20 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
 use clap::Arg;
+use infer_core::Shape;
 use trainer::dataset::held_out::SplitRule;
-use trainer::network::Template;
+use trainer::dataset::holds_idx_files;
+use trainer::network::{Architecture, Template};
 use trainer::run::{RUNS, RunConfig, RunDirectory};
 use trainer::support::whole_file::{self, directory_of};
 use trainer::train::Unfinished;
-use trainer::train::recipe::{Augment, Recipe};
+use trainer::train::recipe::{Augment, Monitor, Recipe};
 
 use super::augmentation::{Augmentation, augmented, decide_flips};
 use super::balance::BalanceFlags;
 use super::budget::BudgetFlags;
 use super::calibration::CalibrationName;
-use super::console::{ConsoleFlags, console_line};
+use super::console::{Console, ConsoleFlags, console_line};
 use super::data::{TrainingData, ValidationSplit};
 use super::destination::{self, Content, Output};
 use super::folds::FoldFlags;
@@ -32,6 +34,12 @@ use crate::Usage;
 /// The network where none is named.
 const DEFAULT_MODEL: &str = "cnn";
 
+/// The recipe for folders of images where none is named, and its networks: one for inputs up to a side, one for larger ones, on which
+/// the first would take an hour.
+const FOLDERS: &str = "folders";
+const SMALL_INPUTS: (&str, u16) = ("resnet8", 64);
+const LARGE_INPUTS: &str = "mobilenet";
+
 /// Train a network, quantize it and export it.
 #[derive(clap::Args)]
 #[command(mut_args = settled, after_help = "Examples:
@@ -47,7 +55,7 @@ const DEFAULT_MODEL: &str = "cnn";
   trainer fit --resume runs/cnn-fashion-mnist-48-1")]
 pub struct Fit {
     /// Network: mlp, cnn, small, tiny, large, resnet8, mobilenet, dscnn, or a TOML file (see trainer models)
-    /// [default: cnn, or the network of --init]
+    /// [default: the network of --init; resnet8, over 64 pixels mobilenet, for folders of images by recipe folders; else cnn]
     #[arg(long, value_name = "NAME", value_parser = MODELS, hide_possible_values = true)]
     model: Option<String>,
     /// Start from the weights of an earlier or imported run: of layers that have the same name, or place, and weights of the
@@ -69,9 +77,10 @@ pub struct Fit {
     data: TrainingData,
     #[command(flatten)]
     budget: BudgetFlags,
-    /// Training recipe: tutorial, strong, or a TOML file (see trainer recipes); the flags below override its numbers
-    #[arg(long, default_value = "tutorial", value_name = "NAME", value_parser = RECIPES, hide_possible_values = true)]
-    recipe: String,
+    /// Training recipe: tutorial, strong, folders, or a TOML file (see trainer recipes); the flags below override its numbers
+    /// [default: folders with --data of a folder of images and without --init; else tutorial]
+    #[arg(long, value_name = "NAME", value_parser = RECIPES, hide_possible_values = true)]
+    recipe: Option<String>,
     /// Most passes over the training images [recipe tutorial: 100]
     #[arg(long, value_name = "N", value_parser = count)]
     epochs: Option<usize>,
@@ -213,16 +222,24 @@ impl Fit {
         let rejection = self.reject.rejection()?;
         let start = self.init.as_deref().map(Start::open).transpose()?;
         let template = match (&self.model, &start) {
-            (Some(name), _) => named_or_file("--model", name, Template::built_in, Template::from_toml)?,
-            (None, Some(start)) => start.template()?,
-            (None, None) => Template::built_in(DEFAULT_MODEL)?,
+            (Some(name), _) => Some(named_or_file("--model", name, Template::built_in, Template::from_toml)?),
+            (None, Some(start)) => Some(start.template()?),
+            (None, None) => None,
         };
-        let template = match self.width {
-            Some(width) => template.with_width(width).map_err(|error| Usage::error(anyhow!("--width: {error}")))?,
-            None => template,
+        let recipe = named_or_file("--recipe", self.recipe_name(), Recipe::built_in, Recipe::from_toml)?;
+        // Before images are read, which may take long: what is wrong with the numbers.
+        let name = template.as_ref().map_or(DEFAULT_MODEL, |template| &template.name);
+        self.note_flips(&self.overridden(recipe.clone().for_network(name, !self.teacher.is_empty()))?);
+        let template = |input: Shape| {
+            let template = match template {
+                Some(template) => template,
+                None => Template::built_in(self.default_model(input))?,
+            };
+            match self.width {
+                Some(width) => template.with_width(width).map_err(|error| Usage::error(anyhow!("--width: {error}"))),
+                None => Ok(template),
+            }
         };
-        let recipe = self.recipe(&template.name)?;
-        self.note_flips(&recipe);
         let teachers = Teachers::open(&self.teacher)?;
         let own_split = ValidationSplit {
             fraction: self.val_fraction.unwrap_or(0.05),
@@ -234,7 +251,8 @@ impl Fit {
         let split = teachers.as_ref().map_or(own_split, Teachers::split);
         let runs = self.out.as_deref().map_or(Path::new(RUNS), directory_of);
         let skipped = self.data.unreadable.look(self.data.data.as_deref(), None, !console.is_text())?;
-        let (dataset, architecture) = self.data.load(&template, start.as_ref(), &split, runs, &skipped, &console)?;
+        let (dataset, architecture) = self.data.load(template, start.as_ref(), &split, runs, &skipped, &console)?;
+        let recipe = self.recipe(recipe, &architecture, dataset.train.len(), &console)?;
         if let Some(teachers) = &teachers {
             teachers.check(&dataset)?;
             for path in teachers.paths()? {
@@ -305,18 +323,67 @@ impl Fit {
         Ok(TrainingRun { directory, config, dataset, teachers, start, unknown, unfinished, console })
     }
 
-    /// The recipe for a network of that name, with the numbers that the command line overrides.
-    fn recipe(&self, network: &str) -> Result<Recipe> {
-        let recipe = named_or_file("--recipe", &self.recipe, Recipe::built_in, Recipe::from_toml)?;
-        let recipe = recipe.for_network(network, !self.teacher.is_empty());
+    /// The recipe that is named, or the default.
+    fn recipe_name(&self) -> &str {
+        let is_folder = self.data.data.as_deref().is_some_and(|data| !holds_idx_files(data));
+        match &self.recipe {
+            Some(name) => name,
+            None if is_folder && self.init.is_none() => FOLDERS,
+            None => "tutorial",
+        }
+    }
+
+    /// The network where none is named, for inputs of that shape.
+    fn default_model(&self, input: Shape) -> &'static str {
+        let (small, side) = SMALL_INPUTS;
+        match self.recipe_name() {
+            FOLDERS if input.height.max(input.width) <= side => small,
+            FOLDERS => LARGE_INPUTS,
+            _ => DEFAULT_MODEL,
+        }
+    }
+
+    /// The recipe for this network and so many training images, with the numbers that the command line overrides.
+    fn recipe(&self, recipe: Recipe, network: &Architecture, images: usize, console: &Console) -> Result<Recipe> {
+        let recipe = recipe.for_images(images).for_network(&network.name, !self.teacher.is_empty());
+        let recipe = self.overridden(recipe)?.with_enough_epochs(images);
+        recipe.check().map_err(Usage::error)?;
+        if self.recipe_name() == FOLDERS {
+            self.print_choices(&recipe, &network.name, console);
+        }
+        Ok(recipe)
+    }
+
+    /// What recipe `folders` chose for these images.
+    fn print_choices(&self, recipe: &Recipe, network: &str, console: &Console) {
+        console_line!(console, "recipe     {}, for sets of any size", recipe.name);
+        for choice in recipe.description.split("; ").skip(1) {
+            console_line!(console, "           {choice}");
+        }
+        if recipe.augment.flip == 0.0 {
+            console_line!(console, "           nothing is mirrored (--flip mirrors half of the images)");
+        }
+        if self.model.is_none() && self.init.is_none() {
+            console_line!(console, "           network {network}, by the size of the input (--model names another)");
+        }
+    }
+
+    /// The recipe with the numbers that the command line overrides.
+    fn overridden(&self, recipe: Recipe) -> Result<Recipe> {
         let augment = augmented(recipe.augment, &self.augment).map_err(Usage::error)?;
         let recipe = Recipe {
             epochs: self.epochs.unwrap_or(recipe.epochs),
+            least_steps: if self.epochs.is_some() { 0 } else { recipe.least_steps },
             batch_size: self.batch_size.unwrap_or(recipe.batch_size),
             learning_rate: self.lr.unwrap_or(recipe.learning_rate),
             patience: self.patience.unwrap_or(recipe.patience),
             min_delta: self.min_delta.unwrap_or(recipe.min_delta),
             balance: self.balance.or(recipe.balance),
+            // Who wants training to stop early has it choose an epoch.
+            monitor: match recipe.monitor {
+                Monitor::Last if self.patience.is_some() || self.min_delta.is_some() => Monitor::Loss,
+                monitor => monitor,
+            },
             augment: Augment { flip: self.share_to_flip(augment.flip), ..augment },
             ..recipe
         };
@@ -347,7 +414,7 @@ impl Fit {
     /// Of unknown images it is the user who has to decide whether they may be mirrored: a built-in recipe that does
     /// so by default prints a note.
     fn note_flips(&self, recipe: &Recipe) {
-        let is_explicit = self.flip || self.no_flip || decide_flips(&self.augment) || is_path(&self.recipe);
+        let is_explicit = self.flip || self.no_flip || decide_flips(&self.augment) || is_path(self.recipe_name());
         if self.data.data.is_some() && recipe.augment.flip > 0.0 && !is_explicit {
             warn(&format!(
                 "NOTE: recipe {} mirrors images left for right, which harms classes that have a left and a right (letters, digits, \

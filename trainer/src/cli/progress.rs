@@ -10,12 +10,15 @@ use trainer::run::Metrics;
 use trainer::support::interval::{ENOUGH, Interval};
 use trainer::support::number::shown;
 use trainer::train::folds::CrossValidated;
-use trainer::train::recipe::Recipe;
+use trainer::train::recipe::{Monitor, Recipe};
 use trainer::train::score::{Estimate, Score};
 use trainer::train::{Epoch, History};
 
 use super::console::{Console, console_line};
 use super::output::{accuracy, colored, loss, warn};
+
+/// Rows of a training's table, about, where no epoch is better than those before.
+const MOST_ROWS: usize = 100;
 
 /// A bar while an epoch runs, a row of a table when it is over.
 pub struct Progress {
@@ -24,6 +27,7 @@ pub struct Progress {
     has_head: bool,
     epochs: usize,
     patience: usize,
+    monitor: Monitor,
     /// Images of the training and of the validation.
     images: [usize; 2],
 }
@@ -36,8 +40,8 @@ impl Progress {
             .progress_chars("=> ");
         let bar = if console.is_text() { ProgressBar::new(0) } else { ProgressBar::hidden() };
         let bar = bar.with_style(style);
-        let (epochs, patience) = (recipe.epochs, recipe.patience);
-        Self { console: console.clone(), bar, has_head: false, epochs, patience, images }
+        let (epochs, patience, monitor) = (recipe.epochs, recipe.patience, recipe.monitor);
+        Self { console: console.clone(), bar, has_head: false, epochs, patience, monitor, images }
     }
 
     /// For so many epochs more than those of `history`.
@@ -96,7 +100,7 @@ impl Progress {
         };
         let why = if history.stopped_early { format!(" (no improvement in {patience} epochs)") } else { String::new() };
         let best = if best == 0 { "the start".to_owned() } else { best.to_string() };
-        if self.images[1] == 0 {
+        if self.images[1] == 0 || (self.monitor == Monitor::Last && last == history.best_epoch) {
             console_line!(self.console, "{end} epoch {last}, whose weights are kept");
         } else {
             console_line!(self.console, "{end} epoch {last}, best was {best}, weights restored{why}");
@@ -142,7 +146,8 @@ impl Progress {
         let Epoch { epoch: number, train, validation, seconds, images_per_second, quantized } = epoch;
         let speed = shown(*images_per_second, 0);
         let quantized = if *quantized { "  quantized" } else { "" };
-        let best = if is_best { colored("  best", AnsiColor::Green) } else { String::new() };
+        let is_choice = is_best && self.monitor != Monitor::Last;
+        let best = if is_choice { colored("  best", AnsiColor::Green) } else { String::new() };
         let [train_images, validation_images] = self.images;
         // Where nothing is validated, every epoch is the best so far.
         let best = if validation_images == 0 { String::new() } else { best };
@@ -157,7 +162,12 @@ impl Progress {
             if validation_images == 0 { format!("{:>6}", "-") } else { loss(validation.loss) },
             accuracy(validation.accuracy)
         );
-        self.bar.clone().suspend(|| self.row(&row));
+        // Epochs of few steps have a row now and then.
+        let is_shown =
+            is_choice || number.is_multiple_of(self.epochs.div_ceil(MOST_ROWS).max(1)) || *number >= self.epochs;
+        if is_shown {
+            self.bar.clone().suspend(|| self.row(&row));
+        }
         self.console.event(&Event::Epoch {
             epoch: *number,
             train: train.over(train_images),

@@ -28,6 +28,10 @@ impl Recipes {
             Some(path) if is_path(path) => {
                 let recipe = named_or_file("recipe", path, Recipe::built_in, Recipe::from_toml)?;
                 recipe.check().map_err(Usage::error)?;
+                for size in &recipe.size {
+                    let of_size = recipe.clone().for_images(size.at_most).check();
+                    of_size.map_err(|error| Usage::error(anyhow!("[[size]] of {}: {error}", size.at_most)))?;
+                }
                 for name in recipe.overrides.keys() {
                     for has_teacher in [false, true] {
                         let overridden = recipe.clone().for_network(name, has_teacher);
@@ -43,13 +47,12 @@ impl Recipes {
                 for (name, text) in Recipe::built_in_files() {
                     let recipe = Recipe::from_toml(text)?;
                     print_line!("{name:<10} {}", recipe.description);
-                    print_line!(
-                        "{:<10} at most {} epochs of batches of {}, learning rate {}",
-                        "",
-                        recipe.epochs,
-                        recipe.batch_size,
-                        recipe.learning_rate
-                    );
+                    let length = match recipe.least_steps {
+                        0 => format!("at most {} epochs", recipe.epochs),
+                        steps => format!("at least {} epochs and {steps} steps", recipe.epochs),
+                    };
+                    let Recipe { batch_size, learning_rate, .. } = recipe;
+                    print_line!("{:<10} {length} of batches of {batch_size}, learning rate {learning_rate}", "");
                     let overrides: Vec<&str> = recipe.overrides.keys().map(String::as_str).collect();
                     if !overrides.is_empty() {
                         print_line!("{:<10} with overrides for {}", "", overrides.join(", "));

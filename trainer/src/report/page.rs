@@ -22,6 +22,7 @@ use crate::support::number::shown as decimals;
 use crate::support::printable::in_one_line;
 use crate::support::text::thousands;
 use crate::train::confusion::{Confused, Confusion};
+use crate::train::recipe::Monitor;
 use crate::train::score::Estimate;
 use crate::train::selection::EpochSelection;
 
@@ -384,7 +385,8 @@ fn notices(run: &RunRecord) -> Vec<Notice> {
         command: format!("trainer fit --resume {}", quote_path(run.directory.path())),
     });
     let selection = EpochSelection::of(&run.history, metrics.best_epoch, metrics.images.validation);
-    let chance = selection.filter(EpochSelection::is_chance);
+    let is_chosen = run.config.recipe.monitor != Monitor::Last;
+    let chance = selection.filter(|selection| is_chosen && selection.is_chance());
     let chance = chance.map(|selection| Notice { text: format!("{selection}."), command: String::new() });
     interrupted.into_iter().chain(chance).collect()
 }
@@ -508,7 +510,7 @@ mod tests {
 
     #[test]
     fn the_recipe_on_the_page_is_one_that_fit_takes() {
-        for name in ["tutorial", "strong"] {
+        for name in ["tutorial", "strong", "folders"] {
             let recipe = Recipe::built_in(name).unwrap().for_network("tiny", false);
             assert_eq!(Recipe::from_toml(&toml::to_string(&recipe).unwrap()).unwrap(), recipe);
         }

@@ -154,7 +154,7 @@ fn train(
         };
         let watched = record.validation.watched(recipe);
         // Without validation images a training gets better until it ends.
-        let is_best = dataset.validation.is_empty() || watched < best.watched - recipe.min_delta;
+        let is_best = dataset.validation.is_empty() || recipe.is_improvement(watched, best.watched);
         observer.epoch(&record, is_best);
         epochs.push(record);
         if is_best {

@@ -3,6 +3,8 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`recipe`], [`schedule`] | the numbers of a training, and nothing that works by them |
+//! | `recipe_error` | why a recipe is refused |
+//! | [`size`] | a recipe for sets of any size |
 //! | [`augment`] | images changed at random, to tensors |
 //! | [`balance`] | classes of unequal size |
 //! | [`adam`], [`average`] | the optimizer, and the mean of its weights |
@@ -36,9 +38,11 @@ mod history;
 pub mod initial;
 mod observer;
 pub mod recipe;
+mod recipe_error;
 pub mod schedule;
 pub mod score;
 pub mod selection;
+pub mod size;
 mod targets;
 pub mod teacher;
 mod training;

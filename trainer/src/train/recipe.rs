@@ -7,9 +7,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::network::{Architecture, ShapedLayer};
 use crate::support::limits::LONGEST_NAME;
-use crate::support::printable::toml_error;
 pub use crate::train::augment::options::Augment;
 use crate::train::balance::Balance;
+use crate::train::recipe_error::MOST_MEMORY;
+pub use crate::train::recipe_error::RecipeError;
 use crate::train::schedule::Schedule;
 
 /// The numbers of a training run.
@@ -23,6 +24,9 @@ pub struct Recipe {
     pub description: String,
     /// Most passes over the training images.
     pub epochs: usize,
+    /// Steps at least: where the epochs come to fewer, there are more of them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub least_steps: usize,
     /// Images per step; the last step of an epoch takes what is left.
     pub batch_size: usize,
     /// Adam's learning rate.
@@ -68,6 +72,9 @@ pub struct Recipe {
     /// What follows when training is over.
     #[serde(default)]
     pub quantization_aware: QuantizationAware,
+    /// What is different for sets of few images, the fewest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub size: Vec<SizeOverride>,
     /// What is different for some networks, by name.
     #[serde(default, rename = "override", skip_serializing_if = "BTreeMap::is_empty")]
     pub overrides: BTreeMap<String, Override>,
@@ -84,6 +91,8 @@ pub enum Monitor {
     Accuracy,
     /// The mean recall of the classes rises.
     BalancedAccuracy,
+    /// Nothing: the last epoch is kept. For schedules that end in weights that need no choice, and images too few to choose by.
+    Last,
 }
 
 /// How a student learns from its teachers.
@@ -108,6 +117,8 @@ impl Default for Distillation {
 pub struct Override {
     /// In place of [`Recipe::epochs`].
     pub epochs: Option<usize>,
+    /// In place of [`Recipe::least_steps`].
+    pub least_steps: Option<usize>,
     /// In place of [`Recipe::batch_size`].
     pub batch_size: Option<usize>,
     /// In place of [`Recipe::learning_rate`].
@@ -133,6 +144,20 @@ pub struct Override {
     /// What is different too where the network learns from a teacher.
     #[serde(default, deserialize_with = "distilled", skip_serializing_if = "Option::is_none")]
     pub distilled: Option<Box<Override>>,
+}
+
+/// What is different for sets of few images.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SizeOverride {
+    /// Training images at most.
+    pub at_most: usize,
+    /// Numbers that take the place of the recipe's own.
+    pub numbers: Override,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// An override for distillation, which holds no other.
@@ -180,71 +205,17 @@ impl Default for AdamNumbers {
 }
 
 /// The built-in files, by name.
-const BUILT_IN: [(&str, &str); 2] =
-    [("tutorial", include_str!("../../recipes/tutorial.toml")), ("strong", include_str!("../../recipes/strong.toml"))];
+const BUILT_IN: [(&str, &str); 3] = [
+    ("tutorial", include_str!("../../recipes/tutorial.toml")),
+    ("strong", include_str!("../../recipes/strong.toml")),
+    ("folders", include_str!("../../recipes/folders.toml")),
+];
 
 /// Epochs at most: more than any training has patience for, few enough that their steps can be counted.
 const MOST_EPOCHS: usize = 1_000_000;
 
 /// Images of a step at most.
 const MOST_BATCH: usize = 65_536;
-
-/// Bytes that a step may take.
-const MOST_MEMORY: usize = 32 << 30;
-
-/// Why a recipe was refused.
-#[non_exhaustive]
-#[derive(Debug, thiserror::Error)]
-pub enum RecipeError {
-    /// No built-in recipe of that name.
-    #[error(
-        "there is no recipe {name:?}; the built-in ones are tutorial and strong; \
-             a name with a dot or a slash is a TOML file"
-    )]
-    Unknown {
-        /// The name given.
-        name: String,
-    },
-    /// The TOML is not that of a recipe.
-    #[error("recipe file: {}", toml_error(.0))]
-    Toml(#[from] toml::de::Error),
-    /// A name that is too long.
-    #[error("recipe file: its name is {bytes} bytes long, and at most {LONGEST_NAME} are read")]
-    Name {
-        /// Bytes of the name.
-        bytes: usize,
-    },
-    /// A number outside its range.
-    #[error("{what} is {value}; it must be {range}")]
-    Range {
-        /// Which number.
-        what: &'static str,
-        /// What it is.
-        value: f64,
-        /// What it must be.
-        range: &'static str,
-    },
-    /// Steps of one image where a layer is normalized that has one value of each channel.
-    #[error(
-        "with one image a step there is nothing to normalize in {layer}, whose outputs are 1x1: each value is its own mean, and the \
-         network learns nothing; choose a larger batch size"
-    )]
-    Alone {
-        /// The first such layer.
-        layer: String,
-    },
-    /// Steps of more images than there is memory for.
-    #[error(
-        "a step of {images} images takes about {gigabytes} GB with this network, and more than {} are not tried; \
-         choose a smaller batch size", MOST_MEMORY >> 30
-    )]
-    Batch {
-        /// Images of a step.
-        images: usize,
-        /// Memory that they take, about.
-        gigabytes: usize,
-    },
-}
 
 impl Recipe {
     /// The built-in recipe of that name.
@@ -282,9 +253,10 @@ impl Recipe {
         }
     }
 
-    fn with(self, numbers: Override) -> Self {
+    pub(super) fn with(self, numbers: Override) -> Self {
         Self {
             epochs: numbers.epochs.unwrap_or(self.epochs),
+            least_steps: numbers.least_steps.unwrap_or(self.least_steps),
             batch_size: numbers.batch_size.unwrap_or(self.batch_size),
             learning_rate: numbers.learning_rate.unwrap_or(self.learning_rate),
             weight_decay: numbers.weight_decay.unwrap_or(self.weight_decay),
@@ -346,6 +318,7 @@ impl Recipe {
         let rules = [
             ("epochs", self.epochs as f64, "at least 1", self.epochs > 0),
             ("epochs", self.epochs as f64, "at most 1000000", self.epochs <= MOST_EPOCHS),
+            ("least_steps", self.least_steps as f64, "at most 1000000", self.least_steps <= MOST_EPOCHS),
             ("batch size", self.batch_size as f64, "at least 1", self.batch_size > 0),
             ("batch size", self.batch_size as f64, "at most 65536", self.batch_size <= MOST_BATCH),
             ("learning rate", self.learning_rate, "positive and finite", positive(self.learning_rate)),
@@ -404,12 +377,14 @@ mod tests {
     }
 
     #[test]
-    fn the_strong_recipe_is_checked_for_every_built_in_network_and_overrides_take_effect() {
-        let strong = Recipe::built_in("strong").unwrap();
+    fn recipes_are_checked_for_every_built_in_network_and_overrides_take_effect() {
+        let [strong, folders] = ["strong", "folders"].map(|name| Recipe::built_in(name).unwrap());
         let built_in = Template::built_in_files().iter().map(|&(name, _)| name);
         for name in built_in.chain(["a network of one's own"]) {
-            strong.clone().for_network(name, false).check().unwrap();
-            strong.clone().for_network(name, true).check().unwrap();
+            for recipe in [&strong, &folders] {
+                recipe.clone().for_network(name, false).check().unwrap();
+                recipe.clone().for_network(name, true).check().unwrap();
+            }
         }
         let mlp = strong.clone().for_network("mlp", false);
         assert_eq!((mlp.augment.flip, strong.augment.flip), (0.0, 0.5));
@@ -480,7 +455,13 @@ mod tests {
     fn numbers_out_of_range_are_named() {
         /// Lines before the first section, a section, and the message.
         type Case = (&'static str, &'static str, &'static str);
-        let cases: [Case; 26] = [
+        let cases: [Case; 28] = [
+            ("least_steps = 2000000", "", "least_steps is 2000000; it must be at most 1000000"),
+            (
+                "",
+                "[[size]]\nat_most = 9\nnumbers = { dropout = 2.0 }",
+                "dropout is 2; it must be 0 or more and under 1",
+            ),
             ("epochs = 0", "", "epochs is 0; it must be at least 1"),
             ("epochs = 1000000000000000000", "", "epochs is 1000000000000000000; it must be at most 1000000"),
             ("batch_size = 0", "", "batch size is 0; it must be at least 1"),
@@ -532,7 +513,7 @@ mod tests {
         for (lines, section, expected) in cases {
             let mut table = own.clone();
             table.extend(format!("{lines}\n{section}").parse::<toml::Table>().unwrap());
-            let recipe = Recipe::from_toml(&table.to_string()).unwrap().for_network("mlp", false);
+            let recipe = Recipe::from_toml(&table.to_string()).unwrap().for_images(9).for_network("mlp", false);
             let message = recipe.check().unwrap_err().to_string();
             assert!(message.ends_with(expected), "{lines}{section}: {message}");
         }

@@ -58,6 +58,7 @@ impl Score {
     pub fn watched(self, recipe: &Recipe) -> f64 {
         let balanced = || self.balanced.unwrap_or(Balanced { loss: f64::NAN, accuracy: f64::NAN });
         match recipe.monitor {
+            Monitor::Last => self.loss,
             Monitor::Loss if recipe.balance.is_none() => self.loss,
             // Else the large classes, which lose by the balance, would decide when it ends.
             Monitor::Loss => balanced().loss,

@@ -1,0 +1,108 @@
+//! A recipe for a set of images of any size: how many passes over them make enough steps, and which numbers few images need.
+//!
+//! A network needs some thousand steps to learn, whatever the number of images; the fewer these are, the sooner it overfits, and
+//! the less the validation images, a share of them, can choose an epoch.
+
+use super::recipe::{Monitor, Recipe, SizeOverride};
+use crate::support::text::thousands;
+
+impl Recipe {
+    /// The recipe as it is for so many training images, before what is different for networks: with the numbers of its first
+    /// [size](Self::size) that holds as many.
+    #[must_use]
+    pub fn for_images(mut self, images: usize) -> Self {
+        let size = std::mem::take(&mut self.size).into_iter().find(|size| images <= size.at_most);
+        match size {
+            Some(SizeOverride { at_most, numbers }) => {
+                let described = format!("{}; numbers for at most {} images", self.description, thousands(at_most));
+                Self { description: described, ..self.with(numbers) }
+            }
+            None => self,
+        }
+    }
+
+    /// The recipe with the passes over so many training images that make [`least_steps`](Self::least_steps), where its own are fewer.
+    /// What was decided, and why, is in its description.
+    #[must_use]
+    pub fn with_enough_epochs(self, images: usize) -> Self {
+        if self.least_steps == 0 {
+            return self;
+        }
+        let steps_per_epoch = images.div_ceil(self.batch_size.max(1)).max(1);
+        let epochs = self.epochs.max(self.least_steps.div_ceil(steps_per_epoch));
+        let why = if epochs > self.epochs {
+            format!("as {} steps are needed", thousands(self.least_steps))
+        } else {
+            format!("as {} epochs are needed", self.epochs)
+        };
+        let description = format!(
+            "{}; {} epochs of {} steps for {} images, {why}",
+            self.description,
+            thousands(epochs),
+            thousands(steps_per_epoch),
+            thousands(images)
+        );
+        Self { epochs, least_steps: 0, description, ..self }
+    }
+
+    /// Whether an epoch is to be kept whose [watched number](crate::train::score::Score::watched) is this, after a best of that.
+    #[must_use]
+    pub fn is_improvement(&self, watched: f64, best: f64) -> bool {
+        match self.monitor {
+            Monitor::Loss | Monitor::Accuracy | Monitor::BalancedAccuracy => watched < best - self.min_delta,
+            Monitor::Last => watched.is_finite(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settled(images: usize) -> Recipe {
+        let recipe = Recipe::built_in("folders").unwrap();
+        recipe.for_images(images).for_network("resnet8", false).with_enough_epochs(images)
+    }
+
+    #[test]
+    fn few_images_and_many_have_enough_steps_and_the_recipe_states_why() {
+        for images in [1, 20, 300, 3000, 30_000, 300_000] {
+            let recipe = settled(images);
+            recipe.check().unwrap();
+            let steps = recipe.epochs * images.div_ceil(recipe.batch_size);
+            assert!(steps >= 2000 && recipe.epochs >= 20, "{images}: {steps} steps");
+            assert!(
+                recipe.epochs == 20 || steps < 2000 + images.div_ceil(recipe.batch_size),
+                "{images}: {steps} steps"
+            );
+            assert_eq!((recipe.least_steps, recipe.size.len()), (0, 0), "nothing is left to decide");
+        }
+        let why = settled(380).description;
+        assert!(why.contains("at most 1,000 images"), "{why}");
+        assert!(why.ends_with("; 167 epochs of 12 steps for 380 images, as 2,000 steps are needed"), "{why}");
+        let why = settled(300_000).description;
+        assert!(why.ends_with("; 20 epochs of 9,375 steps for 300,000 images, as 20 epochs are needed"), "{why}");
+    }
+
+    #[test]
+    fn fewer_images_are_changed_more_and_the_networks_own_numbers_count_most() {
+        let [small, middle, large] = [1000, 1001, 10_001].map(settled);
+        assert!(small.weight_decay > middle.weight_decay && middle.augment.rotate > large.augment.rotate);
+        assert!(
+            [&small, &middle, &large].iter().all(|recipe| recipe.learning_rate == 3e-3 && recipe.augment.flip == 0.0)
+        );
+        let spectrograms = Recipe::built_in("folders").unwrap().for_images(100).for_network("dscnn", false);
+        assert_eq!(spectrograms.augment, Default::default());
+    }
+
+    #[test]
+    fn a_settled_recipe_and_one_without_steps_stay_as_they_are() {
+        let recipe = settled(380);
+        assert_eq!(recipe.clone().for_images(9).with_enough_epochs(9), recipe);
+        assert_eq!(Recipe::from_toml(&toml::to_string(&recipe).unwrap()).unwrap(), recipe);
+        let tutorial = Recipe::built_in("tutorial").unwrap();
+        assert_eq!(tutorial.clone().for_images(9).with_enough_epochs(9), tutorial);
+        let folders = Recipe::built_in("folders").unwrap();
+        assert_eq!(Recipe::from_toml(&toml::to_string(&folders).unwrap()).unwrap(), folders);
+    }
+}
