@@ -94,9 +94,9 @@ fn a_balance_is_of_the_recipe_or_the_command_line_and_ends_the_note() {
     let own = include_str!("../../trainer/recipes/tutorial.toml").replace("[adam]", "balance = \"sampling\"\n[adam]");
     fs::write(path.join("own.toml"), own).unwrap();
     let cases: [(&str, &[&str], Value); 5] = [
-        ("weights", &["--balance", "weights"], "weights".into()),
-        ("sampling", &["--balance", "sampling"], "sampling".into()),
-        ("decided", &["--balance", "none"], Value::Null),
+        ("weights", &["--recipe", "tutorial", "--balance", "weights"], "weights".into()),
+        ("sampling", &["--recipe", "tutorial", "--balance", "sampling"], "sampling".into()),
+        ("decided", &["--recipe", "tutorial", "--balance", "none"], Value::Null),
         ("recipe", &["--recipe", "own.toml"], "sampling".into()),
         ("flag", &["--recipe", "own.toml", "--balance", "weights"], "weights".into()),
     ];

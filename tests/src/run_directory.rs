@@ -13,6 +13,7 @@ use trainer::report::Findings;
 use trainer::run::{ExportMetrics, Int8Metrics, Metrics, PerSplit, RunConfig, RunDirectory};
 use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
 use trainer::train::Epoch;
+use trainer::train::confidence::Confidence;
 use trainer::train::evaluate;
 use trainer::train::recipe::Recipe;
 use trainer::train::score::Score;
@@ -118,7 +119,7 @@ impl Run<'_> {
                 agreement_with_float: test.2,
                 validation_before_fine_tuning: None,
             },
-            confidence: None,
+            confidence: Some(Confidence::settle(&file, &dataset, None, None).unwrap().metrics),
             export: ExportMetrics {
                 path: directory.model(),
                 bytes: file.len(),

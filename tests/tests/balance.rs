@@ -103,7 +103,7 @@ fn weights_work_beside_label_smoothing_mixup_and_a_teacher() {
     for teacher in [None, Some(&teacher)] {
         let [_, rare] = recalls(&dataset, &plain(Balance::None), teacher);
         let [_, balanced] = recalls(&dataset, &plain(Balance::Weights), teacher);
-        assert!(balanced > rare + 0.15, "{balanced}, without a balance {rare}");
+        assert!(balanced > rare + 0.05, "{balanced}, without a balance {rare}");
     }
 }
 

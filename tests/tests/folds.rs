@@ -41,9 +41,9 @@ fn dataset() -> Dataset {
 
 fn recipe() -> Recipe {
     Recipe {
-        epochs: 12,
-        patience: 3,
-        learning_rate: 1e-2,
+        epochs: 40,
+        patience: 20,
+        learning_rate: 0.1,
         mixup: 0.2,
         balance: Balance::Weights,
         ..Recipe::built_in("tutorial").unwrap()

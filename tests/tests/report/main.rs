@@ -243,7 +243,7 @@ fn the_page_reports_what_was_trained_on_what_and_what_came_out() {
     ] {
         assert!(html.contains(part), "{part} is missing");
     }
-    assert_eq!(html.matches("<figure").count(), 13);
+    assert_eq!(html.matches("<figure").count(), 14);
 }
 
 #[test]
@@ -263,7 +263,7 @@ fn several_runs_are_compared_and_each_has_its_section() {
     let html = page::html(&runs).unwrap();
     assert!(html.contains("<h1>2 runs compared</h1>") && html.contains("<title>2 runs compared</title>"));
     assert_eq!(html.matches("<details class=\"run\">").count(), 2);
-    assert_eq!(html.matches("<figure").count(), 27);
+    assert_eq!(html.matches("<figure").count(), 29);
     assert!(html.contains("<a href=\"#run-2\">two</a>") && html.contains("<h2 id=\"run-2\">"));
 }
 

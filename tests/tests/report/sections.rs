@@ -208,9 +208,10 @@ fn bars_and_curves_have_their_numbers_and_the_names_of_their_axes() {
     let curves = findings.shown.precision_recall.clone().unwrap();
     let mean = format!("mean of 2 classes: {:.3}", curves.mean_average_precision);
     let worst = format!("{:.3} {}", curves.worst[0].average_precision, record.class_name(curves.worst[0].class));
-    let axes: [(Kind, &[&str]); 3] = [
+    let axes: [(Kind, &[&str]); 4] = [
         (Kind::PrecisionRecall, &["precision", "recall", "100%", &mean, &worst]),
         (Kind::Coverage, &["accuracy of the kept answers", "answers that are kept, the most confident first", "100%"]),
+        (Kind::Reliability, &["share of right answers", "probability of the answer", "100%"]),
         (Kind::LearningRate, &["learning rate", "epochs", "planned by the recipe, not trained", "training"]),
     ];
     for (kind, texts) in axes {

@@ -13,7 +13,7 @@ use trainer::export::inspect::{
 use trainer::export::model_file;
 use trainer::network::architecture::shown;
 use trainer::quantize::choose::{Chosen, choose};
-use trainer::quantize::{Method, Report};
+use trainer::quantize::{Method, QuantizedModel, Report};
 use trainer::run::{RunConfig, RunDirectory};
 use trainer::support::text::thousands;
 
@@ -93,7 +93,9 @@ impl Inspect {
             let file = config.encode(&quantized)?;
             (RunConfig { calibration, calibration_choice: Some(choice), ..config }, file)
         } else {
-            (config, directory.export()?)
+            // Temperature changes no answer, but would change the loss.
+            let neutral = RunConfig { decision: Decision::default(), ..config.clone() };
+            (config, neutral.encode(&QuantizedModel::new(&model, &neutral.calibration)?)?)
         };
         let report = Report::new(&model, &config.calibration, &file, &dataset.validation)?;
         if self.json {
