@@ -20,7 +20,7 @@ fn gray(images: usize, seed: u64) -> Images {
     let mut generator = stream(seed, Purpose::Garments, 0);
     let labels: Vec<u16> = (0..images).map(|image| u16::from(image % 3 == 0)).collect();
     let mut pixel = |class: u16| {
-        let noise: i32 = (0..4).map(|_| generator.random_range(-60..=60)).sum();
+        let noise: i32 = (0..4).map(|_| generator.random_range(-30..=30)).sum();
         (110 + 40 * i32::from(class) + noise).clamp(0, 255) as u8
     };
     let pixels = labels.iter().flat_map(|&class| (0..SHAPE.len()).map(|_| pixel(class)).collect::<Vec<u8>>()).collect();
