@@ -24,7 +24,7 @@ cd "$(dirname "$0")"
 . ./cores.bash
 scratch=$(mktemp -d)
 # Nobody writes a trace where the program did not build.
-trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$scratch"' EXIT
+trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$scratch"' EXIT
 build_on_chip
 mkfifo "$scratch/trace"
 row='%-5s %-12s %7s %12s %12s %24s\n'

@@ -13,7 +13,7 @@ cd "$(dirname "$0")"
 . ./cores.bash
 options ./measure-cores.sh 0 "" "$@"
 scratch=$(mktemp -d)
-trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$scratch"' EXIT
+trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$scratch"' EXIT
 build_on_chip
 mkfifo "$scratch/trace"
 
