@@ -196,7 +196,10 @@ fn a_run_imported_without_images_takes_any_of_as_many_classes_for_all_that_help_
     assert_eq!(fs::read(path.join("first.bin")).unwrap(), fs::read(path.join("again.bin")).unwrap());
     three_colors(path, "others", ["a", "b", "c"], 20);
     let message = fail(path, &["export", "int8", "--data", "others", "--out", "other.bin"], 2);
-    assert!(message.contains("--data is for --calibration and --reject-at: without them the file is the run's own"), "{message}");
+    assert!(
+        message.contains("--data is for --calibration and --reject-at: without them the file is the run's own"),
+        "{message}"
+    );
     let output = trainer(path, &["export", "int8", "--calibration", "range", "--data", "others", "--out", "other.bin"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains("the codes of the imported file are replaced by calibrated ones"));
