@@ -64,10 +64,12 @@ fn classify(network: &mut Network<'_, '_>) -> Result<(), Error> {
     let cost = stopwatch.elapsed();
     for best in output.top_k::<1>() {
         let class = metadata.class_name(best.class).unwrap_or("?");
-        let tenths = (1000.0 * best.probability + 0.5) as u32; // of a percent
+        let tenths = (1000.0 * best.probability + 0.5) as u32;
+        let (percent, tenth) = (tenths / 10, tenths % 10);
         // Less probable than the threshold in the model file; `infer_core::Smoother` decides over several frames.
-        let answer = if output.decide().is_some() { "" } else { "none of these, best guess " };
-        info!("{}{}: {}.{} %, {}", answer, class, tenths / 10, tenths % 10, cost);
+        let is_known = output.decide().is_some();
+        let guess = if is_known { "" } else { "none, at best " };
+        info!("{}{}: {}.{} %, {}", guess, class, percent, tenth, cost);
     }
     Ok(())
 }
