@@ -10,9 +10,9 @@ DevTools protocol through Chromium's pipe: Python's own library is enough.
 import base64
 import fcntl
 import json
-import re
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
