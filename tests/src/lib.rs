@@ -6,6 +6,7 @@
 //! | [`decisions`] | the same for answers that are sure enough, and for those of several frames |
 //! | [`camera`] | the same for the way from a frame to an input |
 //! | [`random_model`] | networks of random shapes and weights, as files |
+//! | [`constant`](mod@constant) | networks whose answer is the same whatever the image |
 //! | [`layer_names`] | single layers by name, and those that costs are measured with |
 //! | [`random_graph`] | the same with branches |
 //! | [`without_zeros`] | networks of built-in architectures without zeros for kernels to skip, as files |
@@ -25,6 +26,7 @@
 
 pub mod bit_flips;
 pub mod camera;
+pub mod constant;
 pub mod decisions;
 pub mod garments;
 pub mod idx_files;

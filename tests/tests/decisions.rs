@@ -1,32 +1,14 @@
 //! Answers that are sure enough, and decisions over frames: infer-core against the oracle.
 
-use infer_core::format::{Blob, Codes, Input};
 use infer_core::header::{HEADER_LEN, HIGHEST_TEMPERATURE, LOWEST_TEMPERATURE};
-use infer_core::operators::{Layer, Logits};
-use infer_core::{Error, Header, HeaderField, Network, Shape, Smoother, Smoothing};
+use infer_core::{Error, Header, HeaderField, Network, Smoother, Smoothing};
 use proptest::prelude::*;
+use thimble_tests::constant::constant;
 use thimble_tests::decisions::SmootherOracle;
 use thimble_tests::oracle::Oracle;
-use thimble_tests::random_model::metadata;
 use thimble_tests::tiny;
 use trainer::export::decision::Decision;
-use trainer::export::model_file::{ModelFileError, encode};
-
-/// A network that gives these logits whatever the image.
-fn constant(logits: &[i32], scale: f32) -> Vec<u8> {
-    let biases: Vec<u8> = logits.iter().flat_map(|logit| logit.to_le_bytes()).collect();
-    let weights = vec![0; 2 * logits.len().next_multiple_of(2)];
-    let layer = Layer::Logits(Logits {
-        classes: logits.len() as u16,
-        scale,
-        biases: Blob::unpadded(&biases),
-        layout: 0,
-        weights: Blob::unpadded(&weights),
-    });
-    let names: Vec<String> = (0..logits.len()).map(|class| class.to_string()).collect();
-    let input = Input::new(Shape { height: 1, width: 1, channels: 1 }, Codes { scale: 1.0, zero_point: 0 });
-    encode(&metadata(&names.join("\n")), &input, &[layer]).unwrap()
-}
+use trainer::export::model_file::ModelFileError;
 
 /// What a network with these logits decides, and the probability that it gives its class.
 fn decided(logits: &[i32], scale: f32, decision: &Decision) -> (Option<usize>, f32) {

@@ -1,25 +1,11 @@
 //! Classes, probabilities and rankings, through a network whose logits are its biases.
 
-use infer_core::format::{Blob, Codes, Input};
-use infer_core::operators::{Layer, Logits};
-use infer_core::{Network, Shape};
-use thimble_tests::random_model::metadata;
-use trainer::export::model_file::encode;
+use infer_core::Network;
+use thimble_tests::constant::constant;
 
 /// Calls `check` with the output of a network that gives these logits whatever the image.
 fn with_output(logits: &[i32], scale: f32, check: impl FnOnce(infer_core::Output<'_>)) {
-    let biases: Vec<u8> = logits.iter().flat_map(|logit| logit.to_le_bytes()).collect();
-    let weights = vec![0; 2 * logits.len().next_multiple_of(2)];
-    let layer = Layer::Logits(Logits {
-        classes: logits.len() as u16,
-        scale,
-        biases: Blob::unpadded(&biases),
-        layout: 0,
-        weights: Blob::unpadded(&weights),
-    });
-    let names: Vec<String> = (0..logits.len()).map(|class| class.to_string()).collect();
-    let input = Input::new(Shape { height: 1, width: 1, channels: 1 }, Codes { scale: 1.0, zero_point: 0 });
-    let file = encode(&metadata(&names.join("\n")), &input, &[layer]).unwrap();
+    let file = constant(logits, scale);
     let mut arena = vec![0; infer_core::arena_len(&file)];
     let mut network = Network::new(&file, &mut arena).unwrap();
     check(network.classify(&[0]).unwrap());
