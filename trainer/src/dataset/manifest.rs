@@ -15,6 +15,7 @@ use super::content::ContentHash;
 use super::held_out::Split;
 use super::{Dataset, fashion_mnist};
 use crate::support::printable::no_formula;
+use crate::support::text::rows;
 
 /// The first line of `images.csv`.
 const HEADER: &str = "content,split,class,file";
@@ -115,10 +116,6 @@ impl Manifest {
     /// # Errors
     /// What is wrong, and in which line.
     pub fn from_csv(text: &str, classes: usize) -> Result<Self, String> {
-        let mut lines = text.lines();
-        if lines.next() != Some(HEADER) {
-            return Err(format!("its first line is not {HEADER:?}"));
-        }
         let read = |line: &str| {
             let mut cells = line.splitn(4, ',');
             Some(Entry {
@@ -128,9 +125,8 @@ impl Manifest {
                 file: cells.next()?.to_owned(),
             })
         };
-        let refuse = |line| format!("line {line} is not content, split, class of {classes} and file");
-        let entries = lines.enumerate().map(|(index, line)| read(line).ok_or_else(|| refuse(index + 2)));
-        Ok(Self(entries.collect::<Result<_, _>>()?))
+        let form = format!("content, split, class of {classes} and file");
+        Ok(Self(rows(text, HEADER, &form, read)?))
     }
 }
 

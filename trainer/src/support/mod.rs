@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`bounded_file`], [`whole_file`] | files that are read up to a limit, and files that appear whole or not at all |
 //! | [`limits`], [`memory`] | what a file may require of the host, and what the host has |
-//! | [`number`], [`text`] | figures in files, which can all be read again; numbers as people read them |
+//! | [`number`], [`text`] | figures in files, which can all be read again; numbers as people read them, and tables |
 //! | [`interval`] | how uncertain an accuracy is |
 //! | [`printable`], [`tensor_error`] | names that a terminal can show, errors of candle on one line |
 //! | [`rng`] | everything random, from one seed |

@@ -1,4 +1,4 @@
-//! Numbers as people read them.
+//! Numbers as people read them, and tables of one row a line.
 
 use sha2::{Digest, Sha256};
 
@@ -15,4 +15,17 @@ pub fn thousands(number: usize) -> String {
 #[must_use]
 pub fn hexadecimal(hash: Sha256) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The rows of a table after its header; `form` is what a row is, as in "line 2 is not ...".
+///
+/// # Errors
+/// What is wrong, and in which line.
+pub fn rows<R>(text: &str, header: &str, form: &str, read: impl Fn(&str) -> Option<R>) -> Result<Vec<R>, String> {
+    let mut lines = text.lines();
+    if lines.next() != Some(header) {
+        return Err(format!("its first line is not {header:?}"));
+    }
+    let refuse = |line| format!("line {line} is not {form}");
+    lines.enumerate().map(|(index, line)| read(line).ok_or_else(|| refuse(index + 2))).collect()
 }

@@ -13,6 +13,7 @@ use super::assignment::Folds;
 use super::fold_fit::FoldFit;
 use crate::dataset::Images;
 use crate::support::printable::no_formula;
+use crate::support::text::rows;
 use crate::train::evaluate::argmax;
 
 /// The first line.
@@ -78,10 +79,6 @@ impl OutOfFold {
     /// # Errors
     /// What is wrong, and in which line.
     pub fn from_csv(text: &str, classes: usize) -> Result<Self, String> {
-        let mut lines = text.lines();
-        if lines.next() != Some(HEADER) {
-            return Err(format!("its first line is not {HEADER:?}"));
-        }
         let read = |line: &str| {
             let mut cells = line.splitn(4, ',');
             let fold = cells.next()?.parse::<usize>().ok()?.checked_sub(1)?;
@@ -90,9 +87,8 @@ impl OutOfFold {
             let file = cells.next()?.to_owned();
             (logits.len() == classes).then_some(HeldOut { fold, class, logits, file })
         };
-        let refuse = |line| format!("line {line} is not fold, class of {classes}, as many logits, and file");
-        let images = lines.enumerate().map(|(index, line)| read(line).ok_or_else(|| refuse(index + 2)));
-        Ok(Self { images: images.collect::<Result<_, _>>()? })
+        let form = format!("fold, class of {classes}, as many logits, and file");
+        Ok(Self { images: rows(text, HEADER, &form, read)? })
     }
 }
 
