@@ -1,5 +1,5 @@
 //! Names the core that the kernels are built for: the compiler's `cfg` has the DSP extension on nightly only, so the
-//! name of the target has to hold it.
+//! name of the target has to hold it. Says whether they are compiled for size too.
 
 use std::env;
 
@@ -23,6 +23,10 @@ fn main() {
     names.push("\"portable\"".to_owned());
     println!("cargo::rustc-check-cfg=cfg(kernels, values({}))", names.join(", "));
     println!("cargo::rustc-check-cfg=cfg(armv8m)");
+    println!("cargo::rustc-check-cfg=cfg(for_size)");
+    if matches!(env::var("OPT_LEVEL").as_deref(), Ok("s" | "z")) {
+        println!("cargo::rustc-cfg=for_size");
+    }
     let target = env::var("TARGET").unwrap_or_default();
     if target.starts_with("thumbv8m.") {
         println!("cargo::rustc-cfg=armv8m");

@@ -13,11 +13,19 @@ use super::portable::{self, Portable};
 /// neither panics nor leaves its slices. `scratch` is working memory that no kernel expects anything in. How much of it
 /// a kernel gets is part of the file's arena claim and so the same on every target, whether its kernels need it or not.
 pub trait Kernels {
-    /// Convolution, and the 2x2 maximum after it if the operands have one.
+    /// Convolution, of operands without a pool.
     ///
     /// `input` and `output` are `[height, width, channels]`.
     fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
         portable::conv2d(input, operands, scratch, output);
+    }
+
+    /// Convolution and the 2x2 maximum after it, of operands that have one. By itself, so that a program whose model has only one
+    /// of both links only that; a set of kernels whose [`conv2d`](Self::conv2d) computes both has none of its own.
+    ///
+    /// `input` and `output` are `[height, width, channels]`.
+    fn pooled_conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+        Self::conv2d(input, operands, scratch, output);
     }
 
     /// Convolution, and the 2x2 maximum after it if the operands have one, with weights in the layout

@@ -139,12 +139,17 @@ macro_rules! versions {
 }
 use versions;
 
+/// The versions of a convolution with or without a pool.
+fn convolutions(pool: bool) -> [(&'static str, Convolution); 5] {
+    if pool { versions!(pooled_conv2d as Convolution) } else { versions!(conv2d as Convolution) }
+}
+
 /// The codes of a convolution, which are the same of all versions.
 fn conv2d_of_all(codes: &[u8], operands: &Conv2dOperands<'_>) -> Vec<u8> {
     let mut scratch = vec![0xDEAD_BEEF; operands.scratch_len()];
     let mut expected = vec![1; operands.output.len()];
     portable::conv2d(codes, operands, &mut scratch, &mut expected);
-    for (name, conv2d) in versions!(conv2d as Convolution) {
+    for (name, conv2d) in convolutions(operands.pool) {
         let mut found = vec![2; expected.len()];
         conv2d(codes, operands, &mut scratch, &mut found);
         assert!(found == expected, "{name}, {operands:?}");

@@ -15,5 +15,11 @@ pub const VECTOR: u32 = 1 << 28;
 /// Bit 27, beside those of operators: set where sums are [rounded twice](crate::format::Requantize::TWICE).
 pub const TWICE: u32 = 1 << 27;
 
+/// Bit 26, beside those of operators: set where a convolution with compact weights is computed together with the pool after it.
+pub const POOLED: u32 = 1 << 26;
+
+/// Bit 25, beside those of operators: set where a convolution with compact weights has no pool after it.
+pub const UNPOOLED: u32 = 1 << 25;
+
 /// The bits of what only programs with the feature `twice-rounding` run: [`TWICE`], and the operator that rescales sums.
 pub(crate) const TWO_ROUNDINGS: u32 = TWICE | 1 << 7;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::operator::{Band, Call, Flow, Overlap, Record, Rows, countable, exactly, requantize};
 use super::window::{MOST_OF_CONVOLUTIONS, overlap, positions};
-use super::{TWICE, VECTOR, WINOGRAD, holds, layout};
+use super::{POOLED, TWICE, UNPOOLED, VECTOR, WINOGRAD, holds, layout};
 use crate::Error;
 use crate::format::reader::Reader;
 use crate::format::{Blob, Layout, Ports, Requantize, Shape, Window};
@@ -151,6 +151,15 @@ impl Call for Conv2dOperands<'_> {
         self.rescale.rounds_twice()
     }
 
+    fn kernel(&self) -> u32 {
+        match self.layout {
+            Layout::Compact if self.rescale.rounds_twice() => 0,
+            Layout::Compact if self.pool => POOLED,
+            Layout::Compact => UNPOOLED,
+            Layout::Winograd | Layout::Vector => 0,
+        }
+    }
+
     fn overlap(&self) -> Overlap {
         let [rows, _] = self.window.size.map(u16::from);
         // Of a stride of 1, with a pool every second row; the second row of its window is one row further down.
@@ -187,7 +196,15 @@ impl Call for Conv2dOperands<'_> {
             Layout::Vector if const { holds(OPERATORS, VECTOR.trailing_zeros()) } => {
                 K::conv2d_vector(input, self, scratch, output);
             }
-            Layout::Compact | Layout::Winograd | Layout::Vector => K::conv2d(input, self, scratch, output),
+            Layout::Compact | Layout::Winograd | Layout::Vector => {
+                if self.pool {
+                    if const { OPERATORS & POOLED > 0 } {
+                        K::pooled_conv2d(input, self, scratch, output);
+                    }
+                } else if const { OPERATORS & UNPOOLED > 0 } {
+                    K::conv2d(input, self, scratch, output);
+                }
+            }
         }
     }
 }

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use add::Add;
 pub use add_rescaled::AddRescaled;
 pub use average_pool2d::AveragePool2d;
-pub use bits::{BRANCHES, OVERLAPS, TWICE, VECTOR, WINOGRAD};
+pub use bits::{BRANCHES, OVERLAPS, POOLED, TWICE, UNPOOLED, VECTOR, WINOGRAD};
 pub use conv2d::Conv2d;
 pub use dense::Dense;
 pub use depthwise_conv2d::DepthwiseConv2d;
@@ -85,8 +85,9 @@ macro_rules! registry {
         };
 
         /// All operators that there are, a bit each: bit `n` is operator `n`; with [`BRANCHES`], [`OVERLAPS`], [`WINOGRAD`],
-        /// [`VECTOR`] and [`TWICE`].
-        pub const KNOWN: u32 = BRANCHES | OVERLAPS | WINOGRAD | VECTOR | TWICE | (1 << $last_number) $(| 1 << $number)*;
+        /// [`VECTOR`], [`TWICE`], [`POOLED`] and [`UNPOOLED`].
+        pub const KNOWN: u32 =
+            BRANCHES | OVERLAPS | WINOGRAD | VECTOR | TWICE | POOLED | UNPOOLED | (1 << $last_number) $(| 1 << $number)*;
 
         /// The bit of the operator that gives the logits.
         const LOGITS: u32 = 1 << $last_number;
@@ -170,12 +171,12 @@ macro_rules! registry {
                 }
             }
 
-            /// The bits of the operator, of its layout and of its rounding.
+            /// The bits of the operator, of its layout, of its rounding and of its kernel.
             fn operator<const OPERATORS: u32>(&self) -> u32 {
                 match self {
                     $(Self::$name(operands) => {
                         let twice = if const { OPERATORS & TWICE > 0 } && operands.rounds_twice() { TWICE } else { 0 };
-                        1 << $number | bit::<OPERATORS>(operands.layout()) | twice
+                        1 << $number | bit::<OPERATORS>(operands.layout()) | twice | operands.kernel()
                     })*
                 }
             }

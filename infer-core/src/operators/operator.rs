@@ -73,6 +73,11 @@ pub trait Call {
         false
     }
 
+    /// The bit of its kernel, where the operator has several for one layout.
+    fn kernel(&self) -> u32 {
+        0
+    }
+
     /// How the output may overlap an input.
     fn overlap(&self) -> Overlap {
         Overlap::Apart

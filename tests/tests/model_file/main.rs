@@ -5,7 +5,7 @@ mod stages;
 
 use infer_core::format::{Blob, Input, Layout, Metadata, Requantize, Window};
 use infer_core::header::{FORMAT_VERSION, HEADER_LEN};
-use infer_core::operators::{ALL, BRANCHES, Layer, Logits, MaxPool2d, OVERLAPS, TWICE};
+use infer_core::operators::{ALL, BRANCHES, Layer, Logits, MaxPool2d, OVERLAPS, POOLED, TWICE, UNPOOLED};
 use infer_core::plan::Places;
 use infer_core::{Crc32, Error, Header, HeaderField, Network, Shape, arena_len, classes_len, input_len, operators_of};
 use parts::{CODES, Parts, ZEROS, with_payload};
@@ -139,13 +139,14 @@ fn a_program_of_some_operators_runs_models_of_those_and_refuses_others() {
         let fixtures = miri_models::fixtures();
         fixtures.into_iter().find(|(other, _)| *other == name).unwrap().1
     });
-    assert_eq!([CHAIN, operators_of(&dense)], [0b11, 0b1001]);
-    assert_eq!(operators_of(&residual), BRANCHES | OVERLAPS | 0b10011);
+    const RESIDUAL: u32 = BRANCHES | OVERLAPS | UNPOOLED | 0b10011;
+    assert_eq!([CHAIN, operators_of(&dense)], [UNPOOLED | 0b11, 0b1001]);
+    assert_eq!(operators_of(&residual), RESIDUAL);
 
     let [all, chain] = load_with::<CHAIN>(&conv);
     assert!(all.is_ok());
     assert_eq!(all, chain);
-    let [all, branches] = load_with::<{ BRANCHES | OVERLAPS | 0b10011 }>(&residual);
+    let [all, branches] = load_with::<RESIDUAL>(&residual);
     assert!(all.is_ok());
     assert_eq!(all, branches);
     let left_out = |operators| Err(Error::OperatorsLeftOut { operators });
@@ -153,6 +154,15 @@ fn a_program_of_some_operators_runs_models_of_those_and_refuses_others() {
     assert_eq!(load_with::<CHAIN>(&residual)[1], left_out(BRANCHES | OVERLAPS | 0b10000));
     assert_eq!(load_with::<{ ALL ^ BRANCHES }>(&residual)[1], left_out(BRANCHES));
     assert_eq!(load_with::<{ ALL ^ OVERLAPS }>(&residual)[1], left_out(OVERLAPS));
+
+    // A convolution with a pool after it and one without are two kernels, and so two bits.
+    let pooled = miri_models::fixtures().into_iter().find(|(name, _)| *name == "conv-pool").unwrap().1;
+    assert_eq!(operators_of(&pooled), POOLED | 0b11);
+    let [all, alone] = load_with::<{ POOLED | 0b11 }>(&pooled);
+    assert!(all.is_ok());
+    assert_eq!(all, alone);
+    assert_eq!(load_with::<CHAIN>(&pooled)[1], left_out(POOLED));
+    assert_eq!(load_with::<{ POOLED | 0b11 }>(&conv)[1], left_out(UNPOOLED));
 
     // A second rounding is a bit of its own.
     let twice = RandomModel {
@@ -180,11 +190,14 @@ fn a_program_of_some_operators_runs_models_of_those_and_refuses_others() {
     assert_eq!(all, claim(CHAIN, 0b1001));
     assert!(matches!(chain, Err(Error::Payload { .. })), "{chain:?}");
     let [all, chain] = load_with::<{ CHAIN | 0b10000 }>(&claiming(&residual, CHAIN));
-    assert_eq!(all, claim(CHAIN, BRANCHES | OVERLAPS | 0b10011));
+    assert_eq!(all, claim(CHAIN, RESIDUAL));
     assert_eq!(chain, Err(Error::Input { layer: 2 }));
     let [all, once] = load_with::<0b1011>(&claiming(&twice, 0b1011));
     assert_eq!(all, claim(0b1011, TWICE | 0b1011));
     assert_eq!(once, Err(Error::Shift { layer: 0, shift: Requantize::TWICE }));
+    let [all, chain] = load_with::<CHAIN>(&claiming(&pooled, CHAIN));
+    assert_eq!(all, claim(CHAIN, POOLED | 0b11));
+    assert_eq!(chain, all);
     // Bits of no operator.
     let [all, chain] = load_with::<CHAIN>(&claiming(&conv, CHAIN | 1 << 20));
     assert_eq!(all, claim(CHAIN | 1 << 20, CHAIN));

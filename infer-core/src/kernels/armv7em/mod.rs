@@ -35,6 +35,7 @@ use super::contract::Kernels;
 use super::operands::{
     AddOperands, AveragePool2dOperands, Conv2dOperands, DenseOperands, DepthwiseConv2dOperands, LogitsOperands, Rescale,
 };
+use super::portable;
 use super::shared::sparse::{self, Entry, List, Rows, Sparse};
 use super::shared::winograd::tiles;
 use super::shared::{parts, taps_if_lengths_fit, window};
@@ -49,6 +50,10 @@ impl Kernels for Armv7em {
         conv2d(input, operands, scratch, output);
     }
 
+    fn pooled_conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+        pooled_conv2d(input, operands, scratch, output);
+    }
+
     fn conv2d_winograd(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
         tiles::conv2d::<Self>(input, operands, scratch, output);
     }
@@ -58,7 +63,12 @@ impl Kernels for Armv7em {
     }
 
     fn average_pool2d(input: &[u8], operands: &AveragePool2dOperands, output: &mut [u8]) {
-        average_pool::average_pool2d(input, operands, output);
+        // Of a build for size, where a few instructions of a small layer are worth less than 400 bytes.
+        if cfg!(for_size) {
+            portable::average_pool2d(input, operands, output);
+        } else {
+            average_pool::average_pool2d(input, operands, output);
+        }
     }
 
     fn add(other: &[u8], operands: &AddOperands, sums: &mut [u8]) {
@@ -94,17 +104,21 @@ impl Sparse for Armv7em {
     }
 }
 
-/// Convolution, and the 2x2 maximum after it if the operands have one.
+/// Convolution without a pool.
 #[inline(never)]
 fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
-    let Some(taps) = taps_if_lengths_fit(operands, output) else { return };
-    let pairs = taps.div_ceil(2);
-    if operands.pool {
-        if let Some(lanes) = scratch.get_mut(..4 * pairs) {
-            pooled(input, operands, lanes, output);
-        }
-    } else if let Some(lanes) = scratch.get_mut(..2 * pairs) {
+    let lanes = taps_if_lengths_fit(operands, output).and_then(|taps| scratch.get_mut(..2 * taps.div_ceil(2)));
+    if let Some(lanes) = lanes {
         unpooled::conv2d(input, operands, lanes, output);
+    }
+}
+
+/// Convolution and the 2x2 maximum after it.
+#[inline(never)]
+fn pooled_conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+    let lanes = taps_if_lengths_fit(operands, output).and_then(|taps| scratch.get_mut(..4 * taps.div_ceil(2)));
+    if let Some(lanes) = lanes {
+        pooled(input, operands, lanes, output);
     }
 }
 

@@ -36,6 +36,10 @@ impl Kernels for Helium {
         Armv7em::conv2d(input, operands, scratch, output);
     }
 
+    fn pooled_conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+        Armv7em::pooled_conv2d(input, operands, scratch, output);
+    }
+
     fn conv2d_winograd(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
         Armv7em::conv2d_winograd(input, operands, scratch, output);
     }

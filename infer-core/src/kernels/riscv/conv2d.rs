@@ -16,28 +16,14 @@ const POSITIONS: usize = 4;
 /// The sum of the codes at each position.
 type Totals = [u32; POSITIONS];
 
-/// Convolution, and the 2x2 maximum after it if the operands have one.
+/// Convolution and the 2x2 maximum after it.
 #[inline(never)]
-pub fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
-    let Some(taps) = taps_if_lengths_fit(operands, output) else { return };
-    // What a tap meets at the four positions is a word. Taps are in pairs: a last one that is missing meets zeros.
-    let Some(codes) = scratch.get_mut(..taps.next_multiple_of(2)) else { return };
-    if let Some(last) = codes.last_mut() {
-        *last = 0;
-    }
+pub fn pooled_conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+    let Some(codes) = codes_of_taps(operands, scratch, output) else { return };
     let filter = Filter::new(input, operands);
-    if operands.pool {
-        pooled(&filter, codes, output);
-    } else {
-        unpooled(&filter, codes, output);
-    }
-}
-
-#[inline(never)]
-fn pooled(filter: &Filter<'_>, codes: &mut [u32], output: &mut [u8]) {
-    let rows = Rows::new(filter.operands, codes.len());
+    let rows = Rows::new(operands, codes.len(), tiles::blocks::<true>);
     window::each_pooled(
-        filter.operands,
+        operands,
         codes,
         output,
         |y, x, codes| filter.gather([[y, x], [y, x + 1], [y + 1, x], [y + 1, x + 1]], codes),
@@ -45,11 +31,14 @@ fn pooled(filter: &Filter<'_>, codes: &mut [u32], output: &mut [u8]) {
     );
 }
 
+/// Convolution without a pool.
 #[inline(never)]
-fn unpooled(filter: &Filter<'_>, codes: &mut [u32], output: &mut [u8]) {
-    let rows = Rows::new(filter.operands, codes.len());
-    let width = usize::from(filter.operands.output.width);
-    let channels = usize::from(filter.operands.output.channels).max(1);
+pub fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+    let Some(codes) = codes_of_taps(operands, scratch, output) else { return };
+    let filter = Filter::new(input, operands);
+    let rows = Rows::new(operands, codes.len(), tiles::blocks::<false>);
+    let width = usize::from(operands.output.width);
+    let channels = usize::from(operands.output.channels).max(1);
     let [mut y, mut x] = [0, 0];
     for output in output.chunks_mut(POSITIONS * channels) {
         // Those after the last output are outside, and what is computed there is overwritten.
@@ -64,6 +53,17 @@ fn unpooled(filter: &Filter<'_>, codes: &mut [u32], output: &mut [u8]) {
         let totals = filter.gather(positions, codes);
         rows.codes(codes, totals, output);
     }
+}
+
+/// Room for what each tap meets at the four positions, a word; `None` where lengths do not fit. Taps are in pairs: a last one that is
+/// missing meets zeros.
+fn codes_of_taps<'s>(operands: &Conv2dOperands<'_>, scratch: &'s mut [u32], output: &[u8]) -> Option<&'s mut [u32]> {
+    let taps = taps_if_lengths_fit(operands, output)?;
+    let codes = scratch.get_mut(..taps.next_multiple_of(2))?;
+    if let Some(last) = codes.last_mut() {
+        *last = 0;
+    }
+    Some(codes)
 }
 
 /// A filter over an input.
@@ -249,17 +249,19 @@ struct Rows<'m> {
     last_weights: &'m [u8],
     /// The records where they are aligned, which they are in an aligned model.
     records: &'m [Records],
+    /// The loops over full blocks.
+    blocks: tiles::Blocks,
 }
 
 impl<'m> Rows<'m> {
-    fn new(operands: &'m Conv2dOperands<'m>, taps: usize) -> Self {
+    fn new(operands: &'m Conv2dOperands<'m>, taps: usize, blocks: tiles::Blocks) -> Self {
         let block_len = ROWS_PER_BLOCK * taps;
         let (tables, last_table) = operands.channels.bytes().as_chunks::<8>().0.as_chunks::<ROWS_PER_BLOCK>();
         let full = tables.len() * block_len;
         let (weights, last_weights) = operands.weights.split_at_checked(full).unwrap_or_default();
         let tables = if weights.len() == full { tables } else { &[] };
         let records = bytemuck::try_cast_slice(tables).unwrap_or_default();
-        Self { operands, block_len, tables, weights, last_table, last_weights, records }
+        Self { operands, block_len, tables, weights, last_table, last_weights, records, blocks }
     }
 
     /// The codes of all channels at the positions that the output has, or their maximum.
@@ -303,17 +305,12 @@ impl<'m> Rows<'m> {
         } else {
             let records = self.records.as_ptr_range();
             // SAFETY: the codes are pairs, one at least; each block has weights and records, and outputs of all channels.
-            unsafe { self.blocks()(&raw mut tile, weights, records.start, records.end) }
+            unsafe { (self.blocks)(&raw mut tile, weights, records.start, records.end) }
         }
         if !self.last_table.is_empty() {
             let last = LastRows { codes, starts: tile.starts, table: self.last_table, weights: self.last_weights };
             last.codes(self.operands, self.tables.len() * ROWS_PER_BLOCK, output);
         }
-    }
-
-    /// The codes of full blocks, or the largest of the four.
-    const fn blocks(&self) -> tiles::Blocks {
-        if self.operands.pool { tiles::blocks::<true> } else { tiles::blocks::<false> }
     }
 
     /// Full blocks one by one, their records copied.
@@ -324,7 +321,7 @@ impl<'m> Rows<'m> {
             let records = words(records, &mut copy);
             let end = (&raw const *records).wrapping_add(1);
             // SAFETY: as in `codes`, block by block.
-            unsafe { self.blocks()(&raw mut *tile, weights.as_ptr(), records, end) }
+            unsafe { (self.blocks)(&raw mut *tile, weights.as_ptr(), records, end) }
         }
     }
 }

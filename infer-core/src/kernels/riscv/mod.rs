@@ -29,6 +29,10 @@ impl Kernels for Riscv {
         conv2d::conv2d(input, operands, scratch, output);
     }
 
+    fn pooled_conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+        conv2d::pooled_conv2d(input, operands, scratch, output);
+    }
+
     fn conv2d_winograd(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
         winograd_tiles::conv2d::<Self>(input, operands, scratch, output);
     }

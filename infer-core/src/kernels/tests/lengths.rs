@@ -2,7 +2,7 @@
 
 use super::std::vec;
 
-use super::{Convolution, Dense, Depthwise, Logits, Numbers, bytes, versions};
+use super::{Convolution, Dense, Depthwise, Logits, Numbers, bytes, convolutions, versions};
 use crate::Shape;
 use crate::format::{Layout, Window};
 use crate::kernels::operands::{
@@ -91,7 +91,7 @@ fn convolutions_of_lengths_that_do_not_fit_each_other_are_no_panic() {
                     weights: &weights,
                 };
                 for (_, conv2d) in
-                    versions!(conv2d as Convolution).into_iter().chain([("portable", portable::conv2d as Convolution)])
+                    convolutions(pool).into_iter().chain([("portable", portable::conv2d as Convolution)])
                 {
                     conv2d(&codes, &operands, &mut vec![1; scratch], &mut vec![2; outputs]);
                 }

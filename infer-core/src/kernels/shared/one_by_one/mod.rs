@@ -34,6 +34,10 @@ impl<L: Loops> Kernels for L {
         conv2d::<L>(input, operands, scratch, output);
     }
 
+    fn pooled_conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+        pooled_conv2d::<L>(input, operands, scratch, output);
+    }
+
     fn conv2d_winograd(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
         L::conv2d_winograd(input, operands, scratch, output);
     }
@@ -84,20 +88,23 @@ impl<L: Loops> Sparse for L {
     }
 }
 
-/// Convolution, and the 2x2 maximum after it if the operands have one.
+/// Convolution without a pool.
 #[inline(never)]
 fn conv2d<L: Loops>(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
     let Some(taps) = taps_if_lengths_fit(operands, output) else { return };
-    if operands.pool {
-        let codes = bytemuck::cast_slice_mut(scratch.as_chunks_mut::<2>().0);
-        if let Some(codes) = codes.get_mut(..taps) {
-            pooled_conv2d::conv2d::<L>(input, operands, codes, output);
-        }
-    } else {
-        let done = L::first_positions(input, operands, scratch, output);
-        if let Some(scratch) = bytemuck::cast_slice_mut(scratch).get_mut(..2 * taps) {
-            single::<L>(input, operands, scratch, output, done);
-        }
+    let done = L::first_positions(input, operands, scratch, output);
+    if let Some(scratch) = bytemuck::cast_slice_mut(scratch).get_mut(..2 * taps) {
+        single::<L>(input, operands, scratch, output, done);
+    }
+}
+
+/// Convolution and the 2x2 maximum after it.
+#[inline(never)]
+fn pooled_conv2d<L: Loops>(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
+    let Some(taps) = taps_if_lengths_fit(operands, output) else { return };
+    let codes = bytemuck::cast_slice_mut(scratch.as_chunks_mut::<2>().0);
+    if let Some(codes) = codes.get_mut(..taps) {
+        pooled_conv2d::conv2d::<L>(input, operands, codes, output);
     }
 }
 
