@@ -6,6 +6,9 @@ use infer_core::camera::Format;
 use super::{Conversion, FrameLayout, Resize};
 
 /// What was found about some frames.
+///
+/// The inputs that the two messages advise agree: where some frames are gray and some too small, both name one for gray frames of
+/// that size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mismatches {
     gray: usize,
@@ -37,25 +40,25 @@ impl Mismatches {
     #[must_use]
     pub fn warnings(&self, conversion: &Conversion) -> Vec<String> {
         let shape = conversion.shape();
+        let (rows, columns) = self.enlarged.map_or((shape.height, shape.width), |(_, first)| conversion.upright(first));
+        let advised = Shape {
+            height: shape.height.min(rows),
+            width: shape.width.min(columns),
+            channels: if self.gray > 0 { 1 } else { shape.channels },
+        };
         let frames = |count: usize| if count == 1 { "1 frame is".to_owned() } else { format!("{count} frames are") };
         let gray = (self.gray > 0).then(|| {
             format!(
                 "WARNING: {} gray, and the input {shape} has colors: what the model has learned of colors is of no use to this camera; \
-                 train with --input {}x{}x1",
+                 train with --input {advised}",
                 frames(self.gray),
-                shape.height,
-                shape.width
             )
         });
         let enlarged = self.enlarged.map(|(count, first)| {
-            let (rows, columns) = conversion.upright(first);
             format!(
                 "WARNING: {} smaller than the input {shape}, such as {first}: enlarged, without the details of larger training images; \
-                 train with --input {}x{}x{}, or smaller",
+                 train with --input {advised}, or smaller",
                 frames(count),
-                shape.height.min(rows),
-                shape.width.min(columns),
-                shape.channels
             )
         });
         gray.into_iter().chain(enlarged).collect()
@@ -79,6 +82,7 @@ mod tests {
             (stretch, "rgb888:64x48", vec![]),
             (stretch, "gray8:64x48", vec!["train with --input 48x64x1".to_owned()]),
             (conversion(1, Resize::Stretch), "gray8:64x48", vec![]),
+            (stretch, "gray8:32x24", vec!["train with --input 24x32x1".to_owned(), too_small("24x32x1")]),
             (stretch, "yuyv:160x40", vec![too_small("40x64x3")]),
             (conversion(3, Resize::Crop), "yuyv:60x50", vec![too_small("48x60x3")]),
             (fit, "yuyv:160x40", vec![]),

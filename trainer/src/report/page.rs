@@ -20,6 +20,7 @@ use crate::run::{Metrics, PerSplit};
 use crate::support::interval::Interval;
 use crate::support::number::shown as decimals;
 use crate::support::printable::in_one_line;
+use crate::support::shell::quote;
 use crate::support::text::thousands;
 use crate::train::confusion::{Confused, Confusion};
 use crate::train::recipe::Monitor;
@@ -477,16 +478,6 @@ fn quote_path(path: &Path) -> String {
     quote(&in_one_line(&path.display().to_string()))
 }
 
-/// A word of a shell's command line.
-fn quote(word: &str) -> String {
-    let is_plain = |character: char| character.is_ascii_alphanumeric() || "_-./=+,@%".contains(character);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
-}
-
 fn duration(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     match whole {
@@ -514,12 +505,5 @@ mod tests {
             let recipe = Recipe::built_in(name).unwrap().for_network("tiny", false);
             assert_eq!(Recipe::from_toml(&toml::to_string(&recipe).unwrap()).unwrap(), recipe);
         }
-    }
-
-    #[test]
-    fn words_of_a_command_are_quoted_where_a_shell_would_take_them_apart() {
-        assert_eq!(quote("runs/cnn-fashion-mnist-48-1"), "runs/cnn-fashion-mnist-48-1");
-        assert_eq!(quote("my runs/it's; rm"), "'my runs/it'\\''s; rm'");
-        assert_eq!(quote(""), "''");
     }
 }

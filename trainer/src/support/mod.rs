@@ -8,6 +8,7 @@
 //! | [`interval`] | how uncertain an accuracy is |
 //! | [`printable`], [`tensor_error`] | names that a terminal can show, errors of candle on one line |
 //! | [`rng`] | everything random, from one seed |
+//! | [`shell`] | commands that people copy |
 //! | `vector` | loops compiled for the vector units of the host too |
 
 pub mod bounded_file;
@@ -17,6 +18,7 @@ pub mod memory;
 pub mod number;
 pub mod printable;
 pub mod rng;
+pub mod shell;
 pub mod tensor_error;
 pub mod text;
 pub(crate) mod vector;

@@ -41,12 +41,6 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = beside(path)?;
     file.write_all(bytes).map_err(plain)?;
     file.as_file().sync_all()?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // Temporary files are private; what is exported is for whoever may read the directory.
-        file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-    }
     file.persist(path).map_err(|error| plain(error.error))?;
     Ok(())
 }
@@ -97,8 +91,12 @@ pub fn resolved(path: &Path) -> io::Result<PathBuf> {
 /// # Errors
 /// The error of the system.
 pub fn beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    // Temporary files are private; what is exported is for whoever the user's mask lets read it.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     // Without the path of the temporary file, which the user did not name.
-    tempfile::Builder::new().prefix(BESIDE).tempfile_in(directory_of(path)).map_err(plain)
+    builder.prefix(BESIDE).tempfile_in(directory_of(path)).map_err(plain)
 }
 
 /// The error of the system, without the path of the temporary file that a library adds to its text.
@@ -136,6 +134,18 @@ mod tests {
         assert_eq!(resolved(&home.join("none/new")).unwrap(), home.join("none/new"));
         std::os::unix::fs::symlink("circle", home.join("circle")).unwrap();
         assert!(resolved(&home.join("circle")).is_err());
+    }
+
+    // The mask is of the whole process, so that it is not set here: another file tells what it is.
+    #[cfg(unix)]
+    #[test]
+    fn a_file_has_the_permissions_that_any_new_file_has() {
+        use std::os::unix::fs::PermissionsExt;
+        let home = tempfile::tempdir().unwrap();
+        let mode = |name: &str| fs::metadata(home.path().join(name)).unwrap().permissions().mode();
+        fs::write(home.path().join("other"), "").unwrap();
+        write_whole(&home.path().join("whole"), b"").unwrap();
+        assert_eq!(mode("whole"), mode("other"));
     }
 
     #[test]

@@ -89,19 +89,13 @@ impl<'i> Filter<'i> {
     /// Fills `codes` with those under the filter at rows and columns of the output, not pooled yet. Returns their sums.
     #[inline(never)]
     fn gather(&self, positions: [[usize; 2]; POSITIONS], codes: &mut [u32]) -> Totals {
-        let mut totals = [0; POSITIONS];
-        let mut from = [core::ptr::null(); POSITIONS];
-        let mut inside = 0;
-        for (from, position) in from.iter_mut().zip(positions) {
-            let Some(codes) = self.inside(position) else { break };
-            *from = codes.as_ptr();
-            inside += 1;
-        }
-        if inside == POSITIONS && codes.len() >= self.runs.rows * self.runs.len {
-            // SAFETY: all runs are in the input; `codes` has a word for each tap.
-            unsafe { tiles::interleave(codes.as_mut_ptr(), &raw const from, &raw const self.runs, &raw mut totals) }
+        // A build for size goes without this faster way to the same.
+        if !cfg!(for_size)
+            && let Some(totals) = self.gather_inside(positions, codes)
+        {
             return totals;
         }
+        let mut totals = [0; POSITIONS];
         let bytes: &mut [u8] = bytemuck::cast_slice_mut(codes);
         for (index, (total, position)) in totals.iter_mut().zip(positions).enumerate() {
             let mut places = Places { places: bytes.get_mut(index..).unwrap_or_default(), total: 0 };
@@ -109,6 +103,22 @@ impl<'i> Filter<'i> {
             *total = places.total;
         }
         totals
+    }
+
+    /// The same where the filter is inside of the input at all four.
+    #[inline(always)]
+    fn gather_inside(&self, positions: [[usize; 2]; POSITIONS], codes: &mut [u32]) -> Option<Totals> {
+        let mut totals = [0; POSITIONS];
+        let mut from = [core::ptr::null(); POSITIONS];
+        for (from, position) in from.iter_mut().zip(positions) {
+            *from = self.inside(position)?.as_ptr();
+        }
+        if codes.len() < self.runs.rows * self.runs.len {
+            return None;
+        }
+        // SAFETY: all runs are in the input; `codes` has a word for each tap.
+        unsafe { tiles::interleave(codes.as_mut_ptr(), &raw const from, &raw const self.runs, &raw mut totals) }
+        Some(totals)
     }
 
     /// The row and the column of the input that the filter begins at; what is less than 0 wraps.
