@@ -98,9 +98,13 @@ pub fn random_graphs() -> impl Strategy<Value = RandomGraph> {
     )
 }
 
-/// A layer whose weights are compact, in the first of these layouts that it has.
+/// A layer whose weights are compact: of a convolution in the first of these layouts, of others in the last one, where it has that.
 fn in_layouts(layer: QuantizedLayer, layouts: &[Layout], input: Shape) -> QuantizedLayer {
-    layouts.iter().fold(layer, |layer, &layout| layer.with_layout(layout, input))
+    let is_conv = matches!(layer, QuantizedLayer::Conv2d { .. });
+    match if is_conv { layouts.first() } else { layouts.last() } {
+        Some(&layout) => layer.with_layout(layout, input),
+        None => layer,
+    }
 }
 
 /// What stages put out, and the stages.
@@ -212,7 +216,7 @@ impl RandomGraph {
         self.file_in(&[], places)
     }
 
-    /// The same with the weights of each layer in the first of these layouts that it has.
+    /// The same with the weights of convolutions in the first of these layouts and of other layers in the last one, where they have it.
     ///
     /// # Panics
     /// As [`file`](Self::file).

@@ -204,7 +204,8 @@ fn graph(name: &str) -> Outcome<Option<(RandomGraph, Places)>> {
             let depthwise = Node::Other { from: 0, kind: Kind::Depthwise(1, square(3, true)) };
             let pool = Node::MaxPool { from: 0 };
             let dense = Node::Dense { from: 0, outputs: 16 };
-            let nodes = vec![conv(0, 4, 3), conv(0, 4, 3), sum, pool, depthwise, average, dense];
+            let pooled = Node::Conv { from: 0, channels: 4, window: square(2, true), pool: true };
+            let nodes = vec![conv(0, 4, 3), conv(0, 4, 3), sum, pooled, pool, depthwise, average, dense];
             (Shape { height: 12, width: 12, channels: 3 }, nodes, Places::Overlapping)
         }
         // The sum of the image and of what a convolution makes of it.
