@@ -4,8 +4,9 @@
 #
 # Networks of one layer, with random weights, classify images without zeros. From the instructions of their layers
 # follows what a multiply-accumulate, an output and an input cost: the least squares of relative errors. Programs that load and
-# classify are weighed with all operators, and with those of mlp, of cnn, of small, which tiny has too, of chains with any pools, of
-# dscnn, which mobilenet has too, and of resnet8; of small and resnet8 once more with transformed weights (fast).
+# classify are weighed with all operators, and with those of mlp, of small, which cnn and tiny have too, of chains with any pools, of
+# dscnn, which mobilenet has too, of resnet8, and of any layers whose weights are compact; of the last two and of small once more with
+# transformed weights (fast).
 # On the cores whose cycles ./cycles.sh models, the mean over networks of cycles an instruction.
 # Whole networks, whose activations are without zeros too, are counted for a test: estimates must be near what they take.
 set -euo pipefail
@@ -30,7 +31,8 @@ mkfifo "$scratch/trace"
     echo "# ../src/network/work.rs counts; how far they are off is written after them."
     for core in M0+ M3 M4F M7 M33 M55 RV32IMC; do
         : >"$scratch/traced"
-        networks=(mlp cnn small:28x28x1:10 fast:small:28x28x1:10 chain dscnn:49x10x1:12 resnet8:32x32x3:10 fast:resnet8:32x32x3:10)
+        networks=(mlp small:28x28x1:10 fast:small:28x28x1:10 chain dscnn:49x10x1:12 resnet8:32x32x3:10 fast:resnet8:32x32x3:10
+            everything fast:everything)
         # Where kernels for them are.
         [ "$core" != M55 ] || networks+=(vector:mlp vector:small:28x28x1:10 vector:dscnn:49x10x1:12 vector:resnet8:32x32x3:10)
         for network in "${networks[@]}" all; do
@@ -41,7 +43,7 @@ mkfifo "$scratch/trace"
             # Loading may be inlined in another way where the model is part of the program: the deeper of both counts.
             head -c "$(($(wc -c <"$scratch/images") / 12))" "$scratch/images" >"$scratch/image"
             linked=$(number stack_bytes "$(on_core "$core" bench "$scratch/image" | tail -n 1)")
-            if is_modeled "$core" && [[ $network != chain && $network != all ]]; then
+            if is_modeled "$core" && [[ ! $network =~ (chain|everything|all)$ ]]; then
                 modeled "$core" "$scratch/image" 1 "$scratch/trace" >>"$scratch/traced"
             fi
             echo "$THIMBLE_MODEL $flash $({ echo "$linked"; cut -d ' ' -f 4 "$scratch/measured"; } | sort -n | tail -n 1)"

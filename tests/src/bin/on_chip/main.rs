@@ -72,7 +72,7 @@ fn main() -> ExitCode {
         _ => Err(
             "usage: on_chip images MODEL IMAGES COUNT [DATA] | noise MODEL IMAGES COUNT | compare MODEL IMAGES LOGITS | thresholds MODEL IMAGES COPY | compare-decisions MODEL IMAGES DECISIONS | frames FRAMES COUNT | compare-frames MODEL COUNT RESULTS | shapes BUNDLE COUNT | \
                   compare-shapes BUNDLE LOGITS | flips BUNDLE | compare-flips FATES | \
-                  synthetic mlp|cnn|conv|conv-pool|chain|sums|all|LAYER|ARCHITECTURE MODEL IMAGES | measured BUNDLE | \
+                  synthetic mlp|cnn|conv|conv-pool|chain|sums|everything|all|LAYER|ARCHITECTURE MODEL IMAGES | measured BUNDLE | \
                   fit-costs CORE CODE MEASURED TRACED | counted CORE MEASURED | cycles CORE TRACE IMAGES [1] | flash ELF | \
                   kernels ELF | starts ELF | samples DIRECTORY"
                 .into(),

@@ -155,7 +155,7 @@ type Draw = Box<dyn Fn(u64) -> Vec<u8>>;
 fn named(name: &str) -> Outcome<(Vec<u8>, Draw)> {
     let (layout, name) = layout(name);
     if let Some((graph, places)) = graph(name)? {
-        // The network named all has everything.
+        // The network named all has every layout too.
         let layouts = if name == "all" { vec![Layout::Winograd, Layout::Vector] } else { vec![layout] };
         let file = graph.file_in(&layouts, places);
         // What is measured with it is counted for every network.
@@ -172,7 +172,10 @@ fn named(name: &str) -> Outcome<(Vec<u8>, Draw)> {
     let (input, layers) = match name {
         "mlp" => (image, vec![Kind::Dense(350)]),
         "cnn" => (image, vec![Kind::square(32, 3, false), Kind::HALVES, Kind::Dense(100)]),
-        "chain" => (image, vec![Kind::square(8, 3, true), Kind::HALVES, Kind::HALVES, Kind::Dense(16)]),
+        "chain" => {
+            let conv = Kind::square(8, 3, true);
+            (image, vec![conv, conv, Kind::HALVES, Kind::HALVES, Kind::Dense(16)])
+        }
         "conv" => (Shape { height: 12, width: 12, channels: 16 }, vec![Kind::square(32, 3, true)]),
         "conv-pool" => (Shape { height: 12, width: 12, channels: 16 }, vec![Kind::square(32, 3, true), Kind::HALVES]),
         layer => single_layer(layer).ok_or_else(|| format!("no network {name}"))?,
@@ -199,7 +202,7 @@ fn graph(name: &str) -> Outcome<Option<(RandomGraph, Places)>> {
     let sum = Node::Add { from: 0, also: 0 };
     let (input, nodes, places) = match name {
         "sums" => (Shape { height: 1, width: 8, channels: 1 }, sums(), Places::Apart),
-        "all" => {
+        "all" | "everything" => {
             let average = Node::Other { from: 0, kind: Kind::AveragePool(Window::square(2, 2)) };
             let depthwise = Node::Other { from: 0, kind: Kind::Depthwise(1, square(3, true)) };
             let pool = Node::MaxPool { from: 0 };
