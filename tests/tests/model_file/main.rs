@@ -139,7 +139,7 @@ fn a_program_of_some_operators_runs_models_of_those_and_refuses_others() {
         let fixtures = miri_models::fixtures();
         fixtures.into_iter().find(|(other, _)| *other == name).unwrap().1
     });
-    const RESIDUAL: u32 = BRANCHES | OVERLAPS | UNPOOLED | 0b10011;
+    const RESIDUAL: u32 = BRANCHES | OVERLAPS | POOLED | UNPOOLED | 0b10011;
     assert_eq!([CHAIN, operators_of(&dense)], [UNPOOLED | 0b11, 0b1001]);
     assert_eq!(operators_of(&residual), RESIDUAL);
 
@@ -151,7 +151,7 @@ fn a_program_of_some_operators_runs_models_of_those_and_refuses_others() {
     assert_eq!(all, branches);
     let left_out = |operators| Err(Error::OperatorsLeftOut { operators });
     assert_eq!(load_with::<CHAIN>(&dense)[1], left_out(0b1000));
-    assert_eq!(load_with::<CHAIN>(&residual)[1], left_out(BRANCHES | OVERLAPS | 0b10000));
+    assert_eq!(load_with::<CHAIN>(&residual)[1], left_out(BRANCHES | OVERLAPS | POOLED | 0b10000));
     assert_eq!(load_with::<{ ALL ^ BRANCHES }>(&residual)[1], left_out(BRANCHES));
     assert_eq!(load_with::<{ ALL ^ OVERLAPS }>(&residual)[1], left_out(OVERLAPS));
 

@@ -90,8 +90,7 @@ fn convolutions_of_lengths_that_do_not_fit_each_other_are_no_panic() {
                     layout: Layout::Compact,
                     weights: &weights,
                 };
-                for (_, conv2d) in
-                    convolutions(pool).into_iter().chain([("portable", portable::conv2d as Convolution)])
+                for (_, conv2d) in convolutions(pool).into_iter().chain([("portable", portable::conv2d as Convolution)])
                 {
                     conv2d(&codes, &operands, &mut vec![1; scratch], &mut vec![2; outputs]);
                 }
