@@ -119,7 +119,7 @@ impl Run<'_> {
                 agreement_with_float: test.2,
                 validation_before_fine_tuning: None,
             },
-            confidence: Some(Confidence::settle(&file, &dataset, None, None).unwrap().metrics),
+            confidence: Some(Confidence::settle(&file, &dataset, None, None, None).unwrap().metrics),
             export: ExportMetrics {
                 path: directory.model(),
                 bytes: file.len(),
