@@ -116,6 +116,37 @@ fn temperature_and_threshold_are_chosen_by_the_folds_and_again_by_export() {
 }
 
 #[test]
+fn a_training_image_with_a_wrong_label_is_on_the_list_of_labels_to_check() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path();
+    bars(&path.join("bars"), [80, 70]);
+    let lying = GrayImage::from_fn(16, 16, |_, y| Luma([if y == 9 { 251 } else { 11 }]));
+    save(lying, path.join("bars/standing/swapped #1.png"));
+    let fit = ["fit", "--data", "bars", "--model", "small", "--recipe", "tutorial", "--epochs", "12", "--lr", "0.003"];
+    succeed(path, &[&fit[..], &["--folds", "3", "--out", "run"]].concat());
+    let listed = fs::read_to_string(path.join("run/images.csv")).unwrap();
+    assert!(listed.lines().any(|line| line.contains(",train,") && line.ends_with("/swapped #1.png")), "{listed}");
+    let suspects = &read_json(&path.join("run/report.json"))["suspects"];
+    let metrics = read_json(&path.join("run/metrics.json"));
+    let [train, test] = ["train", "test"].map(|part| metrics["images"][part].as_u64().unwrap());
+    assert_eq!((&suspects["out_of_fold"], &suspects["images"]), (&train.into(), &(train + test).into()));
+    let first = &suspects["shown"][0];
+    assert_eq!((&first["split"], &first["file"]), (&"train".into(), &"standing/swapped #1.png".into()));
+    assert_eq!((&first["given"], &first["suggested"]), (&1.into(), &0.into()));
+    let page = fs::read_to_string(path.join("run/report.html")).unwrap();
+    assert_contains(
+        &page,
+        &[
+            "<a href=\"../bars/standing/swapped%20%231.png\">standing/swapped #1.png</a>",
+            &format!("{train} training and {test} test images, each answered by a network"),
+        ],
+    );
+    // Without folds the network that answers has learned the label.
+    succeed(path, &[&fit[..], &["--out", "plain"]].concat());
+    assert!(!read_json(&path.join("plain/report.json"))["suspects"].to_string().contains("swapped"));
+}
+
+#[test]
 fn folds_that_cannot_be_are_refused_with_what_to_do() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path();

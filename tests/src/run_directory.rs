@@ -134,7 +134,7 @@ impl Run<'_> {
         directory.write_config(&config).unwrap();
         fs::write(directory.model(), &file).unwrap();
         directory.write_metrics(&metrics).unwrap();
-        Findings::gather(&model, &config, &file, &dataset).unwrap().write(&directory).unwrap();
+        Findings::gather(&model, &config, &file, &dataset, None).unwrap().write(&directory).unwrap();
     }
 
     /// Curves as training has them, a little different for each seed.
