@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Answer, Judged};
 use crate::export::decision::Decision;
+use crate::support::text::stored_as_text;
 
 /// What a threshold is to bring about.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,19 +47,7 @@ impl fmt::Display for RejectAt {
     }
 }
 
-impl TryFrom<String> for RejectAt {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<RejectAt> for String {
-    fn from(wish: RejectAt) -> Self {
-        wish.to_string()
-    }
-}
+stored_as_text!(RejectAt);
 
 /// Why no threshold brings a wish about.
 #[non_exhaustive]
