@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
+use trainer::dataset::Dataset;
 use trainer::dataset::unknown::UnknownImages;
 use trainer::image::Conversion;
 use trainer::support::interval::Interval;
@@ -50,23 +51,42 @@ impl RejectFlags {
     }
 }
 
-/// Reads the images of other things, and warns of those that cannot be read.
-pub fn load_unknown(directory: &Path, conversion: &Conversion) -> Result<UnknownImages> {
+/// Reads the images of other things, and warns of those that cannot be read, and of those that are images of `dataset`.
+pub fn load_unknown(directory: &Path, conversion: &Conversion, dataset: &Dataset) -> Result<UnknownImages> {
     let unknown = UnknownImages::load(directory, conversion).context("--unknown")?;
     if let Some((path, error)) = unknown.unreadable.first() {
         warn(&format!(
-            "NOTE: {} files of --unknown cannot be read and are left out, the first is {}: {error}",
-            unknown.unreadable.len(),
+            "NOTE: of --unknown {} cannot be read and will be left out, the first is {}: {error}",
+            files(unknown.unreadable.len()),
             in_one_line(&path.display().to_string())
+        ));
+    }
+    let of_classes = unknown.in_dataset(dataset).context("--unknown")?;
+    if let Some(first) = of_classes.first() {
+        warn(&format!(
+            "NOTE: {} of {} images of --unknown are images of {} too, the first is {}: a threshold that rejects the ones rejects the \
+             others; --unknown is for images of other things",
+            thousands(of_classes.len()),
+            thousands(unknown.len()),
+            dataset.name,
+            in_one_line(first)
         ));
     }
     Ok(unknown)
 }
 
 /// Those that a rejection names.
-pub fn unknown_of(rejection: Option<&Rejection>, conversion: &Conversion) -> Result<Option<UnknownImages>> {
+pub fn unknown_of(
+    rejection: Option<&Rejection>,
+    conversion: &Conversion,
+    dataset: &Dataset,
+) -> Result<Option<UnknownImages>> {
     let directory = rejection.and_then(|rejection| rejection.unknown.as_deref());
-    directory.map(|directory| load_unknown(directory, conversion)).transpose()
+    directory.map(|directory| load_unknown(directory, conversion, dataset)).transpose()
+}
+
+fn files(count: usize) -> String {
+    if count == 1 { "1 file".to_owned() } else { format!("{} files", thousands(count)) }
 }
 
 /// What came of temperature and threshold, line by line.
