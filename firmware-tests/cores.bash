@@ -23,6 +23,29 @@ build_on_chip() {
     cp "$(cd "$firmware_tests/.." && release_directory)/on_chip" "$on_chip"
 }
 
+# What runs where CORES names no others.
+all_cores="M0+ M3 M4F M7 M33 M55 RV32IMC"
+
+# begin: goes to this directory, with the host's side built and $scratch, which is removed at the end.
+begin() {
+    cd "$firmware_tests"
+    scratch=$(mktemp -d)
+    trap 'rm -rf "$scratch"' EXIT
+    build_on_chip
+}
+
+# begin_with_model DEFAULT [ARGUMENT...]: the same for a script that takes MODEL.bin [COUNT]: sets $model, and $count, which is DEFAULT
+# where it is not given.
+begin_with_model() {
+    local default=$1
+    shift
+    options "$0" 2 "" "$@"
+    [ $# -gt 0 ] || { sed -n '2s/^# //p' "$0" >&2 && exit 2; }
+    model=$(realpath -e -- "$1")
+    count=${2:-$default}
+    begin
+}
+
 target_of() {
     case $1 in
     M0+ | microbit) echo thumbv6m-none-eabi ;;

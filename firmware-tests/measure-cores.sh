@@ -29,7 +29,7 @@ mkfifo "$scratch/trace"
     echo "# code: programs that load and classify, by the operators that they hold, as in the header of a model file: bytes of flash, and"
     echo "# of stack, at most, for the networks that were measured. cycles: of an instruction, modeled without wait states. costs: instructions of each kernel, for what Work in"
     echo "# ../src/network/work.rs counts; how far they are off is written after them."
-    for core in M0+ M3 M4F M7 M33 M55 RV32IMC; do
+    for core in $all_cores; do
         : >"$scratch/traced"
         networks=(mlp small:28x28x1:10 fast:small:28x28x1:10 chain dscnn:49x10x1:12 resnet8:32x32x3:10 fast:resnet8:32x32x3:10
             everything fast:everything)

@@ -10,7 +10,7 @@
 # test. NOISE=1 takes inputs that are no images, for an imported network whose input no picture has the shape of.
 set -euo pipefail
 
-. "$(dirname "$0")/../.ci/shared.bash"
+. "$(dirname "$0")/cores.bash"
 options "$0" 999 "" "$@"
 
 usage() {
@@ -36,12 +36,7 @@ fi
 [ -z "${RESULTS:-}" ] || results=$(realpath -m -- "$RESULTS")
 data=()
 [ -z "${DATA:-}" ] || data=("$(realpath -e -- "$DATA")")
-cd "$(dirname "$0")"
-. ./cores.bash
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-
-build_on_chip
+begin
 
 # What a command prints; where it fails, on standard error too, as a program on a core has no other way to say why.
 said() {
@@ -68,7 +63,7 @@ for model in "${models[@]}"; do
         "$on_chip" images "$model" "$scratch/images" "$images" "${data[@]}"
         "$on_chip" images "$model" "$scratch/counted" "$counted" "${data[@]}" 2>/dev/null
     fi
-    for core in ${CORES:-M0+ M3 M4F M7 M33 M55 RV32IMC}; do
+    for core in ${CORES:-$all_cores}; do
         said on_core "$core" parity "$scratch/images" "$scratch/logits" >/dev/null
         verdict=$("$on_chip" compare "$model" "$scratch/images" "$scratch/logits") || failed=1
         mismatches=$(sed 's/.*images, \([0-9]*\) mismatches.*/\1/' <<<"$verdict")

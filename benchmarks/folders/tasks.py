@@ -65,6 +65,17 @@ def letters(directory, families):
     return {at: ([letter(font, at) for font in train], [letter(font, at) for font in test]) for at in LETTERS}
 
 
+def rare_letter(directory, rare):
+    """40 of one letter against 400 of all others, as they come; the 60 families to test on are those of `letters`."""
+    images = letters(directory, 110)
+    parts = []
+    for part, count in ((0, 400), (1, 600)):
+        others = [image for at in LETTERS if at != rare for image in images[at][part]]
+        parts.append(split(others, count, 0, part)[0])
+    train, test = images[rare]
+    return {rare: (train[:40], test), "others": tuple(parts)}
+
+
 def emoji(directory, vendor):
     """Emoji of a vendor by category, on white, 24x24: Google's Noto (Apache 2.0) and Twitter's Twemoji (CC BY 4.0)."""
     package = directory / f"emoji-datasource-{vendor}"
@@ -116,6 +127,8 @@ TASKS = {
     "digits-40": lambda directory: digits(40),
     "letters": lambda directory: letters(directory, 110),
     "letters-40": lambda directory: letters(directory, 40),
+    # The tail of a Q is small, and an O is among the others.
+    "letters-40-400": lambda directory: rare_letter(directory, "Q"),
     "emoji": lambda directory: emoji_of_both(directory, None),
     "emoji-40-400": lambda directory: emoji_of_both(directory, {"food-and-drink": (40, 100), "objects": (400, 100)}),
     "photographs": lambda directory: photographs(300),

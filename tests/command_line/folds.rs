@@ -81,6 +81,72 @@ fn a_cross_validated_run_says_so_everywhere_and_keeps_the_logits_of_each_image()
 }
 
 #[test]
+fn temperature_and_threshold_are_chosen_by_the_folds_and_again_by_export() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path();
+    bars(&path.join("bars"), [80, 70]);
+    let wish = ["--reject-at", "precision=0.6"];
+    let (printed, _) = succeed(path, &fit("run", &[&["--export", "model.bin"][..], &wish].concat()));
+    let confidence = &read_json(&path.join("run/metrics.json"))["confidence"];
+    let images = confidence["choosing"]["before"]["bins"].as_array().unwrap();
+    let images: u64 = images.iter().map(|bin| bin["images"].as_u64().unwrap()).sum();
+    assert_eq!(confidence["by"], serde_json::json!({ "folds": 3 }));
+    assert_eq!(read_json(&path.join("run/metrics.json"))["images"]["train"], images);
+    let rejection = &confidence["rejection"];
+    assert_eq!(rejection["choosing"]["images"], images);
+    let expected =
+        [" in 3 folds", &format!("threshold  {:.4}, for precision=0.6", rejection["threshold"]), "\n3 folds    "];
+    assert_contains(&printed, &expected);
+    let page = fs::read_to_string(path.join("run/report.html")).unwrap();
+    assert_contains(&page, &[&format!("is for precision=0.6, chosen by {images} images in 3 folds.")]);
+
+    // The run's files are enough to choose again: the same bytes, and what was printed.
+    let (again, _) = succeed(path, &[&["export", "run", "--out", "again.bin"][..], &wish].concat());
+    assert!(fs::read(path.join("again.bin")).unwrap() == fs::read(path.join("model.bin")).unwrap());
+    let lines =
+        |text: &str| text.lines().skip_while(|line| !line.starts_with("temperature")).take(4).collect::<String>();
+    assert_eq!(lines(&again), lines(&printed));
+    let logits = fs::read_to_string(path.join("run/out_of_fold.csv")).unwrap();
+    let (shorter, _) = logits.trim_end().rsplit_once('\n').unwrap();
+    fs::write(path.join("run/out_of_fold.csv"), format!("{shorter}\n")).unwrap();
+    let export = [&["export", "run", "--out", "again.bin"][..], &wish].concat();
+    assert_fails(path, &export, 1, &["out_of_fold.csv", &format!("not of the {images} training images of bars")]);
+    fs::remove_file(path.join("run/out_of_fold.csv")).unwrap();
+    assert_fails(path, &export, 1, &["no images to choose a threshold by: neither validation images nor folds"]);
+}
+
+#[test]
+fn a_training_image_with_a_wrong_label_is_on_the_list_of_labels_to_check() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path();
+    bars(&path.join("bars"), [80, 70]);
+    let lying = GrayImage::from_fn(16, 16, |_, y| Luma([if y == 9 { 251 } else { 11 }]));
+    save(lying, path.join("bars/standing/swapped #1.png"));
+    let fit = ["fit", "--data", "bars", "--model", "small", "--recipe", "tutorial", "--epochs", "12", "--lr", "0.003"];
+    succeed(path, &[&fit[..], &["--folds", "3", "--out", "run"]].concat());
+    let listed = fs::read_to_string(path.join("run/images.csv")).unwrap();
+    assert!(listed.lines().any(|line| line.contains(",train,") && line.ends_with("/swapped #1.png")), "{listed}");
+    let suspects = &read_json(&path.join("run/report.json"))["suspects"];
+    let metrics = read_json(&path.join("run/metrics.json"));
+    let [train, test] = ["train", "test"].map(|part| metrics["images"][part].as_u64().unwrap());
+    assert_eq!((&suspects["out_of_fold"], &suspects["images"]), (&train.into(), &(train + test).into()));
+    let first = &suspects["shown"][0];
+    assert_eq!((&first["split"], &first["file"]), (&"train".into(), &"standing/swapped #1.png".into()));
+    assert_eq!((&first["given"], &first["suggested"]), (&1.into(), &0.into()));
+    let page = fs::read_to_string(path.join("run/report.html")).unwrap();
+    assert_contains(
+        &page,
+        &[
+            "<a href=\"../bars/standing/swapped%20%231.png\">standing/swapped #1.png</a>",
+            &format!("{train} training and {test} test images, each answered by a network"),
+        ],
+    );
+    // Without folds the network that answers has learned the label.
+    succeed(path, &[&fit[..], &["--out", "plain"]].concat());
+    assert!(!read_json(&path.join("plain/report.json"))["suspects"].to_string().contains("swapped"));
+}
+
+#[test]
 fn folds_that_cannot_be_are_refused_with_what_to_do() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path();

@@ -23,6 +23,7 @@ mod inspect;
 mod outputs;
 mod own_files;
 mod own_images;
+mod reject;
 mod report;
 mod resources;
 mod resume;

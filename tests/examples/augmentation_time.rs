@@ -32,26 +32,10 @@ fn main() -> Result<()> {
     let model = FloatModel::new(architecture, 48)?;
     let config = AdamConfig { learning_rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weight_decay: 0.0 };
     let mut adam = Adam::new(model.variables(), config)?;
-    let all = Augment {
-        flip: 0.5,
-        shift: 2,
-        rotate: 15.0,
-        zoom: 0.2,
-        shear: 8.0,
-        translate: 0.1,
-        crop: 0.3,
-        blur: 0.8,
-        brightness: 0.3,
-        contrast: 0.3,
-        saturation: 0.3,
-        hue: 12.0,
-        noise: 0.05,
-        erase: 0.5,
-    };
     let indices: Vec<usize> = (0..BATCH).collect();
     let mut times = [Vec::new(), Vec::new()];
     for step in 0..STEPS {
-        for (times, augment) in times.iter_mut().zip([Augment::default(), all]) {
+        for (times, augment) in times.iter_mut().zip([Augment::default(), Augment::EVERYTHING]) {
             let start = Instant::now();
             let batch = augment.gather(&images, &indices, &mut stream(48, Purpose::Augment, step as u64))?;
             let pass = model.loss_and_gradients(&batch.inputs, Targets::Labels(batch.labels), None)?;

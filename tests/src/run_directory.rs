@@ -119,7 +119,7 @@ impl Run<'_> {
                 agreement_with_float: test.2,
                 validation_before_fine_tuning: None,
             },
-            confidence: Some(Confidence::settle(&file, &dataset, None, None).unwrap().metrics),
+            confidence: Some(Confidence::settle(&file, &dataset, None, None, None).unwrap().metrics),
             export: ExportMetrics {
                 path: directory.model(),
                 bytes: file.len(),
@@ -134,7 +134,7 @@ impl Run<'_> {
         directory.write_config(&config).unwrap();
         fs::write(directory.model(), &file).unwrap();
         directory.write_metrics(&metrics).unwrap();
-        Findings::gather(&model, &config, &file, &dataset).unwrap().write(&directory).unwrap();
+        Findings::gather(&model, &config, &file, &dataset, None).unwrap().write(&directory).unwrap();
     }
 
     /// Curves as training has them, a little different for each seed.

@@ -1,6 +1,7 @@
 //! Cross-validation: the fit that answers never saw the image, the same bytes each time, and after an interruption anywhere.
 
 use trainer::dataset::{Dataset, ImageShape, Images};
+use trainer::export::decision::Decision;
 use trainer::image::Preprocessing;
 use trainer::network::{Architecture, FloatModel};
 use trainer::pipeline::{Observer, Outcome, Pipeline};
@@ -8,8 +9,11 @@ use trainer::quantize::Method;
 use trainer::run::{RunConfig, RunDirectory};
 use trainer::support::rng::{Purpose, RngExt, stream};
 use trainer::train::balance::Balance;
+use trainer::train::confidence::rejection::{RejectAt, Unreachable};
+use trainer::train::confidence::temperature::Fitted;
+use trainer::train::confidence::{ChosenBy, Confidence, Logits, Rejection};
 use trainer::train::folds::{CrossValidated, CrossValidation, FoldFit, FoldPart, Folds, OutOfFold};
-use trainer::train::recipe::Recipe;
+use trainer::train::recipe::{Monitor, Recipe};
 use trainer::train::score::Score;
 use trainer::train::{self, Epoch, Unfinished, evaluate};
 
@@ -28,7 +32,12 @@ fn gray(images: usize, seed: u64) -> Images {
 }
 
 fn dataset() -> Dataset {
-    let train = gray(90, 1);
+    dataset_of(90)
+}
+
+/// With so many training images.
+fn dataset_of(images: usize) -> Dataset {
+    let train = gray(images, 1);
     Dataset {
         name: "gray".to_owned(),
         class_names: ["common", "rare"].map(str::to_owned).to_vec(),
@@ -50,12 +59,20 @@ fn recipe() -> Recipe {
     }
 }
 
+/// A threshold at which three quarters of the answers out of fold are right.
+fn rejection() -> Rejection {
+    Rejection { at: RejectAt::Precision(PRECISION), per_class: false, unknown: None }
+}
+
+const PRECISION: f64 = 0.85;
+
 fn config(dataset: &Dataset) -> RunConfig {
     let layers = "name = \"one\"\ninput = [4, 4, 1]\n[[layers]]\ndense = { outputs = 2 }";
     let architecture = Architecture::from_toml(layers).unwrap();
     RunConfig {
         folds: Some(3),
         calibration_methods: vec![Method::Range],
+        rejection: Some(rejection()),
         ..RunConfig::new(&architecture, recipe(), dataset, 48).unwrap()
     }
 }
@@ -206,4 +223,70 @@ fn a_fit_is_the_same_whatever_the_state_before_it_holds() {
     assert_eq!(validation.run(&mut state, &mut Silent).unwrap().unwrap(), first, "all fits are over");
     state.folds.truncate(1);
     assert_eq!(validation.run(&mut state, &mut Silent).unwrap().unwrap(), first);
+}
+
+#[test]
+fn temperature_and_threshold_come_from_the_answers_out_of_fold() {
+    // One label in twelve is wrong, and the network is large enough to overfit to these: it is surer than it should be.
+    let mut dataset = dataset_of(300);
+    let labels = (0..300).map(|image| dataset.train.label(image) ^ u16::from(image % 12 == 5)).collect();
+    let pixels = (0..300).flat_map(|image| dataset.train.image(image).unwrap().to_vec()).collect();
+    dataset.train = Images::new(SHAPE, pixels, labels);
+    let layers = "name = \"two\"\ninput = [4, 4, 1]\n[[layers]]\ndense = { outputs = 64, relu = true }\n[[layers]]\ndense = { outputs = 2 }";
+    let architecture = Architecture::from_toml(layers).unwrap();
+    let recipe = Recipe { epochs: 60, learning_rate: 0.02, mixup: 0.0, monitor: Monitor::Last, ..recipe() };
+    let config = RunConfig {
+        folds: Some(3),
+        calibration_methods: vec![Method::Range],
+        rejection: Some(rejection()),
+        ..RunConfig::new(&architecture, recipe, &dataset, 48).unwrap()
+    };
+    let pipeline = Pipeline { config: &config, dataset: &dataset, teacher: None, start: None, unknown: None };
+    let mut observer = Impatient::after(usize::MAX);
+    let Outcome { confidence, cross_validation, file, .. } =
+        pipeline.run(Unfinished::default(), &mut observer).unwrap().unwrap();
+    let (_, out_of_fold) = cross_validation.unwrap();
+    let metrics = confidence.metrics;
+    assert_eq!((metrics.by, metrics.images()), (ChosenBy::Folds(3), "300 images in 3 folds".to_owned()));
+    assert_eq!(confidence.decision, Decision::of_file(&file).unwrap());
+
+    // Cross-entropy and probabilities of the logits that the run keeps, computed without the trainer.
+    let probability = |logits: &[f32], class: usize, temperature: f32| {
+        let of = |logit: f32| (f64::from(logit) / f64::from(temperature)).exp();
+        of(logits[class]) / logits.iter().map(|&logit| of(logit)).sum::<f64>()
+    };
+    let loss = |temperature| {
+        let of = |image: &train::folds::HeldOut| -probability(&image.logits, image.class, temperature).ln();
+        out_of_fold.images.iter().map(of).sum::<f64>() / 300.0
+    };
+    let temperature = metrics.temperature;
+    assert!((metrics.choosing.before.loss - loss(1.0)).abs() < 1e-6, "{} {}", metrics.choosing.before.loss, loss(1.0));
+    assert!((metrics.choosing.after.loss - loss(temperature)).abs() < 1e-6);
+    assert!(temperature > 1.05, "{temperature} {:?}", metrics.temperature_kept);
+    for other in [0.97, 1.03] {
+        assert!(loss(temperature * other) > loss(temperature), "{temperature}");
+    }
+    // Of images that the network was trained on it is rightly sure.
+    let seen = Fitted::of(&Logits::of(&file, &dataset.train).unwrap(), dataset.train.labels());
+    assert!(seen.temperature < 0.9 * temperature, "{seen:?} {temperature}");
+
+    let rejected = metrics.rejection.unwrap();
+    let sure: Vec<bool> = out_of_fold
+        .images
+        .iter()
+        .filter_map(|image| {
+            let class = evaluate::argmax(&image.logits);
+            // The chip's exponential differs from this one by less than the gap between two answers.
+            let is_sure = probability(&image.logits, class, temperature) >= f64::from(confidence.decision.threshold);
+            is_sure.then_some(class == image.class)
+        })
+        .collect();
+    let right = sure.iter().filter(|&&is_right| is_right).count();
+    assert!(rejected.choosing.accepted.abs_diff(sure.len()) <= 2 && rejected.choosing.right.abs_diff(right) <= 2);
+    assert!(rejected.choosing.accuracy().unwrap() >= PRECISION && rejected.choosing.accepted < 300, "{rejected:?}");
+
+    // Without the folds there is nothing to choose by: no image was held out.
+    let without = Confidence::settle(&file, &dataset, None, Some(&rejection()), None).unwrap();
+    assert_eq!((without.metrics.by, without.metrics.temperature), (ChosenBy::Validation, 1.0));
+    assert_eq!(without.unreachable, Some(Unreachable::NoImages));
 }

@@ -33,17 +33,24 @@ fn replay(target: &str, least: usize, check: fn(&[u8])) {
 
 #[test]
 fn seeds_of_the_target_model_hold() {
-    replay("model", 8, model::check);
+    replay("model", 9, model::check);
+}
+
+#[test]
+fn a_seed_of_the_target_model_has_thresholds_of_classes() {
+    let file = include_bytes!("../../fuzz/seeds/model/thresholds");
+    let decision = trainer::export::decision::Decision::of_file(file).unwrap();
+    assert_eq!((decision.threshold, decision.class_thresholds), (0.5, vec![0.5, 0.75]));
 }
 
 #[test]
 fn seeds_of_the_target_header_hold() {
-    replay("header", 8, header::check);
+    replay("header", 9, header::check);
 }
 
 #[test]
 fn seeds_of_the_target_payload_hold() {
-    replay("payload", 7, payload::check);
+    replay("payload", 8, payload::check);
 }
 
 #[test]

@@ -251,7 +251,8 @@ impl Pipeline<'_> {
         let int8 = on_each(dataset, |images| Ok::<_, PipelineError>(evaluate::int8(&draft, images)?))?;
         config.accuracies = Accuracies { float_test: Some(float.test.score.accuracy as f32), ..Accuracies::default() };
         config.accuracies.set_int8(&int8.test, &dataset.test, &config.class_names);
-        let confidence = Confidence::settle(&draft, dataset, config.rejection.as_ref(), unknown)?;
+        let out_of_fold = cross_validation.as_ref().map(|(_, out_of_fold)| out_of_fold);
+        let confidence = Confidence::settle(&draft, dataset, out_of_fold, config.rejection.as_ref(), unknown)?;
         config.decision = confidence.decision.clone();
         let file = config.encode(&quantized)?;
         Ok(Some(Outcome { model, history, cross_validation, gain, config, float, int8, confidence, file }))

@@ -247,7 +247,7 @@ fn data_with_next_to_nothing_in_it_have_a_page() {
         dataset.test = dataset.test.subset(&test);
         dataset.validation = dataset.validation.subset(&validation);
         let file = record.directory.read_model().unwrap();
-        let findings = Findings::gather(&record.model().unwrap(), &record.config, &file, &dataset).unwrap();
+        let findings = Findings::gather(&record.model().unwrap(), &record.config, &file, &dataset, None).unwrap();
         findings.write(&record.directory).unwrap();
         let findings = record.findings().unwrap();
         assert_eq!(findings.shown.precision_recall.is_some(), !test.is_empty());

@@ -8,6 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use infer_core::Network;
 use serde::Serialize;
+use trainer::dataset::Dataset;
 use trainer::dataset::tested::Tested;
 use trainer::export::decision::Decision;
 use trainer::export::model_file;
@@ -106,6 +107,9 @@ struct Unknown {
     false_accepts: FalseAccepts,
     #[serde(flatten)]
     separation: Option<Separation>,
+    /// The same at temperature 1, where the file has another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uncalibrated: Option<Separation>,
 }
 
 #[derive(Serialize)]
@@ -190,7 +194,7 @@ impl Eval {
         let images_per_second = rate(test.len(), start.elapsed().as_secs_f64());
         let judged = Judged::of(&answers, test.labels());
         let decision = Decision::of_file(&bytes)?;
-        let unknown = self.unknown(&bytes, &network, &decision, &judged)?;
+        let unknown = self.unknown(&bytes, &network, &decision, dataset, &judged)?;
         let confidence = Confidence {
             reliability: Reliability::of(&judged),
             coverage: Coverage::of(&judged, &decision),
@@ -238,17 +242,29 @@ impl Eval {
         model: &[u8],
         network: &Network<'_, '_>,
         decision: &Decision,
+        dataset: &Dataset,
         known: &[Judged],
     ) -> Result<Option<Unknown>> {
         let Some(directory) = &self.unknown else { return Ok(None) };
         let (metadata, input) = (network.metadata(), network.input());
         let conversion = Preprocessing::of_model(metadata.images, &input)?.conversion(input.shape)?;
-        let unknown = reject::load_unknown(directory, &conversion)?;
-        let answers = Logits::of(model, &unknown.testing)?.answers(1.0);
+        let unknown = reject::load_unknown(directory, &conversion, dataset)?;
+        let logits = Logits::of(model, &unknown.testing)?;
+        let answers = logits.answers(1.0);
+        // The scale of the file's logits is divided by its temperature.
+        let uncalibrated = match decision.temperature {
+            1.0 => None,
+            temperature => {
+                let test = &dataset.test;
+                let known = Logits::of(model, test)?.judged(1.0 / temperature, test.labels());
+                Separation::of(&known, &logits.answers(1.0 / temperature))
+            }
+        };
         Ok(Some(Unknown {
             directory: directory.display().to_string(),
             false_accepts: FalseAccepts::of(&answers, decision),
             separation: Separation::of(known, &answers),
+            uncalibrated,
         }))
     }
 }

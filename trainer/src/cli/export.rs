@@ -160,7 +160,8 @@ impl Export {
         self.written(&config, &quantized)
     }
 
-    /// The configuration with the temperature, and the threshold if one is wanted, that `quantized` has by the validation images.
+    /// The configuration with the temperature, and the threshold if one is wanted, that `quantized` has by the validation images, or the
+    /// run by its folds.
     fn deciding(
         &self,
         config: &RunConfig,
@@ -179,9 +180,10 @@ impl Export {
         let conversion = config.preprocessing.conversion(config.input)?;
         // Chosen again only where that is requested; what the run wished for holds otherwise.
         let rejection = rejection.or(config.rejection.as_ref());
-        let unknown = reject::unknown_of(rejection, &conversion)?;
+        let unknown = reject::unknown_of(rejection, &conversion, dataset)?;
+        let out_of_fold = RunDirectory::open(&self.run).out_of_fold_of(dataset)?;
         let draft = RunConfig { decision: Decision::default(), ..config.clone() }.encode(quantized)?;
-        let confidence = Confidence::settle(&draft, dataset, rejection, unknown.as_ref())?;
+        let confidence = Confidence::settle(&draft, dataset, out_of_fold.as_ref(), rejection, unknown.as_ref())?;
         match confidence.unreachable {
             Some(unreachable) if self.reject.reject_at.is_some() => return Err(unreachable.into()),
             Some(unreachable) => warn(&format!("NOTE: the model has no threshold: {unreachable}")),

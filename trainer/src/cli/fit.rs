@@ -261,7 +261,7 @@ impl Fit {
         }
         let conversion = dataset.preprocessing.conversion(architecture.input);
         let unknown = match &rejection {
-            Some(_) => reject::unknown_of(rejection.as_ref(), &conversion?)?,
+            Some(_) => reject::unknown_of(rejection.as_ref(), &conversion?, &dataset)?,
             None => None,
         };
         let (architecture, init) = match &start {

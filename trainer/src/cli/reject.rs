@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
+use trainer::dataset::Dataset;
 use trainer::dataset::unknown::UnknownImages;
 use trainer::image::Conversion;
 use trainer::support::interval::Interval;
@@ -10,7 +11,7 @@ use trainer::support::printable::in_one_line;
 use trainer::support::text::thousands;
 use trainer::train::confidence::rejection::{Coverage, FalseAccepts, RejectAt, Separation};
 use trainer::train::confidence::settle::UnknownMetrics;
-use trainer::train::confidence::{ConfidenceMetrics, Rejection, RejectionMetrics};
+use trainer::train::confidence::{ChosenBy, ConfidenceMetrics, Rejection, RejectionMetrics};
 
 use super::output::warn;
 use crate::Usage;
@@ -19,7 +20,7 @@ use crate::Usage;
 #[derive(clap::Args)]
 pub struct RejectFlags {
     /// Store a threshold in the model, below which an answer is "none of these": the lowest at which so many of the accepted
-    /// validation images are right, precision=0.99, or so few of --unknown are accepted, false-accepts=0.01
+    /// validation images (with --folds: training images out of fold) are right, precision=0.99, or so few of --unknown are accepted, false-accepts=0.01
     #[arg(long, value_name = "WISH", value_parser = str::parse::<RejectAt>)]
     pub reject_at: Option<RejectAt>,
     /// A threshold for each class, of a precision among the answers of that class
@@ -50,23 +51,42 @@ impl RejectFlags {
     }
 }
 
-/// Reads the images of other things, and warns of those that cannot be read.
-pub fn load_unknown(directory: &Path, conversion: &Conversion) -> Result<UnknownImages> {
+/// Reads the images of other things, and warns of those that cannot be read, and of those that are images of `dataset`.
+pub fn load_unknown(directory: &Path, conversion: &Conversion, dataset: &Dataset) -> Result<UnknownImages> {
     let unknown = UnknownImages::load(directory, conversion).context("--unknown")?;
     if let Some((path, error)) = unknown.unreadable.first() {
         warn(&format!(
-            "NOTE: {} files of --unknown cannot be read and are left out, the first is {}: {error}",
-            unknown.unreadable.len(),
+            "NOTE: of --unknown {} cannot be read and will be left out, the first is {}: {error}",
+            files(unknown.unreadable.len()),
             in_one_line(&path.display().to_string())
+        ));
+    }
+    let of_classes = unknown.in_dataset(dataset).context("--unknown")?;
+    if let Some(first) = of_classes.first() {
+        warn(&format!(
+            "NOTE: {} of {} images of --unknown are images of {} too, the first is {}: a threshold that rejects the ones rejects the \
+             others; --unknown is for images of other things",
+            thousands(of_classes.len()),
+            thousands(unknown.len()),
+            dataset.name,
+            in_one_line(first)
         ));
     }
     Ok(unknown)
 }
 
 /// Those that a rejection names.
-pub fn unknown_of(rejection: Option<&Rejection>, conversion: &Conversion) -> Result<Option<UnknownImages>> {
+pub fn unknown_of(
+    rejection: Option<&Rejection>,
+    conversion: &Conversion,
+    dataset: &Dataset,
+) -> Result<Option<UnknownImages>> {
     let directory = rejection.and_then(|rejection| rejection.unknown.as_deref());
-    directory.map(|directory| load_unknown(directory, conversion)).transpose()
+    directory.map(|directory| load_unknown(directory, conversion, dataset)).transpose()
+}
+
+fn files(count: usize) -> String {
+    if count == 1 { "1 file".to_owned() } else { format!("{} files", thousands(count)) }
 }
 
 /// What came of temperature and threshold, line by line.
@@ -74,30 +94,35 @@ pub fn lines(metrics: &ConfidenceMetrics) -> Vec<String> {
     let error = |calibrated: &trainer::train::confidence::Calibrated| {
         [&calibrated.before, &calibrated.after].map(|at| at.reliability.calibration_error)
     };
-    let ([validation, after], [test, test_after]) = (error(&metrics.validation), error(&metrics.test));
+    let ([before, after], [test, test_after]) = (error(&metrics.choosing), error(&metrics.test));
+    let ConfidenceMetrics { by, .. } = metrics;
     let mut lines = match &metrics.temperature_kept {
         Some(kept) => vec![
             format!("temperature 1: {kept}"),
-            format!("calibration error {validation:.4} on validation images, {test:.4} on test images"),
+            format!("calibration error {before:.4} on {by}, {test:.4} on test images"),
         ],
         None => vec![
-            format!("temperature {:.3}, fitted on the validation images: calibration error", metrics.temperature),
-            format!("{validation:.4} before and {after:.4} after, on test images {test:.4} and {test_after:.4}"),
+            format!("temperature {:.3}, fitted on {}: calibration error", metrics.temperature, metrics.images()),
+            format!("{before:.4} before and {after:.4} after, on test images {test:.4} and {test_after:.4}"),
         ],
     };
-    lines.extend(metrics.rejection.iter().flat_map(of_rejection));
+    lines.extend(metrics.rejection.iter().flat_map(|rejection| of_rejection(rejection, *by)));
     lines
 }
 
-fn of_rejection(metrics: &RejectionMetrics) -> Vec<String> {
-    let RejectionMetrics { at, threshold, class_thresholds, validation, test, unknown } = metrics;
+fn of_rejection(metrics: &RejectionMetrics, by: ChosenBy) -> Vec<String> {
+    let RejectionMetrics { at, threshold, class_thresholds, choosing, test, unknown } = metrics;
     let highest = class_thresholds.iter().copied().fold(*threshold, f32::max);
     let threshold = match class_thresholds.is_empty() {
         true => format!("threshold  {threshold:.4}"),
         false => format!("thresholds {threshold:.4} to {highest:.4}"),
     };
     let mut lines = vec![format!("{threshold}, for {at}: below it the answer is \"none of these\"")];
-    lines.push(format!("{:<10} {}", "validation", of_coverage(validation)));
+    let chosen_by = match by {
+        ChosenBy::Validation => "validation".to_owned(),
+        ChosenBy::Folds(folds) => format!("{folds} folds"),
+    };
+    lines.push(format!("{chosen_by:<10} {}", of_coverage(choosing)));
     lines.push(format!("{:<10} {}", "test", of_coverage(test)));
     if let Some(UnknownMetrics { choosing, testing, separation }) = unknown {
         lines.push(format!(

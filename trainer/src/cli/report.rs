@@ -114,7 +114,10 @@ pub fn after_fit(
     dataset: &Dataset,
 ) -> Option<PathBuf> {
     let page = Place::In(directory.clone());
-    let written = Findings::gather(model, config, file, dataset)
+    let written = directory
+        .out_of_fold_of(dataset)
+        .map_err(ReportError::from)
+        .and_then(|out_of_fold| Findings::gather(model, config, file, dataset, out_of_fold.as_ref()))
         .and_then(|findings| findings.write(directory))
         .and_then(|()| RunRecord::read_all(&[directory.path()]))
         .and_then(|runs| page.write(runs, None));

@@ -106,7 +106,8 @@ impl TrainingRun {
             }
         }
         let start = config.init.as_ref().map(|initial| Start::again(initial, path)).transpose()?;
-        let unknown = reject::unknown_of(config.rejection.as_ref(), &config.preprocessing.conversion(config.input)?)?;
+        let conversion = config.preprocessing.conversion(config.input)?;
+        let unknown = reject::unknown_of(config.rejection.as_ref(), &conversion, &dataset)?;
         directory.remove_leftovers()?;
         Ok(Self { directory, config, dataset, teachers, start, unknown, unfinished, console })
     }

@@ -59,6 +59,8 @@ use infer_core::camera as frames;
 use infer_core::format::Input;
 use serde::{Deserialize, Serialize};
 
+use crate::support::text::stored_as_text;
+
 pub use background::Background;
 pub use camera::CameraSetup;
 pub use decoded::{Decoded, Image, ImageHeader, Transparency};
@@ -356,19 +358,7 @@ impl FromStr for Preprocessing {
     }
 }
 
-impl TryFrom<String> for Preprocessing {
-    type Error = PreprocessError;
-
-    fn try_from(text: String) -> Result<Self, PreprocessError> {
-        text.parse()
-    }
-}
-
-impl From<Preprocessing> for String {
-    fn from(preprocessing: Preprocessing) -> Self {
-        preprocessing.to_string()
-    }
-}
+stored_as_text!(Preprocessing);
 
 impl fmt::Display for Conversion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

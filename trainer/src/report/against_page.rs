@@ -2,8 +2,8 @@
 
 use super::ReportError;
 use super::against::{Changed, Comparison, Tally, compare};
-use super::file_links::{FileLink, FileLinks};
-use super::files_page::file;
+use super::file_links::FileLinks;
+use super::files_page::{MistakeRow, file};
 use super::findings::Findings;
 use super::record::RunRecord;
 use super::text::percent;
@@ -51,21 +51,9 @@ pub struct Side {
     /// Which.
     pub title: String,
     /// Some of them.
-    pub rows: Vec<ChangedRow>,
+    pub rows: Vec<MistakeRow>,
     /// How many of them are not listed.
     pub note: String,
-}
-
-/// An image that only one of both has right.
-pub struct ChangedRow {
-    /// Its file.
-    pub file: FileLink,
-    /// The class that it is of.
-    pub truth: String,
-    /// The wrong answer.
-    pub prediction: String,
-    /// Its probability.
-    pub probability: String,
 }
 
 /// The section about a run and another one.
@@ -97,7 +85,7 @@ pub fn view(
         let rows = changed.iter().take(LISTED).map(|changed| {
             let (answer, names) = if is_this { (changed.other, other) } else { (changed.this, run) };
             let name = comparison.files.get(changed.image).map(String::as_str);
-            ChangedRow {
+            MistakeRow {
                 file: file(name, &format!("test image {}", changed.image), links),
                 truth: run.class_name(changed.this.truth).to_owned(),
                 prediction: names.class_name(answer.prediction).to_owned(),

@@ -10,7 +10,7 @@ use crate::support::text::thousands;
 /// label in ten (Northcutt, Athalye and Mueller 2021).
 const MANY: usize = 5;
 
-/// A test image that got a wrong answer.
+/// A test image that got a wrong answer, of this run or of the one that it is compared with.
 pub struct MistakeRow {
     /// Its file.
     pub file: FileLink,
@@ -26,7 +26,7 @@ pub struct MistakeRow {
 pub struct SuspectRow {
     /// Its file.
     pub file: FileLink,
-    /// What it was for: validation or test.
+    /// What it was for: training, validation or test.
     pub split: &'static str,
     /// The class of its label, and its probability.
     pub given: String,
@@ -66,8 +66,8 @@ pub fn suspects(run: &RunRecord, findings: &Findings, links: &FileLinks) -> Vec<
 /// nobody looked.
 pub fn suspects_note(findings: &Findings) -> String {
     match &findings.shown.suspects {
-        Some(Suspects { images, doubtful: 0, .. }) if *images > 0 => {
-            format!("None of the labels of {} validation and test images is doubtful.", thousands(*images))
+        Some(suspects @ Suspects { doubtful: 0, .. }) if suspects.images > 0 => {
+            format!("None of the labels of {} is doubtful.", suspects.of_what())
         }
         Some(Suspects { images, doubtful, .. }) if doubtful * MANY > *images => format!(
             "{} of {} labels are in doubt: so many mean that the network has not learned to distinguish the classes, and not that the \

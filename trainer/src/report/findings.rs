@@ -22,8 +22,10 @@ use crate::run::{ANSWERS, FINDINGS, RunConfig, RunDirectory, RunError};
 use crate::support::bounded_file;
 use crate::support::limits;
 use crate::support::printable::in_one_line;
+use crate::support::text::thousands;
 use crate::train::evaluate::EvaluateError;
 use crate::train::first_batch::first_batch;
+use crate::train::folds::OutOfFold;
 
 /// Images of a grid: five rows of five.
 pub const GRID: usize = 25;
@@ -86,11 +88,14 @@ pub struct Mistake {
     pub thumbnail: Thumbnail,
 }
 
-/// The images that the network did not train on and whose labels are [doubtful](mislabeled).
+/// The images whose labels are [doubtful](mislabeled), by networks that did not train on them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Suspects {
     /// Images that were looked at.
     pub images: usize,
+    /// How many of them are training images, answered by the fit that left them out; the others are validation and test images.
+    #[serde(default)]
+    pub out_of_fold: usize,
     /// How many of them have doubtful labels.
     pub doubtful: usize,
     /// The most doubtful ones, the most doubtful first.
@@ -119,14 +124,34 @@ pub struct Suspect {
     pub thumbnail: Thumbnail,
 }
 
+impl Suspects {
+    /// The images that were looked at: `1,200 validation and test images`, or `1,100 training and 200 test images`.
+    #[must_use]
+    pub fn of_what(&self) -> String {
+        match self.out_of_fold {
+            0 => format!("{} validation and test images", thousands(self.images)),
+            training => {
+                format!("{} training and {} test images", thousands(training), thousands(self.images - training))
+            }
+        }
+    }
+}
+
 impl Findings {
     /// Runs both models over the images.
     ///
     /// `file` is the model file that was made from `model` and the calibration in `config`; all three have the shapes of `dataset`.
+    /// `out_of_fold` are the logits of its training images, where there are folds.
     ///
     /// # Errors
     /// [`ReportError::Model`], [`ReportError::Candle`], [`ReportError::Thumbnail`].
-    pub fn gather(model: &FloatModel, config: &RunConfig, file: &[u8], dataset: &Dataset) -> Result<Self, ReportError> {
+    pub fn gather(
+        model: &FloatModel,
+        config: &RunConfig,
+        file: &[u8],
+        dataset: &Dataset,
+        out_of_fold: Option<&OutOfFold>,
+    ) -> Result<Self, ReportError> {
         let Dataset { train, validation, test, .. } = dataset;
         let judged = dataset.with_validation();
         let classes = dataset.class_names.len();
@@ -151,8 +176,13 @@ impl Findings {
             .map(|image| Ok(Mistake { image, file: name(test, image), thumbnail: thumbnail(test, image)? }))
             .collect::<Result<_, ReportError>>()?;
         let (_, of_validation) = answers::with_probabilities(file, validation, classes)?;
-        let suspects =
-            suspects(&[(Split::Validation, validation, &of_validation), (Split::Test, test, &probabilities)], classes)?;
+        let of_train = out_of_fold.map(|out_of_fold| {
+            let logits: Vec<&[f32]> = out_of_fold.images.iter().map(|image| &*image.logits).collect();
+            Probabilities::of_logits(&logits, classes, config.decision.temperature)
+        });
+        let of_train = of_train.iter().map(|probabilities| (Split::Train, train, probabilities));
+        let others = [(Split::Validation, validation, &of_validation), (Split::Test, test, &probabilities)];
+        let suspects = suspects(&of_train.chain(others).collect::<Vec<_>>(), classes)?;
         let shown = Shown {
             samples,
             batch,
@@ -211,6 +241,9 @@ impl Shown {
     /// but the pixels.
     fn check(&mut self, classes: usize, answers: usize) -> Result<(), String> {
         let Self { samples, batch, class_images, precision_recall, suspects, mistakes, quantization_error } = self;
+        if suspects.as_ref().is_some_and(|suspects| suspects.out_of_fold > suspects.images) {
+            return Err("labels of more training images were looked at than of all images".to_owned());
+        }
         let suspects = suspects.iter_mut().flat_map(|suspects| &mut suspects.shown);
         let mut suspects: Vec<&mut Suspect> = suspects.collect();
         let images = [samples.len(), batch.len(), mistakes.len(), suspects.len()];
@@ -263,7 +296,7 @@ fn class_images(dataset: &Dataset) -> Vec<[usize; 3]> {
     counts
 }
 
-/// The doubtful labels in parts of the data that were not trained on.
+/// The doubtful labels in parts of the data, by networks that were not trained on the images.
 fn suspects(parts: &[(Split, &Images, &Probabilities)], classes: usize) -> Result<Suspects, ReportError> {
     let places: Vec<(Split, &Images, usize, &[f32])> = parts
         .iter()
@@ -288,7 +321,8 @@ fn suspects(parts: &[(Split, &Images, &Probabilities)], classes: usize) -> Resul
         })
     };
     let shown = doubts.iter().take(SMALL_GRID).map(suspect).collect::<Result<_, ReportError>>()?;
-    Ok(Suspects { images: places.len(), doubtful: doubts.len(), shown })
+    let out_of_fold = places.iter().filter(|(split, ..)| *split == Split::Train).count();
+    Ok(Suspects { images: places.len(), out_of_fold, doubtful: doubts.len(), shown })
 }
 
 fn answers_path(directory: &RunDirectory) -> PathBuf {
@@ -333,14 +367,20 @@ mod tests {
         let of_validation = Probabilities::new(vec![0, 1, 2], 2, vec![0.9, 0.1, 0.1, 0.9, 0.95, 0.05]);
         let of_test = Probabilities::new(vec![0, 1], 2, vec![0.9, 0.1, 0.1, 0.9]);
         let parts = [(Split::Validation, &validation, &of_validation), (Split::Test, &test, &of_test)];
-        let Suspects { images, doubtful, shown } = suspects(&parts, 2).unwrap();
-        assert_eq!((images, doubtful), (5, 2));
+        let found = suspects(&parts, 2).unwrap();
+        assert_eq!((found.images, found.out_of_fold, found.doubtful), (5, 0, 2));
+        assert_eq!(found.of_what(), "5 validation and test images");
+        let Suspects { shown, .. } = found;
         let named = shown
             .iter()
             .map(|suspect| (suspect.split, suspect.image, suspect.file.as_deref(), suspect.given, suspect.suggested));
         let expected = [(Split::Validation, 2, Some("2.png"), 1, 0), (Split::Test, 1, Some("1.png"), 0, 1)];
         assert_eq!(named.collect::<Vec<_>>(), expected);
         assert_eq!((shown[1].given_probability, shown[1].suggested_probability), (0.1, 0.9));
+        // By folds the first part is that of the training images.
+        let parts = [(Split::Train, &validation, &of_validation), parts[1]];
+        let found = suspects(&parts, 2).unwrap();
+        assert_eq!((found.of_what(), found.shown[0].split), ("3 training and 2 test images".to_owned(), Split::Train));
         let none = Probabilities::new(Vec::new(), 2, Vec::new());
         let empty = suspects(&[(Split::Test, &part(&[]), &none)], 2).unwrap();
         assert_eq!((empty.images, empty.doubtful, empty.shown.len()), (0, 0, 0));

@@ -26,6 +26,22 @@ impl Probabilities {
         Self { images, classes, values }
     }
 
+    /// The softmax of the logits of images, divided by a temperature: of as many as are kept, without those that are not all numbers.
+    #[must_use]
+    pub fn of_logits(logits: &[&[f32]], classes: usize, temperature: f32) -> Self {
+        let is_whole = |row: &[f32]| row.len() == classes && row.iter().all(|logit| logit.is_finite());
+        let images: Vec<usize> =
+            Self::kept(logits.len(), classes).into_iter().filter(|&image| is_whole(logits[image])).collect();
+        let softmax = |&image: &usize| {
+            let most = logits[image].iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let exponential = |&logit: &f32| (f64::from(logit - most) / f64::from(temperature)).exp();
+            let sum: f64 = logits[image].iter().map(exponential).sum();
+            logits[image].iter().map(move |logit| (exponential(logit) / sum) as f32).collect::<Vec<_>>()
+        };
+        let values = images.iter().flat_map(softmax).collect();
+        Self::new(images, classes, values)
+    }
+
     /// The images, out of `count`, whose probabilities are kept: all, or else some that are spread evenly.
     pub(super) fn kept(count: usize, classes: usize) -> Vec<usize> {
         spread(count, MOST / classes.max(1))
@@ -64,6 +80,16 @@ mod tests {
         assert_eq!(Probabilities::kept(3, 10), [0, 1, 2]);
         assert_eq!(Probabilities::kept(10_000, 4096).len(), 4096);
         assert!(Probabilities::kept(0, 0).is_empty());
+    }
+
+    #[test]
+    fn logits_become_shares_at_a_temperature_and_what_is_no_number_is_left_out() {
+        let logits: [&[f32]; 5] = [&[2.0, 0.0], &[f32::NAN, 1.0], &[], &[-200.0, 200.0], &[0.0, f32::INFINITY]];
+        let found = Probabilities::of_logits(&logits, 2, 2.0);
+        let rows: Vec<_> = found.rows().collect();
+        assert_eq!(rows.iter().map(|(image, _)| *image).collect::<Vec<_>>(), [0, 3]);
+        assert!((f64::from(rows[0].1[0]) - 1.0 / (1.0 + (-1.0f64).exp())).abs() < 1e-7, "{rows:?}");
+        assert_eq!(rows[1].1, [0.0, 1.0]);
     }
 
     #[test]

@@ -29,3 +29,24 @@ pub fn rows<R>(text: &str, header: &str, form: &str, read: impl Fn(&str) -> Opti
     let refuse = |line| format!("line {line} is not {form}");
     lines.enumerate().map(|(index, line)| read(line).ok_or_else(|| refuse(index + 2))).collect()
 }
+
+/// What serde's `try_from = "String"` and `into = "String"` need, of a type with `FromStr` and `Display`.
+macro_rules! stored_as_text {
+    ($type:ty) => {
+        impl TryFrom<String> for $type {
+            type Error = <$type as std::str::FromStr>::Err;
+
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                text.parse()
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(value: $type) -> Self {
+                value.to_string()
+            }
+        }
+    };
+}
+
+pub(crate) use stored_as_text;

@@ -9,7 +9,8 @@ use crate::support::text::thousands;
 
 /// Draws the most doubtful ones.
 pub fn draw(run: &RunRecord, findings: &Findings) -> Option<Figure> {
-    let Suspects { images, doubtful, shown } = findings.shown.suspects.as_ref()?;
+    let suspects = findings.shown.suspects.as_ref()?;
+    let Suspects { out_of_fold, doubtful, shown, .. } = suspects;
     let cell = |suspect: &'_ Suspect| {
         let [given, suggested] = [suspect.given, suspect.suggested].map(|class| run.class_name(class));
         let percent = percent(suspect.suggested_probability);
@@ -33,11 +34,15 @@ pub fn draw(run: &RunRecord, findings: &Findings) -> Option<Figure> {
             Kind::Mislabeled,
             "Labels to check",
             format!(
-                "What the 8-bit model suggests, how sure it is, and the label. {} of {} doubtful labels among {} validation and test \
-                 images, which the network was not trained on.",
+                "What the {} suggests, how sure it is, and the label. {} of {} doubtful labels among {}, {}.",
+                if *out_of_fold > 0 { "network" } else { "8-bit model" },
                 cells.len(),
                 thousands(*doubtful),
-                thousands(*images)
+                suspects.of_what(),
+                match out_of_fold {
+                    0 => "which the network was not trained on",
+                    _ => "each answered by a network that was not trained on it",
+                }
             ),
             grid::draw(&cells),
         )

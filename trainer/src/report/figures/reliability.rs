@@ -8,9 +8,9 @@ use crate::report::chart::{pixels, stroke};
 use crate::report::drawing::{Drawing, WIDTH};
 use crate::report::palette::Color;
 use crate::report::{ReportError, RunRecord};
-use crate::train::confidence::Calibrated;
 use crate::train::confidence::reliability::Reliability;
 use crate::train::confidence::settle::Probabilities;
+use crate::train::confidence::{Calibrated, ConfidenceMetrics};
 
 /// Radius of the point of a bin that has all answers, beyond that of one that has hardly any.
 const LARGEST: f64 = 10.0;
@@ -51,7 +51,7 @@ pub fn draw(run: &RunRecord) -> Result<Option<Figure>, ReportError> {
         }
         Ok(())
     })?;
-    let caption = caption(confidence.temperature, before, after);
+    let caption = caption(confidence);
     Ok(Some(Figure::new(Kind::Reliability, "How true probabilities are", caption, drawing)))
 }
 
@@ -63,26 +63,35 @@ fn points(reliability: &Reliability) -> Vec<(f64, f64, f64)> {
     filled.map(|bin| (bin.probability, bin.accuracy, 2.0 + LARGEST * (bin.images as f64 / all as f64).sqrt())).collect()
 }
 
-fn caption(temperature: f32, before: &Probabilities, after: &Probabilities) -> String {
+/// What the figure shows, and which images temperature and threshold come from.
+fn caption(confidence: &ConfidenceMetrics) -> String {
+    let ConfidenceMetrics { temperature, test: Calibrated { before, after }, rejection, .. } = confidence;
+    let temperature = *temperature;
     let error = |probabilities: &Probabilities| format!("{:.4}", probabilities.reliability.calibration_error);
     let errors = match temperature == 1.0 {
         true => format!("The expected calibration error is {}.", error(after)),
         false => format!(
-            "The expected calibration error is {}, and was {} before logits were divided by a temperature of {temperature:.3}.",
+            "The expected calibration error is {}, and was {} before logits were divided by a temperature of {temperature:.3}, fitted on {}.",
             error(after),
-            error(before)
+            error(before),
+            confidence.images()
         ),
     };
+    let threshold = rejection.as_ref().map_or_else(String::new, |rejection| {
+        format!(" The threshold of \"none of these\" is for {}, chosen by {}.", rejection.at, confidence.images())
+    });
     format!(
         "The 8-bit model's answers to test images, in bins of about the same probability; larger circles are more answers. On the dashed line \
-         probabilities are true, below it answers are too sure. {errors}"
+         probabilities are true, below it answers are too sure. {errors}{threshold}"
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::confidence::rejection::{Coverage, RejectAt};
     use crate::train::confidence::reliability::Bin;
+    use crate::train::confidence::{ChosenBy, RejectionMetrics};
 
     #[test]
     fn empty_bins_have_no_point_and_areas_grow_with_answers() {
@@ -94,13 +103,37 @@ mod tests {
     }
 
     #[test]
-    fn the_caption_has_both_errors_where_a_temperature_was_fitted() {
-        let of = |calibration_error| Probabilities {
+    fn the_caption_has_both_errors_where_a_temperature_was_fitted_and_what_it_was_fitted_on() {
+        let of = |calibration_error, images| Probabilities {
             loss: 0.5,
-            reliability: Reliability { calibration_error, bins: Vec::new() },
+            reliability: Reliability { calibration_error, bins: vec![Bin { images, probability: 0.5, accuracy: 0.5 }] },
         };
-        let text = caption(1.25, &of(0.05), &of(0.01));
-        assert!(text.contains("is 0.0100, and was 0.0500 before") && text.contains("a temperature of 1.250"), "{text}");
-        assert!(caption(1.0, &of(0.05), &of(0.05)).ends_with("The expected calibration error is 0.0500."));
+        let calibrated = |before, after, images| Calibrated { before: of(before, images), after: of(after, images) };
+        let mut metrics = ConfidenceMetrics {
+            temperature: 1.25,
+            temperature_kept: None,
+            by: ChosenBy::Folds(5),
+            choosing: calibrated(0.04, 0.02, 1100),
+            test: calibrated(0.05, 0.01, 600),
+            rejection: None,
+        };
+        let text = caption(&metrics);
+        assert!(text.contains("is 0.0100, and was 0.0500 before"), "{text}");
+        assert!(text.ends_with("a temperature of 1.250, fitted on 1,100 images in 5 folds."), "{text}");
+        metrics.by = ChosenBy::Validation;
+        let coverage = Coverage { images: 1100, accepted: 1000, right: 990 };
+        metrics.rejection = Some(RejectionMetrics {
+            at: RejectAt::Precision(0.99),
+            threshold: 0.8,
+            class_thresholds: Vec::new(),
+            choosing: coverage,
+            test: coverage,
+            unknown: None,
+        });
+        let text = caption(&metrics);
+        assert!(text.contains("fitted on the validation images. The threshold"), "{text}");
+        assert!(text.ends_with("is for precision=0.99, chosen by the validation images."), "{text}");
+        let metrics = ConfidenceMetrics { temperature: 1.0, rejection: None, ..metrics };
+        assert!(caption(&metrics).ends_with("The expected calibration error is 0.0100."));
     }
 }

@@ -134,23 +134,6 @@ mod tests {
     use crate::support::rng::{Purpose, RngExt, stream};
     use crate::support::text::hexadecimal;
 
-    const EVERYTHING: Augment = Augment {
-        flip: 0.5,
-        shift: 1,
-        rotate: 15.0,
-        zoom: 0.2,
-        shear: 8.0,
-        translate: 0.1,
-        crop: 0.3,
-        blur: 0.8,
-        brightness: 0.3,
-        contrast: 0.3,
-        saturation: 0.3,
-        hue: 12.0,
-        noise: 0.05,
-        erase: 0.5,
-    };
-
     fn images(shape: ImageShape) -> Images {
         let pixels: Vec<u8> = (0..40 * shape.len()).map(|at| (at * 7 + at / 13) as u8).collect();
         Images::new(shape, pixels, (0..40).collect())
@@ -204,12 +187,12 @@ mod tests {
             let images = images(shape);
             let on_cores = |count: usize| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(count).build().unwrap();
-                pool.install(|| gathered(&EVERYTHING, &images, &mut stream(48, Purpose::Augment, 7)).0)
+                pool.install(|| gathered(&Augment::EVERYTHING, &images, &mut stream(48, Purpose::Augment, 7)).0)
             };
             let mut generator = stream(48, Purpose::Augment, 7);
             let one_by_one: Vec<u8> = (0..40)
                 .rev()
-                .flat_map(|index| EVERYTHING.image(&images.image(index).unwrap(), shape, &mut generator))
+                .flat_map(|index| Augment::EVERYTHING.image(&images.image(index).unwrap(), shape, &mut generator))
                 .collect();
             assert_eq!(on_cores(1), one_by_one);
             assert_eq!(on_cores(3), one_by_one);
@@ -220,7 +203,7 @@ mod tests {
     fn each_option_changes_images_of_its_own_accord() {
         let shape = ImageShape { height: 16, width: 16, channels: 3 };
         let images = images(shape);
-        let every = toml::Table::try_from(EVERYTHING).unwrap();
+        let every = toml::Table::try_from(Augment::EVERYTHING).unwrap();
         let mut results = vec![gathered(&Augment::default(), &images, &mut stream(48, Purpose::Augment, 0)).0];
         for (name, value) in every {
             let one: Augment = toml::Table::from_iter([(name.clone(), value)]).try_into().unwrap();

@@ -44,6 +44,24 @@ pub struct Augment {
 pub type Rule = (&'static str, f64, &'static str, bool);
 
 impl Augment {
+    /// Every option at a middling number: what tests and measurements of all of them use.
+    pub const EVERYTHING: Self = Self {
+        flip: 0.5,
+        shift: 1,
+        rotate: 15.0,
+        zoom: 0.2,
+        shear: 8.0,
+        translate: 0.1,
+        crop: 0.3,
+        blur: 0.8,
+        brightness: 0.3,
+        contrast: 0.3,
+        saturation: 0.3,
+        hue: 12.0,
+        noise: 0.05,
+        erase: 0.5,
+    };
+
     /// The same with what suits photographs of things: other views of them, other light, another focus. Mirror images stay as they
     /// are, for it is not the image but its class that decides whether it may be mirrored; so do shifts by whole pixels, and erasing.
     #[must_use]

@@ -57,6 +57,22 @@ impl Logits {
         Self { classes, scale, values }
     }
 
+    /// Of real `[images, classes]` logits, in steps of a power of two: the largest has 24 bits, as a float has. What is not finite is the
+    /// nearest number that is; what is no number, 0.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new).
+    #[must_use]
+    pub fn of_real(classes: usize, logits: &[f32]) -> Self {
+        let largest = logits.iter().map(|logit| logit.abs()).filter(|logit| logit.is_finite()).fold(0.0, f32::max);
+        // A step of 2^(exponent - 23): the quotient of the largest is under 2^24. Smaller steps have no reciprocal in `f32`.
+        let exponent = if largest > 0.0 { (largest.log2().floor() as i32).max(-100) } else { 0 };
+        let scale = 2f32.powi(exponent - 23);
+        let most = 2f32.powi(24);
+        let values = logits.iter().map(|logit| (logit / scale).clamp(-most, most).round() as i32).collect();
+        Self::new(classes, scale, values)
+    }
+
     /// A model file's logits of these images, on all cores.
     ///
     /// # Errors
@@ -121,5 +137,44 @@ impl Logits {
 
     fn rows(&self) -> impl Iterator<Item = &[i32]> {
         self.values.chunks_exact(self.classes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn real_logits_are_kept_to_24_bits_and_their_answers_are_those_of_the_softmax() {
+        let real = [0.75f32, -3.125, 2.0, 1.5, 1.5, -10.0];
+        let logits = Logits::of_real(3, &real);
+        assert_eq!(logits.real().flatten().collect::<Vec<_>>(), real.map(f64::from), "they have few bits");
+        let third = [1.0f32 / 3.0, 1e-9, -100.0];
+        for (kept, real) in Logits::of_real(3, &third).real().flatten().zip(third) {
+            assert!((kept - f64::from(real)).abs() <= 100.0 / f64::from(1 << 24), "{kept} {real}");
+        }
+        let answers = logits.answers(2.0);
+        let exact = |row: &[f32], class: usize| {
+            let of = |logit: f32| (f64::from(logit) / 2.0).exp();
+            of(row[class]) / row.iter().map(|&logit| of(logit)).sum::<f64>()
+        };
+        for (answer, (row, class)) in answers.iter().zip([(&real[..3], 2), (&real[3..], 0)]) {
+            assert_eq!(answer.class, class);
+            // The exponential of the chip is an approximation.
+            assert!((f64::from(answer.probability) - exact(row, class)).abs() < 0.003, "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn logits_of_any_size_become_numbers() {
+        let logits = Logits::of_real(2, &[f32::INFINITY, 5.0, f32::NAN, -5.0, f32::NEG_INFINITY, 0.0]);
+        let real: Vec<f64> = logits.real().flatten().collect();
+        assert_eq!((real[1], real[2], real[3], real[5]), (5.0, 0.0, -5.0, 0.0));
+        assert!(real[0] > 5.0 && real[0].is_finite() && real[4] < -5.0 && real[4].is_finite(), "{real:?}");
+        for real in [[0.0, 0.0], [f32::MIN_POSITIVE, 1e-40], [f32::MAX, f32::MIN]] {
+            let answer = Logits::of_real(2, &real).answers(1.0)[0];
+            assert!(answer.class == 0 && (0.49..=1.0).contains(&answer.probability), "{real:?} {answer:?}");
+        }
+        assert!(Logits::of_real(2, &[]).is_empty());
     }
 }

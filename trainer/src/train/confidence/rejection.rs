@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Answer, Judged};
 use crate::export::decision::Decision;
+use crate::support::text::stored_as_text;
 
 /// What a threshold is to bring about.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,34 +47,22 @@ impl fmt::Display for RejectAt {
     }
 }
 
-impl TryFrom<String> for RejectAt {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<RejectAt> for String {
-    fn from(wish: RejectAt) -> Self {
-        wish.to_string()
-    }
-}
+stored_as_text!(RejectAt);
 
 /// Why no threshold brings a wish about.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum Unreachable {
     /// There is nothing to choose a threshold by.
-    #[error("there are no validation images to choose a threshold by")]
+    #[error("there are no images to choose a threshold by: neither validation images nor folds")]
     NoImages,
     /// A share of images that there are none of.
     #[error("a share of false accepts is one of unknown images; give a directory of them, --unknown DIR")]
     NoUnknown,
     /// The surest answers are wrong too often.
     #[error(
-        "no threshold reaches a precision of {wanted}: {:.1}% of the validation images accepted are right at best, with {accepted} \
-         of {images} accepted; try --reject-at precision={:.2}, or a better network",
+        "no threshold reaches a precision of {wanted}: {:.1}% of the images accepted are right at best, with {accepted} of \
+         {images} accepted; try --reject-at precision={:.2}, or a better network",
         100.0 * .best, floor(*.best)
     )]
     Precision {
@@ -106,7 +95,7 @@ fn floor(share: f64) -> f64 {
     (100.0 * share).floor() / 100.0
 }
 
-/// Chooses a threshold by answers to validation images and to unknown ones: the lowest that brings the wish about, so that as many
+/// Chooses a threshold by answers to images that were not trained on and to unknown ones: the lowest that brings the wish about, so that as many
 /// answers as possible are accepted.
 ///
 /// # Errors

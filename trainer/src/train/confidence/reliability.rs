@@ -29,6 +29,12 @@ pub struct Bin {
 }
 
 impl Reliability {
+    /// All answers.
+    #[must_use]
+    pub fn answers(&self) -> usize {
+        self.bins.iter().map(|bin| bin.images).sum()
+    }
+
     /// Of answers to images whose classes are known. Bin `b` holds the probabilities from `b / 15` on, the last one 1 too.
     ///
     /// `ECE = sum_b n_b / n |accuracy_b - probability_b|` (M. P. Naeini, G. F. Cooper and M. Hauskrecht, AAAI 2015, and Guo and

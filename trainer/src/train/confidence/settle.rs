@@ -7,11 +7,13 @@ use serde::{Deserialize, Serialize};
 use super::rejection::{Coverage, FalseAccepts, RejectAt, Separation, Unreachable, class_thresholds, threshold};
 use super::reliability::Reliability;
 use super::temperature::{Fitted, loss_at};
-use super::{Answer, Logits};
+use super::{Answer, Choosing, ChosenBy, Logits};
 use crate::dataset::unknown::UnknownImages;
 use crate::dataset::{Dataset, Images};
 use crate::export::decision::Decision;
+use crate::support::text::thousands;
 use crate::train::evaluate::EvaluateError;
+use crate::train::folds::OutOfFold;
 
 /// How a threshold is to be chosen, as `run.json` has it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,8 +47,12 @@ pub struct ConfidenceMetrics {
     /// Why it is 1, where it was not fitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temperature_kept: Option<String>,
-    /// Of the validation images, which the temperature was fitted on.
-    pub validation: Calibrated,
+    /// Which images temperature and threshold were chosen by.
+    #[serde(default)]
+    pub by: ChosenBy,
+    /// Of these images.
+    #[serde(alias = "validation")]
+    pub choosing: Calibrated,
     /// Of the test images.
     pub test: Calibrated,
     /// The threshold, where one was chosen.
@@ -84,8 +90,9 @@ pub struct RejectionMetrics {
     /// Those of classes, where each has its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub class_thresholds: Vec<f32>,
-    /// Validation images, which it was chosen by.
-    pub validation: Coverage,
+    /// The images that it was chosen by.
+    #[serde(alias = "validation")]
+    pub choosing: Coverage,
     /// Test images.
     pub test: Coverage,
     /// Unknown images, where there were any.
@@ -104,6 +111,17 @@ pub struct UnknownMetrics {
     pub separation: Option<Separation>,
 }
 
+impl ConfidenceMetrics {
+    /// The images that temperature and threshold were chosen by: `the validation images`, or `1,100 images in 5 folds`.
+    #[must_use]
+    pub fn images(&self) -> String {
+        match self.by {
+            ChosenBy::Validation => format!("the {}", self.by),
+            ChosenBy::Folds(_) => format!("{} {}", thousands(self.choosing.before.reliability.answers()), self.by),
+        }
+    }
+}
+
 impl Calibrated {
     /// Of images whose labels are known.
     #[must_use]
@@ -117,26 +135,29 @@ impl Calibrated {
 }
 
 impl Confidence {
-    /// Fits the temperature of a model file that has none yet, and chooses its threshold: by validation images, and by the one half of
-    /// the unknown ones. What no threshold brings about leaves the file without one.
+    /// Fits the temperature of a model file that has none yet, and chooses its threshold: by the validation images, or where there are
+    /// folds by the training images out of them, and by the one half of the unknown images, which the file answers in both cases. What no
+    /// threshold brings about leaves the file without one.
     ///
     /// # Errors
     /// Where the file does not classify the images.
     pub fn settle(
         draft: &[u8],
         dataset: &Dataset,
+        out_of_fold: Option<&OutOfFold>,
         rejection: Option<&Rejection>,
         unknown: Option<&UnknownImages>,
     ) -> Result<Self, EvaluateError> {
         let of = |images: &Images| Logits::of(draft, images);
-        let (validation, test) = (of(&dataset.validation)?, of(&dataset.test)?);
-        let (labels, test_labels) = (dataset.validation.labels(), dataset.test.labels());
-        let Fitted { temperature, kept, .. } = Fitted::of(&validation, labels);
+        let Choosing { by, logits, labels } = Choosing::of(draft, dataset, out_of_fold)?;
+        let (test, test_labels) = (of(&dataset.test)?, dataset.test.labels());
+        let Fitted { temperature, kept, .. } = Fitted::of(&logits, &labels);
         let mut decision = Decision { temperature, ..Decision::default() };
         let mut metrics = ConfidenceMetrics {
             temperature,
-            temperature_kept: kept.map(|kept| kept.to_string()),
-            validation: Calibrated::of(&validation, labels, temperature),
+            temperature_kept: kept.map(|kept| kept.on(by)),
+            by,
+            choosing: Calibrated::of(&logits, &labels, temperature),
             test: Calibrated::of(&test, test_labels, temperature),
             rejection: None,
         };
@@ -147,7 +168,7 @@ impl Confidence {
         let unknown =
             unknown.map(|unknown| Ok::<_, EvaluateError>((answers(&unknown.choosing)?, answers(&unknown.testing)?)));
         let unknown = unknown.transpose()?;
-        let known = validation.judged(temperature, labels);
+        let known = logits.judged(temperature, &labels);
         let choosing = unknown.as_ref().map_or(&[][..], |(choosing, _)| choosing);
         let chosen = if per_class {
             let thresholds = class_thresholds(at, &known, choosing, dataset.class_names.len());
@@ -167,7 +188,7 @@ impl Confidence {
             at,
             threshold: decision.threshold,
             class_thresholds: decision.class_thresholds.clone(),
-            validation: Coverage::of(&known, &decision),
+            choosing: Coverage::of(&known, &decision),
             test: Coverage::of(&tested, &decision),
             unknown: unknown.map(|(choosing, testing)| UnknownMetrics {
                 choosing: FalseAccepts::of(&choosing, &decision),

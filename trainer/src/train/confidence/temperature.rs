@@ -3,9 +3,7 @@
 //! C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, "On Calibration of Modern Neural Networks", ICML 2017: the one number that minimizes
 //! the cross-entropy of held-out images. It changes no answer, as it keeps the order of the logits.
 
-use std::fmt;
-
-use super::Logits;
+use super::{ChosenBy, Logits};
 
 /// The lowest temperature that is searched; the highest is one over it.
 const LOWEST: f64 = 0.05;
@@ -47,14 +45,16 @@ pub enum Kept {
     Chance,
 }
 
-impl fmt::Display for Kept {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Kept {
+    /// The reason, where the temperature was to be fitted on these images.
+    #[must_use]
+    pub fn on(self, by: ChosenBy) -> String {
         match self {
-            Self::Images(images) => write!(f, "{images} validation images are too few, it takes {FEWEST_IMAGES}"),
+            Self::Images(images) => format!("{images} {by} are too few, it takes {FEWEST_IMAGES}"),
             Self::Mistakes(mistakes) => {
-                write!(f, "{mistakes} wrong validation answers are too few, it takes {FEWEST_MISTAKES}")
+                format!("{mistakes} wrong answers to {by} are too few, it takes {FEWEST_MISTAKES}")
             }
-            Self::Chance => f.write_str("no other is better on the validation images by more than chance"),
+            Self::Chance => format!("no other is better on the {by} by more than chance"),
         }
     }
 }

@@ -54,6 +54,19 @@ impl OutOfFold {
         Self { images: folds.of_image().iter().enumerate().map(held_out).collect() }
     }
 
+    /// How many folds there are.
+    #[must_use]
+    pub fn folds(&self) -> usize {
+        self.images.iter().map(|image| image.fold + 1).max().unwrap_or(0)
+    }
+
+    /// Whether it is of these images: as many, of the same classes in the same order.
+    #[must_use]
+    pub fn is_of(&self, images: &Images) -> bool {
+        let classes = self.images.iter().map(|image| image.class);
+        classes.eq(images.labels().iter().map(|&label| usize::from(label)))
+    }
+
     /// Share of right answers in a fold, 0 to 1.
     #[must_use]
     pub fn accuracy(&self, fold: usize) -> f64 {
@@ -117,6 +130,7 @@ mod tests {
         let text = out_of_fold().to_csv();
         assert_eq!(OutOfFold::from_csv(&text, 2).unwrap(), out_of_fold());
         assert!(text.contains("\n2,1,7.25 0,\n"), "{text}");
+        assert_eq!(out_of_fold().folds(), 2);
         assert_eq!([0, 1, 2].map(|fold| out_of_fold().accuracy(fold)), [1.0, 0.5, 0.0]);
     }
 
