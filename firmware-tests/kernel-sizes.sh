@@ -5,18 +5,14 @@
 # given), or `release`. CORES and NETWORKS, of the names that `on_chip synthetic` knows, choose others than all. Fails where
 # kernels take more than BYTES. Weights are random: code does not depend on them.
 set -euo pipefail
-. "$(dirname "$0")/../.ci/shared.bash"
+. "$(dirname "$0")/cores.bash"
 options "$0" 2 "" "$@"
 profile=${1:-small}
 most=${2:-}
 cores=${CORES:-M0+ M3 M4F M33 M55 RV32IMC}
 networks=${NETWORKS:-mlp cnn tiny:28x28x1:10 small:28x28x1:10 dscnn:49x10x1:12 mobilenet:96x96x3:2 resnet8:32x32x3:10 \
 fast:tiny:28x28x1:10 fast:small:28x28x1:10 fast:resnet8:32x32x3:10}
-cd "$(dirname "$0")"
-. ./cores.bash
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-build_on_chip
+begin
 export THIMBLE_MODEL=$scratch/model.bin
 failed=0
 # shellcheck disable=SC2086 # a word for each core
