@@ -59,7 +59,7 @@ fn recipe() -> Recipe {
     }
 }
 
-/// A threshold at which three quarters of the answers out of fold are right.
+/// A threshold at which so many of the accepted answers out of fold are right.
 fn rejection() -> Rejection {
     Rejection { at: RejectAt::Precision(PRECISION), per_class: false, unknown: None }
 }
