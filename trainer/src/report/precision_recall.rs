@@ -118,9 +118,11 @@ fn curve(class: usize, mut scored: Vec<(f32, bool)>) -> Option<ClassCurve> {
         right += more;
         given += equals.len();
         let precision = right as f64 / given as f64;
-        average_precision += more as f64 / of_class as f64 * precision;
+        average_precision += more as f64 * precision;
         points.push((right, precision));
     }
+    // Divided at last: a sum of shares may be rounded to more than 1.
+    average_precision /= of_class as f64;
     let mut precisions = vec![0.0; LEVELS];
     let (mut highest, mut points) = (0.0f64, points.into_iter().rev().peekable());
     for level in (0..LEVELS).rev() {
@@ -146,6 +148,14 @@ mod tests {
         assert_eq!((precisions[0], precisions[33]), (1.0, 1.0));
         assert_eq!((precisions[34], precisions[66]), (0.6667, 0.6667));
         assert_eq!((precisions[67], precisions[100]), (0.6, 0.6));
+    }
+
+    #[test]
+    fn the_average_precision_of_images_that_all_come_first_is_1_whatever_their_number() {
+        for images in 1..200u16 {
+            let scored = (0..images).map(|image| (1.0 / f32::from(image + 1), true)).chain([(0.0, false)]);
+            assert_eq!(curve(0, scored.collect()).unwrap().average_precision, 1.0, "{images}");
+        }
     }
 
     #[test]
