@@ -70,12 +70,14 @@ on_core() {
 }
 
 # bytes_on CORE WHAT [PROFILE]: flash of the program that only loads and classifies, or of the kernels in it, in the build
-# settings of `release` unless another profile is named, so that what is counted and what is weighed is the same code.
+# settings of `release` unless another profile is named, so that what is counted and what is weighed is the same code. KERNELS names
+# other kernels than the core's.
 bytes_on() {
-    local target
+    local target kernels
     target=$(target_of "$1")
+    kernels=${KERNELS:+--cfg kernels=\"$KERNELS\"}
     progress "$1: bytes of $2"
-    (cd "$firmware_tests" && RUSTFLAGS="${RUSTFLAGS:-} $(rustflags_of "$1")" THIMBLE_CORE=$1 env "CARGO_TARGET_$(tr 'a-z.-' 'A-Z__' <<<"$target")_RUNNER=$on_chip $2" \
+    (cd "$firmware_tests" && RUSTFLAGS="${RUSTFLAGS:-} ${kernels:-$(rustflags_of "$1")}" THIMBLE_CORE=$1 env "CARGO_TARGET_$(tr 'a-z.-' 'A-Z__' <<<"$target")_RUNNER=$on_chip $2" \
         ../.ci/bare-metal-cargo "$target" run --quiet --profile "${3:-release}" --no-default-features --features link-proof --bin minimal)
 }
 

@@ -1,5 +1,5 @@
 //! Names the core that the kernels are built for: the compiler's `cfg` has the DSP extension on nightly only, so the
-//! name of the target has to hold it. Says whether they are compiled for size too.
+//! name of the target has to hold it. Sets `cfg(for_size)` where `opt-level` is `s` or `z`.
 
 use std::env;
 

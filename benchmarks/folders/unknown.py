@@ -77,8 +77,10 @@ def measure(trainer, pairs):
         found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)["confidence"]["unknown"]
         # A file of temperature 1 has no other.
         before = found.get("uncalibrated", found)
-        shares = [f"{at['at_95_percent']['accepted'] / at['at_95_percent']['images']:.1%}" for at in (before, found)]
-        areas = [f"{at['auroc']:.4f}" for at in (before, found)]
+        # There is neither where no answer is right.
+        at_95 = [at.get("at_95_percent") for at in (before, found)]
+        shares = [f"{at['accepted'] / at['images']:.1%}" if at else "-" for at in at_95]
+        areas = [f"{at['auroc']:.4f}" if "auroc" in at else "-" for at in (before, found)]
         cells = [f"`{Path(model).stem}`", f"`{Path(unknown).name}`", f"{found['images']:,}", *shares, *areas]
         print(f"| {' | '.join(cells)} |", flush=True)
 

@@ -14,7 +14,7 @@
 //! | 34 | 2 | preprocessing, 0: the bytes of the image are the codes |
 //! | 36 | 4 | temperature, an `f32`, 1/1024 to 1024: the scale of the logits was divided by it |
 //! | 40 | 4 | threshold, an `f32`, 0 to 1: the least probability of an answer |
-//! | 44 | 4 | operators, a bit each: bit `n` is set if a layer is operator `n` of the [registry](crate::operators), the highest seven where there are [branches](crate::operators::BRANCHES), [overlaps](crate::operators::OVERLAPS), [transformed weights](crate::operators::WINOGRAD), [weights in vectors](crate::operators::VECTOR), sums that are [rounded twice](crate::operators::TWICE), and convolutions [with](crate::operators::POOLED) and [without](crate::operators::UNPOOLED) a pool |
+//! | 44 | 4 | operators, a bit each: bit `n` is set if a layer is operator `n` of the [registry](crate::operators), the highest seven where there are [branches](crate::operators::BRANCHES), [overlaps](crate::operators::OVERLAPS), [transformed weights](crate::operators::WINOGRAD), [weights in vectors](crate::operators::VECTOR), sums that are [rounded twice](crate::operators::TWICE), and convolutions [with](crate::operators::POOLED) and [without](crate::operators::UNPOOLED) a pool that have compact weights and round once |
 //! | 48 | 4 | CRC-32 of the 48 bytes above and the payload |
 //!
 //! Layout and preprocessing have one value each today; a file with another one is refused. Temperature and threshold are those of

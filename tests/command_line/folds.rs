@@ -92,7 +92,7 @@ fn temperature_and_threshold_are_chosen_by_the_folds_and_again_by_export() {
     let confidence = &read_json(&path.join("run/metrics.json"))["confidence"];
     let images = confidence["choosing"]["before"]["bins"].as_array().unwrap();
     let images: u64 = images.iter().map(|bin| bin["images"].as_u64().unwrap()).sum();
-    assert_eq!(confidence["by"], serde_json::json!({ "folds": 3 }));
+    assert_eq!(confidence["chosen_by"], serde_json::json!({ "folds": 3 }));
     assert_eq!(read_json(&path.join("run/metrics.json"))["images"]["train"], images);
     let rejection = &confidence["rejection"];
     assert_eq!(rejection["choosing"]["images"], images);
@@ -115,7 +115,7 @@ fn temperature_and_threshold_are_chosen_by_the_folds_and_again_by_export() {
     let export = [&["export", "run", "--out", "again.bin"][..], &wish].concat();
     assert_fails(path, &export, 1, &["out_of_fold.csv", &format!("not of the {images} training images of bars")]);
     fs::remove_file(path.join("run/out_of_fold.csv")).unwrap();
-    assert_fails(path, &export, 1, &["no images to choose a threshold by: neither validation images nor folds"]);
+    assert_fails(path, &export, 1, &["out_of_fold.csv", "it is not there", "run the fit again"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use infer_core::header::FORMAT_VERSION;
 use serde_json::Value;
 
 use super::{assert_contains, assert_fails, birds, read_json, short_run, succeed};
@@ -33,7 +34,7 @@ fn inspect_lists_what_a_model_file_holds() {
     assert_contains(
         &printed,
         &[
-            &format!("version 4, CRC-32 {crc32:08x}"),
+            &format!("version {FORMAT_VERSION}, CRC-32 {crc32:08x}"),
             "architecture    mlp",
             "trained on      garments",
             "preprocessing   bytes 0 to 255 as they are",

@@ -11,7 +11,7 @@ use trainer::support::rng::{Purpose, RngExt, stream};
 use trainer::train::balance::Balance;
 use trainer::train::confidence::rejection::{RejectAt, Unreachable};
 use trainer::train::confidence::temperature::Fitted;
-use trainer::train::confidence::{ChosenBy, Confidence, Logits, Rejection};
+use trainer::train::confidence::{ChosenBy, Confidence, ConfidenceMetrics, Logits, Rejection};
 use trainer::train::folds::{CrossValidated, CrossValidation, FoldFit, FoldPart, Folds, OutOfFold};
 use trainer::train::recipe::{Monitor, Recipe};
 use trainer::train::score::Score;
@@ -247,7 +247,7 @@ fn temperature_and_threshold_come_from_the_answers_out_of_fold() {
         pipeline.run(Unfinished::default(), &mut observer).unwrap().unwrap();
     let (_, out_of_fold) = cross_validation.unwrap();
     let metrics = confidence.metrics;
-    assert_eq!((metrics.by, metrics.images()), (ChosenBy::Folds(3), "300 images in 3 folds".to_owned()));
+    assert_eq!((metrics.chosen_by, metrics.images()), (ChosenBy::Folds(3), "300 images in 3 folds".to_owned()));
     assert_eq!(confidence.decision, Decision::of_file(&file).unwrap());
 
     // Cross-entropy and probabilities of the logits that the run keeps, computed without the trainer.
@@ -287,6 +287,14 @@ fn temperature_and_threshold_come_from_the_answers_out_of_fold() {
 
     // Without the folds there is nothing to choose by: no image was held out.
     let without = Confidence::settle(&file, &dataset, None, Some(&rejection()), None).unwrap();
-    assert_eq!((without.metrics.by, without.metrics.temperature), (ChosenBy::Validation, 1.0));
+    assert_eq!((without.metrics.chosen_by, without.metrics.temperature), (ChosenBy::Validation, 1.0));
+
+    // The metrics of a run from before there were folds in them.
+    let mut earlier = serde_json::to_value(&without.metrics).unwrap();
+    let fields = earlier.as_object_mut().unwrap();
+    fields.remove("chosen_by");
+    let choosing = fields.remove("choosing").unwrap();
+    fields.insert("validation".to_owned(), choosing);
+    assert_eq!(serde_json::from_value::<ConfidenceMetrics>(earlier).unwrap(), without.metrics);
     assert_eq!(without.unreachable, Some(Unreachable::NoImages));
 }

@@ -13,15 +13,15 @@ use super::portable::{self, Portable};
 /// neither panics nor leaves its slices. `scratch` is working memory that no kernel expects anything in. How much of it
 /// a kernel gets is part of the file's arena claim and so the same on every target, whether its kernels need it or not.
 pub trait Kernels {
-    /// Convolution, of operands without a pool.
+    /// Convolution. Of operands with a pool too, unless the set has a [`pooled_conv2d`](Self::pooled_conv2d) of its own.
     ///
     /// `input` and `output` are `[height, width, channels]`.
     fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {
         portable::conv2d(input, operands, scratch, output);
     }
 
-    /// Convolution and the 2x2 maximum after it, of operands that have one. By itself, so that a program whose model has only one
-    /// of both links only that; a set of kernels whose [`conv2d`](Self::conv2d) computes both has none of its own.
+    /// Convolution and the 2x2 maximum after it, of operands that have a pool. A kernel of its own lets a program whose model needs only
+    /// one of the two link only that one.
     ///
     /// `input` and `output` are `[height, width, channels]`.
     fn pooled_conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], output: &mut [u8]) {

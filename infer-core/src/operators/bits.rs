@@ -15,10 +15,10 @@ pub const VECTOR: u32 = 1 << 28;
 /// Bit 27, beside those of operators: set where sums are [rounded twice](crate::format::Requantize::TWICE).
 pub const TWICE: u32 = 1 << 27;
 
-/// Bit 26, beside those of operators: set where a convolution with compact weights is computed together with the pool after it.
+/// Bit 26, beside those of operators: set where a convolution with compact weights that rounds once has a pool after it.
 pub const POOLED: u32 = 1 << 26;
 
-/// Bit 25, beside those of operators: set where a convolution with compact weights has no pool after it.
+/// Bit 25, beside those of operators: set where a convolution with compact weights that rounds once has no pool after it.
 pub const UNPOOLED: u32 = 1 << 25;
 
 /// The bits of what only programs with the feature `twice-rounding` run: [`TWICE`], and the operator that rescales sums.

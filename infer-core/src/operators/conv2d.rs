@@ -151,7 +151,7 @@ impl Call for Conv2dOperands<'_> {
         self.rescale.rounds_twice()
     }
 
-    fn kernel(&self) -> u32 {
+    fn kernel_bit(&self) -> u32 {
         match self.layout {
             Layout::Compact if self.rescale.rounds_twice() => 0,
             Layout::Compact if self.pool => POOLED,
@@ -197,6 +197,7 @@ impl Call for Conv2dOperands<'_> {
                 K::conv2d_vector(input, self, scratch, output);
             }
             Layout::Compact | Layout::Winograd | Layout::Vector => {
+                // Loading refuses a model whose header has other bits than its layers, so that the kernel is there.
                 if self.pool {
                     if const { OPERATORS & POOLED > 0 } {
                         K::pooled_conv2d(input, self, scratch, output);

@@ -79,6 +79,7 @@ macro_rules! registry {
             let mut position = 0;
             while let [number, rest @ ..] = numbers {
                 assert!(*number == position, "operators are numbered from 0 in the order of the registry");
+                assert!(position < UNPOOLED.trailing_zeros(), "the bits of operators end where others begin");
                 numbers = rest;
                 position += 1;
             }
@@ -176,7 +177,7 @@ macro_rules! registry {
                 match self {
                     $(Self::$name(operands) => {
                         let twice = if const { OPERATORS & TWICE > 0 } && operands.rounds_twice() { TWICE } else { 0 };
-                        1 << $number | bit::<OPERATORS>(operands.layout()) | twice | operands.kernel()
+                        1 << $number | bit::<OPERATORS>(operands.layout()) | twice | operands.kernel_bit()
                     })*
                 }
             }
@@ -320,7 +321,7 @@ pub(crate) enum Step<'a> {
 }
 
 impl Step<'_> {
-    /// The bits of the operator and of its layout.
+    /// The bits of the operator, of its layout, of its rounding and of its kernel.
     pub(crate) fn operator<const OPERATORS: u32>(&self) -> u32 {
         match self {
             Self::Stage(stage) => stage.operator::<OPERATORS>(),

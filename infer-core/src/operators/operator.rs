@@ -73,8 +73,8 @@ pub trait Call {
         false
     }
 
-    /// The bit of its kernel, where the operator has several for one layout.
-    fn kernel(&self) -> u32 {
+    /// The header's bit of its kernel; 0 where the operator has one kernel for that layout.
+    fn kernel_bit(&self) -> u32 {
         0
     }
 

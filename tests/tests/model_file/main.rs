@@ -198,6 +198,9 @@ fn a_program_of_some_operators_runs_models_of_those_and_refuses_others() {
     let [all, chain] = load_with::<CHAIN>(&claiming(&pooled, CHAIN));
     assert_eq!(all, claim(CHAIN, POOLED | 0b11));
     assert_eq!(chain, all);
+    let [all, alone] = load_with::<{ POOLED | 0b11 }>(&claiming(&conv, POOLED | 0b11));
+    assert_eq!(all, claim(POOLED | 0b11, CHAIN));
+    assert_eq!(alone, all);
     // Bits of no operator.
     let [all, chain] = load_with::<CHAIN>(&claiming(&conv, CHAIN | 1 << 20));
     assert_eq!(all, claim(CHAIN | 1 << 20, CHAIN));

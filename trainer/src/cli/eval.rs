@@ -251,14 +251,14 @@ impl Eval {
         let unknown = reject::load_unknown(directory, &conversion, dataset)?;
         let logits = Logits::of(model, &unknown.testing)?;
         let answers = logits.answers(1.0);
-        // The scale of the file's logits is divided by its temperature.
+        // Only JSON has it. The scale of the file's logits is divided by its temperature.
         let uncalibrated = match decision.temperature {
-            1.0 => None,
-            temperature => {
+            temperature if temperature != 1.0 && self.json => {
                 let test = &dataset.test;
                 let known = Logits::of(model, test)?.judged(1.0 / temperature, test.labels());
                 Separation::of(&known, &logits.answers(1.0 / temperature))
             }
+            _ => None,
         };
         Ok(Some(Unknown {
             directory: directory.display().to_string(),

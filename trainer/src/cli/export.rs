@@ -181,7 +181,7 @@ impl Export {
         // Chosen again only where that is requested; what the run wished for holds otherwise.
         let rejection = rejection.or(config.rejection.as_ref());
         let unknown = reject::unknown_of(rejection, &conversion, dataset)?;
-        let out_of_fold = RunDirectory::open(&self.run).out_of_fold_of(dataset)?;
+        let out_of_fold = RunDirectory::open(&self.run).out_of_fold_of(config, dataset)?;
         let draft = RunConfig { decision: Decision::default(), ..config.clone() }.encode(quantized)?;
         let confidence = Confidence::settle(&draft, dataset, out_of_fold.as_ref(), rejection, unknown.as_ref())?;
         match confidence.unreachable {

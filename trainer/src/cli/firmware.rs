@@ -14,7 +14,7 @@ use trainer::image::{Preprocessing, decode};
 use trainer::support::bounded_file::read_regular;
 use trainer::support::limits;
 use trainer::support::printable::{in_one_line, path_text};
-use trainer::support::shell::quote;
+use trainer::support::shell::quote_path;
 use trainer::support::text::thousands;
 use trainer::support::whole_file;
 
@@ -107,7 +107,7 @@ impl Firmware {
                 );
             }
         }
-        print_line!("next       cd {}", quote(&directory.to_string()));
+        print_line!("next       cd {}", quote_path(&self.directory));
         print_line!("           cargo emulate          on an emulated {}, without a board", core.name);
         print_line!("           cargo run --release    on the board; README.md describes the rest");
         Ok(())

@@ -14,6 +14,7 @@ use trainer::network::FloatModel;
 use trainer::quantize::choose::{Chosen, choose};
 use trainer::quantize::{Method, QuantizedModel};
 use trainer::run::{Accuracies, ImportedNetwork, RunConfig, RunDirectory, UNKNOWN_IMAGES};
+use trainer::support::shell::quote_path;
 use trainer::support::text::thousands;
 use trainer::support::whole_file::{directory_of, is_stream, write_whole};
 use trainer::support::{bounded_file, limits};
@@ -153,7 +154,7 @@ impl Import {
             let written = write_whole(export, file).map_err(anyhow::Error::from);
             written.map_err(|error| match &self.out {
                 Some(out) => {
-                    let run = out.display();
+                    let run = quote_path(out);
                     anyhow!("{error:#}; the run {run} is whole all the same: trainer export {run} --out FILE")
                 }
                 None => error,

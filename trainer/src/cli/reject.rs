@@ -64,8 +64,8 @@ pub fn load_unknown(directory: &Path, conversion: &Conversion, dataset: &Dataset
     let of_classes = unknown.in_dataset(dataset).context("--unknown")?;
     if let Some(first) = of_classes.first() {
         warn(&format!(
-            "NOTE: {} of {} images of --unknown are images of {} too, the first is {}: a threshold that rejects the ones rejects the \
-             others; --unknown is for images of other things",
+            "NOTE: {} of {} images of --unknown are images of {} too, the first is {}: no threshold can reject these and accept \
+             the images of the classes; --unknown is for images of other things",
             thousands(of_classes.len()),
             thousands(unknown.len()),
             dataset.name,
@@ -95,7 +95,7 @@ pub fn lines(metrics: &ConfidenceMetrics) -> Vec<String> {
         [&calibrated.before, &calibrated.after].map(|at| at.reliability.calibration_error)
     };
     let ([before, after], [test, test_after]) = (error(&metrics.choosing), error(&metrics.test));
-    let ConfidenceMetrics { by, .. } = metrics;
+    let by = metrics.chosen_by;
     let mut lines = match &metrics.temperature_kept {
         Some(kept) => vec![
             format!("temperature 1: {kept}"),
@@ -106,7 +106,7 @@ pub fn lines(metrics: &ConfidenceMetrics) -> Vec<String> {
             format!("{before:.4} before and {after:.4} after, on test images {test:.4} and {test_after:.4}"),
         ],
     };
-    lines.extend(metrics.rejection.iter().flat_map(|rejection| of_rejection(rejection, *by)));
+    lines.extend(metrics.rejection.iter().flat_map(|rejection| of_rejection(rejection, by)));
     lines
 }
 

@@ -9,6 +9,7 @@ use trainer::dataset::Dataset;
 use trainer::network::FloatModel;
 use trainer::report::{Findings, ReportError, RunRecord, page};
 use trainer::run::{PAGE, RunConfig, RunDirectory};
+use trainer::support::shell::quote_path;
 use trainer::support::text::thousands;
 use trainer::support::whole_file::{directory_of, write_whole};
 
@@ -115,7 +116,7 @@ pub fn after_fit(
 ) -> Option<PathBuf> {
     let page = Place::In(directory.clone());
     let written = directory
-        .out_of_fold_of(dataset)
+        .out_of_fold_of(config, dataset)
         .map_err(ReportError::from)
         .and_then(|out_of_fold| Findings::gather(model, config, file, dataset, out_of_fold.as_ref()))
         .and_then(|findings| findings.write(directory))
@@ -125,7 +126,7 @@ pub fn after_fit(
         warn(&format!(
             "WARNING: the model is written, but there is no report: {error}; \
              `trainer report --refresh {}` tries again",
-            directory.path().display()
+            quote_path(directory.path())
         ));
         return None;
     }

@@ -7,6 +7,7 @@ use trainer::dataset::Dataset;
 use trainer::pipeline::{Outcome, guessing_loss};
 use trainer::run::{Metrics, RunDirectory, RunError};
 use trainer::support::interval::Interval;
+use trainer::support::shell::quote_path;
 use trainer::support::text::thousands;
 use trainer::support::whole_file::write_whole;
 use trainer::train::score::Score;
@@ -57,11 +58,11 @@ pub fn finish(
         console_line!(console, "a page about it, for a browser: {}", page.display());
     }
     let not_exported = exported.err().map(|error| {
-        let run = directory.path().display();
+        let run = quote_path(directory.path());
         anyhow!("{error}; the model is in {run} all the same: trainer export {run} --out FILE")
     });
     let without_threshold = outcome.confidence.unreachable.map(|error| {
-        let run = directory.path().display();
+        let run = quote_path(directory.path());
         anyhow!(
             "{error}. The model has no threshold; trainer export {run} --out FILE --reject-at WISH writes it with one"
         )

@@ -130,6 +130,7 @@ impl Suspects {
     pub fn of_what(&self) -> String {
         match self.out_of_fold {
             0 => format!("{} validation and test images", thousands(self.images)),
+            training if training == self.images => format!("{} training images", thousands(training)),
             training => {
                 format!("{} training and {} test images", thousands(training), thousands(self.images - training))
             }

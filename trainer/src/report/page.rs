@@ -20,7 +20,7 @@ use crate::run::{Metrics, PerSplit};
 use crate::support::interval::Interval;
 use crate::support::number::shown as decimals;
 use crate::support::printable::in_one_line;
-use crate::support::shell::quote;
+use crate::support::shell::quote_path;
 use crate::support::text::thousands;
 use crate::train::confusion::{Confused, Confusion};
 use crate::train::recipe::Monitor;
@@ -383,7 +383,7 @@ fn notices(run: &RunRecord) -> Vec<Notice> {
              figures are not those of a whole training. This resumes it:",
             metrics.epochs_run, run.config.recipe.epochs
         ),
-        command: format!("trainer fit --resume {}", quote_path(run.directory.path())),
+        command: format!("trainer fit --resume {}", quote_absolute(run.directory.path())),
     });
     let selection = EpochSelection::of(&run.history, metrics.best_epoch, metrics.images.validation);
     let is_chosen = run.config.recipe.monitor != Monitor::Last;
@@ -454,7 +454,7 @@ fn scores(metrics: &Metrics) -> Vec<ScoreRow> {
 
 /// What can be done with the run, from any directory: where it is, is given in full.
 fn commands(run: &RunRecord) -> Vec<(&'static str, String)> {
-    let (run_path, model) = (quote_path(run.directory.path()), quote_path(&run.directory.model()));
+    let (run_path, model) = (quote_absolute(run.directory.path()), quote_absolute(&run.directory.model()));
     // Other data sets than these two are found by no name.
     let data = match run.config.dataset.as_str() {
         fashion_mnist::NAME | garments::NAME => "",
@@ -473,9 +473,9 @@ fn commands(run: &RunRecord) -> Vec<(&'static str, String)> {
 }
 
 /// A path in full, which is right from any directory, as a word of a shell's command line.
-fn quote_path(path: &Path) -> String {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    quote(&in_one_line(&path.display().to_string()))
+/// A path that holds wherever the command is given.
+fn quote_absolute(path: &Path) -> String {
+    quote_path(&std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))
 }
 
 fn duration(seconds: f64) -> String {

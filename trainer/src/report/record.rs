@@ -102,7 +102,7 @@ impl RunRecord {
     /// those of [`Findings::gather`] and [`Findings::write`].
     pub fn refresh(&self, dataset: &Dataset) -> Result<(), ReportError> {
         let file = self.directory.read_model()?;
-        let out_of_fold = self.directory.out_of_fold_of(dataset)?;
+        let out_of_fold = self.directory.out_of_fold_of(&self.config, dataset)?;
         let findings = Findings::gather(&self.model()?, &self.config, &file, dataset, out_of_fold.as_ref())?;
         let right = answers::accuracy(&findings.answers);
         let (expected, expected_right) = (self.metrics.images.test, self.metrics.int8.scores.test.accuracy);

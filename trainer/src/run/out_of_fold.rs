@@ -3,7 +3,7 @@
 use std::io;
 
 use super::files::OUT_OF_FOLD;
-use super::{RunDirectory, RunError};
+use super::{RunConfig, RunDirectory, RunError};
 use crate::dataset::Dataset;
 use crate::support::limits;
 use crate::train::folds::OutOfFold;
@@ -31,17 +31,18 @@ impl RunDirectory {
         OutOfFold::from_csv(&text, classes).map(Some).map_err(|reason| RunError::OutOfFold { path: path(), reason })
     }
 
-    /// The same of a run that was trained on these images.
+    /// The same of a run that ended, by its `config`, trained on these images.
     ///
     /// # Errors
-    /// Those of [`out_of_fold`](Self::out_of_fold), and [`RunError::OutOfFold`] where the logits are of other images.
-    pub fn out_of_fold_of(&self, dataset: &Dataset) -> Result<Option<OutOfFold>, RunError> {
-        let out_of_fold = self.out_of_fold(dataset.class_names.len())?;
-        if out_of_fold.as_ref().is_some_and(|out_of_fold| !out_of_fold.is_of(&dataset.train)) {
-            let path = self.path().join(OUT_OF_FOLD).display().to_string();
-            let reason = format!("it is not of the {} training images of {}", dataset.train.len(), dataset.name);
-            return Err(RunError::OutOfFold { path, reason });
-        }
-        Ok(out_of_fold)
+    /// Those of [`out_of_fold`](Self::out_of_fold), and [`RunError::OutOfFold`] where the logits are of other images, or are missing
+    /// though the run was cross-validated.
+    pub fn out_of_fold_of(&self, config: &RunConfig, dataset: &Dataset) -> Result<Option<OutOfFold>, RunError> {
+        let reason = match self.out_of_fold(dataset.class_names.len())? {
+            Some(out_of_fold) if out_of_fold.is_of(&dataset.train) => return Ok(Some(out_of_fold)),
+            None if config.folds.is_none() => return Ok(None),
+            Some(_) => format!("it is not of the {} training images of {}", dataset.train.len(), dataset.name),
+            None => "it is not there, and temperature, threshold and report need it: run the fit again".to_owned(),
+        };
+        Err(RunError::OutOfFold { path: self.path().join(OUT_OF_FOLD).display().to_string(), reason })
     }
 }

@@ -1,5 +1,15 @@
 //! Commands that people copy into a shell.
 
+use std::path::Path;
+
+use super::printable::in_one_line;
+
+/// A path as a word of a command line.
+#[must_use]
+pub fn quote_path(path: &Path) -> String {
+    quote(&in_one_line(&path.display().to_string()))
+}
+
 /// A word of a command line.
 #[must_use]
 pub fn quote(word: &str) -> String {

@@ -63,7 +63,7 @@ impl Kernels for Armv7em {
     }
 
     fn average_pool2d(input: &[u8], operands: &AveragePool2dOperands, output: &mut [u8]) {
-        // Of a build for size, where a few instructions of a small layer are worth less than 400 bytes.
+        // In a build for size 400 bytes count more than the time of a small layer.
         if cfg!(for_size) {
             portable::average_pool2d(input, operands, output);
         } else {

@@ -55,8 +55,8 @@ pub fn conv2d(input: &[u8], operands: &Conv2dOperands<'_>, scratch: &mut [u32], 
     }
 }
 
-/// Room for what each tap meets at the four positions, a word; `None` where lengths do not fit. Taps are in pairs: a last one that is
-/// missing meets zeros.
+/// A word for each tap, for its codes at the four positions; `None` where lengths do not fit. Taps come in pairs: the last word is zero
+/// where the second of a pair is missing.
 fn codes_of_taps<'s>(operands: &Conv2dOperands<'_>, scratch: &'s mut [u32], output: &[u8]) -> Option<&'s mut [u32]> {
     let taps = taps_if_lengths_fit(operands, output)?;
     let codes = scratch.get_mut(..taps.next_multiple_of(2))?;
@@ -89,7 +89,7 @@ impl<'i> Filter<'i> {
     /// Fills `codes` with those under the filter at rows and columns of the output, not pooled yet. Returns their sums.
     #[inline(never)]
     fn gather(&self, positions: [[usize; 2]; POSITIONS], codes: &mut [u32]) -> Totals {
-        // A build for size goes without this faster way to the same.
+        // A build for size goes without this faster way to the same result.
         if !cfg!(for_size)
             && let Some(totals) = self.gather_inside(positions, codes)
         {

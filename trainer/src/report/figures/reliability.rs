@@ -112,7 +112,7 @@ mod tests {
         let mut metrics = ConfidenceMetrics {
             temperature: 1.25,
             temperature_kept: None,
-            by: ChosenBy::Folds(5),
+            chosen_by: ChosenBy::Folds(5),
             choosing: calibrated(0.04, 0.02, 1100),
             test: calibrated(0.05, 0.01, 600),
             rejection: None,
@@ -120,7 +120,7 @@ mod tests {
         let text = caption(&metrics);
         assert!(text.contains("is 0.0100, and was 0.0500 before"), "{text}");
         assert!(text.ends_with("a temperature of 1.250, fitted on 1,100 images in 5 folds."), "{text}");
-        metrics.by = ChosenBy::Validation;
+        metrics.chosen_by = ChosenBy::Validation;
         let coverage = Coverage { images: 1100, accepted: 1000, right: 990 };
         metrics.rejection = Some(RejectionMetrics {
             at: RejectAt::Precision(0.99),

@@ -34,7 +34,7 @@ impl fmt::Display for ChosenBy {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Choosing {
     /// Which images.
-    pub by: ChosenBy,
+    pub chosen_by: ChosenBy,
     /// One row for each image.
     pub logits: Logits,
     /// The class of each.
@@ -54,12 +54,12 @@ impl Choosing {
         let Some(out_of_fold) = out_of_fold else {
             let images = &dataset.validation;
             let logits = Logits::of(draft, images)?;
-            return Ok(Self { by: ChosenBy::Validation, logits, labels: images.labels().to_vec() });
+            return Ok(Self { chosen_by: ChosenBy::Validation, logits, labels: images.labels().to_vec() });
         };
         let classes = dataset.class_names.len();
         let answered = || out_of_fold.images.iter().filter(|image| image.logits.len() == classes);
         let real: Vec<f32> = answered().flat_map(|image| image.logits.iter().copied()).collect();
         let labels = answered().map(|image| image.class as u16).collect();
-        Ok(Self { by: ChosenBy::Folds(out_of_fold.folds()), logits: Logits::of_real(classes, &real), labels })
+        Ok(Self { chosen_by: ChosenBy::Folds(out_of_fold.folds()), logits: Logits::of_real(classes, &real), labels })
     }
 }

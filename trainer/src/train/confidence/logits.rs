@@ -7,7 +7,7 @@ use crate::dataset::Images;
 use crate::export::model_file;
 use crate::train::evaluate::{Answers, EvaluateError, in_chunks};
 
-/// Logits `[images, classes]` as the chip computes them.
+/// Logits `[images, classes]` in whole steps of `scale`: of a model file as the chip computes them, or of a float network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Logits {
     classes: usize,

@@ -49,7 +49,7 @@ pub struct ConfidenceMetrics {
     pub temperature_kept: Option<String>,
     /// Which images temperature and threshold were chosen by.
     #[serde(default)]
-    pub by: ChosenBy,
+    pub chosen_by: ChosenBy,
     /// Of these images.
     #[serde(alias = "validation")]
     pub choosing: Calibrated,
@@ -115,9 +115,11 @@ impl ConfidenceMetrics {
     /// The images that temperature and threshold were chosen by: `the validation images`, or `1,100 images in 5 folds`.
     #[must_use]
     pub fn images(&self) -> String {
-        match self.by {
-            ChosenBy::Validation => format!("the {}", self.by),
-            ChosenBy::Folds(_) => format!("{} {}", thousands(self.choosing.before.reliability.answers()), self.by),
+        match self.chosen_by {
+            ChosenBy::Validation => format!("the {}", self.chosen_by),
+            ChosenBy::Folds(_) => {
+                format!("{} {}", thousands(self.choosing.before.reliability.answers()), self.chosen_by)
+            }
         }
     }
 }
@@ -149,14 +151,14 @@ impl Confidence {
         unknown: Option<&UnknownImages>,
     ) -> Result<Self, EvaluateError> {
         let of = |images: &Images| Logits::of(draft, images);
-        let Choosing { by, logits, labels } = Choosing::of(draft, dataset, out_of_fold)?;
+        let Choosing { chosen_by, logits, labels } = Choosing::of(draft, dataset, out_of_fold)?;
         let (test, test_labels) = (of(&dataset.test)?, dataset.test.labels());
         let Fitted { temperature, kept, .. } = Fitted::of(&logits, &labels);
         let mut decision = Decision { temperature, ..Decision::default() };
         let mut metrics = ConfidenceMetrics {
             temperature,
-            temperature_kept: kept.map(|kept| kept.on(by)),
-            by,
+            temperature_kept: kept.map(|kept| kept.on(chosen_by)),
+            chosen_by,
             choosing: Calibrated::of(&logits, &labels, temperature),
             test: Calibrated::of(&test, test_labels, temperature),
             rejection: None,
