@@ -37,7 +37,7 @@ fn a_project_has_all_that_a_build_needs() {
         succeed(path, &["firmware", "bird feeder", "--model", "run/model.bin", "--chip", "nRF52840"]);
     assert_contains(
         &printed,
-        &["project    bird feeder, package bird-feeder, for nrf52840 (M4F)", "next       cd bird feeder"],
+        &["project    bird feeder, package bird-feeder, for nrf52840 (M4F)", "next       cd 'bird feeder'"],
     );
     assert_eq!(warned, "", "the run has test images");
     let project = path.join("bird feeder");

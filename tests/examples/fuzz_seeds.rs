@@ -17,6 +17,7 @@ use thimble_tests::jpeg::{Color, Drawing, Layout};
 use thimble_tests::random_graph::{Node, RandomGraph};
 use thimble_tests::random_model::{Kind, RandomModel, square};
 use thimble_tests::{tflite, tiny};
+use trainer::export::decision::Decision;
 use trainer::network::Template;
 
 fn main() -> io::Result<()> {
@@ -26,8 +27,11 @@ fn main() -> io::Result<()> {
         fs::create_dir_all(&directory)?;
         fs::write(directory.join(name), bytes)
     };
+    let residual = residual().file(Places::Overlapping);
+    let decision = Decision { temperature: 1.0, threshold: 0.5, class_thresholds: vec![0.5, 0.75, 0.5] };
+    let thresholds = decision.apply(&residual).map_err(io::Error::other)?;
     let chains = models().map(|(name, model)| (name, model.file()));
-    for (name, file) in chains.into_iter().chain([("residual", residual().file(Places::Overlapping))]) {
+    for (name, file) in chains.into_iter().chain([("residual", residual), ("thresholds", thresholds)]) {
         write("model", name, &file)?;
         write("payload", name, &file[HEADER_LEN..])?;
         write("header", name, &file[..HEADER_LEN])?;
