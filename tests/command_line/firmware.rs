@@ -128,8 +128,16 @@ fn what_is_there_stays_and_nothing_is_written_where_something_is_wrong() {
     fs::create_dir(path.join("other")).unwrap();
     fs::write(path.join("other/Cargo.toml"), "[package]\nname = \"other\"\n").unwrap();
     fs::write(path.join("text.png"), "no image and no model: ".repeat(4)).unwrap();
+    let long = "b".repeat(300);
+    fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/report.png"), path.join("large.png")).unwrap();
     let before = names(path);
-    let cases: [(&[&str], i32, &[&str]); 10] = [
+    let cases: [(&[&str], i32, &[&str]); 12] = [
+        (&[&long, "--model", "model.bin", "--chip", "rp2040"], 1, &["cannot write bbb", "File name too long"]),
+        (
+            &["new", "--model", "model.bin", "--chip", "rp2040", "--image", "large.png"],
+            1,
+            &["large.png: ", "the input is 28x28x1", "give one of that size, or a model trained with --input"],
+        ),
         (
             &["mine", "--model", "model.bin", "--chip", "rp2040"],
             2,
@@ -177,7 +185,7 @@ fn a_model_that_the_chip_has_no_room_for_is_refused_with_what_is_missing() {
     succeed(path, &fit);
     let firmware = |chip| ["firmware", "new", "--model", "cnn.bin", "--chip", chip];
     let flash =
-        ["cnn.bin does not fit nrf51822 (M0+): ", " bytes of flash are needed, ", " more than the 262,144 there are"];
+        ["cnn.bin does not fit nrf51822 (M0+): ", " bytes of flash are needed, ", "--max-flash 242928 --max-ram "];
     assert_fails(path, &firmware("nrf51822"), 1, &flash);
     let expected = ["cnn.bin does not fit stm32f103c8 (M3): ", "bytes of flash"];
     assert_fails(path, &firmware("stm32f103c8"), 1, &expected);
@@ -225,6 +233,10 @@ fn without_a_test_image_it_is_gray_and_a_note_says_so() {
     let (printed, warned) = succeed(path, &firmware("of-run", "run/model.bin"));
     assert!(!printed.contains("gray") && warned.is_empty(), "{printed}{warned}");
     assert_eq!(fs::read(path.join("alone/image.bin")).unwrap(), [128; 36]);
+    // Images of another model, or of none.
+    fs::write(path.join("frames.bin"), "no frames").unwrap();
+    let (_, warned) = succeed(path, &firmware("damaged", "model.bin"));
+    assert_contains(&warned, &["frames.bin has no image for this model", "trainer frames writes it"]);
     let metrics = read_json(&path.join("run/metrics.json"));
     assert_eq!(metrics["export"]["bytes"], fs::metadata(path.join("of-run/model.bin")).unwrap().len());
 }

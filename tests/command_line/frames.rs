@@ -168,7 +168,7 @@ fn a_folder_of_frames_and_images_is_the_same_data_as_one_of_images() {
     assert_fails(path, &broken, 1, &["8.gray8.4x4.raw", "9 bytes, but a frame gray8:4x4 has 16"]);
     fs::write(path.join("mixed/ring/8.gray8.4x4.raw"), (0..16).collect::<Vec<u8>>()).unwrap();
     let warned = text(&trainer(path, &broken).stderr);
-    let nameless = "9.raw (a frame without format and size in its name; name it NAME.FORMAT.WIDTHxHEIGHT.raw)";
+    let nameless = "9.raw (a frame whose name has no format and size of frames; name it as 1.rgb565le.160x120.raw)";
     assert_contains(
         &warned,
         &[

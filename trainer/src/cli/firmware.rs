@@ -10,7 +10,7 @@ use infer_core::header::HEADER_LEN;
 use trainer::export::firmware::{DirectoryError, Facts, InferCore, Project, TestImage, directory, package_name, room};
 use trainer::export::hardware::Chip;
 use trainer::export::{frames, model_file};
-use trainer::image::{Preprocessing, decode};
+use trainer::image::{ImageError, Preprocessing, decode};
 use trainer::support::bounded_file::read_regular;
 use trainer::support::limits;
 use trainer::support::printable::{in_one_line, path_text};
@@ -78,8 +78,9 @@ impl Firmware {
         room::check(&project, &facts).map_err(|error| {
             let Chip { name, core, .. } = self.chip;
             anyhow!(
-                "{path} does not fit {name} ({}): {error}. A smaller network may fit: trainer fit --chip {name} checks that before it trains",
-                core.name
+                "{path} does not fit {name} ({}): {error}. A smaller network may fit: trainer fit --chip {name} {} checks that before it trains",
+                core.name,
+                room::limits(&project, &facts)
             )
         })?;
         project.image = self.test_image(&facts)?;
@@ -125,12 +126,25 @@ impl Firmware {
                 let decoded = decode::read_onto(file, preprocessing.background())?;
                 preprocessing.input(&decoded)
             };
-            let (bytes, _) = read().with_context(|| shown.clone())?;
+            let (bytes, _) = read().map_err(|error| match error {
+                ImageError::OtherSize { .. } => {
+                    anyhow!("{shown}: {error}; give one of that size, or a model trained with --input, which resizes")
+                }
+                error => anyhow!("{shown}: {error}"),
+            })?;
             return Ok(TestImage { bytes, name: Some(shown) });
         }
         let beside = self.model.with_file_name(frames::FILE);
-        let of_run = read_regular(&beside, limits::FRAMES).ok();
-        let of_run = of_run.and_then(|file| TestImage::first_of_frames(&file, input));
+        let of_run = read_regular(&beside, limits::FRAMES).ok().and_then(|file| {
+            let first = TestImage::first_of_frames(&file, input);
+            if first.is_none() {
+                warn(&format!(
+                    "NOTE: {} has no image for this model: it is damaged, or of a model with another input; trainer frames writes it",
+                    in_one_line(&beside.display().to_string())
+                ));
+            }
+            first
+        });
         Ok(of_run.or_else(|| TestImage::bundled(&facts.metadata, input)).unwrap_or_else(|| TestImage::gray(input)))
     }
 

@@ -12,7 +12,7 @@ use super::background::Background;
 use super::decoded::{Decoded, Image, ImageHeader, Transparency};
 use super::error::{ImageError, LONGEST_SIDE, MOST_FILE_BYTES, MOST_MEMORY};
 use super::flatten::{Alpha, flatten};
-use super::frame::{FrameLayout, MOST_PIXELS, RawFrame};
+use super::frame::{FrameLayout, MOST_COUNTED, MOST_PIXELS, RawFrame};
 use super::ifd::Directory;
 use super::jpeg::{Jpeg, is_jpeg};
 use super::kind::{ImageKind, LEADING_BYTES};
@@ -53,9 +53,9 @@ pub fn read_frame(layout: FrameLayout, mut reader: impl Read) -> Result<Decoded,
     let _claim = Claim::new(layout.memory())?;
     let (least, most) = (layout.least_bytes() as u64, layout.bytes() as u64);
     let mut bytes = Vec::new();
-    // What is longer is counted, and not kept.
+    // What is longer is counted, and not kept; a device may have no end.
     let read = reader.by_ref().take(most).read_to_end(&mut bytes)? as u64;
-    let given = read + io::copy(&mut reader, &mut io::sink())?;
+    let given = read + io::copy(&mut reader.take(MOST_COUNTED), &mut io::sink())?;
     if given != least && given != most {
         return Err(ImageError::FrameLength { layout, given });
     }

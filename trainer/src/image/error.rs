@@ -4,7 +4,7 @@ use std::{fmt, io};
 
 use infer_core::Shape;
 
-use super::frame::{FrameLayout, FrameLayoutError, MOST_PIXELS};
+use super::frame::{FrameLayout, FrameLayoutError, MOST_COUNTED, MOST_PIXELS};
 use crate::support::memory::Shortage;
 use crate::support::printable::is_control;
 
@@ -64,7 +64,7 @@ pub enum ImageError {
     },
     /// A frame of another length than its layout requires.
     #[error(
-        "{given} bytes, but a frame {layout} has {}{}", .layout.bytes(), match .layout.least_bytes() {
+        "{}{given} bytes, but a frame {layout} has {}{}", if *.given >= MOST_COUNTED { "at least " } else { "" }, .layout.bytes(), match .layout.least_bytes() {
             least if least < .layout.bytes() => format!(", or {least} without what follows the last row"),
             _ => String::new(),
         }

@@ -9,6 +9,9 @@ use infer_core::camera::{Format, Frame};
 /// Pixels of an image at most: more than any camera's, few enough that a lying header costs nothing.
 pub const MOST_PIXELS: u64 = 64 << 20;
 
+/// Bytes after a frame that are counted, at most: a device may have no end.
+pub(super) const MOST_COUNTED: u64 = 256 << 20;
+
 /// Bytes of a frame at most: those of so many pixels in any format, with what follows them in each row.
 const MOST_BYTES: u64 = 4 * MOST_PIXELS;
 

@@ -4,10 +4,12 @@ use std::path::Path;
 
 use super::printable::in_one_line;
 
-/// A path as a word of a command line.
+/// A path as a word of a command line, which no command takes for an option.
 #[must_use]
 pub fn quote_path(path: &Path) -> String {
-    quote(&in_one_line(&path.display().to_string()))
+    let path = path.display().to_string();
+    let path = if path.starts_with('-') { format!("./{path}") } else { path };
+    quote(&in_one_line(&path))
 }
 
 /// A word of a command line.
@@ -30,5 +32,6 @@ mod tests {
         assert_eq!(quote("runs/cnn-fashion-mnist-48-1"), "runs/cnn-fashion-mnist-48-1");
         assert_eq!(quote("my runs/it's; rm"), "'my runs/it'\\''s; rm'");
         assert_eq!(quote(""), "''");
+        assert_eq!(["a b", "-x", "--"].map(|path| quote_path(Path::new(path))), ["'a b'", "./-x", "./--"]);
     }
 }

@@ -84,7 +84,7 @@ fn look(path: &Path) -> Result<ImageKind, Content> {
         Some((_, what)) => Content::Known(what),
         None if bytes.get(257..262) == Some(b"ustar") => Content::Known("a tar archive; unpack it"),
         None if matches!(FrameLayout::of_file(path), Some(Err(_))) => {
-            Content::Known("a frame without format and size in its name; name it NAME.FORMAT.WIDTHxHEIGHT.raw")
+            Content::Known("a frame whose name has no format and size of frames; name it as 1.rgb565le.160x120.raw")
         }
         None => Content::Unknown,
     })
@@ -157,7 +157,7 @@ mod tests {
         let frames = write(&[("1.gray8.2x2.raw", b"rows"), ("2.raw", b"rows"), ("3.gray9.2x2.raw", b"rows")]);
         assert_eq!(is_image("1.gray8.2x2.raw", &frames[0]), Ok(()));
         let nameless =
-            "2 files (each a frame without format and size in its name; name it NAME.FORMAT.WIDTHxHEIGHT.raw)";
+            "2 files (each a frame whose name has no format and size of frames; name it as 1.rgb565le.160x120.raw)";
         assert_eq!(describe(&frames[1..]), nameless);
     }
 }

@@ -46,7 +46,10 @@ pub fn check(path: &Path) -> Result<(), DirectoryError> {
             }
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound && path.symlink_metadata().is_err() => Ok(()),
-        Err(error) if path.is_dir() => Err(DirectoryError::Io { path: named(), source: error }),
+        // Nothing is there and nothing can be: a name that is too long, a file on the way.
+        Err(error) if path.is_dir() || path.symlink_metadata().is_err() => {
+            Err(DirectoryError::Io { path: named(), source: error })
+        }
         Err(_) => Err(DirectoryError::Taken { path: named() }),
     }
 }

@@ -33,6 +33,16 @@ pub enum RoomError {
     },
 }
 
+/// The flags of `fit` and `export` that leave room on the chip for what a project of this model's input has besides the model.
+#[must_use]
+pub fn limits(project: &Project<'_>, facts: &Facts<'_>) -> String {
+    let chip = project.chip;
+    // Besides the input, which `fit` counts too.
+    let scaled = facts.arena_len().saturating_sub((facts.header.arena_len + facts.header.input_len) as usize);
+    let flash = chip.flash.saturating_sub(facts.header.input_len as usize + LOG_FLASH);
+    format!("--max-flash {flash} --max-ram {}", chip.ram.saturating_sub(scaled + LOG_RAM))
+}
+
 /// Refuses a project that its chip has no room for.
 ///
 /// # Errors
@@ -64,6 +74,9 @@ mod tests {
     use super::super::{InferCore, TestImage};
     use super::*;
     use crate::export::hardware::Chip;
+
+    /// Bytes of the model's input, and so of its test image.
+    const INPUT: usize = 6 * 7 * 2;
 
     /// What a place for a scaled frame takes here; the model's own input is no image.
     const PLACE: u32 = 4096;
@@ -102,6 +115,10 @@ mod tests {
             );
         }
         assert_eq!(refusal(flash + LOG_FLASH + 1024, PLENTY), None);
+        assert_eq!(refusal(flash + LOG_FLASH + INPUT, PLENTY), None);
+        assert!(
+            refusal(flash + LOG_FLASH + INPUT - 1, PLENTY).unwrap().contains("flash are needed with them, 1 more than")
+        );
 
         // The arena in use: the one with a place for a scaled frame.
         let model = include_bytes!("../../../../infer-core/tests/fixtures/tiny.bin");
