@@ -25,5 +25,6 @@ pub mod pipeline;
 pub mod quantize;
 pub mod report;
 pub mod run;
+pub mod search;
 pub mod support;
 pub mod train;

@@ -1,0 +1,3 @@
+//! Search.
+pub mod optuna;
+pub mod storage_url;

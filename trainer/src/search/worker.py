@@ -1,0 +1,288 @@
+"""Runs trials of a study that is in Optuna's storage: asks Optuna for parameters, and has `trainer search --trial` train with them.
+
+`trainer search --storage` starts this script, with what to do as JSON in the environment variable THIMBLE_SEARCH_JOB.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from contextlib import closing
+from pathlib import Path
+
+import optuna
+from optuna.trial import TrialState
+from sqlalchemy.exc import SQLAlchemyError
+
+# Taken out of the environment, so that no process that is started from here has the password.
+JOB = json.loads(os.environ.pop("THIMBLE_SEARCH_JOB"))
+NAMES = [objective["name"] for objective in JOB["objectives"]]
+COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)
+RETRIES = 3
+FAILURES_IN_A_ROW = 3
+AWAY_SECONDS = 300
+
+retry = None
+children = set()
+failures = []
+interrupted_by = None
+
+
+class Interrupted(Exception):
+    """This worker is requested to end: another one gets the trial."""
+
+
+class TrainerFailed(Exception):
+    """The trainer ended without a result."""
+
+
+class Mismatch(Exception):
+    """The study is one of another search."""
+
+
+def suggest(trial, parameter):
+    name, kind = parameter["name"], parameter["kind"]
+    if kind == "categorical":
+        return trial.suggest_categorical(name, parameter["choices"])
+    if kind == "integer":
+        return trial.suggest_int(name, parameter["low"], parameter["high"], step=parameter.get("step", 1))
+    return trial.suggest_float(name, parameter["low"], parameter["high"], log=parameter.get("log", False))
+
+
+def chosen(trial):
+    """The parameters of a trial by name; those of a part that the candidate does not have are left out."""
+    values = {}
+    for parameter in JOB["parameters"]:
+        condition = parameter.get("only_if")
+        if not condition or values.get(condition["name"], 0) >= condition["at_least"]:
+            values[parameter["name"]] = suggest(trial, parameter)
+    return values
+
+
+def events(trial):
+    """What the trainer reports of a trial, as it reports it; the trainer ends where the reader does."""
+    # A trial that is repeated has the seed that it had.
+    seed = trial.user_attrs.get("seed", JOB["seed"] + trial.number)
+    trial.set_user_attr("seed", seed)
+    candidate = {"parameters": chosen(trial), "seed": seed, "epochs": JOB["epochs"], "data": JOB["data"]}
+    directory = Path(JOB["out"]) / f"trial-{trial.number}"
+    file = directory.with_suffix(".json")
+    file.write_text(json.dumps(candidate))
+    # The trainer ends when its standard input does, however this process ends. A signal of the terminal is for this process alone.
+    child = subprocess.Popen([*JOB["trial"], "--trial", file, "--out", directory], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                             text=True, start_new_session=True)
+    children.add(child)
+    try:
+        if interrupted_by:
+            child.kill()
+        for line in child.stdout:
+            if line.endswith("\n"):
+                yield json.loads(line)
+        if child.wait() != 0 and not interrupted_by:
+            raise TrainerFailed(f"the trainer ended with exit code {child.returncode}")
+    finally:
+        child.kill()
+        child.wait()
+        children.discard(child)
+
+
+def objective(trial):
+    """Accuracy and what else the study is for; what the candidate takes, and by how much that is too much, is kept with the trial."""
+    if interrupted_by:
+        raise Interrupted
+    trial.set_user_attr("worker", f"{socket.gethostname()} {os.getpid()}")
+    values = {"accuracy": 0.0}
+    with closing(events(trial)) as reported:
+        for event in reported:
+            if event["event"] == "checked":
+                for name in ("model", "flash", "ram", "milliseconds"):
+                    values[name] = event[name]
+                    trial.set_user_attr(name, event[name])
+                for name, violation in event["violations"].items():
+                    trial.set_constraint(name, violation)
+                if any(violation > 0 for violation in event["violations"].values()):
+                    if len(NAMES) == 1:
+                        raise optuna.TrialPruned
+                    return [values[name] for name in NAMES]
+            elif event["event"] == "epoch" and len(NAMES) == 1:
+                trial.report(event["validation_accuracy"], event["epoch"])
+                if event["epoch"] < JOB["epochs"] and trial.should_prune():
+                    raise optuna.TrialPruned
+            elif event["event"] == "failed":
+                trial.set_user_attr("failed", event["reason"])
+                if "flash" not in values:
+                    trial.set_constraint("network", 1.0)
+                    raise optuna.TrialPruned
+                return [values[name] for name in NAMES]
+            elif event["event"] == "finished":
+                values["accuracy"] = event["validation_accuracy"]
+                return [values[name] for name in NAMES]
+    raise Interrupted if interrupted_by else TrainerFailed("the trainer ended before its last epoch")
+
+
+def fits(trial):
+    return all(violation <= 0 for violation in trial.constraints.values())
+
+
+def trained(study):
+    """The trials that count, by all workers: not those that did not fit, which cost nothing, and those that failed or were lost."""
+    return [trial for trial in study.get_trials(deepcopy=False, states=COUNTED) if fits(trial)]
+
+
+def shown(trial):
+    numbers = {**trial.user_attrs, **dict(zip(NAMES, trial.values or []))}
+    parts = [f"{name} {numbers[name]:.4g}" for name in ("accuracy", "flash", "ram", "milliseconds") if name in numbers]
+    return ", ".join(parts)
+
+
+def after(study, trial):
+    """Prints what became of a trial, and ends this worker where it is time."""
+    failed = trial.state == TrialState.FAIL
+    failures[:] = [*failures, trial.number] if failed and not interrupted_by else []
+    if failed and interrupted_by:
+        retry(study, trial)
+        result = "interrupted, and given back"
+    elif failed:
+        result = "failed"
+    elif not fits(trial):
+        result = f"does not fit: {shown(trial)}"
+    else:
+        result = ("stopped early: " if trial.state == TrialState.PRUNED else "") + shown(trial)
+    print(f"trial {trial.number:>5}  {result}", flush=True)
+    if interrupted_by or len(failures) >= FAILURES_IN_A_ROW or len(trained(study)) >= JOB["trials"]:
+        study.stop()
+
+
+def open_storage():
+    global retry
+    retry = optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=RETRIES)
+    # A trial has one connection, and its heartbeat another one for a moment. Braces would be taken for a template.
+    engine = {"pool_size": JOB["workers"], "max_overflow": -1, "pool_pre_ping": True}
+    if JOB["storage"].startswith("sqlite"):
+        engine = {"connect_args": {"timeout": 60}}
+    url = JOB["storage"].replace("{", "{{").replace("}", "}}")
+    for attempt in range(5):
+        try:
+            return optuna.storages.RDBStorage(url, engine, heartbeat_interval=JOB["heartbeat"], grace_period=3 * JOB["heartbeat"],
+                                              heartbeat_stale_trial_callback=retry)
+        except SQLAlchemyError as error:
+            # Workers that start together create the same tables; only one can.
+            if attempt == 4 or "already exists" not in str(error) and "unique" not in str(error).lower():
+                raise
+            time.sleep(0.5 + attempt)
+
+
+def open_study(storage):
+    """The study, whose first worker notes which search it is of, and with which all others have to agree."""
+    several = len(NAMES) > 1
+    samplers = {"tpe": lambda: optuna.samplers.TPESampler(constant_liar=True), "nsga2": optuna.samplers.NSGAIISampler,
+                "random": optuna.samplers.RandomSampler}
+    options = {"study_name": JOB["study"], "storage": storage, "sampler": samplers[JOB["sampler"]](),
+               "pruner": optuna.pruners.NopPruner() if several else optuna.pruners.SuccessiveHalvingPruner(min_resource=JOB["rung"],
+                                                                                                        reduction_factor=3)}
+    try:
+        study = optuna.create_study(directions=[each["direction"] for each in JOB["objectives"]], **options)
+        study.set_metric_names(NAMES)
+        study.set_user_attr("search", JOB["identity"])
+        return study
+    except optuna.exceptions.DuplicatedStudyError:
+        study = optuna.load_study(**options)
+    for _ in range(60):
+        if "search" in study.user_attrs or study.get_trials(deepcopy=False):
+            break
+        time.sleep(0.5)
+    of_study = study.user_attrs.get("search")
+    if of_study is None:
+        raise Mismatch(f"study {JOB['study']} is not one of trainer search; give another name with --study")
+    for name, value in JOB["identity"].items():
+        if of_study.get(name) != value:
+            raise Mismatch(f"study {JOB['study']} is one of another search: its {name} is {of_study.get(name)}, and here it is {value}; "
+                           "give the same, or another name with --study")
+    return study
+
+
+def interrupt(number, _frame):
+    global interrupted_by
+    interrupted_by = number
+    for child in list(children):
+        child.kill()
+
+
+def storage_error(error):
+    """The error of the storage that is the cause of another one, which Optuna may raise in its place."""
+    while error is not None and not isinstance(error, (optuna.exceptions.StorageInternalError, SQLAlchemyError)):
+        error = error.__context__
+    return error
+
+
+def run(study):
+    """Runs trials until enough are trained. The storage may be away for a while, as where its server starts again."""
+    away_since = None
+    while True:
+        try:
+            if interrupted_by or len(failures) >= FAILURES_IN_A_ROW or len(trained(study)) >= JOB["trials"]:
+                return
+            away_since = None
+            study.optimize(objective, n_jobs=JOB["workers"], catch=(Interrupted, TrainerFailed), callbacks=[after])
+        except Exception as error:
+            away = storage_error(error)
+            if away is not None:
+                away_since = away_since or time.monotonic()
+                if interrupted_by or time.monotonic() - away_since > AWAY_SECONDS:
+                    raise away
+                print(f"{JOB['shown_storage']}: {message(away)}; trying again", file=sys.stderr, flush=True)
+                time.sleep(5)
+            elif str(error).startswith("Cannot tell a "):
+                # No heartbeat of it came through for a while, and another worker repeats it.
+                print("a trial was taken for lost, and given to another worker", flush=True)
+            else:
+                raise
+
+
+def main():
+    study = open_study(open_storage())
+    for name in ("SIGHUP", "SIGINT", "SIGTERM"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, interrupt)
+    run(study)
+    if interrupted_by:
+        return 128 + interrupted_by
+    if len(failures) >= FAILURES_IN_A_ROW:
+        print(f"error: {FAILURES_IN_A_ROW} trials failed, one after the other; the trainer's messages are above", file=sys.stderr)
+        return 1
+    trials = trained(study)
+    print(f"\n{len(trials)} trials of the study {JOB['study']} are trained; the best:")
+    for trial in study.best_trials if any(trial.state == TrialState.COMPLETE for trial in trials) else []:
+        print(f"trial {trial.number:>5}  {shown(trial)}  {json.dumps(trial.params)}")
+    return 0
+
+
+def message(error):
+    """The cause of an error in one line, without a password."""
+    cause = storage_error(error) or error
+    cause = cause.__cause__ or cause
+    text = str(getattr(cause, "orig", None) or cause).strip() or type(cause).__name__
+    for secret in JOB["secrets"]:
+        text = text.replace(secret, "***")
+    return text.splitlines()[0]
+
+
+if __name__ == "__main__":
+    # Of the threads that send heartbeats.
+    threading.excepthook = lambda failed: print(f"{JOB['shown_storage']}: {message(failed.exc_value)}", file=sys.stderr, flush=True)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.simplefilter("ignore")
+    try:
+        code = main()
+    except KeyboardInterrupt:
+        code = 130
+    except Exception as error:
+        print(f"error: {JOB['shown_storage']}: {message(error)}", file=sys.stderr)
+        code = 1
+    sys.exit(code)
