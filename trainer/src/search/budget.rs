@@ -28,6 +28,8 @@ pub struct DataFacts {
     pub classes: Vec<String>,
     /// Shape of an input, where the space does not decide it.
     pub input: Shape,
+    /// Images that it is trained on.
+    pub training_images: usize,
     /// The text about the images in the model file.
     images: String,
     /// SHA-256 of all inputs and their labels; where the space decides the input, of the smallest.
@@ -94,6 +96,7 @@ impl DataFacts {
             name: dataset.name.clone(),
             classes: dataset.class_names.clone(),
             input,
+            training_images: dataset.train.len(),
             images: dataset.preprocessing.images(),
             sha256: dataset.sha256()?,
         })
@@ -103,7 +106,14 @@ impl DataFacts {
     #[must_use]
     pub fn least(input: Shape) -> Self {
         let nothing = String::new;
-        Self { name: nothing(), classes: vec![nothing(), nothing()], input, images: nothing(), sha256: nothing() }
+        Self {
+            name: nothing(),
+            classes: vec![nothing(), nothing()],
+            input,
+            training_images: 0,
+            images: nothing(),
+            sha256: nothing(),
+        }
     }
 }
 
