@@ -28,6 +28,8 @@ mod report;
 mod resources;
 mod resume;
 mod scripts;
+mod search;
+mod search_study;
 #[path = "../src/shapes.rs"]
 mod shapes;
 mod small_sets;

@@ -38,6 +38,13 @@ mod cli {
     pub mod report;
     pub mod results;
     pub mod run_data;
+    pub mod search;
+    pub mod search_final;
+    pub mod search_input;
+    pub mod search_results;
+    pub mod search_run;
+    pub mod search_study;
+    pub mod search_trial;
     pub mod teacher;
     pub mod tested;
     pub mod threads;
@@ -70,6 +77,8 @@ struct Arguments {
 enum Command {
     /// Train a network, quantize it and export it
     Fit(Box<cli::fit::Fit>),
+    /// Find the networks and recipes of a space that do best within a chip's budget
+    Search(Box<cli::search::Search>),
     /// Export the model of an earlier run, without training again
     Export(cli::export::Export),
     /// Classify the test images with a model file, as the chip would
@@ -103,6 +112,7 @@ impl Command {
     fn shares_work(&self) -> bool {
         match self {
             Self::Fit(_)
+            | Self::Search(_)
             | Self::Export(_)
             | Self::Eval(_)
             | Self::Firmware(_)
@@ -140,6 +150,7 @@ fn main() -> ExitCode {
     }
     let result = match command {
         Command::Fit(fit) => fit.run(),
+        Command::Search(search) => search.run(),
         Command::Export(export) => export.run(),
         Command::Eval(eval) => eval.run(),
         Command::Firmware(firmware) => firmware.run(),
@@ -169,7 +180,7 @@ fn main() -> ExitCode {
 
 /// The command line; where it is wrong, or requests help, clap prints why and ends the program.
 fn arguments() -> Arguments {
-    let words = joined(std::env::args_os());
+    let words = words();
     let error = match Arguments::try_parse_from(&words) {
         Ok(arguments) => return arguments,
         Err(error) => error,
@@ -186,6 +197,11 @@ fn arguments() -> Arguments {
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }
     error.exit()
+}
+
+/// The words of the command line, as they are parsed.
+fn words() -> Vec<OsString> {
+    joined(std::env::args_os())
 }
 
 /// The words of the command line, a negative number joined to the flag before it: `--lr -1` as `--lr=-1`. Alone it would be taken for
