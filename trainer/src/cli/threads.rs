@@ -14,9 +14,10 @@ use super::output::warn;
 /// Threads at most, whatever is requested: of more than there are cores each only costs.
 const MOST: usize = 256;
 
-/// Addresses that a thread takes before it has done anything, under a limit of these (`ulimit -v`): its stack, its allocator's first
+/// Addresses that a thread takes before it has done anything, under a limit of these (`ulimit -v`), with room for another that starts at the
+/// same time: its stack, its allocator's first
 /// pages, its signal stack. With less, threads start and then cannot set themselves up, which ends the process.
-const ADDRESSES: u64 = 32 << 20;
+const ADDRESSES: u64 = 128 << 20;
 
 /// Starts the threads, once, before anything uses them. Without any, the work is done by the calling thread.
 pub fn start() {
