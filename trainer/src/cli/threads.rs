@@ -15,8 +15,8 @@ use super::output::warn;
 const MOST: usize = 256;
 
 /// Addresses that a thread takes before it has done anything, under a limit of these (`ulimit -v`), with room for another that starts at the
-/// same time: its stack, its allocator's first
-/// pages, its signal stack. With less, threads start and then cannot set themselves up, which ends the process.
+/// same time: its stack, its allocator's first pages, its signal stack. With less, threads start and then cannot set themselves up, which
+/// ends the process.
 const ADDRESSES: u64 = 128 << 20;
 
 /// Starts the threads, once, before anything uses them. Without any, the work is done by the calling thread.
