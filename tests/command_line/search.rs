@@ -238,7 +238,7 @@ fn what_is_wrong_is_said_with_where_and_what_to_do() {
 #[test]
 fn a_search_that_cannot_fit_says_what_the_smallest_network_needs_and_begins_nothing() {
     let home = home();
-    let begin = ["search", "./mine.toml", "--data", "birds", "--out", "search"];
+    let begin = ["search", "./mine.toml", "--data", "birds", "--out", "search", "--layout", "compact"];
     let output = trainer(home.path(), &[&begin[..], &["--max-ram", "1K"]].concat());
     let message = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{message}");
@@ -353,8 +353,8 @@ fn several_workers_share_a_search_whose_results_are_printed_again_and_trained_to
     let found = lines(&search);
     assert_eq!((count(&found, "begun"), count(&found, "finished")), (5, 5));
     let page = fs::read_to_string(search.join("search.html")).unwrap();
-    assert_contains(&page, &["<circle class=\"point", "<title>trial ", "epsilon squared", "class=\"curve"]);
-    assert!(!page.contains("http"), "nothing is fetched");
+    assert_contains(&page, &["<circle class=\"point", "<title>trial ", "class=\"curve"]);
+    assert!(!page.contains("://"), "nothing is fetched");
     let (printed, _) = succeed(home.path(), &["search", "--show", "search"]);
     assert_contains(&printed, &["5 trials of 3 epochs: 5 finished, 0 ended early.", "the most accurate: stages "]);
     let final_training = ["search", "--resume", "search", "--trials", "5", "--final", "1", "--final-epochs", "2"];

@@ -15,6 +15,7 @@ use crate::export::model_file::ModelFileError;
 use crate::image::PreprocessError;
 use crate::network::Architecture;
 use crate::run::Target;
+use crate::support::number::rounded;
 use crate::support::text::thousands;
 
 /// The chip whose times are given where none is named: an M4F at 64 MHz.
@@ -185,7 +186,7 @@ impl Limits {
             model: footprint.model,
             flash: footprint.flash(program),
             ram: footprint.ram(program),
-            milliseconds: 1e3 * worst.as_secs_f64(),
+            milliseconds: rounded(1e3 * worst.as_secs_f64(), 4),
         })
     }
 

@@ -13,6 +13,7 @@ use super::sampler::{Sampler, SamplerKind};
 use super::space::Space;
 use super::state::{Event, Journal, Line, MOST_CRASHES, Progress, State, StateError, TrialState};
 use super::trial::{TrialEvent, TrialRequest};
+use crate::support::number::rounded;
 
 /// Candidates in a row that do not fit, after which the smallest network is tried, which does.
 const REFUSED_IN_A_ROW: usize = 200;
@@ -269,11 +270,14 @@ impl Search<'_> {
     /// Takes in a report, and ends a trial that halving ends.
     fn take(&mut self, trial: usize, report: Report) -> Result<(), EngineError> {
         let Some(place) = self.running.iter().position(|running| running.number == trial) else { return Ok(()) };
-        let seconds = self.running[place].since.elapsed().as_secs_f64();
+        let seconds = rounded(self.running[place].since.elapsed().as_secs_f64(), 3);
+        // What is compared now is what is compared after it was read from the file.
+        let accuracy = |accuracy| rounded(accuracy, 6);
         let event = match report {
             // The engine has checked it.
             Report::Event(TrialEvent::Checked { .. }) => return Ok(()),
             Report::Event(TrialEvent::Epoch { epoch, validation_accuracy }) => {
+                let validation_accuracy = accuracy(validation_accuracy);
                 self.journal.append(&Line { trial, event: Event::Epoch { epoch, validation_accuracy } })?;
                 if self.engine.goes_on(self.journal.state(), trial, epoch) {
                     return Ok(());
@@ -282,7 +286,7 @@ impl Search<'_> {
                 Event::Stopped { epoch, seconds }
             }
             Report::Event(TrialEvent::Finished { validation_accuracy, .. }) => {
-                Event::Finished { validation_accuracy, seconds }
+                Event::Finished { validation_accuracy: accuracy(validation_accuracy), seconds }
             }
             Report::Event(TrialEvent::Failed { reason }) => Event::Failed { reason },
             Report::Crashed(reason) => {

@@ -231,9 +231,15 @@ fn curves(record: &SearchRecord, front: &[usize]) -> Option<Curves> {
     let y = Axis::of_shares(trials.iter().flat_map(|trial| trial.curve.iter().copied()));
     let curve = |trial: &&TrialState| {
         let points = trial.curve.iter().enumerate().filter(|(_, accuracy)| accuracy.is_finite());
+        let points = points.map(|(index, accuracy)| (x.x((index + 1) as f64), y.y(*accuracy)));
+        let mut points: Vec<(f64, f64)> = points.collect();
+        // The line of a single epoch is a dot: from it to itself.
+        if let [only] = points[..] {
+            points.push(only);
+        }
         Curve {
             trial: trial.number,
-            points: line(points.map(|(index, accuracy)| (x.x((index + 1) as f64), y.y(*accuracy)))),
+            points: line(points.into_iter()),
             is_on_front: front.contains(&trial.number),
             about: about(trial, record),
         }

@@ -42,19 +42,19 @@ pub fn order(points: &[Objectives]) -> Vec<usize> {
 fn crowding(points: &[Objectives], front: &[usize]) -> Vec<f64> {
     let mut distances = vec![0.0; front.len()];
     let objectives = front.first().map_or(0, |&index| points[index].len());
-    for objective in 0..objectives {
-        let value = |place: usize| points[front[place]][objective];
+    let values_of = |objective: usize| front.iter().map(move |&index| points[index][objective]).collect::<Vec<f64>>();
+    for values in (0..objectives).map(values_of) {
         let mut places: Vec<usize> = (0..front.len()).collect();
-        places.sort_by(|&a, &b| value(a).partial_cmp(&value(b)).unwrap_or(Ordering::Equal).then(a.cmp(&b)));
+        places.sort_by(|&a, &b| values[a].partial_cmp(&values[b]).unwrap_or(Ordering::Equal).then(a.cmp(&b)));
         let (Some(&first), Some(&last)) = (places.first(), places.last()) else { continue };
-        let range = value(last) - value(first);
+        let range = values[last] - values[first];
         if range <= 0.0 {
             continue;
         }
         distances[first] = f64::INFINITY;
         distances[last] = f64::INFINITY;
         for neighbors in places.windows(3) {
-            distances[neighbors[1]] += (value(neighbors[2]) - value(neighbors[0])) / range;
+            distances[neighbors[1]] += (values[neighbors[2]] - values[neighbors[0]]) / range;
         }
     }
     distances

@@ -102,7 +102,7 @@ pub enum RecordError {
         /// The file.
         path: String,
         /// What is wrong.
-        source: SpaceError,
+        source: Box<SpaceError>,
     },
     /// The space is another one.
     #[error("{path} is not the space that this search was begun with: put it back as it was, or begin another search")]
@@ -150,7 +150,7 @@ impl SearchRecord {
         let settings: Settings = serde_json::from_str(&text(SETTINGS, SEARCH_JSON)?)
             .map_err(|source| RecordError::Json { path: named(SETTINGS), source })?;
         let space = Space::from_toml(&text(SPACE, TOML)?)
-            .map_err(|source| RecordError::Space { path: named(SPACE), source })?;
+            .map_err(|source| RecordError::Space { path: named(SPACE), source: Box::new(source) })?;
         let space = if settings.has_teacher { space } else { space.without_teacher() };
         if space.fingerprint() != settings.fingerprint {
             return Err(RecordError::Changed { path: named(SPACE) });

@@ -159,11 +159,17 @@ fn even(domain: &Domain, generator: &mut ChaCha8Rng) -> Value {
         Domain::Integer { low, high, step } => {
             Value::Whole(low + step * generator.random_range(0..=(high - low) / step))
         }
-        Domain::Float { low, high, log: false } => Value::Number(generator.random_range(*low..=*high)),
+        Domain::Float { low, high, log: false } => number(generator.random_range(*low..=*high), *low, *high),
         Domain::Float { low, high, log: true } => {
-            Value::Number(generator.random_range(low.ln()..=high.ln()).exp().clamp(*low, *high))
+            number(generator.random_range(low.ln()..=high.ln()).exp(), *low, *high)
         }
     }
+}
+
+/// A number of a range in as many digits as matter: those of a file are then exactly it, and a search that is resumed has the same.
+fn number(number: f64, low: f64, high: f64) -> Value {
+    let rounded = format!("{number:.5e}").parse().unwrap_or(number);
+    Value::Number(rounded.clamp(low, high))
 }
 
 /// A domain as a range of numbers: places of choices and steps, and numbers or their logarithms.
@@ -194,8 +200,8 @@ fn value_at(domain: &Domain, place: f64) -> Value {
     match domain {
         Domain::Categorical { choices } => choices[(place as usize).min(choices.len() - 1)].clone(),
         Domain::Integer { low, high, step } => Value::Whole((low + step * place.floor() as i64).min(*high)),
-        Domain::Float { low, high, log: false } => Value::Number(place.clamp(*low, *high)),
-        Domain::Float { low, high, log: true } => Value::Number(place.exp().clamp(*low, *high)),
+        Domain::Float { low, high, log: false } => number(place, *low, *high),
+        Domain::Float { low, high, log: true } => number(place.exp(), *low, *high),
     }
 }
 

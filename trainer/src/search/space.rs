@@ -286,20 +286,15 @@ impl Space {
         self
     }
 
-    /// Refuses numbers that no training can run with: each end of each range, with all others at an end.
+    /// Refuses numbers that no training can run with: each end of each range, with all others as in the base.
     fn check_recipes(&self) -> Result<(), SpaceError> {
-        let at_ends = self
-            .parameters
-            .iter()
-            .filter_map(|parameter| Some((parameter.name.clone(), parameter.domain.ends().into_iter().next()?)));
-        let values: Values = self.fixed.clone().into_iter().chain(at_ends).collect();
-        for name in values.keys() {
+        let names = self.fixed.keys().chain(self.parameters.iter().map(|parameter| &parameter.name));
+        for name in names {
             let Some(key) = name.strip_prefix("recipe.") else { continue };
             for end in self.values_of(name) {
-                let mut values = values.clone();
-                values.insert(name.clone(), end);
-                let recipe = with_values(&self.base, &values).and_then(|recipe| recipe.check().map(|()| recipe));
-                recipe.map_err(|source| SpaceError::Recipe { key: key.to_owned(), source })?;
+                let values = Values::from([(name.clone(), end)]);
+                let checked = with_values(&self.base, &values).and_then(|recipe| recipe.check());
+                checked.map_err(|source| SpaceError::Recipe { key: key.to_owned(), source })?;
             }
         }
         Ok(())

@@ -32,6 +32,13 @@ pub fn finite(number: f64) -> Option<f64> {
     number.is_finite().then_some(number)
 }
 
+/// A number with so many decimals. One of at most 15 digits is the same after it was written as JSON and read.
+#[must_use]
+pub fn rounded(number: f64, decimals: i32) -> f64 {
+    let scale = 10f64.powi(decimals);
+    (number * scale).round() / scale
+}
+
 /// A finite number with so many decimals, for people; `-` where there is none.
 #[must_use]
 pub fn shown(number: Option<f64>, decimals: usize) -> String {
