@@ -14,6 +14,7 @@
 //! | [`run`] | the directory that a run leaves behind |
 //! | [`pipeline`] | train, calibrate, tune, export |
 //! | [`report`] | figures and a page about a run |
+//! | [`search`] | which network and recipe of many fits a chip best |
 //! | [`support`] | what all of these use and none is about: files, limits, numbers, random streams |
 
 pub mod dataset;

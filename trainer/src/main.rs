@@ -38,6 +38,9 @@ mod cli {
     pub mod report;
     pub mod results;
     pub mod run_data;
+    pub mod search;
+    pub mod search_study;
+    pub mod search_trial;
     pub mod teacher;
     pub mod tested;
     pub mod threads;
@@ -70,6 +73,8 @@ struct Arguments {
 enum Command {
     /// Train a network, quantize it and export it
     Fit(Box<cli::fit::Fit>),
+    /// Find the networks and recipes of a space that do best within a chip's budget
+    Search(Box<cli::search::Search>),
     /// Export the model of an earlier run, without training again
     Export(cli::export::Export),
     /// Classify the test images with a model file, as the chip would
@@ -103,6 +108,7 @@ impl Command {
     fn shares_work(&self) -> bool {
         match self {
             Self::Fit(_)
+            | Self::Search(_)
             | Self::Export(_)
             | Self::Eval(_)
             | Self::Firmware(_)
@@ -140,6 +146,7 @@ fn main() -> ExitCode {
     }
     let result = match command {
         Command::Fit(fit) => fit.run(),
+        Command::Search(search) => search.run(),
         Command::Export(export) => export.run(),
         Command::Eval(eval) => eval.run(),
         Command::Firmware(firmware) => firmware.run(),

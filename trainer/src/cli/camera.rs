@@ -4,7 +4,7 @@ use infer_core::camera::{Rotation, YuvRange};
 use trainer::image::{CameraSetup, Conversion};
 
 /// How the camera is mounted, and what its YUV means.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub struct CameraFlags {
     /// How many degrees clockwise a frame of the camera has to be turned to be upright, as the images are [default: 0]
     #[arg(long, value_enum, value_name = "DEGREES", hide_possible_values = true)]

@@ -66,7 +66,7 @@ impl From<ResizeMode> for Resize {
 }
 
 /// What to train on.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub struct TrainingData {
     /// Data set; by default Fashion-MNIST, or the built-in garments where it is not available
     #[arg(long, value_enum, conflicts_with = "data")]
@@ -162,6 +162,26 @@ impl TrainingData {
     pub fn directory(&self) -> Result<Option<PathBuf>> {
         let absolute = |path| std::path::absolute(path).context("where --data is");
         self.data.as_ref().map(absolute).transpose()
+    }
+
+    /// Whether the command line names a data set.
+    pub fn is_given(&self) -> bool {
+        self.data.is_some() || self.dataset.is_some()
+    }
+
+    /// The input that `--input` names.
+    pub fn input(&self) -> Option<Shape> {
+        self.input
+    }
+
+    /// The same, but for the input and how images become it.
+    pub fn with_conversion(self, conversion: &Conversion) -> Self {
+        let resize = match conversion.resize() {
+            Resize::Fit => ResizeMode::Fit,
+            Resize::Crop => ResizeMode::Crop,
+            Resize::AsTheyAre | Resize::Stretch => ResizeMode::Stretch,
+        };
+        Self { input: Some(conversion.shape()), resize: Some(resize), ..self }
     }
 
     /// Loads the images, prints which they are, keeps them in `runs` where they are too many for memory, and makes an architecture

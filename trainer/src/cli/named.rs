@@ -7,6 +7,7 @@ use anyhow::{Result, anyhow};
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use trainer::export::hardware::chips;
 use trainer::network::Template;
+use trainer::search::Space;
 use trainer::support::bounded_file::read_named_text;
 use trainer::support::limits;
 use trainer::train::recipe::Recipe;
@@ -22,6 +23,9 @@ pub const MODELS: Names = Names(|| Template::built_in_files().iter().map(|(name,
 
 /// The built-in recipes.
 pub const RECIPES: Names = Names(|| Recipe::built_in_files().iter().map(|(name, _)| *name).collect());
+
+/// The ready spaces of a search.
+pub const SPACES: Names = Names(|| Space::ready_files().iter().map(|(name, _)| *name).collect());
 
 /// The chips with a name.
 pub const CHIPS: Names = Names(|| chips().iter().map(|chip| &*chip.name).collect());

@@ -17,7 +17,7 @@ use super::output::warn;
 const NAMED: usize = 5;
 
 /// What is done about files that cannot be read.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub struct UnreadableFlags {
     /// Go on without the images of a folder that cannot be read; fit lists them in skipped.txt of the run
     #[arg(long, requires = "data")]

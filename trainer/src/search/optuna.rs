@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 
 use serde::Serialize;
 
+use super::budget::DataFacts;
 use super::storage_url::StorageUrl;
 
 /// The script that runs trials.
@@ -181,6 +182,8 @@ pub struct Job<'a> {
     pub identity: BTreeMap<&'static str, String>,
     /// Parameters of the space, as `trainer search --describe` prints them.
     pub parameters: serde_json::Value,
+    /// What is known of the images, so that a trial that does not fit reads none.
+    pub data: &'a DataFacts,
     /// What the study is for; the first is the accuracy.
     pub objectives: &'a [Objective],
     /// How candidates are chosen.
@@ -189,6 +192,8 @@ pub struct Job<'a> {
     pub trials: usize,
     /// Trials at the same time, of this worker.
     pub workers: usize,
+    /// Threads of a trial, where the environment has no `RAYON_NUM_THREADS`.
+    pub threads: usize,
     /// What the seeds of trials are counted from.
     pub seed: u64,
     /// Epochs of a trial.
@@ -196,7 +201,7 @@ pub struct Job<'a> {
     /// Epochs after which trials are compared for the first time.
     pub rung: usize,
     /// Seconds between heartbeats; after three without one a trial is taken for lost.
-    pub heartbeat: u64,
+    pub heartbeat: u32,
     /// Directory of the trials.
     pub out: &'a Path,
     /// The command of a trial, without its file and its directory.

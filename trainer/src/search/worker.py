@@ -75,7 +75,7 @@ def events(trial):
     file.write_text(json.dumps(candidate))
     # The trainer ends when its standard input does, however this process ends. A signal of the terminal is for this process alone.
     child = subprocess.Popen([*JOB["trial"], "--trial", file, "--out", directory], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                             text=True, start_new_session=True)
+                             text=True, start_new_session=True, env={"RAYON_NUM_THREADS": str(JOB["threads"]), **os.environ})
     children.add(child)
     try:
         if interrupted_by:
