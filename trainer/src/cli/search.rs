@@ -16,7 +16,7 @@ use super::console::Console;
 use super::data::{TrainingData, ValidationSplit};
 use super::named::{SPACES, named_or_file};
 use super::output::print_line;
-use super::search_study::StudyFlags;
+use super::search_study::{self, StudyFlags, Subject};
 use super::teacher::Teachers;
 use super::values::{bytes, fraction, number};
 use crate::Usage;
@@ -57,7 +57,7 @@ pub struct Search {
     #[arg(long, requires = "trial")]
     pub attached: bool,
     #[command(flatten)]
-    pub study: StudyFlags,
+    study: StudyFlags,
 }
 
 /// What a network may take, the limits that only a search has among them.
@@ -114,7 +114,16 @@ impl Search {
         match &self.trial {
             None if self.describe => self.print_description(&space),
             Some(_) => super::search_trial::run(self, &space),
-            None if let Some(storage) = &self.study.storage => super::search_study::run(&self, &space, storage),
+            None if let Some(storage) = &self.study.storage => {
+                let subject = Subject {
+                    space: &space,
+                    facts: &|| self.facts(&space),
+                    limits: self.limits.limits(),
+                    teachers: &self.teacher,
+                    out: self.out.as_deref(),
+                };
+                search_study::run(&self.study, storage, &subject)
+            }
             None => Err(Usage::error(anyhow!("give --describe or --trial"))),
         }
     }
@@ -141,7 +150,7 @@ impl Search {
     }
 
     /// What is known of the images, with the smallest input where the space decides it.
-    pub fn facts(&self, space: &Space) -> Result<DataFacts> {
+    fn facts(&self, space: &Space) -> Result<DataFacts> {
         let conversion = space.least_conversion()?;
         let teachers = Teachers::open(&self.teacher)?;
         let anything = "name = \"any\"\ninput = [1, 1, 1]\nlayers = [{ dense = {} }]";

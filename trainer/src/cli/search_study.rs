@@ -2,19 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, Command};
 use trainer::dataset::download::sha256;
-use trainer::run::RUNS;
+use trainer::run::{RUNS, RunDirectory};
 use trainer::search::optuna::{Job, Objective, Python, Sampler};
 use trainer::search::storage_url::StorageUrl;
 use trainer::search::{DataFacts, Limits, Space};
 use trainer::support::printable::is_control;
 
 use super::output::print_line;
-use super::search::Search;
 use super::values::{count, whole};
 use crate::Usage;
 
@@ -102,17 +102,30 @@ impl SamplerName {
     }
 }
 
+/// What a search is of, besides its study.
+pub struct Subject<'a> {
+    /// What is chosen from.
+    pub space: &'a Space,
+    /// What is known of the images, which takes as long as to read them.
+    pub facts: &'a dyn Fn() -> Result<DataFacts>,
+    /// What a network may take.
+    pub limits: Limits,
+    /// Runs that trials learn from.
+    pub teachers: &'a [PathBuf],
+    /// Directory of the trials, where one is given.
+    pub out: Option<&'a Path>,
+}
+
 /// Runs trials of a study until it has enough of them. Where the system can do that, this process becomes the one that runs them.
-pub fn run(search: &Search, space: &Space, storage: &str) -> Result<()> {
-    let flags = &search.study;
+pub fn run(flags: &StudyFlags, storage: &str, subject: &Subject<'_>) -> Result<()> {
     let storage = StorageUrl::parse(storage).map_err(|error| Usage::error(anyhow!("--storage: {error}")))?;
     let study = flags.study.as_deref().unwrap_or_default();
     let is_file_name = !study.starts_with('.') && !study.contains(['/', '\\']);
     if study.is_empty() || study.contains(is_control) {
         return Err(Usage::error(anyhow!("--study: give it a name, without control characters")));
     }
-    let out = match &search.out {
-        Some(out) => out.clone(),
+    let out = match subject.out {
+        Some(out) => out.to_owned(),
         None if is_file_name => Path::new(RUNS).join(study),
         None => return Err(Usage::error(anyhow!("--study {study} is no name for a directory; name one with --out"))),
     };
@@ -120,7 +133,7 @@ pub fn run(search: &Search, space: &Space, storage: &str) -> Result<()> {
         return Err(Usage::error(anyhow!("--heartbeat: it must be a number of seconds over 0")));
     }
     let python = Python::find(flags.python.as_deref(), &storage)?;
-    let facts = search.facts(space)?;
+    let facts = (subject.facts)()?;
     std::fs::create_dir_all(&out).with_context(|| format!("--out {}", out.display()))?;
     let mut objectives = vec![Objective { name: "accuracy", direction: "maximize" }];
     for minimized in &flags.minimize {
@@ -135,8 +148,8 @@ pub fn run(search: &Search, space: &Space, storage: &str) -> Result<()> {
         shown_storage: storage.to_string(),
         secrets: storage.secrets(),
         study,
-        identity: identity(search, space, &facts, &objectives)?,
-        parameters: serde_json::to_value(space.parameters())?,
+        identity: identity(flags, subject, &facts, &objectives)?,
+        parameters: serde_json::to_value(subject.space.parameters())?,
         data: &facts,
         objectives: &objectives,
         sampler: flags.sampler.sampler(),
@@ -150,30 +163,35 @@ pub fn run(search: &Search, space: &Space, storage: &str) -> Result<()> {
         out: &out,
         trial: trial_command(std::env::args_os())?,
     };
-    print_line!("study {study} at {storage}, {} trials of {} epochs; those of this worker are in {}", flags.trials, flags.epochs, out.display());
+    print_line!(
+        "study {study} at {storage}, {} trials of {} epochs; those of this worker are in {}",
+        flags.trials,
+        flags.epochs,
+        out.display()
+    );
     let code = python.run(&job).context("starting Python")?;
     std::process::exit(code);
 }
 
 /// What all workers of a study must agree on, by what a message calls it.
 fn identity(
-    search: &Search,
-    space: &Space,
+    flags: &StudyFlags,
+    subject: &Subject<'_>,
     facts: &DataFacts,
     objectives: &[Objective],
 ) -> Result<BTreeMap<&'static str, String>> {
     let beginning = |hash: &str| hash.chars().take(DIGITS).collect::<String>();
     let names: Vec<&str> = objectives.iter().map(|objective| objective.name).collect();
     let mut teachers = Vec::new();
-    for run in &search.teacher {
-        teachers.push(beginning(&sha256(&trainer::run::RunDirectory::open(run).weights())?));
+    for run in subject.teachers {
+        teachers.push(beginning(&sha256(&RunDirectory::open(run).weights())?));
     }
     Ok(BTreeMap::from([
-        ("space", format!("{} {}", space.name, beginning(&space.fingerprint()))),
+        ("space", format!("{} {}", subject.space.name, beginning(&subject.space.fingerprint()))),
         ("images", format!("{} {}", facts.name, beginning(&facts.sha256))),
-        ("budget", budget(&search.limits.limits())),
+        ("budget", budget(&subject.limits)),
         ("objective", names.join(", ")),
-        ("number of epochs", search.study.epochs.to_string()),
+        ("number of epochs", flags.epochs.to_string()),
         ("teacher", if teachers.is_empty() { "none".to_owned() } else { teachers.join(", ") }),
     ]))
 }
@@ -197,13 +215,17 @@ fn budget(limits: &Limits) -> String {
 /// The command of a trial: this one without what is about the study, to be followed by the trial's file and directory.
 fn trial_command(arguments: impl Iterator<Item = OsString>) -> Result<Vec<String>> {
     let program = std::env::current_exe().context("finding this program")?;
-    let of_study = StudyFlags::augment_args(Command::new("study")).mut_arg("study", |study| study);
-    let is_dropped = |name: &str| name == "out" || of_study.get_arguments().any(|argument| argument.get_long() == Some(name));
+    let of_study = StudyFlags::augment_args(Command::new("study"));
+    let is_dropped =
+        |name: &str| name == "out" || of_study.get_arguments().any(|argument| argument.get_long() == Some(name));
     let mut command = vec![text(program.into_os_string())?, "search".to_owned(), "--attached".to_owned()];
     let mut arguments = arguments.skip(2);
     while let Some(argument) = arguments.next() {
         let argument = text(argument)?;
-        match argument.strip_prefix("--").map(|flag| flag.split_once('=').map_or((flag, false), |(name, _)| (name, true))) {
+        match argument
+            .strip_prefix("--")
+            .map(|flag| flag.split_once('=').map_or((flag, false), |(name, _)| (name, true)))
+        {
             // All of these have a value.
             Some((name, has_value)) if is_dropped(name) => {
                 if !has_value {
@@ -219,7 +241,8 @@ fn trial_command(arguments: impl Iterator<Item = OsString>) -> Result<Vec<String
 
 /// Text goes to the script as JSON.
 fn text(word: OsString) -> Result<String> {
-    word.into_string().map_err(|word| anyhow!("{word:?} is no UTF-8, which a search with --storage needs: give it another name"))
+    word.into_string()
+        .map_err(|word| anyhow!("{word:?} is no UTF-8, which a search with --storage needs: give it another name"))
 }
 
 #[cfg(test)]
@@ -229,11 +252,29 @@ mod tests {
     #[test]
     fn a_trial_has_the_command_of_the_search_without_the_study() {
         let words = [
-            "trainer", "search", "conv", "--storage", "postgresql://u:s3cret@h/d", "--data", "birds", "--study=s", "--trials", "9",
-            "--max-ram=16K", "--out", "runs/s", "--minimize", "flash", "--teacher", "runs/t", "--heartbeat=1", "--skip-unreadable",
+            "trainer",
+            "search",
+            "conv",
+            "--storage",
+            "postgresql://u:s3cret@h/d",
+            "--data",
+            "birds",
+            "--study=s",
+            "--trials",
+            "9",
+            "--max-ram=16K",
+            "--out",
+            "runs/s",
+            "--minimize",
+            "flash",
+            "--teacher",
+            "runs/t",
+            "--heartbeat=1",
+            "--skip-unreadable",
         ];
         let command = trial_command(words.iter().map(Into::into)).unwrap();
-        let expected = ["--attached", "conv", "--data", "birds", "--max-ram=16K", "--teacher", "runs/t", "--skip-unreadable"];
+        let expected =
+            ["--attached", "conv", "--data", "birds", "--max-ram=16K", "--teacher", "runs/t", "--skip-unreadable"];
         assert_eq!(command[1], "search");
         assert_eq!(command[2..], expected);
     }

@@ -236,7 +236,11 @@ mod tests {
                 postgresql,
                 "PYTHON has no optuna and no psycopg; install it: PYTHON -m pip install \"optuna>=5\" \"psycopg[binary]\"",
             ),
-            ("echo psycopg", postgresql, "PYTHON has no psycopg; install it: PYTHON -m pip install \"psycopg[binary]\""),
+            (
+                "echo psycopg",
+                postgresql,
+                "PYTHON has no psycopg; install it: PYTHON -m pip install \"psycopg[binary]\"",
+            ),
             (
                 "echo optuna 4.6.0",
                 "sqlite:///a.db",
@@ -260,7 +264,10 @@ mod tests {
     fn a_python_that_is_not_there_or_fails_is_an_error_that_says_so() {
         let storage = StorageUrl::parse("sqlite:///a.db").unwrap();
         let missing = Python::find(Some(Path::new("/nowhere/python3")), &storage).unwrap_err().to_string();
-        assert!(missing.starts_with("no Python here (/nowhere/python3): ") && missing.contains("--python"), "{missing}");
+        assert!(
+            missing.starts_with("no Python here (/nowhere/python3): ") && missing.contains("--python"),
+            "{missing}"
+        );
         let fails = find("echo Traceback >&2; echo 'SyntaxError: invalid syntax' >&2; exit 1", "sqlite:///a.db");
         assert_eq!(fails, "PYTHON does not run: SyntaxError: invalid syntax; name another Python with --python PATH");
     }

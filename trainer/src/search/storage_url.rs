@@ -7,7 +7,9 @@ use std::fmt;
 #[non_exhaustive]
 pub enum StorageUrlError {
     /// There is no `://` in it.
-    #[error("the storage is no URL; it has to be like postgresql://user@host/database, or sqlite:///search.db to try it out")]
+    #[error(
+        "the storage is no URL; it has to be like postgresql://user@host/database, or sqlite:///search.db to try it out"
+    )]
     NoUrl,
     /// Its database is none of those that are supported.
     #[error("storage {database}:// is not supported; postgresql:// is, and sqlite:/// to try it out")]
