@@ -98,7 +98,7 @@ def storage_share(url, trials):
         parameters = [{"name": f"parameter{index}", "kind": "integer", "low": 1, "high": 16, "step": 1} for index in range(12)]
         job = {"storage": url, "shown_storage": "the storage", "secrets": [], "study": f"storage-{time.time():.0f}", "parameters": parameters,
                "objectives": [{"name": "accuracy", "direction": "maximize"}], "identity": {}, "sampler": "random", "trials": trials,
-               "workers": 1, "seed": 1, "epochs": 5, "rung": 1, "data": None, "heartbeat": 60, "out": directory,
+               "workers": 1, "threads": 1, "seed": 1, "epochs": 5, "halving": None, "seconds": None, "quiet": False, "data": None, "heartbeat": 60, "out": directory,
                "trial": ["sh", "-c", f"exec cat {reports}"]}
         for sampler in ("random", "tpe"):
             job.update(sampler=sampler, study=f"storage-{sampler}-{time.time():.0f}")

@@ -39,6 +39,9 @@ mod cli {
     pub mod results;
     pub mod run_data;
     pub mod search;
+    pub mod search_final;
+    pub mod search_results;
+    pub mod search_run;
     pub mod search_study;
     pub mod search_trial;
     pub mod teacher;
@@ -176,7 +179,7 @@ fn main() -> ExitCode {
 
 /// The command line; where it is wrong, or requests help, clap prints why and ends the program.
 fn arguments() -> Arguments {
-    let words = joined(std::env::args_os());
+    let words = words();
     let error = match Arguments::try_parse_from(&words) {
         Ok(arguments) => return arguments,
         Err(error) => error,
@@ -193,6 +196,11 @@ fn arguments() -> Arguments {
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }
     error.exit()
+}
+
+/// The words of the command line, as they are parsed.
+fn words() -> Vec<OsString> {
+    joined(std::env::args_os())
 }
 
 /// The words of the command line, a negative number joined to the flag before it: `--lr -1` as `--lr=-1`. Alone it would be taken for

@@ -48,6 +48,11 @@ impl ConsoleFlags {
 }
 
 impl Console {
+    /// One for people.
+    pub fn text() -> Self {
+        Self { audience: Audience::People, failure: Arc::default() }
+    }
+
     /// One that prints nothing but warnings and errors.
     pub fn quiet() -> Self {
         Self { audience: Audience::Nobody, failure: Arc::default() }

@@ -1,24 +1,33 @@
 //! `trainer search conv --chip nrf52840`
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
+use clap::{Arg, Args};
+use infer_core::Shape;
 use serde::Serialize;
 use trainer::dataset::Dataset;
 use trainer::dataset::held_out::SplitRule;
 use trainer::network::Template;
-use trainer::run::RUNS;
-use trainer::search::{DataFacts, Limits, Parameter, Space};
+use trainer::run::{RUNS, RunDirectory};
+use trainer::search::engine::Ended;
+use trainer::search::optuna::Sampler as OptunaSampler;
+use trainer::search::record::{SearchRecord, Settings};
+use trainer::search::smallest::{self, smallest};
+use trainer::search::{DataFacts, Halving, Limits, Objective, Parameter, SamplerKind, Space, SpaceError};
+use trainer::support::whole_file::directory_of;
 
 use super::budget::BudgetFlags;
-use super::console::Console;
+use super::console::{Console, console_line};
 use super::data::{TrainingData, ValidationSplit};
 use super::named::{SPACES, named_or_file};
 use super::output::print_line;
+use super::search_run::Extent;
 use super::search_study::{self, StudyFlags, Subject};
 use super::teacher::Teachers;
-use super::values::{bytes, fraction, number};
+use super::values::{at_least_one, bytes, fraction, number, whole};
+use super::{destination, search_final, search_results, search_run};
 use crate::Usage;
 
 /// What validation images are drawn from: the same for all trials, whatever their seeds, and as `fit` draws them by default.
@@ -26,14 +35,18 @@ const SPLIT_SEED: u64 = 48;
 
 /// Find the networks and recipes of a space that do best within a chip's budget.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:
-  trainer search conv --describe
-  trainer search ./mine.toml --trial candidate.json --data birds --chip nrf52840 --out runs/candidate
+#[command(mut_args = of_new_searches, after_help = "Examples:
+  trainer search conv --chip nrf52840 --max-model 64K --trials 100
+  trainer search conv --data birds --input 32x32x3 --max-ram 32K --out runs/birds-search
+  trainer search residual --objectives accuracy,flash --hours 8 --workers 4
+  trainer search --resume runs/birds-search --trials 200 --final 3
+  trainer search --show runs/birds-search
+  trainer search ./mine.toml --describe
   trainer search conv --data birds --chip nrf52840 --storage postgresql://user@host/searches --study birds")]
 pub struct Search {
-    /// Space to choose from: conv, separable, residual, or a TOML file
+    /// Space to choose from: conv, separable, residual, or a TOML file (docs/search.md)
     #[arg(value_name = "SPACE", value_parser = SPACES, hide_possible_values = true)]
-    space: String,
+    space: Option<String>,
     #[command(flatten)]
     pub data: TrainingData,
     #[command(flatten)]
@@ -44,9 +57,45 @@ pub struct Search {
     /// Share of the training images held out for validation, between 0 and 1 [default: 0.05]
     #[arg(long, value_name = "SHARE", value_parser = fraction, conflicts_with = "teacher")]
     val_fraction: Option<f64>,
-    /// Directory for the results; it must be new or empty
+    /// Directory for the search; it must be new or empty [default: runs/search-SPACE-DATASET-SEED-N]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Candidates to train, those among them that are ended early; candidates that do not fit do not count
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = at_least_one)]
+    trials: usize,
+    /// Hours after which no further trial begins
+    #[arg(long, value_name = "H", value_parser = hours)]
+    hours: Option<f64>,
+    /// Epochs of a trial; those of quantization-aware training come in addition
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = at_least_one)]
+    epochs: usize,
+    /// Trials at a time, each with its share of the cores and its own copy of the images [default: the number of cores, at most 8]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    workers: Option<usize>,
+    /// How candidates are chosen: tpe, by what earlier ones came to; random; with --storage, nsga2 too
+    #[arg(long, value_enum, default_value_t, value_name = "SAMPLER")]
+    sampler: SamplerName,
+    /// What is to be best, several of them: accuracy, flash, ram, time
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "accuracy", value_name = "LIST")]
+    objectives: Vec<ObjectiveName>,
+    /// Train every candidate to the end, in place of the best third at a ninth and at a third of the epochs
+    #[arg(long)]
+    no_halving: bool,
+    /// What everything random comes from
+    #[arg(long, default_value_t = 48, value_name = "N", value_parser = whole::<u64>)]
+    seed: u64,
+    /// Then train the best N to the end with fit, by the recipe that the space is based on, and export them
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    r#final: Option<usize>,
+    /// Epochs of those [default: those of that recipe, twice as many with a teacher]
+    #[arg(long, value_name = "N", value_parser = at_least_one, requires = "final")]
+    final_epochs: Option<usize>,
+    /// Go on with a search, with everything as it was then; --trials, --hours, --workers and --final may be given again
+    #[arg(long, value_name = "DIR")]
+    resume: Option<PathBuf>,
+    /// Print the results of a search again, and write its page
+    #[arg(long, value_name = "DIR", exclusive = true)]
+    show: Option<PathBuf>,
     /// Print the parameters of the space as JSON, and with --data or --dataset what is known of the images, and end
     #[arg(long, conflicts_with = "trial")]
     describe: bool,
@@ -58,6 +107,47 @@ pub struct Search {
     pub attached: bool,
     #[command(flatten)]
     study: StudyFlags,
+    /// Print nothing but warnings and errors
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// The flags that a search which is resumed takes. All others were settled when it began.
+const WITH_RESUME: [&str; 7] = ["resume", "trials", "hours", "workers", "final", "final_epochs", "quiet"];
+
+/// The same flag, excluded by `--resume` unless that takes it.
+fn of_new_searches(flag: Arg) -> Arg {
+    if WITH_RESUME.contains(&flag.get_id().as_str()) { flag } else { flag.conflicts_with("resume") }
+}
+
+/// How candidates are chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum SamplerName {
+    /// A tree-structured Parzen estimator
+    #[default]
+    Tpe,
+    /// Evenly: a baseline
+    Random,
+    /// A genetic algorithm, for several objectives and many trials; with --storage
+    Nsga2,
+}
+
+/// What is to be best.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum ObjectiveName {
+    /// Validation accuracy
+    Accuracy,
+    /// Bytes of flash
+    Flash,
+    /// Bytes of RAM
+    Ram,
+    /// Estimated time of an inference
+    Time,
+}
+
+fn hours(text: &str) -> Result<f64, String> {
+    let hours = number(text)?;
+    if hours > 0.0 && hours.is_finite() { Ok(hours) } else { Err("it must be a number over 0, such as 1.5".to_owned()) }
 }
 
 /// What a network may take, the limits that only a search has among them.
@@ -88,6 +178,17 @@ fn milliseconds(text: &str) -> Result<f64, String> {
         .ok_or_else(|| "it must be a time over 0, such as 150ms or 2s".to_owned())
 }
 
+impl From<ObjectiveName> for Objective {
+    fn from(name: ObjectiveName) -> Self {
+        match name {
+            ObjectiveName::Accuracy => Self::Accuracy,
+            ObjectiveName::Flash => Self::Flash,
+            ObjectiveName::Ram => Self::Ram,
+            ObjectiveName::Time => Self::Time,
+        }
+    }
+}
+
 impl LimitFlags {
     /// What was requested.
     pub fn limits(&self) -> Limits {
@@ -110,30 +211,190 @@ struct Description<'a> {
 impl Search {
     /// Does one of the things that a search is made of.
     pub fn run(self) -> Result<()> {
+        if let Some(directory) = &self.show {
+            return search_results::print(&SearchRecord::read(directory)?, &self.console());
+        }
+        if let Some(directory) = &self.resume {
+            // Before anything is written there.
+            SearchRecord::read(directory)?;
+            return self.search(directory);
+        }
         let space = self.space()?;
         match &self.trial {
             None if self.describe => self.print_description(&space),
             Some(_) => super::search_trial::run(self, &space),
-            None if let Some(storage) = &self.study.storage => {
-                let subject = Subject {
-                    space: &space,
-                    facts: &|| self.facts(&space),
-                    limits: self.limits.limits(),
-                    teachers: &self.teacher,
-                    out: self.out.as_deref(),
-                };
-                search_study::run(&self.study, storage, &subject)
+            None if let Some(storage) = &self.study.storage => self.take_part(storage, &space),
+            None => {
+                let directory = self.begin(&space)?;
+                self.search(&directory)
             }
-            None => Err(Usage::error(anyhow!("give --describe or --trial"))),
         }
+    }
+
+    fn console(&self) -> Console {
+        if self.quiet { Console::quiet() } else { Console::text() }
+    }
+
+    /// Searches in a directory, and trains the best to the end.
+    fn search(&self, directory: &Path) -> Result<()> {
+        let extent = Extent { trials: self.trials, hours: self.hours, workers: self.workers };
+        let (record, ended) = search_run::run(directory, &extent, &self.console())?;
+        match self.r#final {
+            Some(count) if ended != Ended::Interrupted => {
+                search_final::run(&record, count, self.final_epochs, &self.console())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes part in a study that other machines may take part in too.
+    fn take_part(&self, storage: &str, space: &Space) -> Result<()> {
+        self.check(space)?;
+        let extent = Extent { trials: self.trials, hours: self.hours, workers: self.workers };
+        let subject = Subject {
+            space,
+            space_file: &self.space_file()?,
+            facts: &|| self.facts(space),
+            limits: self.limits.limits(),
+            teachers: &self.teacher,
+            objectives: self.objectives.iter().map(|&objective| objective.into()).collect(),
+            sampler: match self.sampler {
+                SamplerName::Tpe => OptunaSampler::Tpe,
+                SamplerName::Random => OptunaSampler::Random,
+                SamplerName::Nsga2 => OptunaSampler::Nsga2,
+            },
+            halving: (!self.no_halving).then(|| Halving::of(self.epochs)),
+            seed: self.seed,
+            epochs: self.epochs,
+            arguments: self.arguments()?,
+            out: self.out.as_deref(),
+        };
+        search_study::run(&self.study, storage, &subject, &extent, &self.console())
+    }
+
+    /// Refuses what no search can begin with, as far as that is known without the images: to read them may take long.
+    fn check(&self, space: &Space) -> Result<()> {
+        if !self.objectives.contains(&ObjectiveName::Accuracy) {
+            return Err(Usage::error(anyhow!(
+                "--objectives: accuracy is always one of them; without it the smallest network is best"
+            )));
+        }
+        if let Some(input) = space.least_input().or(self.data.input()) {
+            let limits = self.limits.limits();
+            let least = smallest(space, &limits, &DataFacts::least(input))?;
+            smallest::check(space, &limits, least.as_ref())?;
+        }
+        Ok(())
+    }
+
+    /// Writes down what a new search begins with; prints what it is about.
+    fn begin(&self, space: &Space) -> Result<PathBuf> {
+        let console = self.console();
+        self.check(space)?;
+        let sampler = match self.sampler {
+            SamplerName::Tpe => SamplerKind::Tpe,
+            SamplerName::Random => SamplerKind::Random,
+            SamplerName::Nsga2 => {
+                return Err(Usage::error(anyhow!("--sampler nsga2 is Optuna's: give --storage, or another sampler")));
+            }
+        };
+        let limits = self.limits.limits();
+        if let Some(out) = &self.out {
+            let named = format!("--out {}", out.display());
+            if let Some(data) = self.data.data.as_deref().filter(|data| destination::is_among_images(out, data)) {
+                return Err(Usage::error(anyhow!(
+                    "{named} is inside --data {}, among the images; name another",
+                    data.display()
+                )));
+            }
+            destination::check_directory(&named, out)?;
+            if out.exists() && !RunDirectory::is_free(out)? {
+                let resume = if SearchRecord::is_at(out) { ", or go on with it: --resume" } else { "" };
+                return Err(Usage::error(anyhow!("{named} exists already and is not empty; name another{resume}")));
+            }
+        }
+        let facts = self.facts(space)?;
+        let least = smallest(space, &limits, &facts)?;
+        smallest::check(space, &limits, least.as_ref())?;
+        let settings = Settings {
+            trainer: env!("CARGO_PKG_VERSION").to_owned(),
+            fingerprint: space.fingerprint(),
+            arguments: self.arguments()?,
+            has_teacher: !self.teacher.is_empty(),
+            objectives: self.objectives.iter().map(|&objective| objective.into()).collect(),
+            sampler,
+            halving: (!self.no_halving).then(|| Halving::of(self.epochs)),
+            seed: self.seed,
+            epochs: self.epochs,
+            limits,
+            facts,
+        };
+        let name = format!("search-{}-{}-{}", space.name, settings.facts.name, self.seed);
+        let directory = RunDirectory::create(self.out.as_deref(), &name)?;
+        let path = directory.path().to_owned();
+        SearchRecord::write_settings(&path, &settings, &self.space_file()?)?;
+        console_line!(console, "space      {}: {} parameters", space.name, space.parameters().len());
+        let Shape { height, width, channels } = settings.facts.input;
+        console_line!(
+            console,
+            "data       {} ({} classes), inputs of {height}x{width}x{channels}{}",
+            settings.facts.name,
+            settings.facts.classes.len(),
+            if space.least_input().is_some() { " and other sizes" } else { "" }
+        );
+        let record = SearchRecord::read(&path)?;
+        if !record.limits().is_empty() {
+            console_line!(console, "within     {}", record.limits());
+        }
+        console_line!(console, "search     {}", path.display());
+        console_line!(console, "");
+        Ok(path)
+    }
+
+    /// Words of the command line about images, limits and teachers, for the processes of trials and for `fit`.
+    fn arguments(&self) -> Result<Vec<String>> {
+        let command = Self::augment_args(clap::Command::new("search").no_binary_name(true));
+        let own =
+            |command: clap::Command| command.get_arguments().map(|flag| flag.get_id().to_string()).collect::<Vec<_>>();
+        let mut names = own(TrainingData::augment_args(clap::Command::new("data")));
+        names.extend(own(LimitFlags::augment_args(clap::Command::new("limits"))));
+        names.extend(["teacher", "val_fraction"].map(str::to_owned));
+        names.retain(|name| name != "list_unreadable");
+        // The words that were parsed once already.
+        let matches = command.clone().try_get_matches_from(crate::words().into_iter().skip(2))?;
+        search_run::words(&matches, &command, &names, &["data", "teacher"])
+    }
+
+    /// The name of the space, or the path of its file.
+    fn space_name(&self) -> Result<&str> {
+        self.space.as_deref().ok_or_else(|| {
+            Usage::error(anyhow!(
+                "name a space: conv, separable, residual, or a TOML file; --resume and --show take a search"
+            ))
+        })
+    }
+
+    /// The text of the space.
+    fn space_file(&self) -> Result<String> {
+        let ready = |name: &str| {
+            let found = Space::ready_files().iter().find(|(ready, _)| *ready == name);
+            found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| SpaceError::Unknown { name: name.to_owned() })
+        };
+        named_or_file("space", self.space_name()?, ready, |text| Ok(text.to_owned()))
     }
 
     /// The space, without what only a teacher gives a meaning where there is none.
     fn space(&self) -> Result<Space> {
-        let space = named_or_file("space", &self.space, Space::ready, Space::from_toml)?;
+        let space = named_or_file("space", self.space_name()?, Space::ready, Space::from_toml)?;
         if space.least_input().is_some() && self.data.input().is_some() {
             return Err(Usage::error(anyhow!(
                 "space {} decides the input: leave --input out, or [input] of the space",
+                space.name
+            )));
+        }
+        if space.inputs() > 1 && !self.teacher.is_empty() {
+            return Err(Usage::error(anyhow!(
+                "space {} has inputs of several sizes, and a teacher has one: give [input] of the space one side, one color and one resize",
                 space.name
             )));
         }
@@ -164,12 +425,12 @@ impl Search {
     pub fn load(
         &self,
         data: &TrainingData,
-        template: impl FnOnce(infer_core::Shape) -> Result<Template>,
+        template: impl FnOnce(Shape) -> Result<Template>,
         teachers: Option<&Teachers>,
     ) -> Result<Dataset> {
         let console = Console::quiet();
         let skipped = data.unreadable.look(data.data.as_deref(), None, true)?;
-        let runs = self.out.as_deref().map_or(std::path::Path::new(RUNS), trainer::support::whole_file::directory_of);
+        let runs = self.out.as_deref().map_or(Path::new(RUNS), directory_of);
         Ok(data.load(template, None, &self.split(teachers), runs, &skipped, &console)?.0)
     }
 

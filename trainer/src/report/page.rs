@@ -11,7 +11,7 @@ use super::against_page::{self, AgainstView};
 use super::figures::{self, curves, network};
 use super::file_links::FileLinks;
 use super::files_page::{self, MistakeRow, SuspectRow};
-use super::palette::Color;
+use super::palette::{Color, declarations};
 use super::target::{self, TargetView};
 use super::{Figure, Findings, Kind, ReportError, RunRecord, answers};
 use crate::dataset::{fashion_mnist, garments};
@@ -199,10 +199,8 @@ pub fn html_in(
         [(run, _)] => format!("{} on {}", run.config.model, run.config.dataset),
         _ => format!("{} runs compared", runs.len()),
     };
-    let variables = |value: fn(Color) -> &'static str| {
-        Color::ALL.map(|color| format!("{}:{}", color.variable(), value(color))).join(";")
-    };
-    let page = Page { title, light: variables(Color::light), dark: variables(Color::dark), comparison, runs: sections };
+    let page =
+        Page { title, light: declarations(Color::light), dark: declarations(Color::dark), comparison, runs: sections };
     Ok(page.render()?)
 }
 

@@ -108,6 +108,12 @@ impl Color {
     }
 }
 
+/// All colors as CSS declares variables, on light or on dark paper: `--paper:#FFFFFF;...`.
+#[must_use]
+pub fn declarations(value: fn(Color) -> &'static str) -> String {
+    Color::ALL.map(|color| format!("{}:{}", color.variable(), value(color))).join(";")
+}
+
 /// An SVG of [light](Color::light) colors with CSS variables in their place, so that a page can exchange them.
 ///
 /// Only attributes hold a color in quotes: a quote in a text is written `&quot;`.

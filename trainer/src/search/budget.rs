@@ -15,6 +15,7 @@ use crate::export::model_file::ModelFileError;
 use crate::image::PreprocessError;
 use crate::network::Architecture;
 use crate::run::Target;
+use crate::support::text::thousands;
 
 /// The chip whose times are given where none is named: an M4F at 64 MHz.
 pub const USUAL_CHIP: &str = "nrf52840";
@@ -28,6 +29,8 @@ pub struct DataFacts {
     pub classes: Vec<String>,
     /// Shape of an input, where the space does not decide it.
     pub input: Shape,
+    /// Images that it is trained on.
+    pub training_images: usize,
     /// The text about the images in the model file.
     images: String,
     /// SHA-256 of all inputs and their labels; where the space decides the input, of the smallest.
@@ -94,6 +97,7 @@ impl DataFacts {
             name: dataset.name.clone(),
             classes: dataset.class_names.clone(),
             input,
+            training_images: dataset.train.len(),
             images: dataset.preprocessing.images(),
             sha256: dataset.sha256()?,
         })
@@ -103,7 +107,14 @@ impl DataFacts {
     #[must_use]
     pub fn least(input: Shape) -> Self {
         let nothing = String::new;
-        Self { name: nothing(), classes: vec![nothing(), nothing()], input, images: nothing(), sha256: nothing() }
+        Self {
+            name: nothing(),
+            classes: vec![nothing(), nothing()],
+            input,
+            training_images: 0,
+            images: nothing(),
+            sha256: nothing(),
+        }
     }
 }
 
@@ -112,6 +123,23 @@ impl Limits {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.target.is_none() && self.model.is_none() && self.milliseconds.is_none()
+    }
+
+    /// In words; empty where nothing is limited.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let Self { target, model, milliseconds, .. } = self;
+        let bytes =
+            |bytes: Option<usize>, what: &str| bytes.map(|bytes| format!("{} bytes of {what}", thousands(bytes)));
+        let target = target.as_ref();
+        let parts = [
+            target.and_then(|target| target.chip.clone()),
+            bytes(target.and_then(|target| target.flash), "flash"),
+            bytes(target.and_then(|target| target.ram), "RAM"),
+            model.map(|bytes| format!("{} bytes for the model file", thousands(bytes))),
+            milliseconds.map(|time| format!("{time} ms for an inference")),
+        ];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
 
     /// The layout that a candidate is written in.

@@ -12,6 +12,9 @@ use std::process::{Command, Stdio};
 use serde::Serialize;
 
 use super::budget::DataFacts;
+use super::halving::Halving;
+use super::parameter::Parameter;
+use super::ranking::Objective;
 use super::storage_url::StorageUrl;
 
 /// The script that runs trials.
@@ -144,13 +147,25 @@ fn lacking(python: &str, missing: &[&str]) -> PythonError {
     }
 }
 
-/// What a study minimizes or maximizes.
+/// What a study is for, as Optuna takes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Objective {
+pub struct Goal {
     /// `accuracy`, `flash`, `ram` or `milliseconds`: names of what the trainer reports of a trial.
     pub name: &'static str,
     /// `maximize` or `minimize`.
     pub direction: &'static str,
+}
+
+impl From<Objective> for Goal {
+    fn from(objective: Objective) -> Self {
+        let (name, direction) = match objective {
+            Objective::Accuracy => ("accuracy", "maximize"),
+            Objective::Flash => ("flash", "minimize"),
+            Objective::Ram => ("ram", "minimize"),
+            Objective::Time => ("milliseconds", "minimize"),
+        };
+        Self { name, direction }
+    }
 }
 
 /// Optuna's samplers that can be chosen.
@@ -181,15 +196,17 @@ pub struct Job<'a> {
     /// to agree.
     pub identity: BTreeMap<&'static str, String>,
     /// Parameters of the space, as `trainer search --describe` prints them.
-    pub parameters: serde_json::Value,
+    pub parameters: &'a [Parameter],
     /// What is known of the images, so that a trial that does not fit reads none.
     pub data: &'a DataFacts,
-    /// What the study is for; the first is the accuracy.
-    pub objectives: &'a [Objective],
+    /// What the study is for.
+    pub objectives: Vec<Goal>,
     /// How candidates are chosen.
     pub sampler: Sampler,
     /// Candidates that the study trains, by all workers.
     pub trials: usize,
+    /// Seconds after which this worker begins no further trial.
+    pub seconds: Option<f64>,
     /// Trials at the same time, of this worker.
     pub workers: usize,
     /// Threads of a trial, where the environment has no `RAYON_NUM_THREADS`.
@@ -198,14 +215,16 @@ pub struct Job<'a> {
     pub seed: u64,
     /// Epochs of a trial.
     pub epochs: usize,
-    /// Epochs after which trials are compared for the first time.
-    pub rung: usize,
+    /// Which trials end early, where there is one objective; Optuna's pruners are for one.
+    pub halving: Option<Halving>,
     /// Seconds between heartbeats; after three without one a trial is taken for lost.
-    pub heartbeat: u32,
+    pub heartbeat: usize,
     /// Directory of the trials.
     pub out: &'a Path,
     /// The command of a trial, without its file and its directory.
     pub trial: Vec<String>,
+    /// Whether it prints nothing but warnings and errors.
+    pub quiet: bool,
 }
 
 #[cfg(all(test, unix))]

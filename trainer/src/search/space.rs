@@ -189,6 +189,13 @@ impl Space {
         Some(Shape { height: side, width: side, channels: if is_gray { 1 } else { 3 } })
     }
 
+    /// How many ways there are in which an image becomes an input; 0: the space does not decide that.
+    #[must_use]
+    pub fn inputs(&self) -> usize {
+        let values = |key| self.values_of(key).len();
+        values("input.side") * values("input.color") * values("input.resize").max(1)
+    }
+
     /// The value of a key that is fixed, or those at the ends of its domain; none of a key that the file leaves out.
     fn values_of(&self, name: &str) -> Vec<Value> {
         let open = self.parameters.iter().find(|parameter| parameter.name == name);

@@ -45,6 +45,11 @@ class Mismatch(Exception):
     """The study is one of another search."""
 
 
+def say(line):
+    if not JOB["quiet"]:
+        print(line, flush=True)
+
+
 def suggest(trial, parameter):
     name, kind = parameter["name"], parameter["kind"]
     if kind == "categorical":
@@ -153,7 +158,7 @@ def after(study, trial):
         result = f"does not fit: {shown(trial)}"
     else:
         result = ("stopped early: " if trial.state == TrialState.PRUNED else "") + shown(trial)
-    print(f"trial {trial.number:>5}  {result}", flush=True)
+    say(f"trial {trial.number:>5}  {result}")
     if interrupted_by or len(failures) >= FAILURES_IN_A_ROW or len(trained(study)) >= JOB["trials"]:
         study.stop()
 
@@ -179,12 +184,12 @@ def open_storage():
 
 def open_study(storage):
     """The study, whose first worker notes which search it is of, and with which all others have to agree."""
-    several = len(NAMES) > 1
     samplers = {"tpe": lambda: optuna.samplers.TPESampler(constant_liar=True), "nsga2": optuna.samplers.NSGAIISampler,
                 "random": optuna.samplers.RandomSampler}
-    options = {"study_name": JOB["study"], "storage": storage, "sampler": samplers[JOB["sampler"]](),
-               "pruner": optuna.pruners.NopPruner() if several else optuna.pruners.SuccessiveHalvingPruner(min_resource=JOB["rung"],
-                                                                                                        reduction_factor=3)}
+    halving, pruner = JOB["halving"], optuna.pruners.NopPruner()
+    if halving and len(NAMES) == 1:
+        pruner = optuna.pruners.SuccessiveHalvingPruner(min_resource=halving["first"], reduction_factor=halving["reduction"])
+    options = {"study_name": JOB["study"], "storage": storage, "sampler": samplers[JOB["sampler"]](), "pruner": pruner}
     try:
         study = optuna.create_study(directions=[each["direction"] for each in JOB["objectives"]], **options)
         study.set_metric_names(NAMES)
@@ -222,13 +227,15 @@ def storage_error(error):
 
 def run(study):
     """Runs trials until enough are trained. The storage may be away for a while, as where its server starts again."""
-    away_since = None
+    away_since, end = None, time.monotonic() + (JOB["seconds"] or float("inf"))
     while True:
         try:
-            if interrupted_by or len(failures) >= FAILURES_IN_A_ROW or len(trained(study)) >= JOB["trials"]:
+            left = end - time.monotonic()
+            if interrupted_by or left <= 0 or len(failures) >= FAILURES_IN_A_ROW or len(trained(study)) >= JOB["trials"]:
                 return
             away_since = None
-            study.optimize(objective, n_jobs=JOB["workers"], catch=(Interrupted, TrainerFailed), callbacks=[after])
+            study.optimize(objective, n_jobs=JOB["workers"], timeout=left if JOB["seconds"] else None,
+                           catch=(Interrupted, TrainerFailed), callbacks=[after])
         except Exception as error:
             away = storage_error(error)
             if away is not None:
@@ -239,7 +246,7 @@ def run(study):
                 time.sleep(5)
             elif str(error).startswith("Cannot tell a "):
                 # No heartbeat of it came through for a while, and another worker repeats it.
-                print("a trial was taken for lost, and given to another worker", flush=True)
+                say("a trial was taken for lost, and given to another worker")
             else:
                 raise
 
@@ -257,9 +264,9 @@ def main():
         print(f"error: {FAILURES_IN_A_ROW} trials failed, one after the other; the trainer's messages are above", file=sys.stderr)
         return 1
     trials = trained(study)
-    print(f"\n{len(trials)} trials of the study {JOB['study']} are trained; the best:")
+    say(f"\n{len(trials)} trials of study {JOB['study']} are trained; the best:")
     for trial in study.best_trials if any(trial.state == TrialState.COMPLETE for trial in trials) else []:
-        print(f"trial {trial.number:>5}  {shown(trial)}  {json.dumps(trial.params)}")
+        say(f"trial {trial.number:>5}  {shown(trial)}  {json.dumps(trial.params)}")
     return 0
 
 

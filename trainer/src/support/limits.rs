@@ -66,6 +66,12 @@ pub const OUT_OF_FOLD: FileLimit = FileLimit { bytes: 512 << 20, what: "out_of_f
 /// Logits that cross-validation keeps: those of each image after each epoch.
 pub const MOST_LOGITS: usize = 16_000_000;
 
+/// `search.json`: the most names of classes, and paths.
+pub const SEARCH_JSON: FileLimit = FileLimit { bytes: 16 << 20, what: "search.json" };
+
+/// `trials.jsonl`: hundreds of thousands of trials.
+pub const TRIALS: FileLimit = FileLimit { bytes: 512 << 20, what: "trials.jsonl" };
+
 /// `report.json`.
 pub const REPORT_JSON: FileLimit = FileLimit { bytes: 16 << 20, what: "report.json" };
 

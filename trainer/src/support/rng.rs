@@ -30,6 +30,8 @@ pub enum Purpose {
     FineTune = 9,
     /// The order in which images are dealt into folds; index: the class.
     Folds = 10,
+    /// The candidates of a search; index: the trial.
+    Search = 16,
 }
 
 /// The generator for draw number `index` of `purpose` under `seed`.
