@@ -46,13 +46,13 @@ class Workers:
         self.trainer, self.url, self.directory = trainer, url, directory
         self.outputs = []
 
-    def start(self, space="conv", model="16K", validation="0.05"):
+    def start(self, space="conv", model="16K", validation="0.05", out="run"):
         """A worker, whose process is that of the script from when it has loaded the images on."""
         output = self.directory / f"worker-{len(self.outputs)}.txt"
         self.outputs.append(output)
         command = [self.trainer, "search", space, "--dataset", "garments", "--storage", self.url, "--study", "workers", "--trials", str(TRIALS),
                    "--epochs", str(EPOCHS), "--heartbeat", str(HEARTBEAT), "--max-model", model, "--val-fraction", validation,
-                   "--workers", "1", "--out", self.directory / "trials"]
+                   "--workers", "1", "--out", self.directory / out]
         with output.open("w") as file:
             # Three at once on few cores: a thread each.
             return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
@@ -97,7 +97,7 @@ def command_lines():
 
 def trains(directory, trial):
     """Whether a process trains this trial."""
-    return any(f"{directory}/trials/trial-{trial} " in f"{line} " for line in command_lines().values())
+    return any(f"{directory}/run/trials/{trial:05} " in f"{line} " for line in command_lines().values())
 
 
 def gone(directory, trial, seconds):
@@ -153,13 +153,13 @@ def main():
             check("a repeated trial has its parameters and its seed, and ends", same and trial.number in finished, trial)
     reports = Counter()
     for worker in range(len(workers.outputs)):
-        reports.update(int(number) for number in re.findall(r"^trial +(\d+)  (?!interrupted)", workers.printed(worker), re.MULTILINE))
-    check("each finished trial is of one worker", set(reports) == finished and set(reports.values()) == {1}, reports)
+        reports.update(int(number) for number in re.findall(r"^ *(\d+) .*  (?:finished|ended early)$", workers.printed(worker), re.MULTILINE))
+    check("each trained trial is of one worker", set(reports) == {trial.number for trial in trained} and set(reports.values()) == {1}, reports)
     too_large = [trial for trial in trials if any(value > 0 for value in trial.constraints.values())]
     check("candidates that are too large are not trained", all(not trial.intermediate_values for trial in too_large), too_large)
     check("what candidates take is kept", all(trial.user_attrs["model"] <= 16 * 1024 for trial in trained), trained)
 
-    for what, change in (("space", {"space": "separable"}), ("budget", {"model": "8K"}), ("images", {"validation": "0.1"})):
+    for what, change in (("budget", {"model": "8K"}), ("data set", {"validation": "0.1"}), ("space", {"space": "separable", "out": "other"})):
         refused = workers.start(**change)
         check(f"another {what} is refused", refused.wait(60) == 1 and f"its {what} " in workers.printed(-1), workers.printed(-1))
     workers.url = url.replace(f":{password}@", f":{password}-not@")

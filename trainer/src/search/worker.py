@@ -26,6 +26,7 @@ COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)
 RETRIES = 3
 FAILURES_IN_A_ROW = 3
 AWAY_SECONDS = 300
+HEAD = "trial  accuracy  epochs      flash        RAM        ms  seconds"
 
 retry = None
 children = set()
@@ -75,8 +76,9 @@ def events(trial):
     seed = trial.user_attrs.get("seed", JOB["seed"] + trial.number)
     trial.set_user_attr("seed", seed)
     candidate = {"parameters": chosen(trial), "seed": seed, "epochs": JOB["epochs"], "data": JOB["data"]}
-    directory = Path(JOB["out"]) / f"trial-{trial.number}"
+    directory = run_of(trial)
     file = directory.with_suffix(".json")
+    file.parent.mkdir(exist_ok=True)
     file.write_text(json.dumps(candidate))
     # The trainer ends when its standard input does, however this process ends. A signal of the terminal is for this process alone.
     child = subprocess.Popen([*JOB["trial"], "--trial", file, "--out", directory], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -86,10 +88,9 @@ def events(trial):
         if interrupted_by:
             child.kill()
         for line in child.stdout:
-            if line.endswith("\n"):
+            # What is cut off, or no event, is nothing to go by.
+            if line.startswith("{") and line.endswith("}\n"):
                 yield json.loads(line)
-        if child.wait() != 0 and not interrupted_by:
-            raise TrainerFailed(f"the trainer ended with exit code {child.returncode}")
     finally:
         child.kill()
         child.wait()
@@ -101,7 +102,7 @@ def objective(trial):
     if interrupted_by:
         raise Interrupted
     trial.set_user_attr("worker", f"{socket.gethostname()} {os.getpid()}")
-    values = {"accuracy": 0.0}
+    values, epochs = {"accuracy": 0.0}, 0
     with closing(events(trial)) as reported:
         for event in reported:
             if event["event"] == "checked":
@@ -111,13 +112,16 @@ def objective(trial):
                 for name, violation in event["violations"].items():
                     trial.set_constraint(name, violation)
                 if any(violation > 0 for violation in event["violations"].values()):
+                    run_of(trial).with_suffix(".json").unlink()
                     if len(NAMES) == 1:
                         raise optuna.TrialPruned
                     return [values[name] for name in NAMES]
-            elif event["event"] == "epoch" and len(NAMES) == 1:
-                trial.report(event["validation_accuracy"], event["epoch"])
-                if event["epoch"] < JOB["epochs"] and trial.should_prune():
-                    raise optuna.TrialPruned
+            elif event["event"] == "epoch":
+                epochs = event["epoch"]
+                if len(NAMES) == 1:
+                    trial.report(event["validation_accuracy"], epochs)
+                    if epochs < JOB["epochs"] and trial.should_prune():
+                        raise optuna.TrialPruned
             elif event["event"] == "failed":
                 trial.set_user_attr("failed", event["reason"])
                 if "flash" not in values:
@@ -126,8 +130,9 @@ def objective(trial):
                 return [values[name] for name in NAMES]
             elif event["event"] == "finished":
                 values["accuracy"] = event["validation_accuracy"]
+                trial.set_user_attr("epochs", epochs)
                 return [values[name] for name in NAMES]
-    raise Interrupted if interrupted_by else TrainerFailed("the trainer ended before its last epoch")
+    raise Interrupted if interrupted_by else TrainerFailed
 
 
 def fits(trial):
@@ -139,10 +144,19 @@ def trained(study):
     return [trial for trial in study.get_trials(deepcopy=False, states=COUNTED) if fits(trial)]
 
 
-def shown(trial):
-    numbers = {**trial.user_attrs, **dict(zip(NAMES, trial.values or []))}
-    parts = [f"{name} {numbers[name]:.4g}" for name in ("accuracy", "flash", "ram", "milliseconds") if name in numbers]
-    return ", ".join(parts)
+def run_of(trial):
+    """The directory of a trial of this worker."""
+    return Path(JOB["out"]) / "trials" / f"{trial.number:05}"
+
+
+def row(trial):
+    """A trial in the columns of HEAD."""
+    accuracy = trial.values[NAMES.index("accuracy")] if trial.values else 0.0
+    kept = trial.user_attrs
+    epochs = kept.get("epochs", len(trial.intermediate_values))
+    seconds = trial.duration.total_seconds() if trial.duration else 0.0
+    return (f"{trial.number:>5}  {accuracy:>8.4f}  {epochs:>6}  {kept['flash']:>9,}  {kept['ram']:>9,}  {kept['milliseconds']:>8.1f}  "
+            f"{seconds:>7.1f}")
 
 
 def after(study, trial):
@@ -151,16 +165,17 @@ def after(study, trial):
     failures[:] = [*failures, trial.number] if failed and not interrupted_by else []
     if failed and interrupted_by:
         retry(study, trial)
-        result = "interrupted, and given back"
+        say(f"{trial.number:>5}  given back, to be repeated")
     elif failed:
-        result = "failed"
-    elif not fits(trial):
-        result = f"does not fit: {shown(trial)}"
-    else:
-        result = ("stopped early: " if trial.state == TrialState.PRUNED else "") + shown(trial)
-    say(f"trial {trial.number:>5}  {result}")
+        print(f"trial {trial.number}: the trainer ended without a result", file=sys.stderr, flush=True)
+    elif fits(trial):
+        say(f"{row(trial)}  {outcome(trial)}")
     if interrupted_by or len(failures) >= FAILURES_IN_A_ROW or len(trained(study)) >= JOB["trials"]:
         study.stop()
+
+
+def outcome(trial):
+    return trial.user_attrs.get("failed", "ended early" if trial.state == TrialState.PRUNED else "finished")
 
 
 def open_storage():
@@ -257,16 +272,18 @@ def main():
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, interrupt)
+    say(HEAD)
     run(study)
     if interrupted_by:
         return 128 + interrupted_by
     if len(failures) >= FAILURES_IN_A_ROW:
-        print(f"error: {FAILURES_IN_A_ROW} trials failed, one after the other; the trainer's messages are above", file=sys.stderr)
+        print(f"error: {FAILURES_IN_A_ROW} trials failed, one after the other; the messages above tell why", file=sys.stderr)
         return 1
     trials = trained(study)
     say(f"\n{len(trials)} trials of study {JOB['study']} are trained; the best:")
+    say(HEAD)
     for trial in study.best_trials if any(trial.state == TrialState.COMPLETE for trial in trials) else []:
-        say(f"trial {trial.number:>5}  {shown(trial)}  {json.dumps(trial.params)}")
+        say(f"{row(trial)}  {json.dumps(trial.params)}")
     return 0
 
 
@@ -290,6 +307,7 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         code = 130
     except Exception as error:
-        print(f"error: {JOB['shown_storage']}: {message(error)}", file=sys.stderr)
+        place = f"{JOB['shown_storage']}: " if storage_error(error) else ""
+        print(f"error: {place}{message(error)}", file=sys.stderr)
         code = 1
     sys.exit(code)
