@@ -24,12 +24,14 @@ const WORKER: &str = include_str!("worker.py");
 const SCRIPT_VARIABLE: &str = "THIMBLE_SEARCH_WORKER";
 const JOB_VARIABLE: &str = "THIMBLE_SEARCH_JOB";
 
-/// Runs the script that is in the environment variable, under a name that a traceback can show.
-const START: &str = "import os; exec(compile(os.environ.pop('THIMBLE_SEARCH_WORKER'), 'worker.py', 'exec'))";
+/// Runs the script that is in the environment variable. The current directory is no place to import from: it may hold anything.
+const START: &str = "import os, sys; sys.path = [path for path in sys.path if path]
+exec(compile(os.environ.pop('THIMBLE_SEARCH_WORKER'), 'worker.py', 'exec'))";
 
 /// Prints the names of those packages that are not there, or too old.
 const CHECK: &str = "
 import sys
+sys.path = [path for path in sys.path if path]
 from importlib import metadata, util
 for package in sys.argv[1:]:
     if util.find_spec(package) is None:
