@@ -25,8 +25,8 @@ const SCRIPT_VARIABLE: &str = "THIMBLE_SEARCH_WORKER";
 const JOB_VARIABLE: &str = "THIMBLE_SEARCH_JOB";
 
 /// Runs the script that is in the environment variable. The current directory is no place to import from: it may hold anything.
-const START: &str = "import os, sys; sys.path = [path for path in sys.path if path]
-exec(compile(os.environ.pop('THIMBLE_SEARCH_WORKER'), 'worker.py', 'exec'))";
+const START: &str = "import os, sys; sys.path = [path for path in sys.path if path]; \
+                     exec(compile(os.environ.pop('THIMBLE_SEARCH_WORKER'), 'worker.py', 'exec'))";
 
 /// Prints the names of those packages that are not there, or too old.
 const CHECK: &str = "
