@@ -93,7 +93,8 @@ fn the_worker_gets_its_job_by_the_environment_and_no_command_line_has_the_passwo
     // The first call looks for packages, the second one is the worker.
     let script = "if [ $# -gt 3 ] && [ \"$3\" = optuna ]; then exit 0; fi\n\
                   echo \"$@\"; echo \"$THIMBLE_SEARCH_JOB\"; exit 7";
-    let worker = with_python(directory.path(), script, &search(URL, &["--trials", "9", "--max-model", "64K", "--quiet"]));
+    let worker =
+        with_python(directory.path(), script, &search(URL, &["--trials", "9", "--max-model", "64K", "--quiet"]));
     let printed = text(&worker.stdout);
     assert_eq!(worker.status.code(), Some(7), "{printed}{}", text(&worker.stderr));
     let (command, job) = printed.split_once('\n').unwrap();
