@@ -53,13 +53,13 @@ fn a_study_and_its_storage_need_each_other_and_exclude_what_is_of_one_machine() 
 /// A `python3` in a directory of its own, which is all of the path.
 #[cfg(unix)]
 fn with_python(directory: &Path, script: &str, arguments: &[&str]) -> std::process::Output {
-    use std::os::unix::fs::PermissionsExt;
-
     let programs = directory.join("programs");
     fs::create_dir_all(&programs).unwrap();
     let python = programs.join("python3");
-    fs::write(&python, format!("#!/bin/sh\n{script}\n")).unwrap();
-    fs::set_permissions(&python, fs::Permissions::from_mode(0o755)).unwrap();
+    // Written by another process: what this one has open, a child that another test begins may hold, and it cannot be run then.
+    let write = "printf '#!/bin/sh\\n%s\\n' \"$2\" > \"$1\" && chmod 755 \"$1\"";
+    let written = std::process::Command::new("sh").args(["-c", write, "sh"]).arg(&python).arg(script).status();
+    assert!(written.unwrap().success());
     Command::new(env!("CARGO_BIN_EXE_trainer"))
         .args(arguments)
         .current_dir(directory)
@@ -92,7 +92,7 @@ fn the_worker_gets_its_job_by_the_environment_and_no_command_line_has_the_passwo
     let directory = tempfile::tempdir().unwrap();
     // The first call looks for packages, the second one is the worker.
     let script = "if [ $# -gt 3 ] && [ \"$3\" = optuna ]; then exit 0; fi\n\
-                  echo \"$@\"; echo \"$THIMBLE_SEARCH_JOB\"; exit 7";
+                  printf '%s\\n' \"$*\" \"$THIMBLE_SEARCH_JOB\"; exit 7";
     let worker =
         with_python(directory.path(), script, &search(URL, &["--trials", "9", "--max-model", "64K", "--quiet"]));
     let printed = text(&worker.stdout);

@@ -231,17 +231,16 @@ pub struct Job<'a> {
 
 #[cfg(all(test, unix))]
 mod tests {
-    use std::fs;
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     /// The result of a Python that does what a shell script does.
     fn find(script: &str, url: &str) -> String {
         let directory = tempfile::tempdir().unwrap();
         let python = directory.path().join("python3");
-        fs::write(&python, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(&python, fs::Permissions::from_mode(0o755)).unwrap();
+        // Written by another process: what this one has open, a child that another test begins may hold, and it cannot be run then.
+        let write = "printf '#!/bin/sh\\n%s\\n' \"$2\" > \"$1\" && chmod 755 \"$1\"";
+        let written = Command::new("sh").args(["-c", write, "sh"]).arg(&python).arg(script).status();
+        assert!(written.unwrap().success());
         let found = Python::find(Some(&python), &StorageUrl::parse(url).unwrap());
         let text = found.map_or_else(|error| error.to_string(), |_| "found".to_owned());
         text.replace(&python.display().to_string(), "PYTHON")

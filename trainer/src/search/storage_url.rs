@@ -147,18 +147,18 @@ mod tests {
     fn a_url_is_shown_without_its_passwords() {
         for (url, shown, secrets) in [
             ("postgresql://u@host/db", "postgresql://u@host/db", &[][..]),
-            ("postgresql://u:s3cret@host:5432/db", "postgresql://u:***@host:5432/db", &["s3cret"]),
-            ("postgres://u:s3cret@host/db", "postgres://u:***@host/db", &["s3cret"]),
-            ("postgresql+psycopg://u:a%40b@host/db", "postgresql://u:***@host/db", &["a%40b", "a@b"]),
-            ("postgresql://u:a@b/c:d@host/db", "postgresql://u:***@host/db", &["a@b/c:d"]),
-            ("postgresql://u:@host/db", "postgresql://u:***@host/db", &[]),
+            ("postgresql://u:s3cret@host:5432/db", "postgresql://u:***@host:5432/db", &["s3cret"][..]),
+            ("postgres://u:s3cret@host/db", "postgres://u:***@host/db", &["s3cret"][..]),
+            ("postgresql+psycopg://u:a%40b@host/db", "postgresql://u:***@host/db", &["a%40b", "a@b"][..]),
+            ("postgresql://u:a@b/c:d@host/db", "postgresql://u:***@host/db", &["a@b/c:d"][..]),
+            ("postgresql://u:@host/db", "postgresql://u:***@host/db", &[][..]),
             (
                 "postgresql://host/db?user=u&password=s3cret&sslmode=require",
                 "postgresql://host/db?user=u&password=***&sslmode=require",
-                &["s3cret"],
+                &["s3cret"][..],
             ),
-            ("postgresql:///db?host=/run/postgresql", "postgresql:///db?host=/run/postgresql", &[]),
-            ("sqlite:///search.db", "sqlite:///search.db", &[]),
+            ("postgresql:///db?host=/run/postgresql", "postgresql:///db?host=/run/postgresql", &[][..]),
+            ("sqlite:///search.db", "sqlite:///search.db", &[][..]),
         ] {
             let parsed = StorageUrl::parse(url).unwrap();
             assert_eq!(parsed.to_string(), shown);
