@@ -25,7 +25,7 @@ if any(word.startswith("-") for word in sys.argv[1:]) or len(sys.argv) != 3:
 
 import optuna
 
-TRIALS = 30
+TRIALS = 24
 EPOCHS = 4
 HEARTBEAT = 1
 DEADLINE = time.monotonic() + 240
