@@ -27,6 +27,7 @@ mod report;
 mod resources;
 mod resume;
 mod scripts;
+mod search;
 mod search_study;
 #[path = "../src/shapes.rs"]
 mod shapes;

@@ -40,6 +40,7 @@ mod cli {
     pub mod run_data;
     pub mod search;
     pub mod search_final;
+    pub mod search_input;
     pub mod search_results;
     pub mod search_run;
     pub mod search_study;

@@ -7,31 +7,23 @@ use anyhow::{Result, anyhow};
 use clap::{Arg, Args};
 use infer_core::Shape;
 use serde::Serialize;
-use trainer::dataset::Dataset;
-use trainer::dataset::held_out::SplitRule;
-use trainer::network::Template;
 use trainer::run::{RUNS, RunDirectory};
 use trainer::search::engine::Ended;
 use trainer::search::optuna::Sampler as OptunaSampler;
 use trainer::search::record::{SearchRecord, Settings};
 use trainer::search::smallest::{self, smallest};
-use trainer::search::{DataFacts, Halving, Limits, Objective, Parameter, SamplerKind, Space, SpaceError};
+use trainer::search::{DataFacts, Halving, Objective, Parameter, SamplerKind, Space, SpaceError};
 use trainer::support::whole_file::directory_of;
 
-use super::budget::BudgetFlags;
 use super::console::{Console, console_line};
-use super::data::{TrainingData, ValidationSplit};
 use super::named::{SPACES, named_or_file};
-use super::output::print_line;
+use super::output::print_json;
+use super::search_input::SearchInput;
 use super::search_run::Extent;
 use super::search_study::{self, StudyFlags, Subject};
-use super::teacher::Teachers;
-use super::values::{at_least_one, bytes, fraction, number, whole};
-use super::{destination, search_final, search_results, search_run};
+use super::values::{at_least_one, number, whole};
+use super::{destination, search_final, search_results, search_run, search_trial};
 use crate::Usage;
-
-/// What validation images are drawn from: the same for all trials, whatever their seeds, and as `fit` draws them by default.
-const SPLIT_SEED: u64 = 48;
 
 /// Find the networks and recipes of a space that do best within a chip's budget.
 #[derive(clap::Args)]
@@ -48,21 +40,14 @@ pub struct Search {
     #[arg(value_name = "SPACE", value_parser = SPACES, hide_possible_values = true)]
     space: Option<String>,
     #[command(flatten)]
-    pub data: TrainingData,
-    #[command(flatten)]
-    pub limits: LimitFlags,
-    /// Learn from the network of an earlier run too, a larger one. May be repeated: the mean of all teachers counts
-    #[arg(long, value_name = "RUN")]
-    pub teacher: Vec<PathBuf>,
-    /// Share of the training images held out for validation, between 0 and 1 [default: 0.05]
-    #[arg(long, value_name = "SHARE", value_parser = fraction, conflicts_with = "teacher")]
-    val_fraction: Option<f64>,
+    input: SearchInput,
     /// Directory for the search; it must be new or empty [default: runs/search-SPACE-DATASET-SEED-N]
     #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
+    out: Option<PathBuf>,
     /// Candidates to train, those among them that are ended early; candidates that do not fit do not count
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = at_least_one)]
-    trials: usize,
+    /// [default: 50; with --resume as many as before]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    trials: Option<usize>,
     /// Hours after which no further trial begins
     #[arg(long, value_name = "H", value_parser = hours)]
     hours: Option<f64>,
@@ -99,18 +84,24 @@ pub struct Search {
     /// Print the parameters of the space as JSON, and with --data or --dataset what is known of the images, and end
     #[arg(long, conflicts_with = "trial")]
     describe: bool,
+    /// Print the file of the space, a beginning for one of your own, and end
+    #[arg(long, conflicts_with_all = ["trial", "describe"])]
+    print: bool,
     /// Train one candidate, whose values, seed and epochs are in this JSON file, and print a line of JSON for each epoch
     #[arg(long, value_name = "FILE", requires = "out")]
-    pub trial: Option<PathBuf>,
+    trial: Option<PathBuf>,
     /// With --trial: end at once when standard input closes, as it does when the process that began this one ends
     #[arg(long, requires = "trial")]
-    pub attached: bool,
+    attached: bool,
     #[command(flatten)]
     study: StudyFlags,
     /// Print nothing but warnings and errors
     #[arg(short, long)]
     quiet: bool,
 }
+
+/// Trials of a search where their number is not given.
+const TRIALS: usize = 50;
 
 /// The flags that a search which is resumed takes. All others were settled when it began.
 const WITH_RESUME: [&str; 7] = ["resume", "trials", "hours", "workers", "final", "final_epochs", "quiet"];
@@ -150,34 +141,6 @@ fn hours(text: &str) -> Result<f64, String> {
     if hours > 0.0 && hours.is_finite() { Ok(hours) } else { Err("it must be a number over 0, such as 1.5".to_owned()) }
 }
 
-/// What a network may take, the limits that only a search has among them.
-#[derive(clap::Args)]
-pub struct LimitFlags {
-    #[command(flatten)]
-    budget: BudgetFlags,
-    /// The model file alone, such as 64K
-    #[arg(long, value_name = "SIZE", value_parser = size)]
-    max_model: Option<usize>,
-    /// Estimated time of an inference at worst, such as 150ms or 2s, on the chip, or else on an M4F at 64 MHz
-    #[arg(long, value_name = "TIME", value_parser = milliseconds)]
-    max_time: Option<f64>,
-}
-
-fn size(text: &str) -> Result<usize, String> {
-    bytes(text, "65536, 64K or 1M")
-}
-
-fn milliseconds(text: &str) -> Result<f64, String> {
-    let (digits, factor) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
-        (Some(digits), _) => (digits, 1.0),
-        (None, Some(digits)) => (digits, 1e3),
-        (None, None) => (text, 1.0),
-    };
-    let time = number(digits.trim_end()).ok().map(|time| factor * time);
-    time.filter(|&time| time > 0.0 && time.is_finite())
-        .ok_or_else(|| "it must be a time over 0, such as 150ms or 2s".to_owned())
-}
-
 impl From<ObjectiveName> for Objective {
     fn from(name: ObjectiveName) -> Self {
         match name {
@@ -186,14 +149,6 @@ impl From<ObjectiveName> for Objective {
             ObjectiveName::Ram => Self::Ram,
             ObjectiveName::Time => Self::Time,
         }
-    }
-}
-
-impl LimitFlags {
-    /// What was requested.
-    pub fn limits(&self) -> Limits {
-        let Self { budget, max_model, max_time } = self;
-        Limits { target: budget.target(), model: *max_model, milliseconds: *max_time, layout: budget.layout() }
     }
 }
 
@@ -220,9 +175,16 @@ impl Search {
             return self.search(directory);
         }
         let space = self.space()?;
+        if self.print {
+            write!(std::io::stdout(), "{}", self.space_file()?)?;
+            return Ok(());
+        }
         match &self.trial {
             None if self.describe => self.print_description(&space),
-            Some(_) => super::search_trial::run(self, &space),
+            Some(trial) => {
+                let out = self.out.as_deref().unwrap_or(Path::new(RUNS));
+                search_trial::run(&self.input, &space, trial, out, self.attached)
+            }
             None if let Some(storage) = &self.study.storage => self.take_part(storage, &space),
             None => {
                 let directory = self.begin(&space)?;
@@ -254,9 +216,9 @@ impl Search {
         let subject = Subject {
             space,
             space_file: &self.space_file()?,
-            facts: &|| self.facts(space),
-            limits: self.limits.limits(),
-            teachers: &self.teacher,
+            facts: &|| self.input.facts(space, self.runs()),
+            limits: self.input.limits.limits(),
+            teachers: &self.input.teacher,
             objectives: self.objectives.iter().map(|&objective| objective.into()).collect(),
             sampler: match self.sampler {
                 SamplerName::Tpe => OptunaSampler::Tpe,
@@ -266,7 +228,8 @@ impl Search {
             halving: (!self.no_halving).then(|| Halving::of(self.epochs)),
             seed: self.seed,
             epochs: self.epochs,
-            arguments: self.arguments()?,
+            trials: self.trials.unwrap_or(TRIALS),
+            arguments: self.input_words()?,
             out: self.out.as_deref(),
         };
         search_study::run(&self.study, storage, &subject, &extent, &self.console())
@@ -279,8 +242,8 @@ impl Search {
                 "--objectives: accuracy is always one of them; without it the smallest network is best"
             )));
         }
-        if let Some(input) = space.least_input().or(self.data.input()) {
-            let limits = self.limits.limits();
+        if let Some(input) = space.least_input().or(self.input.data.input()) {
+            let limits = self.input.limits.limits();
             let least = smallest(space, &limits, &DataFacts::least(input))?;
             smallest::check(space, &limits, least.as_ref())?;
         }
@@ -298,10 +261,10 @@ impl Search {
                 return Err(Usage::error(anyhow!("--sampler nsga2 is Optuna's: give --storage, or another sampler")));
             }
         };
-        let limits = self.limits.limits();
+        let limits = self.input.limits.limits();
         if let Some(out) = &self.out {
             let named = format!("--out {}", out.display());
-            if let Some(data) = self.data.data.as_deref().filter(|data| destination::is_among_images(out, data)) {
+            if let Some(data) = self.input.data.data.as_deref().filter(|data| destination::is_among_images(out, data)) {
                 return Err(Usage::error(anyhow!(
                     "{named} is inside --data {}, among the images; name another",
                     data.display()
@@ -313,19 +276,20 @@ impl Search {
                 return Err(Usage::error(anyhow!("{named} exists already and is not empty; name another{resume}")));
             }
         }
-        let facts = self.facts(space)?;
+        let facts = self.input.facts(space, self.runs())?;
         let least = smallest(space, &limits, &facts)?;
         smallest::check(space, &limits, least.as_ref())?;
         let settings = Settings {
             trainer: env!("CARGO_PKG_VERSION").to_owned(),
             fingerprint: space.fingerprint(),
-            arguments: self.arguments()?,
-            has_teacher: !self.teacher.is_empty(),
+            arguments: self.input_words()?,
+            has_teacher: !self.input.teacher.is_empty(),
             objectives: self.objectives.iter().map(|&objective| objective.into()).collect(),
             sampler,
             halving: (!self.no_halving).then(|| Halving::of(self.epochs)),
             seed: self.seed,
             epochs: self.epochs,
+            trials: self.trials.unwrap_or(TRIALS),
             limits,
             facts,
         };
@@ -351,18 +315,17 @@ impl Search {
         Ok(path)
     }
 
+    /// Where decoded images go that are too many for memory.
+    fn runs(&self) -> &Path {
+        self.out.as_deref().map_or(Path::new(RUNS), directory_of)
+    }
+
     /// Words of the command line about images, limits and teachers, for the processes of trials and for `fit`.
-    fn arguments(&self) -> Result<Vec<String>> {
+    fn input_words(&self) -> Result<Vec<String>> {
         let command = Self::augment_args(clap::Command::new("search").no_binary_name(true));
-        let own =
-            |command: clap::Command| command.get_arguments().map(|flag| flag.get_id().to_string()).collect::<Vec<_>>();
-        let mut names = own(TrainingData::augment_args(clap::Command::new("data")));
-        names.extend(own(LimitFlags::augment_args(clap::Command::new("limits"))));
-        names.extend(["teacher", "val_fraction"].map(str::to_owned));
-        names.retain(|name| name != "list_unreadable");
         // The words that were parsed once already.
-        let matches = command.clone().try_get_matches_from(crate::words().into_iter().skip(2))?;
-        search_run::words(&matches, &command, &names, &["data", "teacher"])
+        let matches = command.try_get_matches_from(crate::words().into_iter().skip(2))?;
+        SearchInput::words(&matches)
     }
 
     /// The name of the space, or the path of its file.
@@ -386,78 +349,26 @@ impl Search {
     /// The space, without what only a teacher gives a meaning where there is none.
     fn space(&self) -> Result<Space> {
         let space = named_or_file("space", self.space_name()?, Space::ready, Space::from_toml)?;
-        if space.least_input().is_some() && self.data.input().is_some() {
+        if space.least_input().is_some() && self.input.data.input().is_some() {
             return Err(Usage::error(anyhow!(
                 "space {} decides the input: leave --input out, or [input] of the space",
                 space.name
             )));
         }
-        if space.inputs() > 1 && !self.teacher.is_empty() {
+        if space.inputs() > 1 && !self.input.teacher.is_empty() {
             return Err(Usage::error(anyhow!(
                 "space {} has inputs of several sizes, and a teacher has one: give [input] of the space one side, one color and one resize",
                 space.name
             )));
         }
-        Ok(if self.teacher.is_empty() { space.without_teacher() } else { space })
+        Ok(if self.input.teacher.is_empty() { space.without_teacher() } else { space })
     }
 
     fn print_description(self, space: &Space) -> Result<()> {
-        let data = self.data.is_given().then(|| self.facts(space)).transpose()?;
+        let data = self.input.data.is_given().then(|| self.input.facts(space, self.runs())).transpose()?;
         let objectives = ["accuracy", "flash", "ram", "milliseconds"];
         let description =
             Description { fingerprint: space.fingerprint(), parameters: space.parameters(), objectives, data };
-        print_line!("{}", serde_json::to_string_pretty(&description)?);
-        Ok(())
-    }
-
-    /// What is known of the images, with the smallest input where the space decides it.
-    fn facts(&self, space: &Space) -> Result<DataFacts> {
-        let conversion = space.least_conversion()?;
-        let teachers = Teachers::open(&self.teacher)?;
-        let anything = "name = \"any\"\ninput = [1, 1, 1]\nlayers = [{ dense = {} }]";
-        let template = |_| Ok(Template::from_toml(anything)?);
-        let data = self.data.clone();
-        let data = conversion.map_or(data.clone(), |conversion| data.with_conversion(&conversion));
-        Ok(DataFacts::of(&self.load(&data, template, teachers.as_ref())?)?)
-    }
-
-    /// The images of a trial.
-    pub fn load(
-        &self,
-        data: &TrainingData,
-        template: impl FnOnce(Shape) -> Result<Template>,
-        teachers: Option<&Teachers>,
-    ) -> Result<Dataset> {
-        let console = Console::quiet();
-        let skipped = data.unreadable.look(data.data.as_deref(), None, true)?;
-        let runs = self.out.as_deref().map_or(Path::new(RUNS), directory_of);
-        Ok(data.load(template, None, &self.split(teachers), runs, &skipped, &console)?.0)
-    }
-
-    /// How validation images are held out.
-    pub fn split(&self, teachers: Option<&Teachers>) -> ValidationSplit {
-        let own = ValidationSplit {
-            fraction: self.val_fraction.unwrap_or(0.05),
-            is_stated: self.val_fraction.is_some(),
-            seed: SPLIT_SEED,
-            rule: SplitRule::ByContent,
-            is_by_folds: false,
-        };
-        teachers.map_or(own, Teachers::split)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::milliseconds;
-
-    #[test]
-    fn times_are_milliseconds_unless_they_say_otherwise() {
-        for (text, expected) in [("150", 150.0), ("150ms", 150.0), ("0.5 ms", 0.5), ("2s", 2000.0)] {
-            assert_eq!(milliseconds(text), Ok(expected), "{text}");
-        }
-        for wrong in ["", "0", "-1", "ms", "inf", "1m", "nan"] {
-            assert_eq!(milliseconds(wrong), Err("it must be a time over 0, such as 150ms or 2s".to_owned()), "{wrong}");
-        }
+        print_json(&description)
     }
 }

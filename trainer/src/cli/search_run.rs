@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use trainer::run::RunLock;
 use trainer::search::engine::{Ended, Engine, Report, Runner, Watcher};
 use trainer::search::record::{self, SPACE, SearchRecord, TRIALS};
@@ -26,8 +26,8 @@ use super::search_results;
 
 /// How far a search goes.
 pub struct Extent {
-    /// Trials that are trained, to the end or not.
-    pub trials: usize,
+    /// Trials that are trained, to the end or not; as many as the search was begun with where that is not given.
+    pub trials: Option<usize>,
     /// Time after which no further trial begins.
     pub hours: Option<f64>,
     /// Trials at a time; as many as there are cores where that is not given.
@@ -62,7 +62,7 @@ pub fn run(directory: &Path, extent: &Extent, console: &Console) -> Result<(Sear
         halving: settings.halving,
         seed: settings.seed,
         epochs: settings.epochs,
-        trials: extent.trials,
+        trials: extent.trials.unwrap_or(settings.trials),
         // A time beyond what a clock holds is none.
         deadline: extent
             .hours
@@ -177,7 +177,10 @@ impl Processes {
 
     fn end(&mut self, trial: usize) -> Option<String> {
         let mut process = self.running.remove(&trial)?;
+        // Its standard input stays open, lest it ends before it has tidied up.
+        let input = process.child.stdin.take();
         let status = process.child.wait();
+        drop(input);
         let mut messages = String::new();
         // What it said is of help, and no more.
         let _ = process.messages.seek(SeekFrom::Start(0)).and_then(|_| process.messages.read_to_string(&mut messages));
@@ -262,34 +265,4 @@ impl Runner for Processes {
         };
         Some((trial, report))
     }
-}
-
-/// The words of the command line that trials are given again: those with one of these names, paths in full.
-pub fn words(
-    matches: &clap::ArgMatches,
-    command: &clap::Command,
-    names: &[String],
-    paths: &[&str],
-) -> Result<Vec<String>> {
-    let mut words = Vec::new();
-    for argument in
-        command.get_arguments().filter(|argument| names.iter().any(|name| argument.get_id() == name.as_str()))
-    {
-        let (id, Some(long)) = (argument.get_id().as_str(), argument.get_long()) else { continue };
-        if matches.value_source(id) != Some(clap::parser::ValueSource::CommandLine) {
-            continue;
-        }
-        if !argument.get_action().takes_values() {
-            words.push(format!("--{long}"));
-            continue;
-        }
-        for raw in matches.get_raw(id).into_iter().flatten() {
-            let value = if paths.contains(&id) { std::path::absolute(raw)?.into_os_string() } else { raw.to_owned() };
-            let value = value.into_string().map_err(|value| {
-                crate::Usage::error(anyhow!("{value:?}: the files of a search can name only paths in UTF-8; rename it"))
-            })?;
-            words.push(format!("--{long}={value}"));
-        }
-    }
-    Ok(words)
 }

@@ -66,6 +66,8 @@ pub struct Subject<'a> {
     pub seed: u64,
     /// Epochs of a trial.
     pub epochs: usize,
+    /// Candidates that the study trains.
+    pub trials: usize,
     /// Words about images, limits and teachers for the processes of trials.
     pub arguments: Vec<String>,
     /// Directory of the trials, where one is given.
@@ -108,7 +110,7 @@ pub fn run(flags: &StudyFlags, storage: &str, subject: &Subject<'_>, extent: &Ex
         objectives: subject.objectives.iter().copied().map(Goal::from).collect(),
         sampler: subject.sampler,
         halving: subject.halving,
-        trials: extent.trials,
+        trials: subject.trials,
         seconds: extent.hours.map(|hours| 3600.0 * hours),
         workers,
         threads: (cores / workers).max(1),
@@ -120,7 +122,7 @@ pub fn run(flags: &StudyFlags, storage: &str, subject: &Subject<'_>, extent: &Ex
         quiet: console.is_quiet(),
     };
     console_line!(console, "study      {study}, at {storage}");
-    console_line!(console, "trials     {}, those of this worker in {}", extent.trials, out.display());
+    console_line!(console, "trials     {}, those of this worker in {}", subject.trials, out.display());
     let code = python.run(&job).context("starting Python")?;
     std::process::exit(code);
 }

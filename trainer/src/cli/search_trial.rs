@@ -12,9 +12,10 @@ use trainer::search::{
 };
 use trainer::support::bounded_file::read_named_text;
 use trainer::support::limits;
+use trainer::support::whole_file::directory_of;
 
 use super::destination;
-use super::search::Search;
+use super::search_input::SearchInput;
 use super::teacher::Teachers;
 use super::training_run::warn_of_no_lock;
 use crate::Usage;
@@ -26,16 +27,14 @@ enum Checked {
     Refused,
 }
 
-/// Trains the candidate of `--trial`.
-pub fn run(search: Search, space: &Space) -> Result<()> {
-    let path = search.trial.as_deref().unwrap_or(Path::new(""));
+/// Trains the candidate in the file at `path`, in the directory `out`. Where it `is_attached`, it ends when standard input closes.
+pub fn run(search: &SearchInput, space: &Space, path: &Path, out: &Path, is_attached: bool) -> Result<()> {
     let request = read(path)?;
-    if search.attached {
+    if is_attached {
         end_with_parent();
     }
     let named = |error: CandidateError| Usage::error(anyhow!("--trial {}: {error}", path.display()));
     let candidate = Candidate::new(space, &request.parameters).map_err(named)?;
-    let out = search.out.as_deref().unwrap_or(Path::new(""));
     let flag = format!("--out {}", out.display());
     destination::check_directory(&flag, out)?;
     if out.exists() && !RunDirectory::is_free(out)? {
@@ -55,7 +54,7 @@ pub fn run(search: Search, space: &Space) -> Result<()> {
         None => search.data.clone(),
     };
     let template = |input| Ok(Template::from_toml(&candidate.network(input))?);
-    let dataset = search.load(&data, template, teachers.as_ref())?;
+    let dataset = search.load(&data, template, teachers.as_ref(), directory_of(out))?;
     if let Some(teachers) = &teachers {
         teachers.check(&dataset)?;
     }

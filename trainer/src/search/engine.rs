@@ -330,7 +330,6 @@ mod tests {
     use super::super::parameter::Value;
     use super::super::ranking::Objective;
     use super::*;
-    use crate::run::Target;
 
     const SPACE: &str = "name = \"few\"
         [network]
@@ -415,9 +414,8 @@ mod tests {
         }
     }
 
-    fn goals(flash: Option<usize>) -> Goals {
-        let target = flash.map(|flash| Target { chip: None, flash: Some(flash), ram: None });
-        Goals { objectives: vec![Objective::Accuracy], limits: Limits { target, ..Limits::default() } }
+    fn goals(model: Option<usize>) -> Goals {
+        Goals { objectives: vec![Objective::Accuracy], limits: Limits { model, ..Limits::default() } }
     }
 
     /// Searches until there are so many trials or the fuse is burnt.
@@ -459,7 +457,7 @@ mod tests {
         for workers in [1, 3] {
             let home = tempfile::tempdir().unwrap();
             let mut journal = Journal::open(home.path()).unwrap();
-            let (mut runner, mut fuse, goals) = (Formula::default(), Fuse::of(usize::MAX), goals(Some(23_000)));
+            let (mut runner, mut fuse, goals) = (Formula::default(), Fuse::of(usize::MAX), goals(Some(4000)));
             let ended = search(&mut journal, &goals, (30, workers), (&mut runner, &mut fuse));
             let trials = trials(&journal);
             assert_eq!((ended, journal.state().trained(), runner.running.len()), (Ended::Complete, 30, 0));
@@ -484,7 +482,7 @@ mod tests {
 
     #[test]
     fn interrupted_anywhere_and_resumed_one_worker_comes_to_the_same_trials() {
-        let goals = goals(Some(23_000));
+        let goals = goals(Some(4000));
         let home = tempfile::tempdir().unwrap();
         let mut journal = Journal::open(home.path()).unwrap();
         let mut whole = Fuse::of(usize::MAX);

@@ -120,13 +120,31 @@ impl fmt::Display for Value {
 }
 
 impl Domain {
-    /// Whether a value is one of its own. Of whole numbers those between two steps are too.
+    /// A value as the domain has it, if it is one of its own: engines may hold whole numbers as numbers. Of whole numbers those between
+    /// two steps are its own too.
     #[must_use]
-    pub fn holds(&self, value: &Value) -> bool {
+    pub fn own(&self, value: &Value) -> Option<Value> {
         match self {
-            Self::Categorical { choices } => choices.iter().any(|choice| choice.is_same(value)),
-            Self::Integer { low, high, .. } => value.whole().is_some_and(|whole| (*low..=*high).contains(&whole)),
-            Self::Float { low, high, .. } => value.number().is_some_and(|number| (*low..=*high).contains(&number)),
+            Self::Categorical { choices } => choices.iter().find(|choice| choice.is_same(value)).cloned(),
+            Self::Integer { low, high, .. } => {
+                value.whole().filter(|whole| (*low..=*high).contains(whole)).map(Value::Whole)
+            }
+            Self::Float { low, high, .. } => {
+                value.number().filter(|number| (*low..=*high).contains(number)).map(Value::Number)
+            }
+        }
+    }
+
+    /// All values, in order, where they can be counted.
+    #[must_use]
+    pub fn all(&self) -> Option<Vec<Value>> {
+        match self {
+            Self::Categorical { choices } => Some(choices.clone()),
+            Self::Integer { low, high, step } => {
+                let step = usize::try_from(*step).unwrap_or(1).max(1);
+                Some((*low..=*high).step_by(step).map(Value::Whole).collect())
+            }
+            Self::Float { .. } => None,
         }
     }
 
@@ -184,7 +202,7 @@ mod tests {
         let floats = Domain::Float { low: 1e-4, high: 1e-2, log: true };
         let words = Domain::Categorical { choices: vec![Value::Word("mean".to_owned()), Value::Whole(3)] };
         for domain in [&integers, &floats, &words] {
-            assert!(domain.ends().iter().all(|end| domain.holds(end)), "{domain}");
+            assert!(domain.ends().iter().all(|end| domain.own(end).as_ref() == Some(end)), "{domain}");
         }
         for (domain, value) in [
             (&integers, Value::Whole(9)),
@@ -193,9 +211,10 @@ mod tests {
             (&floats, Value::Word("0.001".to_owned())),
             (&words, Value::Word("flatten".to_owned())),
         ] {
-            assert!(!domain.holds(&value), "{value} of {domain}");
+            assert_eq!(domain.own(&value), None, "{value} of {domain}");
         }
-        assert!(integers.holds(&Value::Number(4.0)), "a study may hold whole numbers as numbers");
+        assert_eq!(integers.own(&Value::Number(4.0)), Some(Value::Whole(4)));
+        assert_eq!(words.own(&Value::Number(3.0)), Some(Value::Whole(3)));
     }
 
     #[test]

@@ -27,11 +27,6 @@ pub fn order(points: &[Objectives]) -> Vec<usize> {
     while !left.is_empty() {
         let (mut this, rest): (Vec<usize>, Vec<usize>) =
             left.iter().partition(|&&index| !left.iter().any(|&other| dominates(&points[other], &points[index])));
-        if this.is_empty() {
-            // Numbers that are none compare with nothing.
-            ordered.extend(rest);
-            break;
-        }
         let distances = crowding(points, &this);
         let mut places: Vec<usize> = (0..this.len()).collect();
         places.sort_by(|&a, &b| distances[b].total_cmp(&distances[a]).then(this[a].cmp(&this[b])));
@@ -93,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_are_none_come_last_and_end() {
+    fn numbers_that_are_none_dominate_nothing_and_infinite_ones_come_last() {
         let points = vec![vec![f64::NAN, 1.0], vec![1.0, f64::NAN]];
         assert_eq!(order(&points).len(), 2);
         assert_eq!(order(&[vec![f64::INFINITY], vec![1.0]]), [1, 0]);

@@ -36,6 +36,8 @@ pub struct Ranking {
     pub order: Vec<usize>,
     /// How many of them are candidates that fit and were trained, or are.
     pub fitting: usize,
+    /// How many, at the end, are candidates that do not fit.
+    pub refused: usize,
 }
 
 impl Goals {
@@ -79,7 +81,7 @@ impl Goals {
         let excess = |trial: &TrialState| trial.requirements.as_ref().map_or(0.0, |needed| self.limits.excess(needed));
         refused.sort_by(|one, other| excess(one).total_cmp(&excess(other)));
         order.extend(refused.iter().map(|trial| trial.number));
-        Ranking { order, fitting }
+        Ranking { order, fitting, refused: refused.len() }
     }
 
     fn by_objectives(&self, trials: &[&TrialState], accuracy: impl Fn(&TrialState) -> f64) -> Vec<usize> {
@@ -150,7 +152,7 @@ mod tests {
     fn what_fits_goes_before_what_does_not_and_what_came_further_before_what_was_ended_early() {
         let ranking = goals(&[Objective::Accuracy]).rank(&state());
         assert_eq!(ranking.order, [8, 3, 1, 6, 2, 5, 7, 4, 0]);
-        assert_eq!(ranking.fitting, 6);
+        assert_eq!((ranking.fitting, ranking.refused), (6, 2));
     }
 
     #[test]

@@ -51,6 +51,8 @@ pub struct Settings {
     pub seed: u64,
     /// Epochs of a trial.
     pub epochs: usize,
+    /// Trials that were wanted.
+    pub trials: usize,
 }
 
 /// A search.

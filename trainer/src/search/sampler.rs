@@ -35,11 +35,22 @@ const REFUSED: usize = 20;
 const GOOD: f64 = 0.15;
 const MOST_GOOD: usize = 25;
 
+/// Candidates that do not fit which are told to the estimate, the nearest first, as a share of the trials that do. It costs milliseconds to
+/// refuse one, and the best candidates are often those that hardly fit: where most do not, more of them would drive it away from there.
+const REFUSED_SHARE: f64 = 0.5;
+
+/// Share of the values that are drawn evenly all the same. An estimate of single parameters sees nothing of what only several together
+/// make better, and would stay where it began.
+const EVEN: f64 = 0.2;
+
 /// Values that are drawn of each parameter, to take the one that is best by the estimate.
 const DRAWN: usize = 24;
 
 /// How often a candidate is drawn again that was tried already.
 const AGAIN: usize = 32;
+
+/// Candidates of a space up to which those are listed that were not tried, where draws find none.
+const FEW: usize = 20_000;
 
 /// Chooses candidates.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +74,8 @@ struct Known<'s> {
 }
 
 impl Sampler<'_> {
-    /// The values of the next candidate; `None` where every draw comes to one that was tried already.
+    /// The values of the next candidate; `None` where all were tried, or, of a space too large to list them, where every draw comes to
+    /// one that was tried already.
     #[must_use]
     pub fn next(&self, state: &State) -> Option<Values> {
         let mut generator = rng::stream(self.seed, Purpose::Search, state.trials.len() as u64);
@@ -81,14 +93,40 @@ impl Sampler<'_> {
                 }
             }
         }
-        None
+        let untried: Vec<Values> = self.all().into_iter().filter(is_new).collect();
+        let chosen = (!untried.is_empty()).then(|| generator.random_range(0..untried.len()));
+        chosen.and_then(|place| untried.into_iter().nth(place))
+    }
+
+    /// Every candidate, of a space that has few.
+    fn all(&self) -> Vec<Values> {
+        let mut all = vec![Values::new()];
+        for parameter in self.parameters {
+            let Some(choices) = parameter.domain.all().filter(|choices| choices.len() * all.len() <= FEW) else {
+                return Vec::new();
+            };
+            let extended = all.into_iter().flat_map(|values| {
+                let choices = if parameter.is_used(&values) { &choices[..] } else { &[] };
+                let with = |choice: &Value| {
+                    let mut values = values.clone();
+                    values.insert(parameter.name.clone(), choice.clone());
+                    values
+                };
+                let extended: Vec<Values> = choices.iter().map(with).collect();
+                if extended.is_empty() { vec![values] } else { extended }
+            });
+            all = extended.collect();
+        }
+        all
     }
 
     /// What there is to learn from; `None` where that is too little.
     fn known<'s>(&self, state: &'s State) -> Option<Known<'s>> {
-        let ranking = self.goals.rank(state);
+        let mut ranking = self.goals.rank(state);
         let (all, trained) = (ranking.order.len(), state.trained());
         let good = if trained >= STARTUP {
+            let told = ((REFUSED_SHARE * ranking.fitting as f64) as usize).min(ranking.refused);
+            ranking.order.truncate(all - ranking.refused + told);
             ((GOOD * ranking.fitting as f64).ceil() as usize).clamp(1, MOST_GOOD)
         } else if all - ranking.fitting >= REFUSED {
             // What fits is all that is known, and where nothing does, what exceeds the limits least.
@@ -105,6 +143,7 @@ impl Sampler<'_> {
             if !parameter.is_used(&values) {
                 continue;
             }
+            let known = known.filter(|_| generator.random::<f64>() >= EVEN);
             let learned = known.and_then(|known| known.value(parameter, generator));
             let value = learned.unwrap_or_else(|| even(&parameter.domain, generator));
             values.insert(parameter.name.clone(), value);
@@ -278,21 +317,38 @@ mod tests {
             missing
         };
         let (tpe, random) = (missing(SamplerKind::Tpe), missing(SamplerKind::Random));
-        // The median, and even the worst of nine against the median of chance.
-        assert!(tpe[4] < 0.5 * random[4] && tpe[8] < random[4], "tpe {tpe:.3?}, random {random:.3?}");
+        // The median, and the second worst of nine against the median of chance.
+        assert!(tpe[4] < 0.6 * random[4] && tpe[7] < random[4], "tpe {tpe:.3?}, random {random:.3?}");
     }
 
     #[test]
     fn it_learns_what_fits_and_finds_the_best_of_that() {
-        // Three in a hundred of all candidates fit.
+        // One in six of all candidates fits.
         let goals = goals(Some(24));
-        let refused = |state: &State| state.trials.len() - state.trained();
+        let mut better = 0;
         for seed in 0..5 {
             let (tpe, random) = (SamplerKind::Tpe, SamplerKind::Random);
             let (tpe, random) = (searched(tpe, &goals, seed, 40), searched(random, &goals, seed, 40));
-            assert!(refused(&tpe) < refused(&random) / 2, "{} and {}", refused(&tpe), refused(&random));
-            assert!(best(&tpe) >= best(&random) - 0.02, "{} and {}", best(&tpe), best(&random));
+            better += usize::from(best(&tpe) >= best(&random));
         }
+        assert!(better >= 4, "better than chance {better} times of 5");
+    }
+
+    #[test]
+    fn where_hardly_any_candidate_fits_it_finds_some_sooner() {
+        // Two in a hundred.
+        let goals = goals(Some(4));
+        let refused = |kind| {
+            let of = |seed| {
+                let state = searched(kind, &goals, seed, STARTUP);
+                state.trials.len() - state.trained()
+            };
+            let mut refused: Vec<usize> = (0..5).map(of).collect();
+            refused.sort_unstable();
+            refused[2]
+        };
+        let (tpe, random) = (refused(SamplerKind::Tpe), refused(SamplerKind::Random));
+        assert!(tpe < random / 2, "{tpe} and {random} refused");
     }
 
     #[test]
@@ -314,7 +370,7 @@ mod tests {
             for parameter in &parameters {
                 let value = trial.parameters.get(&parameter.name);
                 assert_eq!(value.is_some(), parameter.is_used(&trial.parameters), "{}", parameter.name);
-                assert!(value.is_none_or(|value| parameter.domain.holds(value)), "{value:?}");
+                assert!(value.is_none_or(|value| parameter.domain.own(value).as_ref() == Some(value)), "{value:?}");
                 if let (Domain::Integer { step: 4, .. }, Some(Value::Whole(whole))) = (&parameter.domain, value) {
                     assert_eq!(whole % 4, 0);
                 }

@@ -110,26 +110,20 @@ fn least(domain: &Domain) -> Option<Value> {
     Some(ends[least.0].clone())
 }
 
-/// All values that a parameter may have, if they can be counted.
+/// All values that a parameter may have; of a range that cannot be counted, its ends.
 fn all(domain: &Domain) -> Vec<Value> {
-    match domain {
-        Domain::Integer { low, high, step } => {
-            let step = usize::try_from(*step).unwrap_or(1).max(1);
-            (*low..=*high).step_by(step).map(Value::Whole).collect()
-        }
-        Domain::Categorical { .. } | Domain::Float { .. } => domain.ends(),
-    }
+    domain.all().unwrap_or_else(|| domain.ends())
 }
 
 /// What is looked at: each a candidate. Values that a candidate does not use are in it too.
 fn combinations(parameters: &[Parameter]) -> Vec<Values> {
     let mut combinations = vec![Values::new()];
-    for Parameter { name, domain, .. } in parameters {
+    for parameter in parameters {
+        let Parameter { name, domain, .. } = parameter;
         let fixed = least(domain).filter(|_| !UNEVEN.contains(&&**name));
-        let is_recipe = name.starts_with("recipe.") || name == "quantization.calibration";
         let choices = match fixed {
             Some(least) => vec![least],
-            None if is_recipe => domain.ends().into_iter().take(1).collect(),
+            None if is_of_the_recipe(parameter) => domain.ends().into_iter().take(1).collect(),
             None => all(domain),
         };
         let room = (MOST / combinations.len()).max(1);

@@ -234,14 +234,14 @@ impl Space {
             if !parameter.is_used(&complete) {
                 continue;
             }
-            match values.get(name) {
-                None => return Err(CandidateError::Missing { name: name.clone(), domain: domain.clone() }),
-                Some(value) if !domain.holds(value) => {
-                    let (name, domain, value) = (name.clone(), domain.clone(), value.clone());
-                    return Err(CandidateError::Outside { name, value, domain });
-                }
-                Some(value) => complete.insert(name.clone(), value.clone()),
+            let Some(value) = values.get(name) else {
+                return Err(CandidateError::Missing { name: name.clone(), domain: domain.clone() });
             };
+            let Some(own) = domain.own(value) else {
+                let (name, domain, value) = (name.clone(), domain.clone(), value.clone());
+                return Err(CandidateError::Outside { name, value, domain });
+            };
+            complete.insert(name.clone(), own);
         }
         Ok(complete)
     }
@@ -422,5 +422,131 @@ impl Reader {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::candidate::Candidate;
+    use super::super::parameter::Domain;
+    use super::super::ranking::{Goals, Objective};
+    use super::super::sampler::{Sampler, SamplerKind};
+    use super::super::state::State;
+    use super::*;
+
+    const SMALL: &str = "name = \"small\"
+        [network]
+        stages = [1, 2]
+        [[stage]]
+        channels = [4, 8]
+        [[stage]]
+        channels = { from = 4, to = 8 }
+        [recipe]
+        learning_rate = { from = 1e-3, to = 1e-2, scale = \"log\" }
+        schedule.decay = \"cosine\"
+        augment = { flip = 0.5, shift = [0, 2] }
+        quantization_aware = { epochs = [0, 2], learning_rate = [1e-4, 1e-3] }
+        distillation.temperature = [1.0, 2.0]";
+
+    fn values(json: &str) -> Values {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn the_ready_spaces_hold_networks_and_recipes_that_can_be_trained() {
+        let goals = Goals { objectives: vec![Objective::Accuracy], limits: super::super::Limits::default() };
+        for (name, _) in Space::ready_files() {
+            let space = Space::ready(name).unwrap();
+            assert_eq!(&space.name, name);
+            for (side, channels) in [(8, 1), (28, 1), (32, 3), (96, 3)] {
+                let input = Shape { height: side, width: side, channels };
+                for seed in 0..40 {
+                    let sampler =
+                        Sampler { kind: SamplerKind::Random, parameters: space.parameters(), goals: &goals, seed };
+                    let values = sampler.next(&State::default()).unwrap();
+                    let candidate = Candidate::new(&space, &values).unwrap();
+                    let architecture = candidate.architecture(input, 10).unwrap();
+                    assert_eq!(architecture.name, *name);
+                    assert_eq!(candidate.recipe(7, 1000).unwrap().epochs, 7);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn values_become_numbers_of_the_recipe_and_the_others_are_those_of_its_base() {
+        let space = Space::from_toml(SMALL).unwrap();
+        let json = r#"{"stages":1,"stage1.channels":8,"recipe.learning_rate":0.005,"recipe.augment.shift":2,
+            "recipe.quantization_aware.epochs":2,"recipe.quantization_aware.learning_rate":0.001,"recipe.distillation.temperature":1.0}"#;
+        let recipe = Candidate::new(&space, &values(json)).unwrap().recipe(9, 1000).unwrap();
+        let strong = Recipe::built_in("strong").unwrap();
+        assert_eq!((recipe.epochs, recipe.learning_rate), (9, 0.005));
+        assert_eq!((recipe.augment.flip, recipe.augment.shift), (0.5, 2));
+        assert_eq!((recipe.quantization_aware.epochs, recipe.quantization_aware.learning_rate), (2, 0.001));
+        assert_eq!((recipe.distillation.temperature, recipe.distillation.weight), (1.0, 0.9));
+        assert_eq!(
+            (recipe.dropout, recipe.schedule, recipe.average),
+            (strong.dropout, strong.schedule, strong.average)
+        );
+        assert!(recipe.overrides.is_empty(), "numbers for tiny are not for a space of that name");
+    }
+
+    #[test]
+    fn what_a_candidate_does_not_use_may_be_missing_or_there() {
+        let space = Space::from_toml(SMALL).unwrap().without_teacher();
+        let names: Vec<&str> = space.parameters().iter().map(|parameter| parameter.name.as_str()).collect();
+        assert_eq!(&names[..2], ["stages", "recipe.quantization_aware.epochs"], "what others depend on comes first");
+        assert!(!names.contains(&"recipe.distillation.temperature"));
+        let used = r#"{"stages":1,"stage1.channels":8,"recipe.learning_rate":0.005,"recipe.augment.shift":2,
+            "recipe.quantization_aware.epochs":0"#;
+        let complete = |more: &str| space.complete(&values(&format!("{used}{more}}}")));
+        let expected = complete("").unwrap();
+        // Engines that know of no conditions give all values, and those of a teacher too.
+        let all = r#","stage2.channels":5,"recipe.quantization_aware.learning_rate":0.001,"recipe.distillation.temperature":2.0"#;
+        assert_eq!(complete(all).unwrap(), expected);
+        assert!(!expected.contains_key("stage2.channels") && expected["stage2.kernel"] == Value::Whole(3));
+        let deep = values(&format!("{used}}}").replace("\"stages\":1", "\"stages\":2"));
+        let message = space.complete(&deep).unwrap_err().to_string();
+        assert_eq!(message, "parameter stage2.channels is missing; it is a whole number from 4 to 8");
+    }
+
+    #[test]
+    fn the_fingerprint_is_of_what_is_decided_and_of_nothing_else() {
+        let fingerprint = |text: &str| Space::from_toml(text).unwrap().fingerprint();
+        let renamed = SMALL.replace("\"small\"", "\"other\"\ndescription = \"another\" # not the same");
+        assert_eq!(fingerprint(&renamed), fingerprint(SMALL));
+        for (from, to) in [
+            ("[4, 8]", "[4, 6]"),
+            ("flip = 0.5", "flip = 0.25"),
+            ("stages = [1, 2]", "stages = 2"),
+            ("[recipe]", "[recipe]\nbase = \"tutorial\""),
+        ] {
+            assert_ne!(fingerprint(&SMALL.replace(from, to)), fingerprint(SMALL), "{to}");
+        }
+    }
+
+    #[test]
+    fn a_space_without_a_choice_is_refused() {
+        let message = Space::from_toml("name = \"one\"\n[[stage]]\nchannels = 4").unwrap_err().to_string();
+        assert!(message.contains("every value is fixed"), "{message}");
+        let choice = Domain::Categorical { choices: [4, 8].map(Value::Whole).to_vec() };
+        let space = Space::from_toml("name = \"two\"\n[[stage]]\nchannels = [4, 8]").unwrap();
+        assert_eq!(space.parameters()[0].domain, choice);
+    }
+
+    #[test]
+    fn an_input_that_a_space_decides_is_as_it_says() {
+        let text = format!(
+            "[input]\nside = [16, 24]\ncolor = [\"gray\", \"rgb\"]\nresize = \"crop\"\n{}",
+            SMALL.replace("name = \"small\"", "")
+        );
+        let space = Space::from_toml(&format!("name = \"small\"\n{text}")).unwrap();
+        assert_eq!(space.least_input(), Some(Shape { height: 16, width: 16, channels: 1 }));
+        assert_eq!(space.inputs(), 4);
+        let json = r#"{"input.side":24,"input.color":"rgb","stages":1,"stage1.channels":8,"recipe.learning_rate":0.005,
+            "recipe.augment.shift":2,"recipe.quantization_aware.epochs":0,"recipe.distillation.temperature":1.0}"#;
+        let conversion = Candidate::new(&space, &values(json)).unwrap().conversion().unwrap().unwrap();
+        assert_eq!(conversion.to_string(), "24x24x3 rgb, resize crop");
+        assert_eq!(Space::from_toml(SMALL).unwrap().least_conversion().unwrap(), None);
     }
 }

@@ -428,6 +428,10 @@ mod tests {
                 std::fs::write(&path, &whole[..length]).unwrap();
                 let mut journal = Journal::open(home.path()).unwrap();
                 assert_eq!(journal.state(), &before, "line {count} cut off after {length} of {} bytes", whole.len());
+                // Appending waits for the disk: from some of these places only.
+                if (length - last) % 40 != 7 {
+                    continue;
+                }
                 journal.append(&all[count - 1]).unwrap();
                 assert_eq!(journal.state(), &state);
                 assert_eq!(std::fs::read(&path).unwrap(), whole, "the same line follows");
