@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::operator::{Band, Call, Flow, Overlap, Record, Rows, countable, exactly, requantize};
 use super::window::{MOST_OF_CONVOLUTIONS, overlap, positions};
-use super::{POOLED, TWICE, UNPOOLED, VECTOR, WINOGRAD, holds, layout};
+use super::{POOLED, TWICE, UNPOOLED, VECTOR, WINOGRAD, layout};
 use crate::Error;
 use crate::format::reader::Reader;
 use crate::format::{Blob, Layout, Ports, Requantize, Shape, Window};
@@ -190,10 +190,10 @@ impl Call for Conv2dOperands<'_> {
             return rounded_twice::conv2d(input, self, sums, scratch, output);
         }
         match self.layout {
-            Layout::Winograd if const { holds(OPERATORS, WINOGRAD.trailing_zeros()) } => {
+            Layout::Winograd if const { OPERATORS & WINOGRAD > 0 } => {
                 K::conv2d_winograd(input, self, scratch, output);
             }
-            Layout::Vector if const { holds(OPERATORS, VECTOR.trailing_zeros()) } => {
+            Layout::Vector if const { OPERATORS & VECTOR > 0 } => {
                 K::conv2d_vector(input, self, scratch, output);
             }
             Layout::Compact | Layout::Winograd | Layout::Vector => {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::operator::{Call, Flow, Record, fully_connected, requantize};
-use super::{TWICE, VECTOR, holds, layout};
+use super::{TWICE, VECTOR, layout};
 use crate::Error;
 use crate::format::reader::Reader;
 use crate::format::{Blob, Layout, Ports, Requantize, Shape};
@@ -102,7 +102,7 @@ impl Call for DenseOperands<'_> {
             return rounded_twice::dense(input, self, sums, scratch, output);
         }
         match self.layout {
-            Layout::Vector if const { holds(OPERATORS, VECTOR.trailing_zeros()) } => {
+            Layout::Vector if const { OPERATORS & VECTOR > 0 } => {
                 K::dense_vector(input, self, scratch, output);
             }
             Layout::Compact | Layout::Winograd | Layout::Vector => K::dense(input, self, scratch, output),

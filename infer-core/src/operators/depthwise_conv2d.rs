@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::operator::{Band, Call, Flow, Overlap, Record, countable, exactly, requantize};
 use super::window::{MOST_OF_CONVOLUTIONS, overlap, positions};
-use super::{TWICE, VECTOR, holds, layout};
+use super::{TWICE, VECTOR, layout};
 use crate::Error;
 use crate::format::reader::Reader;
 use crate::format::{Blob, Layout, Ports, Requantize, Shape, Window};
@@ -157,7 +157,7 @@ impl Call for DepthwiseConv2dOperands<'_> {
             };
         }
         match self.layout {
-            Layout::Vector if const { holds(OPERATORS, VECTOR.trailing_zeros()) } => {
+            Layout::Vector if const { OPERATORS & VECTOR > 0 } => {
                 K::depthwise_conv2d_vector(input, self, output);
             }
             Layout::Compact | Layout::Winograd | Layout::Vector => K::depthwise_conv2d(input, self, output),

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::operator::{Flow, Record, fully_connected, positive};
-use super::{VECTOR, holds, layout};
+use super::{VECTOR, layout};
 use crate::Error;
 use crate::format::reader::Reader;
 use crate::format::{Blob, Layout, Ports, Shape};
@@ -79,7 +79,7 @@ impl LogitsOperands<'_> {
     #[inline]
     pub(crate) fn call<K: Kernels, const OPERATORS: u32>(&self, input: &[u8], scratch: &mut [u32], output: &mut [i32]) {
         match self.layout {
-            Layout::Vector if const { holds(OPERATORS, VECTOR.trailing_zeros()) } => {
+            Layout::Vector if const { OPERATORS & VECTOR > 0 } => {
                 K::logits_vector(input, self, scratch, output);
             }
             Layout::Compact | Layout::Winograd | Layout::Vector => K::logits(input, self, scratch, output),

@@ -233,9 +233,7 @@ impl Eval {
         }
         report.print()
     }
-}
 
-impl Eval {
     /// What a model makes of images of other things.
     fn unknown(
         &self,

@@ -90,7 +90,7 @@ pub fn resolved(path: &Path) -> io::Result<PathBuf> {
 ///
 /// # Errors
 /// The error of the system.
-pub fn beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
+fn beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     // Temporary files are private; what is exported is for whoever the user's mask lets read it.
     #[cfg(unix)]
