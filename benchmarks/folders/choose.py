@@ -45,7 +45,7 @@ def main():
     if "--" in words:
         at = words.index("--")
         words, command = words[:at], words[at + 1:]
-    parser = argparse.ArgumentParser(usage="choose.py [--folds K] [--variants "NAME;..."] TASK... -- TRAINER [FLAG...]")
+    parser = argparse.ArgumentParser(usage='choose.py [--folds K] [--variants "NAME;..."] TASK... -- TRAINER [FLAG...]')
     parser.add_argument("--folds", type=int, default=4)
     parser.add_argument("--variants", default=";".join(VARIANTS), help="names with ; between them")
     parser.add_argument("tasks", nargs="+", type=Path)
