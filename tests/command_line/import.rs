@@ -310,6 +310,37 @@ fn a_run_that_cannot_be_written_whole_is_not_left_behind() {
 }
 
 #[test]
+fn images_of_another_size_than_the_runs_are_answered_with_input_which_takes_them() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path();
+    three_colors(path, "images", ["a", "b", "c"], 20);
+    let fit = ["fit", "--data", "images", "--epochs", "1"];
+    succeed(
+        path,
+        &[&fit[..], &["--model", "resnet8", "--input", "8x8x3", "--resize", "stretch", "--out", "scaled"]].concat(),
+    );
+    succeed(path, &[&fit[..], &["--model", "resnet8", "--out", "as-they-are"]].concat());
+    for class in ["a", "b", "c"] {
+        for number in 0..20 {
+            let file = path.join(format!("images/{class}/{number}.png"));
+            let larger = image::imageops::resize(&image::open(&file).unwrap(), 12, 12, image::imageops::Nearest);
+            larger.save(file).unwrap();
+        }
+    }
+    let init = ["--init", "as-they-are", "--recipe", "tutorial"];
+    let message = fail(path, &[&fit[..], &init, &["--out", "other"]].concat(), 1);
+    assert!(message.contains("--input: with 8x8x3 they are scaled to what --init takes"), "{message}");
+    for (input, model) in [("8x8x3", None), ("12x12x3", None), ("12x12x3", Some("resnet8"))] {
+        let model: Vec<&str> = model.iter().flat_map(|model| ["--model", model]).collect();
+        let out = format!("of-{input}-{}", model.len());
+        let (printed, _) = succeed(path, &[&fit[..], &init, &["--input", input, "--out", &out], &model].concat());
+        assert!(printed.contains(&format!("{input}")), "{printed}");
+    }
+    // Where the run scaled its images, others are scaled too.
+    succeed(path, &[&fit[..], &["--init", "scaled", "--recipe", "tutorial", "--out", "again"]].concat());
+}
+
+#[test]
 fn weights_that_no_epoch_improves_are_kept_to_the_byte() {
     let directory = TempDir::new().unwrap();
     let path = directory.path();

@@ -231,6 +231,13 @@ impl TrainingData {
             storage: Storage { most_memory: self.memory, directory: Some(runs.to_owned()) },
             quiet: !console.is_text(),
             ..defaults
+        })
+        .map_err(|error| match (start.and_then(Start::conversion), &error) {
+            (Some(conversion), DataError::Folder(FolderError::OtherSizes { .. })) => {
+                let shape = conversion.shape();
+                anyhow!("{error}; or --input: with {shape} they are scaled to what --init takes, with another size it takes that")
+            }
+            _ => error.into(),
         })?;
         loaded.warnings.iter().for_each(|warning| warn(warning));
         if validation.is_by_folds {

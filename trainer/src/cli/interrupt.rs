@@ -8,6 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 
+#[cfg(unix)]
+use trainer::support::memory;
+
 use super::output::print_message;
 
 /// The exit code of a program that was interrupted: 128 and the number of SIGINT.
@@ -58,7 +61,9 @@ impl Interrupt {
             }
         };
         // Where no thread is allowed the message comes after the step, and nothing else changes.
-        let _ = std::thread::Builder::new().name("signals".to_owned()).spawn(announcing);
+        if memory::has_addresses_for_a_thread() {
+            let _ = std::thread::Builder::new().name("signals".to_owned()).spawn(announcing);
+        }
         Ok(())
     }
 

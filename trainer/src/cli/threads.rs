@@ -22,7 +22,7 @@ const ADDRESSES: u64 = 128 << 20;
 /// Starts the threads, once, before anything uses them. Without any, the work is done by the calling thread.
 pub fn start() {
     let wanted = wanted();
-    let room = memory::addresses_left().map_or(MOST as u64, |left| left / ADDRESSES).clamp(1, MOST as u64) as usize;
+    let room = memory::addresses_left().map_or(MOST as u64, |left| left / ADDRESSES).min(MOST as u64) as usize;
     let (mut workers, refusal) = spawn(wanted.min(room));
     let refusal = match refusal {
         Some(error) => {

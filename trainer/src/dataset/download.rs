@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::DataError;
 use crate::support::bounded_file;
+use crate::support::memory;
 use crate::support::text::{hexadecimal, thousands};
 
 /// A file that is published somewhere.
@@ -66,7 +67,10 @@ pub fn download_with(
     fs::create_dir_all(directory).map_err(|source| DataError::Io { path: directory.to_owned(), source })?;
     remove_abandoned(directory);
     // Names are resolved in a thread, and what resolves them panics where there is none.
-    let thread = thread::Builder::new().spawn(|| {});
+    let thread = match memory::has_addresses_for_a_thread() {
+        true => thread::Builder::new().spawn(|| {}).map(drop),
+        false => Err(io::ErrorKind::OutOfMemory.into()),
+    };
     let refused =
         |error| DataError::Download { url: url.to_owned(), reason: format!("no thread can be started: {error}") };
     thread.map_err(refused)?;

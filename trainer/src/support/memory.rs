@@ -105,6 +105,16 @@ fn free_memory() -> Option<u64> {
     kilobytes(&read("/proc/meminfo")?, "MemAvailable:")
 }
 
+/// Addresses that one thread takes to set itself up: its stack and its signal stack.
+const FOR_A_THREAD: u64 = 16 << 20;
+
+/// Whether a thread that is started now can set itself up. Under a limit of addresses it may start and then end the process, for want of a
+/// signal stack.
+#[must_use]
+pub fn has_addresses_for_a_thread() -> bool {
+    addresses_left().is_none_or(|left| left >= FOR_A_THREAD)
+}
+
 /// What is left of the limit of addresses (`ulimit -v`); `None` where there is no limit.
 #[must_use]
 pub fn addresses_left() -> Option<u64> {
