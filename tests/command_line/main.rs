@@ -29,6 +29,7 @@ mod resources;
 mod resume;
 mod scripts;
 mod search;
+mod search_kills;
 mod search_study;
 #[path = "../src/shapes.rs"]
 mod shapes;
@@ -111,14 +112,24 @@ fn short_run() -> (TempDir, Output) {
 
 /// A data set `birds` of square images, two classes of 20 in either part.
 fn birds(home: &Path, side: u32) {
-    let birds = home.join("birds");
-    fs::create_dir(&birds).unwrap();
     for part in ["train", "t10k"] {
-        let header = |words: &[u32]| words.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<u8>>();
-        let images = [header(&[0x0803, 40, side, side]), vec![9; 40 * (side * side) as usize]].concat();
-        let labels = [header(&[0x0801, 40]), (0..40).map(|index| index % 2).collect()].concat();
-        fs::write(birds.join(format!("{part}-images-idx3-ubyte")), images).unwrap();
-        fs::write(birds.join(format!("{part}-labels-idx1-ubyte")), labels).unwrap();
+        let labels = (0..40).map(|index| index % 2).collect();
+        idx(home, part, side, vec![9; 40 * (side * side) as usize], labels);
+    }
+}
+
+/// A part of the data set `birds`, `train` or `t10k`, as IDX files.
+fn idx(home: &Path, part: &str, side: u32, pixels: Vec<u8>, labels: Vec<u8>) {
+    let birds = home.join("birds");
+    fs::create_dir_all(&birds).unwrap();
+    let header = |words: &[u32]| words.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<u8>>();
+    let images = labels.len() as u32;
+    let files = [
+        ("images-idx3", [header(&[0x0803, images, side, side]), pixels]),
+        ("labels-idx1", [header(&[0x0801, images]), labels]),
+    ];
+    for (name, bytes) in files {
+        fs::write(birds.join(format!("{part}-{name}-ubyte")), bytes.concat()).unwrap();
     }
 }
 

@@ -150,7 +150,12 @@ fn a_candidate_that_does_not_fit_is_told_by_how_much_and_leaves_nothing() {
     other["sha256"] = json!("0");
     fs::write(home.path().join("candidate.json"), with_data(&other).to_string()).unwrap();
     let arguments = ["search", "./mine.toml", "--trial", "candidate.json", "--data", "birds", "--out", "run"];
-    assert_fails(home.path(), &arguments, 1, &["the images are not those that the file describes"]);
+    assert_fails(
+        home.path(),
+        &arguments,
+        1,
+        &["the images are not those that were described: birds, 2 classes, 38 training images, sha256 0..."],
+    );
 }
 
 #[test]
@@ -214,11 +219,13 @@ fn what_is_wrong_is_said_with_where_and_what_to_do() {
         let arguments = ["search", "./mine.toml", "--data", "birds", "--out", "run", "--trial", &file];
         assert_fails(home.path(), &arguments, 2, &[&format!("--trial {file}: "), expected]);
     }
-    let cases: [(&[&str], i32, &str); 10] = [
+    let cases: [(&[&str], i32, &str); 12] = [
         (&["search"], 2, "name a space: conv, separable, residual, or a TOML file"),
         (&["search", "convs"], 2, "there is no space \"convs\"; the ready ones are conv, separable and residual"),
         (&["search", "conv", "--trial", "0.json"], 2, "--out"),
         (&["search", "conv", "--objectives", "flash"], 2, "accuracy is always one of them"),
+        (&["search", "conv", "--objectives", "accuracy,ram,accuracy"], 2, "one of them is there twice"),
+        (&["search", "conv", "--max-model", "0"], 2, "it must be a number of bytes over 0"),
         (&["search", "conv", "--max-time", "soon"], 2, "it must be a time over 0, such as 150ms or 2s"),
         (&["search", "conv", "--trials", "0"], 2, "at least 1"),
         (&["search", "--resume", "birds"], 1, "birds is not the directory of a search: it has no search.json"),
@@ -245,7 +252,10 @@ fn a_search_that_cannot_fit_says_what_the_smallest_network_needs_and_begins_noth
     let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
     assert_contains(
         &message,
-        &["no network of space mine fits: the smallest one needs ", "allowed are 1,024 bytes of RAM"],
+        &[
+            "no network of space mine fits: for inputs of 12x12x1 the smallest one needs ",
+            "allowed are 1,024 bytes of RAM",
+        ],
     );
     assert!(!home.path().join("search").exists());
     let needed = message.split("needs ").nth(1).unwrap().split(' ').next().unwrap().replace(',', "");
@@ -257,6 +267,73 @@ fn a_search_that_cannot_fit_says_what_the_smallest_network_needs_and_begins_noth
         &["no network of space mine"],
     );
     succeed(home.path(), &[&begin[..], &["--max-ram", &enough.to_string(), "--trials", "1", "--epochs", "1"]].concat());
+}
+
+#[test]
+fn what_the_smallest_network_needs_is_known_before_all_images_are_read() {
+    let home = home();
+    for class in ["a", "b"] {
+        let folder = home.path().join("folders").join(class);
+        fs::create_dir_all(&folder).unwrap();
+        image::GrayImage::from_pixel(9, 7, image::Luma([128])).save(folder.join("1.png")).unwrap();
+        fs::write(folder.join("2.png"), "broken").unwrap();
+    }
+    let search = ["search", "./mine.toml", "--data", "folders", "--out", "search"];
+    let expected = "no network of space mine fits: for inputs of 7x9x1 the smallest one needs ";
+    assert_fails(home.path(), &[&search[..], &["--max-ram", "1K"]].concat(), 1, &[expected]);
+    assert_fails(home.path(), &search, 1, &["2.png"]);
+}
+
+#[test]
+fn a_search_whose_files_or_images_have_changed_is_not_resumed() {
+    let home = home();
+    let begin = ["search", "./mine.toml", "--data", "birds", "--trials", "2", "--epochs", "1", "--workers", "1"];
+    succeed(home.path(), &[&begin[..], &["--out", "search"]].concat());
+    let resume = ["search", "--resume", "search", "--trials", "3"];
+    let path = |name: &str| home.path().join(name);
+    let change = |name: &str, change: &dyn Fn(Vec<u8>) -> Vec<u8>, expected: &str| {
+        let whole = fs::read(path(name)).unwrap();
+        fs::write(path(name), change(whole.clone())).unwrap();
+        assert_fails(home.path(), &resume, 1, &[expected]);
+        fs::write(path(name), whole).unwrap();
+    };
+    let cut = |length: usize| move |bytes: Vec<u8>| bytes[..length].to_vec();
+    change("search/search.json", &cut(40), "search/search.json: EOF while parsing");
+    change(
+        "search/space.toml",
+        &cut(14),
+        "search/space.toml: space file: TOML parse error at line 1, column 1: missing field `stage`\n",
+    );
+    let other = |bytes: Vec<u8>| text(&bytes).replace("[4, 8]", "[4, 9]").into_bytes();
+    change("search/space.toml", &other, "search/space.toml is not the space that this search was begun with");
+    let twice = |bytes: Vec<u8>| [&bytes[..], &bytes[..]].concat();
+    change("search/trials.jsonl", &twice, ": trial 0 is over already; the search cannot be resumed, unless");
+    let brighter = |mut bytes: Vec<u8>| {
+        bytes[20] += 1;
+        bytes
+    };
+    change(
+        "birds/train-images-idx3-ubyte",
+        &brighter,
+        "search cannot be resumed: the images are not those that were described: birds, 2 classes, 38 training images, sha256 ",
+    );
+    let lock = fs::File::create(path("search/.thimble-lock")).unwrap();
+    lock.try_lock().unwrap();
+    assert_fails(home.path(), &resume, 1, &["search is in use"]);
+    drop(lock);
+    // A line that was cut off is removed.
+    let trials = fs::read(path("search/trials.jsonl")).unwrap();
+    fs::write(path("search/trials.jsonl"), &trials[..trials.len() - 9]).unwrap();
+    succeed(home.path(), &resume);
+    assert_eq!(ends(&lines(&path("search"))), 3);
+    #[cfg(target_os = "linux")]
+    {
+        let mut show = Command::new(env!("CARGO_BIN_EXE_trainer"));
+        show.args(["search", "--show", "search"])
+            .current_dir(home.path())
+            .stdout(fs::File::create("/dev/full").unwrap());
+        assert_eq!(show.status().unwrap().code(), Some(1), "the table could not be printed");
+    }
 }
 
 fn start(home: &Path, arguments: &[&str]) -> Child {

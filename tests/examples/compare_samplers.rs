@@ -1,13 +1,13 @@
 //! Compares samplers without training: replays searches over a table of trials that were all trained once.
 //!
-//! The table is a search of a small space to its end, which has every candidate of it:
+//! The table is a search of a small space to its end, which has every candidate of it. `benchmarks/search/README.md` has the commands:
 //!
 //! ```sh
-//! trainer search ./table.toml --sampler random --no-halving --trials 100000 --out runs/table
 //! cargo run --release -p thimble-tests --example compare_samplers -- runs/table 40 5
+//! cargo run --release -p thimble-tests --example compare_samplers -- runs/table 40 5 4096
 //! ```
 //!
-//! For both samplers, with halving and without, it prints after how many epochs of training the searches ended, and the best validation accuracy
+//! The second one allows a model file of 4,096 bytes, so that some candidates do not fit. For both samplers, with halving and without, it prints after how many epochs of training the searches ended, and the best validation accuracy
 //! that they found: the median and the range of so many seeds.
 
 use std::collections::VecDeque;
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use trainer::search::engine::{Engine, Report, Runner, Watcher};
 use trainer::search::record::SearchRecord;
-use trainer::search::state::{Journal, Progress, State, TrialState};
+use trainer::search::state::{Journal, State, TrialState};
 use trainer::search::{Halving, SamplerKind, TrialEvent, TrialRequest};
 
 /// Reports what the table has of a candidate.
@@ -83,13 +83,26 @@ fn search(record: &SearchRecord, sampler: SamplerKind, halving: bool, trials: us
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let [table, trials, seeds] = &words[..] else { panic!("compare_samplers TABLE TRIALS SEEDS") };
-    let record = SearchRecord::read(Path::new(table)).unwrap_or_else(|error| panic!("{error}"));
+    let (table, trials, seeds, model) = match &words[..] {
+        [table, trials, seeds] => (table, trials, seeds, None),
+        [table, trials, seeds, model] => (table, trials, seeds, Some(model)),
+        _ => panic!("compare_samplers TABLE TRIALS SEEDS [BYTES]"),
+    };
+    let mut record = SearchRecord::read(Path::new(table)).unwrap_or_else(|error| panic!("{error}"));
+    record.settings.limits.model =
+        model.map(|bytes| bytes.parse::<usize>().unwrap_or_else(|error| panic!("{bytes}: {error}")));
     let numbers = [trials, seeds].map(|word| word.parse::<usize>().unwrap_or_else(|error| panic!("{word}: {error}")));
-    let finished: Vec<f64> = record.state.trials.iter().filter_map(|trial| trial.accuracy).collect();
-    let refused = record.state.trials.iter().filter(|trial| trial.progress == Progress::Refused).count();
-    let best = finished.iter().copied().fold(0.0, f64::max);
-    println!("{} trials, {refused} candidates that do not fit; the best has {best:.4}", finished.len());
+    let limits = &record.settings.limits;
+    let fits =
+        |trial: &&TrialState| trial.requirements.as_ref().is_some_and(|needed| limits.excess(needed) == 0.0);
+    let mut fitting: Vec<f64> = record.state.trials.iter().filter(fits).filter_map(|trial| trial.accuracy).collect();
+    fitting.sort_by(f64::total_cmp);
+    let [median, best] = [fitting[fitting.len() / 2], fitting[fitting.len() - 1]];
+    println!(
+        "{} candidates, of which {} fit; their median has {median:.4}, the best {best:.4}",
+        record.state.trials.len(),
+        fitting.len()
+    );
     println!("{:<8} {:<8} {:>7} {:>8} {:>8} {:>8}", "sampler", "halving", "epochs", "median", "worst", "best");
     for sampler in [SamplerKind::Random, SamplerKind::Tpe] {
         for halving in [false, true] {

@@ -47,7 +47,8 @@ fn chip(name: String) -> Result<&'static Chip, String> {
     Chip::named(&name).map_err(|error| format!("{error}; for others give --max-flash and --max-ram"))
 }
 
-fn size(text: &str) -> Result<usize, String> {
+/// A number of bytes over 0.
+pub fn size(text: &str) -> Result<usize, String> {
     let bytes = values::bytes(text, "65536, 64K or 1M")?;
     if bytes > 0 { Ok(bytes) } else { Err("it must be a number of bytes over 0".to_owned()) }
 }

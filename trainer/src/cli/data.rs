@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use infer_core::format::Input;
 use infer_core::{Metadata, Shape};
-use trainer::dataset::folder::FolderError;
+use trainer::dataset::folder::{FolderError, input_of_first};
 use trainer::dataset::held_out::SplitRule;
 use trainer::dataset::manifest::Manifest;
 use trainer::dataset::{
@@ -172,6 +172,12 @@ impl TrainingData {
     /// The input that `--input` names.
     pub fn input(&self) -> Option<Shape> {
         self.input
+    }
+
+    /// The same, or else that of the first image of a folder: known at once, however many there are.
+    pub fn likely_input(&self) -> Option<Shape> {
+        let folder = self.data.as_deref().filter(|data| !holds_idx_files(data));
+        self.input.or_else(|| input_of_first(folder?, self.background.unwrap_or_default()))
     }
 
     /// The same, but for the input and how images become it.

@@ -1,16 +1,17 @@
 //! `trainer search conv --chip nrf52840`
 
+use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use clap::{Arg, Args};
 use infer_core::Shape;
 use serde::Serialize;
 use trainer::run::{RUNS, RunDirectory};
 use trainer::search::engine::Ended;
 use trainer::search::optuna::Sampler as OptunaSampler;
-use trainer::search::record::{SearchRecord, Settings};
+use trainer::search::record::{SPACE, SearchRecord, Settings};
 use trainer::search::smallest::{self, smallest};
 use trainer::search::{DataFacts, Halving, Objective, Parameter, SamplerKind, Space, SpaceError};
 use trainer::support::whole_file::directory_of;
@@ -18,7 +19,7 @@ use trainer::support::whole_file::directory_of;
 use super::console::{Console, console_line};
 use super::named::{SPACES, named_or_file};
 use super::output::print_json;
-use super::search_input::SearchInput;
+use super::search_input::{SearchInput, check_images};
 use super::search_run::Extent;
 use super::search_study::{self, StudyFlags, Subject};
 use super::values::{at_least_one, number, whole};
@@ -167,11 +168,16 @@ impl Search {
     /// Does one of the things that a search is made of.
     pub fn run(self) -> Result<()> {
         if let Some(directory) = &self.show {
-            return search_results::print(&SearchRecord::read(directory)?, &self.console());
+            let console = self.console();
+            search_results::print(&SearchRecord::read(directory)?, &console)?;
+            return console.close().context("standard output");
         }
         if let Some(directory) = &self.resume {
             // Before anything is written there.
-            SearchRecord::read(directory)?;
+            let SearchRecord { settings, space, .. } = SearchRecord::read(directory)?;
+            let facts = SearchInput::of_words(&settings.arguments)?.facts(&space, directory)?;
+            check_images(&settings.facts, &facts)
+                .with_context(|| format!("{} cannot be resumed", directory.display()))?;
             return self.search(directory);
         }
         let space = self.space()?;
@@ -200,13 +206,14 @@ impl Search {
     /// Searches in a directory, and trains the best to the end.
     fn search(&self, directory: &Path) -> Result<()> {
         let extent = Extent { trials: self.trials, hours: self.hours, workers: self.workers };
-        let (record, ended) = search_run::run(directory, &extent, &self.console())?;
-        match self.r#final {
-            Some(count) if ended != Ended::Interrupted => {
-                search_final::run(&record, count, self.final_epochs, &self.console())
-            }
-            _ => Ok(()),
+        let console = self.console();
+        let (record, ended) = search_run::run(directory, &extent, &console)?;
+        if let Some(count) = self.r#final
+            && ended != Ended::Interrupted
+        {
+            search_final::run(&record, count, self.final_epochs, &console)?;
         }
+        console.close().context("standard output")
     }
 
     /// Takes part in a study that other machines may take part in too.
@@ -242,7 +249,11 @@ impl Search {
                 "--objectives: accuracy is always one of them; without it the smallest network is best"
             )));
         }
-        if let Some(input) = space.least_input().or(self.input.data.input()) {
+        let objectives = &self.objectives;
+        if objectives.iter().enumerate().any(|(index, objective)| objectives[..index].contains(objective)) {
+            return Err(Usage::error(anyhow!("--objectives: one of them is there twice; leave it out once")));
+        }
+        if let Some(input) = space.least_input().or_else(|| self.input.data.likely_input()) {
             let limits = self.input.limits.limits();
             let least = smallest(space, &limits, &DataFacts::least(input))?;
             smallest::check(space, &limits, least.as_ref())?;
@@ -296,7 +307,12 @@ impl Search {
         let name = format!("search-{}-{}-{}", space.name, settings.facts.name, self.seed);
         let directory = RunDirectory::create(self.out.as_deref(), &name)?;
         let path = directory.path().to_owned();
-        SearchRecord::write_settings(&path, &settings, &self.space_file()?)?;
+        if let Err(error) = SearchRecord::write_settings(&path, &settings, &self.space_file()?) {
+            // Nothing is left that would keep the directory from being used again. What cannot be removed stays.
+            let _ = fs::remove_file(path.join(SPACE));
+            directory.discard();
+            return Err(error.into());
+        }
         console_line!(console, "space      {}: {} parameters", space.name, space.parameters().len());
         let Shape { height, width, channels } = settings.facts.input;
         console_line!(

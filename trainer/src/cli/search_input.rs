@@ -4,18 +4,19 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, Command};
+use clap::{ArgMatches, Args, Command, FromArgMatches};
 use infer_core::Shape;
 use trainer::dataset::Dataset;
 use trainer::dataset::held_out::SplitRule;
 use trainer::network::Template;
 use trainer::search::{DataFacts, Limits, Space};
+use trainer::support::text::thousands;
 
-use super::budget::BudgetFlags;
+use super::budget::{BudgetFlags, size};
 use super::console::Console;
 use super::data::{TrainingData, ValidationSplit};
 use super::teacher::Teachers;
-use super::values::{bytes, fraction, number};
+use super::values::{fraction, number};
 use crate::Usage;
 
 /// What validation images are drawn from: the same for all trials, whatever their seeds, and as `fit` draws them by default.
@@ -47,10 +48,6 @@ pub struct LimitFlags {
     /// Estimated time of an inference at worst, such as 150ms or 2s, on the chip, or else on an M4F at 64 MHz
     #[arg(long, value_name = "TIME", value_parser = milliseconds)]
     max_time: Option<f64>,
-}
-
-fn size(text: &str) -> Result<usize, String> {
-    bytes(text, "65536, 64K or 1M")
 }
 
 fn milliseconds(text: &str) -> Result<f64, String> {
@@ -101,6 +98,12 @@ impl SearchInput {
         Ok(data.load(template, None, &self.split(teachers), runs, &skipped, &console)?.0)
     }
 
+    /// Those of a search that was begun with these [words](Self::words).
+    pub fn of_words(words: &[String]) -> Result<Self> {
+        let command = Self::augment_args(Command::new("search").no_binary_name(true));
+        Ok(Self::from_arg_matches(&command.try_get_matches_from(words)?)?)
+    }
+
     /// How validation images are held out.
     pub fn split(&self, teachers: Option<&Teachers>) -> ValidationSplit {
         let own = ValidationSplit {
@@ -138,6 +141,33 @@ impl SearchInput {
         }
         Ok(words)
     }
+}
+
+/// Refuses images that are not those which were described when a search began.
+pub fn check_images(described: &DataFacts, loaded: &DataFacts) -> Result<()> {
+    if (&described.classes, &described.sha256) != (&loaded.classes, &loaded.sha256) {
+        return Err(other_images(described, loaded));
+    }
+    Ok(())
+}
+
+/// The error where images are not those that were described.
+pub fn other_images(described: &DataFacts, loaded: &DataFacts) -> anyhow::Error {
+    let about = |facts: &DataFacts| {
+        let DataFacts { name, classes, training_images, sha256, .. } = facts;
+        let beginning: String = sha256.chars().take(8).collect();
+        format!(
+            "{name}, {} classes, {} training images, sha256 {beginning}...",
+            classes.len(),
+            thousands(*training_images)
+        )
+    };
+    anyhow!(
+        "the images are not those that were described: {}, and here is {}; the same images, split and scaled in the same way, have the same \
+         sha256",
+        about(described),
+        about(loaded)
+    )
 }
 
 #[cfg(test)]

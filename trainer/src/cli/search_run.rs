@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use anyhow::{Context, Result};
-use trainer::run::RunLock;
+use trainer::run::RunDirectory;
 use trainer::search::engine::{Ended, Engine, Report, Runner, Watcher};
 use trainer::search::record::{self, SPACE, SearchRecord, TRIALS};
 use trainer::search::smallest::{check, smallest};
@@ -46,7 +46,9 @@ const MOST_WORKERS: usize = 8;
 
 /// Searches in a directory, from where it is on; prints each trial, and the results.
 pub fn run(directory: &Path, extent: &Extent, console: &Console) -> Result<(SearchRecord, Ended)> {
-    let _lock = RunLock::acquire(directory)?;
+    // It has the lock of a run, and what a killed process had begun to write.
+    let lock = RunDirectory::open_to_write(directory)?;
+    lock.remove_leftovers()?;
     let mut journal = Journal::open(directory)?;
     let record = SearchRecord::read(directory)?;
     let (settings, goals) = (&record.settings, record.goals());
@@ -160,7 +162,9 @@ struct Process {
 
 impl Processes {
     fn new(search: &Path, arguments: &[String], threads: usize) -> Result<Self> {
-        fs::create_dir_all(search.join(TRIALS)).with_context(|| search.join(TRIALS).display().to_string())?;
+        let trials = search.join(TRIALS);
+        fs::create_dir_all(&trials).with_context(|| trials.display().to_string())?;
+        RunDirectory::open(&trials).remove_leftovers()?;
         let program = std::env::current_exe().context("finding this program, which trials run")?;
         let (sender, receiver) = mpsc::channel();
         let (search, arguments) = (search.to_owned(), arguments.to_owned());

@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use trainer::network::Template;
 use trainer::run::{RunConfig, RunDirectory};
 use trainer::search::budget::AssessError;
@@ -15,7 +15,7 @@ use trainer::support::limits;
 use trainer::support::whole_file::directory_of;
 
 use super::destination;
-use super::search_input::SearchInput;
+use super::search_input::{SearchInput, other_images};
 use super::teacher::Teachers;
 use super::training_run::warn_of_no_lock;
 use crate::Usage;
@@ -131,14 +131,7 @@ fn same(described: Option<&DataFacts>, loaded: &DataFacts, space: &Space) -> Res
     let is_same = described.name == loaded.name && described.classes == loaded.classes;
     // Inputs of another size have another hash.
     if !is_same || (space.least_input().is_none() && described != loaded) {
-        bail!(
-            "the images are not those that the file describes: it has {} with {} classes, and here is {} with {}; the same images, split \
-             and scaled in the same way, have the same sha256",
-            described.name,
-            described.classes.len(),
-            loaded.name,
-            loaded.classes.len()
-        );
+        return Err(other_images(described, loaded));
     }
     Ok(())
 }

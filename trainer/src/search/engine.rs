@@ -21,6 +21,10 @@ const REFUSED_IN_A_ROW: usize = 200;
 /// Candidates in a row that do not fit, after which a search ends.
 const MOST_REFUSED: usize = 5000;
 
+/// Trials in a row that ended without a result, each of them so often that it was given up, after which a search ends: the reason is not
+/// in the candidates.
+const MOST_GIVEN_UP: usize = 3;
+
 /// How long the engine waits for a report before it looks at the clock again.
 const PATIENCE: Duration = Duration::from_millis(200);
 
@@ -110,19 +114,28 @@ pub enum EngineError {
     /// A candidate cannot be assessed.
     #[error(transparent)]
     Assess(#[from] AssessError),
-    /// None has come to the end of an epoch, and there is no reason to believe that another would.
-    #[error("trial {trial} ended {crashes} times without a result, and no other has come further: {reason}")]
+    /// Trial after trial ends without a result, or none has come to the end of an epoch: there is no reason to believe that another would.
+    #[error("trial {trial} ended {crashes} times without a result{}: {reason}", also(*.others))]
     Crash {
         /// Which.
         trial: usize,
         /// How often.
         crashes: usize,
+        /// How many trials before it did so too.
+        others: usize,
         /// What is known of the last time.
         reason: String,
     },
     /// No trial can be begun.
     #[error("no trial can be begun: {0}")]
     Start(#[from] std::io::Error),
+}
+
+fn also(others: usize) -> String {
+    match others {
+        0 => ", and no other has come further".to_owned(),
+        others => format!(", as did {others} trials before it"),
+    }
 }
 
 /// A trial that runs.
@@ -140,6 +153,9 @@ struct Search<'s> {
     running: Vec<Running>,
     /// Trials that were cut off, the next one last.
     cut_off: Vec<usize>,
+    /// Trials that are to be given up if another one comes to a result, and why: before that the reason may be not in them, and they are
+    /// tried again when the search is resumed.
+    suspects: Vec<(usize, String)>,
 }
 
 impl Engine<'_> {
@@ -155,7 +171,8 @@ impl Engine<'_> {
     ) -> Result<Ended, EngineError> {
         let mut cut_off: Vec<usize> = journal.state().running().map(|trial| trial.number).collect();
         cut_off.reverse();
-        let mut search = Search { engine: self, journal, runner, watcher, running: Vec::new(), cut_off };
+        let mut search =
+            Search { engine: self, journal, runner, watcher, running: Vec::new(), cut_off, suspects: Vec::new() };
         let ended = search.run();
         for Running { number, .. } in std::mem::take(&mut search.running) {
             search.runner.stop(number);
@@ -188,7 +205,10 @@ impl Search<'_> {
                 no_more = self.start()?;
             }
             match no_more {
-                Some(reason) if self.running.is_empty() => return Ok(reason),
+                Some(reason) if self.running.is_empty() => {
+                    self.give_up()?;
+                    return Ok(reason);
+                }
                 _ => {}
             }
             let Some((trial, report)) = self.runner.next(PATIENCE) else { continue };
@@ -210,7 +230,7 @@ impl Search<'_> {
             }
             return Ok(None);
         }
-        if self.journal.state().trained() + self.running.len() >= engine.trials {
+        if self.journal.state().trained() + self.running.len() + self.suspects.len() >= engine.trials {
             return Ok(Some(Ended::Complete));
         }
         loop {
@@ -234,8 +254,7 @@ impl Search<'_> {
                     return Ok(None);
                 }
             };
-            self.journal.append(&Line { trial: number, event })?;
-            self.watcher.ended(self.journal.state(), number);
+            self.end(number, event)?;
         }
     }
 
@@ -297,13 +316,31 @@ impl Search<'_> {
                     self.cut_off.push(trial);
                     return Ok(());
                 }
-                if self.journal.state().trials.iter().all(|trial| trial.curve.is_empty()) {
-                    return Err(EngineError::Crash { trial, crashes, reason });
+                let others = self.suspects.len();
+                if others + 1 >= MOST_GIVEN_UP || self.journal.state().trials.iter().all(|trial| trial.curve.is_empty())
+                {
+                    return Err(EngineError::Crash { trial, crashes, others, reason });
                 }
-                Event::Failed { reason: format!("it ended {crashes} times without a result, at last: {reason}") }
+                self.running.remove(place);
+                self.suspects.push((trial, format!("it ended {crashes} times without a result, at last: {reason}")));
+                return Ok(());
             }
         };
         self.running.remove(place);
+        self.give_up()?;
+        self.end(trial, event)
+    }
+
+    /// Gives up what ended too often without a result.
+    fn give_up(&mut self) -> Result<(), EngineError> {
+        for (trial, reason) in std::mem::take(&mut self.suspects) {
+            self.end(trial, Event::Failed { reason })?;
+        }
+        Ok(())
+    }
+
+    /// A trial is over.
+    fn end(&mut self, trial: usize, event: Event) -> Result<(), EngineError> {
         self.journal.append(&Line { trial, event })?;
         self.watcher.ended(self.journal.state(), trial);
         Ok(())
@@ -428,7 +465,7 @@ mod tests {
         goals: &Goals,
         (trials, workers): (usize, usize),
         (runner, fuse): (&mut Formula, &mut Fuse),
-    ) -> Ended {
+    ) -> Result<Ended, EngineError> {
         let space = Space::from_toml(SPACE).unwrap();
         let facts = DataFacts::least(Shape { height: 12, width: 12, channels: 1 });
         let engine = Engine {
@@ -444,7 +481,7 @@ mod tests {
             workers,
             smallest: None,
         };
-        engine.run(journal, runner, fuse).unwrap()
+        engine.run(journal, runner, fuse)
     }
 
     /// The trials, without the time that they took.
@@ -462,7 +499,7 @@ mod tests {
             let home = tempfile::tempdir().unwrap();
             let mut journal = Journal::open(home.path()).unwrap();
             let (mut runner, mut fuse, goals) = (Formula::default(), Fuse::of(usize::MAX), goals(Some(4000)));
-            let ended = search(&mut journal, &goals, (30, workers), (&mut runner, &mut fuse));
+            let ended = search(&mut journal, &goals, (30, workers), (&mut runner, &mut fuse)).unwrap();
             let trials = trials(&journal);
             assert_eq!((ended, journal.state().trained(), runner.running.len()), (Ended::Complete, 30, 0));
             assert!(count(&trials, &Progress::Refused) > 3, "{}", trials.len());
@@ -490,16 +527,16 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let mut journal = Journal::open(home.path()).unwrap();
         let mut whole = Fuse::of(usize::MAX);
-        search(&mut journal, &goals, (14, 1), (&mut Formula::default(), &mut whole));
+        search(&mut journal, &goals, (14, 1), (&mut Formula::default(), &mut whole)).unwrap();
         let expected = trials(&journal);
         for burns in (0..usize::MAX - whole.left.get()).step_by(3) {
             let home = tempfile::tempdir().unwrap();
             let mut journal = Journal::open(home.path()).unwrap();
-            let ended = search(&mut journal, &goals, (14, 1), (&mut Formula::default(), &mut Fuse::of(burns)));
+            let ended = search(&mut journal, &goals, (14, 1), (&mut Formula::default(), &mut Fuse::of(burns))).unwrap();
             assert_eq!(ended, Ended::Interrupted, "{burns}");
             drop(journal);
             let mut journal = Journal::open(home.path()).unwrap();
-            search(&mut journal, &goals, (14, 1), (&mut Formula::default(), &mut Fuse::of(usize::MAX)));
+            search(&mut journal, &goals, (14, 1), (&mut Formula::default(), &mut Fuse::of(usize::MAX))).unwrap();
             assert!(trials(&journal) == expected, "interrupted at {burns}");
         }
     }
@@ -509,7 +546,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let mut journal = Journal::open(home.path()).unwrap();
         let mut runner = Formula { crashing: vec![2], ..Formula::default() };
-        search(&mut journal, &goals(None), (6, 2), (&mut runner, &mut Fuse::of(usize::MAX)));
+        search(&mut journal, &goals(None), (6, 2), (&mut runner, &mut Fuse::of(usize::MAX))).unwrap();
         let trials = trials(&journal);
         assert_eq!(trials.len(), 6);
         assert_eq!(
@@ -519,11 +556,31 @@ mod tests {
     }
 
     #[test]
+    fn where_trial_after_trial_crashes_the_search_ends_and_can_be_resumed() {
+        let home = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(home.path()).unwrap();
+        let goals = goals(None);
+        search(&mut journal, &goals, (2, 1), (&mut Formula::default(), &mut Fuse::of(usize::MAX))).unwrap();
+        let mut runner = Formula { crashing: (2..20).collect(), ..Formula::default() };
+        let error = search(&mut journal, &goals, (9, 1), (&mut runner, &mut Fuse::of(usize::MAX))).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "trial 4 ended 3 times without a result, as did 2 trials before it: killed by signal 9"
+        );
+        drop(journal);
+        let mut journal = Journal::open(home.path()).unwrap();
+        search(&mut journal, &goals, (9, 1), (&mut Formula::default(), &mut Fuse::of(usize::MAX))).unwrap();
+        let trials = trials(&journal);
+        assert_eq!((trials.len(), count(&trials, &Progress::Running)), (9, 0));
+        assert!(trials.iter().all(|trial| !matches!(trial.progress, Progress::Failed(_))), "all had another chance");
+    }
+
+    #[test]
     fn where_nothing_fits_the_search_ends() {
         let home = tempfile::tempdir().unwrap();
         let mut journal = Journal::open(home.path()).unwrap();
         let mut fuse = Fuse::of(3000);
-        let ended = search(&mut journal, &goals(Some(1)), (3, 1), (&mut Formula::default(), &mut fuse));
+        let ended = search(&mut journal, &goals(Some(1)), (3, 1), (&mut Formula::default(), &mut fuse)).unwrap();
         // 992 networks, but any number of learning rates.
         assert!(matches!(ended, Ended::Interrupted | Ended::NothingFits), "{ended:?}");
         assert_eq!(journal.state().trained(), 0);

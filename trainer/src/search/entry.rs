@@ -35,6 +35,9 @@ pub enum Kind {
 /// Choices of one key at most: more is a range.
 const MOST_CHOICES: usize = 256;
 
+/// From the least to the most of a range of whole numbers, at most.
+const WIDEST: i64 = 1_000_000_000;
+
 /// The file's range.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -111,6 +114,9 @@ impl Entry {
         let is_log = scale == Some(Scale::Log);
         if let (true, (Some(low), Some(high)), false) = (is_whole, (low.whole(), high.whole()), is_log) {
             let step = step.unwrap_or(1);
+            if high.checked_sub(low).is_none_or(|width| width > WIDEST) {
+                return Err(format!("the range from {low} to {high} is too wide; its ends may be {WIDEST} apart"));
+            }
             if step < 1 || step > high - low {
                 return Err(format!(
                     "a step of {step} does not lead from {low} to {high}; it must be 1 to {}",
@@ -216,6 +222,11 @@ mod tests {
             ("\"max\"", words, "max is not possible here; it must be one of mean, flatten, or a list of these"),
             ("1", Kind::Flags, "it must be true, false, or [true, false]"),
             ("[[1]]", CHANNELS, "it must be a whole number"),
+            (
+                "{ from = -9_223_372_036_854_775_808, to = 0 }",
+                Kind::Recipe,
+                "is too wide; its ends may be 1000000000 apart",
+            ),
             ("1979-05-27", Kind::Recipe, "it must be a value, a list of values, or a range"),
         ] {
             let message = read(text, kind).unwrap_err();

@@ -135,14 +135,15 @@ impl Domain {
         }
     }
 
-    /// All values, in order, where they can be counted.
+    /// All values, in order, where they are `most` or fewer.
     #[must_use]
-    pub fn all(&self) -> Option<Vec<Value>> {
+    pub fn all(&self, most: usize) -> Option<Vec<Value>> {
         match self {
-            Self::Categorical { choices } => Some(choices.clone()),
+            Self::Categorical { choices } => (choices.len() <= most).then(|| choices.clone()),
             Self::Integer { low, high, step } => {
-                let step = usize::try_from(*step).unwrap_or(1).max(1);
-                Some((*low..=*high).step_by(step).map(Value::Whole).collect())
+                let values = (*low..=*high).step_by(usize::try_from(*step).unwrap_or(1).max(1));
+                let values: Vec<Value> = values.take(most.saturating_add(1)).map(Value::Whole).collect();
+                (values.len() <= most).then_some(values)
             }
             Self::Float { .. } => None,
         }

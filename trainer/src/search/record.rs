@@ -97,12 +97,12 @@ pub enum RecordError {
         source: serde_json::Error,
     },
     /// The space is none any more.
-    #[error("{path}: {source}")]
+    #[error("{path}: {reason}")]
     Space {
         /// The file.
         path: String,
         /// What is wrong.
-        source: Box<SpaceError>,
+        reason: Box<SpaceError>,
     },
     /// The space is another one.
     #[error("{path} is not the space that this search was begun with: put it back as it was, or begin another search")]
@@ -150,7 +150,7 @@ impl SearchRecord {
         let settings: Settings = serde_json::from_str(&text(SETTINGS, SEARCH_JSON)?)
             .map_err(|source| RecordError::Json { path: named(SETTINGS), source })?;
         let space = Space::from_toml(&text(SPACE, TOML)?)
-            .map_err(|source| RecordError::Space { path: named(SPACE), source: Box::new(source) })?;
+            .map_err(|reason| RecordError::Space { path: named(SPACE), reason: Box::new(reason) })?;
         let space = if settings.has_teacher { space } else { space.without_teacher() };
         if space.fingerprint() != settings.fingerprint {
             return Err(RecordError::Changed { path: named(SPACE) });

@@ -102,7 +102,7 @@ impl Sampler<'_> {
     fn all(&self) -> Vec<Values> {
         let mut all = vec![Values::new()];
         for parameter in self.parameters {
-            let Some(choices) = parameter.domain.all().filter(|choices| choices.len() * all.len() <= FEW) else {
+            let Some(choices) = parameter.domain.all(FEW / all.len()) else {
                 return Vec::new();
             };
             let extended = all.into_iter().flat_map(|values| {

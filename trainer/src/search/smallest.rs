@@ -6,6 +6,7 @@
 
 use std::cmp::Ordering;
 
+use infer_core::Shape;
 use rayon::prelude::*;
 
 use super::budget::{AssessError, DataFacts, Limits, Requirements};
@@ -16,6 +17,9 @@ use crate::support::text::thousands;
 
 /// Combinations that are looked at, at most: a fraction of a second.
 const MOST: usize = 800;
+
+/// Values of a parameter that are looked at one by one: as many as any parameter of a network has.
+const LISTED: usize = 5000;
 
 /// Of how many of them single values are changed.
 const DESCENTS: usize = 4;
@@ -29,6 +33,8 @@ const UNEVEN: [&str; 2] = ["stages", "dense"];
 pub struct Smallest {
     /// The values of its candidate.
     pub values: Values,
+    /// Its input.
+    pub input: Shape,
     /// What it takes.
     pub requirements: Requirements,
     /// By how much that is too much; 0: it fits.
@@ -38,11 +44,12 @@ pub struct Smallest {
 /// Why a search has no candidates.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "no network of space {space} fits: the smallest one needs {needs}, and allowed {allowed}. A larger chip, a smaller --input, or a space \
-     of smaller networks may do"
+    "no network of space {space} fits: for inputs of {input} the smallest one needs {needs}, and allowed {allowed}. A larger chip, a \
+     smaller --input, or a space of smaller networks may do"
 )]
 pub struct NothingFits {
     space: String,
+    input: Shape,
     needs: String,
     allowed: String,
 }
@@ -90,7 +97,7 @@ fn sorted(space: &Space, limits: &Limits, facts: &DataFacts, values: Vec<Values>
 /// # Errors
 /// [`NothingFits`].
 pub fn check(space: &Space, limits: &Limits, found: Option<&Smallest>) -> Result<(), NothingFits> {
-    let Some(Smallest { requirements, excess, .. }) = found else { return Ok(()) };
+    let Some(Smallest { requirements, input, excess, .. }) = found else { return Ok(()) };
     if *excess == 0.0 {
         return Ok(());
     }
@@ -105,6 +112,7 @@ pub fn check(space: &Space, limits: &Limits, found: Option<&Smallest>) -> Result
     let list = |texts: Vec<String>| texts.join(" and ");
     Err(NothingFits {
         space: space.name.clone(),
+        input: *input,
         needs: list(exceeded.iter().map(|(name, needed, _)| text(name, *needed)).collect()),
         allowed: match exceeded.len() {
             1 => "are ".to_owned() + &text(exceeded[0].0, exceeded[0].2),
@@ -122,8 +130,9 @@ fn assess(space: &Space, limits: &Limits, facts: &DataFacts, values: Values) -> 
     // A network that is too large to be trained is not the smallest one.
     let candidate = Candidate::new(space, &values).ok()?;
     let requirements = limits.assess(&candidate, facts).ok()?;
+    let input = candidate.conversion().ok()?.map_or(facts.input, |conversion| conversion.shape());
     let excess = limits.excess(&requirements);
-    Some(Smallest { values, requirements, excess })
+    Some(Smallest { values, input, requirements, excess })
 }
 
 /// Whether a parameter has no part in what a network takes.
@@ -139,9 +148,9 @@ fn least(domain: &Domain) -> Option<Value> {
     Some(ends[least.0].clone())
 }
 
-/// All values that a parameter may have; of a range that cannot be counted, its ends.
+/// All values that a parameter may have; of a range of too many, its ends.
 fn all(domain: &Domain) -> Vec<Value> {
-    domain.all().unwrap_or_else(|| domain.ends())
+    domain.all(LISTED).unwrap_or_else(|| domain.ends())
 }
 
 /// What is looked at, `most` at most: each a candidate, with the values that `fixed` gives. Values that a candidate does not use are in
@@ -197,8 +206,6 @@ fn descend(space: &Space, limits: &Limits, facts: &DataFacts, mut least: Smalles
 
 #[cfg(test)]
 mod tests {
-    use infer_core::Shape;
-
     use super::*;
     use crate::export::layout::LayoutChoice;
     use crate::run::Target;
@@ -267,7 +274,7 @@ mod tests {
         check(needed).unwrap();
         let message = check(needed - 1).unwrap_err().to_string();
         let expected = format!(
-            "no network of space few fits: the smallest one needs {} bytes of RAM, and allowed are {} bytes of RAM.",
+            "no network of space few fits: for inputs of 12x12x1 the smallest one needs {} bytes of RAM, and allowed are {} bytes of RAM.",
             thousands(needed),
             thousands(needed - 1)
         );

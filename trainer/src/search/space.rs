@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::entry::{Entry, Kind};
 use super::error::{CandidateError, SpaceError};
-use super::parameter::{Condition, Parameter, Value, Values};
+use super::parameter::{Condition, Domain, Parameter, Value, Values};
 use crate::image::{Conversion, PreprocessError, Resize};
 use crate::support::limits::LONGEST_NAME;
 use crate::support::printable::is_control;
@@ -312,6 +312,18 @@ pub(super) fn with_values(base: &Recipe, values: &Values) -> Result<Recipe, Reci
     Ok(table.try_into()?)
 }
 
+/// A range from one whole number to another as one of any number, where the recipe takes fractions there: `{ from = 0, to = 1 }`.
+fn with_fractions(entry: Entry, name: &str, base: &Recipe) -> Entry {
+    match entry {
+        Entry::Open(Domain::Integer { low, high, .. })
+            if with_values(base, &Values::from([(name.to_owned(), Value::Number(0.5))])).is_ok() =>
+        {
+            Entry::Open(Domain::Float { low: low as f64, high: high as f64, log: false })
+        }
+        entry => entry,
+    }
+}
+
 /// Sets what a dotted key names.
 fn insert(table: &mut toml::Table, key: &str, value: &Value) {
     match key.split_once('.') {
@@ -400,19 +412,21 @@ impl Reader {
             let reason = "a space does not decide this; --epochs gives the epochs of a trial".to_owned();
             return Err(SpaceError::Key { key: key(name), reason });
         }
-        self.numbers("recipe.", &table)?;
+        self.numbers("recipe.", &table, &base)?;
         // Numbers for networks of other names are not for these.
         Ok(Recipe { overrides: BTreeMap::new(), ..base })
     }
 
-    fn numbers(&mut self, prefix: &str, table: &toml::Table) -> Result<(), SpaceError> {
+    fn numbers(&mut self, prefix: &str, table: &toml::Table, base: &Recipe) -> Result<(), SpaceError> {
         for (key, value) in table {
             let name = format!("{prefix}{key}");
             match value.as_table().filter(|_| !Entry::is_range(value)) {
-                Some(inner) => self.numbers(&format!("{name}."), inner)?,
+                Some(inner) => self.numbers(&format!("{name}."), inner, base)?,
                 None => {
                     let place = format!("[recipe], {}", name.trim_start_matches("recipe."));
-                    self.add(name, Entry::read(&place, value, Kind::Recipe)?);
+                    let entry = Entry::read(&place, value, Kind::Recipe)?;
+                    let has_step = value.as_table().is_some_and(|range| range.contains_key("step"));
+                    self.add(name.clone(), if has_step { entry } else { with_fractions(entry, &name, base) });
                 }
             }
         }
@@ -423,7 +437,6 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::super::candidate::Candidate;
-    use super::super::parameter::Domain;
     use super::super::ranking::{Goals, Objective};
     use super::super::sampler::{Sampler, SamplerKind};
     use super::super::state::State;
@@ -527,6 +540,19 @@ mod tests {
         let choice = Domain::Categorical { choices: [4, 8].map(Value::Whole).to_vec() };
         let space = Space::from_toml("name = \"two\"\n[[stage]]\nchannels = [4, 8]").unwrap();
         assert_eq!(space.parameters()[0].domain, choice);
+    }
+
+    #[test]
+    fn a_range_of_whole_numbers_has_fractions_where_the_recipe_takes_them() {
+        let ranges = "weight_decay = { from = 0, to = 1 }\nmixup = { from = 0, to = 1, step = 1 }\nbatch_size = { from = 16, to = 64 }";
+        let space = Space::from_toml(&format!("name = \"a\"\n[[stage]]\nchannels = 4\n[recipe]\n{ranges}")).unwrap();
+        let domain = |name: &str| {
+            let found = space.parameters().iter().find(|parameter| parameter.name == format!("recipe.{name}"));
+            found.map(|parameter| parameter.domain.clone())
+        };
+        assert_eq!(domain("weight_decay"), Some(Domain::Float { low: 0.0, high: 1.0, log: false }));
+        assert_eq!(domain("mixup"), Some(Domain::Integer { low: 0, high: 1, step: 1 }));
+        assert_eq!(domain("batch_size"), Some(Domain::Integer { low: 16, high: 64, step: 1 }));
     }
 
     #[test]

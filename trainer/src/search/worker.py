@@ -26,11 +26,15 @@ COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)
 RETRIES = 3
 FAILURES_IN_A_ROW = 3
 AWAY_SECONDS = 300
+# Seconds without a heartbeat after which a trial is taken for lost.
+GRACE = 3 * JOB["heartbeat"]
 HEAD = "trial  accuracy  epochs      flash        RAM        ms  seconds"
 
-retry = None
+storage = None
 children = set()
 failures = []
+# Trials that run without a worker, by number, and since when that is known here.
+unbegun = {}
 interrupted_by = None
 
 
@@ -101,6 +105,8 @@ def objective(trial):
     """Accuracy and what else the study is for; what the candidate takes, and by how much that is too much, is kept with the trial."""
     if interrupted_by:
         raise Interrupted
+    # What has a worker has a heartbeat, so that it is missed when the worker ends.
+    storage.record_heartbeat(trial._trial_id)
     trial.set_user_attr("worker", f"{socket.gethostname()} {os.getpid()}")
     values, epochs = {"accuracy": 0.0}, 0
     with closing(events(trial)) as reported:
@@ -144,6 +150,25 @@ def trained(study):
     return [trial for trial in study.get_trials(deepcopy=False, states=COUNTED) if fits(trial)]
 
 
+def fail_unbegun(study):
+    """Marks trials as failed whose worker ended before their first heartbeat: Optuna looks for those whose last one is long ago."""
+    global unbegun
+    now = time.monotonic()
+    # Clocks of machines differ: a trial is as old as it is known here.
+    trials = [trial for trial in study.get_trials(states=(TrialState.RUNNING,)) if "worker" not in trial.user_attrs]
+    unbegun = {trial.number: unbegun.get(trial.number, now) for trial in trials}
+    for trial in trials:
+        if now - unbegun[trial.number] > GRACE:
+            try:
+                study.tell(trial.number, state=TrialState.FAIL)
+            except (ValueError, optuna.exceptions.UpdateFinishedTrialError):
+                # Another worker was first.
+                continue
+            # Those that were to repeat a lost trial have its parameters.
+            if trial.params:
+                retry(study, trial)
+
+
 def run_of(trial):
     """The directory of a trial of this worker."""
     return Path(JOB["out"]) / "trials" / f"{trial.number:05}"
@@ -170,6 +195,7 @@ def after(study, trial):
         print(f"trial {trial.number}: the trainer ended without a result", file=sys.stderr, flush=True)
     elif fits(trial):
         say(f"{row(trial)}  {outcome(trial)}")
+    fail_unbegun(study)
     if interrupted_by or len(failures) >= FAILURES_IN_A_ROW or len(trained(study)) >= JOB["trials"]:
         study.stop()
 
@@ -178,9 +204,13 @@ def outcome(trial):
     return trial.user_attrs.get("failed", "ended early" if trial.state == TrialState.PRUNED else "finished")
 
 
+def retry(study, trial):
+    """Queues a trial again whose worker is gone; `trial` is a copy."""
+    trial.user_attrs.pop("worker", None)
+    optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=RETRIES)(study, trial)
+
+
 def open_storage():
-    global retry
-    retry = optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=RETRIES)
     # A trial has one connection, and its heartbeat another one for a moment. Braces would be taken for a template.
     engine = {"pool_size": JOB["workers"], "max_overflow": -1, "pool_pre_ping": True}
     if JOB["storage"].startswith("sqlite"):
@@ -188,7 +218,7 @@ def open_storage():
     url = JOB["storage"].replace("{", "{{").replace("}", "}}")
     for attempt in range(5):
         try:
-            return optuna.storages.RDBStorage(url, engine, heartbeat_interval=JOB["heartbeat"], grace_period=3 * JOB["heartbeat"],
+            return optuna.storages.RDBStorage(url, engine, heartbeat_interval=JOB["heartbeat"], grace_period=GRACE,
                                               heartbeat_stale_trial_callback=retry)
         except SQLAlchemyError as error:
             # Workers that start together create the same tables; only one can.
@@ -267,7 +297,9 @@ def run(study):
 
 
 def main():
-    study = open_study(open_storage())
+    global storage
+    storage = open_storage()
+    study = open_study(storage)
     for name in ("SIGHUP", "SIGINT", "SIGTERM"):
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:

@@ -28,13 +28,15 @@ mod unreadable;
 
 use std::path::Path;
 
+use infer_core::Shape;
+
 use super::content::{ContentHash, fingerprint};
 use super::duplicates::{self, Part};
 use super::held_out::{self, Draw, Drawn, ShortClass, Split, SplitRule};
 use super::request::{Loaded, Origin, Request, Testing, directory_name};
 use super::tested::{Candidates, SEED_OF_NAMES, Selection};
 use super::{DataError, Dataset, Images, split};
-use crate::image::{Conversion, HeldOut, Preprocessing};
+use crate::image::{Background, Conversion, HeldOut, Preprocessing};
 use listing::{Folder, Listing};
 
 pub use error::FolderError;
@@ -50,6 +52,15 @@ pub fn load(directory: &Path, request: &Request) -> Result<Loaded, DataError> {
         Some(testing) => load_to_test(directory, request, testing),
         None => load_to_train(directory, request),
     }
+}
+
+/// The input of networks for these images, as the first of them has it, before all others are looked at: they have it too, or are refused
+/// without a conversion. `None` where it cannot be read.
+#[must_use]
+pub fn input_of_first(directory: &Path, background: Background) -> Option<Shape> {
+    let listing = Folder::to_train(directory).ok()?.train.filter(|listing| !listing.files.is_empty())?;
+    let size = read::own_size(&[&listing.subset(&[0])], background, true);
+    size.ok().map(|conversion| conversion.shape())
 }
 
 fn load_to_train(directory: &Path, request: &Request) -> Result<Loaded, DataError> {
