@@ -33,7 +33,7 @@ LOOK = """
   const wide = [...document.querySelectorAll('main *')].filter(element => {
     if (element.closest('.scroll') || element.closest('svg')) return false;
     const box = element.getBoundingClientRect();
-    return box.width > 0 && (box.right > innerWidth + 0.5 || box.left < -0.5);
+    return box.width > 0 && (box.right > document.documentElement.clientWidth + 0.5 || box.left < -0.5);
   });
   // Words may lean out of their figure by less than the margin around it; what scrolls cuts off at its edge.
   const cut = [...document.querySelectorAll('svg text')].filter(text => {
@@ -67,7 +67,7 @@ LOOK = """
     }).length,
     images: images.length,
     loaded: sizes.filter(size => size > 0).length,
-    overflow: document.documentElement.scrollWidth - innerWidth,
+    overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
     wide: wide.slice(0, 3).map(element => element.outerHTML.slice(0, 80)),
     cut: cut.slice(0, 3).map(text => text.textContent),
     collisions: collisions.slice(0, 3),

@@ -8,10 +8,14 @@ cd "$(dirname "$0")/.."
 . .ci/shared.bash
 options demo-page/build.sh 0 --check "$@"
 assets=trainer/assets
-target=demo-page/target
+target=$(mktemp -d)
+trap 'rm -rf "$target"' EXIT
 release=$target/wasm32-unknown-unknown/release
 
-(cd demo-page && CARGO_TARGET_DIR=target cargo build --quiet --release --locked)
+REPOSITORY=$PWD
+export REPOSITORY RUSTC_WRAPPER=$PWD/demo-page/rustc.sh
+# In its folder cargo finds the target and what it has. Nothing is left of earlier builds, whose compiler cargo would not know to differ.
+(cd demo-page && env -u RUSTFLAGS CARGO_TARGET_DIR="$target" cargo build --quiet --release --locked)
 built=$release/thimble_demo_page.wasm
 compiler=$(rustc --version)
 

@@ -120,7 +120,8 @@ impl Demo {
         let len = self.input.len();
         let mut crc = Crc32::new();
         for input in inputs.chunks_exact(len) {
-            crc = self.network.classify(input)?.logits().iter().fold(crc, |crc, logit| crc.update(&logit.to_le_bytes()));
+            crc =
+                self.network.classify(input)?.logits().iter().fold(crc, |crc, logit| crc.update(&logit.to_le_bytes()));
         }
         Ok(crc.finish())
     }

@@ -9,7 +9,7 @@
 //! | `load()` | checks the model; 1 where it can run |
 //! | `image_place(len)` | where an image goes, or several inputs; overwritten by `scale` |
 //! | `scale(width, height, resize, is_inverted)` | makes an input of the image; 1 where that worked |
-//! | `input_place()` | the input, which the page may also write |
+//! | `input_place()`, `input_len()` | the input, which the page may also write |
 //! | `classify()` | the class of the input, -1 for "none of these", -2 where there is no model |
 //! | `logits_place()`, `probabilities_place()`, `codes_place()`, `threshold()` | what came of that: `i32`, `f32`, bytes of layers |
 //! | `repeat(times)` | classifies the input so many times |
@@ -96,6 +96,12 @@ pub extern "C" fn scale(width: u16, height: u16, resize: u32, is_inverted: u32) 
 #[unsafe(no_mangle)]
 pub extern "C" fn input_place() -> *mut u8 {
     of_demo(core::ptr::null_mut(), |demo| Ok(demo.input.as_mut_ptr()))
+}
+
+/// See the [table](self).
+#[unsafe(no_mangle)]
+pub extern "C" fn input_len() -> usize {
+    of_demo(0, |demo| Ok(demo.input.len()))
 }
 
 /// See the [table](self).

@@ -207,9 +207,13 @@
     const [w, h] = resize === 1 ? [stage.width, stage.height] : [canvas.width * factor, canvas.height * factor];
     stagePixels.fillStyle = "rgb(" + data.background + ")";
     stagePixels.fillRect(0, 0, stage.width, stage.height);
-    stagePixels.filter = of("invert").checked ? "invert(1)" : "none";
-    stagePixels.drawImage(canvas, (stage.width - w) / 2, (stage.height - h) / 2, w, h);
-    stagePixels.filter = "none";
+    const place = [(stage.width - w) / 2, (stage.height - h) / 2, w, h];
+    stagePixels.drawImage(canvas, ...place);
+    if (!of("invert").checked) return;
+    stagePixels.globalCompositeOperation = "difference";
+    stagePixels.fillStyle = "#fff";
+    stagePixels.fillRect(...place);
+    stagePixels.globalCompositeOperation = "source-over";
   }
 
   // Shows and classifies once more what is on the stage, where settings change that.

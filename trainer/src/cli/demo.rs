@@ -9,11 +9,13 @@ use trainer::dataset::Dataset;
 use trainer::export::test_image::TestImage;
 use trainer::export::{frames, model_file};
 use trainer::report::demo::{self, DemoImages};
+use trainer::run::RunDirectory;
 use trainer::support::bounded_file::read_regular;
 use trainer::support::limits;
 use trainer::support::printable::in_one_line;
+use trainer::support::shell::quote_path;
 use trainer::support::text::thousands;
-use trainer::support::whole_file::{is_stream, replace_whole, write_whole};
+use trainer::support::whole_file::{directory_of, is_stream, replace_whole, write_whole};
 
 use super::data::TestData;
 use super::destination::{Content, Output};
@@ -21,14 +23,16 @@ use super::output::{print_line, print_message, warn};
 
 /// Write a page that runs a model in a browser: one file, without a network, with the arithmetic of the chip.
 #[derive(clap::Args)]
-#[command(after_help = "The page has up to ten test images, and a checksum of the answers to them that it computes and compares with this machine's.
+#[command(
+    after_help = "The page has up to ten test images, and a checksum of the answers to them that it computes and compares with this machine's.
 They are from --data or --dataset; else from frames.bin beside the model, which a run has; else, of a model of Fashion-MNIST or
 garments, built in. Where there are none, noise takes their place.
 
 Examples:
   trainer demo model.bin --out demo.html
   trainer demo runs/birds-1/model.bin
-  trainer demo birds.bin --data birds --out birds.html")]
+  trainer demo birds.bin --data birds --out birds.html"
+)]
 pub struct Demo {
     /// The model file
     model: PathBuf,
@@ -63,6 +67,10 @@ impl Demo {
         } else {
             print_line!("{line}");
         }
+        let run = directory_of(&self.model);
+        if self.out.is_none() && RunDirectory::is_at(run) {
+            print_line!("report     trainer report {} links to it", quote_path(run));
+        }
         Ok(())
     }
 
@@ -91,7 +99,9 @@ impl Demo {
             let about = format!("{} test images of {set}", images.len());
             return Ok(DemoImages { images, about, are_made_up: false });
         }
-        warn("NOTE: there are no test images beside the model, so that the page has noise in their place; give --data DIR");
+        warn(
+            "NOTE: there are no test images beside the model, so that the page has noise in their place; give --data DIR",
+        );
         Ok(DemoImages::made_up(input.shape))
     }
 }

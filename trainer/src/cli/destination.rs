@@ -207,12 +207,9 @@ fn check_runs(output: Output<'_>) -> Result<()> {
         Content::Model => Some(MODEL),
         Content::Frames => Some(frames::FILE),
         Content::Page => Some(PAGE),
-        Content::Demo
-        | Content::Answers
-        | Content::Listing
-        | Content::Svg
-        | Content::Png
-        | Content::Input { .. } => None,
+        Content::Demo | Content::Answers | Content::Listing | Content::Svg | Content::Png | Content::Input { .. } => {
+            None
+        }
     };
     let is_own = own.is_some_and(|own| place.ends_with(own))
         && output.run.is_some_and(|run| run.canonicalize().is_ok_and(|run| run == directory));

@@ -61,7 +61,10 @@ mod tests {
         for (name, file) in BUNDLED {
             let input = Shape { height: 28, width: 28, channels: 1 };
             let images = TestImage::of_frames(file, input).unwrap_or_else(|| panic!("{name}"));
-            assert_eq!(images.iter().map(|image| image.class).collect::<Vec<_>>(), (0..10).map(Some).collect::<Vec<_>>());
+            assert_eq!(
+                images.iter().map(|image| image.class).collect::<Vec<_>>(),
+                (0..10).map(Some).collect::<Vec<_>>()
+            );
             assert!(images.iter().all(|image| image.bytes.len() == 784), "{name}");
             assert_eq!(TestImage::of_frames(file, Shape { height: 32, ..input }), None, "{name}");
         }

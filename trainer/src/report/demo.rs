@@ -187,7 +187,8 @@ pub fn html(model: &[u8], images: &DemoImages) -> Result<String, DemoError> {
         data: serde_json::to_string(&data)?.replace('<', "\\u003c"),
         program: BASE64_STANDARD.encode(PROGRAM),
         model: BASE64_STANDARD.encode(model),
-        images: BASE64_STANDARD.encode(images.images.iter().flat_map(|image| &image.bytes).copied().collect::<Vec<_>>()),
+        images: BASE64_STANDARD
+            .encode(images.images.iter().flat_map(|image| &image.bytes).copied().collect::<Vec<_>>()),
         script: SCRIPT,
         script_sha256: BASE64_STANDARD.encode(Sha256::digest(SCRIPT)),
     };

@@ -72,9 +72,9 @@ pub fn check(project: &Project<'_>, facts: &Facts<'_>) -> Result<(), RoomError> 
 #[cfg(test)]
 mod tests {
     use super::super::InferCore;
-    use crate::export::test_image::TestImage;
     use super::*;
     use crate::export::hardware::Chip;
+    use crate::export::test_image::TestImage;
 
     /// Bytes of the model's input, and so of its test image.
     const INPUT: usize = 6 * 7 * 2;
