@@ -4,7 +4,7 @@
 use std::env;
 
 /// Kernels, and how the names of their targets begin.
-const KERNELS: [(&str, &[&str]); 9] = [
+const KERNELS: [(&str, &[&str]); 10] = [
     ("armv7em", &["thumbv7em-", "thumbv8m.main-none-eabihf"]),
     ("armv7m", &["thumbv7m-", "thumbv8m.main-"]),
     ("armv6m", &["thumbv6m-", "thumbv8m.base-"]),
@@ -13,6 +13,8 @@ const KERNELS: [(&str, &[&str]); 9] = [
     ("riscv", &["riscv32im"]),
     ("scalar", &["riscv32"]),
     ("x86_64", &["x86_64-"]),
+    // Chosen by name alone: `x86_64` has wider vectors too, where the processor has them.
+    ("sse2", &[]),
     ("aarch64", &["aarch64-"]),
     ("wasm", &["wasm32-"]),
 ];

@@ -5,6 +5,7 @@ mod balance;
 mod budget;
 #[path = "../src/camera.rs"]
 mod camera;
+mod demo;
 mod destinations;
 mod diverged;
 mod faults;

@@ -13,6 +13,7 @@ mod cli {
     pub mod completions;
     pub mod console;
     pub mod data;
+    pub mod demo;
     pub mod destination;
     pub mod eval;
     pub mod export;
@@ -83,6 +84,8 @@ enum Command {
     Export(cli::export::Export),
     /// Classify the test images with a model file, as the chip would
     Eval(cli::eval::Eval),
+    /// Write a page that runs a model in a browser
+    Demo(cli::demo::Demo),
     /// Write a project that runs a model on a chip, ready to build
     Firmware(cli::firmware::Firmware),
     /// Write test images as a model takes them, for firmware to classify
@@ -115,6 +118,7 @@ impl Command {
             | Self::Search(_)
             | Self::Export(_)
             | Self::Eval(_)
+            | Self::Demo(_)
             | Self::Firmware(_)
             | Self::Frames(_)
             | Self::Import(_)
@@ -153,6 +157,7 @@ fn main() -> ExitCode {
         Command::Search(search) => search.run(),
         Command::Export(export) => export.run(),
         Command::Eval(eval) => eval.run(),
+        Command::Demo(demo) => demo.run(),
         Command::Firmware(firmware) => firmware.run(),
         Command::Frames(frames) => frames.run(),
         Command::Import(import) => import.run(),

@@ -32,7 +32,9 @@ mod riscv;
 mod scalar;
 #[cfg(kernels = "wasm")]
 mod wasm;
-#[cfg(kernels = "x86_64")]
+// For those of SSE2 alone, the wider ones are left out of the program.
+#[cfg(any(kernels = "x86_64", kernels = "sse2"))]
+#[cfg_attr(kernels = "sse2", allow(dead_code, unused_imports, reason = "the narrowest vectors are chosen"))]
 mod x86_64;
 
 #[cfg(kernels = "aarch64")]
@@ -53,6 +55,8 @@ use riscv::Riscv as Chosen;
 use scalar::Scalar as Chosen;
 #[cfg(kernels = "wasm")]
 use wasm::Wasm as Chosen;
+#[cfg(kernels = "sse2")]
+use x86_64::Sse2 as Chosen;
 #[cfg(kernels = "x86_64")]
 use x86_64::X86_64 as Chosen;
 

@@ -280,6 +280,11 @@ impl TrainingData {
 }
 
 impl TestData {
+    /// Whether the command line names a data set.
+    pub fn is_given(&self) -> bool {
+        self.data.is_some() || self.dataset.is_some()
+    }
+
     /// That the list of unreadable files, and what else is written, have places of their own; also not among the images of the run that
     /// is named, or in whose directory `model` is.
     pub fn check_outputs(&self, model: &Path, written: Option<Output<'_>>) -> Result<()> {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow};
 use trainer::dataset::holds_idx_files;
 use trainer::export::frames;
-use trainer::report::{answers, page};
+use trainer::report::{answers, demo, page};
 use trainer::run::{MODEL, PAGE, RunDirectory};
 use trainer::support::whole_file;
 
@@ -22,6 +22,8 @@ pub enum Content {
     Frames,
     /// A page of `report`.
     Page,
+    /// A page of `demo`.
+    Demo,
     /// The answers of `eval`.
     Answers,
     /// The list of `--list-unreadable`.
@@ -44,6 +46,7 @@ impl Content {
             Self::Model => "a model file",
             Self::Frames => "a file of frames",
             Self::Page => "a page of trainer report",
+            Self::Demo => "a page of trainer demo",
             Self::Answers => "a file of answers",
             Self::Listing => "a list of unreadable files",
             Self::Svg => "an SVG image",
@@ -58,6 +61,7 @@ impl Content {
             Self::Model => bytes.starts_with(&infer_core::header::MAGIC),
             Self::Frames => bytes.starts_with(&frames::MAGIC),
             Self::Page => bytes.starts_with(page::BEGINNING.as_bytes()),
+            Self::Demo => bytes.starts_with(demo::BEGINNING.as_bytes()),
             Self::Answers => bytes.starts_with(answers::COLUMNS.as_bytes()),
             Self::Listing => is_listing(bytes),
             Self::Svg => bytes.starts_with(b"<svg") || bytes.starts_with(b"<?xml"),
@@ -203,7 +207,9 @@ fn check_runs(output: Output<'_>) -> Result<()> {
         Content::Model => Some(MODEL),
         Content::Frames => Some(frames::FILE),
         Content::Page => Some(PAGE),
-        Content::Answers | Content::Listing | Content::Svg | Content::Png | Content::Input { .. } => None,
+        Content::Demo | Content::Answers | Content::Listing | Content::Svg | Content::Png | Content::Input { .. } => {
+            None
+        }
     };
     let is_own = own.is_some_and(|own| place.ends_with(own))
         && output.run.is_some_and(|run| run.canonicalize().is_ok_and(|run| run == directory));

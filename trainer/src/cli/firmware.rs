@@ -7,8 +7,9 @@ use anyhow::{Context, Result, anyhow};
 use clap::builder::TypedValueParser;
 use infer_core::Header;
 use infer_core::header::HEADER_LEN;
-use trainer::export::firmware::{DirectoryError, Facts, InferCore, Project, TestImage, directory, package_name, room};
+use trainer::export::firmware::{DirectoryError, Facts, InferCore, Project, directory, package_name, room};
 use trainer::export::hardware::Chip;
+use trainer::export::test_image::TestImage;
 use trainer::export::{frames, model_file};
 use trainer::image::{ImageError, Preprocessing, decode};
 use trainer::support::bounded_file::read_regular;
@@ -72,7 +73,7 @@ impl Firmware {
         let model = bytes.get(..HEADER_LEN + header.payload_len as usize).unwrap_or(&bytes);
         let full = whole_file::resolved(&self.directory)?;
         let name = package_name(&full.file_name().unwrap_or_default().to_string_lossy());
-        let gray = TestImage { bytes: Vec::new(), name: None };
+        let gray = TestImage { bytes: Vec::new(), name: None, class: None };
         let mut project = Project { name, chip: self.chip, model, image: gray, infer_core };
         let facts = project.facts().with_context(|| path.clone())?;
         room::check(&project, &facts).map_err(|error| {
@@ -132,11 +133,11 @@ impl Firmware {
                 }
                 error => anyhow!("{shown}: {error}"),
             })?;
-            return Ok(TestImage { bytes, name: Some(shown) });
+            return Ok(TestImage { bytes, name: Some(shown), class: None });
         }
         let beside = self.model.with_file_name(frames::FILE);
         let of_run = read_regular(&beside, limits::FRAMES).ok().and_then(|file| {
-            let first = TestImage::first_of_frames(&file, input);
+            let first = TestImage::of_frames(&file, input).and_then(|images| images.into_iter().next());
             if first.is_none() {
                 warn(&format!(
                     "NOTE: {} has no image for this model: it is damaged, or of a model with another input; trainer frames writes it",
@@ -145,7 +146,12 @@ impl Firmware {
             }
             first
         });
-        Ok(of_run.or_else(|| TestImage::bundled(&facts.metadata, input)).unwrap_or_else(|| TestImage::gray(input)))
+        let bundled = || {
+            let (set, images) = TestImage::bundled(&facts.metadata, input)?;
+            let first = images.into_iter().next()?;
+            Some(TestImage { name: Some(format!("the first of {set}")), ..first })
+        };
+        Ok(of_run.or_else(bundled).unwrap_or_else(|| TestImage::gray(input)))
     }
 
     /// A directory with the crate in it goes before a version of that name.

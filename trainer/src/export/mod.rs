@@ -8,6 +8,7 @@
 //! | [`inspect`] | what such a file holds |
 //! | [`firmware`] | a project that runs a model on a chip |
 //! | [`frames`] | test images for firmware to classify |
+//! | [`test_image`] | images to try a model with |
 //! | [`hardware`] | chips, and what a network takes of them |
 
 pub mod decision;
@@ -17,3 +18,4 @@ pub mod hardware;
 pub mod inspect;
 pub mod layout;
 pub mod model_file;
+pub mod test_image;

@@ -15,6 +15,7 @@
 //! | [`target`] | what the network takes of its chip |
 //! | [`file_links`] | links to the files of images |
 //! | [`page`], `files_page`, `against_page` | the HTML page, and its tables of files and of another run |
+//! | [`demo`] | the page that runs a model |
 //!
 //! `trainer fit` gathers the findings while it has model and data at hand, and writes them as `answers.csv` and
 //! `report.json`. Everything after that is drawn from the run's directory alone.
@@ -24,6 +25,7 @@ mod against_page;
 pub mod answers;
 pub mod chart;
 pub mod coverage;
+pub mod demo;
 pub mod drawing;
 pub mod figures;
 pub mod file_links;

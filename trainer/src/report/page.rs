@@ -13,7 +13,7 @@ use super::file_links::FileLinks;
 use super::files_page::{self, MistakeRow, SuspectRow};
 use super::palette::{Color, declarations};
 use super::target::{self, TargetView};
-use super::{Figure, Findings, Kind, ReportError, RunRecord, answers};
+use super::{Figure, Findings, Kind, ReportError, RunRecord, answers, demo};
 use crate::dataset::{fashion_mnist, garments};
 use crate::network::architecture::shown;
 use crate::run::{Metrics, PerSplit};
@@ -76,6 +76,8 @@ struct Section {
     heading: String,
     path: String,
     about: String,
+    /// The link to the page that runs the model; empty where there is none.
+    demo: String,
     /// What a reader has to know first, a paragraph each.
     notices: Vec<Notice>,
     key_figures: Vec<KeyFigure>,
@@ -268,6 +270,7 @@ fn section(index: usize, run: &RunRecord, findings: &Findings, directory: &Path)
             thousands(images.test),
             config.trainer
         ),
+        demo: FileLinks::new(directory, Some(run.directory.path())).link(demo::FILE).href,
         notices: notices(run),
         key_figures: key_figures(run),
         against: None,
@@ -460,6 +463,7 @@ fn commands(run: &RunRecord) -> Vec<(&'static str, String)> {
     };
     vec![
         ("Accuracy again, class by class, as the chip would answer", format!("trainer eval {model}{data}")),
+        ("The model in a browser: draw, open images, use the camera (demo.html)", format!("trainer demo {model}")),
         ("What an image of your own shows", format!("trainer predict {model} image.png")),
         ("The model file again, the same bytes", format!("trainer export {run_path} --out model.bin")),
         ("Every figure as a file", format!("trainer plot {run_path} --format png")),

@@ -30,6 +30,8 @@ pub enum Purpose {
     FineTune = 9,
     /// The order in which images are dealt into folds; index: the class.
     Folds = 10,
+    /// Noise that stands for test images; index: the image.
+    Noise = 11,
     /// The candidates of a search; index: the trial.
     Search = 16,
 }

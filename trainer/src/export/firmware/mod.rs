@@ -5,7 +5,6 @@
 //! | [`project`] | a model on its way onto a chip, and what is known of it |
 //! | [`infer_core`] | where the project has infer-core from |
 //! | [`name`] | the name of its package |
-//! | [`test_image`] | the image that stands for the camera |
 //! | [`stub_frame`] | the same as a frame of the camera |
 //! | [`room`] | whether model, log and test image fit on the chip |
 //! | [`templates`] | its files, from `trainer/templates/firmware` |
@@ -18,14 +17,12 @@ pub mod project;
 pub mod room;
 pub mod stub_frame;
 pub mod templates;
-pub mod test_image;
 
 pub use directory::{DirectoryError, ProjectFile};
 pub use infer_core::InferCore;
 pub use name::package_name;
 pub use project::{Answer, Facts, Project};
 pub use stub_frame::StubFrame;
-pub use test_image::TestImage;
 
 impl Project<'_> {
     /// All files of the project.

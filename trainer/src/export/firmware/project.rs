@@ -5,9 +5,9 @@ use ::infer_core::{Header, Network};
 
 use super::infer_core::InferCore;
 use super::stub_frame::StubFrame;
-use super::test_image::TestImage;
 use crate::export::hardware::Chip;
 use crate::export::model_file;
+use crate::export::test_image::TestImage;
 
 /// A model on its way onto a chip.
 #[derive(Clone, Debug)]

@@ -71,9 +71,10 @@ pub fn check(project: &Project<'_>, facts: &Facts<'_>) -> Result<(), RoomError> 
 
 #[cfg(test)]
 mod tests {
-    use super::super::{InferCore, TestImage};
+    use super::super::InferCore;
     use super::*;
     use crate::export::hardware::Chip;
+    use crate::export::test_image::TestImage;
 
     /// Bytes of the model's input, and so of its test image.
     const INPUT: usize = 6 * 7 * 2;
@@ -89,7 +90,7 @@ mod tests {
             name: "room".to_owned(),
             chip: Box::leak(Box::new(chip)),
             model,
-            image: TestImage { bytes: Vec::new(), name: None },
+            image: TestImage { bytes: Vec::new(), name: None, class: None },
             infer_core: InferCore::Carried,
         };
         let mut facts = project.facts().unwrap();
