@@ -334,7 +334,7 @@ fn images_of_another_size_than_the_runs_are_answered_with_input_which_takes_them
         let model: Vec<&str> = model.iter().flat_map(|model| ["--model", model]).collect();
         let out = format!("of-{input}-{}", model.len());
         let (printed, _) = succeed(path, &[&fit[..], &init, &["--input", input, "--out", &out], &model].concat());
-        assert!(printed.contains(&format!("{input}")), "{printed}");
+        assert!(printed.contains(input), "{printed}");
     }
     // Where the run scaled its images, others are scaled too.
     succeed(path, &[&fit[..], &["--init", "scaled", "--recipe", "tutorial", "--out", "again"]].concat());
