@@ -48,7 +48,7 @@ fn a_cross_validated_run_says_so_everywhere_and_keeps_the_logits_of_each_image()
         &printed,
         &[
             "fold 1 of 3: trained on ",
-            "fold 3 of 3: trained on ",
+            "\n\nfold 3 of 3: trained on ",
             &format!("cross-validated over 3 folds: accuracy {accuracy:.4} of {images} images, 95%: "),
             &format!("trained on all {images} images for {}", result["epochs"]),
         ],
@@ -69,6 +69,16 @@ fn a_cross_validated_run_says_so_everywhere_and_keeps_the_logits_of_each_image()
     succeed(path, &["export", "run", "--out", "again.bin"]);
     assert_eq!(fs::read(path.join("again.bin")).unwrap(), fs::read(path.join("model.bin")).unwrap());
     succeed(path, &["report", "--refresh", "run"]);
+    // Where no image is held out, calibration goes by the training images, each time.
+    assert_contains(&printed, &["calibrated by ", ", training loss "]);
+    let (inspected, _) = succeed(path, &["inspect", "run", "--quantization"]);
+    assert_contains(&inspected, &[", training loss ", &format!("measured on {images} training images")]);
+    let (again, _) = succeed(path, &["export", "run", "--calibration", "auto", "--out", "again.bin"]);
+    let of = |text: &str| text.lines().find(|line| line.starts_with("calibrated by ")).unwrap().to_owned();
+    assert_eq!(of(&again), of(&printed));
+    assert_eq!(fs::read(path.join("again.bin")).unwrap(), fs::read(path.join("model.bin")).unwrap());
+    let student = ["fit", "--data", "bars", "--model", "tiny", "--teacher", "run"];
+    assert_fails(path, &student, 2, &["--teacher run: it was trained with --folds", "train a teacher without"]);
     let (events, _) = succeed(path, &fit("json", &["--json"]));
     let events: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let of = |name: &str| events.iter().filter(|event| event["event"] == name).count();
@@ -101,7 +111,10 @@ fn temperature_and_threshold_are_chosen_by_the_folds_and_again_by_export() {
     let expected = [" in 3 folds", &format!("threshold  {threshold:.4}, for precision=0.97"), "\n3 folds    "];
     assert_contains(&printed, &expected);
     let page = fs::read_to_string(path.join("run/report.html")).unwrap();
-    assert_contains(&page, &[&format!("is for precision=0.97, chosen by {images} images in 3 folds.")]);
+    assert_contains(
+        &page,
+        &[&format!("is for precision=0.97, chosen by {images} images in 3 folds: {threshold:.3}. It accepts ")],
+    );
 
     // The run's files are enough to choose again: the same bytes, and what was printed.
     let (again, _) = succeed(path, &[&["export", "run", "--out", "again.bin"][..], &wish].concat());
@@ -113,7 +126,9 @@ fn temperature_and_threshold_are_chosen_by_the_folds_and_again_by_export() {
     let (shorter, _) = logits.trim_end().rsplit_once('\n').unwrap();
     fs::write(path.join("run/out_of_fold.csv"), format!("{shorter}\n")).unwrap();
     let export = [&["export", "run", "--out", "again.bin"][..], &wish].concat();
-    assert_fails(path, &export, 1, &["out_of_fold.csv", &format!("not of the {images} training images of bars")]);
+    let not_of =
+        format!("not of the {images} training images of bars: put back the file of this run, or run the fit again");
+    assert_fails(path, &export, 1, &["out_of_fold.csv", &not_of]);
     fs::remove_file(path.join("run/out_of_fold.csv")).unwrap();
     assert_fails(path, &export, 1, &["out_of_fold.csv", "it is not there", "run the fit again"]);
 }
@@ -150,6 +165,28 @@ fn a_training_image_with_a_wrong_label_is_on_the_list_of_labels_to_check() {
 }
 
 #[test]
+fn weights_that_were_trained_on_what_is_held_out_are_warned_of() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path();
+    bars(&path.join("bars"), [40, 30]);
+    let fit = |more: &[&str]| {
+        let fit = ["fit", "--data", "bars", "--model", "tiny", "--recipe", "tutorial", "--epochs", "1"];
+        succeed(path, &[&fit[..], more].concat()).1
+    };
+    let warning = "images that this run is validated and tested on were trained on by ";
+    assert!(!fit(&["--out", "first", "--val-fraction", "0.3"]).contains(warning));
+    let same = fit(&["--init", "first", "--val-fraction", "0.3", "--out", "same"]);
+    assert!(!same.contains(warning), "{same}");
+    let other = fit(&["--init", "first", "--val-fraction", "0.3", "--seed", "7", "--out", "other"]);
+    assert_contains(&other, &[warning, "first, whose weights", "--seed 48 --val-fraction 0.3 holds out"]);
+    let trained = read_json(&path.join("first/metrics.json"))["images"]["train"].as_u64().unwrap();
+    let folds = fit(&["--init", "first", "--folds", "3", "--out", "folds"]);
+    assert_contains(&folds, &[&format!("WARNING: {trained} of the "), warning, "leave --folds out"]);
+    let again = fit(&["--init", "folds", "--out", "again"]);
+    assert_contains(&again, &[warning, "start from a run without --folds"]);
+}
+
+#[test]
 fn folds_that_cannot_be_are_refused_with_what_to_do() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path();
@@ -158,6 +195,7 @@ fn folds_that_cannot_be_are_refused_with_what_to_do() {
         (&["--folds", "1"][..], &["--folds 1", "2 folds at least"][..]),
         (&["--folds", "0"], &["--folds 0", "2 folds at least"]),
         (&["--folds", "30"], &["--folds 30", "class standing has ", "take fewer folds"]),
+        (&["--folds", "40000000000"], &["40000000000 folds need", "class standing has ", "take fewer folds"]),
         (&["--folds", "3", "--val-fraction", "0.2"], &["cannot be used with", "--val-fraction"]),
         (&["--folds", "3", "--teacher", "run"], &["cannot be used with", "--teacher"]),
         (&["--folds", "3", "--epochs", "900000"], &["million numbers", "hold out validation images"]),

@@ -226,6 +226,22 @@ fn a_fit_is_the_same_whatever_the_state_before_it_holds() {
 }
 
 #[test]
+fn fits_that_left_out_other_folds_are_refused() {
+    let dataset = dataset();
+    let mut whole = Impatient::after(usize::MAX);
+    run(&dataset, Unfinished::default(), &mut whole).unwrap();
+    for (folds, fits) in [(2, 3), (2, 1), (4, 3), (5, 1)] {
+        let mut state = Unfinished { trained: None, checkpoint: None, ..whole.last.clone() };
+        state.folds.truncate(fits);
+        let config = RunConfig { folds: Some(folds), ..config(&dataset) };
+        let pipeline = Pipeline { config: &config, dataset: &dataset, teacher: None, start: None, unknown: None };
+        let error = pipeline.run(state, &mut Impatient::after(1)).err().unwrap();
+        let expected = format!("{fits} fits of cross-validation, with other folds than the {folds} that run.json");
+        assert!(error.to_string().contains(&expected), "{error}");
+    }
+}
+
+#[test]
 fn temperature_and_threshold_come_from_the_answers_out_of_fold() {
     // One label in twelve is wrong, and the network is large enough to overfit to these: it is surer than it should be.
     let mut dataset = dataset_of(300);

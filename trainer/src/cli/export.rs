@@ -139,9 +139,10 @@ impl Export {
     fn calibrated(&self, calibration: CalibrationName, rejection: Option<&Rejection>) -> Result<Vec<u8>> {
         let (mut config, model) = RunDirectory::open(&self.run).load()?;
         let dataset = run_data::load(&self.run, &config, self.data.as_deref(), None, false)?;
+        let judged = dataset.with_validation();
         let Chosen { quantized, choice, .. } =
-            choose(&model, &dataset.train, &dataset.validation, config.seed, calibration.methods())?;
-        self.print(&choice.to_string())?;
+            choose(&model, &judged.train, &judged.validation, config.seed, calibration.methods())?;
+        self.print(&choice.on(config.judged_on()))?;
         if let Some(imported) = &config.imported {
             if RunDirectory::open(&self.run).model().exists() {
                 warn(

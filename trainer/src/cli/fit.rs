@@ -273,6 +273,7 @@ impl Fit {
                     &dataset.class_names,
                     &console,
                 )?;
+                start.note_seen(&dataset, self.folds.folds)?;
                 (architecture, Some(init))
             }
             None => (architecture, None),

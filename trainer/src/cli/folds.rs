@@ -49,11 +49,10 @@ pub fn without_validation(dataset: Dataset, is_drawn: bool) -> Result<Dataset> {
 pub fn print_part(part: FoldPart, console: &Console) {
     let FoldPart { fold, folds, train, held_out } = part;
     let (train_images, held_out_images) = (thousands(train), thousands(held_out));
-    let blank = if fold == 1 { "" } else { "\n" };
-    console_line!(
-        console,
-        "{blank}fold {fold} of {folds}: trained on {train_images} images, validated on {held_out_images}"
-    );
+    if fold > 1 {
+        console_line!(console, "");
+    }
+    console_line!(console, "fold {fold} of {folds}: trained on {train_images} images, validated on {held_out_images}");
     console.event(&Event::Fold { fold, folds, train, held_out });
 }
 

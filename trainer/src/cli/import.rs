@@ -206,7 +206,7 @@ impl Import {
             (None, Some(model), Some(dataset)) => {
                 let Chosen { quantized, calibration, choice, .. } =
                     choose(model, &dataset.train, &dataset.validation, config.seed, &Method::ALL)?;
-                self.say(&choice.to_string())?;
+                self.say(&choice.on(config.judged_on()))?;
                 config.calibration = calibration;
                 config.calibration_choice = Some(choice);
                 quantized

@@ -3,11 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail};
+use trainer::dataset::Dataset;
+use trainer::dataset::content::ContentHash;
 use trainer::dataset::download::sha256;
+use trainer::dataset::held_out::Split;
 use trainer::image::{Conversion, Preprocessing};
 use trainer::network::{Architecture, FloatModel, Node, Template};
 use trainer::run::{InitialRun, RunConfig, RunDirectory};
 use trainer::support::printable::in_one_line;
+use trainer::support::text::thousands;
 use trainer::train::initial::Initial;
 
 use super::console::{Console, console_line};
@@ -128,6 +132,39 @@ impl Start {
     }
 
     /// What the outputs of the last layer, which is taken, were for, where that is something else than here.
+    /// Warns where this run is to be judged by images that the other one was trained on: on these, its accuracies, a temperature and a
+    /// threshold come out too high.
+    pub fn note_seen(&self, dataset: &Dataset, folds: Option<usize>) -> Result<()> {
+        let Some(manifest) = RunDirectory::open(&self.path).read_manifest(self.config.class_names.len())? else {
+            return Ok(());
+        };
+        let splits = manifest.splits();
+        let judged = [if folds.is_some() { &dataset.train } else { &dataset.validation }, &dataset.test];
+        let mut seen = 0;
+        for images in judged {
+            let hashes = ContentHash::of_each(images)?;
+            seen += hashes.iter().filter(|&hash| splits.get(hash) == Some(&Split::Train)).count();
+        }
+        if seen > 0 {
+            let RunConfig { split_seed, validation_fraction, .. } = &self.config;
+            let what_to_do = match (self.config.folds, folds) {
+                (Some(_), _) => "start from a run without --folds, which holds images out".to_owned(),
+                (None, Some(_)) => "leave --folds out, which leave out other images than that run did".to_owned(),
+                (None, None) => {
+                    format!("--seed {split_seed} --val-fraction {validation_fraction} holds out what that run held out")
+                }
+            };
+            warn(&format!(
+                "WARNING: {} of the {} images that this run is validated and tested on were trained on by {}, whose weights it starts from: \
+                 what is measured on them is too good; {what_to_do}",
+                thousands(seen),
+                thousands(judged.iter().map(|images| images.len()).sum()),
+                self.path.display()
+            ));
+        }
+        Ok(())
+    }
+
     fn note_classes(&self, class_names: &[String]) {
         let known = &self.config.class_names;
         let is_nameless = self.config.imported.as_ref().is_some_and(|imported| !imported.names_classes);

@@ -85,7 +85,7 @@ impl Inspect {
     fn report(&self) -> Result<()> {
         let directory = RunDirectory::open(&self.path);
         let (config, model) = directory.load()?;
-        let dataset = run_data::load(&self.path, &config, self.data.as_deref(), None, self.json)?;
+        let dataset = run_data::load(&self.path, &config, self.data.as_deref(), None, self.json)?.with_validation();
         // An imported network may not have been calibrated.
         let (config, file) = if config.imported.is_some() && config.calibration.is_empty() {
             let Chosen { calibration, quantized, choice, .. } =
@@ -103,9 +103,9 @@ impl Inspect {
         }
         print_line!("run        {} ({}, trained on {})", self.path.display(), config.model, config.dataset);
         if let Some(choice) = &config.calibration_choice {
-            print_line!("{choice}");
+            print_line!("{}", choice.on(config.judged_on()));
         }
-        quantization::print(&report)
+        quantization::print(&report, config.judged_on())
     }
 }
 

@@ -64,15 +64,15 @@ impl Progress {
         self.console.colored_line(row);
     }
 
-    /// Prints the result of fine-tuning, where there was any.
-    pub fn finish_tuning(&self, history: &History, gain: Option<Gain>) {
+    /// Prints the result of fine-tuning, where there was any, which these images decided.
+    pub fn finish_tuning(&self, history: &History, gain: Option<Gain>, images: &str) {
         self.bar.finish_and_clear();
         let Some(Gain { before, after, kept }) = gain else { return };
         let weights =
             if kept { format!("weights of epoch {}", history.best_epoch) } else { "weights as before".to_owned() };
         console_line!(
             self.console,
-            "quantization-aware: int8 validation loss {}, accuracy {:.4}; before, loss {}, accuracy {:.4}: {weights}",
+            "quantization-aware: int8 {images} loss {}, accuracy {:.4}; before, loss {}, accuracy {:.4}: {weights}",
             loss(after.loss),
             after.accuracy,
             loss(before.loss),

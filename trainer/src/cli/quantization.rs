@@ -9,9 +9,10 @@ use trainer::support::text::thousands;
 
 use super::output::{name_columns, print_line, significant};
 
-/// Prints the report: weights, outputs, answers, and the layer that costs the most answers.
-pub fn print(report: &Report) -> Result<()> {
-    print_line!("measured on {} validation images", thousands(report.images));
+/// Prints the report, measured on `validation` or `training` images: weights, outputs, answers, and the layer that costs the most
+/// answers.
+pub fn print(report: &Report, images: &str) -> Result<()> {
+    print_line!("measured on {} {images} images", thousands(report.images));
     let widest = name_columns(report.layers.iter().map(name), 31);
     print_weights(&report.layers, widest)?;
     print_outputs(&report.layers, widest)?;

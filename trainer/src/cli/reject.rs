@@ -63,8 +63,10 @@ pub fn load_unknown(directory: &Path, conversion: &Conversion, dataset: &Dataset
     }
     let of_classes = unknown.in_dataset(dataset).context("--unknown")?;
     if let Some(first) = of_classes.first() {
+        // `eval` reads test images alone.
+        let part = if dataset.train.is_empty() { "test images" } else { "images" };
         warn(&format!(
-            "NOTE: {} of {} images of --unknown are images of {} too, the first is {}: no threshold can reject these and accept \
+            "NOTE: {} of {} images of --unknown are {part} of {} too, the first is {}: no threshold can reject these and accept \
              the images of the classes; --unknown is for images of other things",
             thousands(of_classes.len()),
             thousands(unknown.len()),
@@ -88,6 +90,9 @@ pub fn unknown_of(
 fn files(count: usize) -> String {
     if count == 1 { "1 file".to_owned() } else { format!("{} files", thousands(count)) }
 }
+
+/// Images up to which a threshold is uncertain: of 100 right answers, the 95% interval of their precision begins at 0.963.
+const FEW: usize = 100;
 
 /// What came of temperature and threshold, line by line.
 pub fn lines(metrics: &ConfidenceMetrics) -> Vec<String> {
@@ -123,6 +128,13 @@ fn of_rejection(metrics: &RejectionMetrics, by: ChosenBy) -> Vec<String> {
         ChosenBy::Folds(folds) => format!("{folds} folds"),
     };
     lines.push(format!("{chosen_by:<10} {}", of_coverage(choosing)));
+    if choosing.images < FEW && matches!(at, RejectAt::Precision(_)) {
+        let more = match by {
+            ChosenBy::Validation => "fit --folds 5 chooses by all training images",
+            ChosenBy::Folds(_) => "add images",
+        };
+        lines.push(format!("{:<10} these are too few to know a precision by: {more}", ""));
+    }
     lines.push(format!("{:<10} {}", "test", of_coverage(test)));
     if let Some(UnknownMetrics { choosing, testing, separation }) = unknown {
         lines.push(format!(

@@ -30,6 +30,13 @@ impl Teachers {
         for path in paths {
             let directory = RunDirectory::open(path);
             let (config, model) = directory.load()?;
+            if config.folds.is_some() {
+                return Err(Usage::error(anyhow!(
+                    "--teacher {}: it was trained with --folds, on all images but those of the test, and a student cannot be validated on \
+                     images that its teacher was trained on; train a teacher without --folds",
+                    path.display()
+                )));
+            }
             if !model.is_finite()? {
                 return Err(anyhow!(
                     "teacher {}: {} holds weights that are not finite numbers; train it again",

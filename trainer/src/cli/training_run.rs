@@ -234,7 +234,7 @@ impl Observer for Recorder<'_> {
     }
 
     fn calibrated(&mut self, choice: &Choice) {
-        console_line!(self.run.console, "{choice}");
+        console_line!(self.run.console, "{}", choice.on(self.run.config.judged_on()));
     }
 
     fn tuning(&mut self, history: &History) {
@@ -246,7 +246,7 @@ impl Observer for Recorder<'_> {
     }
 
     fn tuned(&mut self, history: &History, gain: Option<Gain>) {
-        self.progress.finish_tuning(history, gain);
+        self.progress.finish_tuning(history, gain, self.run.config.judged_on());
     }
 
     fn learned(&mut self, model: &FloatModel, history: &History) {

@@ -33,12 +33,12 @@ pub enum UnknownError {
     #[error(transparent)]
     Data(#[from] DataError),
     /// There is no image, or none that can be read.
-    #[error("{directory} holds no images that can be read, nor do the folders in it{first}")]
+    #[error("{directory} holds no images that can be read, nor do the folders in it{}", first_of(.first))]
     Empty {
         /// The directory.
         directory: PathBuf,
-        /// What is wrong with the first one, after a colon; empty where there is none.
-        first: String,
+        /// The first image that cannot be read, and why; none where there is no image.
+        first: Option<(PathBuf, ImageError)>,
     },
     /// All images are in one half.
     #[error(
@@ -48,6 +48,20 @@ pub enum UnknownError {
         /// The directory.
         directory: PathBuf,
     },
+}
+
+/// What is wrong with the first image, and what to do.
+fn first_of(first: &Option<(PathBuf, ImageError)>) -> String {
+    let Some((path, error)) = first else {
+        return "; those in folders further down are not read: name the folder above them".to_owned();
+    };
+    let what_to_do = match error {
+        ImageError::OtherSize { input, .. } => {
+            format!("; with --input {input} a network is made for images of any size")
+        }
+        _ => String::new(),
+    };
+    format!(": {}: {error}{what_to_do}", path.display())
 }
 
 impl UnknownImages {
@@ -81,8 +95,7 @@ impl UnknownImages {
         inputs.dedup_by_key(|&mut (hash, ..)| hash);
         let directory = directory.to_owned();
         if inputs.is_empty() {
-            let first = unreadable.first().map(|(path, error)| format!(": {}: {error}", path.display()));
-            return Err(UnknownError::Empty { directory, first: first.unwrap_or_default() });
+            return Err(UnknownError::Empty { directory, first: unreadable.into_iter().next() });
         }
         let (choosing, testing): (Vec<_>, Vec<_>) =
             inputs.into_iter().partition(|(hash, ..)| hash.test_position().is_under(0.5));
@@ -228,10 +241,21 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let load = || UnknownImages::load(home.path(), &conversion());
         let message = load().unwrap_err().to_string();
-        assert!(message.contains("no images"), "{message}");
+        assert!(message.contains("no images") && message.contains("further down"), "{message}");
         fs::write(home.path().join("broken.png"), "no image").unwrap();
         let message = load().unwrap_err().to_string();
         assert!(message.contains("no images that can be read") && message.contains("broken.png: "), "{message}");
+        // Of another size than the input, which takes images as they are.
+        fs::remove_file(home.path().join("broken.png")).unwrap();
+        image::GrayImage::from_raw(6, 6, pixels(1)).unwrap().save(home.path().join("1.png")).unwrap();
+        let shape = infer_core::Shape { height: 8, width: 8, channels: 1 };
+        let as_they_are = Conversion::new(shape, Resize::AsTheyAre).unwrap();
+        let message = UnknownImages::load(home.path(), &as_they_are).unwrap_err().to_string();
+        assert!(
+            message.ends_with("takes images as they are; with --input 8x8x1 a network is made for images of any size"),
+            "{message}"
+        );
+        fs::write(home.path().join("broken.png"), "no image").unwrap();
         save(1, home.path().join("1.png"));
         let error = load().unwrap_err();
         assert!(matches!(error, UnknownError::OneHalf { .. }), "{error}");

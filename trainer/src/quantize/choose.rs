@@ -3,8 +3,6 @@
 //! Best is the lowest loss. Calibrations of one network give all but a few images the same class, so that its
 //! accuracies on a few thousand images differ by chance if at all, while every image has its share in the loss.
 
-use std::fmt;
-
 use infer_core::format::Metadata;
 use serde::{Deserialize, Serialize};
 
@@ -42,7 +40,7 @@ pub struct Choice {
 pub struct Candidate {
     /// Its method.
     pub method: Method,
-    /// The quantized model's score on the validation images.
+    /// The quantized model's score on the validation images; where the run is cross-validated, on the training images.
     pub validation: Estimate,
 }
 
@@ -95,18 +93,17 @@ pub fn score(quantized: &QuantizedModel, classes: usize, images: &Images) -> Res
     Ok(evaluate::int8(&file, images)?.score)
 }
 
-/// One line: the method and its loss, and those of the others.
-impl fmt::Display for Choice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Choice {
+    /// One line: the method and its loss on `images`, such as `validation`, and the losses of the others.
+    #[must_use]
+    pub fn on(&self, images: &str) -> String {
         let (chosen, others): (Vec<_>, Vec<_>) =
             self.candidates.iter().partition(|candidate| candidate.method == self.method);
-        write!(f, "calibrated by {}", self.method)?;
-        for Candidate { validation, .. } in chosen {
-            write!(f, ", validation loss {:.5}", validation.loss)?;
-        }
-        let losses = others.iter().map(|other| format!("{} {:.5}", other.method, other.validation.loss));
-        let losses = losses.collect::<Vec<_>>().join(", ");
-        if losses.is_empty() { Ok(()) } else { write!(f, " ({losses})") }
+        let chosen = chosen.iter().map(|chosen| format!(", {images} loss {:.5}", chosen.validation.loss));
+        let losses: Vec<String> =
+            others.iter().map(|other| format!("{} {:.5}", other.method, other.validation.loss)).collect();
+        let losses = if losses.is_empty() { String::new() } else { format!(" ({})", losses.join(", ")) };
+        format!("calibrated by {}{}{losses}", self.method, chosen.collect::<String>())
     }
 }
 
@@ -120,9 +117,9 @@ mod tests {
             |method, loss| Candidate { method, validation: Score { loss, accuracy: 0.9, balanced: None }.over(300) };
         let candidates = vec![candidate(Method::Range, 0.31), candidate(Method::Error, 0.299_996)];
         let choice = Choice { method: Method::Error, candidates };
-        assert_eq!(choice.to_string(), "calibrated by error, validation loss 0.30000 (range 0.31000)");
+        assert_eq!(choice.on("validation"), "calibrated by error, validation loss 0.30000 (range 0.31000)");
         let forced = Choice { method: Method::Range, candidates: vec![candidate(Method::Range, 0.31)] };
-        assert_eq!(forced.to_string(), "calibrated by range, validation loss 0.31000");
+        assert_eq!(forced.on("training"), "calibrated by range, training loss 0.31000");
         assert_eq!(serde_json::from_str::<Choice>(&serde_json::to_string(&choice).unwrap()).unwrap(), choice);
     }
 }

@@ -179,6 +179,13 @@ impl Accuracies {
 }
 
 impl RunConfig {
+    /// Which images decide about calibration and fine-tuning, as messages name them: the training images where the run is
+    /// cross-validated and has no others.
+    #[must_use]
+    pub fn judged_on(&self) -> &'static str {
+        if self.folds.is_some() { "training" } else { "validation" }
+    }
+
     /// Of a run of this trainer that has not begun: images without a directory, held out by the run's own seed, no teachers, no
     /// calibration yet.
     ///

@@ -8,6 +8,9 @@ use crate::dataset::Dataset;
 use crate::support::limits;
 use crate::train::folds::OutOfFold;
 
+/// What to do about a file that was changed.
+const PUT_BACK: &str = "put back the file of this run, or run the fit again";
+
 impl RunDirectory {
     /// Writes `out_of_fold.csv`.
     ///
@@ -28,7 +31,8 @@ impl RunDirectory {
             text => text?,
         };
         let path = || self.path().join(OUT_OF_FOLD).display().to_string();
-        OutOfFold::from_csv(&text, classes).map(Some).map_err(|reason| RunError::OutOfFold { path: path(), reason })
+        let refuse = |reason| RunError::OutOfFold { path: path(), reason: format!("{reason}: {PUT_BACK}") };
+        OutOfFold::from_csv(&text, classes).map(Some).map_err(refuse)
     }
 
     /// The same of a run that ended, by its `config`, trained on these images.
@@ -40,7 +44,9 @@ impl RunDirectory {
         let reason = match self.out_of_fold(dataset.class_names.len())? {
             Some(out_of_fold) if out_of_fold.is_of(&dataset.train) => return Ok(Some(out_of_fold)),
             None if config.folds.is_none() => return Ok(None),
-            Some(_) => format!("it is not of the {} training images of {}", dataset.train.len(), dataset.name),
+            Some(_) => {
+                format!("it is not of the {} training images of {}: {PUT_BACK}", dataset.train.len(), dataset.name)
+            }
             None => "it is not there, and temperature, threshold and report need it: run the fit again".to_owned(),
         };
         Err(RunError::OutOfFold { path: self.path().join(OUT_OF_FOLD).display().to_string(), reason })

@@ -93,6 +93,17 @@ pub enum CheckpointError {
         one_line(.0)
     )]
     Other(candle_core::Error),
+    /// Its fits left out other folds.
+    #[error(
+        "the checkpoint is of {fits} fits of cross-validation, with other folds than the {folds} that run.json describes: the run cannot be \
+         resumed; put back its run.json, or start the training anew, with another --out"
+    )]
+    Folds {
+        /// The fits in it.
+        fits: usize,
+        /// The folds of the run.
+        folds: usize,
+    },
 }
 
 impl Unfinished {

@@ -60,7 +60,7 @@ impl fmt::Display for EpochSelection {
             f,
             "{} validation {} cannot distinguish the epochs: the best epoch's accuracy of {accuracy:.4} has a 95% interval of \
              {interval}, {:.0} points wide, and {lie} in it; which epoch is kept is mostly \
-             chance. Hold out more images for validation (--val-fraction, or more in val/), or add images",
+             chance. Hold out more images for validation (--val-fraction, or more in val/), cross-validate (--folds 5), or add images",
             thousands(*images),
             if *images == 1 { "image" } else { "images" },
             100.0 * interval.width()
@@ -114,6 +114,7 @@ mod tests {
             "14 validation images",
             "accuracy of 0.5000 has a 95% interval of 0.268-0.732, 46 points wide, and 2 of the 3 other epochs",
             "--val-fraction",
+            "--folds 5",
         ] {
             assert!(message.contains(part), "{message}");
         }

@@ -34,7 +34,11 @@ pub fn draw(run: &RunRecord, findings: &Findings) -> Result<Option<Figure>, Repo
     }
     let shown = shown(counts);
     let names: Vec<&str> = shown.iter().map(|&class| run.class_name(class)).collect();
-    let numbers: Vec<String> = shown.iter().map(|&class| counts[class].map(thousands).join(" + ")).collect();
+    let parts = filled(counts);
+    let images_of = |class: usize| parts.iter().map(move |&part| (counts[class][part], PARTS[part]));
+    let of_class = |&class: &usize| images_of(class).map(|(count, _)| thousands(count)).collect::<Vec<_>>().join(" + ");
+    let numbers: Vec<String> = shown.iter().map(of_class).collect();
+    let sum = parts.iter().map(|&part| PARTS[part].0).collect::<Vec<_>>().join(" + ");
     let most = shown.iter().map(|&class| counts[class].iter().sum::<usize>()).max().unwrap_or(0).max(1) as f64;
     let head = room(names.iter().copied(), LETTERS, LONGEST_NAME) + 8.0;
     // As wide as a browser's font may make the longest number.
@@ -43,7 +47,7 @@ pub fn draw(run: &RunRecord, findings: &Findings) -> Result<Option<Figure>, Repo
     let mut drawing = Drawing::new(WIDTH, LEGEND + height + BELOW);
 
     let mut x = 0.0;
-    for (name, color) in PARTS {
+    for &(name, color) in parts.iter().map(|&part| &PARTS[part]) {
         drawing.rectangle(Rectangle(x, 4.0, 12.0, 12.0), color, 1.0, None);
         drawing.text((x + 19.0, 10.0), name, Style::start(LETTERS, Color::Ink));
         x += 19.0 + width(name, LETTERS) + 22.0;
@@ -58,7 +62,7 @@ pub fn draw(run: &RunRecord, findings: &Findings) -> Result<Option<Figure>, Repo
         let y = LEGEND + (row as f64 + 0.5) * ROW;
         drawing.text((head - 8.0, y), &shorten(names[row], LETTERS, head - 8.0), Style::end(LETTERS, Color::Ink));
         let mut left = head;
-        for (count, (part, color)) in counts[class].into_iter().zip(PARTS) {
+        for (count, (part, color)) in images_of(class) {
             let length = count as f64 / most * wide;
             let about = format!("{}: {} {part} images", names[row], thousands(count));
             if count > 0 {
@@ -71,9 +75,14 @@ pub fn draw(run: &RunRecord, findings: &Findings) -> Result<Option<Figure>, Repo
     Ok(Some(Figure::new(
         Kind::ClassCounts,
         "Images of each class",
-        format!("Training + validation + test. {}{}", balance(run, counts), of_many(shown.len(), counts.len())),
+        format!("The numbers are {sum}. {}{}", balance(run, counts), of_many(shown.len(), counts.len())),
         drawing,
     )))
+}
+
+/// The parts that any class has images in: there are none to validate on where a run is cross-validated.
+fn filled(counts: &[[usize; 3]]) -> Vec<usize> {
+    (0..PARTS.len()).filter(|&part| counts.iter().any(|counts| counts[part] > 0)).collect()
 }
 
 /// The classes that there is room for: all, or else those with the fewest training images, in their order.
@@ -116,6 +125,12 @@ fn balance(run: &RunRecord, counts: &[[usize; 3]]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_without_images_are_left_out() {
+        assert_eq!(filled(&[[3, 1, 1], [2, 0, 0]]), [0, 1, 2]);
+        assert_eq!(filled(&[[3, 0, 1], [2, 0, 0]]), [0, 2]);
+    }
 
     #[test]
     fn of_many_classes_the_rarest_are_shown_and_of_equals_the_first() {

@@ -39,7 +39,7 @@ fn caption(curve: &[Kept], all: Kept) -> String {
     let reach = |wanted: f64| match coverage::most_at(curve, wanted) {
         Some(kept) if kept.answers == all.answers => None,
         Some(kept) => Some(format!(
-            "{} of the answers with a probability of at least {:.3} are right: {:.1}% of all answers.",
+            "At least {} of the answers with a probability of {:.3} or more are right: {:.1}% of all answers.",
             axes::percent(wanted),
             kept.confidence,
             100.0 * kept.answers as f64 / all.answers as f64
@@ -87,7 +87,9 @@ mod tests {
         assert_eq!(points(&curve, 4), [(0.0, 1.0), (0.5, 1.0), (0.75, 2.0 / 3.0), (1.0, 0.75)]);
         let text = caption(&curve, curve[2]);
         assert!(
-            text.contains("95% of the answers with a probability of at least 1.000 are right: 50.0% of all answers."),
+            text.contains(
+                "At least 95% of the answers with a probability of 1.000 or more are right: 50.0% of all answers."
+            ),
             "{text}"
         );
         let many: Vec<Answer> = (0..5000)

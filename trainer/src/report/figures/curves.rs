@@ -78,17 +78,27 @@ pub fn draw(runs: &[&RunRecord]) -> Result<Option<Figure>, ReportError> {
     }
     let below = legend + 2.0 * (PANEL_TITLE + PANEL) + PANEL_GAP + 9.0;
     drawing.text((WIDTH - RIGHT, below), "epoch", Style::end(SMALL, Color::Muted));
-    let figure = Figure::new(
-        Kind::Curves,
-        if several { "Training, run by run" } else { "Training" },
-        "Of training images the mean over an epoch's steps, each taken before its update; of validation images after \
-         the epoch. The ring is the epoch whose weights were kept.",
-        drawing,
-    );
+    let caption = match is_validated(&curves) {
+        true => {
+            "Of training images the mean over an epoch's steps, each taken before its update; of validation images after \
+             the epoch. The ring is the epoch whose weights were kept."
+        }
+        false => {
+            "The mean over an epoch's steps, each taken before its update. All images were trained on, and none was held out to validate on; \
+             the last weights were kept."
+        }
+    };
+    let title = if several { "Training, run by run" } else { "Training" };
+    let figure = Figure::new(Kind::Curves, title, caption, drawing);
     Ok(Some(match runs {
         [only] => Figure { run: Some(only.name.clone()), ..figure },
         _ => figure,
     }))
+}
+
+/// Whether any epoch was validated: none is where a run is cross-validated.
+fn is_validated(curves: &[Curves<'_>]) -> bool {
+    curves.iter().flat_map(|curves| curves.epochs).any(|epoch| is_drawn(epoch.validation.loss))
 }
 
 /// What dashes and rings mean, in the first line.
@@ -105,13 +115,17 @@ fn draw_keys(drawing: &mut Drawing, curves: &[Curves<'_>], several: bool) {
     let y = LEGEND_LINE / 2.0;
     let mut x = 0.0;
     let words = Style::start(LETTERS, if several { Color::Muted } else { Color::Ink });
-    for (name, color, dash) in [("validation", validation, 0.0), ("training", train, 4.0)] {
+    let is_validated = is_validated(curves);
+    let keys = [("validation", validation, 0.0), ("training", train, 4.0)];
+    for (name, color, dash) in keys.into_iter().skip(usize::from(!is_validated)) {
         drawing.line((x, y), (x + 26.0, y), color, 2.0, dash);
         drawing.text((x + 34.0, y), name, words);
         x += 34.0 + width(name, LETTERS) + 22.0;
     }
-    drawing.ring((x + 5.0, y), 4.5, validation);
-    drawing.text((x + 17.0, y), &kept, words);
+    if is_validated {
+        drawing.ring((x + 5.0, y), 4.5, validation);
+        drawing.text((x + 17.0, y), &kept, words);
+    }
 }
 
 fn panel(canvas: &Canvas<'_>, curves: &[Curves<'_>], value: Number) -> Result<(), ChartError> {

@@ -10,7 +10,7 @@ use crate::report::palette::Color;
 use crate::report::{ReportError, RunRecord};
 use crate::train::confidence::reliability::Reliability;
 use crate::train::confidence::settle::Probabilities;
-use crate::train::confidence::{Calibrated, ConfidenceMetrics};
+use crate::train::confidence::{Calibrated, ConfidenceMetrics, RejectionMetrics};
 
 /// Radius of the point of a bin that has all answers, beyond that of one that has hardly any.
 const LARGEST: f64 = 10.0;
@@ -77,21 +77,38 @@ fn caption(confidence: &ConfidenceMetrics) -> String {
             confidence.images()
         ),
     };
-    let threshold = rejection.as_ref().map_or_else(String::new, |rejection| {
-        format!(" The threshold of \"none of these\" is for {}, chosen by {}.", rejection.at, confidence.images())
-    });
+    let threshold =
+        rejection.as_ref().map_or_else(String::new, |rejection| of_threshold(rejection, &confidence.images()));
     format!(
         "The 8-bit model's answers to test images, in bins of about the same probability; larger circles are more answers. On the dashed line \
          probabilities are true, below it answers are too sure. {errors}{threshold}"
     )
 }
 
+/// What a threshold that was chosen by these images comes to.
+fn of_threshold(rejection: &RejectionMetrics, images: &str) -> String {
+    let RejectionMetrics { at, threshold, class_thresholds, test, unknown, .. } = rejection;
+    let percent = |share: f64| format!("{:.1}%", 100.0 * share);
+    let highest = class_thresholds.iter().copied().fold(*threshold, f32::max);
+    let range = if class_thresholds.is_empty() { String::new() } else { format!(" to {highest:.3}, by class") };
+    let right =
+        test.accuracy().map_or_else(String::new, |accuracy| format!(", and {} of these are right", percent(accuracy)));
+    let unknown = unknown.as_ref().map_or_else(String::new, |unknown| {
+        format!("; of images of other things {}", percent(unknown.testing.share()))
+    });
+    format!(
+        " The threshold of \"none of these\" is for {at}, chosen by {images}: {threshold:.3}{range}. It accepts {} of the test images{right}{unknown}.",
+        percent(test.share())
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::confidence::rejection::{Coverage, RejectAt};
+    use crate::train::confidence::ChosenBy;
+    use crate::train::confidence::rejection::{Coverage, FalseAccepts, RejectAt};
     use crate::train::confidence::reliability::Bin;
-    use crate::train::confidence::{ChosenBy, RejectionMetrics};
+    use crate::train::confidence::settle::UnknownMetrics;
 
     #[test]
     fn empty_bins_have_no_point_and_areas_grow_with_answers() {
@@ -132,7 +149,18 @@ mod tests {
         });
         let text = caption(&metrics);
         assert!(text.contains("fitted on the validation images. The threshold"), "{text}");
-        assert!(text.ends_with("is for precision=0.99, chosen by the validation images."), "{text}");
+        let expected = "is for precision=0.99, chosen by the validation images: 0.800. It accepts 90.9% of the test images, and 99.0% of \
+                        these are right.";
+        assert!(text.ends_with(expected), "{text}");
+        let rejection = metrics.rejection.as_mut().unwrap();
+        rejection.class_thresholds = vec![0.8, 0.95];
+        let testing = FalseAccepts { images: 50, accepted: 4 };
+        rejection.unknown = Some(UnknownMetrics { choosing: testing, testing, separation: None });
+        rejection.test = Coverage { images: 10, accepted: 0, right: 0 };
+        let text = caption(&metrics);
+        let expected =
+            ": 0.800 to 0.950, by class. It accepts 0.0% of the test images; of images of other things 8.0%.";
+        assert!(text.ends_with(expected), "{text}");
         let metrics = ConfidenceMetrics { temperature: 1.0, rejection: None, ..metrics };
         assert!(caption(&metrics).ends_with("The expected calibration error is 0.0100."));
     }

@@ -62,8 +62,12 @@ pub enum Unreachable {
     /// The surest answers are wrong too often.
     #[error(
         "no threshold reaches a precision of {wanted}: {:.1}% of the images accepted are right at best, with {accepted} of \
-         {images} accepted; try --reject-at precision={:.2}, or a better network",
-        100.0 * .best, floor(*.best)
+         {images} accepted; {}a better network",
+        100.0 * .best, match floor(*.best) {
+            // No wish is for a precision of 0.
+            0.0 => "it takes ".to_owned(),
+            reached => format!("try --reject-at precision={reached:.2}, or "),
+        }
     )]
     Precision {
         /// The precision wished for.
@@ -358,6 +362,8 @@ mod tests {
             message.contains("66.7%") && message.contains("6 of 8") && message.contains("precision=0.66"),
             "{message}"
         );
+        let message = threshold(RejectAt::Precision(0.5), &known(&[(0.9, false)]), &[]).unwrap_err().to_string();
+        assert!(message.ends_with("1 of 1 accepted; it takes a better network"), "{message}");
         assert_eq!(threshold(RejectAt::Precision(0.5), &[], &[]), Err(Unreachable::NoImages));
     }
 

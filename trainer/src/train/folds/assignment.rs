@@ -19,7 +19,7 @@ pub struct Folds {
 #[derive(Debug, thiserror::Error)]
 pub enum FoldsError {
     /// One fold leaves nothing to train on.
-    #[error("cross-validation needs 2 folds at least; {folds} leave nothing to train on")]
+    #[error("cross-validation needs 2 folds at least; with {folds}, nothing is left to train on")]
     Few {
         /// How many were wanted.
         folds: usize,
@@ -80,13 +80,14 @@ impl Folds {
             of_class[class_of(&group[0])].push(group);
         }
         let mut folds = Self { of_image: vec![0; images.len()], count };
-        let mut dealt = vec![vec![0; classes]; count];
+        // With one fold more than there are images, one is empty and all are refused below: a number of any size takes no more memory.
+        let mut dealt = vec![vec![0; classes]; count.min(images.len() + 1)];
         for (class, mut groups) in of_class.into_iter().enumerate() {
             rng::shuffle(&mut groups, &mut rng::stream(seed, Purpose::Folds, class as u64));
             groups.sort_by_key(|group| std::cmp::Reverse(group.len()));
             for group in groups {
                 let load = |&fold: &usize| (dealt[fold][class], dealt[fold].iter().sum::<usize>());
-                let fold = (0..count).min_by_key(load).unwrap_or(0);
+                let fold = (0..dealt.len()).min_by_key(load).unwrap_or(0);
                 for image in group {
                     folds.of_image[image] = fold;
                     dealt[fold][class_of(&image)] += 1;
@@ -239,6 +240,8 @@ mod tests {
         assert!(Folds::draw(&images, &names(2), 3, 48).is_ok());
         let message = Folds::draw(&images, &names(2), 4, 48).unwrap_err().to_string();
         assert!(message.contains("4 folds") && message.contains("class class 1 has 3: take fewer"), "{message}");
+        let message = Folds::draw(&images, &names(2), usize::MAX, 48).unwrap_err().to_string();
+        assert!(message.contains("class class 1 has 3: take fewer"), "{message}");
         for few in [0, 1] {
             assert!(matches!(Folds::draw(&images, &names(2), few, 48), Err(FoldsError::Few { .. })));
         }

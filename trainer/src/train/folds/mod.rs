@@ -25,7 +25,7 @@ use std::fmt;
 use candle_core::{Result as CandleResult, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::checkpoint::{Checkpoint, Unfinished};
+use super::checkpoint::{Checkpoint, CheckpointError, Unfinished};
 use super::confusion::WorstClass;
 use super::error::FitError;
 use super::evaluate::Answers;
@@ -106,12 +106,13 @@ impl CrossValidation<'_> {
     /// Takes the fits that are not over in `state`, which it keeps, and concludes; `None` where it was interrupted.
     ///
     /// # Errors
-    /// Those of [`resume`].
+    /// Those of [`resume`], and [`CheckpointError::Folds`] where the fits in `state` left out other folds than these.
     pub fn run(
         &self,
         state: &mut Unfinished,
         observer: &mut dyn FoldObserver,
     ) -> Result<Option<(CrossValidated, OutOfFold)>, FitError> {
+        self.check(state)?;
         for fold in 0..self.folds.count() {
             if state.folds.get(fold).is_some_and(|fit| fit.is_over) {
                 continue;
@@ -144,6 +145,19 @@ impl CrossValidation<'_> {
             observer.unfinished(state);
         }
         Ok(Some(self.conclude(&state.folds)))
+    }
+
+    /// That the fits in `state` left out these folds: as many images each. Settings that someone changed leave others.
+    fn check(&self, state: &Unfinished) -> Result<(), CheckpointError> {
+        let (fits, folds) = (state.folds.len(), self.folds.count());
+        let classes = self.dataset.class_names.len();
+        let logits_of = |fold: usize| self.folds.held_out(fold).count() * classes;
+        let is_of = |(fold, fit): (usize, &FoldFit)| {
+            let expected = logits_of(fold);
+            fit.logits.iter().all(|logits| logits.len() == expected)
+        };
+        let is_of_these = fits <= folds && state.folds.iter().enumerate().all(is_of);
+        if is_of_these { Ok(()) } else { Err(CheckpointError::Folds { fits, folds }) }
     }
 
     fn conclude(&self, fits: &[FoldFit]) -> (CrossValidated, OutOfFold) {

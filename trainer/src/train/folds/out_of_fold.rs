@@ -98,9 +98,10 @@ impl OutOfFold {
             let class = cells.next()?.parse().ok().filter(|&class| class < classes)?;
             let logits = cells.next()?.split(' ').map(str::parse).collect::<Result<Vec<f32>, _>>().ok()?;
             let file = cells.next()?.to_owned();
-            (logits.len() == classes).then_some(HeldOut { fold, class, logits, file })
+            let is_whole = logits.len() == classes && logits.iter().all(|logit| logit.is_finite());
+            is_whole.then_some(HeldOut { fold, class, logits, file })
         };
-        let form = format!("fold, class of {classes}, as many logits, and file");
+        let form = format!("fold, class of {classes}, as many finite logits, and file");
         Ok(Self { images: rows(text, HEADER, &form, read)? })
     }
 }
@@ -136,9 +137,13 @@ mod tests {
 
     #[test]
     fn a_broken_row_is_named_by_its_line() {
-        for broken in ["0,0,1 2,a", "1,2,1 2,a", "1,0,1,a", "1,0,1 2 3,a", "1,0,1 two,a", "1,0,1 2", ""] {
+        let no_numbers = ["1,0,NaN 2,a", "1,0,1 inf,a", "1,0,1e39 2,a"];
+        for broken in ["0,0,1 2,a", "1,2,1 2,a", "1,0,1,a", "1,0,1 2 3,a", "1,0,1 two,a", "1,0,1 2", ""]
+            .into_iter()
+            .chain(no_numbers)
+        {
             let message = OutOfFold::from_csv(&format!("{HEADER}\n1,0,1 2,a\n{broken}\n"), 2).unwrap_err();
-            assert_eq!(message, "line 3 is not fold, class of 2, as many logits, and file", "{broken:?}");
+            assert_eq!(message, "line 3 is not fold, class of 2, as many finite logits, and file", "{broken:?}");
         }
         assert!(OutOfFold::from_csv("", 2).unwrap_err().contains("first line"));
     }
