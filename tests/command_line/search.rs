@@ -1,4 +1,4 @@
-//! `search`: a space described, a candidate tried, a search that is killed and goes on, its results and its errors.
+//! `search`: a space described, a candidate tried, a search that is killed and resumed, its results and its errors.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -95,6 +95,7 @@ fn a_space_is_described_whatever_its_comments_are() {
     assert_ne!(described("./other.toml", &[])["fingerprint"], found["fingerprint"]);
     let data = &described("./mine.toml", &["--data", "birds"])["data"];
     assert_eq!((&data["name"], &data["training_images"]), (&json!("birds"), &json!(38)));
+    assert_eq!(data["validation_images"], 2);
     for name in ["conv", "separable", "residual"] {
         let (printed, _) = succeed(home.path(), &["search", name, "--print"]);
         fs::write(home.path().join("copy.toml"), printed).unwrap();
@@ -127,7 +128,7 @@ fn a_trial_is_checked_before_it_is_trained_to_the_byte_and_is_a_run_like_any_oth
 }
 
 #[test]
-fn a_candidate_that_does_not_fit_is_told_by_how_much_and_leaves_nothing() {
+fn of_a_candidate_that_does_not_fit_it_is_reported_by_how_much_and_nothing_is_left() {
     let home = home();
     let (described, _) = succeed(home.path(), &["search", "./mine.toml", "--describe", "--data", "birds"]);
     let described: Value = serde_json::from_str(&described).unwrap();
@@ -288,7 +289,9 @@ fn what_the_smallest_network_needs_is_known_before_all_images_are_read() {
 fn a_search_whose_files_or_images_have_changed_is_not_resumed() {
     let home = home();
     let begin = ["search", "./mine.toml", "--data", "birds", "--trials", "2", "--epochs", "1", "--workers", "1"];
-    succeed(home.path(), &[&begin[..], &["--out", "search"]].concat());
+    let (printed, warned) = succeed(home.path(), &[&begin[..], &["--out", "search"]].concat());
+    assert_contains(&printed, &["2 trials of 1 epoch: "]);
+    assert_contains(&warned, &["NOTE: candidates are compared on 2 validation images only"]);
     let resume = ["search", "--resume", "search", "--trials", "3"];
     let path = |name: &str| home.path().join(name);
     let change = |name: &str, change: &dyn Fn(Vec<u8>) -> Vec<u8>, expected: &str| {

@@ -93,8 +93,7 @@ fn main() {
         model.map(|bytes| bytes.parse::<usize>().unwrap_or_else(|error| panic!("{bytes}: {error}")));
     let numbers = [trials, seeds].map(|word| word.parse::<usize>().unwrap_or_else(|error| panic!("{word}: {error}")));
     let limits = &record.settings.limits;
-    let fits =
-        |trial: &&TrialState| trial.requirements.as_ref().is_some_and(|needed| limits.excess(needed) == 0.0);
+    let fits = |trial: &&TrialState| trial.requirements.as_ref().is_some_and(|needed| limits.excess(needed) == 0.0);
     let mut fitting: Vec<f64> = record.state.trials.iter().filter(fits).filter_map(|trial| trial.accuracy).collect();
     fitting.sort_by(f64::total_cmp);
     let [median, best] = [fitting[fitting.len() / 2], fitting[fitting.len() - 1]];

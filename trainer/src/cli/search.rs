@@ -18,7 +18,7 @@ use trainer::support::whole_file::directory_of;
 
 use super::console::{Console, console_line};
 use super::named::{SPACES, named_or_file};
-use super::output::print_json;
+use super::output::{print_json, warn};
 use super::search_input::{SearchInput, check_images};
 use super::search_run::Extent;
 use super::search_study::{self, StudyFlags, Subject};
@@ -76,7 +76,7 @@ pub struct Search {
     /// Epochs of those [default: those of that recipe, twice as many with a teacher]
     #[arg(long, value_name = "N", value_parser = at_least_one, requires = "final")]
     final_epochs: Option<usize>,
-    /// Go on with a search, with everything as it was then; --trials, --hours, --workers and --final may be given again
+    /// Continue a search, with everything as it was then; --trials, --hours, --workers and --final may be given again
     #[arg(long, value_name = "DIR")]
     resume: Option<PathBuf>,
     /// Print the results of a search again, and write its page
@@ -103,6 +103,10 @@ pub struct Search {
 
 /// Trials of a search where their number is not given.
 const TRIALS: usize = 50;
+
+/// Validation images under which the best of some tens of candidates is decided by chance: the accuracy of a candidate that is right three
+/// times in four varies by three points and more from one draw of them to another.
+const FEW_IMAGES: usize = 200;
 
 /// The flags that a search which is resumed takes. All others were settled when it began.
 const WITH_RESUME: [&str; 7] = ["resume", "trials", "hours", "workers", "final", "final_epochs", "quiet"];
@@ -283,7 +287,7 @@ impl Search {
             }
             destination::check_directory(&named, out)?;
             if out.exists() && !RunDirectory::is_free(out)? {
-                let resume = if SearchRecord::is_at(out) { ", or go on with it: --resume" } else { "" };
+                let resume = if SearchRecord::is_at(out) { ", or continue it with --resume" } else { "" };
                 return Err(Usage::error(anyhow!("{named} exists already and is not empty; name another{resume}")));
             }
         }
@@ -325,6 +329,13 @@ impl Search {
         let record = SearchRecord::read(&path)?;
         if !record.limits().is_empty() {
             console_line!(console, "within     {}", record.limits());
+        }
+        let images = record.settings.facts.validation_images;
+        if images < FEW_IMAGES {
+            warn(&format!(
+                "NOTE: candidates are compared on {images} validation images only, which hardly separate good ones from others. With \
+                 --val-fraction 0.3 there are more, unless the set has a part of its own for that."
+            ));
         }
         console_line!(console, "search     {}", path.display());
         console_line!(console, "");

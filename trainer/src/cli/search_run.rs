@@ -91,7 +91,7 @@ pub fn run(directory: &Path, extent: &Extent, console: &Console) -> Result<(Sear
         Ended::NothingFits => Some("no further candidate was found that fits"),
     };
     if let Some(why) = why {
-        let how = format!("{why}; to go on: trainer search --resume {}", directory.display());
+        let how = format!("{why}; to continue: trainer search --resume {}", directory.display());
         if console.is_quiet() { print_message(&how) } else { console_line!(console, "{how}") }
     }
     Ok((record, ended))
@@ -181,12 +181,12 @@ impl Processes {
 
     fn end(&mut self, trial: usize) -> Option<String> {
         let mut process = self.running.remove(&trial)?;
-        // Its standard input stays open, lest it ends before it has tidied up.
+        // Its standard input stays open until it has ended: it would end before it is done.
         let input = process.child.stdin.take();
         let status = process.child.wait();
         drop(input);
         let mut messages = String::new();
-        // What it said is of help, and no more.
+        // The message is of help, and no more.
         let _ = process.messages.seek(SeekFrom::Start(0)).and_then(|_| process.messages.read_to_string(&mut messages));
         let last = messages.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
         let last = last.trim_start_matches("error: ");

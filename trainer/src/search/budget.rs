@@ -32,6 +32,8 @@ pub struct DataFacts {
     pub input: Shape,
     /// Images that it is trained on.
     pub training_images: usize,
+    /// Images that candidates are compared on.
+    pub validation_images: usize,
     /// The text about the images in the model file.
     images: String,
     /// SHA-256 of all inputs and their labels; where the space decides the input, of the smallest.
@@ -99,6 +101,7 @@ impl DataFacts {
             classes: dataset.class_names.clone(),
             input,
             training_images: dataset.train.len(),
+            validation_images: dataset.validation.len(),
             images: dataset.preprocessing.images(),
             sha256: dataset.sha256()?,
         })
@@ -109,7 +112,8 @@ impl DataFacts {
     pub fn least(input: Shape) -> Self {
         let nothing = String::new;
         let classes = ["0", "1"].map(str::to_owned).to_vec();
-        Self { name: nothing(), classes, input, training_images: 0, images: nothing(), sha256: nothing() }
+        let (images, sha256) = (nothing(), nothing());
+        Self { name: nothing(), classes, input, training_images: 0, validation_images: 0, images, sha256 }
     }
 }
 

@@ -81,7 +81,7 @@ impl<'s> Candidate<'s> {
         }
     }
 
-    /// How weights lie in the model file, where the space says so.
+    /// How weights lie in the model file, where the space decides that.
     #[must_use]
     pub fn layout(&self) -> Option<LayoutChoice> {
         match self.word("quantization.layout") {

@@ -216,7 +216,7 @@ impl Search<'_> {
         }
     }
 
-    /// Begins a trial that was cut off, or one of a new candidate; or says why there is none.
+    /// Begins a trial that was cut off, or one of a new candidate; or returns why there is none.
     fn start(&mut self) -> Result<Option<Ended>, EngineError> {
         let engine = self.engine;
         if engine.deadline.is_some_and(|deadline| Instant::now() >= deadline) {

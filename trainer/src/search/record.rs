@@ -213,18 +213,16 @@ impl SearchRecord {
         let stopped = count(&|trial| trial.progress == Progress::Stopped);
         let failed = count(&|trial| matches!(trial.progress, Progress::Failed(_)));
         let refused = count(&|trial| trial.progress == Progress::Refused);
-        let mut text = format!(
-            "{} trials of {} epochs: {finished} finished, {stopped} ended early",
-            thousands(self.state.trained()),
-            self.settings.epochs
-        );
+        let counted =
+            |count: usize, noun: &str| format!("{} {noun}{}", thousands(count), if count == 1 { "" } else { "s" });
+        let (trials, epochs) = (counted(self.state.trained(), "trial"), counted(self.settings.epochs, "epoch"));
+        let mut text = format!("{trials} of {epochs}: {finished} finished, {stopped} ended early");
         if failed > 0 {
             text += &format!(", {failed} without a model");
         }
         match refused {
             0 => text + ".",
-            1 => text + "; 1 candidate did not fit.",
-            refused => text + &format!("; {} candidates did not fit.", thousands(refused)),
+            refused => text + &format!("; {} did not fit.", counted(refused, "candidate")),
         }
     }
 

@@ -2,8 +2,8 @@
 //!
 //! [`SamplerKind::Tpe`] is the tree-structured Parzen estimator of Bergstra and others 2011 (the crate `tpe`: one estimator for each
 //! parameter): of values drawn from the distribution of the good trials, it takes the one that is most likely there and least likely
-//! among the others. What is good is decided here, by [`Goals::rank`]: candidates that do not fit are behind all that do, as in Optuna's
-//! constrained TPE, and several objectives are ordered by front. A parameter that a trial did not use says nothing about it.
+//! among the others. What is good is decided here, by [`Goals::rank`]: candidates that do not fit come after all that do, as in Optuna's
+//! constrained TPE, and several objectives are ordered by front. A trial that did not use a parameter adds nothing to its estimate.
 
 use serde::{Deserialize, Serialize};
 use tpe::TpeOptimizerBuilder;
@@ -35,7 +35,7 @@ const REFUSED: usize = 20;
 const GOOD: f64 = 0.15;
 const MOST_GOOD: usize = 25;
 
-/// Candidates that do not fit which are told to the estimate, the nearest first, as a share of the trials that do. It costs milliseconds to
+/// Candidates that do not fit which the estimate is given, the nearest first, as a share of the trials that do. It costs milliseconds to
 /// refuse one, and the best candidates are often those that hardly fit: where most do not, more of them would drive it away from there.
 const REFUSED_SHARE: f64 = 0.5;
 
@@ -125,8 +125,8 @@ impl Sampler<'_> {
         let mut ranking = self.goals.rank(state);
         let (all, trained) = (ranking.order.len(), state.trained());
         let good = if trained >= STARTUP {
-            let told = ((REFUSED_SHARE * ranking.fitting as f64) as usize).min(ranking.refused);
-            ranking.order.truncate(all - ranking.refused + told);
+            let given = ((REFUSED_SHARE * ranking.fitting as f64) as usize).min(ranking.refused);
+            ranking.order.truncate(all - ranking.refused + given);
             ((GOOD * ranking.fitting as f64).ceil() as usize).clamp(1, MOST_GOOD)
         } else if all - ranking.fitting >= REFUSED {
             // What fits is all that is known, and where nothing does, what exceeds the limits least.
@@ -362,7 +362,7 @@ mod tests {
         let of = |seed| searched(SamplerKind::Tpe, &goals(Some(60)), seed, 25);
         assert_eq!(of(3), of(3));
         assert_ne!(of(3).trials[0].parameters, of(4).trials[0].parameters);
-        // Resumed in between, it goes on in the same way.
+        // Resumed in between, it continues in the same way.
         let whole = of(3);
         let (half, parameters, goals) = (State { trials: whole.trials[..20].to_vec() }, parameters(), goals(Some(60)));
         let sampler = Sampler { kind: SamplerKind::Tpe, parameters: &parameters, goals: &goals, seed: 3 };

@@ -22,7 +22,7 @@ pub struct Axis {
     log: bool,
 }
 
-/// A label of an axis: where it is, and what it says.
+/// A label of an axis: where it is, and its text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tick {
     /// Pixels from the left or from the top.

@@ -19,7 +19,7 @@ use crate::train::recipe::{Recipe, RecipeError};
 /// Stages of a network at most.
 const MOST_STAGES: usize = 12;
 
-/// What a space may say of a stage: keys, what they must be, and what they are where the file leaves them out.
+/// What a space may decide of a stage: keys, what they must be, and what they are where the file leaves them out.
 const STAGE: [(&str, Kind, Option<Default>); 6] = [
     ("block", Kind::Words(&["convolution", "separable", "residual"]), Some(Default::Word("convolution"))),
     ("blocks", Kind::Whole { least: 1, most: 16 }, Some(Default::Whole(1))),

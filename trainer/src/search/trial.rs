@@ -24,7 +24,7 @@ pub struct TrialRequest {
     pub seed: u64,
     /// Passes over the training images.
     pub epochs: usize,
-    /// What `--describe` says of the data set: with it the budget is checked before an image is read, and other images are refused.
+    /// What `--describe` prints about the data set: with it the budget is checked before an image is read, and other images are refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<DataFacts>,
 }

@@ -309,7 +309,7 @@ def main():
     if interrupted_by:
         return 128 + interrupted_by
     if len(failures) >= FAILURES_IN_A_ROW:
-        print(f"error: {FAILURES_IN_A_ROW} trials failed, one after the other; the messages above tell why", file=sys.stderr)
+        print(f"error: {FAILURES_IN_A_ROW} trials failed, one after the other; the messages above have the reasons", file=sys.stderr)
         return 1
     trials = trained(study)
     say(f"\n{len(trials)} trials of study {JOB['study']} are trained; the best:")
