@@ -1,5 +1,4 @@
-# Sourced by the scripts that open pages in Chromium, after shared.bash. Python writes no caches here.
-export PYTHONDONTWRITEBYTECODE=1
+# Sourced by the scripts that open pages in Chromium, after shared.bash.
 
 # chromium_or_install: prints the path of Chromium; installs it where there is none (Debian).
 chromium_or_install() {

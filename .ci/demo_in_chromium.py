@@ -141,6 +141,8 @@ def check_looks(check, page, axe, out):
             check(f"{name}: the time is there", re.match(r"[\d.]+ ms$", page.text("time")), page.text("time"))
             figures = chromium.value("document.querySelectorAll('#layers canvas').length")
             check(f"{name}: all layers are shown", figures == len(data["layers"]), figures)
+            scripts = chromium.value("[...document.scripts].map(script => script.id || 'the script')")
+            check(f"{name}: no script came in", scripts == ["data", "program", "model", "images", "the script"], scripts)
             wide = chromium.value(WIDE)
             check(f"{name}: nothing overflows", not wide, wide)
             written, requested = chromium.written()

@@ -9,18 +9,19 @@ use assert_cmd::Command;
 
 use super::text;
 
-/// All scripts that people start, and `fuzz/run`: not what others read or call.
+/// All scripts that people start in these folders, and some of others: not what others read or call.
 fn scripts() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let in_directory = |directory: &str| {
         let entries = fs::read_dir(root.join(directory)).unwrap();
         entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()).collect::<Vec<_>>()
     };
-    let ci =
-        in_directory(".ci").into_iter().filter(|path| !path.ends_with("shared.bash") && !path.ends_with("wasi.mjs"));
+    let read_by_others = ["shared.bash", "browser.bash", "chromium.py", "wasi.mjs"];
+    let ci = in_directory(".ci").into_iter().filter(|path| !read_by_others.iter().any(|name| path.ends_with(name)));
     let firmware =
         in_directory("firmware-tests").into_iter().filter(|path| path.extension().is_some_and(|it| it == "sh"));
-    let scripts: Vec<PathBuf> = ci.chain(firmware).chain([root.join("fuzz/run")]).collect();
+    let others = ["fuzz/run", "demo-page/build.sh", "benchmarks/browser/compare.sh"].map(|path| root.join(path));
+    let scripts: Vec<PathBuf> = ci.chain(firmware).chain(others).collect();
     assert!(scripts.len() >= 19, "{scripts:?}");
     scripts
 }
