@@ -240,13 +240,21 @@ fn images_of_the_classes_are_noted_and_what_cannot_be_reached_is_stated() {
     // All of them are as sure as the known ones are.
     let same = ["--unknown", "shades"];
     let (text, warned) = succeed(home, &[&["eval", "run/model.bin", "--data", "shades"][..], &same].concat());
-    assert_contains(&warned, &["images of --unknown are images of shades too, the first is ", "for images of other"]);
+    assert_contains(
+        &warned,
+        &["of 120 images of --unknown are test images of shades too, the first is ", "for images of other"],
+    );
     assert_contains(&text, &["unknown    100.0% of "]);
     for (wish, expected) in [
         ("precision=1", "no threshold reaches a precision of 1: "),
         ("false-accepts=0", "no threshold accepts at most 0 of the unknown images"),
     ] {
-        assert_fails(home, &export(&[&["--reject-at", wish][..], &same].concat()), 1, &["NOTE: ", expected]);
+        assert_fails(
+            home,
+            &export(&[&["--reject-at", wish][..], &same].concat()),
+            1,
+            &["NOTE: 120 of 120 images of --unknown are images of shades", expected],
+        );
         assert!(!home.join("out.bin").exists());
         // A run is whole all the same.
         let run = format!("of-{}", &wish[..5]);

@@ -177,3 +177,33 @@ fn interval(part: usize, whole: usize) -> String {
 fn percent(share: f64) -> String {
     format!("{:.1}%", 100.0 * share)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_precision_by_few_images_comes_with_what_to_do() {
+        let lines = |at: &str, images, by| {
+            let coverage = Coverage { images, accepted: images, right: images };
+            let metrics = RejectionMetrics {
+                at: at.parse().unwrap(),
+                threshold: 0.0,
+                class_thresholds: Vec::new(),
+                choosing: coverage,
+                test: coverage,
+                unknown: None,
+            };
+            of_rejection(&metrics, by)
+        };
+        let few = "           these are too few to know a precision by: ";
+        assert_eq!(
+            lines("precision=0.99", 99, ChosenBy::Validation)[2],
+            format!("{few}fit --folds 5 chooses by all training images")
+        );
+        assert_eq!(lines("precision=0.99", 99, ChosenBy::Folds(3))[2], format!("{few}add images"));
+        for (at, images) in [("precision=0.99", 100), ("false-accepts=0.1", 20)] {
+            assert_eq!(lines(at, images, ChosenBy::Validation).len(), 3, "{at} {images}");
+        }
+    }
+}

@@ -51,6 +51,7 @@ impl Kept {
     pub fn on(self, by: ChosenBy) -> String {
         match self {
             Self::Images(images) => format!("{images} {by} are too few, it takes {FEWEST_IMAGES}"),
+            Self::Mistakes(1) => format!("1 wrong answer to {by} is too few, it takes {FEWEST_MISTAKES}"),
             Self::Mistakes(mistakes) => {
                 format!("{mistakes} wrong answers to {by} are too few, it takes {FEWEST_MISTAKES}")
             }
