@@ -27,8 +27,8 @@ import optuna
 
 TRIALS = 24
 EPOCHS = 4
-HEARTBEAT = 1
-DEADLINE = time.monotonic() + 600
+HEARTBEAT = 2
+DEADLINE = time.monotonic() + 900
 
 counts = Counter()
 
@@ -93,13 +93,21 @@ def suspend(study, process):
         if trial is None:
             break
         suspended.append(trial)
-        end = time.monotonic() + 30
+        end = time.monotonic() + 90
         while study.get_trials(deepcopy=False)[trial].state.name == "RUNNING" and time.monotonic() < end:
             time.sleep(0.2)
         process.send_signal(signal.SIGCONT)
         if time.monotonic() < end:
             break
     return suspended
+
+
+def code(process, seconds=60):
+    """The exit code of a worker, as soon as it has ended; None where it does not."""
+    try:
+        return process.wait(max(seconds, 0))
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def add_unbegun(study):
@@ -157,18 +165,18 @@ def main():
     without_parameters, with_parameters = add_unbegun(study)
     killed = stop_in_mid_trial(study, processes[0])
     processes[0].kill()
-    check("a worker is killed in mid-trial", killed is not None and processes[0].wait() == -signal.SIGKILL, processes[0].returncode)
+    check("a worker is killed in mid-trial", killed is not None and code(processes[0]) == -signal.SIGKILL, processes[0].returncode)
     check("its training ends with it", gone(directory, killed, 5), killed)
     joined = workers.start()
     given_back = stop_in_mid_trial(study, processes[1])
     processes[1].terminate()
     processes[1].send_signal(signal.SIGCONT)
     check("no command line has the password", not any(password in line for pid, line in command_lines().items() if pid != joined.pid))
-    check("a worker ends at SIGTERM", given_back is not None and processes[1].wait(20) == 128 + signal.SIGTERM, processes[1].returncode)
+    check("a worker ends at SIGTERM", given_back is not None and code(processes[1]) == 128 + signal.SIGTERM, processes[1].returncode)
     check("its training ends with it", gone(directory, given_back, 0.5), given_back)
     suspended = suspend(study, processes[2])
     for process in (processes[2], joined):
-        check("a worker ends when the study has its trials", process.wait(DEADLINE - time.monotonic()) == 0, process.returncode)
+        check("a worker ends when the study has its trials", code(process, DEADLINE - time.monotonic()) == 0, process.returncode)
 
     trials = study.get_trials()
     by_state = Counter(trial.state.name for trial in trials)
@@ -201,10 +209,10 @@ def main():
 
     for what, change in (("budget", {"model": "8K"}), ("data set", {"validation": "0.1"}), ("space", {"space": "separable", "out": "other"})):
         refused = workers.start(**change)
-        check(f"another {what} is refused", refused.wait(60) == 1 and f"its {what} " in workers.printed(-1), workers.printed(-1))
+        check(f"another {what} is refused", code(refused) == 1 and f"its {what} " in workers.printed(-1), workers.printed(-1))
     workers.url = url.replace(f":{password}@", f":{password}-not@")
     refused = workers.start()
-    check("a wrong password is an error", refused.wait(60) == 1 and "password authentication failed" in workers.printed(-1),
+    check("a wrong password is an error", code(refused) == 1 and "password authentication failed" in workers.printed(-1),
           workers.printed(-1))
     texts = [workers.printed(worker) for worker in range(len(workers.outputs))]
     check("no output has the password", not any(password in text for text in texts))

@@ -98,10 +98,10 @@ def storage_share(url, trials):
         parameters = [{"name": f"parameter{index}", "kind": "integer", "low": 1, "high": 16, "step": 1} for index in range(12)]
         job = {"storage": url, "shown_storage": "the storage", "secrets": [], "study": f"storage-{time.time():.0f}", "parameters": parameters,
                "objectives": [{"name": "accuracy", "direction": "maximize"}], "identity": {}, "sampler": "random", "trials": trials,
-               "workers": 1, "threads": 1, "seed": 1, "epochs": 5, "halving": None, "seconds": None, "quiet": False, "data": None, "heartbeat": 60, "out": directory,
+               "workers": 1, "threads": 1, "seed": 1, "epochs": 5, "seconds": None, "quiet": False, "data": None, "heartbeat": 60, "out": directory,
                "trial": ["sh", "-c", f"exec cat {reports}"]}
-        for sampler in ("random", "tpe"):
-            job.update(sampler=sampler, study=f"storage-{sampler}-{time.time():.0f}")
+        for sampler, halving in (("random", None), ("tpe", None), ("tpe", {"first": 1, "reduction": 3})):
+            job.update(sampler=sampler, halving=halving, study=f"storage-{sampler}-{time.time():.0f}")
             before = server_time(engine)
             environment = {**os.environ, "THIMBLE_SEARCH_JOB": json.dumps(job), "WORKER": str(worker)}
             output = subprocess.run([sys.executable, "-c", COUNTING], env=environment, check=True, capture_output=True, text=True).stdout
@@ -111,7 +111,8 @@ def storage_share(url, trials):
             after = server_time(engine)
             study = optuna.load_study(study_name=job["study"], storage=url)
             whole, finished = span(study)
-            print(f"storage, sampler {sampler}, {finished} trials of no length: {1000 * whole / finished:.1f} ms each, of which "
+            early = ", which may end early" if halving else ""
+            print(f"storage, sampler {sampler}, {finished} trials of no length{early}: {1000 * whole / finished:.1f} ms each, of which "
                   f"{1000 * float(seconds) / finished:.1f} ms wait for {int(statements) / finished:.0f} statements of "
                   f"{(after[1] - before[1]) / finished:.0f} transactions; the server works {(after[0] - before[0]) / finished:.1f} ms", flush=True)
 
