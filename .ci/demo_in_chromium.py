@@ -5,8 +5,8 @@
 Each MODEL has its page beside it, demo.html. It is opened as on a phone and as on a desktop, light and dark: nothing may be written to
 the console, nothing fetched, nothing may reach out of the page, the checksum has to be the host's, and axe-core (AXE, its axe.min.js; -
 leaves that out) may find nothing serious. Then an image is opened and one dropped, which become the same input and the same probabilities
-as in `trainer predict`; a drawing is made with the mouse and one with keys; a fake camera is looked through; and what goes wrong has to be
-said. Screenshots go to OUT.
+as in `trainer predict`; a drawing is made with the mouse and one with keys; images come from a fake camera; and what goes wrong has to be
+shown. Screenshots go to OUT.
 """
 
 import base64
@@ -137,7 +137,7 @@ def check_looks(check, page, axe, out):
             check(f"{name}: the page runs", page.open(view, scheme) and not page.text("failure"), page.text("failure"))
             checksum = page.text("checksum")
             check(f"{name}: the checksum is the host's", checksum == f"0x{data['checksum']:08x}", checksum)
-            check(f"{name}: and the page says so", page.text("equal").startswith("equal to the host's"), page.text("equal"))
+            check(f"{name}: and the page states that", page.text("equal").startswith("equal to the host's"), page.text("equal"))
             check(f"{name}: the time is there", re.match(r"[\d.]+ ms$", page.text("time")), page.text("time"))
             figures = chromium.value("document.querySelectorAll('#layers canvas').length")
             check(f"{name}: all layers are shown", figures == len(data["layers"]), figures)
@@ -236,7 +236,7 @@ def check_camera(check, page, out):
 
 
 def check_failures(check, page, scratch):
-    """What goes wrong is said, with what to do. There is no camera here."""
+    """What goes wrong is shown, with what to do. There is no camera here."""
     page.open()
     page.click("camera")
     page.chromium.wait_until(f"{TEXT.format('note')} !== '' && !{TEXT.format('note')}.includes('labeled')")
@@ -260,7 +260,7 @@ def check_failures(check, page, scratch):
         path.write_text(other)
         broken = Page(page.chromium, path)
         broken.open()
-        check(f"{page.name}, {name}: it says so", expected in broken.text("failure"), broken.text("failure"))
+        check(f"{page.name}, {name}: it is reported", expected in broken.text("failure"), broken.text("failure"))
 
 
 def main():

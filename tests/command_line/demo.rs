@@ -109,9 +109,9 @@ fn test_images_are_those_of_the_data_that_is_named_or_built_in_or_noise() {
         (data(&page), bytes(&page, "images"), printed + &warned)
     };
     // No frames are beside it.
-    let (noise, images, said) = made(&[]);
+    let (noise, images, printed) = made(&[]);
     assert_contains(
-        &said,
+        &printed,
         &["with 10 images of noise", "NOTE: there are no test images beside the model", "give --data DIR"],
     );
     assert_eq!((&noise["are_made_up"], images.len()), (&true.into(), 10 * 240));
@@ -119,8 +119,8 @@ fn test_images_are_those_of_the_data_that_is_named_or_built_in_or_noise() {
     let model = fs::read(path.join("model.bin")).unwrap();
     assert_eq!(noise["checksum"], checksum(&model, &images));
 
-    let (named, images, said) = made(&["--data", "mine", "--all"]);
-    assert_contains(&said, &["test images of mine"]);
+    let (named, images, printed) = made(&["--data", "mine", "--all"]);
+    assert_contains(&printed, &["test images of mine"]);
     assert_eq!(images.len(), named["images"].as_array().unwrap().len() * 240);
     assert_eq!(named["checksum"], checksum(&model, &images));
     // They become inputs as those of `predict` do.

@@ -62,7 +62,7 @@ pub struct DemoImages {
     pub images: Vec<TestImage>,
     /// Where they are from, for a reader: `10 test images of birds`.
     pub about: String,
-    /// Whether they are noise, which stands for images that are not here.
+    /// Whether they are noise, in place of images that are not available.
     pub are_made_up: bool,
 }
 
