@@ -84,11 +84,11 @@ fn the_validation_images_choose_the_method() {
     let train = three_pixels(2_999, 1);
     let choose_by = |validation: &Images| choose(&model, &train, validation, SEED, &Method::ALL).unwrap().choice;
     let without_outliers = choose_by(&three_pixels(200, 0));
-    assert_eq!(without_outliers.method, Method::Percentile, "{without_outliers}");
+    assert_eq!(without_outliers.method, Method::Percentile, "{without_outliers:?}");
     let accuracies = without_outliers.candidates.iter().map(|candidate| candidate.validation.accuracy);
     assert_eq!(accuracies.collect::<Vec<_>>(), [0.5, 1.0, 0.5], "all else is zero beside an outlier");
     let outliers_alone = choose_by(&three_pixels(0, 200));
-    assert_eq!(outliers_alone.method, Method::Range, "{outliers_alone}");
+    assert_eq!(outliers_alone.method, Method::Range, "{outliers_alone:?}");
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn the_chosen_calibration_is_the_one_of_the_lowest_validation_loss() {
             [&candidate.validation, &forced.choice.candidates[0].validation],
             [&score.over(dataset.validation.len()); 2]
         );
-        assert_eq!(score.loss == lowest, method == choice.method, "{choice}");
+        assert_eq!(score.loss == lowest, method == choice.method, "{choice:?}");
         file
     });
     assert!(files[0] != files[1] && files[1] != files[2] && files[0] != files[2], "the methods differ");
