@@ -164,32 +164,44 @@ def check_files(check, page, trainer, model, scratch):
     """Files that are opened and dropped have the input and the probabilities that the trainer gives them."""
     data = data_of(page.path)
     height, width = data["input"]["height"], data["input"]["width"]
-    # A model that takes images of its own size only is given one; another is given one that it has to scale.
-    sizes = [(width, height)] if data["resize"] == 0 else [(width, height), (3 * width + 5, 2 * height + 1)]
-    for (columns, rows), bring in zip(sizes, [page.choose, page.drop]):
+    colors = lambda x, y: ((x * 37 + y * 11) % 256, (x * y) % 256, (255 - x * 5) % 256)
+    black = lambda x, y: (0, 0, 0)
+    # A model that takes images of its own size only is given these; another is given one that it has to scale.
+    other = (width, height) if data["resize"] == 0 else (3 * width + 5, 2 * height + 1)
+    images = [("colors", (width, height), colors, page.choose), ("other", other, colors, page.drop)]
+    for name, size, pixel, bring in [*images, ("black", (width, height), black, page.choose)]:
         page.open()
-        file = scratch / f"{page.name}-{columns}x{rows}.png"
-        file.write_bytes(png(columns, rows, lambda x, y: ((x * 37 + y * 11) % 256, (x * y) % 256, (255 - x * 5) % 256)))
-        name = f"{page.name}, {file.name}"
-        check(f"{name}: it is taken", bring(file), page.text("note"))
-        dumped = scratch / f"{file.name}.input"
-        command = [trainer, "predict", model, file, "--json", "--top", "1", "--dump-input", dumped]
-        answer = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-        expected, seen = list(dumped.read_bytes()), page.chromium.value(INPUT)
-        expected = expected if data["input"]["channels"] == 3 else [value for value in expected for _ in range(3)]
-        check(f"{name}: the input is that of trainer predict", seen == expected, [seen[:12], expected[:12]])
-        percents = page.chromium.value(PERCENTS)
-        wanted = {data["classes"][index]: f"{100 * share:.1f}%" for index, share in enumerate(answer["probabilities"])}
-        differing = {name: (percent, wanted.get(name)) for name, percent in percents.items() if not near(percent, wanted.get(name))}
-        check(f"{name}: the probabilities are those of trainer predict", percents and not differing, differing)
-        decision = page.text("decision")
-        rejected = decision == "None of these"
-        check(f"{name}: so is the decision", rejected != answer["accepted"], (decision, answer["accepted"]))
-        check(f"{name}: and the class", rejected or decision.startswith(answer["class"] + ", "), decision)
+        file = scratch / f"{page.name}-{name}.png"
+        file.write_bytes(png(*size, pixel))
+        check_answer(check, page, data, [trainer, "predict", model, file], file, bring)
+    # Black is none of the classes of the one model here that has a threshold.
+    if "needs" in page.text("why"):
+        check(f"{page.name}: a black image is none of these", page.text("decision") == "None of these", page.text("decision"))
+        print(f"{page.path}: {page.text('decision')}. {page.text('why')}")
     broken = scratch / "broken.png"
     broken.write_bytes(b"no image")
     page.choose(broken)
     check(f"{page.name}: a file that is no image is named", "is no image" in page.text("note"), page.text("note"))
+
+
+def check_answer(check, page, data, predict, file, bring):
+    """The answer to a file is that of `trainer predict`."""
+    name = file.name
+    check(f"{name}: it is taken", bring(file), page.text("note"))
+    dumped = file.with_suffix(".input")
+    command = [*predict, "--json", "--top", "1", "--dump-input", dumped]
+    answer = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    expected, seen = list(dumped.read_bytes()), page.chromium.value(INPUT)
+    expected = expected if data["input"]["channels"] == 3 else [value for value in expected for _ in range(3)]
+    check(f"{name}: the input is that of trainer predict", seen == expected, [seen[:12], expected[:12]])
+    percents = page.chromium.value(PERCENTS)
+    wanted = {data["classes"][index]: f"{100 * share:.1f}%" for index, share in enumerate(answer["probabilities"])}
+    differing = {name: (percent, wanted.get(name)) for name, percent in percents.items() if not near(percent, wanted.get(name))}
+    check(f"{name}: the probabilities are those of trainer predict", percents and not differing, differing)
+    decision = page.text("decision")
+    rejected = decision == "None of these"
+    check(f"{name}: so is the decision", rejected != answer["accepted"], (decision, answer["accepted"]))
+    check(f"{name}: and the class", rejected or decision.startswith(answer["class"] + ", "), decision)
 
 
 def near(one, other):

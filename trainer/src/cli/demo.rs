@@ -24,9 +24,9 @@ use super::output::{print_line, print_message, warn};
 /// Write a page that runs a model in a browser: one file, without a network, with the arithmetic of the chip.
 #[derive(clap::Args)]
 #[command(
-    after_help = "The page has up to ten test images, and a checksum of the answers to them that it computes and compares with this machine's.
-They are from --data or --dataset; else from frames.bin beside the model, which a run has; else, of a model of Fashion-MNIST or
-garments, built in. Where there are none, noise takes their place.
+    after_help = "The page has up to ten test images, and a checksum of the logits of these, which it computes and compares with this \
+machine's. The images are from --data or --dataset; else from frames.bin beside the model, which a run has; else, of a \
+model of Fashion-MNIST or garments, built in. Where there are none, noise takes their place.
 
 Examples:
   trainer demo model.bin --out demo.html
