@@ -15,6 +15,8 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use infer_core::Shape;
+
 use crate::dataset::{ImageShape, Images};
 use crate::support::printable::in_one_line;
 
@@ -89,6 +91,23 @@ pub fn encode(images: &Images, indices: &[usize]) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Shape, name and bytes of the first image in a file of frames; `None` where there is none, or the file is of another kind or version.
+#[must_use]
+pub fn first(file: &[u8]) -> Option<(Shape, &str, &[u8])> {
+    let rest = file.strip_prefix(&MAGIC)?;
+    let (numbers, rest) = rest.as_chunks::<2>().0.split_at_checked(6).map(|(numbers, _)| (numbers, &rest[12..]))?;
+    let [version, count, height, width, channels, _class] = *numbers else { return None };
+    let [version, count, height, width, channels] = [version, count, height, width, channels].map(u16::from_le_bytes);
+    if version != FORMAT_VERSION || count == 0 {
+        return None;
+    }
+    let shape = Shape { height, width, channels };
+    let (&name_len, rest) = rest.split_first()?;
+    let (name, rest) = rest.split_at_checked(name_len.into())?;
+    let pixels = rest.get(..shape.checked_len()?.try_into().ok()?)?;
+    Some((shape, str::from_utf8(name).ok()?, pixels))
+}
+
 /// The last whole characters of a text, `bytes` at most.
 fn end_of(text: &str, bytes: usize) -> &str {
     let first = text.len().saturating_sub(bytes);
@@ -131,8 +150,27 @@ mod tests {
         let header = b"THFRAMES\x01\0\x02\0\x01\0\x02\0\x01\0";
         let expected = [header.as_slice(), b"\x01\0\x07b/1.png\x01\x01", b"\x2C\x01\x07a/0.png\0\0"];
         assert_eq!(bytes, expected.concat());
+        let shape = Shape { height: 1, width: 2, channels: 1 };
+        assert_eq!(first(&bytes), Some((shape, "b/1.png", [1, 1].as_slice())));
         // Images that were drawn have numbers only.
         assert_eq!(encode(&images(&[3, 1]), &[1]).unwrap()[18..], *b"\x01\0\x07image 1\x01\x01");
+    }
+
+    #[test]
+    fn there_is_no_first_frame_in_a_file_that_is_cut_off_or_of_another_kind_or_version() {
+        let bytes = encode(&images(&[1]), &[0]).unwrap();
+        assert!(first(&bytes).is_some());
+        for end in 0..bytes.len() {
+            assert_eq!(first(&bytes[..end]), None, "{end} bytes");
+        }
+        for at in [0, 8, 10] {
+            let mut other = bytes.clone();
+            other[at] ^= 1;
+            assert_eq!(first(&other), None, "byte {at}");
+        }
+        let mut endless = bytes.clone();
+        endless[12..18].fill(0xFF);
+        assert_eq!(first(&endless), None);
     }
 
     #[test]

@@ -2,16 +2,13 @@
 
 use infer_core::{Metadata, Shape};
 
+use crate::export::frames;
 use crate::support::printable::in_one_line;
-
-#[path = "../../../../firmware-example/src/frames.rs"]
-#[allow(dead_code, unreachable_pub, reason = "firmware reads a whole file; here the first image is enough")]
-mod reader;
 
 /// The first test image of each class of two data sets that every model of them can be tried with.
 const BUNDLED: [(&str, &[u8]); 2] = [
-    ("fashion-mnist", include_bytes!("../../../../firmware-example/frames/fashion-mnist.frames")),
-    ("garments", include_bytes!("../../../../firmware-example/frames/garments.frames")),
+    ("fashion-mnist", include_bytes!("../../../assets/frames/fashion-mnist.frames")),
+    ("garments", include_bytes!("../../../assets/frames/garments.frames")),
 ];
 
 /// Bytes of an image as a network takes them, and what is known about it.
@@ -27,9 +24,8 @@ impl TestImage {
     /// The first image in a file of frames; `None` where it holds none that a model of this input takes.
     #[must_use]
     pub fn first_of_frames(file: &[u8], input: Shape) -> Option<Self> {
-        let frames = reader::Frames::parse(file).ok()?.for_input(input).ok()?;
-        let frame = frames.into_iter().next()?;
-        Some(Self { bytes: frame.pixels.to_vec(), name: Some(in_one_line(frame.name).into_owned()) })
+        let (shape, name, bytes) = frames::first(file)?;
+        (shape == input).then(|| Self { bytes: bytes.to_vec(), name: Some(in_one_line(name).into_owned()) })
     }
 
     /// The first of those that are always here, for a model of one of their data sets.
