@@ -303,7 +303,9 @@ def environment_of(copy, scratch, is_whole):
         environment.pop(name, None)
     (copy / "home/.local/share/bash-completion/completions").mkdir(parents=True)
     if is_whole:
-        return {**environment, "PATH": f"{ROOT / 'target/release'}:{os.environ['PATH']}"}
+        # One for all pages: each builds what the one before it has built.
+        path = f"{ROOT / 'target/release'}:{os.environ['PATH']}"
+        return {**environment, "PATH": path, "CARGO_TARGET_DIR": str(scratch / "target")}
     programs = scratch / "programs"
     if not programs.exists():
         programs.mkdir()
