@@ -1,5 +1,6 @@
 //! Names the core that the kernels are built for: the compiler's `cfg` has the DSP extension on nightly only, so the
-//! name of the target has to hold it. Sets `cfg(for_size)` where `opt-level` is `s` or `z`.
+//! name of the target has to hold it. Sets `cfg(for_size)` where `opt-level` is `s` or `z`. Hands the trainer the place of this source, which
+//! `trainer firmware` writes beside the firmware that depends on it.
 
 use std::env;
 
@@ -53,4 +54,5 @@ fn main() {
         println!("cargo::error=there are no kernels {chosen:?}; there are {}", names.join(", "));
     }
     println!("cargo::rustc-env=THIMBLE_KERNELS={chosen}");
+    println!("cargo::metadata=SOURCE={}", env::var("CARGO_MANIFEST_DIR").unwrap_or_default());
 }

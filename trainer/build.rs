@@ -1,4 +1,5 @@
-//! Lists infer-core's source for `trainer firmware`, which writes it beside the firmware that depends on it.
+//! Lists infer-core's source for `trainer firmware`, which writes it beside the firmware that depends on it: the very source that this
+//! program is built with, in a clone of the repository as from a registry.
 
 use std::env;
 use std::error::Error;
@@ -7,26 +8,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What the crate is built from, seen from its directory; of a directory all that is in it.
-const CRATE: [&str; 4] = ["Cargo.toml", "README.md", "build.rs", "src"];
-
-/// What belongs to it in the directory above.
-const ABOVE: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
+const CRATE: [&str; 6] = ["Cargo.toml", "README.md", "build.rs", "src", "LICENSE-APACHE", "LICENSE-MIT"];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let root = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("..");
-    let directory = root.join("infer-core");
-    if !directory.is_dir() {
-        return Err(
-            format!("there is no {}: the trainer is built in a clone of its repository", directory.display()).into()
-        );
-    }
+    // The build script of infer-core has it from cargo.
+    let directory = PathBuf::from(env::var("DEP_THIMBLE_INFER_CORE_SOURCE")?);
     let mut files = Vec::new();
     for name in CRATE {
         println!("cargo::rerun-if-changed={}", directory.join(name).display());
         list(&directory.join(name), name, &mut files)?;
-    }
-    for name in ABOVE {
-        list(&root.join(name), name, &mut files)?;
     }
     let mut source =
         String::from("/// Path in the crate's directory, and content.\nconst FILES: &[(&str, &[u8])] = &[\n");
@@ -34,11 +24,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         // Debug spells a path as Rust reads it.
         writeln!(source, "    ({name:?}, include_bytes!({:?})),", path.canonicalize()?)?;
     }
-    source.push_str("];\n");
-    let workspace = root.join("Cargo.toml").canonicalize()?;
+    // In a package nothing refers to a workspace any more.
+    let refers = fs::read_to_string(directory.join("Cargo.toml"))?.contains("workspace = true");
+    let workspace = match refers {
+        true => format!("include_str!({:?})", directory.join("../Cargo.toml").canonicalize()?),
+        false => "\"\"".to_owned(),
+    };
     writeln!(
         source,
-        "/// The manifest that the crate's own refers to.\nconst WORKSPACE: &str = include_str!({workspace:?});"
+        "];\n/// The manifest of the workspace that the crate's own refers to; empty where it refers to none.\n\
+         const WORKSPACE: &str = {workspace};"
     )?;
     fs::write(Path::new(&env::var("OUT_DIR")?).join("infer_core.rs"), source)?;
     Ok(())

@@ -16,7 +16,7 @@ trap 'rm -rf "$scratch"' EXIT
 
 # A folder of its own, as other flags would make cargo build everything again in turns.
 native=$(dirname "$(release_directory)")/sse2
-RUSTFLAGS='--cfg kernels="sse2"' CARGO_TARGET_DIR=$native cargo build --quiet --release -p infer-core --example inference
+RUSTFLAGS='--cfg kernels="sse2"' CARGO_TARGET_DIR=$native cargo build --quiet --release -p thimble-infer-core --example inference
 if [ ${#models[@]} -eq 0 ]; then
     cargo build --quiet --release --workspace --bin on_chip
     for model in mlp:28x28x1:10 cnn:28x28x1:10 small:28x28x1:10 tiny:28x28x1:10 resnet8:32x32x3:10 mobilenet:96x96x3:2; do

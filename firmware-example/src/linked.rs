@@ -4,10 +4,10 @@ use infer_core::Network;
 
 use crate::frames::{Frames, FramesError};
 
-/// The first test image of each class of Fashion-MNIST and of the built-in garments, 28x28x1: `frames/README.md`.
+/// The first test image of each class of Fashion-MNIST and of the built-in garments, 28x28x1: `trainer/assets/frames/README.md`.
 const BUNDLED: [(&str, &[u8]); 2] = [
-    ("fashion-mnist", include_bytes!("../frames/fashion-mnist.frames")),
-    ("garments", include_bytes!("../frames/garments.frames")),
+    ("fashion-mnist", include_bytes!("../../trainer/assets/frames/fashion-mnist.frames")),
+    ("garments", include_bytes!("../../trainer/assets/frames/garments.frames")),
 ];
 
 /// The images that `build.rs` found next to the model or was given.
@@ -72,7 +72,7 @@ macro_rules! model {
         compile_error!(concat!(
             "there is no model file ",
             env!("THIMBLE_MODEL_PATH"),
-            "\nmake it, in the repository's root: cargo run --release -p trainer -- fit --export model.bin",
+            "\nmake it, in the repository's root: cargo run --release -p thimble-trainer -- fit --export model.bin",
             "\nor name another: THIMBLE_RUN=path/to/run or THIMBLE_MODEL=path/to/model.bin (seen from firmware-example)",
         ))
     };

@@ -1,4 +1,4 @@
-//! Times inference on one thread: `cargo run --release -p infer-core --example inference [--layers] MODEL.bin...`
+//! Times inference on one thread: `cargo run --release -p thimble-infer-core --example inference [--layers] MODEL.bin...`
 //!
 //! Prints the microseconds of an image, the shortest of many runs, for each model; with `--layers` those of each layer too. No
 //! code of the image is zero.

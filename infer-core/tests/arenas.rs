@@ -1,7 +1,7 @@
 //! The arenas of known networks, planned with overlapping places, against what an ideal planner takes that lets no two values
 //! overlap.
 //!
-//! `cargo test --release -p infer-core --test arenas -- --nocapture` prints the table of `docs/model-file.md`.
+//! `cargo test --release -p thimble-infer-core --test arenas -- --nocapture` prints the table of `docs/model-file.md`.
 
 use infer_core::format::{Blob, Codes, Input, Metadata, Ports, Requantize, Window};
 use infer_core::operators::{Add, AveragePool2d, Conv2d, DepthwiseConv2d, Layer, Logits, StageRecord};

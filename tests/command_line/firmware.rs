@@ -46,7 +46,7 @@ fn a_project_has_all_that_a_build_needs() {
     assert_eq!(names(&project.join("src")).join(" "), "board.rs camera.rs emulator.rs main.rs");
     assert_eq!(fs::read(project.join("model.bin")).unwrap(), fs::read(path.join("model.bin")).unwrap());
     assert_eq!(fs::read(project.join("image.bin")).unwrap().len(), 784);
-    assert_eq!(package(&project)["dependencies"]["infer-core"]["path"].as_str(), Some("infer-core"));
+    assert_eq!(package(&project)["dependencies"]["thimble-infer-core"]["path"].as_str(), Some("infer-core"));
     let carried = |name: &str| project.join("infer-core").join(name);
     assert!(carried("src/lib.rs").is_file() && carried("LICENSE-MIT").is_file() && carried("build.rs").is_file());
     let manifest: toml::Table = read(&carried("Cargo.toml")).parse().unwrap();
@@ -156,7 +156,7 @@ fn what_is_there_stays_and_nothing_is_written_where_something_is_wrong() {
         (
             &["new", "--model", "model.bin", "--chip", "rp2040", "--infer-core", "other"],
             2,
-            &["--infer-core other: ", "is not infer-core"],
+            &["--infer-core other: ", "is not thimble-infer-core"],
         ),
         (
             &["new", "--model", "model.bin", "--chip", "rp2040", "--infer-core", "none"],
@@ -201,11 +201,12 @@ fn infer_core_and_the_test_image_are_those_that_were_given() {
         succeed(path, &[&arguments[..], more].concat())
     };
     firmware("version", &["--infer-core", "0.1"]);
-    assert_eq!(package(&path.join("version"))["dependencies"]["infer-core"].as_str(), Some("0.1"));
+    assert_eq!(package(&path.join("version"))["dependencies"]["thimble-infer-core"].as_str(), Some("0.1"));
     assert!(!path.join("version/infer-core").exists());
     let core = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infer-core");
     firmware("path", &["--infer-core", core.to_str().unwrap()]);
-    let written = package(&path.join("path"))["dependencies"]["infer-core"]["path"].as_str().unwrap().to_owned();
+    let written =
+        package(&path.join("path"))["dependencies"]["thimble-infer-core"]["path"].as_str().unwrap().to_owned();
     assert_eq!(Path::new(&written), core.canonicalize().unwrap());
 
     let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/ankle-boot.png");

@@ -1,6 +1,6 @@
 //! What `eval` claims of the images that it tests on: what was trained on is never called held out.
 //!
-//! `THIMBLE_TRIALS=10 cargo test --release -p trainer --test command_line held_out -- --nocapture` tries the labels of noise ten
+//! `THIMBLE_TRIALS=10 cargo test --release -p thimble-trainer --test command_line held_out -- --nocapture` tries the labels of noise ten
 //! times, and prints each accuracy.
 
 use std::fs;

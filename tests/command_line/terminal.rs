@@ -1,12 +1,13 @@
-//! What a fit prints for people, for programs, and not at all; colors; completions.
+//! What a fit prints for people, for programs, and not at all; colors; completions and manual pages.
 
+use std::fs;
 use std::path::Path;
 use std::process::{Output, Stdio};
 
 use assert_cmd::Command;
 use serde_json::Value;
 
-use super::{text, trainer};
+use super::{assert_fails, succeed, text, trainer};
 
 const FIT: [&str; 9] = ["fit", "--dataset", "garments", "--model", "mlp", "--epochs", "2", "--out", "run"];
 
@@ -115,4 +116,24 @@ fn without_a_reader(directory: &Path, arguments: &[&str]) -> Output {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_trainer"));
     command.args(arguments).current_dir(directory).stdout(writer).stderr(Stdio::piped());
     command.spawn().unwrap().wait_with_output().unwrap()
+}
+
+#[test]
+fn there_is_a_manual_page_for_each_command() {
+    let home = tempfile::tempdir().unwrap();
+    let (printed, _) = succeed(home.path(), &["man", "--out", "share/man1"]);
+    let directory = home.path().join("share/man1");
+    let mut names: Vec<String> =
+        fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(printed, format!("{} manual pages in share/man1\n", names.len()));
+    for name in ["trainer.1", "trainer-fit.1", "trainer-man.1", "trainer-search.1"] {
+        assert!(names.iter().any(|there| there == name), "{name}: {names:?}");
+    }
+    let page = fs::read_to_string(directory.join("trainer-fit.1")).unwrap();
+    assert!(page.starts_with(".ie") && page.contains(".TH trainer-fit 1") && page.contains("max\\-flash"), "{page}");
+    // A page is replaced, and a file where the directory should be is not.
+    succeed(home.path(), &["man", "--out", "share/man1"]);
+    fs::write(home.path().join("taken"), "").unwrap();
+    assert_fails(home.path(), &["man", "--out", "taken"], 2, &["taken", "is a file; name a directory"]);
 }

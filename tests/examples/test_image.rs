@@ -12,7 +12,7 @@ use frames::Frames;
 use image::GrayImage;
 
 /// An image for each class.
-const FRAMES: &[u8] = include_bytes!("../../firmware-example/frames/fashion-mnist.frames");
+const FRAMES: &[u8] = include_bytes!("../../trainer/assets/frames/fashion-mnist.frames");
 
 /// The class of ankle boots.
 const ANKLE_BOOT: usize = 9;

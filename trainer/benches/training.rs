@@ -1,5 +1,5 @@
 //! What a training step is made of, at the tutorial's shapes and batch 32, each beside candle's own operation:
-//! `cargo bench -p trainer`
+//! `cargo bench -p thimble-trainer`
 
 use candle_core::{Device, Result, Tensor, Var};
 use candle_nn::Optimizer;

@@ -1,5 +1,6 @@
-//! Trains image classifiers, quantizes them and writes the model file that `infer-core` runs.
+#![doc = include_str!("../README.md")]
 //!
+//! # The tour
 //! Data flows one way through these modules, and [`pipeline`] is the way as one function:
 //!
 //! | module | what it holds |

@@ -26,6 +26,7 @@ mod cli {
     pub mod initial;
     pub mod inspect;
     pub mod interrupt;
+    pub mod man;
     pub mod mistakes;
     pub mod models;
     pub mod named;
@@ -108,6 +109,8 @@ enum Command {
     Report(cli::report::Report),
     /// Print what completes these commands in a shell
     Completions(cli::completions::Completions),
+    /// Write the manual pages of these commands
+    Man(cli::man::Manual),
 }
 
 impl Command {
@@ -126,7 +129,7 @@ impl Command {
             | Self::Predict(_)
             | Self::Plot(_)
             | Self::Report(_) => true,
-            Self::Models(_) | Self::Recipes(_) | Self::Chips(_) | Self::Completions(_) => false,
+            Self::Models(_) | Self::Recipes(_) | Self::Chips(_) | Self::Completions(_) | Self::Man(_) => false,
         }
     }
 }
@@ -169,6 +172,7 @@ fn main() -> ExitCode {
         Command::Plot(plot) => plot.run(),
         Command::Report(report) => report.run(),
         Command::Completions(completions) => completions.run(Arguments::command()),
+        Command::Man(manual) => manual.run(Arguments::command()),
     };
     let Err(error) = result else { return ExitCode::SUCCESS };
     if is_broken_pipe(&error) {

@@ -167,9 +167,9 @@ impl Firmware {
         })?;
         let table: Option<toml::Table> = text.parse().ok();
         let name = table.as_ref().and_then(|table| table.get("package")?.get("name")?.as_str());
-        if name != Some("infer-core") {
+        if name != Some("thimble-infer-core") {
             return Err(Usage::error(anyhow!(
-                "--infer-core {given}: the crate in there is not infer-core; {INFER_CORE}"
+                "--infer-core {given}: the crate in there is not thimble-infer-core; {INFER_CORE}"
             )));
         }
         // In full, as the project is in another directory.

@@ -15,6 +15,8 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use infer_core::Shape;
+
 use crate::dataset::{ImageShape, Images};
 use crate::support::printable::in_one_line;
 
@@ -89,6 +91,45 @@ pub fn encode(images: &Images, indices: &[usize]) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// An image in a file of frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame<'f> {
+    /// Its class.
+    pub class: usize,
+    /// Which image it is.
+    pub name: &'f str,
+    /// Its bytes, `[height, width, channels]`.
+    pub pixels: &'f [u8],
+}
+
+/// Shape and images of a file of frames; `None` where it is of another kind or version, or not whole.
+#[must_use]
+pub fn decode(file: &[u8]) -> Option<(Shape, Vec<Frame<'_>>)> {
+    let mut rest = file.strip_prefix(&MAGIC)?;
+    let mut half = || take(&mut rest, 2).and_then(|bytes| bytes.try_into().ok()).map(u16::from_le_bytes);
+    if half()? != FORMAT_VERSION {
+        return None;
+    }
+    let count = half()?;
+    let shape = Shape { height: half()?, width: half()?, channels: half()? };
+    let len = shape.checked_len()?.try_into().ok()?;
+    let mut frames = Vec::new();
+    for _ in 0..count {
+        let class = u16::from_le_bytes(take(&mut rest, 2)?.try_into().ok()?).into();
+        let [name_len] = *take(&mut rest, 1)? else { return None };
+        let name = str::from_utf8(take(&mut rest, name_len.into())?).ok()?;
+        frames.push(Frame { class, name, pixels: take(&mut rest, len)? });
+    }
+    rest.is_empty().then_some((shape, frames))
+}
+
+/// So many bytes from the front.
+fn take<'f>(rest: &mut &'f [u8], count: usize) -> Option<&'f [u8]> {
+    let (bytes, after) = rest.split_at_checked(count)?;
+    *rest = after;
+    Some(bytes)
+}
+
 /// The last whole characters of a text, `bytes` at most.
 fn end_of(text: &str, bytes: usize) -> &str {
     let first = text.len().saturating_sub(bytes);
@@ -131,8 +172,29 @@ mod tests {
         let header = b"THFRAMES\x01\0\x02\0\x01\0\x02\0\x01\0";
         let expected = [header.as_slice(), b"\x01\0\x07b/1.png\x01\x01", b"\x2C\x01\x07a/0.png\0\0"];
         assert_eq!(bytes, expected.concat());
+        let shape = Shape { height: 1, width: 2, channels: 1 };
+        let frames = [Frame { class: 1, name: "b/1.png", pixels: &[1, 1] }, Frame { class: 300, name: "a/0.png", pixels: &[0, 0] }];
+        assert_eq!(decode(&bytes), Some((shape, frames.to_vec())));
         // Images that were drawn have numbers only.
         assert_eq!(encode(&images(&[3, 1]), &[1]).unwrap()[18..], *b"\x01\0\x07image 1\x01\x01");
+    }
+
+    #[test]
+    fn a_file_that_is_cut_off_too_long_or_of_another_kind_or_version_holds_no_frames() {
+        let bytes = encode(&images(&[1]), &[0]).unwrap();
+        assert!(decode(&bytes).is_some());
+        for end in 0..bytes.len() {
+            assert_eq!(decode(&bytes[..end]), None, "{end} bytes");
+        }
+        for at in [0, 8, 10] {
+            let mut other = bytes.clone();
+            other[at] ^= 1;
+            assert_eq!(decode(&other), None, "byte {at}");
+        }
+        assert_eq!(decode(&[&bytes[..], &[0]].concat()), None);
+        let mut endless = bytes.clone();
+        endless[12..18].fill(0xFF);
+        assert_eq!(decode(&endless), None);
     }
 
     #[test]

@@ -2,16 +2,13 @@
 
 use infer_core::{Metadata, Shape};
 
+use super::frames;
 use crate::support::printable::in_one_line;
-
-#[path = "../../../firmware-example/src/frames.rs"]
-#[allow(dead_code, unreachable_pub, reason = "firmware prints why a file is not read")]
-mod reader;
 
 /// The first test image of each class of two data sets that every model of them can be tried with.
 const BUNDLED: [(&str, &[u8]); 2] = [
-    ("fashion-mnist", include_bytes!("../../../firmware-example/frames/fashion-mnist.frames")),
-    ("garments", include_bytes!("../../../firmware-example/frames/garments.frames")),
+    ("fashion-mnist", include_bytes!("../../assets/frames/fashion-mnist.frames")),
+    ("garments", include_bytes!("../../assets/frames/garments.frames")),
 ];
 
 /// Bytes of an image as a network takes them, and what is known about it.
@@ -29,13 +26,13 @@ impl TestImage {
     /// The images in a file of frames; `None` where it holds none that a model of this input takes.
     #[must_use]
     pub fn of_frames(file: &[u8], input: Shape) -> Option<Vec<Self>> {
-        let frames = reader::Frames::parse(file).ok()?.for_input(input).ok()?;
-        let images = frames.map(|frame| Self {
+        let (_, frames) = frames::decode(file).filter(|(shape, frames)| *shape == input && !frames.is_empty())?;
+        let image = |frame: frames::Frame<'_>| Self {
             bytes: frame.pixels.to_vec(),
             name: Some(in_one_line(frame.name).into_owned()),
             class: Some(frame.class),
-        });
-        Some(images.collect()).filter(|images: &Vec<_>| !images.is_empty())
+        };
+        Some(frames.into_iter().map(image).collect())
     }
 
     /// Those that are always here, for a model of one of their data sets: a name of the set, and its images.

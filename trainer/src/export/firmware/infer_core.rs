@@ -38,8 +38,10 @@ pub fn carried() -> Vec<(&'static str, Vec<u8>)> {
     FILES.iter().map(|&(name, bytes)| (name, content(name, bytes))).collect()
 }
 
-/// The crate's manifest for a place outside of its workspace: what it has from there is written out, and lints, which are for those who
-/// change the crate, are left out.
+/// What the manifest of those who use the crate has; the rest is for those who change it.
+const SECTIONS: [&str; 5] = ["package", "lib", "features", "dependencies", "target"];
+
+/// The crate's manifest for a place outside of its workspace: what it has from there is written out.
 fn manifest(text: &str) -> String {
     let workspace: toml::Table = WORKSPACE.parse().expect("cargo has read it when it built this");
     let mut written = String::new();
@@ -48,7 +50,7 @@ fn manifest(text: &str) -> String {
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             section = name;
         }
-        if section == "lints" {
+        if !section.is_empty() && !SECTIONS.contains(&section.split('.').next().unwrap_or(section)) {
             continue;
         }
         let inherited = line.strip_suffix(".workspace = true").and_then(|key| {
@@ -78,8 +80,7 @@ mod tests {
     fn the_carried_source_is_that_of_the_repository() {
         let carried = carried();
         for (name, bytes) in &carried {
-            let directory = if name.starts_with("LICENSE") { directory().join("..") } else { directory() };
-            let there = fs::read(directory.join(name)).unwrap();
+            let there = fs::read(directory().join(name)).unwrap();
             assert!(*name == "Cargo.toml" || *bytes == there, "{name} is not what this program was built with");
         }
         let names: BTreeSet<_> = carried.iter().map(|(name, _)| (*name).to_owned()).collect();
@@ -110,11 +111,22 @@ mod tests {
         }
     }
 
+    /// As cargo writes it into a package.
+    #[test]
+    fn a_manifest_from_a_registry_keeps_what_users_of_the_crate_need() {
+        let text = "# by cargo\n\n[package]\nname = \"a\"\n\n[package.metadata.docs.rs]\nall-features = true\n\n[lib]\npath = \"src/lib.rs\"\n\n\
+                    [[example]]\nname = \"e\"\npath = \"examples/e.rs\"\n\n[dependencies.serde]\nversion = \"1.0\"\n\n\
+                    [dev-dependencies.rand]\nversion = \"1\"\n\n[target.'cfg(unix)'.dependencies.nix]\nversion = \"1\"\n\n[lints.rust]\nx = \"deny\"\n";
+        let kept: toml::Table = manifest(text).parse().unwrap();
+        assert_eq!(kept.keys().collect::<Vec<_>>(), ["dependencies", "lib", "package", "target"]);
+        assert_eq!(kept["dependencies"]["serde"]["version"].as_str(), Some("1.0"));
+    }
+
     #[test]
     fn a_dependency_is_a_value_of_toml_whatever_its_path() {
         let path = InferCore::Path(r#"C:\a "b"\infer-core"#.into());
-        let table: toml::Table = format!("infer-core = {}", path.dependency()).parse().unwrap();
-        assert_eq!(table["infer-core"]["path"].as_str(), Some(r#"C:\a "b"\infer-core"#));
+        let table: toml::Table = format!("thimble-infer-core = {}", path.dependency()).parse().unwrap();
+        assert_eq!(table["thimble-infer-core"]["path"].as_str(), Some(r#"C:\a "b"\infer-core"#));
         assert_eq!(InferCore::Version("0.1".to_owned()).dependency(), "\"0.1\"");
     }
 }

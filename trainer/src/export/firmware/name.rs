@@ -7,7 +7,7 @@ const FIRMWARE: &str = "firmware";
 
 /// Names that cargo or the compiler has another use for: those of crates that the project depends on, of directories that cargo
 /// makes among its outputs, and of devices of Windows. Words of Rust cargo takes as names of packages; the compiler does not as names of crates.
-const TAKEN: [&str; 34] = [
+const TAKEN: [&str; 35] = [
     "build",
     "deps",
     "examples",
@@ -24,6 +24,7 @@ const TAKEN: [&str; 34] = [
     "defmt-rtt",
     "esp-hal",
     "infer-core",
+    "thimble-infer-core",
     "riscv",
     "riscv-rt",
     "semihosting", // crates

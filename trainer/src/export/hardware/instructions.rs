@@ -126,7 +126,7 @@ mod tests {
         assert_eq!(lines.len(), names.len() * cores().len(), "every network was counted on every core");
     }
 
-    /// README's counts of trained networks, which the costs were not made from, on M4F and M0+ and an image without zeros.
+    /// The counts of trained networks in `docs/results.md`, which the costs were not made from, on M4F and M0+ and an image without zeros.
     /// Only activations can be skipped there, and of the CNN's two thirds are zero.
     #[test]
     fn estimates_are_near_what_whole_networks_take_and_never_much_too_low() {
