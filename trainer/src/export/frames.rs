@@ -173,7 +173,10 @@ mod tests {
         let expected = [header.as_slice(), b"\x01\0\x07b/1.png\x01\x01", b"\x2C\x01\x07a/0.png\0\0"];
         assert_eq!(bytes, expected.concat());
         let shape = Shape { height: 1, width: 2, channels: 1 };
-        let frames = [Frame { class: 1, name: "b/1.png", pixels: &[1, 1] }, Frame { class: 300, name: "a/0.png", pixels: &[0, 0] }];
+        let frames = [
+            Frame { class: 1, name: "b/1.png", pixels: &[1, 1] },
+            Frame { class: 300, name: "a/0.png", pixels: &[0, 0] },
+        ];
         assert_eq!(decode(&bytes), Some((shape, frames.to_vec())));
         // Images that were drawn have numbers only.
         assert_eq!(encode(&images(&[3, 1]), &[1]).unwrap()[18..], *b"\x01\0\x07image 1\x01\x01");
