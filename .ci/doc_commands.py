@@ -265,6 +265,8 @@ class Page:
         if self.mentions("runs/ic"):
             self.take("ic-resnet8-float.tflite", "ic.tflite")
             self.make("trainer import ic.tflite --out runs/ic --input-range 0..255")
+        if self.mentions("birds.bin") and not re.search(r"--export birds\.bin", self.text):
+            self.make("trainer fit --data birds --input 24x32x3 --model tiny --out made/birds --export birds.bin")
         if "fit --resume runs/cnn-fashion-mnist-48-1" in self.text:
             # As an interrupt leaves it.
             self.make("cd runs/cnn-*-48-1 && rm -f metrics.json report.html")

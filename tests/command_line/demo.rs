@@ -130,7 +130,7 @@ fn test_images_are_those_of_the_data_that_is_named_or_built_in_or_noise() {
     assert!(fs::read(path.join("input")).unwrap() == images[..240]);
 
     // Frames of a model with another input are not taken.
-    fs::write(path.join("frames.bin"), include_bytes!("../../firmware-example/frames/garments.frames")).unwrap();
+    fs::write(path.join("frames.bin"), include_bytes!("../../trainer/assets/frames/garments.frames")).unwrap();
     assert_contains(&made(&[]).2, &["frames.bin has no image for this model", "with 10 images of noise"]);
 }
 

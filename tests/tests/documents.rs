@@ -33,8 +33,8 @@ fn pages() -> Vec<PathBuf> {
 }
 
 /// The directories of the repository; others are somebody's own.
-const KNOWN: [&str; 8] =
-    ["benchmarks", "docs", "firmware-example", "firmware-tests", "fuzz", "infer-core", "tests", "trainer"];
+const KNOWN: [&str; 9] =
+    ["benchmarks", "demo-page", "docs", "firmware-example", "firmware-tests", "fuzz", "infer-core", "tests", "trainer"];
 
 /// The lines of a page that are not code.
 fn prose(text: &str) -> Vec<&str> {
