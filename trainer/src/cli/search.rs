@@ -11,7 +11,7 @@ use serde::Serialize;
 use trainer::run::{RUNS, RunDirectory};
 use trainer::search::engine::Ended;
 use trainer::search::optuna::Sampler as OptunaSampler;
-use trainer::search::record::{SPACE, SearchRecord, Settings};
+use trainer::search::record::{SearchRecord, Settings};
 use trainer::search::smallest::{self, smallest};
 use trainer::search::{DataFacts, Halving, Objective, Parameter, SamplerKind, Space, SpaceError};
 use trainer::support::whole_file::directory_of;
@@ -296,6 +296,7 @@ impl Search {
         smallest::check(space, &limits, least.as_ref())?;
         let settings = Settings {
             trainer: env!("CARGO_PKG_VERSION").to_owned(),
+            space: self.space_file()?,
             fingerprint: space.fingerprint(),
             arguments: self.input_words()?,
             has_teacher: !self.input.teacher.is_empty(),
@@ -311,9 +312,7 @@ impl Search {
         let name = format!("search-{}-{}-{}", space.name, settings.facts.name, self.seed);
         let directory = RunDirectory::create(self.out.as_deref(), &name)?;
         let path = directory.path().to_owned();
-        if let Err(error) = SearchRecord::write_settings(&path, &settings, &self.space_file()?) {
-            // Nothing is left that would keep the directory from being used again. What cannot be removed stays.
-            let _ = fs::remove_file(path.join(SPACE));
+        if let Err(error) = SearchRecord::write_settings(&path, &settings) {
             directory.discard();
             return Err(error.into());
         }

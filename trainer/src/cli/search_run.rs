@@ -51,6 +51,7 @@ pub fn run(directory: &Path, extent: &Extent, console: &Console) -> Result<(Sear
     lock.remove_leftovers()?;
     let mut journal = Journal::open(directory)?;
     let record = SearchRecord::read(directory)?;
+    record.write_space()?;
     let (settings, goals) = (&record.settings, record.goals());
     let least = smallest(&record.space, &settings.limits, &settings.facts)?;
     check(&record.space, &settings.limits, least.as_ref())?;

@@ -31,6 +31,8 @@ pub const TRIALS: &str = "trials";
 pub struct Settings {
     /// Version of the trainer.
     pub trainer: String,
+    /// The space, in TOML. `space.toml` is made of it, so that one file begins a search, whole or not at all.
+    pub space: String,
     /// [Hash of the space](Space::fingerprint).
     pub fingerprint: String,
     /// Words of the command line about images, chip and teachers, which each trial is given again.
@@ -126,11 +128,18 @@ impl SearchRecord {
     ///
     /// # Errors
     /// [`WriteError`].
-    pub fn write_settings(path: &Path, settings: &Settings, space: &str) -> Result<(), WriteError> {
-        replace_whole(&path.join(SPACE), space.as_bytes())?;
+    pub fn write_settings(path: &Path, settings: &Settings) -> Result<(), WriteError> {
         let json = serde_json::to_string_pretty(settings).unwrap_or_default();
-        // The last file: where it is, there is a search.
         replace_whole(&path.join(SETTINGS), format!("{json}\n").as_bytes())
+    }
+
+    /// Writes the space that trials are given, where it is not there yet: in a new search, and in one that was killed before it came to that.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    pub fn write_space(&self) -> Result<(), WriteError> {
+        let file = self.path.join(SPACE);
+        if file.exists() { Ok(()) } else { replace_whole(&file, self.settings.space.as_bytes()) }
     }
 
     /// Reads a search.
@@ -149,7 +158,8 @@ impl SearchRecord {
         let named = |name: &str| path.join(name).display().to_string();
         let settings: Settings = serde_json::from_str(&text(SETTINGS, SEARCH_JSON)?)
             .map_err(|source| RecordError::Json { path: named(SETTINGS), source })?;
-        let space = Space::from_toml(&text(SPACE, TOML)?)
+        let space = if path.join(SPACE).exists() { text(SPACE, TOML)? } else { settings.space.clone() };
+        let space = Space::from_toml(&space)
             .map_err(|reason| RecordError::Space { path: named(SPACE), reason: Box::new(reason) })?;
         let space = if settings.has_teacher { space } else { space.without_teacher() };
         if space.fingerprint() != settings.fingerprint {
