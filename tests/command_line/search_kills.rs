@@ -118,12 +118,13 @@ fn kill_and_resume(seed: u64, workers: usize, kills: usize) {
         let resume = ["search", "--resume", "killed", "--workers", study[study.len() - 3]];
         let mut command = Command::new(env!("CARGO_BIN_EXE_trainer"));
         command.args(if is_begun { &resume[..] } else { &study }).current_dir(home.path());
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let printed = home.path().join("printed");
+        let mut child = command.stdout(Stdio::null()).stderr(fs::File::create(&printed).unwrap()).spawn().unwrap();
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         sleep(length.mul_f64((random >> 40) as f64 / f64::from(1 << 24) / 3.0));
         child.kill().unwrap();
         let code = child.wait().unwrap().code();
-        assert!(code.is_none() || code == Some(0), "it failed by itself");
+        assert!(code.is_none() || code == Some(0), "{}", fs::read_to_string(printed).unwrap());
         let now = trials(&search);
         for (number, trial) in &before {
             let Trial { ends, .. } = trial;
@@ -148,10 +149,13 @@ fn kill_and_resume(seed: u64, workers: usize, kills: usize) {
         }
     }
     if search.join("search.json").is_file() {
+        // As after a kill between the two files that a search begins with.
+        let _ = fs::remove_file(search.join("space.toml"));
         succeed(home.path(), &["search", "--resume", "killed", "--workers", &workers.to_string()]);
     } else {
         succeed(home.path(), &study);
     }
+    assert_eq!(fs::read_to_string(search.join("space.toml")).unwrap(), SPACE);
     let found = trials(&search);
     assert!(workers > 1 || found.len() == expected.len(), "{} candidates, and {}", found.len(), expected.len());
     let over = |trials: &BTreeMap<u64, Trial>| trials.values().filter(|trial| trial.begun > 0).count();

@@ -1,6 +1,5 @@
 //! `trainer search conv --chip nrf52840`
 
-use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
