@@ -184,7 +184,9 @@ def main():
     trained = [trial for trial in trials if trial.number in finished and all(value <= 0 for value in trial.constraints.values())]
     check("the study has its trials, and of each further worker at most one more", TRIALS <= len(trained) <= TRIALS + 2, len(trained))
     check("none is left", not by_state["RUNNING"] and not by_state["WAITING"], by_state)
-    repeats = Counter(trial.system_attrs["failed_trial"] for trial in trials if "failed_trial" in trial.system_attrs)
+    # The trial that each repeats: the one that was lost last, where a repeated one is lost too.
+    repeated = {trial.number: trial.system_attrs["retry_history"][-1] for trial in trials if "retry_history" in trial.system_attrs}
+    repeats = Counter(repeated.values())
     # The one that SIGTERM found may just have come to its end.
     lost = {number for number in (killed, given_back, *suspended, with_parameters) if number not in finished}
     check("the trial of the worker that was killed is lost", killed in lost, killed)
@@ -194,11 +196,11 @@ def main():
     check("lost trials are repeated once each", repeats == dict.fromkeys(lost, 1), repeats)
     check("no others failed", by_state["FAIL"] == len(lost) + 1, by_state)
     for trial in trials:
-        first = trial.system_attrs.get("failed_trial")
+        first = repeated.get(trial.number)
         if first is not None:
             same = trials[first].params.items() <= trial.params.items()
             same &= trials[first].user_attrs.get("seed", trial.user_attrs["seed"]) == trial.user_attrs["seed"]
-            check("a repeated trial has its parameters and its seed, and ends", same and trial.number in finished, trial)
+            check("a repeated trial has its parameters and its seed, and ends", same and trial.number in finished | lost, trial)
     reports = Counter()
     for worker in range(len(workers.outputs)):
         reports.update(int(number) for number in re.findall(r"^ *(\d+) .*  (?:finished|ended early)$", workers.printed(worker), re.MULTILINE))
