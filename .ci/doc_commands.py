@@ -73,30 +73,8 @@ def pages(names):
     return [ROOT / "README.md", *sorted(path for path in (ROOT / "docs").glob("*.md") if path.name != "SUMMARY.md")]
 
 
-# What the programs in target/release are given instead, with small limits.
-
-
 def limited_trainer(arguments):
     """The arguments of `trainer` with small limits."""
-    def replaced(flag, value, add):
-        kept, was, skip = [], False, False
-        for word in arguments:
-            if skip:
-                skip = False
-            elif word == flag:
-                was = skip = True
-            elif word.startswith(flag + "="):
-                was = True
-            else:
-                kept.append(word)
-        return kept + [flag, value] if was or add else kept
-
-    command = arguments[0] if arguments else ""
-    # Fashion-MNIST is what there is without these.
-    others = {"--data", "--dataset", "--resume", "--show", "-h", "--help"}
-    if command in ("fit", "search") and not others & set(arguments):
-        arguments = [command, "--dataset", "garments", *arguments[1:]]
-
     def replaced(flag, value, add):
         kept, was, skip = [], False, False
         for word in arguments:

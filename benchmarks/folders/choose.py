@@ -6,12 +6,13 @@ A row for each task and variant: the accuracy over all training images, each ans
 the classes.
 """
 
-import argparse
-import json
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import trainings
+from trainings import metrics
 
 # What is replaced in the text of the recipe.
 VARIANTS = {
@@ -29,31 +30,23 @@ VARIANTS = {
 }
 
 
-def cross_validated(trainer, flags, task, recipe, folds):
+def cross_validated(command, task, recipe, folds):
     """Accuracy and mean recall of the classes over all training images."""
-    with tempfile.TemporaryDirectory() as out:
-        file, run = Path(out) / "recipe.toml", Path(out) / "run"
+    with tempfile.TemporaryDirectory() as scratch:
+        file = Path(scratch) / "recipe.toml"
         file.write_text(recipe)
-        command = [trainer, "fit", "--data", task, "--recipe", file, "--folds", str(folds), "--seed", "1", "--out", run, "--quiet", *flags]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        score = json.loads((run / "metrics.json").read_text())["cross_validation"]["score"]
-        return score["accuracy"], score["balanced_accuracy"]
+        score = metrics(command, task, 1, ["--recipe", file, "--folds", str(folds)])["cross_validation"]["score"]
+    return score["accuracy"], score["balanced_accuracy"]
+
+
+def add(parser):
+    parser.add_argument("--folds", type=int, default=4)
+    parser.add_argument("--variants", default=";".join(VARIANTS), help="names with ; between them")
 
 
 def main():
-    words, command = sys.argv[1:], []
-    if "--" in words:
-        at = words.index("--")
-        words, command = words[:at], words[at + 1:]
-    parser = argparse.ArgumentParser(usage='choose.py [--folds K] [--variants "NAME;..."] TASK... -- TRAINER [FLAG...]')
-    parser.add_argument("--folds", type=int, default=4)
-    parser.add_argument("--variants", default=";".join(VARIANTS), help="names with ; between them")
-    parser.add_argument("tasks", nargs="+", type=Path)
-    arguments = parser.parse_args(words)
-    if not command:
-        parser.error("no trainer is named after --")
-    trainer, *flags = command
-    text = subprocess.run([trainer, "recipes", "folders"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    arguments, command = trainings.arguments('choose.py [--folds K] [--variants "NAME;..."] TASK... -- TRAINER [FLAG...]', add)
+    text = subprocess.run([command[0], "recipes", "folders"], check=True, stdout=subprocess.PIPE, text=True).stdout
     print("| task | variant | accuracy | mean recall |\n|---|---|---|---|")
     for task in arguments.tasks:
         for variant in arguments.variants.split(";"):
@@ -62,7 +55,7 @@ def main():
                 if old not in recipe:
                     sys.exit(f"{variant}: recipe folders has no {old!r}")
                 recipe = recipe.replace(old, new)
-            accuracy, recall = cross_validated(trainer, flags, task, recipe, arguments.folds)
+            accuracy, recall = cross_validated(command, task, recipe, arguments.folds)
             print(f"| `{task.name}` | {variant} | {accuracy:.4f} | {recall:.4f} |", flush=True)
 
 
