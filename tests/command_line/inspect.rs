@@ -122,6 +122,13 @@ fn inspect_prints_what_it_needs() {
     );
     fs::write(path.join("zip.bin"), [b'P'; 64]).unwrap();
     assert_fails(path, &["inspect", "zip.bin"], 1, &["zip.bin: not a model file"]);
+    fs::write(path.join("person.tflite"), [&b"\x1c\0\0\0TFL3"[..], &[0; 64]].concat()).unwrap();
+    assert_fails(
+        path,
+        &["inspect", "person.tflite"],
+        1,
+        &["person.tflite: a TFLite file; trainer import makes a model"],
+    );
     fs::create_dir(path.join("empty")).unwrap();
     assert_fails(path, &["inspect", "empty"], 1, &["empty is not the directory of a run: it has no run.json"]);
 }

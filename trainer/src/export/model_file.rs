@@ -22,6 +22,9 @@ use crate::support::text::thousands;
 /// Blobs are at multiples of this many bytes from the beginning of the file, so that kernels can read words.
 const ALIGNMENT: usize = 4;
 
+/// What a TFLite file has at its fifth byte.
+const TFLITE: &[u8] = b"TFL3";
+
 /// Why no model file came about.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
@@ -108,6 +111,9 @@ pub enum ReadError {
     /// It is a directory, such as that of a run.
     #[error("a directory; give a model file, such as the model.bin of a run")]
     Directory,
+    /// It is a TFLite file.
+    #[error("a TFLite file; trainer import makes a model of one")]
+    TfLite,
     /// infer-core refuses it.
     #[error(transparent)]
     Refused(#[from] infer_core::Error),
@@ -193,6 +199,9 @@ pub fn read(path: &Path) -> Result<Vec<u8>, ReadError> {
         return Err(ReadError::Directory);
     }
     let bytes = bounded_file::read_named(path, limits::MODEL)?;
+    if bytes.get(4..8) == Some(TFLITE) {
+        return Err(ReadError::TfLite);
+    }
     check(&bytes)?;
     Ok(bytes)
 }
