@@ -76,7 +76,7 @@ pub enum ChipError {
     },
 }
 
-/// The chips whose names begin most like `name`, where any does; else all.
+/// The chips whose names begin most like `name`, where any does; else those of a board of that name; else all.
 fn names_near(name: &str) -> String {
     /// Letters and digits alike that are more than chance: `nrf5`, `stm3`, `rp20`.
     const ALIKE: usize = 4;
@@ -86,9 +86,19 @@ fn names_near(name: &str) -> String {
     let wanted = letters(name);
     let alike = |chip: &Chip| letters(&chip.name).iter().zip(&wanted).take_while(|(one, other)| one == other).count();
     let most = chips().iter().map(alike).max().unwrap_or_default();
-    let is_named = |chip: &&Chip| most < ALIKE || alike(chip) == most;
-    let names = chips().iter().filter(is_named).map(|chip| &*chip.name).collect::<Vec<_>>().join(", ");
-    if most < ALIKE { format!("there are {names}") } else { format!("near it are {names} (trainer chips lists all)") }
+    let has_board = |chip: &&Chip| {
+        wanted.len() >= ALIKE && String::from_iter(letters(&chip.source)).contains(&String::from_iter(&wanted))
+    };
+    let names = |is_named: &dyn Fn(&&Chip) -> bool| {
+        chips().iter().filter(is_named).map(|chip| &*chip.name).collect::<Vec<_>>().join(", ")
+    };
+    if most >= ALIKE {
+        return format!("near it are {} (trainer chips lists all)", names(&|chip| alike(chip) == most));
+    }
+    match names(&has_board) {
+        of_board if of_board.is_empty() => format!("there are {}", names(&|_| true)),
+        of_board => format!("boards of that name have {of_board} (trainer chips lists all)"),
+    }
 }
 
 /// Cycles that an instruction takes at most, most of them waiting for flash: how many it is on a chip cannot be counted in an
@@ -244,6 +254,15 @@ mod tests {
             let message = Chip::named(name).unwrap_err().to_string();
             let expected = format!("there is no chip {name:?} here; near it are {near} (trainer chips lists all)");
             assert_eq!(message, expected);
+        }
+        for (board, chips) in
+            [("microbit", "nrf51822, nrf52833"), ("Pico", "rp2040, rp2350"), ("blue-pill", "stm32f103c8")]
+        {
+            let message = Chip::named(board).unwrap_err().to_string();
+            assert!(
+                message.ends_with(&format!("boards of that name have {chips} (trainer chips lists all)")),
+                "{message}"
+            );
         }
     }
 }
