@@ -110,7 +110,7 @@ impl Firmware {
             }
         }
         print_line!("next       cd {}", quote_path(&self.directory));
-        print_line!("           cargo emulate          on an emulated {}, without a board", core.name);
+        print_line!("           cargo emulate          on an emulated {}, without a board", core.emulated());
         print_line!("           cargo run --release    on the board; README.md describes the rest");
         Ok(())
     }

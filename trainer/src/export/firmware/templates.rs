@@ -49,6 +49,7 @@ struct Content {
     // The chip.
     chip: &'static str,
     core: &'static str,
+    emulated: String,
     target: &'static str,
     cortex_m: bool,
     riscv: bool,
@@ -116,6 +117,7 @@ impl Content {
             infer_core_is_carried: project.infer_core == InferCore::Carried,
             chip: &chip.name,
             core: &chip.core.name,
+            emulated: chip.core.emulated(),
             target,
             cortex_m: !riscv,
             riscv,

@@ -16,6 +16,8 @@ pub struct Emulator {
     pub target: String,
     /// The program, the machine and its processor.
     pub qemu: String,
+    /// The core that is emulated, where it is another one, which runs the same code.
+    pub emulated: Option<String>,
     /// Memory for the program.
     pub flash: Memory,
     /// Memory for its data.
@@ -61,6 +63,15 @@ impl Core {
     pub fn emulator(&self) -> &'static Emulator {
         let found = emulators().iter().find(|emulator| emulator.core == self.name);
         found.expect("every core of cores.toml is one of emulators.toml, which is tested")
+    }
+
+    /// What runs its programs without a board: `M4F`, or `M3, which runs the code of an M0+`.
+    #[must_use]
+    pub fn emulated(&self) -> String {
+        match &self.emulator().emulated {
+            Some(other) => format!("{other}, which runs the code of an {}", self.name),
+            None => self.name.clone(),
+        }
     }
 }
 
