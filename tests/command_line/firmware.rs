@@ -190,6 +190,16 @@ fn a_model_that_the_chip_has_no_room_for_is_refused_with_what_is_missing() {
     let expected = ["cnn.bin does not fit stm32f103c8 (M3): ", "bytes of flash"];
     assert_fails(path, &firmware("stm32f103c8"), 1, &expected);
     assert!(!path.join("new").exists());
+
+    // A model with room for fast weights, and none for the rest of a project: its run has a smaller one.
+    let fit = ["fit", "--dataset", "garments", "--model", "tiny", "--epochs", "1", "--layout", "fast", "--out", "fast"];
+    succeed(path, &fit);
+    let firmware = ["firmware", "new", "--model", "fast/model.bin", "--chip", "stm32f103c8"];
+    let limits = ["--chip", "stm32f103c8", "--max-flash", "46320", "--max-ram", "18944"];
+    let expected = format!("trainer export RUN {} --out FILE", limits.join(" "));
+    assert_fails(path, &firmware, 1, &[&expected]);
+    succeed(path, &[&["export", "fast", "--out", "fast/model-that-fits.bin"][..], &limits].concat());
+    succeed(path, &["firmware", "new", "--model", "fast/model-that-fits.bin", "--chip", "stm32f103c8"]);
 }
 
 #[test]

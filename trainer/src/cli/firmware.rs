@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow};
 use clap::builder::TypedValueParser;
 use infer_core::Header;
+use infer_core::format::Layout;
 use infer_core::header::HEADER_LEN;
 use trainer::export::firmware::{DirectoryError, Facts, InferCore, Project, directory, package_name, room};
 use trainer::export::hardware::Chip;
+use trainer::export::inspect::{LayerListing, Listing};
 use trainer::export::test_image::TestImage;
 use trainer::export::{frames, model_file};
 use trainer::image::{ImageError, Preprocessing, decode};
@@ -78,10 +80,16 @@ impl Firmware {
         let facts = project.facts().with_context(|| path.clone())?;
         room::check(&project, &facts).map_err(|error| {
             let Chip { name, core, .. } = self.chip;
+            let limits = room::limits(&project, &facts);
+            // `fit --chip` fills the flash that the chip has with such weights, where they save time.
+            let relaid = if has_larger_layouts(model) {
+                format!("Some of its weights take more flash to save time: trainer export RUN --chip {name} {limits} --out FILE, with its run, writes what there is room for. ")
+            } else {
+                String::new()
+            };
             anyhow!(
-                "{path} does not fit {name} ({}): {error}. A smaller network may fit: trainer fit --chip {name} {} checks that before it trains",
-                core.name,
-                room::limits(&project, &facts)
+                "{path} does not fit {name} ({}): {error}. {relaid}A smaller network may fit: trainer fit --chip {name} {limits} checks that before it trains",
+                core.name
             )
         })?;
         project.image = self.test_image(&facts)?;
@@ -182,6 +190,12 @@ impl Firmware {
         }
         Ok(InferCore::Path(full))
     }
+}
+
+/// Whether weights of a model lie in another layout than the one that takes the least flash.
+fn has_larger_layouts(model: &[u8]) -> bool {
+    let is_larger = |layer: &LayerListing| layer.layout.is_some_and(|layout| layout != Layout::Compact.name());
+    Listing::new(model).is_ok_and(|listing| listing.layers.iter().any(is_larger))
 }
 
 /// What `--infer-core` takes.

@@ -79,7 +79,15 @@ impl Inspect {
         print_layers(&listing, widest)?;
         print_scales(&listing, widest)?;
         print_arena(&listing, widest)?;
-        print_chips(&listing.chips)
+        print_chips(&listing.chips)?;
+        let is_larger = |layer: &LayerListing| layer.layout.is_some_and(|layout| layout != Layout::Compact.name());
+        if !listing.chips.iter().all(ChipListing::fits) && listing.layers.iter().any(is_larger) {
+            print_line!(
+                "Weights in another layout than compact take more flash: trainer export RUN\n\
+                 --chip NAME writes the model as that chip has room for it."
+            );
+        }
+        Ok(())
     }
 
     fn report(&self) -> Result<()> {
