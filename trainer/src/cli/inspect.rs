@@ -292,8 +292,8 @@ fn print_chips(chips: &[ChipListing]) -> Result<()> {
     print_line!(
         "Flash: the model and a program that runs it. RAM: arena, image and stack.\n\
          Times are estimates, from instructions counted of single layers: for an image\n\
-         without zeros, at the cycles of the core's manual (one an instruction where no\n\
-         model is at hand) and at two an instruction. Others take less."
+         without zeros, at the cycles of the core's manual (one an instruction where that\n\
+         gives none) and at two an instruction. Others take less."
     );
     Ok(())
 }
