@@ -239,6 +239,7 @@ fn the_page_reports_what_was_trained_on_what_and_what_came_out() {
         "<td>dense 2</td>",
         "learning_rate = 0.001",
         &format!("trainer eval {} --data DIRECTORY", model.display()),
+        &format!("trainer firmware nrf52840 --model {} --chip nrf52840", model.display()),
         &format!("THIMBLE_RUN={} cargo run --release", home.path().join("smallest").display()),
     ] {
         assert!(html.contains(part), "{part} is missing");

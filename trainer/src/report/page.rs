@@ -461,6 +461,7 @@ fn commands(run: &RunRecord) -> Vec<(&'static str, String)> {
         fashion_mnist::NAME | garments::NAME => "",
         _ => " --data DIRECTORY",
     };
+    let chip = run.config.target.as_ref().and_then(|target| target.chip.as_deref()).unwrap_or("nrf52840");
     vec![
         ("Accuracy again, class by class, as the chip would answer", format!("trainer eval {model}{data}")),
         ("The model in a browser: draw, open images, use the camera (demo.html)", format!("trainer demo {model}")),
@@ -468,7 +469,11 @@ fn commands(run: &RunRecord) -> Vec<(&'static str, String)> {
         ("The model file again, the same bytes", format!("trainer export {run_path} --out model.bin")),
         ("Every figure as a file", format!("trainer plot {run_path} --format png")),
         (
-            "On an emulated Cortex-M4F, with the first test images (docs/firmware.md)",
+            "A project for a chip, which cargo emulate runs without one (docs/firmware.md)",
+            format!("trainer firmware {chip} --model {model} --chip {chip}"),
+        ),
+        (
+            "In a clone of Thimble: on an emulated Cortex-M4F, with the first test images (docs/firmware.md)",
             format!("cd firmware-example && THIMBLE_RUN={run_path} cargo run --release"),
         ),
     ]
