@@ -44,7 +44,9 @@ pub enum LayoutName {
 }
 
 fn chip(name: String) -> Result<&'static Chip, String> {
-    Chip::named(&name).map_err(|error| format!("{error}; for others give --max-flash and --max-ram"))
+    Chip::named(&name).map_err(|error| {
+        format!("{error}; for others give --max-flash and --max-ram, and --chip of one with the same core for the time")
+    })
 }
 
 /// A number of bytes over 0.

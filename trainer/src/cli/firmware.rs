@@ -55,7 +55,7 @@ pub struct Firmware {
 
 fn chip(name: String) -> Result<&'static Chip, String> {
     Chip::named(&name).map_err(|error| {
-        format!("{error}; for another take one with its core, and change memory and board in the project")
+        format!("{error}; for another take one with its core (M0+ for a Cortex-M0 too), and change board/memory.x and src/board.rs")
     })
 }
 
