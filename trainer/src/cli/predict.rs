@@ -138,6 +138,9 @@ impl Predict {
                     Ok(input) => input,
                     Err(error) => {
                         let advice = match error {
+                            ImageError::OtherSize { .. } if self.raw.is_some() => {
+                                "; the chip refuses it too: fit --input makes a model that scales frames; --resize does so on this host alone"
+                            }
                             ImageError::OtherSize { .. } => "; give --resize",
                             ImageError::FrameName(_) => "; or give --raw",
                             _ => "",
