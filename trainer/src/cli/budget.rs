@@ -4,7 +4,7 @@ use anyhow::{Context, Result, anyhow};
 use clap::builder::TypedValueParser;
 use trainer::export::hardware::{Budget, Chip, Footprint, time};
 use trainer::export::layout::LayoutChoice;
-use trainer::network::Architecture;
+use trainer::network::{Architecture, Template};
 use trainer::run::{RunConfig, Target};
 use trainer::support::text::thousands;
 
@@ -47,6 +47,19 @@ fn chip(name: String) -> Result<&'static Chip, String> {
     Chip::named(&name).map_err(|error| {
         format!("{error}; for others give --max-flash and --max-ram, and --chip of one with the same core for the time")
     })
+}
+
+/// The built-in networks that keep to a budget, for the same inputs and classes, trained in the same manner.
+fn fitting(architecture: &Architecture, config: &RunConfig, budget: &Budget) -> Vec<&'static str> {
+    let fits = |name: &str| {
+        let classes = u16::try_from(config.class_names.len()).ok()?;
+        let other = Template::built_in(name).ok()?.architecture(architecture.input, classes).ok()?;
+        let config = RunConfig { model: other.name.clone(), ..config.clone() };
+        let layouts = config.layouts(&other).ok()?;
+        let footprint = config.with_metadata(|metadata| Footprint::of(&other, &layouts, metadata)).ok()?;
+        budget.check(&footprint).ok()
+    };
+    Template::built_in_files().iter().map(|(name, _)| *name).filter(|name| fits(name).is_some()).collect()
 }
 
 /// A number of bytes over 0.
@@ -95,8 +108,11 @@ impl BudgetFlags {
         budget.check(&footprint).map_err(|error| {
             let place = self.chip.map_or("the budget".to_owned(), |chip| format!("{} ({})", chip.name, chip.core.name));
             let advice = match config.imported {
-                None => "A smaller network (trainer models lists some), a smaller --width or a smaller --input may fit",
-                Some(_) => "A chip with more of it may fit (trainer chips), or a smaller network to be imported",
+                None => match fitting(architecture, config, &budget).as_slice() {
+                    [] => "A smaller --width, a smaller --input or a smaller network of your own (--model ./FILE.toml) may fit".to_owned(),
+                    names => format!("Of the built-in networks {} would; a smaller --width or a smaller --input may fit too", names.join(", ")),
+                },
+                Some(_) => "A chip with more of it may fit (trainer chips), or a smaller network to be imported".to_owned(),
             };
             anyhow!("{} does not fit {place}: {error}. {advice}", architecture.name)
         })?;

@@ -78,7 +78,7 @@ impl<'p> Project<'p> {
         let output = network.classify(&self.image.bytes)?;
         let class = output.class();
         let probability = output.top_k::<1>().first().map_or(0.0, |best| best.probability);
-        let guess = if output.decide().is_some() { "" } else { "none, at best " };
+        let guess = if output.decide().is_some() { "" } else { "none of these, best guess " };
         Ok(Answer { class: format!("{guess}{}", metadata.class_name(class).unwrap_or("?")), probability })
     }
 }
