@@ -265,7 +265,7 @@ def check_failures(check, page, scratch):
     checksum = f'"checksum":{data_of(page.path)["checksum"]}'
     for name, other, expected in [
         ("damaged", text.replace(model, base64.b64encode(damaged).decode()), "The model in this page is damaged"),
-        ("other-host", text.replace(checksum, '"checksum":1'), "are not those of the host"),
+        ("other-host", text.replace(checksum, '"checksum":1'), "differ from those of the host"),
     ]:
         path = scratch / name / "demo.html"
         path.parent.mkdir()

@@ -52,14 +52,14 @@ fn a_run_json_that_contradicts_itself_or_its_weights_is_refused() {
         ("/recipe/mixup", json!(1e300), resume, "; it must be 0, or 0.01 to 8"),
         ("/recipe/epochs", json!("many"), resume, "run/run.json: invalid type: string \"many\", expected usize"),
         ("/recipe/epochs", json!(-1), export, "run/run.json: invalid value: integer `-1`, expected usize"),
-        ("/validation_fraction", json!(7), resume, "no share of 7 can be held out: it must be over 0 and under 1"),
+        ("/validation_fraction", json!(7), resume, "a share of 7 cannot be held out: it must be over 0 and under 1"),
         ("/calibration_methods", json!([]), resume, "there is no calibration method to choose from"),
         ("/calibration", json!([]), export, "run has not been calibrated"),
         (
             "/calibration/0/channel_order",
             vec![u64::MAX; 350].into(),
             export,
-            "layer 0: the calibration is not about this",
+            "layer 0: the calibration is not for this",
         ),
         (
             "/calibration/0/range/high",
@@ -67,8 +67,8 @@ fn a_run_json_that_contradicts_itself_or_its_weights_is_refused() {
             export,
             "layer 0: its weights and activations differ so much in size (ratio ",
         ),
-        ("/calibration/0/range/high", json!(1e308), export, "run/run.json: 0 to inf is no range of activations"),
-        ("/calibration/0/range/low", json!(0.5), export, "is no range of activations: zero must be inside"),
+        ("/calibration/0/range/high", json!(1e308), export, "run/run.json: 0 to inf is not a range of activations"),
+        ("/calibration/0/range/low", json!(0.5), export, "is not a range of activations: it must contain zero"),
         ("/layers", json!([]), export, "architecture \"mlp\" must end in a dense layer without relu"),
         (
             "/layers/0/dense/outputs",
@@ -178,7 +178,7 @@ fn weights_that_are_cut_off_or_claim_what_is_not_there_are_refused_without_memor
         home.path(),
         &["export", "run", "--out", "x.bin"],
         1,
-        &["layer 0: a weight or bias is not finite; the model has not learned anything that can be exported"],
+        &["layer 0: a weight or bias is not finite; there is nothing to export"],
     );
     // Of such a teacher a student would learn nothing, and its own training would be said to have diverged.
     let student = ["fit", "--model", "tiny", "--dataset", "garments", "--teacher", "run", "--out", "student"];
@@ -241,7 +241,7 @@ fn what_is_left_of_a_checkpoint_is_refused_and_the_run_is_named() {
     let home = run();
     let path = home.path().join("run/unfinished");
     let whole = trainer::train::Unfinished::default().to_bytes().unwrap();
-    let damaged = "run/unfinished: the checkpoint is damaged: the run cannot be resumed; start the training anew, with another --out";
+    let damaged = "run/unfinished: the checkpoint is damaged: the run cannot be resumed; start a new training, with another --out";
     let cases: [(&[u8], &str); 4] = [
         (b"", "run/unfinished: this is not the checkpoint of a training, or one of another version of the trainer"),
         (&whole[..20], damaged),
@@ -314,7 +314,7 @@ fn names_that_a_terminal_would_obey_are_spelled_out_or_refused() {
         home.path(),
         &["fit", "--data", data, "--model", "mlp"],
         1,
-        &["a\\u{1b}[31mred\": the name of a class must be UTF-8, show something, and be without a line break"],
+        &["a\\u{1b}[31mred\": the name of a class must be UTF-8, be visible, and have no line break"],
     );
 }
 

@@ -25,7 +25,7 @@ fn a_model_that_is_no_better_than_a_guess_is_exported_with_a_warning() {
         &[
             "WARNING: the model is no better than a guess: its validation loss is ",
             " where equal probabilities give 2.3026; its accuracy is ",
-            " where the most frequent class as the answer to all gives 0.1000. ",
+            " and always answering with the most frequent class gives 0.1000. ",
             "try a smaller --lr (it is 100), or more epochs",
         ],
     );
@@ -48,7 +48,7 @@ fn a_run_that_diverged_is_said_to_have_and_of_several_it_is_left_out() {
     let diverged = "training has diverged";
     let fit = ["fit", "--dataset", "garments", "--model", "tiny", "--epochs", "1", "--out", "runs/bad", "--lr", "1e30"];
     assert_fails(path, &fit, 1, &[diverged]);
-    let failed = "runs/bad has no results, as its training failed, and would fail again: ";
+    let failed = "runs/bad has no results: its training failed, and would fail again: ";
     for arguments in [
         &["report", "runs/bad"][..],
         &["plot", "runs/bad"],

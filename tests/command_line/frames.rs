@@ -99,7 +99,7 @@ fn a_frame_of_another_length_format_or_name_is_answered_with_what_was_expected()
         fs::write(path.join(name), vec![7; bytes]).unwrap();
     }
     let formats =
-        "\"rgb555\" is no format of a frame; the formats are gray8, rgb888, bgr888, rgb565le, rgb565be, yuyv, uyvy";
+        "\"rgb555\" is not a format of frames; the formats are gray8, rgb888, bgr888, rgb565le, rgb565be, yuyv, uyvy";
     let cases: [(&[&str], i32, &[&str]); 10] = [
         (&["--raw", "rgb565le:160x120", "dump"], 1, &["dump: 38399 bytes, but a frame rgb565le:160x120 has 38400"]),
         (

@@ -17,7 +17,9 @@ fn flags_and_subcommands_of_other_tools_are_answered_with_those_that_do_it_here(
         (&["fit", "--image-size", "96"], &["here this is '--input' (Input of the network, such as 28x28x1"]),
         (
             &["fit", "--output", "m.bin"],
-            &["here this is '--export' (Write the quantized model here too), or '--out' (Directory for the results)"],
+            &[
+                "here this is '--export' (Also write the quantized model to this file), or '--out' (Directory for the results)",
+            ],
         ),
         (&["fit", "-o", "m.bin"], &["'--export' (", "'--out' ("]),
         (&["export", "run", "-o", "m.bin"], &["here this is '--out' (Where to write the model file)"]),
@@ -64,7 +66,7 @@ fn numbers_below_those_that_a_flag_takes_are_refused_for_what_they_are() {
         (&["fit", "--max-ram", "-1K"], "it must be a number of bytes, such as 65536, 64K or 1M"),
         (&["fit", "--max-flash", "-1"], "it must be a number of bytes"),
         (&["fit", "--memory", "-1G"], "it must be a number of bytes, such as 500M or 4G"),
-        (&["fit", "--input", "-28x28x1"], "\"-28x28x1\" is no input shape"),
+        (&["fit", "--input", "-28x28x1"], "\"-28x28x1\" is not an input shape"),
         (&["eval", "m.bin", "--memory", "-1"], "it must be a number of bytes"),
         (&["frames", "m.bin", "--count", "-3"], "it must be a number, at least 1"),
         (&["predict", "m.bin", "x.png", "--top", "-3"], "it must be a number, at least 1"),

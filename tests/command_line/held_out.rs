@@ -153,7 +153,7 @@ fn what_came_later_and_what_was_trained_on_is_counted_with_the_run_and_named_as_
     assert_contains(
         &warned,
         &[
-            "NOTE: the images of mine are not those that m.bin was trained on: some came, went or changed.",
+            "NOTE: the images of mine are not those that m.bin was trained on: some were added, removed or changed.",
             &format!("The {tested} of 180 tested on were not trained on, as the test share of 15% falls on them"),
             "Which of them are new is not known; --run, with the directory of the run, shows which",
         ],
@@ -233,7 +233,7 @@ fn a_folder_of_another_name_is_tested_on_the_share_and_pointed_to_all() {
         );
         let expected = format!(
             "NOTE: m.bin was trained on mine, and is tested on more: on {tested} of its 80 images, the 15% that a training on \
-             them would hold out. If the model was trained on none of these, --all tests it on all 80"
+             this folder would hold out. If the model was trained on none of these, --all tests it on all 80"
         );
         assert!(warned.contains(&expected), "{warned}");
     }

@@ -240,11 +240,11 @@ fn pipes_devices_and_endless_files_in_a_run_are_refused_by_their_path_at_once() 
             let expected = match kind {
                 "pipe" => {
                     assert!(std::process::Command::new("mkfifo").arg(run(name)).status().unwrap().success());
-                    format!("run/{name}: a pipe where a regular file must be")
+                    format!("run/{name}: a pipe instead of a regular file")
                 }
                 "device" => {
                     std::os::unix::fs::symlink("/dev/zero", run(name)).unwrap();
-                    format!("run/{name}: a device where a regular file must be")
+                    format!("run/{name}: a device instead of a regular file")
                 }
                 _ => {
                     fs::File::create(run(name)).unwrap().set_len(1 << 40).unwrap();
@@ -333,7 +333,7 @@ fn what_a_run_holds_does_not_choose_another_file_to_be_written() {
     is_left_alone();
     fs::create_dir(path.join("elsewhere")).unwrap();
     std::os::unix::fs::symlink("../elsewhere", path.join("theirs/figures")).unwrap();
-    assert_fails(path, &["plot", "theirs"], 1, &["theirs/figures is a link, and a link in a run is not followed"]);
+    assert_fails(path, &["plot", "theirs"], 1, &["theirs/figures is a link, and links in a run are not followed"]);
     assert_eq!(fs::read_dir(path.join("elsewhere")).unwrap().count(), 0);
 }
 

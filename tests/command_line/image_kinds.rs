@@ -106,11 +106,11 @@ fn inputs_of_one_flat_color_are_warned_of_with_the_cause_and_a_background_mends_
     strokes(path);
     let fit = ["fit", "--data", "strokes", "--model", "mlp", "--epochs", "1"];
     let (_, warned) = succeed(path, &[&fit[..], &["--out", "black", "--export", "black.bin"]].concat());
-    let warning = "WARNING: 20 of 20 images are one flat color at 16x16x1; their transparent ground became black, \
-                   as what is drawn on it: --background white:\n  strokes/bar/";
+    let warning = "WARNING: 20 of 20 images are one flat color at 16x16x1; their transparent background became black, \
+                   like the drawing: --background white:\n  strokes/bar/";
     assert!(warned.contains(warning) && warned.contains("\n  and 15 more\n"), "{warned}");
     assert!(!warned.contains("\\u000a"), "its own line breaks stay: {warned}");
-    let copies = "WARNING: copies of one image are both trained and tested on, as a class has too few different images:\n  \
+    let copies = "WARNING: copies of one image are both trained and tested on, because a class has too few different images:\n  \
                   strokes/bar, 10 images, 1 different\n";
     assert!(warned.contains(copies), "{warned}");
     // A model of opaque images has a black background too.
@@ -125,7 +125,7 @@ fn inputs_of_one_flat_color_are_warned_of_with_the_cause_and_a_background_mends_
     let one = "strokes/bar/0.png";
     assert_eq!(
         messages(path, &["predict", "black.bin", one]),
-        ["NOTE: strokes/bar/0.png: one flat color as input; its transparent ground became black, \
+        ["NOTE: strokes/bar/0.png: one flat color as input; its transparent background became black, \
           as what is drawn on it: --background white"]
     );
 
@@ -159,7 +159,7 @@ fn inputs_of_one_flat_color_are_warned_of_with_the_cause_and_a_background_mends_
         path,
         &[&fit[..], &["--background", "whitish"]].concat(),
         2,
-        &["\"whitish\" is no color; write black, white"],
+        &["\"whitish\" is not a color; write black, white"],
     );
 }
 
@@ -170,14 +170,14 @@ fn a_model_of_opaque_images_takes_a_background_for_those_that_it_classifies() {
     let fit =
         ["fit", "--dataset", "garments", "--model", "mlp", "--epochs", "1", "--out", "run", "--export", "model.bin"];
     let (_, warned) = succeed(path, &[&fit[..], &["--background", "white"]].concat());
-    assert!(warned.contains("NOTE: --background changes nothing: the images of garments are opaque"), "{warned}");
+    assert!(warned.contains("NOTE: --background has no effect: the images of garments are opaque"), "{warned}");
     let bag = RgbaImage::from_fn(28, 28, |x, y| Rgba([255, 255, 255, if x > 4 && y > 9 { 255 } else { 0 }]));
     save(&bag.into(), &path.join("bag.png"));
     let (_, on_black) = succeed(path, &["predict", "model.bin", "bag.png"]);
     assert_eq!(on_black, "");
     let (_, on_white) = succeed(path, &["predict", "model.bin", "bag.png", "--background", "white"]);
     assert!(
-        on_white.contains("its transparent ground became white") && on_white.contains("--background black"),
+        on_white.contains("its transparent background became white") && on_white.contains("--background black"),
         "{on_white}"
     );
 }

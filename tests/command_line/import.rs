@@ -146,7 +146,7 @@ fn a_float_file_becomes_a_run_that_training_starts_from_and_resumes_to_the_byte(
     assert!(message.contains("\"0-9\" is none of the layers 0 to 4"), "{message}");
     let message = fail(path, &["fit", "--init", "imported", "--data", "images", "--freeze", "taken"], 2);
     assert!(
-        message.contains("nothing would be trained; leave the last one free, such as with --freeze 0-3"),
+        message.contains("nothing would be trained; leave the last one out, such as with --freeze 0-3"),
         "{message}"
     );
     let message = fail(path, &["fit", "--init", "nowhere", "--data", "images"], 1);
@@ -352,7 +352,7 @@ fn weights_that_no_epoch_improves_are_kept_to_the_byte() {
     let (printed, warned) = succeed(path, &[&common[..], &["--out", "kept", "--min-delta", "1000"]].concat());
     assert!(printed.contains("best was the start"), "{printed}");
     assert!(warned.contains("no epoch did better on the validation images than the weights of --init"), "{warned}");
-    assert!(warned.contains("the last layer is taken too, whose outputs are for other classes"), "{warned}");
+    assert!(warned.contains("the last layer is taken too, but its outputs have other classes"), "{warned}");
     assert!(warned.contains("imported: x, y, z, and here a, b, c"), "{warned}");
     let weights = |run: &str| fs::read(path.join(run).join("weights.safetensors")).unwrap();
     assert_eq!(weights("kept"), weights("imported"));
@@ -380,5 +380,5 @@ fn weights_that_no_epoch_improves_are_kept_to_the_byte() {
     fs::remove_file(path.join("trained/metrics.json")).unwrap();
     fs::rename(path.join("imported"), path.join("moved")).unwrap();
     let message = fail(path, &["fit", "--resume", "trained"], 1);
-    assert!(message.contains("which is not there any more; put it back"), "{message}");
+    assert!(message.contains("which no longer exists; put it back"), "{message}");
 }

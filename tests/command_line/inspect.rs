@@ -158,7 +158,7 @@ fn a_run_on_other_images_than_can_be_found_is_refused() {
     fs::write(&images, bytes).unwrap();
     let expected = [
         "the images of birds are not those that birds-run was trained on",
-        "come or gone (as many as then, 80: images have changed); put them back",
+        "added or removed (as many as then, 80: images have changed); put them back",
     ];
     assert_fails(path, &[&inspect[..], &["--data", "kept/birds"]].concat(), 1, &expected);
     // Another name of the directory is not what is wrong.

@@ -243,7 +243,7 @@ fn a_current_directory_that_was_removed_is_named() {
             .output()
             .unwrap();
         let error = super::text(&output.stderr);
-        let expected = "error: the current directory is not there any more, change into another: ";
+        let expected = "error: the current directory no longer exists; change to another one: ";
         assert!(error.starts_with(expected) && output.status.code() != Some(0), "{arguments}: {error}");
     }
     assert!(trainer(home.path(), &["models"]).status.success());

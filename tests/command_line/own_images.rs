@@ -125,7 +125,7 @@ fn predict_prints_a_line_an_image_and_continues_where_one_cannot_be_read() {
     assert!(lines.iter().all(|line| line.len() <= 80 && line.matches('%').count() == 3), "{printed}");
     assert_eq!(
         text(&output.stderr),
-        "error: notes.png: by its content no PNG, JPEG, BMP, GIF, WebP or TIFF image\n\
+        "error: notes.png: by its content not a PNG, JPEG, BMP, GIF, WebP or TIFF image\n\
          error: missing.png: No such file or directory (os error 2)\n\
          error: 2 of 4 images could not be classified\n"
     );
@@ -279,9 +279,12 @@ fn warnings_about_a_folder_are_shown_and_mistakes_in_its_flags_end_with_code_2()
         path,
         &["fit", "--dataset", "garments", "--model", "mlp", "--epochs", "1", "--test-fraction", "0.2", "--out", "run2"],
     );
-    assert!(warned.contains("NOTE: --test-fraction changes nothing: garments has test images of its own"), "{warned}");
+    assert!(warned.contains("NOTE: --test-fraction has no effect: garments has test images of its own"), "{warned}");
     let cases: [(&[&str], &str); 7] = [
-        (&["--input", "32x32"], "\"32x32\" is no input shape; write HEIGHTxWIDTHxCHANNELS, such as 28x28x1 or 32x32x3"),
+        (
+            &["--input", "32x32"],
+            "\"32x32\" is not an input shape; write HEIGHTxWIDTHxCHANNELS, such as 28x28x1 or 32x32x3",
+        ),
         (&["--input", "32x32x2"], "has 2 channels; images have 1 (gray) or 3 (RGB)"),
         (&["--input", "0x32x1"], "has a side that is not 1 to 1024"),
         (&["--input", "8x8x1", "--resize", "zoom"], "[possible values: stretch, fit, crop]"),
@@ -368,10 +371,7 @@ fn fit_leaves_test_images_for_firmware_and_frames_writes_others() {
     }
     let fit = ["fit", "--data", "shapes", "--input", "16x24x3", "--model", "mlp", "--epochs", "1", "--out", "run"];
     let (_, warned) = succeed(path, &[&fit[..], &["--val-fraction", "0.3"]].concat());
-    assert!(
-        warned.contains("NOTE: --val-fraction changes nothing: shapes has validation images of its own"),
-        "{warned}"
-    );
+    assert!(warned.contains("NOTE: --val-fraction has no effect: shapes has validation images of its own"), "{warned}");
     let left = fs::read(path.join("run/frames.bin")).unwrap();
     let (shape, frames) = read_frames(&left);
     assert_eq!((shape, frames.len()), ([16, 24, 3], 10));

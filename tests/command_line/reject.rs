@@ -102,7 +102,7 @@ fn images_of_other_things_choose_a_threshold_and_test_it() {
     assert_eq!(before(&printed, "unknown ", &format!(" of {tested} accepted")), share);
     assert_eq!(unknown["directory"], "other");
     assert!((0.0..=1.0).contains(&unknown["auroc"].as_f64().unwrap()));
-    let chosen = printed.split_once("of those it was chosen by ").unwrap().1.split_once('%').unwrap().0;
+    let chosen = printed.split_once("of those that chose it ").unwrap().1.split_once('%').unwrap().0;
     assert!(chosen.parse::<f64>().unwrap() <= 10.0, "{printed}");
     let (text, _) = succeed(home, &["eval", "out.bin", "--unknown", "other"]);
     assert_eq!(before(&text, "unknown ", &format!(" of {tested} accepted")), share);

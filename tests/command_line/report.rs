@@ -103,7 +103,7 @@ fn a_page_against_another_run_states_what_changed() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let page = fs::read_to_string(path.join("same.html")).unwrap();
     assert!(page.contains(">What changed against run</h2>"));
-    assert!(page.contains("p = 1.000. Both are right on the same images."));
+    assert!(page.contains("p = 1.000. Both classify the same images correctly."));
     assert!(!fs::read_to_string(path.join("run/report.html")).unwrap().contains("What changed against"));
     assert_fails(
         path,

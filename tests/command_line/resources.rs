@@ -99,7 +99,7 @@ fn a_shortage_of_the_machine_is_no_fault_of_an_image_and_leaves_none_out() {
     let stderr = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     let expected =
-        "error: set/a/large.png cannot be read now, which is no fault of the file: too large to decode here: ";
+        "error: set/a/large.png cannot be read now, and the file is not the cause: too large to decode here: ";
     assert!(stderr.contains(expected), "{stderr}");
 }
 

@@ -342,7 +342,7 @@ fn classes_that_have_other_names_now_are_named() {
         |from: &str, to: &str| fs::rename(path.join("shapes").join(from), path.join("shapes").join(to)).unwrap();
     rename("disc", "circle");
     let expected =
-        format!("({} classes): the run's disc is not there, and circle is not the run's; give", classes.len());
+        format!("({} classes): the run's disc is missing, and circle is not one of the run's; give", classes.len());
     assert_fails(path, &resume, 1, &[&expected]);
     rename("circle", "disc");
     fs::create_dir(path.join("shapes/more")).unwrap();
@@ -350,5 +350,5 @@ fn classes_that_have_other_names_now_are_named() {
         let image = image.unwrap();
         fs::copy(image.path(), path.join("shapes/more").join(image.file_name())).unwrap();
     }
-    assert_fails(path, &resume, 1, &[" classes): more is not the run's; give --data"]);
+    assert_fails(path, &resume, 1, &[" classes): more is not one of the run's; give --data"]);
 }

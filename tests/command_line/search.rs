@@ -175,7 +175,7 @@ fn what_is_wrong_is_said_with_where_and_what_to_do() {
             "[[stage]] 2, block: seperable is not possible here; it must be one of convolution, separable, residual",
         ),
         ("head =", "heads =", "[network], heads: there is no such key; there are stages, batch_norm, head, dense"),
-        ("to = 2 }", "to = 3 }", "[network], stages: 3 stages are wanted, and the file has 2; add a [[stage]]"),
+        ("to = 2 }", "to = 3 }", "[network], stages: stages = 3, but the file has 2; add a [[stage]]"),
         ("1e-1, scale", "-1.0, scale", "[recipe], learning_rate: the range from 0.001 to -1 holds nothing to choose"),
         (
             "from = 1e-3, to = 1e-1, scale = \"log\"",
@@ -222,7 +222,7 @@ fn what_is_wrong_is_said_with_where_and_what_to_do() {
     }
     let cases: [(&[&str], i32, &str); 12] = [
         (&["search"], 2, "name a space: conv, separable, residual, or a TOML file"),
-        (&["search", "convs"], 2, "there is no space \"convs\"; the ready ones are conv, separable and residual"),
+        (&["search", "convs"], 2, "there is no space \"convs\"; the built-in ones are conv, separable and residual"),
         (&["search", "conv", "--trial", "0.json"], 2, "--out"),
         (&["search", "conv", "--objectives", "flash"], 2, "accuracy is always one of them"),
         (&["search", "conv", "--objectives", "accuracy,ram,accuracy"], 2, "one of them is there twice"),
@@ -291,7 +291,7 @@ fn a_search_whose_files_or_images_have_changed_is_not_resumed() {
     let begin = ["search", "./mine.toml", "--data", "birds", "--trials", "2", "--epochs", "1", "--workers", "1"];
     let (printed, warned) = succeed(home.path(), &[&begin[..], &["--out", "search"]].concat());
     assert_contains(&printed, &["2 trials of 1 epoch: "]);
-    assert_contains(&warned, &["NOTE: candidates are compared on 2 validation images only"]);
+    assert_contains(&warned, &["NOTE: candidates are compared on only 2 validation images"]);
     let resume = ["search", "--resume", "search", "--trials", "3"];
     let path = |name: &str| home.path().join(name);
     let change = |name: &str, change: &dyn Fn(Vec<u8>) -> Vec<u8>, expected: &str| {

@@ -17,7 +17,7 @@ fn search<'a>(url: &'a str, more: &[&'a str]) -> Vec<&'a str> {
 fn a_storage_that_is_none_is_refused_without_its_password() {
     let directory = tempfile::tempdir().unwrap();
     for (url, expected) in [
-        ("searcher:s3cret@host/searches", "the storage is no URL; it has to be like postgresql://user@host/database"),
+        ("searcher:s3cret@host/searches", "the storage is not a URL; it must be like postgresql://user@host/database"),
         ("mysql://searcher:s3cret@host/searches", "storage mysql:// is not supported; postgresql:// is"),
         ("postgresql+pg8000://searcher:s3cret@host/searches", "the driver pg8000 is not supported"),
     ] {

@@ -186,7 +186,7 @@ fn augmentation_is_set_by_words_and_what_it_cannot_change_is_noted() {
     let fit = |out, input, words| {
         ["fit", "--data", "arrows", "--epochs", "1", "--out", out, "--input", input, "--augment", words]
     };
-    let note = "NOTE: saturation and hue change nothing: the network's input is not in color";
+    let note = "NOTE: saturation and hue have no effect: the network's input is not in color";
     for (out, input, words, is_noted) in [
         ("gray", "28x28x1", "photographs,rotate=3,flip=0.5", true),
         ("color", "28x28x3", "photographs,rotate=3,flip=0.5", false),

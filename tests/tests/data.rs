@@ -143,7 +143,7 @@ fn a_classes_txt_that_names_no_classes_is_refused() {
             "DIR/classes.txt, class 0: the name \"red\\u{1b}[31m\" holds a control character; leave it out",
         ),
         (b"a\nb\0\nc\n", "DIR/classes.txt, class 1: the name \"b\\0\" holds a control character; leave it out"),
-        (many.as_bytes(), "DIR/classes.txt holds 4097 classes; 4096 are the most"),
+        (many.as_bytes(), "DIR/classes.txt holds 4097 classes; at most 4096 are supported"),
     ];
     for (content, expected) in cases {
         let directory = whole_set();
@@ -265,7 +265,7 @@ fn a_cache_of_something_else_than_was_fetched_is_refused_with_what_to_remove() {
             assert_eq!(message.replace(&*cache.path().to_string_lossy(), "CACHE"), expected);
         }
     };
-    let remove = ". Remove CACHE/fashion-mnist, and it is fetched again";
+    let remove = ". Remove CACHE/fashion-mnist to fetch it again";
     let beginning = "the cache does not hold Fashion-MNIST as it was fetched: ";
     refusals(&format!("{beginning}it holds other images{remove}"));
     fs::write(cached.join(format!("{}.gz", NAMES[0])), "half of it").unwrap();
@@ -349,9 +349,9 @@ fn labels_from(first: u8) -> Vec<u8> {
 #[test]
 fn labels_that_begin_at_1_are_numbered_from_0_with_a_note_and_keep_their_names() {
     let cases: [(Option<&str>, [&str; 3], &str); 3] = [
-        (None, ["1", "2", "3"], "begin at 1, not at 0: the first class is called \"1\""),
+        (None, ["1", "2", "3"], "begin at 1, not at 0: the first class is named \"1\""),
         (Some("a\nb\nc\n"), ["a", "b", "c"], "label 1 is the first class, \"a\""),
-        (Some("N/A\na\nb\nc\n"), ["a", "b", "c"], "its first, \"N/A\", is left out; label 1 is \"a\""),
+        (Some("N/A\na\nb\nc\n"), ["a", "b", "c"], "the first, \"N/A\", is left out; label 1 is \"a\""),
     ];
     for (list, expected, note) in cases {
         let directory = whole_set();

@@ -164,7 +164,7 @@ fn a_damaged_file_in_the_cache_is_fetched_again() {
 fn a_body_without_end_is_left_and_not_kept() {
     let (server, directory) = (Server::start(Manner::Endless), tempfile::tempdir().unwrap());
     let message = server.fetch(directory.path()).unwrap_err().to_string();
-    assert!(message.ends_with("/mirror/b: more than 64 MB come, which no published file has"), "{message}");
+    assert!(message.ends_with("/mirror/b: more than 64 MB, which no published file has"), "{message}");
     assert_eq!(names(directory.path()), ["a"]);
 }
 
@@ -176,7 +176,7 @@ fn a_body_that_drips_or_stops_is_left_with_what_came() {
         let server = Server::start(manner);
         let message = server.fetch_with(patience, home.path()).unwrap_err().to_string();
         assert!(
-            message.contains("/mirror/b: too slow: ") && message.contains("where 10,000 are the least"),
+            message.contains("/mirror/b: too slow: ") && message.contains("at least 10,000 are needed"),
             "{message}"
         );
         assert!(message.contains("FASHION_MNIST_DIR"), "{message}");

@@ -79,7 +79,7 @@ struct Arguments {
 enum Command {
     /// Train a network, quantize it and export it
     Fit(Box<cli::fit::Fit>),
-    /// Find the networks and recipes of a space that do best within a chip's budget
+    /// Find the best networks and recipes of a space within a chip's budget
     Search(Box<cli::search::Search>),
     /// Export the model of an earlier run, without training again
     Export(cli::export::Export),
@@ -89,11 +89,11 @@ enum Command {
     Demo(cli::demo::Demo),
     /// Write a project that runs a model on a chip, ready to build
     Firmware(cli::firmware::Firmware),
-    /// Write test images as a model takes them, for firmware to classify
+    /// Write test images as inputs of a model, for firmware to classify
     Frames(cli::frames::Frames),
-    /// Bring a network from a TFLite file: an int8 one as it is, a float one to be trained further
+    /// Import a network from a TFLite file: int8 as it is, float to calibrate or to train further
     Import(Box<cli::import::Import>),
-    /// Show what a model file holds, or what quantization costs a run
+    /// Show the contents of a model file, or the cost of quantization in a run
     Inspect(cli::inspect::Inspect),
     /// Classify images with a model file, as the chip would
     Predict(cli::predict::Predict),
@@ -101,13 +101,13 @@ enum Command {
     Models(cli::models::Models),
     /// List the built-in recipes, print the TOML file of one, or check a file of your own
     Recipes(cli::recipes::Recipes),
-    /// List the chips that a network can be made to fit on
+    /// List the chips that --chip accepts
     Chips(cli::chips::Chips),
     /// Draw the figures of runs as SVG or PNG
     Plot(cli::plot::Plot),
-    /// Write a page about runs, to be read in a browser
+    /// Write a report about runs, an HTML page
     Report(cli::report::Report),
-    /// Print what completes these commands in a shell
+    /// Print a completion script for a shell
     Completions(cli::completions::Completions),
     /// Write the manual pages of these commands
     Man(cli::man::Manual),
@@ -181,7 +181,7 @@ fn main() -> ExitCode {
     }
     let mut message = message(&error);
     if std::env::current_dir().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
-        message = format!("the current directory is not there any more, change into another: {message}");
+        message = format!("the current directory no longer exists; change to another one: {message}");
     }
     cli::output::print_error(&message);
     if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }

@@ -122,7 +122,7 @@ pub enum PipelineError {
     #[error(transparent)]
     Architecture(#[from] ArchitectureError),
     /// Every epoch diverged.
-    #[error("no epoch came to a validation loss that is a number; try a smaller --lr")]
+    #[error("no epoch had a finite validation loss; try a smaller --lr")]
     NoEpoch,
     /// The loss is a number, but one of weights that no integers hold.
     #[error(

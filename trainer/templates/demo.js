@@ -19,12 +19,12 @@
   async function load() {
     const program = bytesOf("program");
     if (typeof WebAssembly !== "object" || !WebAssembly.validate(program)) {
-      throw new Error("This browser has no WebAssembly with SIMD, in which the model runs. Chrome 91, Firefox 89, Safari 16.4 and later have it.");
+      throw new Error("This browser has no WebAssembly with SIMD, which the model needs. Chrome 91, Firefox 89, Safari 16.4 and later have it.");
     }
     const { instance } = await WebAssembly.instantiate(program);
     const core = instance.exports;
     const write = (place, bytes) => {
-      if (place === 0) throw new Error("The browser gives no memory for this. Reload the page.");
+      if (place === 0) throw new Error("The browser has no memory for this. Reload the page.");
       new Uint8Array(core.memory.buffer, place, bytes.length).set(bytes);
     };
     const model = bytesOf("model");
@@ -85,8 +85,8 @@
     const isRejected = decision < 0;
     of("decision").textContent = isRejected ? "None of these" : guess;
     of("why").textContent = isRejected
-      ? "The best guess is " + guess + ", and this answer needs " + percent(threshold) + "."
-      : threshold > 0 ? "This answer needs " + percent(threshold) + "; below it is none of these." : "";
+      ? "The best guess is " + guess + ", but its threshold is " + percent(threshold) + "."
+      : threshold > 0 ? "The threshold is " + percent(threshold) + "; below it the answer is none of these." : "";
     const order = data.classes.map((_, index) => index);
     if (!isInOrder) order.sort((a, b) => logits[b] - logits[a] || a - b);
     bars.forEach((bar, row) => {
@@ -253,7 +253,7 @@
       // Colors as they are in the file, as the trainer reads them.
       bitmap = await createImageBitmap(file, { colorSpaceConversion: "none", imageOrientation: "from-image" });
     } catch {
-      return note((file.name || "This") + " is no image that this browser reads.");
+      return note((file.name || "This") + " is not an image that this browser can read.");
     }
     const factor = Math.min(1, Math.sqrt(MOST_PIXELS / (bitmap.width * bitmap.height)), 16384 / Math.max(bitmap.width, bitmap.height));
     const canvas = canvasOf(Math.max(1, Math.round(bitmap.width * factor)), Math.max(1, Math.round(bitmap.height * factor)));
@@ -262,7 +262,7 @@
     pixels.fillRect(0, 0, canvas.width, canvas.height);
     pixels.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
     note((file.name || "The image") + ", " + bitmap.width + "x" + bitmap.height
-      + (factor < 1 ? ", made smaller by the browser first: the numbers may differ a little from the chip's" : ""));
+      + (factor < 1 ? ", reduced by the browser first: the numbers may differ a little from the chip's" : ""));
     bitmap.close();
     showImage(canvas);
   }
@@ -283,7 +283,7 @@
     event.preventDefault();
     document.body.classList.remove("dragged");
     if (event.dataTransfer.files[0]) openFile(event.dataTransfer.files[0]);
-    else note("What was dropped is no file. Save the image first, and drop or choose the file.");
+    else note("The dropped object is not a file. Save the image first, and drop or choose the file.");
   });
   addEventListener("paste", event => {
     if (event.clipboardData.files[0]) openFile(event.clipboardData.files[0]);
@@ -296,7 +296,7 @@
   let facing = "environment", answered = 0;
 
   const REASONS = {
-    NotAllowedError: "The camera was refused. Allow it for this page in the settings of the browser, and start it again.",
+    NotAllowedError: "The camera is not allowed. Allow it for this page in the settings of the browser, and start it again.",
     NotFoundError: "There is no camera.",
     NotReadableError: "Another program uses the camera. Close it, and start the camera again.",
   };
@@ -305,8 +305,8 @@
     if (!navigator.mediaDevices || !navigator.mediaDevices.getUserMedia) {
       const isFile = location.protocol === "file:" || location.protocol === "content:";
       return note((isFile
-        ? "This browser gives no camera to a page that is opened as a file."
-        : "Browsers give the camera to pages over HTTPS or from localhost only.")
+        ? "This browser does not allow the camera for a page that is opened as a file."
+        : "Browsers allow the camera only for pages over HTTPS or from localhost.")
         + " Choose an image instead: phones offer to take a photo. Or serve the page's folder with python3 -m http.server, and open http://localhost:8000 on the same device.");
     }
     try {
@@ -505,7 +505,7 @@
   if (checksum >>> 0 === data.checksum) {
     of("equal").textContent = "equal to the host's: CRC-32 of the logits of " + data.images_about;
   } else {
-    fail("The numbers here are not those of the host: the checksum of the logits is " + shownChecksum(checksum) + ", and the host's is "
+    fail("The numbers here differ from those of the host: the checksum of the logits is " + shownChecksum(checksum) + ", and the host's is "
       + shownChecksum(data.checksum) + ". Please report this, with the name and the version of the browser.");
   }
   showTest(0);

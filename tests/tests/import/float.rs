@@ -123,5 +123,8 @@ fn weights_that_are_no_numbers_are_refused_and_so_are_those_that_become_none() {
     file.tensors[2] = Tensor::floats(&[4], &[0.0; 4]);
     file.tensors[1] = weights(3e37);
     let error = import::float(&imported(&file).unwrap(), InputRange { low: 0.0, high: 255.0 }).err().unwrap();
-    assert!(error.to_string().starts_with("layer 0 (conv 3x3x4 valid + relu): weights over what"), "{error}");
+    assert!(
+        error.to_string().starts_with("layer 0 (conv 3x3x4 valid + relu): with scales and range folded in"),
+        "{error}"
+    );
 }

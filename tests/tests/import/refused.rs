@@ -11,7 +11,7 @@ fn what_is_not_supported_is_refused_with_the_place_the_reason_and_what_would_hel
             "operator 2 (HARD_SWISH): this activation is not supported; train with ReLU",
         ),
         (refusal(|file| file.operators[2].code = 119), "operator 2 (WHILE): control flow is not supported"),
-        (refusal(|file| file.operators[2].code = 16), "operator 2 (LSTM): layers with a memory are not supported"),
+        (refusal(|file| file.operators[2].code = 16), "operator 2 (LSTM): recurrent layers are not supported"),
         (refusal(|file| file.operators[2].code = 900), "operator 2 (number 900): not supported"),
         (refusal(|file| file.operators[2].code = 150), "operator 2 (GELU): this activation is not supported"),
         (refusal(|file| file.operators[2].code = 143), "operator 2 (READ_VARIABLE): weights that the file computes"),
@@ -59,7 +59,7 @@ fn what_is_not_supported_is_refused_with_the_place_the_reason_and_what_would_hel
         (refusal(|file| file.tensors[0].shape = vec![4, 8, 8, 3]), "a batch of 4"),
         (refusal(|file| file.tensors[0].shape = vec![1, 8, -8, 3]), "a side of -8"),
         (refusal(|file| file.tensors[0].kind = 7), "the input is neither bytes nor 32-bit floating point"),
-        (refusal(|file| file.tensors[3].kind = 7), "activations of int16; supported are int8, uint8 and float32"),
+        (refusal(|file| file.tensors[3].kind = 7), "activations of int16; int8, uint8 and float32 are supported"),
         (refusal(|file| file.tensors[3].scales = vec![f32::NAN]), "a scale of NaN"),
         (refusal(|file| file.tensors[3].scales = vec![0.0]), "a scale of 0"),
         (refusal(|file| file.tensors[3].scales.clear()), "bytes without a scale"),
@@ -67,7 +67,7 @@ fn what_is_not_supported_is_refused_with_the_place_the_reason_and_what_would_hel
         (refusal(|file| file.tensors[3].zero_points = vec![-100]), "ReLU ends at code 28 of 0 to 255"),
         (
             refusal(|file| file.operators[0].options.bytes = vec![(0, 0), (3, 4)]),
-            "TANH behind it; supported are ReLU and ReLU6",
+            "TANH after it; ReLU and ReLU6 are supported",
         ),
         (
             refusal(|file| {
@@ -91,7 +91,7 @@ fn what_is_not_supported_is_refused_with_the_place_the_reason_and_what_would_hel
         (refusal(|file| file.operators[1].inputs[1] = 3), "it is computed by the network, and has to be a constant"),
         (refusal(|file| file.operators[4].inputs[0] = 13), "operator 4 (FULLY_CONNECTED)"),
         (refusal(|file| file.operators.clear()), "the output is computed by no operator"),
-        (refusal(|file| file.outputs = vec![7]), "an output of 8x8x4; a classifier puts out one number for each class"),
+        (refusal(|file| file.outputs = vec![7]), "an output of 8x8x4; a classifier has one output for each class"),
         (refusal(|file| file.operators[5] = Operator::plain(14, &[12], 13)), "it makes 3 independent probabilities"),
     ];
     assert!(cases.len() >= 30);

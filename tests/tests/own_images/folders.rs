@@ -36,15 +36,15 @@ fn every_unusable_folder_is_refused_with_what_where_and_what_to_do() {
             &["crow/1.png", "crow/2.png", "crow/3.png"],
             "DIR/crow is the only class; at least two are needed, each a folder of its own",
         ),
-        (&many, "DIR holds 4097 classes; 4096 are the most"),
+        (&many, "DIR holds 4097 classes; at most 4096 are supported"),
         (
             &["crow/1.png", "wren/1.png", "wren/more/2.png"],
-            "DIR/wren/more is a folder inside a class; put its images into DIR/wren itself, or move it beside",
+            "DIR/wren/more is a folder inside a class; put its images into DIR/wren itself, or move it next to DIR/wren",
         ),
         (
             &["crow/1.png", "crow/2.png", "crow/3.png", "wren/1.png", "wren/2.png"],
             "DIR/wren holds 2 images, too few to have one in each of the parts train, validation and test; \
-             add some, at least 3 are needed",
+             add some: at least 3 are needed",
         ),
         (
             &["train/crow/1.png", "train/crow/2.png", "train/wren/1.png", "test/crow/1.png", "test/wren/1.png"],
@@ -74,20 +74,19 @@ fn every_unusable_folder_is_refused_with_what_where_and_what_to_do() {
         ),
         (
             &["a\nb/1.png", "wren/1.png"],
-            "\"DIR/a\\nb\": the name of a class must be UTF-8, show something, and be without a line break or another control character; rename the folder",
+            "\"DIR/a\\nb\": the name of a class must be UTF-8, be visible, and have no line break or other control character; rename the folder",
         ),
         (
             &["a\u{1b}[31m/1.png", "wren/1.png"],
-            "\"DIR/a\\u{1b}[31m\": the name of a class must be UTF-8, show something, and be without a line break or another control character; rename the folder",
+            "\"DIR/a\\u{1b}[31m\": the name of a class must be UTF-8, be visible, and have no line break or other control character; rename the folder",
         ),
         (
             &["crow/a\nb.png", "wren/1.png"],
-            "\"DIR/crow/a\\nb.png\": the name of an image must be without a line break or another control character; rename the file",
+            "\"DIR/crow/a\\nb.png\": the name of an image must have no line break or other control character; rename the file",
         ),
         (&["train/crow/1.png", "train/wren/1.png", "test/crow/a/1.png", "test/wren/1.png"], NESTED),
     ];
-    const NESTED: &str =
-        "DIR/test/crow/a is a folder inside a class; put its images into DIR/test/crow itself, or move it beside";
+    const NESTED: &str = "DIR/test/crow/a is a folder inside a class; put its images into DIR/test/crow itself, or move it next to DIR/test/crow";
     for (files, expected) in cases {
         let message = refusal(&folder(files));
         // What else is in the directory for temporary files may make it look like the folder of all classes.
@@ -172,11 +171,11 @@ fn all_broken_images_of_all_parts_are_counted_and_the_first_five_named() {
             "6 of 10 images cannot be read; replace or remove them, or leave them out with --skip-unreadable:"
         );
         assert_eq!(lines[1], "  DIR/train/crow/1.png: damaged or truncated (the file is empty)");
-        assert_eq!(lines[2], "  DIR/train/crow/2.png: by its content no PNG, JPEG, BMP, GIF, WebP or TIFF image");
+        assert_eq!(lines[2], "  DIR/train/crow/2.png: by its content not a PNG, JPEG, BMP, GIF, WebP or TIFF image");
         let rest = &lines[3..];
         let named = |name: &str, why: &str| rest.iter().any(|line| line.contains(name) && line.contains(why));
         assert!(named("train/wren/a.png", "not supported: a HEIC image; convert it to JPEG or PNG"), "{message}");
-        assert!(named("train/wren/b.bmp", "by its content no PNG, JPEG, BMP"), "{message}");
+        assert!(named("train/wren/b.bmp", "by its content not a PNG, JPEG, BMP"), "{message}");
         assert!(named("train/crow/10.png", "damaged or truncated ("), "{message}");
         assert!(message.ends_with("\n  and 1 more"), "{message}");
     }

@@ -76,7 +76,7 @@ fn images_of_another_size_than_a_model_takes_are_not_called_unreadable() {
         testing: Some(testing(&["crow", "wren"])),
         ..request(directory.path())
     };
-    let expected = "8 of 8 images have another size than the model takes: DIR/crow/1.png is 4 high and 3 wide, but the input is \
+    let expected = "8 of 8 images do not have the size that the model takes: DIR/crow/1.png is 4 high and 3 wide, but the input is \
                     8x6x1 and takes images as they are; give a directory with images of that size, or a model that was trained \
                     with --input and --resize";
     assert_eq!(refused(&as_they_are), expected);

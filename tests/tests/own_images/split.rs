@@ -110,11 +110,11 @@ fn the_same_image_in_two_parts_or_two_classes_is_named_with_both_files() {
 WARNING: 2 images in two parts of the data, the same at 4x3x1:
   DIR/train/crow/1.png = DIR/test/crow/2.png
   DIR/val/wren/1.png = DIR/test/wren/b.bmp
-  What is measured on an image that was trained on means little; keep each on one side.",
+  Accuracy on images that were trained on means little; keep each image in one part.",
         "\
 WARNING: 1 image in two classes, the same at 4x3x1:
   DIR/train/crow/2.png = DIR/train/wren/d.png
-  No network can distinguish these; keep each under one class.",
+  No network can distinguish these; keep each image in one class.",
     ];
     assert_eq!(warnings, expected);
 }
@@ -200,12 +200,15 @@ fn a_class_of_copies_is_on_all_sides_and_named_and_one_of_two_images_is_refused(
         assert_eq!(part.labels().iter().collect::<BTreeSet<_>>().len(), 2);
     }
     let expected = "\
-WARNING: copies of one image are both trained and tested on, as a class has too few different images:
+WARNING: copies of one image are both trained and tested on, because a class has too few different images:
   DIR/wren, 4 images, 2 different
-  The accuracy of such a class is no measure for other images; add different ones.";
+  The accuracy of such a class does not hold for other images; add different ones.";
     let path = directory.path().display().to_string();
     assert!(warnings.iter().any(|warning| warning.replace(&path, "DIR") == expected), "{warnings:?}");
-    assert!(!warnings.iter().any(|warning| warning.contains("keep each on one side")), "nobody can: {warnings:?}");
+    assert!(
+        !warnings.iter().any(|warning| warning.contains("keep each image in one part")),
+        "nobody can: {warnings:?}"
+    );
     // A test by the model's file alone does not take the copies for images that were held out.
     let held_out = dataset.preprocessing.held_out();
     let testing = Some(Testing { held_out, ..testing(&dataset.class_names) });

@@ -145,7 +145,7 @@ fn without_mistakes_there_is_no_figure_of_them_and_a_note_on_the_page() {
     findings.answers.iter_mut().for_each(|answer| answer.prediction = answer.truth);
     assert!(figures::draw(Kind::Mistakes, &record, &findings).unwrap().is_none());
     let html = page::html(&[(record, findings)]).unwrap();
-    assert!(html.contains("right on every one of the 16 test images") && !html.contains("Most frequent confusions"));
+    assert!(html.contains("right on all 16 test images") && !html.contains("Most frequent confusions"));
 }
 
 #[test]

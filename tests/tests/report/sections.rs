@@ -123,7 +123,7 @@ fn what_changed_is_counted_by_class_and_tested() {
     let html = page::html_in(Path::new("."), &[(here.1, here.2)], Some(&(there.1, there.2))).unwrap();
     for part in [
         ">What changed against there</h2>",
-        "This run is right on 13 of 16 images, there on 9. 6 are right only here, 2 only there",
+        "This run is right on 13 of 16 images, there on 9. 6 are right only in this run, 2 only in the other",
         "McNemar&#39;s exact test, p = 0.289.",
         "the difference may be chance",
         "All 16 test images.",
@@ -131,7 +131,7 @@ fn what_changed_is_counted_by_class_and_tested() {
          <td class=\"number\">+37.5</td><td class=\"number\">3</td><td class=\"number\">0</td>",
         "<td class=\"number\">0.750</td><td class=\"number\">0.625</td><td class=\"number\">+12.5</td>",
         ">Right here, wrong in there</h3>",
-        ">Wrong here, right in there</h3>",
+        ">Wrong in this run, right in there</h3>",
         "<td>test image 5</td><td>no</td><td>yes</td><td class=\"number\">80%</td>",
     ] {
         assert!(html.contains(part), "{part} is missing");
@@ -162,7 +162,7 @@ fn runs_are_compared_on_the_images_that_both_were_tested_on() {
         html.contains("The 1 test image that both were tested on, of 4 here and 1 there.")
             && html.contains("<td class=\"number\">–</td>")
     );
-    assert!(html.contains("Both are right on the same images."));
+    assert!(html.contains("Both classify the same images correctly."));
 }
 
 #[test]
@@ -224,7 +224,10 @@ fn bars_and_curves_have_their_numbers_and_the_names_of_their_axes() {
         }
     }
     let caption = figure(Kind::LearningRate, &record, &findings).caption;
-    assert!(caption.contains("It begins whole and stays. The training ended after 1 of at most"), "{caption}");
+    assert!(
+        caption.contains("It begins at its full value and stays. The training ended after 1 of at most"),
+        "{caption}"
+    );
 }
 
 #[test]
@@ -235,7 +238,7 @@ fn the_batch_is_of_the_first_step_and_the_same_each_time() {
     assert_eq!(written(&convolutions(), "again").2.shown.batch, *batch);
     let svg = figure(Kind::Batch, &record, &findings);
     assert_eq!(svg.svg().matches("<image ").count(), 15);
-    assert!(svg.caption.starts_with("The first 15 of the first step. The recipe takes images as they are."));
+    assert!(svg.caption.starts_with("The first 15 of the first step. The recipe does not change images."));
 }
 
 #[test]
@@ -256,7 +259,7 @@ fn data_with_next_to_nothing_in_it_have_a_page() {
         let html = page::html(&[(record, findings)]).unwrap();
         let none = "of 1 validation and test images is doubtful";
         assert_eq!(html.contains(none), suspects.images == 1);
-        assert_eq!(html.contains(">How sure the answers are</h2>"), !test.is_empty());
+        assert_eq!(html.contains(">Certainty of the answers</h2>"), !test.is_empty());
     }
 }
 
@@ -274,7 +277,7 @@ fn runs_of_older_trainers_have_a_page_without_what_they_do_not_know() {
         assert!(figures::draw(kind, &record, &findings).unwrap().is_none(), "{}", kind.name());
     }
     let html = page::html(&[(record, findings)]).unwrap();
-    assert!(html.contains(">How sure the answers are</h2>") && !html.contains("probably wrong"));
+    assert!(html.contains(">Certainty of the answers</h2>") && !html.contains("probably wrong"));
 }
 
 #[test]

@@ -10,11 +10,11 @@ use super::output::warn;
 /// What is done about classes of unequal size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum BalanceName {
-    /// Nothing: each image counts alike
+    /// Nothing: each image has the same weight
     None,
-    /// An image counts the more in the loss, the fewer its class has
+    /// The weight of an image in the loss is higher the fewer images its class has
     Weights,
-    /// An epoch shows as many images of each class
+    /// An epoch has the same number of images of each class
     Sampling,
 }
 
@@ -31,8 +31,8 @@ impl From<BalanceName> for Balance {
 /// How classes are balanced.
 #[derive(clap::Args)]
 pub struct BalanceFlags {
-    /// What is done about classes of unequal size, so that each counts alike in training: none, weights (in the loss) or sampling
-    /// (as many images of each in an epoch) [recipe tutorial: none]
+    /// How classes of unequal size are balanced in training: none, weights (in the loss) or sampling (the same number of images
+    /// of each class in an epoch) [recipe tutorial: none]
     #[arg(long, value_enum, value_name = "HOW", hide_possible_values = true)]
     balance: Option<BalanceName>,
 }
@@ -55,8 +55,8 @@ impl BalanceFlags {
             format!("{} has {} training image{plural}", in_one_line(&dataset.class_names[class]), thousands(images))
         };
         warn(&format!(
-            "NOTE: {}, and {}: a class of few images is recognized less often than others; --balance weights, or --balance sampling, \
-             lets each class count alike, and --balance none leaves out this note",
+            "NOTE: {}, and {}: a class with few images is recognized less often; --balance weights, or --balance sampling, \
+             gives each class the same weight, and --balance none turns off this note",
             class(fewest),
             class(most)
         ));

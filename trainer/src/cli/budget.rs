@@ -15,7 +15,7 @@ use super::values;
 /// What the network may take.
 #[derive(clap::Args)]
 pub struct BudgetFlags {
-    /// Chip that the network has to fit on, such as nrf52840 (see trainer chips): refused before training if it does not
+    /// Chip that the network has to fit on, such as nrf52840 (see trainer chips); checked before training
     #[arg(long, value_name = "NAME", value_parser = CHIPS.try_map(chip), hide_possible_values = true)]
     chip: Option<&'static Chip>,
     /// Flash for the model and the program that runs it, such as 256K or 1M [default: the chip's]
@@ -24,8 +24,8 @@ pub struct BudgetFlags {
     /// RAM for the arena, an image and the stack, such as 16K [default: the chip's]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     max_ram: Option<usize>,
-    /// How weights lie in the model file; every layout gives the same answers. auto: as fast as the chip's flash and RAM allow, or
-    /// those that --max-flash and --max-ram give; compact without any of these
+    /// Layout of the weights in the model file; every layout gives the same answers [default: auto with --chip, --max-flash or
+    /// --max-ram, otherwise compact]
     #[arg(long, value_enum, value_name = "LAYOUT")]
     layout: Option<LayoutName>,
 }
@@ -39,7 +39,7 @@ pub enum LayoutName {
     Fast,
     /// For vectors of Cortex-M52, M55 and M85: fast there, and slow on any other core
     Vector,
-    /// As little time as the chip has room for
+    /// As little time as the flash and RAM of the chip or the budget allow
     Auto,
 }
 

@@ -5,7 +5,7 @@ use trainer::quantize::Method;
 /// A calibration method, or all methods.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum CalibrationName {
-    /// The one of the lowest loss on the validation images
+    /// The method with the lowest loss on the validation images
     #[default]
     Auto,
     /// From the lowest value to the highest

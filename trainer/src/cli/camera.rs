@@ -6,13 +6,13 @@ use trainer::image::{CameraSetup, Conversion};
 /// How the camera is mounted, and what its YUV means.
 #[derive(Clone, clap::Args)]
 pub struct CameraFlags {
-    /// How many degrees clockwise a frame of the camera has to be turned to be upright, as the images are [default: 0]
+    /// Degrees clockwise by which a frame of the camera has to be turned to be upright [default: 0]
     #[arg(long, value_enum, value_name = "DEGREES", hide_possible_values = true)]
     camera_rotation: Option<Degrees>,
-    /// The camera's upright frames have left and right exchanged, as those of a front camera
+    /// In the camera's upright frames left and right are exchanged, as with a front camera
     #[arg(long)]
     camera_mirror: bool,
-    /// What the values of YUYV and UYVY frames mean: full (Y from 0 to 255) or limited (Y from 16 to 235) [default: full]
+    /// Range of the values in YUYV and UYVY frames: full (Y from 0 to 255) or limited (Y from 16 to 235) [default: full]
     #[arg(long, value_enum, value_name = "RANGE", hide_possible_values = true)]
     camera_yuv: Option<Range>,
 }

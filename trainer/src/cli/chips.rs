@@ -7,7 +7,7 @@ use trainer::export::hardware::chips;
 
 use super::output::print_line;
 
-/// List the chips that fit --chip and inspect use, and where their numbers are.
+/// List the chips that --chip accepts, and the sources of their numbers.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   trainer chips

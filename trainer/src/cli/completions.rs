@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::Result;
 use clap_complete::Shell;
 
-/// Print what completes these commands in a shell.
+/// Print a completion script for a shell.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   trainer completions bash > ~/.local/share/bash-completion/completions/trainer

@@ -51,7 +51,7 @@ pub enum ResizeMode {
     Stretch,
     /// Scale until the whole image is inside, in the middle of the background
     Fit,
-    /// Scale until the input is full, and cut off what reaches out
+    /// Scale until the image fills the input, and cut off what is outside
     Crop,
 }
 
@@ -68,31 +68,31 @@ impl From<ResizeMode> for Resize {
 /// What to train on.
 #[derive(Clone, clap::Args)]
 pub struct TrainingData {
-    /// Data set; by default Fashion-MNIST, or the built-in garments where it is not available
+    /// Data set [default: Fashion-MNIST, or the built-in garments if it is not available]
     #[arg(long, value_enum, conflicts_with = "data")]
     dataset: Option<DatasetName>,
     /// Directory of your own data: a folder per class of images, or of frames of a camera, NAME.FORMAT.WIDTHxHEIGHT.raw
     /// (in train, val and test, or without these), or IDX files (plain or gzip)
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Input of the network, such as 28x28x1 (gray) or 32x32x3 (RGB); by default the images' own size
+    /// Input of the network, such as 28x28x1 (gray) or 32x32x3 (RGB) [default: the images' own size]
     #[arg(long, value_name = "HxWxC", value_parser = input)]
     input: Option<Shape>,
-    /// How images are brought to that size [default: stretch]
+    /// How images are resized to the input [default: stretch]
     #[arg(long, value_enum, requires = "input")]
     resize: Option<ResizeMode>,
-    /// What shows through where images are transparent, and around them with --resize fit: black, white, another name of a
-    /// color, or #rrggbb [default: black]
+    /// Background of transparent images, and around images with --resize fit: black, white, another name of a color, or
+    /// #rrggbb [default: black]
     #[arg(long, value_name = "COLOR", value_parser = background)]
     background: Option<Background>,
     #[command(flatten)]
     camera: CameraFlags,
-    /// Share of a folder of images held out for the test, where it has no part for that; the content of each decides
+    /// Share of a folder of images held out for the test, if the folder has no test part; the content of each image decides
     /// [default: 0.15]
     #[arg(long, value_name = "SHARE", value_parser = fraction)]
     test_fraction: Option<f64>,
-    /// Memory for decoded images, such as 500M or 4G; more of them are kept in a file beside the run, which makes training
-    /// slower [default: half of what is available]
+    /// Memory for decoded images, such as 500M or 4G; larger sets are kept in a file next to the run, which makes training
+    /// slower [default: half of the available memory]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub memory: Option<u64>,
     #[command(flatten)]
@@ -117,21 +117,21 @@ pub struct ValidationSplit {
 /// What to test a model on.
 #[derive(clap::Args)]
 pub struct TestData {
-    /// Data set; by default the one that the model was trained on
+    /// Data set [default: the one that the model was trained on]
     #[arg(long, value_enum, conflicts_with = "data")]
     dataset: Option<DatasetName>,
     /// Directory to take the test images from: a folder per class of images, or of frames of a camera,
     /// NAME.FORMAT.WIDTHxHEIGHT.raw, or IDX files (plain or gzip)
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Take all images of the directory, not only those held out: for images that the model was not trained on
+    /// Use all images of the directory, not only those held out: for images that the model was not trained on
     #[arg(long, requires = "data")]
     all: bool,
-    /// Memory for decoded images, such as 500M or 4G; more of them are kept in a temporary file [default: half of what is
-    /// available]
+    /// Memory for decoded images, such as 500M or 4G; larger sets are kept in a temporary file [default: half of the
+    /// available memory]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     memory: Option<u64>,
-    /// Directory of the run that the model is of: it lists which images were trained on. Found by itself where the model is in it
+    /// Directory of the model's run, which lists the images that were trained on [default: the directory of the model, if it is a run]
     #[arg(long, value_name = "RUN", requires = "data")]
     run: Option<PathBuf>,
     #[command(flatten)]
@@ -251,13 +251,13 @@ impl TrainingData {
         }
         let dataset = &loaded.dataset;
         if self.test_fraction.is_some() && dataset.preprocessing.test_share().is_none() {
-            warn(&format!("NOTE: --test-fraction changes nothing: {} has test images of its own", dataset.name));
+            warn(&format!("NOTE: --test-fraction has no effect: {} has test images of its own", dataset.name));
         }
         if validation.is_stated && !loaded.draws_validation {
-            warn(&format!("NOTE: --val-fraction changes nothing: {} has validation images of its own", dataset.name));
+            warn(&format!("NOTE: --val-fraction has no effect: {} has validation images of its own", dataset.name));
         }
         if self.background.is_some() && dataset.preprocessing == Preprocessing::Bytes {
-            warn(&format!("NOTE: --background changes nothing: the images of {} are opaque", dataset.name));
+            warn(&format!("NOTE: --background has no effect: the images of {} are opaque", dataset.name));
         }
         for line in describe(&loaded) {
             console_line!(console, "{line}");

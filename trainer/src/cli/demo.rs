@@ -21,12 +21,12 @@ use super::data::TestData;
 use super::destination::{Content, Output};
 use super::output::{print_line, print_message, warn};
 
-/// Write a page that runs a model in a browser: one file, without a network, with the arithmetic of the chip.
+/// Write a page that runs a model in a browser: one file that works offline, with the arithmetic of the chip.
 #[derive(clap::Args)]
 #[command(
-    after_help = "The page has up to ten test images, and a checksum of the logits of these, which it computes and compares with this \
-machine's. The images are from --data or --dataset; else from frames.bin beside the model, which a run has; else, of a \
-model of Fashion-MNIST or garments, built in. Where there are none, noise takes their place.
+    after_help = "The page has up to ten test images. It computes a checksum of their logits, and compares it with the checksum computed \
+on this machine. The images are from --data or --dataset; otherwise from frames.bin next to the model, as in a run; otherwise, \
+for a model of Fashion-MNIST or garments, built in. Without test images the page uses noise.
 
 Examples:
   trainer demo model.bin --out demo.html
@@ -38,7 +38,7 @@ pub struct Demo {
     model: PathBuf,
     #[command(flatten)]
     data: TestData,
-    /// The page [default: demo.html in the directory of the model]
+    /// File for the page [default: demo.html in the directory of the model]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }

@@ -48,11 +48,11 @@ pub struct Eval {
     data: TestData,
     #[command(flatten)]
     single: MistakeFlags,
-    /// Directory of images of other things than the classes: prints how many of them are accepted as a class. Half of them, by
+    /// Directory of images of no class: prints how many are accepted as a class. Only half of these images are used, chosen by
     /// content: fit and export choose a threshold by the other half
     #[arg(long, value_name = "DIR")]
     unknown: Option<PathBuf>,
-    /// Use one core only, for measuring
+    /// Use one core only, to measure the speed
     #[arg(long)]
     one_core: bool,
     /// Print JSON

@@ -37,14 +37,14 @@ pub struct Export {
     /// Where to write the model file
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Calibrate again, on the images of the run; without this the file is the run's own
+    /// Calibrate again, on the images of the run [default: write the model of the run]
     #[arg(long, value_enum, value_name = "METHOD")]
     calibration: Option<CalibrationName>,
     #[command(flatten)]
     reject: RejectFlags,
     #[command(flatten)]
     budget: BudgetFlags,
-    /// Directory of the images or IDX files that the run was trained on, or of an imported one any of its classes
+    /// Directory of the images or IDX files that the run was trained on; for an imported run, any images of its classes
     /// [default: found as fit finds it]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,

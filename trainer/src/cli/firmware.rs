@@ -36,7 +36,7 @@ Then, in the directory:
   cargo emulate            runs it on an emulated core, without a board
   cargo run --release      flashes the board and shows its log")]
 pub struct Firmware {
-    /// The directory of the project, which is made; or is there and empty
+    /// The directory of the project; it must be new or empty
     #[arg(value_name = "DIR")]
     directory: PathBuf,
     /// The model file
@@ -45,10 +45,10 @@ pub struct Firmware {
     /// The chip, such as nrf52840 (see trainer chips)
     #[arg(long, value_name = "NAME", value_parser = CHIPS.try_map(chip), hide_possible_values = true)]
     chip: &'static Chip,
-    /// Image that is classified until there is a camera [default: the first of frames.bin beside the model]
+    /// Image to classify until there is a camera [default: the first in frames.bin next to the model]
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
-    /// Where the project has infer-core from: a directory or a version [default: its source, written beside the project's]
+    /// Source of infer-core for the project: a directory or a version [default: a copy in the project]
     #[arg(long, value_name = "PATH|VERSION")]
     infer_core: Option<String>,
 }

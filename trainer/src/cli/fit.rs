@@ -55,22 +55,22 @@ const LARGE_INPUTS: &str = "mobilenet";
   trainer fit --resume runs/cnn-fashion-mnist-48-1")]
 pub struct Fit {
     /// Network: mlp, cnn, small, tiny, large, resnet8, mobilenet, dscnn, or a TOML file (see trainer models)
-    /// [default: the network of --init; resnet8, over 64 pixels mobilenet, for folders of images by recipe folders; else cnn]
+    /// [default: the network of --init; for folders of images with recipe folders resnet8, or mobilenet over 64 pixels; otherwise cnn]
     #[arg(long, value_name = "NAME", value_parser = MODELS, hide_possible_values = true)]
     model: Option<String>,
-    /// Start from the weights of an earlier or imported run: of layers that have the same name, or place, and weights of the
-    /// same dimensions
+    /// Start from the weights of an earlier or imported run: layers take the weights of layers with the same name, or index,
+    /// and the same dimensions
     #[arg(long, value_name = "RUN")]
     init: Option<PathBuf>,
-    /// Layers that stay as they are: numbers of the listing that fit --init prints, such as 0-5, names, or taken for all those
-    /// taken from --init
+    /// Layers that are not trained: numbers as listed by fit --init, such as 0-5, names, or taken for all layers taken from
+    /// --init
     #[arg(long, value_name = "LAYERS", requires = "init")]
     freeze: Option<String>,
-    /// What the learning rate of the layers taken from --init is multiplied with [default: 1]
+    /// Factor for the learning rate of the layers taken from --init [default: 1]
     #[arg(long, value_name = "FACTOR", value_parser = number, requires = "init")]
     init_lr: Option<f64>,
-    /// What the network's channels are multiplied with, those of convolutions and of hidden dense layers [default: that of
-    /// the network: 0.25 of mobilenet, else 1]
+    /// Factor for the channels of convolutions and the outputs of hidden dense layers [default: that of the network: 0.25
+    /// for mobilenet, otherwise 1]
     #[arg(long, value_name = "FACTOR", value_parser = number)]
     width: Option<f64>,
     #[command(flatten)]
@@ -78,10 +78,10 @@ pub struct Fit {
     #[command(flatten)]
     budget: BudgetFlags,
     /// Training recipe: tutorial, strong, folders, or a TOML file (see trainer recipes); the flags below override its numbers
-    /// [default: folders with --data of a folder of images and without --init; else tutorial]
+    /// [default: folders if --data is a folder of images, without --init; otherwise tutorial]
     #[arg(long, value_name = "NAME", value_parser = RECIPES, hide_possible_values = true)]
     recipe: Option<String>,
-    /// Most passes over the training images [recipe tutorial: 100]
+    /// Maximum number of passes over the training images [recipe tutorial: 100]
     #[arg(long, value_name = "N", value_parser = count)]
     epochs: Option<usize>,
     /// Images per training step [recipe tutorial: 32]
@@ -98,15 +98,15 @@ pub struct Fit {
     min_delta: Option<f64>,
     #[command(flatten)]
     balance: BalanceFlags,
-    /// Mirror half of the training images, left for right, in each epoch; right where a mirrored image is of the same class
+    /// Mirror half of the training images, left for right, in each epoch; use it where a mirrored image is of the same class
     #[arg(long, conflicts_with = "no_flip")]
     flip: bool,
-    /// Mirror no images: for letters, digits, arrows, and whatever else has a left and a right. Recipe strong mirrors
-    /// half of them otherwise (of all built-in networks but mlp and dscnn, and of mlp with --teacher)
+    /// Mirror no images: for letters, digits, arrows, and other things with a left and a right. By default recipe strong
+    /// mirrors half of the images (for all built-in networks but mlp and dscnn, and for mlp with --teacher)
     #[arg(long)]
     no_flip: bool,
-    /// What else happens to training images, over the recipe: photographs (other views and light, noise), none, or options
-    /// such as rotate=10,crop=0.3 (docs/augmentation.md has all)
+    /// Change the augmentation of the recipe: photographs (other views and light, noise), none, or options such as
+    /// rotate=10,crop=0.3 (docs/augmentation.md lists all)
     #[arg(long, value_name = "OPTIONS", value_delimiter = ',')]
     augment: Vec<Augmentation>,
     /// Share of the training images held out for validation, between 0 and 1 [default: 0.05]
@@ -114,14 +114,14 @@ pub struct Fit {
     val_fraction: Option<f64>,
     #[command(flatten)]
     folds: FoldFlags,
-    /// What everything random comes from
+    /// Seed of all random numbers
     #[arg(long, default_value_t = 48, value_name = "N", value_parser = whole::<u64>)]
     seed: u64,
-    /// Learn from the network of an earlier run too, a larger one; its validation images are this run's. May be repeated:
-    /// the mean of all teachers counts
+    /// Also learn from the larger network of an earlier run, and hold out the same validation images. May be repeated:
+    /// the mean of all teachers is used
     #[arg(long, value_name = "RUN")]
     teacher: Vec<PathBuf>,
-    /// How the ranges of the 8-bit activations are found; auto: whichever does best on the validation images
+    /// How the ranges of the 8-bit activations are found; auto: the method that does best on the validation images
     #[arg(long, value_enum, default_value_t, value_name = "METHOD")]
     calibration: CalibrationName,
     #[command(flatten)]
@@ -129,10 +129,10 @@ pub struct Fit {
     /// Directory for the results; it must be new or empty [default: runs/MODEL-DATASET-SEED-N]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Go on with a run that was interrupted, to the same bytes; everything else is as it was then
+    /// Resume an interrupted run, to the same bytes; it keeps its settings
     #[arg(long, value_name = "RUN")]
     resume: Option<PathBuf>,
-    /// Write the quantized model here too
+    /// Also write the quantized model to this file
     #[arg(long, value_name = "FILE")]
     export: Option<PathBuf>,
     #[command(flatten)]
@@ -281,7 +281,7 @@ impl Fit {
         recipe.check_batch(&architecture, dataset.train.len()).map_err(Usage::error)?;
         if dataset.train.shape().channels != 3 && recipe.augment.is_for_color() {
             warn(
-                "NOTE: saturation and hue change nothing: the network's input is not in color (--input HxWx3 makes it so)",
+                "NOTE: saturation and hue have no effect: the network's input is not in color (--input HxWx3 makes it so)",
             );
         }
         self.balance.note(recipe.balance, &dataset);

@@ -15,8 +15,8 @@ use crate::Usage;
 /// Cross-validation.
 #[derive(clap::Args)]
 pub struct FoldFlags {
-    /// Cross-validate, for sets of few images: hold out no validation images, but train K times without a K-th of the training
-    /// images; these fits decide how long the network is trained on all of them, and how accurate it is
+    /// Cross-validate, for small sets: hold out no validation images, and train K times, each time without a K-th of the training
+    /// images; these fits give the number of epochs for the training on all images, and the accuracy
     #[arg(long, value_name = "K", value_parser = count, conflicts_with_all = ["val_fraction", "teacher"])]
     pub folds: Option<usize>,
 }

@@ -14,7 +14,7 @@ use super::destination::{Content, Output};
 use super::output::{print_line, print_message, warn};
 use super::values::at_least_one;
 
-/// Write test images as a model takes them, for firmware to classify.
+/// Write test images as inputs of a model, for firmware to classify.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   trainer frames birds.bin --data birds
@@ -27,10 +27,10 @@ pub struct Frames {
     model: PathBuf,
     #[command(flatten)]
     data: TestData,
-    /// How many images, the classes in turn
+    /// Number of images, taking the classes in turn
     #[arg(long, default_value_t = frames::IN_A_RUN, value_name = "N", value_parser = at_least_one)]
     count: usize,
-    /// Where to write them [default: frames.bin in the directory of the model, where the firmware looks for it]
+    /// File to write [default: frames.bin in the directory of the model, where the firmware reads it]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }

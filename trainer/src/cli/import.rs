@@ -30,7 +30,7 @@ use super::imported_images::ImportedImages;
 use super::output::{numbered, print_line, print_message, warn};
 use crate::Usage;
 
-/// Bring a network from a TFLite file: an int8 one as it is, a float one to be trained further.
+/// Import a network from a TFLite file: int8 as it is, float to calibrate or to train further.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   trainer import person.tflite
@@ -41,21 +41,21 @@ use crate::Usage;
 pub struct Import {
     /// The TFLite file
     file: PathBuf,
-    /// Write the model file here: of int8 networks their own numbers, of float ones those of a calibration on --data
+    /// Write the model file here: an int8 network as it is, a float network calibrated on --data
     #[arg(long, value_name = "FILE")]
     export: Option<PathBuf>,
-    /// Make a run of it here, which export, inspect --quantization and fit --init take; the directory must be new or empty
+    /// Write a run for export, inspect --quantization and fit --init here; the directory must be new or empty
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// The names of the classes, a text file with one a line in the order of the network's outputs
-    /// [default: those of --data, else class 0, class 1, ...]
+    /// Text file with the names of the classes, one per line in the order of the network's outputs
+    /// [default: those of --data, otherwise class 0, class 1, ...]
     #[arg(long, value_name = "FILE")]
     classes: Option<PathBuf>,
-    /// Directory of images to test it on, and of a float network to calibrate it on: a folder per class, or IDX files
+    /// Directory of images to test on, and to calibrate a float network on: a folder per class, or IDX files
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// How often the sums of an int8 network are rounded on their way to codes: once is as fast on chips as a network trained here, twice
-    /// gives the codes of TFLite's reference kernels bit for bit and is slower
+    /// How often requantization rounds in an int8 network: once is as fast on chips as a network trained here, twice gives the codes of
+    /// TFLite's reference kernels bit for bit and is slower
     #[arg(long, value_enum, default_value = "once")]
     rounding: RoundingMode,
     #[command(flatten)]
@@ -63,12 +63,12 @@ pub struct Import {
     /// Height, width and channels of an image, where the file has the input in other dimensions
     #[arg(long, value_name = "HxWxC", value_parser = input)]
     input: Option<Shape>,
-    /// How images are brought to the size of the input [default: stretch]
+    /// How images are resized to the input [default: stretch]
     #[arg(long, value_enum)]
     resize: Option<ResizeMode>,
     #[command(flatten)]
     camera: CameraFlags,
-    /// What the bytes 0 and 255 of an image are in the input of a float network: 0..1, -1..1, 0..255 [default: 0..1]
+    /// Values of bytes 0 and 255 of an image for a float network: 0..1, -1..1, 0..255 [default: 0..1]
     #[arg(long, value_name = "LOW..HIGH", value_parser = input_range, allow_hyphen_values = true)]
     input_range: Option<InputRange>,
 }
@@ -110,7 +110,7 @@ struct Images {
 }
 
 impl Import {
-    /// Reads the file, says what is in it, and writes what was asked for.
+    /// Reads the file, prints what is in it, and writes what is requested.
     pub fn run(self) -> Result<()> {
         self.check_outputs()?;
         let path = self.file.display().to_string();
@@ -127,7 +127,7 @@ impl Import {
         }
         if quantized.is_none() && self.export.is_some() && self.data.is_none() {
             return Err(Usage::error(anyhow!(
-                "{path} computes with floating point: a model file of it needs images to calibrate on, --data DIR; or make a run of it, --out \
+                "{path} computes with floating point: a model file needs images to calibrate on, --data DIR; or write a run, --out \
                  DIR, and train it further, trainer fit --init"
             )));
         }
@@ -169,10 +169,9 @@ impl Import {
         }
         match (self.export.is_some() || self.out.is_some(), imported.input) {
             (true, _) => Ok(()),
-            (false, Some(_)) => self.say("it can be imported; --export writes a model file, --out makes a run of it"),
-            (false, None) => self.say(
-                "it can be imported; --out makes a run of it, and --export with --data, to calibrate on, writes a model file",
-            ),
+            (false, Some(_)) => self.say("it can be imported; --export writes a model file, --out a run"),
+            (false, None) => self
+                .say("it can be imported; --out writes a run, and --export, with --data to calibrate on, a model file"),
         }
     }
 

@@ -47,7 +47,7 @@ impl Start {
     pub fn again(initial: &InitialRun, run: &Path) -> Result<Self> {
         if !RunDirectory::is_at(&initial.run) {
             bail!(
-                "{} was started from the run {}, which is not there any more; put it back, and it can be resumed",
+                "{} was started from the run {}, which no longer exists; put it back to resume",
                 run.display(),
                 initial.run.display()
             );
@@ -92,7 +92,7 @@ impl Start {
                     anyhow!("--init {run}: no layer has weights of the same dimensions in that run; leave --width out")
                 }
                 false => anyhow!(
-                    "--init {run}: no layer of {own} has the weights of one of {theirs}; leave --model out to go on with its network"
+                    "--init {run}: no layer of {own} has the weights of one of {theirs}; leave --model out to use its network"
                 ),
             }));
         }
@@ -118,10 +118,10 @@ impl Start {
             taken.len(),
             weighted.len(),
             if fresh.is_empty() { String::new() } else { format!("; new: {}", fresh.join(", ")) },
-            if frozen.is_empty() { String::new() } else { format!("; {} stay as they are", frozen.len()) }
+            if frozen.is_empty() { String::new() } else { format!("; {} are not trained", frozen.len()) }
         );
         if learning_rate != 1.0 && taken.iter().all(|(own, _)| frozen.contains(own)) {
-            warn("NOTE: --init-lr changes nothing: all layers that are taken stay as they are");
+            warn("NOTE: --init-lr has no effect: all layers that are taken are frozen");
         }
         if is_taken(architecture.layers.len() - 1) {
             self.note_classes(class_names);
@@ -149,14 +149,16 @@ impl Start {
             let RunConfig { split_seed, validation_fraction, .. } = &self.config;
             let what_to_do = match (self.config.folds, folds) {
                 (Some(_), _) => "start from a run without --folds, which holds images out".to_owned(),
-                (None, Some(_)) => "leave --folds out, which leave out other images than that run did".to_owned(),
+                (None, Some(_)) => {
+                    "leave --folds out, because the folds are other images than that run held out".to_owned()
+                }
                 (None, None) => {
                     format!("--seed {split_seed} --val-fraction {validation_fraction} holds out what that run held out")
                 }
             };
             warn(&format!(
                 "WARNING: {} of the {} images that this run is validated and tested on were trained on by {}, whose weights it starts from: \
-                 what is measured on them is too good; {what_to_do}",
+                 accuracies on these images are too high; {what_to_do}",
                 thousands(seen),
                 thousands(judged.iter().map(|images| images.len()).sum()),
                 self.path.display()
@@ -176,7 +178,7 @@ impl Start {
                 format!("{}{}", first.join(", "), if names.len() > LISTED { ", ..." } else { "" })
             };
             warn(&format!(
-                "NOTE: the last layer is taken too, whose outputs are for other classes in {}: {}, and here {}",
+                "NOTE: the last layer is taken too, but its outputs have other classes in {}: {}; here {}",
                 self.path.display(),
                 listed(known),
                 listed(class_names)
@@ -198,7 +200,7 @@ fn frozen(text: &str, architecture: &Architecture, taken: &[(usize, usize)]) -> 
             (_, None, Ok(first), Ok(last)) if first <= last && last < count => frozen.extend(first..=last),
             _ => {
                 return Err(Usage::error(anyhow!(
-                    "--freeze {text:?}: {part:?} is none of the layers 0 to {} and no name of one; give numbers, ranges such as 0-5, names, or \
+                    "--freeze {text:?}: {part:?} is neither one of the layers 0 to {} nor the name of one; give numbers, ranges such as 0-5, names, or \
                      taken",
                     count - 1
                 )));
@@ -210,7 +212,7 @@ fn frozen(text: &str, architecture: &Architecture, taken: &[(usize, usize)]) -> 
     frozen.retain(|&layer| architecture.layers[layer].weights().is_some());
     if (0..count).filter(|&layer| architecture.layers[layer].weights().is_some()).all(|layer| frozen.contains(&layer)) {
         return Err(Usage::error(anyhow!(
-            "--freeze {text:?}: all layers would stay as they are, and nothing would be trained; leave the last one free, such as with \
+            "--freeze {text:?}: all layers would be frozen, and nothing would be trained; leave the last one out, such as with \
              --freeze 0-{}",
             count.saturating_sub(2)
         )));

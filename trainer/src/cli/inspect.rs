@@ -25,7 +25,7 @@ use trainer::export::hardware::time;
 /// Columns of the text, and so of the list of classes.
 const COLUMNS: usize = 80;
 
-/// Show what a model file holds, or what quantization costs a run.
+/// Show the contents of a model file, or the cost of quantization in a run.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   trainer inspect model.bin
@@ -34,10 +34,10 @@ const COLUMNS: usize = 80;
 pub struct Inspect {
     /// A model file, or the directory of a run
     path: PathBuf,
-    /// Measure on the validation images what the codes of each layer cost; PATH is the directory of a run
+    /// Measure on the validation images what quantization costs in each layer; PATH is the directory of a run
     #[arg(long)]
     quantization: bool,
-    /// Directory of the images or IDX files that the run was trained on, or of an imported one any of its classes
+    /// Directory of the images or IDX files that the run was trained on; for an imported run, any images of its classes
     /// [default: found as fit finds it]
     #[arg(long, value_name = "DIR", requires = "quantization")]
     data: Option<PathBuf>,

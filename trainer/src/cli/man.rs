@@ -16,7 +16,7 @@ use super::output::print_line;
 #[command(after_help = "Example:
   trainer man --out ~/.local/share/man/man1 && man trainer-fit")]
 pub struct Manual {
-    /// Directory for the pages: trainer.1, and one for each command, such as trainer-fit.1
+    /// Directory for the pages: trainer.1, and a page for each command, such as trainer-fit.1
     #[arg(long, value_name = "DIRECTORY")]
     out: PathBuf,
 }

@@ -16,10 +16,10 @@ use super::output::print_line;
 /// What `eval` prints of single images.
 #[derive(clap::Args)]
 pub struct MistakeFlags {
-    /// List the images that got a wrong answer, the most confident first: file, class, answer and its probability
+    /// List the wrong answers, the most confident first: file, class, answer and its probability
     #[arg(long)]
     pub mistakes: bool,
-    /// Write the answer to each image into a file, as a run's answers.csv
+    /// Write the answer to each image to a file, like answers.csv of a run
     #[arg(long, value_name = "FILE")]
     pub answers: Option<PathBuf>,
 }

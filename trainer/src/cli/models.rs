@@ -17,7 +17,7 @@ use crate::Usage;
   trainer models small > mine.toml     # a beginning for a network of your own: fit --model ./mine.toml
   trainer models ./mine.toml           # its layers, shapes and weights, or what is wrong with it")]
 pub struct Models {
-    /// Print the file of this one; a name with a dot or a slash is a file of your own
+    /// Network whose file to print; a name with a dot or a slash is a file of your own
     #[arg(value_parser = MODELS, hide_possible_values = true)]
     name: Option<String>,
 }

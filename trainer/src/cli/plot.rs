@@ -23,16 +23,16 @@ use crate::Usage;
   trainer plot runs/cnn-fashion-mnist-48-1 --figure confusion --out confusion.png
   trainer plot runs/mlp-fashion-mnist-48-1 runs/cnn-fashion-mnist-48-1 --out curves.svg
 
-Of several runs the curves of training are drawn, laid over each other.")]
+With several runs, their training curves are drawn in one figure.")]
 pub struct Plot {
-    /// The directories of the runs; of several, those without results are left out with a warning
+    /// The directories of the runs; with several, runs without results are left out with a warning
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
-    /// Which figure, more than once for several; by default all
+    /// Figure to draw; may be repeated [default: all]
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Kind::ALL.map(Kind::name)))]
     figure: Vec<String>,
     /// Directory for the figures, or a file that ends in .svg or .png for a single one
-    /// [default: RUN/figures; of several runs the current directory]
+    /// [default: RUN/figures; for several runs the current directory]
     #[arg(long, value_name = "PATH")]
     out: Option<PathBuf>,
     /// Format of the files [default: svg, or that of the file's name]
@@ -157,7 +157,7 @@ impl Plot {
 fn figures_of(run: &Path) -> Result<PathBuf> {
     let figures = run.join(FIGURES);
     if figures.is_symlink() {
-        bail!("{} is a link, and a link in a run is not followed to the outside; give --out", figures.display());
+        bail!("{} is a link, and links in a run are not followed; give --out", figures.display());
     }
     Ok(figures)
 }

@@ -42,31 +42,31 @@ pub struct Predict {
     /// The model file
     model: PathBuf,
     /// PNG, JPEG, BMP, GIF, WebP or TIFF images, of any size if the model was trained with --input, or frames of a
-    /// camera, NAME.FORMAT.WIDTHxHEIGHT.raw; a directory means the images in it and in the folders in it, - for standard
+    /// camera, NAME.FORMAT.WIDTHxHEIGHT.raw; a directory means the images in it and in its folders, - means standard
     /// input
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
-    /// The files are frames as a camera delivers them, of this format and size, and become inputs as on the chip: gray8,
-    /// rgb888, bgr888, rgb565le, rgb565be, yuyv or uyvy; a stride is the bytes from one row to the next
+    /// The files are frames as a camera delivers them, in this format and size: gray8, rgb888, bgr888, rgb565le, rgb565be,
+    /// yuyv or uyvy; the stride is the number of bytes from one row to the next
     #[arg(long, value_name = "FORMAT:WxH[:STRIDE]", value_parser = frame)]
     raw: Option<FrameLayout>,
-    /// Write the input that the image becomes here, byte for byte what the network takes, [height, width, channels]; of one image
+    /// Write the input that the image becomes, byte for byte, [height, width, channels]; for one image
     #[arg(long, value_name = "FILE")]
     dump_input: Option<PathBuf>,
-    /// How many classes to name, the most probable first
+    /// Number of classes to print, the most probable first
     #[arg(long, default_value_t = 3, value_name = "N", value_parser = at_least_one)]
     top: usize,
-    /// How to bring images to size, for a model that was trained on images as they are
+    /// How to resize images, for a model that was trained on images as they are
     #[arg(long, value_enum)]
     resize: Option<ResizeMode>,
-    /// What shows through where images are transparent, for a model that was trained on images as they are: black, white,
-    /// another name of a color, or #rrggbb [default: black]
+    /// Background of transparent images, for a model that was trained on images as they are: black, white, another name of
+    /// a color, or #rrggbb [default: black]
     #[arg(long, value_name = "COLOR", value_parser = background)]
     background: Option<Background>,
-    /// Make light dark and dark light first, as for a photograph on white and a model trained on Fashion-MNIST
+    /// Exchange light and dark first, for a photograph on white and a model trained on Fashion-MNIST
     #[arg(long)]
     invert: bool,
-    /// Print a JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
 }
@@ -187,7 +187,10 @@ impl Predict {
             return Err(Usage::error(anyhow!("--dump-input writes the input of one image, and {images} are given")));
         }
         if files.iter().chain([&self.model]).any(|file| destination::is_same_file(file, path)) {
-            return Err(Usage::error(anyhow!("--dump-input {} is read here; name another file", path.display())));
+            return Err(Usage::error(anyhow!(
+                "--dump-input {} is one of the images; name another file",
+                path.display()
+            )));
         }
         destination::check(Written { flag: "--dump-input", path, content: Content::Input { bytes }, run: None }, None)
     }

@@ -16,7 +16,7 @@ use crate::Usage;
   trainer recipes strong > mine.toml   # a beginning for a recipe of your own: fit --recipe ./mine.toml
   trainer recipes ./mine.toml          # whether fit takes it, and all of its numbers")]
 pub struct Recipes {
-    /// Print the file of this one; a name with a dot or a slash is a file of your own
+    /// Recipe whose file to print; a name with a dot or a slash is a file of your own
     #[arg(value_parser = RECIPES, hide_possible_values = true)]
     name: Option<String>,
 }

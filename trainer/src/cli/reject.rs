@@ -19,15 +19,15 @@ use crate::Usage;
 /// How a threshold is to be chosen.
 #[derive(clap::Args)]
 pub struct RejectFlags {
-    /// Store a threshold in the model, below which an answer is "none of these": the lowest at which so many of the accepted
-    /// validation images (with --folds: training images out of fold) are right, precision=0.99, or so few of --unknown are accepted, false-accepts=0.01
+    /// Store a threshold in the model, below which an answer is "none of these": the lowest at which this share of the accepted
+    /// validation images (with --folds: training images out of fold) is right, precision=0.99, or at most this share of the images of
+    /// --unknown is accepted, false-accepts=0.01
     #[arg(long, value_name = "WISH", value_parser = str::parse::<RejectAt>)]
     pub reject_at: Option<RejectAt>,
-    /// A threshold for each class, of a precision among the answers of that class
+    /// Choose a threshold for each class, by the precision of the answers with that class
     #[arg(long, requires = "reject_at")]
     pub reject_per_class: bool,
-    /// Directory of images of other things than the classes: the content of each decides whether it chooses the threshold or
-    /// tests it
+    /// Directory of images of no class; half of these images, by content, choose the threshold, and the others test it
     #[arg(long, value_name = "DIR", requires = "reject_at")]
     pub unknown: Option<PathBuf>,
 }
@@ -130,15 +130,15 @@ fn of_rejection(metrics: &RejectionMetrics, by: ChosenBy) -> Vec<String> {
     lines.push(format!("{chosen_by:<10} {}", of_coverage(choosing)));
     if choosing.images < FEW && matches!(at, RejectAt::Precision(_)) {
         let more = match by {
-            ChosenBy::Validation => "fit --folds 5 chooses by all training images",
+            ChosenBy::Validation => "fit --folds 5 uses all training images",
             ChosenBy::Folds(_) => "add images",
         };
-        lines.push(format!("{:<10} these are too few to know a precision by: {more}", ""));
+        lines.push(format!("{:<10} too few images to estimate a precision: {more}", ""));
     }
     lines.push(format!("{:<10} {}", "test", of_coverage(test)));
     if let Some(UnknownMetrics { choosing, testing, separation }) = unknown {
         lines.push(format!(
-            "{:<10} {}; of those it was chosen by {}",
+            "{:<10} {}; of those that chose it {}",
             "unknown",
             of_unknown(testing),
             percent(choosing.share())
@@ -196,10 +196,10 @@ mod tests {
             };
             of_rejection(&metrics, by)
         };
-        let few = "           these are too few to know a precision by: ";
+        let few = "           too few images to estimate a precision: ";
         assert_eq!(
             lines("precision=0.99", 99, ChosenBy::Validation)[2],
-            format!("{few}fit --folds 5 chooses by all training images")
+            format!("{few}fit --folds 5 uses all training images")
         );
         assert_eq!(lines("precision=0.99", 99, ChosenBy::Folds(3))[2], format!("{few}add images"));
         for (at, images) in [("precision=0.99", 100), ("false-accepts=0.1", 20)] {

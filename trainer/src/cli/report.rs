@@ -18,7 +18,7 @@ use super::output::{print_line, warn};
 use super::run_data;
 use crate::Usage;
 
-/// Write a page about runs, to be read in a browser.
+/// Write a report about runs, an HTML page.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   trainer report runs/cnn-fashion-mnist-48-1
@@ -26,16 +26,16 @@ use crate::Usage;
   trainer report runs/birds-2 --against runs/birds-1
   trainer report --refresh runs/birds-1 --data path/to/idx-files")]
 pub struct Report {
-    /// The directories of the runs; of several, those without results are left out with a warning
+    /// The directories of the runs; with several, runs without results are left out with a warning
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
-    /// The page [default: RUN/report.html; of several runs comparison.html]
+    /// File for the page [default: RUN/report.html; for several runs comparison.html]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Add what changed against this run, by class and by image; for one RUN
+    /// Add what changed against this run, by class and by image; with one RUN
     #[arg(long, value_name = "OTHER")]
     against: Option<PathBuf>,
-    /// Classify the test images again, for runs that an older trainer made
+    /// Classify the test images again, for runs of an older trainer
     #[arg(long)]
     refresh: bool,
     /// With --refresh: directory of the images or IDX files that the runs were trained on

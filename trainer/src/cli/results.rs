@@ -83,7 +83,7 @@ fn no_better_than_a_guess(outcome: &Outcome, dataset: &Dataset) -> String {
     let Score { loss: of_model, accuracy, .. } = answers.score;
     format!(
         "WARNING: the model is no better than a guess: its {part} loss is {}, where equal probabilities give {}; its accuracy is \
-         {accuracy:.4}, where the most frequent class as the answer to all gives {most:.4}. Training has diverged, or has hardly begun: \
+         {accuracy:.4}, and always answering with the most frequent class gives {most:.4}. Training has diverged, or has hardly begun: \
          try a smaller --lr (it is {}), or more epochs",
         loss(of_model).trim_start(),
         loss(guessing_loss(classes)),

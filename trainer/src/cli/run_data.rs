@@ -92,7 +92,7 @@ pub fn load(path: &Path, config: &RunConfig, data: Option<&Path>, memory: Option
         let name = if found == config.dataset { found } else { format!("{found} ({} in the run)", config.dataset) };
         let now = [dataset.train.len(), dataset.validation.len(), dataset.test.len()];
         bail!(
-            "the images of {name} are not those that {path} was trained on: some have changed, come or gone{}; put them \
+            "the images of {name} are not those that {path} was trained on: some were changed, added or removed{}; put them \
              back, or give --data with the directory that has them",
             counts(RunDirectory::open(run), now)
         );
@@ -155,9 +155,9 @@ fn difference(of_run: &[String], there: &[String]) -> String {
         (!names.is_empty()).then(|| format!("{}{more}", listed.join(", ")))
     };
     match (only_in(of_run, there), only_in(there, of_run)) {
-        (Some(missing), Some(new)) => format!(": the run's {missing} is not there, and {new} is not the run's"),
-        (Some(missing), None) => format!(": the run's {missing} is not there"),
-        (None, Some(new)) => format!(": {new} is not the run's"),
+        (Some(missing), Some(new)) => format!(": the run's {missing} is missing, and {new} is not one of the run's"),
+        (Some(missing), None) => format!(": the run's {missing} is missing"),
+        (None, Some(new)) => format!(": {new} is not one of the run's"),
         (None, None) if of_run == there => String::new(),
         (None, None) => ": the classes are in another order".to_owned(),
     }

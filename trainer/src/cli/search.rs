@@ -25,7 +25,7 @@ use super::values::{at_least_one, number, whole};
 use super::{destination, search_final, search_results, search_run, search_trial};
 use crate::Usage;
 
-/// Find the networks and recipes of a space that do best within a chip's budget.
+/// Find the best networks and recipes of a space within a chip's budget.
 #[derive(clap::Args)]
 #[command(mut_args = of_new_searches, after_help = "Examples:
   trainer search conv --chip nrf52840 --max-model 64K --trials 100
@@ -44,53 +44,53 @@ pub struct Search {
     /// Directory for the search; it must be new or empty [default: runs/search-SPACE-DATASET-SEED-N]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Candidates to train, those among them that are ended early; candidates that do not fit do not count
+    /// Number of candidates to train, including those that end early; candidates that do not fit do not count
     /// [default: 50; with --resume as many as before]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     trials: Option<usize>,
     /// Hours after which no further trial begins
     #[arg(long, value_name = "H", value_parser = hours)]
     hours: Option<f64>,
-    /// Epochs of a trial; those of quantization-aware training come in addition
+    /// Epochs of a trial, without those of quantization-aware training
     #[arg(long, value_name = "N", default_value_t = 12, value_parser = at_least_one)]
     epochs: usize,
-    /// Trials at a time, each with its share of the cores and its own copy of the images [default: the number of cores, at most 8]
+    /// Number of parallel trials, each with its share of the cores and its own copy of the images [default: the number of cores, at most 8]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     workers: Option<usize>,
-    /// How candidates are chosen: tpe, by what earlier ones came to; random; with --storage, nsga2 too
+    /// How candidates are chosen: tpe, by the results of earlier ones; random; with --storage also nsga2
     #[arg(long, value_enum, default_value_t, value_name = "SAMPLER")]
     sampler: SamplerName,
-    /// What is to be best, several of them: accuracy, flash, ram, time
+    /// What to optimize, one or several: accuracy, flash, ram, time
     #[arg(long, value_enum, value_delimiter = ',', default_value = "accuracy", value_name = "LIST")]
     objectives: Vec<ObjectiveName>,
-    /// Train every candidate to the end, in place of the best third at a ninth and at a third of the epochs
+    /// Train every candidate to the end, not only the best third after a ninth and a third of the epochs
     #[arg(long)]
     no_halving: bool,
-    /// What everything random comes from
+    /// Seed of all random numbers
     #[arg(long, default_value_t = 48, value_name = "N", value_parser = whole::<u64>)]
     seed: u64,
-    /// Then train the best N to the end with fit, by the recipe that the space is based on, and export them
+    /// Then train the best N to the end with fit, with the epochs of the recipe that the space is based on, and export them
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     r#final: Option<usize>,
-    /// Epochs of those [default: those of that recipe, twice as many with a teacher]
+    /// Epochs of these trainings [default: those of the recipe, twice as many with a teacher]
     #[arg(long, value_name = "N", value_parser = at_least_one, requires = "final")]
     final_epochs: Option<usize>,
-    /// Continue a search, with everything as it was then; --trials, --hours, --workers and --final may be given again
+    /// Resume a search with its settings; --trials, --hours, --workers and --final may be given again
     #[arg(long, value_name = "DIR")]
     resume: Option<PathBuf>,
-    /// Print the results of a search again, and write its page
+    /// Print the results of a search again, and write its page again
     #[arg(long, value_name = "DIR", exclusive = true)]
     show: Option<PathBuf>,
-    /// Print the parameters of the space as JSON, and with --data or --dataset what is known of the images, and end
+    /// Only print the parameters of the space as JSON, and with --data or --dataset a description of the images
     #[arg(long, conflicts_with = "trial")]
     describe: bool,
-    /// Print the file of the space, a beginning for one of your own, and end
+    /// Only print the file of the space, to start your own from
     #[arg(long, conflicts_with_all = ["trial", "describe"])]
     print: bool,
-    /// Train one candidate, whose values, seed and epochs are in this JSON file, and print a line of JSON for each epoch
+    /// Train one candidate, with the values, seed and epochs in this JSON file, and print a line of JSON for each epoch
     #[arg(long, value_name = "FILE", requires = "out")]
     trial: Option<PathBuf>,
-    /// With --trial: end at once when standard input closes, as it does when the process that began this one ends
+    /// With --trial: end at once when standard input closes, as it does when the parent process ends
     #[arg(long, requires = "trial")]
     attached: bool,
     #[command(flatten)]
@@ -249,12 +249,12 @@ impl Search {
     fn check(&self, space: &Space) -> Result<()> {
         if !self.objectives.contains(&ObjectiveName::Accuracy) {
             return Err(Usage::error(anyhow!(
-                "--objectives: accuracy is always one of them; without it the smallest network is best"
+                "--objectives: accuracy must be one of them; without it the smallest network would be best"
             )));
         }
         let objectives = &self.objectives;
         if objectives.iter().enumerate().any(|(index, objective)| objectives[..index].contains(objective)) {
-            return Err(Usage::error(anyhow!("--objectives: one of them is there twice; leave it out once")));
+            return Err(Usage::error(anyhow!("--objectives: an objective is given twice; remove one")));
         }
         if let Some(input) = space.least_input().or_else(|| self.input.data.likely_input()) {
             let limits = self.input.limits.limits();
@@ -331,7 +331,7 @@ impl Search {
         let images = record.settings.facts.validation_images;
         if images < FEW_IMAGES {
             warn(&format!(
-                "NOTE: candidates are compared on {images} validation images only, which hardly separate good ones from others. With \
+                "NOTE: candidates are compared on only {images} validation images, which hardly distinguish good ones from others. With \
                  --val-fraction 0.3 there are more, unless the set has a part of its own for that."
             ));
         }
@@ -376,7 +376,7 @@ impl Search {
         let space = named_or_file("space", self.space_name()?, Space::ready, Space::from_toml)?;
         if space.least_input().is_some() && self.input.data.input().is_some() {
             return Err(Usage::error(anyhow!(
-                "space {} decides the input: leave --input out, or [input] of the space",
+                "space {} decides the input: leave out --input, or [input] of the space",
                 space.name
             )));
         }

@@ -25,7 +25,7 @@ const OF_SEARCHES: [&str; 2] = ["--max-model=", "--max-time="];
 pub fn run(record: &SearchRecord, count: usize, epochs: Option<usize>, console: &Console) -> Result<()> {
     let best = record.front();
     if best.is_empty() {
-        bail!("no trial has finished, so there is nothing to be trained to the end");
+        bail!("no trial has finished, so there is nothing to train to the end");
     }
     for (index, &number) in best.iter().take(count).enumerate() {
         let out = record.path.join(FINAL).join(format!("{number:05}"));

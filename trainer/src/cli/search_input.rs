@@ -29,7 +29,7 @@ pub struct SearchInput {
     pub data: TrainingData,
     #[command(flatten)]
     pub limits: LimitFlags,
-    /// Learn from the network of an earlier run too, a larger one. May be repeated: the mean of all teachers counts
+    /// Also learn from the larger network of an earlier run. May be repeated: the mean of all teachers is used
     #[arg(long, value_name = "RUN")]
     pub teacher: Vec<PathBuf>,
     /// Share of the training images held out for validation, between 0 and 1 [default: 0.05]
@@ -42,10 +42,10 @@ pub struct SearchInput {
 pub struct LimitFlags {
     #[command(flatten)]
     budget: BudgetFlags,
-    /// The model file alone, such as 64K
+    /// Size of the model file alone, such as 64K
     #[arg(long, value_name = "SIZE", value_parser = size)]
     max_model: Option<usize>,
-    /// Estimated time of an inference at worst, such as 150ms or 2s, on the chip, or else on an M4F at 64 MHz
+    /// Upper end of the estimated time of an inference, such as 150ms or 2s, on the chip, or on an M4F at 64 MHz without one
     #[arg(long, value_name = "TIME", value_parser = milliseconds)]
     max_time: Option<f64>,
 }

@@ -86,10 +86,10 @@ pub fn run(directory: &Path, extent: &Extent, console: &Console) -> Result<(Sear
     search_results::print(&record, console)?;
     let why = match ended {
         Ended::Complete => None,
-        Ended::Deadline => Some("the time is over"),
+        Ended::Deadline => Some("the time is up"),
         Ended::Interrupted => Some("interrupted"),
-        Ended::Exhausted => Some("every candidate that was drawn had been tried"),
-        Ended::NothingFits => Some("no further candidate was found that fits"),
+        Ended::Exhausted => Some("all further candidates had already been tried"),
+        Ended::NothingFits => Some("no further candidate that fits was found"),
     };
     if let Some(why) = why {
         let how = format!("{why}; to continue: trainer search --resume {}", directory.display());

@@ -29,17 +29,17 @@ const DIGITS: usize = 16;
 /// A study of many machines.
 #[derive(clap::Args)]
 pub struct StudyFlags {
-    /// Take part in a study that is in Optuna's storage, as any number of machines can: postgresql://user@host/database, or
+    /// Work on a study in Optuna's storage, together with any number of machines: postgresql://user@host/database, or
     /// sqlite:///search.db to try it out. Needs Python with optuna, and psycopg for PostgreSQL (docs/search-on-many-machines.md)
     #[arg(long, value_name = "URL", requires = "study", conflicts_with_all = ["describe", "trial", "final"])]
     pub storage: Option<String>,
-    /// Name of the study; the first worker begins it
+    /// Name of the study; the first worker creates it
     #[arg(long, value_name = "NAME", requires = "storage")]
     study: Option<String>,
-    /// Python that has optuna [default: python3 of the path]
+    /// Python that has optuna [default: python3 from the PATH]
     #[arg(long, value_name = "PATH", requires = "storage")]
     python: Option<PathBuf>,
-    /// Seconds between signs of life of a trial in a study; after three without one, others repeat it [default: 60]
+    /// Seconds between heartbeats of a trial in a study; after three missed ones, others repeat it [default: 60]
     #[arg(long, value_name = "SECONDS", value_parser = at_least_one, requires = "storage")]
     heartbeat: Option<usize>,
 }

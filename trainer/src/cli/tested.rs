@@ -79,7 +79,7 @@ impl Test<'_> {
                 _ => format!("{learned} were trained or validated on"),
             };
             return Some(format!(
-                "WARNING: of the {images} images that {model} is tested on, {were}: it is less accurate on new ones"
+                "WARNING: of the {images} images that {model} is tested on, {were}: it is less accurate on new images"
             ));
         }
         let names = if self.trained_on == UNKNOWN_IMAGES {
@@ -93,24 +93,24 @@ impl Test<'_> {
             format!("{model} was trained on {}, and is tested on {}", self.trained_on, self.dataset)
         } else {
             format!(
-                "the images of {} are not those that {model} was trained on: some came, went or changed",
+                "the images of {} are not those that {model} was trained on: some were added, removed or changed",
                 self.dataset
             )
         };
         let percent = percent(self.tested.share);
         match (self.tested.selection, self.tested.evidence) {
             (Selection::HeldOut, Evidence::Run | Evidence::Rule) if self.is_of_another_name() => Some(format!(
-                "NOTE: {names}: on {images} of its {available} images, the {percent} that a training on them would hold out. \
+                "NOTE: {names}: on {images} of its {available} images, the {percent} that a training on this folder would hold out. \
                  If the model was trained on none of these, --all tests it on all {available}"
             )),
             (Selection::HeldOut, Evidence::Rule) => Some(format!(
                 "NOTE: {names}. The {images} of {available} tested on were not trained on, as the test share of {percent} falls \
-                 on them by their content, whatever else comes or goes. Which of them are new is not known; --run, with the \
+                 on them by their content, whatever else is added or removed. Which of them are new is not known; --run, with the \
                  directory of the run, shows which"
             )),
             (Selection::HeldOut, Evidence::Nothing) => Some(format!(
-                "NOTE: an earlier trainer made {model}, and chose its test images by the order of their names: those tested on \
-                 are they only if no file was added, removed or renamed since, which was not recorded. Train again to know"
+                "NOTE: an earlier trainer made {model}, and chose its test images by the order of their names: the tested \
+                 images are these only if no file was added, removed or renamed since, which was not recorded. Train again to be sure"
             )),
             (Selection::HeldOut, Evidence::Run | Evidence::SameImages) => None,
             (Selection::All | Selection::TestPart, Evidence::Rule) => Some(format!(

@@ -33,7 +33,7 @@ const SUBCOMMANDS: &[(&[&str], &str)] = &[
     (&["info", "summary", "show", "describe"], "'trainer inspect' shows what a model file holds"),
     (&["classify", "infer", "inference"], "'trainer predict' classifies images"),
     (&["test", "evaluate", "validate", "score"], "'trainer eval' tests a model file on images"),
-    (&["quantize"], "'trainer fit' quantizes what it trains; 'trainer export RUN --calibration METHOD' does so anew"),
+    (&["quantize"], "'trainer fit' quantizes what it trains; 'trainer export RUN --calibration METHOD' does so again"),
     (&["convert", "save", "compile"], "'trainer export' writes the model file of a run"),
     (&["resume", "continue"], "'trainer fit --resume RUN' resumes a run"),
     (&["draw", "visualize", "graph"], "'trainer plot' draws the figures of a run"),

@@ -19,10 +19,10 @@ const NAMED: usize = 5;
 /// What is done about files that cannot be read.
 #[derive(Clone, clap::Args)]
 pub struct UnreadableFlags {
-    /// Go on without the images of a folder that cannot be read; fit lists them in skipped.txt of the run
+    /// Continue without the images of a folder that cannot be read; fit lists them in skipped.txt of the run
     #[arg(long, requires = "data")]
     pub skip_unreadable: bool,
-    /// Write all files that cannot be read into a file, a line each with what is wrong
+    /// List all files that cannot be read in this file, one per line with the error
     #[arg(long, value_name = "FILE", requires = "data")]
     list_unreadable: Option<PathBuf>,
 }

@@ -162,7 +162,7 @@ fn fetch(
         };
         if let Some(part) = part {
             if received + part.len() as u64 > MOST_BYTES {
-                return Err(failed(format!("more than {} MB come, which no published file has", MOST_BYTES >> 20)));
+                return Err(failed(format!("more than {} MB, which no published file has", MOST_BYTES >> 20)));
             }
             hash.update(&part);
             beside.write_all(&part).map_err(io_error)?;
@@ -172,7 +172,7 @@ fn fetch(
         if window.elapsed() >= patience.window && Some(received) != length {
             if received - before < patience.least {
                 return Err(failed(format!(
-                    "too slow: {} bytes in {:.0} s, where {} are the least; try again, or set FASHION_MNIST_DIR to a directory \
+                    "too slow: {} bytes in {:.0} s, at least {} are needed; try again, or set FASHION_MNIST_DIR to a directory \
                      that holds the files",
                     thousands((received - before) as usize),
                     patience.window.as_secs_f64(),

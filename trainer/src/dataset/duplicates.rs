@@ -58,9 +58,9 @@ pub fn warnings(parts: &[Part<'_>]) -> io::Result<Vec<String>> {
         (
             in_two_parts,
             "in two parts of the data",
-            "What is measured on an image that was trained on means little; keep each on one side.",
+            "Accuracy on images that were trained on means little; keep each image in one part.",
         ),
-        (of_two_classes, "in two classes", "No network can distinguish these; keep each under one class."),
+        (of_two_classes, "in two classes", "No network can distinguish these; keep each image in one class."),
     ];
     let warnings = kinds
         .into_iter()
@@ -108,7 +108,7 @@ WARNING: 6 images in two parts of the data, the same at 1x1x1:
   train 3 = test 3
   train 2 = test 4
   and 1 more
-  What is measured on an image that was trained on means little; keep each on one side.";
+  Accuracy on images that were trained on means little; keep each image in one part.";
         assert_eq!(warn(&train, &test), [expected]);
     }
 
@@ -117,7 +117,7 @@ WARNING: 6 images in two parts of the data, the same at 1x1x1:
         let expected = "\
 WARNING: 1 image in two classes, the same at 1x1x1:
   train 0 = train 2
-  No network can distinguish these; keep each under one class.";
+  No network can distinguish these; keep each image in one class.";
         assert_eq!(warn(&pixels(&[1, 2, 1], &[0, 1, 1]), &pixels(&[3], &[0])), [expected]);
         assert_eq!(warn(&pixels(&[1], &[0]), &pixels(&[1], &[1])).len(), 2, "both at once are two warnings");
     }

@@ -142,7 +142,7 @@ pub enum DataError {
     },
     /// Files of several sets.
     #[error(
-        "{directory} holds the files of several sets, {one} and {other}; put the four of one into a directory of their own"
+        "{directory} holds the files of several sets, {one} and {other}; put the four files of one set into their own directory"
     )]
     SeveralSets {
         /// The directory.
@@ -200,7 +200,7 @@ pub enum DataError {
         path: PathBuf,
     },
     /// Not a share.
-    #[error("no share of {fraction} can be held out: it must be over 0 and under 1")]
+    #[error("a share of {fraction} cannot be held out: it must be over 0 and under 1")]
     Fraction {
         /// The share that was given.
         fraction: f64,
@@ -217,7 +217,7 @@ pub enum DataError {
         images: usize,
     },
     /// Less memory than the images take.
-    #[error("the decoded images do not fit: {0}; --memory SIZE keeps what is beyond that size in a file")]
+    #[error("the decoded images do not fit: {0}; with --memory SIZE, images beyond that size are kept in a file")]
     Memory(Shortage),
     /// Less memory than a file takes.
     #[error("{path}: {shortage}")]
@@ -275,7 +275,7 @@ pub enum DataError {
     /// The cache holds something else than what was fetched into it.
     #[error(
         "the cache does not hold Fashion-MNIST as it was fetched: {reason}. \
-         Remove {directory}, and it is fetched again"
+         Remove {directory} to fetch it again"
     )]
     Cache {
         /// The directory of the cache.

@@ -61,7 +61,7 @@ pub(super) fn read(directory: &Path) -> Result<IdxSet, DataError> {
 /// EMNIST's publisher stores images as MATLAB does, column by column.
 fn emnist_note(files: &IdxFiles) -> String {
     format!(
-        "NOTE: {} is of EMNIST, whose files hold each image with rows and columns exchanged; they are exchanged back, so \
+        "NOTE: {} is from EMNIST, whose files store each image with rows and columns exchanged; they are exchanged back, so \
          that letters are upright. Call the files train-images-idx3-ubyte and so on to have them as they are",
         files.name(0)
     )
@@ -102,7 +102,7 @@ fn classes(
     let from_1 = |from: usize| format!("NOTE: {} begin at {from}, not at 0", labels_of(paths));
     let (names, first_label) = match names {
         None if begins_at_1 => {
-            notes.push(format!("{}: the first class is called \"1\"", from_1(1)));
+            notes.push(format!("{}: the first class is named \"1\"", from_1(1)));
             ((1..=highest).map(|label| label.to_string()).collect(), 1)
         }
         None => ((0..=highest).map(|label| label.to_string()).collect(), 0),
@@ -113,7 +113,7 @@ fn classes(
         Some(mut names) if begins_at_1 && names.len() == highest + 1 => {
             let first = names.remove(0);
             notes.push(format!(
-                "{}: {} has one name more, and its first, {first:?}, is left out; label 1 is {:?}",
+                "{}: {} has one name more, and the first, {first:?}, is left out; label 1 is {:?}",
                 from_1(1),
                 list.display(),
                 names[0]
@@ -150,10 +150,9 @@ fn classes(
                 "{} has one name too many: if its first line, {first:?}, is a heading, remove it, or else the last",
                 list.display()
             ),
-            Some(_) => format!(
-                "{} must have the names of the classes that there are, in the order of labels without a gap",
-                list.display()
-            ),
+            Some(_) => {
+                format!("{} must have the names of the classes in the order of labels, without a gap", list.display())
+            }
             None => "number the classes from 0 (or 1) without a gap".to_owned(),
         };
         let labels = in_words(&empty);
@@ -161,7 +160,7 @@ fn classes(
     }
     if list.is_file() && is_heading(&names[0]) {
         notes.push(format!(
-            "NOTE: the first class is called {:?}: is the first line of {} a heading?",
+            "NOTE: the first class is named {:?}: is the first line of {} a heading?",
             names[0],
             list.display()
         ));

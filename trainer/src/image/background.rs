@@ -121,7 +121,7 @@ mod tests {
         }
         for text in ["", "#", "#fff", "#+fffff", "#ffffff0", "ffffff", "whit", "#ggffff", "#日本"] {
             let message = text.parse::<Background>().unwrap_err().to_string();
-            assert!(message.contains("is no color; write black, white"), "{text:?}: {message}");
+            assert!(message.contains("is not a color; write black, white"), "{text:?}: {message}");
         }
     }
 

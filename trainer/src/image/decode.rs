@@ -279,7 +279,7 @@ mod tests {
             }
         }
         assert_eq!(read("rgb565le:4x3", 25).unwrap_err(), "25 bytes, but a frame rgb565le:4x3 has 24");
-        let message = "29 bytes, but a frame rgb565le:4x3:10 has 30, or 28 without what follows the last row";
+        let message = "29 bytes, but a frame rgb565le:4x3:10 has 30, or 28 without padding after the last row";
         assert_eq!(read("rgb565le:4x3:10", 29).unwrap_err(), message);
     }
 }

@@ -31,7 +31,7 @@ pub enum ImageError {
     #[error("larger than {} MB, which no image is", MOST_FILE_BYTES >> 20)]
     LongFile,
     /// The content is none of the formats.
-    #[error("by its content no PNG, JPEG, BMP, GIF, WebP or TIFF image")]
+    #[error("by its content not a PNG, JPEG, BMP, GIF, WebP or TIFF image")]
     UnknownFormat,
     /// A header that claims more pixels than there can be.
     #[error(
@@ -65,7 +65,7 @@ pub enum ImageError {
     /// A frame of another length than its layout requires.
     #[error(
         "{}{given} bytes, but a frame {layout} has {}{}", if *.given >= MOST_COUNTED { "at least " } else { "" }, .layout.bytes(), match .layout.least_bytes() {
-            least if least < .layout.bytes() => format!(", or {least} without what follows the last row"),
+            least if least < .layout.bytes() => format!(", or {least} without padding after the last row"),
             _ => String::new(),
         }
     )]

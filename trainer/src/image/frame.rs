@@ -45,7 +45,7 @@ pub struct FrameLayout {
 pub enum FrameLayoutError {
     /// Not of the form.
     #[error(
-        "{text:?} is no layout of a frame; write FORMAT:WIDTHxHEIGHT or FORMAT:WIDTHxHEIGHT:STRIDE, such as rgb565be:160x120 \
+        "{text:?} is not a layout of frames; write FORMAT:WIDTHxHEIGHT or FORMAT:WIDTHxHEIGHT:STRIDE, such as rgb565be:160x120 \
          (stride: bytes from one row to the next)"
     )]
     Text {
@@ -58,7 +58,7 @@ pub enum FrameLayoutError {
     )]
     Name,
     /// Not the name of a format.
-    #[error("{text:?} is no format of a frame; the formats are {}", Format::ALL.map(Format::name).join(", "))]
+    #[error("{text:?} is not a format of frames; the formats are {}", Format::ALL.map(Format::name).join(", "))]
     Format {
         /// The text.
         text: String,
@@ -236,7 +236,7 @@ mod tests {
             assert_eq!((layout.bytes(), &*layout.to_string()), (bytes, text));
         }
         for (text, message) in [
-            ("", "is no layout of a frame; write FORMAT:WIDTHxHEIGHT"),
+            ("", "is not a layout of frames; write FORMAT:WIDTHxHEIGHT"),
             ("gray8", "is no layout"),
             ("gray8:3", "is no layout"),
             ("gray8:+3x2", "is no layout"),
@@ -244,7 +244,7 @@ mod tests {
             ("gray8:3x2:3:3", "is no layout"),
             (
                 "rgb555:3x2",
-                "\"rgb555\" is no format of a frame; the formats are gray8, rgb888, bgr888, rgb565le, rgb565be, yuyv, uyvy",
+                "\"rgb555\" is not a format of frames; the formats are gray8, rgb888, bgr888, rgb565le, rgb565be, yuyv, uyvy",
             ),
             ("gray8:0x2", "a frame of 0 x 2 pixels; each side is 1 to 65535"),
             ("gray8:65536x2", "a frame of 65536 x 2 pixels"),

@@ -49,7 +49,7 @@ impl Mismatches {
         let frames = |count: usize| if count == 1 { "1 frame is".to_owned() } else { format!("{count} frames are") };
         let gray = (self.gray > 0).then(|| {
             format!(
-                "WARNING: {} gray, and the input {shape} has colors: what the model has learned of colors is of no use to this camera; \
+                "WARNING: {} gray, and the input {shape} has colors: colors that the model has learned do not help with this camera; \
                  train with --input {advised}",
                 frames(self.gray),
             )

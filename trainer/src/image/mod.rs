@@ -136,13 +136,13 @@ pub enum PreprocessError {
         text: String,
     },
     /// A shape that is not written as one.
-    #[error("{text:?} is no input shape; write HEIGHTxWIDTHxCHANNELS, such as 28x28x1 or 32x32x3")]
+    #[error("{text:?} is not an input shape; write HEIGHTxWIDTHxCHANNELS, such as 28x28x1 or 32x32x3")]
     ShapeText {
         /// The text.
         text: String,
     },
     /// Not the name of a color, nor six digits.
-    #[error("{text:?} is no color; write black, white, gray, red, green, blue, yellow, cyan, magenta or #rrggbb")]
+    #[error("{text:?} is not a color; write black, white, gray, red, green, blue, yellow, cyan, magenta or #rrggbb")]
     Background {
         /// The text.
         text: String,

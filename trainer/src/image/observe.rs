@@ -29,7 +29,7 @@ pub struct Flat {
 /// Why an input is one color.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FlatCause {
-    /// What is drawn has the color that its transparent ground became.
+    /// What is drawn has the color that its transparent background became.
     Background,
     /// The whole image is transparent.
     Transparent,
@@ -90,11 +90,11 @@ impl FlatCause {
             Self::Background => {
                 let [red, green, blue] = background.rgb().map(u32::from);
                 let other = if red + green + blue < 3 * 128 { Background::WHITE } else { Background::BLACK };
-                format!("{its} transparent ground became {background}, as what is drawn on it: --background {other}")
+                format!("{its} transparent background became {background}, like the drawing: --background {other}")
             }
             Self::Transparent => format!("all of {its} pixels are transparent"),
             Self::SixteenBit => {
-                format!("{its} 16-bit values are too near to each other for 8 bits: scale them to 0 to 65535 before")
+                format!("{its} 16-bit values are too close together for 8 bits: scale them to 0 to 65535 first")
             }
             Self::Conversion => format!("nothing else is left of {its} pixels as {conversion}"),
             Self::Image => format!("all of {its} pixels are equal in the file"),
@@ -152,7 +152,7 @@ impl SixteenBit {
         };
         Some(format!(
             "NOTE: {} {images} {have} 16 bits a channel, and values from {low} to {high} only: {levels} of 256 levels are left in 8 \
-             bits. Scale all images alike to 0 to 65535 before{scale}",
+             bits. Scale all images alike to 0 to 65535 first{scale}",
             self.images
         ))
     }

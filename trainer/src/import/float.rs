@@ -59,9 +59,7 @@ pub enum FloatError {
         range: InputRange,
     },
     /// Products of weights and what bytes mean, or of codes and scales.
-    #[error(
-        "layer {layer} ({kind}): weights over what 32 bits of floating point hold, once they are folded with scales and range"
-    )]
+    #[error("layer {layer} ({kind}): with scales and range folded in, weights are too large for 32-bit floating point")]
     Overflow {
         /// The layer.
         layer: usize,

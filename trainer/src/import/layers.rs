@@ -264,7 +264,7 @@ impl<'g, 'a> Builder<'g, 'a> {
             Ok(value)
         } else {
             stop(
-                "it reads an activation in other dimensions than the layer before it puts out; only the image may be reshaped, and what a dense \
+                "it reads an activation in other dimensions than the output of the layer before it; only the image may be reshaped, and what a dense \
                  layer reads. Conv1D of padding \"causal\" is such: use Conv2D of 1xN, with ZeroPadding2D before",
             )
         }

@@ -289,7 +289,7 @@ total                                          542,230";
         let message = Architecture::from_toml(name).unwrap_err().to_string();
         assert_eq!(
             message,
-            "architecture file: the name \"a/../b\" is no name for a directory, which a run is called by; it must have 1 to 255 bytes, no slash, \
+            "architecture file: the name \"a/../b\" cannot name the directory of a run; it must have 1 to 255 bytes, no slash, \
              no control character, and no dot at its beginning"
         );
         assert!(refuse("[[layers]]\ndens = { outputs = 3 }").contains("unknown variant"));

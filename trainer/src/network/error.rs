@@ -36,7 +36,7 @@ pub enum ArchitectureError {
     Toml(#[from] toml::de::Error),
     /// A name that no directory can have.
     #[error(
-        "architecture file: the name {} is no name for a directory, which a run is called by; it must have 1 to {LONGEST_NAME} \
+        "architecture file: the name {} cannot name the directory of a run; it must have 1 to {LONGEST_NAME} \
          bytes, no slash, no control character, and no dot at its beginning",
         quoted(name)
     )]
@@ -129,7 +129,7 @@ pub enum ArchitectureError {
     },
     /// More than can be trained, let alone run on a chip.
     #[error(
-        "architecture {name:?}, layer {layer} ({kind}): with it there are {} weights and biases, and it puts out {} values; \
+        "architecture {name:?}, layer {layer} ({kind}): with it there are {} weights and biases, and its output has {} values; \
          at most {} and {} can be trained", thousands(*.parameters), thousands(*.values),
         thousands(MOST_PARAMETERS), thousands(MOST_VALUES)
     )]

@@ -67,7 +67,7 @@ pub enum ConnectionError {
         names: Vec<String>,
     },
     /// It reads itself, or a layer after it.
-    #[error("it reads {name:?}, which is layer {layer}; a layer can only read layers before it")]
+    #[error("it reads {name:?}, which is layer {layer}; a layer can only read earlier layers")]
     NotBefore {
         /// The name of the other.
         name: String,
@@ -78,7 +78,7 @@ pub enum ConnectionError {
     #[error("no layer reads its output; give it a name, and a later layer input = \"NAME\" or residual = \"NAME\"")]
     NotRead,
     /// An add without a residual.
-    #[error("it adds an earlier layer to its input, and does not name one: give it residual = \"NAME\"")]
+    #[error("it adds an earlier layer to its input, but names none: give it residual = \"NAME\"")]
     NoResidual,
     /// A residual of a layer that is no add.
     #[error("it has residual = {name:?}, and only add has a residual")]
@@ -363,11 +363,11 @@ mod tests {
             (&[&named("a"), &named("a")], "layer 1 (conv 3x3x4 same): layer 0 already has the name \"a\""),
             (
                 &[CONV, "add = {}, residual = \"a\"", &named("a")],
-                "layer 1 (add): it reads \"a\", which is layer 2; a layer can only read layers before it",
+                "layer 1 (add): it reads \"a\", which is layer 2; a layer can only read earlier layers",
             ),
             (
                 &[CONV, "name = \"a\", add = {}, residual = \"a\""],
-                "layer 1 (add): it reads \"a\", which is layer 1; a layer can only read layers before it",
+                "layer 1 (add): it reads \"a\", which is layer 1; a layer can only read earlier layers",
             ),
             (
                 &[&named("a"), CONV, &format!("input = \"a\", {CONV}")],
@@ -376,7 +376,7 @@ mod tests {
             ),
             (
                 &["add = {}"],
-                "layer 0 (add): it adds an earlier layer to its input, and does not name one: give it residual = \"NAME\"",
+                "layer 0 (add): it adds an earlier layer to its input, but names none: give it residual = \"NAME\"",
             ),
             (
                 &[&named("a"), "max_pool = {}, residual = \"a\""],

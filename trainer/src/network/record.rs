@@ -148,7 +148,7 @@ pub enum NumbersError {
         columns: u16,
     },
     /// Some input could overflow the sum.
-    #[error("sums can reach {bound}, more than 32 bits hold")]
+    #[error("sums can reach {bound}, which does not fit 32 bits")]
     Overflow {
         /// Largest magnitude that an input can lead to.
         bound: i64,

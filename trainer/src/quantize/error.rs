@@ -10,7 +10,7 @@ use crate::train::evaluate::EvaluateError;
 #[derive(Debug, thiserror::Error)]
 pub enum QuantizeError {
     /// A weight or bias is infinite or no number.
-    #[error("layer {layer}: a weight or bias is not finite; the model has not learned anything that can be exported")]
+    #[error("layer {layer}: a weight or bias is not finite; there is nothing to export")]
     NotFinite {
         /// Counted from 0.
         layer: usize,
@@ -40,7 +40,7 @@ pub enum QuantizeError {
         ratio: f64,
     },
     /// What calibration found out is about another network.
-    #[error("layer {layer}: the calibration is not about this network's {channels} output channels")]
+    #[error("layer {layer}: the calibration is not for this network's {channels} output channels")]
     Calibration {
         /// Counted from 0.
         layer: usize,

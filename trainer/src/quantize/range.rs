@@ -25,7 +25,7 @@ impl TryFrom<Ends> for Range {
 
     fn try_from(Ends { low, high }: Ends) -> Result<Self, String> {
         let is_range = low <= 0.0 && high >= 0.0 && (high - low).is_finite();
-        let none = || format!("{low} to {high} is no range of activations: zero must be inside, and its width finite");
+        let none = || format!("{low} to {high} is not a range of activations: it must contain zero, and be finite");
         is_range.then_some(Self { low, high }).ok_or_else(none)
     }
 }

@@ -90,6 +90,6 @@ mod tests {
         assert!(FakeQuantizer::new(&architecture, &calibration).is_ok());
         calibration[0].channel_order = vec![1, 0];
         let message = FakeQuantizer::new(&architecture, &calibration).unwrap_err().to_string();
-        assert_eq!(message, "layer 0: the calibration is not about this network's 350 output channels");
+        assert_eq!(message, "layer 0: the calibration is not for this network's 350 output channels");
     }
 }

@@ -71,7 +71,7 @@ pub fn view(
     let compared = match images == here && images == there {
         true => format!("All {} test images.", thousands(images)),
         false => format!(
-            "The {} test {} that both were tested on, of {} here and {} there.",
+            "The {} test {} that both runs were tested on, of {} in this run and {} in the other.",
             thousands(images),
             if images == 1 { "image" } else { "images" },
             thousands(here),
@@ -105,8 +105,8 @@ pub fn view(
         classes,
         classes_note,
         sides: [
-            side(true, format!("Right here, wrong in {}", other.name)),
-            side(false, format!("Wrong here, right in {}", other.name)),
+            side(true, format!("Right in this run, wrong in {}", other.name)),
+            side(false, format!("Wrong in this run, right in {}", other.name)),
         ],
     })
 }
@@ -117,14 +117,14 @@ fn verdict(total: &Tally, other: &str) -> String {
     let p = total.p_value();
     let p_text = if p < 0.001 { "p < 0.001".to_owned() } else { format!("p = {p:.3}") };
     let meaning = if only_this + only_other == 0 {
-        "Both are right on the same images."
+        "Both classify the same images correctly."
     } else if p < SIGNIFICANT {
         "Two equally good models would rarely differ by this much."
     } else {
         "Two equally good models often differ by this much: the difference may be chance."
     };
     format!(
-        "This run is right on {this_right} of {} images, {other} on {other_right}. {} are right only here, {} only there: \
+        "This run is right on {this_right} of {} images, {other} on {other_right}. {} are right only in this run, {} only in the other: \
          McNemar's exact test, {p_text}. {meaning}",
         thousands(images),
         thousands(only_this),
@@ -183,11 +183,11 @@ mod tests {
         let tally = |only_this, only_other| Tally { images: 1200, both: 1000, only_this, only_other };
         let text = verdict(&tally(10, 0), "old");
         assert!(text.starts_with(
-            "This run is right on 1,010 of 1,200 images, old on 1,000. 10 are right only here, 0 only there"
+            "This run is right on 1,010 of 1,200 images, old on 1,000. 10 are right only in this run, 0 only in the other"
         ));
         assert!(text.contains("p = 0.002. Two equally good models would rarely"), "{text}");
         assert!(verdict(&tally(5, 1), "old").contains("p = 0.219. Two equally good models often differ"));
         assert!(verdict(&tally(30, 0), "old").contains("p < 0.001"));
-        assert!(verdict(&tally(0, 0), "old").ends_with("p = 1.000. Both are right on the same images."));
+        assert!(verdict(&tally(0, 0), "old").ends_with("p = 1.000. Both classify the same images correctly."));
     }
 }

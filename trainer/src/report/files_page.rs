@@ -70,8 +70,8 @@ pub fn suspects_note(findings: &Findings) -> String {
             format!("None of the labels of {} is doubtful.", suspects.of_what())
         }
         Some(Suspects { images, doubtful, .. }) if doubtful * MANY > *images => format!(
-            "{} of {} labels are in doubt: so many mean that the network has not learned to distinguish the classes, and not that the \
-             labels are wrong.",
+            "{} of {} labels are doubtful: with so many, the network has not learned to distinguish the classes, and the labels are \
+             probably right.",
             thousands(*doubtful),
             thousands(*images)
         ),

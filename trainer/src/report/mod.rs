@@ -104,7 +104,7 @@ pub enum ReportError {
     },
     /// Two runs that no image was tested on by both.
     #[error(
-        "{run} and {other} have no test image in common, so nothing tells what changed: images are the same by class and file, or, \
+        "{run} and {other} have no test image in common, so they cannot be compared: images are matched by class and file, or, \
          without files, by their place in the same data set"
     )]
     NothingInCommon {

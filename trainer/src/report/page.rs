@@ -264,7 +264,7 @@ fn section(index: usize, run: &RunRecord, findings: &Findings, directory: &Path)
             config.recipe.name,
             config.seed,
             match &metrics.cross_validation {
-                Some(result) => format!("for as long as {} folds of them showed", result.folds),
+                Some(result) => format!("for the epochs found by {} folds", result.folds),
                 None => format!("chosen by {} others", thousands(images.validation)),
             },
             thousands(images.test),
@@ -381,7 +381,7 @@ fn notices(run: &RunRecord) -> Vec<Notice> {
     let interrupted = metrics.interrupted.then(|| Notice {
         text: format!(
             "This run was interrupted after epoch {} of at most {}: it has the weights of its best epoch until then, and its \
-             figures are not those of a whole training. This resumes it:",
+             figures are those of an incomplete training. To resume it:",
             metrics.epochs_run, run.config.recipe.epochs
         ),
         command: format!("trainer fit --resume {}", quote_absolute(run.directory.path())),
@@ -463,17 +463,17 @@ fn commands(run: &RunRecord) -> Vec<(&'static str, String)> {
     };
     let chip = run.config.target.as_ref().and_then(|target| target.chip.as_deref()).unwrap_or("nrf52840");
     vec![
-        ("Accuracy again, class by class, as the chip would answer", format!("trainer eval {model}{data}")),
-        ("The model in a browser: draw, open images, use the camera (demo.html)", format!("trainer demo {model}")),
-        ("What an image of your own shows", format!("trainer predict {model} image.png")),
-        ("The model file again, the same bytes", format!("trainer export {run_path} --out model.bin")),
-        ("Every figure as a file", format!("trainer plot {run_path} --format png")),
+        ("Test again, class by class, as the chip would", format!("trainer eval {model}{data}")),
+        ("Run the model in a browser: draw, open images, use the camera (demo.html)", format!("trainer demo {model}")),
+        ("Classify an image of your own", format!("trainer predict {model} image.png")),
+        ("Write the model file again, with the same bytes", format!("trainer export {run_path} --out model.bin")),
+        ("Write every figure to a file", format!("trainer plot {run_path} --format png")),
         (
-            "A project for a chip, which cargo emulate runs without one (docs/firmware.md)",
+            "Write a project for a chip, which cargo emulate runs without a board (docs/firmware.md)",
             format!("trainer firmware {chip} --model {model} --chip {chip}"),
         ),
         (
-            "In a clone of Thimble: on an emulated Cortex-M4F, with the first test images (docs/firmware.md)",
+            "In a clone of Thimble: run it on an emulated Cortex-M4F, with the first test images (docs/firmware.md)",
             format!("cd firmware-example && THIMBLE_RUN={run_path} cargo run --release"),
         ),
     ]

@@ -96,7 +96,7 @@ pub enum RunError {
         column: &'static str,
     },
     /// `images.csv` is not what this trainer writes.
-    #[error("{path}: {reason}; remove it, and the run is as one of an earlier trainer, which kept none")]
+    #[error("{path}: {reason}; remove it, and the run is treated as one of an earlier trainer, which had no such file")]
     Images {
         /// The file.
         path: String,
@@ -136,7 +136,7 @@ pub enum RunError {
         run: String,
     },
     /// The training failed, and would again.
-    #[error("{run} has no results, as its training failed, and would fail again: {reason}")]
+    #[error("{run} has no results: its training failed, and would fail again: {reason}")]
     Failed {
         /// The directory of the run.
         run: String,

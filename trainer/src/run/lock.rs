@@ -104,7 +104,7 @@ fn open(path: &Path) -> io::Result<File> {
     {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            "this is where the lock of the run must be, and it is no file; remove it",
+            "the lock of the run belongs here, but this is not a file; remove it",
         ));
     }
     let mut options = File::options();
@@ -124,7 +124,7 @@ fn open(path: &Path) -> io::Result<File> {
         if file.metadata()?.nlink() > 1 {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
-                "this is where the lock of the run must be, and it is a file with another name too; remove it",
+                "the lock of the run belongs here, but this file has another name too (a hard link); remove it",
             ));
         }
     }

@@ -127,7 +127,7 @@ pub enum EngineError {
         reason: String,
     },
     /// No trial can be begun.
-    #[error("no trial can be begun: {0}")]
+    #[error("no trial can be started: {0}")]
     Start(#[from] std::io::Error),
 }
 

@@ -79,7 +79,7 @@ impl Entry {
                     1 => Ok(Self::Fixed(choices[0].clone())),
                     2..=MOST_CHOICES => Ok(Self::Open(Domain::Categorical { choices })),
                     many => Err(refuse(format!(
-                        "{many} choices are too many, {MOST_CHOICES} are the most; a range has any number: {{ from = ..., to = ... }}"
+                        "{many} choices are too many, at most {MOST_CHOICES} are allowed; a range may have any number: {{ from = ..., to = ... }}"
                     ))),
                 }
             }
@@ -109,7 +109,7 @@ impl Entry {
             return Err("the ends of a range must be finite".to_owned());
         }
         if from >= to {
-            return Err(format!("the range from {low} to {high} holds nothing to choose; from must be less than to"));
+            return Err(format!("the range from {low} to {high} is empty; from must be less than to"));
         }
         let is_log = scale == Some(Scale::Log);
         if let (true, (Some(low), Some(high)), false) = (is_whole, (low.whole(), high.whole()), is_log) {
@@ -132,7 +132,7 @@ impl Entry {
             return Err("whole numbers have no scale; list some: [8, 16, 32]".to_owned());
         }
         if is_log && from <= 0.0 {
-            return Err(format!("a logarithmic range begins above 0, and this one at {low}"));
+            return Err(format!("a logarithmic range must begin above 0, and this one begins at {low}"));
         }
         Ok(Self::Open(Domain::Float { low: from, high: to, log: is_log }))
     }

@@ -13,7 +13,7 @@ use super::parameter::{Domain, Value};
 pub enum SpaceError {
     /// No ready space of that name.
     #[error(
-        "there is no space {name:?}; the ready ones are conv, separable and residual; a name with a dot or a slash is a TOML file"
+        "there is no space {name:?}; the built-in ones are conv, separable and residual; a name with a dot or a slash is a TOML file"
     )]
     Unknown {
         /// The name given.
@@ -24,7 +24,7 @@ pub enum SpaceError {
     Toml(#[from] toml::de::Error),
     /// A name that networks of the space could not have.
     #[error(
-        "space file: the name {name:?} is no name for a directory, which runs are called by; it must have 1 to {LONGEST_NAME} bytes, \
+        "space file: the name {name:?} cannot name the directory of a run; it must have 1 to {LONGEST_NAME} bytes, \
          no slash, no control character, and no dot at its beginning"
     )]
     Name {
@@ -49,7 +49,7 @@ pub enum SpaceError {
     },
     /// Nothing to choose.
     #[error(
-        "space file: every value is fixed, so there is one candidate; give a list, or {{ from = ..., to = ... }}, for what is to be searched"
+        "space file: every value is fixed, so there is one candidate; give a list, or {{ from = ..., to = ... }}, for what to search"
     )]
     NothingToChoose,
 }

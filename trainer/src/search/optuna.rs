@@ -48,7 +48,7 @@ const OPTUNA: &str = "optuna>=5";
 #[non_exhaustive]
 pub enum PythonError {
     /// None of these is there.
-    #[error("no Python here ({tried}): install Python 3.9 or later, or name one with --python PATH")]
+    #[error("no Python found ({tried}): install Python 3.9 or later, or name one with --python PATH")]
     NotFound {
         /// Names or paths that were tried.
         tried: String,

@@ -107,7 +107,7 @@ pub enum RecordError {
         reason: Box<SpaceError>,
     },
     /// The space is another one.
-    #[error("{path} is not the space that this search was begun with: put it back as it was, or begin another search")]
+    #[error("{path} is not the space that this search was begun with: restore it, or start another search")]
     Changed {
         /// The file.
         path: String,

@@ -251,9 +251,7 @@ impl Space {
         match self.values_of("stages").iter().filter_map(Value::whole).max() {
             Some(wanted) if wanted > stages as i64 => Err(SpaceError::Key {
                 key: "[network], stages".to_owned(),
-                reason: format!(
-                    "{wanted} stages are wanted, and the file has {stages}; add a [[stage]], or want fewer"
-                ),
+                reason: format!("stages = {wanted}, but the file has {stages}; add a [[stage]], or use fewer"),
             }),
             Some(_) => Ok(self),
             None => {

@@ -142,7 +142,7 @@ pub enum StateError {
         source: io::Error,
     },
     /// A line that no search wrote.
-    #[error("{path}, line {line}: {reason}; the search cannot be resumed, unless you put back the file as it was")]
+    #[error("{path}, line {line}: {reason}; the search cannot be resumed, unless you restore the file")]
     Line {
         /// The file.
         path: String,

@@ -8,7 +8,7 @@ use std::fmt;
 pub enum StorageUrlError {
     /// There is no `://` in it.
     #[error(
-        "the storage is no URL; it has to be like postgresql://user@host/database, or sqlite:///search.db to try it out"
+        "the storage is not a URL; it must be like postgresql://user@host/database, or sqlite:///search.db to try it out"
     )]
     NoUrl,
     /// Its database is none of those that are supported.
@@ -18,7 +18,7 @@ pub enum StorageUrlError {
         database: String,
     },
     /// Its driver is none of those that are supported.
-    #[error("the driver {driver} is not supported; leave +{driver} out, and psycopg is used")]
+    #[error("the driver {driver} is not supported; leave +{driver} out to use psycopg")]
     Driver {
         /// What is between `+` and `://`.
         driver: String,

@@ -108,7 +108,7 @@ fn check_kind(metadata: &Metadata) -> io::Result<()> {
     #[cfg(not(unix))]
     let is_pipe = false;
     let what = if is_pipe { "a pipe" } else { "a device" };
-    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{what} where a regular file must be")))
+    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{what} instead of a regular file")))
 }
 
 #[cfg(test)]
@@ -158,9 +158,9 @@ mod tests {
         link("/dev/zero", "zero");
         link("pipe", "to-pipe");
         for (name, expected) in [
-            ("pipe", "a pipe where a regular file must be"),
-            ("to-pipe", "a pipe where a regular file must be"),
-            ("zero", "a device where a regular file must be"),
+            ("pipe", "a pipe instead of a regular file"),
+            ("to-pipe", "a pipe instead of a regular file"),
+            ("zero", "a device instead of a regular file"),
         ] {
             assert_eq!(read_regular(&path(name), SMALL).unwrap_err().to_string(), expected);
         }

@@ -80,11 +80,11 @@ pub enum CheckpointError {
     /// Something else, or what another version wrote.
     #[error(
         "this is not the checkpoint of a training, or one of another version of the trainer: the run cannot be resumed; \
-         start the training anew, with another --out"
+         start a new training, with another --out"
     )]
     Unknown,
     /// The checksum shows that bytes have changed.
-    #[error("the checkpoint is damaged: the run cannot be resumed; start the training anew, with another --out")]
+    #[error("the checkpoint is damaged: the run cannot be resumed; start a new training, with another --out")]
     Damaged,
     /// It is about another network.
     #[error(
@@ -96,7 +96,7 @@ pub enum CheckpointError {
     /// Its fits left out other folds.
     #[error(
         "the checkpoint is of {fits} fits of cross-validation, with other folds than the {folds} that run.json describes: the run cannot be \
-         resumed; put back its run.json, or start the training anew, with another --out"
+         resumed; put back its run.json, or start a new training, with another --out"
     )]
     Folds {
         /// The fits in it.

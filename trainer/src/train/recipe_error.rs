@@ -40,7 +40,7 @@ pub enum RecipeError {
     },
     /// Steps of one image where a layer is normalized that has one value of each channel.
     #[error(
-        "with one image a step there is nothing to normalize in {layer}, whose outputs are 1x1: each value is its own mean, and the \
+        "with a batch size of 1 there is nothing to normalize in {layer}, whose outputs are 1x1: each value is its own mean, and the \
          network learns nothing; choose a larger batch size"
     )]
     Alone {
@@ -49,7 +49,7 @@ pub enum RecipeError {
     },
     /// Steps of more images than there is memory for.
     #[error(
-        "a step of {images} images takes about {gigabytes} GB with this network, and more than {} are not tried; \
+        "a step of {images} images takes about {gigabytes} GB with this network, and at most {} are allowed; \
          choose a smaller batch size", MOST_MEMORY >> 30
     )]
     Batch {

@@ -38,7 +38,7 @@ pub enum FolderError {
     },
     /// A name that a model file cannot carry.
     #[error(
-        "{path:?}: the name of a class must be UTF-8, show something, and be without a line break or another control \
+        "{path:?}: the name of a class must be UTF-8, be visible, and have no line break or other control \
          character; rename the folder"
     )]
     Name {
@@ -46,15 +46,15 @@ pub enum FolderError {
         path: PathBuf,
     },
     /// A name that no message can show as it is.
-    #[error(
-        "{path:?}: the name of an image must be without a line break or another control character; rename the file"
-    )]
+    #[error("{path:?}: the name of an image must have no line break or other control character; rename the file")]
     ImageName {
         /// The file.
         path: PathBuf,
     },
     /// A folder inside a class.
-    #[error("{folder} is a folder inside a class; put its images into {class} itself, or move it beside{advice}")]
+    #[error(
+        "{folder} is a folder inside a class; put its images into {class} itself, or move it next to {class}{advice}"
+    )]
     Nested {
         /// The folder.
         folder: PathBuf,
@@ -112,7 +112,7 @@ pub enum FolderError {
         advice: String,
     },
     /// More than [`MOST_CLASSES`] classes.
-    #[error("{directory} holds {classes} classes; {MOST_CLASSES} are the most")]
+    #[error("{directory} holds {classes} classes; at most {MOST_CLASSES} are supported")]
     TooManyClasses {
         /// The directory, or the file of their names.
         directory: PathBuf,
@@ -165,7 +165,7 @@ pub enum FolderError {
     },
     /// Too few different images of a class to have one in each part.
     #[error(
-        "{folder} holds {images} images, too few to have one in each of the parts {parts}; add some, at least {needed} are needed"
+        "{folder} holds {images} images, too few to have one in each of the parts {parts}; add some: at least {needed} are needed"
     )]
     TooFew {
         /// The folder.
@@ -211,7 +211,7 @@ pub enum FolderError {
     },
     /// Sound images that are not of the size that a model takes as it is.
     #[error(
-        "{count} of {images} images have another size than the model takes: {path} is {reason}; give a directory with images of \
+        "{count} of {images} images do not have the size that the model takes: {path} is {reason}; give a directory with images of \
          that size, or a model that was trained with --input and --resize"
     )]
     OtherSizes {
@@ -225,7 +225,7 @@ pub enum FolderError {
         reason: String,
     },
     /// A sound file that cannot be read now.
-    #[error("{path} cannot be read now, which is no fault of the file: {reason}")]
+    #[error("{path} cannot be read now, and the file is not the cause: {reason}")]
     Shortage {
         /// The file.
         path: PathBuf,

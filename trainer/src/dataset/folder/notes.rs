@@ -16,8 +16,8 @@ pub(super) fn copied(listing: &Listing, copied: &[CopiedClass]) -> Option<String
         format!("{folder}, {images} images, {} different", copied.different)
     };
     Some(format!(
-        "WARNING: copies of one image are both trained and tested on, as a class has too few different images:{}\n  \
-         The accuracy of such a class is no measure for other images; add different ones.",
+        "WARNING: copies of one image are both trained and tested on, because a class has too few different images:{}\n  \
+         The accuracy of such a class does not hold for other images; add different ones.",
         first_few(copied.iter().map(line)),
     ))
 }

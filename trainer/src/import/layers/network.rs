@@ -27,7 +27,7 @@ impl Builder<'_, '_> {
         let [1, 1, outputs] = value.shape else {
             let [height, width, channels] = value.shape;
             return Err(refused(format!(
-                "an output of {height}x{width}x{channels}; a classifier puts out one number for each class"
+                "an output of {height}x{width}x{channels}; a classifier has one output for each class"
             )));
         };
         let is_logistic = value.end == Some(End::Logistic);

@@ -62,7 +62,7 @@ impl Builder<'_, '_> {
             return stop_at(
                 index,
                 format!(
-                    "{} scales along dimension {stated}; supported is one for each output channel, or one for all",
+                    "{} scales along dimension {stated}; one for each output channel, or one for all, is supported",
                     scales.len()
                 ),
             );
@@ -108,20 +108,20 @@ impl Builder<'_, '_> {
             Activation::None => [false, false],
             Activation::Relu => [true, false],
             Activation::Relu6 => [false, true],
-            Activation::Other(name) => return stop(format!("{name} behind it; supported are ReLU and ReLU6")),
+            Activation::Other(name) => return stop(format!("{name} after it; ReLU and ReLU6 are supported")),
         };
         if tensor.kind == Kind::Float32 {
             return Ok((None, relu, relu6));
         }
         if !tensor.kind.is_byte() {
-            return stop_at(output, format!("activations of {}; supported are int8, uint8 and float32", tensor.kind));
+            return stop_at(output, format!("activations of {}; int8, uint8 and float32 are supported", tensor.kind));
         }
         let codes = codes_of(tensor).or_else(|reason| stop_at(output, reason))?;
         if (relu || relu6) && codes.zero_point != 0 {
             return stop_at(
                 output,
                 format!(
-                    "ReLU ends at code {} of 0 to 255, and supported is one that ends at the lowest code",
+                    "ReLU ends at code {} of 0 to 255, and only one that ends at the lowest code is supported",
                     codes.zero_point
                 ),
             );
@@ -131,7 +131,7 @@ impl Builder<'_, '_> {
             return stop_at(
                 output,
                 format!(
-                    "ReLU6 ends at code {} of 0 to 255, and supported is one that ends at the highest code",
+                    "ReLU6 ends at code {} of 0 to 255, and only one that ends at the highest code is supported",
                     (6.0 / codes.scale).round()
                 ),
             );

@@ -68,7 +68,7 @@ impl Builder<'_, '_> {
         }
         if end == End::Logistic && value.shape != [1, 1, 1] {
             return stop(format!(
-                "it makes {} independent probabilities; supported are softmax over classes, and LOGISTIC of a single output, which is two \
+                "it makes {} independent probabilities; softmax over classes is supported, and LOGISTIC of a single output, which is two \
                  classes",
                 value.shape.iter().product::<usize>()
             ));
@@ -100,7 +100,7 @@ impl Builder<'_, '_> {
             (Some(_), Some(_)) => {
                 return stop_at(
                     output,
-                    "it changes the codes inside of the network; supported is one at the edges, between int8 and uint8",
+                    "it changes the codes inside of the network; only one at the input or the output, between int8 and uint8, is supported",
                 );
             }
             (None, Some(_)) => {

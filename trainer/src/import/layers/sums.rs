@@ -21,7 +21,7 @@ impl Builder<'_, '_> {
             return stop_at(
                 weights_index,
                 format!(
-                    "weights for {inputs} values, where {values} come in; layers along one dimension of several are not supported"
+                    "weights for {inputs} values, but the input has {values}; layers along one dimension of several are not supported"
                 ),
             );
         }

@@ -96,21 +96,21 @@ pub fn operation(number: i32, options: Options<'_>) -> Operation {
 fn advice(name: &str) -> &'static str {
     match name {
         "RELU" | "RELU6" | "RELU_N1_TO_1" | "RELU_0_TO_1" => {
-            "an activation that the converter did not fuse with the layer before it; put it directly behind a convolution, a dense \
+            "an activation that the converter did not fuse with the layer before it; put it directly after a convolution, a dense \
              layer or a sum"
         }
         "LEAKY_RELU" | "PRELU" | "ELU" | "TANH" | "HARD_SWISH" | "GELU" => {
             "this activation is not supported; train with ReLU or ReLU6"
         }
         "MUL" | "SUB" | "DIV" | "SQUARE" | "SQRT" | "RSQRT" => {
-            "arithmetic that the converter did not fold; scale inputs when images are read, and put batch normalization behind a \
+            "arithmetic that the converter did not fold; scale inputs when images are read, and put batch normalization after a \
              convolution without an activation in between"
         }
         "CONCATENATION" | "SPLIT" | "SPLIT_V" | "PACK" | "UNPACK" | "STRIDED_SLICE" | "SLICE" | "GATHER" => {
-            "parts of activations are not supported: networks here are layers and sums"
+            "parts of activations are not supported: networks consist of layers and sums"
         }
         "RESIZE_BILINEAR" | "RESIZE_NEAREST_NEIGHBOR" | "TRANSPOSE_CONV" => {
-            "this is for networks that put out images, not classes"
+            "this is for networks with images as output, not classes"
         }
         "IF" | "WHILE" | "CALL" => "control flow is not supported",
         "REDUCE_MAX" => {
@@ -128,7 +128,7 @@ fn advice(name: &str) -> &'static str {
              Keras model"
         }
         "LSTM" | "RNN" | "SVDF" | "UNIDIRECTIONAL_SEQUENCE_LSTM" | "UNIDIRECTIONAL_SEQUENCE_RNN" => {
-            "layers with a memory are not supported"
+            "recurrent layers are not supported"
         }
         "TRANSPOSE" => "convert the network with channels last",
         "MIRROR_PAD" | "PADV2" => "only padding with zeros is supported",

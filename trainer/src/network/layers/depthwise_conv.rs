@@ -116,7 +116,7 @@ impl Operator for DepthwiseConv {
 
     fn output(&self, input: Shape) -> Result<Shape, String> {
         let channels = u32::from(input.channels) * u32::from(self.multiplier);
-        let channels = u16::try_from(channels).map_err(|_| format!("it would put out {channels} channels"))?;
+        let channels = u16::try_from(channels).map_err(|_| format!("it would have {channels} output channels"))?;
         Ok(self.placed(input)?.output(channels))
     }
 

@@ -22,11 +22,11 @@ pub fn draw(run: &RunRecord, findings: &Findings) -> Option<Figure> {
 /// What a recipe does to images.
 fn changes(recipe: &Recipe) -> &'static str {
     match (recipe.augment == Augment::default(), recipe.mixup > 0.0) {
-        (true, false) => "The recipe takes images as they are.",
+        (true, false) => "The recipe does not change images.",
         (true, true) => "Each image is mixed with its neighbor; the label below is that of the larger share.",
-        (false, false) => "Each image is changed at random, in another way in each epoch.",
+        (false, false) => "Each image is changed at random, differently in each epoch.",
         (false, true) => {
-            "Each image is changed at random, in another way in each epoch, and mixed with its neighbor; the label below \
+            "Each image is changed at random, differently in each epoch, and mixed with its neighbor; the label below \
              is that of the larger share."
         }
     }

@@ -71,8 +71,8 @@ pub fn draw(run: &RunRecord, findings: &Findings) -> Result<Option<Figure>, Repo
         Kind::Classes,
         "Class by class",
         format!(
-            "Of the 8-bit model on the test images. Precision: of the images given the class, those that are of the class. Recall: \
-             of the images of the class, those given it. F1: their harmonic mean.{of_many}"
+            "The 8-bit model on the test images. Precision: the share of the answers with the class that are right. Recall: \
+             the share of the images of the class that are right. F1: their harmonic mean.{of_many}"
         ),
         drawing,
     )))

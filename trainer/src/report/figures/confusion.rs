@@ -29,7 +29,7 @@ pub fn draw(run: &RunRecord, findings: &Findings) -> Option<Figure> {
 Kind::Confusion,
 "Confusion",
 format!(
-            "A row per true class, a column per class that the 8-bit model gave: how many of {} test images, tinted by \
+            "A row per true class, a column per class predicted by the 8-bit model, with the numbers of {} test images, tinted by \
              their share of the row.{of_many}",
             thousands(findings.answers.len())
         ),

@@ -48,7 +48,7 @@ fn caption(curve: &[Kept], all: Kept) -> String {
     };
     let reached: Vec<String> = [0.95, 0.99].into_iter().filter_map(reach).collect();
     format!(
-        "Of the 8-bit model's {} answers to test images, those of less probability left out one after the other. {}",
+        "The 8-bit model's {} answers to test images, left out one by one from the least probable on. {}",
         thousands(all.answers),
         reached.join(" ")
     )
@@ -104,6 +104,6 @@ mod tests {
         let wrong = [Kept { confidence: 0.9, answers: 1, right: 0 }];
         assert!(caption(&wrong, wrong[0]).ends_with("No threshold reaches 95%. No threshold reaches 99%."));
         let right = [Kept { confidence: 0.9, answers: 1, right: 1 }];
-        assert!(caption(&right, right[0]).ends_with("one after the other."));
+        assert!(caption(&right, right[0]).ends_with("from the least probable on."));
     }
 }

@@ -80,11 +80,11 @@ pub fn draw(runs: &[&RunRecord]) -> Result<Option<Figure>, ReportError> {
     drawing.text((WIDTH - RIGHT, below), "epoch", Style::end(SMALL, Color::Muted));
     let caption = match is_validated(&curves) {
         true => {
-            "Of training images the mean over an epoch's steps, each taken before its update; of validation images after \
+            "Training: the mean over an epoch's steps, each before its update. Validation: after \
              the epoch. The ring is the epoch whose weights were kept."
         }
         false => {
-            "The mean over an epoch's steps, each taken before its update. All images were trained on, and none was held out to validate on; \
+            "The mean over an epoch's steps, each before its update. All images were trained on, and none were held out for validation; \
              the last weights were kept."
         }
     };

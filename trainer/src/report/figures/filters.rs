@@ -36,7 +36,7 @@ pub fn draw(run: &RunRecord) -> Result<Option<Figure>, ReportError> {
     let colored = kernel_channels(layer) == 3;
     Ok(Some(Figure::new(
         Kind::Filters,
-        "What the first layer looks for",
+        "Weights of the first layer",
         caption(layer, chosen.len(), rows.len(), colored),
         grid(&thumbnails, columns, colored),
     )))

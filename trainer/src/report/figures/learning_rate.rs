@@ -73,7 +73,7 @@ fn caption(run: &RunRecord, trained: usize) -> String {
     let rise = if warmup > 0.0 {
         format!("It rises over the first {:.0}% of the steps", 100.0 * warmup)
     } else {
-        "It begins whole".to_owned()
+        "It begins at its full value".to_owned()
     };
     let fall = match decay {
         Decay::Constant => "stays",
@@ -85,7 +85,7 @@ fn caption(run: &RunRecord, trained: usize) -> String {
     };
     let layers = match &run.config.init {
         Some(init) if init.initial.learning_rate != 1.0 => {
-            format!(" Layers that started from another run take {} times of it.", init.initial.learning_rate)
+            format!(" Layers that started from another run use {} times this rate.", init.initial.learning_rate)
         }
         Some(_) | None => String::new(),
     };

@@ -34,7 +34,7 @@ pub fn draw(run: &RunRecord, findings: &Findings) -> Option<Figure> {
             Kind::Mislabeled,
             "Labels to check",
             format!(
-                "What the {} suggests, how sure it is, and the label. {} of {} doubtful labels among {}, {}.",
+                "The class that the {} suggests, its probability, and the label. {} of {} doubtful labels among {}, {}.",
                 if *out_of_fold > 0 { "network" } else { "8-bit model" },
                 cells.len(),
                 thousands(*doubtful),

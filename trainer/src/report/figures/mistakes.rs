@@ -35,7 +35,7 @@ pub fn draw(run: &RunRecord, findings: &Findings) -> Option<Figure> {
             Kind::Mistakes,
             "Most confident mistakes",
             format!(
-                "What the 8-bit model took each image for, how sure it was, and what the image is. {} of {} mistakes.",
+                "The class that the 8-bit model predicts, its probability, and the true class. {} of {} mistakes.",
                 cells.len(),
                 thousands(wrong)
             ),

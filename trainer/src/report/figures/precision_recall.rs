@@ -52,7 +52,7 @@ pub fn draw(run: &RunRecord, findings: &Findings) -> Result<Option<Figure>, Repo
         Kind::PrecisionRecall,
         "Precision and recall",
         format!(
-            "Of each class by itself, at every threshold of its probability from which on images are given the class; {} test images. \
+            "For each class by itself, at every threshold of its probability; {} test images. \
              The numbers are average precisions: {worst}.",
             thousands(curves.images)
         ),

@@ -62,10 +62,10 @@ pub fn draw(run: &RunRecord, findings: &Findings) -> Result<Option<Figure>, Repo
     }
     Ok(Some(Figure::new(
         Kind::QuantizationError,
-        "What quantization costs, layer by layer",
+        "Cost of quantization, layer by layer",
         format!(
             "Signal-to-quantization-noise ratio of each layer's output: the float model's values against the chip's codes, \
-             on {} images. More is better; 6 dB are worth a bit.",
+             on {} images. Higher is better; 6 dB are one bit.",
             images_of(run)
         ),
         drawing,

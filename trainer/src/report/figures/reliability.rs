@@ -52,7 +52,7 @@ pub fn draw(run: &RunRecord) -> Result<Option<Figure>, ReportError> {
         Ok(())
     })?;
     let caption = caption(confidence);
-    Ok(Some(Figure::new(Kind::Reliability, "How true probabilities are", caption, drawing)))
+    Ok(Some(Figure::new(Kind::Reliability, "Reliability of probabilities", caption, drawing)))
 }
 
 /// Of each bin that has answers their mean probability, the share of right ones, and the radius of a circle whose area grows with their
@@ -81,7 +81,7 @@ fn caption(confidence: &ConfidenceMetrics) -> String {
         rejection.as_ref().map_or_else(String::new, |rejection| of_threshold(rejection, &confidence.images()));
     format!(
         "The 8-bit model's answers to test images, in bins of about the same probability; larger circles are more answers. On the dashed line \
-         probabilities are true, below it answers are too sure. {errors}{threshold}"
+         probabilities match the share of right answers, below it they are too high. {errors}{threshold}"
     )
 }
 
@@ -93,9 +93,9 @@ fn of_threshold(rejection: &RejectionMetrics, images: &str) -> String {
     let range = if class_thresholds.is_empty() { String::new() } else { format!(" to {highest:.3}, by class") };
     let right =
         test.accuracy().map_or_else(String::new, |accuracy| format!(", and {} of these are right", percent(accuracy)));
-    let unknown = unknown.as_ref().map_or_else(String::new, |unknown| {
-        format!("; of images of other things {}", percent(unknown.testing.share()))
-    });
+    let unknown = unknown
+        .as_ref()
+        .map_or_else(String::new, |unknown| format!("; of unknown images {}", percent(unknown.testing.share())));
     format!(
         " The threshold of \"none of these\" is for {at}, chosen by {images}: {threshold:.3}{range}. It accepts {} of the test images{right}{unknown}.",
         percent(test.share())
@@ -158,8 +158,7 @@ mod tests {
         rejection.unknown = Some(UnknownMetrics { choosing: testing, testing, separation: None });
         rejection.test = Coverage { images: 10, accepted: 0, right: 0 };
         let text = caption(&metrics);
-        let expected =
-            ": 0.800 to 0.950, by class. It accepts 0.0% of the test images; of images of other things 8.0%.";
+        let expected = ": 0.800 to 0.950, by class. It accepts 0.0% of the test images; of unknown images 8.0%.";
         assert!(text.ends_with(expected), "{text}");
         let metrics = ConfidenceMetrics { temperature: 1.0, rejection: None, ..metrics };
         assert!(caption(&metrics).ends_with("The expected calibration error is 0.0100."));

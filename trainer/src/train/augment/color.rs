@@ -47,7 +47,7 @@ impl Color {
         })
     }
 
-    /// Changes the values of an image. Of one that is not RGB, the luma is the value itself, so that saturation and hue change nothing.
+    /// Changes the values of an image. Of one that is not RGB, the luma is the value itself, so that saturation and hue have no effect.
     pub fn apply(&self, pixels: &mut [u8], channels: usize) {
         let is_rgb = channels == 3;
         let mean = if is_rgb { mean_luma(pixels) } else { mean(pixels) };

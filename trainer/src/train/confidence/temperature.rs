@@ -50,12 +50,12 @@ impl Kept {
     #[must_use]
     pub fn on(self, by: ChosenBy) -> String {
         match self {
-            Self::Images(images) => format!("{images} {by} are too few, it takes {FEWEST_IMAGES}"),
-            Self::Mistakes(1) => format!("1 wrong answer to {by} is too few, it takes {FEWEST_MISTAKES}"),
+            Self::Images(images) => format!("{images} {by} are too few, at least {FEWEST_IMAGES} are needed"),
+            Self::Mistakes(1) => format!("1 wrong answer to {by} is too few, at least {FEWEST_MISTAKES} are needed"),
             Self::Mistakes(mistakes) => {
-                format!("{mistakes} wrong answers to {by} are too few, it takes {FEWEST_MISTAKES}")
+                format!("{mistakes} wrong answers to {by} are too few, at least {FEWEST_MISTAKES} are needed")
             }
-            Self::Chance => format!("no other is better on the {by} by more than chance"),
+            Self::Chance => format!("no other value is significantly better on the {by}"),
         }
     }
 }
