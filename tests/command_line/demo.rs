@@ -112,7 +112,7 @@ fn test_images_are_those_of_the_data_that_is_named_or_built_in_or_noise() {
     let (noise, images, printed) = made(&[]);
     assert_contains(
         &printed,
-        &["with 10 images of noise", "NOTE: there are no test images beside the model", "give --data DIR"],
+        &["with 10 images of noise", "NOTE: there are no test images next to the model", "give --data DIR"],
     );
     assert_eq!((&noise["are_made_up"], images.len()), (&true.into(), 10 * 240));
     assert_eq!((&noise["resize"], noise["background"].as_str()), (&2.into(), Some("16,32,48")));

@@ -127,7 +127,7 @@ fn an_export_that_cannot_be_written_any_more_leaves_a_whole_run_and_prints_what_
     let stderr = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("there/model.bin: No such file or directory"), "{stderr}");
-    assert!(stderr.contains("the model is in run all the same: trainer export run --out FILE"), "{stderr}");
+    assert!(stderr.contains("the model is in run: trainer export run --out FILE"), "{stderr}");
     assert!(home.path().join("run/report.html").is_file());
     let again = trainer(home.path(), &["export", "run", "--out", "model.bin"]);
     assert_eq!(again.status.code(), Some(0), "{}", text(&again.stderr));

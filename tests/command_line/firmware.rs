@@ -240,7 +240,7 @@ fn without_a_test_image_it_is_gray_and_a_note_says_so() {
     let firmware = |directory, model| ["firmware", directory, "--model", model, "--chip", "rp2350"];
     let (printed, warned) = succeed(path, &firmware("alone", "model.bin"));
     assert_contains(&printed, &["image      all gray: "]);
-    assert_contains(&warned, &["NOTE: there is no test image beside the model", "give --image FILE"]);
+    assert_contains(&warned, &["NOTE: there is no test image next to the model", "give --image FILE"]);
     let (printed, warned) = succeed(path, &firmware("of-run", "run/model.bin"));
     assert!(!printed.contains("gray") && warned.is_empty(), "{printed}{warned}");
     assert_eq!(fs::read(path.join("alone/image.bin")).unwrap(), [128; 36]);

@@ -74,8 +74,8 @@ fn what_cannot_be_imported_leaves_nothing_behind() {
     fs::write(path.join("half.tflite"), &bytes[..bytes.len() / 2]).unwrap();
     for (name, expected) in [
         ("leaky.tflite", "leaky.tflite cannot be imported: operator 2 (LEAKY_RELU)"),
-        ("text.tflite", "this is no TFLite file"),
-        ("empty.tflite", "this is no TFLite file"),
+        ("text.tflite", "this is not a TFLite file"),
+        ("empty.tflite", "this is not a TFLite file"),
         ("half.tflite", "the file is damaged"),
         ("missing.tflite", "missing.tflite"),
     ] {
@@ -372,7 +372,7 @@ fn weights_that_no_epoch_improves_are_kept_to_the_byte() {
     )
     .unwrap();
     let (_, warned) = succeed(path, &[&common[..], &no_effect].concat());
-    assert!(warned.contains("--init-lr changes nothing"), "{warned}");
+    assert!(warned.contains("--init-lr has no effect"), "{warned}");
     let message = fail(path, &[&common[..], &["--width", "3"]].concat(), 2);
     assert!(message.contains("leave --width out"), "{message}");
 

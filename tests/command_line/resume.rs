@@ -117,7 +117,7 @@ fn an_interrupt_keeps_what_was_learned_exports_it_and_prints_how_to_resume() {
     let output = child.wait_with_output().unwrap();
     let (printed, stderr) = (text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(0), "{stderr}");
-    assert!(stderr.contains("interrupted: ends after this step"), "{stderr}");
+    assert!(stderr.contains("interrupted: ending after this step"), "{stderr}");
     assert!(printed.contains("to resume it: trainer fit --resume run"), "{printed}");
     let early = fs::read(home.path().join("model.bin")).unwrap();
     assert!(early != expected, "it is the model of an earlier epoch");
@@ -154,7 +154,8 @@ fn a_second_interrupt_ends_at_once_and_leaves_whole_files() {
     let interrupt = |child: &Child| Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(interrupt(&child).success());
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-    let stderr: Vec<String> = lines.by_ref().take_while(|line| !line.starts_with("interrupted: ends after")).collect();
+    let stderr: Vec<String> =
+        lines.by_ref().take_while(|line| !line.starts_with("interrupted: ending after")).collect();
     assert!(interrupt(&child).success());
     assert_eq!(child.wait().unwrap().code(), Some(130), "{stderr:?}");
     assert_whole(&home.path().join("run"));
@@ -191,7 +192,7 @@ fn a_signal_that_was_ignored_from_the_start_stays_ignored_and_each_other_one_is_
         let (printed, stderr) = (text(&output.stdout), text(&output.stderr));
         assert_eq!(output.status.code(), Some(0), "{ignored}: {stderr}");
         let model = fs::read(home.path().join(&run).join("model.bin")).unwrap();
-        (model == expected, printed.contains("trainer fit --resume"), stderr.contains("interrupted: ends after"))
+        (model == expected, printed.contains("trainer fit --resume"), stderr.contains("interrupted: ending after"))
     };
     let (to_its_end, interrupted) = ((true, false, false), (false, true, true));
     assert_eq!(fit("HUP", &["HUP", "HUP"]), to_its_end, "nohup");

@@ -176,7 +176,7 @@ fn what_is_wrong_is_said_with_where_and_what_to_do() {
         ),
         ("head =", "heads =", "[network], heads: there is no such key; there are stages, batch_norm, head, dense"),
         ("to = 2 }", "to = 3 }", "[network], stages: stages = 3, but the file has 2; add a [[stage]]"),
-        ("1e-1, scale", "-1.0, scale", "[recipe], learning_rate: the range from 0.001 to -1 holds nothing to choose"),
+        ("1e-1, scale", "-1.0, scale", "[recipe], learning_rate: the range from 0.001 to -1 is empty"),
         (
             "from = 1e-3, to = 1e-1, scale = \"log\"",
             "from = -0.5, to = 1.0",
@@ -187,7 +187,7 @@ fn what_is_wrong_is_said_with_where_and_what_to_do() {
         ("[recipe]", "[recipe]\nbase = \"strung\"", "there is no recipe \"strung\""),
         ("[recipe]", "[recipe]\nepochs = 3", "[recipe], epochs: a space does not decide this; --epochs"),
         ("[network]", "[input]\nside = 8\n[network]", "[input], color: it is missing"),
-        ("name = \"mine\"", "name = \"../mine\"", "is no name for a directory"),
+        ("name = \"mine\"", "name = \"../mine\"", "cannot name the directory of a run"),
     ] {
         space(from, to);
         assert_fails(home.path(), &["search", "./bad.toml", "--describe"], 2, &[expected]);
@@ -224,8 +224,8 @@ fn what_is_wrong_is_said_with_where_and_what_to_do() {
         (&["search"], 2, "name a space: conv, separable, residual, or a TOML file"),
         (&["search", "convs"], 2, "there is no space \"convs\"; the built-in ones are conv, separable and residual"),
         (&["search", "conv", "--trial", "0.json"], 2, "--out"),
-        (&["search", "conv", "--objectives", "flash"], 2, "accuracy is always one of them"),
-        (&["search", "conv", "--objectives", "accuracy,ram,accuracy"], 2, "one of them is there twice"),
+        (&["search", "conv", "--objectives", "flash"], 2, "accuracy must be one of them"),
+        (&["search", "conv", "--objectives", "accuracy,ram,accuracy"], 2, "an objective is given twice"),
         (&["search", "conv", "--max-model", "0"], 2, "it must be a number of bytes over 0"),
         (&["search", "conv", "--max-time", "soon"], 2, "it must be a time over 0, such as 150ms or 2s"),
         (&["search", "conv", "--trials", "0"], 2, "at least 1"),

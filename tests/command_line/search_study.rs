@@ -38,8 +38,8 @@ fn a_study_and_its_storage_need_each_other_and_exclude_what_is_of_one_machine() 
         (search(URL, &["--final", "2"]), "--final"),
         (search(URL, &["--describe"]), "--describe"),
         (search(URL, &["--heartbeat", "0"]), "at least 1"),
-        (search(URL, &["--objectives", "flash"]), "accuracy is always one of them"),
-        (vec!["search", "conv", "--storage", URL, "--study", "a/b"], "is no name for a directory; name one with --out"),
+        (search(URL, &["--objectives", "flash"]), "accuracy must be one of them"),
+        (vec!["search", "conv", "--storage", URL, "--study", "a/b"], "cannot name a directory; give one with --out"),
         (vec!["search", "conv", "--sampler", "nsga2"], "--sampler nsga2 is Optuna's: give --storage"),
     ] {
         let refused = trainer(directory.path(), &arguments);

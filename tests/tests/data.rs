@@ -123,7 +123,7 @@ fn a_classes_txt_that_names_no_classes_is_refused() {
     let cases: [(&[u8], &str); 10] = [
         (b"", "DIR/classes.txt: all images are of one class; at least two are needed"),
         (b"only\n\n", "DIR/classes.txt: all images are of one class; at least two are needed"),
-        (b"\xff\xd8\xff\xe0\0\x10JFIF\n\x80", "DIR/classes.txt: it is no text in UTF-8; a name a line is expected"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF\n\x80", "DIR/classes.txt: it is not UTF-8 text; one name per line is expected"),
         (b"\xff\xfea\0\n\0b\0\n\0", "DIR/classes.txt: it is in UTF-16; save it as UTF-8"),
         (
             b"finch\ntit\nfinch\n",

@@ -48,7 +48,7 @@ fn every_unusable_folder_is_refused_with_what_where_and_what_to_do() {
         ),
         (
             &["train/crow/1.png", "train/crow/2.png", "train/wren/1.png", "test/crow/1.png", "test/wren/1.png"],
-            "DIR/train/wren holds 1 images, too few to have one in each of the parts train and validation; add some, \
+            "DIR/train/wren holds 1 images, too few to have one in each of the parts train and validation; add some: \
              at least 2 are needed",
         ),
         (

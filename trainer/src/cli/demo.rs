@@ -99,9 +99,7 @@ impl Demo {
             let about = format!("{} test images of {set}", images.len());
             return Ok(DemoImages { images, about, are_made_up: false });
         }
-        warn(
-            "NOTE: there are no test images beside the model, so that the page has noise in their place; give --data DIR",
-        );
+        warn("NOTE: there are no test images next to the model, so the page uses noise; give --data DIR");
         Ok(DemoImages::made_up(input.shape))
     }
 }

@@ -113,7 +113,7 @@ impl Firmware {
             None => {
                 print_line!("image      all gray: {answer}");
                 warn(
-                    "NOTE: there is no test image beside the model, so that the project classifies a gray one; give --image FILE",
+                    "NOTE: there is no test image next to the model, so the project classifies a gray one; give --image FILE",
                 );
             }
         }

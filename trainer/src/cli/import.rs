@@ -155,7 +155,7 @@ impl Import {
             written.map_err(|error| match &self.out {
                 Some(out) => {
                     let run = quote_path(out);
-                    anyhow!("{error:#}; the run {run} is whole all the same: trainer export {run} --out FILE")
+                    anyhow!("{error:#}; the run {run} is complete: trainer export {run} --out FILE")
                 }
                 None => error,
             })?;

@@ -250,7 +250,7 @@ fn print_scales(listing: &Listing, widest: usize) -> Result<()> {
 fn print_arena(listing: &Listing, widest: usize) -> Result<()> {
     let Arena { bytes, bytes_with_image: _, activations, scratch, logits } = listing.arena;
     let [bytes, image, activations, scratch] = [bytes, listing.input.shape.len(), activations, scratch].map(thousands);
-    print_line!("\narena           {bytes} bytes, beside the {image} of an image: for a stage at most");
+    print_line!("\narena           {bytes} bytes, without the {image} of an image; a stage takes at most");
     print_line!("{:<16}{activations} of activations, where outputs may overlap inputs,", "");
     print_line!("{:<16}and {scratch} of scratch; {logits} of logits", "");
     print_line!("\n{:<widest$}{:>16}{:>16}{:>16}", "places in the arena", "input", "output", "scratch");

@@ -59,7 +59,7 @@ pub fn finish(
     }
     let not_exported = exported.err().map(|error| {
         let run = quote_path(directory.path());
-        anyhow!("{error}; the model is in {run} all the same: trainer export {run} --out FILE")
+        anyhow!("{error}; the model is in {run}: trainer export {run} --out FILE")
     });
     let without_threshold = outcome.confidence.unreachable.map(|error| {
         let run = quote_path(directory.path());

@@ -85,7 +85,7 @@ pub fn run(flags: &StudyFlags, storage: &str, subject: &Subject<'_>, extent: &Ex
     let out = match subject.out {
         Some(out) => out.to_owned(),
         None if is_file_name => Path::new(RUNS).join(study),
-        None => return Err(Usage::error(anyhow!("--study {study} is no name for a directory; name one with --out"))),
+        None => return Err(Usage::error(anyhow!("--study {study} cannot name a directory; give one with --out"))),
     };
     destination::check_directory(&format!("--out {}", out.display()), &out)?;
     let python = Python::find(flags.python.as_deref(), &storage)?;

@@ -54,7 +54,7 @@ pub fn read(path: &Path) -> Result<Vec<String>, DataError> {
         return Err(refuse("it is in UTF-16; save it as UTF-8"));
     }
     let Ok(text) = std::str::from_utf8(bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes)) else {
-        return Err(refuse("it is no text in UTF-8; a name a line is expected"));
+        return Err(refuse("it is not UTF-8 text; one name per line is expected"));
     };
     // Old Macintosh files end their lines with a carriage return alone.
     let names: Vec<&str> = text.split(['\n', '\r']).map(str::trim).filter(|name| !name.is_empty()).collect();

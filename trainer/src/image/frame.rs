@@ -237,11 +237,11 @@ mod tests {
         }
         for (text, message) in [
             ("", "is not a layout of frames; write FORMAT:WIDTHxHEIGHT"),
-            ("gray8", "is no layout"),
-            ("gray8:3", "is no layout"),
-            ("gray8:+3x2", "is no layout"),
-            ("gray8:3x2:", "is no layout"),
-            ("gray8:3x2:3:3", "is no layout"),
+            ("gray8", "is not a layout"),
+            ("gray8:3", "is not a layout"),
+            ("gray8:+3x2", "is not a layout"),
+            ("gray8:3x2:", "is not a layout"),
+            ("gray8:3x2:3:3", "is not a layout"),
             (
                 "rgb555:3x2",
                 "\"rgb555\" is not a format of frames; the formats are gray8, rgb888, bgr888, rgb565le, rgb565be, yuyv, uyvy",

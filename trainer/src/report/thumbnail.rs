@@ -85,7 +85,7 @@ impl Thumbnail {
         if self.width.saturating_mul(self.height) > MOST_PIXELS {
             return Err(format!("an image of {}x{} is too large for a report", self.height, self.width));
         }
-        let file = BASE64_STANDARD.decode(&self.png).map_err(|error| format!("an image is no base64: {error}"))?;
+        let file = BASE64_STANDARD.decode(&self.png).map_err(|error| format!("an image is not base64: {error}"))?;
         let limits = png::Limits { bytes: DECODER_BYTES };
         let unreadable = |error: png::DecodingError| format!("an image cannot be decoded: {error}");
         let decoder = png::Decoder::new_with_limits(std::io::Cursor::new(file), limits);
@@ -157,7 +157,7 @@ mod tests {
             (Thumbnail { width: 60_000, png: bomb.clone(), ..thumbnail.clone() }, "2x60000 is too large for a report"),
             (Thumbnail { png: bomb, ..thumbnail.clone() }, "states 2x2 and its file is 2x60000"),
             (Thumbnail { width: usize::MAX, ..thumbnail.clone() }, "is too large for a report"),
-            (Thumbnail { png: "?".to_owned(), ..thumbnail.clone() }, "is no base64"),
+            (Thumbnail { png: "?".to_owned(), ..thumbnail.clone() }, "is not base64"),
             (Thumbnail { png: String::new(), ..thumbnail.clone() }, "cannot be decoded"),
             (Thumbnail { png: BASE64_STANDARD.encode("<svg onload=alert(1)>"), ..thumbnail }, "cannot be decoded"),
         ] {

@@ -166,7 +166,7 @@ mod tests {
         fs::write(&thesis, "my thesis").unwrap();
         fs::hard_link(&thesis, path(home.path())).unwrap();
         let message = RunLock::acquire(home.path()).unwrap_err().to_string();
-        assert!(message.contains("a file with another name too; remove it"), "{message}");
+        assert!(message.contains("this file has another name too (a hard link); remove it"), "{message}");
         assert_eq!(fs::read_to_string(thesis).unwrap(), "my thesis");
     }
 
@@ -200,7 +200,7 @@ mod tests {
         fs::write(&victim, "precious").unwrap();
         std::os::unix::fs::symlink(&victim, path(home.path())).unwrap();
         let message = RunLock::acquire(home.path()).unwrap_err().to_string();
-        assert!(message.contains("it is no file; remove it"), "{message}");
+        assert!(message.contains("this is not a file; remove it"), "{message}");
         assert_eq!(fs::read_to_string(victim).unwrap(), "precious");
     }
 

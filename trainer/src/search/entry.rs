@@ -211,7 +211,7 @@ mod tests {
             ("[8, 8]", CHANNELS, "8 is in the list twice"),
             ("[]", CHANNELS, "the list is empty"),
             ("1.5", CHANNELS, "1.5 is not possible here"),
-            ("{ from = 8, to = 8 }", CHANNELS, "holds nothing to choose"),
+            ("{ from = 8, to = 8 }", CHANNELS, "is empty"),
             ("{ from = 8, to = 16, step = 9 }", CHANNELS, "a step of 9 does not lead from 8 to 16; it must be 1 to 8"),
             ("{ from = 8, to = 16, by = 2 }", CHANNELS, "unknown field `by`"),
             ("{ from = 8 }", CHANNELS, "missing field `to`"),

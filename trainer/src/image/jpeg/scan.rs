@@ -114,7 +114,9 @@ pub(super) fn decode_blocks(
         let (number, total) = (data.number, scan.blocks(frame));
         damaged(match fault {
             Fault::Ended => format!("the data of scan {number} end after {done} of {total} blocks"),
-            Fault::NoCode => format!("scan {number} has bits that are no Huffman code after {done} of {total} blocks"),
+            Fault::NoCode => {
+                format!("scan {number} has bits that are not a Huffman code after {done} of {total} blocks")
+            }
             Fault::PastBlock => {
                 format!("scan {number} has a block of too many coefficients after {done} of {total} blocks")
             }

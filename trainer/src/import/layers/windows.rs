@@ -124,7 +124,7 @@ impl Builder<'_, '_> {
         let (padding, shape) = self.placed(&value, size.axes().map(usize::from), windows, value.shape[2])?;
         let (codes, relu, relu6) = self.after(operator, activation)?;
         if (relu || relu6) && codes.is_none() {
-            return stop("an activation behind a pool is not supported; put it before");
+            return stop("an activation after a pool is not supported; put it before the pool");
         }
         let pool = Pool { window: Some(size), stride: (stride != size).then_some(stride), padding, global: false };
         if is_maximum && codes != value.codes {

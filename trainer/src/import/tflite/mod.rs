@@ -19,7 +19,7 @@ const MOST_TENSORS: usize = 16_384;
 /// judged here.
 pub fn read(bytes: &[u8]) -> Result<Graph<'_>, Refused> {
     if bytes.get(4..8) != Some(IDENTIFIER) {
-        return Err(Problem::of_file("this is no TFLite file: its fifth to eighth byte are not TFL3").into());
+        return Err(Problem::of_file("this is not a TFLite file: its fifth to eighth byte are not TFL3").into());
     }
     let model = schema::read(bytes).map_err(|error| {
         let text = error.to_string();
