@@ -197,7 +197,8 @@ fn a_run_imported_without_images_takes_any_of_as_many_classes_for_all_that_help_
     three_colors(path, "others", ["a", "b", "c"], 20);
     let message = fail(path, &["export", "int8", "--data", "others", "--out", "other.bin"], 2);
     assert!(
-        message.contains("--data is for --calibration and --reject-at: without them the file is the run's own"),
+        message
+            .contains("--data is for --calibration and --reject-at: without these export writes the run's own model"),
         "{message}"
     );
     let output = trainer(path, &["export", "int8", "--calibration", "range", "--data", "others", "--out", "other.bin"]);

@@ -67,7 +67,7 @@ fn inspect_lists_what_a_model_file_holds() {
     assert_eq!(json(path, &["inspect", "run", "--json"]), listing);
     fs::write(path.join("sector.bin"), [&file[..], &[0xFF; 1000]].concat()).unwrap();
     let sector = output_of(path, &["inspect", "sector.bin"]);
-    assert!(sector.contains("after it        1,000 bytes that are not the model's"), "{sector}");
+    assert!(sector.contains("trailing        1,000 bytes after the model"), "{sector}");
 }
 
 #[test]

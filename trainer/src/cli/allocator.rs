@@ -53,7 +53,7 @@ fn exit(size: usize) -> ! {
     // 256 bytes are enough for any number.
     let _ = writeln!(
         rest,
-        "error: out of memory: {size} bytes more are not available; free some, or raise the limit that the process has (ulimit -v, \
+        "error: out of memory: {size} more bytes are not available; free some memory, or raise the limit of the process (ulimit -v, \
          or its container's)"
     );
     let unused = rest.len();

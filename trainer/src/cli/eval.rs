@@ -144,7 +144,7 @@ impl<'a> ClassReport<'a> {
 impl Confidence {
     fn print(&self) -> Result<()> {
         let error = self.reliability.calibration_error;
-        print_line!("calibration error {error:.4}, of probabilities to shares of right answers in {BINS} bins");
+        print_line!("calibration error {error:.4}, between probabilities and shares of right answers in {BINS} bins");
         if self.decision.threshold > 0.0 || !self.decision.class_thresholds.is_empty() {
             print_line!("threshold  {}", reject::of_coverage(&self.coverage));
         }

@@ -79,7 +79,7 @@ impl Export {
             && (is_calibrated || config.imported.is_none() || has_own_codes)
         {
             return Err(Usage::error(anyhow!(
-                "--data is for --calibration and --reject-at: without them the file is the run's own"
+                "--data is for --calibration and --reject-at: without these export writes the run's own model"
             )));
         }
         let bytes = match self.calibration {

@@ -67,7 +67,7 @@ pub fn print_result(result: &CrossValidated, images: usize, console: &Console) {
     let best: Vec<String> = result.best_epochs.iter().map(ToString::to_string).collect();
     console_line!(
         console,
-        "the best epochs were {}; the network is trained on all {} images for {}\n",
+        "the best epochs were {}; the network is trained on all {} images for {} epochs\n",
         best.join(", "),
         thousands(images),
         result.epochs

@@ -121,7 +121,7 @@ fn print_file(name: &str, listing: &Listing) -> Result<()> {
     print_line!("model           {name}");
     print_line!("format          version {}, CRC-32 {:08x}", listing.format_version, listing.crc32);
     if listing.bytes_after > 0 {
-        print_line!("after it        {} bytes that are not the model's", thousands(listing.bytes_after));
+        print_line!("trailing        {} bytes after the model", thousands(listing.bytes_after));
     }
     Ok(())
 }
@@ -135,7 +135,7 @@ fn print_metadata(metadata: &MetadataListing) -> Result<()> {
     print_line!("trained on      {}", metadata.dataset);
     print_line!("preprocessing   {}", metadata.preprocessing);
     print_line!("accuracy        {} in float", accuracy(metadata.float_test_accuracy));
-    print_line!("                {} as it is", accuracy(metadata.int8_test_accuracy));
+    print_line!("                {} in 8 bits", accuracy(metadata.int8_test_accuracy));
     for (index, line) in wrapped(&metadata.class_names, COLUMNS - 16).iter().enumerate() {
         print_line!("{:<16}{line}", if index == 0 { "classes" } else { "" });
     }

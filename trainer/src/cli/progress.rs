@@ -69,7 +69,7 @@ impl Progress {
         self.bar.finish_and_clear();
         let Some(Gain { before, after, kept }) = gain else { return };
         let weights =
-            if kept { format!("weights of epoch {}", history.best_epoch) } else { "weights as before".to_owned() };
+            if kept { format!("weights of epoch {}", history.best_epoch) } else { "weights unchanged".to_owned() };
         console_line!(
             self.console,
             "quantization-aware: int8 {images} loss {}, accuracy {:.4}; before, loss {}, accuracy {:.4}: {weights}",

@@ -167,7 +167,7 @@ pub fn of_unknown(false_accepts: &FalseAccepts) -> String {
 /// How well known and unknown images are distinguished.
 pub fn of_separation(separation: &Separation) -> String {
     let at_95 = percent(separation.at_95_percent.share());
-    format!("AUROC {:.4}; {at_95} accepted where 95% of the right answers are", separation.auroc)
+    format!("AUROC {:.4}; {at_95} accepted at the threshold that accepts 95% of the right answers", separation.auroc)
 }
 
 fn interval(part: usize, whole: usize) -> String {

@@ -1,4 +1,4 @@
-//! The board: start, log over RTT, time. What depends on the chip, {{ chip }}, is here{% if has_memory %} and in `board/memory.x`{% endif %}.
+//! The board: start, log over RTT, time. The code for the chip, {{ chip }}, is here{% if has_memory %} and in `board/memory.x`{% endif %}.
 
 use core::panic::PanicInfo;
 {%- if counter == Counter::SysTick %}
@@ -23,7 +23,7 @@ pub use riscv_rt::entry;
 {% if esp_hal -%}
 /// Clock of the core, as `init` sets it.
 {%- else -%}
-/// Clock of the core after a reset. Whoever sets another states it here.
+/// Clock of the core after a reset. Change this if you set another clock.
 {%- endif %}
 const CLOCK_MHZ: u32 = {{ clock }};
 {% endif %}
@@ -43,7 +43,7 @@ impl Stopwatch {
         Self(cycles())
     }
 
-    /// What was done since then; work of more than 2^32 cycles comes out too short.
+    /// The cycles since then; after more than 2^32 cycles the count is too small.
     pub fn elapsed(self) -> Cost {
         Cost(cycles().wrapping_sub(self.0))
     }

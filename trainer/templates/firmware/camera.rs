@@ -9,7 +9,7 @@ static TEST_IMAGE: &[u8] = include_bytes!("../image.bin");
 
 /// The next frame.
 ///
-/// In place of the stub, return the buffer of your driver, with its format and size. For a camera that sends {{ example_width }}x{{ example_height }} pixels in RGB565,
+/// Instead of the stub, return the buffer of your driver, with its format and size. For a camera that sends {{ example_width }}x{{ example_height }} pixels in RGB565,
 /// the higher byte first:
 ///
 /// ```text
@@ -18,8 +18,8 @@ static TEST_IMAGE: &[u8] = include_bytes!("../image.bin");
 /// Frame::new(Format::Rgb565Be, {{ example_width }}, {{ example_height }}, buffer)
 /// ```
 ///
-/// That is all: the model file has crop, size, rotation and colors (`{{ preprocessing }}`),
-/// and `classify_frame` does as the training did.
+/// That is all: the model file describes crop, size, rotation and colors (`{{ preprocessing }}`),
+/// and `classify_frame` applies them as in training.
 {%- if !scales %} Only the size is not free: this model takes frames that are {{ frame_width }} pixels wide and
 /// {{ frame_height }} high. `trainer fit --input {{ input }}` makes one that takes frames of any size.
 {%- endif %}
@@ -36,7 +36,7 @@ static TEST_INPUT: [u8; input_len(crate::MODEL)] = *include_bytes!("../image.bin
 
 /// The next input, {{ input }}: rows from the top, places from the left, {{ pixels }}, a byte each.
 ///
-/// In place of the stub, fill a buffer of that size and order as was done for the training, and return it.
+/// Instead of the stub, fill a buffer of that size and order as in training, and return it.
 pub fn capture() -> &'static [u8] {
     &TEST_INPUT
 }

@@ -1,4 +1,4 @@
-//! QEMU's machine in place of the board: start, log by semihosting, instructions in place of cycles.
+//! QEMU's machine instead of the board: start-up, log by semihosting, instructions instead of cycles.
 
 use core::fmt;
 use core::panic::PanicInfo;
@@ -12,7 +12,7 @@ pub use riscv_rt::entry;
 pub use semihosting::println as info;
 use semihosting::process;
 
-/// QEMU runs an instruction in a nanosecond; so many are so many ticks of the counter.
+/// QEMU runs an instruction in a nanosecond: so many instructions (first) take so many ticks of the counter (second).
 const INSTRUCTIONS_IN_TICKS: (u32, u32) = ({{ instructions_in_ticks[0] }}, {{ instructions_in_ticks[1] }});
 {% if cortex_m %}
 /// SysTick counts 24 bits down.
@@ -50,7 +50,7 @@ impl Stopwatch {
         Self(ticks())
     }
 
-    /// What was done since then.
+    /// The instructions since then.
     pub fn elapsed(self) -> Cost {
         Cost(ticks().wrapping_sub(self.0) & LAST_TICK)
     }
@@ -67,7 +67,7 @@ impl fmt::Display for Cost {
     }
 }
 
-/// There is one image here, and after it the program ends.
+/// There is one image, after which the program ends.
 pub fn pause() {
     process::exit(0)
 }

@@ -16,10 +16,10 @@ use static_cell::ConstStaticCell;
 /// The model, aligned, in flash.
 static MODEL: &[u8] = include_model!("../model.bin");
 
-/// A network of the operators that this model has: no others are linked.
+/// A network with the operators of this model: no others are linked.
 type Network<'m, 'a> = infer_core::Network<'m, 'a, { operators_of(MODEL) }>;
 
-/// All the RAM that an inference takes besides its stack{% if takes_frames %}, the scaled frame included{% endif %}. The model states how much that is.
+/// All the RAM that an inference takes besides its stack{% if takes_frames %}, the scaled frame included{% endif %}. The model file states how much that is.
 const ARENA_LEN: usize = {% if takes_frames %}arena_with_image_len{% else %}arena_len{% endif %}(MODEL);
 static ARENA: ConstStaticCell<[u8; ARENA_LEN]> = ConstStaticCell::new([0; ARENA_LEN]);
 
@@ -46,9 +46,9 @@ fn main() -> ! {
 }
 
 {% if takes_frames -%}
-/// Takes a frame, makes it the model's input, classifies that, and logs the answer and what it took.
+/// Takes a frame, scales it to the model's input, classifies it, and logs the answer and the cost.
 {%- else -%}
-/// Takes an input, classifies it, and logs the answer and what it took.
+/// Takes an input, classifies it, and logs the answer and the cost.
 {%- endif %}
 fn classify(network: &mut Network<'_, '_>) -> Result<(), Error> {
     let metadata = network.metadata(); // a copy, which does not borrow the network
