@@ -20,7 +20,9 @@ from sklearn.datasets import load_digits, load_sample_image
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
-# Images of a task: {class: ([training images], [test images])}, each an array of height x width (x 3) bytes.
+# Images of a task: {class: ([training images], [test images])}, each an array of height x width (x 3) bytes. A third entry has the group of
+# each training image: images of one group are alike, and are on one side where training images are split further, as they are on one side of
+# the test. Without it each index is a group, which for letters is the font family.
 
 
 def split(images, train, test, seed):
@@ -114,11 +116,13 @@ def photographs(train):
         train_squares, test_squares = split(squares, len(squares), len(squares) // 3, name)
 
         def patch(squares):
-            top, left = (at + generator.randrange(17) for at in generator.choice(squares))
+            square = generator.choice(squares)
+            top, left = (at + generator.randrange(17) for at in square)
             image = Image.fromarray(photograph[top:top + 48, left:left + 48, :3])
-            return np.asarray(image.resize((24, 24), Image.Resampling.BOX))
+            return np.asarray(image.resize((24, 24), Image.Resampling.BOX)), squares.index(square)
 
-        task[name] = [patch(train_squares) for _ in range(train)], [patch(test_squares) for _ in range(100)]
+        train_images, groups = zip(*(patch(train_squares) for _ in range(train)))
+        task[name] = train_images, [patch(test_squares)[0] for _ in range(100)], groups
     return task
 
 
@@ -138,11 +142,13 @@ TASKS = {
 
 def write(task, path):
     for name, parts in task.items():
-        for part, images in zip(("train", "test"), parts):
+        for part, images in zip(("train", "test"), parts[:2]):
             folder = path / part / name
             folder.mkdir(parents=True)
             for index, image in enumerate(images):
                 Image.fromarray(image).save(folder / f"{index:04}.png")
+    groups = {name: parts[2] if len(parts) > 2 else list(range(len(parts[0]))) for name, parts in task.items()}
+    (path / "groups.json").write_text(json.dumps(groups))
 
 
 def main():
