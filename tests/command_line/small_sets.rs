@@ -226,6 +226,10 @@ fn a_folder_has_as_many_steps_as_it_needs_and_the_run_states_why() {
     let metrics = read_json(&path.join("short/metrics.json"));
     assert_eq!((&metrics["best_epoch"], &metrics["epochs_like_the_best"]), (&23.into(), &Value::Null));
 
+    // A copy of the recipe trains the network that the recipe does.
+    succeed(path, &["fit", "--data", "arrows", "--recipe", "./short.toml", "--epochs", "1", "--out", "copied"]);
+    assert_eq!(read_json(&path.join("copied/run.json"))["model"], "resnet8");
+
     // The default, which flags override.
     let (printed, _) = succeed(path, &["fit", "--data", "arrows", "--epochs", "1", "--out", "default"]);
     assert_contains(

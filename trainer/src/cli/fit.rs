@@ -34,11 +34,22 @@ use crate::Usage;
 /// The network where none is named.
 const DEFAULT_MODEL: &str = "cnn";
 
-/// The recipe for folders of images where none is named, and its networks: one for inputs up to a side, one for larger ones, on which
-/// the first would take an hour.
+/// The recipe for folders of images where none is named.
 const FOLDERS: &str = "folders";
+
+/// The networks of recipes for sets of any size: one for inputs up to a side, one for larger ones, on which the first would take an hour.
 const SMALL_INPUTS: (&str, u16) = ("resnet8", 64);
 const LARGE_INPUTS: &str = "mobilenet";
+
+/// The network where none is named, for inputs of that shape.
+fn default_model(recipe: &Recipe, input: Shape) -> &'static str {
+    let (small, side) = SMALL_INPUTS;
+    match recipe.is_for_any_size() {
+        true if input.height.max(input.width) <= side => small,
+        true => LARGE_INPUTS,
+        false => DEFAULT_MODEL,
+    }
+}
 
 /// Train a network, quantize it and export it.
 #[derive(clap::Args)]
@@ -55,7 +66,7 @@ const LARGE_INPUTS: &str = "mobilenet";
   trainer fit --resume runs/cnn-fashion-mnist-48-1")]
 pub struct Fit {
     /// Network: mlp, cnn, small, tiny, large, resnet8, mobilenet, dscnn, or a TOML file (see trainer models)
-    /// [default: the network of --init; for folders of images with recipe folders resnet8, or mobilenet over 64 pixels; otherwise cnn]
+    /// [default: the network of --init; with a recipe for sets of any size, such as folders, resnet8, or mobilenet over 64 pixels; otherwise cnn]
     #[arg(long, value_name = "NAME", value_parser = MODELS, hide_possible_values = true)]
     model: Option<String>,
     /// Start from the weights of an earlier or imported run: layers take the weights of layers with the same name, or index,
@@ -230,10 +241,11 @@ impl Fit {
         // Before images are read, which may take long: what is wrong with the numbers.
         let name = template.as_ref().map_or(DEFAULT_MODEL, |template| &template.name);
         self.note_flips(&self.overridden(recipe.clone().for_network(name, !self.teacher.is_empty()))?);
+        let default_model = |input| default_model(&recipe, input);
         let template = |input: Shape| {
             let template = match template {
                 Some(template) => template,
-                None => Template::built_in(self.default_model(input))?,
+                None => Template::built_in(default_model(input))?,
             };
             match self.width {
                 Some(width) => template.with_width(width).map_err(|error| Usage::error(anyhow!("--width: {error}"))),
@@ -334,28 +346,19 @@ impl Fit {
         }
     }
 
-    /// The network where none is named, for inputs of that shape.
-    fn default_model(&self, input: Shape) -> &'static str {
-        let (small, side) = SMALL_INPUTS;
-        match self.recipe_name() {
-            FOLDERS if input.height.max(input.width) <= side => small,
-            FOLDERS => LARGE_INPUTS,
-            _ => DEFAULT_MODEL,
-        }
-    }
-
     /// The recipe for this network and so many training images, with the numbers that the command line overrides.
     fn recipe(&self, recipe: Recipe, network: &Architecture, images: usize, console: &Console) -> Result<Recipe> {
+        let is_for_any_size = recipe.is_for_any_size();
         let recipe = recipe.for_images(images).for_network(&network.name, !self.teacher.is_empty());
         let recipe = self.overridden(recipe)?.with_enough_epochs(images);
         recipe.check().map_err(Usage::error)?;
-        if self.recipe_name() == FOLDERS {
+        if is_for_any_size {
             self.print_choices(&recipe, &network.name, console);
         }
         Ok(recipe)
     }
 
-    /// What recipe `folders` chose for these images.
+    /// What a recipe for sets of any size chose for these images.
     fn print_choices(&self, recipe: &Recipe, network: &str, console: &Console) {
         console_line!(console, "recipe     {}, for sets of any size", recipe.name);
         for choice in recipe.description.split("; ").skip(1) {

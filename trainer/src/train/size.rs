@@ -7,6 +7,12 @@ use super::recipe::{Monitor, Recipe, SizeOverride};
 use crate::support::text::thousands;
 
 impl Recipe {
+    /// Whether the recipe, as its file has it, adapts to the number of images.
+    #[must_use]
+    pub fn is_for_any_size(&self) -> bool {
+        self.least_steps > 0 || !self.size.is_empty()
+    }
+
     /// The recipe as it is for so many training images, before what is different for networks: with the numbers of its first
     /// [size](Self::size) that holds as many.
     #[must_use]
