@@ -8,15 +8,45 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 const FLAGS: &[(&[&str], &[&str])] = &[
     (&["--validation-split", "--val-split", "--validation-fraction"], &["val-fraction"]),
     (&["--test-split", "--test-size"], &["test-fraction"]),
-    (&["--image-size", "--img-size", "--imgsz", "--input-size", "--input-shape", "--size", "--resolution"], &["input"]),
-    (&["--output", "-o", "--output-file", "--output-dir", "--save"], &["export", "out", "answers"]),
+    (
+        &[
+            "--image-size",
+            "--img-size",
+            "--imgsz",
+            "--input-size",
+            "--input-shape",
+            "--size",
+            "--resolution",
+            "--color-mode",
+            "--grayscale",
+            "--rgb",
+        ],
+        &["input"],
+    ),
+    (&["--output", "-o", "--output-file", "--output-dir", "--save", "--name"], &["export", "out", "answers"]),
     (&["--data-dir", "--dataset-dir", "--train-dir", "--folder", "--images", "-d"], &["data"]),
     (&["--learning-rate"], &["lr"]),
     (&["--batch", "-b"], &["batch-size"]),
     (&["--epoch", "--num-epochs", "-e"], &["epochs"]),
     (&["--arch", "--architecture", "--network", "-m"], &["model"]),
     (&["--random-seed", "--random-state"], &["seed"]),
-    (&["--early-stopping"], &["patience"]),
+    (&["--early-stopping", "--early-stop"], &["patience"]),
+    (
+        &[
+            "--weights",
+            "--pretrained",
+            "--backbone",
+            "--base-model",
+            "--fine-tune",
+            "--finetune",
+            "--transfer",
+            "--init-weights",
+        ],
+        &["init"],
+    ),
+    (&["--freeze-base", "--freeze-backbone", "--freeze-layers"], &["freeze"]),
+    (&["--rotation", "--rotate", "--zoom", "--brightness", "--augmentation", "--augmentations"], &["augment"]),
+    (&["--hflip", "--horizontal-flip", "--mirror"], &["flip"]),
     (&["--target", "--board", "--mcu"], &["chip"]),
     (&["--ram"], &["max-ram"]),
     (&["--flash"], &["max-flash"]),
@@ -24,6 +54,42 @@ const FLAGS: &[(&[&str], &[&str])] = &[
     (&["--cv", "--kfold", "--k-fold", "--cross-validation", "--cross-validate"], &["folds"]),
     (&["--class-weight", "--class-weights", "--balanced", "--oversample"], &["balance"]),
     (&["--top-k", "--topk", "-k"], &["top"]),
+];
+
+/// Flags of other tools for which a recipe has a key, and that key.
+const RECIPE_KEYS: &[(&[&str], &str)] = &[
+    (&["--dropout"], "dropout"),
+    (&["--weight-decay", "--l2"], "weight_decay"),
+    (&["--mixup"], "mixup"),
+    (&["--label-smoothing"], "label_smoothing"),
+    (&["--monitor"], "monitor"),
+    (
+        &[
+            "--lr-schedule",
+            "--lr-scheduler",
+            "--schedule",
+            "--scheduler",
+            "--lr-decay",
+            "--warmup",
+            "--reduce-lr",
+            "--reduce-lr-on-plateau",
+        ],
+        "[schedule]",
+    ),
+    (&["--optimizer", "--adam", "--momentum", "--beta1", "--beta2"], "[adam] (Adam is the only optimizer)"),
+    (&["--qat", "--quantization-aware"], "[quantization_aware]"),
+];
+
+/// Flags of other tools that nothing here is like, and what happens instead.
+const INSTEAD: &[(&[&str], &str)] = &[
+    (&["--gpu", "--gpus", "--device", "--cuda"], "training is on the CPU alone, on all cores"),
+    (
+        &["--threads", "--num-threads", "--workers", "--num-workers", "--jobs", "-j"],
+        "all cores are used; the environment variable RAYON_NUM_THREADS=2 limits them to two",
+    ),
+    (&["--quantize", "--int8"], "fit always quantizes what it trains; the exported model has 8-bit integers"),
+    (&["--shuffle"], "training images are always shuffled, by --seed"),
+    (&["--classes", "--class-names", "--labels"], "the names of the folders are the classes"),
 ];
 
 /// Subcommands of other tools, and what does the same here.
@@ -36,7 +102,16 @@ const SUBCOMMANDS: &[(&[&str], &str)] = &[
     (&["quantize"], "'trainer fit' quantizes what it trains; 'trainer export RUN --calibration METHOD' does so again"),
     (&["convert", "save", "compile"], "'trainer export' writes the model file of a run"),
     (&["resume", "continue"], "'trainer fit --resume RUN' resumes a run"),
-    (&["draw", "visualize", "graph"], "'trainer plot' draws the figures of a run"),
+    (&["draw", "visualize", "graph", "history"], "'trainer plot' draws the figures of a run"),
+    (&["compare"], "'trainer report RUN RUN' compares runs"),
+    (&["tune", "tuner", "optimize", "hpo", "sweep", "automl"], "'trainer search' finds networks and recipes"),
+    (&["finetune", "fine-tune", "transfer"], "'trainer fit --init RUN' trains an earlier or imported network further"),
+    (&["benchmark", "bench", "profile", "size"], "'trainer inspect' estimates flash, RAM and time on chips"),
+    (&["serve", "app", "web"], "'trainer demo' writes a page that runs a model in a browser"),
+    (
+        &["deploy", "flash", "build", "new", "emulate", "run"],
+        "'trainer firmware' writes a project that runs a model on a chip",
+    ),
 ];
 
 /// What to do about `error`, of a command line whose subcommand is `subcommand`.
@@ -74,9 +149,19 @@ fn of_subcommand(name: &str) -> Option<String> {
 
 /// The flags of `subcommand` that do what `name` does elsewhere, with their help.
 fn of_flag(name: &str, subcommand: &clap::Command) -> Option<String> {
+    // As Python writes them.
+    let name = &*name.replace('_', "-");
+    let has = |flag: &str| subcommand.get_arguments().any(|argument| argument.get_long() == Some(flag));
+    if let Some((_, key)) = RECIPE_KEYS.iter().find(|(names, _)| names.contains(&name) && has("recipe")) {
+        return Some(format!(
+            "in a recipe this is {key}: 'trainer recipes tutorial > mine.toml', and '--recipe ./mine.toml'"
+        ));
+    }
+    if let Some((_, instead)) = INSTEAD.iter().find(|(names, _)| names.contains(&name) && has("recipe")) {
+        return Some((*instead).to_owned());
+    }
     let (_, here) = FLAGS.iter().find(|(names, _)| names.contains(&name))?;
-    let has = |flag: &&&str| subcommand.get_arguments().any(|argument| argument.get_long() == Some(flag));
-    let flags: Vec<String> = here.iter().filter(has).map(|flag| described(flag, subcommand)).collect();
+    let flags: Vec<String> = here.iter().filter(|flag| has(flag)).map(|flag| described(flag, subcommand)).collect();
     (!flags.is_empty()).then(|| format!("here this is {}", flags.join(", or ")))
 }
 
@@ -106,9 +191,15 @@ mod tests {
         }
         let flags: Vec<&str> =
             subcommands.iter().flat_map(|command| command.get_arguments()).filter_map(clap::Arg::get_long).collect();
+        let is_flag = |names: &[&str]| names.iter().any(|name| flags.contains(&name.trim_start_matches('-')));
         for (names, here) in FLAGS {
             assert!(here.iter().all(|flag| flags.contains(flag)), "{here:?}");
-            assert!(!names.iter().any(|name| flags.contains(&name.trim_start_matches('-'))), "{names:?}");
+            assert!(!is_flag(names), "{names:?}");
+        }
+        let fit: Vec<&str> =
+            commands.find_subcommand("fit").unwrap().get_arguments().filter_map(clap::Arg::get_long).collect();
+        for (names, _) in RECIPE_KEYS.iter().chain(INSTEAD) {
+            assert!(!names.iter().any(|name| fit.contains(&name.trim_start_matches('-'))), "{names:?}");
         }
     }
 }
