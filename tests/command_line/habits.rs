@@ -9,6 +9,7 @@ fn flags_and_subcommands_of_other_tools_are_answered_with_those_that_do_it_here(
     let home = tempfile::tempdir().unwrap();
     let path = home.path();
     fs::create_dir(path.join("birds")).unwrap();
+    fs::write(path.join("net.h5"), b"\x89HDF\r\n\x1a\n").unwrap();
     let cases: &[(&[&str], &[&str])] = &[
         (
             &["fit", "--validation-split", "0.2"],
@@ -35,6 +36,17 @@ fn flags_and_subcommands_of_other_tools_are_answered_with_those_that_do_it_here(
         (&["test"], &["'trainer eval' tests a model file on images"]),
         (&["quantize"], &["'trainer fit' quantizes what it trains", "export RUN --calibration"]),
         (&["convert"], &["'trainer export' writes the model file of a run"]),
+        (&["fit", "--val_split", "0.2"], &["here this is '--val-fraction'"]),
+        (&["fit", "--weights", "imagenet"], &["here this is '--init' ("]),
+        (&["fit", "--dropout", "0.2"], &["in a recipe this is dropout: 'trainer recipes tutorial > mine.toml'"]),
+        (&["fit", "--lr-schedule", "cosine"], &["in a recipe this is [schedule]"]),
+        (&["fit", "--optimizer", "sgd"], &["Adam is the only optimizer"]),
+        (&["fit", "--gpu"], &["training is on the CPU alone"]),
+        (&["fit", "--num_workers", "4"], &["RAYON_NUM_THREADS=2"]),
+        (&["tune"], &["'trainer search' finds networks and recipes"]),
+        (&["compare", "a", "b"], &["'trainer report RUN RUN' compares runs"]),
+        (&["deploy"], &["'trainer firmware' writes a project"]),
+        (&["fit", "--model", "net.h5"], &["net.h5: not a TOML file, as it is not text", "trainer import makes a run"]),
         (&["fit", "--chip", "nrf52"], &["near it are nrf52832, nrf52833, nrf52840 (trainer chips lists all)"]),
     ];
     for (arguments, expected) in cases {

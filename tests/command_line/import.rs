@@ -70,12 +70,18 @@ fn what_cannot_be_imported_leaves_nothing_behind() {
     write(path, "leaky.tflite", &file);
     fs::write(path.join("text.tflite"), "this is text, and no network").unwrap();
     fs::write(path.join("empty.tflite"), "").unwrap();
+    fs::write(path.join("net.h5"), b"\x89HDF\r\n\x1a\n").unwrap();
+    fs::write(path.join("net.keras"), b"PK\x03\x04").unwrap();
+    fs::write(path.join("net.onnx"), b"\x08\x07\x12\x07pytorch").unwrap();
     let bytes = tflite::small().bytes();
     fs::write(path.join("half.tflite"), &bytes[..bytes.len() / 2]).unwrap();
     for (name, expected) in [
         ("leaky.tflite", "leaky.tflite cannot be imported: operator 2 (LEAKY_RELU)"),
         ("text.tflite", "this is not a TFLite file"),
         ("empty.tflite", "this is not a TFLite file"),
+        ("net.h5", "this is not a TFLite file, but HDF5, as Keras' .h5"),
+        ("net.keras", "this is not a TFLite file, but a zip archive, as Keras' .keras"),
+        ("net.onnx", "convert networks of other tools (Keras, ONNX, PyTorch) to TFLite"),
         ("half.tflite", "the file is damaged"),
         ("missing.tflite", "missing.tflite"),
     ] {

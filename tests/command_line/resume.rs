@@ -289,6 +289,7 @@ fn what_cannot_be_resumed_is_refused_with_the_reason() {
     let home = tempfile::tempdir().unwrap();
     undisturbed(home.path());
     fs::create_dir_all(home.path().join("cache")).unwrap();
+    fs::write(home.path().join("net.tflite"), b"\x1c\0\0\0TFL3").unwrap();
     let resume = ["fit", "--resume", "whole"];
     assert_fails(home.path(), &resume, 2, &["whole is finished, there is nothing to resume"]);
     for flag in [["--seed", "3"], ["--calibration", "error"], ["--input", "8x8x1"], ["--dataset", "garments"]] {
@@ -312,6 +313,7 @@ fn what_cannot_be_resumed_is_refused_with_the_reason() {
             ("cache", "it has no run.json; give one such as runs/NAME"),
             ("whole/model.bin", "it is a file of one; give whole"),
             ("all.toml", "it is a file; give one such as runs/NAME"),
+            ("net.tflite", "it is a TFLite file; trainer import FILE --out RUN makes a run of it"),
         ] {
             // What takes files too has its own words for them.
             if arguments[0] == "inspect" && given != "cache" && (given != "nowhere" || arguments.len() == 1) {

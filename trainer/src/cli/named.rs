@@ -1,6 +1,7 @@
 //! Names on the command line that are built in, and paths that may take their place.
 
 use std::ffi::OsStr;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Result, anyhow};
@@ -64,7 +65,16 @@ pub fn named_or_file<T, E: std::error::Error + Send + Sync + 'static>(
         return built_in(name).map_err(Usage::error);
     }
     // It may be a pipe, as of `--recipe <(command)`.
-    let text = read_named_text(Path::new(name), limits::TOML)
-        .map_err(|error| Usage::error(anyhow!("{what} {name}: {error}")))?;
+    let text = read_named_text(Path::new(name), limits::TOML).map_err(|error| {
+        let trained = if what == "--model" {
+            "; a trained network is --init RUN, and trainer import makes a run of a TFLite file"
+        } else {
+            ""
+        };
+        Usage::error(match error.kind() {
+            ErrorKind::InvalidData => anyhow!("{what} {name}: not a TOML file, as it is not text{trained}"),
+            _ => anyhow!("{what} {name}: {error}"),
+        })
+    })?;
     from_toml(&text).map_err(|error| Usage::error(anyhow!("{name}: {error}")))
 }

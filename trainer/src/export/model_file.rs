@@ -1,6 +1,7 @@
 //! The bytes of `model.bin`, written and read: the payload through infer-core's own types, with its blobs aligned, and the header in front.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 use infer_core::Network;
@@ -204,6 +205,14 @@ pub fn read(path: &Path) -> Result<Vec<u8>, ReadError> {
     }
     check(&bytes)?;
     Ok(bytes)
+}
+
+/// Whether a path is that of a TFLite file.
+#[must_use]
+pub fn is_tflite(path: &Path) -> bool {
+    let mut start = [0; 8];
+    let mut read = || File::open(path)?.read_exact(&mut start);
+    path.is_file() && read().is_ok() && start.ends_with(TFLITE)
 }
 
 /// As [`read`], of a model file in a directory: a pipe or a device there is refused.

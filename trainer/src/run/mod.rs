@@ -455,6 +455,9 @@ impl RunDirectory {
         let reason = match (self.path.is_dir(), self.path.exists(), parent) {
             (true, ..) => format!("it has no {CONFIG}; {such_as}"),
             (false, true, Some(parent)) => format!("it is a file of one; give {}", parent.display()),
+            (false, true, None) if model_file::is_tflite(&self.path) => {
+                "it is a TFLite file; trainer import FILE --out RUN makes a run of it".to_owned()
+            }
             (false, true, None) => format!("it is a file; {such_as}"),
             (false, false, _) => format!("there is no such directory; {such_as}"),
         };

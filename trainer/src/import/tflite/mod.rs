@@ -12,6 +12,26 @@ use super::problem::{Problem, Refused};
 const MOST_OPERATORS: usize = 4096;
 const MOST_TENSORS: usize = 16_384;
 
+/// What a file is in place of a TFLite file, and what to do about it.
+fn other_format(bytes: &[u8]) -> &'static str {
+    const CONVERT: [(&[u8], &str); 3] = [
+        (
+            b"\x89HDF\r\n\x1a\n",
+            ", but HDF5, as Keras' .h5; load it in Keras and convert it with tf.lite.TFLiteConverter.from_keras_model",
+        ),
+        (
+            b"PK\x03\x04",
+            ", but a zip archive, as Keras' .keras; load it in Keras and convert it with tf.lite.TFLiteConverter.from_keras_model",
+        ),
+        (b"THIMBLE", ", but a model file already: eval, predict and firmware take it as it is"),
+    ];
+    let found = CONVERT.iter().find(|(magic, _)| bytes.starts_with(magic));
+    found.map_or(
+        ": its fifth to eighth byte are not TFL3; convert networks of other tools (Keras, ONNX, PyTorch) to TFLite",
+        |(_, text)| text,
+    )
+}
+
 /// What a file describes.
 ///
 /// # Errors
@@ -19,7 +39,7 @@ const MOST_TENSORS: usize = 16_384;
 /// judged here.
 pub fn read(bytes: &[u8]) -> Result<Graph<'_>, Refused> {
     if bytes.get(4..8) != Some(IDENTIFIER) {
-        return Err(Problem::of_file("this is not a TFLite file: its fifth to eighth byte are not TFL3").into());
+        return Err(Problem::of_file(format!("this is not a TFLite file{}", other_format(bytes))).into());
     }
     let model = schema::read(bytes).map_err(|error| {
         let text = error.to_string();
