@@ -117,6 +117,9 @@ pub fn check(output: Output<'_>, data: Option<&Path>) -> Result<()> {
     if is_of_directory(path) {
         return Err(Usage::error(anyhow!("{named} ends in a slash, as the name of a directory; name a file")));
     }
+    if content == Content::Model && is_of_other_tools(path) {
+        return Err(Usage::error(anyhow!("{named}: a model file of Thimble is in a format of its own; name it .bin")));
+    }
     if let Some(data) = data {
         check_data(flag, path, data)?;
     }
@@ -125,6 +128,12 @@ pub fn check(output: Output<'_>, data: Option<&Path>) -> Result<()> {
         return Err(Usage::error(anyhow!("{named} exists and is not {}; name another", content.name())));
     }
     whole_file::check(path).map_err(|error| anyhow!("{named}: nothing can be written there: {error}"))
+}
+
+/// Whether the name is that of another tool's format, which the file would not have.
+fn is_of_other_tools(path: &Path) -> bool {
+    let ends = |name: &&str| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(name));
+    ["tflite", "h5", "hdf5", "keras", "onnx", "pb", "pt", "pth"].iter().any(ends)
 }
 
 /// That no two of these are the same file, under whatever names: the one would be lost.
