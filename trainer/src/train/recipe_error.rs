@@ -6,6 +6,43 @@ use crate::support::printable::toml_error;
 /// Bytes that a step may take.
 pub(super) const MOST_MEMORY: usize = 32 << 30;
 
+/// Keys and values of other tools, and where what they mean is written here.
+const HINTS: &[(&[&str], &str)] = &[
+    (&["lr", "rate"], "the learning rate is learning_rate"),
+    (&["batch", "batchsize"], "images of a step are batch_size"),
+    (&["optimizer", "momentum", "beta1", "beta2", "sgd"], "Adam is the only optimizer; its numbers are in [adam]"),
+    (
+        &["lr_schedule", "lr_scheduler", "scheduler", "reduce_lr_on_plateau", "warmup", "decay", "plateau"],
+        "the learning rate follows [schedule]: warmup, and decay = \"cosine\" or \"constant\"",
+    ),
+    (&["early_stopping", "early_stop"], "training stops after patience epochs without improvement"),
+    (&["val_loss", "val_accuracy", "val_acc", "acc"], "monitor is always about the validation images"),
+    (&["class_weight", "class_weights"], "classes of unequal size are balanced by balance = \"weights\""),
+    (&["l2", "weight_decay_rate", "kernel_regularizer"], "weights shrink by weight_decay"),
+    (&["augmentation", "transforms"], "what happens to images is in [augment]"),
+    (&["ema", "ema_decay", "swa"], "the running mean of the weights is average"),
+    (&["horizontal_flip", "hflip", "mirror"], "images are mirrored by flip in [augment]"),
+    (&["rotation", "random_rotation"], "images are rotated by rotate in [augment], in degrees"),
+    (&["qat"], "fine-tuning with 8-bit numbers is [quantization_aware]"),
+    (&["loss"], "the loss is always the cross-entropy"),
+];
+
+/// What was meant by a key or a value that is unknown, or what a number has to be; empty where that is not known.
+fn meant(message: &str) -> String {
+    let message = message.trim_end();
+    let unknown = ["unknown field `", "unknown variant `"].iter().find_map(|before| {
+        let (_, after) = message.split_once(before)?;
+        after.split_once('`').map(|(key, _)| key)
+    });
+    let hint = unknown.and_then(|key| HINTS.iter().find(|(keys, _)| keys.contains(&key))).map(|(_, hint)| *hint);
+    let hint = hint.or_else(|| match message.rsplit_once("expected ")?.1 {
+        "usize" => Some("it is a whole number of 0 or more, without quotes"),
+        "f32" | "f64" => Some("it is a number, without quotes"),
+        _ => None,
+    });
+    hint.map_or_else(String::new, |hint| format!("; {hint}"))
+}
+
 /// Why a recipe was refused.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +57,7 @@ pub enum RecipeError {
         name: String,
     },
     /// The TOML is not that of a recipe.
-    #[error("recipe file: {}", toml_error(.0))]
+    #[error("recipe file: {}{}", toml_error(.0), meant(.0.message()))]
     Toml(#[from] toml::de::Error),
     /// A name that is too long.
     #[error("recipe file: its name is {bytes} bytes long, and at most {LONGEST_NAME} are read")]
@@ -58,4 +95,25 @@ pub enum RecipeError {
         /// Memory that they take, about.
         gigabytes: usize,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::train::recipe::Recipe;
+
+    #[test]
+    fn keys_of_other_tools_are_answered_with_what_they_are_here() {
+        for (line, hint) in [
+            ("lr = 0.1", "; the learning rate is learning_rate"),
+            ("optimizer = \"sgd\"", "; Adam is the only optimizer; its numbers are in [adam]"),
+            ("monitor = \"val_loss\"", "; monitor is always about the validation images"),
+            ("mixup = \"much\"", "; it is a number, without quotes"),
+            ("least_steps = \"9\"", "expected usize; it is a whole number of 0 or more, without quotes"),
+        ] {
+            let message = Recipe::from_toml(&format!("{line}\nname = \"mine\"")).unwrap_err().to_string();
+            assert!(message.ends_with(hint), "{message}");
+        }
+        let message = Recipe::from_toml("nonsense = 1").unwrap_err().to_string();
+        assert!(message.ends_with("`override`"), "{message}");
+    }
 }
