@@ -265,6 +265,7 @@ fn section(index: usize, run: &RunRecord, findings: &Findings, directory: &Path)
             config.seed,
             match &metrics.cross_validation {
                 Some(result) => format!("for the epochs found by {} folds", result.folds),
+                None if is_last(run) => format!("validated on {} others", thousands(images.validation)),
                 None => format!("chosen by {} others", thousands(images.validation)),
             },
             thousands(images.test),
@@ -375,20 +376,26 @@ fn few(share: Option<f64>, images: usize) -> String {
     interval.map_or_else(String::new, |interval| interval.to_string())
 }
 
+/// Whether the last epoch is kept: no image chooses one.
+fn is_last(run: &RunRecord) -> bool {
+    run.config.recipe.monitor == Monitor::Last
+}
+
 /// What a reader has to know before anything else.
 fn notices(run: &RunRecord) -> Vec<Notice> {
     let metrics = &run.metrics;
     let interrupted = metrics.interrupted.then(|| Notice {
         text: format!(
-            "This run was interrupted after epoch {} of at most {}: it has the weights of its best epoch until then, and its \
+            "This run was interrupted after epoch {} of at most {}: it has the weights of its {} epoch until then, and its \
              figures are those of an incomplete training. To resume it:",
-            metrics.epochs_run, run.config.recipe.epochs
+            metrics.epochs_run,
+            run.config.recipe.epochs,
+            if is_last(run) { "last" } else { "best" }
         ),
         command: format!("trainer fit --resume {}", quote_absolute(run.directory.path())),
     });
     let selection = EpochSelection::of(&run.history, metrics.best_epoch, metrics.images.validation);
-    let is_chosen = run.config.recipe.monitor != Monitor::Last;
-    let chance = selection.filter(|selection| is_chosen && selection.is_chance());
+    let chance = selection.filter(|selection| !is_last(run) && selection.is_chance());
     let chance = chance.map(|selection| Notice { text: format!("{selection}."), command: String::new() });
     interrupted.into_iter().chain(chance).collect()
 }
