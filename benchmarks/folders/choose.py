@@ -19,9 +19,8 @@ from trainings import metrics
 # What is replaced in the text of the recipe.
 VARIANTS = {
     "folders": [],
-    "2,000 steps": [("least_steps = 16000", "least_steps = 2000")],
-    "4,000 steps": [("least_steps = 16000", "least_steps = 4000")],
-    "8,000 steps": [("least_steps = 16000", "least_steps = 8000")],
+    "half as long": [("least_steps = 2000", "least_steps = 1000"), ("epochs = 45", "epochs = 22")],
+    "twice as long": [("least_steps = 2000", "least_steps = 4000"), ("epochs = 45", "epochs = 90")],
     "no augmentation": [("augment = { rotate = 10.0, zoom = 0.15, shear = 5.0, translate = 0.1, brightness = 0.1, contrast = 0.1 }", "augment = {}"),
                         ("rotate = 5.0\nzoom = 0.1\ntranslate = 0.08\n", "")],
     "half the augmentation": [("rotate = 10.0, zoom = 0.15, shear = 5.0, translate = 0.1, brightness = 0.1, contrast = 0.1",

@@ -73,7 +73,7 @@ fn models_and_recipes_print_what_is_built_in_and_check_files_of_ones_own() {
     }
     let (list, _) = succeed(path, &["recipes"]);
     assert!(list.contains("tutorial") && list.contains("strong") && list.contains("at most 25 epochs"), "{list}");
-    assert!(list.contains("folders") && list.contains("at least 20 epochs and 16000 steps"), "{list}");
+    assert!(list.contains("folders") && list.contains("at least 20 epochs and 2000 steps"), "{list}");
     fs::write(path.join("mine.toml"), network("{}").replace("[4, 4, 1]", "[9, 9, 1]")).unwrap();
     let (table, _) = succeed(path, &["models", "./mine.toml"]);
     assert_contains(&table, &["conv 5x5x4 valid + relu", "5x5x4", "for images of 9x9x1 and 10 classes"]);

@@ -212,11 +212,8 @@ fn a_folder_has_as_many_steps_as_it_needs_and_the_run_states_why() {
     arrows(&path.join("arrows"), 20);
     let recipe = include_str!("../../trainer/recipes/folders.toml");
     // As many steps as there are in a test's time.
-    fs::write(
-        path.join("short.toml"),
-        recipe.replace("least_steps = 16000", "least_steps = 45").replace("20\n", "2\n"),
-    )
-    .unwrap();
+    fs::write(path.join("short.toml"), recipe.replace("least_steps = 2000", "least_steps = 45").replace("20\n", "2\n"))
+        .unwrap();
     let recipe_of = |out: &str| read_json(&path.join(out).join("run.json"))["recipe"].clone();
     let (printed, warned) = succeed(path, &fit("short", &["--recipe", "./short.toml"]));
     assert_contains(&printed, &["ended at epoch 23, whose weights are kept"]);
