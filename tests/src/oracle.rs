@@ -40,21 +40,21 @@ enum Step {
     Conv {
         window: Window,
         rows: Vec<Vec<i64>>,
-        rescale: Rescale,
+        requantize: Requantization,
         pool: bool,
     },
     DepthwiseConv {
         window: Window,
         multiplier: usize,
         rows: Vec<Vec<i64>>,
-        rescale: Rescale,
+        requantize: Requantization,
     },
     MaxPool {
         window: Window,
     },
     Dense {
         rows: Vec<Vec<i64>>,
-        rescale: Rescale,
+        requantize: Requantization,
     },
     Add {
         multipliers: [i64; 2],
@@ -68,7 +68,7 @@ enum Step {
     /// `zero_points`: those of the input and of the output while it is computed, where it says so.
     AveragePool {
         window: Window,
-        rescale: Rescale,
+        requantize: Requantization,
         zero_points: Option<[i64; 2]>,
     },
     Logits {
@@ -88,7 +88,7 @@ struct Window {
     positions: [usize; 2],
 }
 
-struct Rescale {
+struct Requantization {
     zero_point: i64,
     shift: u32,
     /// Bias and multiplier of each channel.
@@ -153,8 +153,8 @@ impl Oracle {
                     let by = if conv.pool { 2 } else { 1 };
                     let [height, width] = window.positions;
                     let shape = [height / by, width / by, conv.output_channels.into()];
-                    let rescale = Rescale::read(conv.requantize);
-                    (Step::Conv { window, rows, rescale, pool: conv.pool }, shape)
+                    let requantize = Requantization::read(conv.requantize);
+                    (Step::Conv { window, rows, requantize, pool: conv.pool }, shape)
                 }
                 Layer::DepthwiseConv2d(conv) => {
                     let window = Window::new(conv.window, [height, width]);
@@ -173,8 +173,8 @@ impl Oracle {
                     };
                     assert_eq!(rows.len(), multiplier * channels);
                     let shape = [window.positions[0], window.positions[1], rows.len()];
-                    let rescale = Rescale::read(conv.requantize);
-                    (Step::DepthwiseConv { window, multiplier, rows, rescale }, shape)
+                    let requantize = Requantization::read(conv.requantize);
+                    (Step::DepthwiseConv { window, multiplier, rows, requantize }, shape)
                 }
                 Layer::MaxPool2d(pool) => {
                     let window = Window::new(pool.window, [height, width]);
@@ -183,9 +183,9 @@ impl Oracle {
                 Layer::Dense(dense) => {
                     let layout = Layout::numbered(dense.layout).unwrap();
                     let rows = matrix(layout, dense.weights, dense.outputs.into(), height * width * channels);
-                    let mut rescale = Rescale::read(dense.requantize);
-                    rescale.twice.iter_mut().for_each(|scaling| scaling.rounds_once = true);
-                    (Step::Dense { rows, rescale }, [1, 1, dense.outputs.into()])
+                    let mut requantize = Requantization::read(dense.requantize);
+                    requantize.twice.iter_mut().for_each(|scaling| scaling.rounds_once = true);
+                    (Step::Dense { rows, requantize }, [1, 1, dense.outputs.into()])
                 }
                 Layer::Add(add) => {
                     let (multipliers, shift) = (add.multipliers.map(i64::from), add.shift.into());
@@ -206,9 +206,10 @@ impl Oracle {
                     let shape = [window.positions[0], window.positions[1], channels];
                     let multiplier = i32::from_le_bytes(pool.multiplier).into();
                     let (shift, zero_point) = ((pool.shift % 128).into(), pool.codes.zero_point.into());
-                    let rescale = Rescale { zero_point, shift, channels: vec![(0, multiplier)], twice: Vec::new() };
+                    let requantize =
+                        Requantization { zero_point, shift, channels: vec![(0, multiplier)], twice: Vec::new() };
                     let zero_points = (pool.shift >= 128).then_some([128; 2]);
-                    (Step::AveragePool { window, rescale, zero_points }, shape)
+                    (Step::AveragePool { window, requantize, zero_points }, shape)
                 }
                 Layer::Logits(last) => {
                     scale = last.scale;
@@ -243,8 +244,8 @@ impl Oracle {
             let input = &values[sources[0]];
             let [height, width, channels] = input.shape;
             let value = match step {
-                Step::Conv { window, rows, rescale, pool } => {
-                    let map = input.convolved(window, rows, rescale, &mut answer.overflows);
+                Step::Conv { window, rows, requantize, pool } => {
+                    let map = input.convolved(window, rows, requantize, &mut answer.overflows);
                     if *pool {
                         answer.layers.push(map.bytes());
                         let [height, width, _] = map.shape;
@@ -253,15 +254,16 @@ impl Oracle {
                         map
                     }
                 }
-                Step::DepthwiseConv { window, multiplier, rows, rescale } => {
-                    input.convolved_by_channel(window, *multiplier, rows, rescale, &mut answer.overflows)
+                Step::DepthwiseConv { window, multiplier, rows, requantize } => {
+                    input.convolved_by_channel(window, *multiplier, rows, requantize, &mut answer.overflows)
                 }
                 Step::MaxPool { window } => input.maxima(window),
-                Step::Dense { rows, rescale } => {
+                Step::Dense { rows, requantize } => {
                     let sums = input.sums(rows);
-                    answer.overflows |= sums.iter().enumerate().any(|(channel, &sum)| rescale.overflows(channel, sum));
-                    let codes = sums.iter().enumerate().map(|(channel, &sum)| rescale.code(channel, sum)).collect();
-                    Value { shape: [1, 1, rows.len()], zero_point: rescale.zero_point, codes }
+                    answer.overflows |=
+                        sums.iter().enumerate().any(|(channel, &sum)| requantize.overflows(channel, sum));
+                    let codes = sums.iter().enumerate().map(|(channel, &sum)| requantize.code(channel, sum)).collect();
+                    Value { shape: [1, 1, rows.len()], zero_point: requantize.zero_point, codes }
                 }
                 Step::Add { multipliers, shift, zero_point } => {
                     let inputs = [input, &values[sources[1]]];
@@ -285,8 +287,8 @@ impl Oracle {
                     });
                     Value { shape: input.shape, zero_point: *zero_point, codes: codes.collect() }
                 }
-                Step::AveragePool { window, rescale, zero_points } => {
-                    input.averaged(window, rescale, *zero_points, &mut answer.overflows)
+                Step::AveragePool { window, requantize, zero_points } => {
+                    input.averaged(window, requantize, *zero_points, &mut answer.overflows)
                 }
                 Step::Logits { rows, biases } => {
                     answer.logits = input.sums(rows).iter().zip(biases).map(|(sum, bias)| sum + bias).collect();
@@ -317,15 +319,15 @@ impl Value {
         (y < height && x < width).then(|| self.codes[(y * width + x) * channels + channel])
     }
 
-    fn convolved(&self, window: &Window, rows: &[Vec<i64>], rescale: &Rescale, overflows: &mut bool) -> Self {
+    fn convolved(&self, window: &Window, rows: &[Vec<i64>], requantize: &Requantization, overflows: &mut bool) -> Self {
         let channels = self.shape[2];
-        window.each(rows.len(), rescale.zero_point, |taps, channel| {
+        window.each(rows.len(), requantize.zero_point, |taps, channel| {
             let mut sum = 0;
             for (tap, weight) in rows[channel].iter().enumerate() {
                 sum += weight * self.code(taps[tap / channels], tap % channels).unwrap_or(self.zero_point);
             }
-            *overflows |= rescale.overflows(channel, sum);
-            rescale.code(channel, sum)
+            *overflows |= requantize.overflows(channel, sum);
+            requantize.code(channel, sum)
         })
     }
 
@@ -334,35 +336,35 @@ impl Value {
         window: &Window,
         multiplier: usize,
         rows: &[Vec<i64>],
-        rescale: &Rescale,
+        requantize: &Requantization,
         overflows: &mut bool,
     ) -> Self {
-        window.each(rows.len(), rescale.zero_point, |taps, channel| {
+        window.each(rows.len(), requantize.zero_point, |taps, channel| {
             let code = |tap| self.code(tap, channel / multiplier).unwrap_or(self.zero_point);
             let sum = taps.iter().zip(&rows[channel]).map(|(&tap, weight)| weight * code(tap)).sum();
-            *overflows |= rescale.overflows(channel, sum);
-            rescale.code(channel, sum)
+            *overflows |= requantize.overflows(channel, sum);
+            requantize.code(channel, sum)
         })
     }
 
     fn averaged(
         &self,
         window: &Window,
-        rescale: &Rescale,
+        requantize: &Requantization,
         zero_points: Option<[i64; 2]>,
         overflows: &mut bool,
     ) -> Self {
-        let [from, to] = zero_points.unwrap_or([self.zero_point, rescale.zero_point]);
-        window.each(self.shape[2], rescale.zero_point, |taps, channel| {
+        let [from, to] = zero_points.unwrap_or([self.zero_point, requantize.zero_point]);
+        window.each(self.shape[2], requantize.zero_point, |taps, channel| {
             let codes: Vec<i64> = taps.iter().filter_map(|&tap| self.code(tap, channel)).collect();
             let sum = codes.iter().map(|code| code - from).sum();
             // The share of one value, to the nearest integer, a half rounded up.
             let values = codes.len() as i64;
-            let multiplier = (rescale.channels[0].1 + values / 2) / values;
+            let multiplier = (requantize.channels[0].1 + values / 2) / values;
             let channels = vec![(0, multiplier)];
-            let rescale = Rescale { channels, zero_point: to, shift: rescale.shift, twice: Vec::new() };
-            *overflows |= rescale.overflows(0, sum);
-            rescale.code(0, sum)
+            let requantize = Requantization { channels, zero_point: to, shift: requantize.shift, twice: Vec::new() };
+            *overflows |= requantize.overflows(0, sum);
+            requantize.code(0, sum)
         })
     }
 
@@ -398,7 +400,7 @@ impl Window {
     }
 }
 
-impl Rescale {
+impl Requantization {
     fn read(requantize: Requantize<'_>) -> Self {
         let word = |bytes: &[u8]| i64::from(i32::from_le_bytes(bytes.try_into().unwrap()));
         let zero_point = requantize.codes.zero_point.into();
@@ -552,10 +554,11 @@ mod tests {
 
     #[test]
     fn a_half_is_rounded_up_on_both_sides_of_zero() {
-        let rescale = |zero_point| Rescale { zero_point, shift: 0, channels: vec![(0, 1 << 31)], twice: Vec::new() };
-        assert_eq!([1, 2, 3].map(|sum| rescale(0).code(0, sum)), [1, 1, 2]);
-        assert_eq!([-1, -2, -3].map(|sum| rescale(9).code(0, sum)), [9, 8, 8]);
-        assert_eq!([-100, 1000].map(|sum| rescale(9).code(0, sum)), [0, 255]);
+        let requantize =
+            |zero_point| Requantization { zero_point, shift: 0, channels: vec![(0, 1 << 31)], twice: Vec::new() };
+        assert_eq!([1, 2, 3].map(|sum| requantize(0).code(0, sum)), [1, 1, 2]);
+        assert_eq!([-1, -2, -3].map(|sum| requantize(9).code(0, sum)), [9, 8, 8]);
+        assert_eq!([-100, 1000].map(|sum| requantize(9).code(0, sum)), [0, 255]);
     }
 
     #[test]

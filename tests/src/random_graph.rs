@@ -151,8 +151,8 @@ impl Built {
             }
             Node::Dense { from, outputs } => {
                 let source = self.value(from);
-                let (rescale, relu, weights) = rows(random, outputs, self.shapes[source].len());
-                let dense = QuantizedLayer::Dense { outputs, relu, rescale, layout: Layout::Compact, weights };
+                let (requantize, relu, weights) = rows(random, outputs, self.shapes[source].len());
+                let dense = QuantizedLayer::Dense { outputs, relu, requantize, layout: Layout::Compact, weights };
                 let dense = in_layouts(rounded(dense, self.rounding), &self.layouts, self.shapes[source]);
                 self.push(Ports::of(source as u8), Kind::Owned(dense), Shape::flat(outputs));
             }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use trainer::network::layers::{self, AveragePool, Conv, Dense, DepthwiseConv, MaxPool};
 use trainer::network::record::Rounding;
 use trainer::network::{self, Pair};
-use trainer::quantize::{QuantizedLayer, QuantizedModel, QuantizedRescale};
+use trainer::quantize::{QuantizedLayer, QuantizedModel, Requantization};
 use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
 
 /// A layer before the logits.
@@ -131,14 +131,14 @@ impl Kind {
                 if output.len() * taps > MOST_WORK {
                     return None;
                 }
-                let (rescale, relu, weights) = rows(random, channels, taps);
+                let (requantize, relu, weights) = rows(random, channels, taps);
                 *shape = output;
                 Some(QuantizedLayer::Conv2d {
                     output_channels: channels,
                     window,
                     pool: false,
                     relu,
-                    rescale,
+                    requantize,
                     layout: Layout::Compact,
                     weights,
                 })
@@ -147,13 +147,13 @@ impl Kind {
                 let channels = input.channels.checked_mul(multiplier.into())?;
                 *shape = output(&window, input, channels)?;
                 let taps = window.size.map(usize::from).iter().product();
-                let (rescale, relu, weights) = plain_rows(random, channels, taps);
+                let (requantize, relu, weights) = plain_rows(random, channels, taps);
                 let weights = weights.into_iter().map(i8::cast_unsigned).collect();
                 Some(QuantizedLayer::DepthwiseConv2d {
                     multiplier,
                     window,
                     relu,
-                    rescale,
+                    requantize,
                     layout: Layout::Compact,
                     weights,
                 })
@@ -163,9 +163,9 @@ impl Kind {
                 Some(QuantizedLayer::Bare(Layer::MaxPool2d(MaxPool2d { window })))
             }
             Self::Dense(outputs) => {
-                let (rescale, relu, weights) = rows(random, outputs, shape.len());
+                let (requantize, relu, weights) = rows(random, outputs, shape.len());
                 *shape = Shape::flat(outputs);
-                Some(QuantizedLayer::Dense { outputs, relu, rescale, layout: Layout::Compact, weights })
+                Some(QuantizedLayer::Dense { outputs, relu, requantize, layout: Layout::Compact, weights })
             }
             Self::AveragePool(window) => average_pool(random, window, shape),
         }
@@ -358,9 +358,9 @@ fn average_pool(random: &mut ChaCha8Rng, window: Window, shape: &mut Shape) -> O
 pub fn rounded(mut layer: QuantizedLayer, rounding: Rounding) -> QuantizedLayer {
     match &mut layer {
         _ if rounding == Rounding::Once => {}
-        QuantizedLayer::Conv2d { rescale, .. }
-        | QuantizedLayer::DepthwiseConv2d { rescale, .. }
-        | QuantizedLayer::Dense { rescale, .. } => *rescale = twice(rescale),
+        QuantizedLayer::Conv2d { requantize, .. }
+        | QuantizedLayer::DepthwiseConv2d { requantize, .. }
+        | QuantizedLayer::Dense { requantize, .. } => *requantize = twice(requantize),
         QuantizedLayer::Bare(Layer::AveragePool2d(pool)) => pool.shift |= AveragePool2d::ABOUT_128,
         QuantizedLayer::Bare(_) | QuantizedLayer::Logits { .. } => {}
     }
@@ -369,12 +369,12 @@ pub fn rounded(mut layer: QuantizedLayer, rounding: Rounding) -> QuantizedLayer 
 
 /// Records that round twice, of those that round once: `acc * 2^shift * m / 2^32` with all bits of the multiplier in use.
 #[must_use]
-fn twice(rescale: &QuantizedRescale) -> QuantizedRescale {
+fn twice(requantize: &Requantization) -> Requantization {
     let mut words: [Vec<i32>; 3] = Default::default();
-    for record in rescale.channels.as_chunks::<8>().0 {
+    for record in requantize.channels.as_chunks::<8>().0 {
         let [bias, multiplier] = [0, 4].map(|at| i32::from_le_bytes([0, 1, 2, 3].map(|byte| record[at + byte])));
         let zeros = multiplier.leading_zeros() as i32 - 1;
-        let shift = zeros + 1 - i32::from(rescale.shift);
+        let shift = zeros + 1 - i32::from(requantize.shift);
         // Where no such shift is in a file, another multiplier.
         let (zeros, shift) = if (-30..=31).contains(&shift) { (zeros, shift) } else { (0, 31) };
         for (words, word) in words.iter_mut().zip([bias, multiplier << zeros, shift]) {
@@ -382,7 +382,7 @@ fn twice(rescale: &QuantizedRescale) -> QuantizedRescale {
         }
     }
     let channels = words.concat().into_iter().flat_map(i32::to_le_bytes).collect();
-    QuantizedRescale { codes: rescale.codes, shift: Requantize::TWICE, channels }
+    Requantization { codes: requantize.codes, shift: Requantize::TWICE, channels }
 }
 
 /// Metadata with these classes.
@@ -400,15 +400,15 @@ pub fn metadata(class_lines: &str) -> Metadata<'_> {
 }
 
 /// Requantization and packed weights of a layer whose accumulators no input overflows, shifted or not.
-pub(crate) fn rows(random: &mut ChaCha8Rng, outputs: u16, inputs: usize) -> (QuantizedRescale, bool, Vec<u8>) {
-    let (rescale, relu, weights) = plain_rows(random, outputs, inputs);
+pub(crate) fn rows(random: &mut ChaCha8Rng, outputs: u16, inputs: usize) -> (Requantization, bool, Vec<u8>) {
+    let (requantize, relu, weights) = plain_rows(random, outputs, inputs);
     let mut packed = vec![0; packing::packed_len(outputs.into(), inputs as u32).unwrap() as usize];
     packing::pack(&weights, inputs, &mut packed);
-    (rescale, relu, packed)
+    (requantize, relu, packed)
 }
 
 /// The same with the weights as they are.
-fn plain_rows(random: &mut ChaCha8Rng, outputs: u16, inputs: usize) -> (QuantizedRescale, bool, Vec<i8>) {
+fn plain_rows(random: &mut ChaCha8Rng, outputs: u16, inputs: usize) -> (Requantization, bool, Vec<i8>) {
     let mut weights: Vec<i8> = (0..usize::from(outputs) * inputs).map(|_| random.random_range(-127..=127)).collect();
     if random.random_bool(0.1) {
         weights.iter_mut().for_each(|weight| *weight = if *weight < 0 { -128 } else { 127 });
@@ -428,5 +428,5 @@ fn plain_rows(random: &mut ChaCha8Rng, outputs: u16, inputs: usize) -> (Quantize
         channels.extend_from_slice(&(bias as i32 / if relu { 8 } else { 1 }).to_le_bytes());
         channels.extend_from_slice(&multiplier.to_le_bytes());
     }
-    (QuantizedRescale { codes: Codes { scale: 0.1, zero_point }, shift, channels }, relu, weights)
+    (Requantization { codes: Codes { scale: 0.1, zero_point }, shift, channels }, relu, weights)
 }

@@ -6,7 +6,7 @@ use infer_core::packing;
 use trainer::export::model_file::encode_stages;
 use trainer::image::parse_shape;
 use trainer::network::chain::{Stage, quantized_stages, with_layouts};
-use trainer::network::record::{Numbers, QuantizedRescale, Rounding, WrongNumbers};
+use trainer::network::record::{Numbers, Requantization, Rounding, WrongNumbers};
 use trainer::network::{Architecture, Template};
 use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
 
@@ -114,8 +114,8 @@ fn numbers(stage: &Stage<'_>, random: &mut ChaCha8Rng) -> Numbers {
         let mean: i32 = weights.iter().map(|&weight| 128 * i32::from(weight)).sum();
         [(8.0 * deviation) as i32 - mean, multiplier].map(i32::to_le_bytes).concat()
     });
-    let rescale = QuantizedRescale { codes: codes(1.0), shift: 0, channels: channels.collect() };
-    Numbers::Requantized { rescale, weights: packed }
+    let requantize = Requantization { codes: codes(1.0), shift: 0, channels: channels.collect() };
+    Numbers::Requantized { requantize, weights: packed }
 }
 
 #[cfg(test)]

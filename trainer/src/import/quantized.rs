@@ -7,7 +7,7 @@ use super::weights::Weights;
 use crate::network::Layer;
 use crate::network::chain::{Flow, flow, quantized_stages};
 use crate::network::record::{Numbers, Rounding};
-use crate::network::rescale::accumulator_bound;
+use crate::network::requantize::accumulator_bound;
 use crate::quantize::integers::Integers;
 use crate::quantize::{QuantizeError, QuantizedModel};
 

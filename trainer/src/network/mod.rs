@@ -9,7 +9,7 @@
 //! | `hints` | what keys of other tools are called here |
 //! | [`chain`] | which layers run as one, and what the codes between them mean |
 //! | [`work`] | what a stage computes, counted |
-//! | [`rescale`] | the integer multipliers and shifts that take sums to codes |
+//! | [`requantize`] | the integer multipliers and shifts that take sums to codes |
 //! | [`record`] | layers in the numbers of the model file |
 //! | [`autograd`] | the operations of a training step with their gradients |
 //! | [`model`] | parameters, the forward and the backward pass |
@@ -27,7 +27,7 @@ pub mod layers;
 pub mod model;
 pub mod normalization;
 pub mod record;
-pub mod rescale;
+pub mod requantize;
 pub mod template;
 pub mod work;
 

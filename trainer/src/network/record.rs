@@ -20,7 +20,7 @@ pub enum QuantizedLayer {
         /// Whether ReLU follows.
         relu: bool,
         /// How accumulators become codes.
-        rescale: QuantizedRescale,
+        requantize: Requantization,
         /// How the weights lie.
         layout: Layout,
         /// Packed weights.
@@ -35,7 +35,7 @@ pub enum QuantizedLayer {
         /// Whether ReLU follows.
         relu: bool,
         /// How accumulators become codes.
-        rescale: QuantizedRescale,
+        requantize: Requantization,
         /// How the weights lie.
         layout: Layout,
         /// Weights `[output channels, rows, columns]`, an `i8` each.
@@ -50,7 +50,7 @@ pub enum QuantizedLayer {
         /// Whether ReLU follows.
         relu: bool,
         /// How accumulators become codes.
-        rescale: QuantizedRescale,
+        requantize: Requantization,
         /// How the weights lie.
         layout: Layout,
         /// Packed weights.
@@ -73,7 +73,7 @@ pub enum QuantizedLayer {
 
 /// How accumulators become codes.
 #[derive(Clone, Debug, PartialEq)]
-pub struct QuantizedRescale {
+pub struct Requantization {
     /// What the codes mean.
     pub codes: Codes,
     /// Left shift before the multiplication; or [`Requantize::TWICE`].
@@ -107,7 +107,7 @@ pub enum Numbers {
     /// Weights, and what takes their accumulators to codes.
     Requantized {
         /// How accumulators become codes.
-        rescale: QuantizedRescale,
+        requantize: Requantization,
         /// Packed weights.
         weights: Vec<u8>,
     },
@@ -189,9 +189,10 @@ impl QuantizedLayer {
     }
 
     fn transform(&mut self, input: Shape) {
-        if let Self::Conv2d { output_channels, window, rescale, layout: layout @ Layout::Compact, weights, .. } = self
+        if let Self::Conv2d { output_channels, window, requantize, layout: layout @ Layout::Compact, weights, .. } =
+            self
             && winograd::takes(window, input.channels)
-            && rescale.shift != Requantize::TWICE
+            && requantize.shift != Requantize::TWICE
         {
             let (rows, channels) = (*output_channels, input.channels);
             let Some(len) = winograd::packed_len(rows.into(), channels.into()) else { return };
@@ -243,29 +244,29 @@ impl QuantizedLayer {
     #[must_use]
     pub fn borrow(&self) -> operators::Layer<'_> {
         match self {
-            Self::Conv2d { output_channels, window, pool, relu, rescale, layout, weights } => {
+            Self::Conv2d { output_channels, window, pool, relu, requantize, layout, weights } => {
                 operators::Layer::Conv2d(operators::Conv2d {
                     output_channels: *output_channels,
                     window: *window,
                     pool: *pool,
-                    requantize: rescale.borrow(*relu),
+                    requantize: requantize.borrow(*relu),
                     layout: layout.number(),
                     weights: Blob::unpadded(weights),
                 })
             }
-            Self::DepthwiseConv2d { multiplier, window, relu, rescale, layout, weights } => {
+            Self::DepthwiseConv2d { multiplier, window, relu, requantize, layout, weights } => {
                 operators::Layer::DepthwiseConv2d(operators::DepthwiseConv2d {
                     multiplier: *multiplier,
                     window: *window,
-                    requantize: rescale.borrow(*relu),
+                    requantize: requantize.borrow(*relu),
                     layout: layout.number(),
                     weights: Blob::unpadded(weights),
                 })
             }
             Self::Bare(layer) => *layer,
-            Self::Dense { outputs, relu, rescale, layout, weights } => operators::Layer::Dense(operators::Dense {
+            Self::Dense { outputs, relu, requantize, layout, weights } => operators::Layer::Dense(operators::Dense {
                 outputs: *outputs,
-                requantize: rescale.borrow(*relu),
+                requantize: requantize.borrow(*relu),
                 layout: layout.number(),
                 weights: Blob::unpadded(weights),
             }),
@@ -301,7 +302,7 @@ fn unpacked(packed: &[u8], rows: usize, inputs: usize) -> Vec<i8> {
     (0..rows).flat_map(|row| (0..inputs).map(move |input| (row, input))).map(|(row, input)| at(row, input)).collect()
 }
 
-impl QuantizedRescale {
+impl Requantization {
     fn borrow(&self, relu: bool) -> Requantize<'_> {
         Requantize { codes: self.codes, relu, shift: self.shift, channels: Blob::unpadded(&self.channels) }
     }

@@ -4,8 +4,8 @@ use infer_core::format::{Codes, Requantize};
 use infer_core::packing;
 
 use super::QuantizeError;
-use crate::network::record::{Numbers, QuantizedRescale};
-use crate::network::rescale::{Multipliers, Scaled, fold_bias, multipliers, prove_no_overflow};
+use crate::network::record::{Numbers, Requantization};
+use crate::network::requantize::{Multipliers, Scaled, fold_bias, multipliers, prove_no_overflow};
 
 /// A layer's integer weights, and what they mean.
 #[derive(Clone, Debug)]
@@ -55,8 +55,8 @@ impl Integers {
             .zip(&multipliers)
             .flat_map(|(&bias, &multiplier)| [bias, multiplier])
             .flat_map(i32::to_le_bytes);
-        let rescale = QuantizedRescale { codes, shift, channels: channels.collect() };
-        Ok(Numbers::Requantized { rescale, weights: self.in_file() })
+        let requantize = Requantization { codes, shift, channels: channels.collect() };
+        Ok(Numbers::Requantized { requantize, weights: self.in_file() })
     }
 
     /// The same as TFLite's reference kernels have it: multipliers of 31 bits with shifts of their own, two roundings but in dense layers.
@@ -74,8 +74,8 @@ impl Integers {
         let multipliers = scaled.iter().map(|scaled| scaled.multiplier);
         let shifts = scaled.iter().map(|scaled| scaled.shift);
         let channels = biases.iter().copied().chain(multipliers).chain(shifts).flat_map(i32::to_le_bytes);
-        let rescale = QuantizedRescale { codes, shift: Requantize::TWICE, channels: channels.collect() };
-        Ok(Numbers::Requantized { rescale, weights: self.in_file() })
+        let requantize = Requantization { codes, shift: Requantize::TWICE, channels: channels.collect() };
+        Ok(Numbers::Requantized { requantize, weights: self.in_file() })
     }
 
     /// Scale of each row's sums over that of the output.

@@ -50,7 +50,7 @@ use crate::network::FloatModel;
 use crate::network::chain::{Flow, QuantizedStage, quantized_stages};
 use crate::network::inputs::{self, Inputs};
 use crate::network::record::{Numbers, Rounding};
-pub use crate::network::record::{QuantizedLayer, QuantizedRescale};
+pub use crate::network::record::{QuantizedLayer, Requantization};
 
 pub use calibrate::{Calibration, Method, calibrate};
 pub use choose::{Choice, choose};

@@ -9,7 +9,7 @@ use crate::dataset::batch::PIXEL_CODES;
 use crate::export::model_file::{self, ModelFileError};
 use crate::network::Architecture;
 use crate::network::chain::{Stage, quantized_stages, with_layouts};
-use crate::network::record::{Numbers, QuantizedRescale, Rounding, WrongNumbers};
+use crate::network::record::{Numbers, Requantization, Rounding, WrongNumbers};
 use crate::support::text::thousands;
 
 /// Bytes of a network.
@@ -171,8 +171,8 @@ fn no_numbers(stage: &Stage<'_>) -> Numbers {
     }
     // The least multiplier that is one.
     let channel = [0i32, 1].map(i32::to_le_bytes).concat();
-    let rescale = QuantizedRescale { codes, shift: 0, channels: channel.repeat(rows) };
-    Numbers::Requantized { rescale, weights }
+    let requantize = Requantization { codes, shift: 0, channels: channel.repeat(rows) };
+    Numbers::Requantized { requantize, weights }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::operator::{Arithmetic, Forward, Operator, Variants, WeightShape, chec
 use crate::network::autograd::{self, Recorded};
 use crate::network::inputs::Inputs;
 use crate::network::record::{LayerRecord, Numbers, NumbersError, QuantizedLayer, Rounding, Scaling};
-use crate::network::rescale::Scaled;
+use crate::network::requantize::Scaled;
 use crate::network::work::{Kernel, Work};
 
 /// Sum of input and residual.

@@ -12,8 +12,8 @@ use super::operator::{Arithmetic, Forward, Operator, Variants, WeightShape};
 use super::pool::Pool;
 use super::window::{Covered, Placed};
 use crate::network::autograd::{self, Recorded};
-use crate::network::record::{LayerRecord, Numbers, NumbersError, QuantizedLayer, QuantizedRescale, Rounding, Scaling};
-use crate::network::rescale::{Multipliers, Scaled, multipliers};
+use crate::network::record::{LayerRecord, Numbers, NumbersError, QuantizedLayer, Requantization, Rounding, Scaling};
+use crate::network::requantize::{Multipliers, Scaled, multipliers};
 use crate::network::work::{Kernel, Work};
 
 /// Mean of the values of each window that are inside the input.
@@ -72,7 +72,7 @@ fn mean_rounded_as_tflite(input: Shape, from: Codes, to: Codes) -> Result<Quanti
         multiplier: 1,
         window: Window { size: [rows, columns], ..Window::square(1, 1) },
         relu: false,
-        rescale: QuantizedRescale { codes: to, shift: Requantize::TWICE, channels },
+        requantize: Requantization { codes: to, shift: Requantize::TWICE, channels },
         layout: Layout::Compact,
         weights: vec![1; input.len()],
     })

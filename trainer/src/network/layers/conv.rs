@@ -184,12 +184,12 @@ impl Operator for Conv {
 
     fn quantized(&self, input: Shape, numbers: Numbers, fused: bool) -> Result<QuantizedLayer, NumbersError> {
         match numbers {
-            Numbers::Requantized { rescale, weights } => Ok(QuantizedLayer::Conv2d {
+            Numbers::Requantized { requantize, weights } => Ok(QuantizedLayer::Conv2d {
                 output_channels: self.channels,
                 window: self.placed(input).map_err(|_| NumbersError::Wrong)?.recorded(),
                 pool: fused,
                 relu: self.relu || self.relu6,
-                rescale,
+                requantize,
                 layout: Layout::Compact,
                 weights,
             }),

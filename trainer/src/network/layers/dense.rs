@@ -100,10 +100,10 @@ impl Operator for Dense {
 
     fn quantized(&self, _: Shape, numbers: Numbers, _: bool) -> Result<QuantizedLayer, NumbersError> {
         match numbers {
-            Numbers::Requantized { rescale, weights } => Ok(QuantizedLayer::Dense {
+            Numbers::Requantized { requantize, weights } => Ok(QuantizedLayer::Dense {
                 outputs: self.outputs,
                 relu: self.relu,
-                rescale,
+                requantize,
                 layout: Layout::Compact,
                 weights,
             }),

@@ -158,11 +158,11 @@ impl Operator for DepthwiseConv {
 
     fn quantized(&self, input: Shape, numbers: Numbers, _: bool) -> Result<QuantizedLayer, NumbersError> {
         match numbers {
-            Numbers::Requantized { rescale, weights } => Ok(QuantizedLayer::DepthwiseConv2d {
+            Numbers::Requantized { requantize, weights } => Ok(QuantizedLayer::DepthwiseConv2d {
                 multiplier: self.multiplier,
                 window: self.placed(input).map_err(|_| NumbersError::Wrong)?.recorded(),
                 relu: self.relu || self.relu6,
-                rescale,
+                requantize,
                 layout: Layout::Compact,
                 weights,
             }),

@@ -74,7 +74,7 @@ pub fn accumulator_bound(row: &[i8], bias: i64) -> i64 {
 /// `sum((q - zp) * w) + b = sum(q * w) + (b - zp * sum(w))`.
 ///
 /// # Errors
-/// The [bound](accumulator_bound), where it is more than 32 bits hold.
+/// The [bound](accumulator_bound), where it does not fit 32 bits.
 pub fn fold_bias(row: &[i8], bias: i64, zero_point: u8) -> Result<i32, i64> {
     let sum: i64 = row.iter().map(|&weight| i64::from(weight)).sum();
     let folded = bias.saturating_sub(i64::from(zero_point) * sum);
@@ -85,7 +85,7 @@ pub fn fold_bias(row: &[i8], bias: i64, zero_point: u8) -> Result<i32, i64> {
 /// The proof that kernels may shift a channel's accumulator left without losing bits, whatever the input.
 ///
 /// # Errors
-/// The shifted [bound](accumulator_bound), where it is more than 32 bits hold.
+/// The shifted [bound](accumulator_bound), where it does not fit 32 bits.
 pub fn prove_no_overflow(row: &[i8], bias: i32, shift: u8) -> Result<(), i64> {
     let bound = accumulator_bound(row, bias.into()) << shift;
     if bound > i64::from(i32::MAX) { Err(bound) } else { Ok(()) }
