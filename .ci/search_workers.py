@@ -191,7 +191,7 @@ def main():
     lost = {number for number in (killed, given_back, *suspended, with_parameters) if number not in finished}
     check("the trial of the worker that was killed is lost", killed in lost, killed)
     check("the trial of the worker that was suspended is lost", bool(lost & set(suspended)), suspended)
-    check("the worker that was suspended continues", "given to another worker" in workers.printed(2), workers.printed(2))
+    check("the worker that was suspended continues", "another worker repeats it" in workers.printed(2), workers.printed(2))
     check("the trials that never began are over", {trials[number].state.name for number in (without_parameters, with_parameters)} == {"FAIL"})
     check("lost trials are repeated once each", repeats == dict.fromkeys(lost, 1), repeats)
     check("no others failed", by_state["FAIL"] == len(lost) + 1, by_state)

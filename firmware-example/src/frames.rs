@@ -142,7 +142,7 @@ impl fmt::Display for FramesError {
                 "there are no images of {model} here; name the run, THIMBLE_RUN=DIRECTORY, or have them written, trainer \
                  frames MODEL --data DIRECTORY --out FILE, and name them, THIMBLE_FRAMES=FILE"
             ),
-            Self::NotFrames => f.write_str("the file of THIMBLE_FRAMES holds no frames; trainer frames writes them"),
+            Self::NotFrames => f.write_str("the file of THIMBLE_FRAMES has no frames; trainer frames writes them"),
             Self::Version { found } => write!(
                 f,
                 "the frames are of format version {found}, and this program reads version {FORMAT_VERSION}; write them \

@@ -163,7 +163,7 @@ fn weights_that_are_cut_off_or_claim_what_is_not_there_are_refused_without_memor
         ([&1_000_000u64.to_le_bytes()[..], &[b'['; 1_000_000]].concat(), "weights.safetensors: invalid JSON in header"),
         (
             safetensors(&in_half, &numbers[..numbers.len() / 2]),
-            "weights.safetensors: tensor layers.0.weight holds F16, not F32",
+            "weights.safetensors: tensor layers.0.weight is of type F16, not F32",
         ),
         (safetensors(&json!({}), &[]), "weights.safetensors: there is no tensor layers.0.weight"),
     ];
@@ -186,7 +186,7 @@ fn weights_that_are_cut_off_or_claim_what_is_not_there_are_refused_without_memor
         home.path(),
         &student,
         1,
-        &["teacher run: run/weights.safetensors holds weights that are not finite numbers; train it again"],
+        &["teacher run: run/weights.safetensors has weights that are not finite numbers; train it again"],
     );
     assert!(!home.path().join("student").exists());
 }
@@ -229,7 +229,7 @@ fn what_is_no_model_is_refused_by_every_command_without_memory_for_what_it_claim
     fs::write(path.join("empty.png"), "").unwrap();
     let expected = [
         "error: empty.png: damaged or truncated (the file is empty)\n",
-        "error: run holds no images, nor do the folders in it\n",
+        "error: run has no images, nor do the folders in it\n",
         "error: /dev/zero: larger than 256 MB, which no image is\n",
         "error: 3 of 3 images could not be classified\n",
     ];

@@ -11,7 +11,7 @@ fn weights_that_no_file_holds_are_those_of_a_training_that_diverged() {
     for rate in ["1e5", "1e30"] {
         let home = tempfile::tempdir().unwrap();
         let advice = format!("try a smaller --lr (it is {})", rate.parse::<f64>().unwrap());
-        let expected = ["error: training has diverged: the loss is ", " where guessing gives 2.30, ", &advice];
+        let expected = ["error: training has diverged: the loss is ", " but guessing gives 2.30, ", &advice];
         assert_fails(home.path(), &[&FIT[..], &[rate]].concat(), 1, &expected);
     }
 }

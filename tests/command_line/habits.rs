@@ -30,7 +30,7 @@ fn flags_and_subcommands_of_other_tools_are_answered_with_those_that_do_it_here(
         (&["eval", "m.bin", "--dataset", "./none"], &["to read the images of a directory, use '--data ./none'"]),
         (&["train"], &["'trainer fit' trains, quantizes and exports"]),
         (&["list"], &["'trainer models', 'trainer recipes' and 'trainer chips' list what is built in"]),
-        (&["info", "m.bin"], &["'trainer inspect' shows what a model file holds"]),
+        (&["info", "m.bin"], &["'trainer inspect' shows what is in a model file"]),
         (&["summary"], &["'trainer inspect'"]),
         (&["classify", "m.bin", "x.png"], &["'trainer predict' classifies images"]),
         (&["test"], &["'trainer eval' tests a model file on images"]),

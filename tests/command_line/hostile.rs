@@ -201,7 +201,7 @@ fn the_most_classes_take_little_memory_and_their_confusions_are_listed() {
     let printed = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(printed.contains("confusion: the 9 most frequent of 9 (--json has all)"), "{printed}");
-    assert!(printed.contains("   100  9 class 9, taken for "), "{printed}");
+    assert!(printed.contains("   100  9 class 9, predicted as "), "{printed}");
     assert!(printed.lines().all(|line| line.len() < 100), "no table as wide as the classes are many");
     let output = confined(path, &["eval", "many.bin", "--mistakes"]);
     assert!(text(&output.stdout).contains("\nmistakes: 900\n"), "{}", text(&output.stdout));

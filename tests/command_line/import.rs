@@ -104,7 +104,7 @@ fn a_float_file_becomes_a_run_that_training_starts_from_and_resumes_to_the_byte(
     let message = fail(path, &["import", "float.tflite", "--input-range", "1..0"], 2);
     assert!(message.contains("the lower first"), "{message}");
     let (_, warned) = succeed(path, &["import", "float.tflite", "--out", "imported"]);
-    assert!(warned.contains("taken for 0 to 1"), "{warned}");
+    assert!(warned.contains("read as 0 to 1"), "{warned}");
 
     three_colors(path, "images", ["a", "b", "c"], 20);
     let fit = |out: &str, more: &[&str]| {
@@ -211,7 +211,7 @@ fn a_run_imported_without_images_takes_any_of_as_many_classes_for_all_that_help_
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains("the codes of the imported file are replaced by calibrated ones"));
     let message = fail(path, &["export", "int8", "--layout", "fast", "--out", "fast.bin"], 1);
-    assert!(message.contains("holds the model file that was imported, as it is"), "{message}");
+    assert!(message.contains("has the model file that was imported, as it is"), "{message}");
 }
 
 #[test]

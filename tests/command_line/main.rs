@@ -308,8 +308,8 @@ fn wrong_command_lines_end_with_code_2_and_a_message_that_names_what_is_right() 
         (&["fit", "--val-fraction", "some"], &["it must be a number, such as 0.001"]),
         (&[], &["Usage"]),
         (&["fly"], &["unrecognized subcommand 'fly'"]),
-        (&["fit", "--model", "resnet"], &["there is no architecture \"resnet\"", "mlp, cnn, small, tiny"]),
-        (&["fit", "--recipe", "cake"], &["there is no recipe \"cake\"", "tutorial, strong and folders"]),
+        (&["fit", "--model", "resnet"], &["unknown architecture \"resnet\"", "mlp, cnn, small, tiny"]),
+        (&["fit", "--recipe", "cake"], &["unknown recipe \"cake\"", "tutorial, strong and folders"]),
         (&["fit", "--recipe", "cake.toml"], &["recipe cake.toml: ", "No such file"]),
         (&["fit", "--dataset", "birds"], &["invalid value 'birds'", "fashion-mnist", "garments"]),
         (&["fit", "--calibration", "guess"], &["invalid value 'guess'", "auto", "range", "percentile", "error"]),
@@ -358,7 +358,7 @@ fn bad_files_end_with_code_1_and_a_message_that_names_which_and_why() {
         path,
         &["fit", "--data", "empty"],
         1,
-        &["error: there is no directory empty; give the one that holds a folder per class, or IDX files\n"],
+        &["error: there is no directory empty; give the one that has a folder per class, or IDX files\n"],
     );
     assert_fails(
         path,
@@ -457,7 +457,7 @@ fn a_network_of_ones_own_is_a_file_and_a_layer_that_does_not_fit_is_named_with_b
     assert!(text(&output.stdout).contains("conv 3x3x6 same + relu"), "{}", text(&output.stdout));
 
     let fit = |model: &'static str| ["fit", "--model", model, "--dataset", "garments"];
-    assert_fails(home.path(), &["models", "resnet"], 2, &["there is no architecture \"resnet\"", "mlp, cnn"]);
+    assert_fails(home.path(), &["models", "resnet"], 2, &["unknown architecture \"resnet\"", "mlp, cnn"]);
     assert_fails(home.path(), &fit("none.toml"), 2, &["--model none.toml: No such file or directory"]);
     fs::write(
         home.path().join("wide.toml"),

@@ -184,7 +184,7 @@ fn what_is_wrong_is_said_with_where_and_what_to_do() {
         ),
         ("augment.flip", "augment.flap", "unknown field `flap`"),
         ("[recipe]", "[recipes]", "TOML parse error at line 11"),
-        ("[recipe]", "[recipe]\nbase = \"strung\"", "there is no recipe \"strung\""),
+        ("[recipe]", "[recipe]\nbase = \"strung\"", "unknown recipe \"strung\""),
         ("[recipe]", "[recipe]\nepochs = 3", "[recipe], epochs: a space does not decide this; --epochs"),
         ("[network]", "[input]\nside = 8\n[network]", "[input], color: it is missing"),
         ("name = \"mine\"", "name = \"../mine\"", "cannot name the directory of a run"),
@@ -201,7 +201,7 @@ fn what_is_wrong_is_said_with_where_and_what_to_do() {
         ),
         (
             candidate(4).to_string().replace("stage1.channels", "stage9.channels"),
-            "there is no parameter stage9.channels in space mine",
+            "space mine has no parameter stage9.channels",
         ),
         (
             candidate(4).to_string().replace("\"head\":\"mean\",", ""),
@@ -222,7 +222,7 @@ fn what_is_wrong_is_said_with_where_and_what_to_do() {
     }
     let cases: [(&[&str], i32, &str); 12] = [
         (&["search"], 2, "name a space: conv, separable, residual, or a TOML file"),
-        (&["search", "convs"], 2, "there is no space \"convs\"; the built-in ones are conv, separable and residual"),
+        (&["search", "convs"], 2, "unknown space \"convs\"; the built-in ones are conv, separable and residual"),
         (&["search", "conv", "--trial", "0.json"], 2, "--out"),
         (&["search", "conv", "--objectives", "flash"], 2, "accuracy must be one of them"),
         (&["search", "conv", "--objectives", "accuracy,ram,accuracy"], 2, "an objective is given twice"),

@@ -198,7 +198,7 @@ fn augmentation_is_set_by_words_and_what_it_cannot_change_is_noted() {
         assert_eq!((&augment["rotate"], &augment["flip"], &augment["crop"]), (&3.0.into(), &0.5.into(), &0.3.into()));
     }
     for (words, expected) in [
-        ("rotat=3", "there is no \"rotat\"; there are "),
+        ("rotat=3", "unknown option \"rotat\"; there are "),
         ("rotate=999", "augment.rotate is 999; it must be 0 to 180 degrees"),
     ] {
         super::assert_fails(path, &fit("wrong", "28x28x1", words), 2, &[expected]);

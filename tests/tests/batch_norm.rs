@@ -77,7 +77,7 @@ fn a_snapshot_of_another_state_is_refused() {
     folded.fold().unwrap();
     let snapshot: Snapshot = model.snapshot().unwrap();
     let message = folded.restore(&snapshot).unwrap_err().to_string();
-    assert!(message.contains("weights of 12 variables, where the network has 6"), "{message}");
+    assert!(message.contains("weights of 12 variables, but the network has 6"), "{message}");
 }
 
 /// With statistics of the batch itself a step computes what the network answers once its running statistics are those.

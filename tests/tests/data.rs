@@ -72,8 +72,8 @@ fn every_broken_file_is_named_with_what_is_wrong_with_it() {
     /// Which file, its content (nothing: it is removed), and what the message must contain.
     type Case = (usize, Option<Vec<u8>>, &'static [&'static str]);
     let cases: Vec<Case> = vec![
-        (0, None, &["holds no train-images-idx3-ubyte and no train-images-idx3-ubyte.gz"]),
-        (3, None, &["holds no t10k-labels-idx1-ubyte"]),
+        (0, None, &["has no train-images-idx3-ubyte and no train-images-idx3-ubyte.gz"]),
+        (3, None, &["has no t10k-labels-idx1-ubyte"]),
         (0, Some(truncated_gzip), &["train-images-idx3-ubyte: damaged or truncated gzip file", "copy it again"]),
         (0, Some(idx_files::labels(&labels)), &["no IDX file of images", "begins with 0x00000801, not 0x00000803"]),
         (1, Some(whole_images.clone()), &["train-labels-idx1-ubyte: no IDX file of labels", "0x00000803"]),
@@ -82,12 +82,12 @@ fn every_broken_file_is_named_with_what_is_wrong_with_it() {
         (2, Some(whole_images[..400].to_vec()), &["t10k-images-idx3-ubyte: truncated", "766 bytes, 400 are there"]),
         (2, Some([&whole_images[..], &[0]].concat()), &["announces 766 bytes, but more follow"]),
         (0, Some(idx_files::images(u32::MAX, u32::MAX, &pixels)), &["more than 2147 million are not read"]),
-        (0, Some(idx_files::images(0, 5, &[])), &["holds no images (its header states 0 of 5x5)"]),
-        (0, Some(idx_files::images(30, 0, &[])), &["holds no images (its header states 30 of 0x0)"]),
+        (0, Some(idx_files::images(0, 5, &[])), &["has no images (its header states 0 of 5x5)"]),
+        (0, Some(idx_files::images(30, 0, &[])), &["has no images (its header states 30 of 0x0)"]),
         (
             1,
             Some(idx_files::labels(&labels[1..])),
-            &["holds 30 images", "train-labels-idx1-ubyte 29 labels", "do not belong"],
+            &["has 30 images", "train-labels-idx1-ubyte 29 labels", "do not belong"],
         ),
         (
             3,
@@ -98,7 +98,7 @@ fn every_broken_file_is_named_with_what_is_wrong_with_it() {
         (
             2,
             Some(idx_files::images(30, 4, &pixels[..480])),
-            &["t10k-images-idx3-ubyte holds images of 4x4x1", "training images are 5x5x1"],
+            &["t10k-images-idx3-ubyte has images of 4x4x1", "training images are 5x5x1"],
         ),
     ];
     for (file, content, expected) in cases {
@@ -140,10 +140,10 @@ fn a_classes_txt_that_names_no_classes_is_refused() {
         ),
         (
             b"red\x1b[31m\nb\nc\n",
-            "DIR/classes.txt, class 0: the name \"red\\u{1b}[31m\" holds a control character; leave it out",
+            "DIR/classes.txt, class 0: the name \"red\\u{1b}[31m\" has a control character; leave it out",
         ),
-        (b"a\nb\0\nc\n", "DIR/classes.txt, class 1: the name \"b\\0\" holds a control character; leave it out"),
-        (many.as_bytes(), "DIR/classes.txt holds 4097 classes; at most 4096 are supported"),
+        (b"a\nb\0\nc\n", "DIR/classes.txt, class 1: the name \"b\\0\" has a control character; leave it out"),
+        (many.as_bytes(), "DIR/classes.txt has 4097 classes; at most 4096 are supported"),
     ];
     for (content, expected) in cases {
         let directory = whole_set();
@@ -213,7 +213,7 @@ fn a_broken_fashion_mnist_dir_is_an_error_and_never_replaced() {
     for (directory, expected) in [
         (
             empty.path().to_owned(),
-            "it holds no train-images-idx3-ubyte and no train-images-idx3-ubyte.gz; name a directory",
+            "it has no train-images-idx3-ubyte and no train-images-idx3-ubyte.gz; name a directory",
         ),
         (empty.path().join("nowhere"), "there is no such directory; name a directory with the four files"),
     ] {
@@ -266,8 +266,8 @@ fn a_cache_of_something_else_than_was_fetched_is_refused_with_what_to_remove() {
         }
     };
     let remove = ". Remove CACHE/fashion-mnist to fetch it again";
-    let beginning = "the cache does not hold Fashion-MNIST as it was fetched: ";
-    refusals(&format!("{beginning}it holds other images{remove}"));
+    let beginning = "the cache does not have Fashion-MNIST as it was fetched: ";
+    refusals(&format!("{beginning}it has other images{remove}"));
     fs::write(cached.join(format!("{}.gz", NAMES[0])), "half of it").unwrap();
     refusals(&format!(
         "{beginning}CACHE/fashion-mnist/{}.gz: no IDX file of images: it begins with 0x68616c66, not 0x00000803{remove}",
@@ -411,7 +411,7 @@ fn a_class_without_test_images_is_noted() {
     fs::write(directory.path().join(NAMES[3]), idx_files::labels(&[0, 1].repeat(15))).unwrap();
     let warnings = load(&request(directory.path())).unwrap().warnings;
     assert!(
-        warnings.iter().any(|warning| warning.contains("t10k-labels-idx1-ubyte holds no images of label 2")),
+        warnings.iter().any(|warning| warning.contains("t10k-labels-idx1-ubyte has no images of label 2")),
         "{warnings:?}"
     );
 }
@@ -464,7 +464,7 @@ fn idx_files_are_found_under_all_the_names_that_they_are_published_with() {
     fs::write(directory.path().join("emnist-digits-train-images-idx3-ubyte"), "x").unwrap();
     let message = load(&request(directory.path())).unwrap_err().to_string();
     assert!(
-        message.contains("holds the files of several sets, train-images-idx3-ubyte and emnist-digits-train-images"),
+        message.contains("has the files of several sets, train-images-idx3-ubyte and emnist-digits-train-images"),
         "{message}"
     );
 }

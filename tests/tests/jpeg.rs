@@ -87,7 +87,7 @@ fn factors_that_do_not_divide_each_other_are_refused_by_name() {
                 assert_eq!(
                     message,
                     format!(
-                        "not supported: a JPEG of sampling factors {h}x{v},{x}x{y},{x}x{y}, where one is not a multiple of \
+                        "not supported: a JPEG of sampling factors {h}x{v},{x}x{y},{x}x{y}, of which one is not a multiple of \
                          another; save it as a baseline or progressive JPEG in gray or color"
                     )
                 );

@@ -209,7 +209,7 @@ fn a_layer_whose_accumulators_could_overflow_is_refused_by_channel() {
     let model = FloatModel::new(Architecture::from_toml(text).unwrap(), 48).unwrap();
     model.variables()[0].set(&Tensor::full(1f32, (2, 90_000), &Device::Cpu).unwrap()).unwrap();
     let message = QuantizedModel::new(&model, &[]).unwrap_err().to_string();
-    let expected = "layer 0, channel 0: accumulators can reach 2914650000, more than 32 bits hold; the layer has too many inputs: \
+    let expected = "layer 0, channel 0: accumulators can reach 2914650000, which does not fit 32 bits; the layer has too many inputs: \
          a smaller --input, or a pool before it";
     assert_eq!(message, expected);
 }

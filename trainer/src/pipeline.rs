@@ -126,8 +126,8 @@ pub enum PipelineError {
     NoEpoch,
     /// The loss is a number, but one of weights that no integers hold.
     #[error(
-        "training has diverged: the loss is {loss:.1e} after the last epoch, where guessing gives {guessing:.2}, and no model file \
-         holds weights of such sizes; try a smaller --lr (it is {learning_rate})"
+        "training has diverged: the loss is {loss:.1e} after the last epoch, but guessing gives {guessing:.2}, and no model file \
+         has weights of such sizes; try a smaller --lr (it is {learning_rate})"
     )]
     Diverged {
         /// Training loss of the last epoch.

@@ -25,30 +25,30 @@ fn every_unusable_folder_is_refused_with_what_where_and_what_to_do() {
     let cases: [(&[&str], &str); 17] = [
         (
             &[],
-            "DIR holds neither a folder per class of images nor the four IDX files (train-images-idx3-ubyte, ...); it is empty",
+            "DIR has neither a folder per class of images nor the four IDX files (train-images-idx3-ubyte, ...); it is empty",
         ),
         (
             &["1.png", "2.png"],
-            "DIR holds neither a folder per class of images nor the four IDX files (train-images-idx3-ubyte, ...), \
+            "DIR has neither a folder per class of images nor the four IDX files (train-images-idx3-ubyte, ...), \
              but 2 images; put each image into a folder that is named after its class",
         ),
         (
             &["crow/1.png", "crow/2.png", "crow/3.png"],
             "DIR/crow is the only class; at least two are needed, each a folder of its own",
         ),
-        (&many, "DIR holds 4097 classes; at most 4096 are supported"),
+        (&many, "DIR has 4097 classes; at most 4096 are supported"),
         (
             &["crow/1.png", "wren/1.png", "wren/more/2.png"],
             "DIR/wren/more is a folder inside a class; put its images into DIR/wren itself, or move it next to DIR/wren",
         ),
         (
             &["crow/1.png", "crow/2.png", "crow/3.png", "wren/1.png", "wren/2.png"],
-            "DIR/wren holds 2 images, too few to have one in each of the parts train, validation and test; \
+            "DIR/wren has 2 images, too few to have one in each of the parts train, validation and test; \
              add some: at least 3 are needed",
         ),
         (
             &["train/crow/1.png", "train/crow/2.png", "train/wren/1.png", "test/crow/1.png", "test/wren/1.png"],
-            "DIR/train/wren holds 1 images, too few to have one in each of the parts train and validation; add some: \
+            "DIR/train/wren has 1 images, too few to have one in each of the parts train and validation; add some: \
              at least 2 are needed",
         ),
         (
@@ -66,11 +66,11 @@ fn every_unusable_folder_is_refused_with_what_where_and_what_to_do() {
         ),
         (
             &["train/crow/1.png", "train/wren/1.png", "owl/1.png"],
-            "DIR/owl is next to DIR/train; a directory holds either parts (train, val, test) or classes",
+            "DIR/owl is next to DIR/train; a directory has either parts (train, val, test) or classes",
         ),
         (
             &["train/1.png", "test/2.png"],
-            "DIR/train holds no folder per class, but 1 image; put each image into a folder that is named after its class",
+            "DIR/train has no folder per class, but 1 image; put each image into a folder that is named after its class",
         ),
         (
             &["a\nb/1.png", "wren/1.png"],
@@ -97,11 +97,11 @@ fn every_unusable_folder_is_refused_with_what_where_and_what_to_do() {
     fs::write(empty.path().join("owl/notes.txt"), "none yet").unwrap();
     assert_eq!(
         refusal(&empty),
-        "DIR/owl holds no image that can be read, only 1 file (no image, named .txt); \
+        "DIR/owl has no image that can be read, only 1 file (no image, named .txt); \
          put PNG, JPEG, BMP, GIF, WebP or TIFF images there, or remove the folder"
     );
     let missing = refused(&request(&empty.path().join("missing")));
-    assert_eq!(missing, "there is no directory DIR; give the one that holds a folder per class, or IDX files");
+    assert_eq!(missing, "there is no directory DIR; give the one that has a folder per class, or IDX files");
 }
 
 #[cfg(unix)]
@@ -250,7 +250,7 @@ fn images_are_known_by_their_content_where_their_names_do_not_say() {
     }
     assert_eq!(
         refusal(&directory),
-        "DIR/owl holds no image that can be read, only 2 files (each a HEIC image); \
+        "DIR/owl has no image that can be read, only 2 files (each a HEIC image); \
          put PNG, JPEG, BMP, GIF, WebP or TIFF images there, or remove the folder"
     );
 }
@@ -321,7 +321,7 @@ fn files_that_cannot_be_read_are_found_all_at_once_and_left_out_where_a_class_ha
     assert_eq!(all_shades(&load(&skipping).unwrap().dataset).len(), BIRDS.len() - 2);
     let all_crows = BIRDS[..4].iter().map(|file| directory.path().join(file));
     let message = refused(&Request { skip: paths.into_iter().chain(all_crows).collect(), ..request(directory.path()) });
-    assert!(message.starts_with("DIR/crow holds no image that can be read: all of its 4 are damaged"), "{message}");
+    assert!(message.starts_with("DIR/crow has no image that can be read: all of its 4 are damaged"), "{message}");
 }
 
 #[test]

@@ -126,7 +126,7 @@ fn a_test_takes_the_models_classes_in_its_order_and_refuses_others() {
     let Loaded { dataset, warnings, .. } = load(&test(&["wren", "owl", "crow"])).unwrap();
     assert_eq!(shades(&dataset.test), (1..=8).map(|shade| (shade, if shade > 4 { 0 } else { 2 })).collect());
     assert_eq!(dataset.class_names, ["wren", "owl", "crow"]);
-    assert_eq!(warnings, [format!("NOTE: {} holds no images of owl", directory.path().display())]);
+    assert_eq!(warnings, [format!("NOTE: {} has no images of owl", directory.path().display())]);
     assert_eq!(refused(&test(&["wren", "owl"])), "DIR/crow: the model has no class \"crow\", only wren, owl");
 }
 
@@ -189,7 +189,7 @@ fn a_class_of_copies_is_on_all_sides_and_named_and_one_of_two_images_is_refused(
     let directory = folder(&["crow/1.png", "crow/2.png", "crow/3.png", "wren/1.png", "wren/2.png"]);
     let message = refusal(&directory);
     let expected =
-        "DIR/wren holds 2 images, too few to have one in each of the parts train, validation and test; add some";
+        "DIR/wren has 2 images, too few to have one in each of the parts train, validation and test; add some";
     assert!(message.starts_with(expected), "{message}");
     for copy in ["wren/3.png", "wren/4.png"] {
         fs::copy(directory.path().join("wren/1.png"), directory.path().join(copy)).unwrap();
@@ -202,7 +202,7 @@ fn a_class_of_copies_is_on_all_sides_and_named_and_one_of_two_images_is_refused(
     let expected = "\
 WARNING: copies of one image are both trained and tested on, because a class has too few different images:
   DIR/wren, 4 images, 2 different
-  The accuracy of such a class does not hold for other images; add different ones.";
+  The accuracy of such a class says nothing about other images; add different ones.";
     let path = directory.path().display().to_string();
     assert!(warnings.iter().any(|warning| warning.replace(&path, "DIR") == expected), "{warnings:?}");
     assert!(

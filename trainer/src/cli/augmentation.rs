@@ -35,7 +35,7 @@ impl FromStr for Augmentation {
             return Err(format!("it must be none, photographs, or NAME=VALUE, with one of {}", names()));
         };
         let value = match options.get(name) {
-            None => return Err(format!("there is no {name:?}; there are {}", names())),
+            None => return Err(format!("unknown option {name:?}; there are {}", names())),
             Some(toml::Value::Integer(_)) => text.parse::<u32>().ok().map(|value| toml::Value::Integer(value.into())),
             Some(_) => text.parse().ok().map(toml::Value::Float),
         };
@@ -101,7 +101,7 @@ mod tests {
         }
         let refused = |word: &str| word.parse::<Augmentation>().unwrap_err();
         assert!(
-            refused("rotat=3").starts_with("there is no \"rotat\"; there are ")
+            refused("rotat=3").starts_with("unknown option \"rotat\"; there are ")
                 && refused("rotat=3").contains("rotate,")
         );
         assert!(refused("rotate").starts_with("it must be none, photographs, or NAME=VALUE, with one of "));

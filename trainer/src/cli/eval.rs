@@ -48,8 +48,8 @@ pub struct Eval {
     data: TestData,
     #[command(flatten)]
     single: MistakeFlags,
-    /// Directory of images of no class: prints how many are accepted as a class. Only half of these images are used, chosen by
-    /// content: fit and export choose a threshold by the other half
+    /// Directory of unknown images, of none of the classes: prints how many are accepted as a class. Only half of them are used,
+    /// chosen by content: fit and export choose a threshold by the other half
     #[arg(long, value_name = "DIR")]
     unknown: Option<PathBuf>,
     /// Use one core only, to measure the speed
@@ -329,10 +329,10 @@ impl Evaluation<'_> {
         mistakes.sort_by_key(|entry| Reverse(entry.count));
         let listed = mistakes.len().min(SHOWN_CLASSES);
         print_line!("\nconfusion: the {listed} most frequent of {} (--json has all)", thousands(mistakes.len()));
-        print_line!("images  class, taken for");
+        print_line!("images  class, predicted as");
         let name = |class: usize| self.classes.get(class).map_or("?", |class| class.name);
         for Confused { truth, prediction, count } in mistakes.into_iter().take(listed) {
-            print_line!("{count:>6}  {} {}, taken for {} {}", truth, name(*truth), prediction, name(*prediction));
+            print_line!("{count:>6}  {} {}, predicted as {} {}", truth, name(*truth), prediction, name(*prediction));
         }
         Ok(())
     }

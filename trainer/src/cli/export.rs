@@ -97,7 +97,7 @@ impl Export {
             }
             None if has_own_codes && rejection.is_none() => self.as_imported()?,
             None if has_own_codes => bail!(
-                "{} holds the model file that was imported, as it is, without a threshold; give --calibration auto as well, which \
+                "{} has the model file that was imported, as it is, without a threshold; give --calibration auto as well, which \
                  calibrates its weights",
                 self.run.display()
             ),
@@ -127,7 +127,7 @@ impl Export {
     fn as_imported(&self) -> Result<Vec<u8>> {
         if self.budget.target().is_some() || self.budget.layout().is_some() {
             bail!(
-                "{} holds the model file that was imported, as it is; trainer import FILE --export, with the same flags, writes it for a \
+                "{} has the model file that was imported, as it is; trainer import FILE --export, with the same flags, writes it for a \
                  chip or in another layout",
                 self.run.display()
             );

@@ -193,7 +193,7 @@ impl Fit {
         if let Some(data) = self.data.data.as_deref().filter(|data| destination::is_among_images(out, data)) {
             let (data, out) = (data.display(), out.display());
             return Err(Usage::error(anyhow!(
-                "the run would be written to {out}, inside --data {data}, and be taken for images; give --out elsewhere"
+                "the run would be written to {out}, inside --data {data}, and be read as images; give --out elsewhere"
             )));
         }
         let default = if self.out.is_none() { " (the default)" } else { "" };

@@ -270,7 +270,7 @@ impl Import {
             (None, Some(range)) => Ok(range),
             (None, None) => {
                 warn(
-                    "NOTE: bytes 0 to 255 of an image are taken for 0 to 1; where the network was trained with others, give --input-range",
+                    "NOTE: bytes 0 to 255 of an image are read as 0 to 1; if the network was trained with others, give --input-range",
                 );
                 Ok(InputRange::UNIT)
             }

@@ -34,7 +34,7 @@ impl Start {
         let (config, model) = directory.load()?;
         if !model.is_finite()? {
             bail!(
-                "--init {}: {} holds weights that are not finite numbers",
+                "--init {}: {} has weights that are not finite numbers",
                 path.display(),
                 directory.weights().display()
             );

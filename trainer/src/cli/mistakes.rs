@@ -74,7 +74,7 @@ pub fn print(mistakes: &[Mistake<'_>]) -> Result<()> {
     print_line!("\nmistakes: {}", mistakes.len());
     for Mistake { file, truth, prediction, probability } in mistakes {
         let [file, truth, prediction] = [file.as_str(), truth, prediction].map(in_one_line);
-        print_line!("{file}: is {truth}, taken for {prediction} ({:.1}%)", 100.0 * probability);
+        print_line!("{file}: is {truth}, predicted as {prediction} ({:.1}%)", 100.0 * probability);
     }
     Ok(())
 }

@@ -217,7 +217,7 @@ impl Predict {
                         files.extend(images);
                         continue;
                     }
-                    format!("{shown_in_one_line} holds no images, nor do the folders in it")
+                    format!("{shown_in_one_line} has no images, nor do the folders in it")
                 }
                 Err(error) => error.to_string().replace(&shown, &shown_in_one_line),
             };

@@ -20,14 +20,14 @@ use crate::Usage;
 #[derive(clap::Args)]
 pub struct RejectFlags {
     /// Store a threshold in the model, below which an answer is "none of these": the lowest at which this share of the accepted
-    /// validation images (with --folds: training images out of fold) is right, precision=0.99, or at most this share of the images of
-    /// --unknown is accepted, false-accepts=0.01
+    /// validation images (with --folds: training images, by the fits that left them out) is right, precision=0.99, or at most this
+    /// share of the images of --unknown is accepted, false-accepts=0.01
     #[arg(long, value_name = "WISH", value_parser = str::parse::<RejectAt>)]
     pub reject_at: Option<RejectAt>,
     /// Choose a threshold for each class, by the precision of the answers with that class
     #[arg(long, requires = "reject_at")]
     pub reject_per_class: bool,
-    /// Directory of images of no class; half of these images, by content, choose the threshold, and the others test it
+    /// Directory of unknown images, of none of the classes; half of them, by content, choose the threshold, and the others test it
     #[arg(long, value_name = "DIR", requires = "reject_at")]
     pub unknown: Option<PathBuf>,
 }

@@ -286,7 +286,7 @@ impl Search {
             }
             destination::check_directory(&named, out)?;
             if out.exists() && !RunDirectory::is_free(out)? {
-                let resume = if SearchRecord::is_at(out) { ", or continue it with --resume" } else { "" };
+                let resume = if SearchRecord::is_at(out) { ", or resume it with --resume" } else { "" };
                 return Err(Usage::error(anyhow!("{named} exists already and is not empty; name another{resume}")));
             }
         }

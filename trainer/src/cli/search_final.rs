@@ -53,12 +53,12 @@ pub fn run(record: &SearchRecord, count: usize, epochs: Option<usize>, console: 
         let status = command.status().context("beginning the training")?;
         if !status.success() {
             bail!(
-                "the training of trial {number} failed ({status}); trainer search --resume {} --final {count} continues it",
+                "the training of trial {number} failed ({status}); trainer search --resume {} --final {count} resumes it",
                 record.path.display()
             );
         }
         if !RunDirectory::open(&out).is_finished() {
-            print_message(&format!("to continue: trainer search --resume {} --final {count}", record.path.display()));
+            print_message(&format!("to resume it: trainer search --resume {} --final {count}", record.path.display()));
             return Ok(());
         }
     }

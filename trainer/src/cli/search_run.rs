@@ -92,7 +92,7 @@ pub fn run(directory: &Path, extent: &Extent, console: &Console) -> Result<(Sear
         Ended::NothingFits => Some("no further candidate that fits was found"),
     };
     if let Some(why) = why {
-        let how = format!("{why}; to continue: trainer search --resume {}", directory.display());
+        let how = format!("{why}; to resume it: trainer search --resume {}", directory.display());
         if console.is_quiet() { print_message(&how) } else { console_line!(console, "{how}") }
     }
     Ok((record, ended))

@@ -39,7 +39,7 @@ impl Teachers {
             }
             if !model.is_finite()? {
                 return Err(anyhow!(
-                    "teacher {}: {} holds weights that are not finite numbers; train it again",
+                    "teacher {}: {} has weights that are not finite numbers; train it again",
                     path.display(),
                     directory.weights().display()
                 ));

@@ -96,7 +96,7 @@ const INSTEAD: &[(&[&str], &str)] = &[
 const SUBCOMMANDS: &[(&[&str], &str)] = &[
     (&["train"], "'trainer fit' trains, quantizes and exports"),
     (&["list", "ls"], "'trainer models', 'trainer recipes' and 'trainer chips' list what is built in"),
-    (&["info", "summary", "show", "describe"], "'trainer inspect' shows what a model file holds"),
+    (&["info", "summary", "show", "describe"], "'trainer inspect' shows what is in a model file"),
     (&["classify", "infer", "inference"], "'trainer predict' classifies images"),
     (&["test", "evaluate", "validate", "score"], "'trainer eval' tests a model file on images"),
     (&["quantize"], "'trainer fit' quantizes what it trains; 'trainer export RUN --calibration METHOD' does so again"),

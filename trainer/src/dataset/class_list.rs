@@ -60,7 +60,7 @@ pub fn read(path: &Path) -> Result<Vec<String>, DataError> {
     let names: Vec<&str> = text.split(['\n', '\r']).map(str::trim).filter(|name| !name.is_empty()).collect();
     for (class, &name) in names.iter().enumerate() {
         let reason = match name {
-            _ if name.contains(is_control) => "holds a control character; leave it out".to_owned(),
+            _ if name.contains(is_control) => "has a control character; leave it out".to_owned(),
             _ if name.len() > LONGEST_NAME => format!("is longer than {LONGEST_NAME} bytes; shorten it"),
             _ if !shows_something(name) => "shows nothing; give it letters".to_owned(),
             _ => continue,

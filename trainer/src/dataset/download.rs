@@ -173,7 +173,7 @@ fn fetch(
             if received - before < patience.least {
                 return Err(failed(format!(
                     "too slow: {} bytes in {:.0} s, at least {} are needed; try again, or set FASHION_MNIST_DIR to a directory \
-                     that holds the files",
+                     with the files",
                     thousands((received - before) as usize),
                     patience.window.as_secs_f64(),
                     thousands(patience.least as usize)

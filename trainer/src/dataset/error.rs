@@ -22,7 +22,7 @@ pub enum DataError {
         source: std::io::Error,
     },
     /// A directory lacks one of the four IDX files.
-    #[error("{directory} holds no {name} and no {name}.gz; name a directory with the four IDX files")]
+    #[error("{directory} has no {name} and no {name}.gz; name a directory with the four IDX files")]
     MissingFile {
         /// The directory.
         directory: PathBuf,
@@ -79,7 +79,7 @@ pub enum DataError {
     },
     /// `FASHION_MNIST_DIR` holds other IDX files.
     #[error(
-        "FASHION_MNIST_DIR {directory} holds other images than Fashion-MNIST; name a directory with its four files, or \
+        "FASHION_MNIST_DIR {directory} has other images than Fashion-MNIST; name a directory with its four files, or \
          give yours with --data"
     )]
     NotFashionMnist {
@@ -95,7 +95,7 @@ pub enum DataError {
         needed: u64,
     },
     /// No images at all.
-    #[error("{path}: holds no images (its header states {count} of {height}x{width})")]
+    #[error("{path}: has no images (its header states {count} of {height}x{width})")]
     Empty {
         /// The file.
         path: PathBuf,
@@ -107,7 +107,7 @@ pub enum DataError {
         width: u32,
     },
     /// Not one label for each image.
-    #[error("{images_path} holds {images} images, but {labels_path} {labels} labels; the two do not belong together")]
+    #[error("{images_path} has {images} images, but {labels_path} {labels} labels; the two do not belong together")]
     CountMismatch {
         /// File of images.
         images_path: PathBuf,
@@ -131,7 +131,7 @@ pub enum DataError {
         classes: usize,
     },
     /// Training and test images of different sizes.
-    #[error("{path} holds images of {test}, but the training images are {train}")]
+    #[error("{path} has images of {test}, but the training images are {train}")]
     SizeMismatch {
         /// File of test images.
         path: PathBuf,
@@ -142,7 +142,7 @@ pub enum DataError {
     },
     /// Files of several sets.
     #[error(
-        "{directory} holds the files of several sets, {one} and {other}; put the four files of one set into their own directory"
+        "{directory} has the files of several sets, {one} and {other}; put the four files of one set into their own directory"
     )]
     SeveralSets {
         /// The directory.
@@ -274,7 +274,7 @@ pub enum DataError {
     },
     /// The cache holds something else than what was fetched into it.
     #[error(
-        "the cache does not hold Fashion-MNIST as it was fetched: {reason}. \
+        "the cache does not have Fashion-MNIST as it was fetched: {reason}. \
          Remove {directory} to fetch it again"
     )]
     Cache {

@@ -167,7 +167,7 @@ fn classes(
     }
     let untested = without(&test_counts);
     if !untested.is_empty() {
-        notes.push(format!("NOTE: {} holds no images of label {}", paths[3].display(), in_words(&untested)));
+        notes.push(format!("NOTE: {} has no images of label {}", paths[3].display(), in_words(&untested)));
     }
     Ok(Classes { names, first_label: first_label as u16 })
 }

@@ -33,7 +33,7 @@ pub fn load(request: &Request) -> Result<Loaded, DataError> {
         }
         let loaded = from_directory(directory, Origin::Environment(directory.clone()), request);
         let loaded = loaded.map_err(|error| match error {
-            DataError::MissingFile { name, .. } => refuse(format!("it holds no {name} and no {name}.gz")),
+            DataError::MissingFile { name, .. } => refuse(format!("it has no {name} and no {name}.gz")),
             error => error,
         })?;
         if request.choice == DatasetChoice::FashionMnist && loaded.dataset.name != fashion_mnist::NAME {
@@ -62,7 +62,7 @@ fn cached(request: &Request) -> Result<(PathBuf, Origin), String> {
     match download::download(url, &fashion_mnist::FILES, &directory, request.quiet) {
         Ok(()) => Ok((directory.clone(), Origin::Download(directory))),
         Err(error) => Err(format!(
-            "FASHION_MNIST_DIR is not set, the cache {} does not hold it, and {error}",
+            "FASHION_MNIST_DIR is not set, the cache {} does not have it, and {error}",
             directory.display()
         )),
     }
@@ -104,7 +104,7 @@ fn from_directory(directory: &Path, origin: Origin, request: &Request) -> Result
 fn from_cache(directory: PathBuf, origin: Origin, request: &Request) -> Result<Loaded, DataError> {
     match idx_set::read(&directory) {
         Ok(set) if set.name == fashion_mnist::NAME => from_idx(set, origin, request),
-        Ok(_) => Err(DataError::Cache { directory, reason: "it holds other images".to_owned() }),
+        Ok(_) => Err(DataError::Cache { directory, reason: "it has other images".to_owned() }),
         Err(error) => Err(DataError::Cache { directory, reason: error.to_string() }),
     }
 }

@@ -33,7 +33,7 @@ pub enum UnknownError {
     #[error(transparent)]
     Data(#[from] DataError),
     /// There is no image, or none that can be read.
-    #[error("{directory} holds no images that can be read, nor do the folders in it{}", first_of(.first))]
+    #[error("{directory} has no images that can be read, nor do the folders in it{}", first_of(.first))]
     Empty {
         /// The directory.
         directory: PathBuf,

@@ -242,7 +242,7 @@ impl<'g, 'a> Builder<'g, 'a> {
             }
             Some(value) => Ok(value.clone()),
             None if self.graph.tensors[tensor].data.is_some() || self.constants[tensor].is_some() => {
-                stop_at(tensor, "it reads a constant where an activation is expected")
+                stop_at(tensor, "it reads a constant, but an activation is expected")
             }
             None => self.missing(tensor),
         }

@@ -24,7 +24,7 @@ pub const MOST_WIDTH: f64 = 64.0;
 pub enum ArchitectureError {
     /// No built-in architecture of that name.
     #[error(
-        "there is no architecture {name:?}; the built-in ones are {}; a name with a dot or a slash is a TOML file",
+        "unknown architecture {name:?}; the built-in ones are {}; a name with a dot or a slash is a TOML file",
         names()
     )]
     Unknown {

@@ -12,7 +12,7 @@ const HINTS: &[(&[&str], &str)] = &[
         "an activation is a key: relu = true of convolutions, dense and add, relu6 = true of convolutions and add",
     ),
     (&["flatten", "reshape"], "no layer flattens: dense reads an input of any shape"),
-    (&["softmax"], "the last dense layer puts out logits, and softmax is not part of a network"),
+    (&["softmax"], "the last dense layer returns logits, and softmax is not part of a network"),
     (&["conv2d", "convolution", "conv_2d"], "a convolution is conv"),
     (&["pointwise", "pointwise_conv", "conv1x1"], "a pointwise convolution is conv with kernel = 1"),
     (

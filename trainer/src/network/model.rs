@@ -144,7 +144,7 @@ impl Snapshot {
     pub fn from_values(model: &FloatModel, values: &[Vec<f32>]) -> Result<Self> {
         let state = model.state();
         if state.len() != values.len() {
-            candle_core::bail!("weights of {} variables, where the network has {}", values.len(), state.len());
+            candle_core::bail!("weights of {} variables, but the network has {}", values.len(), state.len());
         }
         let tensor = |(variable, values): (&Var, &Vec<f32>)| Tensor::from_slice(values, variable.shape(), &Device::Cpu);
         Ok(Self(state.iter().zip(values).map(tensor).collect::<Result<_>>()?))
@@ -185,7 +185,7 @@ impl FloatModel {
                 candle_core::bail!("tensor {name} has shape {:?}, the architecture needs {dimensions:?}", tensor.dims())
             }
             Some(tensor) if tensor.dtype() != DType::F32 => {
-                candle_core::bail!("tensor {name} holds {:?}, not F32", tensor.dtype())
+                candle_core::bail!("tensor {name} is of type {:?}, not F32", tensor.dtype())
             }
             Some(tensor) => Ok(tensor),
         };
@@ -341,7 +341,7 @@ impl FloatModel {
     pub fn restore(&self, snapshot: &Snapshot) -> Result<()> {
         let state = self.state();
         if state.len() != snapshot.0.len() {
-            candle_core::bail!("weights of {} variables, where the network has {}", snapshot.0.len(), state.len());
+            candle_core::bail!("weights of {} variables, but the network has {}", snapshot.0.len(), state.len());
         }
         state.iter().zip(&snapshot.0).try_for_each(|(variable, value)| variable.set(value))
     }

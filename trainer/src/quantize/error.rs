@@ -17,7 +17,7 @@ pub enum QuantizeError {
     },
     /// Some input could overflow the accumulator.
     #[error(
-        "layer {layer}, channel {channel}: accumulators can reach {bound}, more than 32 bits hold; \
+        "layer {layer}, channel {channel}: accumulators can reach {bound}, which does not fit 32 bits; \
          the layer has too many inputs: a smaller --input, or a pool before it"
     )]
     Overflow {

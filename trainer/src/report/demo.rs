@@ -231,7 +231,7 @@ fn key_figures(listing: &Listing) -> Vec<KeyFigure> {
     let key = |name, value, note| KeyFigure { name, value, note };
     let mut figures = vec![
         key("flash", thousands(listing.flash_bytes), "bytes of the model file"),
-        key("arena", thousands(listing.arena.bytes), "bytes of RAM besides the stack"),
+        key("arena", thousands(listing.arena.bytes), "bytes of RAM, without the stack"),
         key("multiply-accumulates", thousands(listing.macs), "of one inference"),
     ];
     let accuracy = listing.metadata.int8_test_accuracy;

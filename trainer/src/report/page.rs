@@ -354,7 +354,7 @@ fn key_figures(run: &RunRecord) -> Vec<KeyFigure> {
     }));
     figures.extend([
         key("flash", thousands(export.flash_bytes), "bytes of model.bin".to_owned()),
-        key("arena", thousands(export.arena_bytes as usize), "bytes of RAM besides the stack".to_owned()),
+        key("arena", thousands(export.arena_bytes as usize), "bytes of RAM, without the stack".to_owned()),
         key("multiply-accumulates", thousands(export.macs), "of one inference".to_owned()),
         key("parameters", thousands(*parameters), "weights and biases".to_owned()),
         key(

@@ -13,7 +13,7 @@ use super::parameter::{Domain, Value};
 pub enum SpaceError {
     /// No ready space of that name.
     #[error(
-        "there is no space {name:?}; the built-in ones are conv, separable and residual; a name with a dot or a slash is a TOML file"
+        "unknown space {name:?}; the built-in ones are conv, separable and residual; a name with a dot or a slash is a TOML file"
     )]
     Unknown {
         /// The name given.
@@ -77,7 +77,7 @@ pub enum CandidateError {
         domain: Domain,
     },
     /// A name that is none of the space's.
-    #[error("there is no parameter {name} in space {space}; trainer search {space} --describe lists them")]
+    #[error("space {space} has no parameter {name}; trainer search {space} --describe lists them")]
     Unknown {
         /// The name given.
         name: String,

@@ -291,7 +291,7 @@ def run(study):
                 time.sleep(5)
             elif str(error).startswith("Cannot tell a "):
                 # No heartbeat of it came through for a while, and another worker repeats it.
-                say("a trial was taken for lost, and given to another worker")
+                say("a trial counted as lost, and another worker repeats it")
             else:
                 raise
 

@@ -49,7 +49,7 @@ fn meant(message: &str) -> String {
 pub enum RecipeError {
     /// No built-in recipe of that name.
     #[error(
-        "there is no recipe {name:?}; the built-in ones are tutorial, strong and folders; \
+        "unknown recipe {name:?}; the built-in ones are tutorial, strong and folders; \
              a name with a dot or a slash is a TOML file"
     )]
     Unknown {

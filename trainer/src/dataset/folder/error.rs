@@ -14,7 +14,7 @@ use crate::support::limits::MOST_CLASSES;
 pub enum FolderError {
     /// Neither of the two kinds of data.
     #[error(
-        "{directory} holds neither a folder per class of images nor the four IDX files (train-images-idx3-ubyte, ...){found}"
+        "{directory} has neither a folder per class of images nor the four IDX files (train-images-idx3-ubyte, ...){found}"
     )]
     NoData {
         /// The directory.
@@ -23,7 +23,7 @@ pub enum FolderError {
         found: String,
     },
     /// Nothing at all where a directory is expected.
-    #[error("there is no directory {path}; give the one that holds a folder per class, or IDX files")]
+    #[error("there is no directory {path}; give the one that has a folder per class, or IDX files")]
     NoDirectory {
         /// The directory.
         path: PathBuf,
@@ -64,7 +64,7 @@ pub enum FolderError {
         advice: String,
     },
     /// A class without an image that can be read.
-    #[error("{folder} holds no image that can be read{found}")]
+    #[error("{folder} has no image that can be read{found}")]
     EmptyClass {
         /// The folder.
         folder: PathBuf,
@@ -72,7 +72,7 @@ pub enum FolderError {
         found: String,
     },
     /// A part without a folder per class.
-    #[error("{part} holds no folder per class{found}")]
+    #[error("{part} has no folder per class{found}")]
     EmptyPart {
         /// Training, validation or test folder.
         part: PathBuf,
@@ -112,7 +112,7 @@ pub enum FolderError {
         advice: String,
     },
     /// More than [`MOST_CLASSES`] classes.
-    #[error("{directory} holds {classes} classes; at most {MOST_CLASSES} are supported")]
+    #[error("{directory} has {classes} classes; at most {MOST_CLASSES} are supported")]
     TooManyClasses {
         /// The directory, or the file of their names.
         directory: PathBuf,
@@ -128,7 +128,7 @@ pub enum FolderError {
         other: PathBuf,
     },
     /// Something that is no part beside the parts.
-    #[error("{folder} is next to {part}; a directory holds either parts (train, val, test) or classes")]
+    #[error("{folder} is next to {part}; a directory has either parts (train, val, test) or classes")]
     BesideParts {
         /// What is no part.
         folder: PathBuf,
@@ -165,7 +165,7 @@ pub enum FolderError {
     },
     /// Too few different images of a class to have one in each part.
     #[error(
-        "{folder} holds {images} images, too few to have one in each of the parts {parts}; add some: at least {needed} are needed"
+        "{folder} has {images} images, too few to have one in each of the parts {parts}; add some: at least {needed} are needed"
     )]
     TooFew {
         /// The folder.
@@ -284,14 +284,14 @@ fn list(broken: &[(PathBuf, ImageError)]) -> String {
 impl FolderError {
     pub(super) fn not_a_directory(path: &Path) -> Self {
         let kind = content::kind_in_words(path);
-        let advice = format!(" ({kind}); give the directory that holds a folder per class, or IDX files");
+        let advice = format!(" ({kind}); give the directory that has a folder per class, or IDX files");
         Self::NotADirectory { path: path.to_owned(), advice }
     }
 
     /// `others` are its files.
     pub(super) fn empty_class(folder: &Path, others: &[PathBuf]) -> Self {
         let found = match others {
-            [] => "; it is empty, or holds nothing but hidden files: add images or remove the folder".to_owned(),
+            [] => "; it is empty, or has nothing but hidden files: add images or remove the folder".to_owned(),
             files => format!(
                 ", only {}; put PNG, JPEG, BMP, GIF, WebP or TIFF images there, or remove the folder",
                 content::describe(files)

@@ -96,7 +96,7 @@ pub(super) fn found_in(directory: &Path) -> String {
     }
     match (&files[..], &folders[..]) {
         ([], []) if left_out.is_empty() => "; it is empty".to_owned(),
-        ([], []) => "; it holds only hidden files, and folders of the system".to_owned(),
+        ([], []) => "; it has only hidden files, and folders of the system".to_owned(),
         ([], _) => String::new(),
         _ => format!(", but {}", content::describe(&files)),
     }

@@ -154,7 +154,7 @@ fn load_to_test(directory: &Path, request: &Request, testing: &Testing) -> Resul
     };
     let absent = names_without(&labels, &|_| true);
     if !absent.is_empty() {
-        warnings.push(format!("NOTE: {} holds no images of {}", directory.display(), absent.join(", ")));
+        warnings.push(format!("NOTE: {} has no images of {}", directory.display(), absent.join(", ")));
     }
     let tested_labels: Vec<usize> = chosen.iter().map(|&index| labels[index]).collect();
     let left = names_without(&tested_labels, &|class| labels.contains(&class));

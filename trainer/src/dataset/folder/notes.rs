@@ -17,7 +17,7 @@ pub(super) fn copied(listing: &Listing, copied: &[CopiedClass]) -> Option<String
     };
     Some(format!(
         "WARNING: copies of one image are both trained and tested on, because a class has too few different images:{}\n  \
-         The accuracy of such a class does not hold for other images; add different ones.",
+         The accuracy of such a class says nothing about other images; add different ones.",
         first_few(copied.iter().map(line)),
     ))
 }

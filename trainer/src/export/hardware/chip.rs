@@ -69,7 +69,7 @@ pub struct Program {
 #[derive(Debug, thiserror::Error)]
 pub enum ChipError {
     /// None of that name.
-    #[error("there is no chip {name:?} here; {}", names_near(name))]
+    #[error("unknown chip {name:?}; {}", names_near(name))]
     Unknown {
         /// What was requested.
         name: String,
@@ -243,7 +243,7 @@ mod tests {
     fn a_chip_is_found_by_its_name_and_others_are_answered_with_all_names() {
         assert_eq!(Chip::named("nRF52840").unwrap().flash, 1024 * 1024);
         let message = Chip::named("z80").unwrap_err().to_string();
-        assert!(message.starts_with("there is no chip \"z80\" here; there are nrf51822, nrf52832,"), "{message}");
+        assert!(message.starts_with("unknown chip \"z80\"; there are nrf51822, nrf52832,"), "{message}");
         assert!(message.ends_with(", gd32vf103cb"), "{message}");
         for (name, near) in [
             ("nrf52", "nrf52832, nrf52833, nrf52840"),
@@ -252,7 +252,7 @@ mod tests {
             ("stm32f4", "stm32f411ce, stm32f407vg"),
         ] {
             let message = Chip::named(name).unwrap_err().to_string();
-            let expected = format!("there is no chip {name:?} here; near it are {near} (trainer chips lists all)");
+            let expected = format!("unknown chip {name:?}; near it are {near} (trainer chips lists all)");
             assert_eq!(message, expected);
         }
         for (board, chips) in

@@ -92,7 +92,7 @@ impl Frame {
         if components.iter().any(|component| most.0 % component.h != 0 || most.1 % component.v != 0) {
             let factors: Vec<_> = components.iter().map(|Component { h, v, .. }| format!("{h}x{v}")).collect();
             return Err(unsupported(&format!(
-                "a JPEG of sampling factors {}, where one is not a multiple of another",
+                "a JPEG of sampling factors {}, of which one is not a multiple of another",
                 factors.join(",")
             )));
         }
@@ -163,7 +163,7 @@ mod tests {
             (0xF7, &color, "a JPEG-LS image"),
             (0xC1, &deep, "a JPEG of 12 bits a sample"),
             (0xC0, &two, "a JPEG of 2 components"),
-            (0xC0, &fractional, "a JPEG of sampling factors 3x1,2x1,1x1, where one is not a multiple of another"),
+            (0xC0, &fractional, "a JPEG of sampling factors 3x1,2x1,1x1, of which one is not a multiple of another"),
         ] {
             let message = Frame::parse(marker, content).unwrap_err().to_string();
             assert_eq!(message, format!("not supported: {kind}{save}"));

@@ -17,7 +17,7 @@ pub(super) fn codes_of(tensor: &Tensor<'_>) -> Result<Codes, String> {
     let stated = zero_points.first().copied().unwrap_or(0);
     let zero_point = stated.checked_add(offset).and_then(|point| u8::try_from(point).ok());
     zero_point.map_or_else(
-        || Err(format!("a zero point of {stated}, which {} does not hold", tensor.kind)),
+        || Err(format!("a zero point of {stated}, which {} cannot represent", tensor.kind)),
         |zero_point| Ok(Codes { scale, zero_point }),
     )
 }

@@ -78,7 +78,7 @@ impl Builder<'_, '_> {
                 return stop_at(
                     index,
                     format!(
-                        "weights with a zero point of {}, which bytes do not hold without it; convert the network to int8",
+                        "weights with a zero point of {}, which bytes cannot represent without it; convert the network to int8",
                         zero(row)
                     ),
                 );

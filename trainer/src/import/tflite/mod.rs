@@ -47,15 +47,15 @@ pub fn read(bytes: &[u8]) -> Result<Graph<'_>, Refused> {
         Problem::of_file(format!("the file is damaged: {first}"))
     })?;
     let damaged = |what: String| Refused::from(Problem::of_file(format!("the file is damaged: {what}")));
-    let subgraphs = model.subgraphs().ok_or_else(|| damaged("it holds no network".to_owned()))?;
+    let subgraphs = model.subgraphs().ok_or_else(|| damaged("it has no network".to_owned()))?;
     if subgraphs.len() > 1 {
         let reason = format!(
-            "it holds {} subgraphs, as of control flow or of several signatures; convert one network alone, without while and if",
+            "it has {} subgraphs, as of control flow or of several signatures; convert one network alone, without while and if",
             subgraphs.len()
         );
         return Err(Problem::of_file(reason).into());
     }
-    let subgraph = subgraphs.iter().next().ok_or_else(|| damaged("it holds no network".to_owned()))?;
+    let subgraph = subgraphs.iter().next().ok_or_else(|| damaged("it has no network".to_owned()))?;
     let tensors = subgraph.tensors().map_or_else(Vec::new, |tensors| tensors.iter().collect());
     let operators = subgraph.operators().map_or_else(Vec::new, |operators| operators.iter().collect());
     for (what, count, most) in
@@ -74,7 +74,7 @@ pub fn read(bytes: &[u8]) -> Result<Graph<'_>, Refused> {
             Unread::Damaged(what) => damaged(format!("tensor {index}: {what}")),
             Unread::Dynamic(shape) => {
                 let reason = format!(
-                    "its shape {shape:?} is dynamic, where it is negative; convert the network with a fixed input shape"
+                    "its shape {shape:?} is dynamic, as negative sides are; convert the network with a fixed input shape"
                 );
                 Problem { operator: None, tensor: Some(format!("{:?}", tensor.name().unwrap_or_default())), reason }
                     .into()

@@ -79,7 +79,7 @@ fn matrix(names: &[String], confusion: &Confusion, shown: &[usize]) -> Drawing {
             }
             let share = count as f64 / total as f64;
             let about = format!(
-                "{}, taken for {}: {count} of {total} ({:.1}%)",
+                "{}, predicted as {}: {count} of {total} ({:.1}%)",
                 names[truth],
                 names[prediction],
                 100.0 * share

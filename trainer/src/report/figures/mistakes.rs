@@ -20,7 +20,7 @@ pub fn draw(run: &RunRecord, findings: &Findings) -> Option<Figure> {
             format!("{} {percent}", shorten(prediction, grid::SIZE, room)),
             shorten(&format!("is {truth}"), grid::SIZE, grid::ROOM),
         ];
-        let mut about = format!("test image {}: taken for {prediction} ({percent}), is {truth}", mistake.image);
+        let mut about = format!("test image {}: predicted as {prediction} ({percent}), is {truth}", mistake.image);
         if let Some(file) = &mistake.file {
             let file: String = file.chars().take(LONGEST_NAME).collect();
             // The folder is the class, which the line above has.

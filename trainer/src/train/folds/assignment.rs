@@ -41,7 +41,7 @@ pub enum FoldsError {
     /// More logits than are kept.
     #[error(
         "cross-validation keeps the logits of each image after each epoch, and {images} images of {classes} classes in {epochs} epochs are \
-         {} million numbers, where at most {} are kept: hold out validation images instead, or take fewer epochs",
+         {} million numbers, but at most {} are kept: hold out validation images instead, or take fewer epochs",
         images * classes * epochs / 1_000_000,
         MOST_LOGITS / 1_000_000
     )]
@@ -247,6 +247,6 @@ mod tests {
         }
         assert!(Folds::check_logits(400, 10, 100).is_ok());
         let message = Folds::check_logits(60_000, 10, 100).unwrap_err().to_string();
-        assert!(message.contains("60 million numbers, where at most 16 are kept"), "{message}");
+        assert!(message.contains("60 million numbers, but at most 16 are kept"), "{message}");
     }
 }
