@@ -16,15 +16,23 @@ from pathlib import Path
 import trainings
 from trainings import metrics
 
+AUGMENTATION = "rotate = 10.0, zoom = 0.15, shear = 5.0, translate = 0.1, brightness = 0.1, contrast = 0.1"
+HALF = "rotate = 5.0, zoom = 0.07, shear = 2.5, translate = 0.05, brightness = 0.05, contrast = 0.05"
+
+
+def steps(count):
+    return [("least_steps = 2000", f"least_steps = {count}"), ("epochs = 45, ", "")]
+
+
 # What is replaced in the text of the recipe.
 VARIANTS = {
     "folders": [],
-    "half as long": [("least_steps = 2000", "least_steps = 1000"), ("epochs = 45", "epochs = 22")],
-    "twice as long": [("least_steps = 2000", "least_steps = 4000"), ("epochs = 45", "epochs = 90")],
-    "no augmentation": [("augment = { rotate = 10.0, zoom = 0.15, shear = 5.0, translate = 0.1, brightness = 0.1, contrast = 0.1 }", "augment = {}"),
-                        ("rotate = 5.0\nzoom = 0.1\ntranslate = 0.08\n", "")],
-    "half the augmentation": [("rotate = 10.0, zoom = 0.15, shear = 5.0, translate = 0.1, brightness = 0.1, contrast = 0.1",
-                               "rotate = 5.0, zoom = 0.07, shear = 2.5, translate = 0.05, brightness = 0.05, contrast = 0.05")],
+    "2,000 steps": steps(2000),
+    "4,000 steps": steps(4000),
+    "8,000 steps": steps(8000),
+    "4,000 steps, half the augmentation": [*steps(4000), (AUGMENTATION, HALF)],
+    "no augmentation": [(f"augment = {{ {AUGMENTATION} }}", "augment = {}"), ("rotate = 5.0\nzoom = 0.1\ntranslate = 0.08\n", "")],
+    "half the augmentation": [(AUGMENTATION, HALF)],
     "mirrored too": [("[augment]\n", "[augment]\nflip = 0.5\n"), ("augment = { rotate", "augment = { flip = 0.5, rotate")],
     "no average of weights": [("average = 0.995", "average = 0.0")],
     "no smoothing": [("label_smoothing = 0.1", "label_smoothing = 0.0"), ("label_smoothing = 0.05", "label_smoothing = 0.0")],
