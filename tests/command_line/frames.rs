@@ -127,7 +127,12 @@ fn a_frame_of_another_length_format_or_name_is_answered_with_what_was_expected()
     for (arguments, code, expected) in cases {
         assert_fails(path, &[&["predict", "model.bin"], arguments].concat(), code, expected);
     }
-    assert_fails(path, &["predict", "model.bin", "dump", "--dump-input", "dump"], 2, &["dump is read here"]);
+    assert_fails(
+        path,
+        &["predict", "model.bin", "dump", "--dump-input", "dump"],
+        2,
+        &["--dump-input dump is one of the images; name another file"],
+    );
     assert_fails(path, &["fit", "--camera-rotation", "45"], 2, &["possible values: 0, 90, 180, 270"]);
     assert_fails(path, &["fit", "--data", "mine", "--camera-mirror"], 2, &["--camera-... needs --input"]);
 }

@@ -126,7 +126,7 @@ fn inputs_of_one_flat_color_are_warned_of_with_the_cause_and_a_background_mends_
     assert_eq!(
         messages(path, &["predict", "black.bin", one]),
         ["NOTE: strokes/bar/0.png: one flat color as input; its transparent background became black, \
-          as what is drawn on it: --background white"]
+          like the drawing: --background white"]
     );
 
     let white = [&fit[..], &["--out", "white", "--export", "white.bin", "--background", "white"]].concat();

@@ -82,7 +82,7 @@ fn missing_packages_are_named_with_the_command_that_installs_them() {
     let missing = trainer(directory.path(), &nowhere);
     let error = text(&missing.stderr);
     assert_eq!(missing.status.code(), Some(1), "{error}");
-    assert!(error.starts_with("error: no Python here (nowhere/python3): install Python 3.9 or later"), "{error}");
+    assert!(error.starts_with("error: no Python found (nowhere/python3): install Python 3.9 or later"), "{error}");
     assert!(!directory.path().join("runs").exists());
 }
 

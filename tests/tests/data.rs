@@ -387,7 +387,7 @@ fn a_class_without_training_images_is_refused_with_what_may_be_wrong_with_the_li
         (
             "a\nb\nc\nd\ne\n",
             0,
-            "label 3 (\"d\"), 4 (\"e\"); DIR/classes.txt must have the names of the classes that there are",
+            "label 3 (\"d\"), 4 (\"e\"); DIR/classes.txt must have the names of the classes in the order of labels, without a gap",
         ),
         ("", 5, "label 1, 2, 3, 4; number the classes from 0 (or 1) without a gap"),
     ];

@@ -109,7 +109,7 @@ fn all_reasons_are_given_at_once_and_an_operator_behind_one_that_is_refused_is_n
     let lines: Vec<&str> = message.lines().collect();
     assert_eq!(lines.len(), 3, "{message}");
     assert_eq!(lines[0], "2 reasons:");
-    assert!(lines[1].starts_with("  operator 0 (CONV_2D): RELU_N1_TO_1 behind it"), "{message}");
+    assert!(lines[1].starts_with("  operator 0 (CONV_2D): RELU_N1_TO_1 after it"), "{message}");
     assert!(lines[2].starts_with("  operator 1 (LEAKY_RELU): this activation"), "{message}");
 }
 

@@ -130,7 +130,7 @@ fn what_changed_is_counted_by_class_and_tested() {
         "<th scope=\"row\">yes</th><td class=\"number\">8</td><td class=\"number\">0.875</td><td class=\"number\">0.500</td>\
          <td class=\"number\">+37.5</td><td class=\"number\">3</td><td class=\"number\">0</td>",
         "<td class=\"number\">0.750</td><td class=\"number\">0.625</td><td class=\"number\">+12.5</td>",
-        ">Right here, wrong in there</h3>",
+        ">Right in this run, wrong in there</h3>",
         ">Wrong in this run, right in there</h3>",
         "<td>test image 5</td><td>no</td><td>yes</td><td class=\"number\">80%</td>",
     ] {
@@ -159,7 +159,7 @@ fn runs_are_compared_on_the_images_that_both_were_tested_on() {
     assert_eq!((comparison.classes[0].images, comparison.classes[1].accuracies()), (1, None));
     let html = page::html_in(Path::new("."), &[(here.1, here.2)], Some(&(only_yes.1, only_yes.2))).unwrap();
     assert!(
-        html.contains("The 1 test image that both were tested on, of 4 here and 1 there.")
+        html.contains("The 1 test image that both runs were tested on, of 4 in this run and 1 in the other.")
             && html.contains("<td class=\"number\">–</td>")
     );
     assert!(html.contains("Both classify the same images correctly."));

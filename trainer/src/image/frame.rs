@@ -271,6 +271,6 @@ mod tests {
         for name in ["crow.raw", "crow.160x120.raw", "rgb565be.160x120.raw", "crow.rgb565be.160.raw"] {
             assert!(of_file(name).unwrap().starts_with("its name does not show format and size"), "{name}");
         }
-        assert!(of_file("crow.rgb555.160x120.raw").unwrap().starts_with("\"rgb555\" is no format"));
+        assert!(of_file("crow.rgb555.160x120.raw").unwrap().starts_with("\"rgb555\" is not a format"));
     }
 }

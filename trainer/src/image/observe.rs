@@ -203,14 +203,12 @@ mod tests {
             assert_eq!(observed.flat.map(|flat| flat.cause), expected, "{decoded:?}");
         }
         assert!(
-            FlatCause::Background
-                .explain(&crop, "its")
-                .ends_with("became black, as what is drawn on it: --background white")
+            FlatCause::Background.explain(&crop, "its").ends_with("became black, like the drawing: --background white")
         );
         assert!(
             FlatCause::Background
                 .explain(&white, "its")
-                .ends_with("became white, as what is drawn on it: --background black")
+                .ends_with("became white, like the drawing: --background black")
         );
     }
 

@@ -314,7 +314,7 @@ total                                          542,230";
         assert_eq!(
             wide,
             "architecture \"mine\", layer 1 (conv 7x7x65535 same): with it there are 16,056,390,535 weights and biases, \
-             and it puts out 51,379,440 values; at most 67,108,864 and 4,194,304 can be trained"
+             and its output has 51,379,440 values; at most 67,108,864 and 4,194,304 can be trained"
         );
         assert!(refuse("[1000, 1000, 1]", &conv(5)).contains("layer 0 (conv 7x7x5 same)"));
         let wide = "{ dense = { outputs = 8000 } },".repeat(1000);

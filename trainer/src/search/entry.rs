@@ -216,7 +216,7 @@ mod tests {
             ("{ from = 8, to = 16, by = 2 }", CHANNELS, "unknown field `by`"),
             ("{ from = 8 }", CHANNELS, "missing field `to`"),
             ("{ from = 8, to = 64, scale = \"log\" }", CHANNELS, "list some: [8, 16, 32]"),
-            ("{ from = 0.0, to = 1.0, scale = \"log\" }", Kind::Recipe, "begins above 0, and this one at 0"),
+            ("{ from = 0.0, to = 1.0, scale = \"log\" }", Kind::Recipe, "must begin above 0, and this one begins at 0"),
             ("{ from = 0.0, to = inf }", Kind::Recipe, "must be finite"),
             ("{ from = 0.0, to = 1.0, step = 1 }", Kind::Recipe, "a step is for ranges of whole numbers"),
             ("\"max\"", words, "max is not possible here; it must be one of mean, flatten, or a list of these"),

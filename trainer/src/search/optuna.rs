@@ -285,7 +285,7 @@ mod tests {
         let storage = StorageUrl::parse("sqlite:///a.db").unwrap();
         let missing = Python::find(Some(Path::new("/nowhere/python3")), &storage).unwrap_err().to_string();
         assert!(
-            missing.starts_with("no Python here (/nowhere/python3): ") && missing.contains("--python"),
+            missing.starts_with("no Python found (/nowhere/python3): ") && missing.contains("--python"),
             "{missing}"
         );
         let fails = find("echo Traceback >&2; echo 'SyntaxError: invalid syntax' >&2; exit 1", "sqlite:///a.db");

@@ -184,9 +184,9 @@ mod tests {
     #[test]
     fn other_databases_are_refused_and_no_refusal_shows_a_password() {
         for (url, expected) in [
-            ("search.db", "no URL"),
-            ("u:s3cret@host/db", "no URL"),
-            ("u:s3cret://x@host/db", "no URL"),
+            ("search.db", "is not a URL"),
+            ("u:s3cret@host/db", "is not a URL"),
+            ("u:s3cret://x@host/db", "is not a URL"),
             ("mysql://u:s3cret@host/db", "storage mysql:// is not supported"),
             ("postgresql+pg8000://u:s3cret@host/db", "the driver pg8000 is not supported"),
             ("sqlite+pysqlite:///s3cret.db", "the driver pysqlite is not supported"),

@@ -39,7 +39,7 @@ mod tests {
     #[test]
     fn the_caption_states_what_happens_to_images() {
         let of = |name: &str| Recipe::built_in(name).unwrap().for_network("small", false);
-        assert!(changes(&of("tutorial")).contains("as they are"));
+        assert!(changes(&of("tutorial")).contains("does not change images"));
         assert!(changes(&of("strong")).contains("changed at random"));
         assert!(changes(&Recipe { mixup: 0.2, ..of("tutorial") }).starts_with("Each image is mixed"));
     }
