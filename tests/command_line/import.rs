@@ -149,7 +149,7 @@ fn a_float_file_becomes_a_run_that_training_starts_from_and_resumes_to_the_byte(
     assert_ne!(weights("whole"), weights("faster"), "a learning rate of its own");
 
     let message = fail(path, &["fit", "--init", "imported", "--data", "images", "--freeze", "0-9"], 2);
-    assert!(message.contains("\"0-9\" is none of the layers 0 to 4"), "{message}");
+    assert!(message.contains("\"0-9\" is neither one of the layers 0 to 4"), "{message}");
     let message = fail(path, &["fit", "--init", "imported", "--data", "images", "--freeze", "taken"], 2);
     assert!(
         message.contains("nothing would be trained; leave the last one out, such as with --freeze 0-3"),
