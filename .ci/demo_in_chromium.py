@@ -181,7 +181,7 @@ def check_files(check, page, trainer, model, scratch):
     broken = scratch / "broken.png"
     broken.write_bytes(b"no image")
     page.choose(broken)
-    check(f"{page.name}: a file that is no image is named", "is no image" in page.text("note"), page.text("note"))
+    check(f"{page.name}: a file that is no image is named", "is not an image" in page.text("note"), page.text("note"))
 
 
 def check_answer(check, page, data, predict, file, bring):

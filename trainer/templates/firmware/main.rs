@@ -68,7 +68,11 @@ fn classify(network: &mut Network<'_, '_>) -> Result<(), Error> {
         let (percent, tenth) = (tenths / 10, tenths % 10);
         // Less probable than the threshold in the model file; `infer_core::Smoother` decides over several frames.
         let is_known = output.decide().is_some();
-        let guess = if is_known { "" } else { "none of these, best guess " };
+        let guess = if is_known {
+            ""
+        } else {
+            "none of these, best guess "
+        };
         info!("{}{}: {}.{} %, {}", guess, class, percent, tenth, cost);
     }
     Ok(())
