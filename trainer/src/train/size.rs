@@ -86,6 +86,8 @@ mod tests {
         let why = settled(380).description;
         assert!(why.contains("at most 1,000 images"), "{why}");
         assert!(why.ends_with("; 167 epochs of 12 steps for 380 images, as 2,000 steps are needed"), "{why}");
+        let why = settled(3000).description;
+        assert!(why.ends_with("; 45 epochs of 94 steps for 3,000 images, as 45 epochs are needed"), "{why}");
         let why = settled(300_000).description;
         assert!(why.ends_with("; 20 epochs of 9,375 steps for 300,000 images, as 20 epochs are needed"), "{why}");
     }
