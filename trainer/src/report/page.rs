@@ -487,7 +487,6 @@ fn commands(run: &RunRecord) -> Vec<(&'static str, String)> {
 }
 
 /// A path in full, which is right from any directory, as a word of a shell's command line.
-/// A path that holds wherever the command is given.
 fn quote_absolute(path: &Path) -> String {
     quote_path(&std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))
 }

@@ -25,16 +25,18 @@ pub fn draw(run: &RunRecord, findings: &Findings) -> Option<Figure> {
     let confusion = answers::confusion(&findings.answers, names.len());
     let shown = confusion.shown();
     let of_many = answers::of_many(shown.len(), names.len());
-    (!findings.answers.is_empty()).then(|| Figure::new(
-Kind::Confusion,
-"Confusion",
-format!(
-            "A row per true class, a column per class predicted by the 8-bit model, with the numbers of {} test images, tinted by \
-             their share of the row.{of_many}",
-            thousands(findings.answers.len())
-        ),
-matrix(names, &confusion, &shown),
-))
+    (!findings.answers.is_empty()).then(|| {
+        Figure::new(
+            Kind::Confusion,
+            "Confusion",
+            format!(
+                "A row per true class, a column per class predicted by the 8-bit model, with the numbers of {} test \
+                 images, tinted by their share of the row.{of_many}",
+                thousands(findings.answers.len())
+            ),
+            matrix(names, &confusion, &shown),
+        )
+    })
 }
 
 /// How full a cell of a share is: small shares are where the mistakes are, so they get more than their due, and no mistake
