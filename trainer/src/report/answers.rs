@@ -4,7 +4,6 @@ use infer_core::Output;
 
 use super::probabilities::Probabilities;
 use crate::dataset::Images;
-use crate::export::model_file;
 use crate::support::printable::no_formula;
 use crate::support::text::thousands;
 use crate::train::confusion::Confusion;
@@ -74,13 +73,9 @@ fn each<T: Send>(
     read: impl Fn(usize, &Output<'_>) -> T + Send + Sync,
 ) -> Result<Vec<T>, EvaluateError> {
     let chunks: Vec<Vec<T>> = evaluate::in_chunks(images, |indices| {
-        let mut arena = model_file::arena(file)?;
-        let mut network = infer_core::Network::new(file, &mut arena)?;
-        let mut read_out = Vec::with_capacity(indices.len());
-        for &index in indices {
-            read_out.push(read(index, &network.classify(&images.image(index)?)?));
-        }
-        Ok(read_out)
+        let mut chunk = Vec::with_capacity(indices.len());
+        evaluate::for_each_output(file, images, indices, |index, output| chunk.push(read(index, output)))?;
+        Ok(chunk)
     })?;
     Ok(chunks.into_iter().flatten().collect())
 }

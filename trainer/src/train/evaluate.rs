@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{Result, Tensor};
+use infer_core::{Network, Output};
 use rayon::prelude::*;
 
 use crate::dataset::Images;
@@ -108,6 +109,21 @@ pub(crate) fn in_chunks<T: Send>(
     indices.par_chunks(INT8_BATCH).map(chunk).collect()
 }
 
+/// Calls `read` with the index of each of these images and a model file's output for it, in their order, on the calling thread.
+pub(crate) fn for_each_output(
+    model: &[u8],
+    images: &Images,
+    indices: &[usize],
+    mut read: impl FnMut(usize, &Output<'_>),
+) -> std::result::Result<(), EvaluateError> {
+    let mut arena = model_file::arena(model)?;
+    let mut network = Network::new(model, &mut arena)?;
+    for &index in indices {
+        read(index, &network.classify(&images.image(index)?)?);
+    }
+    Ok(())
+}
+
 /// What a model gave some images.
 #[derive(Default)]
 struct Given {
@@ -117,16 +133,13 @@ struct Given {
 }
 
 fn int8_chunk(model: &[u8], images: &Images, indices: &[usize]) -> std::result::Result<Given, EvaluateError> {
-    let mut arena = model_file::arena(model)?;
-    let mut network = infer_core::Network::new(model, &mut arena)?;
     let mut given = Given::default();
-    for &index in indices {
-        let output = network.classify(&images.image(index)?)?;
+    for_each_output(model, images, indices, |index, output| {
         given.classes.push(output.class());
         given.probabilities.extend(output.top_k::<1>().first().map(|best| best.probability));
         let logits: Vec<f32> = output.logits().iter().map(|&logit| logit as f32 * output.scale()).collect();
         given.losses.push(cross_entropy(&logits, images.label(index).into()));
-    }
+    })?;
     Ok(given)
 }
 

@@ -5,7 +5,7 @@ use infer_core::{Network, Output};
 
 use crate::dataset::Images;
 use crate::export::model_file;
-use crate::train::evaluate::{Answers, EvaluateError, in_chunks};
+use crate::train::evaluate::{Answers, EvaluateError, for_each_output, in_chunks};
 
 /// Logits `[images, classes]` in whole steps of `scale`: of a model file as the chip computes them, or of a float network.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,12 +79,8 @@ impl Logits {
     /// [`EvaluateError`].
     pub fn of(model: &[u8], images: &Images) -> Result<Self, EvaluateError> {
         let chunks = in_chunks(images, |indices| {
-            let mut arena = model_file::arena(model)?;
-            let mut network = Network::new(model, &mut arena)?;
             let mut values = Vec::new();
-            for &index in indices {
-                values.extend_from_slice(network.classify(&images.image(index)?)?.logits());
-            }
+            for_each_output(model, images, indices, |_, output| values.extend_from_slice(output.logits()))?;
             Ok(values)
         })?;
         // Checked when the file is loaded: there is a class at least, and a scale.
