@@ -65,10 +65,7 @@ pub fn float_by(
         let (inputs, labels) = batch::gather(images, indices)?;
         let logits = forward(&inputs)?.to_vec2::<f32>()?;
         for (logits, &label) in logits.iter().zip(&labels.to_vec1::<u32>()?) {
-            let class = argmax(logits);
-            given.classes.push(class);
-            given.probabilities.push((-cross_entropy(logits, class)).exp() as f32);
-            given.losses.push(cross_entropy(logits, label as usize));
+            given.push(logits, label as usize);
         }
     }
     Ok(Answers::new(given, images))
@@ -132,6 +129,16 @@ struct Given {
     losses: Vec<f64>,
 }
 
+impl Given {
+    /// Adds an image of this label, to which a float model gave these logits.
+    fn push(&mut self, logits: &[f32], label: usize) {
+        let class = argmax(logits);
+        self.classes.push(class);
+        self.probabilities.push((-cross_entropy(logits, class)).exp() as f32);
+        self.losses.push(cross_entropy(logits, label));
+    }
+}
+
 fn int8_chunk(model: &[u8], images: &Images, indices: &[usize]) -> std::result::Result<Given, EvaluateError> {
     let mut given = Given::default();
     for_each_output(model, images, indices, |index, output| {
@@ -149,10 +156,7 @@ impl Answers {
     pub fn of_logits<'l>(logits: impl Iterator<Item = &'l [f32]>, images: &Images) -> Self {
         let mut given = Given::default();
         for (logits, &label) in logits.zip(images.labels()) {
-            let class = argmax(logits);
-            given.classes.push(class);
-            given.probabilities.push((-cross_entropy(logits, class)).exp() as f32);
-            given.losses.push(cross_entropy(logits, label.into()));
+            given.push(logits, label.into());
         }
         Self::new(given, images)
     }
