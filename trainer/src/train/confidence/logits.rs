@@ -38,11 +38,13 @@ impl Judged {
     #[must_use]
     pub fn of(answers: &Answers, labels: &[u16]) -> Vec<Self> {
         let answers = answers.classes.iter().zip(&answers.probabilities);
-        let judge = |((&class, &probability), &label): ((&usize, &f32), &u16)| Self {
-            answer: Answer { class, probability },
-            is_right: class == usize::from(label),
-        };
-        answers.zip(labels).map(judge).collect()
+        let answers = answers.map(|(&class, &probability)| Answer { class, probability });
+        Self::each(answers, labels)
+    }
+
+    fn each(answers: impl IntoIterator<Item = Answer>, labels: &[u16]) -> Vec<Self> {
+        let judge = |(answer, &label): (Answer, &u16)| Self { answer, is_right: answer.class == usize::from(label) };
+        answers.into_iter().zip(labels).map(judge).collect()
     }
 }
 
@@ -127,8 +129,7 @@ impl Logits {
     /// The answers, each with whether it is right.
     #[must_use]
     pub fn judged(&self, temperature: f32, labels: &[u16]) -> Vec<Judged> {
-        let judge = |(answer, &label): (Answer, &u16)| Judged { answer, is_right: answer.class == usize::from(label) };
-        self.answers(temperature).into_iter().zip(labels).map(judge).collect()
+        Judged::each(self.answers(temperature), labels)
     }
 
     fn rows(&self) -> impl Iterator<Item = &[i32]> {

@@ -64,7 +64,7 @@ impl Fitted {
     /// Fits a temperature on images with labels, by halving an interval in which the slope of the cross-entropy changes its sign.
     #[must_use]
     pub fn of(logits: &Logits, labels: &[u16]) -> Self {
-        let rows: Vec<(Vec<f64>, usize)> = logits.real().zip(labels.iter().map(|&label| label.into())).collect();
+        let rows = rows(logits, labels);
         let loss_before = loss(&rows, 1.0);
         let kept = |kept| Self { temperature: 1.0, kept: Some(kept), loss_before, loss_after: loss_before };
         if rows.len() < FEWEST_IMAGES {
@@ -95,9 +95,16 @@ impl Fitted {
     }
 }
 
+/// The real logits of an image, one for each class, and its label.
+type Row = (Vec<f64>, usize);
+
+fn rows(logits: &Logits, labels: &[u16]) -> Vec<Row> {
+    logits.real().zip(labels.iter().map(|&label| label.into())).collect()
+}
+
 /// Mean cross-entropy of logits and labels at one over a temperature, in nats.
-fn loss(rows: &[(Vec<f64>, usize)], inverse: f64) -> f64 {
-    let of_row = |(logits, label): &(Vec<f64>, usize)| {
+fn loss(rows: &[Row], inverse: f64) -> f64 {
+    let of_row = |(logits, label): &Row| {
         let most = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let sum: f64 = logits.iter().map(|logit| (inverse * (logit - most)).exp()).sum();
         sum.ln() - inverse * (logits.get(*label).copied().unwrap_or(most) - most)
@@ -105,9 +112,10 @@ fn loss(rows: &[(Vec<f64>, usize)], inverse: f64) -> f64 {
     rows.iter().map(of_row).sum::<f64>() / rows.len().max(1) as f64
 }
 
-/// The mean cross-entropy by one over the temperature: the mean logit by its probability, less that of the label.
-fn slope(rows: &[(Vec<f64>, usize)], inverse: f64) -> f64 {
-    let of_row = |(logits, label): &(Vec<f64>, usize)| {
+/// The derivative of the summed cross-entropy by one over the temperature: of each image the mean of its logits, each weighed by its
+/// probability, less the logit of the label.
+fn slope(rows: &[Row], inverse: f64) -> f64 {
+    let of_row = |(logits, label): &Row| {
         let most = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let (mut sum, mut mean) = (0.0, 0.0);
         for logit in logits {
@@ -123,8 +131,7 @@ fn slope(rows: &[(Vec<f64>, usize)], inverse: f64) -> f64 {
 /// The mean cross-entropy of images at a temperature.
 #[must_use]
 pub fn loss_at(logits: &Logits, labels: &[u16], temperature: f32) -> f64 {
-    let rows: Vec<(Vec<f64>, usize)> = logits.real().zip(labels.iter().map(|&label| label.into())).collect();
-    loss(&rows, 1.0 / f64::from(temperature))
+    loss(&rows(logits, labels), 1.0 / f64::from(temperature))
 }
 
 #[cfg(test)]
