@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::rejection::{Coverage, FalseAccepts, RejectAt, Separation, Unreachable, class_thresholds, threshold};
 use super::reliability::Reliability;
 use super::temperature::{Fitted, loss_at};
-use super::{Answer, Choosing, ChosenBy, Logits};
+use super::{Answer, Choosing, ChosenBy, Judged, Logits};
 use crate::dataset::unknown::UnknownImages;
 use crate::dataset::{Dataset, Images};
 use crate::export::decision::Decision;
@@ -136,6 +136,61 @@ impl Calibrated {
     }
 }
 
+impl Rejection {
+    /// `decision` with the threshold, or with one for each of so many classes, that these answers give.
+    fn choose(
+        &self,
+        decision: &Decision,
+        known: &[Judged],
+        unknown: &[Answer],
+        classes: usize,
+    ) -> Result<Decision, Unreachable> {
+        if self.per_class {
+            return Ok(decision.with_class_thresholds(class_thresholds(self.at, known, unknown, classes)?));
+        }
+        Ok(Decision { threshold: threshold(self.at, known, unknown)?, ..decision.clone() })
+    }
+}
+
+/// Answers to unknown images.
+struct UnknownAnswers {
+    /// To those that a threshold is chosen by.
+    choosing: Vec<Answer>,
+    /// To those that it is tested with.
+    testing: Vec<Answer>,
+}
+
+impl UnknownAnswers {
+    fn of(draft: &[u8], images: &UnknownImages, temperature: f32) -> Result<Self, EvaluateError> {
+        let answers = |images: &Images| Ok::<_, EvaluateError>(Logits::of(draft, images)?.answers(temperature));
+        Ok(Self { choosing: answers(&images.choosing)?, testing: answers(&images.testing)? })
+    }
+}
+
+impl RejectionMetrics {
+    /// Of the thresholds in `decision`, chosen for `at` by the answers `known`; `tested` are those to the test images.
+    fn of(
+        at: RejectAt,
+        decision: &Decision,
+        known: &[Judged],
+        tested: &[Judged],
+        unknown: Option<&UnknownAnswers>,
+    ) -> Self {
+        Self {
+            at,
+            threshold: decision.threshold,
+            class_thresholds: decision.class_thresholds.clone(),
+            choosing: Coverage::of(known, decision),
+            test: Coverage::of(tested, decision),
+            unknown: unknown.map(|UnknownAnswers { choosing, testing }| UnknownMetrics {
+                choosing: FalseAccepts::of(choosing, decision),
+                testing: FalseAccepts::of(testing, decision),
+                separation: Separation::of(tested, testing),
+            }),
+        }
+    }
+}
+
 impl Confidence {
     /// Fits the temperature of a model file that has none yet, and chooses its threshold: by the validation images, or where there are
     /// folds by the training images out of them, and by the one half of the unknown images, which the file answers in both cases. What no
@@ -150,11 +205,10 @@ impl Confidence {
         rejection: Option<&Rejection>,
         unknown: Option<&UnknownImages>,
     ) -> Result<Self, EvaluateError> {
-        let of = |images: &Images| Logits::of(draft, images);
         let Choosing { chosen_by, logits, labels } = Choosing::of(draft, dataset, out_of_fold)?;
-        let (test, test_labels) = (of(&dataset.test)?, dataset.test.labels());
+        let (test, test_labels) = (Logits::of(draft, &dataset.test)?, dataset.test.labels());
         let Fitted { temperature, kept, .. } = Fitted::of(&logits, &labels);
-        let mut decision = Decision { temperature, ..Decision::default() };
+        let decision = Decision { temperature, ..Decision::default() };
         let mut metrics = ConfidenceMetrics {
             temperature,
             temperature_kept: kept.map(|kept| kept.on(chosen_by)),
@@ -163,41 +217,20 @@ impl Confidence {
             test: Calibrated::of(&test, test_labels, temperature),
             rejection: None,
         };
-        let Some(&Rejection { at, per_class, .. }) = rejection else {
+        let Some(rejection) = rejection else {
             return Ok(Self { decision, metrics, unreachable: None });
         };
-        let answers = |images: &Images| Ok::<Vec<Answer>, EvaluateError>(of(images)?.answers(temperature));
-        let unknown =
-            unknown.map(|unknown| Ok::<_, EvaluateError>((answers(&unknown.choosing)?, answers(&unknown.testing)?)));
-        let unknown = unknown.transpose()?;
+        let unknown = unknown.map(|unknown| UnknownAnswers::of(draft, unknown, temperature)).transpose()?;
         let known = logits.judged(temperature, &labels);
-        let choosing = unknown.as_ref().map_or(&[][..], |(choosing, _)| choosing);
-        let chosen = if per_class {
-            let thresholds = class_thresholds(at, &known, choosing, dataset.class_names.len());
-            thresholds.map(|thresholds| decision.with_class_thresholds(thresholds))
-        } else {
-            threshold(at, &known, choosing).map(|threshold| Decision { threshold, ..decision.clone() })
-        };
-        let unreachable = match chosen {
-            Ok(chosen) => {
-                decision = chosen;
-                None
+        let of_unknown = unknown.as_ref().map_or(&[][..], |unknown| &unknown.choosing);
+        match rejection.choose(&decision, &known, of_unknown, dataset.class_names.len()) {
+            Ok(decision) => {
+                let tested = test.judged(temperature, test_labels);
+                metrics.rejection =
+                    Some(RejectionMetrics::of(rejection.at, &decision, &known, &tested, unknown.as_ref()));
+                Ok(Self { decision, metrics, unreachable: None })
             }
-            Err(unreachable) => return Ok(Self { decision, metrics, unreachable: Some(unreachable) }),
-        };
-        let tested = test.judged(temperature, test_labels);
-        metrics.rejection = Some(RejectionMetrics {
-            at,
-            threshold: decision.threshold,
-            class_thresholds: decision.class_thresholds.clone(),
-            choosing: Coverage::of(&known, &decision),
-            test: Coverage::of(&tested, &decision),
-            unknown: unknown.map(|(choosing, testing)| UnknownMetrics {
-                choosing: FalseAccepts::of(&choosing, &decision),
-                testing: FalseAccepts::of(&testing, &decision),
-                separation: Separation::of(&tested, &testing),
-            }),
-        });
-        Ok(Self { decision, metrics, unreachable })
+            Err(unreachable) => Ok(Self { decision, metrics, unreachable: Some(unreachable) }),
+        }
     }
 }
