@@ -81,6 +81,17 @@ impl Score {
     }
 }
 
+impl Recipe {
+    /// Whether an epoch is to be kept whose [watched number](Score::watched) is this, after a best of that.
+    #[must_use]
+    pub fn is_improvement(&self, watched: f64, best: f64) -> bool {
+        match self.monitor {
+            Monitor::Loss | Monitor::Accuracy | Monitor::BalancedAccuracy => watched < best - self.min_delta,
+            Monitor::Last => watched.is_finite(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

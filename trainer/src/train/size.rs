@@ -3,7 +3,7 @@
 //! A network needs some thousand steps to learn, whatever the number of images; the fewer these are, the sooner it overfits, and
 //! the less the validation images, a share of them, can choose an epoch.
 
-use super::recipe::{Monitor, Recipe, SizeOverride};
+use super::recipe::{Recipe, SizeOverride};
 use crate::support::text::thousands;
 
 impl Recipe {
@@ -49,15 +49,6 @@ impl Recipe {
             thousands(images)
         );
         Self { epochs, least_steps: 0, description, ..self }
-    }
-
-    /// Whether an epoch is to be kept whose [watched number](crate::train::score::Score::watched) is this, after a best of that.
-    #[must_use]
-    pub fn is_improvement(&self, watched: f64, best: f64) -> bool {
-        match self.monitor {
-            Monitor::Loss | Monitor::Accuracy | Monitor::BalancedAccuracy => watched < best - self.min_delta,
-            Monitor::Last => watched.is_finite(),
-        }
     }
 }
 
