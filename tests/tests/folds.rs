@@ -272,7 +272,7 @@ fn temperature_and_threshold_come_from_the_answers_out_of_fold() {
         of(logits[class]) / logits.iter().map(|&logit| of(logit)).sum::<f64>()
     };
     let loss = |temperature| {
-        let of = |image: &train::folds::HeldOut| -probability(&image.logits, image.class, temperature).ln();
+        let of = |image: &train::folds::HeldOutImage| -probability(&image.logits, image.class, temperature).ln();
         out_of_fold.images.iter().map(of).sum::<f64>() / 300.0
     };
     let temperature = metrics.temperature;

@@ -9,7 +9,7 @@ use crate::report::drawing::{Drawing, WIDTH};
 use crate::report::palette::Color;
 use crate::report::{ReportError, RunRecord};
 use crate::train::confidence::reliability::Reliability;
-use crate::train::confidence::settle::Probabilities;
+use crate::train::confidence::settle::ProbabilityMetrics;
 use crate::train::confidence::{Calibrated, ConfidenceMetrics, RejectionMetrics};
 
 /// Radius of the point of a bin that has all answers, beyond that of one that has hardly any.
@@ -67,7 +67,7 @@ fn points(reliability: &Reliability) -> Vec<(f64, f64, f64)> {
 fn caption(confidence: &ConfidenceMetrics) -> String {
     let ConfidenceMetrics { temperature, test: Calibrated { before, after }, rejection, .. } = confidence;
     let temperature = *temperature;
-    let error = |probabilities: &Probabilities| format!("{:.4}", probabilities.reliability.calibration_error);
+    let error = |probabilities: &ProbabilityMetrics| format!("{:.4}", probabilities.reliability.calibration_error);
     let errors = match temperature == 1.0 {
         true => format!("The expected calibration error is {}.", error(after)),
         false => format!(
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn the_caption_has_both_errors_where_a_temperature_was_fitted_and_what_it_was_fitted_on() {
-        let of = |calibration_error, images| Probabilities {
+        let of = |calibration_error, images| ProbabilityMetrics {
             loss: 0.5,
             reliability: Reliability { calibration_error, bins: vec![Bin { images, probability: 0.5, accuracy: 0.5 }] },
         };

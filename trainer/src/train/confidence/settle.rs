@@ -60,18 +60,18 @@ pub struct ConfidenceMetrics {
     pub rejection: Option<RejectionMetrics>,
 }
 
-/// Probabilities at temperature 1 and at that of the file.
+/// ProbabilityMetrics at temperature 1 and at that of the file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Calibrated {
     /// At 1.
-    pub before: Probabilities,
+    pub before: ProbabilityMetrics,
     /// At that of the file.
-    pub after: Probabilities,
+    pub after: ProbabilityMetrics,
 }
 
 /// How true probabilities are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Probabilities {
+pub struct ProbabilityMetrics {
     /// Mean cross-entropy in nats.
     #[serde(with = "crate::support::number")]
     pub loss: f64,
@@ -128,7 +128,7 @@ impl Calibrated {
     /// Of images whose labels are known.
     #[must_use]
     pub fn of(logits: &Logits, labels: &[u16], temperature: f32) -> Self {
-        let at = |temperature| Probabilities {
+        let at = |temperature| ProbabilityMetrics {
             loss: loss_at(logits, labels, temperature),
             reliability: Reliability::of(&logits.judged(temperature, labels)),
         };
@@ -207,11 +207,11 @@ impl Confidence {
     ) -> Result<Self, EvaluateError> {
         let Choosing { chosen_by, logits, labels } = Choosing::of(draft, dataset, out_of_fold)?;
         let (test, test_labels) = (Logits::of(draft, &dataset.test)?, dataset.test.labels());
-        let Fitted { temperature, kept, .. } = Fitted::of(&logits, &labels);
+        let Fitted { temperature, not_fitted, .. } = Fitted::of(&logits, &labels);
         let decision = Decision { temperature, ..Decision::default() };
         let mut metrics = ConfidenceMetrics {
             temperature,
-            temperature_kept: kept.map(|kept| kept.on(chosen_by)),
+            temperature_kept: not_fitted.map(|reason| reason.on(chosen_by)),
             chosen_by,
             choosing: Calibrated::of(&logits, &labels, temperature),
             test: Calibrated::of(&test, test_labels, temperature),

@@ -27,7 +27,7 @@ pub struct Fitted {
     /// The temperature.
     pub temperature: f32,
     /// Why it is 1, where it was not fitted.
-    pub kept: Option<Kept>,
+    pub not_fitted: Option<NotFitted>,
     /// Cross-entropy in nats at 1.
     pub loss_before: f64,
     /// At the temperature.
@@ -36,7 +36,7 @@ pub struct Fitted {
 
 /// Why a temperature stays at 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kept {
+pub enum NotFitted {
     /// Too few images.
     Images(usize),
     /// Too few wrong answers.
@@ -45,7 +45,7 @@ pub enum Kept {
     Chance,
 }
 
-impl Kept {
+impl NotFitted {
     /// The reason, where the temperature was to be fitted on these images.
     #[must_use]
     pub fn on(self, by: ChosenBy) -> String {
@@ -66,13 +66,14 @@ impl Fitted {
     pub fn of(logits: &Logits, labels: &[u16]) -> Self {
         let rows = rows(logits, labels);
         let loss_before = loss(&rows, 1.0);
-        let kept = |kept| Self { temperature: 1.0, kept: Some(kept), loss_before, loss_after: loss_before };
+        let neutral =
+            |reason| Self { temperature: 1.0, not_fitted: Some(reason), loss_before, loss_after: loss_before };
         if rows.len() < FEWEST_IMAGES {
-            return kept(Kept::Images(rows.len()));
+            return neutral(NotFitted::Images(rows.len()));
         }
         let mistakes = logits.judged(1.0, labels).iter().filter(|judged| !judged.is_right).count();
         if mistakes < FEWEST_MISTAKES {
-            return kept(Kept::Mistakes(mistakes));
+            return neutral(NotFitted::Mistakes(mistakes));
         }
         // The cross-entropy is convex in one over the temperature: its slope rises.
         let [mut low, mut high] = [LOWEST.ln(), -LOWEST.ln()];
@@ -88,9 +89,9 @@ impl Fitted {
         let temperature = f64::midpoint(low, high).exp() as f32;
         let loss_after = loss(&rows, 1.0 / f64::from(temperature));
         if 2.0 * rows.len() as f64 * (loss_before - loss_after) > CHANCE {
-            Self { temperature, kept: None, loss_before, loss_after }
+            Self { temperature, not_fitted: None, loss_before, loss_after }
         } else {
-            kept(Kept::Chance)
+            neutral(NotFitted::Chance)
         }
     }
 }
@@ -163,7 +164,7 @@ mod tests {
             let (logits, labels) = drawn(20_000, temperature);
             let fitted = Fitted::of(&logits, &labels);
             assert!((f64::from(fitted.temperature) / temperature - 1.0).abs() < 0.06, "{fitted:?} {temperature}");
-            assert!(fitted.kept.is_none() && fitted.loss_after < fitted.loss_before);
+            assert!(fitted.not_fitted.is_none() && fitted.loss_after < fitted.loss_before);
             for factor in [0.98, 1.02] {
                 assert!(loss_at(&logits, &labels, fitted.temperature * factor) > fitted.loss_after);
             }
@@ -175,12 +176,12 @@ mod tests {
     fn it_stays_at_1_where_nothing_speaks_for_another() {
         let (logits, labels) = drawn(20_000, 1.0);
         let fitted = Fitted::of(&logits, &labels);
-        assert_eq!((fitted.temperature, fitted.kept), (1.0, Some(Kept::Chance)));
+        assert_eq!((fitted.temperature, fitted.not_fitted), (1.0, Some(NotFitted::Chance)));
         let (logits, labels) = drawn(99, 4.0);
-        assert_eq!(Fitted::of(&logits, &labels).kept, Some(Kept::Images(99)));
+        assert_eq!(Fitted::of(&logits, &labels).not_fitted, Some(NotFitted::Images(99)));
         let right = Logits::new(2, 1.0, [3, 0].repeat(500));
         let mut labels = vec![0; 500];
-        assert_eq!(Fitted::of(&right, &labels).kept, Some(Kept::Mistakes(0)));
+        assert_eq!(Fitted::of(&right, &labels).not_fitted, Some(NotFitted::Mistakes(0)));
         labels[..5].fill(1);
         let fitted = Fitted::of(&right, &labels);
         // 99% are right: the logits are 4.6 apart then, and not 3.

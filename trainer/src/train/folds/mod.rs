@@ -40,7 +40,7 @@ use crate::support::text::thousands;
 
 pub use assignment::{Folds, FoldsError};
 pub use fold_fit::FoldFit;
-pub use out_of_fold::{HeldOut, OutOfFold};
+pub use out_of_fold::{HeldOutImage, OutOfFold};
 
 /// What cross-validation works with.
 pub struct CrossValidation<'a> {

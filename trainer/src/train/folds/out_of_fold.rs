@@ -23,12 +23,12 @@ const HEADER: &str = "fold,class,logits,file";
 #[derive(Clone, Debug, PartialEq)]
 pub struct OutOfFold {
     /// In the order of the training images.
-    pub images: Vec<HeldOut>,
+    pub images: Vec<HeldOutImage>,
 }
 
 /// A training image, and what the fit that left it out made of it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct HeldOut {
+pub struct HeldOutImage {
     /// Its fold, counted from 0.
     pub fold: usize,
     /// Its label.
@@ -44,7 +44,7 @@ impl OutOfFold {
     #[must_use]
     pub fn of(folds: &Folds, fits: &[FoldFit], epochs: usize, images: &Images, classes: usize) -> Self {
         let mut rows: Vec<_> = fits.iter().map(|fit| fit.logits_after(epochs).chunks_exact(classes)).collect();
-        let held_out = |(image, &fold): (usize, &usize)| HeldOut {
+        let held_out = |(image, &fold): (usize, &usize)| HeldOutImage {
             fold,
             class: images.label(image).into(),
             // Within a fold, logits are in the order of its images.
@@ -79,7 +79,7 @@ impl OutOfFold {
     #[must_use]
     pub fn to_csv(&self) -> String {
         let mut text = format!("{HEADER}\n");
-        for HeldOut { fold, class, logits, file } in &self.images {
+        for HeldOutImage { fold, class, logits, file } in &self.images {
             let logits = logits.iter().map(f32::to_string).collect::<Vec<_>>().join(" ");
             // Writing to a string cannot fail.
             let _ = writeln!(text, "{},{class},{logits},{}", fold + 1, no_formula(file));
@@ -99,7 +99,7 @@ impl OutOfFold {
             let logits = cells.next()?.split(' ').map(str::parse).collect::<Result<Vec<f32>, _>>().ok()?;
             let file = cells.next()?.to_owned();
             let is_whole = logits.len() == classes && logits.iter().all(|logit| logit.is_finite());
-            is_whole.then_some(HeldOut { fold, class, logits, file })
+            is_whole.then_some(HeldOutImage { fold, class, logits, file })
         };
         let form = format!("fold, class of {classes}, as many finite logits, and file");
         Ok(Self { images: rows(text, HEADER, &form, read)? })
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     fn out_of_fold() -> OutOfFold {
-        let image = |fold, class, logits: [f32; 2], file: &str| HeldOut {
+        let image = |fold, class, logits: [f32; 2], file: &str| HeldOutImage {
             fold,
             class,
             logits: logits.to_vec(),
