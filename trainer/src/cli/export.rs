@@ -179,7 +179,7 @@ impl Export {
             }
         };
         let conversion = config.preprocessing.conversion(config.input)?;
-        // Chosen again only where that is requested; what the run wished for holds otherwise.
+        // Chosen for another target only where one is given; otherwise for that of the run.
         let rejection = rejection.or(config.rejection.as_ref());
         let unknown = reject::unknown_of(rejection, &conversion, dataset)?;
         let out_of_fold = RunDirectory::open(&self.run).out_of_fold_of(config, dataset)?;

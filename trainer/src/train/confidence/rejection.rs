@@ -1,4 +1,4 @@
-//! The threshold of "none of these": how probable an answer has to be for a wish to come true, and what that costs and saves.
+//! The threshold of "none of these": the lowest at which a target is met, such as a precision of 99%, and what it costs and saves.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use super::{Answer, Judged};
 use crate::export::decision::Decision;
 use crate::support::text::stored_as_text;
 
-/// What a threshold is to bring about.
+/// The target that a threshold is chosen for.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum RejectAt {
@@ -49,7 +49,7 @@ impl fmt::Display for RejectAt {
 
 stored_as_text!(RejectAt);
 
-/// Why no threshold brings a wish about.
+/// Why no threshold meets the target.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum Unreachable {
@@ -64,13 +64,13 @@ pub enum Unreachable {
         "no threshold reaches a precision of {wanted}: {:.1}% of the images accepted are right at best, with {accepted} of \
          {images} accepted; {}a better network",
         100.0 * .best, match floor(*.best) {
-            // No wish is for a precision of 0.
+            // A precision of 0 is no target.
             0.0 => "it takes ".to_owned(),
             reached => format!("try --reject-at precision={reached:.2}, or "),
         }
     )]
     Precision {
-        /// The precision wished for.
+        /// The precision to reach.
         wanted: f64,
         /// The highest precision of any threshold.
         best: f64,
@@ -85,7 +85,7 @@ pub enum Unreachable {
          a probability as high as the surest known one; try a higher share, or a network that has a class for them"
     )]
     FalseAccepts {
-        /// The share wished for.
+        /// The share to stay within.
         wanted: f64,
         /// Unknown images as sure as the surest known one.
         surest: usize,
@@ -99,12 +99,12 @@ fn floor(share: f64) -> f64 {
     (100.0 * share).floor() / 100.0
 }
 
-/// Chooses a threshold by answers to images that were not trained on and to unknown ones: the lowest that brings the wish about, so that as many
-/// answers as possible are accepted.
+/// Chooses a threshold by answers to images that were not trained on and to unknown ones: the lowest that meets the target, so that as
+/// many answers as possible are accepted.
 ///
 /// # Errors
 /// [`Unreachable`].
-pub fn threshold(wish: RejectAt, known: &[Judged], unknown: &[Answer]) -> Result<f32, Unreachable> {
+pub fn threshold(target: RejectAt, known: &[Judged], unknown: &[Answer]) -> Result<f32, Unreachable> {
     if known.is_empty() {
         return Err(Unreachable::NoImages);
     }
@@ -113,7 +113,7 @@ pub fn threshold(wish: RejectAt, known: &[Judged], unknown: &[Answer]) -> Result
         judged.chain(unknown.iter().map(|answer| (answer.probability, false))).collect();
     // The surest first. Where the last accepted one is as sure as the next, that one is accepted as well.
     answers.sort_by(|one, other| other.0.total_cmp(&one.0));
-    match wish {
+    match target {
         RejectAt::Precision(wanted) => {
             let (mut right, mut found, mut best) = (0, None, (0.0, 0));
             for (index, &(probability, is_right)) in answers.iter().enumerate() {
@@ -172,21 +172,21 @@ const FEWEST_ANSWERS: usize = 20;
 /// answers, or whose answers do not reach the precision, has the one that all have together.
 ///
 /// # Errors
-/// [`Unreachable`], where no threshold for all classes brings the wish about.
+/// [`Unreachable`], where no threshold for all classes meets the target.
 pub fn class_thresholds(
-    wish: RejectAt,
+    target: RejectAt,
     known: &[Judged],
     unknown: &[Answer],
     classes: usize,
 ) -> Result<Vec<f32>, Unreachable> {
-    let of_all = threshold(wish, known, unknown)?;
+    let of_all = threshold(target, known, unknown)?;
     let of_class = |class| {
         let known: Vec<Judged> = known.iter().filter(|judged| judged.answer.class == class).copied().collect();
         let unknown: Vec<Answer> = unknown.iter().filter(|answer| answer.class == class).copied().collect();
         if known.len() + unknown.len() < FEWEST_ANSWERS {
             return of_all;
         }
-        threshold(wish, &known, &unknown).unwrap_or(of_all)
+        threshold(target, &known, &unknown).unwrap_or(of_all)
     };
     Ok((0..classes).map(of_class).collect())
 }
@@ -327,11 +327,11 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_is_read_as_it_is_written_and_others_are_refused() {
+    fn a_target_is_read_as_it_is_written_and_others_are_refused() {
         for text in ["precision=0.99", "precision=1", "false-accepts=0.01", "false-accepts=0"] {
-            let wish: RejectAt = text.parse().unwrap();
-            assert_eq!(wish.to_string(), text);
-            assert_eq!(serde_json::from_str::<RejectAt>(&serde_json::to_string(&wish).unwrap()).unwrap(), wish);
+            let target: RejectAt = text.parse().unwrap();
+            assert_eq!(target.to_string(), text);
+            assert_eq!(serde_json::from_str::<RejectAt>(&serde_json::to_string(&target).unwrap()).unwrap(), target);
         }
         for text in
             ["", "0.99", "precision", "precision=", "precision=0", "precision=1.01", "precision=NaN", "recall=0.9"]
@@ -398,9 +398,9 @@ mod tests {
             answers.push(Judged { answer: Answer { class, probability }, is_right: class == 1 || index >= 30 });
         }
         answers.push(Judged { answer: Answer { class: 2, probability: 0.99 }, is_right: false });
-        let wish = RejectAt::Precision(0.9);
-        let all = threshold(wish, &answers, &[]).unwrap();
-        let thresholds = class_thresholds(wish, &answers, &[], 4).unwrap();
+        let target = RejectAt::Precision(0.9);
+        let all = threshold(target, &answers, &[]).unwrap();
+        let thresholds = class_thresholds(target, &answers, &[], 4).unwrap();
         assert_eq!(thresholds[1], 0.0);
         assert!(thresholds[0] > all && all > 0.0, "{thresholds:?} {all}");
         assert_eq!(thresholds[2..], [all, all]);

@@ -18,7 +18,7 @@ use crate::train::folds::OutOfFold;
 /// How a threshold is to be chosen, as `run.json` has it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rejection {
-    /// What it is to bring about.
+    /// The target.
     pub at: RejectAt,
     /// Whether each class gets its own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -83,7 +83,7 @@ pub struct ProbabilityMetrics {
 /// What a threshold costs and saves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RejectionMetrics {
-    /// What it was to bring about.
+    /// The target.
     pub at: RejectAt,
     /// The least probability of an answer; of classes with their own the lowest.
     pub threshold: f32,
@@ -193,8 +193,8 @@ impl RejectionMetrics {
 
 impl Confidence {
     /// Fits the temperature of a model file that has none yet, and chooses its threshold: by the validation images, or where there are
-    /// folds by the training images out of them, and by the one half of the unknown images, which the file answers in both cases. What no
-    /// threshold brings about leaves the file without one.
+    /// folds by the training images out of them, and by the one half of the unknown images, which the file answers in both cases. Where no
+    /// threshold meets the target, the file has none.
     ///
     /// # Errors
     /// Where the file does not classify the images.
