@@ -5,7 +5,6 @@ use infer_core::Output;
 use super::probabilities::Probabilities;
 use crate::dataset::Images;
 use crate::support::printable::no_formula;
-use crate::support::text::thousands;
 use crate::train::confusion::Confusion;
 use crate::train::evaluate::{self, EvaluateError};
 
@@ -176,15 +175,6 @@ fn unquoted(field: &str) -> String {
     match field.strip_prefix('"').and_then(|field| field.strip_suffix('"')) {
         Some(inside) => inside.replace("\"\"", "\""),
         None => field.to_owned(),
-    }
-}
-
-/// The part of a figure's text where it shows fewer classes than there are.
-pub fn of_many(shown: usize, classes: usize) -> String {
-    if shown < classes {
-        format!(" Of {} classes, the {shown} with the most mistakes.", thousands(classes))
-    } else {
-        String::new()
     }
 }
 

@@ -6,8 +6,9 @@ use plotters::prelude::*;
 use plotters::style::IntoFont;
 
 use super::ReportError;
-use super::drawing::{Drawing, Rectangle, SMALL};
+use super::drawing::{Drawing, LETTERS, Rectangle, SMALL, Style};
 use super::palette::Color;
+use super::text::width;
 use crate::support::text::thousands;
 
 /// plotters counts in whole pixels: on a canvas ten times as large they are tenths.
@@ -73,6 +74,16 @@ pub fn lying_bars<'a, 'c>(
         .x_label_formatter(&label)
         .draw()?;
     Ok(chart)
+}
+
+/// A legend of bars in one line at the top of a drawing: a square of each color, and its name.
+pub fn legend_of_bars(drawing: &mut Drawing, bars: impl IntoIterator<Item = (&'static str, Color)>) {
+    let mut x = 0.0;
+    for (name, color) in bars {
+        drawing.rectangle(Rectangle(x, 4.0, 12.0, 12.0), color, 1.0, None);
+        drawing.text((x + 19.0, 10.0), name, Style::start(LETTERS, Color::Ink));
+        x += 19.0 + width(name, LETTERS) + 22.0;
+    }
 }
 
 /// Pixels of plotters' canvas.

@@ -1,10 +1,10 @@
 //! How many images each class has, as bars: training, validation and test after each other.
 
-use super::figure::{Figure, Kind};
+use super::figure::{Figure, Kind, of_many};
 use crate::report::chart;
 use crate::report::drawing::{Drawing, LETTERS, Rectangle, SMALL, Style, WIDTH};
 use crate::report::palette::Color;
-use crate::report::text::{room, shorten, width};
+use crate::report::text::{room, shorten};
 use crate::report::{Findings, ReportError, RunRecord};
 use crate::support::limits::{MATRIX_CLASSES, SHOWN_CLASSES};
 use crate::support::text::thousands;
@@ -46,12 +46,7 @@ pub fn draw(run: &RunRecord, findings: &Findings) -> Result<Option<Figure>, Repo
     let (wide, height) = (WIDTH - head - right, names.len() as f64 * ROW);
     let mut drawing = Drawing::new(WIDTH, LEGEND + height + BELOW);
 
-    let mut x = 0.0;
-    for &(name, color) in parts.iter().map(|&part| &PARTS[part]) {
-        drawing.rectangle(Rectangle(x, 4.0, 12.0, 12.0), color, 1.0, None);
-        drawing.text((x + 19.0, 10.0), name, Style::start(LETTERS, Color::Ink));
-        x += 19.0 + width(name, LETTERS) + 22.0;
-    }
+    chart::legend_of_bars(&mut drawing, parts.iter().map(|&part| PARTS[part]));
     let place = Rectangle(head, LEGEND, WIDTH - head, height + BELOW - 18.0);
     chart::draw(&mut drawing, place, |canvas| {
         let below = BELOW - 18.0;
@@ -75,7 +70,11 @@ pub fn draw(run: &RunRecord, findings: &Findings) -> Result<Option<Figure>, Repo
     Ok(Some(Figure::new(
         Kind::ClassCounts,
         "Images of each class",
-        format!("The numbers are {sum}. {}{}", balance(run, counts), of_many(shown.len(), counts.len())),
+        format!(
+            "The numbers are {sum}. {}{}",
+            balance(run, counts),
+            of_many(shown.len(), counts.len(), "fewest training images")
+        ),
         drawing,
     )))
 }
@@ -94,14 +93,6 @@ fn shown(counts: &[[usize; 3]]) -> Vec<usize> {
         classes.sort_unstable();
     }
     classes
-}
-
-fn of_many(shown: usize, classes: usize) -> String {
-    if shown < classes {
-        format!(" Of {} classes, the {shown} with the fewest training images.", thousands(classes))
-    } else {
-        String::new()
-    }
 }
 
 /// How unequal the classes are in training, in words.
@@ -139,6 +130,5 @@ mod tests {
         counts[MATRIX_CLASSES] = [2, 1, 1];
         let shown = shown(&counts);
         assert_eq!((shown.len(), shown[0], shown[SHOWN_CLASSES - 1]), (SHOWN_CLASSES, 0, MATRIX_CLASSES));
-        assert!(of_many(30, 101).contains("Of 101 classes, the 30"));
     }
 }

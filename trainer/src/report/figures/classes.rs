@@ -2,11 +2,11 @@
 
 use plotters::prelude::*;
 
-use super::figure::{Figure, Kind};
+use super::figure::{Figure, Kind, of_many};
 use crate::report::chart::{self, fill};
 use crate::report::drawing::{Drawing, LETTERS, Rectangle as Place, Style, WIDTH};
 use crate::report::palette::Color;
-use crate::report::text::{room, shorten, width};
+use crate::report::text::{room, shorten};
 use crate::report::{Findings, ReportError, RunRecord, answers};
 
 /// Height of a class.
@@ -36,19 +36,14 @@ pub fn draw(run: &RunRecord, findings: &Findings) -> Result<Option<Figure>, Repo
     }
     let confusion = answers::confusion(&findings.answers, names.len());
     let shown = confusion.shown();
-    let of_many = answers::of_many(shown.len(), names.len());
+    let of_many = of_many(shown.len(), names.len(), "most mistakes");
     let rates: Vec<[Option<f64>; 3]> = shown.iter().map(|&class| answers::rates(&confusion, class)).collect();
     let names: Vec<&str> = shown.iter().map(|&class| run.class_name(class)).collect();
     let head = room(names.iter().copied(), LETTERS, LONGEST_NAME) + 8.0;
     let height = names.len() as f64 * ROW;
     let mut drawing = Drawing::new(WIDTH, LEGEND + height + BELOW);
 
-    let mut x = 0.0;
-    for (name, color) in RATES {
-        drawing.rectangle(Place(x, 4.0, 12.0, 12.0), color, 1.0, None);
-        drawing.text((x + 19.0, 10.0), name, Style::start(LETTERS, Color::Ink));
-        x += 19.0 + width(name, LETTERS) + 22.0;
-    }
+    chart::legend_of_bars(&mut drawing, RATES);
     for (class, name) in names.iter().enumerate() {
         let y = LEGEND + (class as f64 + 0.5) * ROW;
         drawing.text((head - 8.0, y), &shorten(name, LETTERS, head - 8.0), Style::end(LETTERS, Color::Ink));

@@ -1,6 +1,6 @@
 //! Which classes are taken for which: a row per true class, tinted by its share.
 
-use super::figure::{Figure, Kind};
+use super::figure::{Figure, Kind, of_many};
 use crate::report::drawing::{Anchor, Drawing, LETTERS, Rectangle, SMALL, Style, WIDTH};
 use crate::report::palette::Color;
 use crate::report::text::{room, shorten, width};
@@ -24,7 +24,7 @@ pub fn draw(run: &RunRecord, findings: &Findings) -> Option<Figure> {
     let names = &run.config.class_names;
     let confusion = answers::confusion(&findings.answers, names.len());
     let shown = confusion.shown();
-    let of_many = answers::of_many(shown.len(), names.len());
+    let of_many = of_many(shown.len(), names.len(), "most mistakes");
     (!findings.answers.is_empty()).then(|| {
         Figure::new(
             Kind::Confusion,

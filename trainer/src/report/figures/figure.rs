@@ -2,6 +2,7 @@
 
 use crate::report::drawing::Drawing;
 use crate::report::{ReportError, palette, raster};
+use crate::support::text::thousands;
 
 /// Which figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,5 +123,25 @@ impl Figure {
     #[must_use]
     pub fn inline(&self) -> String {
         palette::with_variables(&self.drawing.inline(&self.title))
+    }
+}
+
+/// The end of a caption where a figure shows fewer classes than there are: those with the `most` of something.
+pub(super) fn of_many(shown: usize, classes: usize, most: &str) -> String {
+    if shown < classes {
+        format!(" Of {} classes, the {shown} with the {most}.", thousands(classes))
+    } else {
+        String::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caption_names_which_classes_are_shown_where_not_all_are() {
+        assert_eq!(of_many(30, 1010, "most mistakes"), " Of 1,010 classes, the 30 with the most mistakes.");
+        assert_eq!(of_many(30, 30, "most mistakes"), "");
     }
 }

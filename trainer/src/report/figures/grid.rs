@@ -2,6 +2,7 @@
 
 use crate::report::drawing::{Anchor, Drawing, Rectangle, Style, WIDTH};
 use crate::report::palette::Color;
+use crate::report::text::{shorten, width};
 use crate::report::thumbnail::Thumbnail;
 
 /// Images in a row.
@@ -29,6 +30,12 @@ pub struct Cell<'p> {
     pub lines: Vec<String>,
     /// What it shows, for who cannot see it.
     pub about: String,
+}
+
+/// A line with a class and a probability: the name is shortened to the room that the others leave.
+pub fn line(class: &str, between: &str, percent: &str) -> String {
+    let room = ROOM - width(percent, SIZE) - width(between, SIZE);
+    format!("{}{between}{percent}", shorten(class, SIZE, room))
 }
 
 /// All cells, row by row.

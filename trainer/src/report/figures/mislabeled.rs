@@ -3,7 +3,7 @@
 use super::figure::{Figure, Kind};
 use super::grid::{self, Cell};
 use crate::report::findings::{Suspect, Suspects};
-use crate::report::text::{percent, shorten, width};
+use crate::report::text::{percent, shorten};
 use crate::report::{Findings, RunRecord};
 use crate::support::text::thousands;
 
@@ -11,24 +11,7 @@ use crate::support::text::thousands;
 pub fn draw(run: &RunRecord, findings: &Findings) -> Option<Figure> {
     let suspects = findings.shown.suspects.as_ref()?;
     let Suspects { out_of_fold, doubtful, shown, .. } = suspects;
-    let cell = |suspect: &'_ Suspect| {
-        let [given, suggested] = [suspect.given, suspect.suggested].map(|class| run.class_name(class));
-        let percent = percent(suspect.suggested_probability);
-        let room = grid::ROOM - width(&percent, grid::SIZE) - width("? ", grid::SIZE);
-        let lines = vec![
-            format!("{}? {percent}", shorten(suggested, grid::SIZE, room)),
-            shorten(&format!("labeled {given}"), grid::SIZE, grid::ROOM),
-        ];
-        let (split, image) = (suspect.split.name(), suspect.image);
-        (lines, format!("{split} image {image}: labeled {given}, probably {suggested} ({percent})"))
-    };
-    let cells: Vec<Cell<'_>> = shown
-        .iter()
-        .map(|suspect| {
-            let (lines, about) = cell(suspect);
-            Cell { thumbnail: &suspect.thumbnail, lines, about }
-        })
-        .collect();
+    let cells: Vec<Cell<'_>> = shown.iter().map(|suspect| cell(run, suspect)).collect();
     (!cells.is_empty()).then(|| {
         Figure::new(
             Kind::Mislabeled,
@@ -47,4 +30,15 @@ pub fn draw(run: &RunRecord, findings: &Findings) -> Option<Figure> {
             grid::draw(&cells),
         )
     })
+}
+
+/// An image with the class that is suggested for it, and its label.
+fn cell<'s>(run: &RunRecord, suspect: &'s Suspect) -> Cell<'s> {
+    let [given, suggested] = [suspect.given, suspect.suggested].map(|class| run.class_name(class));
+    let percent = percent(suspect.suggested_probability);
+    let lines =
+        vec![grid::line(suggested, "? ", &percent), shorten(&format!("labeled {given}"), grid::SIZE, grid::ROOM)];
+    let (split, image) = (suspect.split.name(), suspect.image);
+    let about = format!("{split} image {image}: labeled {given}, probably {suggested} ({percent})");
+    Cell { thumbnail: &suspect.thumbnail, lines, about }
 }

@@ -3,7 +3,7 @@
 use super::figure::{Figure, Kind};
 use super::grid::{self, Cell};
 use crate::report::file_links::LONGEST_NAME;
-use crate::report::text::{percent, shorten, width};
+use crate::report::text::{percent, shorten};
 use crate::report::{Findings, RunRecord};
 use crate::support::text::thousands;
 
@@ -15,11 +15,8 @@ pub fn draw(run: &RunRecord, findings: &Findings) -> Option<Figure> {
         let Some(answer) = findings.answers.get(mistake.image) else { continue };
         let (prediction, truth) = (run.class_name(answer.prediction), run.class_name(answer.truth));
         let percent = percent(answer.probability);
-        let room = grid::ROOM - width(&percent, grid::SIZE) - width(" ", grid::SIZE);
-        let mut lines = vec![
-            format!("{} {percent}", shorten(prediction, grid::SIZE, room)),
-            shorten(&format!("is {truth}"), grid::SIZE, grid::ROOM),
-        ];
+        let mut lines =
+            vec![grid::line(prediction, " ", &percent), shorten(&format!("is {truth}"), grid::SIZE, grid::ROOM)];
         let mut about = format!("test image {}: predicted as {prediction} ({percent}), is {truth}", mistake.image);
         if let Some(file) = &mistake.file {
             let file: String = file.chars().take(LONGEST_NAME).collect();
