@@ -27,12 +27,14 @@ def load(part):
     return pixels, np.array([path.parent.name for path in paths])
 
 
-def methods():
-    # Gammas are multiples of 1 / (number of pixels * their variance), which is what "scale" is.
+def methods(pixels):
+    """Each method with its name and the settings to choose from, for training images with these pixels."""
+    # What scikit-learn calls the gamma "scale".
+    gamma = 1 / (pixels.shape[1] * pixels.var())
     yield "logistic regression", make_pipeline(StandardScaler(), LogisticRegression(max_iter=300)), {
         "logisticregression__C": [0.0003, 0.003, 0.03, 0.3],
     }
-    yield "SVM (RBF)", SVC(), {"C": [1, 3, 10, 30], "gamma": "scale"}
+    yield "SVM (RBF)", SVC(), {"C": [1, 3, 10, 30], "gamma": [gamma / 3, gamma, gamma * 3]}
     yield "random forest", RandomForestClassifier(500, random_state=0, n_jobs=-1), {"max_features": ["sqrt", 0.1]}
 
 
@@ -44,21 +46,23 @@ def interval(right, images):
     return middle - half, middle + half
 
 
+def setting(name, value):
+    """A setting without the step of the pipeline that it is for."""
+    shown = f"{value:.3g}" if isinstance(value, float) else value
+    return f"{name.split('__')[-1]} {shown}"
+
+
 def main():
     for task in map(Path, sys.argv[1:]):
         (train, train_classes), (test, test_classes) = load(task / "train"), load(task / "test")
         print(f"{task.name}: {len(train)} images to train on, {len(test)} to test on", flush=True)
-        for name, method, grid in methods():
-            if grid.get("gamma") == "scale":
-                scale = 1 / (train.shape[1] * train.var())
-                grid = grid | {"gamma": [scale / 3, scale, scale * 3]}
+        for name, method, grid in methods(train):
             search = GridSearchCV(method, grid, cv=3, n_jobs=1 if "forest" in name else 2)
             answers = search.fit(train, train_classes).predict(test)
             right = int((answers == test_classes).sum())
             low, high = interval(right, len(test))
             least = recall_score(test_classes, answers, average=None).min()
-            settings = ", ".join(f"{key.split('__')[-1]} {value:.3g}" if isinstance(value, float) else f"{key.split('__')[-1]} {value}"
-                                 for key, value in search.best_params_.items())
+            settings = ", ".join(setting(*chosen) for chosen in search.best_params_.items())
             print(f"  {name:<20} {right / len(test):.4f} ({low:.3f} to {high:.3f}), least recall {least:.3f}, {settings}", flush=True)
 
 

@@ -14,7 +14,6 @@ import tempfile
 from pathlib import Path
 
 import trainings
-from trainings import metrics
 
 AUGMENTATION = "rotate = 10.0, zoom = 0.15, shear = 5.0, translate = 0.1, brightness = 0.1, contrast = 0.1"
 HALF = "rotate = 5.0, zoom = 0.07, shear = 2.5, translate = 0.05, brightness = 0.05, contrast = 0.05"
@@ -59,7 +58,7 @@ def cross_validated(command, task, recipe, folds):
             data, file = Path(scratch) / task.name, Path(scratch) / "recipe.toml"
             file.write_text(recipe)
             fold_of(task, fold, folds, data)
-            of_run = metrics(command, data, 1, ["--recipe", file])
+            of_run = trainings.metrics(command, data, 1, ["--recipe", file])
             scores.append((of_run["int8"]["test"], of_run["images"]["test"]))
     images = sum(count for _, count in scores)
     return [sum(score[name] * count for score, count in scores) / images for name in ("accuracy", "balanced_accuracy")]

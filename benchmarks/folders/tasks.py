@@ -32,10 +32,14 @@ def split(images, train, test, seed):
     return images[test:test + train], images[:test]
 
 
-def digits(train):
-    """Handwritten digits of 8x8 pixels and 17 grays, as scikit-learn ships them (UCI, Alpaydin and Kaynak 1998)."""
+def handwritten_digits():
+    """All handwritten digits of 8x8 pixels and 17 grays, as scikit-learn ships them (UCI, Alpaydin and Kaynak 1998), and their labels."""
     images, labels = load_digits(return_X_y=True)
-    images = np.round(images.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
+    return np.round(images.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8), labels
+
+
+def digits(train):
+    images, labels = handwritten_digits()
     return {str(digit): split(images[labels == digit], train, 60, digit) for digit in range(10)}
 
 

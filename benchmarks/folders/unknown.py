@@ -19,9 +19,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from sklearn.datasets import load_digits
 
-from tasks import digits, write
+from tasks import digits, handwritten_digits, write
 
 GARMENTS = ["t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle-boot"]
 
@@ -57,8 +56,9 @@ def images(directory, fashion):
     (train, train_labels), (test, test_labels) = (fashion_mnist(fashion, part) for part in ("train", "t10k"))
     write(digits(110), directory / "digits")
     # As large as garments, whose network takes images as they are.
-    of_garments = lambda image: Image.fromarray(np.round(image * (255 / 16)).astype(np.uint8)).resize((28, 28), Image.Resampling.BILINEAR)
-    save((np.asarray(of_garments(image)) for image in load_digits().images), directory / "other/digits")
+    enlarged = lambda image: Image.fromarray(image).resize((28, 28), Image.Resampling.BILINEAR)
+    all_digits, _ = handwritten_digits()
+    save((np.asarray(enlarged(image)) for image in all_digits), directory / "other/digits")
     save(test[:4000], directory / "other/garments")
     known = [garment for garment in GARMENTS if garment not in OTHERS]
     of = lambda images, labels, garment: images[labels == GARMENTS.index(garment)]
