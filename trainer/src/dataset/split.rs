@@ -22,10 +22,7 @@ pub fn stratified(
     if !(fraction > 0.0 && fraction < 1.0) {
         return Err(DataError::Fraction { fraction });
     }
-    let mut members = vec![Vec::new(); classes];
-    for (index, &label) in labels.iter().enumerate() {
-        members[usize::from(label)].push(index);
-    }
+    let members = members(labels, classes);
     let held_out = apportion(&members.iter().map(Vec::len).collect::<Vec<_>>(), fraction);
     let (mut train, mut validation) = (Vec::new(), Vec::new());
     for (class, (mut members, held_out)) in members.into_iter().zip(held_out).enumerate() {
@@ -75,6 +72,15 @@ pub fn stratified_by_content(
         Err(DataError::TooFew { .. }) => plain(),
         Err(error) => Err(error),
     }
+}
+
+/// The indices of the images of each class, in ascending order.
+pub(crate) fn members(labels: &[u16], classes: usize) -> Vec<Vec<usize>> {
+    let mut members = vec![Vec::new(); classes];
+    for (index, &label) in labels.iter().enumerate() {
+        members[usize::from(label)].push(index);
+    }
+    members
 }
 
 /// How many of each class are held out: the largest-remainder method.

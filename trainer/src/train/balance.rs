@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::dataset::split::members;
 use crate::support::rng::{self, ChaCha8Rng};
 
 /// What is done about classes of unequal size.
@@ -109,15 +110,6 @@ impl Sampler {
         rng::shuffle(&mut order, generator);
         order
     }
-}
-
-/// The images of each class.
-fn members(labels: &[u16], classes: usize) -> Vec<Vec<usize>> {
-    let mut members = vec![Vec::new(); classes];
-    for (index, &label) in labels.iter().enumerate() {
-        members[usize::from(label)].push(index);
-    }
-    members
 }
 
 #[cfg(test)]
