@@ -232,11 +232,7 @@ impl Fit {
         let console = self.console.console();
         let rejection = self.reject.rejection()?;
         let start = self.init.as_deref().map(Start::open).transpose()?;
-        let template = match (&self.model, &start) {
-            (Some(name), _) => Some(named_or_file("--model", name, Template::built_in, Template::from_toml)?),
-            (None, Some(start)) => Some(start.template()?),
-            (None, None) => None,
-        };
+        let template = self.template(start.as_ref())?;
         let recipe = named_or_file("--recipe", self.recipe_name(), Recipe::built_in, Recipe::from_toml)?;
         // Before images are read, which may take long: what is wrong with the numbers.
         let name = template.as_ref().map_or(DEFAULT_MODEL, |template| &template.name);
@@ -253,14 +249,7 @@ impl Fit {
             }
         };
         let teachers = Teachers::open(&self.teacher)?;
-        let own_split = ValidationSplit {
-            fraction: self.val_fraction.unwrap_or(0.05),
-            is_stated: self.val_fraction.is_some(),
-            seed: self.seed,
-            rule: SplitRule::ByContent,
-            is_by_folds: self.folds.folds.is_some(),
-        };
-        let split = teachers.as_ref().map_or(own_split, Teachers::split);
+        let split = teachers.as_ref().map_or_else(|| self.own_split(), Teachers::split);
         let runs = self.out.as_deref().map_or(Path::new(RUNS), directory_of);
         let skipped = self.data.unreadable.look(self.data.data.as_deref(), None, !console.is_text())?;
         let (dataset, architecture) = self.data.load(template, start.as_ref(), &split, runs, &skipped, &console)?;
@@ -298,15 +287,7 @@ impl Fit {
         }
         self.balance.note(recipe.balance, &dataset);
         self.folds.check(&dataset, &recipe, self.seed)?;
-        console_line!(console, "");
-        let listing = match start {
-            Some(_) => numbered(&architecture),
-            None => architecture.to_string().lines().map(str::to_owned).collect(),
-        };
-        for line in listing {
-            console_line!(console, "{line}");
-        }
-        console_line!(console, "");
+        print_layers(&architecture, start.is_some(), &console);
 
         let config = RunConfig {
             data_dir: self.data.directory()?,
@@ -334,6 +315,26 @@ impl Fit {
         directory.write_manifest(&dataset)?;
         let unfinished = Unfinished::default();
         Ok(TrainingRun { directory, config, dataset, teachers, start, unknown, unfinished, console })
+    }
+
+    /// The network that is named, or that of `--init`; `None` where the images decide.
+    fn template(&self, start: Option<&Start>) -> Result<Option<Template>> {
+        match (&self.model, start) {
+            (Some(name), _) => Ok(Some(named_or_file("--model", name, Template::built_in, Template::from_toml)?)),
+            (None, Some(start)) => Ok(Some(start.template()?)),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// The validation images where no teacher decides which they are.
+    fn own_split(&self) -> ValidationSplit {
+        ValidationSplit {
+            fraction: self.val_fraction.unwrap_or(0.05),
+            is_stated: self.val_fraction.is_some(),
+            seed: self.seed,
+            rule: SplitRule::ByContent,
+            is_by_folds: self.folds.folds.is_some(),
+        }
     }
 
     /// The recipe that is named, or the default.
@@ -443,6 +444,19 @@ impl Fit {
         }
         Ok(())
     }
+}
+
+/// Prints a network's layers, with the numbers that `--freeze` takes where there are weights to start from.
+fn print_layers(architecture: &Architecture, has_start: bool, console: &Console) {
+    let lines = match has_start {
+        true => numbered(architecture),
+        false => architecture.to_string().lines().map(str::to_owned).collect(),
+    };
+    console_line!(console, "");
+    for line in lines {
+        console_line!(console, "{line}");
+    }
+    console_line!(console, "");
 }
 
 #[cfg(test)]
