@@ -57,7 +57,7 @@ pub struct RunConfig {
     pub validation_fraction: f64,
     /// What everything random came from.
     pub seed: u64,
-    /// Which images those are: the seed that drew them, the teacher's where there was one.
+    /// The seed that the validation images were drawn from: the teacher's where there was one.
     pub split_seed: u64,
     /// How images of a folder were held out; runs older than this did it by name.
     #[serde(default)]

@@ -253,6 +253,7 @@ impl Recipe {
         }
     }
 
+    /// The recipe with the numbers that an override has, each as a whole: an `augment` replaces all options of the recipe's.
     pub(super) fn with(self, numbers: Override) -> Self {
         Self {
             epochs: numbers.epochs.unwrap_or(self.epochs),
