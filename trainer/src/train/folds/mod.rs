@@ -20,8 +20,6 @@ mod assignment;
 mod fold_fit;
 mod out_of_fold;
 
-use std::fmt;
-
 use candle_core::{Result as CandleResult, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +34,6 @@ use super::recipe::Recipe;
 use super::score::{Estimate, Score};
 use crate::dataset::Dataset;
 use crate::network::FloatModel;
-use crate::support::text::thousands;
 
 pub use assignment::{Folds, FoldsError};
 pub use fold_fit::FoldFit;
@@ -214,18 +211,6 @@ impl Observer for Watched<'_> {
     fn checkpoint(&mut self, checkpoint: Checkpoint) {
         self.state.checkpoint = Some(checkpoint);
         self.observer.unfinished(self.state);
-    }
-}
-
-/// The accuracy and how certain it is, as `accuracy 0.8125 of 400 images, 95% interval 0.771-0.848, cross-validated over 5 folds`.
-impl fmt::Display for CrossValidated {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { folds, images, score, .. } = self;
-        write!(f, "accuracy {:.4} of {} images", score.accuracy, thousands(*images))?;
-        if let Some(interval) = score.accuracy_interval {
-            write!(f, ", 95% interval {interval}")?;
-        }
-        write!(f, ", cross-validated over {folds} folds")
     }
 }
 
