@@ -344,7 +344,7 @@ total                                          542,230";
         let message = Architecture::built_in("resnet").unwrap_err().to_string();
         assert_eq!(
             message,
-            "unknown architecture \"resnet\"; the built-in ones are mlp, cnn, small, tiny, large, resnet8, mobilenet, \
+            "unknown architecture \"resnet\"; the built-in ones are mlp, cnn, small, tiny, nano, large, resnet8, mobilenet, \
              dscnn; \
              a name with a dot or a slash is a TOML file"
         );

@@ -1,11 +1,12 @@
 //! The architectures that are part of the program.
 
 /// The built-in files, by name.
-pub const BUILT_IN: [(&str, &str); 8] = [
+pub const BUILT_IN: [(&str, &str); 9] = [
     ("mlp", include_str!("../../architectures/mlp.toml")),
     ("cnn", include_str!("../../architectures/cnn.toml")),
     ("small", include_str!("../../architectures/small.toml")),
     ("tiny", include_str!("../../architectures/tiny.toml")),
+    ("nano", include_str!("../../architectures/nano.toml")),
     ("large", include_str!("../../architectures/large.toml")),
     ("resnet8", include_str!("../../architectures/resnet8.toml")),
     ("mobilenet", include_str!("../../architectures/mobilenet.toml")),
