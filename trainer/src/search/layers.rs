@@ -39,6 +39,7 @@ struct Layers {
     /// Shape of what the last layer puts out.
     map: Shape,
     batch_norm: bool,
+    depthwise_relu: bool,
     /// What the next layer is the first of.
     comment: Option<String>,
 }
@@ -61,8 +62,14 @@ pub fn network_file(name: &str, values: &Values, input: Shape) -> String {
         Some(Value::Word(word)) => word.as_str(),
         _ => "",
     };
-    let batch_norm = values.get("batch_norm") == Some(&Value::Flag(true));
-    let mut layers = Layers { layers: Vec::new(), map: input, batch_norm, comment: None };
+    let flag = |key: &str| values.get(key) == Some(&Value::Flag(true));
+    let mut layers = Layers {
+        layers: Vec::new(),
+        map: input,
+        batch_norm: flag("batch_norm"),
+        depthwise_relu: flag("depthwise_relu"),
+        comment: None,
+    };
     for stage in 1..=whole("stages") {
         let key = |key: &str| format!("stage{stage}.{key}");
         let block = match word(&key("block")) {
@@ -137,7 +144,7 @@ impl Layers {
     }
 
     fn depthwise(&mut self, window: Window) {
-        let options = self.window(window, true);
+        let options = self.window(window, self.depthwise_relu);
         self.push(format!("depthwise_conv = {{ {options} }}"));
     }
 
@@ -250,6 +257,12 @@ mod tests {
             |architecture: &Architecture| architecture.layers.iter().map(|layer| layer.layer).collect::<Vec<_>>();
         let built_in = |name| Architecture::built_in(name).unwrap();
         assert_eq!(layers(&network(TINY, INPUT)), layers(&built_in("tiny")));
+        let nano = "stages = 4\nbatch_norm = true\ndepthwise_relu = false\nhead = \"mean\"\ndense = 0
+            stage1 = { block = \"convolution\", blocks = 1, channels = 8, kernel = 3 }
+            stage2 = { block = \"separable\", blocks = 1, channels = 10, kernel = 3, downsample = \"pool\" }
+            stage3 = { block = \"separable\", blocks = 2, channels = 16, kernel = 3, downsample = \"pool\" }
+            stage4 = { block = \"separable\", blocks = 2, channels = 20, kernel = 3 }";
+        assert_eq!(layers(&network(nano, INPUT)), layers(&built_in("nano")));
         let resnet = "stages = 4\nbatch_norm = true\nhead = \"mean\"\ndense = 0
             stage1 = { block = \"convolution\", blocks = 1, channels = 16, kernel = 3 }
             stage2 = { block = \"residual\", blocks = 1, channels = 16, kernel = 3 }

@@ -30,10 +30,12 @@ const STAGE: [(&str, Kind, Option<Default>); 6] = [
 ];
 
 /// The same of the whole network.
-const NETWORK: [(&str, Kind, Option<Default>); 4] = [
+const NETWORK: [(&str, Kind, Option<Default>); 5] = [
     // How many stages there are: the most is how many the file has.
     ("stages", Kind::Whole { least: 1, most: MOST_STAGES as i64 }, None),
     ("batch_norm", Kind::Flags, Some(Default::Flag(false))),
+    // Of the depthwise convolution of a separable block; the 1x1 convolution after it has one.
+    ("depthwise_relu", Kind::Flags, Some(Default::Flag(true))),
     ("head", Kind::Words(&["flatten", "mean"]), Some(Default::Word("flatten"))),
     // Outputs of a hidden dense layer; 0: there is none.
     ("dense", Kind::Whole { least: 0, most: 4096 }, Some(Default::Whole(0))),
