@@ -27,17 +27,7 @@ impl Recipes {
         match self.name.as_deref() {
             Some(path) if is_path(path) => {
                 let recipe = named_or_file("recipe", path, Recipe::built_in, Recipe::from_toml)?;
-                recipe.check().map_err(Usage::error)?;
-                for size in &recipe.size {
-                    let of_size = recipe.clone().for_images(size.at_most).check();
-                    of_size.map_err(|error| Usage::error(anyhow!("[[size]] of {}: {error}", size.at_most)))?;
-                }
-                for name in recipe.overrides.keys() {
-                    for has_teacher in [false, true] {
-                        let overridden = recipe.clone().for_network(name, has_teacher);
-                        overridden.check().map_err(|error| Usage::error(anyhow!("[override.{name}]: {error}")))?;
-                    }
-                }
+                recipe.check_all().map_err(|error| Usage::error(anyhow!("{path}: {error}")))?;
                 for line in toml::to_string(&recipe)?.lines() {
                     print_line!("{line}");
                 }

@@ -11,6 +11,7 @@ use trainer::run::RunDirectory;
 use trainer::search::Candidate;
 use trainer::search::record::SearchRecord;
 use trainer::support::whole_file::replace_whole;
+use trainer::train::recipe::Recipe;
 
 use super::console::{Console, console_line};
 use super::output::print_message;
@@ -73,13 +74,16 @@ fn begin(command: &mut Command, record: &SearchRecord, number: usize, epochs: Op
     let conversion = candidate.conversion()?;
     let input = conversion.map_or(settings.facts.input, |conversion| conversion.shape());
     // A recipe of its own, with as many epochs as the one that it is based on, or as its trial had.
-    let base = record.space.base.epochs * if settings.has_teacher { 2 } else { 1 };
+    let images = settings.facts.training_images;
+    let batch_size = candidate.recipe(1, images)?.batch_size;
+    let base = Recipe { batch_size, ..record.space.base.clone().for_images(images) }.with_enough_epochs(images);
+    let base = base.epochs * if settings.has_teacher { 2 } else { 1 };
     let epochs = epochs.unwrap_or(base.max(settings.epochs));
     let directory = record.path.join(FINAL);
     std::fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
     let [network, recipe] = ["network", "recipe"].map(|what| directory.join(format!("{number:05}-{what}.toml")));
     replace_whole(&network, candidate.network(input).as_bytes())?;
-    replace_whole(&recipe, toml::to_string(&candidate.recipe(epochs, settings.facts.training_images)?)?.as_bytes())?;
+    replace_whole(&recipe, toml::to_string(&candidate.recipe(epochs, images)?)?.as_bytes())?;
     command
         .arg("fit")
         .arg("--model")

@@ -11,6 +11,12 @@ pub fn thousands(number: usize) -> String {
     groups.join(",")
 }
 
+/// So many of what `noun` is one of: `1 image`, `2,000 images`.
+#[must_use]
+pub fn counted(number: usize, noun: &str) -> String {
+    format!("{} {noun}{}", thousands(number), if number == 1 { "" } else { "s" })
+}
+
 /// A SHA-256 as it is written down.
 #[must_use]
 pub fn hexadecimal(hash: Sha256) -> String {

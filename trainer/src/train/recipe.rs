@@ -153,6 +153,7 @@ pub struct SizeOverride {
     /// Training images at most.
     pub at_most: usize,
     /// Numbers that take the place of the recipe's own.
+    #[serde(deserialize_with = "of_size")]
     pub numbers: Override,
 }
 
@@ -162,10 +163,19 @@ fn is_zero(number: &usize) -> bool {
 
 /// An override for distillation, which holds no other.
 fn distilled<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<Override>>, D::Error> {
+    without_distilled(deserializer, "`distilled`").map(|numbers| Some(Box::new(numbers)))
+}
+
+/// Numbers for sets of a size, which hold none for distillation: which network has a teacher is known later.
+fn of_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Override, D::Error> {
+    without_distilled(deserializer, "`numbers`; it belongs to `[override.NETWORK]`")
+}
+
+fn without_distilled<'de, D: Deserializer<'de>>(deserializer: D, place: &str) -> Result<Override, D::Error> {
     let numbers = Override::deserialize(deserializer)?;
     match numbers.distilled {
-        None => Ok(Some(Box::new(numbers))),
-        Some(_) => Err(D::Error::custom("`distilled` cannot be within `distilled`")),
+        None => Ok(numbers),
+        Some(_) => Err(D::Error::custom(format!("`distilled` cannot be within {place}"))),
     }
 }
 
@@ -276,9 +286,17 @@ impl Recipe {
     /// The recipe of a TOML text.
     ///
     /// # Errors
-    /// [`RecipeError::Toml`], which names the line; [`RecipeError::Name`].
+    /// [`RecipeError::Toml`], which names the line; [`RecipeError::Name`]; [`RecipeError::Size`].
     pub fn from_toml(text: &str) -> Result<Self, RecipeError> {
         let recipe: Self = toml::from_str(text)?;
+        // The first size that holds a set is the set's: one that is not larger than the one before holds none.
+        let mut before = 0;
+        for &SizeOverride { at_most, .. } in &recipe.size {
+            if at_most <= before {
+                return Err(RecipeError::Size { at_most, before });
+            }
+            before = at_most;
+        }
         match recipe.name.len() {
             bytes if bytes > LONGEST_NAME => Err(RecipeError::Name { bytes }),
             _ => Ok(recipe),
@@ -306,6 +324,26 @@ impl Recipe {
         // Each once as it is, once as its gradient, and as much again while an operation runs.
         let bytes = batch.saturating_mul(values).saturating_mul(4 * size_of::<f32>());
         if bytes > MOST_MEMORY { Err(RecipeError::Batch { images: batch, gigabytes: bytes >> 30 }) } else { Ok(()) }
+    }
+
+    /// Refuses numbers that no training can run with, also where only some sets of images or some networks would have them.
+    ///
+    /// # Errors
+    /// [`RecipeError::Range`]; [`RecipeError::Section`], which names the part of the file.
+    pub fn check_all(&self) -> Result<(), RecipeError> {
+        self.check()?;
+        let within = |section: String| |error| RecipeError::Section { section, error: Box::new(error) };
+        for size in &self.size {
+            let of_size = self.clone().for_images(size.at_most).check();
+            of_size.map_err(within(format!("[[size]] of {}", size.at_most)))?;
+        }
+        for name in self.overrides.keys() {
+            for has_teacher in [false, true] {
+                let of_network = self.clone().for_network(name, has_teacher).check();
+                of_network.map_err(within(format!("[override.{name}]")))?;
+            }
+        }
+        Ok(())
     }
 
     /// Refuses numbers that no training can run with.
@@ -439,6 +477,29 @@ mod tests {
         assert_eq!(given("[override.cnn.quantization_aware]\nepochs = 3"), numbers(0, 1e-4));
         let message = with("[override.mlp.distilled.distilled]\nepochs = 2").unwrap_err().to_string();
         assert!(message.contains("`distilled` cannot be within `distilled`"), "{message}");
+        let size = "[[size]]\nat_most = 9\nnumbers = ";
+        let message = with(&format!("{size}{{ distilled = {{ epochs = 2 }} }}")).unwrap_err().to_string();
+        assert!(message.contains("`distilled` cannot be within `numbers`"), "{message}");
+        for (second, before) in [(9, "9, that of the [[size]] before it"), (8, "9, that of the [[size]] before it")] {
+            let message =
+                with(&format!("{size}{{ epochs = 2 }}\n[[size]]\nat_most = {second}\nnumbers = {{ epochs = 3 }}"));
+            let message = message.unwrap_err().to_string();
+            assert!(
+                message.contains(&format!("at_most = {second} of a [[size]] must be more than {before}")),
+                "{message}"
+            );
+        }
+        let message = with("[[size]]\nat_most = 0\nnumbers = {}").unwrap_err().to_string();
+        assert!(message.ends_with("at_most = 0 of a [[size]] must be more than 0"), "{message}");
+        let in_sections = [
+            ("[[size]]\nat_most = 9\nnumbers = { epochs = 0 }", "[[size]] of 9: epochs is 0"),
+            ("[override.mlp]\ndropout = 2.0", "[override.mlp]: dropout is 2"),
+            ("[override.mlp.distilled]\ndropout = 2.0", "[override.mlp]: dropout is 2"),
+        ];
+        for (section, expected) in in_sections {
+            let message = with(section).unwrap().check_all().unwrap_err().to_string();
+            assert!(message.starts_with(expected), "{message}");
+        }
         let message = with("[for.mlp]\nepochs = 2").unwrap_err().to_string();
         assert!(
             message.contains("unknown field `for`, expected one of") && message.contains("`override`"),

@@ -65,6 +65,25 @@ pub enum RecipeError {
         /// Bytes of the name.
         bytes: usize,
     },
+    /// A size that no set of images would have, as the size before holds each.
+    #[error(
+        "recipe file: at_most = {at_most} of a [[size]] must be more than {before}{}",
+        if *before > 0 { ", that of the [[size]] before it: the first one that holds a set decides" } else { "" }
+    )]
+    Size {
+        /// Images that it holds at most.
+        at_most: usize,
+        /// Images that the one before holds at most, or 0.
+        before: usize,
+    },
+    /// What is wrong in a part of the file.
+    #[error("{section}: {error}")]
+    Section {
+        /// The part's heading.
+        section: String,
+        /// What is wrong there.
+        error: Box<RecipeError>,
+    },
     /// A number outside its range.
     #[error("{what} is {value}; it must be {range}")]
     Range {

@@ -3,14 +3,18 @@
 //! A network needs some thousand steps to learn, whatever the number of images; the fewer these are, the sooner it overfits, and
 //! the less the validation images, a share of them, can choose an epoch.
 
-use super::recipe::{Recipe, SizeOverride};
-use crate::support::text::thousands;
+use super::recipe::{Override, Recipe, SizeOverride};
+use crate::support::text::counted;
+
+/// What is between a recipe's description and the choices for a set of images.
+const BETWEEN: &str = "; ";
 
 impl Recipe {
     /// Whether the recipe, as its file has it, adapts to the number of images.
     #[must_use]
     pub fn is_for_any_size(&self) -> bool {
-        self.least_steps > 0 || !self.size.is_empty()
+        let has_least_steps = |numbers: &Override| numbers.least_steps.is_some_and(|steps| steps > 0);
+        self.least_steps > 0 || !self.size.is_empty() || self.overrides.values().any(has_least_steps)
     }
 
     /// The recipe as it is for so many training images, before what is different for networks: with the numbers of its first
@@ -20,8 +24,8 @@ impl Recipe {
         let size = std::mem::take(&mut self.size).into_iter().find(|size| images <= size.at_most);
         match size {
             Some(SizeOverride { at_most, numbers }) => {
-                let described = format!("{}; numbers for at most {} images", self.description, thousands(at_most));
-                Self { description: described, ..self.with(numbers) }
+                let choice = format!("numbers for at most {}", counted(at_most, "image"));
+                self.with(numbers).with_choice(&choice)
             }
             None => self,
         }
@@ -36,19 +40,26 @@ impl Recipe {
         }
         let steps_per_epoch = images.div_ceil(self.batch_size.max(1)).max(1);
         let epochs = self.epochs.max(self.least_steps.div_ceil(steps_per_epoch));
-        let why = if epochs > self.epochs {
-            format!("as {} steps are needed", thousands(self.least_steps))
+        let (needed, noun) = if epochs > self.epochs { (self.least_steps, "step") } else { (self.epochs, "epoch") };
+        let why = format!("as {} {} needed", counted(needed, noun), if needed == 1 { "is" } else { "are" });
+        let [of_all, of_each] = [counted(epochs, "epoch"), counted(steps_per_epoch, "step")];
+        let choice = format!("{of_all} of {of_each} for {}, {why}", counted(images, "image"));
+        Self { epochs, least_steps: 0, ..self }.with_choice(&choice)
+    }
+
+    fn with_choice(self, choice: &str) -> Self {
+        let description = if self.description.is_empty() {
+            choice.to_owned()
         } else {
-            format!("as {} epochs are needed", self.epochs)
+            format!("{}{BETWEEN}{choice}", self.description)
         };
-        let description = format!(
-            "{}; {} epochs of {} steps for {} images, {why}",
-            self.description,
-            thousands(epochs),
-            thousands(steps_per_epoch),
-            thousands(images)
-        );
-        Self { epochs, least_steps: 0, description, ..self }
+        Self { description, ..self }
+    }
+
+    /// What was decided for a set of images since the recipe's description was `description`.
+    pub fn choices_since(&self, description: &str) -> impl Iterator<Item = &str> {
+        let choices = self.description.strip_prefix(description).unwrap_or_default();
+        choices.split(BETWEEN).filter(|choice| !choice.is_empty())
     }
 }
 
@@ -92,6 +103,31 @@ mod tests {
         );
         let spectrograms = Recipe::built_in("folders").unwrap().for_images(100).for_network("dscnn", false);
         assert_eq!(spectrograms.augment, Default::default());
+    }
+
+    #[test]
+    fn least_steps_of_any_network_make_a_recipe_for_any_size() {
+        let recipe = |more: &str| {
+            let least = "name = \"mine\"\nepochs = 2\nbatch_size = 8\nlearning_rate = 0.01\npatience = 2\n";
+            Recipe::from_toml(&format!("{least}{more}")).unwrap()
+        };
+        assert!(!recipe("[override.resnet8]\nepochs = 9").is_for_any_size());
+        assert!(recipe("[override.resnet8]\nleast_steps = 40").is_for_any_size());
+    }
+
+    #[test]
+    fn choices_are_what_was_added_to_a_description_whatever_it_is() {
+        for (description, images) in [("", 380), ("mine; of two parts", 380), ("mine", 1)] {
+            let recipe = Recipe { description: description.to_owned(), ..Recipe::built_in("folders").unwrap() };
+            let settled = recipe.for_images(images).with_enough_epochs(images);
+            let choices: Vec<&str> = settled.choices_since(description).collect();
+            let steps = match images {
+                1 => "2,000 epochs of 1 step for 1 image, as 2,000 steps are needed",
+                _ => "167 epochs of 12 steps for 380 images, as 2,000 steps are needed",
+            };
+            assert_eq!(choices, ["numbers for at most 1,000 images", steps]);
+            assert!(!settled.description.starts_with("; "));
+        }
     }
 
     #[test]
