@@ -30,7 +30,7 @@ fn a_network_that_does_not_fit_is_refused_before_training_with_what_is_missing()
                 "cnn does not fit nrf51822 (M0+): ",
                 " bytes of flash are needed, ",
                 "more than the 262,144 there are: 543,488 for the model, ",
-                " for the program that runs it. Of the built-in networks small, tiny would; a smaller --width or a smaller --input may fit too",
+                " for the program that runs it. Of the built-in networks small, tiny, nano would; a smaller --width or a smaller --input may fit too",
             ],
         ),
         (&["--max-flash", "64K"], &["cnn does not fit the budget: ", "more than the 65,536 there are: "]),
@@ -52,6 +52,58 @@ fn a_network_that_does_not_fit_is_refused_before_training_with_what_is_missing()
         assert_fails(home.path(), &[&fit[..], budget].concat(), 1, expected);
     }
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0, "no run is begun");
+}
+
+#[test]
+fn a_network_that_is_named_in_a_refusal_fits() {
+    let home = tempfile::tempdir().unwrap();
+    let fit = |model: &str| {
+        trainer(
+            home.path(),
+            &[
+                "fit",
+                "--dataset",
+                "garments",
+                "--width",
+                "4",
+                "--chip",
+                "stm32l432kc",
+                "--epochs",
+                "1",
+                "--model",
+                model,
+            ],
+        )
+    };
+    let refusal = text(&fit("tiny").stderr);
+    let list = refusal
+        .split_once("Of the built-in networks, with this --width, ")
+        .and_then(|(_, rest)| rest.split_once(" would;"));
+    let named: Vec<&str> = list.unwrap_or_else(|| panic!("{refusal}")).0.split(", ").collect();
+    for name in ["mlp", "cnn", "small", "tiny", "nano", "large", "resnet8", "mobilenet", "dscnn"] {
+        // Those that are named are begun, which is all that has to be seen of them.
+        let is_refused = match named.contains(&name) {
+            true if name != "nano" => continue,
+            _ => text(&fit(name).stderr).contains(" does not fit stm32l432kc"),
+        };
+        assert_eq!(is_refused, !named.contains(&name), "{name}: {refusal}");
+    }
+}
+
+#[test]
+fn thresholds_of_classes_are_counted_before_they_are_known() {
+    let home = tempfile::tempdir().unwrap();
+    let per_class = ["--reject-at", "precision=0.5", "--reject-per-class"];
+    let of = |more: &[&str]| {
+        let refusal = text(&fit_tiny(home.path(), &[&["--max-flash", "1"], more].concat()).stderr);
+        (bytes_before(&refusal, " bytes of flash are needed"), bytes_before(&refusal, " for the model"))
+    };
+    let (flash, model) = of(&per_class);
+    assert_eq!(of(&[]), (flash - 20, model - 20), "two bytes for each of ten classes");
+    let flash = flash.to_string();
+    let output = fit_tiny(home.path(), &[&["--max-flash", &flash], &per_class[..]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(fs::read(home.path().join("run/model.bin")).unwrap().len() <= model);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, anyhow};
 use clap::builder::TypedValueParser;
-use trainer::export::hardware::{Budget, Chip, Footprint, time};
+use trainer::export::hardware::{Budget, Chip, time};
 use trainer::export::layout::LayoutChoice;
 use trainer::network::{Architecture, Template};
 use trainer::run::{RunConfig, Target};
@@ -49,14 +49,58 @@ fn chip(name: String) -> Result<&'static Chip, String> {
     })
 }
 
+/// What can take the place of a network that does not fit.
+pub enum Instead {
+    /// A built-in network, with the factor that `--width` gives.
+    BuiltIn { width: Option<f64> },
+    /// Another run to start from: networks with other layers take no weights of this one.
+    Init,
+    /// Another layout of a network that is trained.
+    Layout,
+    /// Another network to be imported.
+    Import,
+}
+
+impl Instead {
+    fn advice(&self, architecture: &Architecture, config: &RunConfig, budget: &Budget) -> String {
+        match self {
+            Self::BuiltIn { width } => {
+                let built_in = match width {
+                    None => "built-in networks",
+                    Some(_) => "built-in networks, with this --width,",
+                };
+                match fitting(architecture, config, *width, budget).as_slice() {
+                    [] => "A smaller --width, a smaller --input or a smaller network of your own (--model ./FILE.toml) may fit"
+                        .to_owned(),
+                    names => {
+                        format!("Of the {built_in} {} would; a smaller --width or a smaller --input may fit too", names.join(", "))
+                    }
+                }
+            }
+            Self::Init => "A chip with more of it may fit (trainer chips), a smaller --input, or a smaller network without --init"
+                .to_owned(),
+            Self::Layout => "--layout compact takes the least flash; a chip with more of it may fit (trainer chips), or a new fit of a \
+                             smaller network"
+                .to_owned(),
+            Self::Import => {
+                "A chip with more of it may fit (trainer chips), or a smaller network to be imported".to_owned()
+            }
+        }
+    }
+}
+
 /// The built-in networks that keep to a budget, for the same inputs and classes, trained in the same manner.
-fn fitting(architecture: &Architecture, config: &RunConfig, budget: &Budget) -> Vec<&'static str> {
+fn fitting(architecture: &Architecture, config: &RunConfig, width: Option<f64>, budget: &Budget) -> Vec<&'static str> {
     let fits = |name: &str| {
         let classes = u16::try_from(config.class_names.len()).ok()?;
-        let other = Template::built_in(name).ok()?.architecture(architecture.input, classes).ok()?;
+        let template = Template::built_in(name).ok()?;
+        let template = match width {
+            Some(width) => template.with_width(width).ok()?,
+            None => template,
+        };
+        let other = template.architecture(architecture.input, classes).ok()?;
         let config = RunConfig { model: other.name.clone(), ..config.clone() };
-        let layouts = config.layouts(&other).ok()?;
-        let footprint = config.with_metadata(|metadata| Footprint::of(&other, &layouts, metadata)).ok()?;
+        let footprint = config.footprint(&other, &config.layouts(&other).ok()?).ok()?;
         budget.check(&footprint).ok()
     };
     Template::built_in_files().iter().map(|(name, _)| *name).filter(|name| fits(name).is_some()).collect()
@@ -99,21 +143,19 @@ impl BudgetFlags {
     }
 
     /// Refuses a network that no chip could run, or not this one; prints how much of it is taken.
-    pub fn check(&self, architecture: &Architecture, config: &RunConfig, console: &Console) -> Result<()> {
+    pub fn check(
+        &self,
+        architecture: &Architecture,
+        config: &RunConfig,
+        instead: Instead,
+        console: &Console,
+    ) -> Result<()> {
         let layouts = config.layouts(architecture).context(architecture.name.clone())?;
-        let footprint = config
-            .with_metadata(|metadata| Footprint::of(architecture, &layouts, metadata))
-            .context(architecture.name.clone())?;
+        let footprint = config.footprint(architecture, &layouts).context(architecture.name.clone())?;
         let budget = self.target().map_or_else(Budget::default, |target| target.budget());
         budget.check(&footprint).map_err(|error| {
             let place = self.chip.map_or("the budget".to_owned(), |chip| format!("{} ({})", chip.name, chip.core.name));
-            let advice = match config.imported {
-                None => match fitting(architecture, config, &budget).as_slice() {
-                    [] => "A smaller --width, a smaller --input or a smaller network of your own (--model ./FILE.toml) may fit".to_owned(),
-                    names => format!("Of the built-in networks {} would; a smaller --width or a smaller --input may fit too", names.join(", ")),
-                },
-                Some(_) => "A chip with more of it may fit (trainer chips), or a smaller network to be imported".to_owned(),
-            };
+            let advice = instead.advice(architecture, config, &budget);
             anyhow!("{} does not fit {place}: {error}. {advice}", architecture.name)
         })?;
         if budget.is_empty() {

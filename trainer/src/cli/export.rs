@@ -15,7 +15,7 @@ use trainer::support::whole_file::{is_stream, write_whole};
 use trainer::train::confidence::{Confidence, Rejection};
 use trainer::train::evaluate;
 
-use super::budget::BudgetFlags;
+use super::budget::{BudgetFlags, Instead};
 use super::calibration::CalibrationName;
 use super::console::Console;
 use super::destination::{self, Content, Output};
@@ -205,7 +205,7 @@ impl Export {
         }
         config.layout = self.budget.layout().unwrap_or(config.layout);
         let bytes = config.encode(quantized)?;
-        self.budget.check(&config.architecture()?, &config, &Console::quiet())?;
+        self.budget.check(&config.architecture()?, &config, Instead::Layout, &Console::quiet())?;
         Ok(bytes)
     }
 }

@@ -15,7 +15,7 @@ use trainer::train::recipe::{Augment, Monitor, Recipe};
 
 use super::augmentation::{Augmentation, augmented, decide_flips};
 use super::balance::BalanceFlags;
-use super::budget::BudgetFlags;
+use super::budget::{BudgetFlags, Instead};
 use super::calibration::CalibrationName;
 use super::console::{Console, ConsoleFlags, console_line};
 use super::data::{TrainingData, ValidationSplit};
@@ -65,7 +65,7 @@ fn default_model(recipe: &Recipe, input: Shape) -> &'static str {
   trainer fit --data birds --reject-at precision=0.99 --unknown other-things --export birds.bin
   trainer fit --resume runs/cnn-fashion-mnist-48-1")]
 pub struct Fit {
-    /// Network: mlp, cnn, small, tiny, large, resnet8, mobilenet, dscnn, or a TOML file (see trainer models)
+    /// Network: mlp, cnn, small, tiny, nano, large, resnet8, mobilenet, dscnn, or a TOML file (see trainer models)
     /// [default: the network of --init; with a recipe for sets of any size, such as folders, resnet8, or mobilenet over 64 pixels; otherwise cnn]
     #[arg(long, value_name = "NAME", value_parser = MODELS, hide_possible_values = true)]
     model: Option<String>,
@@ -235,6 +235,7 @@ impl Fit {
         let template = self.template(start.as_ref())?;
         let recipe = named_or_file("--recipe", self.recipe_name(), Recipe::built_in, Recipe::from_toml)?;
         // Before images are read, which may take long: what is wrong with the numbers.
+        recipe.check_all().map_err(|error| Usage::error(anyhow!("--recipe {}: {error}", self.recipe_name())))?;
         let name = template.as_ref().map_or(DEFAULT_MODEL, |template| &template.name);
         self.note_flips(&self.overridden(recipe.clone().for_network(name, !self.teacher.is_empty()))?);
         let default_model = |input| default_model(&recipe, input);
@@ -306,7 +307,11 @@ impl Fit {
             layout: self.budget.layout_of_new_run(),
             ..RunConfig::new(&architecture, recipe, &dataset, self.seed)?
         };
-        self.budget.check(&architecture, &config, &console)?;
+        let instead = match config.init {
+            None => Instead::BuiltIn { width: self.width },
+            Some(_) => Instead::Init,
+        };
+        self.budget.check(&architecture, &config, instead, &console)?;
         let name = format!("{}-{}-{}", architecture.name, dataset.name, self.seed);
         let directory = RunDirectory::create(self.out.as_deref(), &name)?;
         warn_of_no_lock(&directory);
@@ -349,20 +354,20 @@ impl Fit {
 
     /// The recipe for this network and so many training images, with the numbers that the command line overrides.
     fn recipe(&self, recipe: Recipe, network: &Architecture, images: usize, console: &Console) -> Result<Recipe> {
-        let is_for_any_size = recipe.is_for_any_size();
+        let (is_for_any_size, description) = (recipe.is_for_any_size(), recipe.description.clone());
         let recipe = recipe.for_images(images).for_network(&network.name, !self.teacher.is_empty());
         let recipe = self.overridden(recipe)?.with_enough_epochs(images);
         recipe.check().map_err(Usage::error)?;
         if is_for_any_size {
-            self.print_choices(&recipe, &network.name, console);
+            self.print_choices(&recipe, &description, &network.name, console);
         }
         Ok(recipe)
     }
 
-    /// What a recipe for sets of any size chose for these images.
-    fn print_choices(&self, recipe: &Recipe, network: &str, console: &Console) {
+    /// What a recipe for sets of any size, of that description, chose for these images.
+    fn print_choices(&self, recipe: &Recipe, description: &str, network: &str, console: &Console) {
         console_line!(console, "recipe     {}, for sets of any size", recipe.name);
-        for choice in recipe.description.split("; ").skip(1) {
+        for choice in recipe.choices_since(description) {
             console_line!(console, "           {choice}");
         }
         if recipe.augment.flip == 0.0 {

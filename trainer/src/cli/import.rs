@@ -21,7 +21,7 @@ use trainer::support::{bounded_file, limits};
 use trainer::train::evaluate;
 use trainer::train::recipe::Recipe;
 
-use super::budget::BudgetFlags;
+use super::budget::{BudgetFlags, Instead};
 use super::camera::CameraFlags;
 use super::console::Console;
 use super::data::{ResizeMode, describe, input};
@@ -137,7 +137,7 @@ impl Import {
         }
         let images = self.images(&imported)?;
         let mut config = self.config(&imported, &images)?;
-        self.budget.check(&imported.architecture, &config, &Console::quiet())?;
+        self.budget.check(&imported.architecture, &config, Instead::Import, &Console::quiet())?;
         let float = match (&quantized, &self.out) {
             (Some(_), None) => None,
             _ => Some(import::float(&imported, range).with_context(|| path.clone())?),

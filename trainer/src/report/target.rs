@@ -38,7 +38,7 @@ pub fn view(run: &RunRecord) -> Option<TargetView> {
     let target = run.config.target.as_ref()?;
     let (budget, export) = (target.budget(), &run.metrics.export);
     let planned = run.config.layouts(&run.architecture).and_then(|layouts| {
-        let footprint = run.config.with_metadata(|metadata| Footprint::of(&run.architecture, &layouts, metadata))?;
+        let footprint = run.config.footprint(&run.architecture, &layouts)?;
         Ok((layouts, footprint))
     });
     let (layouts, operators) = planned.map_or((Vec::new(), ALL), |(layouts, planned)| (layouts, planned.operators));

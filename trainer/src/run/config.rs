@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::held_out::SplitRule;
 use crate::dataset::{Dataset, Images};
 use crate::export::decision::Decision;
-use crate::export::hardware::{Budget, Chip};
+use crate::export::hardware::{Budget, Chip, Footprint};
 use crate::export::layout::LayoutChoice;
 use crate::export::model_file::ModelFileError;
 use crate::image::Preprocessing;
@@ -262,7 +262,28 @@ impl RunConfig {
     /// [`ModelFileError`].
     pub fn layouts(&self, architecture: &Architecture) -> Result<Vec<Layout>, ModelFileError> {
         let budget = self.target.as_ref().map_or_else(Budget::default, Target::budget);
-        self.with_metadata(|metadata| self.layout.layouts(architecture, &budget, metadata))
+        let flash = budget.flash.map(|bytes| bytes.saturating_sub(self.own_thresholds_len()));
+        self.with_metadata(|metadata| self.layout.layouts(architecture, &Budget { flash, ..budget }, metadata))
+    }
+
+    /// What a network takes on a chip, before it is trained: at most, where classes may get thresholds of their own, and otherwise to the
+    /// byte.
+    ///
+    /// # Errors
+    /// [`ModelFileError`].
+    pub fn footprint(&self, architecture: &Architecture, layouts: &[Layout]) -> Result<Footprint, ModelFileError> {
+        let footprint = self.with_metadata(|metadata| Footprint::of(architecture, layouts, metadata))?;
+        Ok(Footprint { model: footprint.model + self.own_thresholds_len(), ..footprint })
+    }
+
+    /// Bytes of the thresholds that classes have of their own, or may get in training.
+    fn own_thresholds_len(&self) -> usize {
+        let may_get = self.rejection.as_ref().is_some_and(|rejection| rejection.per_class);
+        if may_get || !self.decision.class_thresholds.is_empty() {
+            self.class_names.len() * size_of::<u16>()
+        } else {
+            0
+        }
     }
 
     /// What `read` makes of the metadata of the model file.
