@@ -480,3 +480,32 @@ fn a_line_break_in_a_name_forges_no_line() {
         assert!(!output.status.success() && !stderr.contains("\n  error: forged"), "{arguments:?}: {stderr}");
     }
 }
+
+#[test]
+fn teachers_of_other_seeds_held_out_the_same_images_where_these_have_a_folder_of_their_own() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path();
+    for (part, indices) in [("train", 0..8), ("val", 8..10), ("test", 10..12)] {
+        shapes::write(&path.join("shapes").join(part), indices.clone(), SIZE, "png").unwrap();
+        shapes::write(&path.join("drawn").join(part.replace("val", "train")), indices, SIZE, "png").unwrap();
+    }
+    let fit = |data: &'static str, more: &[&'static str]| {
+        let fit =
+            ["fit", "--data", data, "--input", "16x24x3", "--model", "mlp", "--recipe", "tutorial", "--epochs", "1"];
+        [&fit[..], more].concat()
+    };
+    for data in ["shapes", "drawn"] {
+        for (seed, out) in [("1", "first"), ("2", "second")] {
+            succeed(path, &fit(data, &["--seed", seed, "--out", out]));
+        }
+        let student = fit(data, &["--teacher", "first", "--teacher", "second", "--out", "student"]);
+        if data == "shapes" {
+            succeed(path, &student);
+        } else {
+            assert_fails(path, &student, 2, &["teachers first and second held out different images"]);
+        }
+        for run in ["first", "second", "student"] {
+            let _ = fs::remove_dir_all(path.join(run));
+        }
+    }
+}
