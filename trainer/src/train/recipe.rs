@@ -135,6 +135,8 @@ pub struct Override {
     pub schedule: Option<Schedule>,
     /// In place of [`Recipe::augment`].
     pub augment: Option<Augment>,
+    /// In place of [`Recipe::monitor`].
+    pub monitor: Option<Monitor>,
     /// In place of [`Recipe::distillation`].
     pub distillation: Option<Distillation>,
     /// In place of [`Recipe::average`].
@@ -276,6 +278,7 @@ impl Recipe {
             mixup: numbers.mixup.unwrap_or(self.mixup),
             schedule: numbers.schedule.unwrap_or(self.schedule),
             augment: numbers.augment.unwrap_or(self.augment),
+            monitor: numbers.monitor.unwrap_or(self.monitor),
             distillation: numbers.distillation.unwrap_or(self.distillation),
             average: numbers.average.unwrap_or(self.average),
             quantization_aware: numbers.quantization_aware.unwrap_or(self.quantization_aware),
