@@ -174,7 +174,11 @@ fn what_is_wrong_is_said_with_where_and_what_to_do() {
             "\"seperable\"",
             "[[stage]] 2, block: seperable is not possible here; it must be one of convolution, separable, residual",
         ),
-        ("head =", "heads =", "[network], heads: there is no such key; there are stages, batch_norm, depthwise_relu, head, dense"),
+        (
+            "head =",
+            "heads =",
+            "[network], heads: there is no such key; there are stages, batch_norm, depthwise_relu, head, dense",
+        ),
         ("to = 2 }", "to = 3 }", "[network], stages: stages = 3, but the file has 2; add a [[stage]]"),
         ("1e-1, scale", "-1.0, scale", "[recipe], learning_rate: the range from 0.001 to -1 is empty"),
         (
