@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`recipe`], [`schedule`] | the numbers of a training, and nothing that works by them |
 //! | `recipe_error` | why a recipe is refused |
+//! | `recipe_override` | what of a recipe is different for a network, a teacher, or few images |
 //! | [`size`] | a recipe for sets of any size |
 //! | [`augment`] | images changed at random, to tensors |
 //! | [`balance`] | classes of unequal size |
@@ -39,6 +40,7 @@ pub mod initial;
 mod observer;
 pub mod recipe;
 mod recipe_error;
+mod recipe_override;
 pub mod schedule;
 pub mod score;
 pub mod selection;
