@@ -87,7 +87,7 @@ fn a_rare_class_is_recognized_with_a_balance_and_hardly_without() {
     let dataset = unbalanced();
     let [common, rare] = recalls(&dataset, &recipe(Balance::None), None);
     assert!(common > 0.95 && rare < 0.7, "without a balance {common} and {rare}");
-    for balance in [Balance::Weights, Balance::Sampling] {
+    for balance in [Balance::Weights, Balance::Sampling, Balance::Logits] {
         let [balanced_common, balanced_rare] = recalls(&dataset, &recipe(balance), None);
         assert!(balanced_rare > rare + 0.15, "{balance:?}: {balanced_rare}, without {rare}");
         assert!(balanced_common + balanced_rare > common + rare, "{balance:?}: {balanced_common}, {balanced_rare}");
@@ -95,15 +95,17 @@ fn a_rare_class_is_recognized_with_a_balance_and_hardly_without() {
 }
 
 #[test]
-fn weights_work_beside_label_smoothing_mixup_and_a_teacher() {
+fn weights_and_logits_work_beside_label_smoothing_mixup_and_a_teacher() {
     let dataset = unbalanced();
-    let teacher = Teacher::new(vec![network(7)]);
+    let teacher = Teacher::new(vec![(network(7), Balance::None)]);
     let distillation = Distillation { weight: 0.3, temperature: 2.0 };
     let plain = |balance| Recipe { label_smoothing: 0.1, mixup: 0.2, distillation, ..recipe(balance) };
     for teacher in [None, Some(&teacher)] {
         let [_, rare] = recalls(&dataset, &plain(Balance::None), teacher);
-        let [_, balanced] = recalls(&dataset, &plain(Balance::Weights), teacher);
-        assert!(balanced > rare + 0.05, "{balanced}, without a balance {rare}");
+        for balance in [Balance::Weights, Balance::Logits] {
+            let [_, balanced] = recalls(&dataset, &plain(balance), teacher);
+            assert!(balanced > rare + 0.05, "{balance:?}: {balanced}, without a balance {rare}");
+        }
     }
 }
 
@@ -128,7 +130,7 @@ fn classes_of_one_size_are_trained_to_the_same_bits_with_a_monitor_of_their_accu
 #[test]
 fn a_balanced_training_that_was_interrupted_comes_to_the_same_bits() {
     let dataset = unbalanced();
-    for balance in [Balance::Weights, Balance::Sampling] {
+    for balance in [Balance::Weights, Balance::Sampling, Balance::Logits] {
         let recipe = Recipe { epochs: 3, mixup: 0.2, ..recipe(balance) };
         let expected = network(48);
         fit(&expected, &dataset, &recipe, 48, None, &mut whole()).unwrap();

@@ -9,6 +9,7 @@ use trainer::network::FloatModel;
 use trainer::network::{Architecture, Conv, Dense, Layer, MaxPool, Padding};
 use trainer::quantize::{Calibration, QuantizeError, QuantizedModel, Range, calibrate};
 use trainer::train::average::Average;
+use trainer::train::balance::Balance;
 use trainer::train::evaluate;
 use trainer::train::recipe::{Distillation, Monitor, Recipe};
 use trainer::train::score::Score;
@@ -135,7 +136,7 @@ fn a_student_learns_the_answers_of_its_teacher_whatever_its_labels_are() {
 
     let learned = learn(&dataset, 1.0, None);
     let known = accuracy(&learned);
-    let teacher = Teacher::new(vec![learned]);
+    let teacher = Teacher::new(vec![(learned, Balance::None)]);
     let students = [0.0, 1.0].map(|weight| accuracy(&learn(&mislabeled, weight, Some(&teacher))));
     assert!(students[0] < 0.3, "believes its labels: {}", students[0]);
     assert!(students[1] > known - 0.05, "follows its teacher: {} of {known}", students[1]);

@@ -16,6 +16,8 @@ pub enum BalanceName {
     Weights,
     /// An epoch has the same number of images of each class
     Sampling,
+    /// In the loss the logit of a class is lower the fewer images the class has
+    Logits,
 }
 
 impl From<BalanceName> for Balance {
@@ -24,6 +26,7 @@ impl From<BalanceName> for Balance {
             BalanceName::None => Self::None,
             BalanceName::Weights => Self::Weights,
             BalanceName::Sampling => Self::Sampling,
+            BalanceName::Logits => Self::Logits,
         }
     }
 }
@@ -31,8 +34,8 @@ impl From<BalanceName> for Balance {
 /// How classes are balanced.
 #[derive(clap::Args)]
 pub struct BalanceFlags {
-    /// How classes of unequal size are balanced in training: none, weights (in the loss) or sampling (the same number of images
-    /// of each class in an epoch) [recipe tutorial: none]
+    /// How classes of unequal size are balanced in training: none, logits (adjusted by the logarithm of
+    /// the class's share), weights (in the loss) or sampling (the same number of images of each class in an epoch) [recipe tutorial: none]
     #[arg(long, value_enum, value_name = "HOW", hide_possible_values = true)]
     balance: Option<BalanceName>,
 }

@@ -45,8 +45,8 @@ impl Teachers {
                 ));
             }
             weights_sha256.push(sha256(&directory.weights())?);
+            models.push((model, config.recipe.balance));
             runs.push((path.clone(), config));
-            models.push(model);
         }
         if let Some((first, others)) = runs.split_first() {
             // Of equal images in equal parts, such as a val/ of their own, the same are held out whatever the seeds are.

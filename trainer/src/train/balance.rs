@@ -1,9 +1,11 @@
 //! Classes of unequal size: each counts alike in the loss, or is drawn alike.
 //!
-//! Of 40 images of one class and 400 of another, a network that never answers with the first is right on 91% of them. Both ways out give
-//! the classes the same say in the loss. [`Weights`](Balance::Weights) sees each image once in an epoch, and steps are of very
-//! different sizes; [`Sampling`](Balance::Sampling) takes even steps, and shows images of small classes several times, of large ones not
-//! all.
+//! Of 40 images of one class and 400 of another, a network that never answers with the first is right on 91% of them. Three ways out.
+//! [`Weights`](Balance::Weights) and [`Sampling`](Balance::Sampling) give the classes the same say in the loss: the first sees each image
+//! once in an epoch, and steps are of very different sizes; the second takes even steps, and shows images of small classes several
+//! times, of large ones not all. Both lose their effect where a network learns its training images by heart, as no weight changes where
+//! a loss of zero is. [`Logits`](Balance::Logits) keeps it: the network has to be surer of a small class by a margin that no training
+//! ends (Menon and others 2021, "Long-tail learning via logit adjustment").
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +23,8 @@ pub enum Balance {
     Weights,
     /// An epoch draws as many images [of each class](Sampler).
     Sampling,
+    /// In the loss the [offset of its class](logit_offsets) is added to each logit.
+    Logits,
 }
 
 impl Balance {
@@ -68,6 +72,15 @@ pub fn class_weights(labels: &[u16], classes: usize) -> Vec<f32> {
         count => (labels.len() as f64 / (present * count) as f64) as f32,
     };
     members.iter().map(weight).collect()
+}
+
+/// What is added to the logit of each class in the loss: the logarithm of its share of the images, times the number of classes, so that
+/// equal classes have 0. The network learns the logits without them: those of classes that are equally frequent. A class without
+/// images has the offset of one with one image.
+#[must_use]
+pub fn logit_offsets(labels: &[u16], classes: usize) -> Vec<f32> {
+    let offset = |members: &Vec<usize>| ((members.len().max(1) * classes) as f64 / labels.len() as f64).ln() as f32;
+    members(labels, classes).iter().map(offset).collect()
 }
 
 /// Draws the images of an epoch: as many as there are, of each class the same number or one more.
@@ -129,6 +142,15 @@ mod tests {
         let mean = labels.iter().map(|&label| f64::from(weights[usize::from(label)])).sum::<f64>() / 440.0;
         assert!((mean - 1.0).abs() < 1e-6, "{mean}");
         assert_eq!(class_weights(&[0, 1, 1, 0], 2), [1.0, 1.0]);
+    }
+
+    #[test]
+    fn logits_are_adjusted_by_the_logarithms_of_the_shares() {
+        let offsets = logit_offsets(&labels(), 3);
+        for (offset, share) in offsets.iter().zip([40.0 / 440.0, 1.0 / 440.0, 400.0 / 440.0]) {
+            assert!((offset - f32::ln(3.0 * share)).abs() < 1e-6, "{offsets:?}");
+        }
+        assert_eq!(logit_offsets(&[0, 1, 1, 0], 2), [0.0, 0.0]);
     }
 
     #[test]

@@ -4,26 +4,50 @@ use candle_core::Tensor;
 
 use crate::network::autograd::{SoftTarget, Targets};
 use crate::support::rng::{ChaCha8Rng, RngExt};
+use crate::train::balance::{Balance, class_weights, logit_offsets};
 use crate::train::recipe::{Distillation, Recipe};
 
 /// What images should be taken for: their labels, smoothed where the recipe does so, and the answers of a teacher, `distilled`; each
-/// counts as much as its class where there are `class_weights`.
+/// counts as `in_loss` says.
 pub fn targets(
     recipe: &Recipe,
     labels: Vec<u32>,
     distilled: Option<Vec<f32>>,
     classes: usize,
-    class_weights: Option<&[f32]>,
+    in_loss: &ClassesInLoss,
 ) -> Targets {
-    if recipe.label_smoothing == 0.0 && recipe.mixup == 0.0 && distilled.is_none() && class_weights.is_none() {
+    let is_by_label_alone = recipe.label_smoothing == 0.0 && recipe.mixup == 0.0 && distilled.is_none();
+    if is_by_label_alone && matches!(in_loss, ClassesInLoss::Alike) {
         return Targets::Labels(labels);
     }
     let soft = soft_targets(recipe, &labels, distilled, classes);
-    match class_weights {
-        Some(of_class) => {
+    match in_loss {
+        ClassesInLoss::Alike => Targets::Soft(soft),
+        ClassesInLoss::Weighted(of_class) => {
             Targets::Weighted { soft, weights: labels.iter().map(|&label| of_class[label as usize]).collect() }
         }
-        None => Targets::Soft(soft),
+        ClassesInLoss::Adjusted(offsets) => Targets::Adjusted { soft, offsets: offsets.clone() },
+    }
+}
+
+/// What the loss makes of classes of unequal size.
+pub enum ClassesInLoss {
+    /// Nothing.
+    Alike,
+    /// The loss of an image is multiplied by the weight of its class: `[classes]`.
+    Weighted(Vec<f32>),
+    /// These are added to the logits: `[classes]`.
+    Adjusted(Vec<f32>),
+}
+
+impl ClassesInLoss {
+    /// What a recipe that balances so makes of images with these labels.
+    pub fn new(balance: Balance, labels: &[u16], classes: usize) -> Self {
+        match balance {
+            Balance::None | Balance::Sampling => Self::Alike,
+            Balance::Weights => Self::Weighted(class_weights(labels, classes)),
+            Balance::Logits => Self::Adjusted(logit_offsets(labels, classes)),
+        }
     }
 }
 
@@ -45,8 +69,8 @@ fn soft_targets(recipe: &Recipe, labels: &[u32], distilled: Option<Vec<f32>>, cl
 /// larger share is its own, so that its label is still what a right answer is.
 ///
 /// The loss of a mixed image is the sum of those of its parts, each times its share. Where images are weighted, a part counts by its
-/// own image's weight: the mixed image has the sum of both, and its target is that much of each. Labels alone cannot be mixed,
-/// and nothing is.
+/// own image's weight: the mixed image has the sum of both, and its target is that much of each. What is added to logits is alike for
+/// all. Labels alone cannot be mixed, and nothing is.
 pub fn mix(
     alpha: f64,
     inputs: Tensor,
@@ -59,7 +83,7 @@ pub fn mix(
     let mut parts = vec![[kept as f32, (1.0 - kept) as f32]; n];
     let soft = match targets {
         Targets::Labels(_) => return Ok(inputs),
-        Targets::Soft(soft) => soft,
+        Targets::Soft(soft) | Targets::Adjusted { soft, .. } => soft,
         Targets::Weighted { soft, weights } => {
             weigh(&mut parts, weights);
             soft
@@ -109,7 +133,7 @@ mod tests {
 
     fn shares(recipe: &Recipe) -> (Vec<f32>, Vec<f32>) {
         let inputs = Tensor::from_vec(vec![0f32, 1.0, 2.0], (3, 1, 1, 1), &Device::Cpu).unwrap();
-        let mut targets = targets(recipe, vec![0, 2, 1], None, 4, None);
+        let mut targets = targets(recipe, vec![0, 2, 1], None, 4, &ClassesInLoss::Alike);
         let mut generator = rng::stream(48, Purpose::Mixup, 0);
         let mixed =
             if recipe.mixup > 0.0 { mix(recipe.mixup, inputs, &mut targets, &mut generator) } else { Ok(inputs) };
@@ -123,13 +147,13 @@ mod tests {
         let recipe = Recipe { mixup: 0.4, label_smoothing: 0.2, ..Recipe::built_in("tutorial").unwrap() };
         let inputs = || Tensor::from_vec(vec![0f32, 1.0, 2.0], (3, 1, 1, 1), &Device::Cpu).unwrap();
         let (of_class, labels) = ([5.5, 1.0, 0.55, 1.0], vec![0u32, 2, 1]);
-        let mixed = |class_weights| {
-            let mut targets = targets(&recipe, labels.clone(), None, 4, class_weights);
+        let mixed = |in_loss| {
+            let mut targets = targets(&recipe, labels.clone(), None, 4, &in_loss);
             let inputs = mix(0.4, inputs(), &mut targets, &mut rng::stream(48, Purpose::Mixup, 0)).unwrap();
             (inputs.flatten_all().unwrap().to_vec1::<f32>().unwrap(), targets)
         };
-        let (plain_inputs, _) = mixed(None);
-        let (inputs, targets) = mixed(Some(&of_class));
+        let (plain_inputs, _) = mixed(ClassesInLoss::Alike);
+        let (inputs, targets) = mixed(ClassesInLoss::Weighted(of_class.to_vec()));
         assert_eq!(inputs, plain_inputs, "weights change no image");
         let Targets::Weighted { soft, weights } = targets else { panic!("weights were given") };
         // The first image is black, its neighbor one.
@@ -151,8 +175,8 @@ mod tests {
         let recipe = Recipe::built_in("tutorial").unwrap();
         for distilled in [None, Some(vec![0.2, 0.8, 0.6, 0.4])] {
             let parts = 1 + usize::from(distilled.is_some());
-            let Targets::Weighted { soft, weights } = targets(&recipe, vec![1, 0], distilled, 2, Some(&[5.5, 0.55]))
-            else {
+            let in_loss = ClassesInLoss::Weighted(vec![5.5, 0.55]);
+            let Targets::Weighted { soft, weights } = targets(&recipe, vec![1, 0], distilled, 2, &in_loss) else {
                 panic!("weights were given")
             };
             assert_eq!((soft.len(), weights), (parts, vec![0.55, 5.5]));
@@ -186,7 +210,7 @@ mod tests {
             distillation: Distillation { weight: 0.75, temperature: 3.0 },
             ..Recipe::built_in("tutorial").unwrap()
         };
-        let Targets::Soft(soft) = targets(&recipe, vec![1], Some(vec![0.2, 0.8]), 2, None) else {
+        let Targets::Soft(soft) = targets(&recipe, vec![1], Some(vec![0.2, 0.8]), 2, &ClassesInLoss::Alike) else {
             panic!("soft targets were requested")
         };
         let found: Vec<_> = soft.iter().map(|target| (target.weight, target.temperature, &target.shares[..])).collect();

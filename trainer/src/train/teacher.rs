@@ -7,34 +7,40 @@
 
 use std::collections::HashMap;
 
-use candle_core::{Result, Tensor};
+use candle_core::{Device, Result, Tensor};
 
 use crate::dataset::Images;
 use crate::dataset::batch;
 use crate::network::FloatModel;
 use crate::train::augment::motion::Motion;
 use crate::train::augment::{Augment, Batch};
+use crate::train::balance::Balance;
 
 /// One network or several, of which the mean counts.
 pub struct Teacher {
-    models: Vec<FloatModel>,
+    networks: Vec<(FloatModel, Balance)>,
 }
 
 impl Teacher {
-    /// Of these networks.
+    /// Of these networks, trained with such a balance of the classes.
     #[must_use]
-    pub fn new(models: Vec<FloatModel>) -> Self {
-        Self { models }
+    pub fn new(networks: Vec<(FloatModel, Balance)>) -> Self {
+        Self { networks }
     }
 
-    /// The mean over all networks of `softmax(logits / temperature)`, `[n, classes]`.
-    fn probabilities(&self, inputs: &Tensor, temperature: f64) -> Result<Vec<f32>> {
+    /// The mean over all networks of `softmax(logits / temperature)`, `[n, classes]`; to the logits of balanced ones `of_balanced`,
+    /// `[1, classes]`, is added.
+    fn probabilities(&self, inputs: &Tensor, temperature: f64, of_balanced: Option<&Tensor>) -> Result<Vec<f32>> {
         let mut mean = Vec::new();
-        for model in &self.models {
-            let logits = (model.forward(inputs)? / temperature)?;
+        for (model, balance) in &self.networks {
+            let mut logits = model.forward(inputs)?;
+            if let (Some(offsets), false) = (of_balanced, balance.is_none()) {
+                logits = logits.broadcast_add(offsets)?;
+            }
+            let logits = (logits / temperature)?;
             let probabilities = candle_nn::ops::softmax_last_dim(&logits)?.flatten_all()?.to_vec1::<f32>()?;
             mean.resize(probabilities.len(), 0.0);
-            let share = 1.0 / self.models.len() as f32;
+            let share = 1.0 / self.networks.len() as f32;
             mean.iter_mut().zip(probabilities).for_each(|(mean, value)| *mean += share * value);
         }
         Ok(mean)
@@ -50,6 +56,8 @@ pub struct TeacherCache<'a> {
     images: &'a Images,
     augment: Augment,
     temperature: f64,
+    /// `[1, classes]`: what is added to the logits of balanced networks.
+    of_balanced: Option<Tensor>,
     /// For each image and each motion, once it was evaluated.
     known: HashMap<usize, Box<[f32]>>,
     /// Numbers in it at most.
@@ -60,7 +68,18 @@ impl<'a> TeacherCache<'a> {
     /// About `images`, changed by `augment`.
     #[must_use]
     pub fn new(teacher: &'a Teacher, images: &'a Images, augment: Augment, temperature: f64) -> Self {
-        Self { teacher, images, augment, temperature, known: HashMap::new(), most_kept: MOST_KEPT }
+        let known = HashMap::new();
+        Self { teacher, images, augment, temperature, of_balanced: None, known, most_kept: MOST_KEPT }
+    }
+
+    /// With `[classes]` that are added to the logits of networks that were trained with a balance of the classes.
+    #[must_use]
+    pub fn with_offsets_of_balanced(self, offsets: Option<Vec<f32>>) -> Self {
+        let row = |offsets: Vec<f32>| {
+            let classes = offsets.len();
+            Tensor::from_vec(offsets, (1, classes), &Device::Cpu).expect("as many as there are")
+        };
+        Self { of_balanced: offsets.map(row), ..self }
     }
 
     /// Probabilities `[n, classes]` for the images at these indices, as they are in a batch.
@@ -70,8 +89,12 @@ impl<'a> TeacherCache<'a> {
     pub fn shares(&mut self, indices: &[usize], batch: &Batch) -> Result<Vec<f32>> {
         match self.augment.motions() {
             Some(ways) => self.kept_shares(indices, &batch.motions, ways),
-            None => self.teacher.probabilities(&batch.inputs, self.temperature),
+            None => self.probabilities(&batch.inputs),
         }
+    }
+
+    fn probabilities(&self, inputs: &Tensor) -> Result<Vec<f32>> {
+        self.teacher.probabilities(inputs, self.temperature, self.of_balanced.as_ref())
     }
 
     /// Those of images that were moved so, of so many ways that there are.
@@ -95,7 +118,7 @@ impl<'a> TeacherCache<'a> {
         }
         if !missing.is_empty() {
             let inputs = batch::inputs(&pixels, shape)?;
-            let answers = self.teacher.probabilities(&inputs, self.temperature)?;
+            let answers = self.probabilities(&inputs)?;
             for (place, answer) in missing.iter().zip(answers.chunks_exact(answers.len() / missing.len())) {
                 self.known.insert(*place, answer.into());
             }
@@ -125,7 +148,7 @@ mod tests {
     /// Checks that a student that moves its images so is given the same bits alone, among others, and from memory. Returns how
     /// many answers are in memory in the end.
     fn known_after_40_rounds(augment: Augment, most_kept: usize) -> usize {
-        let (teacher, images) = (Teacher::new(vec![network(1)]), images());
+        let (teacher, images) = (Teacher::new(vec![(network(1), Balance::None)]), images());
         let mut cache = TeacherCache { most_kept, ..TeacherCache::new(&teacher, &images, augment, 2.0) };
         for round in 0..40 {
             let indices = [round % 5, 3, 3];
@@ -134,7 +157,7 @@ mod tests {
             for ((&index, &motion), shares) in indices.iter().zip(&batch.motions).zip(shares.chunks(3)) {
                 let mut moved = vec![0; images.shape().len()];
                 motion.apply(&images.image(index).unwrap(), images.shape(), &mut moved);
-                let alone = teacher.probabilities(&batch::inputs(&moved, images.shape()).unwrap(), 2.0).unwrap();
+                let alone = teacher.probabilities(&batch::inputs(&moved, images.shape()).unwrap(), 2.0, None).unwrap();
                 assert_eq!(shares, alone);
             }
         }
@@ -149,7 +172,7 @@ mod tests {
 
     #[test]
     fn of_images_that_are_more_than_moved_a_teacher_sees_the_students_own_and_keeps_nothing() {
-        let (teacher, images) = (Teacher::new(vec![network(1)]), images());
+        let (teacher, images) = (Teacher::new(vec![(network(1), Balance::None)]), images());
         for endless in ["rotate = 20.0", "brightness = 0.5", "blur = 1.0", "noise = 0.1"] {
             let augment: Augment = toml::from_str(&format!("flip = 0.5\nerase = 0.5\n{endless}")).unwrap();
             let mut cache = TeacherCache::new(&teacher, &images, augment, 2.0);
@@ -157,7 +180,7 @@ mod tests {
             for step in 0..2 {
                 let batch = augment.gather(&images, &[3, 1], &mut stream(48, Purpose::Augment, step)).unwrap();
                 let shares = cache.shares(&[3, 1], &batch).unwrap();
-                assert_eq!(shares, teacher.probabilities(&batch.inputs, 2.0).unwrap(), "{endless}");
+                assert_eq!(shares, teacher.probabilities(&batch.inputs, 2.0, None).unwrap(), "{endless}");
                 answers.push(shares);
             }
             assert_ne!(answers[0], answers[1], "{endless}");
@@ -178,8 +201,8 @@ mod tests {
         let images = images();
         let inputs = batch::inputs(&images.image(0).unwrap(), images.shape()).unwrap();
         let answers = |seeds: &[u64], temperature| {
-            let teacher = Teacher::new(seeds.iter().map(|&seed| network(seed)).collect());
-            teacher.probabilities(&inputs, temperature).unwrap()
+            let teacher = Teacher::new(seeds.iter().map(|&seed| (network(seed), Balance::None)).collect());
+            teacher.probabilities(&inputs, temperature, None).unwrap()
         };
         let (one, other, both) = (answers(&[1], 1.0), answers(&[2], 1.0), answers(&[1, 2], 1.0));
         for class in 0..3 {
@@ -187,5 +210,25 @@ mod tests {
         }
         let highest = |shares: &[f32]| shares.iter().copied().fold(0.0, f32::max);
         assert!(highest(&answers(&[1], 4.0)) < highest(&one));
+    }
+
+    #[test]
+    fn offsets_are_added_to_the_logits_of_balanced_teachers_alone() {
+        let images = images();
+        let inputs = batch::inputs(&images.image(0).unwrap(), images.shape()).unwrap();
+        let offsets = vec![-2.0, 0.5, 1.0];
+        let answer = |balance| {
+            let teacher = Teacher::new(vec![(network(1), balance)]);
+            let cache = TeacherCache::new(&teacher, &images, Augment::default(), 1.0);
+            cache.with_offsets_of_balanced(Some(offsets.clone())).probabilities(&inputs).unwrap()
+        };
+        let plain = answer(Balance::None);
+        for balance in [Balance::Weights, Balance::Sampling, Balance::Logits] {
+            let powers: Vec<f32> =
+                plain.iter().zip(&offsets).map(|(share, offset)| share * f32::exp(*offset)).collect();
+            for (share, power) in answer(balance).iter().zip(&powers) {
+                assert!((share - power / powers.iter().sum::<f32>()).abs() < 1e-6, "{balance:?}");
+            }
+        }
     }
 }

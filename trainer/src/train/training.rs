@@ -4,14 +4,14 @@ use candle_core::Result;
 use candle_nn::Optimizer;
 
 use super::checkpoint::{self, Checkpoint, Running};
-use super::targets::{mix, targets};
+use super::targets::{ClassesInLoss, mix, targets};
 use super::{Epoch, FitError, Observer};
 use crate::dataset::{Dataset, Images};
 use crate::network::model::{Dropout, FloatModel, Pass, Snapshot};
 use crate::support::rng::{self, Purpose};
 use crate::train::adam::{Adam, AdamConfig};
 use crate::train::average::Average;
-use crate::train::balance::{Balance, Sampler, class_weights};
+use crate::train::balance::{Balance, Sampler, logit_offsets};
 use crate::train::evaluate::argmax;
 use crate::train::recipe::Recipe;
 use crate::train::score::Score;
@@ -35,9 +35,8 @@ pub struct Training<'a> {
     recipe: &'a Recipe,
     seed: u64,
     teacher_cache: Option<TeacherCache<'a>>,
-    /// Where the recipe balances classes by weights.
-    class_weights: Option<Vec<f32>>,
-    /// Where it balances them by what it draws.
+    in_loss: ClassesInLoss,
+    /// Where the recipe balances classes by what it draws.
     sampler: Option<Sampler>,
     optimizer: Adam,
     average: Option<Average>,
@@ -75,17 +74,21 @@ impl<'a> Training<'a> {
         };
         let temperature = recipe.distillation.temperature;
         let (labels, classes) = (dataset.train.labels(), dataset.class_names.len());
-        let is = |balance| recipe.balance == balance;
+        // A balanced teacher's answers are of classes that are equally frequent; what they are compared with is adjusted.
+        let of_balanced = (recipe.balance == Balance::Logits).then(|| logit_offsets(labels, classes));
+        let teacher_cache = teacher.map(|teacher| {
+            let cache = TeacherCache::new(teacher, &dataset.train, recipe.augment, temperature);
+            cache.with_offsets_of_balanced(of_balanced)
+        });
         Ok(Self {
             model,
             images: &dataset.train,
             classes,
             recipe,
             seed,
-            teacher_cache: teacher
-                .map(|teacher| TeacherCache::new(teacher, &dataset.train, recipe.augment, temperature)),
-            class_weights: is(Balance::Weights).then(|| class_weights(labels, classes)),
-            sampler: is(Balance::Sampling).then(|| Sampler::new(labels, classes)),
+            teacher_cache,
+            in_loss: ClassesInLoss::new(recipe.balance, labels, classes),
+            sampler: (recipe.balance == Balance::Sampling).then(|| Sampler::new(labels, classes)),
             optimizer: Adam::new(model.variables(), config)?.with_rates(model.learning_rates()),
             average: if recipe.average > 0.0 { Some(Average::new(model, recipe.average)?) } else { None },
         })
@@ -175,7 +178,7 @@ impl<'a> Training<'a> {
             Some(teacher_cache) => Some(teacher_cache.shares(indices, &batch)?),
             None => None,
         };
-        let mut targets = targets(recipe, batch.labels, distilled, self.classes, self.class_weights.as_deref());
+        let mut targets = targets(recipe, batch.labels, distilled, self.classes, &self.in_loss);
         let inputs = if recipe.mixup > 0.0 {
             mix(recipe.mixup, batch.inputs, &mut targets, &mut stream(Purpose::Mixup))?
         } else {

@@ -18,6 +18,13 @@ pub enum Targets {
         /// `[n]`: what the loss of an image is multiplied by.
         weights: Vec<f32>,
     },
+    /// How much of each class, compared with logits that are adjusted first.
+    Adjusted {
+        /// How much of each class.
+        soft: Vec<SoftTarget>,
+        /// `[classes]`: what is added to the logits of each image in the loss alone.
+        offsets: Vec<f32>,
+    },
 }
 
 /// How much of each class an image is by one source, such as its label or a teacher, and how much that counts.
@@ -43,7 +50,7 @@ impl SoftTarget {
 /// The mean over the batch of `log(sum(exp(logits))) - sum(target * logits)`, a label being a target of one: `logits [n, classes]`
 /// give a scalar. Stable for logits of any size, as the maximum is taken out first. With several soft targets the loss is the sum
 /// of `weight * temperature^2` times that of `logits / temperature`. Where images are weighted, each loss is multiplied by its image's
-/// weight, and the mean is still over `n`.
+/// weight, and the mean is still over `n`. Where logits are adjusted, `logits + offsets` stand for them.
 ///
 /// # Errors
 /// Those of candle; targets that do not fit the logits.
@@ -71,6 +78,7 @@ impl CrossEntropy {
             Targets::Labels(labels) => labels.len() == n && labels.iter().all(|&label| (label as usize) < classes),
             Targets::Soft(soft) => fit(soft),
             Targets::Weighted { soft, weights } => fit(soft) && weights.len() == n,
+            Targets::Adjusted { soft, offsets } => fit(soft) && offsets.len() == classes,
         };
         if !fits {
             candle_core::bail!("cross-entropy: the targets are not those of {n} rows of {classes} logits");
@@ -94,6 +102,7 @@ impl CustomOp1 for CrossEntropy {
             }
             Targets::Soft(soft) => soft_losses(logits, classes, soft, |_| 1.0),
             Targets::Weighted { soft, weights } => soft_losses(logits, classes, soft, |row| weights[row]),
+            Targets::Adjusted { soft, offsets } => soft_losses(&adjusted(logits, offsets), classes, soft, |_| 1.0),
         };
         Ok((CpuStorage::F32(vec![(total / n as f64) as f32]), Shape::from(())))
     }
@@ -115,11 +124,19 @@ impl CustomOp1 for CrossEntropy {
                 Targets::Weighted { soft, weights } => {
                     add_soft_gradients(logits, classes, soft, |row| factor * weights[row], &mut output);
                 }
+                Targets::Adjusted { soft, offsets } => {
+                    add_soft_gradients(&adjusted(logits, offsets), classes, soft, |_| factor, &mut output);
+                }
             }
             Ok(output)
         })?;
         Ok(Some(Tensor::from_vec(output, (n, classes), logits.device())?))
     }
+}
+
+/// `logits + offsets`, row by row.
+fn adjusted(logits: &[f32], offsets: &[f32]) -> Vec<f32> {
+    logits.iter().zip(offsets.iter().cycle()).map(|(logit, offset)| logit + offset).collect()
 }
 
 /// The sum of the losses of all rows, each times what `weight_of` gives it.
@@ -212,6 +229,27 @@ mod tests {
         }
         let ones = Targets::Weighted { soft: soft(&SHARES), weights: vec![1.0; 2] };
         assert_eq!(loss_and_gradient(&LOGITS, ones), loss_and_gradient(&LOGITS, Targets::Soft(soft(&SHARES))));
+    }
+
+    #[test]
+    fn adjusted_logits_have_the_loss_and_the_gradient_of_the_sum() {
+        const LOGITS: [[f32; 3]; 2] = [[1.0, -0.5, 0.25], [0.0, 2.0, -1.0]];
+        const OFFSETS: [f32; 3] = [-2.0, 0.5, 1.0];
+        let soft = || {
+            let target =
+                |temperature, weight| SoftTarget { shares: vec![0.8, 0.1, 0.1, 0.2, 0.3, 0.5], temperature, weight };
+            vec![target(1.0, 0.25), target(3.0, 0.75)]
+        };
+        let sums = LOGITS.map(|row| [0, 1, 2].map(|class| row[class] + OFFSETS[class]));
+        let adjusted = Targets::Adjusted { soft: soft(), offsets: OFFSETS.to_vec() };
+        assert_eq!(loss_and_gradient(&LOGITS, adjusted), loss_and_gradient(&sums, Targets::Soft(soft())));
+    }
+
+    #[test]
+    fn offsets_of_fewer_classes_are_refused() {
+        let logits = Tensor::zeros((2, 3), candle_core::DType::F32, &Device::Cpu).unwrap();
+        let soft = vec![SoftTarget::alone(vec![0.5; 6])];
+        assert!(softmax_cross_entropy(&logits, Targets::Adjusted { soft, offsets: vec![1.0; 2] }).is_err());
     }
 
     #[test]
