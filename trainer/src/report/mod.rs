@@ -6,7 +6,6 @@
 //! | [`answers`], [`thumbnail`], [`quantization_error`] | the parts of that |
 //! | [`probabilities`] | the softmax probabilities of all classes |
 //! | [`precision_recall`], [`mislabeled`] | what follows from them: curves of classes, doubtful labels |
-//! | [`coverage`] | how accurate the most confident answers are |
 //! | [`against`], [`mcnemar`] | a run beside another one, image by image |
 //! | [`record`] | a run read back from its directory |
 //! | [`palette`], [`text`], [`drawing`], [`chart`] | colors, widths of words, SVG, axes |
@@ -24,7 +23,6 @@ pub mod against;
 mod against_page;
 pub mod answers;
 pub mod chart;
-pub mod coverage;
 pub mod demo;
 pub mod drawing;
 pub mod figures;

@@ -5,11 +5,11 @@ use plotters::prelude::*;
 use super::axes::{self, Axis};
 use super::figure::{Figure, Kind};
 use crate::report::chart::stroke;
-use crate::report::coverage::{self, Kept};
 use crate::report::drawing::{Drawing, WIDTH};
 use crate::report::palette::Color;
 use crate::report::{Findings, ReportError};
 use crate::support::text::thousands;
+use crate::train::confidence::coverage::{self, Kept};
 
 /// Points of the curve at most.
 const MOST_POINTS: usize = 400;
@@ -19,7 +19,7 @@ const MOST_POINTS: usize = 400;
 /// # Errors
 /// [`ReportError::Chart`].
 pub fn draw(findings: &Findings) -> Result<Option<Figure>, ReportError> {
-    let curve = coverage::curve(&findings.answers);
+    let curve = coverage::curve(findings.answers.iter().map(|answer| (answer.probability, answer.is_right())));
     let Some(all) = curve.last().copied() else { return Ok(None) };
     let points = points(&curve, all.answers);
     let lowest = points.iter().map(|(_, accuracy)| *accuracy).fold(1.0, f64::min);
@@ -75,7 +75,6 @@ fn points(curve: &[Kept], answers: usize) -> Vec<(f64, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::answers::Answer;
 
     #[test]
     fn the_curve_goes_from_the_most_confident_answers_to_all() {
@@ -92,10 +91,8 @@ mod tests {
             ),
             "{text}"
         );
-        let many: Vec<Answer> = (0..5000)
-            .map(|index| Answer { truth: 0, prediction: index % 2, probability: index as f32 / 5000.0 })
-            .collect();
-        let found = points(&coverage::curve(&many), 5000);
+        let many = (0..5000).map(|index| (index as f32 / 5000.0, index % 2 == 0));
+        let found = points(&coverage::curve(many), 5000);
         assert!(found.len() <= MOST_POINTS + 2 && found.last() == Some(&(1.0, 0.5)), "{}", found.len());
     }
 

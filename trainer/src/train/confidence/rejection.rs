@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::coverage::{self, Kept};
 use super::{Answer, Judged};
 use crate::export::decision::Decision;
 use crate::support::text::stored_as_text;
@@ -109,31 +110,16 @@ pub fn threshold(target: RejectAt, known: &[Judged], unknown: &[Answer]) -> Resu
         return Err(Unreachable::NoImages);
     }
     let judged = known.iter().map(|judged| (judged.answer.probability, judged.is_right));
-    let mut answers: Vec<(f32, bool)> =
-        judged.chain(unknown.iter().map(|answer| (answer.probability, false))).collect();
-    // The surest first. Where the last accepted one is as sure as the next, that one is accepted as well.
-    answers.sort_by(|one, other| other.0.total_cmp(&one.0));
+    let curve = coverage::curve(judged.chain(unknown.iter().map(|answer| (answer.probability, false))));
     match target {
-        RejectAt::Precision(wanted) => {
-            let (mut right, mut found, mut best) = (0, None, (0.0, 0));
-            for (index, &(probability, is_right)) in answers.iter().enumerate() {
-                right += usize::from(is_right);
-                let accepted = index + 1;
-                if answers.get(accepted).is_some_and(|next| next.0 == probability) {
-                    continue;
-                }
-                let precision = right as f64 / accepted as f64;
-                if precision >= wanted {
-                    found = Some(accepted);
-                }
-                if precision >= best.0 {
-                    best = (precision, accepted);
-                }
+        RejectAt::Precision(wanted) => match coverage::most_at(&curve, wanted) {
+            Some(accepted) => Ok(below(&curve, accepted.confidence)),
+            None => {
+                let best = curve.iter().copied().max_by(|one, other| one.accuracy().total_cmp(&other.accuracy()));
+                let (best, accepted) = best.map_or((0.0, 0), |best| (best.accuracy(), best.answers));
+                Err(Unreachable::Precision { wanted, best, accepted, images: known.len() + unknown.len() })
             }
-            let (best, accepted) = best;
-            let unreachable = Unreachable::Precision { wanted, best, accepted, images: answers.len() };
-            found.map(|accepted| below(&answers, accepted)).ok_or(unreachable)
-        }
+        },
         RejectAt::FalseAccepts(wanted) => {
             let mut sure: Vec<f32> = unknown.iter().map(|answer| answer.probability).collect();
             if sure.is_empty() {
@@ -142,27 +128,23 @@ pub fn threshold(target: RejectAt, known: &[Judged], unknown: &[Answer]) -> Resu
             sure.sort_by(|one, other| other.total_cmp(one));
             let allowed = (wanted * sure.len() as f64).floor() as usize;
             let Some(&rejected) = sure.get(allowed) else { return Ok(0.0) };
-            let accepted = answers.iter().take_while(|answer| answer.0 > rejected).count();
             let surest = known.iter().map(|judged| judged.answer.probability).fold(0.0, f32::max);
-            if surest <= rejected {
-                let surest = sure.iter().filter(|&&probability| probability >= surest).count();
-                return Err(Unreachable::FalseAccepts { wanted, surest, unknown: sure.len() });
+            match curve.iter().rfind(|kept| kept.confidence > rejected) {
+                Some(accepted) if surest > rejected => Ok(below(&curve, accepted.confidence)),
+                _ => {
+                    let surest = sure.iter().filter(|&&probability| probability >= surest).count();
+                    Err(Unreachable::FalseAccepts { wanted, surest, unknown: sure.len() })
+                }
             }
-            Ok(below(&answers, accepted))
         }
     }
 }
 
-/// A threshold between the last of so many accepted answers and the next one, the surest first; 0 where all are accepted.
-fn below(answers: &[(f32, bool)], accepted: usize) -> f32 {
-    match (accepted.checked_sub(1).and_then(|last| answers.get(last)), answers.get(accepted)) {
-        (_, None) => 0.0,
-        (None, Some(first)) => first.0,
-        (Some(last), Some(next)) => {
-            let middle = f32::midpoint(last.0, next.0);
-            if middle > next.0 { middle } else { last.0 }
-        }
-    }
+/// A threshold between this confidence and the next lower one; 0 where there is none.
+fn below(curve: &[Kept], confidence: f32) -> f32 {
+    let Some(next) = curve.iter().find(|kept| kept.confidence < confidence) else { return 0.0 };
+    let middle = f32::midpoint(confidence, next.confidence);
+    if middle > next.confidence { middle } else { confidence }
 }
 
 /// The fewest answers of a class that it gets a threshold of its own by.
