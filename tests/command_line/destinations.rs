@@ -26,6 +26,23 @@ fn a_file_of_another_kind_is_never_overwritten() {
     assert!(!path.join("runs").exists(), "found out before the training");
     assert_eq!(fs::read_to_string(path.join("img.png")).unwrap(), "precious");
 
+    for (arguments, name, expected) in [
+        (&FIT[..], "new.safetensors", "a model file has another format; name it .bin"),
+        (&["export", "run", "--out"], "new.TFLite", "a model file has another format; name it .bin"),
+        (&["frames", "model.bin", "--out"], "new.csv", "a file of frames has another format; name it .bin"),
+        (&["report", "run", "--out"], "new.pdf", "a page of trainer report has another format; name it .html"),
+        (&["demo", "model.bin", "--out"], "new.md", "a page of trainer demo has another format; name it .html"),
+        (&["eval", "model.bin", "--answers"], "new.json", "a file of answers has another format; name it .csv"),
+        (
+            &["eval", "model.bin", "--data", "run", "--list-unreadable"],
+            "new.png",
+            "a list of unreadable files has another format",
+        ),
+    ] {
+        assert_fails(path, &[arguments, &[name]].concat(), 2, &[&format!("{name}: {expected}")]);
+        assert!(!path.join(name).exists(), "{name}");
+    }
+
     // Names that nobody gave are no reason to overwrite either.
     for (name, arguments) in [
         ("comparison.html", &["report", "run", "run"][..]),

@@ -55,6 +55,29 @@ impl Content {
         }
     }
 
+    /// What the name of such a file ends with.
+    fn extension(self) -> &'static str {
+        match self {
+            Self::Model | Self::Frames | Self::Input { .. } => "bin",
+            Self::Page | Self::Demo => "html",
+            Self::Answers => "csv",
+            Self::Listing => "txt",
+            Self::Svg => "svg",
+            Self::Png => "png",
+        }
+    }
+
+    /// Whether the name ends as that of a file of another format, which a program that opens it would take it for.
+    fn is_named_as_another_format(self, path: &Path) -> bool {
+        let is = |name: &&&str| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(name));
+        let own: &[&str] = match self {
+            Self::Page | Self::Demo => &["htm", "html"],
+            Self::Listing => &["csv"],
+            _ => &[self.extension()],
+        };
+        FORMATS.iter().find(is).is_some_and(|found| !own.contains(found))
+    }
+
     /// Whether a file of this length that begins with these bytes is one.
     fn begins(self, bytes: &[u8], len: u64) -> bool {
         match self {
@@ -70,6 +93,34 @@ impl Content {
         }
     }
 }
+
+/// Extensions of formats of which at most one is what a command writes.
+const FORMATS: [&str; 24] = [
+    "csv",
+    "gif",
+    "h5",
+    "hdf5",
+    "htm",
+    "html",
+    "jpeg",
+    "jpg",
+    "json",
+    "keras",
+    "md",
+    "npy",
+    "npz",
+    "onnx",
+    "pb",
+    "pdf",
+    "png",
+    "pt",
+    "pth",
+    "safetensors",
+    "svg",
+    "tflite",
+    "toml",
+    "zip",
+];
 
 /// Whether the first line is a file, a tab and a message of several words.
 fn is_listing(bytes: &[u8]) -> bool {
@@ -117,9 +168,6 @@ pub fn check(output: Output<'_>, data: Option<&Path>) -> Result<()> {
     if is_of_directory(path) {
         return Err(Usage::error(anyhow!("{named} ends in a slash, as the name of a directory; name a file")));
     }
-    if content == Content::Model && is_of_other_tools(path) {
-        return Err(Usage::error(anyhow!("{named}: a model file of Thimble is in a format of its own; name it .bin")));
-    }
     if let Some(data) = data {
         check_data(flag, path, data)?;
     }
@@ -127,13 +175,11 @@ pub fn check(output: Output<'_>, data: Option<&Path>) -> Result<()> {
     if !beginning.is_empty() && !content.begins(&beginning, len) {
         return Err(Usage::error(anyhow!("{named} exists and is not {}; name another", content.name())));
     }
+    if content.is_named_as_another_format(path) {
+        let (name, extension) = (content.name(), content.extension());
+        return Err(Usage::error(anyhow!("{named}: {name} has another format; name it .{extension}")));
+    }
     whole_file::check(path).map_err(|error| anyhow!("{named}: nothing can be written there: {error}"))
-}
-
-/// Whether the name is that of another tool's format, which the file would not have.
-fn is_of_other_tools(path: &Path) -> bool {
-    let ends = |name: &&str| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(name));
-    ["tflite", "h5", "hdf5", "keras", "onnx", "pb", "pt", "pth"].iter().any(ends)
 }
 
 /// That no two of these are the same file, under whatever names: the one would be lost.
