@@ -67,6 +67,24 @@ fn warnings_that_cannot_be_written_cost_neither_the_training_nor_the_exit_code()
     assert_eq!(without_output(&["fit", "--epochs", "0"]), Some(2));
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn an_output_without_room_is_named_by_every_command_that_prints_a_file() {
+    let files: [&[&str]; 4] = [
+        &["recipes", "strong"],
+        &["models", "nano"],
+        &["completions", "bash"],
+        &["search", "--space", "conv", "--print"],
+    ];
+    for arguments in files {
+        let full = fs::File::create("/dev/full").unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_trainer")).args(arguments).stdout(full).output().unwrap();
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {error}");
+        assert!(error.contains("cannot write to standard output: No space left"), "{arguments:?}: {error}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_disk_without_room_for_the_run_leaves_nothing_half_written_and_exports_all_the_same() {

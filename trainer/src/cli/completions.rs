@@ -1,9 +1,9 @@
 //! `trainer completions SHELL`
 
-use std::io::Write;
-
 use anyhow::Result;
 use clap_complete::Shell;
+
+use super::output::print_file;
 
 /// Print a completion script for a shell.
 #[derive(clap::Args)]
@@ -20,6 +20,6 @@ impl Completions {
     pub fn run(self, mut command: clap::Command) -> Result<()> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut command, "trainer", &mut script);
-        Ok(std::io::stdout().write_all(&script)?)
+        print_file(script)
     }
 }

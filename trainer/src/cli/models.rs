@@ -7,7 +7,7 @@ use trainer::network::{Architecture, Template};
 use trainer::support::text::thousands;
 
 use super::named::{MODELS, is_path, named_or_file};
-use super::output::print_line;
+use super::output::{print_file, print_line};
 use crate::Usage;
 
 /// List the built-in networks, print the TOML file of one, or check a file of your own.
@@ -34,7 +34,7 @@ impl Models {
                 }
                 print_line!("\n{}; fit takes both from the data", counted(&architecture));
             }
-            Some(name) => write!(std::io::stdout(), "{}", Template::built_in_file(name).map_err(Usage::error)?)?,
+            Some(name) => print_file(Template::built_in_file(name).map_err(Usage::error)?)?,
             None => {
                 for (name, _) in Template::built_in_files() {
                     let architecture = Architecture::built_in(name)?;

@@ -24,6 +24,11 @@ pub fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     writeln!(std::io::stdout(), "{}", printable(&serde_json::to_string_pretty(value)?)).map_err(of_standard_output)
 }
 
+/// Prints a file or a script as it is.
+pub fn print_file(bytes: impl AsRef<[u8]>) -> anyhow::Result<()> {
+    std::io::stdout().write_all(bytes.as_ref()).map_err(of_standard_output)
+}
+
 /// What went wrong, with where.
 pub fn of_standard_output(error: std::io::Error) -> anyhow::Error {
     anyhow::Error::from(error).context("cannot write to standard output")

@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow};
 use trainer::train::recipe::Recipe;
 
 use super::named::{RECIPES, is_path, named_or_file};
-use super::output::print_line;
+use super::output::{print_file, print_line};
 use crate::Usage;
 
 /// List the built-in recipes, print the TOML file of one, or check a file of your own.
@@ -32,7 +32,7 @@ impl Recipes {
                     print_line!("{line}");
                 }
             }
-            Some(name) => write!(std::io::stdout(), "{}", Recipe::built_in_file(name).map_err(Usage::error)?)?,
+            Some(name) => print_file(Recipe::built_in_file(name).map_err(Usage::error)?)?,
             None => {
                 for (name, text) in Recipe::built_in_files() {
                     let recipe = Recipe::from_toml(text)?;

@@ -1,6 +1,5 @@
 //! `trainer search conv --chip nrf52840`
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
@@ -17,7 +16,7 @@ use trainer::support::whole_file::directory_of;
 
 use super::console::{Console, console_line};
 use super::named::{SPACES, named_or_file};
-use super::output::{print_json, warn};
+use super::output::{print_file, print_json, warn};
 use super::search_input::{SearchInput, check_images};
 use super::search_run::Extent;
 use super::search_study::{self, StudyFlags, Subject};
@@ -185,8 +184,7 @@ impl Search {
         }
         let space = self.space()?;
         if self.print {
-            write!(std::io::stdout(), "{}", self.space_file()?)?;
-            return Ok(());
+            return print_file(self.space_file()?);
         }
         match &self.trial {
             None if self.describe => self.print_description(&space),
