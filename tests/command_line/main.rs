@@ -309,7 +309,7 @@ fn wrong_command_lines_end_with_code_2_and_a_message_that_names_what_is_right() 
         (&[], &["Usage"]),
         (&["fly"], &["unrecognized subcommand 'fly'"]),
         (&["fit", "--model", "resnet"], &["unknown architecture \"resnet\"", "mlp, cnn, small, tiny"]),
-        (&["fit", "--recipe", "cake"], &["unknown recipe \"cake\"", "tutorial, strong and folders"]),
+        (&["fit", "--recipe", "cake"], &["unknown recipe \"cake\"", "tutorial, strong, folders"]),
         (&["fit", "--recipe", "cake.toml"], &["recipe cake.toml: ", "No such file"]),
         (&["fit", "--dataset", "birds"], &["invalid value 'birds'", "fashion-mnist", "garments"]),
         (&["fit", "--calibration", "guess"], &["invalid value 'guess'", "auto", "range", "percentile", "error"]),

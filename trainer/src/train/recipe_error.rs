@@ -1,5 +1,6 @@
 //! Why a recipe is refused.
 
+use super::recipe::Recipe;
 use crate::support::limits::LONGEST_NAME;
 use crate::support::printable::toml_error;
 
@@ -43,14 +44,19 @@ fn meant(message: &str) -> String {
     hint.map_or_else(String::new, |hint| format!("; {hint}"))
 }
 
+fn built_in() -> String {
+    let names: Vec<&str> = Recipe::built_in_files().iter().map(|&(name, _)| name).collect();
+    names.join(", ")
+}
+
 /// Why a recipe was refused.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum RecipeError {
     /// No built-in recipe of that name.
     #[error(
-        "unknown recipe {name:?}; the built-in ones are tutorial, strong and folders; \
-             a name with a dot or a slash is a TOML file"
+        "unknown recipe {name:?}; the built-in ones are {}; a name with a dot or a slash is a TOML file",
+        built_in()
     )]
     Unknown {
         /// The name given.
