@@ -71,10 +71,14 @@ def add(parser):
 
 def main():
     arguments, command = trainings.arguments('choose.py [--folds K] [--variants "NAME;..."] TASK... -- TRAINER [FLAG...]', add)
+    variants = arguments.variants.split(";")
+    for variant in variants:
+        if variant not in VARIANTS:
+            sys.exit(f"--variants {variant!r}: the variants are {'; '.join(VARIANTS)}")
     text = subprocess.run([command[0], "recipes", "folders"], check=True, stdout=subprocess.PIPE, text=True).stdout
     print("| task | variant | accuracy | mean recall |\n|---|---|---|---|")
     for task in arguments.tasks:
-        for variant in arguments.variants.split(";"):
+        for variant in variants:
             recipe = text
             for old, new in VARIANTS[variant]:
                 if old not in recipe:
