@@ -27,7 +27,7 @@ pub struct Demo {
     pub logits: &'static mut [i32],
     /// Of the last answer.
     pub probabilities: &'static mut [f32],
-    /// What the layers put out, one after the other, of the last answer that was traced.
+    /// The outputs of the layers, one after the other, of the last answer that was traced.
     pub codes: &'static mut [u8],
     /// The probability that the last answer had to reach.
     pub threshold: f32,
@@ -91,7 +91,7 @@ impl Demo {
         Ok(frame.to_input(&Preprocessing { resize, ..own }, shape, self.scaling, self.input)?)
     }
 
-    /// Classifies the input, and keeps what each layer puts out. Returns the class; `None` means "none of these".
+    /// Classifies the input, and keeps the output of each layer. Returns the class; `None` means "none of these".
     pub fn classify(&mut self) -> Result<Option<usize>, Failure> {
         let Self { network, input, codes, logits, probabilities, threshold, .. } = self;
         let mut end = 0;

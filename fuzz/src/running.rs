@@ -60,7 +60,7 @@ fn check_codes(plan: &Plan<'_>, pixels: &[u8], trace: &[Vec<u8>]) {
     assert_eq!(plan.stages().count(), trace.len());
 }
 
-/// What a stage reads: the image, or what an earlier stage put out.
+/// What a stage reads: the image, or the output of an earlier stage.
 fn read<'c>(pixels: &'c [u8], trace: &'c [Vec<u8>], tensor: &Tensor) -> &'c [u8] {
     match usize::from(tensor.source).checked_sub(1) {
         Some(stage) => &trace[stage],

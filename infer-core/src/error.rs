@@ -129,7 +129,7 @@ pub enum Error {
         /// The layer; the input's scale is reported as layer 0 too.
         layer: u8,
     },
-    /// A layer with ReLU must put out codes whose zero point is 0.
+    /// The zero point of a layer with ReLU must be 0.
     ReluZeroPoint {
         /// The layer.
         layer: u8,
@@ -146,7 +146,7 @@ pub enum Error {
         /// The layer.
         layer: u8,
     },
-    /// A layer reads what no earlier stage puts out: another shape, zero point or place than that of the stage it names.
+    /// A layer reads what is not the output of an earlier stage: another shape, zero point or place than that of the stage it names.
     Input {
         /// The layer.
         layer: u8,
@@ -338,7 +338,7 @@ impl fmt::Display for Error {
                 write!(f, "layer {layer}: it reads another number of inputs than its operator takes, or one twice")
             }
             Self::Input { layer } => {
-                write!(f, "layer {layer}: an input is not what the stage that it names puts out")
+                write!(f, "layer {layer}: an input is not the output of the stage that it names")
             }
             Self::Overwritten { layer } => {
                 write!(f, "layer {layer}: another layer has overwritten what it reads")

@@ -46,7 +46,7 @@
 //! **Frames of a camera**, of another size and format than the input, are scaled by [`Network::classify_frame`], with the bytes that the host
 //! makes of the same frame. [`Smoother`] makes one decision of those of several frames.
 //!
-//! **What each layer put out** shows where two machines differ, or a layer that is always zero:
+//! **The output of each layer** shows where two machines differ, or a layer that is always zero:
 //!
 //! ```
 //! use infer_core::{Network, arena_len, include_model, input_len};

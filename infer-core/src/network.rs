@@ -103,7 +103,7 @@ impl<'m, 'a, const OPERATORS: u32> Network<'m, 'a, OPERATORS> {
         self.classify_traced(pixels, |_, _| {})
     }
 
-    /// As [`classify`](Self::classify), and shows `trace` what each layer put out: the index of the layer in the file
+    /// As [`classify`](Self::classify), and shows `trace` the output of each layer: the index of the layer in the file
     /// and its codes. A convolution that is fused with the pool after it is shown as that pool. The logits are not shown.
     ///
     /// # Errors

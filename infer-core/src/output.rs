@@ -36,7 +36,8 @@ pub struct Ranked {
 
 impl<'n> Output<'n> {
     /// Of logits that a network gave, one for each class: to compute again what follows from them, or to test what a program makes of
-    /// them. `scale` is the real value of one step; `threshold` is that of the model file's header, and `thresholds` those of classes.
+    /// them. `scale` is the real value of one step; `threshold` is that of the model file's header, 0
+    /// to 1, and `thresholds` those of classes.
     #[must_use]
     pub const fn new(logits: &'n [i32], scale: f32, threshold: f32, thresholds: Thresholds<'n>) -> Self {
         Self { logits, scale, threshold, thresholds }

@@ -15,7 +15,7 @@ const CODES: Codes = Codes { scale: 0.1, zero_point: 0 };
 struct Graph {
     name: &'static str,
     input: Shape,
-    /// What each source puts out: the image, then the stages.
+    /// The output of each source: the image, then the stages.
     shapes: Vec<Shape>,
     stages: Vec<StageRecord<'static>>,
 }

@@ -12,7 +12,7 @@ use crate::decisions::DecisionOracle;
 /// What a network computes for one image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// The codes that each layer before the logits puts out.
+    /// The output codes of each layer before the logits.
     pub layers: Vec<Vec<u8>>,
     /// One per class.
     pub logits: Vec<i64>,
@@ -31,7 +31,7 @@ pub struct Oracle {
 
 /// A stage as the file has it, without places: every value is kept.
 struct Stage {
-    /// What it reads: 0 is the image, `n` what stage `n - 1` puts out.
+    /// What it reads: 0 is the image, `n` the output of stage `n - 1`.
     sources: Vec<usize>,
     step: Step,
 }

@@ -33,7 +33,7 @@ pub enum Node {
     Conv {
         /// What it reads.
         from: usize,
-        /// Channels that it puts out.
+        /// Channels of its output.
         channels: u16,
         /// Its kernel.
         window: Window,
@@ -49,7 +49,7 @@ pub enum Node {
     Dense {
         /// What it reads.
         from: usize,
-        /// Values that it puts out.
+        /// Values of its output.
         outputs: u16,
     },
     /// What else there is in [`random_model`].
@@ -107,7 +107,7 @@ fn in_layouts(layer: QuantizedLayer, layouts: &[Layout], input: Shape) -> Quanti
     }
 }
 
-/// What stages put out, and the stages.
+/// The outputs of stages, and the stages.
 struct Built {
     layouts: Vec<Layout>,
     rounding: Rounding,

@@ -96,7 +96,7 @@ pub fn same(input: Shape, [rows, columns]: [u8; 2], stride: u8) -> Option<Window
     Some(Window { size: size.axes(), stride: stride.axes(), padding: placed.padding().map(|side| side as u8) })
 }
 
-/// The shape of `channels` that a window puts out; `None` where it does not fit.
+/// The shape of a window's output of `channels`; `None` where it does not fit.
 fn output(window: &Window, input: Shape, channels: u16) -> Option<Shape> {
     if *window == Window::WHOLE {
         return Some(Shape::flat(channels));

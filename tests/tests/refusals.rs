@@ -35,7 +35,7 @@ fn every_refusal_says_what_is_wrong_where_and_with_which_numbers() {
             Error::InputCount { layer: 2 },
             "layer 2: it reads another number of inputs than its operator takes, or one twice",
         ),
-        (Error::Input { layer: 2 }, "layer 2: an input is not what the stage that it names puts out"),
+        (Error::Input { layer: 2 }, "layer 2: an input is not the output of the stage that it names"),
         (Error::InputShapes { layer: 2 }, "layer 2: its two inputs have different shapes"),
         (Error::Overwritten { layer: 2 }, "layer 2: another layer has overwritten what it reads"),
         (Error::Place { layer: 2 }, "layer 2: a place is misaligned, past 2^30, or overlaps another one"),

@@ -98,7 +98,7 @@
     });
   }
 
-  // ---- What layers put out ----
+  // ---- Outputs of the layers ----
 
   const layers = data.layers.map(layer => {
     const { height, width, channels } = layer.shape;

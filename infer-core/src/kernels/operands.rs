@@ -214,7 +214,7 @@ pub struct Scaling {
     pub shift: i32,
 }
 
-/// A fully connected layer that puts out codes.
+/// A fully connected layer whose output is codes.
 #[derive(Clone, Copy, Debug)]
 pub struct DenseOperands<'m> {
     /// Values that come out.

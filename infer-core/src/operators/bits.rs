@@ -1,6 +1,6 @@
 //! The bits of a model beside those of its operators.
 
-/// Bit 31, beside those of operators: set where a stage reads more or other than what the stage before it puts out.
+/// Bit 31, beside those of operators: set where a stage reads more or other than the output of the stage before it.
 pub const BRANCHES: u32 = 1 << 31;
 
 /// Bit 30, beside those of operators: set where the output of a stage [overlaps](super::Overlap) an input.

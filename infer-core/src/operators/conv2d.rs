@@ -19,7 +19,7 @@ use crate::packing::{packed_len, vector, winograd};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Conv2d<'a> {
-    /// Channels it puts out.
+    /// Channels of its output.
     pub output_channels: u16,
     /// The kernel, 1 to 15 rows and columns, strides of 1 to 4; padding has the input's zero point.
     pub window: Window,

@@ -14,7 +14,7 @@ use crate::kernels::{Kernels, rounded_twice};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Dense<'a> {
-    /// Values it puts out.
+    /// Values of its output.
     pub outputs: u16,
     /// How accumulators become codes.
     pub requantize: Requantize<'a>,

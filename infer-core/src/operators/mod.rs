@@ -93,7 +93,7 @@ macro_rules! registry {
         /// The bit of the operator that gives the logits.
         const LOGITS: u32 = 1 << $last_number;
 
-        /// A stage that puts out codes: every one but the logits.
+        /// A stage whose output is codes: every one but the logits.
         #[derive(Clone, Copy, Debug)]
         pub enum Stage<'a> {
             $($(#[$doc])* $name($operands),)*
@@ -314,7 +314,7 @@ fn inputs(layer: u8, ports: &Ports, two: bool, layout: u8) -> Result<(), Error> 
 
 /// What a record becomes.
 pub(crate) enum Step<'a> {
-    /// A kernel call that puts out codes.
+    /// A kernel call whose output is codes.
     Stage(Stage<'a>),
     /// The last one.
     Logits(LogitsOperands<'a>),

@@ -47,7 +47,7 @@ pub trait Record<'m>: Sized {
     fn macs(&self, input: Shape) -> u64;
 }
 
-/// The operands of a kernel that puts out codes.
+/// The operands of a kernel whose output is codes.
 pub trait Call {
     /// The operator's name, for people.
     fn name(&self) -> &'static str;
@@ -211,7 +211,7 @@ impl Rows {
     }
 }
 
-/// What a stage puts out.
+/// The output of a stage.
 #[derive(Clone, Copy, Debug)]
 pub struct Flow {
     /// How many values.

@@ -134,7 +134,7 @@ impl Checked {
         Ok(Self { input_len, classes, stage_count, end, image: place, frame_memory, image_end, operators })
     }
 
-    /// Refuses inputs that are not what the stages that they name put out, or that were overwritten, in a payload whose stages can be
+    /// Refuses inputs that are not the outputs of the stages that they name, or that were overwritten, in a payload whose stages can be
     /// decoded.
     #[inline(always)]
     pub(crate) fn check_branches<const OPERATORS: u32>(&self, payload: &[u8]) -> Result<(), Error> {
@@ -322,7 +322,7 @@ pub struct Stages<'m> {
     checked: bool,
 }
 
-/// Where a stage works, and what it puts out.
+/// Where a stage works, and its output.
 pub(crate) struct Decoded {
     /// Index of its last layer.
     pub layer: u8,
@@ -340,7 +340,7 @@ impl Decoded {
     pub(crate) const NONE: Self =
         Self { layer: 0, ports: Ports::of(0), output: Flow { shape: Shape::flat(0), zero_point: 0 }, output_len: 0 };
 
-    /// What it puts out, for the stages that read it as `source`.
+    /// Its output, for the stages that read it as `source`.
     fn output(&self, source: u8) -> Tensor {
         let Flow { shape, zero_point } = self.output;
         Tensor { source, shape, zero_point, place: self.ports.output }
@@ -411,7 +411,7 @@ const fn overlap(a: Bytes, b: Bytes) -> bool {
 
 /// As [`Checked::check_branches`].
 ///
-/// For an input that the stage right before did not put out, all stages before are decoded once more.
+/// For an input that is not the output of the stage right before, all stages before are decoded once more.
 #[inline(never)]
 fn check_branches<const OPERATORS: u32>(payload: &[u8]) -> Result<(), Error> {
     // No error here: it was decoded before.

@@ -6,7 +6,7 @@ use super::{Bytes, overlap};
 use crate::format::{Input, MAX_STAGES, Ports};
 use crate::operators::{Flow, Layer, Overlap, StageRecord};
 
-/// The stages of a chain of layers, each of which reads what the one before it puts out, without places yet.
+/// The stages of a chain of layers, each of which reads the output of the one before it, without places yet.
 pub fn chain<'m>(layers: impl IntoIterator<Item = Layer<'m>>) -> impl Iterator<Item = StageRecord<'m>> {
     (0..=MAX_STAGES as u8).zip(layers).map(|(source, layer)| StageRecord { ports: Ports::of(source), layer })
 }

@@ -243,7 +243,7 @@ fn pools_with_any_window_and_their_gradients_are_those_of_plain_loops() {
     }
 }
 
-/// The bits of what an operation put out and of its gradients.
+/// The bits of the output of an operation and of its gradients.
 fn bits_of(recorded: &Recorded) -> Vec<u32> {
     let output = recorded.output.tensor().unwrap();
     let gradients = recorded.backward(&variable(&random(output.elem_count(), 99), output.dims())).unwrap();

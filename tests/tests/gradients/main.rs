@@ -49,7 +49,7 @@ fn numeric(arguments: &[Values], argument: usize, loss: &dyn Fn(&[Values]) -> f6
         .collect()
 }
 
-/// Checks what an operation put out against `reference`, and the gradients of a random weighting of it, which `gradients` gives
+/// Checks the output of an operation against `reference`, and the gradients of a random weighting of it, which `gradients` gives
 /// for that weighting, argument by argument.
 fn check_against(
     what: &str,

@@ -140,7 +140,7 @@ pub struct LayerListing {
     pub flash_bytes: usize,
     /// How its weights lie; `None` for a layer without weights.
     pub layout: Option<&'static str>,
-    /// Its scales; `None` for a layer that puts out the codes that it gets.
+    /// Its scales; `None` for a layer whose output is the codes of its input.
     pub scales: Option<ScalesListing>,
 }
 

@@ -123,7 +123,7 @@ pub enum ReadError {
     Limit(#[from] LimitError),
 }
 
-/// The bytes of a model file, of layers each of which reads what the one before it puts out.
+/// The bytes of a model file, of layers each of which reads the output of the one before it.
 ///
 /// # Errors
 /// [`ModelFileError::Refused`] where infer-core could not run it, such as a network of too many layers.

@@ -23,11 +23,11 @@ use crate::network::{Architecture, Layer, Node};
 /// A network as layers.
 #[derive(Clone, Debug)]
 pub struct Imported {
-    /// Its layers; the last one puts out the logits.
+    /// Its layers; the output of the last one is the logits.
     pub architecture: Architecture,
     /// The weights of each layer that has some.
     pub weights: Vec<Option<Weights>>,
-    /// What the codes that each layer puts out mean, if the file has codes; `None` of a layer that passes on those it gets, and of
+    /// What the codes of each layer's output mean, if the file has codes; `None` of a layer that passes on those it gets, and of
     /// the last one.
     pub codes: Vec<Option<Codes>>,
     /// What the bytes of an image mean, if the file has codes.

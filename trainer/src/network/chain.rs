@@ -27,11 +27,11 @@ pub struct Stage<'a> {
     /// Whether the channels of its output may be put into another order: they meet the channels of no other stage, and come from
     /// weights.
     pub has_free_order: bool,
-    /// Whether it puts out the logits.
+    /// Whether its output is the logits.
     pub is_last: bool,
 }
 
-/// What a stage gets and what it puts out.
+/// The input of a stage and its output.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Flow<S> {
     /// What comes in.
@@ -47,7 +47,7 @@ impl<'a> Stage<'a> {
         self.index + usize::from(self.fused.is_some())
     }
 
-    /// The shape that it puts out.
+    /// The shape of its output.
     #[must_use]
     pub fn output(&self) -> Shape {
         self.fused.unwrap_or(self.layer).output
@@ -75,7 +75,7 @@ impl Architecture {
         let count = self.layers.len();
         let readers = self.readers();
         let mut stages = Vec::with_capacity(count);
-        // The stage that puts out what a layer does.
+        // The stage with the same output as a layer.
         let mut stage_of = vec![0; count];
         let mut layers = self.layers.iter().enumerate().peekable();
         while let Some((index, layer)) = layers.next() {
@@ -134,7 +134,7 @@ fn find_free_orders(stages: &mut [Stage<'_>]) {
     }
 }
 
-/// What flows into each stage and out of it, given what the image is, and what each stage puts out that has codes of its
+/// What flows into each stage and out of it, given what the image is, and the output of each stage that has codes of its
 /// own. A stage without passes on what it gets.
 ///
 /// # Errors
@@ -148,7 +148,7 @@ pub fn flow<S: Copy, E>(
     for stage in stages {
         let inputs = stage.reads.map(|source| match source {
             Source::Image => image,
-            // What the last stage puts out has no codes, and no stage reads it.
+            // The output of the last stage has no codes, and no stage reads it.
             Source::Output(read) => flows.get(read).and_then(|flow| flow.output).unwrap_or(image),
         });
         let output = match stage.layer.arithmetic().has_own_codes() {
@@ -299,7 +299,7 @@ mod tests {
         });
         let flows: Vec<(i32, Option<i32>, Option<i32>)> =
             flows.unwrap().iter().map(|flow| (flow.inputs.input, flow.inputs.residual, flow.output)).collect();
-        assert_eq!(flows[4], (10, Some(100), Some(200)), "the pool passes on what layer 0 puts out");
+        assert_eq!(flows[4], (10, Some(100), Some(200)), "the pool passes on the codes of layer 0");
         assert_eq!(flows[6], (2000, None, None));
     }
 

@@ -14,7 +14,7 @@ pub struct Inputs<T> {
 pub enum Source {
     /// The image.
     Image,
-    /// What an earlier one puts out: a layer's is the index of a layer, a stage's that of a stage, both counted from 0.
+    /// The output of an earlier one: a layer's is the index of a layer, a stage's that of a stage, both counted from 0.
     Output(usize),
 }
 

@@ -354,16 +354,16 @@ impl FloatModel {
         self.forward_traced(images, |_, _| Ok(()))
     }
 
-    /// Images that a pass without gradients takes at once, `most` of them or fewer: all that its layers put out then fits into
-    /// 128 MB. What is put out for an image does not depend on the others.
+    /// Images that a pass without gradients takes at once, `most` of them or fewer: all outputs of its layers then fit into
+    /// 128 MB. The output for an image does not depend on the others.
     #[must_use]
     pub fn images_at_once(&self, most: usize) -> usize {
         let values: usize = self.architecture.layers.iter().map(|layer| layer.output.len()).sum();
         (PASS_BYTES / (values * size_of::<f32>()).max(1)).clamp(1, most)
     }
 
-    /// As [`forward`](Self::forward), and shows `trace` what each layer put out: its index and the activation. A
-    /// convolution that is fused with the pool after it is shown with what the pool put out.
+    /// As [`forward`](Self::forward), and shows `trace` the output of each layer: its index and the activation. A
+    /// convolution that is fused with the pool after it is shown with the output of the pool.
     ///
     /// # Errors
     /// Those of candle and of `trace`.

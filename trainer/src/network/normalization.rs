@@ -1,6 +1,6 @@
 //! Batch normalization (Ioffe and Szegedy 2015): what a layer keeps of it, and how it is folded into weights.
 //!
-//! In training a layer normalizes what it puts out by mean and variance of the batch. Beside that it keeps running means
+//! In training a layer normalizes its output by mean and variance of the batch. Beside that it keeps running means
 //! of both, and everywhere else computes with them: then a normalization is a factor and a summand for each channel, which
 //! weights and bias take in. No model file and no finished run has one.
 

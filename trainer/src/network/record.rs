@@ -11,7 +11,7 @@ use super::inputs::Inputs;
 pub enum QuantizedLayer {
     /// Convolution.
     Conv2d {
-        /// Channels it puts out.
+        /// Channels of its output.
         output_channels: u16,
         /// The kernel, its stride and its padding.
         window: Window,
@@ -45,7 +45,7 @@ pub enum QuantizedLayer {
     Bare(operators::Layer<'static>),
     /// Fully connected layer.
     Dense {
-        /// Values it puts out.
+        /// Values of its output.
         outputs: u16,
         /// Whether ReLU follows.
         relu: bool,

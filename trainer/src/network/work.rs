@@ -9,7 +9,7 @@ pub struct Work {
     pub kernel: Kernel,
     /// Rows of weights, of a kernel with weights.
     pub rows: usize,
-    /// Values that are put out: each is requantized.
+    /// Values of the output: each is requantized.
     pub outputs: usize,
     /// Values that are read, and multiplied with each row: as often as a window covers them. Padding counts where a kernel
     /// computes with it as with any value.

@@ -38,7 +38,7 @@ impl Integers {
         })
     }
 
-    /// Those of a layer that puts out such codes.
+    /// Those of a layer with such codes as its output.
     ///
     /// # Errors
     /// [`QuantizeError::Overflow`], [`QuantizeError::Multiplier`].

@@ -45,7 +45,7 @@ pub struct Answered {
     pub agreement_with_float: f64,
 }
 
-/// One layer: its weights, what it puts out, and the network in which nothing else is quantized.
+/// One layer: its weights, its output, and the network in which nothing else is quantized.
 #[derive(Clone, Debug, Serialize)]
 pub struct LayerReport {
     /// Counted from 0.
@@ -54,7 +54,7 @@ pub struct LayerReport {
     pub name: String,
     /// Its weights; `None` of a layer without.
     pub weights: Option<WeightReport>,
-    /// What it puts out; of a convolution before a pool, what the pool puts out.
+    /// Its output; of a convolution before a pool, the output of the pool.
     pub activation: ActivationReport,
     /// The answers of the network in which this layer's weights and output are quantized, and all others are float.
     pub alone: Answered,
@@ -186,7 +186,7 @@ fn quantize_activation(activation: &Tensor, codes: Codes) -> CandleResult<Tensor
     Tensor::from_vec(values, activation.dims(), activation.device())
 }
 
-/// What the float network puts out, layer by layer.
+/// The outputs of the float network, layer by layer.
 fn see(model: &FloatModel, scales: &[Option<LayerScales>], images: &Images) -> CandleResult<Vec<Seen>> {
     let mut seen = vec![Seen::default(); scales.len()];
     let indices: Vec<usize> = (0..images.len()).collect();

@@ -13,11 +13,11 @@ use crate::network::FloatModel;
 pub struct LayerScales {
     /// Real value of one step of a weight, for each output channel; none of a layer without weights.
     pub weights: Vec<f64>,
-    /// What the codes that it puts out mean; `None` of the last layer, whose accumulators are the logits.
+    /// What the codes of its output mean; `None` of the last layer, whose accumulators are the logits.
     pub output: Option<Codes>,
 }
 
-/// The scales of each layer's weights and output; `None` for a layer that puts out the codes that it gets.
+/// The scales of each layer's weights and output; `None` for a layer whose output is the codes of its input.
 ///
 /// # Errors
 /// [`QuantizeError::NotFinite`], [`QuantizeError::Calibration`], [`QuantizeError::Candle`].

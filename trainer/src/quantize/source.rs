@@ -80,7 +80,7 @@ impl<'s> Source<'s> {
         weights::largest(&self.scales())
     }
 
-    /// The numbers of the layer that puts out `output`; the logits where it is `None`.
+    /// The numbers of the layer whose output is `output`; the logits where it is `None`.
     ///
     /// # Errors
     /// [`QuantizeError::Overflow`], [`QuantizeError::Multiplier`].

@@ -204,7 +204,7 @@ fn checksum(network: &mut Network<'_, '_>, images: &DemoImages) -> Result<u32, i
     Ok(crc.finish())
 }
 
-/// What each stage puts out, the logits left out: in the order in which [`Network::classify_traced`] shows it.
+/// The output of each stage, without the logits: in the order in which [`Network::classify_traced`] shows it.
 fn layers(network: &Network<'_, '_>, listing: &Listing) -> Vec<LayerData> {
     let places: Vec<_> = network.plan().places().collect();
     let mut first = 0;

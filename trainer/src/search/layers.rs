@@ -36,7 +36,7 @@ struct FileLayer {
 /// A network that grows layer by layer.
 struct Layers {
     layers: Vec<FileLayer>,
-    /// Shape of what the last layer puts out.
+    /// Shape of the last layer's output.
     map: Shape,
     batch_norm: bool,
     depthwise_relu: bool,

@@ -207,7 +207,7 @@ impl Recipe {
         }
     }
 
-    /// Refuses steps of so many images, of `images` there are, that a host has no memory for what the layers put out and their
+    /// Refuses steps of so many images, of `images` there are, that a host has no memory for the outputs of the layers and their
     /// gradients; and steps of one image where a layer normalizes single values.
     ///
     /// # Errors

@@ -177,7 +177,7 @@ struct Block {
     pairs_len: usize,
     /// One more column of output.
     is_odd: usize,
-    /// The first code that is put out.
+    /// The first code of the output.
     output: *mut u8,
     /// Bytes from it to the third row of output, 0 if there is none.
     second: usize,

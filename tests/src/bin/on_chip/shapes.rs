@@ -224,7 +224,7 @@ fn graph(name: &str) -> Outcome<Option<(RandomGraph, Places)>> {
 }
 
 /// As many stages as there may be: two dense layers, sums that each read the one before it and the first layer, and logits.
-/// No stage but the first two reads only what was put out right before it, so that loading is at its slowest.
+/// No stage but the first two reads only the output right before it, so that loading is at its slowest.
 fn sums() -> Vec<Node> {
     let dense = Node::Dense { from: 0, outputs: 8 };
     let sums = (0..MAX_STAGES - 3).map(|sum| Node::Add { from: 0, also: sum });

@@ -13,7 +13,7 @@
 //! | `dense`, `matrix` | fully connected layers, and their products |
 //! | `add`, `dropout`, `cross_entropy` | the other operations |
 //! | `recorded`, `backward` | operations that ran, and the way back through them |
-//! | `output`, `buffers` | what an operation puts out, and the memory of it |
+//! | `output`, `buffers` | the output of an operation, and its memory |
 //! | `window`, `statistics` | what operations are told, and what they tell |
 //!
 //! Every sum is taken in an order that depends on shapes alone, never on how many threads there are or which ends

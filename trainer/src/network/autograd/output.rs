@@ -1,4 +1,4 @@
-//! What an operation puts out: values, or what batch normalization makes of values, computed where it is read.
+//! The output of an operation: values, or what batch normalization makes of values, computed where it is read.
 //!
 //! At the sizes of a training step, memory is what a normalized convolution waits for. Its output is therefore never written:
 //! the convolution's own values are, and each reader normalizes and activates those that it has just read.
@@ -12,7 +12,7 @@ use super::buffers::{self, Buffer};
 use super::channels::{self, Affine};
 use super::{images_per_task, values};
 
-/// What an operation put out, shared by those who read it: `[n, height, width, channels]`, or as its operation says.
+/// The output of an operation, shared by those who read it: `[n, height, width, channels]`, or as its operation says.
 #[derive(Clone)]
 pub enum Output {
     /// The values.

@@ -22,7 +22,7 @@ use crate::network::work::{Kernel, Work};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Conv {
-    /// Channels it puts out.
+    /// Channels of its output.
     pub channels: u16,
     /// Rows and columns of the kernel, 1 to 15 each.
     pub kernel: Pair,

@@ -1,4 +1,4 @@
-//! Fully connected layer; the last layer of a network is one, and puts out the logits.
+//! Fully connected layer; the last layer of a network is one, whose output is the logits.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ use crate::network::work::{Kernel, Work};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dense {
-    /// Values it puts out.
+    /// Values of its output.
     pub outputs: u16,
     /// Whether ReLU follows.
     #[serde(default)]

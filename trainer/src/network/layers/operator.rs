@@ -76,7 +76,7 @@ pub struct WeightShape {
     pub dimensions: Vec<usize>,
     /// Output values that one input value counts in, at most: what weights are initialized by.
     pub fan_out: usize,
-    /// Whether training normalizes what they put out over the batch.
+    /// Whether training normalizes their output over the batch.
     pub batch_norm: bool,
 }
 

@@ -1,5 +1,5 @@
 //! Convolutions of 3x3 with weights in the layout [`Winograd`](crate::format::Layout::Winograd) on cores that have the loops in
-//! assembly: where codes are, and where those that are put out go.
+//! assembly: where codes are, and where those of the output go.
 
 #![allow(unsafe_code, reason = "calls what is written for all fourteen registers")]
 
@@ -274,7 +274,7 @@ pub struct Run {
     zero_point: u32,
     /// Left shift before it.
     shift: u32,
-    /// Whether the maximum of a tile is all that is put out.
+    /// Whether the maximum of a tile is the whole output.
     pool: u32,
     /// Where the codes of each output go, of both tiles: upper left, upper right, lower left, lower right. With a pool only of the
     /// first one.
