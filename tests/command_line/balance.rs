@@ -38,13 +38,7 @@ fn every_headline_has_the_balanced_accuracy_and_the_worst_class() {
     let (printed, warned) = succeed(path, &fit("run", &["--export", "model.bin"]));
     assert_contains(
         &warned,
-        &[
-            "NOTE: standing has ",
-            " training images, and lying has ",
-            "--balance weights",
-            "--balance sampling",
-            "--balance none",
-        ],
+        &["NOTE: standing has ", " training images, and lying has ", "--balance logits", "--balance none"],
     );
     let metrics = read_json(&path.join("run/metrics.json"));
     let test = &metrics["int8"]["test"];

@@ -58,8 +58,8 @@ impl BalanceFlags {
             format!("{} has {} training image{plural}", in_one_line(&dataset.class_names[class]), thousands(images))
         };
         warn(&format!(
-            "NOTE: {}, and {}: a class with few images is recognized less often; --balance weights, or --balance sampling, \
-             gives each class the same weight, and --balance none turns off this note",
+            "NOTE: {}, and {}: a class with few images is recognized less often; --balance logits \
+             treats all classes as equally frequent (weights and sampling do so in other ways), and --balance none turns off this note",
             class(fewest),
             class(most)
         ));

@@ -61,7 +61,7 @@ fn default_model(recipe: &Recipe, input: Shape) -> &'static str {
   trainer fit --model ./mine.toml --chip nrf52840 --max-ram 32K --export model.bin
   trainer fit --data path/to/idx-files --export model.bin
   trainer fit --data birds --skip-unreadable --list-unreadable broken.txt --export birds.bin
-  trainer fit --data birds --model small --folds 5 --balance weights --export birds.bin
+  trainer fit --data birds --model small --folds 5 --balance logits --export birds.bin
   trainer fit --data birds --reject-at precision=0.99 --unknown other-things --export birds.bin
   trainer fit --resume runs/cnn-fashion-mnist-48-1")]
 pub struct Fit {
