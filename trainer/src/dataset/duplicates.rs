@@ -6,8 +6,9 @@ use std::io;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::Images;
 use super::first_few::{counted, first_few};
+use super::{Images, near_duplicates};
+use crate::support::text::thousands;
 
 /// A part of a data set, and what its images are called.
 pub struct Part<'a> {
@@ -73,6 +74,42 @@ pub fn warnings(parts: &[Part<'_>]) -> io::Result<Vec<String>> {
     Ok(warnings)
 }
 
+/// Images that are compared at most: of more it takes minutes.
+const MOST_COMPARED: usize = 30_000;
+
+/// A note about test images that are nearly the same as training images, such as the next of a burst; none where there are none, or
+/// over 30,000 images.
+///
+/// # Errors
+/// Where images are in a file that cannot be read.
+pub fn near_note(train: &Part<'_>, test: &Part<'_>) -> io::Result<Option<String>> {
+    if train.images.len() + test.images.len() > MOST_COMPARED {
+        return Ok(None);
+    }
+    let pairs = near_duplicates::among_others(test.images, train.images)?;
+    if pairs.is_empty() {
+        return Ok(None);
+    }
+    let list = first_few(
+        pairs
+            .iter()
+            .map(|&(test_image, train_image)| format!("{} ~ {}", (test.name)(test_image), (train.name)(train_image))),
+    );
+    let advice = if test.is_drawn {
+        "where such images are one burst or one object, collect test images apart from them, and name their folder test/"
+    } else {
+        "keep images of one burst or one object in one part"
+    };
+    Ok(Some(format!(
+        "NOTE: {} of {} nearly the same as training images; accuracy on new images may be lower than on these:{list}\n  {advice}",
+        thousands(pairs.len()),
+        match test.images.len() {
+            1 => "1 test image is".to_owned(),
+            images => format!("{} test images are", thousands(images)),
+        },
+    )))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,6 +126,27 @@ mod tests {
             Part { images: test, name: &|index| format!("test {index}"), is_drawn: false },
         ])
         .unwrap()
+    }
+
+    #[test]
+    fn a_test_image_a_shade_from_a_training_image_is_noted_with_both_names() {
+        let shape = ImageShape { height: 2, width: 2, channels: 1 };
+        let set = |images: &[[u8; 4]]| Images::new(shape, images.concat(), vec![0; images.len()]);
+        let train = set(&[[0, 50, 100, 200], [10, 200, 30, 40]]);
+        let note = |test: &Images, is_drawn| {
+            near_note(
+                &Part { images: &train, name: &|index| format!("train {index}"), is_drawn: true },
+                &Part { images: test, name: &|index| format!("test {index}"), is_drawn },
+            )
+        };
+        let test = set(&[[0, 50, 100, 200], [90, 90, 0, 7], [12, 202, 32, 42]]);
+        let expected = "\
+NOTE: 1 of 3 test images are nearly the same as training images; accuracy on new images may be lower than on these:
+  test 2 ~ train 1
+  keep images of one burst or one object in one part";
+        assert_eq!(note(&test, false).unwrap().unwrap(), expected);
+        assert!(note(&test, true).unwrap().unwrap().ends_with("and name their folder test/"));
+        assert_eq!(note(&set(&[[90, 90, 0, 7]]), false).unwrap(), None);
     }
 
     #[test]

@@ -16,17 +16,40 @@ const NEAR: f32 = 0.1;
 /// Cells of an image along each side, of which the means are compared first.
 const CELLS: usize = 8;
 
+/// For each of these images that is nearly the same as one of `others` and equal to none, its index and that of the first such one.
+///
+/// # Errors
+/// Where images are in a file that cannot be read.
+pub fn among_others(images: &Images, others: &Images) -> io::Result<Vec<(usize, usize)>> {
+    let of_others = summaries(others)?;
+    let by_mean = by_mean(&of_others);
+    let pairs = summaries(images)?.into_par_iter().enumerate().map(|(index, one)| {
+        let most = NEAR * one.deviation;
+        let start = by_mean.partition_point(|&other| of_others[other].mean < one.mean - most);
+        let candidates = by_mean[start..].iter().take_while(|&&other| of_others[other].mean <= one.mean + most);
+        let pixels = images.image(index)?;
+        let mut first = None;
+        for &other in candidates.filter(|&&other| one.may_be_near(&of_others[other])) {
+            match distance(&pixels, &others.image(other)?) {
+                0.0 => return Ok(None),
+                distance if distance <= NEAR * one.deviation.min(of_others[other].deviation) => {
+                    first = Some(first.map_or(other, |first: usize| first.min(other)));
+                }
+                _ => {}
+            }
+        }
+        Ok(first.map(|other| (index, other)))
+    });
+    Ok(pairs.collect::<io::Result<Vec<_>>>()?.into_iter().flatten().collect())
+}
+
 /// The number of the group that each image is in, groups numbered by their first image.
 ///
 /// # Errors
 /// Where images are in a file that cannot be read.
 pub fn groups(images: &Images) -> io::Result<Vec<usize>> {
-    let summaries =
-        (0..images.len()).into_par_iter().map(|index| Ok(Summary::of(&images.image(index)?, images.shape())));
-    let summaries: Vec<Summary> = summaries.collect::<io::Result<_>>()?;
-    // Of images that are nearly the same the means are too: only neighbors in this order are compared.
-    let mut by_mean: Vec<usize> = (0..images.len()).collect();
-    by_mean.sort_by(|&one, &other| summaries[one].mean.total_cmp(&summaries[other].mean).then(one.cmp(&other)));
+    let summaries = summaries(images)?;
+    let by_mean = by_mean(&summaries);
     let pairs = (0..by_mean.len()).into_par_iter().map(|at| {
         let one = &summaries[by_mean[at]];
         let mut near = Vec::new();
@@ -35,8 +58,8 @@ pub fn groups(images: &Images) -> io::Result<Vec<usize>> {
             if other.mean - one.mean > NEAR * one.deviation {
                 break;
             }
-            if one.may_be_near(other) && is_near(images, by_mean[at], index, NEAR * one.deviation.min(other.deviation))?
-            {
+            let most = NEAR * one.deviation.min(other.deviation);
+            if one.may_be_near(other) && distance(&images.image(by_mean[at])?, &images.image(index)?) <= most {
                 near.push((by_mean[at], index));
             }
         }
@@ -44,6 +67,18 @@ pub fn groups(images: &Images) -> io::Result<Vec<usize>> {
     });
     let pairs = pairs.collect::<io::Result<Vec<_>>>()?;
     Ok(joined(images.len(), pairs.into_iter().flatten()))
+}
+
+fn summaries(images: &Images) -> io::Result<Vec<Summary>> {
+    let of = |index| Ok(Summary::of(&images.image(index)?, images.shape()));
+    (0..images.len()).into_par_iter().map(of).collect()
+}
+
+/// Of images that are nearly the same the means are too: only neighbors in this order are compared.
+fn by_mean(summaries: &[Summary]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..summaries.len()).collect();
+    order.sort_by(|&one, &other| summaries[one].mean.total_cmp(&summaries[other].mean).then(one.cmp(&other)));
+    order
 }
 
 /// What two images are compared by before their pixels are.
@@ -83,11 +118,10 @@ impl Summary {
     }
 }
 
-/// Whether the root mean square of the difference of two images is at most this.
-fn is_near(images: &Images, one: usize, other: usize, most: f32) -> io::Result<bool> {
-    let (one, other) = (images.image(one)?, images.image(other)?);
-    let squares: u64 = one.iter().zip(other.iter()).map(|(one, other)| u64::from(one.abs_diff(*other)).pow(2)).sum();
-    Ok(squares as f32 <= most * most * one.len() as f32)
+/// The root mean square of the difference of two images.
+fn distance(one: &[u8], other: &[u8]) -> f32 {
+    let squares: u64 = one.iter().zip(other).map(|(one, other)| u64::from(one.abs_diff(*other)).pow(2)).sum();
+    (squares as f32 / one.len().max(1) as f32).sqrt()
 }
 
 /// The group of each of so many images, of which these pairs are in one group.
@@ -137,6 +171,16 @@ mod tests {
         let saved_again = one.iter().enumerate().map(|(at, value)| value ^ (at % 4) as u8).collect();
         let darker: Vec<u8> = one.iter().map(|value| value / 2).collect();
         assert_eq!(groups_of(&[one.clone(), image(2), brighter, one, darker, saved_again]), [0, 1, 0, 0, 2, 0]);
+    }
+
+    #[test]
+    fn of_two_sets_what_is_near_is_found_and_what_is_equal_or_another_image_is_not() {
+        let set = |images: &[Vec<u8>]| Images::new(SHAPE, images.concat(), vec![0; images.len()]);
+        let brighter = |seed, by| image(seed).iter().map(|value| value + by).collect::<Vec<u8>>();
+        let others = set(&[image(3), image(1), brighter(1, 3), image(2)]);
+        let images = set(&[image(4), brighter(1, 4), image(2), brighter(3, 2), brighter(2, 20)]);
+        assert_eq!(among_others(&images, &others).unwrap(), [(1, 1), (3, 0)]);
+        assert_eq!(among_others(&images, &set(&[])).unwrap(), []);
     }
 
     #[test]
