@@ -30,7 +30,7 @@ fn a_network_that_does_not_fit_is_refused_before_training_with_what_is_missing()
                 "cnn does not fit nrf51822 (M0+): ",
                 " bytes of flash are needed, ",
                 "more than the 262,144 there are: 543,488 for the model, ",
-                " for the program that runs it. Of the built-in networks small, tiny, nano would; a smaller --width or a smaller --input may fit too",
+                " for the program that runs it. Of the built-in networks small, tiny, mini, micro, nano would; a smaller --width or a smaller --input may fit too",
             ],
         ),
         (&["--max-flash", "64K"], &["cnn does not fit the budget: ", "more than the 65,536 there are: "]),
@@ -80,7 +80,9 @@ fn a_network_that_is_named_in_a_refusal_fits() {
         .split_once("Of the built-in networks, with this --width, ")
         .and_then(|(_, rest)| rest.split_once(" would;"));
     let named: Vec<&str> = list.unwrap_or_else(|| panic!("{refusal}")).0.split(", ").collect();
-    for name in ["mlp", "cnn", "small", "tiny", "nano", "large", "resnet8", "mobilenet", "dscnn"] {
+    for name in
+        ["mlp", "cnn", "small", "tiny", "mini", "micro", "nano", "large", "resnet8", "sepnet10", "mobilenet", "dscnn"]
+    {
         // Those that are named are begun, which is all that has to be seen of them.
         let is_refused = match named.contains(&name) {
             true if name != "nano" => continue,

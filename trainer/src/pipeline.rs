@@ -49,7 +49,7 @@ pub struct Pipeline<'a> {
 }
 
 /// Sees a pipeline as it runs.
-pub trait Observer {
+pub trait Observer: Send {
     /// Before the first step, how the network that it starts from does on the validation images.
     fn start(&mut self, _: Score) {}
 

@@ -65,7 +65,7 @@ fn default_model(recipe: &Recipe, input: Shape) -> &'static str {
   trainer fit --data birds --reject-at precision=0.99 --unknown other-things --export birds.bin
   trainer fit --resume runs/cnn-fashion-mnist-48-1")]
 pub struct Fit {
-    /// Network: mlp, cnn, small, tiny, nano, large, resnet8, mobilenet, dscnn, or a TOML file (see trainer models)
+    /// Network: mlp, cnn, small, tiny, mini, micro, nano, large, resnet8, sepnet10, mobilenet, dscnn, or a TOML file (see trainer models)
     /// [default: the network of --init; with a recipe for sets of any size, such as folders, resnet8, or mobilenet over 64 pixels; otherwise cnn]
     #[arg(long, value_name = "NAME", value_parser = MODELS, hide_possible_values = true)]
     model: Option<String>,

@@ -344,8 +344,8 @@ total                                          542,230";
         let message = Architecture::built_in("resnet").unwrap_err().to_string();
         assert_eq!(
             message,
-            "unknown architecture \"resnet\"; the built-in ones are mlp, cnn, small, tiny, nano, large, resnet8, mobilenet, \
-             dscnn; \
+            "unknown architecture \"resnet\"; the built-in ones are mlp, cnn, small, tiny, mini, micro, nano, large, \
+             resnet8, sepnet10, mobilenet, dscnn; \
              a name with a dot or a slash is a TOML file"
         );
     }

@@ -175,7 +175,7 @@ struct Continued<'o> {
     offset: usize,
     observer: &'o mut dyn Observer,
     /// Whether a score is better than that of the weights before.
-    improves: &'o dyn Fn(Score) -> bool,
+    improves: &'o (dyn Fn(Score) -> bool + Sync),
 }
 
 impl Observer for Continued<'_> {

@@ -99,7 +99,7 @@ impl Trial<'_> {
     ///
     /// # Errors
     /// [`TrialError`]; a training that diverges is none, it is reported.
-    pub fn run(&self, report: &mut dyn FnMut(TrialEvent) -> io::Result<()>) -> Result<(), TrialError> {
+    pub fn run(&self, report: &mut (dyn FnMut(TrialEvent) -> io::Result<()> + Send)) -> Result<(), TrialError> {
         let Self { directory, config, dataset, teacher, requirements } = *self;
         let mut reporter = Reporter { directory, report, reported: Ok(()), kept: Ok(()) };
         let pipeline = Pipeline { config, dataset, teacher, start: None, unknown: None };
@@ -126,7 +126,7 @@ impl Trial<'_> {
 /// Reports epochs, and keeps what was learned.
 struct Reporter<'r> {
     directory: &'r RunDirectory,
-    report: &'r mut dyn FnMut(TrialEvent) -> io::Result<()>,
+    report: &'r mut (dyn FnMut(TrialEvent) -> io::Result<()> + Send),
     reported: io::Result<()>,
     kept: Result<(), RunError>,
 }

@@ -6,8 +6,8 @@ use super::checkpoint::Checkpoint;
 use super::history::Epoch;
 use super::score::Score;
 
-/// Sees a training run as it goes.
-pub trait Observer {
+/// Sees a training run as it goes, from a thread of rayon's.
+pub trait Observer: Send {
     /// Before the first step, how weights that have learned something do on the validation images.
     fn start(&mut self, _: Score) {}
     /// After each step: images seen in this epoch, of how many, and the running score.

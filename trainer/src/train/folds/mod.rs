@@ -54,7 +54,7 @@ pub struct CrossValidation<'a> {
 }
 
 /// Sees cross-validation as it runs.
-pub trait FoldObserver {
+pub trait FoldObserver: Send {
     /// A fit begins, or is resumed.
     fn begin(&mut self, part: FoldPart);
     /// As [`Observer::step`], of the fit that is under way.
