@@ -129,7 +129,7 @@ pub enum Error {
         /// The layer; the input's scale is reported as layer 0 too.
         layer: u8,
     },
-    /// The zero point of a layer with ReLU must be 0.
+    /// The zero point of the output of a layer with ReLU must be 0.
     ReluZeroPoint {
         /// The layer.
         layer: u8,

@@ -87,7 +87,8 @@ fn a_balance_is_of_the_recipe_or_the_command_line_and_ends_the_note() {
     bars(&path.join("bars"), [60, 12]);
     let own = include_str!("../../trainer/recipes/tutorial.toml").replace("[adam]", "balance = \"sampling\"\n[adam]");
     fs::write(path.join("own.toml"), own).unwrap();
-    let cases: [(&str, &[&str], Value); 5] = [
+    let cases: [(&str, &[&str], Value); 6] = [
+        ("logits", &["--recipe", "tutorial", "--balance", "logits"], "logits".into()),
         ("weights", &["--recipe", "tutorial", "--balance", "weights"], "weights".into()),
         ("sampling", &["--recipe", "tutorial", "--balance", "sampling"], "sampling".into()),
         ("decided", &["--recipe", "tutorial", "--balance", "none"], Value::Null),
@@ -102,6 +103,8 @@ fn a_balance_is_of_the_recipe_or_the_command_line_and_ends_the_note() {
     let model = |run: &str| fs::read(path.join(run).join("weights.safetensors")).unwrap();
     assert_ne!(model("weights"), model("decided"));
     assert_ne!(model("sampling"), model("decided"));
+    assert_ne!(model("logits"), model("decided"));
+    assert_ne!(model("logits"), model("weights"));
     assert_eq!(model("recipe"), model("sampling"));
-    super::assert_fails(path, &["fit", "--balance", "much"], 2, &["--balance", "none, weights, sampling"]);
+    super::assert_fails(path, &["fit", "--balance", "much"], 2, &["--balance", "none, logits, weights, sampling"]);
 }

@@ -36,7 +36,7 @@ fn a_file_of_another_kind_is_never_overwritten() {
         (
             &["eval", "model.bin", "--data", "run", "--list-unreadable"],
             "new.png",
-            "a list of unreadable files has another format",
+            "a list of unreadable files has another format; name it .txt",
         ),
     ] {
         assert_fails(path, &[arguments, &[name]].concat(), 2, &[&format!("{name}: {expected}")]);

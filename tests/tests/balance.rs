@@ -109,6 +109,25 @@ fn weights_and_logits_work_beside_label_smoothing_mixup_and_a_teacher() {
     }
 }
 
+/// Of a balanced teacher the logits are adjusted as the student's are: otherwise the student would be adjusted twice.
+#[test]
+fn logits_of_a_balanced_teacher_are_adjusted_too() {
+    let dataset = unbalanced();
+    let learned = network(7);
+    fit(&learned, &dataset, &recipe(Balance::Weights), 48, None, &mut whole()).unwrap();
+    let weights = learned.snapshot().unwrap();
+    let of = |balance| {
+        let teacher = network(7);
+        teacher.restore(&weights).unwrap();
+        let recipe = Recipe { distillation: Distillation { weight: 1.0, temperature: 1.0 }, ..recipe(Balance::Logits) };
+        recalls(&dataset, &recipe, Some(&Teacher::new(vec![(teacher, balance)])))
+    };
+    let [common, rare] = of(Balance::Weights);
+    assert!((common - rare).abs() < 0.15, "{common} and {rare}");
+    let [twice_common, twice_rare] = of(Balance::None);
+    assert!(twice_rare > rare + 0.1 && twice_common < common - 0.1, "{twice_common} and {twice_rare}");
+}
+
 #[test]
 fn classes_of_one_size_are_trained_to_the_same_bits_with_a_monitor_of_their_accuracy() {
     let dataset = first_garments(500);

@@ -62,6 +62,11 @@ fn resnet8_comes_to_the_same_bits_however_it_is_trained_and_gives_the_oracles_lo
 }
 
 #[test]
+fn sepnet10_comes_to_the_same_bits_however_it_is_trained_and_gives_the_oracles_logits() {
+    from_training_to_logits("sepnet10");
+}
+
+#[test]
 fn mobilenet_comes_to_the_same_bits_however_it_is_trained_and_gives_the_oracles_logits() {
     from_training_to_logits("mobilenet");
 }

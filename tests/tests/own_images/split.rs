@@ -120,6 +120,20 @@ WARNING: 1 image in two classes, the same at 4x3x1:
 }
 
 #[test]
+fn a_test_image_a_shade_from_a_training_image_is_named_with_both_files() {
+    let directory = folder(&["train/crow", "train/wren", "test/crow", "test/wren"]);
+    let path = |file: &str| directory.path().join(file);
+    let picture =
+        |brighter: u8| image::GrayImage::from_fn(4, 3, |x, y| image::Luma([50 * x as u8 + 30 * y as u8 + brighter]));
+    image_files::save(picture(0), path("train/crow/one.png"));
+    image_files::save(picture(2), path("test/crow/next.png"));
+    let warnings = loaded(&directory).warnings;
+    let note = warnings.iter().find(|warning| warning.starts_with("NOTE: 1 of ")).unwrap();
+    let note = note.replace(&directory.path().display().to_string(), "DIR");
+    assert!(note.contains("\n  DIR/test/crow/next.png ~ DIR/train/crow/one.png\n  keep images of one burst"), "{note}");
+}
+
+#[test]
 fn a_test_takes_the_models_classes_in_its_order_and_refuses_others() {
     let directory = folder(&BIRDS);
     let test = |classes: &[&str]| Request { testing: Some(testing(classes)), ..request(directory.path()) };

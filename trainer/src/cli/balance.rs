@@ -12,21 +12,21 @@ use super::output::warn;
 pub enum BalanceName {
     /// Nothing: each image has the same weight
     None,
+    /// In the loss the logit of a class is lower the fewer images the class has
+    Logits,
     /// The weight of an image in the loss is higher the fewer images its class has
     Weights,
     /// An epoch has the same number of images of each class
     Sampling,
-    /// In the loss the logit of a class is lower the fewer images the class has
-    Logits,
 }
 
 impl From<BalanceName> for Balance {
     fn from(name: BalanceName) -> Self {
         match name {
             BalanceName::None => Self::None,
+            BalanceName::Logits => Self::Logits,
             BalanceName::Weights => Self::Weights,
             BalanceName::Sampling => Self::Sampling,
-            BalanceName::Logits => Self::Logits,
         }
     }
 }

@@ -67,7 +67,7 @@ impl Content {
         }
     }
 
-    /// Whether the name ends as that of a file of another format, which a program that opens it would take it for.
+    /// Whether other programs take a file of this name for one of another format.
     fn is_named_as_another_format(self, path: &Path) -> bool {
         let is = |name: &&&str| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(name));
         let own: &[&str] = match self {
@@ -94,7 +94,7 @@ impl Content {
     }
 }
 
-/// Extensions of formats of which at most one is what a command writes.
+/// Extensions by which other programs recognize a format.
 const FORMATS: [&str; 24] = [
     "csv",
     "gif",

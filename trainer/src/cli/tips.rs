@@ -52,7 +52,7 @@ const FLAGS: &[(&[&str], &[&str])] = &[
     (&["--flash"], &["max-flash"]),
     (&["--checkpoint", "--continue"], &["resume"]),
     (&["--cv", "--kfold", "--k-fold", "--cross-validation", "--cross-validate"], &["folds"]),
-    (&["--class-weight", "--class-weights", "--balanced", "--oversample"], &["balance"]),
+    (&["--class-weight", "--class-weights", "--balanced", "--oversample", "--logit-adjustment"], &["balance"]),
     (&["--top-k", "--topk", "-k"], &["top"]),
 ];
 

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::first_few::{counted, first_few};
 use super::{Images, near_duplicates};
-use crate::support::text::thousands;
+use crate::support::text;
 
 /// A part of a data set, and what its images are called.
 pub struct Part<'a> {
@@ -74,7 +74,7 @@ pub fn warnings(parts: &[Part<'_>]) -> io::Result<Vec<String>> {
     Ok(warnings)
 }
 
-/// Images that are compared at most: of more it takes minutes.
+/// Training and test images that are compared at most, so that loading does not take longer than a short training.
 const MOST_COMPARED: usize = 30_000;
 
 /// A note about test images that are nearly the same as training images, such as the next of a burst; none where there are none, or
@@ -96,17 +96,15 @@ pub fn near_note(train: &Part<'_>, test: &Part<'_>) -> io::Result<Option<String>
             .map(|&(test_image, train_image)| format!("{} ~ {}", (test.name)(test_image), (train.name)(train_image))),
     );
     let advice = if test.is_drawn {
-        "where such images are one burst or one object, collect test images apart from them, and name their folder test/"
+        "if they are frames of one burst or photos of one object, take other photos for the test, and put them into a folder test/"
     } else {
         "keep images of one burst or one object in one part"
     };
     Ok(Some(format!(
-        "NOTE: {} of {} nearly the same as training images; accuracy on new images may be lower than on these:{list}\n  {advice}",
-        thousands(pairs.len()),
-        match test.images.len() {
-            1 => "1 test image is".to_owned(),
-            images => format!("{} test images are", thousands(images)),
-        },
+        "NOTE: {} of {} {} nearly the same as training images; accuracy on new images may be lower than on these:{list}\n  {advice}",
+        text::thousands(pairs.len()),
+        text::counted(test.images.len(), "test image"),
+        if pairs.len() == 1 { "is" } else { "are" },
     )))
 }
 
@@ -141,11 +139,11 @@ mod tests {
         };
         let test = set(&[[0, 50, 100, 200], [90, 90, 0, 7], [12, 202, 32, 42]]);
         let expected = "\
-NOTE: 1 of 3 test images are nearly the same as training images; accuracy on new images may be lower than on these:
+NOTE: 1 of 3 test images is nearly the same as training images; accuracy on new images may be lower than on these:
   test 2 ~ train 1
   keep images of one burst or one object in one part";
         assert_eq!(note(&test, false).unwrap().unwrap(), expected);
-        assert!(note(&test, true).unwrap().unwrap().ends_with("and name their folder test/"));
+        assert!(note(&test, true).unwrap().unwrap().ends_with("and put them into a folder test/"));
         assert_eq!(note(&set(&[[90, 90, 0, 7]]), false).unwrap(), None);
     }
 

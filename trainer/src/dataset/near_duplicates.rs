@@ -16,7 +16,7 @@ const NEAR: f32 = 0.1;
 /// Cells of an image along each side, of which the means are compared first.
 const CELLS: usize = 8;
 
-/// For each of these images that is nearly the same as one of `others` and equal to none, its index and that of the first such one.
+/// The images that are nearly the same as one of `others` and equal to none: each index with that of the first such image in `others`.
 ///
 /// # Errors
 /// Where images are in a file that cannot be read.
@@ -30,12 +30,12 @@ pub fn among_others(images: &Images, others: &Images) -> io::Result<Vec<(usize, 
         let pixels = images.image(index)?;
         let mut first = None;
         for &other in candidates.filter(|&&other| one.may_be_near(&of_others[other])) {
-            match distance(&pixels, &others.image(other)?) {
-                0.0 => return Ok(None),
-                distance if distance <= NEAR * one.deviation.min(of_others[other].deviation) => {
-                    first = Some(first.map_or(other, |first: usize| first.min(other)));
-                }
-                _ => {}
+            let image = others.image(other)?;
+            if pixels == image {
+                return Ok(None);
+            }
+            if is_near(&pixels, &image, NEAR * one.deviation.min(of_others[other].deviation)) {
+                first = Some(first.map_or(other, |first: usize| first.min(other)));
             }
         }
         Ok(first.map(|other| (index, other)))
@@ -59,7 +59,7 @@ pub fn groups(images: &Images) -> io::Result<Vec<usize>> {
                 break;
             }
             let most = NEAR * one.deviation.min(other.deviation);
-            if one.may_be_near(other) && distance(&images.image(by_mean[at])?, &images.image(index)?) <= most {
+            if one.may_be_near(other) && is_near(&images.image(by_mean[at])?, &images.image(index)?, most) {
                 near.push((by_mean[at], index));
             }
         }
@@ -118,10 +118,10 @@ impl Summary {
     }
 }
 
-/// The root mean square of the difference of two images.
-fn distance(one: &[u8], other: &[u8]) -> f32 {
+/// Whether the root mean square of the difference of two images is at most this.
+fn is_near(one: &[u8], other: &[u8], most: f32) -> bool {
     let squares: u64 = one.iter().zip(other).map(|(one, other)| u64::from(one.abs_diff(*other)).pow(2)).sum();
-    (squares as f32 / one.len().max(1) as f32).sqrt()
+    squares as f32 <= most * most * one.len() as f32
 }
 
 /// The group of each of so many images, of which these pairs are in one group.

@@ -75,7 +75,7 @@ impl Architecture {
         let count = self.layers.len();
         let readers = self.readers();
         let mut stages = Vec::with_capacity(count);
-        // The stage with the same output as a layer.
+        // Of each layer the stage whose output is the layer's.
         let mut stage_of = vec![0; count];
         let mut layers = self.layers.iter().enumerate().peekable();
         while let Some((index, layer)) = layers.next() {

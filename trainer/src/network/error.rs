@@ -7,7 +7,7 @@ use super::graph::{ConnectionError, Node};
 use super::hints::hint;
 use crate::support::limits::{LONGEST_NAME, MOST_MACS};
 use crate::support::printable::toml_error;
-use crate::support::text::thousands;
+use crate::support::text::{names_of, thousands};
 
 /// Weights and biases at most: a hundred times what the largest microcontroller holds.
 pub const MOST_PARAMETERS: usize = 64 << 20;
@@ -25,7 +25,7 @@ pub enum ArchitectureError {
     /// No built-in architecture of that name.
     #[error(
         "unknown architecture {name:?}; the built-in ones are {}; a name with a dot or a slash is a TOML file",
-        names()
+        names_of(&BUILT_IN)
     )]
     Unknown {
         /// What was requested.
@@ -180,12 +180,6 @@ fn meant(error: &toml::de::Error) -> String {
         "" => String::new(),
         hint => format!("; {hint}"),
     }
-}
-
-/// The names of the built-in architectures, separated by commas.
-fn names() -> String {
-    let names: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
-    names.join(", ")
 }
 
 /// The beginning of a name, in quotes.

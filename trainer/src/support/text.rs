@@ -17,6 +17,13 @@ pub fn counted(number: usize, noun: &str) -> String {
     format!("{} {noun}{}", thousands(number), if number == 1 { "" } else { "s" })
 }
 
+/// The names of built-in files, separated by commas.
+#[must_use]
+pub fn names_of(files: &[(&str, &str)]) -> String {
+    let names: Vec<&str> = files.iter().map(|&(name, _)| name).collect();
+    names.join(", ")
+}
+
 /// A SHA-256 as it is written down.
 #[must_use]
 pub fn hexadecimal(hash: Sha256) -> String {

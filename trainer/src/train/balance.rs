@@ -1,11 +1,11 @@
-//! Classes of unequal size: each counts alike in the loss, or is drawn alike.
+//! Classes of unequal size: equal weights in the loss, equal numbers in an epoch, or adjusted logits.
 //!
-//! Of 40 images of one class and 400 of another, a network that never answers with the first is right on 91% of them. Three ways out.
-//! [`Weights`](Balance::Weights) and [`Sampling`](Balance::Sampling) give the classes the same say in the loss: the first sees each image
-//! once in an epoch, and steps are of very different sizes; the second takes even steps, and shows images of small classes several
-//! times, of large ones not all. Both lose their effect where a network learns its training images by heart, as no weight changes where
-//! a loss of zero is. [`Logits`](Balance::Logits) keeps it: the network has to be surer of a small class by a margin that no training
-//! ends (Menon and others 2021, "Long-tail learning via logit adjustment").
+//! Of 40 images of one class and 400 of another, a network that never answers with the first is right on 91% of them. There are three
+//! ways out. With [`Weights`](Balance::Weights) each image is seen once in an epoch, and steps are of very different sizes. They lose
+//! their effect once the network fits its training images: the gradients are near zero, whatever they are multiplied by.
+//! [`Sampling`](Balance::Sampling) takes even steps, and shows images of small classes several times, of large ones not all.
+//! [`Logits`](Balance::Logits) requires a larger margin of a small class, which stays (Menon and others 2021, "Long-tail learning via
+//! logit adjustment").
 
 use serde::{Deserialize, Serialize};
 
@@ -74,8 +74,8 @@ pub fn class_weights(labels: &[u16], classes: usize) -> Vec<f32> {
     members.iter().map(weight).collect()
 }
 
-/// What is added to the logit of each class in the loss: the logarithm of its share of the images, times the number of classes, so that
-/// equal classes have 0. The network learns the logits without them: those of classes that are equally frequent. A class without
+/// What is added to the logit of each class in the loss: `ln(classes * images of the class / images)`, which is 0 where all classes are
+/// equal. The network learns the logits without them: those of classes that are equally frequent. A class without
 /// images has the offset of one with one image.
 #[must_use]
 pub fn logit_offsets(labels: &[u16], classes: usize) -> Vec<f32> {

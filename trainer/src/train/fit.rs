@@ -19,6 +19,9 @@ use crate::support::number::rate;
 /// watches on the validation images has not improved for `recipe.patience` epochs, and leaves it with the weights of the best
 /// epoch.
 ///
+/// Runs on a thread of rayon's pool, and calls `observer` there. Several trainings at once need a pool each
+/// (`rayon::ThreadPool::install`): in one pool a thread that waits for an operation may run another training to its end.
+///
 /// # Errors
 /// [`FitError::NotFinite`], and those of candle.
 pub fn fit(
@@ -47,7 +50,7 @@ pub fn resume(
     observer: &mut dyn Observer,
 ) -> Result<History, FitError> {
     let beginning = from.map_or(Beginning::New, Beginning::Interrupted);
-    train(model, dataset, recipe, seed, teacher, Course { beginning, epochs: recipe.epochs }, observer)
+    on_pool(|| train(model, dataset, recipe, seed, teacher, Course { beginning, epochs: recipe.epochs }, observer))
 }
 
 /// As [`resume`], without validation images, of which `dataset` has none: the training has a length, `epochs` of those that the
@@ -65,7 +68,7 @@ pub fn resume_for(
     observer: &mut dyn Observer,
 ) -> Result<History, FitError> {
     let beginning = from.map_or(Beginning::New, Beginning::Interrupted);
-    train(model, dataset, recipe, seed, None, Course { beginning, epochs }, observer)
+    on_pool(|| train(model, dataset, recipe, seed, None, Course { beginning, epochs }, observer))
 }
 
 /// As [`resume`], of weights that are worth something before the first step: they are validated as epoch 0, and kept where no epoch
@@ -83,7 +86,7 @@ pub fn improve(
     observer: &mut dyn Observer,
 ) -> Result<History, FitError> {
     let beginning = from.map_or(Beginning::Learned, Beginning::Interrupted);
-    train(model, dataset, recipe, seed, teacher, Course { beginning, epochs: recipe.epochs }, observer)
+    on_pool(|| train(model, dataset, recipe, seed, teacher, Course { beginning, epochs: recipe.epochs }, observer))
 }
 
 /// Where a training begins, and where it ends at the latest.
@@ -103,21 +106,13 @@ enum Beginning<'c> {
     Interrupted(&'c Checkpoint),
 }
 
-/// Trains on one of the threads that share the work of each operation. From any other one every operation would be handed over and
-/// waited for, some 3,000 times a second: of a small network that is as much time as the operations take.
-fn train(
-    model: &FloatModel,
-    dataset: &Dataset,
-    recipe: &Recipe,
-    seed: u64,
-    teacher: Option<&Teacher>,
-    course: Course<'_>,
-    observer: &mut dyn Observer,
-) -> Result<History, FitError> {
-    rayon::scope(|_| train_here(model, dataset, recipe, seed, teacher, course, observer))
+/// Runs `train` on a thread of the pool. From another thread each parallel operation is handed over and waited for, some 3,000 times a
+/// second: a sixth of an epoch of `micro`. `scope` is rayon's way into the current pool, which is the global one if there is no other.
+fn on_pool<R: Send>(train: impl FnOnce() -> R + Send) -> R {
+    rayon::scope(|_| train())
 }
 
-fn train_here(
+fn train(
     model: &FloatModel,
     dataset: &Dataset,
     recipe: &Recipe,

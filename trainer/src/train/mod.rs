@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`recipe`], [`schedule`] | the numbers of a training, and nothing that works by them |
+//! | `built_in` | the recipes that are part of the program |
 //! | `recipe_error` | why a recipe is refused |
 //! | `recipe_override` | what of a recipe is different for a network, a teacher, or few images |
 //! | [`size`] | a recipe for sets of any size |
@@ -27,6 +28,7 @@ pub mod adam;
 pub mod augment;
 pub mod average;
 pub mod balance;
+mod built_in;
 pub mod checkpoint;
 pub mod confidence;
 pub mod confusion;

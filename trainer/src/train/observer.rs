@@ -6,7 +6,7 @@ use super::checkpoint::Checkpoint;
 use super::history::Epoch;
 use super::score::Score;
 
-/// Sees a training run as it goes, from a thread of rayon's.
+/// Sees a training run as it goes. It is called on the thread of the pool that trains.
 pub trait Observer: Send {
     /// Before the first step, how weights that have learned something do on the validation images.
     fn start(&mut self, _: Score) {}

@@ -8,6 +8,7 @@ use crate::network::{Architecture, ShapedLayer};
 use crate::support::limits::LONGEST_NAME;
 pub use crate::train::augment::options::Augment;
 use crate::train::balance::Balance;
+use crate::train::built_in::BUILT_IN;
 use crate::train::recipe_error::MOST_MEMORY;
 pub use crate::train::recipe_error::RecipeError;
 pub use crate::train::recipe_override::{Override, SizeOverride};
@@ -149,13 +150,6 @@ impl Default for AdamNumbers {
         Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-7 }
     }
 }
-
-/// The built-in files, by name.
-const BUILT_IN: [(&str, &str); 3] = [
-    ("tutorial", include_str!("../../recipes/tutorial.toml")),
-    ("strong", include_str!("../../recipes/strong.toml")),
-    ("folders", include_str!("../../recipes/folders.toml")),
-];
 
 /// Epochs at most: more than any training has patience for, few enough that their steps can be counted.
 const MOST_EPOCHS: usize = 1_000_000;

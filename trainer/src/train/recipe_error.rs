@@ -1,8 +1,9 @@
 //! Why a recipe is refused.
 
-use super::recipe::Recipe;
+use super::built_in::BUILT_IN;
 use crate::support::limits::LONGEST_NAME;
 use crate::support::printable::toml_error;
+use crate::support::text::names_of;
 
 /// Bytes that a step may take.
 pub(super) const MOST_MEMORY: usize = 32 << 30;
@@ -18,7 +19,7 @@ const HINTS: &[(&[&str], &str)] = &[
     ),
     (&["early_stopping", "early_stop"], "training stops after patience epochs without improvement"),
     (&["val_loss", "val_accuracy", "val_acc", "acc"], "monitor is always about the validation images"),
-    (&["class_weight", "class_weights"], "classes of unequal size are balanced by balance = \"weights\""),
+    (&["class_weight", "class_weights"], "classes of unequal size are balanced by balance = \"logits\" or \"weights\""),
     (&["l2", "weight_decay_rate", "kernel_regularizer"], "weights shrink by weight_decay"),
     (&["augmentation", "transforms"], "what happens to images is in [augment]"),
     (&["ema", "ema_decay", "swa"], "the running mean of the weights is average"),
@@ -44,11 +45,6 @@ fn meant(message: &str) -> String {
     hint.map_or_else(String::new, |hint| format!("; {hint}"))
 }
 
-fn built_in() -> String {
-    let names: Vec<&str> = Recipe::built_in_files().iter().map(|&(name, _)| name).collect();
-    names.join(", ")
-}
-
 /// Why a recipe was refused.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +52,7 @@ pub enum RecipeError {
     /// No built-in recipe of that name.
     #[error(
         "unknown recipe {name:?}; the built-in ones are {}; a name with a dot or a slash is a TOML file",
-        built_in()
+        names_of(&BUILT_IN)
     )]
     Unknown {
         /// The name given.

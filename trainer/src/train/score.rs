@@ -115,6 +115,7 @@ mod tests {
         assert_eq!(watched(Monitor::Loss, Balance::None), 1.0);
         assert_eq!(watched(Monitor::Loss, Balance::Weights), 2.0);
         assert_eq!(watched(Monitor::Loss, Balance::Sampling), 2.0);
+        assert_eq!(watched(Monitor::Loss, Balance::Logits), 2.0);
         assert_eq!(watched(Monitor::Accuracy, Balance::Weights), -0.5);
         assert_eq!(watched(Monitor::BalancedAccuracy, Balance::None), -0.25);
     }

@@ -8,7 +8,7 @@ use crate::train::balance::{Balance, class_weights, logit_offsets};
 use crate::train::recipe::{Distillation, Recipe};
 
 /// What images should be taken for: their labels, smoothed where the recipe does so, and the answers of a teacher, `distilled`; each
-/// counts as `in_loss` says.
+/// `in_loss` weights the images or adjusts the logits.
 pub fn targets(
     recipe: &Recipe,
     labels: Vec<u32>,
@@ -30,7 +30,7 @@ pub fn targets(
     }
 }
 
-/// What the loss makes of classes of unequal size.
+/// How the loss treats classes of unequal size.
 pub enum ClassesInLoss {
     /// Nothing.
     Alike,

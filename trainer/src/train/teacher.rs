@@ -28,13 +28,13 @@ impl Teacher {
         Self { networks }
     }
 
-    /// The mean over all networks of `softmax(logits / temperature)`, `[n, classes]`; to the logits of balanced ones `of_balanced`,
-    /// `[1, classes]`, is added.
-    fn probabilities(&self, inputs: &Tensor, temperature: f64, of_balanced: Option<&Tensor>) -> Result<Vec<f32>> {
+    /// The mean over all networks of `softmax(logits / temperature)`, `[n, classes]`; to the logits of those that were trained with a
+    /// balance `logit_offsets`, `[1, classes]`, is added.
+    fn probabilities(&self, inputs: &Tensor, temperature: f64, logit_offsets: Option<&Tensor>) -> Result<Vec<f32>> {
         let mut mean = Vec::new();
         for (model, balance) in &self.networks {
             let mut logits = model.forward(inputs)?;
-            if let (Some(offsets), false) = (of_balanced, balance.is_none()) {
+            if let (Some(offsets), false) = (logit_offsets, balance.is_none()) {
                 logits = logits.broadcast_add(offsets)?;
             }
             let logits = (logits / temperature)?;
@@ -56,8 +56,8 @@ pub struct TeacherCache<'a> {
     images: &'a Images,
     augment: Augment,
     temperature: f64,
-    /// `[1, classes]`: what is added to the logits of balanced networks.
-    of_balanced: Option<Tensor>,
+    /// `[1, classes]`: what is added to the logits of networks that were trained with a balance.
+    logit_offsets: Option<Tensor>,
     /// For each image and each motion, once it was evaluated.
     known: HashMap<usize, Box<[f32]>>,
     /// Numbers in it at most.
@@ -69,17 +69,15 @@ impl<'a> TeacherCache<'a> {
     #[must_use]
     pub fn new(teacher: &'a Teacher, images: &'a Images, augment: Augment, temperature: f64) -> Self {
         let known = HashMap::new();
-        Self { teacher, images, augment, temperature, of_balanced: None, known, most_kept: MOST_KEPT }
+        Self { teacher, images, augment, temperature, logit_offsets: None, known, most_kept: MOST_KEPT }
     }
 
-    /// With `[classes]` that are added to the logits of networks that were trained with a balance of the classes.
-    #[must_use]
-    pub fn with_offsets_of_balanced(self, offsets: Option<Vec<f32>>) -> Self {
-        let row = |offsets: Vec<f32>| {
-            let classes = offsets.len();
-            Tensor::from_vec(offsets, (1, classes), &Device::Cpu).expect("as many as there are")
-        };
-        Self { of_balanced: offsets.map(row), ..self }
+    /// With offsets `[classes]` that are added to the logits of networks that were trained with a balance of the classes.
+    ///
+    /// # Errors
+    /// Those of candle.
+    pub fn with_logit_offsets(self, offsets: &[f32]) -> Result<Self> {
+        Ok(Self { logit_offsets: Some(Tensor::from_slice(offsets, (1, offsets.len()), &Device::Cpu)?), ..self })
     }
 
     /// Probabilities `[n, classes]` for the images at these indices, as they are in a batch.
@@ -94,7 +92,7 @@ impl<'a> TeacherCache<'a> {
     }
 
     fn probabilities(&self, inputs: &Tensor) -> Result<Vec<f32>> {
-        self.teacher.probabilities(inputs, self.temperature, self.of_balanced.as_ref())
+        self.teacher.probabilities(inputs, self.temperature, self.logit_offsets.as_ref())
     }
 
     /// Those of images that were moved so, of so many ways that there are.
@@ -220,7 +218,7 @@ mod tests {
         let answer = |balance| {
             let teacher = Teacher::new(vec![(network(1), balance)]);
             let cache = TeacherCache::new(&teacher, &images, Augment::default(), 1.0);
-            cache.with_offsets_of_balanced(Some(offsets.clone())).probabilities(&inputs).unwrap()
+            cache.with_logit_offsets(&offsets).unwrap().probabilities(&inputs).unwrap()
         };
         let plain = answer(Balance::None);
         for balance in [Balance::Weights, Balance::Sampling, Balance::Logits] {

@@ -11,7 +11,7 @@ use crate::network::model::{Dropout, FloatModel, Pass, Snapshot};
 use crate::support::rng::{self, Purpose};
 use crate::train::adam::{Adam, AdamConfig};
 use crate::train::average::Average;
-use crate::train::balance::{Balance, Sampler, logit_offsets};
+use crate::train::balance::{Balance, Sampler};
 use crate::train::evaluate::argmax;
 use crate::train::recipe::Recipe;
 use crate::train::score::Score;
@@ -35,6 +35,7 @@ pub struct Training<'a> {
     recipe: &'a Recipe,
     seed: u64,
     teacher_cache: Option<TeacherCache<'a>>,
+    /// How the loss treats classes of unequal size.
     in_loss: ClassesInLoss,
     /// Where the recipe balances classes by what it draws.
     sampler: Option<Sampler>,
@@ -74,12 +75,19 @@ impl<'a> Training<'a> {
         };
         let temperature = recipe.distillation.temperature;
         let (labels, classes) = (dataset.train.labels(), dataset.class_names.len());
-        // A balanced teacher's answers are of classes that are equally frequent; what they are compared with is adjusted.
-        let of_balanced = (recipe.balance == Balance::Logits).then(|| logit_offsets(labels, classes));
-        let teacher_cache = teacher.map(|teacher| {
-            let cache = TeacherCache::new(teacher, &dataset.train, recipe.augment, temperature);
-            cache.with_offsets_of_balanced(of_balanced)
-        });
+        let in_loss = ClassesInLoss::new(recipe.balance, labels, classes);
+        let teacher_cache = match teacher {
+            None => None,
+            Some(teacher) => {
+                let cache = TeacherCache::new(teacher, &dataset.train, recipe.augment, temperature);
+                // The student's adjusted logits are those of classes as frequent as in the images. A teacher trained with a balance gives
+                // logits of equally frequent classes, so the same offsets are added to them.
+                Some(match &in_loss {
+                    ClassesInLoss::Adjusted(offsets) => cache.with_logit_offsets(offsets)?,
+                    _ => cache,
+                })
+            }
+        };
         Ok(Self {
             model,
             images: &dataset.train,
@@ -87,7 +95,7 @@ impl<'a> Training<'a> {
             recipe,
             seed,
             teacher_cache,
-            in_loss: ClassesInLoss::new(recipe.balance, labels, classes),
+            in_loss,
             sampler: (recipe.balance == Balance::Sampling).then(|| Sampler::new(labels, classes)),
             optimizer: Adam::new(model.variables(), config)?.with_rates(model.learning_rates()),
             average: if recipe.average > 0.0 { Some(Average::new(model, recipe.average)?) } else { None },

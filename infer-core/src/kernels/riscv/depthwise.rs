@@ -72,7 +72,7 @@ pub fn depthwise_conv2d(input: &[u8], operands: &DepthwiseConv2dOperands<'_>, ou
             multiplier,
         };
         // SAFETY: `plane` compared the lengths: each row of the input has as many columns as the walks along it, which look at
-        // rows inside of the input only, and each row of the output has as many as their outputs are.
+        // rows inside of the input only, and each row of the output has as many columns as a walk writes.
         unsafe {
             if by_two {
                 codes::<2>(&raw const plane, &raw const channel);

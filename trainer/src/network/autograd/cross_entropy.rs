@@ -50,7 +50,7 @@ impl SoftTarget {
 /// The mean over the batch of `log(sum(exp(logits))) - sum(target * logits)`, a label being a target of one: `logits [n, classes]`
 /// give a scalar. Stable for logits of any size, as the maximum is taken out first. With several soft targets the loss is the sum
 /// of `weight * temperature^2` times that of `logits / temperature`. Where images are weighted, each loss is multiplied by its image's
-/// weight, and the mean is still over `n`. Where logits are adjusted, `logits + offsets` stand for them.
+/// weight, and the mean is still over `n`. With adjusted logits, `logits + offsets` take their place.
 ///
 /// # Errors
 /// Those of candle; targets that do not fit the logits.
