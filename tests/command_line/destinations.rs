@@ -6,6 +6,26 @@ use super::{assert_fails, shapes, short_run, succeed, text, trainer};
 
 const FIT: [&str; 8] = ["fit", "--dataset", "garments", "--model", "mlp", "--epochs", "1", "--export"];
 
+#[cfg(target_os = "linux")]
+#[test]
+fn standard_output_that_goes_to_a_file_is_not_replaced() {
+    let (home, _) = short_run();
+    let path = home.path();
+    let eval = |to: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_trainer"));
+        command.args(["eval", "model.bin", "--dataset", "garments", "--answers", to]).current_dir(path);
+        command.stdout(fs::File::create(path.join("printed.txt")).unwrap()).output().unwrap()
+    };
+    for to in ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"] {
+        let output = eval(to);
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{to}: {error}");
+        assert!(error.contains(&format!("--answers {to} leads to a file, ")), "{error}");
+    }
+    assert_eq!(eval("answers.csv").status.code(), Some(0));
+    assert!(fs::read_to_string(path.join("printed.txt")).unwrap().contains("accuracy"));
+}
+
 #[test]
 fn a_file_of_another_kind_is_never_overwritten() {
     let (home, _) = short_run();

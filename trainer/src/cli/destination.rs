@@ -69,13 +69,13 @@ impl Content {
 
     /// Whether other programs take a file of this name for one of another format.
     fn is_named_as_another_format(self, path: &Path) -> bool {
-        let is = |name: &&&str| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(name));
+        let is = |name: &&str| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(name));
         let own: &[&str] = match self {
             Self::Page | Self::Demo => &["htm", "html"],
             Self::Listing => &["csv"],
             _ => &[self.extension()],
         };
-        FORMATS.iter().find(is).is_some_and(|found| !own.contains(found))
+        FORMATS.split(' ').find(is).is_some_and(|found| !own.contains(&found))
     }
 
     /// Whether a file of this length that begins with these bytes is one.
@@ -95,32 +95,8 @@ impl Content {
 }
 
 /// Extensions by which other programs recognize a format.
-const FORMATS: [&str; 24] = [
-    "csv",
-    "gif",
-    "h5",
-    "hdf5",
-    "htm",
-    "html",
-    "jpeg",
-    "jpg",
-    "json",
-    "keras",
-    "md",
-    "npy",
-    "npz",
-    "onnx",
-    "pb",
-    "pdf",
-    "png",
-    "pt",
-    "pth",
-    "safetensors",
-    "svg",
-    "tflite",
-    "toml",
-    "zip",
-];
+const FORMATS: &str = "bin bmp c csv docx elf gif gz h h5 hdf5 hex htm html jpeg jpg json keras md npy npz onnx pb pdf png pt pth \
+                       safetensors svg tflite toml wasm webp xlsx xml zip";
 
 /// Whether the first line is a file, a tab and a message of several words.
 fn is_listing(bytes: &[u8]) -> bool {
@@ -158,6 +134,11 @@ pub fn check(output: Output<'_>, data: Option<&Path>) -> Result<()> {
     if whole_file::is_stream(path) {
         return Ok(());
     }
+    if is_of_this_process(path) {
+        return Err(Usage::error(anyhow!(
+            "{named} leads to a file, in whose place another would come; name that file"
+        )));
+    }
     let directory = whole_file::directory_of(path);
     if !directory.is_dir() {
         return Err(Usage::error(anyhow!("{named}: there is no directory {}", directory.display())));
@@ -180,6 +161,13 @@ pub fn check(output: Output<'_>, data: Option<&Path>) -> Result<()> {
         return Err(Usage::error(anyhow!("{named}: {name} has another format; name it .{extension}")));
     }
     whole_file::check(path).map_err(|error| anyhow!("{named}: nothing can be written there: {error}"))
+}
+
+/// Whether the path is that of a file that this process has open, such as standard output. A file is written beside it and takes its
+/// place, and what else is printed would be lost.
+fn is_of_this_process(path: &Path) -> bool {
+    ["/dev/stdout", "/dev/stderr"].iter().any(|stream| path == Path::new(stream))
+        || ["/dev/fd", "/proc/self/fd"].iter().any(|streams| path.starts_with(streams))
 }
 
 /// That no two of these are the same file, under whatever names: the one would be lost.

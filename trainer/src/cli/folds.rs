@@ -3,7 +3,7 @@
 use anyhow::{Result, anyhow};
 use trainer::dataset::Dataset;
 use trainer::support::printable::in_one_line;
-use trainer::support::text::thousands;
+use trainer::support::text::{counted, thousands};
 use trainer::train::folds::{CrossValidated, FoldFit, FoldPart, Folds};
 use trainer::train::recipe::Recipe;
 
@@ -67,10 +67,10 @@ pub fn print_result(result: &CrossValidated, images: usize, console: &Console) {
     let best: Vec<String> = result.best_epochs.iter().map(ToString::to_string).collect();
     console_line!(
         console,
-        "the best epochs were {}; the network is trained on all {} images for {} epochs\n",
+        "the best epochs were {}; the network is trained on all {} for {}\n",
         best.join(", "),
-        thousands(images),
-        result.epochs
+        counted(images, "image"),
+        counted(result.epochs, "epoch")
     );
     console.event(&Event::CrossValidated { result });
 }

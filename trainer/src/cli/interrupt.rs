@@ -85,7 +85,9 @@ fn announce(announced: &AtomicBool) {
     if !announced.swap(true, Ordering::Relaxed) {
         // After what a terminal shows of the key.
         print_message("");
-        print_message("interrupted: ending after this step, with the model saved; interrupt again to end at once");
+        print_message(
+            "interrupted: ending after this step, and what was learned is saved; interrupt again to end at once",
+        );
     }
 }
 

@@ -1,6 +1,6 @@
 //! The same image twice: on both sides of a test, or under two classes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 
 use rayon::prelude::*;
@@ -74,37 +74,39 @@ pub fn warnings(parts: &[Part<'_>]) -> io::Result<Vec<String>> {
     Ok(warnings)
 }
 
-/// Training and test images that are compared at most, so that loading does not take longer than a short training.
+/// Images that are compared at most, so that loading does not take longer than a short training.
 const MOST_COMPARED: usize = 30_000;
 
-/// A note about test images that are nearly the same as training images, such as the next of a burst; none where there are none, or
-/// over 30,000 images.
+/// A note about images of the last part, the test images, that are nearly the same as images of another part, such as the next of a
+/// burst; none where there are none, or over 30,000 images.
 ///
 /// # Errors
 /// Where images are in a file that cannot be read.
-pub fn near_note(train: &Part<'_>, test: &Part<'_>) -> io::Result<Option<String>> {
-    if train.images.len() + test.images.len() > MOST_COMPARED {
+pub fn near_note(parts: &[Part<'_>]) -> io::Result<Option<String>> {
+    let Some((test, others)) = parts.split_last() else { return Ok(None) };
+    if parts.iter().map(|part| part.images.len()).sum::<usize>() > MOST_COMPARED {
         return Ok(None);
     }
-    let pairs = near_duplicates::among_others(test.images, train.images)?;
-    if pairs.is_empty() {
+    let mut near = BTreeMap::new();
+    for part in others {
+        for (image, other) in near_duplicates::among_others(test.images, part.images)? {
+            near.entry(image).or_insert_with(|| (part.name)(other));
+        }
+    }
+    if near.is_empty() {
         return Ok(None);
     }
-    let list = first_few(
-        pairs
-            .iter()
-            .map(|&(test_image, train_image)| format!("{} ~ {}", (test.name)(test_image), (train.name)(train_image))),
-    );
+    let list = first_few(near.iter().map(|(&image, other)| format!("{} ~ {other}", (test.name)(image))));
     let advice = if test.is_drawn {
         "if they are frames of one burst or photos of one object, take other photos for the test, and put them into a folder test/"
     } else {
         "keep images of one burst or one object in one part"
     };
     Ok(Some(format!(
-        "NOTE: {} of {} {} nearly the same as training images; accuracy on new images may be lower than on these:{list}\n  {advice}",
-        text::thousands(pairs.len()),
+        "NOTE: {} of {} {} nearly the same as images that training sees; accuracy on new images may be lower than on these:{list}\n  {advice}",
+        text::thousands(near.len()),
         text::counted(test.images.len(), "test image"),
-        if pairs.len() == 1 { "is" } else { "are" },
+        if near.len() == 1 { "is" } else { "are" },
     )))
 }
 
@@ -130,17 +132,19 @@ mod tests {
     fn a_test_image_a_shade_from_a_training_image_is_noted_with_both_names() {
         let shape = ImageShape { height: 2, width: 2, channels: 1 };
         let set = |images: &[[u8; 4]]| Images::new(shape, images.concat(), vec![0; images.len()]);
-        let train = set(&[[0, 50, 100, 200], [10, 200, 30, 40]]);
+        let (train, validation) = (set(&[[0, 50, 100, 200], [10, 200, 30, 40]]), set(&[[80, 0, 0, 200]]));
         let note = |test: &Images, is_drawn| {
-            near_note(
-                &Part { images: &train, name: &|index| format!("train {index}"), is_drawn: true },
-                &Part { images: test, name: &|index| format!("test {index}"), is_drawn },
-            )
+            near_note(&[
+                Part { images: &train, name: &|index| format!("train {index}"), is_drawn: true },
+                Part { images: &validation, name: &|index| format!("validation {index}"), is_drawn: true },
+                Part { images: test, name: &|index| format!("test {index}"), is_drawn },
+            ])
         };
-        let test = set(&[[0, 50, 100, 200], [90, 90, 0, 7], [12, 202, 32, 42]]);
+        let test = set(&[[0, 50, 100, 200], [90, 90, 0, 7], [12, 202, 32, 42], [81, 1, 0, 200]]);
         let expected = "\
-NOTE: 1 of 3 test images is nearly the same as training images; accuracy on new images may be lower than on these:
+NOTE: 2 of 4 test images are nearly the same as images that training sees; accuracy on new images may be lower than on these:
   test 2 ~ train 1
+  test 3 ~ validation 0
   keep images of one burst or one object in one part";
         assert_eq!(note(&test, false).unwrap().unwrap(), expected);
         assert!(note(&test, true).unwrap().unwrap().ends_with("and put them into a folder test/"));

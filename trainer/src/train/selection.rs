@@ -54,6 +54,7 @@ impl fmt::Display for EpochSelection {
         let Self { images, accuracy, interval, others, alike } = self;
         let lie = match (alike, others) {
             (1, 1) => "the other epoch lies".to_owned(),
+            (1, others) => format!("1 of the {others} other epochs lies"),
             (alike, others) => format!("{alike} of the {others} other epochs lie"),
         };
         write!(

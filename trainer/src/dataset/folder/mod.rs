@@ -117,8 +117,7 @@ fn load_to_train(directory: &Path, request: &Request) -> Result<Loaded, DataErro
         Part { images: &test, name: &|index| name(&test, index), is_drawn: what.test.is_some() },
     ];
     warnings.extend(duplicates::warnings(&parts).map_err(DataError::Pixels)?);
-    let [train_part, _, test_part] = &parts;
-    warnings.extend(duplicates::near_note(train_part, test_part).map_err(DataError::Pixels)?);
+    warnings.extend(duplicates::near_note(&parts).map_err(DataError::Pixels)?);
     let preprocessing = Preprocessing::Converted { conversion, held_out };
     let dataset = Dataset { name: directory_name(directory), class_names, preprocessing, train, validation, test };
     let draws_validation = what.validation.is_some();
