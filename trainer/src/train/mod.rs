@@ -5,6 +5,7 @@
 //! | [`recipe`], [`schedule`] | the numbers of a training, and nothing that works by them |
 //! | `built_in` | the recipes that are part of the program |
 //! | `recipe_error` | why a recipe is refused |
+//! | `recipe_parts` | parts of a recipe: what is monitored, Adam's numbers, distillation, rounded training |
 //! | `recipe_override` | what of a recipe is different for a network, a teacher, or few images |
 //! | [`size`] | a recipe for sets of any size |
 //! | [`augment`] | images changed at random, to tensors |
@@ -43,6 +44,7 @@ mod observer;
 pub mod recipe;
 mod recipe_error;
 mod recipe_override;
+mod recipe_parts;
 pub mod schedule;
 pub mod score;
 pub mod selection;

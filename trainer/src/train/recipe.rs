@@ -12,6 +12,7 @@ use crate::train::built_in::BUILT_IN;
 use crate::train::recipe_error::MOST_MEMORY;
 pub use crate::train::recipe_error::RecipeError;
 pub use crate::train::recipe_override::{Override, SizeOverride};
+pub use crate::train::recipe_parts::{AdamNumbers, Distillation, Monitor, QuantizationAware};
 use crate::train::schedule::Schedule;
 
 /// The numbers of a training run.
@@ -81,74 +82,8 @@ pub struct Recipe {
     pub overrides: BTreeMap<String, Override>,
 }
 
-/// What is watched on the validation images, to stop and to choose the epoch whose weights are kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Monitor {
-    /// The loss falls; with [balanced](Recipe::balance) classes the mean of their losses.
-    #[default]
-    Loss,
-    /// The accuracy rises. For recipes whose loss rises again while the accuracy still does.
-    Accuracy,
-    /// The mean recall of the classes rises.
-    BalancedAccuracy,
-    /// Nothing: the last epoch is kept. For schedules that end in weights that need no choice, and images too few to choose by.
-    Last,
-}
-
-/// How a student learns from its teachers.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Distillation {
-    /// What counts of the loss: the teachers' answers this much, the labels the rest.
-    pub weight: f64,
-    /// What logits are divided by before they become probabilities: over 1 they show what else an image resembles.
-    pub temperature: f64,
-}
-
-impl Default for Distillation {
-    fn default() -> Self {
-        Self { weight: 0.9, temperature: 2.0 }
-    }
-}
-
 fn is_zero(number: &usize) -> bool {
     *number == 0
-}
-
-/// Training that continues with weights and activations rounded as in the model file.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct QuantizationAware {
-    /// Passes over the training images; 0: none.
-    pub epochs: usize,
-    /// Adam's learning rate at first; it falls to nothing along half a cosine.
-    pub learning_rate: f64,
-}
-
-impl Default for QuantizationAware {
-    fn default() -> Self {
-        Self { epochs: 0, learning_rate: 1e-4 }
-    }
-}
-
-/// Adam's decay rates and the term that keeps its divisor from zero (Kingma and Ba 2015, algorithm 1).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct AdamNumbers {
-    /// Decay of the mean of the gradients.
-    pub beta1: f64,
-    /// Decay of the mean of their squares.
-    pub beta2: f64,
-    /// Added to the root of the latter.
-    pub epsilon: f64,
-}
-
-/// Keras's numbers.
-impl Default for AdamNumbers {
-    fn default() -> Self {
-        Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-7 }
-    }
 }
 
 /// Epochs at most: more than any training has patience for, few enough that their steps can be counted.
@@ -294,6 +229,39 @@ impl Recipe {
         match rules.into_iter().chain(self.augment.rules()).find(|(.., holds)| !holds) {
             Some((what, value, range, _)) => Err(RecipeError::Range { what, value, range }),
             None => Ok(()),
+        }
+    }
+
+    /// The recipe as it is for a network of that name, with a teacher or without, its overrides applied.
+    #[must_use]
+    pub fn for_network(mut self, name: &str, has_teacher: bool) -> Self {
+        let Some(mut numbers) = std::mem::take(&mut self.overrides).remove(name) else { return self };
+        let distilled = numbers.distilled.take().filter(|_| has_teacher);
+        let recipe = self.with(numbers);
+        match distilled {
+            Some(numbers) => recipe.with(*numbers),
+            None => recipe,
+        }
+    }
+
+    /// The recipe with the numbers that an override has, each as a whole: an `augment` replaces all options of the recipe's.
+    pub(super) fn with(self, numbers: Override) -> Self {
+        Self {
+            epochs: numbers.epochs.unwrap_or(self.epochs),
+            least_steps: numbers.least_steps.unwrap_or(self.least_steps),
+            batch_size: numbers.batch_size.unwrap_or(self.batch_size),
+            learning_rate: numbers.learning_rate.unwrap_or(self.learning_rate),
+            weight_decay: numbers.weight_decay.unwrap_or(self.weight_decay),
+            dropout: numbers.dropout.unwrap_or(self.dropout),
+            label_smoothing: numbers.label_smoothing.unwrap_or(self.label_smoothing),
+            mixup: numbers.mixup.unwrap_or(self.mixup),
+            schedule: numbers.schedule.unwrap_or(self.schedule),
+            augment: numbers.augment.unwrap_or(self.augment),
+            monitor: numbers.monitor.unwrap_or(self.monitor),
+            distillation: numbers.distillation.unwrap_or(self.distillation),
+            average: numbers.average.unwrap_or(self.average),
+            quantization_aware: numbers.quantization_aware.unwrap_or(self.quantization_aware),
+            ..self
         }
     }
 }
