@@ -121,7 +121,8 @@ WARNING: 1 image in two classes, the same at 4x3x1:
 
 #[test]
 fn a_test_image_a_shade_from_a_training_image_is_named_with_both_files() {
-    let directory = folder(&["train/crow", "train/wren", "test/crow", "test/wren"]);
+    let names = ["train", "test"].map(|part| BIRDS.map(|bird| format!("{part}/{bird}"))).concat();
+    let directory = folder(&names.iter().map(String::as_str).collect::<Vec<_>>());
     let path = |file: &str| directory.path().join(file);
     let picture =
         |brighter: u8| image::GrayImage::from_fn(4, 3, |x, y| image::Luma([50 * x as u8 + 30 * y as u8 + brighter]));
