@@ -30,7 +30,7 @@ fn a_network_that_does_not_fit_is_refused_before_training_with_what_is_missing()
                 "cnn does not fit nrf51822 (M0+): ",
                 " bytes of flash are needed, ",
                 "more than the 262,144 there are: 543,488 for the model, ",
-                " for the program that runs it. Of the built-in networks small, tiny, mini, micro, nano would; a smaller --width or a smaller --input may fit too",
+                " for the program that runs it. Of the built-in networks small, tiny, micro, nano would; a smaller --width or a smaller --input may fit too",
             ],
         ),
         (&["--max-flash", "64K"], &["cnn does not fit the budget: ", "more than the 65,536 there are: "]),

@@ -70,12 +70,8 @@ fn warnings_that_cannot_be_written_cost_neither_the_training_nor_the_exit_code()
 #[cfg(target_os = "linux")]
 #[test]
 fn an_output_without_room_is_named_by_every_command_that_prints_a_file() {
-    let files: [&[&str]; 4] = [
-        &["recipes", "strong"],
-        &["models", "nano"],
-        &["completions", "bash"],
-        &["search", "--space", "conv", "--print"],
-    ];
+    let files: [&[&str]; 4] =
+        [&["recipes", "strong"], &["models", "nano"], &["completions", "bash"], &["search", "conv", "--print"]];
     for arguments in files {
         let full = fs::File::create("/dev/full").unwrap();
         let output = Command::new(env!("CARGO_BIN_EXE_trainer")).args(arguments).stdout(full).output().unwrap();
