@@ -125,7 +125,7 @@ fn a_test_image_a_shade_from_a_training_image_is_named_with_both_files() {
     let directory = folder(&names.iter().map(String::as_str).collect::<Vec<_>>());
     let path = |file: &str| directory.path().join(file);
     let picture =
-        |brighter: u8| image::GrayImage::from_fn(4, 3, |x, y| image::Luma([50 * x as u8 + 30 * y as u8 + brighter]));
+        |brighter: u8| image::GrayImage::from_fn(3, 4, |x, y| image::Luma([50 * x as u8 + 30 * y as u8 + brighter]));
     image_files::save(picture(0), path("train/crow/one.png"));
     image_files::save(picture(2), path("test/crow/next.png"));
     let warnings = loaded(&directory).warnings;
