@@ -76,18 +76,16 @@ impl<'a> Training<'a> {
         let temperature = recipe.distillation.temperature;
         let (labels, classes) = (dataset.train.labels(), dataset.class_names.len());
         let in_loss = ClassesInLoss::new(recipe.balance, labels, classes);
-        let teacher_cache = match teacher {
-            None => None,
-            Some(teacher) => {
-                let cache = TeacherCache::new(teacher, &dataset.train, recipe.augment, temperature);
-                // The student's adjusted logits are those of classes as frequent as in the images. A teacher trained with a balance gives
-                // logits of equally frequent classes, so the same offsets are added to them.
-                Some(match &in_loss {
-                    ClassesInLoss::Adjusted(offsets) => cache.with_logit_offsets(offsets)?,
-                    _ => cache,
-                })
+        // The student's adjusted logits are those of classes as frequent as in the images. A teacher trained with a balance gives
+        // logits of equally frequent classes, so the same offsets are added to them.
+        let cached = |teacher| {
+            let cache = TeacherCache::new(teacher, &dataset.train, recipe.augment, temperature);
+            match &in_loss {
+                ClassesInLoss::Adjusted(offsets) => cache.with_logit_offsets(offsets),
+                ClassesInLoss::Alike | ClassesInLoss::Weighted(_) => Ok(cache),
             }
         };
+        let teacher_cache = teacher.map(cached).transpose()?;
         Ok(Self {
             model,
             images: &dataset.train,
