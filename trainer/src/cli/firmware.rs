@@ -82,7 +82,7 @@ impl Firmware {
             let Chip { name, core, .. } = self.chip;
             let limits = room::limits(&project, &facts);
             // `fit --chip` fills the flash that the chip has with such weights, where they save time.
-            let relaid = if has_larger_layouts(model) {
+            let relaid = if error.is_of_flash_alone() && has_larger_layouts(model) {
                 format!("Some of its weights take more flash to save time: trainer export RUN --chip {name} {limits} --out FILE, with its run, writes what there is room for. ")
             } else {
                 String::new()

@@ -33,6 +33,17 @@ pub enum RoomError {
     },
 }
 
+impl RoomError {
+    /// Whether flash is all that is missing, which weights in another layout take less of.
+    #[must_use]
+    pub fn is_of_flash_alone(&self) -> bool {
+        match self {
+            Self::Model(error) => matches!(error, BudgetError::Flash { .. }),
+            Self::Project { memory, .. } => *memory == "flash",
+        }
+    }
+}
+
 /// The flags of `fit` and `export` that leave room on the chip for what a project of this model's input has besides the model.
 #[must_use]
 pub fn limits(project: &Project<'_>, facts: &Facts<'_>) -> String {
