@@ -132,6 +132,9 @@ fn test_images_are_those_of_the_data_that_is_named_or_built_in_or_noise() {
     // Frames of a model with another input are not taken.
     fs::write(path.join("frames.bin"), include_bytes!("../../trainer/assets/frames/garments.frames")).unwrap();
     assert_contains(&made(&[]).2, &["frames.bin has no image for this model", "with 10 images of noise"]);
+    fs::remove_file(path.join("frames.bin")).unwrap();
+    fs::create_dir(path.join("frames.bin")).unwrap();
+    assert_contains(&made(&[]).2, &["frames.bin cannot be read: ", "with 10 images of noise"]);
 }
 
 #[test]

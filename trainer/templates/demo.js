@@ -156,7 +156,8 @@
   const tick = (() => {
     const begin = performance.now();
     let now = begin;
-    while (now === begin) now = performance.now();
+    // A clock that stands still is not waited for.
+    for (let reads = 0; now === begin && reads < 1e7; reads++) now = performance.now();
     return now - begin;
   })();
 
@@ -181,7 +182,8 @@
   let measured = 0;
 
   function measureNowAndThen() {
-    if (performance.now() - measured < 1000) return;
+    // Ten ticks of a clock with coarse steps, as privacy settings have it, are a second in which nothing is drawn: once is enough.
+    if (performance.now() - measured < 1000 || (times.length > 0 && tick > 5)) return;
     measure();
     measured = performance.now();
   }

@@ -1,6 +1,6 @@
 //! `trainer demo model.bin`
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
@@ -83,8 +83,8 @@ impl Demo {
         }
         let beside = self.model.with_file_name(frames::FILE);
         let shown = in_one_line(&beside.display().to_string()).into_owned();
-        if let Ok(file) = read_regular(&beside, limits::FRAMES) {
-            match TestImage::of_frames(&file, input.shape) {
+        match read_regular(&beside, limits::FRAMES) {
+            Ok(file) => match TestImage::of_frames(&file, input.shape) {
                 Some(mut images) => {
                     images.truncate(demo::IMAGES);
                     let about = format!("{} test images of {}", images.len(), in_one_line(metadata.dataset));
@@ -93,7 +93,9 @@ impl Demo {
                 None => warn(&format!(
                     "NOTE: {shown} has no image for this model: it is damaged, or of a model with another input; trainer frames writes it"
                 )),
-            }
+            },
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => warn(&format!("NOTE: {shown} cannot be read: {error}")),
         }
         if let Some((set, images)) = TestImage::bundled(&metadata, input.shape) {
             let about = format!("{} test images of {set}", images.len());
