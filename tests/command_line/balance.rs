@@ -96,8 +96,16 @@ fn a_balance_is_of_the_recipe_or_the_command_line_and_ends_the_note() {
         ("flag", &["--recipe", "own.toml", "--balance", "weights"], "weights".into()),
     ];
     for (out, flags, expected) in cases {
-        let (_, warned) = succeed(path, &fit(out, flags));
+        let (printed, warned) = succeed(path, &fit(out, flags));
         assert!(!warned.contains("--balance"), "{out}: {warned}");
+        let how = match expected.as_str() {
+            Some("logits") => Some("adjusted logits in the loss"),
+            Some("weights") => Some("weights in the loss"),
+            Some(_) => Some("as many images of each class in an epoch"),
+            None => None,
+        };
+        let said = printed.lines().find_map(|line| line.strip_prefix("balance    "));
+        assert_eq!(said, how, "{printed}");
         assert_eq!(read_json(&path.join(out).join("run.json"))["recipe"]["balance"], expected, "{out}");
     }
     let model = |run: &str| fs::read(path.join(run).join("weights.safetensors")).unwrap();

@@ -5,6 +5,7 @@ use trainer::support::printable::in_one_line;
 use trainer::support::text::thousands;
 use trainer::train::balance::{Balance, Imbalance};
 
+use super::console::{Console, console_line};
 use super::output::warn;
 
 /// What is done about classes of unequal size.
@@ -46,8 +47,17 @@ impl BalanceFlags {
         self.balance.map_or(of_recipe, Balance::from)
     }
 
-    /// Prints what can be done about classes of unequal size where nothing is, unless the user decided so.
-    pub fn note(&self, balance: Balance, dataset: &Dataset) {
+    /// Prints what is done about classes of unequal size, or what can be done where nothing is, unless the user decided so.
+    pub fn print(&self, balance: Balance, dataset: &Dataset, console: &Console) {
+        let how = match balance {
+            Balance::None => None,
+            Balance::Logits => Some("adjusted logits in the loss"),
+            Balance::Weights => Some("weights in the loss"),
+            Balance::Sampling => Some("as many images of each class in an epoch"),
+        };
+        if let Some(how) = how {
+            console_line!(console, "balance    {how}");
+        }
         let labels = dataset.train.labels();
         let imbalance = Imbalance::of(labels, dataset.class_names.len());
         let Some(Imbalance { fewest, most }) = imbalance.filter(|_| balance.is_none() && self.balance.is_none()) else {

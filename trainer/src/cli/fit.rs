@@ -286,7 +286,7 @@ impl Fit {
                 "NOTE: saturation and hue have no effect: the network's input is not in color (--input HxWx3 makes it so)",
             );
         }
-        self.balance.note(recipe.balance, &dataset);
+        self.balance.print(recipe.balance, &dataset, &console);
         self.folds.check(&dataset, &recipe, self.seed)?;
         print_layers(&architecture, start.is_some(), &console);
 
