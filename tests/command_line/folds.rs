@@ -178,7 +178,7 @@ fn weights_that_were_trained_on_what_is_held_out_are_warned_of() {
     let same = fit(&["--init", "first", "--val-fraction", "0.3", "--out", "same"]);
     assert!(!same.contains(warning), "{same}");
     let other = fit(&["--init", "first", "--val-fraction", "0.3", "--seed", "7", "--out", "other"]);
-    assert_contains(&other, &[warning, "first, whose weights", "--seed 48 --val-fraction 0.3 holds out"]);
+    assert_contains(&other, &[warning, "first, whose weights", "--split-seed 48 --val-fraction 0.3 holds out"]);
     let trained = read_json(&path.join("first/metrics.json"))["images"]["train"].as_u64().unwrap();
     let folds = fit(&["--init", "first", "--folds", "3", "--out", "folds"]);
     assert_contains(&folds, &[&format!("WARNING: {trained} of the "), warning, "leave --folds out"]);

@@ -434,6 +434,15 @@ fn a_student_holds_out_what_its_teacher_held_out_and_names_its_teacher() {
     let both = student(&["--teacher", "run", "--teacher", "other"]);
     assert_fails(home.path(), &both, 2, &["teachers run and other held out different images"]);
 
+    let same = ["fit", "--model", "mlp", "--epochs", "1", "--dataset", "garments", "--seed", "4", "--split-seed", "48"];
+    assert_eq!(trainer(home.path(), &[&same[..], &["--out", "same"]].concat()).status.code(), Some(0));
+    let weights = |run: &str| fs::read(home.path().join(run).join("weights.safetensors")).unwrap();
+    assert_ne!(weights("same"), weights("other"));
+    let both = student(&["--teacher", "run", "--teacher", "same", "--out", "of-two"]);
+    assert_eq!(trainer(home.path(), &both).status.code(), Some(0));
+    let split = student(&["--teacher", "run", "--split-seed", "48"]);
+    assert_fails(home.path(), &split, 2, &["--split-seed", "cannot be used with", "--teacher"]);
+
     let config = fs::read_to_string(home.path().join("run/run.json")).unwrap();
     fs::write(home.path().join("run/run.json"), config.replace("\"garments\"", "\"cats\"")).unwrap();
     let error = ["teacher run was trained on cats (10 classes, images of 28x28x1); this run is about garments"];

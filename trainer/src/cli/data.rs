@@ -104,9 +104,9 @@ pub struct TrainingData {
 pub struct ValidationSplit {
     /// Their share of the training images.
     pub fraction: f64,
-    /// Whether the command line states that share.
-    pub is_stated: bool,
-    /// What they are drawn from.
+    /// The flag by which the command line has a say in it, if it does.
+    pub stated_by: Option<&'static str>,
+    /// What they are drawn by.
     pub seed: u64,
     /// How, of a folder of images.
     pub rule: SplitRule,
@@ -253,8 +253,8 @@ impl TrainingData {
         if self.test_fraction.is_some() && dataset.preprocessing.test_share().is_none() {
             warn(&format!("NOTE: --test-fraction has no effect: {} has test images of its own", dataset.name));
         }
-        if validation.is_stated && !loaded.draws_validation {
-            warn(&format!("NOTE: --val-fraction has no effect: {} has validation images of its own", dataset.name));
+        if let Some(flag) = validation.stated_by.filter(|_| !loaded.draws_validation) {
+            warn(&format!("NOTE: {flag} has no effect: {} has validation images of its own", dataset.name));
         }
         if self.background.is_some() && dataset.preprocessing == Preprocessing::Bytes {
             warn(&format!("NOTE: --background has no effect: the images of {} are opaque", dataset.name));

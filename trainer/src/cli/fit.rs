@@ -123,6 +123,10 @@ pub struct Fit {
     /// Share of the training images held out for validation, between 0 and 1 [default: 0.05]
     #[arg(long, value_name = "SHARE", value_parser = fraction, conflicts_with = "teacher")]
     val_fraction: Option<f64>,
+    /// Seed by which the validation images are drawn, so that runs with different seeds hold out the same, as several teachers
+    /// must [default: that of --seed]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>, conflicts_with_all = ["teacher", "folds"])]
+    split_seed: Option<u64>,
     #[command(flatten)]
     folds: FoldFlags,
     /// Seed of all random numbers
@@ -335,8 +339,8 @@ impl Fit {
     fn own_split(&self) -> ValidationSplit {
         ValidationSplit {
             fraction: self.val_fraction.unwrap_or(0.05),
-            is_stated: self.val_fraction.is_some(),
-            seed: self.seed,
+            stated_by: self.val_fraction.map(|_| "--val-fraction").or(self.split_seed.map(|_| "--split-seed")),
+            seed: self.split_seed.unwrap_or(self.seed),
             rule: SplitRule::ByContent,
             is_by_folds: self.folds.folds.is_some(),
         }

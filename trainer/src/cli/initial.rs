@@ -153,7 +153,9 @@ impl Start {
                     "leave --folds out, because the folds are other images than that run held out".to_owned()
                 }
                 (None, None) => {
-                    format!("--seed {split_seed} --val-fraction {validation_fraction} holds out what that run held out")
+                    format!(
+                        "--split-seed {split_seed} --val-fraction {validation_fraction} holds out what that run held out"
+                    )
                 }
             };
             warn(&format!(

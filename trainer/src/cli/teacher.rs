@@ -56,7 +56,7 @@ impl Teachers {
                 if split(&first.1) != split(&other.1) && !are_same_parts(&first.1, &other.1) {
                     return Err(Usage::error(anyhow!(
                         "teachers {} and {} held out different images; a student cannot be validated on images that a \
-                         teacher was trained on",
+                         teacher was trained on; train them with the same --split-seed and --val-fraction",
                         first.0.display(),
                         other.0.display()
                     )));
@@ -110,7 +110,7 @@ impl Teachers {
 fn split(config: &RunConfig) -> ValidationSplit {
     ValidationSplit {
         fraction: config.validation_fraction,
-        is_stated: false,
+        stated_by: None,
         seed: config.split_seed,
         rule: config.split_rule,
         is_by_folds: false,
