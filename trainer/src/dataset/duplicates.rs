@@ -6,9 +6,9 @@ use std::io;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::first_few::{counted, first_few};
+use super::first_few::first_few;
 use super::{Images, near_duplicates};
-use crate::support::text;
+use crate::support::text::{counted, thousands};
 
 /// A part of a data set, and what its images are called.
 pub struct Part<'a> {
@@ -90,22 +90,30 @@ pub fn near_note(parts: &[Part<'_>]) -> io::Result<Option<String>> {
     let mut near = BTreeMap::new();
     for part in others {
         for (image, other) in near_duplicates::among_others(test.images, part.images)? {
-            near.entry(image).or_insert_with(|| (part.name)(other));
+            let is_of_its_class = test.images.label(image) == part.images.label(other);
+            near.entry(image).or_insert_with(|| ((part.name)(other), is_of_its_class));
         }
     }
     if near.is_empty() {
         return Ok(None);
     }
-    let list = first_few(near.iter().map(|(&image, other)| format!("{} ~ {other}", (test.name)(image))));
+    let list = first_few(near.iter().map(|(&image, (other, is_of_its_class))| {
+        let class = if *is_of_its_class { "" } else { ", of another class" };
+        format!("{} ~ {other}{class}", (test.name)(image))
+    }));
     let advice = if test.is_drawn {
         "if they are frames of one burst or photos of one object, take other photos for the test, and put them into a folder test/"
     } else {
         "keep images of one burst or one object in one part"
     };
+    let about_labels = match near.values().all(|&(_, is_of_its_class)| is_of_its_class) {
+        true => "",
+        false => "\n  check the labels of those of another class: hardly any network can distinguish them",
+    };
     Ok(Some(format!(
-        "NOTE: {} of {} {} nearly the same as images that training sees; accuracy on new images may be lower than on these:{list}\n  {advice}",
-        text::thousands(near.len()),
-        text::counted(test.images.len(), "test image"),
+        "NOTE: {} of {} {} nearly the same as images that training sees; accuracy on new images may be lower than on these:{list}\n  {advice}{about_labels}",
+        thousands(near.len()),
+        counted(test.images.len(), "test image"),
         if near.len() == 1 { "is" } else { "are" },
     )))
 }
@@ -131,7 +139,8 @@ mod tests {
     #[test]
     fn a_test_image_a_shade_from_a_training_image_is_noted_with_both_names() {
         let shape = ImageShape { height: 2, width: 2, channels: 1 };
-        let set = |images: &[[u8; 4]]| Images::new(shape, images.concat(), vec![0; images.len()]);
+        let set_of = |label, images: &[[u8; 4]]| Images::new(shape, images.concat(), vec![label; images.len()]);
+        let set = |images: &[[u8; 4]]| set_of(0, images);
         let (train, validation) = (set(&[[0, 50, 100, 200], [10, 200, 30, 40]]), set(&[[80, 0, 0, 200]]));
         let note = |test: &Images, is_drawn| {
             near_note(&[
@@ -149,6 +158,13 @@ NOTE: 2 of 4 test images are nearly the same as images that training sees; accur
         assert_eq!(note(&test, false).unwrap().unwrap(), expected);
         assert!(note(&test, true).unwrap().unwrap().ends_with("and put them into a folder test/"));
         assert_eq!(note(&set(&[[90, 90, 0, 7]]), false).unwrap(), None);
+
+        let expected = "\
+NOTE: 1 of 1 test image is nearly the same as images that training sees; accuracy on new images may be lower than on these:
+  test 0 ~ train 1, of another class
+  keep images of one burst or one object in one part
+  check the labels of those of another class: hardly any network can distinguish them";
+        assert_eq!(note(&set_of(1, &[[12, 202, 32, 42]]), false).unwrap().unwrap(), expected);
     }
 
     #[test]

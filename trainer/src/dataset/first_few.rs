@@ -28,8 +28,3 @@ pub(super) fn in_a_row(entries: impl ExactSizeIterator<Item = String>) -> String
     let named = entries.take(NAMED).collect::<Vec<_>>().join(", ");
     if more > 0 { format!("{named} and {more} more") } else { named }
 }
-
-/// `1 image`, `2 images`.
-pub(super) fn counted(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
-}

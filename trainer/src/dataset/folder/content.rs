@@ -6,8 +6,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::dataset::first_few::counted;
 use crate::image::{FrameLayout, ImageKind, recognize};
+use crate::support::text::counted;
 
 /// How the files of images end. What ends otherwise is an image where its content is one.
 const EXTENSIONS: [&str; 11] = ["png", "jpg", "jpeg", "jpe", "jfif", "bmp", "dib", "gif", "webp", "tif", "tiff"];

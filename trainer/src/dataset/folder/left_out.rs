@@ -5,8 +5,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::content::Content;
-use crate::dataset::first_few::{counted, first_few};
+use crate::dataset::first_few::first_few;
 use crate::support::printable::in_one_line;
+use crate::support::text::counted;
 
 /// Why a file or a folder is not used.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,9 +9,9 @@ use super::entries::Entries;
 use super::error::FolderError;
 use super::left_out::LeftOut;
 use super::parts::part_of;
-use crate::dataset::first_few::counted;
 use crate::dataset::idx_files;
 use crate::support::printable::in_one_line;
+use crate::support::text::counted;
 
 /// Levels below a directory that are searched.
 const DEEPEST: usize = 4;
