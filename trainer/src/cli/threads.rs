@@ -8,6 +8,7 @@ use std::{io, thread};
 
 use rayon::{ThreadBuilder, ThreadPoolBuilder};
 use trainer::support::memory;
+use trainer::support::text::counted;
 
 use super::output::warn;
 
@@ -37,8 +38,9 @@ pub fn start() {
     if let Some(reason) = refusal {
         let count = workers.len().max(1);
         warn(&format!(
-            "NOTE: the system does not allow {wanted} threads ({reason}); this continues with {count}. \
-             RAYON_NUM_THREADS={count} requests no more"
+            "NOTE: the system does not allow {} ({reason}); this continues with {count}. \
+             RAYON_NUM_THREADS={count} requests no more",
+            counted(wanted, "thread")
         ));
     }
     let built = match workers.len() {
