@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use candle_core::{D, Result};
+use candle_core::{D, Result, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::channel_order::ZeroPairs;
@@ -103,23 +103,37 @@ impl Observations {
 /// # Errors
 /// Those of candle.
 pub fn observe(model: &FloatModel, images: &Images, seed: u64) -> Result<Observations> {
-    let mut indices: Vec<usize> = (0..images.len()).collect();
-    rng::shuffle(&mut indices, &mut rng::stream(seed, Purpose::Calibrate, 0));
-    indices.truncate(CALIBRATION_IMAGES);
     let mut layers = vec![(Distribution::default(), ZeroPairs::default()); model.architecture().layers.len()];
-    for indices in indices.chunks(model.images_at_once(BATCH)) {
-        let (inputs, _) = batch::gather(images, indices)?;
-        model.forward_traced(&inputs, |layer, activation| {
-            let values = activation.flatten_all()?.to_vec1::<f32>()?;
-            let (distribution, zeros) = &mut layers[layer];
-            distribution.count(&values);
-            zeros.count(&values, activation.dim(D::Minus1)?);
-            Ok(())
-        })?;
-    }
+    calibration_batches(model, images, seed, |layer, activation| {
+        let values = activation.flatten_all()?.to_vec1::<f32>()?;
+        let (distribution, zeros) = &mut layers[layer];
+        distribution.count(&values);
+        zeros.count(&values, activation.dim(D::Minus1)?);
+        Ok(())
+    })?;
     let observations =
         layers.into_iter().map(|(distribution, zeros)| Observation { distribution, channel_order: zeros.order() });
     Ok(Observations(observations.collect()))
+}
+
+/// Shows `see` each layer's output, as [`FloatModel::forward_traced`] does, over [`CALIBRATION_IMAGES`] of `images`, drawn by `seed`.
+///
+/// # Errors
+/// Those of candle and of `see`.
+pub(super) fn calibration_batches(
+    model: &FloatModel,
+    images: &Images,
+    seed: u64,
+    mut see: impl FnMut(usize, &Tensor) -> Result<()>,
+) -> Result<()> {
+    let mut indices: Vec<usize> = (0..images.len()).collect();
+    rng::shuffle(&mut indices, &mut rng::stream(seed, Purpose::Calibrate, 0));
+    indices.truncate(CALIBRATION_IMAGES);
+    for indices in indices.chunks(model.images_at_once(BATCH)) {
+        let (inputs, _) = batch::gather(images, indices)?;
+        model.forward_traced(&inputs, &mut see)?;
+    }
+    Ok(())
 }
 
 /// The calibration by [`Method::Range`], of what [`observe`] sees.

@@ -5,6 +5,7 @@
 //! | [`range`] | which real values the codes of an activation span |
 //! | [`distribution`] | what range follows from the values that were seen |
 //! | [`calibrate`](mod@calibrate) | what training images show of each activation |
+//! | [`equalize`](mod@equalize) | which channels are multiplied, so that each has its share of an activation's codes |
 //! | [`choose`](mod@choose) | which calibration is the best on the validation images |
 //! | [`channel_order`] | in which order a layer's output channels are in the file |
 //! | [`weights`] | `i8` weights and one scale per output channel |
@@ -27,6 +28,7 @@ pub mod calibrate;
 pub mod channel_order;
 pub mod choose;
 pub mod distribution;
+pub mod equalize;
 mod error;
 pub mod fake;
 pub mod integers;
@@ -54,6 +56,7 @@ pub use crate::network::record::{QuantizedLayer, Requantization};
 
 pub use calibrate::{Calibration, Method, calibrate};
 pub use choose::{Choice, choose};
+pub use equalize::equalize;
 pub use error::QuantizeError;
 pub use range::Range;
 pub use report::Report;

@@ -100,6 +100,10 @@ impl Operator for Add {
         Arithmetic::ByChannel
     }
 
+    fn is_homogeneous(&self) -> bool {
+        !self.relu6
+    }
+
     fn takes_dropout(&self) -> bool {
         false
     }

@@ -127,6 +127,10 @@ impl Operator for AveragePool {
         Arithmetic::ByChannel
     }
 
+    fn is_homogeneous(&self) -> bool {
+        true
+    }
+
     fn takes_dropout(&self) -> bool {
         false
     }

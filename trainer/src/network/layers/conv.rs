@@ -156,6 +156,10 @@ impl Operator for Conv {
         Arithmetic::Weighted
     }
 
+    fn is_homogeneous(&self) -> bool {
+        !self.relu6
+    }
+
     fn takes_dropout(&self) -> bool {
         false
     }

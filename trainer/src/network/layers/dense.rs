@@ -83,6 +83,10 @@ impl Operator for Dense {
         Arithmetic::Weighted
     }
 
+    fn is_homogeneous(&self) -> bool {
+        true
+    }
+
     fn takes_dropout(&self) -> bool {
         true
     }

@@ -143,6 +143,10 @@ impl Operator for DepthwiseConv {
         Arithmetic::WeightedByChannel
     }
 
+    fn is_homogeneous(&self) -> bool {
+        !self.relu6
+    }
+
     fn takes_dropout(&self) -> bool {
         false
     }

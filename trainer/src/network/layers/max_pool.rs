@@ -80,6 +80,10 @@ impl Operator for MaxPool {
         Arithmetic::Choice
     }
 
+    fn is_homogeneous(&self) -> bool {
+        true
+    }
+
     fn takes_dropout(&self) -> bool {
         false
     }

@@ -41,6 +41,10 @@ pub trait Operator: fmt::Display {
     /// What its codes are computed from.
     fn arithmetic(&self) -> Arithmetic;
 
+    /// Whether a channel that is multiplied with a positive number, in its input or in its weights and bias, is multiplied with
+    /// the same number in its output: no activation ends at a value other than zero.
+    fn is_homogeneous(&self) -> bool;
+
     /// Whether training may leave out some of its inputs.
     fn takes_dropout(&self) -> bool;
 
