@@ -80,7 +80,7 @@ fn more_threads_than_there_is_memory_for_are_not_begun() {
     let output = limited("export RAYON_NUM_THREADS=16400", home.path(), &inspect);
     let stderr = text(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{stderr}");
-    assert!(stderr.contains("does not allow 16400 threads (256 are the most); this continues with 256"), "{stderr}");
+    assert!(stderr.contains("does not allow 16,400 threads (256 are the most); this continues with 256"), "{stderr}");
 }
 
 #[test]

@@ -241,7 +241,7 @@ impl TrainingData {
         .map_err(|error| match (start.and_then(Start::conversion), &error) {
             (Some(conversion), DataError::Folder(FolderError::OtherSizes { .. })) => {
                 let shape = conversion.shape();
-                anyhow!("{error}; or --input: with {shape} they are scaled to what --init takes, with another size it takes that")
+                anyhow!("{error}; or scale them: --input {shape} to what the network of --init takes, or another --input, which it then takes")
             }
             _ => error.into(),
         })?;

@@ -54,8 +54,9 @@ pub struct Firmware {
 }
 
 fn chip(name: String) -> Result<&'static Chip, String> {
-    Chip::named(&name).map_err(|error| {
-        format!("{error}; for another take one with its core (M0+ for a Cortex-M0 too), and change board/memory.x and src/board.rs")
+    Chip::named(&name).map_err(|error| match Chip::is_xtensa(&name) {
+        true => error.to_string(),
+        false => format!("{error}; for another take one with its core (M0+ for a Cortex-M0 too), and change board/memory.x and src/board.rs"),
     })
 }
 

@@ -9,6 +9,7 @@ use trainer::dataset::held_out::SplitRule;
 use trainer::dataset::holds_idx_files;
 use trainer::network::{Architecture, Template};
 use trainer::run::{RUNS, RunConfig, RunDirectory};
+use trainer::support::text::wrapped;
 use trainer::support::whole_file::{self, directory_of};
 use trainer::train::Unfinished;
 use trainer::train::recipe::{Augment, Monitor, Recipe};
@@ -41,6 +42,21 @@ const FOLDERS: &str = "folders";
 const SMALL_INPUTS: (&str, u16) = ("resnet8", 64);
 const LARGE_INPUTS: &str = "mobilenet";
 
+/// Columns for the numbers of a recipe, in a line of 80.
+const COLUMNS: usize = 52;
+
+/// The numbers that a network is trained by, once those for its name and for so many images have replaced others of the file.
+fn numbers_of(recipe: &Recipe) -> Vec<String> {
+    let Recipe { learning_rate, weight_decay, dropout, label_smoothing, batch_size, .. } = recipe;
+    vec![
+        format!("learning rate {learning_rate}"),
+        format!("weight decay {weight_decay}"),
+        format!("dropout {dropout}"),
+        format!("label smoothing {label_smoothing}"),
+        format!("batches of {batch_size}"),
+    ]
+}
+
 /// The network where none is named, for inputs of that shape.
 fn default_model(recipe: &Recipe, input: Shape) -> &'static str {
     let (small, side) = SMALL_INPUTS;
@@ -57,7 +73,7 @@ fn default_model(recipe: &Recipe, input: Shape) -> &'static str {
   trainer fit --export model.bin
   trainer fit --model mlp --epochs 10 --out runs/quick
   trainer fit --data birds --model small --input 32x32x3 --resize crop --export birds.bin
-  trainer fit --data birds --recipe strong --augment photographs,hue=0 --export birds.bin
+  trainer fit --data birds --augment photographs,hue=0 --export birds.bin
   trainer fit --model ./mine.toml --chip nrf52840 --max-ram 32K --export model.bin
   trainer fit --data path/to/idx-files --export model.bin
   trainer fit --data birds --skip-unreadable --list-unreadable broken.txt --export birds.bin
@@ -346,12 +362,16 @@ impl Fit {
         }
     }
 
+    /// Whether the images are files in folders.
+    fn is_of_a_folder(&self) -> bool {
+        self.data.data.as_deref().is_some_and(|data| !holds_idx_files(data))
+    }
+
     /// The recipe that is named, or the default.
     fn recipe_name(&self) -> &str {
-        let is_folder = self.data.data.as_deref().is_some_and(|data| !holds_idx_files(data));
         match &self.recipe {
             Some(name) => name,
-            None if is_folder && self.init.is_none() => FOLDERS,
+            None if self.is_of_a_folder() && self.init.is_none() => FOLDERS,
             None => "tutorial",
         }
     }
@@ -362,6 +382,10 @@ impl Fit {
         let recipe = recipe.for_images(images).for_network(&network.name, !self.teacher.is_empty());
         let recipe = self.overridden(recipe)?.with_enough_epochs(images);
         recipe.check().map_err(Usage::error)?;
+        if self.is_of_a_folder() && !is_for_any_size && self.model.is_none() && self.init.is_none() {
+            console_line!(console, "recipe     {}, network {} (--model names another)", recipe.name, network.name);
+            console_line!(console, "           recipe folders, with its networks, is made for folders of images");
+        }
         if is_for_any_size {
             self.print_choices(&recipe, &description, &network.name, console);
         }
@@ -373,6 +397,12 @@ impl Fit {
         console_line!(console, "recipe     {}, for sets of any size", recipe.name);
         for choice in recipe.choices_since(description) {
             console_line!(console, "           {choice}");
+        }
+        for (name, numbers) in [("numbers", numbers_of(recipe)), ("augmentation", recipe.augment.listed())] {
+            for (index, line) in wrapped(&numbers, COLUMNS).iter().enumerate() {
+                let name = if index == 0 { format!("{name}: ") } else { " ".repeat(name.len() + 2) };
+                console_line!(console, "           {name}{line}");
+            }
         }
         if recipe.augment.flip == 0.0 {
             console_line!(console, "           nothing is mirrored (--flip mirrors half of the images)");

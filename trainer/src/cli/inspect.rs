@@ -15,7 +15,7 @@ use trainer::network::architecture::shown;
 use trainer::quantize::choose::{Chosen, choose};
 use trainer::quantize::{Method, QuantizedModel, Report, equalize};
 use trainer::run::{RunConfig, RunDirectory};
-use trainer::support::text::thousands;
+use trainer::support::text::{thousands, wrapped};
 
 use super::output::{name_columns, print_json, print_line, significant};
 use super::{quantization, run_data};
@@ -162,22 +162,6 @@ fn print_decision(decision: &Decision, class_names: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Names one after another, in lines of at most so many characters where a name is not longer by itself.
-fn wrapped(names: &[String], columns: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for (index, name) in names.iter().enumerate() {
-        let item = if index + 1 < names.len() { format!("{name},") } else { name.clone() };
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + item.chars().count() <= columns => {
-                line.push(' ');
-                line.push_str(&item);
-            }
-            _ => lines.push(item),
-        }
-    }
-    lines
-}
-
 /// A layer's number and what it does.
 fn name(layer: &LayerListing) -> String {
     format!("{} {}", layer.layer, layer.name)
@@ -297,16 +281,4 @@ fn print_chips(chips: &[ChipListing]) -> Result<()> {
          gives none) and at two an instruction. Others take less."
     );
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_wrapped_between_each_other_and_never_broken() {
-        let names = ["a shirt", "shoe", "bag", "something very long"].map(str::to_owned);
-        assert_eq!(wrapped(&names, 14), ["a shirt, shoe,", "bag,", "something very long"]);
-        assert_eq!(wrapped(&[], 14), Vec::<String>::new());
-    }
 }

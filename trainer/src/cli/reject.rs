@@ -103,7 +103,8 @@ pub fn lines(metrics: &ConfidenceMetrics) -> Vec<String> {
     let by = metrics.chosen_by;
     let mut lines = match &metrics.temperature_kept {
         Some(kept) => vec![
-            format!("temperature 1: {kept}"),
+            "probabilities are not calibrated:".to_owned(),
+            kept.to_string(),
             format!("calibration error {before:.4} on {by}, {test:.4} on test images"),
         ],
         None => vec![

@@ -254,6 +254,14 @@ impl Search {
         if objectives.iter().enumerate().any(|(index, objective)| objectives[..index].contains(objective)) {
             return Err(Usage::error(anyhow!("--objectives: an objective is given twice; remove one")));
         }
+        let is_ready = self.space.as_deref().is_some_and(|space| Space::ready(space).is_ok());
+        if self.input.data.data.is_some() && is_ready && space.mirrors() {
+            warn(&format!(
+                "NOTE: candidates of space {name} are trained on mirrored images too, which harms classes that have a left and a right \
+                 (letters, digits, arrows): 'trainer search {name} --print > mine.toml', set flip = 0.0 there, and search ./mine.toml",
+                name = space.name
+            ));
+        }
         if let Some(input) = space.least_input().or_else(|| self.input.data.likely_input()) {
             let limits = self.input.limits.limits();
             let least = smallest(space, &limits, &DataFacts::least(input))?;

@@ -6,7 +6,10 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// Flags of other tools, and those here that do the same, of which a subcommand has one or none.
 const FLAGS: &[(&[&str], &[&str])] = &[
-    (&["--validation-split", "--val-split", "--validation-fraction"], &["val-fraction"]),
+    (
+        &["--validation-split", "--val-split", "--validation-fraction", "--validation-data", "--validation-dir"],
+        &["val-fraction"],
+    ),
     (&["--test-split", "--test-size"], &["test-fraction"]),
     (
         &[
@@ -15,6 +18,7 @@ const FLAGS: &[(&[&str], &[&str])] = &[
             "--imgsz",
             "--input-size",
             "--input-shape",
+            "--target-size",
             "--size",
             "--resolution",
             "--color-mode",
@@ -24,7 +28,7 @@ const FLAGS: &[(&[&str], &[&str])] = &[
         &["input"],
     ),
     (&["--output", "-o", "--output-file", "--output-dir", "--save", "--name"], &["export", "out", "answers"]),
-    (&["--data-dir", "--dataset-dir", "--train-dir", "--folder", "--images", "-d"], &["data"]),
+    (&["--data-dir", "--dataset-dir", "--train-dir", "--folder", "--directory", "--images", "-d"], &["data"]),
     (&["--learning-rate"], &["lr"]),
     (&["--batch", "-b"], &["batch-size"]),
     (&["--epoch", "--num-epochs", "-e"], &["epochs"]),
@@ -41,19 +45,39 @@ const FLAGS: &[(&[&str], &[&str])] = &[
             "--finetune",
             "--transfer",
             "--init-weights",
+            "--include-top",
+            "--transfer-learning",
         ],
         &["init"],
     ),
-    (&["--freeze-base", "--freeze-backbone", "--freeze-layers"], &["freeze"]),
-    (&["--rotation", "--rotate", "--zoom", "--brightness", "--augmentation", "--augmentations"], &["augment"]),
+    (&["--freeze-base", "--freeze-backbone", "--freeze-layers", "--trainable"], &["freeze"]),
+    (
+        &[
+            "--rotation",
+            "--rotation-range",
+            "--rotate",
+            "--zoom",
+            "--zoom-range",
+            "--shear-range",
+            "--width-shift-range",
+            "--height-shift-range",
+            "--brightness",
+            "--brightness-range",
+            "--cutout",
+            "--augmentation",
+            "--augmentations",
+        ],
+        &["augment"],
+    ),
     (&["--hflip", "--horizontal-flip", "--mirror"], &["flip"]),
     (&["--target", "--board", "--mcu"], &["chip"]),
     (&["--ram"], &["max-ram"]),
     (&["--flash"], &["max-flash"]),
-    (&["--checkpoint", "--continue"], &["resume"]),
+    (&["--checkpoint", "--continue", "--initial-epoch"], &["resume"]),
     (&["--cv", "--kfold", "--k-fold", "--cross-validation", "--cross-validate"], &["folds"]),
     (&["--class-weight", "--class-weights", "--balanced", "--oversample", "--logit-adjustment"], &["balance"]),
     (&["--top-k", "--topk", "-k"], &["top"]),
+    (&["--verbose", "--silent"], &["quiet"]),
 ];
 
 /// Flags of other tools for which a recipe has a key, and that key.
@@ -88,19 +112,47 @@ const INSTEAD: &[(&[&str], &str)] = &[
         "all cores are used; the environment variable RAYON_NUM_THREADS=2 limits them to two",
     ),
     (&["--quantize", "--int8"], "fit always quantizes what it trains; the exported model has 8-bit integers"),
+    (
+        &["--rescale", "--rescaling", "--normalize", "--normalization", "--mean", "--std"],
+        "images go in as bytes, which mean 0 to 1: there is nothing to rescale, in training or on the chip",
+    ),
+    (
+        &["--tflite", "--tflite-model", "--onnx", "--h5", "--keras"],
+        "'trainer import model.tflite' reads TFLite files; fit begins with such a run by --init",
+    ),
+    (
+        &["--restore-best-weights", "--save-best-only"],
+        "the weights of the best epoch are kept, or with recipe folders those at the end of the schedule",
+    ),
+    (
+        &["--callbacks", "--tensorboard", "--log-dir", "--logdir"],
+        "a run keeps history.csv and report.html; trainer plot draws its figures",
+    ),
+    (
+        &["--loss", "--metrics"],
+        "the loss is the cross-entropy; fit, eval and the report have accuracy, recall, precision and the confusion matrix",
+    ),
+    (
+        &["--steps-per-epoch"],
+        "an epoch is one pass over the training images; least_steps of a recipe makes more epochs of few images",
+    ),
+    (&["--mixed-precision", "--fp16", "--amp"], "training computes with 32-bit floats"),
     (&["--shuffle"], "training images are always shuffled, by --seed"),
     (&["--classes", "--class-names", "--labels"], "the names of the folders are the classes"),
 ];
 
 /// Subcommands of other tools, and what does the same here.
 const SUBCOMMANDS: &[(&[&str], &str)] = &[
-    (&["train"], "'trainer fit' trains, quantizes and exports"),
+    (&["train", "compile"], "'trainer fit' trains, quantizes and exports"),
     (&["list", "ls"], "'trainer models', 'trainer recipes' and 'trainer chips' list what is built in"),
     (&["info", "summary", "show", "describe"], "'trainer inspect' shows what is in a model file"),
     (&["classify", "infer", "inference"], "'trainer predict' classifies images"),
-    (&["test", "evaluate", "validate", "score"], "'trainer eval' tests a model file on images"),
+    (
+        &["test", "evaluate", "validate", "score", "confusion", "confusion-matrix", "metrics"],
+        "'trainer eval' tests a model file on images",
+    ),
     (&["quantize"], "'trainer fit' quantizes what it trains; 'trainer export RUN --calibration METHOD' does so again"),
-    (&["convert", "save", "compile"], "'trainer export' writes the model file of a run"),
+    (&["convert", "save"], "'trainer export' writes the model file of a run"),
     (&["resume", "continue"], "'trainer fit --resume RUN' resumes a run"),
     (&["draw", "visualize", "graph", "history"], "'trainer plot' draws the figures of a run"),
     (&["compare"], "'trainer report RUN RUN' compares runs"),
@@ -154,7 +206,8 @@ fn of_flag(name: &str, subcommand: &clap::Command) -> Option<String> {
     let has = |flag: &str| subcommand.get_arguments().any(|argument| argument.get_long() == Some(flag));
     if let Some((_, key)) = RECIPE_KEYS.iter().find(|(names, _)| names.contains(&name) && has("recipe")) {
         return Some(format!(
-            "in a recipe this is {key}: 'trainer recipes tutorial > mine.toml', and '--recipe ./mine.toml'"
+            "in a recipe this is {key}: 'trainer recipes folders > mine.toml' for a folder of images, 'trainer recipes tutorial > \
+             mine.toml' otherwise, and '--recipe ./mine.toml'"
         ));
     }
     if let Some((_, instead)) = INSTEAD.iter().find(|(names, _)| names.contains(&name) && has("recipe")) {

@@ -469,9 +469,13 @@ fn commands(run: &RunRecord) -> Vec<(&'static str, String)> {
         _ => " --data DIRECTORY",
     };
     let chip = run.config.target.as_ref().and_then(|target| target.chip.as_deref()).unwrap_or("nrf52840");
+    let in_a_browser = match run.config.input.channels {
+        1 => "Run the model in a browser: draw, open images, use the camera (demo.html)",
+        _ => "Run the model in a browser: open images, use the camera (demo.html)",
+    };
     vec![
         ("Test again, class by class, as the chip would", format!("trainer eval {model}{data}")),
-        ("Run the model in a browser: draw, open images, use the camera (demo.html)", format!("trainer demo {model}")),
+        (in_a_browser, format!("trainer demo {model}")),
         ("Classify an image of your own", format!("trainer predict {model} image.png")),
         ("Write the model file again, with the same bytes", format!("trainer export {run_path} --out model.bin")),
         ("Write every figure to a file", format!("trainer plot {run_path} --format png")),

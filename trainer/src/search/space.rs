@@ -119,6 +119,16 @@ impl Space {
         found.map_or_else(|| Err(SpaceError::Unknown { name: name.to_owned() }), |(_, text)| Self::from_toml(text))
     }
 
+    /// Whether its candidates, or some of them, are trained on mirrored images.
+    #[must_use]
+    pub fn mirrors(&self) -> bool {
+        const FLIP: &str = "recipe.augment.flip";
+        match self.fixed.get(FLIP) {
+            Some(flip) => *flip != Value::Number(0.0) && *flip != Value::Whole(0),
+            None => self.base.augment.flip > 0.0 || self.parameters.iter().any(|parameter| parameter.name == FLIP),
+        }
+    }
+
     /// The TOML files of the ready spaces, by name.
     #[must_use]
     pub fn ready_files() -> &'static [(&'static str, &'static str)] {

@@ -24,6 +24,23 @@ pub fn names_of(files: &[(&str, &str)]) -> String {
     names.join(", ")
 }
 
+/// Names one after another, in lines of at most so many characters where a name is not longer by itself.
+#[must_use]
+pub fn wrapped(names: &[String], columns: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for (index, name) in names.iter().enumerate() {
+        let item = if index + 1 < names.len() { format!("{name},") } else { name.clone() };
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + item.chars().count() <= columns => {
+                line.push(' ');
+                line.push_str(&item);
+            }
+            _ => lines.push(item),
+        }
+    }
+    lines
+}
+
 /// A SHA-256 as it is written down.
 #[must_use]
 pub fn hexadecimal(hash: Sha256) -> String {
@@ -63,3 +80,15 @@ macro_rules! stored_as_text {
 }
 
 pub(crate) use stored_as_text;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_wrapped_between_each_other_and_never_broken() {
+        let names = ["a shirt", "shoe", "bag", "something very long"].map(str::to_owned);
+        assert_eq!(wrapped(&names, 14), ["a shirt, shoe,", "bag,", "something very long"]);
+        assert_eq!(wrapped(&[], 14), Vec::<String>::new());
+    }
+}

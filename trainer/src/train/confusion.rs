@@ -136,12 +136,15 @@ pub struct WorstClass {
 }
 
 impl WorstClass {
-    /// Of so many classes of these names; of equals the first. `None` where there are no images.
+    /// Of so many classes of these names; of equals the one with the fewest images, of those the first. `None` where there are no images.
     #[must_use]
     pub fn of(confusion: &Confusion, names: &[impl AsRef<str>]) -> Option<Self> {
         let recalls =
             names.iter().enumerate().filter_map(|(class, name)| Some((class, name, confusion.recall(class)?)));
-        let (class, name, recall) = recalls.min_by(|(.., one), (.., other)| one.total_cmp(other))?;
+        let images = |class: usize| confusion.images(class);
+        let (class, name, recall) = recalls.min_by(|(one, _, low), (other, _, high)| {
+            low.total_cmp(high).then_with(|| images(*one).cmp(&images(*other)))
+        })?;
         let images = confusion.images(class);
         let recall_interval = Interval::wilson(confusion.count(class, class), images);
         Some(Self { name: name.as_ref().to_owned(), recall, recall_interval, images })
@@ -192,10 +195,13 @@ mod tests {
     }
 
     #[test]
-    fn the_worst_class_is_the_first_of_those_with_the_lowest_recall_and_has_images() {
+    fn the_worst_class_has_the_lowest_recall_and_of_equals_the_fewest_images() {
         let answers = [(0, 0), (0, 0), (2, 2), (2, 0), (3, 0), (3, 3)];
         let worst = WorstClass::of(&Confusion::of(answers, 4), &["a", "b", "c", "d"]).unwrap();
         assert_eq!(worst.to_string(), "c, recall 0.5000 of 2 images, 0.095-0.905");
+        // All are right, and least is known of the one with a single image.
+        let worst = WorstClass::of(&Confusion::of([(0, 0), (0, 0), (1, 1), (2, 2)], 3), &["a", "b", "c"]).unwrap();
+        assert_eq!(worst.to_string(), "b, recall 1.0000 of 1 image, 0.207-1.000");
         assert_eq!(WorstClass::of(&Confusion::of([], 2), &["a", "b"]), None);
     }
 }

@@ -92,6 +92,9 @@ fn names_near(name: &str) -> String {
     let names = |is_named: &dyn Fn(&&Chip) -> bool| {
         chips().iter().filter(is_named).map(|chip| &*chip.name).collect::<Vec<_>>().join(", ")
     };
+    if Chip::is_xtensa(name) {
+        return "its core is an Xtensa, for which there are no kernels; esp32-c3, with RISC-V, is supported".to_owned();
+    }
     if most >= ALIKE {
         return format!("near it are {} (trainer chips lists all)", names(&|chip| alike(chip) == most));
     }
@@ -177,6 +180,13 @@ impl Chip {
     pub fn named(name: &str) -> Result<&'static Self, ChipError> {
         let found = chips().iter().find(|chip| chip.name.eq_ignore_ascii_case(name));
         found.ok_or_else(|| ChipError::Unknown { name: name.to_owned() })
+    }
+
+    /// Whether this is the name of a chip of Espressif with an Xtensa core, for which infer-core has no kernels.
+    #[must_use]
+    pub fn is_xtensa(name: &str) -> bool {
+        let name: String = name.chars().filter(|letter| letter.is_alphanumeric()).collect();
+        ["esp8266", "esp32", "esp32s2", "esp32s3"].iter().any(|chip| name.eq_ignore_ascii_case(chip))
     }
 
     /// About how long an inference takes with each stage's weights in such a layout, at best and at worst: instructions without zeros to

@@ -93,6 +93,15 @@ impl Augment {
         ]
     }
 
+    /// The options that do something, each with its number, such as `rotate 10`; `none` where none does.
+    #[must_use]
+    pub fn listed(&self) -> Vec<String> {
+        let active = self.rules().into_iter().filter(|&(_, value, ..)| value != 0.0);
+        let listed: Vec<String> =
+            active.map(|(name, value, ..)| format!("{} {value}", name.trim_start_matches("augment."))).collect();
+        if listed.is_empty() { vec!["none".to_owned()] } else { listed }
+    }
+
     /// In how many ways an image can be mirrored and moved, where nothing else happens to its view: what [`erase`](Self::erase)
     /// paints over it does not count. `None` where it is warped, blurred, recolored or noisy, for which there is no end of ways.
     #[must_use]
