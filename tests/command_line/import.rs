@@ -336,7 +336,7 @@ fn images_of_another_size_than_the_runs_are_answered_with_input_which_takes_them
     }
     let init = ["--init", "as-they-are", "--recipe", "tutorial"];
     let message = fail(path, &[&fit[..], &init, &["--out", "other"]].concat(), 1);
-    assert!(message.contains("--input 8x8x3 to what the network of --init takes"), "{message}");
+    assert!(message.contains("--input 8x8x3 is the size that the network of --init takes"), "{message}");
     for (input, model) in [("8x8x3", None), ("12x12x3", None), ("12x12x3", Some("resnet8"))] {
         let model: Vec<&str> = model.iter().flat_map(|model| ["--model", model]).collect();
         let out = format!("of-{input}-{}", model.len());

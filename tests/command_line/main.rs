@@ -438,6 +438,10 @@ fn a_student_holds_out_what_its_teacher_held_out_and_names_its_teacher() {
     assert_eq!(trainer(home.path(), &[&same[..], &["--out", "same"]].concat()).status.code(), Some(0));
     let weights = |run: &str| fs::read(home.path().join(run).join("weights.safetensors")).unwrap();
     assert_ne!(weights("same"), weights("other"));
+    let same = read_json(&home.path().join("same/run.json"));
+    assert_eq!((&same["seed"], &same["split_seed"]), (&4.into(), &48.into()));
+    let folds = ["fit", "--dataset", "garments", "--folds", "3", "--split-seed", "1"];
+    assert_fails(home.path(), &folds, 2, &["--split-seed", "cannot be used with", "--folds"]);
     let both = student(&["--teacher", "run", "--teacher", "same", "--out", "of-two"]);
     assert_eq!(trainer(home.path(), &both).status.code(), Some(0));
     let split = student(&["--teacher", "run", "--split-seed", "48"]);

@@ -231,7 +231,14 @@ fn a_folder_has_as_many_steps_as_it_needs_and_the_run_states_why() {
     let (printed, _) = succeed(path, &["fit", "--data", "arrows", "--epochs", "1", "--out", "default"]);
     assert_contains(
         &printed,
-        &["recipe     folders", "numbers for at most 1,000 images", "network resnet8", "nothing is mirrored"],
+        &[
+            "recipe     folders",
+            "numbers for at most 1,000 images",
+            "network resnet8",
+            "numbers: learning rate 0.003, weight decay 0.1, dropout 0,",
+            "augmentation: rotate 10, zoom 0.15, shear 5,",
+            "nothing is mirrored",
+        ],
     );
     assert_eq!((&recipe_of("default")["name"], &recipe_of("default")["epochs"]), (&"folders".into(), &1.into()));
     assert_eq!(recipe_of("default")["monitor"], "last");

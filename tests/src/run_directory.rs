@@ -8,7 +8,7 @@ use trainer::dataset::{Dataset, Images};
 use trainer::image::Preprocessing;
 use trainer::network::FloatModel;
 use trainer::network::{Architecture, Layer, Node};
-use trainer::quantize::{QuantizedModel, calibrate};
+use trainer::quantize::{QuantizedModel, calibrate, equalize};
 use trainer::report::Findings;
 use trainer::run::{ExportMetrics, Int8Metrics, Metrics, PerSplit, RunConfig, RunDirectory};
 use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
@@ -85,6 +85,7 @@ impl Run<'_> {
         let (directory, dataset) = (RunDirectory::open(path), self.images());
         let architecture = self.architecture();
         let model = FloatModel::new(architecture.clone(), self.seed).unwrap();
+        equalize(&model, &dataset.train, self.seed).unwrap();
         let calibration = calibrate(&model, &dataset.train, self.seed).unwrap();
         let quantized = QuantizedModel::new(&model, &calibration).unwrap();
         let recipe = Recipe::built_in("tutorial").unwrap();

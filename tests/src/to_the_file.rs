@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use trainer::dataset::{Dataset, Images};
 use trainer::network::FloatModel;
-use trainer::quantize::{QuantizedModel, calibrate};
+use trainer::quantize::{QuantizedModel, calibrate, equalize};
 
 use crate::oracle::Oracle;
 use crate::random_model::metadata;
@@ -17,6 +17,7 @@ const TASK: usize = 250;
 /// Where it cannot be quantized.
 #[must_use]
 pub fn model_file(model: &FloatModel, dataset: &Dataset, seed: u64) -> Vec<u8> {
+    equalize(model, &dataset.train, seed).unwrap();
     let calibration = calibrate(model, &dataset.train, seed).unwrap();
     let quantized = QuantizedModel::new(model, &calibration).unwrap();
     quantized.encode(&metadata(&dataset.class_names.join("\n"))).unwrap()

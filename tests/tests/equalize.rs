@@ -5,7 +5,8 @@ use candle_core::{D, Device, Tensor};
 use infer_core::format::Metadata;
 use trainer::dataset::{ImageShape, Images};
 use trainer::network::{Architecture, FloatModel};
-use trainer::quantize::{Calibration, QuantizedModel, calibrate, equalize};
+use trainer::quantize::choose::choose;
+use trainer::quantize::{Calibration, Method, QuantizedModel, calibrate, equalize};
 use trainer::support::rng::{ChaCha8Rng, RngExt, SeedableRng};
 use trainer::train::evaluate;
 
@@ -86,25 +87,24 @@ fn cost(model: &FloatModel, images: &Images) -> f32 {
     distance.sum::<f32>() / images.len() as f32
 }
 
+const CONV: &str = "{ conv = { channels = 4, kernel = 3, padding = \"same\" } }, ";
+const CONV_RELU: &str = "{ conv = { channels = 4, kernel = 3, padding = \"valid\", relu = true } }, ";
+const CONV_RELU6: &str = "{ conv = { channels = 4, kernel = 3, padding = \"valid\", relu6 = true } }, ";
+const DEPTHWISE: &str = "{ depthwise_conv = { kernel = 3, padding = \"valid\" } }";
+const DOUBLED: &str = "{ depthwise_conv = { kernel = 2, padding = \"valid\", multiplier = 2 } }";
+const MAX_POOL: &str = "{ max_pool = {} }, ";
+const AVERAGE_POOL: &str = "{ average_pool = { window = 2, stride = 2 } }, ";
+
 #[test]
 fn channels_get_their_share_of_the_codes_and_the_float_network_stays_the_same_to_the_bit() {
     let images = images();
+    // As it is; by way of a pool that the convolution computes too; by way of one that it does not, with two rows for each channel.
     for (layers, reader) in [
-        (
-            "{ conv = { channels = 4, kernel = 3, padding = \"valid\", relu = true } }, { depthwise_conv = { kernel = 3, padding = \"valid\" } }",
-            1,
-        ),
-        // Fused with its pool; a pool alone; two rows for each channel.
-        (
-            "{ conv = { channels = 4, kernel = 3, padding = \"same\", relu = true } }, { max_pool = {} }, { depthwise_conv = { kernel = 3, padding = \"valid\" } }",
-            2,
-        ),
-        (
-            "{ conv = { channels = 4, kernel = 3, padding = \"same\" } }, { average_pool = { window = 2, stride = 2 } }, { depthwise_conv = { kernel = 2, padding = \"valid\", multiplier = 2 } }",
-            2,
-        ),
+        ([CONV_RELU, DEPTHWISE].concat(), 1),
+        ([CONV, MAX_POOL, DEPTHWISE].concat(), 2),
+        ([CONV, AVERAGE_POOL, DOUBLED].concat(), 2),
     ] {
-        let model = network(layers);
+        let model = network(&layers);
         let rows = model.parameters()[reader].as_ref().unwrap().bias.elem_count() / FACTORS.len();
         multiply(&model, 0, |row| FACTORS[row]);
         multiply(&model, reader, |row| 4.0 / FACTORS[row / rows]);
@@ -125,16 +125,25 @@ fn channels_get_their_share_of_the_codes_and_the_float_network_stays_the_same_to
 }
 
 #[test]
+fn what_calibrates_equalizes_first() {
+    let images = images();
+    let model = network(&[CONV_RELU, DEPTHWISE].concat());
+    multiply(&model, 0, |row| FACTORS[row]);
+    choose(&model, &images, &images, 48, &[Method::Range]).unwrap();
+    let channels = highest(&model, &images, 0);
+    let most = channels.iter().copied().fold(0.0, f32::max);
+    assert!(channels.iter().all(|&channel| channel > most / 2.0), "{channels:?}");
+}
+
+#[test]
 fn channels_that_another_layer_takes_as_they_are_stay_as_they_are() {
     let images = images();
-    for layers in [
-        // Another convolution sums them up, ReLU6 ends at 6, and what is added has the scale of what it is added to.
-        "{ conv = { channels = 4, kernel = 3, padding = \"valid\", relu = true } }, { conv = { channels = 4, kernel = 3, padding = \"valid\" } }",
-        "{ conv = { channels = 4, kernel = 3, padding = \"valid\", relu6 = true } }, { depthwise_conv = { kernel = 3, padding = \"valid\" } }",
-        "{ name = \"a\", conv = { channels = 4, kernel = 3, padding = \"same\" } }, \
-         { depthwise_conv = { kernel = 3, padding = \"same\" } }, { residual = \"a\", add = {} }",
-    ] {
-        let model = network(layers);
+    // Another convolution sums them up, ReLU6 ends at 6, and what is added has the scale of what it is added to.
+    let added = "{ name = \"a\", conv = { channels = 4, kernel = 3, padding = \"same\" } }, \
+                 { depthwise_conv = { kernel = 3, padding = \"same\" } }, { residual = \"a\", add = {} }";
+    let summed = CONV.trim_end_matches(", ");
+    for layers in [[CONV_RELU, summed].concat(), [CONV_RELU6, DEPTHWISE].concat(), added.to_owned()] {
+        let model = network(&layers);
         multiply(&model, 0, |row| FACTORS[row]);
         let weights = model.to_safetensors().unwrap();
         equalize(&model, &images, 48).unwrap();
@@ -143,15 +152,23 @@ fn channels_that_another_layer_takes_as_they_are_stay_as_they_are() {
 }
 
 #[test]
-fn a_channel_that_is_never_other_than_zero_is_left_alone() {
+fn channels_that_are_empty_or_nearly_so_are_left_alone() {
     let images = images();
-    let model = network(
-        "{ conv = { channels = 4, kernel = 3, padding = \"valid\", relu = true } }, { depthwise_conv = { kernel = 3, padding = \"valid\" } }",
-    );
-    multiply(&model, 0, |row| if row == 2 { 0.0 } else { FACTORS[row] });
-    let before = logits(&model, &images);
-    equalize(&model, &images, 48).unwrap();
-    assert_eq!(logits(&model, &images), before);
-    let weights = values(&model.parameters()[1].as_ref().unwrap().weight);
-    assert!(weights.iter().all(|weight| weight.is_finite()));
+    // Less than half a code, nothing, and no number.
+    for factor in [1e-4, 0.0, f32::NAN] {
+        let model = network(&[CONV_RELU, DEPTHWISE].concat());
+        multiply(&model, 0, |row| if row == 2 { factor } else { 1.0 });
+        let row = || values(&model.parameters()[1].as_ref().unwrap().weight)[18..27].to_vec();
+        let before = row();
+        equalize(&model, &images, 48).unwrap();
+        assert_eq!(row(), before, "{factor}");
+    }
+}
+
+#[test]
+fn without_images_nothing_changes() {
+    let model = network(&[CONV_RELU, DEPTHWISE].concat());
+    let weights = model.to_safetensors().unwrap();
+    equalize(&model, &Images::new(SHAPE, Vec::new(), Vec::new()), 48).unwrap();
+    assert_eq!(model.to_safetensors().unwrap(), weights);
 }

@@ -143,7 +143,7 @@ fn a_checkpoint_that_is_none_is_damaged_or_of_another_network_is_refused() {
     }
 
     // Lengths of more than all the memory there is, under a checksum that is right.
-    let whole = bytes.strip_prefix(b"thimble training\x03").unwrap();
+    let whole = bytes.strip_prefix(b"thimble training\x04").unwrap();
     let magic = &bytes[..bytes.len() - whole.len()];
     let claim = [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01];
     for payload in [

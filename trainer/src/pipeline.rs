@@ -16,7 +16,7 @@ use crate::network::model::Snapshot;
 use crate::network::{ArchitectureError, FloatModel};
 use crate::quantize::aware::{FineTuning, Gain, TuneError};
 use crate::quantize::choose::{Chosen, choose};
-use crate::quantize::{Choice, QuantizeError, equalize};
+use crate::quantize::{Choice, QuantizeError};
 use crate::run::{Accuracies, ExportMetrics, Int8Metrics, Metrics, PerSplit, RunConfig, RunDirectory, RunError};
 use crate::support::number::{finite, rate};
 use crate::support::tensor_error::one_line;
@@ -226,7 +226,6 @@ impl Pipeline<'_> {
         let judged = dataset.with_validation();
         let (train, validation) = (&judged.train, &judged.validation);
         let methods = &config.calibration_methods;
-        equalize(&model, train, seed)?;
         let Chosen { calibration, mut quantized, score, choice } = choose(&model, train, validation, seed, methods)
             .map_err(|error| self.unless_diverged(error, model.architecture().classes(), &history))?;
         watched.observer.calibrated(&choice);

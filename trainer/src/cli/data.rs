@@ -100,13 +100,13 @@ pub struct TrainingData {
 }
 
 /// How validation images are held out.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ValidationSplit {
     /// Their share of the training images.
     pub fraction: f64,
-    /// The flag by which the command line has a say in it, if it does.
-    pub stated_by: Option<&'static str>,
-    /// What they are drawn by.
+    /// The flags on the command line that change it.
+    pub stated_by: Vec<&'static str>,
+    /// The seed that they are drawn by.
     pub seed: u64,
     /// How, of a folder of images.
     pub rule: SplitRule,
@@ -176,8 +176,12 @@ impl TrainingData {
 
     /// The same, or else that of the first image of a folder: known at once, however many there are.
     pub fn likely_input(&self) -> Option<Shape> {
-        let folder = self.data.as_deref().filter(|data| !holds_idx_files(data));
-        self.input.or_else(|| input_of_first(folder?, self.background.unwrap_or_default()))
+        self.input.or_else(|| input_of_first(self.folder()?, self.background.unwrap_or_default()))
+    }
+
+    /// The directory of images, if the data are image files in folders.
+    pub fn folder(&self) -> Option<&Path> {
+        self.data.as_deref().filter(|data| !holds_idx_files(data))
     }
 
     /// The same, but for the input and how images become it.
@@ -208,9 +212,7 @@ impl TrainingData {
                 Some(Conversion::new(shape, resize)?.with_background(background))
             }
             // A network that was trained on images of one size goes on with them; IDX files hold images as they are.
-            None if self.data.as_deref().is_some_and(|data| !holds_idx_files(data)) => {
-                start.and_then(Start::conversion)
-            }
+            None if self.folder().is_some() => start.and_then(Start::conversion),
             None => None,
         };
         let conversion = match conversion {
@@ -241,7 +243,7 @@ impl TrainingData {
         .map_err(|error| match (start.and_then(Start::conversion), &error) {
             (Some(conversion), DataError::Folder(FolderError::OtherSizes { .. })) => {
                 let shape = conversion.shape();
-                anyhow!("{error}; or scale them: --input {shape} to what the network of --init takes, or another --input, which it then takes")
+                anyhow!("{error}; or scale them: --input {shape} is the size that the network of --init takes, and it can be given another")
             }
             _ => error.into(),
         })?;
@@ -253,8 +255,10 @@ impl TrainingData {
         if self.test_fraction.is_some() && dataset.preprocessing.test_share().is_none() {
             warn(&format!("NOTE: --test-fraction has no effect: {} has test images of its own", dataset.name));
         }
-        if let Some(flag) = validation.stated_by.filter(|_| !loaded.draws_validation) {
-            warn(&format!("NOTE: {flag} has no effect: {} has validation images of its own", dataset.name));
+        if !validation.stated_by.is_empty() && !loaded.draws_validation {
+            let flags = validation.stated_by.join(" and ");
+            let have = if validation.stated_by.len() == 1 { "has" } else { "have" };
+            warn(&format!("NOTE: {flags} {have} no effect: {} has validation images of its own", dataset.name));
         }
         if self.background.is_some() && dataset.preprocessing == Preprocessing::Bytes {
             warn(&format!("NOTE: --background has no effect: the images of {} are opaque", dataset.name));

@@ -7,8 +7,8 @@ use anyhow::{Result, anyhow, bail};
 use trainer::dataset::Dataset;
 use trainer::export::decision::Decision;
 use trainer::export::layout::LayoutChoice;
+use trainer::quantize::QuantizedModel;
 use trainer::quantize::choose::{Chosen, choose};
-use trainer::quantize::{QuantizedModel, equalize};
 use trainer::run::{RunConfig, RunDirectory, RunError};
 use trainer::support::text::thousands;
 use trainer::support::whole_file::{is_stream, write_whole};
@@ -140,7 +140,6 @@ impl Export {
         let (mut config, model) = RunDirectory::open(&self.run).load()?;
         let dataset = run_data::load(&self.run, &config, self.data.as_deref(), None, false)?;
         let judged = dataset.with_validation();
-        equalize(&model, &judged.train, config.seed)?;
         let Chosen { quantized, choice, .. } =
             choose(&model, &judged.train, &judged.validation, config.seed, calibration.methods())?;
         self.print(&choice.on(config.judged_on()))?;

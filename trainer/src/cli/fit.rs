@@ -6,7 +6,6 @@ use anyhow::{Result, anyhow};
 use clap::Arg;
 use infer_core::Shape;
 use trainer::dataset::held_out::SplitRule;
-use trainer::dataset::holds_idx_files;
 use trainer::network::{Architecture, Template};
 use trainer::run::{RUNS, RunConfig, RunDirectory};
 use trainer::support::text::wrapped;
@@ -45,7 +44,7 @@ const LARGE_INPUTS: &str = "mobilenet";
 /// Columns for the numbers of a recipe, in a line of 80.
 const COLUMNS: usize = 52;
 
-/// The numbers that a network is trained by, once those for its name and for so many images have replaced others of the file.
+/// The numbers that a network is trained with, after those for its name and for the size of the set.
 fn numbers_of(recipe: &Recipe) -> Vec<String> {
     let Recipe { learning_rate, weight_decay, dropout, label_smoothing, batch_size, .. } = recipe;
     vec![
@@ -145,7 +144,7 @@ pub struct Fit {
     split_seed: Option<u64>,
     #[command(flatten)]
     folds: FoldFlags,
-    /// Seed of all random numbers
+    /// Seed of all random numbers; --split-seed can draw the validation images apart from it
     #[arg(long, default_value_t = 48, value_name = "N", value_parser = whole::<u64>)]
     seed: u64,
     /// Also learn from the larger network of an earlier run, and hold out the same validation images. May be repeated:
@@ -355,23 +354,21 @@ impl Fit {
     fn own_split(&self) -> ValidationSplit {
         ValidationSplit {
             fraction: self.val_fraction.unwrap_or(0.05),
-            stated_by: self.val_fraction.map(|_| "--val-fraction").or(self.split_seed.map(|_| "--split-seed")),
+            stated_by: [self.val_fraction.map(|_| "--val-fraction"), self.split_seed.map(|_| "--split-seed")]
+                .into_iter()
+                .flatten()
+                .collect(),
             seed: self.split_seed.unwrap_or(self.seed),
             rule: SplitRule::ByContent,
             is_by_folds: self.folds.folds.is_some(),
         }
     }
 
-    /// Whether the images are files in folders.
-    fn is_of_a_folder(&self) -> bool {
-        self.data.data.as_deref().is_some_and(|data| !holds_idx_files(data))
-    }
-
     /// The recipe that is named, or the default.
     fn recipe_name(&self) -> &str {
         match &self.recipe {
             Some(name) => name,
-            None if self.is_of_a_folder() && self.init.is_none() => FOLDERS,
+            None if self.data.folder().is_some() && self.init.is_none() => FOLDERS,
             None => "tutorial",
         }
     }
@@ -382,7 +379,7 @@ impl Fit {
         let recipe = recipe.for_images(images).for_network(&network.name, !self.teacher.is_empty());
         let recipe = self.overridden(recipe)?.with_enough_epochs(images);
         recipe.check().map_err(Usage::error)?;
-        if self.is_of_a_folder() && !is_for_any_size && self.model.is_none() && self.init.is_none() {
+        if self.data.folder().is_some() && !is_for_any_size && self.model.is_none() && self.init.is_none() {
             console_line!(console, "recipe     {}, network {} (--model names another)", recipe.name, network.name);
             console_line!(console, "           recipe folders, with its networks, is made for folders of images");
         }

@@ -12,7 +12,7 @@ use trainer::image::{Conversion, Preprocessing, Resize};
 use trainer::import::{self, Edge, Imported, InputRange, Rounding, tflite};
 use trainer::network::FloatModel;
 use trainer::quantize::choose::{Chosen, choose};
-use trainer::quantize::{Method, QuantizedModel, equalize};
+use trainer::quantize::{Method, QuantizedModel};
 use trainer::run::{Accuracies, ImportedNetwork, RunConfig, RunDirectory, UNKNOWN_IMAGES};
 use trainer::support::shell::quote_path;
 use trainer::support::text::thousands;
@@ -203,7 +203,6 @@ impl Import {
         let quantized = match (quantized, float, dataset) {
             (Some(quantized), _, _) => quantized,
             (None, Some(model), Some(dataset)) => {
-                equalize(model, &dataset.train, config.seed)?;
                 let Chosen { quantized, calibration, choice, .. } =
                     choose(model, &dataset.train, &dataset.validation, config.seed, &Method::ALL)?;
                 self.say(&choice.on(config.judged_on()))?;

@@ -13,7 +13,7 @@ use trainer::export::inspect::{
 use trainer::export::model_file;
 use trainer::network::architecture::shown;
 use trainer::quantize::choose::{Chosen, choose};
-use trainer::quantize::{Method, QuantizedModel, Report, equalize};
+use trainer::quantize::{Method, QuantizedModel, Report};
 use trainer::run::{RunConfig, RunDirectory};
 use trainer::support::text::{thousands, wrapped};
 
@@ -96,7 +96,6 @@ impl Inspect {
         let dataset = run_data::load(&self.path, &config, self.data.as_deref(), None, self.json)?.with_validation();
         // An imported network may not have been calibrated.
         let (config, file) = if config.imported.is_some() && config.calibration.is_empty() {
-            equalize(&model, &dataset.train, config.seed)?;
             let Chosen { calibration, quantized, choice, .. } =
                 choose(&model, &dataset.train, &dataset.validation, config.seed, &Method::ALL)?;
             let file = config.encode(&quantized)?;

@@ -103,7 +103,7 @@ pub fn lines(metrics: &ConfidenceMetrics) -> Vec<String> {
     let by = metrics.chosen_by;
     let mut lines = match &metrics.temperature_kept {
         Some(kept) => vec![
-            "probabilities are not calibrated:".to_owned(),
+            "the temperature stays at 1:".to_owned(),
             kept.to_string(),
             format!("calibration error {before:.4} on {by}, {test:.4} on test images"),
         ],

@@ -108,7 +108,7 @@ impl SearchInput {
     pub fn split(&self, teachers: Option<&Teachers>) -> ValidationSplit {
         let own = ValidationSplit {
             fraction: self.val_fraction.unwrap_or(0.05),
-            stated_by: self.val_fraction.map(|_| "--val-fraction"),
+            stated_by: self.val_fraction.map(|_| "--val-fraction").into_iter().collect(),
             seed: SPLIT_SEED,
             rule: SplitRule::ByContent,
             is_by_folds: false,

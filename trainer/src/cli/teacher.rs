@@ -110,7 +110,7 @@ impl Teachers {
 fn split(config: &RunConfig) -> ValidationSplit {
     ValidationSplit {
         fraction: config.validation_fraction,
-        stated_by: None,
+        stated_by: Vec::new(),
         seed: config.split_seed,
         rule: config.split_rule,
         is_by_folds: false,

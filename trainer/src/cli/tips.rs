@@ -6,10 +6,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// Flags of other tools, and those here that do the same, of which a subcommand has one or none.
 const FLAGS: &[(&[&str], &[&str])] = &[
-    (
-        &["--validation-split", "--val-split", "--validation-fraction", "--validation-data", "--validation-dir"],
-        &["val-fraction"],
-    ),
+    (&["--validation-split", "--val-split", "--validation-fraction"], &["val-fraction"]),
     (&["--test-split", "--test-size"], &["test-fraction"]),
     (
         &[
@@ -77,7 +74,7 @@ const FLAGS: &[(&[&str], &[&str])] = &[
     (&["--cv", "--kfold", "--k-fold", "--cross-validation", "--cross-validate"], &["folds"]),
     (&["--class-weight", "--class-weights", "--balanced", "--oversample", "--logit-adjustment"], &["balance"]),
     (&["--top-k", "--topk", "-k"], &["top"]),
-    (&["--verbose", "--silent"], &["quiet"]),
+    (&["--silent"], &["quiet"]),
 ];
 
 /// Flags of other tools for which a recipe has a key, and that key.
@@ -118,7 +115,7 @@ const INSTEAD: &[(&[&str], &str)] = &[
     ),
     (
         &["--tflite", "--tflite-model", "--onnx", "--h5", "--keras"],
-        "'trainer import model.tflite' reads TFLite files; fit begins with such a run by --init",
+        "'trainer import model.tflite' reads TFLite files and no other format; fit --init trains the imported run further",
     ),
     (
         &["--restore-best-weights", "--save-best-only"],
@@ -134,7 +131,12 @@ const INSTEAD: &[(&[&str], &str)] = &[
     ),
     (
         &["--steps-per-epoch"],
-        "an epoch is one pass over the training images; least_steps of a recipe makes more epochs of few images",
+        "an epoch is one pass over the training images; with few images least_steps of a recipe adds epochs",
+    ),
+    (&["--verbose"], "progress is always printed; --quiet leaves it out, and --json prints it for programs"),
+    (
+        &["--validation-data", "--validation-dir", "--val-dir"],
+        "put validation images into a folder val/ next to train/, in --data",
     ),
     (&["--mixed-precision", "--fp16", "--amp"], "training computes with 32-bit floats"),
     (&["--shuffle"], "training images are always shuffled, by --seed"),

@@ -19,7 +19,7 @@ const NAMED: usize = 5;
 /// What is done about files that cannot be read.
 #[derive(Clone, clap::Args)]
 pub struct UnreadableFlags {
-    /// Continue without the images of a folder that cannot be read; a run that fit writes lists them in its skipped.txt
+    /// Continue without the images of a folder that cannot be read; fit lists them in skipped.txt in the directory of the run
     #[arg(long, requires = "data")]
     pub skip_unreadable: bool,
     /// List all files that cannot be read in this file, one per line with the error

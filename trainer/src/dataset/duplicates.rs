@@ -87,18 +87,29 @@ pub fn near_note(parts: &[Part<'_>]) -> io::Result<Option<String>> {
     if parts.iter().map(|part| part.images.len()).sum::<usize>() > MOST_COMPARED {
         return Ok(None);
     }
+    // Pairs of two classes come first, and take the place of others of the same image.
     let mut near = BTreeMap::new();
     for part in others {
         for (image, other) in near_duplicates::among_others(test.images, part.images)? {
             let is_of_its_class = test.images.label(image) == part.images.label(other);
-            near.entry(image).or_insert_with(|| ((part.name)(other), is_of_its_class));
+            let pair = (is_of_its_class, (part.name)(other));
+            near.entry(image)
+                .and_modify(|found: &mut (bool, String)| {
+                    if found.0 && !is_of_its_class {
+                        *found = pair.clone();
+                    }
+                })
+                .or_insert(pair);
         }
     }
     if near.is_empty() {
         return Ok(None);
     }
-    let list = first_few(near.iter().map(|(&image, (other, is_of_its_class))| {
-        let class = if *is_of_its_class { "" } else { ", of another class" };
+    let mut pairs: Vec<(bool, usize, &str)> =
+        near.iter().map(|(&image, (is_of_its_class, other))| (*is_of_its_class, image, &**other)).collect();
+    pairs.sort_unstable();
+    let list = first_few(pairs.iter().map(|&(is_of_its_class, image, other)| {
+        let class = if is_of_its_class { "" } else { ", of another class" };
         format!("{} ~ {other}{class}", (test.name)(image))
     }));
     let advice = if test.is_drawn {
@@ -106,9 +117,9 @@ pub fn near_note(parts: &[Part<'_>]) -> io::Result<Option<String>> {
     } else {
         "keep images of one burst or one object in one part"
     };
-    let about_labels = match near.values().all(|&(_, is_of_its_class)| is_of_its_class) {
+    let about_labels = match pairs.iter().all(|&(is_of_its_class, ..)| is_of_its_class) {
         true => "",
-        false => "\n  check the labels of those of another class: hardly any network can distinguish them",
+        false => "\n  check the labels of the pairs of two classes: hardly any network can distinguish such images",
     };
     Ok(Some(format!(
         "NOTE: {} of {} {} nearly the same as images that training sees; accuracy on new images may be lower than on these:{list}\n  {advice}{about_labels}",
@@ -163,7 +174,7 @@ NOTE: 2 of 4 test images are nearly the same as images that training sees; accur
 NOTE: 1 of 1 test image is nearly the same as images that training sees; accuracy on new images may be lower than on these:
   test 0 ~ train 1, of another class
   keep images of one burst or one object in one part
-  check the labels of those of another class: hardly any network can distinguish them";
+  check the labels of the pairs of two classes: hardly any network can distinguish such images";
         assert_eq!(note(&set_of(1, &[[12, 202, 32, 42]]), false).unwrap().unwrap(), expected);
     }
 

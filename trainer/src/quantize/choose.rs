@@ -7,6 +7,7 @@ use infer_core::format::Metadata;
 use serde::{Deserialize, Serialize};
 
 use super::calibrate::{Calibration, Method, observe};
+use super::equalize::equalize;
 use super::{QuantizeError, QuantizedModel};
 use crate::dataset::Images;
 use crate::network::FloatModel;
@@ -44,8 +45,8 @@ pub struct Candidate {
     pub validation: Estimate,
 }
 
-/// Calibrates `model` on images of `train`, drawn by `seed`, by each of `methods`, and chooses among them by the
-/// `validation` images.
+/// [Equalizes](equalize()) `model`, calibrates it on images of `train`, drawn by `seed`, by each of `methods`, and chooses among them by
+/// the `validation` images.
 ///
 /// # Errors
 /// [`QuantizeError`]; [`QuantizeError::NoMethod`] where `methods` is empty.
@@ -56,6 +57,7 @@ pub fn choose(
     seed: u64,
     methods: &[Method],
 ) -> Result<Chosen, QuantizeError> {
+    equalize(model, train, seed)?;
     let observations = observe(model, train, seed)?;
     let mut candidates = Vec::with_capacity(methods.len());
     let mut best: Option<(Score, Method, Vec<Calibration>, QuantizedModel)> = None;

@@ -55,9 +55,9 @@ pub struct RunConfig {
     pub data_sha256: Option<String>,
     /// Share of the training images held out for validation.
     pub validation_fraction: f64,
-    /// What everything random came from.
+    /// Seed of all random numbers, except the choice of validation images.
     pub seed: u64,
-    /// The seed that the validation images were drawn from: the teacher's where there was one.
+    /// Seed by which the validation images were drawn: the teacher's if there was one, otherwise `--split-seed`, otherwise `seed`.
     pub split_seed: u64,
     /// How images of a folder were held out; runs older than this did it by name.
     #[serde(default)]

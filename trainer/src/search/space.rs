@@ -471,6 +471,17 @@ mod tests {
     }
 
     #[test]
+    fn ready_spaces_mirror_images_until_their_file_says_otherwise() {
+        for (name, text) in READY {
+            assert!(Space::ready(name).unwrap().mirrors(), "{name}");
+            let without = text.replace("flip = 0.5", "flip = 0.0");
+            assert!(!Space::from_toml(&without).unwrap().mirrors(), "{name}");
+            let either = text.replace("flip = 0.5", "flip = [0.0, 0.5]");
+            assert!(Space::from_toml(&either).unwrap().mirrors(), "{name}");
+        }
+    }
+
+    #[test]
     fn the_ready_spaces_hold_networks_and_recipes_that_can_be_trained() {
         let goals = Goals { objectives: vec![Objective::Accuracy], limits: super::super::Limits::default() };
         for (name, _) in Space::ready_files() {

@@ -11,7 +11,7 @@ use crate::support::tensor_error::one_line;
 use crate::train::adam::Moments;
 
 /// What the file begins with; the last byte is its version.
-const MAGIC: &[u8; 17] = b"thimble training\x03";
+const MAGIC: &[u8; 17] = b"thimble training\x04";
 
 /// Values of each variable, in the order of [`FloatModel::state`](crate::network::model::FloatModel::state).
 pub type Values = Vec<Vec<f32>>;

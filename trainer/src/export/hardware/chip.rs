@@ -217,6 +217,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_chip_with_an_xtensa_is_told_from_its_relatives() {
+        for name in ["esp32", "ESP32-S3", "esp32s2", "ESP8266"] {
+            assert!(Chip::is_xtensa(name), "{name}");
+            assert!(Chip::named(name).unwrap_err().to_string().contains("its core is an Xtensa"), "{name}");
+        }
+        assert!(!Chip::is_xtensa("esp32-c3") && !Chip::is_xtensa("esp32-c6"));
+    }
+
+    #[test]
     fn a_time_is_said_as_precisely_as_an_estimate_can_be() {
         let cases = [(0.000_42, "0.4 ms"), (0.0099, "9.9 ms"), (0.0426, "43 ms"), (1.26, "1.3 s")];
         for (seconds, expected) in cases {

@@ -41,8 +41,8 @@ pub trait Operator: fmt::Display {
     /// What its codes are computed from.
     fn arithmetic(&self) -> Arithmetic;
 
-    /// Whether a channel that is multiplied with a positive number, in its input or in its weights and bias, is multiplied with
-    /// the same number in its output: no activation ends at a value other than zero.
+    /// Whether its activation is positively homogeneous, `f(a x) = a f(x)` for `a > 0`: none and ReLU are, ReLU6 is not. Then a channel
+    /// whose weights and bias are multiplied has a multiplied output.
     fn is_homogeneous(&self) -> bool;
 
     /// Whether training may leave out some of its inputs.

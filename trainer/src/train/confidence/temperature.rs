@@ -55,7 +55,7 @@ impl NotFitted {
             Self::Mistakes(mistakes) => {
                 format!("{mistakes} wrong answers to {by} are too few, at least {FEWEST_MISTAKES} are needed")
             }
-            Self::Chance => format!("no other value is significantly better on the {by}"),
+            Self::Chance => format!("no other temperature is significantly better on the {by}"),
         }
     }
 }
