@@ -69,6 +69,17 @@ fn highest(model: &FloatModel, images: &Images, layer: usize) -> Vec<f32> {
     found
 }
 
+/// That each channel of the first layer spans more than half of what the largest spans.
+fn assert_equal_shares(model: &FloatModel, images: &Images) {
+    let channels = highest(model, images, 0);
+    let most = channels.iter().copied().fold(0.0, f32::max);
+    assert!(
+        channels.iter().all(|&channel| channel > most / 2.0),
+        "{}: {channels:?}",
+        model.architecture().layers[0].layer
+    );
+}
+
 /// How far the probabilities of the model file are from those of the float network, in the mean.
 fn cost(model: &FloatModel, images: &Images) -> f32 {
     let calibration: Vec<Calibration> = calibrate(model, images, 48).unwrap();
@@ -112,9 +123,7 @@ fn channels_get_their_share_of_the_codes_and_the_float_network_stays_the_same_to
 
         equalize(&model, &images, 48).unwrap();
         assert_eq!(logits(&model, &images), before, "{layers}");
-        let channels = highest(&model, &images, 0);
-        let most = channels.iter().copied().fold(0.0, f32::max);
-        assert!(channels.iter().all(|&channel| channel > most / 2.0), "{layers}: {channels:?}");
+        assert_equal_shares(&model, &images);
         let now = cost(&model, &images);
         assert!(now < rounded / 3.0, "{layers}: {rounded} before, {now} now");
 
@@ -130,9 +139,7 @@ fn what_calibrates_equalizes_first() {
     let model = network(&[CONV_RELU, DEPTHWISE].concat());
     multiply(&model, 0, |row| FACTORS[row]);
     choose(&model, &images, &images, 48, &[Method::Range]).unwrap();
-    let channels = highest(&model, &images, 0);
-    let most = channels.iter().copied().fold(0.0, f32::max);
-    assert!(channels.iter().all(|&channel| channel > most / 2.0), "{channels:?}");
+    assert_equal_shares(&model, &images);
 }
 
 #[test]
