@@ -154,7 +154,8 @@ impl Start {
                 }
                 (None, None) => {
                     format!(
-                        "--split-seed {split_seed} --val-fraction {validation_fraction} holds out what that run held out"
+                        "--split-seed {split_seed} --val-fraction {validation_fraction} holds out what that run held out, \
+                         unless one of the two has a folder val/ or a teacher"
                     )
                 }
             };
